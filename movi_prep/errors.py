@@ -1,0 +1,95 @@
+"""The error tree of the project.
+
+Every error names the thing it is about and says three things: what was expected, what came, and what to do.
+`str(error)` is one line, so that a table of failures can carry it.
+
+    MoviPrepError
+    ├── UsageError       the command line or the configuration asks for something that cannot be
+    ├── InputError       a file or value that the user brought does not hold what it should
+    │   └── MissingError a file that should be there is not
+    ├── ModelError       a model cannot be represented or solved the way that was asked
+    ├── AuditError       a result was computed, but fails a stated quality bound
+    └── InternalError    a promise between two parts of the project is broken (a defect here, not in the data)
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class MoviPrepError(Exception):
+    """Base of all errors that a user of movi-prep should see as one line."""
+
+
+class UsageError(MoviPrepError):
+    """The command line or the configuration asks for something that cannot be done."""
+
+
+class InputError(MoviPrepError):
+    """A file or a value from outside does not hold what it should.
+
+    Args:
+        where: the file (or file and field) that is wrong.
+        expected: what should have been there.
+        got: what was there.
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, where: Path | str, *, expected: str, got: str, remedy: str) -> None:
+        """Keep the four parts as one line and as attributes."""
+        super().__init__(where, expected, got, remedy)
+        self.where = str(where)
+        self.expected = expected
+        self.got = got
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return the one line that tables and logs carry."""
+        return f"{self.where}: expected {self.expected}, but got {self.got}; {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling, which exceptions with keyword arguments otherwise do not."""
+        return (_rebuild_input_error, (type(self), self.where, self.expected, self.got, self.remedy))
+
+
+class MissingError(InputError):
+    """A file that should be there is not."""
+
+
+class ModelError(MoviPrepError):
+    """A model cannot be represented or solved in the way that was asked for."""
+
+
+class AuditError(MoviPrepError):
+    """A result was computed but misses a stated quality bound; the numbers are in the message."""
+
+
+class InternalError(MoviPrepError):
+    """A promise between two parts of the project is broken."""
+
+
+def _rebuild_input_error(
+    kind: type[InputError], where: str, expected: str, got: str, remedy: str
+) -> InputError:
+    return kind(where, expected=expected, got=got, remedy=remedy)
+
+
+def list_names(names: Iterable[str], *, at_most: int = 12) -> str:
+    """Return names sorted and joined for a message, cut after `at_most` with the count of the rest."""
+    ordered = sorted(names)
+    if not ordered:
+        return "none"
+    shown = ", ".join(ordered[:at_most])
+    rest = len(ordered) - at_most
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def suggest(name: str, existing: Iterable[str]) -> str:
+    """Return " (did you mean X?)" where an existing name is close to `name`, else an empty string."""
+    close = get_close_matches(name, list(existing), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,61 @@
+"""Files appear whole or not at all.
+
+A writer receives a temporary path in the folder of the final one; when it returns, the file is flushed to disk and
+renamed. A crash leaves at most a file that begins with `.partial-`, which `remove_partials` clears away.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTIAL_PREFIX = ".partial-"
+
+
+@contextmanager
+def atomic_path(final: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `final`; rename it to `final` when the block ends without an error.
+
+    The temporary name keeps the suffix of `final`, because some writers choose their format by it.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    partial = final.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex[:12]}-{final.name}")
+    try:
+        yield partial
+        _flush_to_disk(partial)
+        partial.replace(final)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(final: Path, content: bytes) -> None:
+    """Write `content` to `final` atomically."""
+    with atomic_path(final) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(final: Path, content: str) -> None:
+    """Write `content` to `final` atomically, UTF-8 with Unix line ends on every platform."""
+    write_bytes(final, content.encode("utf-8"))
+
+
+def remove_partials(folder: Path) -> int:
+    """Delete what interrupted writers left under `folder`; return how many files that were."""
+    leftovers = [path for path in folder.rglob(f"{PARTIAL_PREFIX}*") if path.is_file()]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Pure kernels, batch axes first."""

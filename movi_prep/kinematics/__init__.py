@@ -1,0 +1,1 @@
+"""The kinematic tree as arrays and the solver on it (no OpenSim import)."""

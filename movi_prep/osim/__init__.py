@@ -1,0 +1,1 @@
+"""The only importer of opensim: models, scaling, inverse kinematics."""

@@ -1,0 +1,1 @@
+"""Immutable values that flow between the parts of the pipeline (numpy only)."""

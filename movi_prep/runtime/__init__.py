@@ -1,0 +1,1 @@
+"""What runs when: work folder records, plan, executors, progress."""

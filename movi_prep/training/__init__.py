@@ -1,0 +1,1 @@
+"""The reading side: shards as a PyTorch data set."""

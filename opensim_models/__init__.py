@@ -1,0 +1,1 @@
+"""Musculoskeletal models and marker sets as data, and the scripts that build them."""

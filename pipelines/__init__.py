@@ -1,0 +1,1 @@
+"""Pipelines as YAML: what to run on what."""
