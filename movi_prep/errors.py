@@ -73,9 +73,7 @@ class InternalError(MoviPrepError):
     """A promise between two parts of the project is broken."""
 
 
-def _rebuild_input_error(
-    kind: type[InputError], where: str, expected: str, got: str, remedy: str
-) -> InputError:
+def _rebuild_input_error(kind: type[InputError], where: str, expected: str, got: str, remedy: str) -> InputError:
     return kind(where, expected=expected, got=got, remedy=remedy)
 
 

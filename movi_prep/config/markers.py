@@ -1,0 +1,47 @@
+"""Settings of the marker stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from movi_prep.config.base import Settings
+
+
+class MarkerSettings(Settings):
+    """How virtual markers are made from SMPL+H motion."""
+
+    marker_set: Path | None = None
+    """Marker set file (YAML); none means the packaged D3KE set of 142 markers."""
+
+    rate: Literal["video", "mocap"] = "video"
+    """Clock of the trajectories: every sample that a video frame sees (30 Hz), or every mocap sample (120 Hz)."""
+
+    video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
+    """Frame rate of PG1 and PG2, Hz; the mocap rate must be a whole multiple of it."""
+
+    soft_tissue: bool = False
+    """Whether DMPL soft tissue moves the surface; off, as in D3KE."""
+
+    mass: Literal["volume", "v3d"] = "volume"
+    """Mass of the subject: from the volume of the mesh by `mass_kg_per_m3`, or as stated in the V3D file."""
+
+    mass_kg_per_m3: float = Field(default=78.11652702058652 / 0.07745817923272397, gt=500, lt=2000)
+    """Mass per volume of the T-pose mesh, kg/m3; D3KE's figure, from one subject weighed and measured."""
+
+    static_rate_hz: float = Field(default=120.0, gt=0, le=10_000)
+    """Rate of the static trial, Hz."""
+
+    static_duration_s: float = Field(default=0.55, gt=0, le=60)
+    """Length of the static trial, seconds; the pose is constant, OpenSim only needs a range of time."""
+
+    write_trc: bool = False
+    """Whether .trc files are written too, for OpenSim's own tools."""
+
+    device: str = "cpu"
+    """Torch device of the body model: `cpu`, or `cuda` where asked for; never chosen silently."""
+
+    batch_samples: int = Field(default=512, ge=1, le=100_000)
+    """Samples posed in one batch; bounds the memory, changes nothing else."""

@@ -1,0 +1,28 @@
+"""Settings of a run: where and how units are executed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from movi_prep.config.base import Settings
+
+
+class RunSettings(Settings):
+    """How the plan is executed; nothing here changes a result."""
+
+    executor: Literal["serial", "local", "slurm"] = "local"
+    """One process, Dask processes on this machine, or the same graph on SLURM."""
+
+    workers: int | None = Field(default=None, ge=1, le=10_000)
+    """Number of worker processes; none means one per core (local) or the profile's (slurm)."""
+
+    on_error: Literal["continue", "abort"] = "continue"
+    """Whether a failed unit leaves the others running."""
+
+    tries: int = Field(default=3, ge=1, le=100)
+    """How often a unit is tried whose worker dies, before it is set aside."""
+
+    scheduler: str | None = None
+    """Address of a running Dask scheduler to use instead, `tcp://host:port`."""

@@ -1,0 +1,38 @@
+"""Settings of scaling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from movi_prep.config.base import Settings
+
+
+class ScalingSettings(Settings):
+    """How the generic model is scaled to a subject, and when the result may be used."""
+
+    model: Path | None = None
+    """Generic model (.osim); none means the packaged full-body model."""
+
+    setup: Path | None = None
+    """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
+    none means the file packaged for the packaged model."""
+
+    landmark_rms_limit_m: float = Field(default=0.01, gt=0, le=1)
+    """Largest landmark RMS in the static pose, metres (OpenSim's guideline: 1 cm)."""
+
+    landmark_max_limit_m: float = Field(default=0.02, gt=0, le=1)
+    """Largest landmark error in the static pose, metres (OpenSim's guideline: 2 cm)."""
+
+    factor_min: float = Field(default=0.6, gt=0, lt=1)
+    """Smallest scale factor that passes the audit."""
+
+    factor_max: float = Field(default=1.6, gt=1, le=10)
+    """Largest scale factor that passes the audit."""
+
+    asymmetry_limit: float = Field(default=0.15, gt=0, le=10)
+    """Largest relative difference between the factors of a left and a right body that passes the audit."""
+
+    keep_failed_audit: bool = False
+    """Whether a subject that fails the audit is used all the same (it is named either way)."""

@@ -1,0 +1,228 @@
+"""HDF5 files that explain themselves: one table of fields drives the writer, the reader and the documentation.
+
+| what | where | content |
+|---|---|---|
+| format, version | file attributes `format`, `format_version` | what the file is, integer version of its layout |
+| provenance | file attribute `provenance` | JSON: who made it from what, no time stamps (equal inputs, equal bytes) |
+| scalars | file attributes | as listed by the schema |
+| fields | datasets | attributes `dims` (JSON list), `unit`, `frame`, `description` |
+
+Strings are stored as UTF-8, fixed length, one per entry.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from movi_prep._version import __version__
+from movi_prep.errors import InputError, InternalError, MissingError, list_names
+from movi_prep.formats.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+STRING = "string"
+"""The dtype of fields that hold names."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One dataset of a format.
+
+    Attributes:
+        name: name of the dataset; a slash makes a group.
+        dtype: numpy dtype, or STRING.
+        dims: name of each axis; axes of one name have one length in the whole file. A number is a fixed length.
+        unit: "m", "rad", "px", "s", "1" (none), ...
+        description: one sentence.
+        frame: reference frame of vectors, "" where there is none.
+        optional: whether a file without it is valid.
+        compress: whether it is stored shuffled and deflated.
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[str | int, ...]
+    unit: str
+    description: str
+    frame: str = ""
+    optional: bool = False
+    compress: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A file format: its name, version, scalar attributes (name -> description) and fields."""
+
+    format: str
+    version: int
+    fields: tuple[Field, ...]
+    attributes: Mapping[str, str]
+
+    def table(self) -> str:
+        """Return the layout as a Markdown table."""
+        rows = ["| dataset | dtype | dims | unit | frame | content |", "|---|---|---|---|---|---|"]
+        for item in self.fields:
+            dims = ", ".join(str(dim) for dim in item.dims)
+            note = " (optional)" if item.optional else ""
+            rows.append(
+                f"| `{item.name}` | {item.dtype} | ({dims}) | {item.unit} | {item.frame} | {item.description}{note} |"
+            )
+        return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class DescribedFile:
+    """What a described file holds: arrays (and tuples of names) by field, scalars by attribute, and provenance."""
+
+    fields: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    version: int
+
+
+def write_described(
+    path: Path,
+    schema: Schema,
+    *,
+    fields: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write a file of `schema` atomically; raise InternalError where the values do not fit the schema."""
+    unknown = set(fields) - {item.name for item in schema.fields}
+    if unknown or set(attributes) != set(schema.attributes):
+        raise InternalError(
+            f"{schema.format}: fields {list_names(unknown)} are not in the schema, or attributes differ: "
+            f"{list_names(attributes)} against {list_names(schema.attributes)}"
+        )
+    lengths: dict[str, int] = {}
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        write_header(file, schema, attributes=attributes, provenance=provenance)
+        for item in schema.fields:
+            value = fields.get(item.name)
+            if value is not None:
+                write_field(file, item, value, lengths)
+            elif not item.optional:
+                raise InternalError(f"{schema.format}: field {item.name!r} is missing")
+
+
+def write_header(
+    file: h5py.File, schema: Schema, *, attributes: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> None:
+    """Write format, version, provenance and scalars as file attributes."""
+    file.attrs["format"] = schema.format
+    file.attrs["format_version"] = schema.version
+    file.attrs["provenance"] = json.dumps({"movi_prep": __version__, **provenance}, sort_keys=True)
+    for name, value in attributes.items():
+        file.attrs[name] = "" if value is None else value
+
+
+def write_field(file: h5py.File, item: Field, value: Any, lengths: dict[str, int]) -> h5py.Dataset:
+    """Write one dataset with its attributes; `lengths` collects and checks the length of each named axis."""
+    array = _encode_strings(value) if item.dtype == STRING else np.asarray(value, dtype=item.dtype)
+    check_dims(item, array.shape, lengths)
+    packing = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if item.compress and array.size else {}
+    dataset = file.create_dataset(item.name, data=array, **packing)
+    describe_dataset(dataset, item)
+    return dataset
+
+
+def describe_dataset(dataset: h5py.Dataset, item: Field) -> None:
+    """Write what a dataset is into its attributes."""
+    dataset.attrs["dims"] = json.dumps(list(item.dims))
+    dataset.attrs["unit"] = item.unit
+    dataset.attrs["frame"] = item.frame
+    dataset.attrs["description"] = item.description
+
+
+def check_dims(item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
+    """Raise InternalError unless `shape` fits the named axes; new names are added to `lengths`."""
+    fits = len(shape) == len(item.dims) and all(
+        length == (dim if isinstance(dim, int) else lengths.setdefault(dim, length))
+        for dim, length in zip(item.dims, shape, strict=True)
+    )
+    if not fits:
+        raise InternalError(f"field {item.name!r}: shape {shape} does not fit dims {item.dims} with {lengths}")
+
+
+def read_described(path: Path, schema: Schema) -> DescribedFile:
+    """Read a whole file of `schema`.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is not HDF5, of another format, of a newer version, or lacks a field.
+    """
+    if not path.is_file():
+        raise MissingError(
+            path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
+        )
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="make it again"
+        ) from error
+    with file:
+        version = check_header(file, schema, path)
+        values = {item.name: _read_field(file, item, path) for item in schema.fields}
+        scalars = {name: _plain(file.attrs.get(name)) for name in schema.attributes}
+        provenance = json.loads(str(file.attrs.get("provenance", "{}")))
+    return DescribedFile(fields=values, attributes=scalars, provenance=provenance, version=version)
+
+
+def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
+    """Raise InputError unless the file says that it is of `schema`; return the version of its layout."""
+    found, version = file.attrs.get("format"), int(file.attrs.get("format_version", 0))
+    if found != schema.format:
+        raise InputError(
+            path, expected=f"format {schema.format!r}", got=f"{found!r}", remedy="check which file this is"
+        )
+    if version > schema.version:
+        raise InputError(
+            path,
+            expected=f"version {schema.version} of {schema.format!r} or older",
+            got=f"version {version}",
+            remedy="update movi-prep",
+        )
+    return version
+
+
+def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
+    if item.name not in file:
+        if item.optional:
+            return None
+        raise InputError(
+            path,
+            expected=f"a dataset {item.name!r}",
+            got=f"only {list_names(file)}",
+            remedy="the file is damaged: make it again",
+        )
+    value = file[item.name][()]
+    if item.dtype == STRING:
+        return tuple(entry.decode("utf-8") for entry in value)
+    return _frozen(value)
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(array)
+    array.setflags(write=False)
+    return array
+
+
+def _encode_strings(names: Any) -> NDArray[np.bytes_]:
+    encoded = [str(name).encode("utf-8") for name in names]
+    longest = max((len(name) for name in encoded), default=1)
+    return np.array(encoded, dtype=f"S{max(longest, 1)}")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

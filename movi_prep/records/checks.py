@@ -1,0 +1,53 @@
+"""Checks that the constructors of records share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+
+def check_shape(array: NDArray[Any], shape: tuple[int | None, ...], *, what: str, where: str) -> None:
+    """Raise InputError unless `array` has `shape`; None stands for any length.
+
+    Args:
+        array: the array.
+        shape: the expected lengths, axis by axis.
+        what: what the array is, for the message.
+        where: the file (and field) it came from, for the message.
+    """
+    fits = array.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = "(" + ", ".join("n" if want is None else str(want) for want in shape) + ")"
+        raise InputError(
+            where,
+            expected=f"{what} of shape {wanted}",
+            got=f"shape {array.shape}",
+            remedy="check that this is the file it should be",
+        )
+
+
+def check_finite(array: NDArray[Any], *, what: str, where: str) -> None:
+    """Raise InputError where `array` holds NaN or infinity; the message counts them."""
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if bad:
+        raise InputError(
+            where,
+            expected=f"finite {what}",
+            got=f"{bad} of {array.size} values NaN or infinite",
+            remedy="the file is damaged: fetch it again or leave it out",
+        )
+
+
+def frozen_array(values: Any, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return a C-ordered copy of `values` that cannot be written to: what a frozen record should hold."""
+    array = np.array(values, dtype=dtype, order="C", copy=True)
+    array.setflags(write=False)
+    return array

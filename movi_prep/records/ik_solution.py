@@ -1,0 +1,142 @@
+"""The result of inverse kinematics for one clip, whichever solver made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.records.checks import check_shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class FrameStatus(IntEnum):
+    """How the solution of one frame ended; only SOLVED and RETRIED frames carry labels."""
+
+    SOLVED = 0
+    """Converged to the solver's tolerance at the first try."""
+    RETRIED = 1
+    """Converged after a restart from a neighbour, or with relaxed settings."""
+    NOT_CONVERGED = 2
+    """Stopped at a limit; the values are the best found and must not be trained on."""
+    TOO_FEW_MARKERS = 3
+    """Fewer visible weighted markers than a rigid pose needs; values are NaN."""
+    FAILED = 4
+    """The solver could not evaluate the frame; values are NaN."""
+    SUSPECT = 5
+    """Converged, but with a residual that no human motion gives (swapped or wild markers)."""
+
+
+USABLE_STATUSES = (FrameStatus.SOLVED, FrameStatus.RETRIED)
+
+
+@dataclass(frozen=True)
+class IkSolution:
+    """Coordinates, model markers and their proof, frame by frame, in OpenSim ground (y up).
+
+    Attributes:
+        solver: "opensim" or "converged".
+        times_s: (n,) float64, seconds since the first mocap sample of the clip.
+        sample_indices: (n,) int64, which mocap sample each row is.
+        rate_hz: rows per second.
+        coordinate_names: (c,) every coordinate of the model, in its own order; locked and coupled ones included.
+        coordinate_is_rotation: (c,) bool, radians where true, metres where false.
+        coordinates: (n, c) float64, radians or metres; NaN in frames without a pose.
+        coordinate_valid: (n, c) bool, the landmark rule (see `stages.labels`): false where a landmark of the
+            coordinate's body misses by more than the bound, and in frames that are not usable.
+        marker_names: (m,) markers of the model that the data hold.
+        marker_weights: (m,) float64, the weights used; 0 for markers that were only carried along.
+        model_markers_m: (n, m, 3) float64, metres, where the model's markers are.
+        observed_markers_m: (n, m, 3) float64, metres, where the data's markers are; NaN where not seen.
+        body_names: (b,) bodies of the model.
+        body_rotations: (n, b, 3, 3) float64, body to ground.
+        body_positions_m: (n, b, 3) float64, metres, body origins in ground.
+        joint_names: (j,) joints of the model.
+        joint_centres_m: (n, j, 3) float64, metres: origin of each joint's child frame in ground.
+        root_frame_rotations: (n, 3, 3) float64, child frame of the ground-to-pelvis joint to ground.
+        root_frame_positions_m: (n, 3) float64, metres, origin of that frame in ground.
+        statuses: (n,) int8 of FrameStatus.
+        objectives: (n,) float64, half the weighted mean squared marker error, m^2 (weights normalised to sum 1).
+        iterations: (n,) int32, -1 where the solver does not tell.
+        gradient_norms: (n,) float64, NaN where the solver does not tell.
+        constraint_errors: (n,) float64, largest coupler violation, rad or m.
+        posterior_std: (n, c) float64 at the stated marker noise, rad or m; None where it was not computed.
+        ranks: (n,) int32, rank of the marker problem over the free coordinates; None where not computed.
+        free_coordinates: (c,) bool: neither locked nor coupled.
+    """
+
+    solver: str
+    times_s: NDArray[np.float64]
+    sample_indices: NDArray[np.int64]
+    rate_hz: float
+    coordinate_names: tuple[str, ...]
+    coordinate_is_rotation: NDArray[np.bool_]
+    coordinates: NDArray[np.float64]
+    coordinate_valid: NDArray[np.bool_]
+    marker_names: tuple[str, ...]
+    marker_weights: NDArray[np.float64]
+    model_markers_m: NDArray[np.float64]
+    observed_markers_m: NDArray[np.float64]
+    body_names: tuple[str, ...]
+    body_rotations: NDArray[np.float64]
+    body_positions_m: NDArray[np.float64]
+    joint_names: tuple[str, ...]
+    joint_centres_m: NDArray[np.float64]
+    root_frame_rotations: NDArray[np.float64]
+    root_frame_positions_m: NDArray[np.float64]
+    statuses: NDArray[np.int8]
+    objectives: NDArray[np.float64]
+    iterations: NDArray[np.int32]
+    gradient_norms: NDArray[np.float64]
+    constraint_errors: NDArray[np.float64]
+    posterior_std: NDArray[np.float64] | None
+    ranks: NDArray[np.int32] | None
+    free_coordinates: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        """Check that every array agrees with the names and the number of frames."""
+        n, c, m = len(self.times_s), len(self.coordinate_names), len(self.marker_names)
+        b, j = len(self.body_names), len(self.joint_names)
+        for name, shape in {
+            "sample_indices": (n,),
+            "coordinate_is_rotation": (c,),
+            "coordinates": (n, c),
+            "coordinate_valid": (n, c),
+            "marker_weights": (m,),
+            "model_markers_m": (n, m, 3),
+            "observed_markers_m": (n, m, 3),
+            "body_rotations": (n, b, 3, 3),
+            "body_positions_m": (n, b, 3),
+            "joint_centres_m": (n, j, 3),
+            "root_frame_rotations": (n, 3, 3),
+            "root_frame_positions_m": (n, 3),
+            "statuses": (n,),
+            "objectives": (n,),
+            "iterations": (n,),
+            "gradient_norms": (n,),
+            "constraint_errors": (n,),
+            "free_coordinates": (c,),
+        }.items():
+            check_shape(getattr(self, name), shape, what=name, where=f"IK solution ({self.solver})")
+
+    @property
+    def n_rows(self) -> int:
+        """Number of solved frames."""
+        return len(self.times_s)
+
+    def residuals_m(self) -> NDArray[np.float64]:
+        """Return (n, m) float64, metres: distance between model and observed marker; NaN where not seen."""
+        return np.asarray(np.linalg.norm(self.model_markers_m - self.observed_markers_m, axis=-1))
+
+    def usable(self) -> NDArray[np.bool_]:
+        """Return (n,) bool: frames whose status allows labels."""
+        return np.isin(self.statuses, [int(status) for status in USABLE_STATUSES])
+
+    def weighted_rms_m(self) -> float:
+        """Return the weighted marker RMS over all usable frames, metres."""
+        values = self.objectives[self.usable()]
+        return float(np.sqrt(2.0 * values.mean())) if values.size else float("nan")

@@ -1,0 +1,77 @@
+"""One clip of SMPL+H motion, as AMASS stores it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from movi_prep.errors import InputError
+from movi_prep.records.checks import check_finite, check_shape
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Sex = Literal["female", "male", "neutral"]
+
+N_JOINTS = 52
+"""Joints of SMPL+H: 22 of the body, 15 of each hand."""
+
+N_BETAS = 16
+"""Shape coefficients of the extended SMPL+H models that AMASS fits."""
+
+N_DMPLS = 8
+"""Soft-tissue coefficients of DMPL that AMASS stores."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A posed body over time, validated.
+
+    Attributes:
+        poses_rad: (n_samples, 52, 3) float64, axis-angle of each joint relative to its parent, radians.
+        translation_m: (n_samples, 3) float64, metres, AMASS world (z up).
+        betas: (16,) float64, shape coefficients.
+        dmpls: (n_samples, 8) float64 soft-tissue coefficients, or None where the file has none.
+        sex: which body model the motion was fitted with.
+        rate_hz: samples per second, as stored (120.0 or 120.00004578).
+        source: the file it was read from, for messages and provenance.
+    """
+
+    poses_rad: NDArray[np.float64]
+    translation_m: NDArray[np.float64]
+    betas: NDArray[np.float64]
+    dmpls: NDArray[np.float64] | None
+    sex: Sex
+    rate_hz: float
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check shapes and values; the one funnel for every reader."""
+        check_shape(self.poses_rad, (None, N_JOINTS, 3), what="poses", where=self.source)
+        check_shape(self.translation_m, (self.n_samples, 3), what="trans", where=self.source)
+        check_shape(self.betas, (N_BETAS,), what="betas", where=self.source)
+        if self.dmpls is not None:
+            check_shape(self.dmpls, (self.n_samples, N_DMPLS), what="dmpls", where=self.source)
+            check_finite(self.dmpls, what="dmpls", where=self.source)
+        for name, values in (("poses", self.poses_rad), ("trans", self.translation_m), ("betas", self.betas)):
+            check_finite(values, what=name, where=self.source)
+        if self.n_samples == 0:
+            raise InputError(
+                self.source,
+                expected="at least one sample",
+                got="a clip of length zero",
+                remedy="fetch the file again or leave the clip out",
+            )
+        if not 1.0 <= self.rate_hz <= 10_000.0:
+            raise InputError(
+                self.source,
+                expected="a mocap frame rate between 1 and 10000 Hz",
+                got=f"{self.rate_hz}",
+                remedy="check the field 'mocap_framerate' (old release) or 'mocap_frame_rate' (new release)",
+            )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of mocap samples."""
+        return int(self.poses_rad.shape[0])

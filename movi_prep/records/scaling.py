@@ -1,0 +1,48 @@
+"""The result of scaling one subject: factors, static residuals, and the audit of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ScaleResult:
+    """What scaling found, beside the scaled model file itself.
+
+    Attributes:
+        body_names: (b,) bodies of the model.
+        body_factors: (b, 3) float64, scale factor per body and axis.
+        measurement_names: (k,) names of the measurements.
+        measurement_factors: (k,) float64, one factor each.
+        marker_names: (m,) markers that scaling used.
+        marker_weights: (m,) float64, weights of the static pose.
+        marker_errors_m: (m,) float64, metres: static residuals with the scaled model *before* its markers were
+            moved onto the data; NaN where the data lack the marker.
+        landmark_rms_m: root mean square of the landmarks' errors, metres.
+        landmark_max_m: the largest of them, metres.
+        mass_kg: mass of the scaled model.
+        height_m: stature that the static trial stated.
+        pelvis_middle_angle_rad: middle angle of the pelvis' rotation sequence in the static pose (gimbal check).
+        findings: sentences of the audit, each with its numbers; empty when all is well.
+        passed: whether the subject may be used.
+    """
+
+    body_names: tuple[str, ...]
+    body_factors: NDArray[np.float64]
+    measurement_names: tuple[str, ...]
+    measurement_factors: NDArray[np.float64]
+    marker_names: tuple[str, ...]
+    marker_weights: NDArray[np.float64]
+    marker_errors_m: NDArray[np.float64]
+    landmark_rms_m: float
+    landmark_max_m: float
+    mass_kg: float
+    height_m: float
+    pelvis_middle_angle_rad: float
+    findings: tuple[str, ...]
+    passed: bool

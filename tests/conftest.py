@@ -1,0 +1,30 @@
+"""Fixtures that every part of the suite shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _shared_folder() -> Path:
+    """Return where reference material would stand: beside the checkout, or where the environment says."""
+    return Path(os.environ.get("MOVI_PREP_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Reference material beside the checkout; tests that use it carry the marker `reference`."""
+    folder = _shared_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no reference material at {folder} (set MOVI_PREP_SHARED)")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that use the reference material without saying so."""
+    for item in items:
+        uses_shared = "shared" in getattr(item, "fixturenames", ())
+        if uses_shared and item.get_closest_marker("reference") is None:
+            raise pytest.UsageError(f"{item.nodeid} uses the fixture 'shared' and must carry the marker 'reference'")
