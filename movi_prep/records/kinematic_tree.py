@@ -1,0 +1,292 @@
+"""A musculoskeletal model's kinematics as plain arrays: forward kinematics without OpenSim.
+
+The tree is what a shard stores and what a training code builds its forward-kinematics layer from. Nothing but
+these arrays is needed; `to_arrays` and `from_arrays` name them. With c coordinates, b moving bodies, a axes,
+f functions, p polynomial pieces and m markers:
+
+| array                | shape      | meaning                                                                     |
+|----------------------|------------|-----------------------------------------------------------------------------|
+| body_names           | (b,) str   | moving bodies, parents before children; ground is not among them            |
+| joint_names          | (b,) str   | joint i carries body i                                                      |
+| body_parent          | (b,)       | index of the parent body, -1 for ground                                     |
+| parent_rotation      | (b, 3, 3)  | joint frame F to parent body                                                |
+| parent_position_m    | (b, 3)     | origin of F in the parent body                                              |
+| child_rotation       | (b, 3, 3)  | body to the joint's moving frame M                                          |
+| child_position_m     | (b, 3)     | origin of the body in M                                                     |
+| first_axis           | (b + 1,)   | axes first_axis[i] to first_axis[i + 1] - 1 belong to joint i, outermost first |
+| axis_is_rotation     | (a,) bool  | rotation about, or translation along, the axis                              |
+| axis_direction       | (a, 3)     | unit vector in the frame reached so far                                     |
+| axis_coordinate      | (a,)       | coordinate that moves the axis, -1 for none (the function is then constant) |
+| axis_function        | (a,)       | function from the coordinate to the angle (rad) or displacement (m)         |
+| first_piece          | (f + 1,)   | pieces first_piece[k] to first_piece[k + 1] - 1 belong to function k        |
+| piece_start          | (p,)       | argument from which the piece holds, -inf for the first of a function       |
+| piece_origin         | (p,)       | the piece is a polynomial in (argument - origin)                            |
+| piece_coefficients   | (p, k)     | ascending                                                                   |
+| coordinate_names     | (c,) str   | every coordinate of the model in its own order                              |
+| coordinate_is_rotation | (c,) bool | radians, else metres                                                       |
+| coordinate_default   | (c,)       | rad or m                                                                    |
+| coordinate_range     | (c, 2)     | rad or m                                                                    |
+| coordinate_clamped   | (c,) bool  | whether the range is a bound                                                |
+| coordinate_locked    | (c,) bool  | held at its default                                                         |
+| coupled_to           | (c,)       | coordinate that this one follows, -1 for none                               |
+| coupling_function    | (c,)       | function by which it follows, -1 for none                                   |
+| marker_names         | (m,) str   |                                                                             |
+| marker_body          | (m,)       | body that carries the marker, -1 for ground                                 |
+| marker_position_m    | (m, 3)     | in that body                                                                |
+
+Pose of a body: its parent's pose, then F, then every axis in order, then the body in M. OpenSim's spatial
+transform puts the three translations, along axes of F, before the three rotations
+(Seth et al. 2010, Minimal formulation of joint motion, Multibody System Dynamics 22).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.errors import InternalError, list_names
+from movi_prep.records.checks import check_shape, frozen_array
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+_NAMES = ("body_names", "joint_names", "coordinate_names", "marker_names")
+_FLAGS = ("axis_is_rotation", "coordinate_is_rotation", "coordinate_clamped", "coordinate_locked")
+_INDICES = (
+    *("body_parent", "first_axis", "axis_coordinate", "axis_function", "first_piece"),
+    *("coupled_to", "coupling_function", "marker_body"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class KinematicTree:
+    """The arrays of the module's table; indices are int64, numbers float64, metres and radians."""
+
+    body_names: tuple[str, ...]
+    joint_names: tuple[str, ...]
+    body_parent: NDArray[np.int64]
+    parent_rotation: NDArray[np.float64]
+    parent_position_m: NDArray[np.float64]
+    child_rotation: NDArray[np.float64]
+    child_position_m: NDArray[np.float64]
+    first_axis: NDArray[np.int64]
+    axis_is_rotation: NDArray[np.bool_]
+    axis_direction: NDArray[np.float64]
+    axis_coordinate: NDArray[np.int64]
+    axis_function: NDArray[np.int64]
+    first_piece: NDArray[np.int64]
+    piece_start: NDArray[np.float64]
+    piece_origin: NDArray[np.float64]
+    piece_coefficients: NDArray[np.float64]
+    coordinate_names: tuple[str, ...]
+    coordinate_is_rotation: NDArray[np.bool_]
+    coordinate_default: NDArray[np.float64]
+    coordinate_range: NDArray[np.float64]
+    coordinate_clamped: NDArray[np.bool_]
+    coordinate_locked: NDArray[np.bool_]
+    coupled_to: NDArray[np.int64]
+    coupling_function: NDArray[np.int64]
+    marker_names: tuple[str, ...]
+    marker_body: NDArray[np.int64]
+    marker_position_m: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Freeze every array and check that lengths, indices and order agree."""
+        for field in fields(self):
+            object.__setattr__(self, field.name, _frozen(field.name, getattr(self, field.name)))
+        for name, shape in self._shapes().items():
+            check_shape(getattr(self, name), shape, what=name, where="kinematic tree")
+        if bool(np.any(self.body_parent >= np.arange(self.n_bodies))):
+            raise InternalError("kinematic tree: expected parents before children in body_parent")
+        self._coupling_order()
+
+    def _shapes(self) -> dict[str, tuple[int | None, ...]]:
+        b, c, m = self.n_bodies, self.n_coordinates, len(self.marker_names)
+        a, p = len(self.axis_is_rotation), len(self.piece_start)
+        return {
+            "body_parent": (b,),
+            "parent_rotation": (b, 3, 3),
+            "parent_position_m": (b, 3),
+            "child_rotation": (b, 3, 3),
+            "child_position_m": (b, 3),
+            "first_axis": (b + 1,),
+            "axis_direction": (a, 3),
+            "axis_coordinate": (a,),
+            "axis_function": (a,),
+            "piece_origin": (p,),
+            "piece_coefficients": (p, None),
+            "coordinate_is_rotation": (c,),
+            "coordinate_default": (c,),
+            "coordinate_range": (c, 2),
+            "coordinate_clamped": (c,),
+            "coordinate_locked": (c,),
+            "coupled_to": (c,),
+            "coupling_function": (c,),
+            "marker_body": (m,),
+            "marker_position_m": (m, 3),
+        }
+
+    @property
+    def n_bodies(self) -> int:
+        """Number of moving bodies."""
+        return len(self.body_names)
+
+    @property
+    def n_coordinates(self) -> int:
+        """Number of coordinates, locked and coupled ones included."""
+        return len(self.coordinate_names)
+
+    @property
+    def free_coordinates(self) -> NDArray[np.bool_]:
+        """(c,) bool: neither locked nor coupled."""
+        return np.asarray(~self.coordinate_locked & (self.coupled_to < 0))
+
+    def coordinate(self, name: str) -> int:
+        """Return the index of a coordinate; raise KeyError that lists what exists."""
+        return _index(name, self.coordinate_names, "coordinate")
+
+    def marker(self, name: str) -> int:
+        """Return the index of a marker; raise KeyError that lists what exists."""
+        return _index(name, self.marker_names, "marker")
+
+    def evaluate_function(self, function: int, argument: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (...) values of one function at (...) arguments."""
+        first, end = self.first_piece[function], self.first_piece[function + 1]
+        piece = first + np.searchsorted(self.piece_start[first + 1 : end], argument, side="right")
+        offset = argument - self.piece_origin[piece]
+        value = np.zeros_like(offset)
+        for power in range(self.piece_coefficients.shape[1] - 1, -1, -1):
+            value = value * offset + self.piece_coefficients[piece, power]
+        return np.asarray(value)
+
+    def complete_coordinates(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (..., c) coordinates with locked ones at their default and coupled ones following exactly."""
+        complete = np.array(coordinates, dtype=np.float64)
+        complete[..., self.coordinate_locked] = self.coordinate_default[self.coordinate_locked]
+        for index in self._coupling_order():
+            leader = complete[..., self.coupled_to[index]]
+            complete[..., index] = self.evaluate_function(int(self.coupling_function[index]), leader)
+        return complete
+
+    def body_poses(self, coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the pose of every body in ground.
+
+        Args:
+            coordinates: (..., c) float64, rad and m, taken as they are (see `complete_coordinates`).
+
+        Returns:
+            (..., b, 3, 3) rotations body to ground, and (..., b, 3) positions of body origins, metres.
+        """
+        moving_rotations, moving_positions = self.joint_frames(coordinates)
+        rotations = moving_rotations @ self.child_rotation
+        offset = (moving_rotations @ self.child_position_m[:, :, None])[..., 0]
+        return rotations, moving_positions + offset
+
+    def joint_frames(self, coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the pose in ground of every joint's moving frame M; its origin is the joint centre.
+
+        Returns:
+            (..., b, 3, 3) rotations M to ground, and (..., b, 3) joint centres, metres.
+        """
+        coordinates = np.asarray(coordinates, dtype=np.float64)
+        batch = coordinates.shape[:-1]
+        rotations = np.empty((*batch, self.n_bodies, 3, 3))
+        positions = np.empty((*batch, self.n_bodies, 3))
+        for body in range(self.n_bodies):
+            rotation, position = self._parent_frame(body, rotations, positions)
+            for axis in range(self.first_axis[body], self.first_axis[body + 1]):
+                rotation, position = self._move(axis, coordinates, rotation, position)
+            rotations[..., body, :, :], positions[..., body, :] = rotation, position
+        return rotations, positions
+
+    def marker_positions(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (..., m, 3) marker positions in ground, metres, for (..., c) coordinates."""
+        rotations, positions = self.body_poses(coordinates)
+        on_ground = self.marker_body < 0
+        carrier = np.where(on_ground, 0, self.marker_body)
+        turned = (rotations[..., carrier, :, :] @ self.marker_position_m[:, :, None])[..., 0]
+        moved = turned + positions[..., carrier, :]
+        return np.asarray(np.where(on_ground[:, None], self.marker_position_m, moved))
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every array of the module's table by name; names as arrays of str."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> KinematicTree:
+        """Return the tree that `to_arrays` took apart; raise InternalError where an array is missing."""
+        wanted = [field.name for field in fields(cls)]
+        missing = [name for name in wanted if name not in arrays]
+        if missing:
+            raise InternalError(f"kinematic tree: expected arrays {list_names(missing)}, which are missing")
+        values: dict[str, Any] = {name: arrays[name] for name in wanted}
+        return cls(**values)
+
+    def _parent_frame(
+        self, body: int, rotations: NDArray[np.float64], positions: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pose in ground of the frame F of one joint, from the M frames of the bodies before it."""
+        batch = rotations.shape[:-3]
+        rotation, position = self.parent_rotation[body], self.parent_position_m[body]
+        parent = self.body_parent[body]
+        if parent < 0:
+            return np.broadcast_to(rotation, (*batch, 3, 3)), np.broadcast_to(position, (*batch, 3))
+        to_ground = rotations[..., parent, :, :]
+        inner_position = self.child_rotation[parent] @ position + self.child_position_m[parent]
+        inner_rotation = self.child_rotation[parent] @ rotation
+        return to_ground @ inner_rotation, positions[..., parent, :] + to_ground @ inner_position
+
+    def _move(
+        self,
+        axis: int,
+        coordinates: NDArray[np.float64],
+        rotation: NDArray[np.float64],
+        position: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pose after one more axis."""
+        index = self.axis_coordinate[axis]
+        argument = coordinates[..., index] if index >= 0 else np.zeros(coordinates.shape[:-1])
+        amount = self.evaluate_function(int(self.axis_function[axis]), argument)
+        direction = self.axis_direction[axis]
+        if self.axis_is_rotation[axis]:
+            return rotation @ rotation_about(direction, amount), position
+        return rotation, position + amount[..., None] * (rotation @ direction)
+
+    def _coupling_order(self) -> list[int]:
+        """Coupled coordinates, leaders first (couplers may form chains, never rings)."""
+        order: list[int] = []
+        waiting = [int(index) for index in np.flatnonzero(self.coupled_to >= 0)]
+        while waiting:
+            ready = [index for index in waiting if int(self.coupled_to[index]) not in waiting]
+            if not ready:
+                names = list_names(self.coordinate_names[index] for index in waiting)
+                raise InternalError(f"kinematic tree: couplers of {names} form a ring")
+            order += ready
+            waiting = [index for index in waiting if index not in ready]
+        return order
+
+
+def rotation_about(direction: NDArray[np.float64], angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (..., 3, 3) rotations by (...) angles about a unit vector (Rodrigues' formula)."""
+    x, y, z = direction
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    sine, versine = np.sin(angle_rad)[..., None, None], (1.0 - np.cos(angle_rad))[..., None, None]
+    return np.asarray(np.eye(3) + sine * cross + versine * (cross @ cross))
+
+
+def _frozen(name: str, value: Any) -> Any:
+    if name in _NAMES:
+        return tuple(str(item) for item in value)
+    dtype = np.bool_ if name in _FLAGS else np.int64 if name in _INDICES else np.float64
+    return frozen_array(value, dtype)
+
+
+def _index(name: str, names: tuple[str, ...], what: str) -> int:
+    try:
+        return names.index(name)
+    except ValueError:
+        raise KeyError(f"no {what} {name!r}; there are {list_names(names)}") from None
