@@ -1,0 +1,263 @@
+"""The files that the released D3KE training code opens, written so that it runs on them unchanged.
+
+One subject N with v video rows (all cameras, sorted by camera, clip, frame), c label coordinates, b label bodies:
+
+| file | dataset | dtype | shape | unit | content |
+|---|---|---|---|---|---|
+| `subject_N.hdf5` | `ImgList` | S150 | (v,) | | `BMLmovi/Subject_N_F/F_PGx_Subject_N_L.{clip}.{frame}.0.jpg` |
+| | `subjectID`, `videoID`, `frame` | i8 | (v,) | 1 | subject, clip (from 1), video frame within the clip |
+| | `cameraType` | S5 | (v,) | | `PG1`, `PG2` |
+| | `globalFrame` | i8 | (v,) | 1 | frame within the video, from 0 |
+| | `startFrame`, `globalEndFrame` | i8 | (v,) | 1 | first and last video frame of the clip |
+| | `globalStartFrame` | i8 | (v,) | 1 | first video frame of the subject's first clip |
+| | `hflipUsage`, `seed` | i8 | (v,) | 1 | random per subject and camera, from a seeded generator |
+| | `usedFrame` | i8 | (v,) | 1 | the "moved since" flag |
+| | `pos3d`, `sim_pos3d` | f8 | (v, 22, 3) | m | SMPL joints, observed and simulated, AMASS world |
+| | `marker_pos3d`, `sim_marker_pos3d` | f8 | (v, 55, 3) | m | label markers likewise |
+| | `pos3d_mask`, `marker_pos3d_mask` | f8 | (v, 22), (v, 55) | 1 | 1 within the bound, else 0 |
+| | `bbox` | i8 | (v, 4) | px | column, row, width, height |
+| `subject_N_opensim.hdf5` | `openSimJointPos` | f8 | (v, 50, 3) | m | joint centres, AMASS world |
+| | `coordinateAngle`, `coordinateMask` | f8 | (v, c) | rad, 1 | label coordinates |
+| | `rootRot` | f8 | (v, 4, 4) | 1, m | moving frame of the ground-to-pelvis joint in AMASS world |
+| | `N_boneScale` | f8 | (b, 3) | 1 | scale factor times the base model's mesh scale |
+| `N_PGx_img.hdf5` | `images` | u1 | (n, 600, 800, 3) | | BGR, zero outside the box, gzip 9, a chunk per frame |
+| | `name`, `numFrames` | S150, i8 | (1,) | | name of the video, its number of frames |
+| `N_PGx_bbox.npy` | | f8 | (n, 4) | px | box of every video frame |
+| `all_bbox.npy` | | | | px | dict: subject -> camera -> (n, 4) |
+| `videoIdx.npy` | | | | 1 | dict: subject -> flags30 transposed, (2, clips), from 1, inclusive |
+| `pyBaseModel.pkl` | | | | | the unscaled model as `ms_model_estimation.pyOpenSim` objects |
+
+Source: the released code of Bittner et al., Sensors 2023, 23(1), 341 (names, shapes, dtypes and order).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from movi_prep.errors import InternalError
+from movi_prep.formats.atomic import atomic_path, write_bytes
+from movi_prep.formats.plain_pickle import Foreign, dump_plain
+from movi_prep.records.base_model import BaseAxis, BaseBody, BaseCoupler, BaseJoint, BaseMarker, BaseModel
+
+_PACKAGE = "ms_model_estimation.pyOpenSim"
+_GZIP = {"compression": "gzip", "compression_opts": 9}
+
+LABEL_DTYPES: Mapping[str, str] = {
+    "ImgList": "S150",
+    "cameraType": "S5",
+    **dict.fromkeys(("subjectID", "videoID", "frame", "globalFrame", "startFrame"), "i8"),
+    **dict.fromkeys(("globalStartFrame", "globalEndFrame", "hflipUsage", "seed", "usedFrame", "bbox"), "i8"),
+    **dict.fromkeys(("pos3d", "sim_pos3d", "marker_pos3d", "sim_marker_pos3d"), "f8"),
+    **dict.fromkeys(("pos3d_mask", "marker_pos3d_mask"), "f8"),
+}
+"""Datasets of `subject_N.hdf5` and their dtypes."""
+
+OPENSIM_DTYPES: Mapping[str, str] = dict.fromkeys(
+    ("openSimJointPos", "coordinateAngle", "coordinateMask", "rootRot"), "f8"
+)
+"""Datasets of `subject_N_opensim.hdf5`, `N_boneScale` aside."""
+
+
+def image_name(subject: int, camera: str, clip: int, frame: int) -> str:
+    """Return the entry of `ImgList` for one row."""
+    return f"BMLmovi/Subject_{subject}_F/F_{camera}_Subject_{subject}_L.{clip}.{frame}.0.jpg"
+
+
+def write_labels(path: Path, rows: Mapping[str, NDArray[Any]]) -> None:
+    """Write `subject_N.hdf5` atomically; `rows` holds every dataset of LABEL_DTYPES, one entry per row."""
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        _write_rows(file, rows, LABEL_DTYPES)
+
+
+def write_opensim_labels(
+    path: Path, rows: Mapping[str, NDArray[Any]], *, subject: int, bone_scale: NDArray[np.float64]
+) -> None:
+    """Write `subject_N_opensim.hdf5` atomically.
+
+    Args:
+        path: the file.
+        rows: every dataset of OPENSIM_DTYPES, one entry per row.
+        subject: the subject N.
+        bone_scale: (b, 3) float64, scale factor times mesh scale of the base model, label bodies.
+    """
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        _write_rows(file, rows, OPENSIM_DTYPES)
+        file.create_dataset(f"{subject}_boneScale", data=np.asarray(bone_scale, dtype="f8"), **_GZIP)
+
+
+def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
+    if set(rows) != set(dtypes):
+        raise InternalError(f"D3KE labels: expected {sorted(dtypes)}, but got {sorted(rows)}")
+    if len({len(values) for values in rows.values()}) != 1:
+        raise InternalError("D3KE labels: expected one length, but the datasets differ")
+    for name, dtype in dtypes.items():
+        values = np.asarray(rows[name], dtype=dtype)
+        # one row to a chunk: the training code reads row by row
+        chunks = {"chunks": (1, *values.shape[1:])} if values.ndim > 1 else {}
+        file.create_dataset(name, data=values, **chunks, **_GZIP)
+
+
+def write_images(
+    path: Path, frames: Iterable[tuple[int, NDArray[np.uint8]]], *, name: str, shape: tuple[int, int, int]
+) -> None:
+    """Write `N_PGx_img.hdf5` atomically, one frame at a time; frames that do not come stay black and take no room.
+
+    Args:
+        path: the file.
+        frames: (frame number, (height, width, 3) uint8 BGR) in any order.
+        name: name of the video.
+        shape: number of frames of the video, height and width, pixels.
+    """
+    n_frames, height, width = shape
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        file.create_dataset("name", data=np.array([name], dtype="S150"))
+        file.create_dataset("numFrames", data=np.array([n_frames], dtype="i8"))
+        images = file.create_dataset(
+            "images", shape=(n_frames, height, width, 3), dtype="u1", chunks=(1, height, width, 3), **_GZIP
+        )
+        for number, image in frames:
+            images[number] = image
+
+
+def write_boxes(path: Path, boxes: NDArray[np.float64]) -> None:
+    """Write `N_PGx_bbox.npy` atomically: (n, 4) column, row, width, height of every video frame, pixels."""
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, np.asarray(boxes, dtype=np.float64), allow_pickle=False)
+
+
+def write_dictionary(path: Path, entries: Mapping[int, Any]) -> None:
+    """Write `all_bbox.npy` or `videoIdx.npy` atomically: a dict inside a 0-d object array, as numpy pickles it."""
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, np.array(dict(entries), dtype=object), allow_pickle=True)
+
+
+def write_base_model(path: Path, model: BaseModel) -> None:
+    """Write `pyBaseModel.pkl` atomically; it unpickles inside D3KE's code, without this project there."""
+    write_bytes(path, dump_plain(base_model_tree(model)))
+
+
+def base_model_tree(model: BaseModel) -> Foreign:
+    """Return the attribute tree that D3KE's code expects of its base model."""
+    bodies = [_body(body) for body in model.bodies]
+    joints = [_joint(joint) for joint in model.joints]
+    markers = [_marker(marker) for marker in model.markers]
+    coordinates = {
+        coordinate.name: [foreign, index]
+        for joint, foreign in zip(model.joints, joints, strict=True)
+        for index, coordinate in enumerate(joint.coordinates)
+    }
+    return _foreign(
+        "PyOpenSimModel",
+        "PyOpenSimModel",
+        bodySet=_foreign("BodySet", "BodySet", bodies=bodies, bodiesDict=_by_name(bodies)),
+        jointSet=_foreign(
+            "JointSet", "JointSet", joints=joints, jointsDict=_by_name(joints), coordinatesDict=coordinates
+        ),
+        markerSet=_foreign("MarkerSet", "MarkerSet", markers=markers, markerDict=_by_name(markers)),
+        constraintSet=_foreign(
+            "ConstraintSet", "ConstraintSet", constraints=[_constraint(coupler) for coupler in model.couplers]
+        ),
+    )
+
+
+def _foreign(module: str, kind: str, /, **attributes: Any) -> Foreign:
+    return Foreign(f"{_PACKAGE}.{module}", kind, attributes)
+
+
+def _by_name(parts: list[Foreign]) -> dict[str, Foreign]:
+    return {part.attributes["name"]: part for part in parts}
+
+
+def _body(body: BaseBody) -> Foreign:
+    return _foreign(
+        "BodySet",
+        "Body",
+        name=body.name,
+        mesh=list(body.meshes),
+        mass=float(body.mass_kg),
+        massCenter=list(body.mass_centre_m),
+        inertia=list(body.inertia_kg_m2),
+        scale=list(body.mesh_scale),
+        representation=3,
+    )
+
+
+def _joint(joint: BaseJoint) -> Foreign:
+    frames = _foreign(
+        "JointSet",
+        "Frame",
+        # the code tells the root by "ground" in the parent's name
+        parentFrame="/ground" if joint.parent_body == "ground" else joint.parent_body,
+        parentLoc=list(joint.parent_location_m),
+        parentOrientation=list(joint.parent_orientation_rad),
+        childFrame=joint.child_body,
+        childLoc=list(joint.child_location_m),
+        childOrientation=list(joint.child_orientation_rad),
+    )
+    coordinates = [
+        _foreign(
+            "JointSet",
+            "Coordinate",
+            name=coordinate.name,
+            coordinateType=1 if coordinate.rotates else 2,
+            defaultValue=float(coordinate.default),
+            minValue=float(coordinate.minimum),
+            maxValue=float(coordinate.maximum),
+            locked=coordinate.locked,
+        )
+        for coordinate in joint.coordinates
+    ]
+    return _foreign(
+        "JointSet",
+        "Joint",
+        name=joint.name,
+        jointType="WeldJoint" if joint.welded else "CustomJoint",
+        frames=frames,
+        coordinates=coordinates or None,
+        spatialTransform=[_axis(axis) for axis in joint.axes] or None,
+        otherProperties=None,
+    )
+
+
+def _axis(axis: BaseAxis) -> Foreign:
+    return _foreign(
+        "JointSet",
+        "SpatialTransform",
+        transformName=axis.name,
+        axis=list(axis.axis),
+        coordinateName=axis.coordinate,
+        funcType="LinearFunction" if axis.slope else "Constant",
+        funcParameters=[float(axis.slope), 0.0] if axis.slope else [0],
+    )
+
+
+def _marker(marker: BaseMarker) -> Foreign:
+    return _foreign(
+        "MarkerSet",
+        "Marker",
+        name=marker.name,
+        parentFrame=marker.body,
+        relativeLoc=list(marker.location_m),
+        fixed=marker.fixed,
+    )
+
+
+def _constraint(coupler: BaseCoupler) -> Foreign:
+    (x1, y1), (x2, y2) = coupler.first_point, coupler.second_point
+    return _foreign(
+        "ConstraintSet",
+        "Constraint",
+        name=coupler.name,
+        isEnforced=coupler.enforced,
+        funcType="SimmSpline",
+        funcParameters=[f"{x1!r} {x2!r}", f"{y1!r} {y2!r}"],
+        funcName=f"{coupler.name}_function",
+        independent_coordinate_names=[coupler.independent],
+        dependent_coordinate_name=coupler.dependent,
+    )

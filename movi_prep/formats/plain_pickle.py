@@ -1,0 +1,96 @@
+"""Pickles of instances whose classes live in somebody else's code, written without that code.
+
+`pickle` can only write a class that it can import. A reader elsewhere may expect classes of its own package, so the
+stream is written here, opcode by opcode (protocol 2, readable since Python 2.3):
+
+| value | opcodes |
+|---|---|
+| None, bool | NONE, NEWTRUE, NEWFALSE |
+| int, float, str | LONG1, BINFLOAT, BINUNICODE |
+| list, dict | EMPTY_LIST .. APPENDS, EMPTY_DICT .. SETITEMS |
+| Foreign | GLOBAL module class, EMPTY_TUPLE, NEWOBJ, its fields as a dict, BUILD |
+
+Containers and instances that occur twice are written once and referred to (BINPUT, BINGET), as pickle does.
+Source of the opcodes: Python's `pickletools` module.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from movi_prep.errors import InternalError
+
+
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """An instance of a class of another package: `module`, `name`, and its attributes."""
+
+    module: str
+    name: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def dump_plain(value: Any) -> bytes:
+    """Return a protocol 2 pickle of None, bool, int, float, str, list, dict and Foreign, nested as needed."""
+    out = BytesIO()
+    out.write(pickle.PROTO + b"\x02")
+    _write(value, out, {})
+    out.write(pickle.STOP)
+    return out.getvalue()
+
+
+def _write(value: Any, out: BytesIO, memo: dict[int, int]) -> None:
+    if id(value) in memo:
+        out.write(pickle.LONG_BINGET + struct.pack("<I", memo[id(value)]))
+    elif isinstance(value, Foreign):
+        _write_foreign(value, out, memo)
+    elif isinstance(value, dict):
+        out.write(pickle.EMPTY_DICT)
+        _remember(value, out, memo)
+        _write_items([entry for pair in value.items() for entry in pair], pickle.SETITEMS, out, memo)
+    elif isinstance(value, list):
+        out.write(pickle.EMPTY_LIST)
+        _remember(value, out, memo)
+        _write_items(value, pickle.APPENDS, out, memo)
+    else:
+        out.write(_scalar(value))
+
+
+def _write_foreign(value: Foreign, out: BytesIO, memo: dict[int, int]) -> None:
+    out.write(pickle.GLOBAL + f"{value.module}\n{value.name}\n".encode("ascii"))
+    out.write(pickle.EMPTY_TUPLE + pickle.NEWOBJ)
+    _remember(value, out, memo)
+    _write(value.attributes, out, memo)
+    out.write(pickle.BUILD)
+
+
+def _write_items(items: list[Any], opcode: bytes, out: BytesIO, memo: dict[int, int]) -> None:
+    out.write(pickle.MARK)
+    for item in items:
+        _write(item, out, memo)
+    out.write(opcode)
+
+
+def _remember(value: Any, out: BytesIO, memo: dict[int, int]) -> None:
+    memo[id(value)] = len(memo)
+    out.write(pickle.LONG_BINPUT + struct.pack("<I", memo[id(value)]))
+
+
+def _scalar(value: Any) -> bytes:
+    if value is None:
+        return pickle.NONE
+    if isinstance(value, bool):
+        return pickle.NEWTRUE if value else pickle.NEWFALSE
+    if isinstance(value, int):
+        encoded = pickle.encode_long(value)
+        return pickle.LONG1 + bytes([len(encoded)]) + encoded
+    if isinstance(value, float):
+        return pickle.BINFLOAT + struct.pack(">d", value)
+    if isinstance(value, str):
+        text = value.encode("utf-8")
+        return pickle.BINUNICODE + struct.pack("<I", len(text)) + text
+    raise InternalError(f"expected a plain value to pickle, but got {type(value).__name__}")
