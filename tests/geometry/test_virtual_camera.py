@@ -1,0 +1,85 @@
+"""The virtual camera: what it shows is what the real one shows, turned, without its distortion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError
+from movi_prep.geometry.projection import project_points
+from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
+from movi_prep.records.camera import Camera
+
+BOX = np.array([500.0, 100.0, 200.0, 300.0])
+
+
+def _camera(k1: float = -0.2, k2: float = 0.1) -> Camera:
+    """Five metres from the origin, looking along the world's x axis, 1 m up."""
+    rotation = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+    return Camera(
+        name="PG1",
+        intrinsics_px=np.array([[980.0, 0.0, 400.0], [0.0, 975.0, 300.0], [0.0, 0.0, 1.0]]),
+        radial_distortion=np.array([k1, k2]),
+        world_to_camera_rotation=rotation,
+        world_to_camera_translation_m=-rotation @ np.array([-5.0, 0.0, 1.0]),
+        size_px=(800, 600),
+        source="test",
+    )
+
+
+def _points(n: int = 40) -> np.ndarray:
+    return np.random.default_rng(1).uniform([-0.5, -0.9, 0.3], [0.5, -0.1, 1.7], (n, 3))
+
+
+def test_the_middle_of_the_box_stands_in_the_middle_of_the_picture() -> None:
+    camera = _camera()
+    virtual = aim_camera(camera, BOX, size_px=256)
+    middle = source_pixels(camera, virtual)[127:129, 127:129].mean(axis=(0, 1))
+    np.testing.assert_allclose(middle, BOX[:2] + (BOX[2:] - 1) / 2, atol=1e-3)
+
+
+def test_a_point_seen_by_both_stands_where_the_map_says() -> None:
+    camera = _camera()
+    virtual = aim_camera(camera, BOX, size_px=256)
+    pixels = virtual.to_pixels(virtual.to_camera(_points()))
+    real = project_points(camera, _points())
+    inside = ((pixels > 2) & (pixels < 253)).all(axis=-1)
+    assert inside.sum() > 5
+    lookup = source_pixels(camera, virtual)
+    for pixel, expected in zip(pixels[inside], real[inside], strict=True):
+        column, row = np.floor(pixel).astype(int)
+        part = pixel - (column, row)
+        corners = lookup[row : row + 2, column : column + 2]
+        across = corners[:, 0] * (1 - part[0]) + corners[:, 1] * part[0]
+        np.testing.assert_allclose(across[0] * (1 - part[1]) + across[1] * part[1], expected, atol=0.02)
+
+
+def test_the_longer_side_of_the_box_fills_the_picture() -> None:
+    camera = _camera(0.0, 0.0)
+    virtual = aim_camera(camera, BOX, size_px=256)
+    column = source_pixels(camera, virtual)[:, 127]
+    # across the optical axis perspective stretches one half as it squeezes the other
+    assert column[-1, 1] - column[0, 1] == pytest.approx(BOX[3], rel=0.02)
+
+
+def test_up_stays_up_and_distances_stay() -> None:
+    virtual = aim_camera(_camera(), BOX, size_px=256)
+    low, high = virtual.to_camera(np.array([[0.0, -0.5, 0.5], [0.0, -0.5, 1.5]]))
+    assert high[1] < low[1]
+    assert np.linalg.norm(high - low) == pytest.approx(1.0)
+    # no roll: the horizon of the world is level in the picture
+    assert virtual.world_to_camera_rotation[0, 2] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_zoom_and_roll_act_about_the_middle() -> None:
+    camera = _camera()
+    plain = aim_camera(camera, BOX, size_px=256)
+    turned = aim_camera(camera, BOX, size_px=256, zoom=2.0, roll_rad=np.pi / 2)
+    offset = plain.to_pixels(plain.to_camera(_points())) - 127.5
+    after = turned.to_pixels(turned.to_camera(_points())) - 127.5
+    np.testing.assert_allclose(after, 2.0 * np.stack([offset[:, 1], -offset[:, 0]], axis=-1), atol=1e-9)
+
+
+def test_a_box_beyond_the_lens_is_refused() -> None:
+    with pytest.raises(InputError, match="lens can show"):
+        aim_camera(_camera(k1=-0.6, k2=0.0), np.array([2500.0, 100.0, 200.0, 300.0]), size_px=256)
