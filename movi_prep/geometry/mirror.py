@@ -56,12 +56,12 @@ def mirror_order(names: Sequence[str], partners: Mapping[str, str] | None = None
 
 def mirror_positions(positions_m: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return (..., n, 3) positions of the mirror image, metres, camera frame."""
-    return positions_m[..., order, :] * CAMERA_REFLECTION
+    return np.asarray(positions_m[..., order, :] * CAMERA_REFLECTION)
 
 
 def mirror_rotations(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3, 3) rotations of a body on the midline, body to camera, of the mirror image."""
-    return rotations * CAMERA_REFLECTION[:, None] * BODY_REFLECTION[None, :]
+    return np.asarray(rotations * CAMERA_REFLECTION[:, None] * BODY_REFLECTION[None, :])
 
 
 def mirror_coordinates(
