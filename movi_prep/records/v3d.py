@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from movi_prep.errors import InputError
 from movi_prep.records.checks import check_shape
 
 if TYPE_CHECKING:
@@ -21,17 +22,18 @@ class V3dSubject:
     Attributes:
         subject: the number in the file's name.
         sex: "female" or "male", lower case.
-        height_m: stature in metres, or None where the file has none (the file's unit is guessed never; see
-            `formats.v3d` for how it is told).
+        height_m: stature in metres, or None where the file has none or its unit cannot be told (see `formats.v3d`).
         mass_kg: mass in kilograms, or None.
-        motions: (k,) names of the motions, in the file's order; clip number is position + 1.
-        video_ranges: (k, 2) int64, first video frame and one past the last, 0-based.
+        motions: (k,) names of the motions, in the file's order; clip number is position + 1; "" where unnamed.
+        video_ranges: (k, 2) int64, first video frame and one past the last, 0-based; empty where the flags of a
+            clip make no sense (the findings say which).
         mocap_ranges: (k, 2) int64, first mocap sample and one past the last, 0-based.
         virtual_marker_names: (20,) names of V3D's virtual markers (joint centres), or () where absent.
         virtual_markers_m: (n_samples, 20, 3) float64, metres, MoVi world (z up), NaN where missing; or None.
         marker_names: (m,) names of all optical markers; unnamed ones (numeric cells) are `*0`, `*1`, ...
         markers_m: (n_samples, m, 3) float64, metres, MoVi world, NaN where missing; or None.
         source: the file.
+        findings: sentences on what is odd in the file, each with its numbers.
     """
 
     subject: int
@@ -46,11 +48,26 @@ class V3dSubject:
     marker_names: tuple[str, ...]
     markers_m: NDArray[np.float64] | None
     source: str
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check shapes."""
-        check_shape(self.video_ranges, (None, 2), what="flags30", where=self.source)
-        check_shape(self.mocap_ranges, (None, 2), what="flags120", where=self.source)
+        """Check shapes, and that names and ranges agree."""
+        k = len(self.motions)
+        check_shape(self.video_ranges, (k, 2), what="flags30", where=self.source)
+        check_shape(self.mocap_ranges, (k, 2), what="flags120", where=self.source)
+        for what, names, positions in (
+            ("virtual markers", self.virtual_marker_names, self.virtual_markers_m),
+            ("markers", self.marker_names, self.markers_m),
+        ):
+            if positions is not None:
+                check_shape(positions, (None, len(names), 3), what=what, where=self.source)
+        if self.sex not in ("female", "male"):
+            raise InputError(
+                self.source,
+                expected="sex 'female' or 'male'",
+                got=f"{self.sex!r}",
+                remedy="correct the field subject.sex of the file",
+            )
 
     @property
     def n_clips(self) -> int:

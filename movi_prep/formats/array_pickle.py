@@ -1,0 +1,71 @@
+"""Pickles of plain numpy arrays, read without running code.
+
+A pickle may name any function to be called while it is read. This reader knows only what numpy needs to rebuild an
+array; whatever else a file names is refused before anything is called.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ARRAY_PARTS = {"_reconstruct", "_frombuffer", "scalar"}
+
+
+def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the dict of numeric arrays that a pickle holds.
+
+    Raises:
+        InputError: the file is not a pickle, names anything but numpy's array parts, or holds something else.
+    """
+    remedy = "fetch the file again, or use the .npz of the same camera"
+    try:
+        with path.open("rb") as stream:
+            content = _ArrayUnpickler(stream, encoding="latin1").load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError, IndexError, KeyError) as error:
+        raise InputError(path, expected="a pickle of plain numpy arrays", got=str(error), remedy=remedy) from error
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise InputError(path, expected="a pickled dict of arrays", got=f"a {kind}", remedy=remedy)
+    arrays = {str(name): np.asarray(value) for name, value in content.items()}
+    for name, array in arrays.items():
+        if not np.issubdtype(array.dtype, np.number):
+            raise InputError(path, expected=f"numbers in {name!r}", got=f"dtype {array.dtype}", remedy=remedy)
+    return arrays
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Finds the parts of numpy arrays, under the old and the new name of numpy's core, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        parts = module.split(".")
+        if parts[0] == "numpy" and parts[-1] in ("multiarray", "numeric") and name in _ARRAY_PARTS:
+            return _array_part(name)
+        # Protocols 0 to 2 of Python 3 write bytes as an encoded string.
+        if (module, name) == ("_codecs", "encode"):
+            return _encode_latin1
+        raise pickle.UnpicklingError(f"a call of {module}.{name}, which an array does not need")
+
+
+def _encode_latin1(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes encoded as {encoding!r}")
+    return text.encode("latin1")
+
+
+def _array_part(name: str) -> Any:
+    """Take numpy's own function out of how it pickles an array: its module was renamed between versions."""
+    if name == "_reconstruct":
+        return np.zeros(1).__reduce__()[0]
+    if name == "scalar":
+        return np.float64(0).__reduce__()[0]
+    return np.zeros(1).__reduce_ex__(5)[0]

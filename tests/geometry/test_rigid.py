@@ -1,0 +1,86 @@
+"""Rigid fits and time lags: moved by a known amount, found again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from movi_prep.geometry.rigid import fit_rigid, fit_time_lag
+
+
+def _turn_about_z(angle_rad: float) -> np.ndarray:
+    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def test_a_known_motion_is_found() -> None:
+    points = np.random.default_rng(1).normal(size=(6, 4, 3))
+    turn, shift = _turn_about_z(np.radians(2.0)), np.array([0.03, -0.02, 0.01])
+    fit = fit_rigid(points, points @ turn.T + shift)
+    assert fit is not None
+    np.testing.assert_allclose(fit.rotation, turn, atol=1e-12)
+    np.testing.assert_allclose(fit.translation_m, shift, atol=1e-12)
+    assert np.degrees(fit.angle_rad) == pytest.approx(2.0)
+    assert fit.rms_m == pytest.approx(0.0, abs=1e-12)
+    assert fit.n_points == 24
+
+
+def test_the_offset_does_not_depend_on_the_origin() -> None:
+    points = np.random.default_rng(1).normal(size=(50, 3))
+    shift = np.array([0.03, 0.04, 0.0])
+    near, far = fit_rigid(points, points + shift), fit_rigid(points + 1000.0, points + 1000.0 + shift)
+    assert near is not None
+    assert far is not None
+    assert near.offset_m == pytest.approx(0.05)
+    assert far.offset_m == pytest.approx(0.05)
+
+
+def test_a_mirror_image_is_not_a_rotation() -> None:
+    points = np.random.default_rng(1).normal(size=(50, 3))
+    fit = fit_rigid(points, points * (1.0, 1.0, -1.0))
+    assert fit is not None
+    assert np.linalg.det(fit.rotation) == pytest.approx(1.0)
+    assert fit.rms_m > 0.1
+
+
+def test_missing_points_are_left_out() -> None:
+    points = np.random.default_rng(1).normal(size=(10, 3))
+    target = points + 1.0
+    target[3] = np.nan
+    fit = fit_rigid(points, target)
+    assert fit is not None
+    assert fit.n_points == 9
+    assert fit_rigid(points[:2], target[:2]) is None
+
+
+def _swing(times_s: np.ndarray) -> np.ndarray:
+    """Three points swinging at 0.7 to 1.9 Hz, 20 cm wide."""
+    rates = np.array([0.7, 1.3, 1.9])
+    phase = 2 * np.pi * rates * times_s[:, None]
+    return 0.2 * np.stack([np.sin(phase), np.cos(1.1 * phase), np.sin(phase + 1.0)], axis=-1)
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.4, -1.7, 3.25, 9.0])
+@pytest.mark.parametrize("stride", [1, 4])
+def test_a_known_lag_is_found_to_a_fraction_of_a_sample(lag: float, stride: int) -> None:
+    samples = np.arange(0, 241, stride)
+    recording = _swing((np.arange(400) - 60 - lag) / 120.0) + np.array([0.02, -0.01, 0.03])
+    fit = fit_time_lag(_swing(samples / 120.0), samples, recording, first_sample=60, max_lag_samples=12)
+    assert fit is not None
+    assert fit.lag_samples == pytest.approx(lag, abs=0.02)
+    assert not fit.at_edge
+
+
+def test_a_lag_beyond_the_search_is_told() -> None:
+    samples = np.arange(0, 241, 4)
+    recording = _swing((np.arange(400) - 60 - 20) / 120.0)
+    fit = fit_time_lag(_swing(samples / 120.0), samples, recording, first_sample=60, max_lag_samples=12)
+    assert fit is not None
+    assert fit.at_edge
+
+
+def test_where_nothing_moves_there_is_no_lag() -> None:
+    samples = np.arange(0, 241, 4)
+    assert (
+        fit_time_lag(np.zeros((61, 3, 3)), samples, np.zeros((400, 3, 3)), first_sample=60, max_lag_samples=12) is None
+    )
