@@ -19,6 +19,12 @@ class ScalingSettings(Settings):
     """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
     none means the file packaged for the packaged model."""
 
+    landmark_weight: float = Field(default=20.0, ge=0)
+    """A marker whose weight in the static pose is at least this is a landmark of the audit."""
+
+    static_movement_limit_m: float = Field(default=0.02, gt=0, le=1)
+    """Largest distance of a marker from its mean within the static time range, metres, where the set-up states none."""
+
     landmark_rms_limit_m: float = Field(default=0.01, gt=0, le=1)
     """Largest landmark RMS in the static pose, metres (OpenSim's guideline: 1 cm)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,13 +76,15 @@ class MarkerTrajectories:
     def select(self, names: Sequence[str]) -> MarkerTrajectories:
         """Return the same trajectories with just `names`, in that order."""
         columns = [self.column(name) for name in names]
-        return MarkerTrajectories(
-            names=tuple(names),
-            positions_m=self.positions_m[:, columns],
-            times_s=self.times_s,
-            sample_indices=self.sample_indices,
-            rate_hz=self.rate_hz,
-            source=self.source,
+        return replace(self, names=tuple(names), positions_m=self.positions_m[:, columns])
+
+    def rows(self, which: slice | NDArray[np.bool_]) -> MarkerTrajectories:
+        """Return the same markers at just some rows."""
+        return replace(
+            self,
+            positions_m=self.positions_m[which],
+            times_s=self.times_s[which],
+            sample_indices=self.sample_indices[which],
         )
 
 

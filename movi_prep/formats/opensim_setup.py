@@ -1,0 +1,397 @@
+"""Set-ups of scaling and inverse kinematics: OpenSim's own XML documents, and ours in YAML.
+
+| document                               | what is read of it                                                          |
+|----------------------------------------|-----------------------------------------------------------------------------|
+| `ScaleTool` (.xml)                     | mass (kg), height (mm), files, time ranges (s), order, measurements, manual |
+|                                        | factors, tasks of the static pose                                           |
+| `InverseKinematicsTool` (.xml)         | files, tasks, time range (s), accuracy, constraint weight, reports          |
+| `movi-prep scaling` (.yaml)            | measurements, weights, and the steps after scaling; see `opensim_models/`   |
+| `movi-prep inverse kinematics` (.yaml) | marker weights, coordinate tasks, accuracy, constraint weight               |
+
+File names inside a document count from the document's folder, as OpenSim has it. What is switched off by
+`<apply>false</apply>` is left out. Values of coordinate tasks are radians or metres, as OpenSim takes them.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from movi_prep.errors import InputError, MissingError, list_names, suggest
+from movi_prep.records.setups import (
+    MANUAL,
+    MEASUREMENTS,
+    CoordinateTask,
+    IkSetup,
+    Measurement,
+    PostScaling,
+    ScaleSetup,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SCALING_FORMAT = "movi-prep scaling"
+IK_FORMAT = "movi-prep inverse kinematics"
+VERSION = 1
+
+_UNSET = ("", "Unassigned")
+_SOURCES: dict[str, Literal["default", "manual", "file"]] = {
+    "default_value": "default",
+    "manual_value": "manual",
+    "from_file": "file",
+}
+
+
+def read_scale_setup(path: Path) -> ScaleSetup:
+    """Read a ScaleTool document (.xml) or a scaling file (.yaml).
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is neither, or a value in it cannot be read.
+    """
+    if path.suffix.lower() == ".xml":
+        return _scale_setup_from_xml(path, _tool_element(path, "ScaleTool"))
+    return _scale_setup_from_yaml(path, _read_yaml(path, SCALING_FORMAT))
+
+
+def read_ik_setup(path: Path) -> IkSetup:
+    """Read an InverseKinematicsTool document (.xml) or a tracking file (.yaml).
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is neither, or a value in it cannot be read.
+    """
+    if path.suffix.lower() == ".xml":
+        return _ik_setup_from_xml(path, _tool_element(path, "InverseKinematicsTool"))
+    return _ik_setup_from_yaml(path, _read_yaml(path, IK_FORMAT))
+
+
+def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
+    scaler, placer = tool.find("ModelScaler"), tool.find("MarkerPlacer")
+    if scaler is None or placer is None:
+        raise InputError(
+            path,
+            expected="a ScaleTool with ModelScaler and MarkerPlacer",
+            got=f"only {list_names({child.tag for child in tool})}",
+            remedy="write the document with OpenSim's Scale Tool",
+        )
+    placing, scaling = _flag(placer, "apply", default=True), _flag(scaler, "apply", default=True)
+    weights, tasks = _tasks(path, placer) if placing else ({}, ())
+    height_mm = _positive(path, tool, "height")
+    return ScaleSetup(
+        name=tool.get("name", path.stem),
+        source=str(path),
+        measurements=tuple(_measurements(path, scaler)) if scaling else (),
+        manual_factors=dict(_manual_factors(path, scaler)) if scaling else {},
+        order=tuple(_text(scaler, "scaling_order").split()) if scaling else (),
+        scaling_time_range_s=_time_range(path, scaler),
+        placement_time_range_s=_time_range(path, placer),
+        preserve_mass_distribution=_flag(scaler, "preserve_mass_distribution", default=False),
+        max_marker_movement_m=_movement_limit_m(path, placer),
+        marker_weights=weights,
+        coordinate_tasks=tasks,
+        place_markers=placing,
+        mass_kg=_positive(path, tool, "mass"),
+        height_m=None if height_mm is None else height_mm / 1000.0,
+        model_file=_file(path, tool.find("GenericModelMaker"), "model_file"),
+        marker_set_file=_file(path, tool.find("GenericModelMaker"), "marker_set_file"),
+        static_file=_file(path, scaler, "marker_file") or _file(path, placer, "marker_file"),
+        coordinate_file=_file(path, placer, "coordinate_file"),
+    )
+
+
+def _ik_setup_from_xml(path: Path, tool: ET.Element) -> IkSetup:
+    weights, tasks = _tasks(path, tool)
+    return IkSetup(
+        name=tool.get("name", path.stem),
+        source=str(path),
+        marker_weights=weights,
+        coordinate_tasks=tasks,
+        accuracy=_number(path, tool, "accuracy", 1e-5),
+        constraint_weight=_number(path, tool, "constraint_weight", math.inf),
+        time_range_s=_time_range(path, tool),
+        model_file=_file(path, tool, "model_file"),
+        marker_file=_file(path, tool, "marker_file"),
+        coordinate_file=_file(path, tool, "coordinate_file"),
+        output_motion_file=_file(path, tool, "output_motion_file"),
+        # OpenSim's default results directory is "./", the folder of the document.
+        results_folder=_file(path, tool, "results_directory") or path.parent,
+        report_errors=_flag(tool, "report_errors", default=True),
+        report_marker_locations=_flag(tool, "report_marker_locations", default=False),
+    )
+
+
+def _measurements(path: Path, scaler: ET.Element) -> Iterator[Measurement]:
+    for element in scaler.iter("Measurement"):
+        if not _flag(element, "apply", default=True):
+            continue
+        name = element.get("name", "")
+        pairs = [tuple(_text(pair, "markers").split()) for pair in element.iter("MarkerPair")]
+        wrong = [pair for pair in pairs if len(pair) != 2]
+        if wrong:
+            raise InputError(
+                path,
+                expected=f"two marker names in each MarkerPair of measurement {name!r}",
+                got=f"{' '.join(wrong[0]) or 'none'}",
+                remedy="name two markers, separated by a space",
+            )
+        bodies = [(body.get("name", ""), _text(body, "axes").replace(" ", "")) for body in element.iter("BodyScale")]
+        yield Measurement(name=name, marker_pairs=tuple((a, b) for a, b in pairs), body_axes=tuple(bodies))
+
+
+def _manual_factors(path: Path, scaler: ET.Element) -> Iterator[tuple[str, tuple[float, float, float]]]:
+    for element in scaler.iter("Scale"):
+        if _flag(element, "apply", default=True):
+            x, y, z = _numbers(path, element, "scales", 3)
+            yield _text(element, "segment"), (x, y, z)
+
+
+def _tasks(path: Path, tool: ET.Element) -> tuple[dict[str, float], tuple[CoordinateTask, ...]]:
+    """Return marker weights and coordinate tasks that are switched on."""
+    applied = [element for element in tool.iter() if element.tag.endswith("Task") and _flag(element, "apply")]
+    weights = {
+        element.get("name", ""): _number(path, element, "weight", 1.0)
+        for element in applied
+        if element.tag == "IKMarkerTask"
+    }
+    return weights, tuple(_coordinate_task(path, e) for e in applied if e.tag == "IKCoordinateTask")
+
+
+def _coordinate_task(path: Path, element: ET.Element) -> CoordinateTask:
+    kind = _text(element, "value_type") or "default_value"
+    if kind not in _SOURCES:
+        raise InputError(
+            path,
+            expected=f"a value_type of {list_names(_SOURCES)}",
+            got=f"{kind!r} for coordinate {element.get('name')!r}",
+            remedy="correct the coordinate task",
+        )
+    return CoordinateTask(
+        name=element.get("name", ""),
+        weight=_number(path, element, "weight", 1.0),
+        source=_SOURCES[kind],
+        value=_number(path, element, "value", 0.0),
+    )
+
+
+def _movement_limit_m(path: Path, placer: ET.Element) -> float:
+    # OpenSim states the limit in the unit of the marker data, which is nearly always millimetres.
+    limit = _number(path, placer, "max_marker_movement", -1.0)
+    return limit / 1000.0 if limit > 0 else -1.0
+
+
+def _tool_element(path: Path, tag: str) -> ET.Element:
+    _check_exists(path)
+    try:
+        root = ET.parse(path).getroot()  # noqa: S314 - see the import
+    except ET.ParseError as error:
+        raise InputError(
+            path, expected="an XML document", got=f"broken XML ({error})", remedy="write it again"
+        ) from error
+    found = root if root.tag == tag else root.find(tag)
+    if found is None:
+        tags = list_names({root.tag, *(child.tag for child in root)})
+        raise InputError(path, expected=f"a {tag} document", got=tags, remedy="check which set-up this is")
+    return found
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise MissingError(path, expected="a set-up file", got="no file", remedy="check the path")
+
+
+def _text(element: ET.Element | None, tag: str) -> str:
+    found = element.find(tag) if element is not None else None
+    return (found.text or "").strip() if found is not None else ""
+
+
+def _flag(element: ET.Element, tag: str, *, default: bool = True) -> bool:
+    text = _text(element, tag).lower()
+    return default if not text else text == "true"
+
+
+def _numbers(path: Path, element: ET.Element, tag: str, count: int) -> list[float]:
+    text = _text(element, tag)
+    try:
+        # OpenSim writes infinity as `Infinity` or `Inf`; float() reads both.
+        values = [float(part) for part in text.split()]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise InputError(
+            path, expected=f"{count} numbers in <{tag}>", got=repr(text), remedy=f"correct <{tag}> of <{element.tag}>"
+        )
+    return values
+
+
+def _number(path: Path, element: ET.Element, tag: str, default: float) -> float:
+    return _numbers(path, element, tag, 1)[0] if _text(element, tag) else default
+
+
+def _positive(path: Path, element: ET.Element, tag: str) -> float | None:
+    value = _number(path, element, tag, -1.0)
+    return value if value > 0 else None
+
+
+def _time_range(path: Path, element: ET.Element) -> tuple[float, float]:
+    if not _text(element, "time_range"):
+        return (-math.inf, math.inf)
+    first, last = _numbers(path, element, "time_range", 2)
+    # OpenSim's own "not set" of the scale tool is -1 -1.
+    return (-math.inf, math.inf) if last < 0 else (first, last)
+
+
+def _file(path: Path, element: ET.Element | None, tag: str) -> Path | None:
+    text = _text(element, tag).replace("\\", "/")
+    return None if text in _UNSET else path.parent / text
+
+
+def _read_yaml(path: Path, format_name: str) -> dict[str, Any]:
+    _check_exists(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(path, expected="a YAML file", got=f"broken YAML ({error})", remedy="correct it") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != format_name:
+        raise InputError(
+            path,
+            expected=f"format: {format_name}",
+            got=f"{found!r}",
+            remedy="check which file this is (set-ups of OpenSim end in .xml)",
+        )
+    if content.get("version") != VERSION:
+        raise InputError(
+            path, expected=f"version: {VERSION}", got=f"{content.get('version')!r}", remedy="update movi-prep"
+        )
+    return dict(content)
+
+
+_SCALING_KEYS = {
+    *("format", "version", "name", "static_time_range_s", "preserve_mass_distribution", "max_marker_movement_m"),
+    *("measurements", "manual_factors", "marker_weights", "coordinate_tasks", "post_scaling"),
+}
+_POST_KEYS = {
+    *("default_values", "unlocked_coordinates", "locked_coordinates"),
+    *("released_constraints", "markers_moved_to_body"),
+}
+_IK_KEYS = {
+    *("format", "version", "name", "accuracy", "constraint_weight", "marker_weights", "coordinate_tasks"),
+}
+
+
+def _scale_setup_from_yaml(path: Path, content: dict[str, Any]) -> ScaleSetup:
+    _check_keys(path, content, _SCALING_KEYS)
+    post = content.get("post_scaling") or {}
+    _check_keys(path, post, _POST_KEYS)
+    manual = {body: _three(path, body, values) for body, values in (content.get("manual_factors") or {}).items()}
+    first, last = content.get("static_time_range_s", (-math.inf, math.inf))
+    return ScaleSetup(
+        name=str(content.get("name", path.stem)),
+        source=str(path),
+        measurements=tuple(_yaml_measurements(path, content.get("measurements") or {})),
+        manual_factors=manual,
+        order=(MEASUREMENTS, MANUAL),
+        scaling_time_range_s=(float(first), float(last)),
+        placement_time_range_s=(float(first), float(last)),
+        preserve_mass_distribution=bool(content.get("preserve_mass_distribution", True)),
+        max_marker_movement_m=float(content.get("max_marker_movement_m", -1.0)),
+        marker_weights=_weights(path, content.get("marker_weights") or {}),
+        coordinate_tasks=tuple(_yaml_coordinate_tasks(path, content.get("coordinate_tasks") or {})),
+        post_scaling=PostScaling(
+            default_values=_default_values(path, post.get("default_values", "kept")),
+            unlocked_coordinates=tuple(post.get("unlocked_coordinates") or ()),
+            locked_coordinates=tuple(post.get("locked_coordinates") or ()),
+            released_constraints=tuple(post.get("released_constraints") or ()),
+            markers_moved_to_body=dict(post.get("markers_moved_to_body") or {}),
+        ),
+    )
+
+
+def _ik_setup_from_yaml(path: Path, content: dict[str, Any]) -> IkSetup:
+    _check_keys(path, content, _IK_KEYS)
+    return IkSetup(
+        name=str(content.get("name", path.stem)),
+        source=str(path),
+        marker_weights=_weights(path, content.get("marker_weights") or {}),
+        coordinate_tasks=tuple(_yaml_coordinate_tasks(path, content.get("coordinate_tasks") or {})),
+        accuracy=float(content.get("accuracy", 1e-5)),
+        constraint_weight=float(content.get("constraint_weight", math.inf)),
+    )
+
+
+def _yaml_measurements(path: Path, measurements: Mapping[str, Any]) -> Iterator[Measurement]:
+    for name, item in measurements.items():
+        _check_keys(path, item, {"marker_pairs", "bodies", "axes"})
+        axes = "".join(str(axis) for axis in item["axes"])
+        pairs = [tuple(pair) for pair in item["marker_pairs"]]
+        if not set(axes) <= set("XYZ") or any(len(pair) != 2 for pair in pairs):
+            raise InputError(
+                path,
+                expected=f"pairs of two markers and axes of X, Y, Z in measurement {name!r}",
+                got=f"pairs {pairs}, axes {axes!r}",
+                remedy="correct the measurement",
+            )
+        yield Measurement(
+            name=str(name),
+            marker_pairs=tuple((str(a), str(b)) for a, b in pairs),
+            body_axes=tuple((str(body), axes) for body in item["bodies"]),
+        )
+
+
+def _yaml_coordinate_tasks(path: Path, tasks: Mapping[str, Any]) -> Iterator[CoordinateTask]:
+    """Read `coordinate: {weight: 1, value: default}`; a number as value is rad or m."""
+    for name, item in tasks.items():
+        _check_keys(path, item, {"weight", "value"})
+        value = item.get("value", "default")
+        manual = not isinstance(value, str)
+        yield CoordinateTask(
+            name=str(name),
+            weight=float(item["weight"]),
+            source="manual" if manual else "default",
+            value=float(value) if manual else 0.0,
+        )
+
+
+def _weights(path: Path, weights: Mapping[str, Any]) -> dict[str, float]:
+    wrong = [name for name, value in weights.items() if not isinstance(value, int | float) or not value >= 0]
+    if wrong:
+        raise InputError(
+            path, expected="marker weights of 0 or more", got=f"others for {list_names(wrong)}", remedy="correct them"
+        )
+    return {str(name): float(value) for name, value in weights.items()}
+
+
+def _default_values(path: Path, text: str) -> Literal["static pose", "kept"]:
+    if text == "static pose":
+        return "static pose"
+    if text == "kept":
+        return "kept"
+    raise InputError(
+        path, expected="default_values: 'static pose' or 'kept'", got=repr(text), remedy="correct post_scaling"
+    )
+
+
+def _three(path: Path, body: str, values: Any) -> tuple[float, float, float]:
+    if not isinstance(values, list) or len(values) != 3:
+        raise InputError(
+            path, expected="three factors per body", got=f"{values!r} for {body!r}", remedy="correct manual_factors"
+        )
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+def _check_keys(path: Path, content: Mapping[str, Any], known: set[str]) -> None:
+    for key in content:
+        if key not in known:
+            raise InputError(
+                path,
+                expected=f"only {list_names(known, at_most=20)}",
+                got=f"{key!r}{suggest(str(key), known)}",
+                remedy="correct or remove the key",
+            )

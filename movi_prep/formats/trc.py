@@ -1,0 +1,146 @@
+"""Marker trajectories as TRC text, the format of OpenSim's own tools.
+
+| line | content                                                                                       |
+|------|-----------------------------------------------------------------------------------------------|
+| 1    | `PathFileType 4 (X/Y/Z) name`                                                                 |
+| 2, 3 | DataRate, CameraRate (Hz), NumFrames, NumMarkers, Units (mm, cm or m), OrigDataRate, ...      |
+| 4    | `Frame#`, `Time`, then each marker's name over its three columns                              |
+| 5    | `X1 Y1 Z1 X2 ...`                                                                             |
+| 6    | empty, or left out                                                                            |
+| 7 .. | frame number, time (s), three numbers per marker; empty fields where a marker was not seen    |
+
+Axes are those of the file: OpenSim's tools take them as ground (y up).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.atomic import write_text
+from movi_prep.records.markers import MarkerTrajectories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Unit = Literal["mm", "m"]
+
+_METRES: dict[str, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0}
+
+SMALLEST_EXTENT_M = 0.05
+LARGEST_EXTENT_M = 20.0
+"""Markers of one frame that span less or more than these tell of a wrong unit."""
+
+
+def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> None:
+    """Write trajectories as TRC, atomically.
+
+    Args:
+        path: the file.
+        markers: (n, m, 3) metres; NaN becomes an empty field.
+        unit: of the numbers in the file; six decimals in mm, nine in m.
+    """
+    decimals = 6 if unit == "mm" else 9
+    header = (markers.rate_hz, markers.rate_hz, markers.n_rows, len(markers.names), unit)
+    lines = [
+        f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+        "\t".join(str(value) for value in (*header, markers.rate_hz, 1, markers.n_rows)),
+        "Frame#\tTime\t" + "\t\t\t".join(markers.names) + "\t\t",
+        "\t\t" + "\t".join(f"{axis}{k + 1}" for k in range(len(markers.names)) for axis in "XYZ"),
+        "",
+    ]
+    values = (markers.positions_m / _METRES[unit]).reshape(markers.n_rows, -1)
+    for row, (time_s, numbers) in enumerate(zip(markers.times_s.tolist(), values.tolist(), strict=True)):
+        fields = ["" if number != number else f"{number:.{decimals}f}" for number in numbers]  # noqa: PLR0124 - NaN
+        lines.append("\t".join([str(row + 1), f"{time_s:.9f}", *fields]))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_trc(path: Path) -> MarkerTrajectories:
+    """Read trajectories in metres; the unit row of the file is honoured.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is no TRC file, a row is short, or its numbers cannot be in the unit it states.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="a TRC file", got="no file", remedy="check the path")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if len(lines) < 5 or not lines[0].startswith("PathFileType"):
+        raise _broken(path, "a first line that begins with PathFileType", lines[0][:40] if lines else "an empty file")
+    facts = dict(zip(lines[1].split(), lines[2].split(), strict=False))
+    names = tuple(name.strip() for name in lines[3].rstrip().split("\t")[2:] if name.strip())
+    rows = [line.split("\t") for line in lines[5:] if line.strip()]
+    if not names or not rows:
+        raise _broken(path, "marker names and at least one row", f"{len(names)} names and {len(rows)} rows")
+    numbers = _numbers(path, rows, 2 + 3 * len(names))
+    # Multiplied, not divided: OpenSim's reader does so, and equal bits make equal solutions.
+    positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * _metres_per_unit(path, facts)
+    _check_extent(path, positions_m, facts["Units"])
+    return MarkerTrajectories(
+        names=names,
+        positions_m=positions_m,
+        times_s=numbers[:, 1].copy(),
+        sample_indices=np.arange(len(rows), dtype=np.int64),
+        rate_hz=_rate_hz(path, facts),
+        source=str(path),
+    )
+
+
+def _numbers(path: Path, rows: list[list[str]], width: int) -> NDArray[np.float64]:
+    values = np.full((len(rows), width), np.nan)
+    for index, row in enumerate(rows):
+        fields = [field.strip() for field in row[:width]]
+        if len(fields) < 2 or (len(row) > width and any(field.strip() for field in row[width:])):
+            raise _broken(path, f"at most {width} columns", f"{len(row)} in data row {index + 1}")
+        try:
+            values[index, : len(fields)] = [float(field) if field else np.nan for field in fields]
+        except ValueError as error:
+            raise _broken(path, "numbers", f"{error} in data row {index + 1}") from error
+    return values
+
+
+def _metres_per_unit(path: Path, facts: dict[str, str]) -> float:
+    unit = facts.get("Units", "")
+    if unit not in _METRES:
+        raise InputError(
+            path, expected="Units of mm, cm or m", got=repr(unit), remedy="write the unit into the third line"
+        )
+    return _METRES[unit]
+
+
+def _rate_hz(path: Path, facts: dict[str, str]) -> float:
+    try:
+        return float(facts["DataRate"])
+    except (KeyError, ValueError) as error:
+        raise _broken(path, "a number as DataRate", repr(facts.get("DataRate"))) from error
+
+
+def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> None:
+    """Raise InputError where the markers of a frame span what no body does."""
+    if positions_m.shape[1] < 2 or not np.isfinite(positions_m).any():
+        return
+    highest = np.where(np.isfinite(positions_m), positions_m, -np.inf).max(axis=1)
+    lowest = np.where(np.isfinite(positions_m), positions_m, np.inf).min(axis=1)
+    extents_m = (highest - lowest)[np.isfinite(highest - lowest).all(axis=1)]
+    if not extents_m.size:
+        return
+    extent_m = float(np.median(extents_m.max(axis=1)))
+    if SMALLEST_EXTENT_M <= extent_m <= LARGEST_EXTENT_M:
+        return
+    better = [name for name, metres in _METRES.items() if 0.5 <= extent_m / _METRES[unit] * metres <= 3.0]
+    raise InputError(
+        path,
+        expected=f"markers of one frame that span {SMALLEST_EXTENT_M} to {LARGEST_EXTENT_M} m",
+        got=f"{extent_m:.4g} m with Units {unit}",
+        remedy=f"correct the unit in the third line{f' (probably {better[0]})' if better else ''}",
+    )
+
+
+def _broken(path: Path, expected: str, got: str) -> InputError:
+    return InputError(path, expected=expected, got=got, remedy="export the file again as TRC")

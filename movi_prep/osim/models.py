@@ -1,0 +1,150 @@
+"""Reading and writing OpenSim models, quietly; small conversions between OpenSim's types and numpy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import opensim
+
+from movi_prep.errors import InputError, MissingError, ModelError
+from movi_prep.formats.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def quiet_opensim() -> None:
+    """Keep OpenSim from writing `opensim.log` into the current folder and from printing.
+
+    What goes wrong comes as an exception all the same.
+    """
+    opensim.Logger.setLevelString("Off")
+    opensim.Logger.removeFileSink()
+
+
+def read_model(path: Path) -> opensim.Model:
+    """Load a model and build its system once, so that a broken one is refused here.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: OpenSim cannot load it; its reason is in the message.
+    """
+    quiet_opensim()
+    if not path.is_file():
+        raise MissingError(path, expected="an OpenSim model (.osim)", got="no file", remedy="check the path")
+    try:
+        model = opensim.Model(str(path))
+        model.initSystem()
+    except RuntimeError as error:
+        raise InputError(
+            path,
+            expected="a model that OpenSim can load",
+            got=f"its refusal: {_first_line(error)}",
+            remedy="open it in OpenSim's application and repair it, or choose another model",
+        ) from error
+    if model.getMarkerSet().getSize() == 0 and model.getCoordinateSet().getSize() == 0:
+        raise InputError(
+            path,
+            expected="a model with joints and coordinates",
+            got="one without any coordinate",
+            remedy="check that this is a musculoskeletal model",
+        )
+    return model
+
+
+def read_marker_set(model: opensim.Model, path: Path) -> None:
+    """Add the markers of a MarkerSet document to the model; markers of the same name are replaced.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: OpenSim cannot load it.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="a marker set (.xml)", got="no file", remedy="check the path")
+    try:
+        markers = opensim.MarkerSet(str(path))
+        model.updateMarkerSet(markers)
+        model.finalizeConnections()
+        model.initSystem()
+    except RuntimeError as error:
+        raise InputError(
+            path,
+            expected="a marker set for this model",
+            got=f"OpenSim's refusal: {_first_line(error)}",
+            remedy="check that the bodies it names exist in the model",
+        ) from error
+
+
+def write_model(path: Path, model: opensim.Model) -> None:
+    """Write a model atomically; raise ModelError where OpenSim cannot read it back."""
+    model.finalizeConnections()
+    with atomic_path(path) as partial:
+        model.printToXML(str(partial))
+        try:
+            opensim.Model(str(partial)).initSystem()
+        except RuntimeError as error:
+            raise ModelError(f"{path}: OpenSim cannot read back the model it wrote: {_first_line(error)}") from error
+
+
+def marker_names(model: opensim.Model) -> tuple[str, ...]:
+    """Return the names of all markers, in the model's order."""
+    markers = model.getMarkerSet()
+    return tuple(markers.get(index).getName() for index in range(markers.getSize()))
+
+
+def body_names(model: opensim.Model) -> tuple[str, ...]:
+    """Return the names of all bodies, in the model's order."""
+    bodies = model.getBodySet()
+    return tuple(bodies.get(index).getName() for index in range(bodies.getSize()))
+
+
+def coordinate_names(model: opensim.Model) -> tuple[str, ...]:
+    """Return the names of all coordinates, in the model's order."""
+    coordinates = model.getCoordinateSet()
+    return tuple(coordinates.get(index).getName() for index in range(coordinates.getSize()))
+
+
+def vector(values: Sequence[float] | NDArray[np.float64]) -> opensim.Vec3:
+    """Return three numbers as OpenSim's Vec3."""
+    x, y, z = values
+    return opensim.Vec3(float(x), float(y), float(z))
+
+
+def array(values: opensim.Vec3) -> NDArray[np.float64]:
+    """Return OpenSim's Vec3 as (3,) float64."""
+    return np.array([values.get(0), values.get(1), values.get(2)])
+
+
+def marker_positions_m(model: opensim.Model, state: opensim.State, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return (m, 3) float64, metres: where the named markers are in ground in this state."""
+    model.realizePosition(state)
+    markers = model.getMarkerSet()
+    found = [array(markers.get(name).getLocationInGround(state)) for name in names]
+    return np.array(found).reshape(len(names), 3)
+
+
+def root_joint(model: opensim.Model) -> opensim.Joint:
+    """Return the joint between ground and the first body that moves; raise ModelError where there is none."""
+    joints = model.getJointSet()
+    for index in range(joints.getSize()):
+        joint = joints.get(index)
+        if joint.getParentFrame().findBaseFrame().getName() == "ground" and joint.numCoordinates() > 0:
+            return joint
+    raise ModelError(f"model {model.getName()}: no joint moves a body against ground; add one with six coordinates")
+
+
+def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
+    """Return the second angle of the root joint's rotation sequence, NaN with fewer: gimbal lock is at 90 degrees."""
+    joint = root_joint(model)
+    coordinates = [joint.get_coordinates(index) for index in range(joint.numCoordinates())]
+    rotations = [c for c in coordinates if c.getMotionType() == opensim.Coordinate.Rotational]
+    return float(rotations[1].getValue(state)) if len(rotations) > 1 else float("nan")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,400 @@
+"""Scaling a generic model to a subject, in memory, through OpenSim's own classes.
+
+The steps are those of OpenSim's ScaleTool (ModelScaler::processModel and MarkerPlacer::processModel, OpenSim 4.6):
+factors from marker distances, `Model.scale`, the static pose by inverse kinematics, markers moved onto the data.
+The tool itself is not used: it wants files, counts paths from the current folder and says "success" when it failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import opensim
+
+from movi_prep.errors import InputError, ModelError, list_names, suggest
+from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
+from movi_prep.osim.models import (
+    array,
+    body_names,
+    coordinate_names,
+    marker_names,
+    marker_positions_m,
+    middle_angle_rad,
+    vector,
+)
+from movi_prep.osim.scale_audit import audit_scaling
+from movi_prep.records.ik_solution import USABLE_STATUSES
+from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.setups import MANUAL, MEASUREMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from movi_prep.config.scaling import ScalingSettings
+    from movi_prep.osim.marker_tracking import Curve
+    from movi_prep.records.markers import MarkerTrajectories, StaticTrial
+    from movi_prep.records.setups import Measurement, ScaleSetup
+
+STATIC_ACCURACY = 1e-4
+"""Accuracy of the static pose: the default of OpenSim's solver, which MarkerPlacer leaves as it is."""
+
+
+@dataclass(frozen=True)
+class _StaticPose:
+    """The model in the static pose: its state, where its markers and the data's are (m, 3), and what was tracked."""
+
+    state: opensim.State
+    names: tuple[str, ...]
+    weights: NDArray[np.float64]
+    model_m: NDArray[np.float64]
+    observed_m: NDArray[np.float64]
+
+
+def scale_model(
+    model: opensim.Model,
+    static: StaticTrial,
+    setup: ScaleSetup,
+    settings: ScalingSettings,
+    *,
+    coordinate_file: Mapping[str, Curve] | None = None,
+) -> ScaleResult:
+    """Scale `model` in place to the subject of the static trial, place its markers, and audit the result.
+
+    Args:
+        model: the generic model; it is the subject's afterwards.
+        static: markers of the subject standing still (OpenSim ground, metres), mass and height.
+        setup: measurements, weights and post-scaling steps.
+        settings: bounds of the audit.
+        coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
+
+    Returns:
+        Factors, residuals and the audit; it does not raise where the audit fails, but says so.
+
+    Raises:
+        InputError: a measurement names a marker or body that does not exist, or the trial is not static.
+        ModelError: the static pose cannot be solved, or scaling produced a model that is not physical.
+    """
+    in_scaling = _within(static.markers, setup.scaling_time_range_s)
+    _check_static(in_scaling, setup, settings)
+    measured = measurement_factors(model, in_scaling, setup)
+    factors = body_factors(model, setup, measured)
+    _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
+    pose = _solve_static_pose(
+        model, _within(static.markers, setup.placement_time_range_s), setup, coordinate_file or {}
+    )
+    middle_angle = middle_angle_rad(model, pose.state)
+    finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
+    result = ScaleResult(
+        body_names=tuple(factors),
+        body_factors=np.array(list(factors.values())),
+        measurement_names=tuple(measured),
+        measurement_factors=np.array(list(measured.values())),
+        marker_names=pose.names,
+        marker_weights=pose.weights,
+        marker_errors_m=np.linalg.norm(pose.model_m - pose.observed_m, axis=-1),
+        landmark_rms_m=float("nan"),
+        landmark_max_m=float("nan"),
+        mass_kg=_mass_kg(model),
+        height_m=static.height_m,
+        pelvis_middle_angle_rad=middle_angle,
+        findings=name_findings(model, static.markers.names, setup),
+        passed=True,
+    )
+    return audit_scaling(result, settings)
+
+
+def measurement_factors(model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup) -> dict[str, float]:
+    """Return the factor of each measurement: the mean over its marker pairs of measured / model distance.
+
+    The model's distances are those of its default pose; measured ones are averaged over the rows of `static`
+    (ModelScaler::computeMeasurementScaleFactor).
+    """
+    if MEASUREMENTS not in setup.order:
+        return {}
+    existing = marker_names(model)
+    state = model.initSystem()
+    factors: dict[str, float] = {}
+    for measurement in setup.measurements:
+        for name in {name for pair in measurement.marker_pairs for name in pair}:
+            _check_marker(name, measurement, existing, setup.source, "the model")
+            _check_marker(name, measurement, static.names, setup.source, "the static trial")
+        ratios = [
+            _measured_distance_m(static, pair) / _model_distance_m(model, state, pair)
+            for pair in measurement.marker_pairs
+        ]
+        factors[measurement.name] = float(np.mean(ratios))
+    return factors
+
+
+def body_factors(
+    model: opensim.Model, setup: ScaleSetup, measured: Mapping[str, float]
+) -> dict[str, NDArray[np.float64]]:
+    """Return (3,) factors of every body, one where nothing scales it; later steps of the order win."""
+    factors = {name: np.ones(3) for name in body_names(model)}
+    for step in setup.order:
+        if step == MEASUREMENTS:
+            for measurement in setup.measurements:
+                for body, axes in measurement.body_axes:
+                    if body not in factors:
+                        continue  # named by `name_findings`; OpenSim's own example lists such bodies
+                    factors[body][["XYZ".index(axis) for axis in axes]] = measured[measurement.name]
+        elif step == MANUAL:
+            known = {body: np.array(values) for body, values in setup.manual_factors.items() if body in factors}
+            factors.update(known)
+    return factors
+
+
+def finish_scaling(
+    model: opensim.Model, state: opensim.State, setup: ScaleSetup, observed_m: Mapping[str, NDArray[np.float64]]
+) -> None:
+    """Place markers on the data, then do the post-scaling steps in their order.
+
+    Args:
+        model: the scaled model.
+        state: the static pose.
+        setup: which steps.
+        observed_m: (3,) metres, ground: where the data have each marker.
+    """
+    places = _marker_places(model, state, setup, observed_m)
+    values = {name: model.getCoordinateSet().get(name).getValue(state) for name in coordinate_names(model)}
+    for name, (body, location) in places.items():
+        marker = model.getMarkerSet().get(name)
+        if body is not None:
+            marker.setParentFrame(model.getBodySet().get(body))
+        marker.set_location(vector(location))
+    post = setup.post_scaling
+    if post.default_values == "static pose":
+        for name, value in values.items():
+            model.getCoordinateSet().get(name).setDefaultValue(value)
+    for names, locked in ((post.unlocked_coordinates, False), (post.locked_coordinates, True)):
+        for name in names:
+            _check_name(name, coordinate_names(model), "coordinate", setup.source)
+            model.getCoordinateSet().get(name).set_locked(locked)
+    for name in post.released_constraints:
+        _check_name(name, _constraint_names(model), "constraint", setup.source)
+        model.getConstraintSet().get(name).set_isEnforced(False)
+    model.finalizeConnections()
+    model.initSystem()
+
+
+def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup) -> tuple[str, ...]:
+    """Return sentences on names that meet nothing: weights without a marker, markers without data, bodies unscaled."""
+    existing = marker_names(model)
+    weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
+    not_in_model = [name for name in weighted if name not in existing]
+    not_in_data = [name for name in existing if name not in data_names]
+    scaled = {body for item in setup.measurements for body, _ in item.body_axes} | set(setup.manual_factors)
+    unscaled = [name for name in body_names(model) if name not in scaled]
+    no_bodies = [name for name in scaled if name not in body_names(model)]
+    findings = []
+    if not_in_model:
+        findings.append(
+            f"{len(not_in_model)} weighted markers are not in the model: {list_names(not_in_model)}; "
+            "add them to its marker set or take their weights out"
+        )
+    if not_in_data:
+        findings.append(
+            f"{len(not_in_data)} markers of the model are not in the static trial: {list_names(not_in_data)}; "
+            "they keep their scaled place"
+        )
+    if unscaled:
+        findings.append(
+            f"{len(unscaled)} bodies have no measurement and keep their size: {list_names(unscaled)}; "
+            "add measurements if they should scale"
+        )
+    if no_bodies:
+        findings.append(
+            f"{len(no_bodies)} bodies that the set-up scales are not in the model: {list_names(no_bodies)}; "
+            "check that model and set-up belong together"
+        )
+    return tuple(findings)
+
+
+def _within(markers: MarkerTrajectories, time_range_s: tuple[float, float]) -> MarkerTrajectories:
+    """Return the rows from the last one at or before the range to the first one at or after it.
+
+    The rule is OpenSim's own (MarkerData::findFrameRange).
+    """
+    first, last = time_range_s
+    begin, end = float(markers.times_s[0]), float(markers.times_s[-1])
+    if last < begin or first > end:
+        raise InputError(
+            markers.source,
+            expected=f"samples between {first:g} and {last:g} s",
+            got=f"samples from {begin:g} to {end:g} s",
+            remedy="correct the time range of the set-up",
+        )
+    start = max(int(np.searchsorted(markers.times_s, first, side="right")) - 1, 0)
+    stop = min(int(np.searchsorted(markers.times_s, last, side="left")) + 1, markers.n_rows)
+    return markers.rows(slice(start, max(stop, start + 1)))
+
+
+def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: ScalingSettings) -> None:
+    """Raise InputError where a marker that scaling uses moves within the static time range."""
+    used = {name for item in setup.measurements for pair in item.marker_pairs for name in pair} | set(
+        setup.marker_weights
+    )
+    columns = [index for index, name in enumerate(static.names) if name in used]
+    if not columns:
+        raise InputError(
+            static.source,
+            expected=f"markers that {setup.source} names",
+            got=list_names(static.names),
+            remedy="check that marker file and set-up belong together",
+        )
+    limit_m = setup.max_marker_movement_m if setup.max_marker_movement_m > 0 else settings.static_movement_limit_m
+    seen = static.positions_m[:, columns]
+    count = np.maximum(np.isfinite(seen).sum(axis=0), 1)
+    offsets = np.linalg.norm(seen - np.nansum(seen, axis=0) / count, axis=-1)
+    movement = np.where(np.isfinite(offsets), offsets, 0.0).max(axis=0)
+    worst = int(np.argmax(movement))
+    if movement[worst] > limit_m:
+        raise InputError(
+            static.source,
+            expected=f"a static trial: markers within {limit_m * 1000:.0f} mm of their mean",
+            got=f"{movement[worst] * 1000:.0f} mm at {static.names[columns[worst]]!r}",
+            remedy="choose a time range in which the subject stands still, or raise scaling.static_movement_limit_m",
+        )
+
+
+def _apply_factors(
+    model: opensim.Model, factors: Mapping[str, NDArray[np.float64]], *, mass_kg: float, preserve_mass: bool
+) -> None:
+    scales = opensim.ScaleSet()
+    for body, values in factors.items():
+        if not np.all(np.isfinite(values)) or np.any(values <= 0):
+            raise ModelError(f"body {body}: expected positive scale factors, but got {values}; check the static trial")
+        scale = opensim.Scale()
+        scale.setSegmentName(body)
+        scale.setScaleFactors(vector(values))
+        scale.setApply(True)
+        scales.cloneAndAppend(scale)
+    state = model.initSystem()
+    model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
+    model.initSystem()
+
+
+def _solve_static_pose(
+    model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup, coordinate_file: Mapping[str, Curve]
+) -> _StaticPose:
+    """Fit the scaled model to the mean of the static trial (MarkerPlacer: one assembly, constraints enforced)."""
+    existing = marker_names(model)
+    names = tuple(name for name in static.names if name in existing)
+    tracked = tuple(name for name in names if setup.marker_weights.get(name, 0.0) > 0)
+    mean = _mean_frame(static.select(names))
+    targets = coordinate_targets(model, setup.coordinate_tasks, mean.times_s, coordinate_file, setup.source)
+    problem = Problem(
+        markers=mean.select(tracked),
+        weights=np.array([setup.marker_weights[name] for name in tracked]),
+        coordinate_targets=targets,
+        accuracy=STATIC_ACCURACY,
+        constraint_weight=float("inf"),
+    )
+    track = track_markers(model, problem)
+    if track.statuses[0] not in [int(status) for status in USABLE_STATUSES]:
+        raise ModelError(
+            f"model {model.getName()}: no static pose was found with {len(tracked)} weighted markers; "
+            f"check {setup.source} and the markers of {static.source}"
+        )
+    state = _posed(model, track.coordinates[0])
+    return _StaticPose(
+        state=state,
+        names=names,
+        weights=np.array([setup.marker_weights.get(name, 0.0) for name in names]),
+        model_m=marker_positions_m(model, state, names),
+        observed_m=mean.positions_m[0],
+    )
+
+
+def _posed(model: opensim.Model, coordinates: NDArray[np.float64]) -> opensim.State:
+    state = model.initSystem()
+    for index, value in enumerate(coordinates.tolist()):
+        # The pose is taken as it is: assembling it again would move it.
+        model.getCoordinateSet().get(index).setValue(state, value, False)
+    model.realizePosition(state)
+    return state
+
+
+def _mean_frame(static: MarkerTrajectories) -> MarkerTrajectories:
+    seen = np.isfinite(static.positions_m).all(axis=-1, keepdims=True)
+    count = seen.sum(axis=0)
+    total = np.where(seen, static.positions_m, 0.0).sum(axis=0)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return replace(static.rows(slice(0, 1)), positions_m=mean[None])
+
+
+def _marker_places(
+    model: opensim.Model, state: opensim.State, setup: ScaleSetup, observed_m: Mapping[str, NDArray[np.float64]]
+) -> dict[str, tuple[str | None, NDArray[np.float64]]]:
+    """Return marker -> (new body or None, place in its frame) for every marker that moves or changes its body."""
+    ground = model.getGround()
+    places: dict[str, tuple[str | None, NDArray[np.float64]]] = {}
+    for name in setup.post_scaling.markers_moved_to_body:
+        _check_name(name, marker_names(model), "marker", setup.source)
+    for name in marker_names(model):
+        marker = model.getMarkerSet().get(name)
+        body = setup.post_scaling.markers_moved_to_body.get(name)
+        seen = observed_m.get(name)
+        placed = setup.place_markers and seen is not None and np.isfinite(seen).all() and not marker.get_fixed()
+        if not placed and body is None:
+            continue
+        if body is not None:
+            _check_name(body, body_names(model), "body", setup.source)
+        frame = marker.getParentFrame() if body is None else model.getBodySet().get(body)
+        position = vector(seen) if placed and seen is not None else marker.getLocationInGround(state)
+        places[name] = (body, array(ground.findStationLocationInAnotherFrame(state, position, frame)))
+    return places
+
+
+def _measured_distance_m(static: MarkerTrajectories, pair: tuple[str, str]) -> float:
+    first, second = (static.positions_m[:, static.column(name)] for name in pair)
+    distances = np.linalg.norm(first - second, axis=-1)
+    if not np.isfinite(distances).any():
+        raise InputError(
+            static.source,
+            expected=f"markers {pair[0]!r} and {pair[1]!r} in the same samples",
+            got="none in which both are seen",
+            remedy="choose another time range, or take the pair out of the measurement",
+        )
+    return float(np.nanmean(distances))
+
+
+def _model_distance_m(model: opensim.Model, state: opensim.State, pair: tuple[str, str]) -> float:
+    first, second = marker_positions_m(model, state, pair)
+    distance = float(np.linalg.norm(first - second))
+    if distance == 0.0:
+        raise ModelError(f"model {model.getName()}: markers {pair[0]} and {pair[1]} coincide; they measure nothing")
+    return distance
+
+
+def _mass_kg(model: opensim.Model) -> float:
+    return float(model.getTotalMass(model.initSystem()))
+
+
+def _constraint_names(model: opensim.Model) -> tuple[str, ...]:
+    constraints = model.getConstraintSet()
+    return tuple(constraints.get(index).getName() for index in range(constraints.getSize()))
+
+
+def _check_marker(name: str, measurement: Measurement, existing: tuple[str, ...], source: str, where: str) -> None:
+    if name not in existing:
+        raise InputError(
+            source,
+            expected=f"markers of {where} in measurement {measurement.name!r}",
+            got=f"{name!r}{suggest(name, existing)}",
+            remedy=f"add the marker to {where}, or take the pair out of the measurement",
+        )
+
+
+def _check_name(name: str, existing: tuple[str, ...], what: str, source: str) -> None:
+    if name not in existing:
+        raise InputError(
+            source,
+            expected=f"a {what} of the model",
+            got=f"{name!r}{suggest(name, existing)}",
+            remedy=f"correct the name; there are {list_names(existing)}",
+        )

@@ -1,0 +1,148 @@
+"""What scaling and inverse kinematics are told: measurements, weights, tasks and what is done after scaling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MEASUREMENTS = "measurements"
+MANUAL = "manualScale"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A scale factor from distances between markers.
+
+    Attributes:
+        name: its name, for messages and results.
+        marker_pairs: the factor is the mean over these of measured / model distance.
+        body_axes: (body, axes) pairs, axes a subset of "XYZ", which the factor scales.
+    """
+
+    name: str
+    marker_pairs: tuple[tuple[str, str], ...]
+    body_axes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class CoordinateTask:
+    """A coordinate that is pulled towards a value while markers are tracked.
+
+    Attributes:
+        name: the coordinate.
+        weight: weight of the squared difference, beside the markers' weights (m^2 against rad^2 or m^2).
+        source: where the value comes from: the model's default, `value`, or a coordinate file.
+        value: the value for source "manual", rad or m (OpenSim takes it so too).
+    """
+
+    name: str
+    weight: float
+    source: Literal["default", "manual", "file"]
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class PostScaling:
+    """What is done to the scaled model, in this order.
+
+    Attributes:
+        default_values: "static pose" makes the static pose the model's default, "kept" leaves the defaults alone.
+        unlocked_coordinates: coordinates that move from then on.
+        locked_coordinates: coordinates that are locked at their default from then on.
+        released_constraints: constraints that are no longer enforced.
+        markers_moved_to_body: marker -> body that carries it from then on, at the same place in the static pose.
+    """
+
+    default_values: Literal["static pose", "kept"] = "kept"
+    unlocked_coordinates: tuple[str, ...] = ()
+    locked_coordinates: tuple[str, ...] = ()
+    released_constraints: tuple[str, ...] = ()
+    markers_moved_to_body: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScaleSetup:
+    """How a generic model becomes a subject's.
+
+    Attributes:
+        name: name of the setup.
+        source: the file it came from, for messages.
+        measurements: factors from marker distances.
+        manual_factors: body -> three factors that are given.
+        order: which of MEASUREMENTS and MANUAL is applied, in which order; the later one wins on a body.
+        scaling_time_range_s: first and last time over which marker distances are averaged.
+        placement_time_range_s: first and last time over which the static pose is averaged.
+        preserve_mass_distribution: whether bodies keep their share of the total mass.
+        max_marker_movement_m: largest movement of a marker within the static time range, negative for no limit.
+        marker_weights: weights of the markers in the static pose.
+        coordinate_tasks: coordinates that are pulled towards a value in the static pose.
+        place_markers: whether markers are moved onto the static trial.
+        post_scaling: steps afterwards.
+        mass_kg: mass that the setup states, None where it does not.
+        height_m: stature that the setup states, None where it does not.
+        model_file: generic model that the setup names.
+        marker_set_file: marker set (OpenSim XML) that replaces or joins the model's markers.
+        static_file: static trial that the setup names.
+        coordinate_file: coordinates for tasks with source "file".
+    """
+
+    name: str
+    source: str
+    measurements: tuple[Measurement, ...]
+    manual_factors: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    order: tuple[str, ...] = (MEASUREMENTS,)
+    scaling_time_range_s: tuple[float, float] = (float("-inf"), float("inf"))
+    placement_time_range_s: tuple[float, float] = (float("-inf"), float("inf"))
+    preserve_mass_distribution: bool = True
+    max_marker_movement_m: float = -1.0
+    marker_weights: Mapping[str, float] = field(default_factory=dict)
+    coordinate_tasks: tuple[CoordinateTask, ...] = ()
+    place_markers: bool = True
+    post_scaling: PostScaling = field(default_factory=PostScaling)
+    mass_kg: float | None = None
+    height_m: float | None = None
+    model_file: Path | None = None
+    marker_set_file: Path | None = None
+    static_file: Path | None = None
+    coordinate_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class IkSetup:
+    """What inverse kinematics tracks, and with which settings.
+
+    Attributes:
+        name: name of the setup; result files of OpenSim's tool begin with it.
+        source: the file it came from, for messages.
+        marker_weights: weight of each marker that is tracked; 0 for markers that are only reported.
+        coordinate_tasks: coordinates that are pulled towards a value.
+        accuracy: accuracy of OpenSim's solver.
+        constraint_weight: weight of coupler constraints, infinity to enforce them.
+        time_range_s: first and last time to solve.
+        model_file: scaled model that the setup names.
+        marker_file: marker trajectories that the setup names.
+        coordinate_file: coordinates for tasks with source "file".
+        output_motion_file: motion file that the setup names.
+        results_folder: folder for the reports.
+        report_errors: whether marker errors are written.
+        report_marker_locations: whether model marker positions are written.
+    """
+
+    name: str
+    source: str
+    marker_weights: Mapping[str, float]
+    coordinate_tasks: tuple[CoordinateTask, ...] = ()
+    accuracy: float = 1e-5
+    constraint_weight: float = float("inf")
+    time_range_s: tuple[float, float] = (float("-inf"), float("inf"))
+    model_file: Path | None = None
+    marker_file: Path | None = None
+    coordinate_file: Path | None = None
+    output_motion_file: Path | None = None
+    results_folder: Path | None = None
+    report_errors: bool = True
+    report_marker_locations: bool = False
