@@ -66,6 +66,12 @@ class Config(Settings):
     clips: Numbers | None = None
     """Clips to work on; none means all that are found."""
 
+    exclude: tuple[str, ...] = ()
+    """Subjects and clips to leave out, by the keys that tables and records show: `S007`, `S012/C03`."""
+
+    embedded: bool = False
+    """Whether the embedded data set is used; it is written into `WORK/embedded` where it is not there yet."""
+
     markers: MarkerSettings = MarkerSettings()
     """The marker stage."""
 

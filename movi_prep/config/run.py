@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -26,3 +27,15 @@ class RunSettings(Settings):
 
     scheduler: str | None = None
     """Address of a running Dask scheduler to use instead, `tcp://host:port`."""
+
+    slurm_profile: Path | None = None
+    """Cluster profile (YAML); none means the packaged `pipelines/slurm.yaml`."""
+
+    full_hash: bool = False
+    """Whether large videos are identified by their whole content, not by size, time stamp and samples of it."""
+
+    recycle_units: int = Field(default=200, ge=1)
+    """A worker process is replaced by a fresh one after this many units, so that memory does not creep."""
+
+    recycle_growth_mb: float = Field(default=1000.0, gt=0)
+    """A worker process is replaced, too, when its memory has grown by this much since its first unit, megabytes."""

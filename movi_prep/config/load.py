@@ -1,0 +1,102 @@
+"""Read a configuration file and lay flags over it. Every problem is one line that names the file and the setting."""
+
+from __future__ import annotations
+
+import os
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+
+from movi_prep.config.base import Settings
+from movi_prep.config.root import Config
+from movi_prep.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
+    """Return the configuration of a YAML file (or the defaults) with flags laid over it.
+
+    Relative paths in the file count from its folder, those in flags from the current folder; all become absolute.
+
+    Args:
+        file: the YAML file, None for defaults.
+        flags: nested like the configuration, only what was given: `{"run": {"workers": 2}}`.
+
+    Raises:
+        UsageError: the file is missing, is not YAML, or a setting is unknown or out of its limits.
+    """
+    here = Path.cwd()
+    base = here if file is None else file.absolute().parent
+    from_file = {} if file is None else _read_mapping(file)
+    values = _merge(
+        _absolute_paths(Config, {"work": "work", **from_file}, base), _absolute_paths(Config, dict(flags), here)
+    )
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"{file or 'command line'}: {_one_line(error)}") from error
+
+
+def _read_mapping(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: expected a configuration file, but {error.strerror}; check --config") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        what = " ".join(str(error).split())
+        raise UsageError(f"{file}: expected YAML, but {what}; correct the file") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{file}: expected settings by name, but got a {type(content).__name__}; correct the file")
+    return content
+
+
+def _absolute_paths(model: type[Settings], values: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """Return `values` with every setting that is a path made absolute; what does not fit is left to validation."""
+    changed = dict(values)
+    for name, field in model.model_fields.items():
+        value = values.get(name)
+        inner = _settings_class(field.annotation)
+        if inner is not None and isinstance(value, dict):
+            changed[name] = _absolute_paths(inner, value, base)
+        elif _takes_path(field.annotation) and isinstance(value, str | Path) and str(value):
+            # normpath, not resolve: a link that the user named stays the name that messages show.
+            changed[name] = Path(os.path.normpath(base / Path(value).expanduser()))
+    return changed
+
+
+def _settings_class(annotation: Any) -> type[Settings] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Settings) else None
+
+
+def _takes_path(annotation: Any) -> bool:
+    if annotation is Path:
+        return True
+    return get_origin(annotation) in (Union, types.UnionType) and Path in get_args(annotation)
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        merged[name] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _one_line(error: ValidationError) -> str:
+    """Return the first three problems: `markers.rate: Input should be 'video' or 'mocap', but got 'vido'`."""
+    said = []
+    for problem in error.errors(include_url=False)[:3]:
+        where = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        value = problem.get("input")
+        came = f", but got {value!r}" if isinstance(value, str | int | float | bool) else ""
+        said.append(f"{where}: {message}{came}" if where else message)
+    return "; ".join(said)

@@ -1,0 +1,238 @@
+"""Find the files of a download in whatever folders people unpacked it into. Names are read, files are not.
+
+| what | name of the file | folders above it |
+|---|---|---|
+| AMASS clip, old release | `Subject_N_F_K_poses.npz` | any (`BMLmovi/BMLmovi/Subject_N_F_MoSh`) |
+| AMASS clip, new release | `Subject_N_F_K_stageii.npz` | any |
+| body model | `model.npz` | `.../{male,female,neutral}`; `smplh` or none above it |
+| soft tissue | `model.npz` | `.../{male,female,neutral}`; `dmpls` above it |
+| V3D | `F_v3d_Subject_N.mat` | any |
+| video | `F_PG1_Subject_N_L.avi` | any |
+| calibration | `cameraParams_PG1`, `Extrinsics_PG1` (.npz, .pkl, .mat) | any |
+
+`shape.npz` and `*_stagei.npz` lie beside the clips and are passed over. Clip numbers may have gaps or lie beyond 21.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from movi_prep.errors import UsageError, list_names
+from movi_prep.records.download import Download
+from movi_prep.records.identity import ClipId, subject_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+_CLIP = re.compile(r"^Subject_(\d+)_F_(\d+)_(poses|stageii)\.npz$", re.IGNORECASE)
+_BESIDE_CLIPS = re.compile(r"^(shape|.*_stagei)\.npz$", re.IGNORECASE)
+_V3D = re.compile(r"^F_v3d_Subject_(\d+)\.mat$", re.IGNORECASE)
+_VIDEO = re.compile(r"^F_(PG\d+)_Subject_(\d+)_L\.avi$", re.IGNORECASE)
+_TRIMMED_VIDEO = re.compile(r"^F_(PG\d+)_Subject_(\d+)_L_?\d+\.avi$", re.IGNORECASE)
+_CALIBRATION = re.compile(r"^(cameraParams|Extrinsics)_(PG\d+)\.(npz|pkl|mat)$", re.IGNORECASE)
+_KNOWN_NPZ = (_BESIDE_CLIPS, _CALIBRATION, re.compile(r"^model\.npz$"))
+_ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|zip|7z|rar)$", re.IGNORECASE)
+_SEXES = ("male", "female", "neutral")
+_CALIBRATION_ORDER = (".npz", ".pkl", ".mat")
+
+Key = TypeVar("Key", ClipId, int, str, tuple[int, str])
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the parts of a download lie; None for a part that the user does not have. They may be one folder."""
+
+    amass: Path | None = None
+    body_models: Path | None = None
+    v3d: Path | None = None
+    videos: Path | None = None
+    calibration: Path | None = None
+
+
+def find_download(folders: Folders) -> Download:
+    """Return what is there. Where two files claim one place, one is taken and a finding says which.
+
+    Raises:
+        UsageError: a folder that was named does not exist.
+    """
+    findings: list[str] = []
+    motions = _find_motions(_files_below(folders.amass, "amass"), findings)
+    body_models, dmpl_models = _find_body_models(_files_below(folders.body_models, "body_models"), findings)
+    intrinsics, extrinsics = _find_calibration(_files_below(folders.calibration, "calibration"))
+    videos = _find_videos(_files_below(folders.videos, "videos"), findings)
+    v3d = _find_v3d(_files_below(folders.v3d, "v3d"), findings)
+    return Download(
+        motions=motions,
+        body_models=body_models,
+        dmpl_models=dmpl_models,
+        v3d=v3d,
+        videos=videos,
+        intrinsics=intrinsics,
+        extrinsics=extrinsics,
+        findings=(*dict.fromkeys(findings), *_absences(motions, v3d, videos)),
+    )
+
+
+def select_clips(
+    download: Download,
+    *,
+    subjects: Collection[int] | None,
+    clips: Collection[int] | None,
+    exclude: Collection[str] = (),
+) -> Download:
+    """Return the download cut to some subjects and clips; None means all that are found.
+
+    Raises:
+        UsageError: a subject is asked for that has no clips, or nothing is left.
+    """
+    absent = set(subjects or ()) - set(download.subjects)
+    if absent:
+        there = ", ".join(map(str, download.subjects)) or "none"
+        raise UsageError(
+            f"subjects: expected subjects with AMASS clips ({there}), but got {', '.join(map(str, sorted(absent)))}; "
+            "leave them out, or check the folder `amass`"
+        )
+    left = {
+        clip: path
+        for clip, path in download.motions.items()
+        if (subjects is None or clip.subject in subjects)
+        and (clips is None or clip.clip in clips)
+        and str(clip) not in exclude
+        and subject_key(clip.subject) not in exclude
+    }
+    if download.motions and not left:
+        raise UsageError("subjects, clips, exclude: expected at least one clip, but none is left; widen the choice")
+    return Download(**{**vars(download), "motions": left})
+
+
+def _files_below(folder: Path | None, setting: str) -> list[Path]:
+    """Return all files below `folder` in a stable order, links followed once."""
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise UsageError(f"{setting}: expected a folder, but {folder} is not one; correct the path")
+    seen: set[str] = set()
+    found: list[Path] = []
+    for where, below, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        # A link to a folder above would be walked for ever.
+        below[:] = [] if real in seen else sorted(below)
+        if real not in seen:
+            found.extend(Path(where, name) for name in sorted(names))
+        seen.add(real)
+    return found
+
+
+def _find_motions(files: Iterable[Path], findings: list[str]) -> dict[ClipId, Path]:
+    candidates: dict[ClipId, list[Path]] = defaultdict(list)
+    strangers: list[str] = []
+    for path in files:
+        match = _CLIP.match(path.name)
+        if match is not None:
+            candidates[ClipId(subject=int(match[1]), clip=int(match[2]))].append(path)
+        elif path.suffix.lower() == ".npz" and not any(pattern.match(path.name) for pattern in _KNOWN_NPZ):
+            strangers.append(path.name)
+        elif _ARCHIVE.search(path.name):
+            findings.append(f"{path} is still packed: unpack it where it lies if clips are missing")
+    if strangers:
+        findings.append(
+            f"{len(strangers)} .npz files are not named like BMLmovi clips and were passed over: "
+            f"{list_names(strangers, at_most=3)}"
+        )
+    return _one_each(candidates, findings, rank=lambda path: "stageii" in path.name.lower())
+
+
+def _find_v3d(files: Iterable[Path], findings: list[str]) -> dict[int, Path]:
+    candidates: dict[int, list[Path]] = defaultdict(list)
+    for path in files:
+        match = _V3D.match(path.name)
+        if match is not None:
+            candidates[int(match[1])].append(path)
+        elif _ARCHIVE.search(path.name):
+            findings.append(f"{path} is still packed: unpack it where it lies if V3D files are missing")
+    return _one_each(candidates, findings)
+
+
+def _find_videos(files: Iterable[Path], findings: list[str]) -> dict[tuple[int, str], Path]:
+    candidates: dict[tuple[int, str], list[Path]] = defaultdict(list)
+    trimmed = 0
+    for path in files:
+        match = _VIDEO.match(path.name)
+        if match is not None:
+            candidates[int(match[2]), match[1].upper()].append(path)
+        trimmed += _TRIMMED_VIDEO.match(path.name) is not None
+    if trimmed:
+        findings.append(f"{trimmed} videos are cut into single motions and were passed over: whole ones are needed")
+    return _one_each(candidates, findings)
+
+
+def _find_body_models(files: Iterable[Path], findings: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
+    bodies: dict[str, list[Path]] = defaultdict(list)
+    tissues: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        sex = path.parent.name.lower()
+        if path.name.lower() != "model.npz" or sex not in _SEXES:
+            continue
+        above = [part.lower() for part in path.parts[:-2]]
+        kind = next((part for part in reversed(above) if part.startswith(("smpl", "dmpl"))), "smplh")
+        if kind.startswith("dmpl"):
+            tissues[sex].append(path)
+        elif kind.startswith("smplx"):
+            findings.append(f"{path} is a SMPL-X model and was passed over: SMPL+H is needed")
+        else:
+            bodies[sex].append(path)
+    return _one_each(bodies, findings), _one_each(tissues, findings)
+
+
+def _find_calibration(files: Iterable[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    found: dict[str, dict[str, Path]] = {"cameraparams": {}, "extrinsics": {}}
+    for path in sorted(files, key=lambda path: _CALIBRATION_ORDER.index(path.suffix) if _is_calibration(path) else 9):
+        match = _CALIBRATION.match(path.name)
+        if match is not None:
+            found[match[1].lower()].setdefault(match[2].upper(), path)
+    return found["cameraparams"], found["extrinsics"]
+
+
+def _is_calibration(path: Path) -> bool:
+    return path.suffix in _CALIBRATION_ORDER
+
+
+def _one_each(
+    candidates: Mapping[Key, Sequence[Path]], findings: list[str], rank: Callable[[Path], int] = lambda _path: 0
+) -> dict[Key, Path]:
+    """Return one file per key: by rank, then the shortest path; a finding names those that were passed over."""
+    chosen: dict[Key, Path] = {}
+    for key in sorted(candidates):
+        ordered = sorted(candidates[key], key=lambda path: (rank(path), len(path.parts), str(path)))
+        chosen[key] = ordered[0]
+        if len(ordered) > 1:
+            rest = ", ".join(map(str, ordered[1:]))
+            findings.append(f"{_say(key)}: {len(ordered)} files; {ordered[0]} is used, not {rest}")
+    return chosen
+
+
+def _say(key: ClipId | int | str | tuple[int, str]) -> str:
+    if isinstance(key, tuple):
+        return f"{subject_key(key[0])}/{key[1]}"
+    return subject_key(key) if isinstance(key, int) else str(key)
+
+
+def _absences(
+    motions: Mapping[ClipId, Path], v3d: Mapping[int, Path], videos: Mapping[tuple[int, str], Path]
+) -> list[str]:
+    """Return what subjects with motion lack, where others have it."""
+    subjects = sorted({clip.subject for clip in motions})
+    cameras = sorted({camera for _, camera in videos})
+    said = []
+    if v3d:
+        said.append(("no V3D file", [subject for subject in subjects if subject not in v3d]))
+    said += [
+        (f"no {camera} video", [subject for subject in subjects if (subject, camera) not in videos])
+        for camera in cameras
+    ]
+    return [f"{what}: {list_names(map(subject_key, lacking), at_most=100)}" for what, lacking in said if lacking]

@@ -1,0 +1,204 @@
+"""Run one unit in this process: identify inputs, write aside, publish, record. Nothing a unit does can end a run.
+
+Outputs are written below `WORK/.scratch/SCOPE/STAGE~KEY~RUN~ATTEMPT/` on the file system of the work folder, then
+renamed. The scratch folder of an attempt whose worker died stays behind: its count is how often the unit was tried.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError
+from movi_prep.formats.atomic import atomic_path
+from movi_prep.records.unit import map_paths, paths_of
+from movi_prep.runtime.file_identity import FileIdentities, Stamp
+from movi_prep.runtime.locks import check_still_held, scope_of
+from movi_prep.runtime.process import peak_memory_mb, reset_peak_memory, resident_memory_mb, unit_log
+from movi_prep.runtime.settings_identity import describe_settings
+from movi_prep.runtime.unit_record import FileRecord, UnitRecord, record_path, write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from movi_prep.records.unit import Stage, Unit
+    from movi_prep.records.work_folder import WorkFolder
+
+SCRATCH = ".scratch"
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker is told about one unit.
+
+    Attributes:
+        stage: the stage, its functions pickled by name.
+        unit: the unit, with its final paths.
+        work: the work folder.
+        run_id: the run on whose behalf it works.
+        tries: how often a unit is tried whose worker dies.
+        full_hash: whether large inputs are hashed whole.
+        redo: the command that repeats it alone.
+    """
+
+    stage: Stage
+    unit: Unit
+    work: WorkFolder
+    run_id: str
+    tries: int = 3
+    full_hash: bool = False
+    redo: str = ""
+
+
+@dataclass(frozen=True)
+class UnitEnd:
+    """What a worker sends back: the record, and how the worker itself is doing.
+
+    Attributes:
+        record: how the unit ended.
+        worker: name of the worker process.
+        resident_mb: memory of the worker process after the unit, megabytes.
+    """
+
+    record: UnitRecord
+    worker: str
+    resident_mb: float
+
+
+# One memory of hashes per process: a body model is read once, not once per clip.
+_identities: dict[bool, FileIdentities] = {}
+
+
+def execute(task: Task) -> UnitEnd:
+    """Run one unit to a written record; failures are records, too."""
+    begin = time.perf_counter()
+    reset_peak_memory()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    identities = _identities.setdefault(task.full_hash, FileIdentities(full_hash=task.full_hash))
+    blank = UnitRecord(
+        stage=task.unit.stage,
+        key=task.unit.key,
+        status="failed",
+        stage_version=task.stage.version,
+        settings=describe_settings(task.unit.settings, identities),
+    )
+    record = _attempt(task, blank, identities)
+    record = replace(
+        record,
+        started=started,
+        seconds=round(time.perf_counter() - begin, 4),
+        peak_memory_mb=round(peak_memory_mb(), 1),
+        host=socket.gethostname(),
+        worker=str(os.getpid()),
+        redo=task.redo if record.status == "failed" else "",
+    )
+    check_still_held(task.work, task.unit.key, task.run_id)
+    write_record(record_path(task.work, task.unit), record)
+    return UnitEnd(record=record, worker=record.worker, resident_mb=resident_memory_mb())
+
+
+def clear_scratch(work: WorkFolder, scope: str) -> None:
+    """Remove what dead runs left aside; the caller holds the lock of the scope."""
+    shutil.rmtree(work.root / SCRATCH / scope, ignore_errors=True)
+
+
+def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitRecord:
+    dead = _dead_attempts(task)
+    blank = replace(blank, tries=len(dead) + 1)
+    try:
+        if len(dead) >= task.tries:
+            raise MoviPrepError(  # noqa: TRY301 - handled like every other failure, with its record
+                f"set aside: its worker died {len(dead)} times while at it (killed, out of memory or out of walltime); "
+                "give workers more memory or time, then redo it"
+            )
+        done = _run_aside(task, blank, identities, attempt=len(dead) + 1)
+    except Exception as error:  # noqa: BLE001 - a failure of any kind is a row, never the end of a run
+        done = replace(blank, reason=_one_line(error), traceback=traceback.format_exc())
+    for folder in dead:
+        shutil.rmtree(folder, ignore_errors=True)
+    return done
+
+
+def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, attempt: int) -> UnitRecord:
+    unit, root = task.unit, task.work.root
+    aside = _scratch(task) / f"{_prefix(task)}{attempt}"
+    aside.mkdir(parents=True, exist_ok=True)
+    try:
+        stamps = _stamps(unit)
+        inputs = {role: FileRecord(str(path), identities.identity(path)) for role, path in paths_of(unit.inputs)}
+        private = unit.with_outputs(map_paths(unit.outputs, lambda path: aside / path.relative_to(root)))
+        for _, path in paths_of(private.outputs):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
+            report = task.stage.run(private)
+        _check_unchanged(unit, stamps)
+        check_still_held(task.work, unit.key, task.run_id)
+        outputs = _publish(unit, private, root, identities)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return replace(
+        blank,
+        status="done",
+        inputs=inputs,
+        outputs=outputs,
+        numbers=dict(report.numbers),
+        findings=tuple(report.findings),
+    )
+
+
+def _stamps(unit: Unit) -> dict[str, Stamp]:
+    """Return the stamps of all inputs; raise MissingError where one is not there."""
+    stamps = {}
+    for role, path in paths_of(unit.inputs):
+        if not path.is_file():
+            raise MissingError(path, expected=f"the input {role!r} of {unit.id}", got="no file", remedy="make it first")
+        stamps[role] = Stamp.of(path)
+    return stamps
+
+
+def _check_unchanged(unit: Unit, stamps: Mapping[str, Stamp]) -> None:
+    for role, path in paths_of(unit.inputs):
+        if Stamp.of(path) != stamps[role]:
+            raise InputError(
+                path, expected="an input that stays as it is", got="one that changed meanwhile", remedy="run again"
+            )
+
+
+def _publish(unit: Unit, private: Unit, root: Path, identities: FileIdentities) -> dict[str, FileRecord]:
+    """Move every output to its final name, flushed; return what was written."""
+    final = dict(paths_of(unit.outputs))
+    for role, aside in paths_of(private.outputs):
+        if not aside.is_file():
+            raise InternalError(f"{unit.id} did not write its output {role!r} ({final[role].name})")
+    for role, aside in paths_of(private.outputs):
+        with atomic_path(final[role]) as partial:
+            aside.replace(partial)
+    return {role: FileRecord(str(path.relative_to(root)), identities.identity(path)) for role, path in final.items()}
+
+
+def _scratch(task: Task) -> Path:
+    return task.work.root / SCRATCH / scope_of(task.unit.key)
+
+
+def _prefix(task: Task) -> str:
+    return f"{task.unit.stage}~{task.unit.key.replace('/', '~')}~{task.run_id}~"
+
+
+def _dead_attempts(task: Task) -> list[Path]:
+    """Return scratch folders that earlier attempts of this run left behind when their worker died."""
+    with suppress(FileNotFoundError):
+        return [path for path in _scratch(task).iterdir() if path.name.startswith(_prefix(task))]
+    return []
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return text if isinstance(error, MoviPrepError) else f"{type(error).__name__}: {text}"

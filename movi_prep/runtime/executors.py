@@ -1,0 +1,205 @@
+"""Where units are executed: in this process, or by the workers of a Dask scheduler (local, SLURM, or any address)."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sys
+import threading
+from collections import deque
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from movi_prep.runtime.execute import Task, UnitEnd, execute
+from movi_prep.runtime.process import ONE_THREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Client, Future
+
+DASK_SETTINGS: dict[str, Any] = {
+    # Attempts are counted by the unit itself, only for the one that was in hand; Dask would blame queued ones too.
+    "distributed.scheduler.allowed-failures": 1000,
+    # OpenSim holds the interpreter for minutes: silence is no death. Lost hosts show in their connection.
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.admin.tick.limit": "1h",
+    # Tasks hold no data: nothing to spill. A worker that nears its limit is killed, and its unit tried again.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.scheduler.work-stealing": False,
+    "distributed.worker.profile.enabled": False,
+}
+
+
+class WorkersLostError(Exception):
+    """The scheduler ended, or a unit could not be delivered to any worker."""
+
+
+class Executor(Protocol):
+    """Takes units and gives back how they ended, in any order."""
+
+    def has_room(self) -> bool:
+        """Whether another unit may be submitted now."""
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Take a unit; it starts when a worker is free."""
+        ...
+
+    def wait(self, timeout_s: float) -> tuple[Task, UnitEnd | BaseException] | None:
+        """Return the next unit that ended, or None after the timeout. An exception means it never ran to an end."""
+        ...
+
+
+class SerialExecutor:
+    """Runs units in this process, one after the other: for debugging, and where nothing else is wanted."""
+
+    def __init__(self) -> None:
+        """Start with nothing to do."""
+        self._waiting: deque[Task] = deque()
+
+    def has_room(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
+    def submit(self, task: Task) -> None:
+        """Take a unit, to run it in the next `wait`."""
+        self._waiting.append(task)
+
+    def wait(self, timeout_s: float) -> tuple[Task, UnitEnd | BaseException] | None:  # noqa: ARG002 - runs at once
+        """Run the oldest unit here."""
+        if not self._waiting:
+            return None
+        task = self._waiting.popleft()
+        return task, execute(task)
+
+
+class DaskExecutor:
+    """Runs units on the workers of a Dask scheduler.
+
+    Args:
+        client: connected to the scheduler.
+        in_flight: how many units are handed to it at once; more than workers, so that an adaptive cluster grows.
+        recycle_units: a worker process is replaced after so many units.
+        recycle_growth_mb: or when its memory has grown by so much since its first unit.
+    """
+
+    def __init__(self, client: Client, *, in_flight: int, recycle_units: int, recycle_growth_mb: float) -> None:
+        """Keep the client; nothing is submitted yet."""
+        self._client = client
+        self._in_flight = in_flight
+        self._recycle_units = recycle_units
+        self._recycle_growth_mb = recycle_growth_mb
+        self._futures: dict[Future, Task] = {}
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._usage: dict[str, tuple[int, float]] = {}
+        self._count = 0
+
+    def has_room(self) -> bool:
+        """Whether fewer units are in flight than allowed."""
+        return len(self._futures) < self._in_flight
+
+    def submit(self, task: Task) -> None:
+        """Send a unit to the scheduler."""
+        self._count += 1
+        future = self._client.submit(
+            execute_on_worker, task, key=f"{task.unit.id} {task.run_id} {self._count}", pure=False
+        )
+        self._futures[future] = task
+        future.add_done_callback(self._ended.put)
+
+    def wait(self, timeout_s: float) -> tuple[Task, UnitEnd | BaseException] | None:
+        """Return the next unit that ended."""
+        try:
+            future = self._ended.get(timeout=timeout_s)
+        except queue.Empty:
+            if self._client.status not in ("running", "connecting"):
+                raise WorkersLostError("the Dask scheduler is gone; run again to go on") from None
+            return None
+        task = self._futures.pop(future)
+        try:
+            address, end = future.result()
+        except Exception as error:  # noqa: BLE001 - whatever Dask reports, it is the end of this unit only
+            return task, error
+        self._recycle(address, end)
+        return task, end
+
+    def _recycle(self, address: str, end: UnitEnd) -> None:
+        """Replace a worker process that has done its share or has grown, without waiting for it."""
+        process = f"{address} {end.worker}"
+        units, first_mb = self._usage.get(process, (0, end.resident_mb))
+        self._usage[process] = (units + 1, first_mb)
+        if units + 1 < self._recycle_units and end.resident_mb - first_mb < self._recycle_growth_mb:
+            return
+        self._usage[process] = (-sys.maxsize, float("inf"))
+        threading.Thread(target=self._restart, args=(address,), daemon=True).start()
+
+    def _restart(self, address: str) -> None:
+        # A worker that went away by itself needs no replacing.
+        with suppress(Exception):
+            self._client.restart_workers([address], timeout=60, raise_for_error=False)
+
+
+def execute_on_worker(task: Task) -> tuple[str, UnitEnd]:
+    """Run one unit on a Dask worker; return the worker's address too."""
+    from distributed import get_worker
+
+    return get_worker().address, execute(task)
+
+
+@contextmanager
+def local_executor(workers: int, *, recycle_units: int, recycle_growth_mb: float) -> Iterator[Executor]:
+    """Start worker processes on this machine, one thread each, and stop them when the block ends."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {**DASK_SETTINGS, "distributed.nanny.pre-spawn-environ": ONE_THREAD}
+    with dask.config.set(settings), _quiet():
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
+        )
+        client = Client(cluster, set_as_default=False)
+        try:
+            yield DaskExecutor(
+                client, in_flight=2 * workers + 2, recycle_units=recycle_units, recycle_growth_mb=recycle_growth_mb
+            )
+        finally:
+            _close(client, cluster)
+
+
+@contextmanager
+def scheduler_executor(address: str, *, recycle_units: int, recycle_growth_mb: float) -> Iterator[Executor]:
+    """Use the workers of a Dask scheduler that somebody else runs."""
+    import dask
+    from distributed import Client
+
+    with dask.config.set(DASK_SETTINGS), _quiet():
+        client = Client(address, set_as_default=False)
+        try:
+            yield DaskExecutor(client, in_flight=1000, recycle_units=recycle_units, recycle_growth_mb=recycle_growth_mb)
+        finally:
+            _close(client, None)
+
+
+def _close(client: Client, cluster: Any) -> None:
+    """Stop everything within seconds, whatever is still running on the workers."""
+    for part in (client, cluster):
+        if part is not None:
+            with suppress(Exception):
+                part.close(timeout=3)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own messages off the screen: what matters to a run is in its records."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,126 @@
+"""What a file is, independent of where it lies: the hash of its content, cheap to ask for again.
+
+| identity | of | made from |
+|---|---|---|
+| `sha256:...` | any file up to 64 MiB, every file on request | all bytes |
+| `sampled:...` | larger files (videos) | size, time stamp and 32 samples of 64 KiB spread over the file |
+
+Hashes are remembered by path, size and time stamps, so that a file that nobody touched is not read twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from movi_prep.formats.atomic import write_text
+
+if TYPE_CHECKING:
+    import os
+
+Kind = Literal["sha256", "sampled"]
+
+LARGE_BYTES = 64 * 2**20
+_SAMPLES = 32
+_SAMPLE_BYTES = 64 * 2**10
+_SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What the file system tells of a file without reading it."""
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Return the stamp of a file; raise FileNotFoundError where there is none."""
+        return cls._from(path.stat())
+
+    @classmethod
+    def _from(cls, status: os.stat_result) -> Stamp:
+        return cls(size=status.st_size, modified_ns=status.st_mtime_ns, changed_ns=status.st_ctime_ns)
+
+    def is_settled(self) -> bool:
+        """Whether the file is old enough that a later change would surely show in its time stamps."""
+        return time.time_ns() - max(self.modified_ns, self.changed_ns) > _SETTLED_NS
+
+
+@dataclass
+class FileIdentities:
+    """Identities of files, remembered by their stamps.
+
+    Attributes:
+        full_hash: whether large files are read whole.
+        known: (path, kind) -> stamp and identity of what was read before.
+    """
+
+    full_hash: bool = False
+    known: dict[tuple[str, Kind], tuple[Stamp, str]] = field(default_factory=dict)
+
+    def identity(self, path: Path, kind: Kind | None = None) -> str:
+        """Return the identity of a file, of the kind asked for or of the one that suits its size.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        stamp = Stamp.of(path)
+        wanted = kind or ("sampled" if stamp.size > LARGE_BYTES and not self.full_hash else "sha256")
+        before = self.known.get((str(path), wanted))
+        if before is not None and before[0] == stamp:
+            return before[1]
+        identity = _sampled(path, stamp) if wanted == "sampled" else _whole(path)
+        if stamp == Stamp.of(path) and stamp.is_settled():
+            self.known[str(path), wanted] = (stamp, identity)
+        return identity
+
+    def holds(self, path: Path, identity: str) -> bool:
+        """Whether a file is still what it was, judged by the kind of identity that was recorded."""
+        kind: Kind = "sampled" if identity.startswith("sampled:") else "sha256"
+        try:
+            return self.identity(path, kind) == identity
+        except OSError:
+            return False
+
+
+def read_identities(path: Path, *, full_hash: bool) -> FileIdentities:
+    """Return what earlier runs remembered; nothing where the file is absent or damaged, for it only saves time."""
+    identities = FileIdentities(full_hash=full_hash)
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        for name, kind, size, modified_ns, changed_ns, identity in rows:
+            identities.known[name, kind] = (Stamp(size, modified_ns, changed_ns), identity)
+    except (OSError, ValueError, TypeError):
+        identities.known.clear()
+    return identities
+
+
+def write_identities(path: Path, identities: FileIdentities) -> None:
+    """Write what is known, together with what other runs have added to the file meanwhile."""
+    merged = read_identities(path, full_hash=False).known | identities.known
+    rows = [
+        [name, kind, stamp.size, stamp.modified_ns, stamp.changed_ns, identity]
+        for (name, kind), (stamp, identity) in sorted(merged.items())
+    ]
+    write_text(path, json.dumps(rows, separators=(",", ":")))
+
+
+def _whole(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sampled(path: Path, stamp: Stamp) -> str:
+    digest = hashlib.sha256(f"{stamp.size} {stamp.modified_ns}".encode())
+    last = max(stamp.size - _SAMPLE_BYTES, 0)
+    with path.open("rb") as file:
+        for index in range(_SAMPLES):
+            file.seek(last * index // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
+    return "sampled:" + digest.hexdigest()

@@ -1,0 +1,147 @@
+"""What a person sees while a plan is carried out: a live display on a terminal, plain lines elsewhere.
+
+Both write to a copy of standard error that was made before any unit redirects it into its own log file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Progress, TaskID
+
+    from movi_prep.runtime.coordinate import Observer
+    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.unit_record import UnitRecord
+
+_LINE_EVERY_S = 10.0
+
+
+class PlainProgress:
+    """A line when something failed, a line per stage now and then, and one when a stage is through."""
+
+    def __init__(self, plan: Plan, stream: TextIO) -> None:
+        """Count what is to be done."""
+        self._stream = stream
+        self._total = Counter(planned.unit.stage for planned in plan.to_run)
+        self._ended: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._begin_s: dict[str, float] = {}
+        self._said_s = time.monotonic()
+
+    def unit_ended(self, record: UnitRecord) -> None:
+        """Count it, and say what a person should know at once."""
+        stage = record.stage
+        self._begin_s.setdefault(stage, time.monotonic() - record.seconds)
+        self._ended[stage] += 1
+        if record.status == "failed":
+            self._failed[stage] += 1
+            self._say(f"{record.id} failed: {record.reason}")
+        if self._ended[stage] == self._total[stage]:
+            self._say(self._line(stage))
+
+    def tick(self) -> None:
+        """Say where each unfinished stage stands, now and then."""
+        if time.monotonic() - self._said_s < _LINE_EVERY_S:
+            return
+        for stage in self._begin_s:
+            if self._ended[stage] < self._total[stage]:
+                self._say(self._line(stage))
+
+    def _line(self, stage: str) -> str:
+        ended, total = self._ended[stage], self._total[stage]
+        rate_hz = ended / max(time.monotonic() - self._begin_s[stage], 1e-9)
+        left = f", {format_duration((total - ended) / rate_hz)} left" if ended < total else ""
+        failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
+        return f"{stage} {ended}/{total}{failed}, {format_rate(rate_hz)}{left}"
+
+    def _say(self, text: str) -> None:
+        self._said_s = time.monotonic()
+        self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+        self._stream.flush()
+
+
+class LiveProgress:
+    """One bar per stage, with rate and time left."""
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        """Add a bar for every stage with something to do."""
+        total = Counter(planned.unit.stage for planned in plan.to_run)
+        self._progress = progress
+        self._failed: Counter[str] = Counter()
+        self._bars: dict[str, TaskID] = {
+            stage: progress.add_task(stage, total=total[stage], failed="", rate="", start=False)
+            for stage in plan.stages
+            if total[stage]
+        }
+
+    def unit_ended(self, record: UnitRecord) -> None:
+        """Move the bar of its stage; failures stand above the bars."""
+        bar = self._bars[record.stage]
+        self._progress.start_task(bar)
+        if record.status == "failed":
+            self._failed[record.stage] += 1
+            self._progress.console.print(f"{record.id} failed: {record.reason}", style="red", highlight=False)
+        failed = self._failed[record.stage]
+        speed = self._progress.tasks[bar].speed
+        self._progress.update(
+            bar, advance=1, failed=f"{failed} failed" if failed else "", rate=format_rate(speed) if speed else ""
+        )
+
+    def tick(self) -> None:
+        """Nothing to do: the display renews itself."""
+
+
+@contextmanager
+def show_progress(plan: Plan) -> Iterator[Observer]:
+    """Show how a plan is carried out, on standard error."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as stream:
+        if not stream.isatty():
+            yield PlainProgress(plan, stream)
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("[red]{task.fields[failed]}"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        console = Console(file=stream, force_terminal=True)
+        with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as progress:
+            yield LiveProgress(plan, progress)
+
+
+def format_rate(rate_hz: float) -> str:
+    """Return units per second, minute or hour, whichever reads as a number above one."""
+    for unit, seconds in (("s", 1), ("min", 60), ("h", 3600)):
+        if rate_hz * seconds >= 1 or unit == "h":
+            return f"{rate_hz * seconds:.1f}/{unit}"
+    raise AssertionError
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as people say it: 40 s, 12 min, 3 h 20 min."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

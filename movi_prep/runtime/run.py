@@ -1,0 +1,205 @@
+"""A run from configuration to result: what is there, what is planned, what is carried out, under lock and log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.formats.download import Folders, find_download, select_clips
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.coordinate import Coordinator, RunResult
+from movi_prep.runtime.execute import Task, clear_scratch
+from movi_prep.runtime.executors import SerialExecutor, local_executor, scheduler_executor
+from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
+from movi_prep.runtime.locks import hold_scopes, scope_of
+from movi_prep.runtime.plan import Plan, PlannedUnit, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+    from movi_prep.records.download import Download
+    from movi_prep.records.unit import Stage
+    from movi_prep.runtime.coordinate import Observer
+    from movi_prep.runtime.executors import Executor
+
+_LOG = logging.getLogger("movi_prep.run")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with what it was made from."""
+
+    config: Config
+    download: Download
+    plan: Plan
+    identities: FileIdentities
+
+
+def find_data(config: Config) -> Download:
+    """Return what is there of the data that a configuration names, cut to its subjects and clips.
+
+    Raises:
+        UsageError: a folder does not exist, or the choice of subjects and clips leaves nothing.
+    """
+    folders = Folders(
+        amass=config.amass,
+        body_models=config.body_models,
+        v3d=config.v3d,
+        videos=config.videos,
+        calibration=config.calibration,
+    )
+    return select_clips(find_download(folders), subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+
+
+def prepare_run(
+    config: Config, stages: Sequence[Stage], *, force: Collection[str] = (), only: Collection[str] = ()
+) -> Prepared:
+    """Return the plan of some stages: what is there, what would run, and why. Nothing is written.
+
+    Args:
+        config: the whole configuration.
+        stages: the stages, in order.
+        force: stages whose units run whatever their records say.
+        only: ids of units (`ik S001/C03`): the plan is cut to them and to what they need.
+
+    Raises:
+        UsageError: the data or the choice of units cannot be.
+    """
+    work = WorkFolder(config.work)
+    download = find_data(config)
+    identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
+    plan = make_plan(stages, download=download, work=work, config=config, identities=identities, force=force)
+    return Prepared(config=config, download=download, plan=_cut(plan, only) if only else plan, identities=identities)
+
+
+def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[PlannedUnit], str]) -> RunResult:
+    """Execute a plan on the executor that its configuration names.
+
+    Raises:
+        LockedError: another run works on the same subjects.
+        UsageError: the executor cannot be started as configured.
+    """
+    config, plan = prepared.config, prepared.plan
+    run_id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    scopes = {scope_of(planned.unit.key) for planned in plan.to_run}
+    if not scopes:
+        return RunResult(plan=plan, records={}, blocked={}, interrupted=False)
+
+    def make_task(planned: PlannedUnit) -> Task:
+        return Task(
+            stage=planned.stage,
+            unit=planned.unit,
+            work=plan.work,
+            run_id=run_id,
+            tries=config.run.tries,
+            full_hash=config.run.full_hash,
+            redo=redo(planned),
+        )
+
+    with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), _stop_on_sigterm():
+        for scope in scopes:
+            clear_scratch(plan.work, scope)
+        _LOG.info("run %s: %d of %d units, %s", run_id, len(plan.to_run), len(plan.units), config.run.executor)
+        with open_executor(config, len(plan.to_run)) as executor:
+            result = Coordinator(
+                plan=plan,
+                executor=executor,
+                observer=observer,
+                make_task=make_task,
+                identities=prepared.identities,
+                on_error=config.run.on_error,
+            ).run()
+        _LOG.info("run %s: %d ended, %d failed", run_id, len(result.records), len(result.failed))
+        remember(prepared)
+    return result
+
+
+def remember(prepared: Prepared) -> None:
+    """Keep the file hashes that planning has read, so that the next plan need not; without effect on results."""
+    if prepared.plan.work.root.is_dir():
+        write_identities(_identities_path(prepared.plan.work), prepared.identities)
+
+
+def open_executor(config: Config, n_units: int) -> AbstractContextManager[Executor]:
+    """Return the executor that a configuration names, started when entered."""
+    run = config.run
+    limits = {"recycle_units": run.recycle_units, "recycle_growth_mb": run.recycle_growth_mb}
+    if run.scheduler is not None:
+        return scheduler_executor(run.scheduler, **limits)
+    if run.executor == "serial":
+        return _serial()
+    if run.executor == "slurm":
+        from movi_prep.runtime.slurm import read_profile, slurm_executor
+
+        return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run)
+    workers = run.workers or len(os.sched_getaffinity(0))
+    return local_executor(min(workers, max(n_units, 1)), **limits)
+
+
+@contextmanager
+def _serial() -> Iterator[Executor]:
+    yield SerialExecutor()
+
+
+def _cut(plan: Plan, only: Collection[str]) -> Plan:
+    """Return the plan of some units and all that they need."""
+    unknown = [name for name in only if name not in plan.units]
+    if unknown:
+        raise UsageError(
+            f"expected units of the plan ({list_names(plan.units, at_most=4)}), "
+            f"but got {list_names(unknown)}{suggest(unknown[0], plan.units)}"
+        )
+    kept: set[str] = set()
+    waiting = list(only)
+    while waiting:
+        name = waiting.pop()
+        if name not in kept:
+            kept.add(name)
+            waiting.extend(plan.units[name].needs)
+    return replace(plan, units={name: planned for name, planned in plan.units.items() if name in kept})
+
+
+def _identities_path(work: WorkFolder) -> Path:
+    return work.records() / "file_identities.json"
+
+
+@contextmanager
+def _run_log(work: WorkFolder) -> Iterator[None]:
+    """Append what happens to `WORK/logs/run.log`."""
+    path = work.logs() / "run.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    before = _LOG.level
+    _LOG.addHandler(handler)
+    _LOG.setLevel(logging.INFO)
+    _LOG.propagate = False
+    try:
+        yield
+    finally:
+        _LOG.removeHandler(handler)
+        _LOG.setLevel(before)
+        handler.close()
+
+
+@contextmanager
+def _stop_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM (a batch system's polite end) stop the run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,47 @@
+"""The part of a unit's identity that comes from its settings.
+
+A path among the settings stands for the content of the file, not for where it lies: a work folder may be moved.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from movi_prep.runtime.file_identity import FileIdentities
+
+
+def describe_settings(settings: BaseModel, identities: FileIdentities) -> dict[str, Any]:
+    """Return the settings as plain JSON values, files replaced by their identity.
+
+    Fields declared with `exclude=True` change nothing in a result and are left out.
+    """
+    described = json.loads(json.dumps(_plain(settings.model_dump(), identities)))
+    assert isinstance(described, dict)  # noqa: S101 - a model dumps to a mapping
+    return described
+
+
+def changed_settings(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return what differs between two descriptions, `rate: 'video' -> 'mocap'`, in order."""
+    said: list[str] = []
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            said += changed_settings(old, new, f"{prefix}{name}.")
+        elif old != new:
+            said.append(f"{prefix}{name}: {old!r} -> {new!r}")
+    return said
+
+
+def _plain(value: Any, identities: FileIdentities) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(inner, identities) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner, identities) for inner in value]
+    if isinstance(value, Path):
+        return identities.identity(value) if value.is_file() else str(value)
+    return value

@@ -1,0 +1,136 @@
+"""What a run or a work folder comes to: counts per stage, failures with their remedy, files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from movi_prep.runtime.coordinate import RunResult
+    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.unit_record import UnitRecord
+
+
+@dataclass(frozen=True)
+class StageCounts:
+    """Units of one stage.
+
+    Attributes:
+        done: executed in this run; in a status: all that hold.
+        current: nothing to do, their records hold.
+        failed: ended with an error.
+        waiting: not executed.
+        stale: (status only) ran once, no longer hold.
+        seconds: time spent in units, summed over workers.
+        peak_memory_mb: the largest of a unit.
+    """
+
+    done: int = 0
+    current: int = 0
+    failed: int = 0
+    waiting: int = 0
+    stale: int = 0
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit that failed: which, why, and the command that repeats it."""
+
+    unit: str
+    reason: str
+    redo: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a run, or the state of a work folder.
+
+    Attributes:
+        stages: counts by stage, in order.
+        failed: the failures.
+        waiting: units that wait, by id, and why.
+        findings: what stages want a person to read, by unit.
+        outputs: every file that holds, relative to the work folder.
+    """
+
+    stages: Mapping[str, StageCounts]
+    failed: tuple[Failure, ...]
+    waiting: Mapping[str, str]
+    findings: Mapping[str, tuple[str, ...]]
+    outputs: tuple[str, ...]
+
+    def to_json(self, *, seconds: float) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        names = ("done", "current", "failed", "waiting")
+        return {
+            "stages": {
+                stage: {name: getattr(counts, name) for name in names}
+                | ({"stale": counts.stale} if counts.stale else {})
+                for stage, counts in self.stages.items()
+            },
+            "failed": [vars(failure) for failure in self.failed],
+            "outputs": list(self.outputs),
+            "seconds": round(seconds, 3),
+        }
+
+
+def summarise_run(result: RunResult) -> Summary:
+    """Return what a run came to."""
+    stages = {}
+    for stage in result.plan.stages:
+        units = [planned for planned in result.plan.units.values() if planned.unit.stage == stage]
+        ended = [record for record in result.records.values() if record.stage == stage]
+        n_failed = sum(record.status == "failed" for record in ended)
+        stages[stage] = StageCounts(
+            done=len(ended) - n_failed,
+            current=sum(planned.is_current for planned in units),
+            failed=n_failed,
+            waiting=sum(planned.unit.id in result.blocked for planned in units),
+            seconds=sum(record.seconds for record in ended),
+            peak_memory_mb=max((record.peak_memory_mb for record in ended), default=0.0),
+        )
+    holding = [
+        record
+        for planned in result.plan.units.values()
+        if (record := result.records.get(planned.unit.id, planned.last if planned.is_current else None)) is not None
+    ]
+    return Summary(stages, _failures(result.failed), dict(result.blocked), _findings(holding), _outputs(holding))
+
+
+def summarise_plan(plan: Plan) -> Summary:
+    """Return the state of a work folder: what holds, what no longer does, what failed, what waits."""
+    stages = {}
+    for stage in plan.stages:
+        counts = plan.counts(stage)
+        last = [
+            planned.last for planned in plan.units.values() if planned.unit.stage == stage and planned.last is not None
+        ]
+        stages[stage] = StageCounts(
+            done=counts["current"],
+            current=counts["current"],
+            failed=counts["failed"],
+            waiting=counts["new"],
+            stale=counts["stale"],
+            seconds=sum(record.seconds for record in last),
+            peak_memory_mb=max((record.peak_memory_mb for record in last), default=0.0),
+        )
+    failed = [planned.last for planned in plan.units.values() if planned.state == "failed" and planned.last is not None]
+    holding = [planned.last for planned in plan.units.values() if planned.is_current and planned.last is not None]
+    waiting = {name: planned.reason for name, planned in plan.units.items() if planned.state in ("new", "stale")}
+    return Summary(stages, _failures(failed), waiting, _findings(holding), _outputs(holding))
+
+
+def _failures(records: Iterable[UnitRecord]) -> tuple[Failure, ...]:
+    return tuple(Failure(unit=record.id, reason=record.reason, redo=record.redo) for record in records)
+
+
+def _findings(records: Iterable[UnitRecord]) -> dict[str, tuple[str, ...]]:
+    return {record.id: record.findings for record in records if record.findings}
+
+
+def _outputs(records: Iterable[UnitRecord]) -> tuple[str, ...]:
+    return tuple(entry.path for record in records if record.status == "done" for entry in record.outputs.values())

@@ -1,0 +1,100 @@
+"""The record of one unit: what ran, on what, with what, and how it ended. One JSON file, written last.
+
+`WORK/records/STAGE/KEY.json`:
+
+| field | content |
+|---|---|
+| `format`, `version` | `movi-prep-record`, integer version of this layout |
+| `stage`, `key`, `status` | which unit; `done` or `failed` |
+| `stage_version`, `settings` | the code and the part of the configuration it used |
+| `inputs`, `outputs` | by role: `path` (outputs: below WORK) and `identity` |
+| `numbers`, `findings` | what the stage measured and what a person should read |
+| `started`, `seconds`, `peak_memory_mb`, `host`, `worker`, `movi_prep` | when, how long, where, which release |
+| `tries`, `reason`, `traceback`, `redo` | attempts (worker deaths + 1); for a failure why, where, and the command |
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from movi_prep._version import __version__
+from movi_prep.formats.atomic import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from movi_prep.records.unit import Unit
+    from movi_prep.records.work_folder import WorkFolder
+
+FORMAT = "movi-prep-record"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file that a unit read or wrote: where it lay and what it held."""
+
+    path: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class UnitRecord:
+    """What one execution of a unit left behind; see the table of this module."""
+
+    stage: str
+    key: str
+    status: Literal["done", "failed"]
+    stage_version: int
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, FileRecord] = field(default_factory=dict)
+    outputs: Mapping[str, FileRecord] = field(default_factory=dict)
+    numbers: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+    started: str = ""
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    host: str = ""
+    worker: str = ""
+    movi_prep: str = __version__
+    tries: int = 1
+    reason: str = ""
+    traceback: str = ""
+    redo: str = ""
+
+    @property
+    def id(self) -> str:
+        """Name of the unit, `ik S001/C01`."""
+        return f"{self.stage} {self.key}"
+
+
+def record_path(work: WorkFolder, unit: Unit) -> Path:
+    """Return where the record of a unit stands."""
+    return work.records() / unit.stage / f"{unit.key}.json"
+
+
+def write_record(path: Path, record: UnitRecord) -> None:
+    """Write a record atomically."""
+    write_text(path, json.dumps({"format": FORMAT, "version": VERSION, **asdict(record)}, indent=1) + "\n")
+
+
+def read_record(path: Path) -> UnitRecord | None:
+    """Return a record, or None where there is none that this release can read: the unit then simply runs again."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
+        return None
+    known = {item.name for item in fields(UnitRecord)}
+    try:
+        files = {
+            role: {name: FileRecord(**entry) for name, entry in content[role].items()} for role in ("inputs", "outputs")
+        }
+        values = {name: value for name, value in content.items() if name in known}
+        return UnitRecord(**{**values, **files, "findings": tuple(content["findings"])})
+    except (KeyError, TypeError, AttributeError):
+        return None
