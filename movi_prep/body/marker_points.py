@@ -1,0 +1,49 @@
+"""Marker positions from posed points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.records.marker_set import FloorPoint, JointCentre, Midpoint, Vertex
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.body.skinning import PosedPoints
+    from movi_prep.records.marker_set import MarkerSet
+
+_UP = 1
+"""The vertical axis of OpenSim ground; the floor is where it is 0."""
+
+
+def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64]:
+    """Return (n, m, 3) float64, metres: every marker of the set.
+
+    Args:
+        markers: the set.
+        points: posed in OpenSim ground; its vertices are `markers.vertices`, in that order.
+    """
+    columns = {name: column for column, name in enumerate(markers.names)}
+    positions = np.empty((points.vertices_m.shape[0], len(columns), 3))
+    _place_points(positions, markers, points)
+    for name in markers.build_order:
+        rule = markers.rules[name]
+        if isinstance(rule, Midpoint):
+            positions[:, columns[name]] = sum(positions[:, columns[parent]] for parent in rule.of) / len(rule.of)
+        elif isinstance(rule, FloorPoint):
+            positions[:, columns[name]] = positions[:, columns[rule.of]]
+            positions[:, columns[name], _UP] = 0.0
+    return positions
+
+
+def _place_points(positions: NDArray[np.float64], markers: MarkerSet, points: PosedPoints) -> None:
+    """Copy vertices and joint centres into their columns, all at once."""
+    rows = {vertex: row for row, vertex in enumerate(markers.vertices)}
+    vertices = [(c, rows[rule.index]) for c, rule in enumerate(markers.rules.values()) if isinstance(rule, Vertex)]
+    joints = [(c, rule.index) for c, rule in enumerate(markers.rules.values()) if isinstance(rule, JointCentre)]
+    for pairs, source in ((vertices, points.vertices_m), (joints, points.joints_m)):
+        if pairs:
+            to, of = zip(*pairs, strict=True)
+            positions[:, list(to)] = source[:, list(of)]

@@ -1,0 +1,247 @@
+"""AMASS clips of SMPL+H motion, old and new release.
+
+| array | old release `*_poses.npz` | new release `*_stageii.npz` | unit |
+|---|---|---|---|
+| `poses` | (n, 156): root 3, body 63, hands 90 | the same; (n, 165) is SMPL-X and refused | rad, axis-angle |
+| `trans` | (n, 3), z up | the same | m |
+| `betas` | (16,) | (16,); fewer are refused | 1 |
+| `gender` | 0-d str or bytes | the same | |
+| `mocap_framerate` | 0-d, 120 or 120.00004578 | named `mocap_frame_rate` | Hz |
+| `dmpls` | (n, 8) | usually absent; some exporters sliced the wrong axis and wrote (8, k) | 1 |
+| `surface_model_type` | absent | 'smplh' or 'smplx' | |
+
+Everything else in a file (`marker_data`, `latent_labels`, ...) is passed over unread. `shape.npz` and `*_stagei.npz`
+beside the clips hold no motion. Public descriptions: github.com/nghorbani/amass, github.com/nghorbani/moshpp.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from movi_prep.errors import InputError, list_names
+from movi_prep.formats.npz import NpzArchive
+from movi_prep.records.checks import check_finite, frozen_array
+from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS, Motion, Sex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_RATE_NAMES = ("mocap_framerate", "mocap_frame_rate")
+_WIDTHS = {156: "SMPL+H", 165: "SMPL-X", 72: "SMPL"}
+
+
+@dataclass(frozen=True)
+class SubjectShape:
+    """What a clip says of the body: enough to choose a body model and to shape it.
+
+    Attributes:
+        betas: (16,) float64 shape coefficients.
+        sex: which body model they belong to.
+    """
+
+    betas: NDArray[np.float64]
+    sex: Sex
+
+
+class MotionFile:
+    """An open clip: its head is read and checked, its samples come in blocks.
+
+    Attributes:
+        path: the file.
+        n_samples: mocap samples in it.
+        rate_hz: samples per second, as stored.
+        shape: betas and sex.
+        dmpl_gap: why there are no soft-tissue coefficients, or None where there are.
+    """
+
+    def __init__(self, archive: NpzArchive) -> None:
+        """Read and check everything but the samples."""
+        self._archive = archive
+        self.path = archive.path
+        _check_surface_model(archive)
+        self.n_samples = _checked_length(archive)
+        self.rate_hz = _read_rate(archive)
+        self.shape = _read_shape(archive)
+        self.dmpl_gap = _dmpl_gap(archive, self.n_samples)
+
+    def blocks(self, n_rows: int, *, every: int = 1) -> Iterator[tuple[NDArray[np.int64], Motion]]:
+        """Yield the clip in blocks of at most `n_rows` rows: sample numbers (k,) and the motion at those samples.
+
+        Args:
+            n_rows: rows per block, at least 1.
+            every: take each `every`-th sample, from the first; all samples are checked nevertheless.
+        """
+        size = n_rows * every
+        names = ("poses", "trans") if self.dmpl_gap else ("poses", "trans", "dmpls")
+        parts = zip(*(self._archive.blocks(name, size) for name in names), strict=True)
+        for index, values in enumerate(parts):
+            first = index * size
+            block = self._motion(dict(zip(names, values, strict=True)))
+            samples = np.arange(first, first + block.n_samples, every)
+            yield samples, _every(block, every)
+
+    def _motion(self, values: dict[str, NDArray[Any]]) -> Motion:
+        """Return one block as a record, through the one constructor that checks."""
+        poses = np.asarray(values["poses"], dtype=np.float64)
+        dmpls = values.get("dmpls")
+        return Motion(
+            poses_rad=poses.reshape(len(poses), N_JOINTS, 3),
+            translation_m=np.asarray(values["trans"], dtype=np.float64),
+            betas=self.shape.betas,
+            dmpls=None if dmpls is None else np.asarray(dmpls, dtype=np.float64),
+            sex=self.shape.sex,
+            rate_hz=self.rate_hz,
+            source=str(self.path),
+        )
+
+
+@contextmanager
+def open_motion(path: Path) -> Iterator[MotionFile]:
+    """Open a clip of either release.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is damaged, lacks an array, holds another body model's motion or unusable values.
+    """
+    with NpzArchive(path) as archive:
+        yield MotionFile(archive)
+
+
+def read_motion(path: Path) -> Motion:
+    """Read a whole clip; raise as `open_motion` does."""
+    with open_motion(path) as file:
+        ((_, motion),) = file.blocks(file.n_samples)
+        return motion
+
+
+def read_subject_shape(path: Path) -> SubjectShape:
+    """Read betas and sex of a clip, or of the `shape.npz` beside the clips; nothing else is looked at."""
+    with NpzArchive(path) as archive:
+        return _read_shape(archive)
+
+
+def _every(block: Motion, step: int) -> Motion:
+    if step == 1:
+        return block
+    dmpls = None if block.dmpls is None else block.dmpls[::step]
+    return replace(block, poses_rad=block.poses_rad[::step], translation_m=block.translation_m[::step], dmpls=dmpls)
+
+
+def _check_surface_model(archive: NpzArchive) -> None:
+    """Refuse motion of another body model, which would be posed to nonsense without an error."""
+    stated = _text(archive, "surface_model_type") if "surface_model_type" in archive else "smplh"
+    width = (0, *archive.shape("poses"))[-1]
+    found = "SMPL-X" if stated.lower() == "smplx" else _WIDTHS.get(width, f"{width} values per sample")
+    if found == "SMPL+H":
+        return
+    raise InputError(
+        archive.path,
+        expected="SMPL+H motion (poses of 156 values)",
+        got=f"{found} (surface_model_type {stated!r}, poses {archive.shape('poses')})",
+        remedy="fetch the SMPL+H G release of this clip; betas of other body models are not interchangeable",
+    )
+
+
+def _checked_length(archive: NpzArchive) -> int:
+    """Return the number of samples; refuse clips of length zero and arrays that disagree."""
+    poses, trans = archive.shape("poses"), archive.shape("trans")
+    if len(poses) != 2 or trans != (poses[0], 3):
+        raise InputError(
+            archive.path,
+            expected="poses (n, 156) and trans (n, 3) of one length",
+            got=f"poses {poses} and trans {trans}",
+            remedy="fetch the file again or leave the clip out",
+        )
+    if poses[0] == 0:
+        raise InputError(
+            archive.path,
+            expected="at least one sample",
+            got="a clip of length zero",
+            remedy="fetch the file again or leave the clip out",
+        )
+    return poses[0]
+
+
+def _read_rate(archive: NpzArchive) -> float:
+    for name in _RATE_NAMES:
+        if name in archive:
+            return float(_number(archive, name))
+    raise InputError(
+        archive.path,
+        expected=f"a frame rate in {_RATE_NAMES[0]!r} (old release) or {_RATE_NAMES[1]!r} (new release)",
+        got=f"only {list_names(archive.names)}",
+        remedy="check that this is a clip, not shape.npz or a stage-one file",
+    )
+
+
+def _read_shape(archive: NpzArchive) -> SubjectShape:
+    betas = archive.read("betas")
+    if betas.shape != (N_BETAS,):
+        raise InputError(
+            f"{archive.path}: betas",
+            expected=f"{N_BETAS} shape coefficients, ({N_BETAS},)",
+            got=f"{betas.shape}",
+            remedy="fetch the SMPL+H G release, which carries 16",
+        )
+    check_finite(betas, what="betas", where=str(archive.path))
+    return SubjectShape(betas=frozen_array(betas), sex=_read_sex(archive))
+
+
+def _read_sex(archive: NpzArchive) -> Sex:
+    stated = _text(archive, "gender").strip().lower()
+    for sex in get_args(Sex):
+        if stated == sex:
+            return sex  # type: ignore[no-any-return]
+    raise InputError(
+        f"{archive.path}: gender",
+        expected=f"one of {list_names(get_args(Sex))}",
+        got=f"{stated!r}",
+        remedy="correct the field 'gender' or leave the clip out",
+    )
+
+
+def _dmpl_gap(archive: NpzArchive, n_samples: int) -> str | None:
+    """Return why soft-tissue coefficients cannot be used, None where they can; refuse shapes no exporter makes."""
+    if "dmpls" not in archive:
+        return "the file has no 'dmpls'"
+    shape = archive.shape("dmpls")
+    if shape == (n_samples, N_DMPLS):
+        return None
+    if shape[:1] == (N_DMPLS,):
+        # The new release's exporter cut the first 8 samples where it meant the first 8 coefficients.
+        return f"'dmpls' has shape {shape}: its exporter kept {N_DMPLS} samples instead of {N_DMPLS} coefficients"
+    raise InputError(
+        f"{archive.path}: dmpls",
+        expected=f"shape ({n_samples}, {N_DMPLS}), or no dmpls",
+        got=f"shape {shape}",
+        remedy="fetch the file again or leave the clip out",
+    )
+
+
+def _text(archive: NpzArchive, name: str) -> str:
+    """Return a 0-d (or one-element) text array, stored as str or bytes."""
+    value = _single(archive, name)
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _number(archive: NpzArchive, name: str) -> float:
+    value = _single(archive, name)
+    if isinstance(value, (int, float)) and np.isfinite(value):
+        return float(value)
+    raise InputError(f"{archive.path}: {name}", expected="a finite number", got=f"{value!r}", remedy="correct it")
+
+
+def _single(archive: NpzArchive, name: str) -> Any:
+    values = archive.read(name)
+    if values.size == 1:
+        return values.reshape(()).item()
+    raise InputError(
+        f"{archive.path}: {name}", expected="one value", got=f"shape {values.shape}", remedy="fetch the file again"
+    )

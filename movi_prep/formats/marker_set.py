@@ -1,0 +1,94 @@
+"""Marker set files (YAML): which points of a body are markers.
+
+| key | content |
+|---|---|
+| `format` | "movi-prep marker set" |
+| `version` | 1 |
+| `name` | name of the set |
+| `markers` | list of `{name: NAME, KIND: ...}` in the order of the columns |
+
+| kind | value | point |
+|---|---|---|
+| `vertex` | number, from 0 | a vertex of the posed mesh |
+| `joint` | number, 0 to 51 | a posed joint centre of SMPL+H |
+| `midpoint` | list of marker names | their mean |
+| `floor` | marker name | that marker, projected onto the floor |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.formats.packaged import packaged_path
+from movi_prep.records.marker_set import FloorPoint, JointCentre, MarkerRule, MarkerSet, Midpoint, Vertex
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FORMAT = "movi-prep marker set"
+_VERSION = 1
+_KINDS = ("vertex", "joint", "midpoint", "floor")
+_REMEDY = "correct the marker set (opensim_models/marker_set_d3ke.yaml is an example)"
+
+DEFAULT_MARKER_SET = "marker_set_d3ke.yaml"
+"""The packaged set: 142 markers of D3KE."""
+
+
+def default_marker_set_path() -> Path:
+    """Return the path of the packaged set of 142 markers."""
+    return packaged_path("opensim_models", DEFAULT_MARKER_SET)
+
+
+def read_marker_set(path: Path) -> MarkerSet:
+    """Read a marker set.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is not YAML of this layout, or a marker is not defined by what exists.
+    """
+    document = _read_document(path)
+    rules: dict[str, MarkerRule] = {}
+    for entry in document["markers"]:
+        name, rule = _rule(entry, path)
+        if name in rules:
+            raise InputError(f"{path}: {name}", expected="each marker once", got="it twice", remedy=_REMEDY)
+        rules[name] = rule
+    return MarkerSet(name=str(document.get("name", path.stem)), rules=rules, source=str(path))
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingError(path, expected="a marker set (YAML)", got="no file", remedy="check the path")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(path, expected="YAML", got=f"something else ({reason})", remedy=_REMEDY) from error
+    head = (document.get("format"), document.get("version")) if isinstance(document, dict) else None
+    if head != (_FORMAT, _VERSION):
+        raise InputError(path, expected=f"format {_FORMAT!r}, version {_VERSION}", got=f"{head}", remedy=_REMEDY)
+    markers = document.get("markers")
+    if not isinstance(markers, list) or not markers:
+        raise InputError(f"{path}: markers", expected="a list of markers", got=f"{markers!r}", remedy=_REMEDY)
+    return dict(document)
+
+
+def _rule(entry: Any, path: Path) -> tuple[str, MarkerRule]:
+    keys = set(entry) if isinstance(entry, dict) else set()
+    kinds = keys & set(_KINDS)
+    if "name" not in keys or len(kinds) != 1 or len(keys) != 2:
+        expected = f"a name and one of {list_names(_KINDS)}"
+        raise InputError(f"{path}: markers", expected=expected, got=f"{entry!r}", remedy=_REMEDY)
+    (kind,) = kinds
+    name, value = str(entry["name"]), entry[kind]
+    if kind in ("vertex", "joint") and isinstance(value, int) and not isinstance(value, bool):
+        return name, Vertex(value) if kind == "vertex" else JointCentre(value)
+    if kind == "midpoint" and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return name, Midpoint(tuple(value))
+    if kind == "floor" and isinstance(value, str):
+        return name, FloorPoint(value)
+    wanted = {"vertex": "a number", "joint": "a number", "midpoint": "a list of marker names", "floor": "a marker name"}
+    raise InputError(f"{path}: {name}", expected=f"{wanted[kind]} for {kind!r}", got=f"{value!r}", remedy=_REMEDY)

@@ -1,0 +1,93 @@
+"""A body model in SMPL+H layout, and the part of it that chosen vertices need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError
+from movi_prep.records.checks import check_finite, check_shape
+from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.records.motion import Sex
+
+N_POSE_FEATURES = 9 * (N_JOINTS - 1)
+"""Entries of the rotation matrices of all joints but the root: what pose directions are multiplied with."""
+
+
+@dataclass(frozen=True)
+class BodyModel:
+    """A skinned body: T-pose, y up, facing +z, metres. v vertices, f faces, 52 joints.
+
+    Attributes:
+        sex: which of the three models it is.
+        template_m: (v, 3) float64, metres, mean shape.
+        faces: (f, 3) int64, vertices of each triangle, counter-clockwise from outside.
+        shape_directions_m: (v, 3, 16) float64, metres per unit of beta.
+        pose_directions_m: (v, 3, 459) float32 or float64, metres per unit of pose feature.
+        joint_regressor: (52, v) float64, weights of vertices in each joint centre.
+        skinning_weights: (v, 52) float64, rows sum to 1.
+        parents: (52,) int64, parent of each joint, -1 for the root, parents before children.
+        soft_tissue_directions_m: (v, 3, 8) float64, metres per unit of DMPL coefficient; None without DMPL.
+        source: file it was read from, for messages.
+    """
+
+    sex: Sex
+    template_m: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    shape_directions_m: NDArray[np.float64]
+    pose_directions_m: NDArray[np.floating]
+    joint_regressor: NDArray[np.float64]
+    skinning_weights: NDArray[np.float64]
+    parents: NDArray[np.int64]
+    soft_tissue_directions_m: NDArray[np.float64] | None
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check shapes, finite values, faces and the order of joints; the one funnel for every reader."""
+        v = self.n_vertices
+        arrays: dict[str, tuple[NDArray[np.floating], tuple[int, ...]]] = {
+            "v_template": (self.template_m, (v, 3)),
+            "shapedirs": (self.shape_directions_m, (v, 3, N_BETAS)),
+            "posedirs": (self.pose_directions_m, (v, 3, N_POSE_FEATURES)),
+            "J_regressor": (self.joint_regressor, (N_JOINTS, v)),
+            "weights": (self.skinning_weights, (v, N_JOINTS)),
+        }
+        if self.soft_tissue_directions_m is not None:
+            arrays["eigvec"] = (self.soft_tissue_directions_m, (v, 3, N_DMPLS))
+        for name, (values, shape) in arrays.items():
+            check_shape(values, shape, what=name, where=self.source)
+            check_finite(values, what=name, where=self.source)
+        check_shape(self.faces, (None, 3), what="f", where=self.source)
+        check_shape(self.parents, (N_JOINTS,), what="kintree_table", where=self.source)
+        self._check_indices()
+
+    def _check_indices(self) -> None:
+        wrong_faces = int(np.count_nonzero((self.faces < 0) | (self.faces >= self.n_vertices)))
+        if wrong_faces:
+            raise InputError(
+                self.source,
+                expected=f"faces of vertices 0 to {self.n_vertices - 1}",
+                got=f"{wrong_faces} indices outside",
+                remedy="fetch the body model again",
+            )
+        ordered = self.parents[0] == -1 and np.all(
+            (self.parents[1:] >= 0) & (self.parents[1:] < np.arange(1, N_JOINTS))
+        )
+        if not ordered:
+            raise InputError(
+                self.source,
+                expected="one root, and every other joint after its parent",
+                got=f"parents {self.parents.tolist()}",
+                remedy="use SMPL+H's own kintree_table",
+            )
+
+    @property
+    def n_vertices(self) -> int:
+        """Number of vertices of the mesh."""
+        return int(self.template_m.shape[0])

@@ -1,0 +1,121 @@
+"""A marker set: named points on a body, and how each is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import InputError, list_names, suggest
+from movi_prep.records.motion import N_JOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A vertex of the posed mesh, by its number."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class JointCentre:
+    """A posed joint centre of SMPL+H, by its number (0 to 51)."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Midpoint:
+    """The mean of other markers."""
+
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FloorPoint:
+    """Another marker, projected vertically onto the floor: OpenSim ground's y = 0."""
+
+    of: str
+
+
+MarkerRule = Vertex | JointCentre | Midpoint | FloorPoint
+
+
+@dataclass(frozen=True)
+class MarkerSet:
+    """Markers in the order of their columns.
+
+    Attributes:
+        name: name of the set, for provenance.
+        rules: how each marker is found, by marker name.
+        source: file, for messages.
+    """
+
+    name: str
+    rules: Mapping[str, MarkerRule]
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check joint numbers and that markers build on markers that exist, without circles."""
+        for name, rule in self.rules.items():
+            if isinstance(rule, Vertex) and rule.index < 0:
+                self._refuse(name, expected="a vertex number from 0", got=str(rule.index))
+            if isinstance(rule, JointCentre) and not 0 <= rule.index < N_JOINTS:
+                self._refuse(name, expected=f"a joint number from 0 to {N_JOINTS - 1}", got=str(rule.index))
+            if isinstance(rule, Midpoint) and not rule.of:
+                self._refuse(name, expected="the markers to average", got="none")
+            for parent in built_on(rule):
+                if parent not in self.rules:
+                    close = suggest(parent, self.rules)
+                    self._refuse(name, expected="markers of this set to build on", got=f"{parent!r}{close}")
+        _ = self.build_order
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Marker names, in the order of their columns."""
+        return tuple(self.rules)
+
+    @cached_property
+    def vertices(self) -> tuple[int, ...]:
+        """Vertices that any marker needs, each once, in the order of their first use."""
+        return tuple(dict.fromkeys(rule.index for rule in self.rules.values() if isinstance(rule, Vertex)))
+
+    @cached_property
+    def build_order(self) -> tuple[str, ...]:
+        """Marker names such that every marker comes after those it is built on."""
+        ordered: dict[str, None] = {}
+        waiting = dict(self.rules)
+        while waiting:
+            ready = [name for name, rule in waiting.items() if all(parent in ordered for parent in built_on(rule))]
+            if not ready:
+                self._refuse(list_names(waiting), expected="markers that end in vertices or joints", got="a circle")
+            ordered.update(dict.fromkeys(ready))
+            waiting = {name: rule for name, rule in waiting.items() if name not in ordered}
+        return tuple(ordered)
+
+    def check_vertices(self, n_vertices: int, *, body_model: str) -> None:
+        """Raise InputError where a marker names a vertex that the body model does not have."""
+        missing = {
+            name: rule.index
+            for name, rule in self.rules.items()
+            if isinstance(rule, Vertex) and rule.index >= n_vertices
+        }
+        if missing:
+            self._refuse(
+                list_names(missing),
+                expected=f"vertices 0 to {n_vertices - 1} (as in {body_model})",
+                got=list_names(str(index) for index in missing.values()),
+            )
+
+    def _refuse(self, marker: str, *, expected: str, got: str) -> None:
+        raise InputError(f"{self.source}: {marker}", expected=expected, got=got, remedy="correct the marker set")
+
+
+def built_on(rule: MarkerRule) -> tuple[str, ...]:
+    """Return the markers that a rule builds on."""
+    if isinstance(rule, Midpoint):
+        return rule.of
+    return (rule.of,) if isinstance(rule, FloorPoint) else ()

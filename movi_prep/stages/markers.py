@@ -1,0 +1,394 @@
+"""The marker stage: AMASS motion and a body model become virtual markers.
+
+| unit | reads | writes |
+|---|---|---|
+| `static S001` | AMASS clips (betas and gender alone), SMPL+H model, marker set, V3D file | `static.h5`, `static.trc` |
+| `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
+
+Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
+Rows of a clip are mocap samples 0, 4, 8, ... (the video clock) or every sample. A subject is shaped by the betas of
+its first readable clip; a clip is posed with its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.amass import SubjectShape, open_motion, read_subject_shape
+from movi_prep.formats.marker_file import open_marker_writer, read_markers, write_static_trial
+from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
+from movi_prep.formats.smplh import read_body_model
+from movi_prep.geometry.frames import AMASS_TO_GROUND
+from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.markers import StaticTrial
+from movi_prep.records.unit import Stage, StageReport, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.body.skinning import BodyPart
+    from movi_prep.config.markers import StaticTrialSettings, TrajectorySettings
+    from movi_prep.config.root import Config
+    from movi_prep.formats.amass import MotionFile
+    from movi_prep.records.body_model import BodyModel
+    from movi_prep.records.download import Download
+    from movi_prep.records.marker_set import MarkerSet
+    from movi_prep.records.motion import Sex
+    from movi_prep.records.v3d import V3dSubject
+    from movi_prep.records.work_folder import WorkFolder
+
+_SAME_BETAS = 1e-6
+"""Betas of one subject agree to the last digit; more than this is another fit."""
+
+_RATE_TOLERANCE = 0.01
+"""Relative: 120.00004578 Hz is four times 30 Hz, 119 Hz is too, 110 Hz is not."""
+
+
+@dataclass(frozen=True)
+class StaticInputs:
+    """What the static trial of a subject is made from; `body_model` is None where there is none of its sex."""
+
+    motions: tuple[Path, ...]
+    marker_set: Path
+    body_model: Path | None
+    v3d: Path | None
+
+
+@dataclass(frozen=True)
+class StaticOutputs:
+    """The static trial, for us and for OpenSim's own tools."""
+
+    trial: Path
+    trc: Path
+
+
+@dataclass(frozen=True)
+class MarkerInputs:
+    """What the trajectories of a clip are made from."""
+
+    motion: Path
+    marker_set: Path
+    body_model: Path | None
+    dmpl_model: Path | None
+
+
+@dataclass(frozen=True)
+class MarkerOutputs:
+    """The trajectories; `trc` is None unless asked for."""
+
+    markers: Path
+    trc: Path | None
+
+
+def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject."""
+    return tuple(
+        _static_unit(download, work, config, subject=subject)
+        for subject in dict.fromkeys(clip.subject for clip in _selected(download, config))
+    )
+
+
+def plan_markers(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    """Return one unit per clip."""
+    return tuple(_markers_unit(download, work, config, clip=clip) for clip in _selected(download, config))
+
+
+def run_static(unit: Unit) -> StageReport:
+    """Make one subject's static trial, with height and mass."""
+    from movi_prep.body.t_pose import stand_in_t_pose, static_markers
+    from movi_prep.formats.trc import write_trc
+
+    inputs, outputs = cast("StaticInputs", unit.inputs), cast("StaticOutputs", unit.outputs)
+    settings = cast("StaticTrialSettings", unit.settings)
+    shape, findings = _subject_shape(inputs.motions)
+    v3d, v3d_findings = _read_v3d(inputs.v3d, needed=settings.mass == "v3d")
+    if inputs.body_model is None:
+        raise _missing_model(shape, inputs.motions[0])
+    model = read_body_model(inputs.body_model, sex=shape.sex)
+    markers = read_marker_set(inputs.marker_set)
+    markers.check_vertices(model.n_vertices, body_model=model.source)
+
+    pose = stand_in_t_pose(model, shape.betas)
+    trial = StaticTrial(
+        markers=static_markers(pose, markers, rate_hz=settings.static_rate_hz, duration_s=settings.static_duration_s),
+        height_m=pose.height_m,
+        mass_kg=_mass_kg(pose.vertices_m, model, v3d, settings),
+        sex=shape.sex,
+        mass_source=settings.mass,
+    )
+    write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.motions[0], inputs.body_model, markers))
+    write_trc(outputs.trc, trial.markers)
+    return StageReport(
+        numbers={"height_m": trial.height_m, "mass_kg": trial.mass_kg, "sex": shape.sex},
+        findings=(*findings, *v3d_findings, *_sex_findings(shape, v3d)),
+    )
+
+
+def run_markers(unit: Unit) -> StageReport:
+    """Make one clip's trajectories, block by block."""
+    from movi_prep.body.device import torch_threads
+
+    inputs, outputs = cast("MarkerInputs", unit.inputs), cast("MarkerOutputs", unit.outputs)
+    settings = cast("TrajectorySettings", unit.settings)
+    with torch_threads(1), open_motion(inputs.motion) as motion:
+        _check_soft_tissue(motion, inputs, settings)
+        markers = _cached_marker_set(inputs.marker_set, _stamp(inputs.marker_set))
+        report = _write_trajectories(motion, markers, inputs=inputs, path=outputs.markers, settings=settings)
+    if outputs.trc is not None:
+        from movi_prep.formats.trc import write_trc
+
+        write_trc(outputs.trc, read_markers(outputs.markers))
+    return report
+
+
+STATIC = Stage(
+    name="static",
+    version=1,
+    summary="static T-pose trial, height and mass of each subject",
+    plan=plan_static,
+    run=run_static,
+)
+
+MARKERS = Stage(
+    name="markers", version=1, summary="virtual marker trajectories of each clip", plan=plan_markers, run=run_markers
+)
+
+
+def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str) -> int:
+    """Return how many mocap samples one row of the chosen clock spans.
+
+    Raises:
+        InputError: the mocap rate is not a whole multiple of the video rate (within 1 %).
+    """
+    if settings.rate == "mocap":
+        return 1
+    ratio = rate_hz / settings.video_rate_hz
+    step = max(1, round(ratio))
+    if abs(ratio / step - 1.0) > _RATE_TOLERANCE:
+        raise InputError(
+            source,
+            expected=f"a mocap rate that is a whole multiple of the video's {settings.video_rate_hz:g} Hz",
+            got=f"{rate_hz:g} Hz",
+            remedy="set markers.video_rate_hz to the video's rate, or markers.rate to mocap",
+        )
+    return step
+
+
+def _selected(download: Download, config: Config) -> tuple[ClipId, ...]:
+    return tuple(
+        clip
+        for clip in sorted(download.motions)
+        if (config.subjects is None or clip.subject in config.subjects)
+        and (config.clips is None or clip.clip in config.clips)
+    )
+
+
+def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: int) -> Unit:
+    motions = tuple(download.motions[clip] for clip in download.clips_of(subject))
+    return Unit(
+        stage=STATIC.name,
+        key=subject_key(subject),
+        inputs=StaticInputs(
+            motions=motions,
+            marker_set=_marker_set_path(config),
+            body_model=_model_for(motions, download.body_models),
+            v3d=download.v3d.get(subject),
+        ),
+        outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
+        settings=config.markers.static_trial,
+    )
+
+
+def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip: ClipId) -> Unit:
+    motion = download.motions[clip]
+    tissue = config.markers.soft_tissue
+    return Unit(
+        stage=MARKERS.name,
+        key=str(clip),
+        inputs=MarkerInputs(
+            motion=motion,
+            marker_set=_marker_set_path(config),
+            body_model=_model_for((motion,), download.body_models),
+            dmpl_model=_model_for((motion,), download.dmpl_models) if tissue else None,
+        ),
+        outputs=MarkerOutputs(
+            markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
+        ),
+        settings=config.markers.trajectories,
+    )
+
+
+def _marker_set_path(config: Config) -> Path:
+    return config.markers.marker_set or default_marker_set_path()
+
+
+def _model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | None:
+    """Return the model of the first readable clip's sex; what is unreadable or missing fails when the unit runs."""
+    for motion in motions:
+        try:
+            return models.get(read_subject_shape(motion).sex)
+        except InputError:
+            continue
+    return None
+
+
+def _subject_shape(motions: Sequence[Path]) -> tuple[SubjectShape, tuple[str, ...]]:
+    """Return the shape in a subject's first readable clip, and what the other clips say against it."""
+    shapes: dict[Path, SubjectShape] = {}
+    errors: dict[Path, InputError] = {}
+    for motion in motions:
+        try:
+            shapes[motion] = read_subject_shape(motion)
+        except InputError as error:
+            errors[motion] = error
+    if not shapes:
+        raise next(iter(errors.values()))
+    first, shape = next(iter(shapes.items()))
+    findings = [f"betas not read: {error}" for error in errors.values()]
+    for motion, other in shapes.items():
+        off = float(np.abs(other.betas - shape.betas).max())
+        if off > _SAME_BETAS or other.sex != shape.sex:
+            findings.append(
+                f"{motion.name}: gender {other.sex} and betas up to {off:.3g} off those of {first.name} "
+                f"({shape.sex}), which shape the static trial"
+            )
+    return shape, tuple(findings)
+
+
+def _missing_model(shape: SubjectShape, motion: Path) -> MissingError:
+    return MissingError(
+        f"body model for {motion.name}",
+        expected=f"smplh/{shape.sex}/model.npz",
+        got="none of this sex",
+        remedy="point --body-models at the folder that holds smplh/{male,female,neutral}/model.npz",
+    )
+
+
+def _read_v3d(path: Path | None, *, needed: bool) -> tuple[V3dSubject | None, tuple[str, ...]]:
+    """Return what V3D says, if it can be read; unreadable, it fails the unit only where the mass must come from it."""
+    from movi_prep.formats.v3d import read_v3d
+
+    if path is None:
+        return None, ()
+    try:
+        return read_v3d(path), ()
+    except InputError as error:
+        if needed:
+            raise
+        return None, (f"gender not checked against V3D: {error}",)
+
+
+def _sex_findings(shape: SubjectShape, v3d: V3dSubject | None) -> tuple[str, ...]:
+    if v3d is None or v3d.sex == shape.sex:
+        return ()
+    return (f"AMASS says {shape.sex}, {v3d.source} says {v3d.sex}: the betas belong to AMASS's, which is used",)
+
+
+def _mass_kg(
+    vertices_m: NDArray[np.float64], model: BodyModel, v3d: V3dSubject | None, settings: StaticTrialSettings
+) -> float:
+    from movi_prep.body.t_pose import enclosed_volume_m3
+
+    if settings.mass == "volume":
+        return settings.mass_kg_per_m3 * enclosed_volume_m3(vertices_m, model.faces, source=model.source)
+    if v3d is None or v3d.mass_kg is None:
+        raise InputError(
+            "V3D file" if v3d is None else v3d.source,
+            expected="a mass, because markers.mass is v3d",
+            got="no V3D file of this subject" if v3d is None else "a file without one",
+            remedy="set markers.mass to volume, or point --v3d at the folder with F_v3d_Subject_N.mat",
+        )
+    return v3d.mass_kg
+
+
+def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: TrajectorySettings) -> None:
+    gap = motion.dmpl_gap or ("there is no DMPL model of this sex" if inputs.dmpl_model is None else None)
+    if settings.soft_tissue and gap:
+        raise InputError(
+            inputs.motion,
+            expected="dmpls (n, 8) and a DMPL model, because markers.soft_tissue is true",
+            got=gap,
+            remedy="set markers.soft_tissue to false, or fetch the old release and dmpls/{male,female}/model.npz",
+        )
+
+
+def _write_trajectories(
+    motion: MotionFile, markers: MarkerSet, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
+) -> StageReport:
+    from movi_prep.body.marker_points import place_markers
+    from movi_prep.body.skinning import pose_body, shape_body
+
+    step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
+    samples = np.arange(0, motion.n_samples, step)
+    body = shape_body(_body_part(inputs, motion.shape, device=settings.device), motion.shape.betas)
+    with open_marker_writer(
+        path,
+        names=markers.names,
+        times_s=samples / motion.rate_hz,
+        sample_indices=samples,
+        rate_hz=motion.rate_hz / step,
+        source=motion.path.name,
+        provenance={
+            **_provenance(inputs.motion, inputs.body_model, markers),
+            "soft_tissue": settings.soft_tissue,
+        },
+    ) as writer:
+        for _, block in motion.blocks(settings.batch_samples, every=step):
+            points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
+            writer.append(place_markers(markers, points))
+    return StageReport(numbers={"n_rows": len(samples), "n_samples": motion.n_samples, "mocap_hz": motion.rate_hz})
+
+
+def _provenance(motion: Path, body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
+    """Return names, not paths: equal inputs give equal bytes wherever they lie."""
+    model = "" if body_model is None else f"{body_model.parent.name}/{body_model.name}"
+    return {"motion": motion.name, "body_model": model, "marker_set": markers.name}
+
+
+def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> BodyPart:
+    """Return the body at the marker set's vertices; clips of one sex share it, so that its file is read once."""
+    path, dmpl = inputs.body_model, inputs.dmpl_model
+    if path is None:
+        raise _missing_model(shape, inputs.motion)
+    stamps = (_stamp(path), _stamp(dmpl), _stamp(inputs.marker_set))
+    return _cached_body_part(_BodyFiles(path, dmpl, inputs.marker_set, stamps), shape.sex, device)
+
+
+@dataclass(frozen=True)
+class _BodyFiles:
+    """What a cached body part was read from; `stamps` tell a changed file from the one in the cache."""
+
+    model: Path
+    dmpl: Path | None
+    marker_set: Path
+    stamps: tuple[tuple[int, int], ...]
+
+
+def _stamp(path: Path | None) -> tuple[int, int]:
+    if path is None or not path.is_file():
+        return (0, 0)
+    status = path.stat()
+    return (status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _cached_marker_set(path: Path, stamp: tuple[int, int]) -> MarkerSet:  # noqa: ARG001 - the stamp is part of the key
+    return read_marker_set(path)
+
+
+@lru_cache(maxsize=4)
+def _cached_body_part(files: _BodyFiles, sex: Sex, device: str) -> BodyPart:
+    from movi_prep.body.skinning import select_vertices
+
+    markers = read_marker_set(files.marker_set)
+    model = read_body_model(files.model, sex=sex, soft_tissue=files.dmpl)
+    markers.check_vertices(model.n_vertices, body_model=model.source)
+    return select_vertices(model, markers.vertices, device=device)
