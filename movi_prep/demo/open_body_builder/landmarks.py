@@ -163,10 +163,10 @@ def rig_point_vertices(source: MakeHuman) -> dict[str, NDArray[np.int64]]:
 
 def _head(figure: Figure) -> dict[str, NDArray[np.float64]]:
     joint, top = figure.joint("head"), figure.rig_points_m["head_top"]
-    centre = np.array([0.0, joint[1] + 0.83 * (top[1] - joint[1]), joint[2] - 0.04])
+    centre = np.array([0.0, joint[1] + 0.77 * (top[1] - joint[1]), joint[2] - 0.02])
     return {
-        "FHD": figure.skin(centre, (0.049, 0, 0.068)),
-        "BHD": figure.skin(centre, (0.041, 0, -0.068)),
+        "FHD": figure.skin(centre, (0.05, 0, 0.066)),
+        "BHD": figure.skin(centre, (0.045, 0, -0.066)),
     }
 
 
@@ -200,15 +200,16 @@ def _leg(figure: Figure) -> dict[str, NDArray[np.float64]]:
     foot_length_m = ball[2] - ankle[2]
     floor_m = figure.skin_m[:, 1].min()
     heel_height_m = floor_m + 0.36 * (ankle[1] - floor_m)
+    toe_height_m = floor_m + 0.4 * (big_toe[1] - floor_m)
     return {
         "KNE": figure.skin(knee, (1, 0.1, 0)),
         "KNI": figure.skin(knee, (-1, 0, 0)),
         "ANK": figure.skin(ankle, (1, 0.09, 0)),
-        "ANI": figure.skin(ankle + [0, 0.3 * (ankle[1] - floor_m), -0.006], (-1, 0, 0)),
+        "ANI": figure.skin([ankle[0], floor_m + 1.3 * (ankle[1] - floor_m), ankle[2] - 0.006], (-1, 0, 0)),
         "HEE": figure.skin([ankle[0] + 0.015, heel_height_m, ankle[2]], (0, 0, -1)),
         "MT1": figure.skin([big_toe[0], big_toe[1], ball[2]], (-1, 0.2, 0)),
         "MT5": figure.skin([small_toe[0], small_toe[1], ball[2] - 0.08 * foot_length_m], (1, 0.2, 0)),
-        "TOE": figure.skin(big_toe + [0, 0, ball[2] + 0.42 * foot_length_m - big_toe[2]], (0, 1, 0)),
+        "TOE": figure.skin([big_toe[0] - 0.006, toe_height_m, ball[2] + 0.32 * foot_length_m], (0, 1, 0)),
     }
 
 

@@ -27,7 +27,7 @@ _N_BODY_JOINTS = 22
 # Weight of the condition that a row of the joint regressor sums to one.
 _SUM_WEIGHT = 10.0
 # MakeHuman's women are slighter than real ones: the mean of the weight slider by femininity 0, 1.
-_MEAN_WEIGHT = (0.55, 0.72)
+_MEAN_WEIGHT = (0.4, 0.64)
 
 
 @dataclass(frozen=True)

@@ -88,18 +88,23 @@ _MIXTURES: dict[str, dict[str, float]] = {
     "spine2": {"spine02": 0.3, "spine01": 0.7},
     "spine3": {"spine01": 1.0},
     "neck": {"neck01": 0.6, "neck02": 0.4},
-    "head": {"neck03": 0.5, "head": 0.5},
+    "head": {"neck03": 0.35, "head": 0.65},
     "collar": {"clavicle": 0.35, "shoulder01": 0.65},
     "foot": {f"toe{toe}-1": 0.2 for toe in (1, 2, 3, 4, 5)},
 }
 
-# SMPL's joint lies this share of the way from MakeHuman's towards the skin in the direction given (left side).
-_LEANINGS: dict[str, tuple[float, tuple[float, float, float]]] = {
-    "pelvis": (0.25, (0, 0, 1)),
-    "hip": (-0.6, (1, 0, 0)),
-    "spine3": (0.25, (0, 0, 1)),
-    "knee": (0.15, (1, 0, 0)),
-    "ankle": (0.35, (-1, 0, 0)),
+# SMPL's joint lies this share of the way from MakeHuman's towards the skin in the direction given (left side); a
+# negative share leads away from that skin.
+_LEANINGS: dict[str, tuple[tuple[float, tuple[float, float, float]], ...]] = {
+    "pelvis": ((0.42, (0, 0, 1)),),
+    "spine1": ((0.22, (0, 0, 1)),),
+    "spine2": ((0.26, (0, 0, 1)),),
+    "spine3": ((0.45, (0, 0, 1)),),
+    "neck": ((0.2, (0, 0, 1)),),
+    "head": ((0.6, (0, 0, 1)),),
+    "hip": ((-0.6, (1, 0, 0)), (0.30, (0, 0, 1))),
+    "knee": ((0.15, (1, 0, 0)),),
+    "ankle": ((0.35, (-1, 0, 0)),),
 }
 
 
@@ -113,9 +118,8 @@ def joint_mixtures(source: MakeHuman) -> NDArray[np.float64]:
         for bone, share in mixture.items():
             vertices = source.bone_point_vertices(bone + suffix, "head")
             row[vertices] += share / len(vertices)
-        if kind in _LEANINGS:
-            share, direction = _LEANINGS[kind]
-            mirror = (-1, 1, 1) if side == "right" else (1, 1, 1)
+        mirror = (-1, 1, 1) if side == "right" else (1, 1, 1)
+        for share, direction in _LEANINGS.get(kind, ()):
             _lean(row, source, share, np.multiply(direction, mirror))
     return shares
 

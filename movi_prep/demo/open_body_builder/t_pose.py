@@ -24,22 +24,27 @@ PELVIS_HEIGHT_M = -0.22
 # Stretch (across, up, forward) in the T-pose of what each joint carries, both sides alike. Found by comparing the
 # marker distances of the mean shape with those of a mean person.
 _STRETCH: dict[str, tuple[float, float, float]] = {
-    "pelvis": (1.0, 1.05, 1.12),
-    "spine1": (1.0, 1.05, 1.12),
-    "spine2": (1.0, 1.05, 1.12),
-    "spine3": (1.0, 1.16, 1.12),
-    "collar": (1.0, 1.1, 1.1),
-    "neck": (1.0, 1.0, 1.05),
-    "head": (1.0, 1.12, 1.0),
-    "shoulder": (1.09, 1.1, 1.1),
-    "elbow": (1.07, 1.1, 1.1),
-    "wrist": (1.04, 1.04, 1.04),
-    "hip": (1.0, 0.99, 1.0),
-    "knee": (1.0, 0.99, 1.0),
-    "ankle": (1.0, 1.08, 0.96),
+    "pelvis": (1.0, 0.96, 1.26),
+    "spine1": (1.0, 1.06, 1.17),
+    "spine2": (1.0, 1.05, 1.16),
+    "spine3": (0.98, 1.21, 1.22),
+    "collar": (1.0, 1.4, 1.15),
+    "neck": (1.0, 1.0, 1.2),
+    "head": (1.12, 1.25, 1.16),
+    "shoulder": (1.09, 1.2, 1.1),
+    "elbow": (1.07, 1.2, 1.15),
+    "wrist": (1.04, 1.04, 1.06),
+    "hip": (1.0, 0.985, 1.0),
+    "knee": (1.13, 0.975, 1.0),
+    "ankle": (1.03, 1.08, 1.02),
+    "foot": (1.0, 1.0, 1.15),
 }
-# The clavicles rise when the arms are held level.
-_COLLAR_RAISE_RAD = 0.4
+# The clavicles rise and come forward when the arms are held level.
+_COLLAR_RAISE_RAD, _COLLAR_FORWARD_RAD = 0.6, 0.1
+# The chest leans forward over the pelvis.
+_CHEST_LEAN_RAD = 0.07
+# MakeHuman's neck leans further forward than SMPL's.
+_NECK_LEAN_RAD = -0.15
 # The feet point outwards a little.
 _TOE_OUT_RAD = 0.1
 
@@ -78,6 +83,8 @@ def _stretches() -> NDArray[np.float64]:
 def _turns(joints_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the (52, 3, 3) rotations of the segments from MakeHuman's rest pose to the T-pose."""
     turns = np.tile(np.eye(3), (len(JOINTS), 1, 1))
+    turns[JOINT_INDEX["spine3"]] = _rotation_x(_CHEST_LEAN_RAD)
+    turns[JOINT_INDEX["neck"]] = _rotation_x(_NECK_LEAN_RAD)
     for side, outward in (("left", 1.0), ("right", -1.0)):
         _turn_leg(turns, joints_m, side, outward)
         _turn_arm(turns, joints_m, side, outward)
@@ -89,7 +96,7 @@ def _turn_leg(turns: NDArray[np.float64], joints_m: NDArray[np.float64], side: s
         return joints_m[JOINT_INDEX[f"{side}_{name}"]]
 
     turns[JOINT_INDEX[f"{side}_hip"]] = _rotation_between(at("knee") - at("hip"), (outward * 0.1, -1, -0.04))
-    turns[JOINT_INDEX[f"{side}_knee"]] = _rotation_between(at("ankle") - at("knee"), (-outward * 0.02, -1, -0.07))
+    turns[JOINT_INDEX[f"{side}_knee"]] = _rotation_between(at("ankle") - at("knee"), (-outward * 0.02, -1, -0.085))
     turns[JOINT_INDEX[f"{side}_ankle"]] = _rotation_y(outward * _TOE_OUT_RAD)
     turns[JOINT_INDEX[f"{side}_foot"]] = _rotation_y(outward * _TOE_OUT_RAD)
 
@@ -102,7 +109,9 @@ def _turn_arm(turns: NDArray[np.float64], joints_m: NDArray[np.float64], side: s
     across_palm = np.cross(hand @ (at("index1") - at("wrist")), hand @ (at("pinky1") - at("wrist"))) * outward
     twist_rad = -np.arctan2(across_palm[2], across_palm[1])  # brings the back of the hand up
     forearm = _rotation_between(at("wrist") - at("elbow"), (outward, 0, -0.02))
-    turns[JOINT_INDEX[f"{side}_collar"]] = _rotation_z(outward * _COLLAR_RAISE_RAD)
+    turns[JOINT_INDEX[f"{side}_collar"]] = _rotation_y(-outward * _COLLAR_FORWARD_RAD) @ _rotation_z(
+        outward * _COLLAR_RAISE_RAD
+    )
     turns[JOINT_INDEX[f"{side}_shoulder"]] = _rotation_between(at("elbow") - at("shoulder"), (outward, -0.02, 0))
     # Half of the forearm's twist happens above the wrist, as in a living arm.
     turns[JOINT_INDEX[f"{side}_elbow"]] = _rotation_x(twist_rad / 2) @ forearm
