@@ -1,0 +1,802 @@
+"""The compiled solver: one weighted least-squares pose after another, by arithmetic on the tree.
+
+Objective of a frame (weights w sum to 1 over the markers seen):
+
+    f(x) = 1/2 sum_i w_i |p_i(x) - y_i|^2 + 1/2 sum_a r_a (x_a - c_a)^2 + 1/2 sum_k t_k (q_k(x) - z_k)^2 ,   l <= x <= u
+
+with marker positions p, prior (and temporal) weights r around c, and coordinate tasks t. Twists are in ground axes
+about the weighted centroid of the markers, which keeps numbers small. With subtree sums (leaf to root)
+
+    m = sum w,  h = sum w p,  A = sum w p p',  F = sum w e,  Q = sum w p e',  e = p - y,  N = sum p x w e
+
+and s_j = (omega_j, v_j) the twist of mobility j, k = j or k between j and ground:
+
+    gradient      g_j  = omega_j . N + v_j . F
+    Gauss-Newton  H_jk = omega_k . n_j + v_k . l_j
+                  l_j = m v_j + omega_j x h ,  n_j = h x v_j + tr(A) omega_j - A omega_j
+    Newton        + omega_k . z_j ,  z_j = Q omega_j - tr(Q) omega_j + v_j x F ,  and s''_j . (N, F) on the diagonal
+
+H is the mass matrix of the tree loaded with the markers' weights as point masses (Featherstone 2008, Rigid Body
+Dynamics Algorithms, chapter 6: composite rigid bodies), g its inverse dynamics. Where one coordinate drives several
+axes of a joint, s'' holds the Lie bracket of its twists too, so that the second-order term is exact there.
+
+Numba caches by source file: all kernels that call one another live in this one. `nnan` and `ninf` must stay
+out of the fast-math flags: NaN marks a marker that was not seen. The bounds-check option is left to the environment.
+"""
+
+# Kernels pass scalars and arrays by the dozen, because a compiled call of that kind is free and an object is not;
+# their types are inferred by numba at the first call.
+# ruff: noqa: PLR0913, PLR0917
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numba
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from movi_prep.kinematics.plan import Plan
+
+_Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
+
+# Codes of movi_prep.kinematics.plan, repeated as literals: a compiled kernel freezes globals into its cache.
+_ABOUT_X, _ABOUT_Y, _ABOUT_Z, _ALONG, _LINE = 0, 1, 2, 4, 0
+# How a frame ended.
+UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = 0, 1, 2, 3
+# A Newton pivot below this share of its Gauss-Newton diagonal counts as not positive.
+_SMALLEST_NEWTON_PIVOT = 1e-5
+_SMALLEST_PIVOT = 1e-14
+_LARGEST_DAMPING = 1e8
+# Passes of the active set: after the second number no bound is released any more, so the search ends.
+_BOX_PASSES, _RELEASE_PASSES = 25, 15
+# Newton's matrix is only asked for once steps are this small (rad or m); further out it is rarely positive.
+_NEWTON_RANGE = 0.2
+
+
+class Rules(NamedTuple):
+    """How a track iterates; see `movi_prep.config.ik_solver` for units and meaning."""
+
+    step_tolerance: float
+    iteration_limit: int
+    newton: bool
+    first_damping: float
+    temporal_weight: float
+    meeting_tolerance: float
+
+
+class Pose(NamedTuple):
+    """Moving coordinates with their derivatives by their unknown, node poses, twists and second twists."""
+
+    q: NDArray[np.float64]
+    rate: NDArray[np.float64]
+    curve: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    position: NDArray[np.float64]
+    twist: NDArray[np.float64]
+    bend: NDArray[np.float64]
+
+
+class Scene(NamedTuple):
+    """One frame's markers about their centroid, prior and task targets."""
+
+    observed: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    centroid: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    stiffness: NDArray[np.float64]
+    task_target: NDArray[np.float64]
+
+
+class Model(NamedTuple):
+    """Gradient and matrices; the leading axis of length 2 holds the accepted and the tried point."""
+
+    gradient: NDArray[np.float64]
+    gauss_newton: NDArray[np.float64]
+    second_order: NDArray[np.float64]
+
+
+class System(NamedTuple):
+    """The linear system of a step: factor, right-hand side, step, and on which side an unknown is bound."""
+
+    factor: NDArray[np.float64]
+    solved: NDArray[np.float64]
+    step: NDArray[np.float64]
+    multiplier: NDArray[np.float64]
+    side: NDArray[np.int8]
+
+
+class Workspace(NamedTuple):
+    """Memory of one track."""
+
+    x: NDArray[np.float64]
+    moments: NDArray[np.float64]
+    pose: Pose
+    scene: Scene
+    model: Model
+    system: System
+
+
+class Tasks(NamedTuple):
+    """Coordinate tasks: which moving coordinate, how strongly, and where to in each frame."""
+
+    q: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    target: NDArray[np.float64]
+
+
+def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
+    """Return the memory that one track needs."""
+    x, q, nodes = plan.n_unknowns, len(plan.pattern.q_unknown), len(plan.motion.parent)
+    mobilities, markers = len(plan.pattern.unknown), len(plan.markers.position)
+    twists = (mobilities, 6)
+    pose = (np.zeros(q), np.zeros(q), np.zeros(q), np.zeros((nodes, 9)), np.zeros((nodes, 3)))
+    scene = (np.zeros((markers, 3)), np.zeros(markers), np.zeros(3), np.zeros(x), np.zeros(x))
+    system = (np.zeros(x * x), np.zeros(x), np.zeros(x), np.zeros(x), np.zeros(x, dtype=np.int8))
+    return Workspace(
+        x=np.zeros((2, x)),
+        moments=np.zeros((nodes, 22)),
+        pose=Pose(*pose, np.zeros(twists), np.zeros(twists)),
+        scene=Scene(*scene, np.zeros(n_tasks)),
+        model=Model(np.zeros((2, x)), np.zeros((2, x * x)), np.zeros((2, x * x))),
+        system=System(*system),
+    )
+
+
+def _compiled(function: _Kernel) -> _Kernel:
+    """Compile on first call, cached on disk, without the interpreter's lock."""
+    decorate = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz", "reassoc"})
+    compiled: _Kernel = decorate(function)
+    return compiled
+
+
+@_compiled
+def _function(functions, which, argument):
+    """Value, first and second derivative."""
+    first = functions.first_piece[which]
+    if functions.kind[which] == _LINE:
+        slope = functions.coefficients[first, 1]
+        return functions.coefficients[first, 0] + slope * argument, slope, 0.0
+    piece, last = first, functions.first_piece[which + 1] - 1
+    while piece < last and argument >= functions.start[piece + 1]:
+        piece += 1
+    offset = argument - functions.origin[piece]
+    value, slope, half_bend = 0.0, 0.0, 0.0
+    for power in range(functions.coefficients.shape[1] - 1, -1, -1):  # Horner, with derivatives
+        half_bend = half_bend * offset + slope
+        slope = slope * offset + value
+        value = value * offset + functions.coefficients[piece, power]
+    return value, slope, 2.0 * half_bend
+
+
+@_compiled
+def _move_coordinates(functions, motion, pose, x):
+    """Moving coordinates with their first and second derivative by the unknown that leads them."""
+    for k in range(motion.n_unknowns):
+        pose.q[k], pose.rate[k], pose.curve[k] = x[k], 1.0, 0.0
+    for follower in range(motion.leader.shape[0]):
+        leader, k = motion.leader[follower], motion.n_unknowns + follower
+        value, slope, bend = _function(functions, motion.following[follower], pose.q[leader])
+        rate = pose.rate[leader]
+        pose.q[k], pose.rate[k] = value, slope * rate
+        pose.curve[k] = bend * rate * rate + slope * pose.curve[leader]
+
+
+@_compiled
+def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
+    """Rotation matrix (row by row) after a turn about direction d, and the direction in ground."""
+    if kind == _ABOUT_X:
+        s = sine * d[0]
+        return (
+            *(r00, r01 * cosine + r02 * s, r02 * cosine - r01 * s),
+            *(r10, r11 * cosine + r12 * s, r12 * cosine - r11 * s),
+            *(r20, r21 * cosine + r22 * s, r22 * cosine - r21 * s),
+            *(r00 * d[0], r10 * d[0], r20 * d[0]),
+        )
+    if kind == _ABOUT_Y:
+        s = sine * d[1]
+        return (
+            *(r00 * cosine - r02 * s, r01, r02 * cosine + r00 * s),
+            *(r10 * cosine - r12 * s, r11, r12 * cosine + r10 * s),
+            *(r20 * cosine - r22 * s, r21, r22 * cosine + r20 * s),
+            *(r01 * d[1], r11 * d[1], r21 * d[1]),
+        )
+    if kind == _ABOUT_Z:
+        s = sine * d[2]
+        return (
+            *(r00 * cosine + r01 * s, r01 * cosine - r00 * s, r02),
+            *(r10 * cosine + r11 * s, r11 * cosine - r10 * s, r12),
+            *(r20 * cosine + r21 * s, r21 * cosine - r20 * s, r22),
+            *(r02 * d[2], r12 * d[2], r22 * d[2]),
+        )
+    x, y, z, versine = d[0], d[1], d[2], 1.0 - cosine
+    b00, b01, b02 = cosine + versine * x * x, versine * x * y - sine * z, versine * x * z + sine * y
+    b10, b11, b12 = versine * x * y + sine * z, cosine + versine * y * y, versine * y * z - sine * x
+    b20, b21, b22 = versine * x * z - sine * y, versine * y * z + sine * x, cosine + versine * z * z
+    return (
+        *(r00 * b00 + r01 * b10 + r02 * b20, r00 * b01 + r01 * b11 + r02 * b21, r00 * b02 + r01 * b12 + r02 * b22),
+        *(r10 * b00 + r11 * b10 + r12 * b20, r10 * b01 + r11 * b11 + r12 * b21, r10 * b02 + r11 * b12 + r12 * b22),
+        *(r20 * b00 + r21 * b10 + r22 * b20, r20 * b01 + r21 * b11 + r22 * b21, r20 * b02 + r21 * b12 + r22 * b22),
+        *(r00 * x + r01 * y + r02 * z, r10 * x + r11 * y + r12 * z, r20 * x + r21 * y + r22 * z),
+    )
+
+
+@_compiled
+def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
+    """Add one axis to its mobility: rate times the unit twist, and to s'' the curve and the bracket."""
+    ax, ay, az, bx, by, bz = twist[0], twist[1], twist[2], twist[3], twist[4], twist[5]
+    # [a, b] = (omega_a x omega_b, omega_a x v_b + v_a x omega_b): the outer axis turns the inner, not the reverse.
+    bend[0] += curve * wx + rate * (ay * wz - az * wy)
+    bend[1] += curve * wy + rate * (az * wx - ax * wz)
+    bend[2] += curve * wz + rate * (ax * wy - ay * wx)
+    bend[3] += curve * vx + rate * (ay * vz - az * vy + by * wz - bz * wy)
+    bend[4] += curve * vy + rate * (az * vx - ax * vz + bz * wx - bx * wz)
+    bend[5] += curve * vz + rate * (ax * vy - ay * vx + bx * wy - by * wx)
+    twist[0] = ax + rate * wx
+    twist[1] = ay + rate * wy
+    twist[2] = az + rate * wz
+    twist[3] = bx + rate * vx
+    twist[4] = by + rate * vy
+    twist[5] = bz + rate * vz
+
+
+@_compiled
+def _parent_pose(motion, pose, centroid, node):
+    """Rotation (row by row) and origin of a node before its axes move, about the centroid."""
+    p, c, t = motion.parent[node], motion.rotation[node], motion.position[node]
+    if p < 0:
+        o = centroid
+        return (*(c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8]), *(t[0] - o[0], t[1] - o[1], t[2] - o[2]))
+    a, o = pose.rotation[p], pose.position[p]
+    return (
+        a[0] * c[0] + a[1] * c[3] + a[2] * c[6],
+        a[0] * c[1] + a[1] * c[4] + a[2] * c[7],
+        a[0] * c[2] + a[1] * c[5] + a[2] * c[8],
+        a[3] * c[0] + a[4] * c[3] + a[5] * c[6],
+        a[3] * c[1] + a[4] * c[4] + a[5] * c[7],
+        a[3] * c[2] + a[4] * c[5] + a[5] * c[8],
+        a[6] * c[0] + a[7] * c[3] + a[8] * c[6],
+        a[6] * c[1] + a[7] * c[4] + a[8] * c[7],
+        a[6] * c[2] + a[7] * c[5] + a[8] * c[8],
+        o[0] + a[0] * t[0] + a[1] * t[1] + a[2] * t[2],
+        o[1] + a[3] * t[0] + a[4] * t[1] + a[5] * t[2],
+        o[2] + a[6] * t[0] + a[7] * t[1] + a[8] * t[2],
+    )
+
+
+@_compiled
+def _place_nodes(functions, motion, pose, centroid, x):
+    """Forward kinematics: pose of every node and twist of every mobility, about the centroid."""
+    _move_coordinates(functions, motion, pose, x)
+    for mobility in range(pose.twist.shape[0]):
+        for k in range(6):
+            pose.twist[mobility, k] = pose.bend[mobility, k] = 0.0
+    for node in range(motion.parent.shape[0]):
+        r00, r01, r02, r10, r11, r12, r20, r21, r22, ox, oy, oz = _parent_pose(motion, pose, centroid, node)
+        for axis in range(motion.first_axis[node], motion.first_axis[node + 1]):
+            q, kind, direction = motion.axis_q[axis], motion.axis_kind[axis], motion.axis_direction[axis]
+            value, slope, second = _function(functions, motion.axis_function[axis], pose.q[q])
+            q_rate = pose.rate[q]
+            rate, curve = slope * q_rate, second * q_rate * q_rate + slope * pose.curve[q]
+            mobility = motion.axis_mobility[axis]
+            twist, bend = pose.twist[mobility], pose.bend[mobility]
+            if kind == _ALONG:
+                dx, dy, dz = direction[0], direction[1], direction[2]
+                wx, wy, wz = (
+                    r00 * dx + r01 * dy + r02 * dz,
+                    r10 * dx + r11 * dy + r12 * dz,
+                    r20 * dx + r21 * dy + r22 * dz,
+                )
+                ox, oy, oz = ox + value * wx, oy + value * wy, oz + value * wz
+                _add_twist(twist, bend, rate, curve, 0.0, 0.0, 0.0, wx, wy, wz)
+            else:
+                r00, r01, r02, r10, r11, r12, r20, r21, r22, wx, wy, wz = _turn(
+                    *(kind, direction, np.sin(value), np.cos(value)),
+                    *(r00, r01, r02, r10, r11, r12, r20, r21, r22),
+                )
+                mx, my, mz = oy * wz - oz * wy, oz * wx - ox * wz, ox * wy - oy * wx
+                _add_twist(twist, bend, rate, curve, wx, wy, wz, mx, my, mz)
+        r, o = pose.rotation[node], pose.position[node]
+        r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8] = r00, r01, r02, r10, r11, r12, r20, r21, r22
+        o[0], o[1], o[2] = ox, oy, oz
+
+
+@_compiled
+def _gather_markers(markers, pose, scene, moments):
+    """Fill each node's own m, h, A, F, Q; return the weighted sum of squared errors."""
+    total = 0.0
+    for node in range(moments.shape[0]):
+        r, o = pose.rotation[node], pose.position[node]
+        m = hx = hy = hz = axx = ayy = azz = axy = axz = ayz = fx = fy = fz = 0.0
+        q00 = q01 = q02 = q10 = q11 = q12 = q20 = q21 = q22 = 0.0
+        for marker in range(markers.first[node], markers.first[node + 1]):
+            w = scene.weight[marker]
+            if w <= 0.0:
+                continue
+            c, y = markers.position[marker], scene.observed[marker]
+            px = o[0] + r[0] * c[0] + r[1] * c[1] + r[2] * c[2]
+            py = o[1] + r[3] * c[0] + r[4] * c[1] + r[5] * c[2]
+            pz = o[2] + r[6] * c[0] + r[7] * c[1] + r[8] * c[2]
+            ex, ey, ez = px - y[0], py - y[1], pz - y[2]
+            total += w * (ex * ex + ey * ey + ez * ez)
+            ux, uy, uz = w * px, w * py, w * pz
+            m, hx, hy, hz = m + w, hx + ux, hy + uy, hz + uz
+            axx, ayy, azz = axx + ux * px, ayy + uy * py, azz + uz * pz
+            axy, axz, ayz = axy + ux * py, axz + ux * pz, ayz + uy * pz
+            fx, fy, fz = fx + w * ex, fy + w * ey, fz + w * ez
+            q00, q01, q02 = q00 + ux * ex, q01 + ux * ey, q02 + ux * ez
+            q10, q11, q12 = q10 + uy * ex, q11 + uy * ey, q12 + uy * ez
+            q20, q21, q22 = q20 + uz * ex, q21 + uz * ey, q22 + uz * ez
+        b = moments[node]
+        b[0], b[1], b[2], b[3] = m, hx, hy, hz
+        b[4], b[5], b[6], b[7], b[8], b[9] = axx, ayy, azz, axy, axz, ayz
+        b[10], b[11], b[12] = fx, fy, fz
+        b[13], b[14], b[15], b[16], b[17], b[18], b[19], b[20], b[21] = q00, q01, q02, q10, q11, q12, q20, q21, q22
+    return total
+
+
+@_compiled
+def _momenta(b, t):
+    """(n_j, l_j): the composite body's momentum under a mobility's twist."""
+    wx, wy, wz, vx, vy, vz = t[0], t[1], t[2], t[3], t[4], t[5]
+    m, hx, hy, hz = b[0], b[1], b[2], b[3]
+    trace = b[4] + b[5] + b[6]
+    return (
+        hy * vz - hz * vy + trace * wx - (b[4] * wx + b[7] * wy + b[8] * wz),
+        hz * vx - hx * vz + trace * wy - (b[7] * wx + b[5] * wy + b[9] * wz),
+        hx * vy - hy * vx + trace * wz - (b[8] * wx + b[9] * wy + b[6] * wz),
+        m * vx + wy * hz - wz * hy,
+        m * vy + wz * hx - wx * hz,
+        m * vz + wx * hy - wy * hx,
+    )
+
+
+@_compiled
+def _second_moment(b, t):
+    """z_j of the second-order term."""
+    wx, wy, wz, vx, vy, vz = t[0], t[1], t[2], t[3], t[4], t[5]
+    fx, fy, fz = b[10], b[11], b[12]
+    trace = b[13] + b[17] + b[21]
+    return (
+        b[13] * wx + b[14] * wy + b[15] * wz - trace * wx + vy * fz - vz * fy,
+        b[16] * wx + b[17] * wy + b[18] * wz - trace * wy + vz * fx - vx * fz,
+        b[19] * wx + b[20] * wy + b[21] * wz - trace * wz + vx * fy - vy * fx,
+    )
+
+
+@_compiled
+def _add_pairs(pattern, model, twist, slot, second, mobility, b):
+    """Matrix entries of one mobility with itself and with those between it and ground."""
+    matrix, t = model.gauss_newton[slot], twist[mobility]
+    nx, ny, nz, lx, ly, lz = _momenta(b, t)
+    first, end = pattern.first_pair[mobility], pattern.first_pair[mobility + 1]
+    if not second:
+        for pair in range(first, end):
+            s = twist[pattern.pair_mobility[pair]]
+            momentum = s[0] * nx + s[1] * ny + s[2] * nz + s[3] * lx + s[4] * ly + s[5] * lz
+            matrix[pattern.pair_entry[pair]] += pattern.pair_factor[pair] * momentum
+        return
+    zx, zy, zz = _second_moment(b, t)
+    more = model.second_order[slot]
+    for pair in range(first, end):
+        s, entry = twist[pattern.pair_mobility[pair]], pattern.pair_entry[pair]
+        factor = pattern.pair_factor[pair]
+        matrix[entry] += factor * (s[0] * nx + s[1] * ny + s[2] * nz + s[3] * lx + s[4] * ly + s[5] * lz)
+        more[entry] += factor * (s[0] * zx + s[1] * zy + s[2] * zz)
+
+
+@_compiled
+def _clear(model, slot, second):
+    n = model.gradient.shape[1]
+    for j in range(n):
+        model.gradient[slot, j] = 0.0
+        for k in range(j * n + j, (j + 1) * n):
+            model.gauss_newton[slot, k] = 0.0
+        if second:
+            for k in range(j * n + j, (j + 1) * n):
+                model.second_order[slot, k] = 0.0
+
+
+@_compiled
+def _sweep(pattern, pose, moments, model, slot, second):
+    """Gradient and matrices of the marker term, leaf to root."""
+    _clear(model, slot, second)
+    g = model.gradient[slot]
+    for node in range(pattern.parent.shape[0] - 1, -1, -1):
+        b, parent = moments[node], pattern.parent[node]
+        if parent >= 0:
+            above = moments[parent]
+            for k in range(22):
+                above[k] += b[k]
+        tx, ty, tz = b[18] - b[20], b[19] - b[15], b[14] - b[16]  # N = sum p x w e, from the skew part of Q
+        for mobility in range(pattern.first_mobility[node], pattern.first_mobility[node + 1]):
+            s, u = pose.twist[mobility], pattern.unknown[mobility]
+            g[u] += s[0] * tx + s[1] * ty + s[2] * tz + s[3] * b[10] + s[4] * b[11] + s[5] * b[12]
+            _add_pairs(pattern, model, pose.twist, slot, second, mobility, b)
+            if second:
+                s = pose.bend[mobility]
+                bent = s[0] * tx + s[1] * ty + s[2] * tz + s[3] * b[10] + s[4] * b[11] + s[5] * b[12]
+                model.second_order[slot, pattern.diagonal[u]] += bent
+
+
+@_compiled
+def _add_priors(pattern, pose, scene, model, tasks, x, slot, second):
+    """Add prior, temporal and task terms; return their sum of weighted squares."""
+    total, g, matrix = 0.0, model.gradient[slot], model.gauss_newton[slot]
+    for u in range(x.shape[0]):
+        away = x[u] - scene.centre[u]
+        total += scene.stiffness[u] * away * away
+        g[u] += scene.stiffness[u] * away
+        matrix[pattern.diagonal[u]] += scene.stiffness[u]
+    for task in range(tasks.q.shape[0]):
+        q = tasks.q[task]
+        u, weight, away = pattern.q_unknown[q], tasks.weight[task], pose.q[q] - scene.task_target[task]
+        total += weight * away * away
+        g[u] += weight * away * pose.rate[q]
+        matrix[pattern.diagonal[u]] += weight * pose.rate[q] * pose.rate[q]
+        if second:
+            model.second_order[slot, pattern.diagonal[u]] += weight * away * pose.curve[q]
+    return total
+
+
+@_compiled
+def evaluate(plan, work, tasks, slot, second):
+    """Return f at work.x[slot]; fill its gradient and matrices (lower, by column, in elimination order)."""
+    x = work.x[slot]
+    _place_nodes(plan.functions, plan.motion, work.pose, work.scene.centroid, x)
+    total = _gather_markers(plan.markers, work.pose, work.scene, work.moments)
+    _sweep(plan.pattern, work.pose, work.moments, work.model, slot, second)
+    total += _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, x, slot, second)
+    return 0.5 * total
+
+
+@_compiled
+def _load_factor(order, model, system, slot, second, damping):
+    """Copy the matrix to be factored and the right-hand side."""
+    n, factor, y = order.shape[0], system.factor, system.solved
+    matrix, more, g = model.gauss_newton[slot], model.second_order[slot], model.gradient[slot]
+    for j in range(n):
+        first, end = j * n + j, (j + 1) * n
+        if second:
+            for k in range(first, end):
+                factor[k] = matrix[k] + more[k]
+        else:
+            for k in range(first, end):
+                factor[k] = matrix[k]
+        factor[first] += damping * (matrix[first] + 1e-9)
+        y[j] = -g[order[j]]
+
+
+@_compiled
+def _fix_bound(order, system):
+    """Take the bound unknowns' given steps to the right-hand side; make their rows those of the identity."""
+    n, factor, y = order.shape[0], system.factor, system.solved
+    for j in range(n):
+        moved = system.step[order[j]]
+        if system.side[order[j]] != 0 and moved != 0.0:
+            for i in range(j + 1, n):
+                y[i] -= factor[j * n + i] * moved
+            for i in range(j):
+                y[i] -= factor[i * n + j] * moved
+    for j in range(n):
+        if system.side[order[j]] != 0:
+            y[j] = system.step[order[j]]
+            for k in range(j * n + j, (j + 1) * n):
+                factor[k] = 0.0
+            for i in range(j):
+                factor[i * n + j] = 0.0
+            factor[j * n + j] = 1.0
+
+
+@_compiled
+def _eliminate_block(elimination, system, block, diagonal, smallest):
+    """Eliminate the columns of one block among themselves; false where a pivot is not positive."""
+    n, factor, y = elimination.order.shape[0], system.factor, system.solved
+    first, end = elimination.first_column[block], elimination.first_column[block + 1]
+    for j in range(first, end):
+        pivot = factor[j * n + j]
+        if not pivot > smallest * diagonal[j * n + j] and system.side[elimination.order[j]] == 0:
+            return False
+        inverse = 1.0 / pivot
+        for i in range(j + 1, end):
+            share = factor[j * n + i] * inverse
+            for k in range(i, end):
+                factor[i * n + k] -= share * factor[j * n + k]
+            for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
+                for k in range(elimination.run_start[run], elimination.run_end[run]):
+                    factor[i * n + k] -= share * factor[j * n + k]
+            y[i] -= share * y[j]
+    return True
+
+
+@_compiled
+def _update_below(elimination, factor, y, block):
+    """Subtract one block's outer product from the columns below it, up to four columns at once."""
+    n, first = elimination.order.shape[0], elimination.first_column[block]
+    width = elimination.first_column[block + 1] - first
+    # A narrower block repeats its first column with a zero share.
+    c1, c2, c3 = first + (width > 1), first + 2 * (width > 2), first + 3 * (width > 3)
+    b0, b1, b2, b3 = first * n, c1 * n, c2 * n, c3 * n
+    d0 = 1.0 / factor[b0 + first]
+    d1 = 1.0 / factor[b1 + c1] if width > 1 else 0.0
+    d2 = 1.0 / factor[b2 + c2] if width > 2 else 0.0
+    d3 = 1.0 / factor[b3 + c3] if width > 3 else 0.0
+    y0, y1, y2, y3 = y[first], y[c1], y[c2], y[c3]
+    last = elimination.first_run[block + 1]
+    for run in range(elimination.first_run[block], last):
+        for i in range(elimination.run_start[run], elimination.run_end[run]):
+            f0, f1 = factor[b0 + i] * d0, factor[b1 + i] * d1
+            f2, f3 = factor[b2 + i] * d2, factor[b3 + i] * d3
+            y[i] -= f0 * y0 + f1 * y1 + f2 * y2 + f3 * y3
+            low = i
+            for other in range(run, last):
+                if other > run:
+                    low = elimination.run_start[other]
+                high, base = elimination.run_end[other], i * n
+                below = factor[base + low : base + high]
+                a0, a1 = factor[b0 + low : b0 + high], factor[b1 + low : b1 + high]
+                a2, a3 = factor[b2 + low : b2 + high], factor[b3 + low : b3 + high]
+                for k in range(high - low):
+                    below[k] -= f0 * a0[k] + f1 * a1[k] + f2 * a2[k] + f3 * a3[k]
+
+
+@_compiled
+def _substitute_back(elimination, system):
+    n, factor, y = elimination.order.shape[0], system.factor, system.solved
+    for block in range(elimination.first_column.shape[0] - 2, -1, -1):
+        first, end = elimination.first_column[block], elimination.first_column[block + 1]
+        for j in range(end - 1, first - 1, -1):
+            rest = y[j]
+            for i in range(j + 1, end):
+                rest -= factor[j * n + i] * y[i]
+            for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
+                for i in range(elimination.run_start[run], elimination.run_end[run]):
+                    rest -= factor[j * n + i] * y[i]
+            y[j] = rest / factor[j * n + j]
+    for j in range(n):
+        system.step[elimination.order[j]] = y[j]
+
+
+@_compiled
+def solve_free(elimination, model, system, slot, second, damping):
+    """Solve (H + damping) step = -g over the free unknowns by sparse LDL'; false where H is not positive."""
+    _load_factor(elimination.order, model, system, slot, second, damping)
+    _fix_bound(elimination.order, system)
+    smallest = _SMALLEST_NEWTON_PIVOT if second else _SMALLEST_PIVOT
+    for block in range(elimination.first_column.shape[0] - 1):
+        if not _eliminate_block(elimination, system, block, model.gauss_newton[slot], smallest):
+            return False
+        _update_below(elimination, system.factor, system.solved, block)
+    _substitute_back(elimination, system)
+    return True
+
+
+@_compiled
+def find_multipliers(elimination, model, system, slot, second, damping):
+    """Gradient of the quadratic model after the step: the multipliers of the bound unknowns."""
+    n, matrix, more = elimination.order.shape[0], model.gauss_newton[slot], model.second_order[slot]
+    out, extra = system.multiplier, 1.0 if second else 0.0
+    for u in range(n):
+        out[u] = model.gradient[slot, u]
+    for j in range(n):
+        u, at = elimination.order[j], j * n + j
+        total = (matrix[at] * (1.0 + damping) + extra * more[at]) * system.step[u]
+        for row in range(elimination.first_row[j], elimination.first_row[j + 1]):
+            i = elimination.rows[row]
+            entry, other = matrix[j * n + i] + extra * more[j * n + i], elimination.order[i]
+            total += entry * system.step[other]
+            out[other] += entry * system.step[u]
+        out[u] += total
+
+
+@_compiled
+def _guess_sides(plan, system, x, g, keep):
+    """Bound unknowns to begin with: those pushed out of their range, and (keep) those held before."""
+    for u in range(x.shape[0]):
+        before, side = system.side[u], 0
+        if x[u] <= plan.lower[u] and (g[u] > 0.0 or (keep and before == -1)):
+            side = -1
+        elif x[u] >= plan.upper[u] and (g[u] < 0.0 or (keep and before == 1)):
+            side = 1
+        system.side[u], system.step[u] = side, 0.0
+
+
+@_compiled
+def _bind_violators(plan, system, x):
+    count = 0
+    for u in range(x.shape[0]):
+        if system.side[u] != 0:
+            continue
+        if x[u] + system.step[u] < plan.lower[u] - 1e-15:
+            system.side[u], system.step[u] = -1, plan.lower[u] - x[u]
+            count += 1
+        elif x[u] + system.step[u] > plan.upper[u] + 1e-15:
+            system.side[u], system.step[u] = 1, plan.upper[u] - x[u]
+            count += 1
+    return count
+
+
+@_compiled
+def _release_wrong(elimination, model, system, slot, second, damping):
+    """Free the bound unknowns whose multiplier pulls inwards; return how many."""
+    held = 0
+    for u in range(system.side.shape[0]):
+        held += system.side[u] != 0
+    if held == 0:
+        return 0
+    find_multipliers(elimination, model, system, slot, second, damping)
+    count = 0
+    for u in range(system.side.shape[0]):
+        if system.side[u] * system.multiplier[u] > 1e-12:
+            system.side[u] = 0
+            count += 1
+    return count
+
+
+@_compiled
+def _solve_box(plan, model, system, x, slot, second, damping):
+    """Minimise the quadratic model inside the bounds (primal active set, Nocedal & Wright 2006, 16.5).
+
+    Returns false where the matrix is not positive. The exact solution matters: with dozens of unknowns on a
+    bound, a clipped step costs two to three times the outer iterations.
+    """
+    _guess_sides(plan, system, x, model.gradient[slot], second)
+    for number in range(_BOX_PASSES):
+        if not solve_free(plan.elimination, model, system, slot, second, damping):
+            return False
+        if _bind_violators(plan, system, x) > 0:
+            continue
+        if number > _RELEASE_PASSES:
+            break
+        if _release_wrong(plan.elimination, model, system, slot, second, damping) == 0:
+            break
+    return True
+
+
+@_compiled
+def _try_step(plan, step, x, tried):
+    """Write the next point, inside the bounds; return its largest change."""
+    largest = 0.0
+    for u in range(x.shape[0]):
+        tried[u] = min(max(x[u] + step[u], plan.lower[u]), plan.upper[u])
+        largest = max(largest, abs(tried[u] - x[u]))
+    return largest
+
+
+@_compiled
+def solve_frame(plan, work, tasks, rules):
+    """Minimise f from work.x[0]; leave the result there. Returns (how it ended, iterations).
+
+    The last step is applied without evaluating again, once it, or the one that its rate of convergence
+    foretells, is below the tolerance.
+    """
+    slot, damping, refused, before = 0, rules.first_damping, 0, np.inf
+    second = rules.newton and damping == 0.0
+    value, tried_slot, tried_second, largest = np.inf, 0, second, np.inf
+    ended, iteration, fallback = ITERATION_LIMIT, 0, False
+    while iteration < rules.iteration_limit:
+        if tried_slot >= 0:
+            tried = evaluate(plan, work, tasks, tried_slot, tried_second)
+            if tried <= value * (1.0 + 1e-13) + 1e-26:
+                slot, value, second, before = tried_slot, tried, tried_second, largest
+                damping = 0.1 * damping if damping > 1e-8 else 0.0
+            else:
+                damping, before = max(10.0 * damping, 1e-3), np.inf
+        iteration, tried_slot = iteration + 1, -1
+        if damping > _LARGEST_DAMPING:
+            ended = STALLED
+            break
+        newton = second and refused < 2 and not fallback
+        if not _solve_box(plan, work.model, work.system, work.x[slot], slot, newton, damping):
+            # Newton's matrix is indefinite: the Gauss-Newton matrix of the same point is at hand. If that is
+            # not positive either, only damping helps.
+            if newton:
+                refused, fallback, iteration = refused + 1, True, iteration - 1
+            else:
+                damping = max(10.0 * damping, 1e-9)
+            continue
+        fallback = False
+        largest = _try_step(plan, work.system.step, work.x[slot], work.x[1 - slot])
+        foretold = largest * largest / before if largest < 0.1 * before < np.inf else largest
+        if damping < 1e-2 and foretold < rules.step_tolerance:
+            slot, ended = 1 - slot, CONVERGED
+            break
+        tried_slot, tried_second = 1 - slot, rules.newton and largest < _NEWTON_RANGE
+    for u in range(work.x.shape[1]):
+        work.x[0, u] = work.x[slot, u]
+    return ended, iteration
+
+
+@_compiled
+def load_frame(scene, tasks, positions, weights, frame):
+    """Take one frame's markers: weights of those seen sum to 1, positions are about their centroid."""
+    total = 0.0
+    for k in range(3):
+        scene.centroid[k] = 0.0
+    for marker in range(weights.shape[0]):
+        y = positions[frame, marker]
+        seen = not np.isnan(y[0] + y[1] + y[2]) and weights[marker] > 0.0
+        scene.weight[marker] = weights[marker] if seen else 0.0
+        if seen:
+            total += weights[marker]
+            for k in range(3):
+                scene.centroid[k] += weights[marker] * y[k]
+    for k in range(3):
+        scene.centroid[k] /= total
+    for marker in range(weights.shape[0]):
+        scene.weight[marker] /= total
+        for k in range(3):
+            scene.observed[marker, k] = positions[frame, marker, k] - scene.centroid[k]
+    for task in range(tasks.q.shape[0]):
+        scene.task_target[task] = tasks.target[frame, task]
+
+
+@_compiled
+def _load_priors(scene, prior_centre, prior_weight, anchor, anchor_weight):
+    """Prior and temporal term as one: the sum of two quadratics about their common centre."""
+    for u in range(prior_weight.shape[0]):
+        total = prior_weight[u] + anchor_weight
+        scene.stiffness[u] = total
+        scene.centre[u] = prior_centre[u]
+        if anchor_weight > 0.0:
+            scene.centre[u] = (prior_weight[u] * prior_centre[u] + anchor_weight * anchor[u]) / total
+
+
+@_compiled
+def track(plan, work, tasks, rules, data, prior, first, end, direction, out, other):
+    """Solve frames from `first` on, each from the extrapolation of the two before; work.x[0] starts.
+
+    Args:
+        plan, work, tasks, rules: see their classes.
+        data: (n, m, 3) positions in plan order, (m,) weights, (n,) bool frames that can be solved.
+        prior: (x,) centre and (x,) weight.
+        first, end, direction: frames first, first + direction, ... up to but without `end`.
+        out: (n, x) unknowns, (n,) how each ended, (n,) iterations, (n,) frame of the anchor or -1; written.
+        other: (n, x) unknowns and (n,) ends of an earlier track; where this one meets it for three frames, it stops.
+
+    Returns:
+        The frame after the last one solved.
+    """
+    positions, weights, solvable = data
+    unknowns, ends, iterations, anchors = out
+    other_unknowns, other_ends = other
+    solved_in_row, met, frame = 0, 0, first
+    while frame != end:
+        if not solvable[frame]:
+            solved_in_row, frame = 0, frame + direction
+            continue
+        load_frame(work.scene, tasks, positions, weights, frame)
+        anchor, anchor_weight = work.x[0], 0.0
+        if solved_in_row > 0:
+            anchor, anchor_weight = unknowns[frame - direction], rules.temporal_weight
+            for u in range(anchor.shape[0]):
+                guess = anchor[u]
+                if solved_in_row > 1:
+                    guess = 2.0 * anchor[u] - unknowns[frame - 2 * direction, u]
+                work.x[0, u] = min(max(guess, plan.lower[u]), plan.upper[u])
+        _load_priors(work.scene, prior[0], prior[1], anchor, anchor_weight)
+        ends[frame], iterations[frame] = solve_frame(plan, work, tasks, rules)
+        anchors[frame] = frame - direction if anchor_weight > 0.0 else -1
+        for u in range(unknowns.shape[1]):
+            unknowns[frame, u] = work.x[0, u]
+        solved_in_row += 1
+        met = met + 1 if _meets(unknowns, other_unknowns, other_ends, frame, rules.meeting_tolerance) else 0
+        frame += direction
+        if met >= 3:
+            break
+    return frame
+
+
+@_compiled
+def _meets(unknowns, other_unknowns, other_ends, frame, tolerance):
+    largest = np.inf
+    if other_ends[frame] == CONVERGED:
+        largest = 0.0
+        for u in range(unknowns.shape[1]):
+            largest = max(largest, abs(unknowns[frame, u] - other_unknowns[frame, u]))
+    return largest < tolerance

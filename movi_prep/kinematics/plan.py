@@ -1,0 +1,435 @@
+"""A tree and its tracked markers, folded into what the solver iterates over.
+
+Everything that cannot move is folded into constants beforehand: locked coordinates, welds, offset frames and
+constant axes. Branches that carry no tracked marker are left out. What remains is a tree of *nodes*, each with at
+least one moving axis. Coordinates reduce to *unknowns* x; coupled coordinates follow them, leaders first.
+
+A *mobility* is one coordinate of one node: the twist by which it moves everything below the node. An unknown
+that leads couplers owns several mobilities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from movi_prep.errors import ModelError, list_names
+from movi_prep.kinematics.bounds import unknown_bounds
+from movi_prep.kinematics.elimination import Elimination, order_elimination
+from movi_prep.records.kinematic_tree import rotation_about
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from movi_prep.records.kinematic_tree import KinematicTree
+
+# How an axis moves: about x, y or z of the frame reached so far (the cheap cases), about any direction, or along.
+ABOUT_X, ABOUT_Y, ABOUT_Z, ABOUT_ANY, ALONG = range(5)
+# A function is one straight line (the usual case) or a list of polynomial pieces.
+LINE, PIECES = range(2)
+
+
+class Functions(NamedTuple):
+    """The tree's function table, with straight lines marked; see `KinematicTree` for the pieces."""
+
+    kind: NDArray[np.int64]
+    first_piece: NDArray[np.int64]
+    start: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+
+
+class Motion(NamedTuple):
+    """What moves: coordinates, and nodes with their axes, parents before children.
+
+    Entries 0 to x - 1 of the moving coordinates q are the unknowns, followers come after them in order.
+    Every `first_*` array is an offset table with one entry more than owners.
+    """
+
+    n_unknowns: int
+    leader: NDArray[np.int64]
+    following: NDArray[np.int64]
+    parent: NDArray[np.int64]
+    rotation: NDArray[np.float64]
+    position: NDArray[np.float64]
+    first_axis: NDArray[np.int64]
+    axis_kind: NDArray[np.int64]
+    axis_direction: NDArray[np.float64]
+    axis_function: NDArray[np.int64]
+    axis_q: NDArray[np.int64]
+    axis_mobility: NDArray[np.int64]
+
+
+class Markers(NamedTuple):
+    """Tracked markers in the moving frame of their node, node by node."""
+
+    first: NDArray[np.int64]
+    position: NDArray[np.float64]
+
+
+class Pattern(NamedTuple):
+    """Where mobilities meet in gradient and matrices (stored by column, in elimination order)."""
+
+    parent: NDArray[np.int64]
+    first_mobility: NDArray[np.int64]
+    unknown: NDArray[np.int64]
+    first_pair: NDArray[np.int64]
+    pair_mobility: NDArray[np.int64]
+    pair_entry: NDArray[np.int64]
+    pair_factor: NDArray[np.float64]
+    diagonal: NDArray[np.int64]
+    q_unknown: NDArray[np.int64]
+
+
+class Plan(NamedTuple):
+    """Flat arrays for the kernels, grouped by who reads them."""
+
+    functions: Functions
+    motion: Motion
+    markers: Markers
+    pattern: Pattern
+    elimination: Elimination
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+    @property
+    def n_unknowns(self) -> int:
+        """Number of unknowns."""
+        return len(self.lower)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A plan and what its indices mean in the tree.
+
+    Attributes:
+        tree: where it came from.
+        plan: arrays for the kernels.
+        markers: (k,) tree marker at each place of the plan.
+        moving: (q,) tree coordinate of each moving coordinate; the first x are the unknowns.
+        start: (x,) defaults of the unknowns, moved into their bounds.
+        outside: names of unknowns whose default lies outside their bounds.
+        unseen: free coordinates that no tracked marker sees.
+    """
+
+    tree: KinematicTree
+    plan: Plan
+    markers: NDArray[np.int64]
+    moving: NDArray[np.int64]
+    start: NDArray[np.float64]
+    outside: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+    @property
+    def unknowns(self) -> NDArray[np.int64]:
+        """(x,) tree coordinate of each unknown."""
+        return self.moving[: self.plan.n_unknowns]
+
+
+@dataclass
+class _Nodes:
+    """The folded tree while it grows."""
+
+    parent: list[int] = field(default_factory=list)
+    rotation: list[NDArray[np.float64]] = field(default_factory=list)
+    position: list[NDArray[np.float64]] = field(default_factory=list)
+    # Axes of each node: (rotation?, direction, tree function, tree coordinate)
+    axes: list[list[tuple[bool, NDArray[np.float64], int, int]]] = field(default_factory=list)
+    # For each tree body: its node (-1 ground) and the body's constant pose in the node's moving frame.
+    anchor: list[tuple[int, NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=list)
+
+
+def plan_problem(tree: KinematicTree, markers: Sequence[int]) -> Problem:
+    """Return the folded problem for the given tracked markers (indices into the tree's markers).
+
+    Raises:
+        ModelError: where no tracked marker moves, or a coupled range leaves no interval.
+    """
+    values, leader = _constant_coordinates(tree)
+    nodes = _fold(tree, values, _carriers(tree, markers))
+    seen = {axis[3] for axes in nodes.axes for axis in axes}
+    moving = _moving_coordinates(tree, leader, seen)
+    ordered = _markers_by_node(tree, nodes, markers)
+    if not moving or not len(ordered):
+        raise ModelError("none of the tracked markers moves with any free coordinate; check weights and locks")
+    n_unknowns = sum(1 for index in moving if tree.coupled_to[index] < 0)
+    unknowns = np.array(moving[:n_unknowns])
+    lower, upper = unknown_bounds(tree, moving, n_unknowns)
+    default = tree.coordinate_default[unknowns]
+    start = np.clip(default, lower, upper)
+    free = np.flatnonzero(tree.free_coordinates)
+    return Problem(
+        tree=tree,
+        plan=_flat_plan(tree, nodes, moving, ordered, (lower, upper)),
+        markers=np.array(ordered, dtype=np.int64),
+        moving=np.array(moving, dtype=np.int64),
+        start=start,
+        outside=tuple(tree.coordinate_names[k] for k in unknowns[np.abs(start - default) > 1e-9]),
+        unseen=tuple(tree.coordinate_names[k] for k in free if k not in set(unknowns.tolist())),
+    )
+
+
+def _constant_coordinates(tree: KinematicTree) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return (c,) values, NaN where a coordinate moves, and (c,) the free coordinate that leads it, -1 if none."""
+    leader = np.arange(tree.n_coordinates)
+    for _ in range(tree.n_coordinates):
+        leader = np.where(tree.coupled_to[leader] >= 0, tree.coupled_to[leader], leader)
+    held = tree.coordinate_locked[leader]
+    complete = tree.complete_coordinates(tree.coordinate_default)
+    return np.where(held, complete, np.nan), np.where(held, -1, leader)
+
+
+def _carriers(tree: KinematicTree, markers: Sequence[int]) -> NDArray[np.bool_]:
+    """(b,) bodies on the way from ground to a tracked marker."""
+    used = np.zeros(tree.n_bodies, dtype=bool)
+    for marker in markers:
+        body = int(tree.marker_body[marker])
+        while body >= 0 and not used[body]:
+            used[body] = True
+            body = int(tree.body_parent[body])
+    return used
+
+
+def _fold(tree: KinematicTree, values: NDArray[np.float64], used: NDArray[np.bool_]) -> _Nodes:
+    """Walk the tree once; joints that cannot move extend the pose of their parent's node."""
+    nodes = _Nodes()
+    for body in range(tree.n_bodies):
+        parent = int(tree.body_parent[body])
+        node, rotation, position = nodes.anchor[parent] if parent >= 0 else (-1, np.eye(3), np.zeros(3))
+        position = position + rotation @ tree.parent_position_m[body]
+        rotation = rotation @ tree.parent_rotation[body]
+        if not used[body]:
+            nodes.anchor.append((node, rotation, position))
+            continue
+        axes, shift, turn = _fold_axes(tree, body, values)
+        position = position + rotation @ shift
+        if axes:
+            nodes.parent.append(node)
+            nodes.rotation.append(rotation)
+            nodes.position.append(position)
+            nodes.axes.append(axes)
+            node, rotation, position = len(nodes.parent) - 1, turn, np.zeros(3)
+        else:
+            rotation = rotation @ turn
+        position = position + rotation @ tree.child_position_m[body]
+        nodes.anchor.append((node, rotation @ tree.child_rotation[body], position))
+    return nodes
+
+
+def _fold_axes(
+    tree: KinematicTree, body: int, values: NDArray[np.float64]
+) -> tuple[list[tuple[bool, NDArray[np.float64], int, int]], NDArray[np.float64], NDArray[np.float64]]:
+    """Split one joint's axes into moving ones, a constant shift before them and a constant turn after them.
+
+    A constant turn C between two axes is carried behind the later one: C R(v) = R(C v) C.
+    """
+    moving: list[tuple[bool, NDArray[np.float64], int, int]] = []
+    shift, turn = np.zeros(3), np.eye(3)
+    for axis in range(tree.first_axis[body], tree.first_axis[body + 1]):
+        coordinate, function = int(tree.axis_coordinate[axis]), int(tree.axis_function[axis])
+        direction = turn @ tree.axis_direction[axis]
+        argument = values[coordinate] if coordinate >= 0 else 0.0
+        is_rotation = bool(tree.axis_is_rotation[axis])
+        if np.isnan(argument):
+            moving.append((is_rotation, direction, function, coordinate))
+            continue
+        amount = tree.evaluate_function(function, np.asarray(argument))
+        if is_rotation:
+            turn = rotation_about(direction, amount) @ turn
+        elif any(rotates for rotates, *_ in moving):
+            raise ModelError(f"joint {tree.joint_names[body]}: a constant translation after a moving rotation")
+        else:
+            shift = shift + float(amount) * direction
+    return moving, shift, turn
+
+
+def _moving_coordinates(tree: KinematicTree, leader: NDArray[np.int64], seen: set[int]) -> list[int]:
+    """Free coordinates that lead something seen, then the couplers between, leaders before followers."""
+    needed = set()
+    for coordinate in seen:
+        reached = coordinate
+        needed.add(reached)
+        while tree.coupled_to[reached] >= 0:
+            reached = int(tree.coupled_to[reached])
+            needed.add(reached)
+    unknowns = sorted({int(leader[coordinate]) for coordinate in seen})
+    followers: list[int] = []
+    waiting = sorted(needed - set(unknowns))
+    while waiting:
+        ready = [k for k in waiting if int(tree.coupled_to[k]) not in waiting]
+        followers += ready
+        waiting = [k for k in waiting if k not in ready]
+    return unknowns + followers
+
+
+def _markers_by_node(tree: KinematicTree, nodes: _Nodes, markers: Sequence[int]) -> list[int]:
+    """Tracked markers ordered by node; those fixed in ground are left out, no coordinate can move them."""
+    node_of = {marker: nodes.anchor[tree.marker_body[marker]][0] for marker in markers}
+    return sorted((m for m in markers if tree.marker_body[m] >= 0 and node_of[m] >= 0), key=lambda m: node_of[m])
+
+
+def _flat_plan(
+    tree: KinematicTree,
+    nodes: _Nodes,
+    moving: list[int],
+    markers: list[int],
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> Plan:
+    """Lay everything out as arrays."""
+    n_unknowns = len(bounds[0])
+    place = {coordinate: k for k, coordinate in enumerate(moving)}
+    q_unknown = _unknown_of_each(tree, moving, n_unknowns)
+    axis_mobility, first_mobility, mobility_q = _mobilities(nodes, place)
+    pattern, elimination = _pattern(nodes, first_mobility, q_unknown[mobility_q], q_unknown)
+    axes = [axis for group in nodes.axes for axis in group]
+    motion = Motion(
+        n_unknowns=n_unknowns,
+        leader=_ints([place[int(tree.coupled_to[k])] for k in moving[n_unknowns:]]),
+        following=_ints([int(tree.coupling_function[k]) for k in moving[n_unknowns:]]),
+        parent=_ints(nodes.parent),
+        rotation=np.ascontiguousarray(np.array(nodes.rotation).reshape(-1, 9)),
+        position=np.ascontiguousarray(np.array(nodes.position).reshape(-1, 3)),
+        first_axis=_offsets([len(group) for group in nodes.axes]),
+        axis_kind=_ints([_axis_kind(is_rotation, direction) for is_rotation, direction, _, _ in axes]),
+        axis_direction=np.array([direction for _, direction, _, _ in axes]).reshape(-1, 3),
+        axis_function=_ints([function for _, _, function, _ in axes]),
+        axis_q=_ints([place[coordinate] for *_, coordinate in axes]),
+        axis_mobility=axis_mobility,
+    )
+    return Plan(
+        functions=_functions(tree),
+        motion=motion,
+        markers=_place_markers(tree, nodes, markers),
+        pattern=pattern,
+        elimination=elimination,
+        lower=bounds[0],
+        upper=bounds[1],
+    )
+
+
+def _unknown_of_each(tree: KinematicTree, moving: list[int], n_unknowns: int) -> NDArray[np.int64]:
+    place = {coordinate: k for k, coordinate in enumerate(moving)}
+    unknown = list(range(n_unknowns))
+    for coordinate in moving[n_unknowns:]:
+        unknown.append(unknown[place[int(tree.coupled_to[coordinate])]])
+    return _ints(unknown)
+
+
+def _mobilities(nodes: _Nodes, place: dict[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the mobility of each axis, the offsets by node, and the moving coordinate of each mobility."""
+    axis_mobility: list[int] = []
+    mobility_q: list[int] = []
+    per_node: list[int] = []
+    for axes in nodes.axes:
+        own: dict[int, int] = {}
+        for *_, coordinate in axes:
+            if coordinate not in own:
+                own[coordinate] = len(mobility_q)
+                mobility_q.append(place[coordinate])
+            axis_mobility.append(own[coordinate])
+        per_node.append(len(own))
+    return _ints(axis_mobility), _offsets(per_node), _ints(mobility_q)
+
+
+def _pattern(
+    nodes: _Nodes,
+    first_mobility: NDArray[np.int64],
+    unknown: NDArray[np.int64],
+    q_unknown: NDArray[np.int64],
+) -> tuple[Pattern, Elimination]:
+    """Which mobilities meet in the matrix: each with itself and with those between it and ground."""
+    n_unknowns = int(q_unknown.max()) + 1
+    above: list[list[int]] = []
+    depth = [0] * n_unknowns
+    neighbours: list[set[int]] = [set() for _ in range(n_unknowns)]
+    for node in range(len(nodes.parent)):
+        outer = _mobilities_above(nodes, first_mobility, node)
+        for mobility in range(first_mobility[node], first_mobility[node + 1]):
+            meets = [*range(first_mobility[node], mobility + 1), *outer]
+            above.append(meets)
+            own = int(unknown[mobility])
+            depth[own] = max(depth[own], node)
+            for other in (int(unknown[k]) for k in meets):
+                if other != own:
+                    neighbours[own].add(other)
+                    neighbours[other].add(own)
+    elimination = order_elimination(neighbours, depth)
+    position = np.empty(n_unknowns, dtype=np.int64)
+    position[elimination.order] = np.arange(n_unknowns)
+    entries, factors = [], []
+    for mobility, meets in enumerate(above):
+        for other in meets:
+            low, high = sorted((position[unknown[mobility]], position[unknown[other]]))
+            entries.append(low * n_unknowns + high)
+            # Two mobilities of one unknown meet twice on the diagonal: as (j, k) and as (k, j).
+            factors.append(2.0 if unknown[mobility] == unknown[other] and mobility != other else 1.0)
+    pattern = Pattern(
+        parent=_ints(nodes.parent),
+        first_mobility=first_mobility,
+        unknown=unknown,
+        first_pair=_offsets([len(meets) for meets in above]),
+        pair_mobility=_ints([other for meets in above for other in meets]),
+        pair_entry=_ints(entries),
+        pair_factor=np.array(factors),
+        diagonal=position * (n_unknowns + 1),
+        q_unknown=q_unknown,
+    )
+    return pattern, elimination
+
+
+def _mobilities_above(nodes: _Nodes, first_mobility: NDArray[np.int64], node: int) -> list[int]:
+    outer: list[int] = []
+    parent = nodes.parent[node]
+    while parent >= 0:
+        outer += range(first_mobility[parent], first_mobility[parent + 1])
+        parent = nodes.parent[parent]
+    return outer
+
+
+def _functions(tree: KinematicTree) -> Functions:
+    single = np.diff(tree.first_piece) == 1
+    straight = ~np.any(tree.piece_coefficients[tree.first_piece[:-1], 2:], axis=1)
+    unshifted = tree.piece_origin[tree.first_piece[:-1]] == 0.0
+    return Functions(
+        kind=np.where(single & straight & unshifted, LINE, PIECES).astype(np.int64),
+        first_piece=np.array(tree.first_piece),
+        start=np.array(tree.piece_start),
+        origin=np.array(tree.piece_origin),
+        coefficients=np.array(tree.piece_coefficients),
+    )
+
+
+def _place_markers(tree: KinematicTree, nodes: _Nodes, markers: list[int]) -> Markers:
+    node_of, positions = [], []
+    for marker in markers:
+        node, rotation, position = nodes.anchor[tree.marker_body[marker]]
+        node_of.append(node)
+        positions.append(rotation @ tree.marker_position_m[marker] + position)
+    count = np.bincount(np.array(node_of, dtype=np.int64), minlength=len(nodes.parent))
+    return Markers(first=_offsets(count.tolist()), position=np.array(positions).reshape(-1, 3))
+
+
+def _axis_kind(is_rotation: bool, direction: NDArray[np.float64]) -> int:
+    if not is_rotation:
+        return ALONG
+    for kind in (ABOUT_X, ABOUT_Y, ABOUT_Z):
+        if abs(abs(direction[kind]) - 1.0) < 1e-15 and np.count_nonzero(np.abs(direction) > 1e-15) == 1:
+            return kind
+    return ABOUT_ANY
+
+
+def describe_unseen(problem: Problem) -> str:
+    """Return the free coordinates that no tracked marker sees, for a message."""
+    return list_names(problem.unseen)
+
+
+def _ints(values: Sequence[int]) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+def _offsets(counts: Sequence[int]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
