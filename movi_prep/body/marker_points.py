@@ -26,16 +26,17 @@ def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64
         points: posed in OpenSim ground; its vertices are `markers.vertices`, in that order.
     """
     columns = {name: column for column, name in enumerate(markers.names)}
-    positions = np.empty((points.vertices_m.shape[0], len(columns), 3))
+    # Samples last, as the posed points stand in memory: every assignment below is then one contiguous copy.
+    positions = np.empty((len(columns), 3, points.vertices_m.shape[0]))
     _place_points(positions, markers, points)
     for name in markers.build_order:
         rule = markers.rules[name]
         if isinstance(rule, Midpoint):
-            positions[:, columns[name]] = sum(positions[:, columns[parent]] for parent in rule.of) / len(rule.of)
+            positions[columns[name]] = sum(positions[columns[parent]] for parent in rule.of) / len(rule.of)
         elif isinstance(rule, FloorPoint):
-            positions[:, columns[name]] = positions[:, columns[rule.of]]
-            positions[:, columns[name], _UP] = 0.0
-    return positions
+            positions[columns[name]] = positions[columns[rule.of]]
+            positions[columns[name], _UP] = 0.0
+    return np.ascontiguousarray(np.moveaxis(positions, -1, 0))
 
 
 def _place_points(positions: NDArray[np.float64], markers: MarkerSet, points: PosedPoints) -> None:
@@ -46,4 +47,4 @@ def _place_points(positions: NDArray[np.float64], markers: MarkerSet, points: Po
     for pairs, source in ((vertices, points.vertices_m), (joints, points.joints_m)):
         if pairs:
             to, of = zip(*pairs, strict=True)
-            positions[:, list(to)] = source[:, list(of)]
+            positions[list(to)] = np.moveaxis(source, 0, -1)[list(of)]

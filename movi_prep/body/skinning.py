@@ -3,8 +3,8 @@
 A marker needs one vertex of 6890. Everything that does not depend on the pose is computed once per subject, and the
 pose directions and skinning weights of other vertices are never touched. The formulas are those of `smplx.lbs.lbs`
 (Loper et al. 2015, SMPL, equations 2 to 12), from its own parts where these serve: `blend_shapes`,
-`vertices2joints`, `batch_rodrigues`. Its `batch_rigid_transform` multiplies 4x4 matrices batch-first and takes as long
-as everything else together; the chain here does the same in 3x4, joints first.
+`vertices2joints`, `batch_rodrigues`. Its `batch_rigid_transform` multiplies many small matrices and takes as long as
+everything else together; the chain here does the same in 3x4 with the samples last in memory.
 
 Precision: float64, but pose directions times pose features in float32. These products are centimetres, so what
 float32 loses on them is nanometres.
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _IDENTITY = np.eye(3)
 
+_POINTS_AT_ONCE = 65_536
+"""Samples times points of one batch: bounds working memory (about 30 MB), and keeps it near the cache's size."""
+
 
 @dataclass(frozen=True)
 class BodyPart:
@@ -43,7 +46,7 @@ class BodyPart:
         shape_directions: (v, 3, 16) float64.
         joint_template: (52, 3) float64, metres, joint centres of the mean shape.
         joint_shape_directions: (52, 3, 16) float64.
-        pose_directions: (459, 3 v) float32.
+        pose_directions: (3 v, 459) float32.
         skinning_weights: (v, 52) float64.
         parents: (52,) parent of each joint.
         soft_tissue_directions: (v, 3, 8) float64, or None.
@@ -78,7 +81,14 @@ class ShapedBody:
 
 @dataclass(frozen=True)
 class PosedPoints:
-    """Vertices (n, v, 3) and joint centres (n, 52, 3), float64, metres, in the world that was asked for."""
+    """Points of n samples, float64, metres, in the world that was asked for.
+
+    The arrays are views with the sample axis fastest in memory; copy them where that order matters.
+
+    Attributes:
+        vertices_m: (n, v, 3).
+        joints_m: (n, 52, 3) joint centres.
+    """
 
     vertices_m: NDArray[np.float64]
     joints_m: NDArray[np.float64]
@@ -106,7 +116,7 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
         shape_directions=torch.tensor(model.shape_directions_m[rows], device=where),
         joint_template=regressed(model.template_m[..., None])[..., 0],
         joint_shape_directions=regressed(model.shape_directions_m),
-        pose_directions=torch.tensor(posing.reshape(-1, posing.shape[-1]).T.copy(), device=where),
+        pose_directions=torch.tensor(posing.reshape(-1, posing.shape[-1]), device=where),
         skinning_weights=torch.tensor(model.skinning_weights[rows], device=where),
         parents=tuple(int(parent) for parent in model.parents),
         soft_tissue_directions=None if tissue is None else torch.tensor(tissue[rows], device=where),
@@ -130,7 +140,7 @@ def shape_body(part: BodyPart, betas: NDArray[np.float64]) -> ShapedBody:
 def pose_body(
     body: ShapedBody, motion: Motion, *, soft_tissue: bool = False, world: NDArray[np.float64] = _IDENTITY
 ) -> PosedPoints:
-    """Pose a body at every sample of a motion (one batch: bound its length by posing block by block).
+    """Pose a body at every sample of a motion; working memory is bounded, the result grows with the motion.
 
     Args:
         body: the shaped body; its betas are used, the motion's are not looked at.
@@ -141,42 +151,70 @@ def pose_body(
     Raises:
         InputError: soft tissue is asked for, and the motion or the body model has none.
     """
-    n, device = motion.n_samples, body.vertices.device
-    poses = torch.tensor(motion.poses_rad, device=device)
-    rotations = batch_rodrigues(poses.view(-1, 3)).view(n, N_JOINTS, 3, 3)
-    vertices, joints = _soften(body, motion) if soft_tissue else (body.vertices[None], body.joints[None])
-    posed = vertices + _pose_offsets(body.part, rotations)
-    turn = torch.tensor(world, device=device)
-    translation = torch.tensor(motion.translation_m, device=device)
-    centres, transforms = _chain(rotations, joints, body.part.parents, turn=turn, translation=translation)
-    skinned = _skin(body.part.skinning_weights, transforms, posed)
-    return PosedPoints(vertices_m=skinned.cpu().numpy(), joints_m=centres.cpu().numpy())
-
-
-def _soften(body: ShapedBody, motion: Motion) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return vertices (n, v, 3) and joints (n, 52, 3) of the T-pose with soft tissue: DMPLs act like betas."""
-    part = body.part
-    if motion.dmpls is None or part.soft_tissue_directions is None or part.joint_soft_tissue_directions is None:
-        missing = "the motion has no dmpls" if motion.dmpls is None else "no DMPL model was given"
-        raise InputError(
-            motion.source,
-            expected="dmpls and a DMPL model, because soft tissue is asked for",
-            got=missing,
-            remedy="set markers.soft_tissue to false, or fetch the old release and DMPL's model.npz",
+    n, n_vertices = motion.n_samples, len(body.vertices)
+    dmpls = _checked_dmpls(body, motion) if soft_tissue else None
+    points = torch.empty((n_vertices + N_JOINTS, 3, n), dtype=torch.float64)
+    size = max(1, _POINTS_AT_ONCE // (n_vertices + N_JOINTS))
+    for first in range(0, n, size):
+        rows = slice(first, first + size)
+        posed = _pose_batch(
+            body,
+            _on(body, motion.poses_rad[rows]),
+            _on(body, motion.translation_m[rows]),
+            dmpls=None if dmpls is None else _on(body, dmpls[rows]),
+            turn=_on(body, world),
         )
-    dmpls = torch.tensor(motion.dmpls, device=body.vertices.device)
-    return (
-        body.vertices + blend_shapes(dmpls, part.soft_tissue_directions),
-        body.joints + blend_shapes(dmpls, part.joint_soft_tissue_directions),
+        for into, part in zip((points[:n_vertices, :, rows], points[n_vertices:, :, rows]), posed, strict=True):
+            into.copy_(part)
+    views = points.permute(2, 0, 1).numpy()
+    return PosedPoints(vertices_m=views[:, :n_vertices], joints_m=views[:, n_vertices:])
+
+
+def _on(body: ShapedBody, values: NDArray[np.float64]) -> torch.Tensor:
+    return torch.tensor(values, device=body.vertices.device)
+
+
+def _checked_dmpls(body: ShapedBody, motion: Motion) -> NDArray[np.float64]:
+    if motion.dmpls is not None and body.part.soft_tissue_directions is not None:
+        return motion.dmpls
+    raise InputError(
+        motion.source,
+        expected="dmpls and a DMPL model, because soft tissue is asked for",
+        got="a motion without dmpls" if motion.dmpls is None else "no DMPL model",
+        remedy="set markers.soft_tissue to false, or fetch the old release and DMPL's model.npz",
     )
 
 
+def _pose_batch(
+    body: ShapedBody, poses: torch.Tensor, translation: torch.Tensor, *, dmpls: torch.Tensor | None, turn: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return vertices (v, 3, n) and joint centres (52, 3, n) of (n, 52, 3) poses and (n, 3) translations.
+
+    The sample axis comes last: every step then runs over contiguous samples instead of over 3x3 matrices.
+    """
+    n = len(poses)
+    rotations = batch_rodrigues(poses.view(-1, 3)).view(n, -1).T.contiguous().view(N_JOINTS, 3, 3, n)
+    vertices, joints = _soften(body, dmpls) if dmpls is not None else (body.vertices[..., None], body.joints[..., None])
+    posed = vertices + _pose_offsets(body.part, rotations)
+    centres, transforms = _chain(
+        rotations, joints.expand(-1, -1, n), body.part.parents, turn=turn, translation=translation.T
+    )
+    return _skin(body.part.skinning_weights, transforms, posed), centres
+
+
+def _soften(body: ShapedBody, dmpls: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return vertices (v, 3, n) and joints (52, 3, n) of the T-pose with soft tissue: DMPLs act like betas."""
+    moved = blend_shapes(dmpls, body.part.soft_tissue_directions).permute(1, 2, 0)
+    joints_moved = blend_shapes(dmpls, body.part.joint_soft_tissue_directions).permute(1, 2, 0)
+    return body.vertices[..., None] + moved, body.joints[..., None] + joints_moved
+
+
 def _pose_offsets(part: BodyPart, rotations: torch.Tensor) -> torch.Tensor:
-    """Return (n, v, 3) float64, metres: pose directions times the rotations' difference from the identity."""
-    n = rotations.shape[0]
-    identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
-    feature = (rotations[:, 1:] - identity).reshape(n, -1).to(part.pose_directions.dtype)
-    return torch.matmul(feature, part.pose_directions).view(n, -1, 3).to(rotations.dtype)
+    """Return (v, 3, n) float64, metres: pose directions times the rotations' difference from the identity."""
+    n = rotations.shape[-1]
+    identity = torch.eye(3, dtype=torch.float64, device=rotations.device)[..., None]
+    feature = (rotations[1:] - identity).to(part.pose_directions.dtype).view(-1, n)
+    return torch.matmul(part.pose_directions, feature).view(-1, 3, n).to(torch.float64)
 
 
 def _chain(
@@ -187,33 +225,40 @@ def _chain(
     turn: torch.Tensor,
     translation: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return joint centres (n, 52, 3) and the transforms (52, n, 3, 4) of skinning.
+    """Return joint centres (52, 3, n) and the transforms (52, 3, 4, n) of skinning.
 
-    `smplx.lbs.batch_rigid_transform` with two differences: joints come first, so that each step is one contiguous
-    batch, and the root starts turned and translated, so that nothing needs turning or moving afterwards.
+    `smplx.lbs.batch_rigid_transform` with two differences: samples last, and the root starts turned and translated,
+    so that nothing needs turning or moving afterwards.
     """
-    n = rotations.shape[0]
     offsets = joints.clone()
-    offsets[:, 1:] -= joints[:, list(parents[1:])]
-    local = torch.cat([rotations, offsets[..., None].expand(n, -1, -1, -1)], dim=-1).transpose(0, 1).contiguous()
-    local[0, :, :, 3] += translation
+    offsets[1:] -= joints[list(parents[1:])]
+    offsets[0] += translation
+    local = torch.cat([rotations, offsets[:, :, None]], dim=2)
     transforms = torch.empty_like(local)
-    transforms[0] = turn @ local[0]
+    transforms[0] = torch.einsum("ij,jkn->ikn", turn, local[0])
     for joint in range(1, len(parents)):
         parent = transforms[parents[joint]]
-        torch.bmm(parent[..., :3], local[joint], out=transforms[joint])
-        transforms[joint, ..., 3] += parent[..., 3]
-    centres = transforms[..., 3].transpose(0, 1).contiguous()
+        _compose(parent, local[joint], out=transforms[joint])
+        transforms[joint, :, 3] += parent[:, 3]
+    centres = transforms[:, :, 3].clone()
     # Skinning moves points of the T-pose, which stand relative to the origin, not to the joint.
-    rest = joints.transpose(0, 1)[..., None].expand(-1, n, -1, -1)
-    transforms[..., 3] -= torch.matmul(transforms[..., :3], rest)[..., 0]
+    for axis in range(3):
+        transforms[:, :, 3].addcmul_(transforms[:, :, axis], joints[:, None, axis], value=-1)
     return centres, transforms
 
 
+def _compose(first: torch.Tensor, second: torch.Tensor, *, out: torch.Tensor) -> None:
+    """Write the product of the (3, 3) part of `first` (3, 4, n) and `second` (3, 4, n) to `out` (3, 4, n)."""
+    torch.mul(first[:, 0, None], second[0], out=out)
+    out.addcmul_(first[:, 1, None], second[1])
+    out.addcmul_(first[:, 2, None], second[2])
+
+
 def _skin(weights: torch.Tensor, transforms: torch.Tensor, vertices: torch.Tensor) -> torch.Tensor:
-    """Return (n, v, 3): each vertex moved by the weighted mean of the joints' transforms."""
-    n_joints, n = transforms.shape[:2]
-    blended = torch.matmul(weights, transforms.reshape(n_joints, n * 12)).view(-1, n, 3, 4)
-    points = vertices.transpose(0, 1)[..., None]
-    moved = torch.matmul(blended[..., :3], points)[..., 0] + blended[..., 3]
-    return moved.transpose(0, 1)
+    """Return (v, 3, n): each vertex moved by the weighted mean of the joints' transforms."""
+    n_joints, n = len(transforms), transforms.shape[-1]
+    blended = torch.matmul(weights, transforms.view(n_joints, 12 * n)).view(-1, 3, 4, n)
+    moved = blended[:, :, 3]
+    for axis in range(3):
+        moved.addcmul_(blended[:, :, axis], vertices[:, None, axis])
+    return moved
