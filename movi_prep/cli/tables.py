@@ -1,0 +1,108 @@
+"""Tables and sentences for a person. In JSON mode they go to standard error, for standard output is for the object."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from movi_prep.runtime.progress import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.summary import Summary
+
+_SHOWN = 20
+
+
+def open_console(*, json: bool) -> Console:
+    """Return where tables go. Lines are not cut where nobody looks at a terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if json else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200)
+
+
+def print_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; columns whose name ends in `#` are aligned right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def print_run(console: Console, summary: Summary, *, seconds: float) -> None:
+    """Print what a run came to: one table, then failures with their commands."""
+    rows = [
+        (
+            stage,
+            str(counts.done),
+            str(counts.current),
+            str(counts.failed),
+            str(counts.waiting),
+            format_duration(counts.seconds),
+            f"{counts.peak_memory_mb:.0f} MB" if counts.peak_memory_mb else "",
+        )
+        for stage, counts in summary.stages.items()
+    ]
+    columns = ("stage", "done#", "current#", "failed#", "waiting#", "work#", "peak memory#")
+    print_table(console, f"in {format_duration(seconds)}", columns, rows)
+    _print_failures(console, summary)
+    _print_findings(console, summary)
+
+
+def print_status(console: Console, summary: Summary) -> None:
+    """Print the state of a work folder."""
+    rows = [
+        (stage, str(counts.done), str(counts.stale), str(counts.failed), str(counts.waiting))
+        for stage, counts in summary.stages.items()
+    ]
+    print_table(console, "status", ("stage", "done#", "stale#", "failed#", "waiting#"), rows)
+    _print_failures(console, summary)
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Print what would run, and why: reasons counted per stage, first units named."""
+    if not plan.to_run:
+        console.print(f"nothing to run: all {len(plan.units)} units are current")
+        return
+    console.print(f"{len(plan.to_run)} of {len(plan.units)} units would run")
+    rows = [(planned.unit.id, planned.state, planned.reason) for planned in plan.to_run]
+    print_table(console, "would run", ("unit", "state", "why"), rows)
+
+
+def print_findings(console: Console, title: str, findings: Sequence[str]) -> None:
+    """Print sentences, the first of many."""
+    if findings:
+        console.print(title, style="bold")
+        for text in findings[:_SHOWN]:
+            console.print(f"  {text}", markup=False)
+        if len(findings) > _SHOWN:
+            console.print(f"  and {len(findings) - _SHOWN} more")
+
+
+def _print_failures(console: Console, summary: Summary) -> None:
+    if not summary.failed:
+        return
+    console.print(f"{len(summary.failed)} units failed", style="bold red")
+    for failure in summary.failed[:_SHOWN]:
+        console.print(f"  {failure.unit}: {failure.reason}", markup=False)
+        console.print(f"    redo: {failure.redo}", markup=False)
+    if len(summary.failed) > _SHOWN:
+        console.print(f"  and {len(summary.failed) - _SHOWN} more: movi-prep status --json names them all")
+    blocked = [f"{unit}: {reason}" for unit, reason in summary.waiting.items() if reason.startswith("needs ")]
+    print_findings(console, f"{len(blocked)} units wait for them", blocked)
+
+
+def _print_findings(console: Console, summary: Summary) -> None:
+    said = [f"{unit}: {text}" for unit, texts in summary.findings.items() for text in texts]
+    print_findings(console, f"{len(said)} findings", said)

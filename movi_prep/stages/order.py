@@ -1,0 +1,77 @@
+"""The order of the stages, which command asks for which, and what data each needs.
+
+Stages are loaded when they are asked for: planning and help must not wait for torch and OpenSim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from movi_prep.errors import InternalError
+
+if TYPE_CHECKING:
+    from movi_prep.config.root import Config
+    from movi_prep.records.unit import Stage
+
+Command = Literal["markers", "ik", "shard"]
+Part = Literal["amass", "body_models", "v3d", "videos", "calibration"]
+
+
+@dataclass(frozen=True)
+class StageEntry:
+    """One row of the order.
+
+    Attributes:
+        name: name of the stage, as in its `Stage`.
+        module: module below `movi_prep.stages`.
+        constant: name of the `Stage` in it.
+        command: the command that ends with it.
+        parts: the parts of a download without which it has nothing to do.
+    """
+
+    name: str
+    module: str
+    constant: str
+    command: Command
+    parts: tuple[Part, ...]
+
+
+_MOTION: tuple[Part, ...] = ("amass", "body_models")
+_VIDEO: tuple[Part, ...] = (*_MOTION, "v3d", "videos", "calibration")
+
+ORDER = (
+    StageEntry("static", "markers", "STATIC", "markers", _MOTION),
+    StageEntry("markers", "markers", "MARKERS", "markers", _MOTION),
+    StageEntry("scale", "scale", "SCALE", "ik", _MOTION),
+    StageEntry("ik", "ik", "IK", "ik", _MOTION),
+    StageEntry("align", "align", "ALIGN", "shard", _VIDEO),
+    StageEntry("shard", "shard", "SHARD", "shard", _VIDEO),
+    StageEntry("shard_d3ke", "shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
+)
+"""Every stage, each after those whose files it may read."""
+
+COMMANDS: tuple[Command, ...] = ("markers", "ik", "shard")
+"""Commands that run stages, in order; each includes the ones before it."""
+
+
+def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
+    """Return the stages that a command stands for, in order: its own and all before it, as the layout asks."""
+    last = COMMANDS.index(command)
+    layout = config.shard.layout
+    unwanted = {"native": {"shard_d3ke"}, "d3ke": {"shard"}, "both": set[str]()}[layout]
+    return tuple(entry for entry in ORDER if COMMANDS.index(entry.command) <= last and entry.name not in unwanted)
+
+
+def missing_parts(entry: StageEntry, config: Config) -> tuple[Part, ...]:
+    """Return the parts of a download that a stage needs and the configuration does not name."""
+    return tuple(part for part in entry.parts if getattr(config, part) is None)
+
+
+def load_stage(entry: StageEntry) -> Stage:
+    """Import a stage."""
+    stage: Stage = getattr(import_module(f"movi_prep.stages.{entry.module}"), entry.constant)
+    if stage.name != entry.name:
+        raise InternalError(f"stage {stage.name!r} stands in the order as {entry.name!r}")
+    return stage
