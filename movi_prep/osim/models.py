@@ -56,7 +56,7 @@ def read_model(path: Path) -> opensim.Model:
     return model
 
 
-def read_marker_set(model: opensim.Model, path: Path) -> None:
+def add_marker_set(model: opensim.Model, path: Path) -> None:
     """Add the markers of a MarkerSet document to the model; markers of the same name are replaced.
 
     Raises:

@@ -1,0 +1,124 @@
+"""`ik/S001/C01.h5`: the IK solution of one clip, self-described.
+
+The layout is `SCHEMA` below; `SCHEMA.table()` prints it. Vectors are in OpenSim ground (y up). Coordinates are
+stored in double precision, positions and rotations of markers, bodies and joints in single (1e-7 m).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.formats.described_hdf5 import STRING, Field, Schema, read_described, write_described
+from movi_prep.records.ik_solution import FrameStatus, IkSolution
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_GROUND = "OpenSim ground (y up)"
+_STATUSES = ", ".join(f"{status.value} {status.name.lower()}" for status in FrameStatus)
+_SINGLE = "float32"
+
+SCHEMA = Schema(
+    format="movi-prep ik solution",
+    version=1,
+    attributes={"solver": "opensim or converged", "rate_hz": "rows per second"},
+    fields=(
+        Field("times_s", "float64", ("frame",), "s", "seconds since the first mocap sample of the clip"),
+        Field("sample_indices", "int64", ("frame",), "1", "which mocap sample each row is"),
+        Field("coordinate_names", STRING, ("coordinate",), "1", "coordinates of the model, in its order"),
+        Field("coordinate_is_rotation", "bool", ("coordinate",), "1", "radians where true, metres where false"),
+        Field("free_coordinates", "bool", ("coordinate",), "1", "neither locked nor coupled"),
+        Field(
+            "coordinates",
+            "float64",
+            ("frame", "coordinate"),
+            "rad or m",
+            "values; NaN where there is no pose",
+            compress=True,
+        ),
+        Field(
+            "coordinate_valid",
+            "bool",
+            ("frame", "coordinate"),
+            "1",
+            "false where a landmark of the coordinate's body misses, and in frames that are not usable",
+            compress=True,
+        ),
+        Field("marker_names", STRING, ("marker",), "1", "markers of the model that the data hold"),
+        Field("marker_weights", "float64", ("marker",), "1", "weights; 0 where a marker was only carried along"),
+        Field(
+            "model_markers_m",
+            _SINGLE,
+            ("frame", "marker", 3),
+            "m",
+            "markers of the model",
+            frame=_GROUND,
+            compress=True,
+        ),
+        Field(
+            "observed_markers_m",
+            _SINGLE,
+            ("frame", "marker", 3),
+            "m",
+            "markers of the data; NaN where not seen",
+            frame=_GROUND,
+            compress=True,
+        ),
+        Field("body_names", STRING, ("body",), "1", "bodies of the model"),
+        Field("body_rotations", _SINGLE, ("frame", "body", 3, 3), "1", "body to ground", frame=_GROUND, compress=True),
+        Field("body_positions_m", _SINGLE, ("frame", "body", 3), "m", "origins", frame=_GROUND, compress=True),
+        Field("joint_names", STRING, ("joint",), "1", "joints of the model"),
+        Field(
+            "joint_centres_m",
+            _SINGLE,
+            ("frame", "joint", 3),
+            "m",
+            "origin of each joint's child frame",
+            frame=_GROUND,
+            compress=True,
+        ),
+        Field("root_frame_rotations", "float64", ("frame", 3, 3), "1", "moving frame of the root joint", frame=_GROUND),
+        Field("root_frame_positions_m", "float64", ("frame", 3), "m", "its origin", frame=_GROUND),
+        Field("statuses", "int8", ("frame",), "1", f"how the frame ended: {_STATUSES}"),
+        Field("objectives", "float64", ("frame",), "m^2", "half the weighted mean squared marker error"),
+        Field("iterations", "int32", ("frame",), "1", "-1 where the solver does not tell"),
+        Field("gradient_norms", "float64", ("frame",), "1", "NaN where the solver does not tell"),
+        Field("constraint_errors", "float64", ("frame",), "rad or m", "largest coupler violation"),
+        Field(
+            "posterior_std",
+            _SINGLE,
+            ("frame", "coordinate"),
+            "rad or m",
+            "posterior standard deviation at the stated marker noise",
+            optional=True,
+            compress=True,
+        ),
+        Field("ranks", "int32", ("frame",), "1", "rank of the marker problem over free coordinates", optional=True),
+    ),
+)
+
+
+def write_ik_solution(path: Path, solution: IkSolution, *, provenance: Mapping[str, Any]) -> None:
+    """Write a solution atomically."""
+    fields = {item.name: getattr(solution, item.name) for item in SCHEMA.fields}
+    attributes = {"solver": solution.solver, "rate_hz": solution.rate_hz}
+    write_described(path, SCHEMA, fields=fields, attributes=attributes, provenance=provenance)
+
+
+def read_ik_solution(path: Path) -> IkSolution:
+    """Read a solution; arrays stored in single precision come back as float64.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is not an IK solution, of a newer version, or damaged.
+    """
+    content = read_described(path, SCHEMA)
+    values = {name: _widened(value) for name, value in content.fields.items()}
+    return IkSolution(solver=str(content.attributes["solver"]), rate_hz=float(content.attributes["rate_hz"]), **values)
+
+
+def _widened(value: Any) -> Any:
+    return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype == np.float32 else value

@@ -1,0 +1,99 @@
+"""`scale.json`: what scaling found, beside the scaled model.
+
+| key                       | content                                                                       |
+|---------------------------|-------------------------------------------------------------------------------|
+| `format`, `version`       | `movi-prep scale result`, 1                                                   |
+| `passed`, `findings`      | whether the subject may be used; sentences with numbers                       |
+| `mass_kg`, `height_m`     | of the scaled model, of the subject                                           |
+| `landmark_rms_m`, `landmark_max_m` | static residuals of landmarks, metres                                |
+| `pelvis_middle_angle_rad` | middle angle of the root joint in the static pose                             |
+| `bodies`                  | body -> three factors along X, Y, Z of the body                               |
+| `measurements`            | measurement -> factor                                                         |
+| `markers`                 | marker -> `weight`, `error_m` (null where the data lack it)                   |
+| `provenance`              | who made it from what                                                         |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep._version import __version__
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.atomic import write_text
+from movi_prep.records.scaling import ScaleResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = "movi-prep scale result"
+VERSION = 1
+
+_SCALARS = ("mass_kg", "height_m", "landmark_rms_m", "landmark_max_m", "pelvis_middle_angle_rad")
+
+
+def write_scale_result(path: Path, result: ScaleResult, *, provenance: Mapping[str, Any]) -> None:
+    """Write a result as JSON, atomically; numbers that are not finite become null."""
+    errors = zip(result.marker_weights.tolist(), result.marker_errors_m.tolist(), strict=True)
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "passed": result.passed,
+        "findings": list(result.findings),
+        **{name: _finite(getattr(result, name)) for name in _SCALARS},
+        "bodies": dict(zip(result.body_names, result.body_factors.tolist(), strict=True)),
+        "measurements": dict(zip(result.measurement_names, result.measurement_factors.tolist(), strict=True)),
+        "markers": {
+            name: {"weight": weight, "error_m": _finite(error_m)}
+            for name, (weight, error_m) in zip(result.marker_names, errors, strict=True)
+        },
+        "provenance": {"movi_prep": __version__, **provenance},
+    }
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def read_scale_result(path: Path) -> ScaleResult:
+    """Read a result.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is not a scale result, or of a newer version.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="a scale result", got="no file", remedy="run scaling: movi-prep ik")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, expected="JSON", got=str(error), remedy="run scaling again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
+        raise InputError(
+            path,
+            expected=f"format {FORMAT!r}, version {VERSION}",
+            got="another format or version",
+            remedy="run scaling again, or update movi-prep",
+        )
+    markers = content["markers"]
+    return ScaleResult(
+        body_names=tuple(content["bodies"]),
+        body_factors=np.array(list(content["bodies"].values()), dtype=np.float64).reshape(-1, 3),
+        measurement_names=tuple(content["measurements"]),
+        measurement_factors=np.array(list(content["measurements"].values()), dtype=np.float64),
+        marker_names=tuple(markers),
+        marker_weights=np.array([item["weight"] for item in markers.values()], dtype=np.float64),
+        marker_errors_m=np.array([_number(item["error_m"]) for item in markers.values()]),
+        findings=tuple(content["findings"]),
+        passed=bool(content["passed"]),
+        **{name: _number(content[name]) for name in _SCALARS},
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

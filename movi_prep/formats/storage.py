@@ -1,0 +1,123 @@
+"""Storage tables of OpenSim: `.mot` (motions) and `.sto` (everything else).
+
+| line      | content                                                                       |
+|-----------|-------------------------------------------------------------------------------|
+| 1         | name of the table                                                             |
+| header    | `version=1`, `nRows=n`, `nColumns=c` (time counted), `inDegrees=yes` or `no`  |
+| free text | anything; it must not mention `inDegrees`, which OpenSim 4.6 would believe    |
+| end       | `endheader`                                                                   |
+| labels    | `time`, then one label per column, separated by tabs                          |
+| rows      | seconds, then values                                                          |
+
+Rotations are radians in code and degrees in files that say so; `StorageTable` holds what the file holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.atomic import write_text
+from movi_prep.records.checks import check_shape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StorageTable:
+    """Named columns over time.
+
+    Attributes:
+        name: first line of the file.
+        labels: (c,) labels without `time`.
+        times_s: (n,) float64, seconds.
+        values: (n, c) float64, in the units of the file.
+        in_degrees: whether rotations are in degrees.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    times_s: NDArray[np.float64]
+    values: NDArray[np.float64]
+    in_degrees: bool
+
+    def __post_init__(self) -> None:
+        """Check that labels, times and values agree."""
+        check_shape(self.values, (len(self.times_s), len(self.labels)), what="values", where=f"table {self.name}")
+
+
+def write_storage(path: Path, table: StorageTable) -> None:
+    """Write a table atomically, eight decimals as OpenSim does; NaN is written as `nan`."""
+    lines = [
+        table.name,
+        "version=1",
+        f"nRows={len(table.times_s)}",
+        f"nColumns={len(table.labels) + 1}",
+        f"inDegrees={'yes' if table.in_degrees else 'no'}",
+        "",
+        "Units are S.I. units (second, meters, Newtons, ...)",
+        f"Angles are in {'degrees' if table.in_degrees else 'radians'}.",
+        "",
+        "endheader",
+        "\t".join(("time", *table.labels)),
+    ]
+    for time_s, row in zip(table.times_s.tolist(), table.values.tolist(), strict=True):
+        lines.append("\t".join(f"{value:16.8f}" for value in (time_s, *row)))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_storage(path: Path) -> StorageTable:
+    """Read a table as it stands.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it has no header, or a row does not fit the labels.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="a .mot or .sto file", got="no file", remedy="check the path")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    end = next((index for index, line in enumerate(lines) if line.strip().lower() == "endheader"), None)
+    if end is None or end + 2 > len(lines):
+        raise InputError(
+            path, expected="an OpenSim storage with 'endheader'", got="none", remedy="check that this is a .mot or .sto"
+        )
+    labels = lines[end + 1].split()
+    rows = [line.split() for line in lines[end + 2 :] if line.strip()]
+    values = _numbers(path, rows, len(labels))
+    return StorageTable(
+        name=lines[0].strip(),
+        labels=tuple(labels[1:]),
+        times_s=values[:, 0].copy(),
+        values=values[:, 1:].copy(),
+        in_degrees=_in_degrees(lines[:end]),
+    )
+
+
+def _in_degrees(header: list[str]) -> bool:
+    """Return what the first line of the form `inDegrees=...` says; comments that mention the word do not count."""
+    for line in header:
+        key, separator, value = line.partition("=")
+        if separator and key.strip().lower() == "indegrees":
+            return value.strip().lower() in ("yes", "y", "true")
+    return False
+
+
+def _numbers(path: Path, rows: list[list[str]], width: int) -> NDArray[np.float64]:
+    wrong = [index for index, row in enumerate(rows) if len(row) != width]
+    if wrong:
+        raise InputError(
+            path,
+            expected=f"{width} values in every row",
+            got=f"{len(rows[wrong[0]])} in row {wrong[0] + 1}",
+            remedy="the file is damaged: write it again",
+        )
+    try:
+        return np.array(rows, dtype=np.float64).reshape(len(rows), width)
+    except ValueError as error:
+        raise InputError(path, expected="numbers", got=str(error), remedy="write the file again") from error
