@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -107,7 +107,8 @@ def select_clips(
     }
     if download.motions and not left:
         raise UsageError("subjects, clips, exclude: expected at least one clip, but none is left; widen the choice")
-    return Download(**{**vars(download), "motions": left})
+    others = {clip: path for clip, path in download.motions.items() if clip not in left}
+    return replace(download, motions=left, others=others)
 
 
 def _files_below(folder: Path | None, setting: str) -> list[Path]:

@@ -25,6 +25,7 @@ class Download:
         intrinsics: calibration file by camera (.npz, .pkl).
         extrinsics: calibration file by camera (.npz, .pkl or .mat).
         findings: sentences on what was passed over and why (for example two files for one clip).
+        others: AMASS files of clips that are there but not asked for; they still tell the shape of their subject.
     """
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Download:
     intrinsics: Mapping[str, Path] = field(default_factory=dict)
     extrinsics: Mapping[str, Path] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    others: Mapping[ClipId, Path] = field(default_factory=dict)
 
     @property
     def subjects(self) -> tuple[int, ...]:
@@ -44,3 +46,8 @@ class Download:
     def clips_of(self, subject: int) -> tuple[ClipId, ...]:
         """Clips of one subject, in order."""
         return tuple(sorted(clip for clip in self.motions if clip.subject == subject))
+
+    def all_motions_of(self, subject: int) -> tuple[Path, ...]:
+        """AMASS files of one subject in the order of its clips, whether asked for or not."""
+        found = {**self.others, **self.motions}
+        return tuple(found[clip] for clip in sorted(found) if clip.subject == subject)

@@ -192,7 +192,7 @@ def _selected(download: Download, config: Config) -> tuple[ClipId, ...]:
 
 
 def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: int) -> Unit:
-    motions = tuple(download.motions[clip] for clip in download.clips_of(subject))
+    motions = download.all_motions_of(subject)
     return Unit(
         stage=STATIC.name,
         key=subject_key(subject),

@@ -1,0 +1,80 @@
+"""A small download of fake motions, and a way to run the fake stages over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from movi_prep.config.load import load_config
+from movi_prep.config.root import Config
+from movi_prep.records.identity import ClipId
+from movi_prep.records.unit import Stage
+from movi_prep.runtime.coordinate import RunResult
+from movi_prep.runtime.plan import PlannedUnit
+from movi_prep.runtime.run import Prepared, carry_out, prepare_run
+from movi_prep.runtime.unit_record import UnitRecord
+from tests.runtime.fake_stages import STAGES, write_motions
+
+
+@dataclass
+class Silent:
+    """An observer that only remembers."""
+
+    ended: list[UnitRecord] = field(default_factory=list)
+
+    def unit_ended(self, record: UnitRecord) -> None:
+        self.ended.append(record)
+
+    def tick(self) -> None:
+        pass
+
+
+def say_redo(planned: PlannedUnit) -> str:
+    return f"redo {planned.unit.id}"
+
+
+@dataclass
+class World:
+    """A folder with motions and a work folder."""
+
+    folder: Path
+
+    @property
+    def amass(self) -> Path:
+        return self.folder / "amass"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    def config(self, **flags: Any) -> Config:
+        run = {"executor": "serial", **flags.pop("run", {})}
+        return load_config(None, {"work": self.work, "amass": self.amass, "run": run, **flags})
+
+    def prepare(self, *, stages: tuple[Stage, ...] = STAGES, force: tuple[str, ...] = (), **flags: Any) -> Prepared:
+        return prepare_run(self.config(**flags), stages, force=force)
+
+    def run(self, *, stages: tuple[Stage, ...] = STAGES, force: tuple[str, ...] = (), **flags: Any) -> RunResult:
+        return carry_out(self.prepare(stages=stages, force=force, **flags), Silent(), redo=say_redo)
+
+    def results(self) -> dict[str, bytes]:
+        """Every file that stands under a final name, records, locks and logs aside."""
+        return {
+            str(path.relative_to(self.work)): path.read_bytes()
+            for folder in ("grown", "blend")
+            for path in sorted((self.work / folder).rglob("*"))
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Two subjects, three clips each."""
+    write_motions(
+        tmp_path / "amass",
+        {ClipId(subject, clip): f"motion {subject} {clip} ".encode() for subject in (1, 15) for clip in (1, 2, 5)},
+    )
+    return World(tmp_path)

@@ -1,0 +1,116 @@
+"""Stages that only count and copy: small enough to run by the hundred, real enough to be planned, killed and cached.
+
+`grow` makes one file per clip out of the clip's motion file; `blend` makes one per subject out of all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from movi_prep.config.base import Settings
+from movi_prep.config.root import Config
+from movi_prep.errors import InputError
+from movi_prep.formats.atomic import write_bytes
+from movi_prep.records.download import Download
+from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.records.work_folder import WorkFolder
+
+
+class GrowSettings(Settings):
+    copies: int = 3
+
+
+@dataclass(frozen=True)
+class GrowInputs:
+    motion: Path
+
+
+@dataclass(frozen=True)
+class GrowOutputs:
+    grown: Path
+    note: Path
+
+
+@dataclass(frozen=True)
+class BlendInputs:
+    grown: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class BlendOutputs:
+    blend: Path
+
+
+def grown_path(work: WorkFolder, clip: ClipId) -> Path:
+    return work.root / "grown" / f"{clip}.bin"
+
+
+def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    return tuple(
+        Unit(
+            stage="grow",
+            key=str(clip),
+            inputs=GrowInputs(motion=path),
+            outputs=GrowOutputs(grown=grown_path(work, clip), note=grown_path(work, clip).with_suffix(".txt")),
+            settings=GrowSettings(copies=config.markers.batch_samples),
+        )
+        for clip, path in download.motions.items()
+    )
+
+
+def run_grow(unit: Unit) -> StageReport:
+    """Copy the motion a few times. Its first bytes may order a mishap: `fail`, `die`, `slow`, `mute`."""
+    assert isinstance(unit.inputs, GrowInputs)
+    assert isinstance(unit.outputs, GrowOutputs)
+    assert isinstance(unit.settings, GrowSettings)
+    content = unit.inputs.motion.read_bytes()
+    if content.startswith(b"fail"):
+        raise InputError(unit.inputs.motion, expected="a motion", got="a mishap", remedy="record it again")
+    half = content * unit.settings.copies
+    write_bytes(unit.outputs.grown, half)
+    if content.startswith(b"die"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if content.startswith(b"slow"):
+        time.sleep(0.3)
+    if not content.startswith(b"mute"):
+        unit.outputs.note.write_text(f"{len(half)} bytes")
+    os.write(1, b"spoken on the way\n")
+    return StageReport(numbers={"grown_bytes": len(half)}, findings=("it grew",))
+
+
+def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    return tuple(
+        Unit(
+            stage="blend",
+            key=subject_key(subject),
+            inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in download.clips_of(subject))),
+            outputs=BlendOutputs(blend=work.root / "blend" / f"{subject_key(subject)}.bin"),
+            settings=config.scaling,
+        )
+        for subject in download.subjects
+    )
+
+
+def run_blend(unit: Unit) -> StageReport:
+    assert isinstance(unit.inputs, BlendInputs)
+    assert isinstance(unit.outputs, BlendOutputs)
+    write_bytes(unit.outputs.blend, b"".join(path.read_bytes() for path in unit.inputs.grown))
+    return StageReport()
+
+
+GROW = Stage(name="grow", version=1, summary="copies of a motion", plan=plan_grow, run=run_grow)
+BLEND = Stage(name="blend", version=1, summary="all copies of a subject", plan=plan_blend, run=run_blend)
+STAGES = (GROW, BLEND)
+
+
+def write_motions(folder: Path, contents: dict[ClipId, bytes]) -> None:
+    """Write files that are named like AMASS clips."""
+    for clip, content in contents.items():
+        path = folder / f"Subject_{clip.subject}_F_MoSh" / f"Subject_{clip.subject}_F_{clip.clip}_poses.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

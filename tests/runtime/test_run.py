@@ -1,0 +1,162 @@
+"""What a run promises: done means proven, failures are rows, and what did not change is not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import pytest
+
+from movi_prep.errors import UsageError
+from movi_prep.records.identity import ClipId
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.run import prepare_run
+from movi_prep.runtime.unit_record import read_record
+from tests.runtime.conftest import World
+from tests.runtime.fake_stages import BLEND, GROW, write_motions
+
+
+def ran(result: object) -> set[str]:
+    return set(result.records)  # type: ignore[attr-defined]
+
+
+def test_a_second_run_executes_nothing(world: World) -> None:
+    assert len(world.run().records) == 8
+    before = world.results()
+    second = world.run()
+    assert second.records == {}
+    assert second.is_complete
+    assert world.results() == before
+
+
+def test_one_setting_runs_its_stage_and_what_follows_again_and_no_more(world: World) -> None:
+    world.run()
+    assert ran(world.run(scaling={"factor_min": 0.5})) == {"blend S001", "blend S015"}
+    assert len(world.run(markers={"batch_samples": 2}, scaling={"factor_min": 0.5}).records) == 8
+
+
+def test_one_input_runs_its_clip_and_its_subject_again(world: World) -> None:
+    world.run()
+    write_motions(world.amass, {ClipId(1, 2): b"another motion"})
+    assert ran(world.run()) == {"grow S001/C02", "blend S001"}
+
+
+def test_a_touched_input_of_equal_content_runs_nothing(world: World) -> None:
+    world.run()
+    for path in world.amass.rglob("*.npz"):
+        os.utime(path)
+    assert ran(world.run()) == set()
+
+
+def test_a_moved_download_and_work_folder_run_nothing(world: World) -> None:
+    world.run()
+    (world.folder / "elsewhere").mkdir()
+    world.amass.rename(world.folder / "elsewhere" / "amass")
+    world.work.rename(world.folder / "elsewhere" / "work")
+    assert ran(World(world.folder / "elsewhere").run()) == set()
+
+
+@pytest.mark.parametrize("harm", ["delete", "truncate", "flip"])
+def test_a_harmed_output_is_made_again(world: World, harm: str) -> None:
+    world.run()
+    victim = world.work / "grown" / "S015" / "C05.bin"
+    content = victim.read_bytes()
+    if harm == "delete":
+        victim.unlink()
+    else:
+        victim.write_bytes(content[:-3] if harm == "truncate" else b"X" + content[1:])
+    assert ran(world.run()) == {"grow S015/C05", "blend S015"}
+    assert victim.read_bytes() == content
+
+
+def test_a_new_stage_version_runs_it_again(world: World) -> None:
+    world.run()
+    assert ran(world.run(stages=(GROW, replace(BLEND, version=2)))) == {"blend S001", "blend S015"}
+
+
+def test_force_runs_a_stage_and_what_follows(world: World) -> None:
+    world.run()
+    assert ran(world.run(force=("blend",))) == {"blend S001", "blend S015"}
+    assert len(world.run(force=("grow",)).records) == 8
+
+
+def test_a_failed_clip_is_a_row_and_the_others_are_done(world: World) -> None:
+    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    result = world.run()
+    assert [record.id for record in result.failed] == ["grow S001/C02"]
+    assert result.blocked == {"blend S001": "needs grow S001/C02, which failed"}
+    failed = result.failed[0]
+    assert "expected a motion, but got a mishap" in failed.reason
+    assert "\n" not in failed.reason
+    assert "Traceback" in failed.traceback
+    assert failed.redo == "redo grow S001/C02"
+    assert "blend/S015.bin" in world.results()
+    assert "grown/S001/C02.bin" not in world.results()
+
+
+def test_a_mended_clip_runs_with_what_waited_for_it(world: World) -> None:
+    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    world.run()
+    write_motions(world.amass, {ClipId(1, 2): b"mended"})
+    result = world.run()
+    assert ran(result) == {"grow S001/C02", "blend S001"}
+    assert result.is_complete
+
+
+def test_abort_stops_after_the_first_failure(world: World) -> None:
+    write_motions(world.amass, {ClipId(1, 1): b"fail"})
+    result = world.run(run={"on_error": "abort"})
+    assert ran(result) == {"grow S001/C01"}
+    assert "blend S015" in result.blocked
+
+
+def test_an_absent_output_is_a_failure_and_nothing_is_published(world: World) -> None:
+    write_motions(world.amass, {ClipId(1, 2): b"mute"})
+    result = world.run()
+    assert "did not write its output 'note'" in result.failed[0].reason
+    assert "grown/S001/C02.bin" not in world.results()
+
+
+def test_a_record_tells_all_and_nothing_is_left_aside(world: World) -> None:
+    world.run()
+    work = WorkFolder(world.work)
+    record = read_record(work.records() / "grow" / "S001" / "C01.json")
+    assert record is not None
+    assert record.status == "done"
+    assert record.numbers["grown_bytes"] > 0
+    assert record.findings == ("it grew",)
+    assert record.outputs["grown"].path == "grown/S001/C01.bin"
+    assert record.inputs["motion"].identity.startswith("sha256:")
+    assert record.seconds > 0
+    assert record.peak_memory_mb > 1
+    assert record.host
+    assert not [path for path in (world.work / ".scratch").rglob("*") if path.is_file()]
+
+
+def test_what_a_unit_prints_goes_into_its_own_log(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    world.run()
+    assert (world.work / "logs" / "grow" / "S001" / "C01.log").read_text() == "spoken on the way\n"
+    assert "spoken" not in capfd.readouterr().out
+
+
+def test_a_damaged_record_only_means_that_the_unit_runs_again(world: World) -> None:
+    world.run()
+    path = world.work / "records" / "grow" / "S001" / "C01.json"
+    for harm in ("", "{", "[]", json.dumps({"format": "movi-prep-record", "version": 1})):
+        path.write_text(harm)
+        assert "grow S001/C01" in ran(world.run())
+
+
+def test_the_plan_can_be_cut_to_one_unit_and_what_it_needs(world: World) -> None:
+    prepared = prepare_run(world.config(), (GROW, BLEND), only=("blend S001",))
+    assert set(prepared.plan.units) == {"grow S001/C01", "grow S001/C02", "grow S001/C05", "blend S001"}
+    with pytest.raises(UsageError, match="did you mean 'blend S001'"):
+        prepare_run(world.config(), (GROW, BLEND), only=("blnd S001",))
+
+
+def test_reasons_are_said(world: World) -> None:
+    world.run()
+    plan = world.prepare(markers={"batch_samples": 2}).plan
+    assert plan.units["grow S001/C01"].reason == "setting copies: 512 -> 2"
+    assert plan.units["blend S001"].reason == "follows grow S001/C01 and 2 more"
