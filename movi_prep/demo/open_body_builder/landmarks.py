@@ -209,7 +209,7 @@ def _leg(figure: Figure) -> dict[str, NDArray[np.float64]]:
         "HEE": figure.skin([ankle[0] + 0.015, heel_height_m, ankle[2]], (0, 0, -1)),
         "MT1": figure.skin([big_toe[0], big_toe[1], ball[2]], (-1, 0.2, 0)),
         "MT5": figure.skin([small_toe[0], small_toe[1], ball[2] - 0.08 * foot_length_m], (1, 0.2, 0)),
-        "TOE": figure.skin([big_toe[0] - 0.006, toe_height_m, ball[2] + 0.32 * foot_length_m], (0, 1, 0)),
+        "TOE": figure.skin([big_toe[0] - 0.006, toe_height_m, ball[2] + 0.35 * foot_length_m], (0, 1, 0)),
     }
 
 

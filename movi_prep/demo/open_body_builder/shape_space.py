@@ -27,7 +27,7 @@ _N_BODY_JOINTS = 22
 # Weight of the condition that a row of the joint regressor sums to one.
 _SUM_WEIGHT = 10.0
 # MakeHuman's women are slighter than real ones: the mean of the weight slider by femininity 0, 1.
-_MEAN_WEIGHT = (0.4, 0.64)
+_MEAN_WEIGHT = (0.36, 0.62)
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def _draw_phenotype(sex: str, rng: np.random.Generator) -> Phenotype:
         femininity=femininity,
         age=float(rng.uniform(0, 0.8)),
         origin=(african, asian, caucasian),
-        muscle=slider(0.5, 0.18),
-        weight=slider(float(np.interp(femininity, [0, 1], _MEAN_WEIGHT)), 0.2),
-        height=slider(0.5, 0.075),
-        proportions=slider(0.5, 0.15),
+        muscle=slider(0.5, 0.25),
+        weight=slider(float(np.interp(femininity, [0, 1], _MEAN_WEIGHT)), 0.32),
+        height=slider(0.5, 0.06),
+        proportions=slider(0.5, 0.2),
         cup=slider(0.5, 0.18),
         firmness=slider(0.5, 0.18),
     )
