@@ -236,22 +236,20 @@ def _chain(
     local = torch.cat([rotations, offsets[:, :, None]], dim=2)
     transforms = torch.empty_like(local)
     transforms[0] = torch.einsum("ij,jkn->ikn", turn, local[0])
-    for joint in range(1, len(parents)):
-        parent = transforms[parents[joint]]
-        _compose(parent, local[joint], out=transforms[joint])
-        transforms[joint, :, 3] += parent[:, 3]
+    # All views are made at once: making them joint by joint takes longer than the arithmetic.
+    columns = [transforms[:, :, axis, None].unbind() for axis in range(3)]
+    rows = [local[:, None, axis].unbind() for axis in range(3)]
+    results, positions = transforms.unbind(), transforms[:, :, 3].unbind()
+    for joint, parent in enumerate(parents[1:], start=1):
+        product = torch.mul(columns[0][parent], rows[0][joint], out=results[joint])
+        product.addcmul_(columns[1][parent], rows[1][joint])
+        product.addcmul_(columns[2][parent], rows[2][joint])
+        positions[joint].add_(positions[parent])
     centres = transforms[:, :, 3].clone()
     # Skinning moves points of the T-pose, which stand relative to the origin, not to the joint.
     for axis in range(3):
         transforms[:, :, 3].addcmul_(transforms[:, :, axis], joints[:, None, axis], value=-1)
     return centres, transforms
-
-
-def _compose(first: torch.Tensor, second: torch.Tensor, *, out: torch.Tensor) -> None:
-    """Write the product of the (3, 3) part of `first` (3, 4, n) and `second` (3, 4, n) to `out` (3, 4, n)."""
-    torch.mul(first[:, 0, None], second[0], out=out)
-    out.addcmul_(first[:, 1, None], second[1])
-    out.addcmul_(first[:, 2, None], second[2])
 
 
 def _skin(weights: torch.Tensor, transforms: torch.Tensor, vertices: torch.Tensor) -> torch.Tensor:
