@@ -97,7 +97,9 @@ FLAGS = (
     Flag("--on-error", RUNNING, "go on or stop after a failure", "run.on_error", choices=("continue", "abort")),
     Flag("--full-hash", (*RUNNING, "status"), "hash large videos whole", "run.full_hash", value=True),
     Flag("--force", RUNNING, "run the command's own stages again", value=True),
-    Flag("--only", RUNNING, "run one unit and what it needs, as 'ik S001/C03'", metavar="UNIT", more={"action": "append"}),
+    Flag(
+        "--only", RUNNING, "run one unit and what it needs, as 'ik S001/C03'", metavar="UNIT", more={"action": "append"}
+    ),
     Flag("--dry-run", RUNNING, "say what would run and why, and stop", value=True),
     Flag("--self-test", ("check",), "solve known-answer problems without any data", value=True),
     Flag("--seed", ("demo",), "seed of the embedded data set", metavar="N", more={"type": int, "default": 0}),

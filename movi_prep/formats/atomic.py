@@ -28,10 +28,16 @@ def atomic_path(final: Path) -> Iterator[Path]:
     partial = final.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex[:12]}-{final.name}")
     try:
         yield partial
-        _flush_to_disk(partial)
-        partial.replace(final)
+        publish(partial, final)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def publish(whole: Path, final: Path) -> None:
+    """Flush a file that is written to its end and give it its final name, on the same file system."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _flush_to_disk(whole)
+    whole.replace(final)
 
 
 def write_bytes(final: Path, content: bytes) -> None:

@@ -6,11 +6,11 @@ import heapq
 import logging
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from movi_prep.runtime.execute import Task, UnitEnd
+from movi_prep.runtime.execute import Task, UnitEnd, scratch_of
 from movi_prep.runtime.locks import scope_of
 from movi_prep.runtime.settings_identity import describe_settings
 from movi_prep.runtime.unit_record import UnitRecord, record_path, write_record
@@ -173,5 +173,5 @@ class Coordinator:
         )
         # The disk may be what failed: the reason still reaches the table.
         with suppress(OSError):
-            write_record(record_path(task.work, task.unit), record)
-        return replace(record)
+            write_record(record_path(task.work, task.unit), record, scratch=scratch_of(task))
+        return record

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError
-from movi_prep.formats.atomic import atomic_path
+from movi_prep.formats.atomic import publish
 from movi_prep.records.unit import map_paths, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
 from movi_prep.runtime.locks import check_still_held, scope_of
@@ -101,7 +101,7 @@ def execute(task: Task) -> UnitEnd:
         redo=task.redo if record.status == "failed" else "",
     )
     check_still_held(task.work, task.unit.key, task.run_id)
-    write_record(record_path(task.work, task.unit), record)
+    write_record(record_path(task.work, task.unit), record, scratch=scratch_of(task))
     return UnitEnd(record=record, worker=record.worker, resident_mb=resident_memory_mb())
 
 
@@ -129,7 +129,7 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
 
 def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, attempt: int) -> UnitRecord:
     unit, root = task.unit, task.work.root
-    aside = _scratch(task) / f"{_prefix(task)}{attempt}"
+    aside = scratch_of(task) / f"{_prefix(task)}{attempt}"
     aside.mkdir(parents=True, exist_ok=True)
     try:
         stamps = _stamps(unit)
@@ -179,12 +179,12 @@ def _publish(unit: Unit, private: Unit, root: Path, identities: FileIdentities) 
         if not aside.is_file():
             raise InternalError(f"{unit.id} did not write its output {role!r} ({final[role].name})")
     for role, aside in paths_of(private.outputs):
-        with atomic_path(final[role]) as partial:
-            aside.replace(partial)
+        publish(aside, final[role])
     return {role: FileRecord(str(path.relative_to(root)), identities.identity(path)) for role, path in final.items()}
 
 
-def _scratch(task: Task) -> Path:
+def scratch_of(task: Task) -> Path:
+    """Return the scratch folder of a unit's scope; each attempt has its own folder below it."""
     return task.work.root / SCRATCH / scope_of(task.unit.key)
 
 
@@ -195,7 +195,7 @@ def _prefix(task: Task) -> str:
 def _dead_attempts(task: Task) -> list[Path]:
     """Return scratch folders that earlier attempts of this run left behind when their worker died."""
     with suppress(FileNotFoundError):
-        return [path for path in _scratch(task).iterdir() if path.name.startswith(_prefix(task))]
+        return [path for path in scratch_of(task).iterdir() if path.name.startswith(_prefix(task))]
     return []
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from movi_prep.errors import MoviPrepError
 from movi_prep.runtime.execute import Task, UnitEnd, execute
 from movi_prep.runtime.process import ONE_THREAD
 
@@ -35,7 +36,10 @@ DASK_SETTINGS: dict[str, Any] = {
 }
 
 
-class WorkersLostError(Exception):
+_CONNECT_S = 5
+
+
+class WorkersLostError(MoviPrepError):
     """The scheduler ended, or a unit could not be delivered to any worker."""
 
 
@@ -175,14 +179,25 @@ def local_executor(workers: int, *, recycle_units: int, recycle_growth_mb: float
 def scheduler_executor(address: str, *, recycle_units: int, recycle_growth_mb: float) -> Iterator[Executor]:
     """Use the workers of a Dask scheduler that somebody else runs."""
     import dask
-    from distributed import Client
 
     with dask.config.set(DASK_SETTINGS), _quiet():
-        client = Client(address, set_as_default=False)
+        client = _connect(address)
         try:
             yield DaskExecutor(client, in_flight=1000, recycle_units=recycle_units, recycle_growth_mb=recycle_growth_mb)
         finally:
             _close(client, None)
+
+
+def _connect(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        return Client(address, set_as_default=False, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise WorkersLostError(
+            f"{address}: expected a running Dask scheduler, but there is no Dask scheduler ({error}); "
+            "start one with `dask scheduler`, or leave --scheduler out"
+        ) from error
 
 
 def _close(client: Client, cluster: Any) -> None:

@@ -16,12 +16,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from movi_prep._version import __version__
-from movi_prep.formats.atomic import write_text
+from movi_prep.formats.atomic import publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,9 +77,13 @@ def record_path(work: WorkFolder, unit: Unit) -> Path:
     return work.records() / unit.stage / f"{unit.key}.json"
 
 
-def write_record(path: Path, record: UnitRecord) -> None:
-    """Write a record atomically."""
-    write_text(path, json.dumps({"format": FORMAT, "version": VERSION, **asdict(record)}, indent=1) + "\n")
+def write_record(path: Path, record: UnitRecord, *, scratch: Path) -> None:
+    """Write a record atomically: below `scratch` first, which is cleared after a crash."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    aside = scratch / f"{uuid.uuid4().hex}.json"
+    content = {"format": FORMAT, "version": VERSION, **asdict(record)}
+    aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    publish(aside, path)
 
 
 def read_record(path: Path) -> UnitRecord | None:

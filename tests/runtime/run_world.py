@@ -1,0 +1,12 @@
+"""Run the fake stages over a world from a process of its own, so that it can be killed: `python -m ... FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.runtime.conftest import World
+
+if __name__ == "__main__":
+    result = World(Path(sys.argv[1])).run(run={"executor": "local", "workers": 2})
+    sys.exit(0 if result.is_complete else 3)

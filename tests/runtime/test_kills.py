@@ -1,0 +1,86 @@
+"""SIGKILL at random moments, to a worker and to the whole run: started again, the end is as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from movi_prep.records.identity import ClipId
+from tests.runtime.conftest import World
+from tests.runtime.fake_stages import write_motions
+
+ROOT = Path(__file__).parents[2]
+CLIPS = [ClipId(subject, clip) for subject in (1, 15) for clip in range(1, 6)]
+
+
+def start(world: World) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "tests.runtime.run_world", str(world.folder)], cwd=ROOT)
+
+
+def descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def workers_of(pid: int) -> list[int]:
+    """Processes that Dask started to run units."""
+    return [child for child in descendants(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def wait_for_first_file(world: World) -> None:
+    until = time.monotonic() + 30
+    while not world.results():
+        assert time.monotonic() < until, "nothing was written within 30 s"
+        time.sleep(0.02)
+
+
+def check_nothing_incomplete(world: World, expected: dict[str, bytes]) -> None:
+    for name, content in world.results().items():
+        assert content == expected[name], f"{name} stands under its final name and is not whole"
+
+
+@pytest.mark.parametrize(("seed", "victim"), [(1, "run"), (2, "worker"), (3, "run")])
+def test_a_killed_run_ends_as_an_undisturbed_one(world: World, seed: int, victim: str) -> None:
+    write_motions(world.amass, {clip: f"slow {clip}".encode() for clip in CLIPS})
+    assert world.run().is_complete
+    expected = world.results()
+    shutil.rmtree(world.work)
+
+    process = start(world)
+    wait_for_first_file(world)
+    time.sleep(random.Random(seed).uniform(0.0, 1.5))
+    if victim == "worker":
+        os.kill(random.Random(seed).choice(workers_of(process.pid)), signal.SIGKILL)
+        assert process.wait(60) == 0
+    else:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    check_nothing_incomplete(world, expected)
+
+    again = world.run()
+    assert again.is_complete
+    assert len(again.records) < len(CLIPS) + 2
+    assert world.results() == expected
+    assert not [path for path in world.work.rglob(".partial-*")]
+
+
+def test_ctrl_c_ends_within_seconds_and_the_next_run_goes_on(world: World) -> None:
+    write_motions(world.amass, {clip: f"slow {clip}".encode() for clip in CLIPS})
+    process = start(world)
+    wait_for_first_file(world)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 3
+    assert time.monotonic() - begin < 8
+    assert world.run().is_complete
