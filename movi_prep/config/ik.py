@@ -1,4 +1,4 @@
-"""Settings of inverse kinematics."""
+"""Settings of inverse kinematics: how frames are solved, which is what a unit receives, and what is written."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ from movi_prep.config.base import Settings
 from movi_prep.config.ik_solver import ConvergedSettings
 
 
-class IkSettings(Settings):
+class SolveSettings(Settings):
     """How coordinates are found from markers, and which of them may be trained on."""
 
     solver: Literal["converged", "opensim"] = "converged"
     """Our converged solver, or OpenSim's own."""
 
-    setup: Path | None = None
-    """Marker weights and tasks: a YAML file, or OpenSim's own InverseKinematicsTool document (.xml); none means the
-    file packaged for the packaged model."""
+    accuracy: float | None = Field(default=None, gt=0, lt=1)
+    """Accuracy of OpenSim's solver; none means the set-up's (D3KE: 1e-5)."""
 
-    accuracy: float = Field(default=1e-5, gt=0, lt=1)
-    """Accuracy of OpenSim's solver (D3KE: 1e-5)."""
-
-    constraint_weight: float = Field(default=20.0, gt=0)
-    """Weight of coupler constraints in OpenSim's solver; `inf` enforces them (D3KE: 20)."""
+    constraint_weight: float | None = Field(default=None, gt=0)
+    """Weight of coupler constraints in OpenSim's solver, `inf` to enforce them; none means the set-up's."""
 
     landmark_weight: float = Field(default=20.0, ge=0)
     """A marker whose weight is at least this is a landmark."""
@@ -33,11 +29,34 @@ class IkSettings(Settings):
     landmark_limit_m: float = Field(default=0.02, gt=0)
     """A coordinate is invalid where a landmark of its body misses by more than this, metres."""
 
+    suspect_rms_m: float = Field(default=0.05, gt=0)
+    """A frame of OpenSim's solver with a weighted marker RMS above this, metres, is suspect: no motion gives it."""
+
+    converged: ConvergedSettings = ConvergedSettings()
+    """Settings of the converged solver."""
+
+
+class IkUnitSettings(SolveSettings):
+    """What one clip depends on, beside its files."""
+
+    keep_failed_audit: bool = False
+    """Whether a subject whose scaling failed the audit is solved all the same."""
+
+
+class IkSettings(SolveSettings):
+    """Inverse kinematics as the user sets it."""
+
+    setup: Path | None = None
+    """Marker weights and tasks: a YAML file, or OpenSim's own InverseKinematicsTool document (.xml); none means the
+    file packaged for the packaged model."""
+
     write_mot: bool = True
     """Whether a .mot file (degrees) is written beside the solution."""
 
     write_trc: bool = False
     """Whether the model's markers are written as .trc."""
 
-    converged: ConvergedSettings = ConvergedSettings()
-    """Settings of the converged solver."""
+    def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
+        """Return the part that one clip depends on."""
+        shared = {name: getattr(self, name) for name in SolveSettings.model_fields}
+        return IkUnitSettings(keep_failed_audit=keep_failed_audit, **shared)

@@ -1,4 +1,4 @@
-"""Settings of scaling."""
+"""Settings of scaling: where model and set-up are, and the bounds of the audit, which is all that a unit receives."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ from pydantic import Field
 from movi_prep.config.base import Settings
 
 
-class ScalingSettings(Settings):
-    """How the generic model is scaled to a subject, and when the result may be used."""
-
-    model: Path | None = None
-    """Generic model (.osim); none means the packaged full-body model."""
-
-    setup: Path | None = None
-    """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
-    none means the file packaged for the packaged model."""
+class ScaleAuditSettings(Settings):
+    """When a static trial is static, and when a scaled model may be used."""
 
     landmark_weight: float = Field(default=20.0, ge=0)
     """A marker whose weight in the static pose is at least this is a landmark of the audit."""
@@ -40,5 +33,21 @@ class ScalingSettings(Settings):
     asymmetry_limit: float = Field(default=0.15, gt=0, le=10)
     """Largest relative difference between the factors of a left and a right body that passes the audit."""
 
+
+class ScalingSettings(ScaleAuditSettings):
+    """How the generic model is scaled to a subject, and when the result may be used."""
+
+    model: Path | None = None
+    """Generic model (.osim); none means the packaged full-body model."""
+
+    setup: Path | None = None
+    """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
+    none means the file packaged for the packaged model."""
+
     keep_failed_audit: bool = False
     """Whether a subject that fails the audit is used all the same (it is named either way)."""
+
+    @property
+    def audit(self) -> ScaleAuditSettings:
+        """The part that a scaled model depends on, beside its files."""
+        return ScaleAuditSettings(**{name: getattr(self, name) for name in ScaleAuditSettings.model_fields})

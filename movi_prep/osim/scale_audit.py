@@ -10,14 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from movi_prep.config.scaling import ScalingSettings
+    from movi_prep.config.scaling import ScaleAuditSettings
     from movi_prep.records.scaling import ScaleResult
 
 GIMBAL_LIMIT_RAD = np.radians(60.0)
 """A root whose middle angle is beyond this in the static pose is near gimbal lock (90 degrees)."""
 
 
-def audit_scaling(result: ScaleResult, settings: ScalingSettings) -> ScaleResult:
+def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings) -> ScaleResult:
     """Return the result with landmark residuals, every finding with its numbers, and whether it may be used.
 
     OpenSim's guideline for scaling: the largest marker error of bony landmarks under 2 cm, their RMS under 1 cm
@@ -39,7 +39,7 @@ def audit_scaling(result: ScaleResult, settings: ScalingSettings) -> ScaleResult
     return replace(audited, findings=(*failures, *result.findings), passed=not failures)
 
 
-def _residual_failures(result: ScaleResult, settings: ScalingSettings) -> Iterator[str]:
+def _residual_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
     if not np.isfinite(result.landmark_rms_m):
         yield f"no landmark (weight of {settings.landmark_weight:g} or more) is seen in the static trial"
         return
@@ -56,7 +56,7 @@ def _residual_failures(result: ScaleResult, settings: ScalingSettings) -> Iterat
             )
 
 
-def _range_failures(result: ScaleResult, settings: ScalingSettings) -> Iterator[str]:
+def _range_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
     for name, factors in zip(result.body_names, result.body_factors, strict=True):
         if factors.min() < settings.factor_min or factors.max() > settings.factor_max:
             listed = ", ".join(f"{factor:.3f}" for factor in factors)
@@ -66,7 +66,7 @@ def _range_failures(result: ScaleResult, settings: ScalingSettings) -> Iterator[
             )
 
 
-def _symmetry_failures(result: ScaleResult, settings: ScalingSettings) -> Iterator[str]:
+def _symmetry_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
     factors = dict(zip(result.body_names, result.body_factors, strict=True))
     for left, left_factors in factors.items():
         right = _right_of(left, factors)

@@ -22,6 +22,7 @@ from movi_prep.osim.models import (
     marker_names,
     marker_positions_m,
     middle_angle_rad,
+    set_pose,
     vector,
 )
 from movi_prep.osim.scale_audit import audit_scaling
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from movi_prep.config.scaling import ScalingSettings
+    from movi_prep.config.scaling import ScaleAuditSettings
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.records.markers import MarkerTrajectories, StaticTrial
     from movi_prep.records.setups import Measurement, ScaleSetup
@@ -58,7 +59,7 @@ def scale_model(
     model: opensim.Model,
     static: StaticTrial,
     setup: ScaleSetup,
-    settings: ScalingSettings,
+    settings: ScaleAuditSettings,
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
 ) -> ScaleResult:
@@ -233,7 +234,7 @@ def _within(markers: MarkerTrajectories, time_range_s: tuple[float, float]) -> M
     return markers.rows(slice(start, max(stop, start + 1)))
 
 
-def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: ScalingSettings) -> None:
+def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: ScaleAuditSettings) -> None:
     """Raise InputError where a marker that scaling uses moves within the static time range."""
     used = {name for item in setup.measurements for pair in item.marker_pairs for name in pair} | set(
         setup.marker_weights
@@ -300,7 +301,8 @@ def _solve_static_pose(
             f"model {model.getName()}: no static pose was found with {len(tracked)} weighted markers; "
             f"check {setup.source} and the markers of {static.source}"
         )
-    state = _posed(model, track.coordinates[0])
+    state = model.initSystem()
+    set_pose(model, state, track.coordinates[0])
     return _StaticPose(
         state=state,
         names=names,
@@ -308,15 +310,6 @@ def _solve_static_pose(
         model_m=marker_positions_m(model, state, names),
         observed_m=mean.positions_m[0],
     )
-
-
-def _posed(model: opensim.Model, coordinates: NDArray[np.float64]) -> opensim.State:
-    state = model.initSystem()
-    for index, value in enumerate(coordinates.tolist()):
-        # The pose is taken as it is: assembling it again would move it.
-        model.getCoordinateSet().get(index).setValue(state, value, False)
-    model.realizePosition(state)
-    return state
 
 
 def _mean_frame(static: MarkerTrajectories) -> MarkerTrajectories:

@@ -1,0 +1,282 @@
+"""From coordinates to a whole solution: marker, body and joint positions through the model's forward kinematics.
+
+Coordinates of any solver come in; residuals, body rotations, joint centres and constraint errors go out. The arrays
+of the kinematic tree do it for all frames at once; a model that the tree cannot represent is posed in OpenSim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import opensim
+
+from movi_prep.errors import ModelError
+from movi_prep.osim.extract_tree import extract_tree
+from movi_prep.osim.models import array, body_names, coordinate_names, marker_names, root_joint, set_pose
+from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus, IkSolution
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.records.kinematic_tree import KinematicTree
+    from movi_prep.records.markers import MarkerTrajectories
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledModel:
+    """A model that is ready to be solved.
+
+    Attributes:
+        model: OpenSim's model.
+        tree: its kinematics as arrays, None where they cannot represent it exactly.
+        refusal: why there is no tree, empty where there is one.
+        source: the file it was read from.
+        coordinate_names: (c,) in the model's order.
+        coordinate_is_rotation: (c,) bool.
+        free_coordinates: (c,) bool, neither locked nor coupled.
+        coordinate_bounds: (c, 2) float64, rad or m: the range where it is clamped, infinite elsewhere.
+        marker_bodies: marker -> body that carries it.
+        coordinate_bodies: (c,) body that each coordinate moves: the child of its joint.
+    """
+
+    model: opensim.Model
+    tree: KinematicTree | None
+    refusal: str
+    source: Path
+    coordinate_names: tuple[str, ...]
+    coordinate_is_rotation: NDArray[np.bool_]
+    free_coordinates: NDArray[np.bool_]
+    coordinate_bounds: NDArray[np.float64]
+    marker_bodies: dict[str, str]
+    coordinate_bodies: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedFrames:
+    """What a solver found, before forward kinematics.
+
+    Attributes:
+        solver: "opensim" or "converged".
+        coordinates: (n, c) float64, rad or m, the model's order; NaN where there is no pose.
+        statuses: (n,) int8 of FrameStatus.
+        iterations: (n,) int32, None where the solver does not tell.
+        gradient_norms: (n,) float64, None where the solver does not tell.
+        constraint_errors: (n,) float64, None to have them computed.
+        posterior_std: (n, c) float64, rad or m, None where not computed.
+        ranks: (n,) int32, None where not computed.
+    """
+
+    solver: str
+    coordinates: NDArray[np.float64]
+    statuses: NDArray[np.int8]
+    iterations: NDArray[np.int32] | None = None
+    gradient_norms: NDArray[np.float64] | None = None
+    constraint_errors: NDArray[np.float64] | None = None
+    posterior_std: NDArray[np.float64] | None = None
+    ranks: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Posed:
+    """Forward kinematics of (n, c) coordinates, in ground: bodies and joints in the model's order."""
+
+    markers_m: NDArray[np.float64]
+    body_rotations: NDArray[np.float64]
+    body_positions_m: NDArray[np.float64]
+    joint_centres_m: NDArray[np.float64]
+    root_rotations: NDArray[np.float64]
+    root_positions_m: NDArray[np.float64]
+
+
+def prepare_model(model: opensim.Model, source: Path) -> ScaledModel:
+    """Return the model with its tree (or the reason why there is none) and the names that labels need."""
+    tree, refusal = None, ""
+    try:
+        tree = extract_tree(model)
+    except ModelError as error:
+        refusal = str(error)
+    state = model.initSystem()
+    coordinates = [model.getCoordinateSet().get(index) for index in range(model.getCoordinateSet().getSize())]
+    markers = [model.getMarkerSet().get(index) for index in range(model.getMarkerSet().getSize())]
+    return ScaledModel(
+        model=model,
+        tree=tree,
+        refusal=refusal,
+        source=source,
+        coordinate_names=coordinate_names(model),
+        coordinate_is_rotation=np.array(
+            [coordinate.getMotionType() != opensim.Coordinate.Translational for coordinate in coordinates]
+        ),
+        # A constrained coordinate is a coupled or prescribed one (Coordinate::isConstrained covers locks too).
+        free_coordinates=np.array([not coordinate.isConstrained(state) for coordinate in coordinates]),
+        coordinate_bounds=np.array([_bounds(coordinate, state) for coordinate in coordinates]).reshape(-1, 2),
+        marker_bodies={marker.getName(): marker.getParentFrame().findBaseFrame().getName() for marker in markers},
+        coordinate_bodies=tuple(
+            coordinate.getJoint().getChildFrame().findBaseFrame().getName() for coordinate in coordinates
+        ),
+    )
+
+
+def complete_solution(
+    scaled: ScaledModel,
+    frames: SolvedFrames,
+    markers: MarkerTrajectories,
+    weights: dict[str, float],
+    *,
+    suspect_rms_m: float = np.inf,
+) -> IkSolution:
+    """Return the whole solution; `coordinate_valid` is still true in all usable frames (see `stages.labels`).
+
+    Args:
+        scaled: the model that was solved.
+        frames: what the solver found.
+        markers: the clip's trajectories, one row per solved frame, OpenSim ground, metres.
+        weights: weight per marker name; markers of the model without one are carried along with weight 0.
+        suspect_rms_m: a solved frame whose weighted RMS is above this is marked SUSPECT.
+    """
+    names = tuple(name for name in marker_names(scaled.model) if name in markers.names)
+    observed_m = finite_or_nan(markers.select(names).positions_m)
+    marker_weights = np.array([weights.get(name, 0.0) for name in names])
+    posed = _pose(scaled, frames.coordinates, names)
+    objectives = marker_objectives(posed.markers_m, observed_m, marker_weights)
+    n_rows = len(frames.coordinates)
+    statuses = _with_suspects(frames.statuses, np.sqrt(2.0 * objectives), suspect_rms_m)
+    usable = np.isin(statuses, [int(status) for status in USABLE_STATUSES])
+    errors = frames.constraint_errors
+    return IkSolution(
+        solver=frames.solver,
+        times_s=markers.times_s,
+        sample_indices=markers.sample_indices,
+        rate_hz=markers.rate_hz,
+        coordinate_names=scaled.coordinate_names,
+        coordinate_is_rotation=scaled.coordinate_is_rotation,
+        coordinates=frames.coordinates,
+        coordinate_valid=np.repeat(usable[:, None], len(scaled.coordinate_names), axis=1),
+        marker_names=names,
+        marker_weights=marker_weights,
+        model_markers_m=posed.markers_m,
+        observed_markers_m=observed_m,
+        body_names=body_names(scaled.model),
+        body_rotations=posed.body_rotations,
+        body_positions_m=posed.body_positions_m,
+        joint_names=joint_names(scaled.model),
+        joint_centres_m=posed.joint_centres_m,
+        root_frame_rotations=posed.root_rotations,
+        root_frame_positions_m=posed.root_positions_m,
+        statuses=statuses,
+        objectives=objectives,
+        iterations=np.full(n_rows, -1, dtype=np.int32) if frames.iterations is None else frames.iterations,
+        gradient_norms=np.full(n_rows, np.nan) if frames.gradient_norms is None else frames.gradient_norms,
+        constraint_errors=errors if errors is not None else _coupler_errors(scaled, frames.coordinates),
+        posterior_std=frames.posterior_std,
+        ranks=frames.ranks,
+        free_coordinates=scaled.free_coordinates,
+    )
+
+
+def marker_objectives(
+    model_m: NDArray[np.float64], observed_m: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (n,) float64, m^2: half the weighted mean squared distance over the markers that are seen.
+
+    Args:
+        model_m: (n, m, 3) metres.
+        observed_m: (n, m, 3) metres, NaN where not seen.
+        weights: (m,); they are normalised over the visible markers of each frame.
+    """
+    squared = np.sum((model_m - observed_m) ** 2, axis=-1)
+    seen = np.isfinite(observed_m).all(axis=-1) * weights
+    total = seen.sum(axis=1)
+    weighted = (seen * np.where(seen > 0, squared, 0.0)).sum(axis=1)
+    return np.asarray(0.5 * np.divide(weighted, total, out=np.full(len(total), np.nan), where=total > 0))
+
+
+def finite_or_nan(positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (..., 3) positions with every marker that has an infinite or missing component as NaN."""
+    seen = np.isfinite(positions_m).all(axis=-1, keepdims=True)
+    return np.where(seen, positions_m, np.nan)
+
+
+def joint_names(model: opensim.Model) -> tuple[str, ...]:
+    """Return the names of all joints, in the model's order."""
+    joints = model.getJointSet()
+    return tuple(joints.get(index).getName() for index in range(joints.getSize()))
+
+
+def _with_suspects(statuses: NDArray[np.int8], rms_m: NDArray[np.float64], suspect_rms_m: float) -> NDArray[np.int8]:
+    solved = np.isin(statuses, [int(status) for status in USABLE_STATUSES])
+    suspect = solved & ~(rms_m <= suspect_rms_m)
+    return np.where(suspect, int(FrameStatus.SUSPECT), statuses).astype(np.int8)
+
+
+def _pose(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[str, ...]) -> _Posed:
+    """Return forward kinematics; frames without a pose are NaN throughout."""
+    tree = scaled.tree
+    if tree is None:
+        return _pose_in_opensim(scaled, coordinates, names)
+    rotations, positions = tree.body_poses(coordinates)
+    frame_rotations, centres = tree.joint_frames(coordinates)
+    bodies = [tree.body_names.index(name) for name in body_names(scaled.model)]
+    joints = [tree.joint_names.index(name) for name in joint_names(scaled.model)]
+    markers = tree.marker_positions(coordinates)
+    root = tree.joint_names.index(root_joint(scaled.model).getName())
+    return _Posed(
+        markers_m=markers[:, [tree.marker(name) for name in names]],
+        body_rotations=rotations[:, bodies],
+        body_positions_m=positions[:, bodies],
+        joint_centres_m=centres[:, joints],
+        root_rotations=frame_rotations[:, root],
+        root_positions_m=centres[:, root],
+    )
+
+
+def _pose_in_opensim(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[str, ...]) -> _Posed:
+    model = scaled.model
+    state = model.initSystem()
+    bodies = [model.getBodySet().get(name) for name in body_names(model)]
+    joints = [model.getJointSet().get(name).getChildFrame() for name in joint_names(model)]
+    markers = [model.getMarkerSet().get(name) for name in names]
+    root = root_joint(model).getChildFrame()
+    n_rows = len(coordinates)
+    posed = _Posed(
+        markers_m=np.full((n_rows, len(markers), 3), np.nan),
+        body_rotations=np.full((n_rows, len(bodies), 3, 3), np.nan),
+        body_positions_m=np.full((n_rows, len(bodies), 3), np.nan),
+        joint_centres_m=np.full((n_rows, len(joints), 3), np.nan),
+        root_rotations=np.full((n_rows, 3, 3), np.nan),
+        root_positions_m=np.full((n_rows, 3), np.nan),
+    )
+    for row in np.flatnonzero(np.isfinite(coordinates).all(axis=1)):
+        set_pose(model, state, coordinates[row])
+        posed.markers_m[row] = [array(marker.getLocationInGround(state)) for marker in markers]
+        posed.body_rotations[row] = [_rotation(body, state) for body in bodies]
+        posed.body_positions_m[row] = [array(body.getPositionInGround(state)) for body in bodies]
+        posed.joint_centres_m[row] = [array(frame.getPositionInGround(state)) for frame in joints]
+        posed.root_rotations[row] = _rotation(root, state)
+        posed.root_positions_m[row] = array(root.getPositionInGround(state))
+    return posed
+
+
+def _bounds(coordinate: opensim.Coordinate, state: opensim.State) -> tuple[float, float]:
+    if not coordinate.getClamped(state):
+        return -np.inf, np.inf
+    return coordinate.getRangeMin(), coordinate.getRangeMax()
+
+
+def _rotation(frame: opensim.PhysicalFrame, state: opensim.State) -> NDArray[np.float64]:
+    rotation = frame.getRotationInGround(state)
+    return np.array([[rotation.get(row, column) for column in range(3)] for row in range(3)])
+
+
+def _coupler_errors(scaled: ScaledModel, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) largest difference between coupled coordinates and what their couplers ask, rad or m."""
+    tree = scaled.tree
+    if tree is None or not bool(np.any(tree.coupled_to >= 0)):
+        return np.where(np.isfinite(coordinates).all(axis=1), 0.0, np.nan)
+    coupled = tree.coupled_to >= 0
+    wanted = tree.complete_coordinates(coordinates)
+    return np.asarray(np.abs(wanted - coordinates)[:, coupled].max(axis=1))

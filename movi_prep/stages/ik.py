@@ -1,0 +1,353 @@
+"""The stage of inverse kinematics: coordinates of each clip, with their proof.
+
+| unit           | reads                                                     | writes                            |
+|----------------|-----------------------------------------------------------|-----------------------------------|
+| `ik S001/C01`  | `markers/.../C01.h5`, `scaled.osim`, `scale.json`, set-up | `C01.h5`, `C01.mot`, `C01.trc`    |
+
+Everything is solved in OpenSim ground (y up): an upright pelvis is away from gimbal lock. A frame that cannot be
+solved is flagged and has no pose; it never ends a clip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from movi_prep.errors import AuditError, InputError, UsageError, list_names
+from movi_prep.formats.ik_file import write_ik_solution
+from movi_prep.formats.marker_file import read_markers
+from movi_prep.formats.opensim_setup import read_ik_setup
+from movi_prep.formats.packaged import packaged_path
+from movi_prep.formats.scale_file import read_scale_result
+from movi_prep.formats.storage import StorageTable, write_storage
+from movi_prep.formats.trc import write_trc
+from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_bodies
+from movi_prep.stages.scale import packaged_setups
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.config.ik import IkUnitSettings, SolveSettings
+    from movi_prep.config.root import Config
+    from movi_prep.osim.marker_tracking import Curve
+    from movi_prep.osim.solution import ScaledModel, SolvedFrames
+    from movi_prep.records.download import Download
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.setups import IkSetup
+    from movi_prep.records.work_folder import WorkFolder
+
+PACKAGED_IK_SETUP = "ik_full_body.yaml"
+
+LEAST_ROWS = 2
+LEAST_TRACKED = 3
+
+
+@dataclass(frozen=True)
+class IkInputs:
+    """What a clip is solved from."""
+
+    markers: Path
+    model: Path
+    scale: Path
+    setup: Path
+
+
+@dataclass(frozen=True)
+class IkOutputs:
+    """The solution; `motion` (.mot) and `trc` are None unless asked for."""
+
+    solution: Path
+    motion: Path | None
+    trc: Path | None
+
+
+def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    """Return one unit per clip that is asked for."""
+    clips = [
+        clip
+        for clip in sorted(download.motions)
+        if (config.subjects is None or clip.subject in config.subjects)
+        and (config.clips is None or clip.clip in config.clips)
+    ]
+    if not clips:
+        return ()
+    setup = ik_setup_path(config)
+    settings = config.ik.for_unit(keep_failed_audit=config.scaling.keep_failed_audit)
+    return tuple(
+        Unit(
+            stage=IK.name,
+            key=str(clip),
+            inputs=IkInputs(
+                markers=work.markers(clip),
+                model=work.scaled_model(clip.subject),
+                scale=work.scale_result(clip.subject),
+                setup=setup,
+            ),
+            outputs=IkOutputs(
+                solution=work.ik_solution(clip),
+                motion=work.ik_motion(clip) if config.ik.write_mot else None,
+                trc=work.ik_solution(clip).with_suffix(".trc") if config.ik.write_trc else None,
+            ),
+            settings=settings,
+        )
+        for clip in clips
+    )
+
+
+def run_ik(unit: Unit) -> StageReport:
+    """Solve one clip and write it."""
+    inputs, outputs = cast("IkInputs", unit.inputs), cast("IkOutputs", unit.outputs)
+    settings = cast("IkUnitSettings", unit.settings)
+    check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
+    markers = read_markers(inputs.markers)
+    setup = read_ik_setup(inputs.setup)
+    scaled = read_scaled_model(inputs.model)
+    solution, findings = solve_clip(scaled, markers, setup, settings)
+    provenance = {"markers": markers.source, "model": inputs.model.name, "setup": inputs.setup.name}
+    write_ik_solution(outputs.solution, solution, provenance=provenance)
+    if outputs.motion is not None:
+        write_storage(outputs.motion, motion_table(solution, name="Coordinates"))
+    if outputs.trc is not None:
+        write_trc(outputs.trc, model_markers(solution, source=str(outputs.solution)))
+    return StageReport(numbers=ik_numbers(solution, scaled, settings), findings=findings)
+
+
+IK = Stage(name="ik", version=1, summary="coordinates, poses and residuals of each clip", plan=plan_ik, run=run_ik)
+
+
+def ik_setup_path(config: Config) -> Path:
+    """Return the tracking set-up; raise UsageError where a model of the user's own lacks one."""
+    if config.scaling.model is not None and config.ik.setup is None:
+        names = list_names(path.name for path in packaged_setups("ik"))
+        raise UsageError(
+            f"model {config.scaling.model} needs a tracking set-up of its own: give --ik-setup (ik.setup); "
+            f"packaged are {names} in {packaged_setups('ik')[0].parent}"
+        )
+    return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
+
+
+def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
+    """Raise AuditError where scaling of the subject failed its audit, unless such subjects are kept."""
+    result = read_scale_result(scale_result)
+    if not result.passed and not keep_failed:
+        raise AuditError(
+            f"{scale_result}: scaling failed its audit ({'; '.join(result.findings[:3])}); correct the static trial, "
+            "the measurements or the bounds in `scaling`, or set scaling.keep_failed_audit"
+        )
+
+
+def read_scaled_model(path: Path) -> ScaledModel:
+    """Return a scaled model ready to be solved; the clips of one subject share it."""
+    stamp = path.stat() if path.is_file() else None
+    return _cached_model(path, (stamp.st_mtime_ns, stamp.st_size) if stamp else (0, 0))
+
+
+@lru_cache(maxsize=1)
+def _cached_model(path: Path, stamp: tuple[int, int]) -> ScaledModel:  # noqa: ARG001 - the stamp is part of the key
+    from movi_prep.osim.models import read_model
+    from movi_prep.osim.solution import prepare_model
+
+    return prepare_model(read_model(path), path)
+
+
+def solve_clip(
+    scaled: ScaledModel,
+    markers: MarkerTrajectories,
+    setup: IkSetup,
+    settings: SolveSettings,
+    *,
+    coordinate_file: Mapping[str, Curve] | None = None,
+) -> tuple[IkSolution, tuple[str, ...]]:
+    """Return the solution of a clip, with the landmark rule applied, and what a person should read about it.
+
+    Args:
+        scaled: the subject's model.
+        markers: trajectories, OpenSim ground, metres; NaN where a marker was not seen.
+        setup: weights and tasks.
+        settings: which solver, and the landmark rule.
+        coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
+
+    Raises:
+        InputError: the clip is shorter than two samples, or fewer than three weighted markers are in model and data.
+    """
+    from movi_prep.osim.solution import complete_solution
+
+    tracked = check_tracked(scaled, markers, setup)
+    frames, findings = _solve(scaled, markers, setup, settings, tracked=tracked, coordinate_file=coordinate_file or {})
+    weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
+    suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
+    solution = complete_solution(scaled, frames, markers, weights, suspect_rms_m=suspect_rms_m)
+    solution = replace(solution, coordinate_valid=_validity(solution, scaled, settings))
+    return solution, (*name_findings(scaled, markers, setup), *findings, *_frame_findings(solution))
+
+
+def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
+    """Return the markers that are tracked, in the order of the data; raise InputError where that is not enough."""
+    if markers.n_rows < LEAST_ROWS:
+        raise InputError(
+            markers.source,
+            expected=f"a clip of at least {LEAST_ROWS} samples",
+            got=f"{markers.n_rows}",
+            remedy="leave the clip out",
+        )
+    tracked = tuple(
+        name for name in markers.names if name in scaled.marker_bodies and setup.marker_weights.get(name, 0.0) > 0
+    )
+    if len(tracked) < LEAST_TRACKED:
+        raise InputError(
+            setup.source,
+            expected=f"at least {LEAST_TRACKED} markers that have a weight and are in the model and in the data",
+            got=f"{list_names(tracked)}; the data hold {list_names(markers.names)}",
+            remedy="check that model, set-up and marker file belong together",
+        )
+    return tracked
+
+
+def name_findings(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
+    """Return sentences on weighted markers that the model or the data lack, and on those that were not always seen."""
+    weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
+    no_model = [name for name in weighted if name not in scaled.marker_bodies]
+    no_data = [name for name in weighted if name not in markers.names]
+    findings = []
+    if no_model:
+        findings.append(
+            f"{len(no_model)} weighted markers are not in the model: {list_names(no_model)}; add them to it"
+        )
+    if no_data:
+        findings.append(f"{len(no_data)} weighted markers are not in the data: {list_names(no_data)}; solved without")
+    for name in (name for name in weighted if name in markers.names):
+        seen = np.isfinite(markers.positions_m[:, markers.column(name)]).all(axis=-1)
+        gaps = markers.n_rows - int(seen.sum())
+        if gaps:
+            findings.append(f"marker {name} is not seen in {gaps} of {markers.n_rows} samples: solved without it there")
+    return tuple(findings)
+
+
+def motion_table(solution: IkSolution, *, name: str) -> StorageTable:
+    """Return coordinates as motion files have them: degrees and metres; frames without a pose are left out."""
+    posed = np.isfinite(solution.coordinates).all(axis=1)
+    values = np.where(solution.coordinate_is_rotation, np.degrees(solution.coordinates), solution.coordinates)
+    return StorageTable(
+        name=name,
+        labels=solution.coordinate_names,
+        times_s=solution.times_s[posed],
+        values=values[posed],
+        in_degrees=True,
+    )
+
+
+def model_markers(solution: IkSolution, *, source: str) -> MarkerTrajectories:
+    """Return where the model's markers are, as trajectories."""
+    from movi_prep.records.markers import MarkerTrajectories
+
+    return MarkerTrajectories(
+        names=solution.marker_names,
+        positions_m=solution.model_markers_m,
+        times_s=solution.times_s,
+        sample_indices=solution.sample_indices,
+        rate_hz=solution.rate_hz,
+        source=source,
+    )
+
+
+def ik_numbers(
+    solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
+) -> dict[str, float | int | str | bool]:
+    """Return what a table of clips shows: residuals of landmarks, tracked and untracked markers apart, in mm."""
+    weights = solution.marker_weights
+    residuals_m = solution.residuals_m()[solution.usable()]
+    landmark = weights >= settings.landmark_weight
+    violation = limit_violations(solution, scaled)
+    errors = solution.constraint_errors
+    return {
+        "solver": solution.solver,
+        "rows": solution.n_rows,
+        "usable_rows": int(solution.usable().sum()),
+        "retried_rows": int((solution.statuses == FrameStatus.RETRIED).sum()),
+        "weighted_rms_mm": solution.weighted_rms_m() * 1000.0,
+        "marker_rms_mm": _rms_mm(residuals_m[:, weights > 0]),
+        "landmark_rms_mm": _rms_mm(residuals_m[:, landmark]),
+        "tracking_rms_mm": _rms_mm(residuals_m[:, (weights > 0) & ~landmark]),
+        "untracked_rms_mm": _rms_mm(residuals_m[:, weights == 0]),
+        "valid_coordinates_percent": 100.0 * float(solution.coordinate_valid.mean()),
+        "coupler_error_max": float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan"),
+        "limit_violation_max": float(violation.max()) if violation.size else 0.0,
+    }
+
+
+def limit_violations(solution: IkSolution, scaled: ScaledModel) -> NDArray[np.float64]:
+    """Return (n, c) float64, rad or m: how far clamped coordinates are beyond their range; 0 where there is no pose."""
+    low, high = scaled.coordinate_bounds.T
+    beyond = np.maximum(low - solution.coordinates, solution.coordinates - high)
+    return np.asarray(np.nan_to_num(np.maximum(beyond, 0.0)))
+
+
+def _solve(
+    scaled: ScaledModel,
+    markers: MarkerTrajectories,
+    setup: IkSetup,
+    settings: SolveSettings,
+    *,
+    tracked: tuple[str, ...],
+    coordinate_file: Mapping[str, Curve],
+) -> tuple[SolvedFrames, tuple[str, ...]]:
+    from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
+    from movi_prep.osim.solution import SolvedFrames
+
+    targets = coordinate_targets(scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file, setup.source)
+    if settings.solver == "converged":
+        raise UsageError("solver 'converged' is not wired yet; set ik.solver to opensim")
+    problem = Problem(
+        markers=markers.select(tracked),
+        weights=np.array([setup.marker_weights[name] for name in tracked]),
+        coordinate_targets=targets,
+        accuracy=settings.accuracy or setup.accuracy,
+        constraint_weight=settings.constraint_weight or setup.constraint_weight,
+    )
+    track = track_markers(scaled.model, problem)
+    frames = SolvedFrames(
+        solver="opensim",
+        coordinates=track.coordinates,
+        statuses=track.statuses,
+        constraint_errors=track.constraint_errors,
+    )
+    return frames, ()
+
+
+def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings) -> NDArray[np.bool_]:
+    rule = LandmarkRule(landmark_weight=settings.landmark_weight, limit_m=settings.landmark_limit_m)
+    valid = coordinate_validity(
+        solution.residuals_m(),
+        solution.usable(),
+        landmarks=landmark_bodies(solution.marker_names, solution.marker_weights, scaled.marker_bodies, rule),
+        coordinate_bodies=scaled.coordinate_bodies,
+        rule=rule,
+    )
+    if solution.posterior_std is not None and settings.converged.mask_unseen:
+        valid &= solution.posterior_std <= settings.converged.unseen_std_rad
+    return valid
+
+
+def _frame_findings(solution: IkSolution) -> tuple[str, ...]:
+    counts = {status: int((solution.statuses == status).sum()) for status in FrameStatus}
+    told = (FrameStatus.NOT_CONVERGED, FrameStatus.TOO_FEW_MARKERS, FrameStatus.FAILED, FrameStatus.SUSPECT)
+    return tuple(
+        f"{counts[status]} of {solution.n_rows} frames are {status.name.lower().replace('_', ' ')}: "
+        f"first is row {int(np.argmax(solution.statuses == status))}"
+        for status in told
+        if counts[status]
+    )
+
+
+def _rms_mm(residuals_m: NDArray[np.float64]) -> float:
+    seen = residuals_m[np.isfinite(residuals_m)]
+    return float(np.sqrt(np.mean(seen**2))) * 1000.0 if seen.size else float("nan")

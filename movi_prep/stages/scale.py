@@ -1,0 +1,124 @@
+"""The scaling stage: the generic model becomes each subject's, once.
+
+| unit         | reads                                                        | writes                       |
+|--------------|--------------------------------------------------------------|------------------------------|
+| `scale S001` | `static.h5`, generic model (.osim), set-up, its marker set   | `scaled.osim`, `scale.json`  |
+
+A subject whose audit fails is written all the same, with every finding and its numbers; the next stage refuses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from movi_prep.errors import UsageError, list_names
+from movi_prep.formats.marker_file import read_static_trial
+from movi_prep.formats.opensim_setup import read_scale_setup
+from movi_prep.formats.packaged import packaged_path
+from movi_prep.formats.scale_file import write_scale_result
+from movi_prep.records.identity import subject_key
+from movi_prep.records.unit import Stage, StageReport, Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+    from movi_prep.config.scaling import ScaleAuditSettings
+    from movi_prep.records.download import Download
+    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.work_folder import WorkFolder
+
+PACKAGED_MODEL = "movi_full_body.osim"
+PACKAGED_SCALE_SETUP = "scaling_full_body.yaml"
+
+
+@dataclass(frozen=True)
+class ScaleInputs:
+    """What a subject's model is made from; `marker_set` is the one that an XML set-up names."""
+
+    static: Path
+    model: Path
+    setup: Path
+    marker_set: Path | None
+
+
+@dataclass(frozen=True)
+class ScaleOutputs:
+    """The subject's model, and what scaling found."""
+
+    model: Path
+    result: Path
+
+
+def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    """Return one unit per subject that is asked for."""
+    subjects = [subject for subject in download.subjects if config.subjects is None or subject in config.subjects]
+    if not subjects:
+        return ()
+    model, setup = model_and_setup(config)
+    marker_set = read_scale_setup(setup).marker_set_file
+    return tuple(
+        Unit(
+            stage=SCALE.name,
+            key=subject_key(subject),
+            inputs=ScaleInputs(static=work.static_trial(subject), model=model, setup=setup, marker_set=marker_set),
+            outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
+            settings=config.scaling.audit,
+        )
+        for subject in subjects
+    )
+
+
+def run_scale(unit: Unit) -> StageReport:
+    """Scale one subject's model and audit it."""
+    from movi_prep.osim.models import add_marker_set, read_model, write_model
+    from movi_prep.osim.scaling import scale_model
+
+    inputs, outputs = cast("ScaleInputs", unit.inputs), cast("ScaleOutputs", unit.outputs)
+    model = read_model(inputs.model)
+    if inputs.marker_set is not None:
+        add_marker_set(model, inputs.marker_set)
+    static = read_static_trial(inputs.static)
+    result = scale_model(model, static, read_scale_setup(inputs.setup), cast("ScaleAuditSettings", unit.settings))
+    write_model(outputs.model, model)
+    provenance = {"model": inputs.model.name, "setup": inputs.setup.name, "static": static.markers.source}
+    write_scale_result(outputs.result, result, provenance=provenance)
+    return StageReport(numbers=scale_numbers(result), findings=result.findings)
+
+
+SCALE = Stage(name="scale", version=1, summary="scaled model of each subject, audited", plan=plan_scale, run=run_scale)
+
+
+def model_and_setup(config: Config) -> tuple[Path, Path]:
+    """Return generic model and scaling set-up; raise UsageError where a model of the user's own lacks a set-up."""
+    scaling = config.scaling
+    if scaling.model is not None and scaling.setup is None:
+        packaged = packaged_setups("scaling")
+        raise UsageError(
+            f"model {scaling.model} needs a scaling set-up of its own: give --scale-setup (scaling.setup); "
+            f"packaged are {list_names(path.name for path in packaged)} in {packaged[0].parent}"
+        )
+    return (
+        scaling.model or packaged_path("opensim_models", PACKAGED_MODEL),
+        scaling.setup or packaged_path("opensim_models", PACKAGED_SCALE_SETUP),
+    )
+
+
+def packaged_setups(kind: str) -> tuple[Path, ...]:
+    """Return the packaged set-up files of a kind: `scaling` or `ik`."""
+    folder = packaged_path("opensim_models", PACKAGED_SCALE_SETUP).parent
+    return tuple(sorted(folder.glob(f"{kind}_*.yaml")))
+
+
+def scale_numbers(result: ScaleResult) -> dict[str, float | int | str | bool]:
+    """Return what a table of subjects shows."""
+    return {
+        "passed": result.passed,
+        "landmark_rms_mm": result.landmark_rms_m * 1000.0,
+        "landmark_max_mm": result.landmark_max_m * 1000.0,
+        "factor_min": float(result.body_factors.min()),
+        "factor_max": float(result.body_factors.max()),
+        "mass_kg": result.mass_kg,
+        "height_m": result.height_m,
+    }
