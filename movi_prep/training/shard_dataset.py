@@ -1,0 +1,309 @@
+"""Native shards as a PyTorch data set: the sample that D3KE's data set class returns, from one file per camera.
+
+| key | type | shape | content |
+|---|---|---|---|
+| `image` | float32 | (3, s, s) | RGB, 0 to 1, seen by a virtual camera turned to the box |
+| `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | model's joint centres, SMPL joints, markers; m in the virtual camera, px |
+| `joint3d_validity_mask` | float32 | (p,) | 1 where the label holds and lies in the picture |
+| `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they hold |
+| `boneScale` | float32 | (b, 3) | body scales relative to the generic model |
+| `rootRotMat` | float32 | (3, 4) | pose of the ground-to-pelvis joint's moving frame in the virtual camera |
+| `bbox` | float32 | (4,) | box in the video: column, row, width, height |
+| `subject`, `videoID`, `frame` | int | | subject, clip, frame of the clip |
+| `localIdx`, `fileIdx` | int | | row of the shard, index of the sample |
+| `cameraType`, `name` | str | | camera; `S001/C02/PG1/000017` |
+| `hflip` | bool | | whether the picture is flipped |
+
+With a window of t frames every array gains a leading axis t, and the scalars describe the frame that is predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from movi_prep.errors import MissingError, UsageError, list_names
+from movi_prep.formats.shard import ShardFile
+from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
+from movi_prep.records.camera import Camera
+from movi_prep.records.identity import ClipId
+from movi_prep.training.augmentation import Augmentation, View, draw_view
+from movi_prep.training.labels import Labels, MirrorTables, mirror_labels, read_labels, read_mirror_tables
+from movi_prep.training.picture import decode_picture, warp_picture
+
+FLOOR_PREFIX = "Virtual_Ground_"
+"""Markers on the floor are labels of the file, but not of the network; they come last."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows of the shards are samples; None asks for nothing.
+
+    Attributes:
+        split: "train", "validation" or "test", as the shards were written.
+        subjects: numbers of subjects.
+        cameras: names of cameras.
+        clips: numbers of clips.
+        used_only: only frames that moved since the last used one.
+        every: only each n-th frame of a clip.
+        solved_only: only frames that inverse kinematics solved.
+        min_valid: least part of the coordinates that must be valid.
+    """
+
+    split: Literal["train", "validation", "test"] | None = None
+    subjects: Sequence[int] | None = None
+    cameras: Sequence[str] | None = None
+    clips: Sequence[int] | None = None
+    used_only: bool = False
+    every: int = 1
+    solved_only: bool = True
+    min_valid: float = 0.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames around the predicted one; at the ends of a clip its first or last frame is repeated, as D3KE does.
+
+    Attributes:
+        n_frames: length of the window.
+        causal: whether the predicted frame is the last of the window instead of its middle.
+    """
+
+    n_frames: int
+    causal: bool = False
+
+    def offsets(self) -> NDArray[np.int64]:
+        """Return (n_frames,) int64: frames relative to the predicted one."""
+        last = 0 if self.causal else self.n_frames // 2
+        return np.arange(last - self.n_frames + 1, last + 1, dtype=np.int64)
+
+
+class _Source:
+    """One shard with what all its rows share; opens its file in the process that reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = ShardFile(path)
+
+    @cached_property
+    def camera(self) -> Camera:
+        return Camera(
+            name=str(self.file.attribute("camera")),
+            intrinsics_px=self.file.read("camera/intrinsics_px"),
+            radial_distortion=self.file.read("camera/radial_distortion"),
+            world_to_camera_rotation=self.file.read("camera/world_to_camera_rotation"),
+            world_to_camera_translation_m=self.file.read("camera/world_to_camera_translation_m"),
+            size_px=(int(self.file.attribute("image_width_px")), int(self.file.attribute("image_height_px"))),
+            source=str(self.file.path),
+        )
+
+    @cached_property
+    def subject(self) -> int:
+        return int(self.file.attribute("subject"))
+
+    @cached_property
+    def body_scales(self) -> NDArray[np.float64]:
+        return self.file.read("subject/body_scales")
+
+    @cached_property
+    def n_markers(self) -> int:
+        """Markers of the network: those that are not on the floor."""
+        return sum(not name.startswith(FLOOR_PREFIX) for name in self.file.names("names/markers"))
+
+    @cached_property
+    def mirror(self) -> MirrorTables:
+        return read_mirror_tables(self.file, n_markers=self.n_markers)
+
+    @cached_property
+    def clips(self) -> NDArray[np.int32]:
+        return self.file.read("frames/clip")
+
+    @cached_property
+    def clip_frames(self) -> NDArray[np.int32]:
+        return self.file.read("frames/clip_frame")
+
+    @cached_property
+    def clip_rows(self) -> dict[int, tuple[int, int]]:
+        """First row and one past the last of each clip."""
+        numbers, first = np.unique(self.clips, return_index=True)
+        counts = [int(np.count_nonzero(self.clips == number)) for number in numbers]
+        return {
+            int(number): (int(start), int(start) + count)
+            for number, start, count in zip(numbers, first, counts, strict=True)
+        }
+
+    def rows_around(self, row: int, offsets: NDArray[np.int64]) -> list[int]:
+        """Return the rows of a window: the frame asked for, or the nearest earlier one that the clip has."""
+        first, end = self.clip_rows[int(self.clips[row])]
+        frames = self.clip_frames[first:end]
+        wanted = np.clip(self.clip_frames[row] + offsets, frames[0], frames[-1])
+        return [int(index) for index in first + np.searchsorted(frames, wanted, side="right") - 1]
+
+
+class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
+    """Samples of native shards, the same in any number of workers, forked or spawned.
+
+    Args:
+        shards: the folder with shards, or the files.
+        selection: which rows are samples.
+        size_px: side of the pictures, pixels.
+        window: frames around each sample; None gives single frames.
+        augmentation: ranges of random views; None gives the plain view. A sample's view depends on the seed, the
+            epoch and its index alone, not on the worker that reads it.
+        simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
+
+    Raises:
+        MissingError: there are no shards.
+        UsageError: nothing is selected.
+    """
+
+    def __init__(
+        self,
+        shards: Path | str | Sequence[Path | str],
+        *,
+        selection: Selection | None = None,
+        size_px: int = 256,
+        window: Window | None = None,
+        augmentation: Augmentation | None = None,
+        simulated: bool = False,
+    ) -> None:
+        """Find the rows; pictures and labels are read when they are asked for."""
+        selection = selection or Selection()
+        self._size_px, self._window, self._simulated = size_px, window, simulated
+        self._augmentation, self._epoch = augmentation, 0
+        sources = [_Source(path) for path in _find_shards(shards)]
+        self._sources = [source for source in sources if _is_wanted(source, selection)]
+        rows = [_select_rows(source, selection) for source in self._sources]
+        self._rows = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+        self._source_of = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
+        for source in self._sources:
+            source.file.close()
+        if not len(self._rows):
+            there = list_names(f"{source.file.path.name}" for source in sources)
+            raise UsageError(f"expected at least one sample, but {selection} selects none of {there}; widen it")
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other views from now on; call it before each epoch, outside the workers."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one sample; the keys are in the module's table."""
+        source, row = self._sources[self._source_of[index]], int(self._rows[index])
+        view = self._view(index)
+        if self._window is None:
+            arrays = self._frame(source, row, view)
+        else:
+            frames = [self._frame(source, one, view) for one in source.rows_around(row, self._window.offsets())]
+            arrays = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
+        return {
+            **{key: torch.from_numpy(values) for key, values in arrays.items()},
+            **_describe(source, row, index),
+            "hflip": view.flip,
+        }
+
+    def _view(self, index: int) -> View:
+        if self._augmentation is None:
+            return View()
+        return draw_view(self._augmentation, np.random.default_rng([self._augmentation.seed, self._epoch, index]))
+
+    def _frame(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
+        box_px = source.file.read("crops/box_px", row).astype(np.float64)
+        virtual = aim_camera(
+            source.camera, box_px, size_px=self._size_px, zoom=view.zoom, roll_rad=view.roll_rad, shift=view.shift
+        )
+        labels = read_labels(
+            source.file,
+            row,
+            virtual=virtual,
+            body_scales=source.body_scales,
+            n_markers=source.n_markers,
+            simulated=self._simulated,
+        )
+        picture = _see(source, row, virtual)
+        if view.flip:
+            picture = picture[:, ::-1]
+            labels = mirror_labels(labels, source.mirror, size_px=self._size_px)
+        return _arrays(picture, labels, box_px)
+
+
+def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]:
+    shard = source.file
+    picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}")
+    camera_px, picture_px = source.camera.intrinsics_px, shard.read("crops/intrinsics_px", row)
+    # the picture's camera matrix says how it was cut: scale by the focal length, corner by the principal point
+    scale = float(picture_px[0, 0] / camera_px[0, 0])
+    corner_px = camera_px[:2, 2] + 0.5 - (picture_px[:2, 2] + 0.5) / scale
+    return warp_picture(picture, camera=source.camera, virtual=virtual, corner_px=corner_px, scale=scale)
+
+
+def _arrays(picture: NDArray[np.uint8], labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+    rgb_first = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
+    return {
+        "image": rgb_first.astype(np.float32) / np.float32(255.0),
+        "pose3d": labels.points_m,
+        "pose2d": labels.points_px,
+        "joint3d_validity_mask": labels.points_valid.astype(np.float32),
+        "coordinateAngle": labels.coordinates_rad,
+        "coordinateMask": labels.coordinates_valid.astype(np.float32),
+        "boneScale": labels.body_scales,
+        "rootRotMat": labels.root_pose,
+        "bbox": box_px.astype(np.float32),
+    }
+
+
+def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
+    clip, frame = int(source.clips[row]), int(source.clip_frames[row])
+    return {
+        "subject": source.subject,
+        "cameraType": source.camera.name,
+        "videoID": clip,
+        "frame": frame,
+        "localIdx": row,
+        "fileIdx": int(index),
+        "name": f"{ClipId(source.subject, clip)}/{source.camera.name}/{frame:06d}",
+    }
+
+
+def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
+    if not isinstance(shards, (str, Path)):
+        return [Path(shard) for shard in shards]
+    folder = Path(shards)
+    if folder.is_file():
+        return [folder]
+    found = sorted(folder.glob("*.h5"))
+    if not found:
+        raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
+    return found
+
+
+def _is_wanted(source: _Source, selection: Selection) -> bool:
+    return (
+        (selection.split is None or source.file.attribute("split") == selection.split)
+        and (selection.subjects is None or source.subject in selection.subjects)
+        and (selection.cameras is None or source.camera.name in selection.cameras)
+    )
+
+
+def _select_rows(source: _Source, selection: Selection) -> NDArray[np.int64]:
+    if selection.every < 1:
+        raise UsageError(f"every: expected 1 or more, but got {selection.every}")
+    wanted = source.clip_frames % selection.every == 0
+    if selection.clips is not None:
+        wanted &= np.isin(source.clips, list(selection.clips))
+    if selection.used_only:
+        wanted &= source.file.read("frames/used")
+    if selection.solved_only:
+        wanted &= source.file.read("labels/pose_valid")
+    if selection.min_valid > 0.0:
+        wanted &= source.file.read("labels/coordinates_valid").mean(axis=1) >= selection.min_valid
+    return np.flatnonzero(wanted).astype(np.int64)
