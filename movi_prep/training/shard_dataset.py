@@ -3,7 +3,7 @@
 | key | type | shape | content |
 |---|---|---|---|
 | `image` | float32 | (3, s, s) | RGB, 0 to 1, seen by a virtual camera turned to the box |
-| `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | model's joint centres, SMPL joints, markers; m in the virtual camera, px |
+| `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | joint centres, SMPL joints, markers; m in that camera, px |
 | `joint3d_validity_mask` | float32 | (p,) | 1 where the label holds and lies in the picture |
 | `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they hold |
 | `boneScale` | float32 | (b, 3) | body scales relative to the generic model |
