@@ -52,8 +52,14 @@ class NpzArchive:
         if not path.is_file():
             raise MissingError(path, expected="an .npz file", got="no file", remedy="check the path")
         self.path = path
-        with self._damage_told("archive"):
-            self._zip = zipfile.ZipFile(path)
+        # A file of our own: zipfile would keep its one open for as long as a half-read member lives.
+        self._file = path.open("rb")
+        try:
+            with self._damage_told("archive"):
+                self._zip = zipfile.ZipFile(self._file)
+        except InputError:
+            self._file.close()
+            raise
         self.names = tuple(name.removesuffix(".npy") for name in self._zip.namelist())
 
     def __enter__(self) -> Self:
@@ -65,6 +71,7 @@ class NpzArchive:
     ) -> None:
         """Close the file."""
         self._zip.close()
+        self._file.close()
 
     def __contains__(self, name: str) -> bool:
         """Return whether there is an array of this name."""
