@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,7 +39,7 @@ SEXES = ("male", "female", "neutral")
 MIDDLE_PERSON = Phenotype(femininity=0.5, weight=0.62)
 
 
-def build_open_body(wheel: Path, *, seed: int = 0) -> dict[str, NDArray[np.generic]]:
+def build_open_body(wheel: Path, *, seed: int = 0) -> dict[str, Any]:
     """Return the arrays of the compact file.
 
     Args:
@@ -56,7 +56,7 @@ def build_open_body(wheel: Path, *, seed: int = 0) -> dict[str, NDArray[np.gener
     shaper = _shaper(source, mesh, weights)
     spaces = {sex: sample_shape_space(shaper, sex, np.random.default_rng(seed)) for sex in SEXES}
     middle_m, middle_joints_m = shaper(MIDDLE_PERSON)
-    arrays: dict[str, NDArray[np.generic]] = {
+    arrays: dict[str, Any] = {
         "faces": mesh.faces.astype(np.uint16),
         "face_regions": label_faces(middle_m, middle_joints_m, weights, mesh.faces),
         "region_names": np.array(REGIONS),

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -147,10 +147,10 @@ def _rows_of_sum_one(
     """Return a matrix from its triplets; the rounding of the stored values is divided out of each row."""
     matrix = np.zeros(shape)
     matrix[compact[f"{name}_rows"], compact[f"{name}_columns"]] = compact[f"{name}_values"]
-    return matrix / matrix.sum(axis=1, keepdims=True)
+    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
 
 
-def _smplh_arrays(body: OpenBody) -> dict[str, NDArray[np.generic]]:
+def _smplh_arrays(body: OpenBody) -> dict[str, Any]:
     """Return the arrays of an extended SMPL+H file, SMPL's own 24 joints (`*_prior`, `J`) among them."""
     regressor24 = np.vstack([body.joint_regressor[:_N_BODY_JOINTS], body.joint_regressor[list(_HAND_ROOTS)]])
     hand_weights = [body.skinning_weights[:, hand].sum(axis=1) for hand in _HANDS]

@@ -97,6 +97,7 @@ _FRONT_HEIGHTS = {"CLAV": 0.86, "STRN": 0.48}
 RIG_POINTS = {
     "head_top": ("head", "tail"),
     "big_toe": ("toe1-1.L", "head"),
+    "big_toe_knuckle": ("toe1-2.L", "head"),
     "small_toe": ("toe5-1.L", "head"),
     "thumb": ("finger1-3.L", "tail"),
     "index": ("finger2-3.L", "tail"),
@@ -125,7 +126,7 @@ class Figure:
 
     def joint(self, name: str) -> NDArray[np.float64]:
         """Return the (3,) position of a joint."""
-        return self.joints_m[JOINT_INDEX[name]]
+        return np.asarray(self.joints_m[JOINT_INDEX[name]])
 
     def skin(self, origin_m: ArrayLike, direction: ArrayLike) -> NDArray[np.float64]:
         """Return the (3,) point where a ray from inside leaves the body."""
@@ -200,16 +201,17 @@ def _leg(figure: Figure) -> dict[str, NDArray[np.float64]]:
     foot_length_m = ball[2] - ankle[2]
     floor_m = figure.skin_m[:, 1].min()
     heel_height_m = floor_m + 0.36 * (ankle[1] - floor_m)
-    toe_height_m = floor_m + 0.4 * (big_toe[1] - floor_m)
+    knuckle = figure.rig_points_m["big_toe_knuckle"]
+    toe_height_m = floor_m + 0.7 * (knuckle[1] - floor_m)
     return {
         "KNE": figure.skin(knee, (1, 0.1, 0)),
         "KNI": figure.skin(knee, (-1, 0, 0)),
-        "ANK": figure.skin(ankle, (1, 0.09, 0)),
-        "ANI": figure.skin([ankle[0], floor_m + 1.3 * (ankle[1] - floor_m), ankle[2] - 0.006], (-1, 0, 0)),
+        "ANK": figure.skin(ankle, (1, 0.15, 0)),
+        "ANI": figure.skin([ankle[0], floor_m + 1.33 * (ankle[1] - floor_m), ankle[2] - 0.006], (-1, 0, 0)),
         "HEE": figure.skin([ankle[0] + 0.015, heel_height_m, ankle[2]], (0, 0, -1)),
         "MT1": figure.skin([big_toe[0], big_toe[1], ball[2]], (-1, 0.2, 0)),
         "MT5": figure.skin([small_toe[0], small_toe[1], ball[2] - 0.08 * foot_length_m], (1, 0.2, 0)),
-        "TOE": figure.skin([big_toe[0] - 0.006, toe_height_m, ball[2] + 0.35 * foot_length_m], (0, 1, 0)),
+        "TOE": figure.skin([knuckle[0], toe_height_m, ball[2] + 0.38 * foot_length_m], (-1, 0.3, 0)),
     }
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.errors import InternalError
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -14,6 +16,9 @@ def hit_surface(
     vertices_m: NDArray[np.float64], faces: NDArray[np.int64], origin_m: ArrayLike, direction: ArrayLike
 ) -> NDArray[np.float64]:
     """Return the (3,) point, metres, where a ray from inside a closed mesh first leaves it.
+
+    Raises:
+        InternalError: the ray meets no triangle, or begins outside the mesh.
 
     Möller and Trumbore, "Fast, minimum storage ray/triangle intersection", J. Graphics Tools 2(1), 1997.
     """
@@ -30,4 +35,9 @@ def hit_surface(
         distance_m = np.einsum("fi,fi->f", edge2, q) / determinant
         slack = 1e-4  # a ray through a shared edge must meet one of the two triangles
         met = (u >= -slack) & (v >= -slack) & (u + v <= 1 + slack) & (distance_m > 1e-6)
-    return origin + heading * distance_m[met].min()
+    if not met.any():
+        raise InternalError(f"a ray from {origin} along {heading} misses the body")
+    first = np.flatnonzero(met)[distance_m[met].argmin()]
+    if heading @ np.cross(edge1[first], edge2[first]) < 0:
+        raise InternalError(f"a ray from {origin} along {heading} begins outside the body")
+    return np.asarray(origin + heading * distance_m[first])

@@ -96,7 +96,7 @@ def _principal_directions(centred_m: NDArray[np.float64], mean_m: NDArray[np.flo
     directions = (mixtures[:, order].T @ flat) / np.sqrt(len(flat) - 1)
     directions = directions.reshape(N_SHAPE_DIRECTIONS, *mean_m.shape)
     signs = [1.0 if _stature_m(mean_m + step) >= _stature_m(mean_m - step) else -1.0 for step in directions]
-    return np.einsum("k,kni->nik", signs, directions)
+    return np.asarray(np.einsum("k,kni->nik", signs, directions))
 
 
 def _stature_m(vertices_m: NDArray[np.float64]) -> float:

@@ -104,6 +104,7 @@ _LEANINGS: dict[str, tuple[tuple[float, tuple[float, float, float]], ...]] = {
     "head": ((0.6, (0, 0, 1)),),
     "hip": ((-0.6, (1, 0, 0)), (0.30, (0, 0, 1))),
     "knee": ((0.15, (1, 0, 0)),),
+    "foot": ((0.45, (0, -1, 0)),),
     "ankle": ((0.35, (-1, 0, 0)),),
 }
 
@@ -154,4 +155,4 @@ def skinning_weights(source: MakeHuman) -> NDArray[np.float64]:
     for bone, pairs in source.bone_weights.items():
         on_skin = pairs[pairs[:, 0] < source.n_skin]
         np.add.at(weights[:, followed[bone]], on_skin[:, 0].astype(int), on_skin[:, 1])
-    return weights / weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -36,8 +36,8 @@ _STRETCH: dict[str, tuple[float, float, float]] = {
     "wrist": (1.04, 1.04, 1.06),
     "hip": (1.0, 0.985, 1.0),
     "knee": (1.13, 0.975, 1.0),
-    "ankle": (1.03, 1.08, 1.02),
-    "foot": (1.0, 1.0, 1.15),
+    "ankle": (1.09, 1.08, 1.02),
+    "foot": (0.97, 1.0, 1.15),
 }
 # The clavicles rise and come forward when the arms are held level.
 _COLLAR_RAISE_RAD, _COLLAR_FORWARD_RAD = 0.6, 0.1
@@ -77,7 +77,7 @@ def _stretches() -> NDArray[np.float64]:
     for index, joint in enumerate(JOINTS):
         inherited = factors[joint.parent] if joint.name[-1] in "123" and "_" in joint.name else np.ones(3)
         factors[index] = _STRETCH.get(joint.name.rpartition("_")[2], inherited)
-    return np.einsum("ki,ij->kij", factors, np.eye(3))
+    return np.asarray(np.einsum("ki,ij->kij", factors, np.eye(3)))
 
 
 def _turns(joints_m: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,7 +93,7 @@ def _turns(joints_m: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _turn_leg(turns: NDArray[np.float64], joints_m: NDArray[np.float64], side: str, outward: float) -> None:
     def at(name: str) -> NDArray[np.float64]:
-        return joints_m[JOINT_INDEX[f"{side}_{name}"]]
+        return np.asarray(joints_m[JOINT_INDEX[f"{side}_{name}"]])
 
     turns[JOINT_INDEX[f"{side}_hip"]] = _rotation_between(at("knee") - at("hip"), (outward * 0.1, -1, -0.04))
     turns[JOINT_INDEX[f"{side}_knee"]] = _rotation_between(at("ankle") - at("knee"), (-outward * 0.02, -1, -0.085))
@@ -103,7 +103,7 @@ def _turn_leg(turns: NDArray[np.float64], joints_m: NDArray[np.float64], side: s
 
 def _turn_arm(turns: NDArray[np.float64], joints_m: NDArray[np.float64], side: str, outward: float) -> None:
     def at(name: str) -> NDArray[np.float64]:
-        return joints_m[JOINT_INDEX[f"{side}_{name}"]]
+        return np.asarray(joints_m[JOINT_INDEX[f"{side}_{name}"]])
 
     hand = _rotation_between(at("middle1") - at("wrist"), (outward, 0, 0))
     across_palm = np.cross(hand @ (at("index1") - at("wrist")), hand @ (at("pinky1") - at("wrist"))) * outward
@@ -128,7 +128,7 @@ def _rotation_between(
     a, b = start / np.linalg.norm(start), np.asarray(end, float) / np.linalg.norm(end)
     x, y, z = np.cross(a, b)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + a @ b)
+    return np.asarray(np.eye(3) + cross + cross @ cross / (1 + a @ b))
 
 
 def _rotation_x(angle_rad: float) -> NDArray[np.float64]:
