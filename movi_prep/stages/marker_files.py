@@ -1,0 +1,297 @@
+"""Scaling and inverse kinematics of any marker file: real motion capture, and OpenSim's own set-ups.
+
+| call                   | reads                                              | writes                                    |
+|------------------------|----------------------------------------------------|-------------------------------------------|
+| `solve_marker_files`   | static and moving .trc, model, scale and IK set-up | `WORK/models/scaled.osim`, `scale.json`,  |
+|                        |                                                    | `WORK/ik/NAME.h5`, `.mot`, `.trc`         |
+| `solve_setup_document` | InverseKinematicsTool document, what it names      | what OpenSim's tool writes                |
+
+Marker files are in OpenSim ground (y up), as OpenSim's own tools take them; their unit row is honoured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError, MoviPrepError, UsageError, list_names
+from movi_prep.formats.ik_file import write_ik_solution
+from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+from movi_prep.formats.scale_file import write_scale_result
+from movi_prep.formats.storage import StorageTable, read_storage, write_storage
+from movi_prep.formats.trc import read_trc, write_trc
+from movi_prep.records.markers import StaticTrial
+from movi_prep.stages.ik import ik_numbers, ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
+from movi_prep.stages.scale import model_and_setup, scale_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from movi_prep.config.ik import SolveSettings
+    from movi_prep.config.root import Config
+    from movi_prep.osim.marker_tracking import Curve
+    from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.setups import IkSetup, ScaleSetup
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one marker file.
+
+    Attributes:
+        marker_file: the file.
+        outputs: files written.
+        numbers: as in the record of a clip.
+        findings: sentences that a person should read.
+        error: why it failed, empty where it did not.
+    """
+
+    marker_file: Path
+    outputs: tuple[Path, ...]
+    numbers: Mapping[str, float | int | str | bool]
+    findings: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class MarkerFilesResult:
+    """What became of a subject: the scaled model, its audit, and each marker file.
+
+    Attributes:
+        outputs: the scaled model and the scale result.
+        numbers: as in the record of a subject.
+        findings: the audit; a failed one is told, and the files are solved all the same, because they were asked for.
+        files: one result per marker file.
+    """
+
+    outputs: tuple[Path, ...]
+    numbers: Mapping[str, float | int | str | bool]
+    findings: tuple[str, ...]
+    files: tuple[FileResult, ...]
+
+
+def solve_marker_files(
+    marker_files: Sequence[Path], config: Config, *, static_file: Path | None = None
+) -> MarkerFilesResult:
+    """Scale the model to the static trial, then solve every marker file; one that fails leaves the others.
+
+    Args:
+        marker_files: moving trials (.trc).
+        config: `work`, `scaling` (model, setup, audit) and `ik` (setup, solver, what is written).
+        static_file: the static trial (.trc); none means the one that the scaling set-up names.
+
+    Raises:
+        UsageError: neither the call nor the set-up names a model or a static trial.
+        InputError: static trial, model or set-ups cannot be used.
+    """
+    scaled_path, result_path = config.work / "models" / "scaled.osim", config.work / "models" / "scale.json"
+    numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
+    setup = read_ik_setup(ik_setup_path(config))
+    scaled = read_scaled_model(scaled_path)
+    return MarkerFilesResult(
+        outputs=(scaled_path, result_path),
+        numbers=numbers,
+        findings=findings,
+        files=tuple(_solve_or_tell(path, scaled, setup, config) for path in marker_files),
+    )
+
+
+def solve_setup_document(document: Path, settings: SolveSettings, *, results_folder: Path | None = None) -> FileResult:
+    """Do what OpenSim's InverseKinematicsTool does with its set-up document, with either solver.
+
+    Args:
+        document: InverseKinematicsTool document (.xml); paths inside count from its folder.
+        settings: which solver, and the landmark rule.
+        results_folder: where results go instead of where the document says.
+
+    Returns:
+        Files written: the motion (.mot, degrees), `NAME_ik_marker_errors.sto` and
+        `NAME_ik_model_marker_locations.sto` as the document asks.
+
+    Raises:
+        InputError: the document names no model or marker file, or one of them cannot be used.
+    """
+    setup = read_ik_setup(document)
+    if setup.model_file is None or setup.marker_file is None:
+        raise InputError(
+            document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
+        )
+    scaled = read_scaled_model(setup.model_file)
+    markers = select_time_range(read_trc(setup.marker_file), setup.time_range_s)
+    curves = read_curves(setup.coordinate_file, scaled)
+    solution, findings = solve_clip(scaled, markers, setup, settings, coordinate_file=curves)
+    outputs = _write_tool_results(solution, setup, results_folder)
+    return FileResult(
+        marker_file=setup.marker_file,
+        outputs=outputs,
+        numbers=ik_numbers(solution, scaled, settings),
+        findings=findings,
+    )
+
+
+def select_time_range(markers: MarkerTrajectories, time_range_s: tuple[float, float]) -> MarkerTrajectories:
+    """Return the rows from the one nearest to the first to the one nearest to the last time, as OpenSim's tool does."""
+    times_s = markers.times_s
+    first, last = max(time_range_s[0], float(times_s[0])), min(time_range_s[1], float(times_s[-1]))
+    if last < first:
+        raise InputError(
+            markers.source,
+            expected=f"samples between {time_range_s[0]:g} and {time_range_s[1]:g} s",
+            got=f"samples from {times_s[0]:g} to {times_s[-1]:g} s",
+            remedy="correct the time range of the set-up",
+        )
+    start, stop = int(np.argmin(np.abs(times_s - first))), int(np.argmin(np.abs(times_s - last)))
+    return markers.rows(slice(start, stop + 1))
+
+
+def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
+    """Return the coordinates of a storage file as functions of time, rad or m; none where there is no file.
+
+    Between samples a quintic spline interpolates, as OpenSim does (GCVSplineSet of degree 5).
+    """
+    if path is None:
+        return {}
+    from scipy.interpolate import make_interp_spline
+
+    table = read_storage(path)
+    rotations = dict(zip(scaled.coordinate_names, scaled.coordinate_is_rotation.tolist(), strict=True))
+    curves: dict[str, Curve] = {}
+    degree = min(5, len(table.times_s) - 1)
+    for column, label in enumerate(table.labels):
+        values = table.values[:, column]
+        if table.in_degrees and rotations.get(label, False):
+            values = np.radians(values)
+        curves[label] = make_interp_spline(table.times_s, values, k=degree)
+    return curves
+
+
+def _scale(
+    config: Config, static_file: Path | None, *, model_path: Path, result_path: Path
+) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
+    from movi_prep.osim.models import add_marker_set, read_model, write_model
+    from movi_prep.osim.scaling import scale_model
+    from movi_prep.osim.solution import prepare_model
+
+    setup = read_scale_setup(_scale_setup_path(config))
+    generic = config.scaling.model or setup.model_file or model_and_setup(config)[0]
+    model = read_model(generic)
+    if setup.marker_set_file is not None:
+        add_marker_set(model, setup.marker_set_file)
+    static = _static_trial(setup, static_file)
+    curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
+    result = scale_model(model, static, setup, config.scaling.audit, coordinate_file=curves)
+    write_model(model_path, model)
+    provenance = {"model": generic.name, "setup": setup.source, "static": static.markers.source}
+    write_scale_result(result_path, result, provenance=provenance)
+    return scale_numbers(result), result.findings
+
+
+def _scale_setup_path(config: Config) -> Path:
+    # A set-up of the user's own may name its model itself; only without both does the packaged pair stand in.
+    return config.scaling.setup if config.scaling.setup is not None else model_and_setup(config)[1]
+
+
+def _static_trial(setup: ScaleSetup, static_file: Path | None) -> StaticTrial:
+    path = static_file or setup.static_file
+    if path is None:
+        raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
+    return StaticTrial(
+        markers=read_trc(path),
+        height_m=setup.height_m or float("nan"),
+        mass_kg=setup.mass_kg or float("nan"),
+        sex=None,
+        mass_source="setup" if setup.mass_kg else "given",
+    )
+
+
+def _solve_or_tell(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
+    try:
+        return _solve_file(path, scaled, setup, config)
+    except MoviPrepError as error:
+        return FileResult(marker_file=path, outputs=(), numbers={}, findings=(), error=str(error))
+
+
+def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
+    # The time range of a set-up belongs to the marker file that it names.
+    own = setup.marker_file is not None and setup.marker_file.name == path.name
+    markers = read_trc(path)
+    markers = select_time_range(markers, setup.time_range_s) if own else markers
+    curves = read_curves(setup.coordinate_file, scaled)
+    solution, findings = solve_clip(scaled, markers, setup, config.ik, coordinate_file=curves)
+    solution_path = config.work / "ik" / f"{path.stem}.h5"
+    provenance = {"markers": str(path), "model": str(scaled.source), "setup": setup.source}
+    write_ik_solution(solution_path, solution, provenance=provenance)
+    outputs = [solution_path]
+    if config.ik.write_mot:
+        outputs.append(solution_path.with_suffix(".mot"))
+        write_storage(outputs[-1], motion_table(solution, name="Coordinates"))
+    if config.ik.write_trc:
+        outputs.append(solution_path.with_suffix(".trc"))
+        write_trc(outputs[-1], model_markers(solution, source=str(path)))
+    return FileResult(
+        marker_file=path,
+        outputs=tuple(outputs),
+        numbers=ik_numbers(solution, scaled, config.ik),
+        findings=findings,
+    )
+
+
+def _write_tool_results(solution: IkSolution, setup: IkSetup, folder: Path | None) -> tuple[Path, ...]:
+    reports = folder or setup.results_folder
+    outputs = []
+    if setup.output_motion_file is not None:
+        outputs.append(folder / setup.output_motion_file.name if folder else setup.output_motion_file)
+        write_storage(outputs[-1], motion_table(solution, name="Coordinates"))
+    if reports is not None and setup.report_errors:
+        outputs.append(reports / f"{setup.name}_ik_marker_errors.sto")
+        write_storage(outputs[-1], _error_table(solution, setup))
+    if reports is not None and setup.report_marker_locations:
+        outputs.append(reports / f"{setup.name}_ik_model_marker_locations.sto")
+        write_storage(outputs[-1], _location_table(solution, setup))
+    if not outputs:
+        raise InputError(
+            setup.source,
+            expected="an <output_motion_file> or a report",
+            got="none of them",
+            remedy=f"name what should be written; coordinates are {list_names(solution.coordinate_names)}",
+        )
+    return tuple(outputs)
+
+
+def _reported(solution: IkSolution, setup: IkSetup) -> tuple[list[int], list[int]]:
+    """Return rows with a pose, and columns of markers that have a task (of weight zero too, as OpenSim has it)."""
+    rows = np.flatnonzero(np.isfinite(solution.coordinates).all(axis=1)).tolist()
+    columns = [column for column, name in enumerate(solution.marker_names) if name in setup.marker_weights]
+    return rows, columns
+
+
+def _error_table(solution: IkSolution, setup: IkSetup) -> StorageTable:
+    rows, columns = _reported(solution, setup)
+    squared = np.nan_to_num(solution.residuals_m()[np.ix_(rows, columns)]) ** 2
+    total = squared.sum(axis=1)
+    values = np.stack([total, np.sqrt(total / max(len(columns), 1)), np.sqrt(squared.max(axis=1))], axis=1)
+    labels = ("total_squared_error", "marker_error_RMS", "marker_error_max")
+    return StorageTable(
+        name="Model Marker Errors from IK",
+        labels=labels,
+        times_s=solution.times_s[rows],
+        values=values,
+        in_degrees=False,
+    )
+
+
+def _location_table(solution: IkSolution, setup: IkSetup) -> StorageTable:
+    rows, columns = _reported(solution, setup)
+    names = [solution.marker_names[column] for column in columns]
+    return StorageTable(
+        name="Model Marker Locations from IK",
+        labels=tuple(f"{name}_{axis}" for name in names for axis in ("tx", "ty", "tz")),
+        times_s=solution.times_s[rows],
+        values=solution.model_markers_m[np.ix_(rows, columns)].reshape(len(rows), -1),
+        in_degrees=False,
+    )
