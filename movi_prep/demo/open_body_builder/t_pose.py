@@ -35,12 +35,12 @@ _STRETCH: dict[str, tuple[float, float, float]] = {
     "elbow": (1.07, 1.2, 1.15),
     "wrist": (1.04, 1.04, 1.06),
     "hip": (1.0, 0.985, 1.0),
-    "knee": (1.13, 0.975, 1.0),
-    "ankle": (1.09, 1.08, 1.02),
-    "foot": (0.97, 1.0, 1.15),
+    "knee": (1.15, 0.975, 1.0),
+    "ankle": (1.06, 1.08, 1.02),
+    "foot": (0.95, 1.0, 1.15),
 }
 # The clavicles rise and come forward when the arms are held level.
-_COLLAR_RAISE_RAD, _COLLAR_FORWARD_RAD = 0.6, 0.1
+_COLLAR_RAISE_RAD, _COLLAR_FORWARD_RAD = 0.54, 0.1
 # The chest leans forward over the pelvis.
 _CHEST_LEAN_RAD = 0.07
 # MakeHuman's neck leans further forward than SMPL's.
