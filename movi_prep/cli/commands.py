@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.flags import config_file_of, settings_of
@@ -98,7 +97,7 @@ def _stages_of(command: str, config: Config) -> tuple[list[Stage], list[str]]:
     Raises:
         UsageError: the command itself cannot work without a part of the data.
     """
-    last = STAGE_COMMANDS[-1] if command == "run" else STAGE_COMMANDS[[*STAGE_COMMANDS].index(command)]  # type: ignore[call-overload]
+    last = next((name for name in STAGE_COMMANDS if name == command), STAGE_COMMANDS[-1])
     stages, notes = [], []
     for entry in entries_of(last, config):
         missing = ", ".join(f"--{part.replace('_', '-')}" for part in missing_parts(entry, config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -15,6 +15,8 @@ from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
 def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
@@ -31,14 +33,25 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
     """
     here = Path.cwd()
     base = here if file is None else file.absolute().parent
-    from_file = {} if file is None else _read_mapping(file)
-    values = _merge(
-        _absolute_paths(Config, {"work": "work", **from_file}, base), _absolute_paths(Config, dict(flags), here)
-    )
+    from_file = {"work": "work"} if file is None else {"work": "work", **_read_mapping(file)}
+    values = _merge(_absolute_paths(Config, from_file, base), _absolute_paths(Config, dict(flags), here))
+    return _validate(Config, values, where=str(file or "command line"))
+
+
+def load_settings(model: type[SettingsType], file: Path) -> SettingsType:
+    """Return settings of one kind from a YAML file of their own.
+
+    Raises:
+        UsageError: the file is missing, is not YAML, or a setting is unknown or out of its limits.
+    """
+    return _validate(model, _absolute_paths(model, _read_mapping(file), file.absolute().parent), where=str(file))
+
+
+def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: str) -> SettingsType:
     try:
-        return Config.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{file or 'command line'}: {_one_line(error)}") from error
+        raise UsageError(f"{where}: {_one_line(error)}") from error
 
 
 def _read_mapping(file: Path) -> dict[str, Any]:
@@ -47,7 +60,7 @@ def _read_mapping(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{file}: expected a configuration file, but {error.strerror}; check --config") from error
+        raise UsageError(f"{file}: expected a configuration file, but {error.strerror}; check the path") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         what = " ".join(str(error).split())
         raise UsageError(f"{file}: expected YAML, but {what}; correct the file") from error

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from distributed import Client, Future
 
+    from movi_prep.config.run import RunSettings
+
 DASK_SETTINGS: dict[str, Any] = {
     # Attempts are counted by the unit itself, only for the one that was in hand; Dask would blame queued ones too.
     "distributed.scheduler.allowed-failures": 1000,
@@ -87,17 +89,15 @@ class DaskExecutor:
 
     Args:
         client: connected to the scheduler.
+        run: says when a worker process is replaced by a fresh one.
         in_flight: how many units are handed to it at once; more than workers, so that an adaptive cluster grows.
-        recycle_units: a worker process is replaced after so many units.
-        recycle_growth_mb: or when its memory has grown by so much since its first unit.
     """
 
-    def __init__(self, client: Client, *, in_flight: int, recycle_units: int, recycle_growth_mb: float) -> None:
+    def __init__(self, client: Client, run: RunSettings, *, in_flight: int) -> None:
         """Keep the client; nothing is submitted yet."""
         self._client = client
         self._in_flight = in_flight
-        self._recycle_units = recycle_units
-        self._recycle_growth_mb = recycle_growth_mb
+        self._run = run
         self._futures: dict[Future, Task] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._usage: dict[str, tuple[int, float]] = {}
@@ -137,7 +137,7 @@ class DaskExecutor:
         process = f"{address} {end.worker}"
         units, first_mb = self._usage.get(process, (0, end.resident_mb))
         self._usage[process] = (units + 1, first_mb)
-        if units + 1 < self._recycle_units and end.resident_mb - first_mb < self._recycle_growth_mb:
+        if units + 1 < self._run.recycle_units and end.resident_mb - first_mb < self._run.recycle_growth_mb:
             return
         self._usage[process] = (-sys.maxsize, float("inf"))
         threading.Thread(target=self._restart, args=(address,), daemon=True).start()
@@ -156,36 +156,34 @@ def execute_on_worker(task: Task) -> tuple[str, UnitEnd]:
 
 
 @contextmanager
-def local_executor(workers: int, *, recycle_units: int, recycle_growth_mb: float) -> Iterator[Executor]:
+def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
     """Start worker processes on this machine, one thread each, and stop them when the block ends."""
     import dask
     from distributed import Client, LocalCluster
 
     settings = {**DASK_SETTINGS, "distributed.nanny.pre-spawn-environ": ONE_THREAD}
-    with dask.config.set(settings), _quiet():
+    with dask.config.set(settings), quiet_dask():
         cluster = LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
         )
         client = Client(cluster, set_as_default=False)
         try:
-            yield DaskExecutor(
-                client, in_flight=2 * workers + 2, recycle_units=recycle_units, recycle_growth_mb=recycle_growth_mb
-            )
+            yield DaskExecutor(client, run, in_flight=2 * workers + 2)
         finally:
-            _close(client, cluster)
+            close_cluster(client, cluster)
 
 
 @contextmanager
-def scheduler_executor(address: str, *, recycle_units: int, recycle_growth_mb: float) -> Iterator[Executor]:
+def scheduler_executor(address: str, run: RunSettings) -> Iterator[Executor]:
     """Use the workers of a Dask scheduler that somebody else runs."""
     import dask
 
-    with dask.config.set(DASK_SETTINGS), _quiet():
+    with dask.config.set(DASK_SETTINGS), quiet_dask():
         client = _connect(address)
         try:
-            yield DaskExecutor(client, in_flight=1000, recycle_units=recycle_units, recycle_growth_mb=recycle_growth_mb)
+            yield DaskExecutor(client, run, in_flight=1000)
         finally:
-            _close(client, None)
+            close_cluster(client, None)
 
 
 def _connect(address: str) -> Client:
@@ -200,7 +198,7 @@ def _connect(address: str) -> Client:
         ) from error
 
 
-def _close(client: Client, cluster: Any) -> None:
+def close_cluster(client: Client, cluster: Any) -> None:
     """Stop everything within seconds, whatever is still running on the workers."""
     for part in (client, cluster):
         if part is not None:
@@ -209,7 +207,7 @@ def _close(client: Client, cluster: Any) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_dask() -> Iterator[None]:
     """Keep Dask's own messages off the screen: what matters to a run is in its records."""
     logger = logging.getLogger("distributed")
     before = logger.level

@@ -133,9 +133,8 @@ def remember(prepared: Prepared) -> None:
 def open_executor(config: Config, n_units: int) -> AbstractContextManager[Executor]:
     """Return the executor that a configuration names, started when entered."""
     run = config.run
-    limits = {"recycle_units": run.recycle_units, "recycle_growth_mb": run.recycle_growth_mb}
     if run.scheduler is not None:
-        return scheduler_executor(run.scheduler, **limits)
+        return scheduler_executor(run.scheduler, run)
     if run.executor == "serial":
         return _serial()
     if run.executor == "slurm":
@@ -143,7 +142,7 @@ def open_executor(config: Config, n_units: int) -> AbstractContextManager[Execut
 
         return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run)
     workers = run.workers or len(os.sched_getaffinity(0))
-    return local_executor(min(workers, max(n_units, 1)), **limits)
+    return local_executor(min(workers, max(n_units, 1)), run)
 
 
 @contextmanager

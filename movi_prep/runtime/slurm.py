@@ -1,0 +1,101 @@
+"""Workers as SLURM jobs: the same units, on as many nodes as the queue gives."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from movi_prep.config.load import load_settings
+from movi_prep.config.slurm import SlurmProfile
+from movi_prep.errors import UsageError
+from movi_prep.formats.packaged import packaged_path
+from movi_prep.runtime.executors import DASK_SETTINGS, DaskExecutor, close_cluster, quiet_dask
+from movi_prep.runtime.process import ONE_THREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from movi_prep.config.run import RunSettings
+    from movi_prep.runtime.executors import Executor
+
+
+def read_profile(file: Path | None) -> SlurmProfile:
+    """Return a cluster profile; None means the packaged one."""
+    return load_settings(SlurmProfile, file or packaged_path("pipelines", "slurm.yaml"))
+
+
+@contextmanager
+def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) -> Iterator[Executor]:
+    """Start a scheduler here and adaptive workers as SLURM jobs; cancel the jobs when the block ends.
+
+    Raises:
+        UsageError: there is no SLURM on this machine.
+    """
+    import dask
+    from dask_jobqueue import SLURMCluster
+    from distributed import Client
+
+    if shutil.which("sbatch") is None:
+        raise UsageError(
+            "executor slurm: expected `sbatch` on this machine, but there is none; run on a login node of the cluster, "
+            "or use --executor local"
+        )
+    jobs = math.ceil(run.workers / profile.processes) if run.workers else profile.maximum_jobs
+    log_folder.mkdir(parents=True, exist_ok=True)
+    with dask.config.set(DASK_SETTINGS), quiet_dask():
+        cluster = SLURMCluster(**cluster_arguments(profile, log_folder))
+        client = Client(cluster, set_as_default=False)
+        try:
+            cluster.adapt(minimum_jobs=min(profile.minimum_jobs, jobs), maximum_jobs=jobs, interval="2s", wait_count=5)
+            yield DaskExecutor(client, run, in_flight=4 * jobs * profile.processes)
+        finally:
+            close_cluster(client, cluster)
+
+
+def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]:
+    """Return the arguments of `dask_jobqueue.SLURMCluster`.
+
+    Raises:
+        UsageError: nothing of the walltime is left to work in.
+    """
+    lifetime_s = seconds_of(profile.walltime) - profile.retire_before_s - profile.stagger_s
+    if lifetime_s <= 0:
+        raise UsageError(
+            f"cluster profile: expected a walltime longer than retire_before_s + stagger_s "
+            f"({profile.retire_before_s} + {profile.stagger_s} s), but got {profile.walltime}; ask for more"
+        )
+    return {
+        "queue": profile.queue,
+        "account": profile.account,
+        "cores": profile.processes,
+        "processes": profile.processes,
+        "memory": profile.memory,
+        "walltime": profile.walltime,
+        "interface": profile.interface,
+        "python": sys.executable,
+        "job_name": "movi-prep",
+        "job_extra_directives": list(profile.directives),
+        "job_script_prologue": [*worker_environment(), *profile.prologue],
+        "worker_extra_args": ["--lifetime", f"{lifetime_s}s", "--lifetime-stagger", f"{profile.stagger_s}s"],
+        "log_directory": str(log_folder),
+        "scheduler_options": {"dashboard_address": None},
+    }
+
+
+def worker_environment() -> list[str]:
+    """Return shell lines that give a job what a local worker gets from its parent: Dask's settings, one thread."""
+    names = {
+        f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": value for name, value in DASK_SETTINGS.items()
+    }
+    return [f'export {name}="{value}"' for name, value in (*names.items(), *ONE_THREAD.items())]
+
+
+def seconds_of(walltime: str) -> int:
+    """Return the seconds of a SLURM time, `[days-]hours:minutes:seconds`."""
+    days, _, clock = walltime.rpartition("-")
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
