@@ -1,10 +1,10 @@
 """Scaling and inverse kinematics of any marker file: real motion capture, and OpenSim's own set-ups.
 
-| call                   | reads                                              | writes                                    |
-|------------------------|----------------------------------------------------|-------------------------------------------|
-| `solve_marker_files`   | static and moving .trc, model, scale and IK set-up | `WORK/models/scaled.osim`, `scale.json`,  |
-|                        |                                                    | `WORK/ik/NAME.h5`, `.mot`, `.trc`         |
-| `solve_setup_document` | InverseKinematicsTool document, what it names      | what OpenSim's tool writes                |
+| call                   | reads                                               | writes                            |
+|------------------------|-----------------------------------------------------|-----------------------------------|
+| `solve_marker_files`   | static and moving .trc, model, scale and IK set-ups | `models/scaled.osim`, `scale.json`,|
+|                        |                                                     | `ik/NAME.h5`, `.mot`, `.trc`      |
+| `solve_setup_document` | InverseKinematicsTool document, what it names       | what OpenSim's tool writes        |
 
 Marker files are in OpenSim ground (y up), as OpenSim's own tools take them; their unit row is honoured.
 """
