@@ -2,8 +2,69 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from movi_prep.config.base import Settings
 
 
 class ConvergedSettings(Settings):
-    """How the converged solver iterates."""
+    """How the converged solver iterates, what it adds to the markers, and what it reports.
+
+    Defaults are measured: `python -m benchmarks.converged_ik` shows what they give.
+    """
+
+    engine: Literal["numba", "numpy"] = "numba"
+    """Compiled kernels, or the same recursions in NumPy (a hundred times slower; needs no compiler)."""
+
+    step_tolerance: float = Field(default=1e-6, gt=0, le=1e-2)
+    """A frame has converged when no unknown moves by more than this any further, rad or m."""
+
+    iteration_limit: int = Field(default=30, ge=1, le=1000)
+    """Newton iterations per frame; a frame that needs more is tried again from its neighbours."""
+
+    marker_noise_m: float = Field(default=0.005, gt=0, le=0.1)
+    """Standard deviation of a marker of average weight, metres: the noise that posterior deviations refer to."""
+
+    prior_strength: float = Field(default=0.1, ge=0, le=10)
+    """Pull towards the model's default pose: 1 is a prior whose standard deviation is a quarter of each range at
+    `marker_noise_m`, 0 switches it off. The root has none. It decides only what markers leave open."""
+
+    temporal_weight: float = Field(default=1e-6, ge=0, le=1e-2)
+    """Weight of the squared step from the frame solved before, m^2/rad^2; 0 switches it off. It keeps directions that
+    no marker sees still; it is no smoother."""
+
+    tracks: Literal["both", "forward"] = "both"
+    """Follow each clip forward only, or also backward from an independent start at its end, and join the two."""
+
+    switching_weight: float = Field(default=1e-6, ge=0, le=1)
+    """What the joined path pays for the squared change between two frames, m^2/rad^2."""
+
+    restart_gap: int = Field(default=24, ge=1)
+    """After this many frames without a pose the next one starts anew instead of from the last pose, samples."""
+
+    observability: bool = True
+    """Whether posterior deviations and ranks are computed for every frame."""
+
+    unseen_std_rad: float = Field(default=0.5, gt=0)
+    """A coordinate whose median posterior deviation is above this (rad or m) is named as not seen."""
+
+    mask_unseen: bool = False
+    """Whether labels are masked, frame by frame, where the posterior deviation is above `unseen_std_rad`."""
+
+    suspect_rms_m: float = Field(default=0.05, gt=0)
+    """A frame with a weighted marker RMS above this is suspect: no human motion gives it, metres."""
+
+    suspect_residual_m: float = Field(default=0.25, gt=0)
+    """A frame in which one tracked marker misses by more than this is suspect, metres."""
+
+    swap_residual_m: float = Field(default=0.05, gt=0)
+    """A left and right pair that misses by more than this, and by less than half of it when exchanged, is reported as
+    swapped, metres."""
+
+    verify_frames: int = Field(default=8, ge=0)
+    """How many frames of every clip are put back into OpenSim; 0 switches the check off."""
+
+    verify_tolerance_m: float = Field(default=1e-8, gt=0)
+    """How far OpenSim's markers and constraints may be from ours, m (or rad)."""

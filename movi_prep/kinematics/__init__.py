@@ -1,1 +1,5 @@
 """The kinematic tree as arrays and the solver on it (no OpenSim import)."""
+
+from movi_prep.kinematics.solve import ConvergedSolution, CoordinateTask, solve_inverse_kinematics
+
+__all__ = ["ConvergedSolution", "CoordinateTask", "solve_inverse_kinematics"]

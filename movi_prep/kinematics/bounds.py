@@ -55,7 +55,7 @@ def _pull_back(tree: KinematicTree, follower: int, leader: int, bounds: NDArray[
 
     def excess(argument: NDArray[np.float64]) -> NDArray[np.float64]:
         value = _follow(tree, follower, leader, argument)
-        return np.maximum(low - value, value - high)
+        return np.asarray(np.maximum(low - value, value - high))
 
     name = tree.coordinate_names[follower]
     grid = np.linspace(max(bounds[0], -_SEARCH), min(bounds[1], _SEARCH), _SEARCH_POINTS)

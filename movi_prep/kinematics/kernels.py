@@ -53,6 +53,8 @@ UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = 0, 1, 2, 3
 _SMALLEST_NEWTON_PIVOT = 1e-5
 _SMALLEST_PIVOT = 1e-14
 _LARGEST_DAMPING = 1e8
+# A pivot of the observability matrix below this multiple of its weak prior is a direction no marker sees.
+_NULL_PIVOT = 1e3
 # Passes of the active set: after the second number no bound is released any more, so the search ends.
 _BOX_PASSES, _RELEASE_PASSES = 25, 15
 # Newton's matrix is only asked for once steps are this small (rad or m); further out it is rarely positive.
@@ -148,14 +150,27 @@ def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
     )
 
 
+_FLAGS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "arcp", "nsz", "reassoc"},
+}
+
+
 def _compiled(function: _Kernel) -> _Kernel:
-    """Compile on first call, cached on disk, without the interpreter's lock."""
-    decorate = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz", "reassoc"})
-    compiled: _Kernel = decorate(function)
-    return compiled
+    """Compile on the first call from Python, cached on disk, without the interpreter's lock."""
+    kernel: _Kernel = numba.njit(**_FLAGS)(function)
+    return kernel
 
 
-@_compiled
+def _inner(function: _Kernel) -> _Kernel:
+    """Compile for calls from other kernels alone: half the compile time goes into wrappers for Python."""
+    kernel: _Kernel = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_FLAGS)(function)
+    return kernel
+
+
+@_inner
 def _function(functions, which, argument):
     """Value, first and second derivative."""
     first = functions.first_piece[which]
@@ -174,7 +189,7 @@ def _function(functions, which, argument):
     return value, slope, 2.0 * half_bend
 
 
-@_compiled
+@_inner
 def _move_coordinates(functions, motion, pose, x):
     """Moving coordinates with their first and second derivative by the unknown that leads them."""
     for k in range(motion.n_unknowns):
@@ -187,7 +202,7 @@ def _move_coordinates(functions, motion, pose, x):
         pose.curve[k] = bend * rate * rate + slope * pose.curve[leader]
 
 
-@_compiled
+@_inner
 def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
     """Rotation matrix (row by row) after a turn about direction d, and the direction in ground."""
     if kind == _ABOUT_X:
@@ -226,7 +241,7 @@ def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
     )
 
 
-@_compiled
+@_inner
 def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
     """Add one axis to its mobility: rate times the unit twist, and to s'' the curve and the bracket."""
     ax, ay, az, bx, by, bz = twist[0], twist[1], twist[2], twist[3], twist[4], twist[5]
@@ -245,7 +260,7 @@ def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
     twist[5] = bz + rate * vz
 
 
-@_compiled
+@_inner
 def _parent_pose(motion, pose, centroid, node):
     """Rotation (row by row) and origin of a node before its axes move, about the centroid."""
     p, c, t = motion.parent[node], motion.rotation[node], motion.position[node]
@@ -269,7 +284,7 @@ def _parent_pose(motion, pose, centroid, node):
     )
 
 
-@_compiled
+@_inner
 def _place_nodes(functions, motion, pose, centroid, x):
     """Forward kinematics: pose of every node and twist of every mobility, about the centroid."""
     _move_coordinates(functions, motion, pose, x)
@@ -306,7 +321,7 @@ def _place_nodes(functions, motion, pose, centroid, x):
         o[0], o[1], o[2] = ox, oy, oz
 
 
-@_compiled
+@_inner
 def _gather_markers(markers, pose, scene, moments):
     """Fill each node's own m, h, A, F, Q; return the weighted sum of squared errors."""
     total = 0.0
@@ -340,7 +355,7 @@ def _gather_markers(markers, pose, scene, moments):
     return total
 
 
-@_compiled
+@_inner
 def _momenta(b, t):
     """(n_j, l_j): the composite body's momentum under a mobility's twist."""
     wx, wy, wz, vx, vy, vz = t[0], t[1], t[2], t[3], t[4], t[5]
@@ -356,7 +371,7 @@ def _momenta(b, t):
     )
 
 
-@_compiled
+@_inner
 def _second_moment(b, t):
     """z_j of the second-order term."""
     wx, wy, wz, vx, vy, vz = t[0], t[1], t[2], t[3], t[4], t[5]
@@ -369,7 +384,7 @@ def _second_moment(b, t):
     )
 
 
-@_compiled
+@_inner
 def _add_pairs(pattern, model, twist, slot, second, mobility, b):
     """Matrix entries of one mobility with itself and with those between it and ground."""
     matrix, t = model.gauss_newton[slot], twist[mobility]
@@ -390,7 +405,7 @@ def _add_pairs(pattern, model, twist, slot, second, mobility, b):
         more[entry] += factor * (s[0] * zx + s[1] * zy + s[2] * zz)
 
 
-@_compiled
+@_inner
 def _clear(model, slot, second):
     n = model.gradient.shape[1]
     for j in range(n):
@@ -402,7 +417,7 @@ def _clear(model, slot, second):
                 model.second_order[slot, k] = 0.0
 
 
-@_compiled
+@_inner
 def _sweep(pattern, pose, moments, model, slot, second):
     """Gradient and matrices of the marker term, leaf to root."""
     _clear(model, slot, second)
@@ -424,7 +439,7 @@ def _sweep(pattern, pose, moments, model, slot, second):
                 model.second_order[slot, pattern.diagonal[u]] += bent
 
 
-@_compiled
+@_inner
 def _add_priors(pattern, pose, scene, model, tasks, x, slot, second):
     """Add prior, temporal and task terms; return their sum of weighted squares."""
     total, g, matrix = 0.0, model.gradient[slot], model.gauss_newton[slot]
@@ -446,16 +461,19 @@ def _add_priors(pattern, pose, scene, model, tasks, x, slot, second):
 
 @_compiled
 def evaluate(plan, work, tasks, slot, second):
-    """Return f at work.x[slot]; fill its gradient and matrices (lower, by column, in elimination order)."""
+    """Return f at work.x[slot] and its marker part; fill gradient and matrices.
+
+    Matrices are stored lower, by column, in elimination order: entry (row, column) at column * x + row.
+    """
     x = work.x[slot]
     _place_nodes(plan.functions, plan.motion, work.pose, work.scene.centroid, x)
-    total = _gather_markers(plan.markers, work.pose, work.scene, work.moments)
+    markers = _gather_markers(plan.markers, work.pose, work.scene, work.moments)
     _sweep(plan.pattern, work.pose, work.moments, work.model, slot, second)
-    total += _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, x, slot, second)
-    return 0.5 * total
+    priors = _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, x, slot, second)
+    return 0.5 * (markers + priors), 0.5 * markers
 
 
-@_compiled
+@_inner
 def _load_factor(order, model, system, slot, second, damping):
     """Copy the matrix to be factored and the right-hand side."""
     n, factor, y = order.shape[0], system.factor, system.solved
@@ -472,7 +490,7 @@ def _load_factor(order, model, system, slot, second, damping):
         y[j] = -g[order[j]]
 
 
-@_compiled
+@_inner
 def _fix_bound(order, system):
     """Take the bound unknowns' given steps to the right-hand side; make their rows those of the identity."""
     n, factor, y = order.shape[0], system.factor, system.solved
@@ -493,7 +511,7 @@ def _fix_bound(order, system):
             factor[j * n + j] = 1.0
 
 
-@_compiled
+@_inner
 def _eliminate_block(elimination, system, block, diagonal, smallest):
     """Eliminate the columns of one block among themselves; false where a pivot is not positive."""
     n, factor, y = elimination.order.shape[0], system.factor, system.solved
@@ -514,7 +532,7 @@ def _eliminate_block(elimination, system, block, diagonal, smallest):
     return True
 
 
-@_compiled
+@_inner
 def _update_below(elimination, factor, y, block):
     """Subtract one block's outer product from the columns below it, up to four columns at once."""
     n, first = elimination.order.shape[0], elimination.first_column[block]
@@ -545,7 +563,7 @@ def _update_below(elimination, factor, y, block):
                     below[k] -= f0 * a0[k] + f1 * a1[k] + f2 * a2[k] + f3 * a3[k]
 
 
-@_compiled
+@_inner
 def _substitute_back(elimination, system):
     n, factor, y = elimination.order.shape[0], system.factor, system.solved
     for block in range(elimination.first_column.shape[0] - 2, -1, -1):
@@ -594,7 +612,7 @@ def find_multipliers(elimination, model, system, slot, second, damping):
         out[u] += total
 
 
-@_compiled
+@_inner
 def _guess_sides(plan, system, x, g, keep):
     """Bound unknowns to begin with: those pushed out of their range, and (keep) those held before."""
     for u in range(x.shape[0]):
@@ -606,7 +624,7 @@ def _guess_sides(plan, system, x, g, keep):
         system.side[u], system.step[u] = side, 0.0
 
 
-@_compiled
+@_inner
 def _bind_violators(plan, system, x):
     count = 0
     for u in range(x.shape[0]):
@@ -621,7 +639,7 @@ def _bind_violators(plan, system, x):
     return count
 
 
-@_compiled
+@_inner
 def _release_wrong(elimination, model, system, slot, second, damping):
     """Free the bound unknowns whose multiplier pulls inwards; return how many."""
     held = 0
@@ -638,7 +656,7 @@ def _release_wrong(elimination, model, system, slot, second, damping):
     return count
 
 
-@_compiled
+@_inner
 def _solve_box(plan, model, system, x, slot, second, damping):
     """Minimise the quadratic model inside the bounds (primal active set, Nocedal & Wright 2006, 16.5).
 
@@ -658,7 +676,7 @@ def _solve_box(plan, model, system, x, slot, second, damping):
     return True
 
 
-@_compiled
+@_inner
 def _try_step(plan, step, x, tried):
     """Write the next point, inside the bounds; return its largest change."""
     largest = 0.0
@@ -670,7 +688,7 @@ def _try_step(plan, step, x, tried):
 
 @_compiled
 def solve_frame(plan, work, tasks, rules):
-    """Minimise f from work.x[0]; leave the result there. Returns (how it ended, iterations).
+    """Minimise f from work.x[0]; leave the result there. Returns (how it ended, iterations, f before the last step).
 
     The last step is applied without evaluating again, once it, or the one that its rate of convergence
     foretells, is below the tolerance.
@@ -681,7 +699,7 @@ def solve_frame(plan, work, tasks, rules):
     ended, iteration, fallback = ITERATION_LIMIT, 0, False
     while iteration < rules.iteration_limit:
         if tried_slot >= 0:
-            tried = evaluate(plan, work, tasks, tried_slot, tried_second)
+            tried, _ = evaluate(plan, work, tasks, tried_slot, tried_second)
             if tried <= value * (1.0 + 1e-13) + 1e-26:
                 slot, value, second, before = tried_slot, tried, tried_second, largest
                 damping = 0.1 * damping if damping > 1e-8 else 0.0
@@ -709,7 +727,7 @@ def solve_frame(plan, work, tasks, rules):
         tried_slot, tried_second = 1 - slot, rules.newton and largest < _NEWTON_RANGE
     for u in range(work.x.shape[1]):
         work.x[0, u] = work.x[slot, u]
-    return ended, iteration
+    return ended, iteration, value
 
 
 @_compiled
@@ -736,7 +754,7 @@ def load_frame(scene, tasks, positions, weights, frame):
         scene.task_target[task] = tasks.target[frame, task]
 
 
-@_compiled
+@_inner
 def _load_priors(scene, prior_centre, prior_weight, anchor, anchor_weight):
     """Prior and temporal term as one: the sum of two quadratics about their common centre."""
     for u in range(prior_weight.shape[0]):
@@ -756,14 +774,15 @@ def track(plan, work, tasks, rules, data, prior, first, end, direction, out, oth
         data: (n, m, 3) positions in plan order, (m,) weights, (n,) bool frames that can be solved.
         prior: (x,) centre and (x,) weight.
         first, end, direction: frames first, first + direction, ... up to but without `end`.
-        out: (n, x) unknowns, (n,) how each ended, (n,) iterations, (n,) frame of the anchor or -1; written.
+        out: (n, x) unknowns, (n,) how each ended, (n,) iterations, (n,) frame of the temporal anchor or -1,
+            (n,) values of f; written.
         other: (n, x) unknowns and (n,) ends of an earlier track; where this one meets it for three frames, it stops.
 
     Returns:
         The frame after the last one solved.
     """
     positions, weights, solvable = data
-    unknowns, ends, iterations, anchors = out
+    unknowns, ends, iterations, anchors, values = out
     other_unknowns, other_ends = other
     solved_in_row, met, frame = 0, 0, first
     while frame != end:
@@ -780,7 +799,7 @@ def track(plan, work, tasks, rules, data, prior, first, end, direction, out, oth
                     guess = 2.0 * anchor[u] - unknowns[frame - 2 * direction, u]
                 work.x[0, u] = min(max(guess, plan.lower[u]), plan.upper[u])
         _load_priors(work.scene, prior[0], prior[1], anchor, anchor_weight)
-        ends[frame], iterations[frame] = solve_frame(plan, work, tasks, rules)
+        ends[frame], iterations[frame], values[frame] = solve_frame(plan, work, tasks, rules)
         anchors[frame] = frame - direction if anchor_weight > 0.0 else -1
         for u in range(unknowns.shape[1]):
             unknowns[frame, u] = work.x[0, u]
@@ -792,7 +811,7 @@ def track(plan, work, tasks, rules, data, prior, first, end, direction, out, oth
     return frame
 
 
-@_compiled
+@_inner
 def _meets(unknowns, other_unknowns, other_ends, frame, tolerance):
     largest = np.inf
     if other_ends[frame] == CONVERGED:
@@ -800,3 +819,80 @@ def _meets(unknowns, other_unknowns, other_ends, frame, tolerance):
         for u in range(unknowns.shape[1]):
             largest = max(largest, abs(unknowns[frame, u] - other_unknowns[frame, u]))
     return largest < tolerance
+
+
+@_inner
+def _invert_diagonal(elimination, factor, inverse):
+    """Entries of H^-1 on the factor's pattern (Takahashi 1973), from the last column to the first."""
+    n = elimination.order.shape[0]
+    for j in range(n - 1, -1, -1):
+        first, end, pivot = elimination.first_row[j], elimination.first_row[j + 1], factor[j * n + j]
+        own = 1.0 / pivot
+        for row in range(first, end):
+            i, total = elimination.rows[row], 0.0
+            for other in range(first, end):
+                k = elimination.rows[other]
+                total += factor[j * n + k] / pivot * inverse[min(i, k) * n + max(i, k)]
+            inverse[j * n + i] = -total
+        for row in range(first, end):
+            i = elimination.rows[row]
+            own -= factor[j * n + i] / pivot * inverse[j * n + i]
+        inverse[j * n + j] = own
+
+
+@_inner
+def _projected_gradient(plan, x, g):
+    """Largest gradient entry that the bounds do not hold."""
+    largest = 0.0
+    for u in range(x.shape[0]):
+        held = (x[u] <= plan.lower[u] and g[u] > 0.0) or (x[u] >= plan.upper[u] and g[u] < 0.0)
+        if not held:
+            largest = max(largest, abs(g[u]))
+    return largest
+
+
+@_inner
+def _observe(plan, work, weak, std):
+    """Write the square root of the diagonal of the markers' inverse matrix; return their rank, -1 on failure.
+
+    `weak` keeps directions that no marker sees finite; a pivot of its size is such a direction.
+    """
+    elimination, model, system = plan.elimination, work.model, work.system
+    for u in range(weak.shape[0]):
+        model.gauss_newton[0, plan.pattern.diagonal[u]] += weak[u] - work.scene.stiffness[u]
+        system.side[u], system.step[u] = 0, 0.0
+    if not solve_free(elimination, model, system, 0, False, 0.0):
+        return -1
+    n, rank, inverse = weak.shape[0], 0, model.second_order[0]
+    _invert_diagonal(elimination, system.factor, inverse)
+    for j in range(n):
+        u = elimination.order[j]
+        rank += system.factor[j * n + j] > _NULL_PIVOT * weak[u]
+        std[u] = np.sqrt(max(inverse[j * n + j], 0.0))
+    return rank
+
+
+@_compiled
+def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
+    """Evaluate every solved frame once more: what the solution is worth.
+
+    Args:
+        plan, work, tasks, data, prior: as for `track`.
+        temporal: (n, x) anchors and (n,) weights of the temporal term.
+        unknowns: (n, x) the solution; frames that are not finite are skipped.
+        weak: (x,) weak prior for the rank, or length 0 to leave rank and deviations out.
+        out: (n,) marker objective, (n,) gradient norm, (n,) rank, (n, x) root of the inverse's diagonal; written.
+    """
+    positions, weights, solvable = data
+    objective, gradient, rank, std = out
+    for frame in range(unknowns.shape[0]):
+        if not solvable[frame]:
+            continue
+        load_frame(work.scene, tasks, positions, weights, frame)
+        _load_priors(work.scene, prior[0], prior[1], temporal[0][frame], temporal[1][frame])
+        for u in range(unknowns.shape[1]):
+            work.x[0, u] = unknowns[frame, u]
+        _, objective[frame] = evaluate(plan, work, tasks, 0, False)
+        gradient[frame] = _projected_gradient(plan, work.x[0], work.model.gradient[0])
+        if weak.shape[0] > 0:
+            rank[frame] = _observe(plan, work, weak, std[frame])

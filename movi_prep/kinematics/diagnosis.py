@@ -1,0 +1,103 @@
+"""What a solved frame is worth: statuses and reasons from residuals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.kinematics.tracks import CONVERGED, ITERATION_LIMIT
+from movi_prep.records.ik_solution import FrameStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from movi_prep.config.ik_solver import ConvergedSettings
+
+# Ways in which marker sets tell left from right: what stands for left, what for right, at the front or the back.
+_SIDES_FRONT = (("L.", "R."), ("L_", "R_"), ("Left", "Right"), ("left", "right"), ("L", "R"), ("l", "r"))
+_SIDES_BACK = (("_l", "_r"), ("_L", "_R"), (".L", ".R"), (".l", ".r"), ("_left", "_right"))
+
+
+def judge_solution(
+    statuses: NDArray[np.int8],
+    reasons: list[str],
+    ends: NDArray[np.int64],
+    retried: NDArray[np.bool_],
+    limit: int,
+) -> None:
+    """Write how the solver ended into statuses and reasons of frames that have none yet."""
+    for frame in np.flatnonzero(statuses == FrameStatus.SOLVED):
+        if ends[frame] == CONVERGED:
+            statuses[frame] = FrameStatus.RETRIED if retried[frame] else FrameStatus.SOLVED
+            continue
+        statuses[frame] = FrameStatus.NOT_CONVERGED
+        at_limit = ends[frame] == ITERATION_LIMIT
+        reasons[frame] = f"no minimum within {limit} iterations" if at_limit else "no step lowers the objective"
+
+
+def judge_residuals(
+    statuses: NDArray[np.int8],
+    reasons: list[str],
+    markers: tuple[Sequence[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    settings: ConvergedSettings,
+) -> None:
+    """Mark frames as suspect whose markers no human motion puts there.
+
+    Args:
+        statuses: (n,) int8 of FrameStatus; written.
+        reasons: (n,) texts; written.
+        markers: names, weights (m,), observed (n, m, 3) metres with NaN where not seen, model (n, m, 3) metres.
+        settings: the limits.
+    """
+    names, weights, observed_m, model_m = markers
+    error_m = np.linalg.norm(model_m - observed_m, axis=2)
+    seen = ~np.isnan(error_m)
+    squared = np.where(seen, error_m, 0.0) ** 2
+    share = np.where(seen, weights, 0.0)
+    rms_m = np.sqrt((share * squared).sum(axis=1) / np.maximum(share.sum(axis=1), 1e-300))
+    worst = np.argmax(squared, axis=1)
+    usable = (statuses == FrameStatus.SOLVED) | (statuses == FrameStatus.RETRIED)
+    swapped = _swapped(names, observed_m, model_m, settings.swap_residual_m)
+    for frame in np.flatnonzero(usable):
+        pairs = [f"{left}/{right}" for (left, right), flags in swapped.items() if flags[frame]]
+        worst_m = float(np.sqrt(squared[frame, worst[frame]]))
+        if pairs:
+            reason = f"left and right look exchanged: {', '.join(pairs[:4])}"
+        elif rms_m[frame] > settings.suspect_rms_m:
+            reason = f"weighted marker RMS {rms_m[frame] * 1e3:.0f} mm, most at {names[worst[frame]]}"
+        elif worst_m > settings.suspect_residual_m:
+            reason = f"marker {names[worst[frame]]} misses by {worst_m * 1e3:.0f} mm"
+        else:
+            continue
+        statuses[frame], reasons[frame] = FrameStatus.SUSPECT, reason
+
+
+def side_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return pairs of names that differ in their side only, left first."""
+    there = set(names)
+    pairs: dict[str, str] = {}
+    for name in names:
+        mirrored = [right + name[len(left) :] for left, right in _SIDES_FRONT if name.startswith(left)]
+        mirrored += [name[: -len(left)] + right for left, right in _SIDES_BACK if name.endswith(left)]
+        for other in mirrored:
+            if other in there and other != name and name not in pairs:
+                pairs[name] = other
+    return list(pairs.items())
+
+
+def _swapped(
+    names: Sequence[str], observed_m: NDArray[np.float64], model_m: NDArray[np.float64], limit_m: float
+) -> dict[tuple[str, str], NDArray[np.bool_]]:
+    """For each pair, the frames in which exchanging the two halves an error above the limit."""
+    column = {name: k for k, name in enumerate(names)}
+    found = {}
+    for pair in side_pairs(names):
+        both = [column[name] for name in pair]
+        straight = ((model_m[:, both] - observed_m[:, both]) ** 2).sum(axis=(1, 2)) / 2.0
+        crossed = ((model_m[:, both] - observed_m[:, both[::-1]]) ** 2).sum(axis=(1, 2)) / 2.0
+        with np.errstate(invalid="ignore"):
+            found[pair] = (straight > limit_m**2) & (crossed < straight / 4.0)
+    return found

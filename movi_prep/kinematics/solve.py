@@ -1,0 +1,422 @@
+"""Inverse kinematics that converges: from markers to every coordinate of the model, with its proof.
+
+The method in short: weighted least squares per frame with exact bounds, Newton's method on the tree (`kernels`),
+a first pose from nothing (`start`), tracks in both directions of time joined by the best path (`tracks`), angles that a
+person expects (`branch`), and for every frame a status, the objective, its gradient, and what the markers determine.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError, list_names, suggest
+from movi_prep.kinematics.branch import choose_branches
+from movi_prep.kinematics.clip import Clip, judge_frames
+from movi_prep.kinematics.diagnosis import judge_residuals, judge_solution
+from movi_prep.kinematics.plan import Problem, plan_problem
+from movi_prep.kinematics.start import find_start, root_unknowns
+from movi_prep.kinematics.tracks import CONVERGED, Prior, Track, Tracker, join_tracks, track_backward, track_forward
+from movi_prep.records.checks import check_shape
+from movi_prep.records.ik_solution import FrameStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from movi_prep.config.ik_solver import ConvergedSettings
+    from movi_prep.records.kinematic_tree import KinematicTree
+
+_ENGINES = {"numba": "movi_prep.kinematics.kernels", "numpy": "movi_prep.kinematics.oracle"}
+_WHERE = "inverse kinematics"
+# Standard deviation of the unit prior: a quarter of the range, inside these limits (rad or m).
+_PRIOR_STD = (0.02, 1.0)
+# The observability matrix gets a prior this many times weaker than the unit prior, so that its inverse exists;
+# a deviation beyond this many prior deviations is reported as infinite.
+_WEAK_STRENGTH = 1e-9
+_INFINITE_STD = 1e3
+
+
+@dataclass(frozen=True)
+class CoordinateTask:
+    """A pull of one coordinate towards a target, as OpenSim's IKCoordinateTask.
+
+    Attributes:
+        name: coordinate of the model.
+        weight: added to an objective whose marker weights sum to 1, m^2/rad^2 (OpenSim's own convention).
+        target: one value, or (n,) one per frame; rad or m.
+    """
+
+    name: str
+    weight: float
+    target: float | NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ConvergedSolution:
+    """Coordinates of every frame and what they are worth.
+
+    Attributes:
+        coordinate_names: (c,) all coordinates of the tree, in its order.
+        coordinates: (n, c) float64, rad and m; NaN in frames without a pose.
+        statuses: (n,) int8 of FrameStatus.
+        reasons: (n,) text, empty for frames that are simply solved.
+        objectives: (n,) float64, half the weighted mean squared marker error, m^2.
+        iterations: (n,) int32.
+        gradient_norms: (n,) float64, largest entry of the objective's gradient that no bound holds, m^2/rad.
+        posterior_std: (n, c) float64, rad or m, at `marker_noise_m`, from the markers alone and without bounds;
+            0 for locked coordinates, infinite where the markers see nothing. None if not asked for.
+        ranks: (n,) int32, how many directions the markers determine. None if not asked for.
+        n_unknowns: how many unknowns the problem has; a rank below it means directions that nothing determines.
+        unseen: free coordinates that no tracked marker sees, or whose median deviation is above the setting.
+        marker_names: (k,) tracked markers.
+    """
+
+    coordinate_names: tuple[str, ...]
+    coordinates: NDArray[np.float64]
+    statuses: NDArray[np.int8]
+    reasons: tuple[str, ...]
+    objectives: NDArray[np.float64]
+    iterations: NDArray[np.int32]
+    gradient_norms: NDArray[np.float64]
+    posterior_std: NDArray[np.float64] | None
+    ranks: NDArray[np.int32] | None
+    n_unknowns: int
+    unseen: tuple[str, ...]
+    marker_names: tuple[str, ...]
+
+
+def solve_inverse_kinematics(
+    tree: KinematicTree,
+    marker_names: Sequence[str],
+    positions_m: NDArray[np.float64],
+    weights: Mapping[str, float],
+    settings: ConvergedSettings,
+    *,
+    tasks: Sequence[CoordinateTask] = (),
+) -> ConvergedSolution:
+    """Find the coordinates of every frame.
+
+    Args:
+        tree: the model.
+        marker_names: (m,) names of the data's markers.
+        positions_m: (n, m, 3) float64, metres, OpenSim ground; NaN where a marker was not seen.
+        weights: weight by marker name; markers without weight, or with 0, are not tracked.
+        settings: how to iterate.
+        tasks: coordinate tasks.
+
+    Raises:
+        InputError: where names, shapes or weights make no sense.
+        ModelError: where the tracked markers move with no free coordinate.
+    """
+    _check_inputs(tree, marker_names, positions_m, weights, tasks)
+    tracked = [name for name in tree.marker_names if name in set(marker_names) and weights.get(name, 0.0) > 0.0]
+    if not tracked:
+        return _nothing_tracked(tree, len(positions_m))
+    problem = plan_problem(tree, [tree.marker(name) for name in tracked])
+    clip = _clip(problem, marker_names, positions_m, weights, tasks)
+    tracker = Tracker.prepare(importlib.import_module(_ENGINES[settings.engine]), problem, clip)
+    prior = unit_prior(problem, settings).scaled(settings.prior_strength)
+    track, retried, backward = _solve_tracks(tracker, settings, prior)
+    proof = _certify(tracker, settings, prior, track, backward)
+    return _compose(tracker, settings, track, retried, proof)
+
+
+def unit_prior(problem: Problem, settings: ConvergedSettings) -> Prior:
+    """Return the prior of strength 1: it weighs as much as one look at the coordinate with a quarter range's noise.
+
+    With M markers of mean weight and noise sigma, the objective's matrix is that of the posterior times
+    sigma^2 / M; so a standard deviation tau becomes the weight sigma^2 / (M tau^2).
+    """
+    coordinates = problem.unknowns
+    low, high = problem.tree.coordinate_range[coordinates].T
+    deviation = np.clip((high - low) / 4.0, *_PRIOR_STD)
+    weight = settings.marker_noise_m**2 / (len(problem.markers) * deviation**2)
+    weight[root_unknowns(problem)] = 0.0
+    return Prior(problem.start, weight)
+
+
+def _check_inputs(
+    tree: KinematicTree,
+    marker_names: Sequence[str],
+    positions_m: NDArray[np.float64],
+    weights: Mapping[str, float],
+    tasks: Sequence[CoordinateTask],
+) -> None:
+    check_shape(positions_m, (None, len(marker_names), 3), what="marker positions", where=_WHERE)
+    bad = [name for name, weight in weights.items() if not (np.isfinite(weight) and weight >= 0.0)]
+    bad += [task.name for task in tasks if not (np.isfinite(task.weight) and task.weight >= 0.0)]
+    if bad:
+        raise InputError(
+            _WHERE,
+            expected="weights that are finite and not negative",
+            got=f"others for {list_names(bad)}",
+            remedy="correct them; 0 leaves a marker out",
+        )
+    for task in tasks:
+        if task.name not in tree.coordinate_names:
+            raise InputError(
+                _WHERE,
+                expected="tasks for coordinates of the model",
+                got=f"{task.name!r}{suggest(task.name, tree.coordinate_names)}",
+                remedy="rename the task or remove it",
+            )
+
+
+def _nothing_tracked(tree: KinematicTree, n_frames: int) -> ConvergedSolution:
+    """The answer where no marker of the data has both a place on the model and a weight."""
+    shape = (n_frames, tree.n_coordinates)
+    return ConvergedSolution(
+        coordinate_names=tree.coordinate_names,
+        coordinates=np.full(shape, np.nan),
+        statuses=np.full(n_frames, FrameStatus.TOO_FEW_MARKERS, dtype=np.int8),
+        reasons=("no marker of the data is on the model and has a weight above 0",) * n_frames,
+        objectives=np.full(n_frames, np.nan),
+        iterations=np.zeros(n_frames, dtype=np.int32),
+        gradient_norms=np.full(n_frames, np.nan),
+        posterior_std=np.full(shape, np.inf),
+        ranks=np.zeros(n_frames, dtype=np.int32),
+        n_unknowns=0,
+        unseen=tuple(np.array(tree.coordinate_names)[tree.free_coordinates].tolist()),
+        marker_names=(),
+    )
+
+
+def _clip(
+    problem: Problem,
+    marker_names: Sequence[str],
+    positions_m: NDArray[np.float64],
+    weights: Mapping[str, float],
+    tasks: Sequence[CoordinateTask],
+) -> Clip:
+    """Bring markers and tasks into the plan's order."""
+    names = [problem.tree.marker_names[marker] for marker in problem.markers]
+    column = {name: k for k, name in enumerate(marker_names)}
+    positions = np.array(positions_m[:, [column[name] for name in names]], dtype=np.float64, order="C")
+    place = {int(coordinate): q for q, coordinate in enumerate(problem.moving)}
+    active = [task for task in tasks if task.weight > 0.0]
+    moved = [task for task in active if problem.tree.coordinate(task.name) in place]
+    target = np.array([np.broadcast_to(task.target, len(positions)) for task in moved], dtype=np.float64)
+    target = np.ascontiguousarray(target.reshape(len(moved), len(positions)).T)
+    statuses, reasons = judge_frames(problem, positions)
+    for frame in np.flatnonzero(~np.isfinite(target).all(axis=1) & (statuses == FrameStatus.SOLVED)):
+        statuses[frame], reasons[frame] = FrameStatus.FAILED, "a coordinate task has no finite target"
+    return Clip(
+        positions_m=positions,
+        weights=np.array([weights[name] for name in names], dtype=np.float64),
+        solvable=statuses == FrameStatus.SOLVED,
+        statuses=statuses,
+        reasons=tuple(reasons),
+        task_q=np.array([place[problem.tree.coordinate(task.name)] for task in moved], dtype=np.int64),
+        task_weight=np.array([task.weight for task in moved], dtype=np.float64),
+        task_target=target,
+        unseen_targets={
+            problem.tree.coordinate(task.name): np.broadcast_to(task.target, len(positions))
+            for task in active
+            if task.name in problem.unseen
+        },
+    )
+
+
+def _solve_tracks(
+    tracker: Tracker, settings: ConvergedSettings, prior: Prior
+) -> tuple[Track, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the joined track, the frames that were tried again, and those taken from the backward track."""
+    n_frames = tracker.clip.n_frames
+    stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
+    unit = unit_prior(tracker.problem, settings)
+    starts = {s.start: find_start(tracker, s.start, unit, prior) for s in stretches}
+    track = track_forward(tracker, settings, prior, starts)
+    backward = np.zeros(n_frames, dtype=bool)
+    if settings.tracks == "both":
+        ends = {s.stop - 1: (s.start, find_start(tracker, s.stop - 1, unit, prior)) for s in stretches}
+        other = track_backward(tracker, settings, prior, track, ends)
+        switching = np.full(tracker.problem.plan.n_unknowns, settings.switching_weight)
+        switching[root_unknowns(tracker.problem)] = 0.0
+        track, backward = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
+    return (*_retry(tracker, settings, prior, track), backward)
+
+
+def _stretches(solvable: NDArray[np.bool_], longest_gap: int) -> list[range]:
+    """Ranges that begin and end with a solvable frame, cut where a gap is longer than allowed."""
+    runs = _runs(solvable)
+    joined: list[range] = []
+    for run in runs:
+        if joined and run.start - joined[-1].stop <= longest_gap:
+            joined[-1] = range(joined[-1].start, run.stop)
+        else:
+            joined.append(run)
+    return joined
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[range]:
+    """Ranges of consecutive true flags."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [range(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _retry(
+    tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: Track
+) -> tuple[Track, NDArray[np.bool_]]:
+    """Solve frames that did not converge again, alone and longer, from their neighbours and from themselves."""
+    retried = np.zeros(tracker.clip.n_frames, dtype=bool)
+    solved = replace(track, **{name: getattr(track, name).copy() for name in track.__dataclass_fields__})
+    limit = 10 * settings.iteration_limit
+    for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)):
+        around = [k for k in (frame, frame - 1, frame + 1) if 0 <= k < len(track.ends) and tracker.clip.solvable[k]]
+        tries = [
+            tracker.solve_one(
+                int(frame), solved.unknowns[k], prior, limit=limit, newton=newton, tolerance=settings.step_tolerance
+            )
+            for k in around
+            for newton in (True, False)
+        ]
+        best = min(tries, key=lambda one: (one.ends[0] != CONVERGED, float(one.values[0])))
+        for whole, single in zip(solved.arrays, best.arrays, strict=True):
+            whole[frame] = single[0]
+        solved.iterations[frame] += track.iterations[frame]
+        retried[frame] = True
+    return solved, retried
+
+
+@dataclass(frozen=True, eq=False)
+class _Proof:
+    """(n,) marker objectives, gradient norms and ranks, and (n, x) posterior deviations."""
+
+    objective: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+    rank: NDArray[np.int64]
+    deviation: NDArray[np.float64]
+
+
+def _certify(
+    tracker: Tracker,
+    settings: ConvergedSettings,
+    prior: Prior,
+    track: Track,
+    backward: NDArray[np.bool_],
+) -> _Proof:
+    """Evaluate the joined solution afresh; deviations are those of the markers alone."""
+    n_frames, n_unknowns = track.unknowns.shape
+    pulled = track.anchors >= 0
+    # A frame from the backward track was pulled to that track's next frame, which the path may have left.
+    anchors = track.unknowns[np.where(pulled, track.anchors, 0)]
+    same = np.concatenate([[True], backward[1:] == backward[:-1]])
+    kept = pulled & np.where(backward, np.concatenate([same[1:], [True]]), same)
+    temporal = (np.ascontiguousarray(anchors), np.where(kept, settings.temporal_weight, 0.0))
+    proof = _Proof(
+        objective=np.full(n_frames, np.nan),
+        gradient=np.full(n_frames, np.nan),
+        rank=np.full(n_frames, -1),
+        deviation=np.full((n_frames, n_unknowns), np.inf),
+    )
+    weak = _weak_prior(tracker.problem, settings) if settings.observability else np.zeros(0)
+    pulls = (prior.centre, prior.weight)
+    out = (proof.objective, proof.gradient, proof.rank, proof.deviation)
+    tracker.engine.certify(
+        tracker.problem.plan, tracker.work, tracker.tasks, tracker.data, pulls, temporal, track.unknowns, weak, out
+    )
+    return proof
+
+
+def _weak_prior(problem: Problem, settings: ConvergedSettings) -> NDArray[np.float64]:
+    unit = unit_prior(problem, settings).weight
+    root = settings.marker_noise_m**2 / len(problem.markers)
+    return np.where(unit > 0.0, unit, root) * _WEAK_STRENGTH
+
+
+def _compose(
+    tracker: Tracker,
+    settings: ConvergedSettings,
+    track: Track,
+    retried: NDArray[np.bool_],
+    proof: _Proof,
+) -> ConvergedSolution:
+    """Expand the unknowns to all coordinates and judge every frame."""
+    problem, clip = tracker.problem, tracker.clip
+    tree, solved = problem.tree, clip.solvable
+    names = [tree.marker_names[marker] for marker in problem.markers]
+    coordinates = np.full((clip.n_frames, tree.n_coordinates), np.nan)
+    model_m = np.full(clip.positions_m.shape, np.nan)
+    if solved.any():
+        coordinates[solved] = _expand(problem, clip, choose_branches(problem, track.unknowns[solved]))
+        model_m[solved] = tree.marker_positions(coordinates[solved])[:, problem.markers]
+    statuses, reasons = clip.statuses.copy(), list(clip.reasons)
+    judge_solution(statuses, reasons, track.ends, retried, settings.iteration_limit)
+    judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, model_m), settings)
+    deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
+    return ConvergedSolution(
+        coordinate_names=tree.coordinate_names,
+        coordinates=coordinates,
+        statuses=statuses,
+        reasons=tuple(reasons),
+        objectives=proof.objective,
+        iterations=track.iterations.astype(np.int32),
+        gradient_norms=proof.gradient,
+        posterior_std=deviation,
+        ranks=proof.rank.astype(np.int32) if settings.observability else None,
+        n_unknowns=problem.plan.n_unknowns,
+        unseen=_unseen(problem, deviation, settings),
+        marker_names=tuple(names),
+    )
+
+
+def _expand(problem: Problem, clip: Clip, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(s, c) coordinates of the solved frames; unseen ones at their task's target or their default."""
+    tree = problem.tree
+    coordinates = np.tile(tree.coordinate_default, (len(unknowns), 1))
+    for coordinate, target in clip.unseen_targets.items():
+        low, high = tree.coordinate_range[coordinate]
+        inside = np.clip(target[clip.solvable], low, high)
+        coordinates[:, coordinate] = inside if tree.coordinate_clamped[coordinate] else target[clip.solvable]
+    coordinates[:, problem.unknowns] = unknowns
+    return tree.complete_coordinates(coordinates)
+
+
+def _coordinate_deviation(
+    tracker: Tracker, settings: ConvergedSettings, proof: _Proof, coordinates: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n, c) posterior deviations: of unknowns by the proof, of followers through the slope of their coupler."""
+    problem, clip = tracker.problem, tracker.clip
+    tree = problem.tree
+    n_seen = np.maximum((~np.isnan(clip.positions_m).any(axis=2)).sum(axis=1), 1)
+    unknown_std = proof.deviation * (settings.marker_noise_m / np.sqrt(n_seen))[:, None]
+    low, high = tree.coordinate_range[problem.unknowns].T
+    unknown_std[unknown_std > _INFINITE_STD * np.clip((high - low) / 4.0, *_PRIOR_STD)] = np.inf
+    deviation = np.full(coordinates.shape, np.inf)
+    deviation[:, tree.coordinate_locked] = 0.0
+    deviation[:, problem.unknowns] = unknown_std
+    for q in range(problem.plan.n_unknowns, len(problem.moving)):
+        follower, unknown = int(problem.moving[q]), int(problem.plan.pattern.q_unknown[q])
+        slope = _slope(tree, follower, coordinates)
+        with np.errstate(invalid="ignore"):
+            deviation[:, follower] = np.where(slope == 0.0, 0.0, np.abs(slope) * unknown_std[:, unknown])
+    return deviation
+
+
+def _slope(tree: KinematicTree, follower: int, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Derivative of a coupled coordinate by the free one at the head of its chain (central differences)."""
+    slope = np.ones(len(coordinates))
+    while tree.coupled_to[follower] >= 0:
+        leader, function = int(tree.coupled_to[follower]), int(tree.coupling_function[follower])
+        at = np.nan_to_num(coordinates[:, leader])
+        step = 1e-6
+        slope *= (tree.evaluate_function(function, at + step) - tree.evaluate_function(function, at - step)) / (
+            2.0 * step
+        )
+        follower = leader
+    return slope
+
+
+def _unseen(problem: Problem, deviation: NDArray[np.float64] | None, settings: ConvergedSettings) -> tuple[str, ...]:
+    names = list(problem.unseen)
+    if deviation is not None and len(deviation):
+        middle = np.median(deviation[:, problem.unknowns], axis=0)
+        names += [
+            problem.tree.coordinate_names[problem.unknowns[k]] for k in np.flatnonzero(middle > settings.unseen_std_rad)
+        ]
+    return tuple(names)

@@ -1,0 +1,220 @@
+"""Tracks through a clip: one after another frame, forward and backward, joined by the best path.
+
+A model with weakly determined coordinates has many local minima (basins). A track stays in the basin it came from,
+so the direction of time would choose. Here a second track runs backward from an independent start at the end of the
+clip; where the two differ, dynamic programming (Viterbi 1967) takes the path with the least objective, and pays for
+every change of basin. A backward track that meets the forward one ends there: from that frame on both would be equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from movi_prep.config.ik_solver import ConvergedSettings
+    from movi_prep.kinematics.clip import Clip
+    from movi_prep.kinematics.plan import Problem
+
+# How solve_frame ends, in both engines.
+UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = range(4)
+# Steps by which two tracks count as one, in step tolerances.
+_MEETING_STEPS = 100.0
+# A forward track that leaves its extrapolation by this much may have changed its basin (rad or m).
+_JUMP = 0.1
+# What a frame that did not converge costs the path, m^2: more than any change of basin can gain.
+_UNCONVERGED_COST = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Quadratic prior on the unknowns: (x,) centre and (x,) weight, m^2/rad^2."""
+
+    centre: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    def scaled(self, factor: float) -> Prior:
+        """Return the same prior, `factor` times as strong."""
+        return Prior(self.centre, self.weight * factor)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One way through the frames of a clip.
+
+    Attributes:
+        unknowns: (n, x) float64, rad and m; meaningless where `ends` is UNSOLVED.
+        ends: (n,) int64, how each frame ended.
+        iterations: (n,) int64.
+        anchors: (n,) int64, the frame that the temporal term pulled to, -1 for none.
+        values: (n,) float64, objective with all its terms, m^2.
+    """
+
+    unknowns: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    iterations: NDArray[np.int64]
+    anchors: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n_frames: int, n_unknowns: int) -> Track:
+        """Return a track on which no frame is solved."""
+        counts = (np.full(n_frames, UNSOLVED), np.zeros(n_frames, dtype=np.int64), np.full(n_frames, -1))
+        return cls(np.zeros((n_frames, n_unknowns)), *counts, np.full(n_frames, np.inf))
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The five arrays in the order in which the kernels take them."""
+        return self.unknowns, self.ends, self.iterations, self.anchors, self.values
+
+
+@dataclass(frozen=True, eq=False)
+class Tracker:
+    """An engine (module `kernels` or `oracle`) with the memory for one problem and clip."""
+
+    engine: ModuleType
+    problem: Problem
+    clip: Clip
+    work: Any
+    tasks: Any
+
+    @classmethod
+    def prepare(cls, engine: ModuleType, problem: Problem, clip: Clip) -> Tracker:
+        """Return a tracker with memory of its own."""
+        work = engine.allocate_workspace(problem.plan, len(clip.task_q))
+        return cls(engine, problem, clip, work, engine.Tasks(clip.task_q, clip.task_weight, clip.task_target))
+
+    @property
+    def data(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Positions, weights and solvable frames, as the kernels take them."""
+        return self.clip.positions_m, self.clip.weights, self.clip.solvable
+
+    def run(self, rules: Any, prior: Prior, start: NDArray[np.float64], span: range, out: Track, other: Track) -> int:
+        """Track the frames of `span` from `start` into `out`; return the frame after the last one solved."""
+        self.work.x[0] = np.clip(start, self.problem.plan.lower, self.problem.plan.upper)
+        where = (span.start, span.stop, span.step)
+        pulls = (prior.centre, prior.weight)
+        meets = (other.unknowns, other.ends)
+        plan = self.problem.plan
+        return int(self.engine.track(plan, self.work, self.tasks, rules, self.data, pulls, *where, out.arrays, meets))
+
+    def solve_one(
+        self, frame: int, start: NDArray[np.float64], prior: Prior, *, limit: int, newton: bool, tolerance: float
+    ) -> Track:
+        """Solve a single frame on its own, without a temporal term; return a track of one frame."""
+        single = Tracker.prepare(self.engine, self.problem, self.clip.frames([frame]))
+        out = Track.empty(1, self.problem.plan.n_unknowns)
+        rules = self.engine.Rules(tolerance, limit, newton, 0.0 if newton else 1e-3, 0.0, 0.0)
+        single.run(rules, prior, start, range(1), out, out)
+        return out
+
+
+def track_forward(
+    tracker: Tracker, settings: ConvergedSettings, prior: Prior, starts: dict[int, NDArray[np.float64]]
+) -> Track:
+    """Return one forward track; it starts anew at every frame of `starts`."""
+    n_frames = tracker.clip.n_frames
+    out = Track.empty(n_frames, tracker.problem.plan.n_unknowns)
+    nothing = Track.empty(n_frames, tracker.problem.plan.n_unknowns)
+    edges = [*sorted(starts), n_frames]
+    for first, end in pairwise(edges):
+        tracker.run(_rules(tracker, settings), prior, starts[first], range(first, end), out, nothing)
+    return out
+
+
+def track_backward(
+    tracker: Tracker,
+    settings: ConvergedSettings,
+    prior: Prior,
+    forward: Track,
+    starts: dict[int, tuple[int, NDArray[np.float64]]],
+) -> Track:
+    """Return one backward track, left empty where it would repeat the forward one.
+
+    Args:
+        tracker: engine, problem and clip.
+        settings: how to iterate.
+        prior: the prior.
+        forward: the track in the other direction.
+        starts: for the last frame of each stretch, its first frame and a start found independently.
+    """
+    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
+    jumps = _jumps(forward)
+    for last, (first, start) in starts.items():
+        span = range(last, first - 1, -1)
+        reached = tracker.run(_rules(tracker, settings), prior, start, span, out, forward)
+        # Where forward jumped between basins, its later basin is followed into the frames before.
+        for jump in jumps[(jumps > first) & (jumps <= reached)][::-1]:
+            if jump <= reached:
+                span = range(int(jump) - 1, first - 1, -1)
+                rules = _rules(tracker, settings)
+                reached = tracker.run(rules, prior, forward.unknowns[jump], span, out, forward)
+    return out
+
+
+def _rules(tracker: Tracker, settings: ConvergedSettings) -> Any:
+    meeting = _MEETING_STEPS * settings.step_tolerance
+    limit, weight = settings.iteration_limit, settings.temporal_weight
+    return tracker.engine.Rules(settings.step_tolerance, limit, True, 0.0, weight, meeting)
+
+
+def _jumps(track: Track) -> NDArray[np.int64]:
+    """Frames at which the track leaves its own extrapolation."""
+    bend = np.abs(np.diff(track.unknowns, 2, axis=0)).max(axis=1, initial=0.0)
+    return np.flatnonzero(bend > _JUMP) + 2
+
+
+def join_tracks(
+    forward: Track, backward: Track, stretches: list[range], switching: NDArray[np.float64]
+) -> tuple[Track, NDArray[np.bool_]]:
+    """Return the best path through two tracks, and (n,) bool where it takes the backward one.
+
+    Args:
+        forward, backward: two tracks; `backward` may be empty in places.
+        stretches: ranges of consecutive solved frames; no change is paid for between them.
+        switching: (x,) weight of a squared change of each unknown between frames, m^2/rad^2.
+    """
+    taken = np.zeros(len(forward.ends), dtype=bool)
+    missing = backward.ends == UNSOLVED
+    unknowns = np.stack([forward.unknowns, np.where(missing[:, None], forward.unknowns, backward.unknowns)])
+    values = np.stack([forward.values, np.where(missing, forward.values, backward.values)])
+    ends = np.stack([forward.ends, np.where(missing, forward.ends, backward.ends)])
+    costs = values + _UNCONVERGED_COST * (ends != CONVERGED)
+    for stretch in stretches:
+        if not missing[stretch.start : stretch.stop].all():
+            rows = slice(stretch.start, stretch.stop)
+            taken[rows] = _best_path(costs[:, rows], unknowns[:, rows], switching)
+    taken &= ~missing
+    chosen = [np.where(_like(taken, two), two, one) for one, two in zip(forward.arrays, backward.arrays, strict=True)]
+    return Track(*chosen), taken
+
+
+def _best_path(
+    costs: NDArray[np.float64], unknowns: NDArray[np.float64], switching: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Viterbi over two candidates: (2, n) costs, (2, n, x) unknowns -> (n,) bool, true for the second."""
+    n_frames = costs.shape[1]
+    steps = unknowns[:, None, :-1] - unknowns[None, :, 1:]  # (from, to, n - 1, x)
+    change = 0.5 * np.einsum("abtx,x->abt", steps**2, switching)
+    best = costs[:, 0].copy()
+    came_from = np.zeros((n_frames, 2), dtype=np.int64)
+    for frame in range(1, n_frames):
+        through = best[:, None] + change[:, :, frame - 1]
+        came_from[frame] = np.argmin(through, axis=0)
+        best = through.min(axis=0) + costs[:, frame]
+    path = np.empty(n_frames, dtype=np.int64)
+    path[-1] = int(np.argmin(best))
+    for frame in range(n_frames - 1, 0, -1):
+        path[frame - 1] = came_from[frame, path[frame]]
+    return np.asarray(path == 1)
+
+
+def _like(flags: NDArray[np.bool_], array: NDArray[Any]) -> NDArray[np.bool_]:
+    return flags[:, None] if array.ndim == 2 else flags
