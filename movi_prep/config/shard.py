@@ -1,4 +1,7 @@
-"""Settings of alignment, boxes, crops and shards."""
+"""Settings of alignment, boxes, crops and shards.
+
+A unit of work receives only its own part, so that a change of one does not redo the other.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +14,34 @@ from movi_prep.config.base import Settings
 
 
 class AlignmentSettings(Settings):
-    """When the alignment of a clip with V3D and the video is trusted."""
+    """When the alignment of a clip with V3D is trusted."""
 
-    max_lag_s: float = Field(default=0.5 / 30.0, gt=0)
+    max_lag_s: float = Field(default=0.5 / 30.0, gt=0, le=10)
     """Largest time lag between AMASS joints and V3D's virtual markers, seconds (half a video frame)."""
 
-    max_rotation_deg: float = Field(default=3.0, gt=0)
+    max_rotation_deg: float = Field(default=3.0, gt=0, le=180)
     """Largest rotation of the rigid fit between them, degrees."""
 
-    max_offset_m: float = Field(default=0.08, gt=0)
+    max_offset_m: float = Field(default=0.08, gt=0, le=10)
     """Largest offset of the rigid fit between them, metres."""
+
+    max_mismatch: float = Field(default=0.5, gt=0)
+    """Largest share of the motion's squared velocity that may differ at the best lag; above it, the two recordings
+    do not show one motion."""
 
     keep_suspects: bool = False
     """Whether clips beyond these bounds go into shards all the same (they are named either way)."""
 
 
-class ShardSettings(Settings):
-    """What goes into shards, and how."""
+class AlignmentUnitSettings(AlignmentSettings):
+    """What one unit of alignment is told."""
 
-    cameras: tuple[str, ...] = ("PG1", "PG2")
-    """Cameras to write."""
+    video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
+    """Frame rate of the videos, Hz."""
 
-    layout: Literal["native", "d3ke", "both"] = "native"
-    """Native shards, the files that D3KE's training code opens, or both."""
+
+class PictureSettings(Settings):
+    """What is cut out of the video, and how it is stored."""
 
     image_format: Literal["jpeg", "png", "webp"] = "jpeg"
     """How crops are stored; png and webp are lossless."""
@@ -41,20 +49,50 @@ class ShardSettings(Settings):
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     """Quality of JPEG crops."""
 
+    context_quality: int = Field(default=50, ge=1, le=100)
+    """Quality of JPEG crops away from the body, where most of the bytes would go into noise of the background. At
+    `jpeg_quality` or above, the whole crop has one quality."""
+
     crop_size_px: int | None = Field(default=None, ge=16, le=4096)
     """Fixed side of the stored crops, pixels; none keeps the video's own resolution."""
 
-    box_margin: float = Field(default=0.15, ge=0, le=2)
+    box_margin: float = Field(default=0.1, ge=0, le=2)
     """Margin on each side of the body's box, as a part of its longer side."""
 
     box_smoothing_s: float = Field(default=0.4, ge=0, le=10)
     """Width of the window that smooths boxes over time, seconds."""
 
-    used_frame_distance_m: float = Field(default=0.02, ge=0)
+    used_frame_distance_m: float = Field(default=0.02, ge=0, le=10)
     """How far a marker must have moved since the last used frame, metres."""
 
     used_frame_rule: Literal["any", "sum"] = "any"
     """Any one marker must have moved that far, or (as the superseded code does) the sum over all label markers."""
+
+
+class ShardUnitSettings(PictureSettings):
+    """What one native shard is told."""
+
+    keep_suspects: bool = False
+    """Whether clips with a suspect alignment go in."""
+
+    video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
+    """Frame rate of the videos, Hz."""
+
+    miss_limit_m: float = Field(default=0.02, gt=0)
+    """A marker or joint that the fitted model misses by more than this is not valid, metres."""
+
+    split: Path | None = None
+    """Split file; none means D3KE's."""
+
+
+class ShardSettings(PictureSettings):
+    """What goes into shards, and how."""
+
+    cameras: tuple[str, ...] = ("PG1", "PG2")
+    """Cameras to write."""
+
+    layout: Literal["native", "d3ke", "both"] = "native"
+    """Native shards, the files that D3KE's training code opens, or both."""
 
     split: Path | None = None
     """Split file (YAML: train, validation, test -> subjects); none means D3KE's."""
@@ -64,3 +102,17 @@ class ShardSettings(Settings):
 
     alignment: AlignmentSettings = AlignmentSettings()
     """When a clip's alignment is trusted."""
+
+    def alignment_unit(self, video_rate_hz: float) -> AlignmentUnitSettings:
+        """Return the part that alignment depends on."""
+        return AlignmentUnitSettings(**self.alignment.model_dump(), video_rate_hz=video_rate_hz)
+
+    def shard_unit(self, *, video_rate_hz: float, miss_limit_m: float) -> ShardUnitSettings:
+        """Return the part that a native shard depends on."""
+        return ShardUnitSettings(
+            **{name: getattr(self, name) for name in PictureSettings.model_fields},
+            keep_suspects=self.alignment.keep_suspects,
+            video_rate_hz=video_rate_hz,
+            miss_limit_m=miss_limit_m,
+            split=self.split,
+        )

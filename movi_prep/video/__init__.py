@@ -1,1 +1,1 @@
-"""Video in, crops out (the only importer of cv2 on the pipeline side)."""
+"""Video: frames read in one pass, pictures cut, encoded and decoded; the home of OpenCV."""

@@ -1,0 +1,130 @@
+"""`alignment/S001.json`: which video frames of each clip have a mocap sample, and how well the recordings agree.
+
+| key                             | content                                                                        |
+|---------------------------------|--------------------------------------------------------------------------------|
+| `format`, `version`             | `movi-prep alignment`, 1                                                       |
+| `subject`, `findings`           | number; sentences on the subject's files                                       |
+| `clips[]`                       | one entry per clip                                                             |
+| `  clip`, `motion`              | number and name                                                                |
+| `  first_video_frame`, `n_video_frames` | by flags30, from 0                                                     |
+| `  video_frames`, `mocap_samples` | the overlap, as runs [first, count, step]                                    |
+| `  refused`                     | [first frame, last frame, reason]                                              |
+| `  lag_s`, `mismatch`, `rotation_deg`, `offset_m`, `rms_m` | measured, null where they could not be              |
+| `  suspicions`, `findings`      | bounds that are exceeded; what else to read                                    |
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep._version import __version__
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.atomic import write_text
+from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
+from movi_prep.records.checks import frozen_array
+from movi_prep.records.identity import ClipId
+from movi_prep.records.timeline import ClipTimeline, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+FORMAT = "movi-prep alignment"
+VERSION = 1
+
+_MEASURED = ("lag_s", "mismatch", "rotation_deg", "offset_m", "rms_m")
+
+
+def write_alignment(path: Path, alignment: SubjectAlignment, *, provenance: Mapping[str, Any]) -> None:
+    """Write a subject's alignment as JSON, atomically."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "subject": alignment.subject,
+        "findings": list(alignment.findings),
+        "clips": [_clip_content(clip) for clip in alignment.clips],
+        "provenance": {"movi_prep": __version__, **provenance},
+    }
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def read_alignment(path: Path) -> SubjectAlignment:
+    """Read a subject's alignment.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is not an alignment, or of another version.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="an alignment", got="no file", remedy="run 'movi-prep shard'")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, expected="JSON", got=str(error), remedy="run 'movi-prep shard' again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
+        raise InputError(
+            path,
+            expected=f"format {FORMAT!r}, version {VERSION}",
+            got="another format or version",
+            remedy="run 'movi-prep shard' again, or update movi-prep",
+        )
+    subject = int(content["subject"])
+    clips = tuple(_clip(subject, entry) for entry in content["clips"])
+    return SubjectAlignment(subject=subject, clips=clips, findings=tuple(content["findings"]))
+
+
+def _clip_content(clip: ClipAlignment) -> dict[str, Any]:
+    timeline = clip.timeline
+    return {
+        "clip": timeline.clip.clip,
+        "motion": timeline.motion,
+        "first_video_frame": clip.first_video_frame,
+        "n_video_frames": clip.n_video_frames,
+        "video_frames": _runs(timeline.video_frames),
+        "mocap_samples": _runs(timeline.mocap_samples),
+        "refused": [[refusal.first_frame, refusal.last_frame, refusal.reason] for refusal in timeline.refused],
+        **{name: getattr(clip, name) for name in _MEASURED},
+        "suspicions": list(clip.suspicions),
+        "findings": list(clip.findings),
+    }
+
+
+def _clip(subject: int, entry: dict[str, Any]) -> ClipAlignment:
+    timeline = ClipTimeline(
+        clip=ClipId(subject, int(entry["clip"])),
+        motion=str(entry["motion"]),
+        video_frames=_from_runs(entry["video_frames"]),
+        mocap_samples=_from_runs(entry["mocap_samples"]),
+        refused=tuple(Refusal(int(first), int(last), str(reason)) for first, last, reason in entry["refused"]),
+    )
+    return ClipAlignment(
+        timeline=timeline,
+        first_video_frame=int(entry["first_video_frame"]),
+        n_video_frames=int(entry["n_video_frames"]),
+        **{name: entry[name] for name in _MEASURED},
+        suspicions=tuple(entry["suspicions"]),
+        findings=tuple(entry["findings"]),
+    )
+
+
+def _runs(numbers: NDArray[np.int64]) -> list[list[int]]:
+    """Return increasing numbers as runs of even steps: [first, count, step]."""
+    runs: list[list[int]] = []
+    for number in numbers.tolist():
+        if runs and runs[-1][1] == 1:
+            runs[-1][1:] = [2, number - runs[-1][0]]
+        elif runs and number == runs[-1][0] + runs[-1][1] * runs[-1][2]:
+            runs[-1][1] += 1
+        else:
+            runs.append([number, 1, 1])
+    return runs
+
+
+def _from_runs(runs: list[list[int]]) -> NDArray[np.int64]:
+    parts = [first + step * np.arange(count) for first, count, step in runs]
+    return frozen_array(np.concatenate(parts) if parts else [], np.int64)

@@ -1,0 +1,105 @@
+"""Label tables and splits (YAML).
+
+| key                    | content                                                                          |
+|------------------------|----------------------------------------------------------------------------------|
+| `format`, `version`    | `movi-prep labels`, 1                                                            |
+| `label_smplh_joints`   | SMPL joints by marker name                                                       |
+| `label_markers`        | markers                                                                          |
+| `label_coordinates`    | coordinates                                                                      |
+| `label_bodies`         | bodies with scales                                                               |
+| `label_opensim_joints` | joints of the model, `leaf_joints` following them                                |
+| `split`                | `train`, `validation`, `test`: lists of subjects; alone in a user's split file   |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import yaml
+
+from movi_prep.errors import InputError, MissingError, list_names, suggest
+from movi_prep.formats.packaged import packaged_path
+from movi_prep.records.labels import LabelTables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from movi_prep.records.labels import Split
+
+PARTS = ("train", "validation", "test")
+
+
+def read_label_tables(path: Path | None = None, *, split: Path | None = None) -> LabelTables:
+    """Read the label tables, packaged ones unless `path` is given, with a split of the user's own if given.
+
+    Raises:
+        MissingError, InputError: a file is not there, or does not hold what it should.
+    """
+    source = path or packaged_path("opensim_models", "labels_d3ke.yaml")
+    content = _read_mapping(source)
+    if content.get("format") != "movi-prep labels":
+        raise InputError(
+            source, expected="format 'movi-prep labels'", got=f"{content.get('format')!r}", remedy="check the file"
+        )
+    split_content = content if split is None else _read_mapping(split)
+    return LabelTables(
+        joints=_names(content, "label_smplh_joints", source),
+        markers=_names(content, "label_markers", source),
+        coordinates=_names(content, "label_coordinates", source),
+        bodies=_names(content, "label_bodies", source),
+        opensim_joints=_names(content, "label_opensim_joints", source) + _names(content, "leaf_joints", source),
+        split=_split(split_content.get("split", split_content), split or source),
+        source=str(source),
+    )
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingError(path, expected="a YAML file", got="no file", remedy="check the path")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        got = " ".join(str(error).split())
+        raise InputError(path, expected="a YAML file", got=got, remedy="correct the file") from error
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise InputError(path, expected="a YAML mapping", got=f"a {kind}", remedy="correct the file")
+    return content
+
+
+def _names(content: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
+    names = content.get(key)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(path, expected=f"a list of names {key!r}", got=f"{names!r}", remedy="correct the file")
+    return tuple(names)
+
+
+def _split(content: Any, path: Path) -> dict[int, Split]:
+    """Return subject -> part; refuse unknown parts and subjects that stand in two of them."""
+    if not isinstance(content, dict) or not content:
+        raise InputError(path, expected="parts with lists of subjects", got=f"{content!r}", remedy="correct the file")
+    found: dict[int, Split] = {}
+    for part, subjects in content.items():
+        if part not in PARTS:
+            raise InputError(
+                path,
+                expected=f"parts {list_names(PARTS)}",
+                got=f"{part!r}{suggest(str(part), PARTS)}",
+                remedy="rename it",
+            )
+        for subject in subjects or ():
+            if not isinstance(subject, int):
+                raise InputError(path, expected="numbers of subjects", got=f"{subject!r}", remedy="correct the file")
+            if subject in found:
+                got = f"subject {subject} in {found[subject]} and {part}"
+                raise InputError(
+                    path, expected="each subject in one part", got=got, remedy="remove it from one of them"
+                )
+            found[subject] = cast("Split", part)
+    return found
+
+
+def read_mirror_signs(path: Path | None = None) -> dict[str, int]:
+    """Return what each label coordinate is multiplied by in a mirror image, 1 or -1."""
+    content = _read_mapping(path or packaged_path("opensim_models", "labels_d3ke.yaml"))
+    return {str(name): int(sign) for name, sign in content["mirror_sign"].items()}

@@ -1,0 +1,288 @@
+"""Native shards: `S001_PG1.h5`, what camera PG1 saw of subject 1. The layout is `shard_schema.SHARD_SCHEMA`.
+
+Beside what every described file carries, each dataset has the attribute `sha256`: of its values in C order,
+little-endian, strings as their zero-padded bytes. Pictures follow each other in `crops/bytes`, uncompressed beyond
+their own encoding; labels stand in chunks of rows, uncompressed, so that reading one row costs one small read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from movi_prep.errors import InputError, InternalError, MissingError, list_names, suggest
+from movi_prep.formats.atomic import atomic_path
+from movi_prep.formats.described_hdf5 import (
+    STRING,
+    check_dims,
+    check_header,
+    describe_dataset,
+    write_field,
+    write_header,
+)
+from movi_prep.formats.shard_schema import SHARD_SCHEMA, TREE_FIELDS
+from movi_prep.records.kinematic_tree import KinematicTree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from movi_prep.formats.described_hdf5 import Field
+
+PICTURES = "crops/bytes"
+
+_PICTURE_CHUNK = 1 << 22
+"""Bytes per chunk of pictures. Larger than the chunk cache, so that HDF5 reads just the bytes that are asked for."""
+
+_CHUNK_CACHE = 1 << 20
+"""Bytes of chunk cache per dataset of a reader."""
+
+_ROWS_PER_CHUNK = 64
+
+
+class ShardWriter:
+    """Takes pictures one by one and labels at the end, so that memory does not grow with the length of a video."""
+
+    def __init__(self, file: h5py.File) -> None:
+        """Start an empty shard in a file that is open for writing."""
+        self._file = file
+        self._pictures = file.create_dataset(
+            PICTURES, shape=(0,), maxshape=(None,), chunks=(_PICTURE_CHUNK,), dtype="u1"
+        )
+        self._pending = bytearray()
+        self._hash = hashlib.sha256()
+        self._lengths: list[int] = []
+        self.finished = False
+
+    @property
+    def n_pictures(self) -> int:
+        """Number of pictures so far."""
+        return len(self._lengths)
+
+    def append_picture(self, encoded: bytes | memoryview) -> None:
+        """Take the encoded picture of the next row."""
+        self._pending += encoded
+        self._hash.update(encoded)
+        self._lengths.append(len(encoded))
+        if len(self._pending) >= _PICTURE_CHUNK:
+            self._flush(len(self._pending) // _PICTURE_CHUNK * _PICTURE_CHUNK)
+
+    def finish(
+        self, *, fields: Mapping[str, Any], attributes: Mapping[str, Any], provenance: Mapping[str, Any]
+    ) -> None:
+        """Write everything but the pictures.
+
+        Args:
+            fields: values by name of the schema; bytes, offsets and lengths of pictures are known here.
+            attributes: the schema's scalars; None is stored as "".
+            provenance: who made the shard from what.
+
+        Raises:
+            InternalError: the values do not fit the schema or each other.
+        """
+        self._flush(len(self._pending))
+        lengths = np.array(self._lengths, dtype=np.int64)
+        ours = {"crops/offset": np.cumsum(lengths) - lengths, "crops/length": lengths}
+        _check_names({**fields, **ours}, attributes)
+        write_header(self._file, SHARD_SCHEMA, attributes=attributes, provenance=provenance)
+        axes: dict[str, int] = {"row": self.n_pictures}
+        for item in SHARD_SCHEMA.fields:
+            if item.name == PICTURES:
+                describe_dataset(self._pictures, item)
+                self._pictures.attrs["sha256"] = self._hash.hexdigest()
+            elif item.name in fields or item.name in ours:
+                self._write_field(item, fields.get(item.name, ours.get(item.name)), axes)
+        self.finished = True
+
+    def _flush(self, n_bytes: int) -> None:
+        start = self._pictures.shape[0]
+        self._pictures.resize((start + n_bytes,))
+        with memoryview(self._pending) as pending:
+            self._pictures[start:] = np.frombuffer(pending[:n_bytes], dtype=np.uint8)
+        del self._pending[:n_bytes]
+
+    def _write_field(self, item: Field, value: Any, axes: dict[str, int]) -> None:
+        if item.dims[0] == "row":
+            array = np.asarray(value, dtype=item.dtype)
+            check_dims(item, array.shape, axes)
+            chunks = (max(1, min(_ROWS_PER_CHUNK, len(array))), *array.shape[1:])
+            dataset = self._file.create_dataset(item.name, data=array, chunks=chunks)
+            describe_dataset(dataset, item)
+        else:
+            dataset = write_field(self._file, item, value, axes)
+        dataset.attrs["sha256"] = _sha256(dataset[()])
+
+
+@contextmanager
+def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
+    """Write a shard under a temporary name; it gets its final one when the block ends after `finish`."""
+    with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=2 * _PICTURE_CHUNK) as file:
+        writer = ShardWriter(file)
+        yield writer
+        if not writer.finished:
+            raise InternalError(f"{path}: the shard was not finished")
+
+
+class ShardFile:
+    """An open shard. Opens its file when it is first read, and once more in every process that it is handed to.
+
+    A file handle of HDF5 does not survive a fork, and cannot be pickled for a spawned process; the path can.
+    Files are read without locks: a shard under its final name never changes, and network file systems often cannot
+    lock.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Remember the file; nothing is opened yet."""
+        self.path = path
+        self._file: h5py.File | None = None
+        self._process = -1
+        self._datasets: dict[str, h5py.Dataset] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to another process without the handle."""
+        return {"path": self.path, "_file": None, "_process": -1, "_datasets": {}}
+
+    def __enter__(self) -> Self:
+        """Return the shard itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._file is not None and self._process == os.getpid():
+            self._file.close()
+        self._file, self._datasets = None, {}
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows: video frames with labels."""
+        return int(self._dataset("frames/clip").shape[0])
+
+    @property
+    def version(self) -> int:
+        """Version of the layout that the file was written in."""
+        return int(self._open().attrs["format_version"])
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Who made the shard from what."""
+        return dict(json.loads(str(self._open().attrs["provenance"])))
+
+    def attribute(self, name: str) -> Any:
+        """Return one of the schema's scalars, None where it is empty; `refused` as a list."""
+        if name not in SHARD_SCHEMA.attributes:
+            raise KeyError(f"no attribute {name!r}{suggest(name, SHARD_SCHEMA.attributes)}")
+        value = self._open().attrs.get(name, "")
+        value = value.item() if isinstance(value, np.generic) else value
+        if name == "refused":
+            return json.loads(value or "[]")
+        return None if isinstance(value, str) and not value else value
+
+    def __contains__(self, field: str) -> bool:
+        """Return whether the file holds a field (optional ones may be absent)."""
+        return field in self._open()
+
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of all fields of the schema that the file holds."""
+        return tuple(item.name for item in SHARD_SCHEMA.fields if item.name in self)
+
+    def read(self, field: str, rows: Any = ()) -> NDArray[Any]:
+        """Return a field, or some of its rows (anything that h5py can select by)."""
+        return np.asarray(self._dataset(field)[rows])
+
+    def names(self, field: str) -> tuple[str, ...]:
+        """Return a field of strings."""
+        return tuple(entry.decode("utf-8") for entry in self._dataset(field)[()])
+
+    def picture(self, row: int) -> NDArray[np.uint8]:
+        """Return the encoded picture of one row, (length,) uint8."""
+        offset, length = int(self._dataset("crops/offset")[row]), int(self._dataset("crops/length")[row])
+        return np.asarray(self._dataset(PICTURES)[offset : offset + length])
+
+    def tree(self) -> KinematicTree | None:
+        """Return the scaled model's kinematic tree, or None where the shard has none."""
+        if "tree/body_names" not in self:
+            return None
+        arrays = {
+            item.name.removeprefix("tree/"): np.array(self.names(item.name))
+            if item.dtype == STRING
+            else self.read(item.name)
+            for item in TREE_FIELDS
+        }
+        return KinematicTree.from_arrays(arrays)
+
+    def faulty_checksums(self) -> tuple[str, ...]:
+        """Return the fields whose values are not those that were written."""
+        return tuple(field for field in self.fields() if self._checksum(field) != self._dataset(field).attrs["sha256"])
+
+    def _checksum(self, field: str) -> str:
+        dataset = self._dataset(field)
+        if field != PICTURES:
+            return _sha256(dataset[()])
+        running = hashlib.sha256()
+        for start in range(0, dataset.shape[0], _PICTURE_CHUNK):
+            running.update(dataset[start : start + _PICTURE_CHUNK].tobytes())
+        return running.hexdigest()
+
+    def _open(self) -> h5py.File:
+        if self._file is None or self._process != os.getpid():
+            self._file, self._process, self._datasets = _open_for_reading(self.path), os.getpid(), {}
+        return self._file
+
+    def _dataset(self, field: str) -> h5py.Dataset:
+        file = self._open()
+        if field not in self._datasets:
+            if field not in file:
+                known = [item.name for item in SHARD_SCHEMA.fields]
+                raise KeyError(f"{self.path} has no field {field!r}{suggest(field, known)}")
+            self._datasets[field] = file[field]
+        return self._datasets[field]
+
+
+def _open_for_reading(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise MissingError(path, expected="a shard", got="no file", remedy="run 'movi-prep shard'")
+    try:
+        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE, locking=False)
+    except OSError as error:
+        raise InputError(
+            path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="run 'movi-prep shard' again"
+        ) from error
+    check_header(file, SHARD_SCHEMA, path)
+    return file
+
+
+def _check_names(fields: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+    known = {item.name for item in SHARD_SCHEMA.fields}
+    wanted = {item.name for item in SHARD_SCHEMA.fields if not item.optional} - {PICTURES}
+    unknown, missing = set(fields) - known, wanted - set(fields)
+    if unknown or missing:
+        raise InternalError(f"shard: unknown fields {list_names(unknown)}, missing fields {list_names(missing)}")
+    if set(attributes) != set(SHARD_SCHEMA.attributes):
+        raise InternalError(
+            f"shard: expected attributes {list_names(SHARD_SCHEMA.attributes, at_most=30)}, "
+            f"but got {list_names(attributes, at_most=30)}"
+        )
+
+
+def _sha256(values: Any) -> str:
+    array = np.ascontiguousarray(values)
+    return hashlib.sha256(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()

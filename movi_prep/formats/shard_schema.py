@@ -1,0 +1,195 @@
+"""The layout of native shards: one table that the writer, the reader, the verifier and the documentation work from.
+
+One file holds what one camera saw of one subject. Rows are video frames, sorted by clip and frame. World is AMASS
+world (z up), camera is the camera's own frame (x right, y down, z forward); metres, radians, pixels with centres at
+integers. Where a mask is false, the values beside it are not labels: zero, or the identity for a rotation.
+"""
+
+from __future__ import annotations
+
+from movi_prep.formats.described_hdf5 import STRING, Field, Schema
+
+WORLD, CAMERA, IMAGE, PICTURE = "AMASS world", "camera", "video image", "stored picture"
+
+FRAME_FIELDS = (
+    Field("frames/clip", "i4", ("row",), "1", "clip of the subject, from 1"),
+    Field("frames/video_frame", "i4", ("row",), "1", "frame of the whole video, from 0"),
+    Field("frames/clip_frame", "i4", ("row",), "1", "frame of the clip, from 0"),
+    Field("frames/mocap_sample", "i4", ("row",), "1", "mocap sample of the clip that this frame shows, from 0"),
+    Field("frames/used", "bool", ("row",), "1", "a marker has moved far enough since the last used frame of the clip"),
+    Field("frames/ik_status", "i1", ("row",), "1", "how inverse kinematics ended: 0 and 1 are solved"),
+)
+
+CROP_FIELDS = (
+    Field("crops/bytes", "u1", ("byte",), "1", "all encoded pictures, one after the other"),
+    Field("crops/offset", "i8", ("row",), "byte", "where the picture of a row begins"),
+    Field("crops/length", "i8", ("row",), "byte", "how many bytes it has"),
+    Field("crops/size_px", "i4", ("row", 2), "px", "width and height of the stored picture"),
+    Field("crops/box_px", "i4", ("row", 4), "px", "square box around the body: left, top, width, height", IMAGE),
+    Field(
+        "crops/source_px", "i4", ("row", 4), "px", "part of the box inside the image: left, top, width, height", IMAGE
+    ),
+    Field("crops/padding_px", "i4", ("row", 4), "px", "box beyond the image: left, top, right, bottom", IMAGE),
+    Field("crops/valid_px", "i4", ("row", 4), "px", "part of the picture that the video fills", PICTURE),
+    Field("crops/body_px", "f4", ("row", 4), "px", "extent of the projected body: left, top, right, bottom", IMAGE),
+    Field("crops/intrinsics_px", "f8", ("row", 3, 3), "px", "camera matrix of the stored picture", PICTURE),
+)
+
+LABEL_FIELDS = (
+    Field("labels/joints_world_m", "f4", ("row", "joint", 3), "m", "SMPL joints", WORLD),
+    Field("labels/joints_camera_m", "f4", ("row", "joint", 3), "m", "SMPL joints", CAMERA),
+    Field("labels/joints_px", "f4", ("row", "joint", 2), "px", "SMPL joints as seen, lens included", IMAGE),
+    Field("labels/joints_in_image", "bool", ("row", "joint"), "1", "whether they lie on the image"),
+    Field("labels/joints_valid", "bool", ("row", "joint"), "1", "the fitted model misses the joint by at most 2 cm"),
+    Field("labels/model_joints_world_m", "f4", ("row", "joint", 3), "m", "the fitted model's SMPL joints", WORLD),
+    Field("labels/markers_world_m", "f4", ("row", "marker", 3), "m", "markers", WORLD),
+    Field("labels/markers_camera_m", "f4", ("row", "marker", 3), "m", "markers", CAMERA),
+    Field("labels/markers_px", "f4", ("row", "marker", 2), "px", "markers as seen, lens included", IMAGE),
+    Field("labels/markers_in_image", "bool", ("row", "marker"), "1", "whether they lie on the image"),
+    Field("labels/markers_valid", "bool", ("row", "marker"), "1", "the fitted model misses the marker by at most 2 cm"),
+    Field("labels/model_markers_world_m", "f4", ("row", "marker", 3), "m", "the fitted model's markers", WORLD),
+    Field("labels/opensim_joints_world_m", "f4", ("row", "opensim_joint", 3), "m", "the model's joint centres", WORLD),
+    Field(
+        "labels/opensim_joints_camera_m", "f4", ("row", "opensim_joint", 3), "m", "the model's joint centres", CAMERA
+    ),
+    Field("labels/pose_valid", "bool", ("row",), "1", "inverse kinematics solved the frame"),
+    Field("labels/coordinates_rad", "f4", ("row", "coordinate"), "rad", "joint angles"),
+    Field("labels/coordinates_valid", "bool", ("row", "coordinate"), "1", "no landmark of the body misses by 2 cm"),
+    Field(
+        "labels/coordinates_std_rad", "f4", ("row", "coordinate"), "rad", "posterior standard deviation", optional=True
+    ),
+    Field("labels/pelvis_rotation_world", "f4", ("row", 3, 3), "1", "pelvis body to world", WORLD),
+    Field("labels/pelvis_rotation_camera", "f4", ("row", 3, 3), "1", "pelvis body to camera", CAMERA),
+    Field("labels/pelvis_position_world_m", "f4", ("row", 3), "m", "origin of the pelvis body", WORLD),
+    Field("labels/pelvis_position_camera_m", "f4", ("row", 3), "m", "origin of the pelvis body", CAMERA),
+    Field("labels/root_rotation_world", "f4", ("row", 3, 3), "1", "moving frame of ground-to-pelvis to world", WORLD),
+    Field("labels/root_position_world_m", "f4", ("row", 3), "m", "origin of that frame", WORLD),
+)
+
+NAME_FIELDS = (
+    Field("names/joints", STRING, ("joint",), "", "SMPL joints, by their marker names"),
+    Field("names/markers", STRING, ("marker",), "", "markers"),
+    Field("names/opensim_joints", STRING, ("opensim_joint",), "", "joints of the model; leaves last"),
+    Field("names/coordinates", STRING, ("coordinate",), "", "coordinates of the model"),
+    Field("names/bodies", STRING, ("body",), "", "bodies of the model"),
+)
+
+SUBJECT_FIELDS = (
+    Field(
+        "subject/body_scales",
+        "f8",
+        ("body", 3),
+        "1",
+        "scale factor of each body and axis, relative to the generic model",
+    ),
+    Field("camera/intrinsics_px", "f8", (3, 3), "px", "camera matrix of the whole image", IMAGE),
+    Field("camera/radial_distortion", "f8", (2,), "1", "k1, k2 of x (1 + k1 r^2 + k2 r^4), normalised coordinates"),
+    Field("camera/world_to_camera_rotation", "f8", (3, 3), "1", "AMASS world to camera", CAMERA),
+    Field("camera/world_to_camera_translation_m", "f8", (3,), "m", "AMASS world to camera", CAMERA),
+)
+
+CLIP_FIELDS = (
+    Field("clips/number", "i4", ("clip",), "1", "clips of this file, from 1"),
+    Field("clips/motion", STRING, ("clip",), "", "name of the motion"),
+    Field("clips/first_row", "i4", ("clip",), "1", "first row of the clip"),
+    Field("clips/n_rows", "i4", ("clip",), "1", "how many rows it has"),
+    Field("clips/first_video_frame", "i4", ("clip",), "1", "first video frame of the clip by flags30, from 0"),
+    Field("clips/n_video_frames", "i4", ("clip",), "1", "how many video frames the clip has by flags30"),
+    Field("clips/lag_s", "f4", ("clip",), "s", "how late V3D shows the motion; NaN where not measured"),
+    Field("clips/rotation_deg", "f4", ("clip",), "deg", "turn between AMASS and V3D; NaN where not measured"),
+    Field("clips/offset_m", "f4", ("clip",), "m", "distance between AMASS and V3D; NaN where not measured"),
+    Field("clips/suspect", "bool", ("clip",), "1", "the alignment is beyond a bound"),
+)
+
+STATISTICS_FIELDS = (
+    Field("statistics/coordinates_rad", "f8", ("statistic", "coordinate"), "rad", "of valid labels"),
+    Field("statistics/coordinates_n", "i8", ("coordinate",), "1", "number of valid labels"),
+    Field("statistics/joints_camera_m", "f8", ("statistic", "joint", 3), "m", "of valid labels", CAMERA),
+    Field("statistics/image_bgr", "f8", ("statistic", 3), "1", "of the pixels of every tenth picture, 0 to 255"),
+    Field("names/statistics", STRING, ("statistic",), "", "what each statistic is: mean, std, min, max"),
+)
+
+_TREE = (
+    ("body_names", STRING, ("tree_body",), "", "moving bodies, parents before children"),
+    ("joint_names", STRING, ("tree_body",), "", "joint i carries body i"),
+    ("body_parent", "i8", ("tree_body",), "1", "index of the parent body, -1 for ground"),
+    ("parent_rotation", "f8", ("tree_body", 3, 3), "1", "joint frame F to parent body"),
+    ("parent_position_m", "f8", ("tree_body", 3), "m", "origin of F in the parent body"),
+    ("child_rotation", "f8", ("tree_body", 3, 3), "1", "body to the joint's moving frame M"),
+    ("child_position_m", "f8", ("tree_body", 3), "m", "origin of the body in M"),
+    ("first_axis", "i8", ("tree_body_end",), "1", "axes first_axis[i] to first_axis[i + 1] - 1 belong to joint i"),
+    ("axis_is_rotation", "bool", ("axis",), "1", "rotation about, or translation along, the axis"),
+    ("axis_direction", "f8", ("axis", 3), "1", "unit vector in the frame reached so far"),
+    ("axis_coordinate", "i8", ("axis",), "1", "coordinate that moves the axis, -1 for none"),
+    ("axis_function", "i8", ("axis",), "1", "function from the coordinate to the angle or displacement"),
+    (
+        "first_piece",
+        "i8",
+        ("function_end",),
+        "1",
+        "pieces first_piece[k] to first_piece[k + 1] - 1 belong to function k",
+    ),
+    ("piece_start", "f8", ("piece",), "rad or m", "argument from which the piece holds"),
+    ("piece_origin", "f8", ("piece",), "rad or m", "the piece is a polynomial in (argument - origin)"),
+    ("piece_coefficients", "f8", ("piece", "power"), "rad or m", "ascending"),
+    ("coordinate_names", STRING, ("tree_coordinate",), "", "every coordinate of the model"),
+    ("coordinate_is_rotation", "bool", ("tree_coordinate",), "1", "radians, else metres"),
+    ("coordinate_default", "f8", ("tree_coordinate",), "rad or m", "default value"),
+    ("coordinate_range", "f8", ("tree_coordinate", 2), "rad or m", "range"),
+    ("coordinate_clamped", "bool", ("tree_coordinate",), "1", "whether the range is a bound"),
+    ("coordinate_locked", "bool", ("tree_coordinate",), "1", "held at its default"),
+    ("coupled_to", "i8", ("tree_coordinate",), "1", "coordinate that this one follows, -1 for none"),
+    ("coupling_function", "i8", ("tree_coordinate",), "1", "function by which it follows, -1 for none"),
+    ("marker_names", STRING, ("tree_marker",), "", "markers of the model"),
+    ("marker_body", "i8", ("tree_marker",), "1", "body that carries the marker, -1 for ground"),
+    ("marker_position_m", "f8", ("tree_marker", 3), "m", "in that body"),
+)
+
+TREE_FIELDS = tuple(
+    Field(f"tree/{name}", dtype, dims, unit, description, "OpenSim ground at the root", optional=True)
+    for name, dtype, dims, unit, description in _TREE
+)
+"""The scaled model's kinematic tree (`records.kinematic_tree`): forward kinematics without OpenSim."""
+
+ATTRIBUTES = {
+    "subject": "number of the subject",
+    "camera": "name of the camera",
+    "sex": "sex of the body model",
+    "split": "part of the data: train, validation, test or none",
+    "height_m": "stature, metres; empty where unknown",
+    "mass_kg": "body mass, kilograms; empty where unknown",
+    "image_width_px": "width of the video",
+    "image_height_px": "height of the video",
+    "frame_rate_hz": "video frames per second",
+    "image_format": "encoding of the pictures: jpeg, png or webp; their channels decode to BGR as OpenCV reads them",
+    "image_quality": "JPEG quality on the body, empty for lossless pictures",
+    "context_quality": "JPEG quality away from the body, empty for lossless pictures",
+    "crop_size_px": "fixed side of the pictures, empty where they keep the video's resolution",
+    "box_margin": "margin on each side of the body, as a part of its longer side",
+    "used_frame_rule": "any or sum",
+    "used_frame_distance_m": "distance of that rule, metres",
+    "refused": "JSON list of [first frame, last frame, reason]: video frames within the flags that have no row",
+}
+
+SHARD_SCHEMA = Schema(
+    "movi-prep shard",
+    1,
+    (
+        *FRAME_FIELDS,
+        *CROP_FIELDS,
+        *LABEL_FIELDS,
+        *NAME_FIELDS,
+        *SUBJECT_FIELDS,
+        *CLIP_FIELDS,
+        *STATISTICS_FIELDS,
+        *TREE_FIELDS,
+    ),
+    ATTRIBUTES,
+)
+
+ROTATION_FIELDS = tuple(
+    item.name for item in SHARD_SCHEMA.fields if item.dims[-2:] == (3, 3) and "rotation" in item.name
+)
+"""Fields whose last two axes are rotation matrices."""
+
+STATISTICS = ("mean", "std", "min", "max")

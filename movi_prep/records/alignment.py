@@ -1,0 +1,58 @@
+"""How well a clip of AMASS agrees with V3D and the video's clock: measured, not believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from movi_prep.records.timeline import ClipTimeline
+
+
+@dataclass(frozen=True)
+class ClipAlignment:
+    """The measured alignment of one clip.
+
+    Attributes:
+        timeline: which video frames have which mocap sample.
+        first_video_frame: first video frame of the clip by its flags, 0-based.
+        n_video_frames: video frames of the clip by its flags.
+        lag_s: how late V3D shows the motion, seconds; None where it cannot be measured.
+        mismatch: share of the squared velocity that differs at that lag; None where not measured.
+        rotation_deg: angle of the rigid fit from AMASS joints onto V3D's, degrees; None where not measured.
+        offset_m: distance of the two centroids, metres; None where not measured.
+        rms_m: what remains after the fit, metres; None where not measured.
+        suspicions: bounds that are exceeded, as parts of a sentence with numbers; empty when all is well.
+        findings: what else a person should read.
+    """
+
+    timeline: ClipTimeline
+    first_video_frame: int
+    n_video_frames: int
+    lag_s: float | None
+    mismatch: float | None
+    rotation_deg: float | None
+    offset_m: float | None
+    rms_m: float | None
+    suspicions: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a bound is exceeded."""
+        return bool(self.suspicions)
+
+
+@dataclass(frozen=True)
+class SubjectAlignment:
+    """The alignment of all clips of one subject.
+
+    Attributes:
+        subject: which subject.
+        clips: in the order of their numbers.
+        findings: what is odd about the subject's files as a whole.
+    """
+
+    subject: int
+    clips: tuple[ClipAlignment, ...]
+    findings: tuple[str, ...] = ()

@@ -1,0 +1,109 @@
+"""Which video frames of a clip have which mocap sample: the overlap of the clocks, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.records.checks import check_shape, frozen_array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.records.identity import ClipId
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Video frames that do not become rows, by number, and why.
+
+    Attributes:
+        first_frame: first refused video frame, 0-based, in the whole video.
+        last_frame: last refused video frame, inclusive.
+        reason: why, as a part of a sentence.
+    """
+
+    first_frame: int
+    last_frame: int
+    reason: str
+
+    @property
+    def n_frames(self) -> int:
+        """Number of refused frames."""
+        return self.last_frame - self.first_frame + 1
+
+    def __str__(self) -> str:
+        """Return one line for a report."""
+        many = self.n_frames > 1
+        frames = f"frames {self.first_frame} to {self.last_frame}" if many else f"frame {self.first_frame}"
+        return f"{frames} refused: {self.reason}"
+
+
+@dataclass(frozen=True)
+class ClipTimeline:
+    """One clip on both clocks.
+
+    Attributes:
+        clip: which clip.
+        motion: its name in V3D's list, "" where it has none.
+        video_frames: (n,) int64, 0-based frames of the whole video, increasing.
+        mocap_samples: (n,) int64, the mocap sample of the clip that each of them shows.
+        refused: frames within the flags that have no row, and why.
+    """
+
+    clip: ClipId
+    motion: str
+    video_frames: NDArray[np.int64]
+    mocap_samples: NDArray[np.int64]
+    refused: tuple[Refusal, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that both clocks have one length."""
+        check_shape(self.mocap_samples, (self.n_frames,), what="mocap samples", where=f"timeline of {self.clip}")
+
+    @property
+    def n_frames(self) -> int:
+        """Number of video frames with a mocap sample."""
+        return len(self.video_frames)
+
+    def keep(self, wanted: NDArray[np.bool_], reason: str) -> ClipTimeline:
+        """Return the timeline without the frames where `wanted` is false; they are refused for `reason`."""
+        refused = group_refusals(self.video_frames[~wanted], reason)
+        return ClipTimeline(
+            clip=self.clip,
+            motion=self.motion,
+            video_frames=frozen_array(self.video_frames[wanted], np.int64),
+            mocap_samples=frozen_array(self.mocap_samples[wanted], np.int64),
+            refused=self.refused + refused,
+        )
+
+
+def overlap_clocks(
+    clip: ClipId, motion: str, *, video_range: tuple[int, int], n_samples: int, samples_per_frame: int
+) -> ClipTimeline:
+    """Return the overlap of a clip's video frames with its mocap samples.
+
+    Frame j of the clip is mocap sample `samples_per_frame * j`; a frame whose sample the clip does not have is refused.
+
+    Args:
+        clip: which clip.
+        motion: its name.
+        video_range: first video frame and one past the last, 0-based (from flags30).
+        n_samples: mocap samples that the clip has.
+        samples_per_frame: mocap samples per video frame (4 for 120 Hz and 30 Hz).
+    """
+    frames = np.arange(*video_range, dtype=np.int64)
+    samples = (frames - video_range[0]) * samples_per_frame
+    whole = ClipTimeline(clip=clip, motion=motion, video_frames=frames, mocap_samples=samples)
+    return whole.keep(samples < n_samples, f"the clip ends with mocap sample {n_samples - 1}")
+
+
+def group_refusals(frames: NDArray[np.int64], reason: str) -> tuple[Refusal, ...]:
+    """Return one refusal per run of successive frames."""
+    if frames.size == 0:
+        return ()
+    ends = np.flatnonzero(np.diff(frames) != 1)
+    firsts, lasts = frames[np.r_[0, ends + 1]], frames[np.r_[ends, frames.size - 1]]
+    return tuple(Refusal(int(first), int(last), reason) for first, last in zip(firsts, lasts, strict=True))

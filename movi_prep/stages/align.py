@@ -1,0 +1,221 @@
+"""The alignment stage: which video frames have which mocap sample, and whether AMASS and V3D agree.
+
+| unit | reads | writes |
+|---|---|---|
+| `align S001` | V3D file, markers of every clip | `alignment/S001.json` |
+
+Video frame j of a clip is mocap sample 4 j (30 and 120 Hz). Measured per clip, between 12 AMASS joints and V3D's own
+joint centres, MoVi world, metres: the rigid fit (degrees, metres) and the time lag (seconds, to a fraction of a
+sample). A clip beyond a bound is suspect: named, and left out of shards unless settings keep it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.alignment_file import write_alignment
+from movi_prep.formats.marker_file import read_markers
+from movi_prep.formats.v3d import read_v3d
+from movi_prep.geometry.alignment import Agreement, compare_with_v3d, joints_for_v3d
+from movi_prep.geometry.frames import amass_to_movi, ground_to_amass
+from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
+from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.timeline import overlap_clocks
+from movi_prep.records.unit import Stage, StageReport, Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+    from movi_prep.config.shard import AlignmentUnitSettings
+    from movi_prep.records.download import Download
+    from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.v3d import V3dSubject
+    from movi_prep.records.work_folder import WorkFolder
+
+_RATE_TOLERANCE = 0.01
+"""Relative: 120.00004578 Hz is four times 30 Hz, 110 Hz is not."""
+
+
+@dataclass(frozen=True)
+class AlignInputs:
+    """What the alignment of a subject is measured from; `v3d` is None where the download has no such file."""
+
+    v3d: Path | None
+    markers: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class AlignOutputs:
+    """The alignment of all clips of a subject."""
+
+    alignment: Path
+
+
+def plan_align(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    """Return one unit per subject."""
+    return tuple(
+        Unit(
+            stage=ALIGN.name,
+            key=subject_key(subject),
+            inputs=AlignInputs(
+                v3d=download.v3d.get(subject),
+                markers=tuple(work.markers(clip) for clip in download.clips_of(subject)),
+            ),
+            outputs=AlignOutputs(alignment=work.alignment(subject)),
+            settings=config.shard.alignment_unit(config.markers.video_rate_hz),
+        )
+        for subject in download.subjects
+    )
+
+
+def run_align(unit: Unit) -> StageReport:
+    """Measure the alignment of one subject's clips; clips that cannot be aligned are named and left out."""
+    inputs, outputs = cast("AlignInputs", unit.inputs), cast("AlignOutputs", unit.outputs)
+    settings = cast("AlignmentUnitSettings", unit.settings)
+    if inputs.v3d is None:
+        raise MissingError(
+            f"V3D file of {unit.key}",
+            expected="F_v3d_Subject_N.mat, which says where clips begin and end in the video",
+            got="none",
+            remedy="unpack it below the folder of --v3d",
+        )
+    v3d = read_v3d(inputs.v3d)
+    clips, findings = [], list(v3d.findings)
+    for path in inputs.markers:
+        clip = ClipId.parse(f"{path.parent.name}/{path.stem}")
+        try:
+            clips.append(align_clip(clip, read_markers(path), v3d, settings))
+        except InputError as error:
+            findings.append(f"{clip} is not aligned: {error}")
+    alignment = SubjectAlignment(subject=v3d.subject, clips=tuple(clips), findings=tuple(findings))
+    write_alignment(outputs.alignment, alignment, provenance={"v3d": inputs.v3d.name})
+    return _report(alignment)
+
+
+ALIGN = Stage(
+    name="align",
+    version=1,
+    summary="clip boundaries, overlap of the clocks, agreement with V3D",
+    plan=plan_align,
+    run=run_align,
+)
+
+
+def align_clip(
+    clip: ClipId, markers: MarkerTrajectories, v3d: V3dSubject, settings: AlignmentUnitSettings
+) -> ClipAlignment:
+    """Return the overlap of one clip's clocks and how well it agrees with V3D.
+
+    Raises:
+        InputError: V3D has no such clip, or its flags make no sense, or the mocap rate does not fit the video's.
+    """
+    if clip.clip > v3d.n_clips or v3d.video_ranges[clip.clip - 1, 0] >= v3d.video_ranges[clip.clip - 1, 1]:
+        raise InputError(
+            v3d.source,
+            expected=f"flags30 with first and last video frame of clip {clip.clip}",
+            got=f"{v3d.n_clips} clips" if clip.clip > v3d.n_clips else "flags that make no sense",
+            remedy="leave the clip out: without flags it has no place in the video",
+        )
+    first, end = (int(frame) for frame in v3d.video_ranges[clip.clip - 1])
+    step, mocap_hz = _samples_per_frame(markers, settings.video_rate_hz)
+    timeline = overlap_clocks(
+        clip,
+        v3d.motions[clip.clip - 1],
+        video_range=(first, end),
+        n_samples=int(markers.sample_indices[-1]) + 1,
+        samples_per_frame=step,
+    )
+    joints, rows = joints_for_v3d(markers, every_samples=step)
+    agreement = compare_with_v3d(
+        amass_to_movi(ground_to_amass(joints.positions_m[rows])),
+        markers.sample_indices[rows],
+        v3d,
+        first_sample=int(v3d.mocap_ranges[clip.clip - 1, 0]),
+        rate_hz=mocap_hz,
+    )
+    return ClipAlignment(
+        timeline=timeline,
+        first_video_frame=first,
+        n_video_frames=end - first,
+        lag_s=agreement.lag_s,
+        mismatch=None if agreement.lag is None else agreement.lag.mismatch,
+        rotation_deg=None if agreement.fit is None else math.degrees(agreement.fit.angle_rad),
+        offset_m=None if agreement.fit is None else agreement.fit.offset_m,
+        rms_m=None if agreement.fit is None else agreement.fit.rms_m,
+        suspicions=suspicions(agreement, settings),
+        findings=_length_findings(markers, end - first, step, agreement),
+    )
+
+
+def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[str, ...]:
+    """Return the bounds that are exceeded, each with its numbers."""
+    found = []
+    lag, fit = agreement.lag, agreement.fit
+    if lag is not None and lag.mismatch > settings.max_mismatch:
+        found.append(f"{lag.mismatch:.0%} of the motion differs at the best lag (bound {settings.max_mismatch:.0%})")
+    elif lag is not None and agreement.lag_s is not None and abs(agreement.lag_s) > settings.max_lag_s:
+        at_least = "at least " if lag.at_edge else ""
+        found.append(f"lag {at_least}{agreement.lag_s * 1e3:+.1f} ms (bound {settings.max_lag_s * 1e3:.1f} ms)")
+    if fit is not None and math.degrees(fit.angle_rad) > settings.max_rotation_deg:
+        found.append(f"rotation {math.degrees(fit.angle_rad):.2f} deg (bound {settings.max_rotation_deg:g} deg)")
+    if fit is not None and fit.offset_m > settings.max_offset_m:
+        found.append(f"offset {fit.offset_m * 1e3:.0f} mm (bound {settings.max_offset_m * 1e3:.0f} mm)")
+    return tuple(found)
+
+
+def _samples_per_frame(markers: MarkerTrajectories, video_rate_hz: float) -> tuple[int, float]:
+    """Return mocap samples per video frame, and the mocap rate that the rows and their sample numbers tell."""
+    spacing = int(markers.sample_indices[1] - markers.sample_indices[0]) if markers.n_rows > 1 else 1
+    mocap_hz = markers.rate_hz * spacing
+    ratio = mocap_hz / video_rate_hz
+    step = max(1, round(ratio))
+    if abs(ratio / step - 1.0) > _RATE_TOLERANCE:
+        raise InputError(
+            markers.source,
+            expected=f"a mocap rate that is a whole multiple of the video's {video_rate_hz:g} Hz",
+            got=f"{mocap_hz:g} Hz",
+            remedy="set markers.video_rate_hz to the video's rate",
+        )
+    return step, mocap_hz
+
+
+def _length_findings(
+    markers: MarkerTrajectories, n_video_frames: int, step: int, agreement: Agreement
+) -> tuple[str, ...]:
+    found = []
+    n_frames = int(markers.sample_indices[-1]) // step + 1
+    if n_frames != n_video_frames:
+        found.append(f"AMASS has motion for {n_frames} video frames, flags30 say {n_video_frames}")
+    if agreement.fit is None:
+        found.append("agreement with V3D not measured: it has no virtual markers here")
+    elif agreement.lag is None:
+        found.append("lag not measured: nothing moves, or the clip stands at the edge of the recording")
+    return tuple(found)
+
+
+def _report(alignment: SubjectAlignment) -> StageReport:
+    findings = list(alignment.findings)
+    for clip in alignment.clips:
+        name = str(clip.timeline.clip)
+        findings += [f"{name} is suspect: {suspicion}" for suspicion in clip.suspicions]
+        findings += [f"{name}: {finding}" for finding in clip.findings]
+        findings += [f"{name}: {refusal}" for refusal in clip.timeline.refused]
+    measured = {
+        "worst_lag_ms": [abs(clip.lag_s) * 1e3 for clip in alignment.clips if clip.lag_s is not None],
+        "worst_rotation_deg": [clip.rotation_deg for clip in alignment.clips if clip.rotation_deg is not None],
+        "worst_offset_mm": [clip.offset_m * 1e3 for clip in alignment.clips if clip.offset_m is not None],
+    }
+    numbers: dict[str, float | int] = {name: max(values) for name, values in measured.items() if values}
+    return StageReport(
+        numbers={
+            "clips": len(alignment.clips),
+            "suspect_clips": sum(clip.is_suspect for clip in alignment.clips),
+            "video_frames": sum(clip.timeline.n_frames for clip in alignment.clips),
+            **numbers,
+        },
+        findings=tuple(findings),
+    )
