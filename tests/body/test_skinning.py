@@ -77,7 +77,7 @@ def test_a_body_at_rest_stands_as_its_template(small_body: BodyModel) -> None:
 
 def test_translation_moves_everything_alike(small_body: BodyModel) -> None:
     motion = build_motion(3)
-    there = replace(motion, translation_m=motion.translation_m + [1.0, -2.0, 0.5])
+    there = replace(motion, translation_m=motion.translation_m + np.array([1.0, -2.0, 0.5]))
     step = pose(small_body, there, CHOSEN).vertices_m - pose(small_body, motion, CHOSEN).vertices_m
     np.testing.assert_allclose(step, np.broadcast_to([1.0, -2.0, 0.5], step.shape), atol=1e-12)
 

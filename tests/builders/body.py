@@ -29,11 +29,10 @@ NOSE = 2 + 40 * SEGMENTS
 LOWEST, HIGHEST = 0, 1
 """The poles."""
 
-PARENTS = np.array(
-    [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19]
-    + [20, 22, 23, 20, 25, 26, 20, 28, 29, 20, 31, 32, 20, 34, 35]
-    + [21, 37, 38, 21, 40, 41, 21, 43, 44, 21, 46, 47, 21, 49, 50]
-)
+_BODY_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
+_LEFT_HAND_PARENTS = (20, 22, 23, 20, 25, 26, 20, 28, 29, 20, 31, 32, 20, 34, 35)
+_RIGHT_HAND_PARENTS = (21, 37, 38, 21, 40, 41, 21, 43, 44, 21, 46, 47, 21, 49, 50)
+PARENTS = np.array([*_BODY_PARENTS, *_LEFT_HAND_PARENTS, *_RIGHT_HAND_PARENTS])
 """SMPL+H's own tree."""
 
 
@@ -113,9 +112,7 @@ def build_motion(n_samples: int, *, seed: int = 0, rate_hz: float = 120.0) -> Mo
 
 def resting(motion: Motion) -> Motion:
     """Return the motion with all joints at rest and no translation."""
-    return replace(
-        motion, poses_rad=np.zeros_like(motion.poses_rad), translation_m=np.zeros_like(motion.translation_m)
-    )
+    return replace(motion, poses_rad=np.zeros_like(motion.poses_rad), translation_m=np.zeros_like(motion.translation_m))
 
 
 def old_release(motion: Motion) -> dict[str, Any]:

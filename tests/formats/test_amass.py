@@ -94,7 +94,7 @@ def test_a_bad_sample_between_video_frames_is_found(path: Path, motion: Motion) 
     arrays["poses"] = arrays["poses"].copy()
     arrays["poses"][6, 3] = np.nan
     write_npz(path, arrays)
-    with open_motion(path) as file, pytest.raises(InputError, match="1 of .* values NaN or infinite"):
+    with open_motion(path) as file, pytest.raises(InputError, match=r"1 of .* values NaN or infinite"):
         list(file.blocks(100, every=4))
 
 

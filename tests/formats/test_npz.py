@@ -49,7 +49,7 @@ def test_a_missing_array_lists_what_there_is(archive_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="nowhere.npz"):
+    with pytest.raises(MissingError, match=r"nowhere\.npz"):
         NpzArchive(tmp_path / "nowhere.npz")
 
 

@@ -1,0 +1,102 @@
+"""Marker set files: the packaged one, a user's own, and faulty ones."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
+from movi_prep.records.marker_set import FloorPoint, JointCentre, Midpoint, Vertex
+
+GOOD = [
+    {"name": "SHADOW", "floor": "MIDDLE"},
+    {"name": "MIDDLE", "midpoint": ["LEFT", "HIP"]},
+    {"name": "LEFT", "vertex": 12},
+    {"name": "HIP", "joint": 1},
+]
+
+
+def write(path: Path, markers: Any, **head: Any) -> Path:
+    document = {"format": "movi-prep marker set", "version": 1, "name": "mine", "markers": markers, **head}
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_the_packaged_set_has_142_markers() -> None:
+    markers = read_marker_set(default_marker_set_path())
+    kinds = Counter(type(rule) for rule in markers.rules.values())
+    assert kinds == {Vertex: 66, JointCentre: 52, Midpoint: 12, FloorPoint: 12}
+    assert markers.names[:3] == ("STRN", "T1", "T8")
+    assert markers.rules["MASI"] == Midpoint(("RASI", "LASI"))
+    assert len(markers.vertices) == 66
+    markers.check_vertices(6890, body_model="SMPL+H")
+
+
+@pytest.mark.reference
+def test_the_packaged_set_is_that_of_the_figures(shared: Path) -> None:
+    tables = json.loads((shared / "reference" / "d3ke_tables.json").read_text())
+    rules = read_marker_set(default_marker_set_path()).rules
+    vertices = {name: rule.index for name, rule in rules.items() if isinstance(rule, Vertex)}
+    truth = json.loads((shared / "reference" / "world_a" / "truth.json").read_text())
+    assert vertices == dict(zip(truth["marker_names"], truth["marker_vertices"], strict=True))
+    assert all(name in json.dumps(tables) for name in rules)
+
+
+def test_a_users_own_set(tmp_path: Path) -> None:
+    markers = read_marker_set(write(tmp_path / "mine.yaml", GOOD))
+    assert markers.name == "mine"
+    assert markers.names == ("SHADOW", "MIDDLE", "LEFT", "HIP")
+    assert markers.build_order.index("MIDDLE") < markers.build_order.index("SHADOW")
+
+
+def test_a_vertex_that_does_not_exist_is_told_with_its_marker(tmp_path: Path) -> None:
+    markers = read_marker_set(write(tmp_path / "mine.yaml", [{"name": "FAR", "vertex": 7000}]))
+    with pytest.raises(InputError, match=r"mine\.yaml: FAR.*0 to 6889.*model\.npz.*7000"):
+        markers.check_vertices(6890, body_model="model.npz")
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([], "a list of markers"),
+        ("LEFT", "a list of markers"),
+        (["LEFT"], "a name and one of"),
+        ([{"name": "A"}], "a name and one of"),
+        ([{"name": "A", "vertex": 1, "joint": 2}], "a name and one of"),
+        ([{"name": "A", "vertx": 1}], "a name and one of"),
+        ([{"name": "A", "vertex": "seven"}], "a number for 'vertex'"),
+        ([{"name": "A", "vertex": True}], "a number for 'vertex'"),
+        ([{"name": "A", "vertex": -1}], "a vertex number from 0"),
+        ([{"name": "A", "joint": 52}], "a joint number from 0 to 51"),
+        ([{"name": "A", "midpoint": []}], "the markers to average"),
+        ([{"name": "A", "midpoint": "B"}], "a list of marker names"),
+        ([{"name": "A", "floor": ["B"]}], "a marker name"),
+        ([{"name": "LASI", "vertex": 1}, {"name": "M", "floor": "LAS"}], "did you mean 'LASI'"),
+        ([{"name": "A", "vertex": 1}, {"name": "A", "vertex": 2}], "it twice"),
+        ([{"name": "A", "floor": "B"}, {"name": "B", "midpoint": ["A"]}], "a circle"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, entries: Any, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_marker_set(write(tmp_path / "mine.yaml", entries))
+    assert said in str(caught.value)
+    assert "mine.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_files(tmp_path: Path) -> None:
+    with pytest.raises(MissingError):
+        read_marker_set(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match="version"):
+        read_marker_set(write(tmp_path / "new.yaml", GOOD, version=2))
+    for content in (b"{unclosed: [", b"\xff\xfe\x00", b"just words"):
+        (tmp_path / "odd.yaml").write_bytes(content)
+        with pytest.raises(InputError) as caught:
+            read_marker_set(tmp_path / "odd.yaml")
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,387 @@
+"""The marker stage from files to files: on an ellipsoid whose answers are known, and on World A."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from smplx.lbs import lbs
+
+from movi_prep.config.root import Config
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.amass import read_motion
+from movi_prep.formats.marker_file import read_markers, read_static_trial
+from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
+from movi_prep.formats.smplh import read_body_model
+from movi_prep.geometry.frames import amass_to_ground, ground_to_amass
+from movi_prep.records.download import Download
+from movi_prep.records.identity import ClipId
+from movi_prep.records.marker_set import JointCentre, Vertex
+from movi_prep.records.motion import Motion
+from movi_prep.records.unit import StageReport, Unit
+from movi_prep.records.v3d import V3dSubject
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.markers import MARKERS, STATIC
+from tests.builders.body import (
+    HALF_HEIGHT_M,
+    HIGHEST,
+    NOSE,
+    build_body_model,
+    build_motion,
+    model_arrays,
+    old_release,
+    resting,
+    write_npz,
+)
+
+MARKER_SET = f"""
+format: movi-prep marker set
+version: 1
+name: ellipsoid
+markers:
+  - {{name: TOP, vertex: {HIGHEST}}}
+  - {{name: NOSE, vertex: {NOSE}}}
+  - {{name: ROOT, joint: 0}}
+  - {{name: BETWEEN, midpoint: [TOP, NOSE]}}
+  - {{name: SHADOW, floor: NOSE}}
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Body model and DMPL files of the ellipsoid, called female."""
+    folder, model = tmp_path_factory.mktemp("models"), build_body_model()
+    return {
+        "smplh": write_npz(folder / "smplh" / "female" / "model.npz", model_arrays(model)),
+        "dmpl": write_npz(folder / "dmpls" / "female" / "model.npz", {"eigvec": model.soft_tissue_directions_m}),
+    }
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "set.yaml").write_text(MARKER_SET)
+    return {"marker_set": tmp_path / "set.yaml"}
+
+
+@pytest.fixture
+def build_download(tmp_path: Path, models: dict[str, Path]) -> Callable[..., Download]:
+    """Return a function that writes clips of subject 1 and returns what a search would find."""
+
+    def build(*clips: dict[str, Any], **found: Any) -> Download:
+        paths = {
+            ClipId(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
+            for k, arrays in enumerate(clips, start=1)
+        }
+        known = {"body_models": {"female": models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
+        return Download(motions=paths, **{**known, **found})
+
+    return build
+
+
+def run(units: tuple[Unit, ...], stage: Any) -> list[StageReport]:
+    return [stage.run(unit) for unit in units]
+
+
+def make_static(download: Download, tmp_path: Path, **settings: Any) -> tuple[Any, StageReport]:
+    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+    report = STATIC.run(unit)
+    return read_static_trial(unit.outputs.trial), report  # type: ignore[attr-defined]
+
+
+def make_markers(download: Download, tmp_path: Path, **settings: Any) -> list[Any]:
+    units = MARKERS.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+    run(units, MARKERS)
+    return [read_markers(unit.outputs.markers) for unit in units]  # type: ignore[attr-defined]
+
+
+def mean_shape(motion: Motion) -> Motion:
+    return replace(motion, betas=np.zeros(16))
+
+
+def test_the_static_trial_of_an_ellipsoid(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    trial, report = make_static(
+        build_download(old_release(mean_shape(build_motion(5)))), tmp_path, **settings, mass_kg_per_m3=1000
+    )
+    assert trial.height_m == pytest.approx(2 * HALF_HEIGHT_M)
+    # Four thirds pi a b c, 85.5 l, less what the facets cut off.
+    assert trial.mass_kg == pytest.approx(85.45, rel=0.003)
+    assert (trial.sex, trial.mass_source, report.findings) == ("female", "volume", ())
+    top, nose, _, between, shadow = trial.markers.positions_m[0]
+    np.testing.assert_allclose(top, [0, 2 * HALF_HEIGHT_M, 0], atol=1e-9)
+    assert nose[0] == pytest.approx(0.12, abs=1e-3)
+    np.testing.assert_allclose(between, (top + nose) / 2)
+    np.testing.assert_allclose(shadow, [nose[0], 0, nose[2]])
+    assert (tmp_path / "work" / "markers" / "S001" / "static.trc").is_file()
+
+
+def test_a_body_at_rest_lies_on_its_back_in_ground(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    # AMASS is z up: unposed, the y-up template lies there, its top pointing along y, which is -z of ground.
+    (markers,) = make_markers(build_download(old_release(resting(mean_shape(build_motion(9))))), tmp_path, **settings)
+    np.testing.assert_allclose(markers.positions_m[:, 0], np.tile([0, 0, -HALF_HEIGHT_M], (3, 1)), atol=1e-9)
+
+
+def test_the_video_clock_is_every_fourth_sample(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    download = build_download(old_release(build_motion(13, rate_hz=120.00004578)))
+    (video,) = make_markers(download, tmp_path, **settings)
+    (mocap,) = make_markers(download, tmp_path, **settings, rate="mocap", batch_samples=5)
+    assert video.sample_indices.tolist() == [0, 4, 8, 12]
+    assert mocap.sample_indices.tolist() == list(range(13))
+    np.testing.assert_allclose(video.times_s, np.arange(4) / 30, atol=1e-6)
+    assert video.rate_hz == pytest.approx(30, rel=1e-6)
+    np.testing.assert_allclose(mocap.positions_m[::4], video.positions_m, atol=1e-7)
+
+
+def test_a_rate_that_is_no_multiple_is_refused(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    download = build_download(old_release(build_motion(13, rate_hz=100.0)))
+    with pytest.raises(InputError, match="whole multiple of the video's 30 Hz, but got 100 Hz"):
+        make_markers(download, tmp_path, **settings)
+    (markers,) = make_markers(download, tmp_path, **settings, video_rate_hz=25)
+    assert markers.n_rows == 4
+
+
+def test_soft_tissue_moves_vertices_when_asked(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    download = build_download(old_release(build_motion(5)))
+    (off,) = make_markers(download, tmp_path, **settings)
+    (on,) = make_markers(download, tmp_path, **settings, soft_tissue=True)
+    assert np.abs(on.positions_m - off.positions_m).max() > 1e-3
+
+
+def test_soft_tissue_without_coefficients_says_why(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    download = build_download({**old_release(build_motion(13)), "dmpls": np.zeros((8, 8))})
+    with pytest.raises(InputError, match=r"kept 8 samples.*soft_tissue to false"):
+        make_markers(download, tmp_path, **settings, soft_tissue=True)
+    assert make_markers(download, tmp_path, **settings)[0].n_rows == 4
+
+
+def test_a_bad_first_clip_costs_itself_and_no_other(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    good = old_release(build_motion(9))
+    download = build_download({**good, "poses": np.full((9, 156), np.nan)}, good)
+    download.motions[ClipId(1, 1)].write_bytes(download.motions[ClipId(1, 1)].read_bytes()[:3000])
+    trial, report = make_static(download, tmp_path, **settings)
+    assert trial.sex == "female"
+    assert len(report.findings) == 1
+    assert "Subject_1_F_1" in report.findings[0]
+    bad, fine = MARKERS.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+    with pytest.raises(InputError, match="Subject_1_F_1"):
+        MARKERS.run(bad)
+    assert MARKERS.run(fine).numbers["n_rows"] == 3
+    assert sorted(path.name for path in (tmp_path / "work" / "markers" / "S001").iterdir()) == [
+        "C02.h5",
+        "static.h5",
+        "static.trc",
+    ]
+
+
+def test_nothing_half_written_stays_of_a_clip_that_fails_late(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    arrays = old_release(build_motion(50))
+    arrays["poses"] = arrays["poses"].copy()
+    arrays["poses"][49] = np.inf
+    with pytest.raises(InputError, match="NaN or infinite"):
+        make_markers(build_download(arrays), tmp_path, **settings, rate="mocap", batch_samples=10)
+    assert list((tmp_path / "work").rglob("*.h5")) == []
+
+
+def test_a_clip_of_another_fit_is_a_finding(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    motion = build_motion(5)
+    other = {**old_release(motion), "betas": motion.betas + 0.25}
+    _, report = make_static(build_download(old_release(motion), other), tmp_path, **settings)
+    assert [re.search("Subject_1_F_2.*up to 0.25 off", finding) is not None for finding in report.findings] == [True]
+
+
+def test_a_missing_body_model_is_named(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    download = build_download({**old_release(build_motion(5)), "gender": np.array("neutral")})
+    with pytest.raises(MissingError, match=r"smplh/neutral/model\.npz"):
+        make_markers(download, tmp_path, **settings)
+    with pytest.raises(MissingError, match=r"smplh/neutral/model\.npz"):
+        make_static(download, tmp_path, **settings)
+
+
+def test_a_marker_on_a_vertex_that_does_not_exist(build_download: Callable[..., Download], tmp_path: Path) -> None:
+    (tmp_path / "far.yaml").write_text(MARKER_SET.replace(f"vertex: {NOSE}", "vertex: 6890"))
+    download = build_download(old_release(build_motion(5)))
+    for make in (make_markers, make_static):
+        with pytest.raises(InputError, match=r"far\.yaml: NOSE"):
+            make(download, tmp_path, marker_set=tmp_path / "far.yaml")
+
+
+def test_a_changed_marker_set_is_read_again(build_download: Callable[..., Download], tmp_path: Path) -> None:
+    download, path = build_download(old_release(build_motion(5))), tmp_path / "own.yaml"
+    path.write_text(MARKER_SET)
+    (before,) = make_markers(download, tmp_path, marker_set=path)
+    path.write_text(
+        MARKER_SET.replace("name: NOSE, vertex", "name: CHIN, vertex")
+        .replace("NOSE]", "CHIN]")
+        .replace("floor: NOSE", "floor: CHIN")
+    )
+    (after,) = make_markers(download, tmp_path, marker_set=path)
+    assert ("NOSE" in before.names, "CHIN" in after.names) == (True, True)
+
+
+def v3d_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **values: Any) -> Path:
+    """Stand in for a V3D file: its own reader is tested elsewhere."""
+    subject = V3dSubject(
+        subject=1, sex="male", height_m=None, mass_kg=None, motions=(), video_ranges=np.empty((0, 2), int),
+        mocap_ranges=np.empty((0, 2), int), virtual_marker_names=(), virtual_markers_m=None, marker_names=(),
+        markers_m=None, source="F_v3d_Subject_1.mat",
+    )  # fmt: skip
+    monkeypatch.setattr("movi_prep.formats.v3d.read_v3d", lambda _: replace(subject, **values))
+    return tmp_path / "F_v3d_Subject_1.mat"
+
+
+def test_a_gender_that_v3d_contradicts_is_a_finding(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download = build_download(old_release(build_motion(5)), v3d={1: v3d_file(monkeypatch, tmp_path)})
+    trial, report = make_static(download, tmp_path, **settings)
+    assert trial.sex == "female"
+    assert ["says male" in finding for finding in report.findings] == [True]
+
+
+def test_mass_from_v3d_only_when_asked(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = v3d_file(monkeypatch, tmp_path, mass_kg=61.5, sex="female")
+    download = build_download(old_release(build_motion(5)), v3d={1: file})
+    assert make_static(download, tmp_path, **settings)[0].mass_source == "volume"
+    trial, _ = make_static(download, tmp_path, **settings, mass="v3d")
+    assert (trial.mass_kg, trial.mass_source) == (61.5, "v3d")
+    with pytest.raises(InputError, match="no V3D file of this subject"):
+        make_static(replace(download, v3d={}), tmp_path, **settings, mass="v3d")
+
+
+def test_units_carry_their_own_settings_and_files(build_download: Callable[..., Download], tmp_path: Path) -> None:
+    download, work = build_download(old_release(build_motion(5)), old_release(build_motion(5))), WorkFolder(tmp_path)
+    plain = [*STATIC.plan(download, work, Config()), *MARKERS.plan(download, work, Config())]
+    assert [unit.id for unit in plain] == ["static S001", "markers S001/C01", "markers S001/C02"]
+    other = Config(markers={"static_duration_s": 1.0})
+    assert MARKERS.plan(download, work, other) == MARKERS.plan(download, work, Config())
+    assert STATIC.plan(download, work, other) != STATIC.plan(download, work, Config())
+    assert [unit.key for unit in MARKERS.plan(download, work, Config(clips="2"))] == ["S001/C02"]
+    assert STATIC.plan(download, work, Config(subjects="2")) == ()
+    # A subset of clips is still the same subject.
+    assert STATIC.plan(download, work, Config(clips="2")) == STATIC.plan(download, work, Config())
+
+
+def test_trc_files_when_asked(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    make_markers(build_download(old_release(build_motion(5))), tmp_path, **settings, write_trc=True)
+    assert (tmp_path / "work" / "markers" / "S001" / "C01.trc").is_file()
+
+
+# --- World A: a fake download with known truth ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world_a(shared: Path) -> Path:
+    return shared / "reference" / "world_a"
+
+
+def find_world_a(world: Path) -> Download:
+    clips = {}
+    for path in world.rglob("Subject_*_poses.npz"):
+        _, subject, _, clip, _ = path.stem.split("_")
+        clips[ClipId(int(subject), int(clip))] = path
+    return Download(
+        motions=clips,
+        body_models={sex: world / "smplh" / sex / "model.npz" for sex in ("male", "female")},
+        dmpl_models={sex: world / "dmpls" / sex / "model.npz" for sex in ("male", "female")},
+        v3d={subject: world / "v3d" / f"F_v3d_Subject_{subject}.mat" for subject in (1, 15)},
+    )
+
+
+@pytest.mark.reference
+def test_world_a_within_a_hundredth_of_a_millimetre(world_a: Path, tmp_path: Path) -> None:
+    download, work = find_world_a(world_a), WorkFolder(tmp_path)
+    run(MARKERS.plan(download, work, Config(markers={"rate": "mocap"})), MARKERS)
+    rules = read_marker_set(default_marker_set_path()).rules
+    vertices = [name for name, rule in rules.items() if isinstance(rule, Vertex)]
+    joints = {rule.index: name for name, rule in rules.items() if isinstance(rule, JointCentre)}
+    with np.load(world_a / "truth.npz") as truth:
+        for clip in download.motions:
+            markers = read_markers(work.markers(clip))
+            for names, kind in ((vertices, "markers"), ([joints[k] for k in range(52)], "joints")):
+                found = ground_to_amass(markers.select(names).positions_m)
+                expected = truth[f"S{clip.subject}_C{clip.clip}_{kind}"]
+                np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5, err_msg=f"{clip} {kind}")
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("soft_tissue", [False, True])
+def test_world_a_agrees_with_smplx_on_the_whole_mesh(world_a: Path, tmp_path: Path, *, soft_tissue: bool) -> None:
+    """All 118 vertices and joints, all 16 betas, within 1e-6 m of `smplx.lbs.lbs` in float64."""
+    found, clip = find_world_a(world_a), ClipId(15, 2)
+    download, work = replace(found, motions={clip: found.motions[clip]}), WorkFolder(tmp_path)
+    run(MARKERS.plan(download, work, Config(markers={"soft_tissue": soft_tissue})), MARKERS)
+    markers = read_markers(work.markers(clip))
+
+    motion = read_motion(found.motions[clip])
+    model = read_body_model(found.body_models["female"], sex="female", soft_tissue=found.dmpl_models["female"])
+    directions = np.concatenate([model.shape_directions_m, model.soft_tissue_directions_m], axis=2)
+    posing = torch.tensor(model.pose_directions_m.reshape(-1, 459).T.astype(np.float64))
+    rules = read_marker_set(default_marker_set_path()).rules
+    direct = [name for name, rule in rules.items() if isinstance(rule, Vertex | JointCentre)]
+    assert len(direct) == 118
+    for row, sample in enumerate(markers.sample_indices):
+        dmpls = motion.dmpls[sample] if soft_tissue else np.zeros(8)
+        vertices, joints = lbs(
+            torch.tensor(np.concatenate([motion.betas, dmpls]))[None],
+            torch.tensor(motion.poses_rad[sample].reshape(1, -1)),
+            torch.tensor(model.template_m)[None],
+            torch.tensor(directions),
+            posing,
+            torch.tensor(model.joint_regressor),
+            torch.tensor(model.parents),
+            torch.tensor(model.skinning_weights),
+        )
+        for name in direct:
+            points = vertices if isinstance(rules[name], Vertex) else joints
+            expected = points[0, rules[name].index].numpy() + motion.translation_m[sample]
+            np.testing.assert_allclose(
+                markers.positions_m[row, markers.column(name)], amass_to_ground(expected), rtol=0, atol=1e-6
+            )
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("subject", [1, 15])
+def test_world_a_static_trial_is_that_of_the_superseded_code(shared: Path, tmp_path: Path, subject: int) -> None:
+    """Same markers to 1e-5 m; only the floor differs: ours is y = 0, theirs the lowest vertex wherever it is."""
+    world = shared / "reference" / "world_a"
+    download, work = find_world_a(world), WorkFolder(tmp_path)
+    (unit,) = STATIC.plan(download, work, Config(subjects=str(subject)))
+    report = STATIC.run(unit)
+    assert report.findings == ()
+    trial = read_static_trial(work.static_trial(subject))
+    with np.load(shared / "reference" / "world_a_d3ke" / f"subject_{subject}_static_markers.npz") as theirs:
+        assert trial.markers.names == tuple(theirs["names"])
+        on_floor = theirs["markers"] - [0, theirs["markers"][:, 1].min(), 0]
+    np.testing.assert_allclose(trial.markers.positions_m[0], on_floor, rtol=0, atol=1e-5)
+    assert trial.height_m == pytest.approx({1: 1.7999, 15: 1.6817}[subject], abs=1e-4)
+    litres = {1: 67.1, 15: 57.63}[subject]
+    assert trial.mass_kg == pytest.approx(78.11652702058652 / 0.07745817923272397 * litres / 1000, rel=1e-3)
