@@ -199,7 +199,7 @@ def _static_unit(download: Download, work: WorkFolder, config: Config, *, subjec
         inputs=StaticInputs(
             motions=motions,
             marker_set=_marker_set_path(config),
-            body_model=_model_for(motions, download.body_models),
+            body_model=model_for(motions, download.body_models),
             v3d=download.v3d.get(subject),
         ),
         outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
@@ -216,8 +216,8 @@ def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip:
         inputs=MarkerInputs(
             motion=motion,
             marker_set=_marker_set_path(config),
-            body_model=_model_for((motion,), download.body_models),
-            dmpl_model=_model_for((motion,), download.dmpl_models) if tissue else None,
+            body_model=model_for((motion,), download.body_models),
+            dmpl_model=model_for((motion,), download.dmpl_models) if tissue else None,
         ),
         outputs=MarkerOutputs(
             markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
@@ -230,7 +230,7 @@ def _marker_set_path(config: Config) -> Path:
     return config.markers.marker_set or default_marker_set_path()
 
 
-def _model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | None:
+def model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | None:
     """Return the model of the first readable clip's sex; what is unreadable or missing fails when the unit runs."""
     for motion in motions:
         try:
