@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from movi_prep.runtime.progress import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-def open_console(*, json: bool) -> Console:
+def open_console(*, to_stderr: bool) -> Console:
     """Return where tables go. Lines are not cut where nobody looks at a terminal."""
     from rich.console import Console
 
-    stream = sys.stderr if json else sys.stdout
+    stream = sys.stderr if to_stderr else sys.stdout
     return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200)
 
 
@@ -38,6 +39,12 @@ def print_table(console: Console, title: str, columns: Sequence[str], rows: Iter
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+def print_json(content: Mapping[str, Any], *, wanted: object) -> None:
+    """Print the one object of `--json`, if that was asked for."""
+    if wanted:
+        print(json.dumps(content), flush=True)
 
 
 def print_run(console: Console, summary: Summary, *, seconds: float) -> None:

@@ -47,6 +47,14 @@ def load_settings(model: type[SettingsType], file: Path) -> SettingsType:
     return _validate(model, _absolute_paths(model, _read_mapping(file), file.absolute().parent), where=str(file))
 
 
+def dump_config(config: Config) -> str:
+    """Return a configuration as YAML that `load_config` reads back, all settings spelt out."""
+    import yaml
+
+    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    return text
+
+
 def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: str) -> SettingsType:
     try:
         return model.model_validate(values)

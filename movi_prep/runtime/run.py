@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from movi_prep.config.load import dump_config
 from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.formats.atomic import write_text
 from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.coordinate import Coordinator, RunResult
@@ -43,6 +45,34 @@ class Prepared:
     download: Download
     plan: Plan
     identities: FileIdentities
+
+
+def config_path(work: Path) -> Path:
+    """Return where a work folder keeps the configuration of its last run, for `status` to ask by."""
+    return work / "config.yaml"
+
+
+def use_embedded_data(config: Config, *, write: bool) -> Config:
+    """Return the configuration with the embedded data set as its data, where it asks for that.
+
+    Args:
+        config: the configuration.
+        write: whether the data set is written where it is not there yet, cut to the subjects and clips asked for.
+
+    Raises:
+        UsageError: it is not there and must not be written.
+    """
+    if not config.embedded:
+        return config
+    from movi_prep.demo import write_demo
+
+    folder = config.work / "embedded"
+    if not (folder / "config.yaml").is_file():
+        if not write:
+            raise UsageError(f"{folder}: expected the embedded data set, but it is not there yet; run first")
+        write_demo(folder, subjects=config.subjects, clips=config.clips, workers=config.run.workers)
+    parts = ("amass", "body_models", "v3d", "videos", "calibration")
+    return config.model_copy(update={part: folder / part for part in parts})
 
 
 def find_data(config: Config) -> Download:
@@ -109,6 +139,8 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), _stop_on_sigterm():
         for scope in scopes:
             clear_scratch(plan.work, scope)
+        everything = config.model_copy(update={"subjects": None, "clips": None})
+        write_text(config_path(config.work), dump_config(everything))
         _LOG.info("run %s: %d of %d units, %s", run_id, len(plan.to_run), len(plan.units), config.run.executor)
         with open_executor(config, len(plan.to_run)) as executor:
             result = Coordinator(

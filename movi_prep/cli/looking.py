@@ -1,0 +1,186 @@
+"""Commands that only look: `check`, `status`, `verify`, `inspect`, `report`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from movi_prep.cli.flags import config_file_of, settings_of
+from movi_prep.cli.running import FAILED, OK, UNITS_FAILED, stages_of
+from movi_prep.cli.tables import open_console, print_findings, print_json, print_status, print_table
+from movi_prep.config.load import load_config
+from movi_prep.errors import UsageError
+from movi_prep.runtime.run import config_path, find_data, prepare_run, use_embedded_data
+
+if TYPE_CHECKING:
+    from movi_prep.config.root import Config
+    from movi_prep.runtime.plan import Plan
+    from movi_prep.stages.inspect import FileFacts
+
+
+def check_data(given: argparse.Namespace) -> int:
+    """`check`: what is found, what is missing, what will run."""
+    from movi_prep.runtime.overview import describe_download, describe_space
+
+    if given.self_test:
+        return _run_self_test(given)
+    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=False)
+    download = find_data(config)
+    parts = describe_download(download, config)
+    console = open_console(to_stderr=bool(given.json))
+    rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
+    print_table(console, "data", ("part", "found", "missing", "folder"), rows)
+    print_findings(console, "findings", download.findings)
+    will_run: dict[str, dict[str, int]] = {}
+    notes: list[str] = []
+    can_run = bool(download.motions) and bool(download.body_models)
+    if can_run:
+        stages, notes = stages_of("run", config)
+        plan = prepare_run(config, stages).plan
+        will_run = {stage: {str(state): n for state, n in plan.counts(stage).items()} for stage in plan.stages}
+        print_table(console, "what will run", ("stage", "to run#", "current#", "why"), _reasons(plan))
+        print_findings(console, "left out", notes)
+    else:
+        console.print("nothing can run: AMASS clips and body models are needed (--amass, --body-models)")
+    console.print(f"work folder: {config.work} ({describe_space(config.work)})", markup=False)
+    content = {
+        "parts": [{"part": part.name, "found": part.found, "missing": part.missing} for part in parts],
+        "findings": [*download.findings, *notes],
+        "will_run": will_run,
+    }
+    print_json(content, wanted=given.json)
+    return OK if can_run else 2
+
+
+def show_status(given: argparse.Namespace) -> int:
+    """`status`: what is done, stale, failed, waiting; by the last run's configuration where no data are named."""
+    from movi_prep.runtime.summary import summarise_plan
+
+    begin = time.perf_counter()
+    config = use_embedded_data(_status_config(given), write=False)
+    stages, notes = stages_of("run", config)
+    summary = summarise_plan(prepare_run(config, stages).plan)
+    console = open_console(to_stderr=bool(given.json))
+    print_status(console, summary)
+    print_findings(console, "left out", notes)
+    print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
+    return OK
+
+
+def verify(given: argparse.Namespace) -> int:
+    """`verify`: read shards the way training does, every sample."""
+    from movi_prep.stages.verify import verify_shards
+
+    folder = Path(given.folder)
+    shards = folder / "shards" if (folder / "shards").is_dir() else folder
+    if not shards.is_dir():
+        raise UsageError(f"verify: expected a folder of shards or a work folder, but {folder} is not there")
+    result = verify_shards(shards, workers=int(given.workers) if given.workers else 1)
+    return show_verification(given, result)
+
+
+def show_verification(given: argparse.Namespace, result: Any) -> int:
+    """Print the outcome of a verification, one row per shard."""
+    console = open_console(to_stderr=bool(given.json))
+    rows = [
+        (Path(shard.path).name, str(shard.n_samples), "; ".join(shard.problems) or "sound") for shard in result.shards
+    ]
+    print_table(console, "shards", ("file", "samples#", "state"), rows)
+    content = [
+        {"file": str(shard.path), "samples": shard.n_samples, "problems": list(shard.problems)}
+        for shard in result.shards
+    ]
+    print_json({"shards": content}, wanted=given.json)
+    return UNITS_FAILED if any(shard.problems for shard in result.shards) else OK
+
+
+def inspect(given: argparse.Namespace) -> int:
+    """`inspect`: what files hold."""
+    from movi_prep.stages.inspect import inspect_file
+
+    console = open_console(to_stderr=bool(given.json))
+    described = [inspect_file(Path(name)) for name in given.files]
+    for facts in described:
+        console.print(f"{facts.path}: {facts.kind}", style="bold", markup=False)
+        for name, value in facts.facts.items():
+            console.print(f"  {name}: {value}", markup=False)
+        if facts.arrays:
+            rows = [
+                (item.name, str(item.shape), item.dtype, item.dims, item.unit, item.frame, item.description)
+                for item in facts.arrays
+            ]
+            columns = ("array", "shape", "dtype", "dims", "unit", "frame", "content")
+            print_table(console, "", columns, rows)
+    print_json({"files": [_facts_json(facts) for facts in described]}, wanted=given.json)
+    return OK
+
+
+def report(given: argparse.Namespace) -> int:
+    """`report`: one page on quality."""
+    from movi_prep.stages.report import write_report
+
+    config = use_embedded_data(_status_config(given), write=False)
+    written = write_report(config)
+    console = open_console(to_stderr=bool(given.json))
+    for path in written:
+        console.print(str(path), markup=False)
+    print_json({"outputs": [str(path) for path in written]}, wanted=given.json)
+    return OK
+
+
+def _run_self_test(given: argparse.Namespace) -> int:
+    from movi_prep.stages.self_test import run_self_test
+
+    results = [run_self_test(solver) for solver in ("converged", "opensim")]
+    console = open_console(to_stderr=bool(given.json))
+    rows = [
+        (
+            result.solver,
+            "passed" if result.passed else "FAILED",
+            f"{result.rms_deg:.2g} of {result.limit_deg:g} deg",
+            f"{result.marker_rms_mm:.2g} mm",
+            f"{result.usable_frames} of {result.n_frames}",
+            f"{result.seconds:.1f} s",
+        )
+        for result in results
+    ]
+    columns = ("solver", "outcome", "angles RMS#", "markers RMS#", "frames#", "took#")
+    print_table(console, "self-test: known poses of the packaged model, from their markers", columns, rows)
+    print_json({"self_test": [vars(result) for result in results]}, wanted=given.json)
+    return OK if all(result.passed for result in results) else FAILED
+
+
+def _status_config(given: argparse.Namespace) -> Config:
+    """Return the configuration that was asked for; with a work folder alone, that of its last run."""
+    flags = settings_of(given)
+    file = config_file_of(given)
+    if file is None and "amass" not in flags:
+        last = config_path(Path(flags.get("work", "work")))
+        if not last.is_file():
+            raise UsageError(f"{last} is not there: nothing ran in this work folder yet; name --config or --amass")
+        file = last
+        flags.pop("work", None)
+    return load_config(file, flags)
+
+
+def _reasons(plan: Plan) -> list[tuple[str, ...]]:
+    """Return per stage how many units run, and why: the most frequent reasons."""
+    rows: list[tuple[str, ...]] = []
+    for stage in plan.stages:
+        planned = [unit for unit in plan.units.values() if unit.unit.stage == stage]
+        reasons = Counter(unit.reason.partition(":")[0].split(" S")[0] for unit in planned if not unit.is_current)
+        said = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+        rows.append((stage, str(sum(reasons.values())), str(len(planned) - sum(reasons.values())), said))
+    return rows
+
+
+def _facts_json(facts: FileFacts) -> dict[str, Any]:
+    return {
+        "file": str(facts.path),
+        "kind": facts.kind,
+        "facts": dict(facts.facts),
+        "arrays": [{**vars(item), "shape": list(item.shape)} for item in facts.arrays],
+    }

@@ -1,0 +1,100 @@
+"""Plain SLURM array jobs, for sites that forbid long-running schedulers: one task per subject or chunk of subjects.
+
+Written into one folder:
+
+| file | content |
+|---|---|
+| `config.yaml` | the whole configuration, paths absolute |
+| `tasks.txt` | line i: the subjects of array task i, as `--subjects` takes them |
+| `markers.sbatch`, `ik.sbatch`, `shard.sbatch` | one array job per command |
+| `submit.sh` | submits them; task i of a job waits for task i of the one before |
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from movi_prep.config.load import dump_config
+from movi_prep.formats.atomic import write_text
+from movi_prep.runtime.process import ONE_THREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+    from movi_prep.config.slurm import SlurmProfile
+
+UNITS_FAILED = 3
+
+
+def write_batch(
+    folder: Path, config: Config, profile: SlurmProfile, *, subjects: Sequence[int], commands: Sequence[str], chunk: int
+) -> tuple[Path, ...]:
+    """Write the scripts; return them, the one to submit first.
+
+    Args:
+        folder: where they go.
+        config: what the tasks run.
+        profile: what one job may use; its worker processes are those of one task.
+        subjects: all subjects.
+        commands: `markers`, `ik`, `shard`, or the first few of them.
+        chunk: subjects per task.
+    """
+    tasks = [",".join(map(str, subjects[first : first + chunk])) for first in range(0, len(subjects), chunk)]
+    write_text(folder / "config.yaml", dump_config(config))
+    write_text(folder / "tasks.txt", "\n".join(tasks) + "\n")
+    scripts = []
+    for command in commands:
+        path = folder / f"{command}.sbatch"
+        write_text(path, array_script(command, folder, profile, n_tasks=len(tasks)))
+        scripts.append(path)
+    submit = folder / "submit.sh"
+    write_text(submit, submit_script(scripts))
+    submit.chmod(0o755)
+    return (submit, *scripts, folder / "config.yaml", folder / "tasks.txt")
+
+
+def array_script(command: str, folder: Path, profile: SlurmProfile, *, n_tasks: int) -> str:
+    """Return the array job of one command."""
+    options = [
+        f"--job-name=movi-prep-{command}",
+        f"--array=1-{n_tasks}",
+        "--ntasks=1",
+        f"--cpus-per-task={profile.processes}",
+        f"--mem={profile.memory.replace(' ', '').removesuffix('iB').removesuffix('B')}",
+        f"--time={profile.walltime}",
+        f"--output={folder}/{command}-%a.log",
+        *([f"--partition={profile.queue}"] if profile.queue else []),
+        *([f"--account={profile.account}"] if profile.account else []),
+        *profile.directives,
+    ]
+    words = [sys.executable, "-m", "movi_prep", command, "--config", str(folder / "config.yaml")]
+    return "\n".join(
+        [
+            "#!/usr/bin/env bash",
+            *(f"#SBATCH {option}" for option in options),
+            "set -u",
+            *(f"export {name}={value}" for name, value in ONE_THREAD.items()),
+            *profile.prologue,
+            f'subjects=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {shlex.quote(str(folder / "tasks.txt"))})',
+            f'{shlex.join(words)} --subjects "$subjects" --executor local --workers {profile.processes}',
+            "code=$?",
+            "# Failed units are rows in the records; the other units of these subjects go on to the next stage.",
+            f'[ "$code" -eq {UNITS_FAILED} ] && exit 0',
+            'exit "$code"',
+            "",
+        ]
+    )
+
+
+def submit_script(scripts: Sequence[Path]) -> str:
+    """Return the script that submits all array jobs, each after the one before, task by task."""
+    lines = ["#!/usr/bin/env bash", "set -euo pipefail", 'after=""']
+    for script in scripts:
+        lines.append(f"job=$(sbatch --parsable $after {shlex.quote(str(script))})")
+        lines.append(f'echo "{script.stem}: job $job"')
+        lines.append('after="--dependency=aftercorr:${job%%;*} --kill-on-invalid-dep=yes"')
+    return "\n".join([*lines, ""])

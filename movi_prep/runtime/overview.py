@@ -1,0 +1,115 @@
+"""What is there, what is missing: a download counted, before anything runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import list_names
+from movi_prep.records.identity import subject_key
+
+if TYPE_CHECKING:
+    from movi_prep.config.root import Config
+    from movi_prep.records.download import Download
+
+N_MOTIONS = 21
+"""Motions that every subject of BMLmovi was asked to perform."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a download.
+
+    Attributes:
+        name: what it is.
+        folder: where it was looked for, None where the configuration names no folder.
+        found: what was found, one line.
+        missing: what is not there and what that means, one line; empty where nothing is.
+    """
+
+    name: str
+    folder: Path | None
+    found: str
+    missing: str = ""
+
+
+def describe_download(download: Download, config: Config) -> tuple[Part, ...]:
+    """Return what was found of each part, and what is missing."""
+    return (
+        _describe_motions(download, config),
+        _describe_bodies(download, config),
+        Part(
+            "soft tissue",
+            config.body_models,
+            list_names(download.dmpl_models),
+            "no DMPL model: needed by markers.soft_tissue"
+            if config.markers.soft_tissue and not download.dmpl_models
+            else "",
+        ),
+        Part("V3D", config.v3d, f"{len(download.v3d)} subjects", _lacking(download, set(download.v3d), config.v3d)),
+        _describe_videos(download, config),
+        _describe_calibration(download, config),
+    )
+
+
+def describe_space(work: Path) -> str:
+    """Return how much space is free where the work folder is or will be."""
+    there = next(folder for folder in (work, *work.parents) if folder.exists())
+    return f"{shutil.disk_usage(there).free / 1e9:.0f} GB free"
+
+
+def _describe_motions(download: Download, config: Config) -> Part:
+    n_clips = len(download.motions)
+    missing = ""
+    if not n_clips:
+        missing = "no AMASS clip (Subject_N_F_K_poses.npz): nothing can run"
+    else:
+        gaps = [
+            f"{subject_key(subject)} {','.join(map(str, absent))}"
+            for subject in download.subjects
+            if (absent := _absent_clips(download, subject))
+        ]
+        if gaps:
+            missing = f"clips not there: {list_names(gaps, at_most=8)}"
+    return Part("AMASS clips", config.amass, f"{n_clips} clips of {len(download.subjects)} subjects", missing)
+
+
+def _absent_clips(download: Download, subject: int) -> list[int]:
+    """Return the clips up to BMLmovi's 21st (or the subject's last, in smaller sets) that a subject lacks."""
+    there = {clip.clip for clip in (*download.motions, *download.others) if clip.subject == subject}
+    most = max(Counter(clip.subject for clip in (*download.motions, *download.others)).values())
+    last = N_MOTIONS if most >= N_MOTIONS - 1 else max(there, default=0)
+    return [number for number in range(1, last + 1) if number not in there]
+
+
+def _describe_bodies(download: Download, config: Config) -> Part:
+    missing = [sex for sex in ("female", "male") if sex not in download.body_models]
+    said = f"no smplh/{{{','.join(missing)}}}/model.npz: clips of that sex will fail" if missing else ""
+    return Part("body models", config.body_models, list_names(download.body_models), said)
+
+
+def _describe_videos(download: Download, config: Config) -> Part:
+    per_camera = Counter(camera for _, camera in download.videos)
+    found = ", ".join(f"{camera}: {count}" for camera, count in sorted(per_camera.items())) or "none"
+    lacking = [
+        f"{camera}: {said}"
+        for camera in config.shard.cameras
+        if (said := _lacking(download, {n for n, name in download.videos if name == camera}, config.videos))
+    ]
+    return Part("videos", config.videos, found, "; ".join(lacking))
+
+
+def _describe_calibration(download: Download, config: Config) -> Part:
+    whole = set(download.intrinsics) & set(download.extrinsics)
+    lacking = [camera for camera in config.shard.cameras if camera not in whole]
+    said = f"no calibration of {', '.join(lacking)}: no shards of it" if lacking and config.calibration else ""
+    return Part("calibration", config.calibration, list_names(whole), said)
+
+
+def _lacking(download: Download, there: set[int], folder: Path | None) -> str:
+    """Return which subjects with motion lack a part; nothing where no folder was named at all."""
+    lacking = [subject_key(subject) for subject in download.subjects if subject not in there]
+    return f"none of {list_names(lacking, at_most=8)}: no shards of them" if lacking and folder else ""

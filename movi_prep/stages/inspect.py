@@ -1,0 +1,360 @@
+"""What a file holds, for any file that the project reads or writes: dims, units, rate, names, provenance.
+
+| suffix | told |
+|---|---|
+| `.npz` | which of AMASS clip, shape, SMPL+H, DMPL or calibration it is; every array |
+| `.mat` | V3D: subject, sex, clips and their frames, markers; others: every variable |
+| `.h5`, `.hdf5` | format, version, provenance; every dataset with dims, unit and frame |
+| `.trc`, `.mot`, `.sto` | rate, rows, time span, names, unit |
+| `.osim` | bodies, joints, coordinates, markers |
+| `.avi`, `.mp4` | size, rate, frames, codec |
+| `.json`, `.yaml`, `.yml` | keys; records of units: how they ended |
+| `.npy`, `.pkl` | arrays; pickles are read without running code |
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from movi_prep.errors import InputError, MissingError, list_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ArrayFacts:
+    """One array of a file; what the file (or its format) does not say is empty."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    dims: str = ""
+    unit: str = ""
+    frame: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file holds.
+
+    Attributes:
+        path: the file.
+        kind: what it is, in a few words.
+        facts: single facts by name, in reading order.
+        arrays: its arrays.
+    """
+
+    path: Path
+    kind: str
+    facts: Mapping[str, str | float | int]
+    arrays: tuple[ArrayFacts, ...] = ()
+
+
+_AMASS = {
+    "poses": ("(n_samples, 156) axis angles of 52 joints", "rad", "AMASS: z up"),
+    "trans": ("(n_samples, 3) translation", "m", "AMASS: z up"),
+    "betas": ("(16) shape", "1", ""),
+    "dmpls": ("(n_samples, 8) soft tissue", "1", ""),
+    "mocap_framerate": ("sampling rate", "Hz", ""),
+    "mocap_frame_rate": ("sampling rate", "Hz", ""),
+    "mocap_time_length": ("duration", "s", ""),
+    "root_orient": ("(n_samples, 3) axis angle of the pelvis", "rad", "AMASS: z up"),
+    "pose_body": ("(n_samples, 63) axis angles of 21 joints", "rad", ""),
+    "pose_hand": ("(n_samples, 90) axis angles of 30 joints", "rad", ""),
+}
+_BODY = {
+    "v_template": ("(n_vertices, 3) mean shape", "m", "SMPL: y up"),
+    "shapedirs": ("(n_vertices, 3, 16) shape directions", "m", "SMPL: y up"),
+    "posedirs": ("(n_vertices, 3, 459) pose directions", "m", "SMPL: y up"),
+    "J_regressor": ("(52, n_vertices) joints from vertices", "1", ""),
+    "weights": ("(n_vertices, 52) skinning weights", "1", ""),
+    "kintree_table": ("(2, 52) parents", "1", ""),
+    "f": ("(n_faces, 3) triangles", "1", ""),
+    "eigvec": ("(n_vertices, 3, >= 8) soft tissue directions", "m", "SMPL: y up"),
+}
+_CALIBRATION = {
+    "IntrinsicMatrix": ("(3, 3) MATLAB's transposed matrix, 1-based", "px", ""),
+    "RadialDistortion": ("(2) k1, k2", "1", ""),
+    "rotationMatrix": ("(3, 3) MATLAB's transposed rotation", "1", "MoVi: z up"),
+    "translationVector": ("(3) translation", "mm", "camera"),
+}
+_KNOWN = {**_AMASS, **_BODY, **_CALIBRATION}
+_PROVENANCE = ("format", "format_version", "provenance")
+
+
+def inspect_file(path: Path) -> FileFacts:
+    """Return what a file holds.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is of no kind that the project knows, or is damaged.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="a file", got="none", remedy="check the path")
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(
+            path,
+            expected=f"one of {list_names(_READERS, at_most=20)}",
+            got=path.suffix or "no suffix",
+            remedy="rename it",
+        )
+    return reader(path)
+
+
+def _inspect_npz(path: Path) -> FileFacts:
+    from movi_prep.formats.npz import NpzArchive
+
+    arrays, small = [], {}
+    with NpzArchive(path) as archive:
+        names = archive.names
+        for name in names:
+            try:
+                values = archive.read(name)
+            except InputError:
+                arrays.append(ArrayFacts(name, (), "object", description="pickled: not read"))
+                continue
+            arrays.append(_array_facts(name, values))
+            if values.size == 1:
+                small[name] = _say(values.reshape(())[()])
+    return FileFacts(path, _kind_of_npz(set(names)), {**small, **_clip_facts(arrays, small)}, tuple(arrays))
+
+
+def _kind_of_npz(names: set[str]) -> str:
+    if {"poses", "trans"} <= names:
+        return "AMASS clip, new release" if "mocap_frame_rate" in names else "AMASS clip, old release"
+    if "v_template" in names:
+        return "SMPL+H body model"
+    if "eigvec" in names:
+        return "DMPL soft tissue directions"
+    if names & set(_CALIBRATION):
+        return "camera calibration"
+    return "AMASS subject shape" if "betas" in names else "arrays"
+
+
+def _clip_facts(arrays: list[ArrayFacts], small: Mapping[str, str | float | int]) -> dict[str, str | float | int]:
+    poses = next((array for array in arrays if array.name == "poses" and array.shape), None)
+    rate_hz = small.get("mocap_framerate", small.get("mocap_frame_rate"))
+    if poses is None or not isinstance(rate_hz, int | float) or not rate_hz:
+        return {}
+    return {"n_samples": poses.shape[0], "duration_s": round(poses.shape[0] / rate_hz, 3)}
+
+
+def _inspect_mat(path: Path) -> FileFacts:
+    from movi_prep.formats.v3d import load_mat, read_v3d
+
+    if "v3d" not in path.name.lower():
+        content = {name: value for name, value in load_mat(path).items() if not name.startswith("__")}
+        arrays = [_array_facts(name, np.asarray(value)) for name, value in content.items()]
+        return FileFacts(path, "MATLAB variables", {}, tuple(arrays))
+    subject = read_v3d(path)
+    ranges = subject.video_ranges.tolist()
+    facts: dict[str, str | float | int] = {
+        "subject": subject.subject,
+        "sex": subject.sex,
+        "height_m": subject.height_m if subject.height_m is not None else "not told",
+        "mass_kg": subject.mass_kg if subject.mass_kg is not None else "not told",
+        "clips": subject.n_clips,
+        "motions": ", ".join(subject.motions),
+        "video frames (first, past the last)": ", ".join(f"{first}-{end}" for first, end in ranges),
+        "markers": len(subject.marker_names),
+        "findings": "; ".join(subject.findings) or "none",
+    }
+    arrays = []
+    for name, values in (("virtual_markers", subject.virtual_markers_m), ("markers", subject.markers_m)):
+        if values is not None:
+            arrays.append(
+                ArrayFacts(name, values.shape, str(values.dtype), "(n_samples, marker, 3)", "m as read", "MoVi: z up")
+            )
+    return FileFacts(path, "V3D subject", facts, tuple(arrays))
+
+
+def _inspect_hdf5(path: Path) -> FileFacts:
+    from movi_prep.formats.hdf5_outline import read_hdf5_outline
+
+    outline = read_hdf5_outline(path)
+    attributes = outline.attributes
+    arrays = tuple(
+        ArrayFacts(
+            item.name,
+            item.shape,
+            item.dtype,
+            f"({', '.join(item.dims)})" if item.dims else "",
+            item.unit,
+            item.frame,
+            item.description,
+        )
+        for item in outline.datasets
+    )
+    ordered = [name for name in _PROVENANCE if name in attributes]
+    facts = {name: _say(attributes[name]) for name in (*ordered, *(set(attributes) - set(ordered)))}
+    return FileFacts(path, str(attributes.get("format", "HDF5 of another program")), facts, arrays)
+
+
+def _inspect_trc(path: Path) -> FileFacts:
+    from movi_prep.formats.trc import read_trc
+
+    markers = read_trc(path)
+    facts: dict[str, str | float | int] = {
+        "markers": len(markers.names),
+        "names": ", ".join(markers.names),
+        "rows": len(markers.times_s),
+        "rate_hz": markers.rate_hz,
+        "first_s": float(markers.times_s[0]),
+        "last_s": float(markers.times_s[-1]),
+        "absent points": int(np.isnan(markers.positions_m).any(axis=2).sum()),
+    }
+    positions = ArrayFacts(
+        "positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", "as stored (OpenSim: y up)"
+    )
+    return FileFacts(path, "marker trajectories (TRC)", facts, (positions,))
+
+
+def _inspect_storage(path: Path) -> FileFacts:
+    from movi_prep.formats.storage import read_storage
+
+    table = read_storage(path)
+    times_s = table.times_s
+    facts: dict[str, str | float | int] = {
+        "name": table.name,
+        "columns": len(table.labels),
+        "labels": ", ".join(table.labels),
+        "rows": len(times_s),
+        "rotations in": "degrees" if table.in_degrees else "radians",
+    }
+    if len(times_s) > 1:
+        rate_hz = (len(times_s) - 1) / float(times_s[-1] - times_s[0])
+        facts |= {"first_s": float(times_s[0]), "last_s": float(times_s[-1]), "rate_hz": round(rate_hz, 4)}
+    return FileFacts(path, "OpenSim storage", facts)
+
+
+def _inspect_osim(path: Path) -> FileFacts:
+    try:
+        root = ET.parse(path).getroot()  # noqa: S314 - a model file of the user, no network, no entities used
+    except ET.ParseError as error:
+        raise InputError(path, expected="an OpenSim document", got=str(error), remedy="write it again") from error
+    model = root.find("Model")
+    if model is None:
+        kinds = list_names(child.tag for child in root)
+        return FileFacts(path, f"OpenSim document: {kinds}", {"version": root.get("Version", "not told")})
+    facts: dict[str, str | float | int] = {"name": model.get("name", ""), "version": root.get("Version", "not told")}
+    for what, where in (
+        ("bodies", "BodySet/objects"),
+        ("joints", "JointSet/objects"),
+        ("constraints", "ConstraintSet/objects"),
+        ("markers", "MarkerSet/objects"),
+        ("muscles and forces", "ForceSet/objects"),
+    ):
+        found = model.find(where)
+        facts[what] = 0 if found is None else len(found)
+    coordinates = [item.get("name", "") for item in model.iter("Coordinate")]
+    return FileFacts(path, "OpenSim model", {**facts, "coordinates": len(coordinates), "names": ", ".join(coordinates)})
+
+
+def _inspect_video(path: Path) -> FileFacts:
+    from movi_prep.video.reader import VideoReader
+
+    reader = VideoReader(path)
+    header = reader.header
+    reader.close()
+    facts: dict[str, str | float | int] = {
+        "size_px": f"{header.size_px[0]} x {header.size_px[1]}",
+        "rate_hz": header.rate_hz,
+        "n_frames": header.n_frames,
+        "duration_s": round(header.n_frames / header.rate_hz, 3) if header.rate_hz else "not told",
+        "codec": header.codec,
+    }
+    return FileFacts(path, "video", facts)
+
+
+def _inspect_json(path: Path) -> FileFacts:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, expected="JSON", got=str(error), remedy="make it again") from error
+    kind = str(content.get("format", "JSON")) if isinstance(content, dict) else "JSON"
+    return FileFacts(path, kind, _keys(content))
+
+
+def _inspect_yaml(path: Path) -> FileFacts:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(path, expected="YAML", got=" ".join(str(error).split()), remedy="correct it") from error
+    return FileFacts(path, "YAML", _keys(content))
+
+
+def _inspect_npy(path: Path) -> FileFacts:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except ValueError:
+        return FileFacts(path, "pickled object in .npy (D3KE's videoIdx and boxes): not read", {})
+    return FileFacts(path, "array", {}, (_array_facts(path.stem, values),))
+
+
+def _inspect_pickle(path: Path) -> FileFacts:
+    from movi_prep.formats.array_pickle import read_array_pickle
+
+    content = read_array_pickle(path)
+    arrays = [_array_facts(str(name), np.asarray(value)) for name, value in content.items()]
+    return FileFacts(path, "pickle of arrays, read without running code", {}, tuple(arrays))
+
+
+def _keys(content: object) -> dict[str, str | float | int]:
+    if not isinstance(content, dict):
+        return {"holds": f"{type(content).__name__} of {len(content)}" if isinstance(content, list) else _say(content)}
+    return {str(name): _say(value) for name, value in content.items()}
+
+
+def _say(value: Any) -> str | float | int:
+    """Return a value short enough for one line of a table."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, dict):
+        return f"{len(value)} entries: {list_names(map(str, value), at_most=6)}"
+    if isinstance(value, list | tuple) and len(value) > 6:
+        return f"{len(value)} entries"
+    return " ".join(str(value).split())
+
+
+def _array_facts(name: str, values: NDArray[Any]) -> ArrayFacts:
+    dims, unit, frame = _KNOWN.get(name, ("", "", ""))
+    return ArrayFacts(name, values.shape, str(values.dtype), dims, unit, frame)
+
+
+_READERS: dict[str, Callable[[Path], FileFacts]] = {
+    ".npz": _inspect_npz,
+    ".mat": _inspect_mat,
+    ".h5": _inspect_hdf5,
+    ".hdf5": _inspect_hdf5,
+    ".trc": _inspect_trc,
+    ".mot": _inspect_storage,
+    ".sto": _inspect_storage,
+    ".osim": _inspect_osim,
+    ".xml": _inspect_osim,
+    ".avi": _inspect_video,
+    ".mp4": _inspect_video,
+    ".json": _inspect_json,
+    ".yaml": _inspect_yaml,
+    ".yml": _inspect_yaml,
+    ".npy": _inspect_npy,
+    ".pkl": _inspect_pickle,
+}
