@@ -101,15 +101,18 @@ def source_pixels(camera: Camera, virtual: VirtualCamera) -> NDArray[np.float64]
     NaN where the lens shows nothing. Row and column of the virtual picture come first.
     """
     steps = np.arange(virtual.size_px, dtype=np.float64)
-    focal, centre = virtual.intrinsics_px[0, 0], virtual.intrinsics_px[0, 2]
-    x, y = np.meshgrid((steps - centre) / focal, (steps - centre) / focal)
+    return source_pixels_at(camera, virtual, np.stack(np.meshgrid(steps, steps), axis=-1))
+
+
+def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (..., 2) float64: the pixels of the real picture that (..., 2) pixels of the virtual one show."""
+    plane = (pixels - virtual.intrinsics_px[:2, 2]) / virtual.intrinsics_px[0, 0]
     turn = camera.world_to_camera_rotation @ virtual.world_to_camera_rotation.T
-    # One matrix product per axis is quicker than a stacked one over a hundred thousand rays.
-    rays = [turn[axis, 0] * x + turn[axis, 1] * y + turn[axis, 2] for axis in range(3)]
-    plane = np.stack([rays[0] / rays[2], rays[1] / rays[2]], axis=-1)
-    plane[rays[2] <= 0] = np.nan
-    seen = distort(plane, camera.radial_distortion)
-    return np.asarray(seen @ camera.intrinsics_px[:2, :2].T + camera.intrinsics_px[:2, 2])
+    rays = plane @ turn[:, :2].T + turn[:, 2]
+    seen = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan)
+    return np.asarray(
+        distort(seen, camera.radial_distortion) @ camera.intrinsics_px[:2, :2].T + camera.intrinsics_px[:2, 2]
+    )
 
 
 def _look_along(direction: NDArray[np.float64]) -> NDArray[np.float64]:
