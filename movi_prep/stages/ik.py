@@ -10,13 +10,14 @@ solved is flagged and has no pose; it never ends a clip.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from movi_prep.errors import AuditError, InputError, UsageError, list_names
+from movi_prep.errors import AuditError, InputError, ModelError, UsageError, list_names
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.opensim_setup import read_ik_setup
@@ -42,13 +43,15 @@ if TYPE_CHECKING:
     from movi_prep.records.download import Download
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.markers import MarkerTrajectories
-    from movi_prep.records.setups import IkSetup
+    from movi_prep.records.setups import CoordinateTask, IkSetup
     from movi_prep.records.work_folder import WorkFolder
 
 PACKAGED_IK_SETUP = "ik_full_body.yaml"
 
 LEAST_ROWS = 2
 LEAST_TRACKED = 3
+REASONS_TOLD = 5
+"""How many different reasons of unusable frames are told, the most frequent first."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class IkOutputs:
     solution: Path
     motion: Path | None
     trc: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Clip:
+    """A problem as both solvers take it: `tracked` markers in the order of the data, targets of coordinate tasks."""
+
+    scaled: ScaledModel
+    markers: MarkerTrajectories
+    setup: IkSetup
+    tracked: tuple[str, ...]
+    targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
 
 
 def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
@@ -179,10 +193,16 @@ def solve_clip(
     Raises:
         InputError: the clip is shorter than two samples, or fewer than three weighted markers are in model and data.
     """
+    from movi_prep.osim.marker_tracking import coordinate_targets
     from movi_prep.osim.solution import complete_solution
 
     tracked = check_tracked(scaled, markers, setup)
-    frames, findings = _solve(scaled, markers, setup, settings, tracked=tracked, coordinate_file=coordinate_file or {})
+    targets = coordinate_targets(
+        scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file or {}, setup.source
+    )
+    clip = _Clip(scaled=scaled, markers=markers, setup=setup, tracked=tracked, targets=targets)
+    solve = _solve_in_opensim if settings.solver == "opensim" else _solve_converged
+    frames, findings = solve(clip, settings)
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, frames, markers, weights, suspect_rms_m=suspect_rms_m)
@@ -291,29 +311,19 @@ def limit_violations(solution: IkSolution, scaled: ScaledModel) -> NDArray[np.fl
     return np.asarray(np.nan_to_num(np.maximum(beyond, 0.0)))
 
 
-def _solve(
-    scaled: ScaledModel,
-    markers: MarkerTrajectories,
-    setup: IkSetup,
-    settings: SolveSettings,
-    *,
-    tracked: tuple[str, ...],
-    coordinate_file: Mapping[str, Curve],
-) -> tuple[SolvedFrames, tuple[str, ...]]:
-    from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
+def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames, tuple[str, ...]]:
+    from movi_prep.osim.marker_tracking import Problem, track_markers
     from movi_prep.osim.solution import SolvedFrames
 
-    targets = coordinate_targets(scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file, setup.source)
-    if settings.solver == "converged":
-        raise UsageError("solver 'converged' is not wired yet; set ik.solver to opensim")
+    setup = clip.setup
     problem = Problem(
-        markers=markers.select(tracked),
-        weights=np.array([setup.marker_weights[name] for name in tracked]),
-        coordinate_targets=targets,
+        markers=clip.markers.select(clip.tracked),
+        weights=np.array([setup.marker_weights[name] for name in clip.tracked]),
+        coordinate_targets=clip.targets,
         accuracy=settings.accuracy or setup.accuracy,
         constraint_weight=settings.constraint_weight or setup.constraint_weight,
     )
-    track = track_markers(scaled.model, problem)
+    track = track_markers(clip.scaled.model, problem)
     frames = SolvedFrames(
         solver="opensim",
         coordinates=track.coordinates,
@@ -321,6 +331,40 @@ def _solve(
         constraint_errors=track.constraint_errors,
     )
     return frames, ()
+
+
+def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames, tuple[str, ...]]:
+    from movi_prep.kinematics import CoordinateTask as Pull
+    from movi_prep.kinematics import solve_inverse_kinematics
+    from movi_prep.osim.solution import SolvedFrames, finite_or_nan
+
+    if clip.scaled.tree is None:
+        raise ModelError(clip.scaled.refusal)
+    found = solve_inverse_kinematics(
+        clip.scaled.tree,
+        clip.markers.names,
+        finite_or_nan(clip.markers.positions_m),
+        {name: clip.setup.marker_weights[name] for name in clip.tracked},
+        settings.converged,
+        tasks=[Pull(name=task.name, weight=task.weight, target=values) for task, values in clip.targets],
+    )
+    findings = [f"{count} of {len(found.statuses)} frames: {reason}" for reason, count in _counted(found.reasons)]
+    if found.unseen:
+        findings.append(f"{len(found.unseen)} coordinates are not seen by the markers: {list_names(found.unseen)}")
+    frames = SolvedFrames(
+        solver="converged",
+        coordinates=found.coordinates,
+        statuses=found.statuses,
+        iterations=found.iterations,
+        gradient_norms=found.gradient_norms,
+        posterior_std=found.posterior_std,
+        ranks=found.ranks,
+    )
+    return frames, tuple(findings)
+
+
+def _counted(reasons: tuple[str, ...]) -> list[tuple[str, int]]:
+    return Counter(reason for reason in reasons if reason).most_common(REASONS_TOLD)
 
 
 def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings) -> NDArray[np.bool_]:
