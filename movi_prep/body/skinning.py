@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _IDENTITY = np.eye(3)
 
-_POINTS_AT_ONCE = 65_536
-"""Samples times points of one batch: bounds working memory (about 30 MB), and keeps it near the cache's size."""
+_POINTS_AT_ONCE = 131_072
+"""Samples times points of one batch: bounds working memory to about 50 MB; a whole mesh goes 18 samples at a time."""
 
 
 @dataclass(frozen=True)
