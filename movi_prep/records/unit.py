@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class FileSet(Protocol):
-    """A frozen dataclass whose fields are paths, tuples of paths, or None."""
+    """A frozen dataclass whose fields are paths, tuples of paths, or None.
+
+    An input declared with `field(metadata={"optional": True})` may be absent when the unit runs: a unit that should
+    have made it may have failed. The stage then goes on without it and says so.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -91,6 +95,12 @@ def paths_of(files: FileSet) -> Iterator[tuple[str, Path]]:
         elif isinstance(value, tuple):
             for index, path in enumerate(value):
                 yield f"{item.name}[{index}]", path
+
+
+def optional_roles(files: FileSet) -> frozenset[str]:
+    """Return the roles of paths that may be absent when a unit runs."""
+    optional = {item.name for item in fields(files) if item.metadata.get("optional")}
+    return frozenset(role for role, _ in paths_of(files) if role.partition("[")[0] in optional)
 
 
 def map_paths(files: FileSet, change: Callable[[Path], Path]) -> FileSet:

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from movi_prep.records.unit import paths_of
 from movi_prep.runtime.execute import Task, UnitEnd, scratch_of
 from movi_prep.runtime.locks import scope_of
+from movi_prep.runtime.plan import why_not_current
 from movi_prep.runtime.settings_identity import describe_settings
 from movi_prep.runtime.unit_record import UnitRecord, record_path, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from movi_prep.runtime.executors import Executor
     from movi_prep.runtime.file_identity import FileIdentities
@@ -46,13 +49,15 @@ class RunResult:
         plan: what was to be done.
         records: of the units that were executed, by id.
         blocked: units that were not executed, by id, and why.
+        unchanged: units that turned out to be current, because what they tolerate ended as it did before.
         interrupted: whether someone stopped the run.
     """
 
     plan: Plan
     records: Mapping[str, UnitRecord]
     blocked: Mapping[str, str]
-    interrupted: bool
+    unchanged: frozenset[str] = frozenset()
+    interrupted: bool = False
 
     @property
     def failed(self) -> tuple[UnitRecord, ...]:
@@ -73,7 +78,7 @@ class Coordinator:
         plan: what is to be done.
         executor: who does it.
         observer: who is told.
-        make_task: turns a planned unit into what a worker needs.
+        make_task: turns a planned unit, and the inputs that count as absent, into what a worker needs.
         identities: the hashes that planning knows; recorded ones are not added, workers have their own memory.
         on_error: whether a failure lets the others go on.
     """
@@ -81,11 +86,12 @@ class Coordinator:
     plan: Plan
     executor: Executor
     observer: Observer
-    make_task: Callable[[PlannedUnit], Task]
+    make_task: Callable[[PlannedUnit, frozenset[Path]], Task]
     identities: FileIdentities
     on_error: Literal["continue", "abort"] = "continue"
     _records: dict[str, UnitRecord] = field(default_factory=dict)
     _blocked: dict[str, str] = field(default_factory=dict)
+    _unchanged: set[str] = field(default_factory=set)
     _ready: list[tuple[tuple[str, int, str], str]] = field(default_factory=list)
     _missing: dict[str, int] = field(default_factory=dict)
     _followers: dict[str, list[str]] = field(default_factory=dict)
@@ -101,9 +107,9 @@ class Coordinator:
             interrupted = True
             _LOG.info("stopped by the user")
         for planned in self.plan.to_run:
-            if planned.unit.id not in self._records:
+            if planned.unit.id not in self._records and planned.unit.id not in self._unchanged:
                 self._blocked.setdefault(planned.unit.id, "the run was stopped before its turn")
-        return RunResult(plan=self.plan, records=self._records, blocked=self._blocked, interrupted=interrupted)
+        return RunResult(self.plan, self._records, self._blocked, frozenset(self._unchanged), interrupted)
 
     def _prepare(self) -> None:
         to_run = {planned.unit.id: planned for planned in self.plan.to_run}
@@ -128,29 +134,45 @@ class Coordinator:
             is_stopping = is_stopping or (record.status == "failed" and self.on_error == "abort")
 
     def _submit(self, name: str) -> None:
+        planned = self.plan.units[name]
+        absent = self._absent_inputs(planned)
+        if planned.is_open and not why_not_current(planned, self.plan.work, self.identities, absent=absent):
+            self._unchanged.add(name)
+            self._tell_followers(name, is_done=True)
+            return
         self._running += 1
-        self.executor.submit(self.make_task(self.plan.units[name]))
+        self.executor.submit(self.make_task(planned, absent))
+
+    def _absent_inputs(self, planned: PlannedUnit) -> frozenset[Path]:
+        """Return the inputs whose makers failed or were not executed: what lies there is of an earlier run."""
+        return frozenset(
+            path
+            for need in planned.tolerates
+            if need in self._blocked or (need in self._records and self._records[need].status == "failed")
+            for _, path in paths_of(self.plan.units[need].unit.outputs)
+        )
 
     def _settle(self, task: Task, end: UnitEnd | BaseException) -> UnitRecord:
         self._running -= 1
         record = end.record if isinstance(end, UnitEnd) else self._record_of_loss(task, end)
         self._records[record.id] = record
-        if record.status == "done":
-            for follower in self._followers.get(record.id, ()):
-                self._missing[follower] -= 1
-                if self._missing[follower] == 0 and follower not in self._blocked:
-                    self._make_ready(follower)
-        else:
+        if record.status == "failed":
             _LOG.error("%s failed: %s", record.id, record.reason)
-            self._block_followers(record.id, f"needs {record.id}, which failed")
+        self._tell_followers(record.id, is_done=record.status == "done", failed=record.id)
         self.observer.unit_ended(record)
         return record
 
-    def _block_followers(self, name: str, reason: str) -> None:
+    def _tell_followers(self, name: str, *, is_done: bool, failed: str = "") -> None:
+        """Count a unit that ended down for those that wait for it, or block those that cannot do without it."""
         for follower in self._followers.get(name, ()):
-            if follower not in self._blocked:
-                self._blocked[follower] = reason
-                self._block_followers(follower, reason)
+            if not is_done and name not in self.plan.units[follower].tolerates:
+                if follower not in self._blocked:
+                    self._blocked[follower] = f"needs {failed}, which failed"
+                    self._tell_followers(follower, is_done=False, failed=failed)
+                continue
+            self._missing[follower] -= 1
+            if self._missing[follower] == 0 and follower not in self._blocked:
+                self._make_ready(follower)
 
     def _make_ready(self, name: str) -> None:
         """Queue a unit. Subjects one after the other, so that the first are whole early."""

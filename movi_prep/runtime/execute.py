@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError
 from movi_prep.formats.atomic import publish
-from movi_prep.records.unit import map_paths, paths_of
+from movi_prep.records.unit import map_paths, optional_roles, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
 from movi_prep.runtime.locks import check_still_held, scope_of
 from movi_prep.runtime.process import peak_memory_mb, reset_peak_memory, resident_memory_mb, unit_log
 from movi_prep.runtime.settings_identity import describe_settings
-from movi_prep.runtime.unit_record import FileRecord, UnitRecord, record_path, write_record
+from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, record_path, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,7 @@ class Task:
         tries: how often a unit is tried whose worker dies.
         full_hash: whether large inputs are hashed whole.
         redo: the command that repeats it alone.
+        absent: optional inputs that count as not there, because the unit that makes them failed.
     """
 
     stage: Stage
@@ -56,6 +57,7 @@ class Task:
     tries: int = 3
     full_hash: bool = False
     redo: str = ""
+    absent: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,12 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
     aside = scratch_of(task) / f"{_prefix(task)}{attempt}"
     aside.mkdir(parents=True, exist_ok=True)
     try:
-        stamps = _stamps(unit)
-        inputs = {role: FileRecord(str(path), identities.identity(path)) for role, path in paths_of(unit.inputs)}
-        private = unit.with_outputs(map_paths(unit.outputs, lambda path: aside / path.relative_to(root)))
+        stamps = _stamps(task)
+        inputs = {
+            role: FileRecord(str(path), identities.identity(path) if role in stamps else ABSENT)
+            for role, path in paths_of(unit.inputs)
+        }
+        private = _aside(task, aside)
         for _, path in paths_of(private.outputs):
             path.parent.mkdir(parents=True, exist_ok=True)
         with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
@@ -154,10 +159,23 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
     )
 
 
-def _stamps(unit: Unit) -> dict[str, Stamp]:
-    """Return the stamps of all inputs; raise MissingError where one is not there."""
+def _aside(task: Task, folder: Path) -> Unit:
+    """Return the unit writing below its scratch folder, and unable to see what counts as absent."""
+    root, unit = task.work.root, task.unit
+    inputs = map_paths(
+        unit.inputs, lambda path: folder / ABSENT / path.relative_to(root) if path in task.absent else path
+    )
+    outputs = map_paths(unit.outputs, lambda path: folder / path.relative_to(root))
+    return replace(unit, inputs=inputs, outputs=outputs)
+
+
+def _stamps(task: Task) -> dict[str, Stamp]:
+    """Return the stamps of all inputs that are there; raise MissingError where one must be and is not."""
+    unit, optional = task.unit, optional_roles(task.unit.inputs)
     stamps = {}
     for role, path in paths_of(unit.inputs):
+        if role in optional and (path in task.absent or not path.is_file()):
+            continue
         if not path.is_file():
             raise MissingError(path, expected=f"the input {role!r} of {unit.id}", got="no file", remedy="make it first")
         stamps[role] = Stamp.of(path)
@@ -166,7 +184,7 @@ def _stamps(unit: Unit) -> dict[str, Stamp]:
 
 def _check_unchanged(unit: Unit, stamps: Mapping[str, Stamp]) -> None:
     for role, path in paths_of(unit.inputs):
-        if Stamp.of(path) != stamps[role]:
+        if role in stamps and Stamp.of(path) != stamps[role]:
             raise InputError(
                 path, expected="an input that stays as it is", got="one that changed meanwhile", remedy="run again"
             )

@@ -8,14 +8,14 @@ contents only where a stamp has changed since they were last read.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
 from movi_prep.errors import InternalError
-from movi_prep.records.unit import paths_of
+from movi_prep.records.unit import optional_roles, paths_of
 from movi_prep.runtime.settings_identity import changed_settings, describe_settings
-from movi_prep.runtime.unit_record import UnitRecord, read_record, record_path
+from movi_prep.runtime.unit_record import ABSENT, UnitRecord, read_record, record_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -38,17 +38,21 @@ class PlannedUnit:
         stage: the stage that runs it.
         unit: the unit itself.
         needs: ids of the planned units whose outputs it reads.
+        tolerates: those of them that may fail: it then goes on without their files.
         state: `current` (nothing to do), `stale` (ran, no longer holds), `failed` (last time), `new` (never ran).
         reason: why it runs, one line; empty where it is current.
         last: the record of its last execution, if there is one.
+        is_open: whether it may turn out to be current, when the units that it tolerates end as they did before.
     """
 
     stage: Stage
     unit: Unit
     needs: tuple[str, ...]
+    tolerates: frozenset[str]
     state: State
     reason: str
     last: UnitRecord | None
+    is_open: bool = False
 
     @property
     def is_current(self) -> bool:
@@ -103,33 +107,83 @@ def make_plan(
         InternalError: two units write one file, or units wait for each other in a circle.
     """
     units = [(stage, unit) for stage in stages for unit in stage.plan(download, work, config)]
-    needs = _needs([unit for _, unit in units])
+    writers = _writers([unit for _, unit in units])
+    needs = {unit.id: _needs(unit, writers) for _, unit in units}
     by_id = {unit.id: (stage, unit) for stage, unit in units}
     planned: dict[str, PlannedUnit] = {}
     for name in _in_order(needs):
         stage, unit = by_id[name]
-        last = read_record(record_path(work, unit))
+        fresh = PlannedUnit(
+            stage=stage,
+            unit=unit,
+            needs=needs[name],
+            tolerates=frozenset(needs[name]) - set(_needs(unit, writers, optional=False)),
+            state="new",
+            reason="",
+            last=read_record(record_path(work, unit)),
+        )
         waiting = [need for need in needs[name] if not planned[need].is_current]
-        reason = _why_forced(stage, waiting, force) or _why_not_current(stage, unit, last, work, identities)
-        state = _state(reason, last)
-        planned[name] = PlannedUnit(stage, unit, needs[name], state, reason, last)
+        planned[name] = _decide(fresh, waiting, work, identities, is_forced=stage.name in force)
     ordered = {unit.id: planned[unit.id] for _, unit in units}
     return Plan(work=work, stages=tuple(stage.name for stage in stages), units=ordered)
 
 
-def _needs(units: Iterable[Unit]) -> dict[str, tuple[str, ...]]:
-    """Return which units each unit waits for: the writers of the files that it reads."""
-    units = tuple(units)
-    writer: dict[Path, str] = {}
+def why_not_current(
+    planned: PlannedUnit, work: WorkFolder, identities: FileIdentities, *, absent: Collection[Path] = ()
+) -> str:
+    """Return why a unit must run, one line, or nothing where its record still holds.
+
+    Args:
+        planned: the unit, with its record.
+        work: where outputs stand.
+        identities: remembers file hashes.
+        absent: files that count as not there, because the unit that makes them failed.
+    """
+    last = planned.last
+    if last is None:
+        return "never ran"
+    if last.status == "failed":
+        return f"failed last time: {last.reason}"
+    if last.stage_version != planned.stage.version:
+        return f"version of stage {planned.stage.name}: {last.stage_version} -> {planned.stage.version}"
+    changed = changed_settings(dict(last.settings), describe_settings(planned.unit.settings, identities))
+    if changed:
+        return f"setting {', '.join(changed)}"
+    return _why_outputs_changed(planned.unit, last, work, identities) or _why_inputs_changed(
+        planned.unit, last, identities, absent
+    )
+
+
+def _decide(
+    fresh: PlannedUnit, waiting: Sequence[str], work: WorkFolder, identities: FileIdentities, *, is_forced: bool
+) -> PlannedUnit:
+    """Return the unit with its state, given the units it needs that are not current."""
+    hard = [need for need in waiting if need not in fresh.tolerates]
+    reason = "forced" if is_forced else _say_follows(hard) or why_not_current(fresh, work, identities)
+    is_open = not reason and bool(waiting)
+    reason = reason or _say_follows(waiting)
+    if not reason:
+        return replace(fresh, state="current")
+    state: State = "new" if fresh.last is None else "failed" if fresh.last.status == "failed" else "stale"
+    return replace(fresh, state=state, reason=reason, is_open=is_open)
+
+
+def _writers(units: Iterable[Unit]) -> dict[Path, str]:
+    """Return which unit writes each file."""
+    writers: dict[Path, str] = {}
     for unit in units:
         for _, path in paths_of(unit.outputs):
-            other = writer.setdefault(path, unit.id)
+            other = writers.setdefault(path, unit.id)
             if other != unit.id:
                 raise InternalError(f"{unit.id} and {other} both write {path}")
-    return {
-        unit.id: tuple(dict.fromkeys(writer[path] for _, path in paths_of(unit.inputs) if path in writer))
-        for unit in units
-    }
+    return writers
+
+
+def _needs(unit: Unit, writers: Mapping[Path, str], *, optional: bool = True) -> tuple[str, ...]:
+    """Return which units a unit waits for: the writers of the files that it reads."""
+    skipped = frozenset[str]() if optional else optional_roles(unit.inputs)
+    wanted = (path for role, path in paths_of(unit.inputs) if role not in skipped)
+    return tuple(dict.fromkeys(writers[path] for path in wanted if path in writers))
 
 
 def _in_order(needs: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
@@ -139,48 +193,29 @@ def _in_order(needs: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
         raise InternalError(f"units wait for each other: {' <- '.join(error.args[1])}") from error
 
 
-def _state(reason: str, last: UnitRecord | None) -> State:
-    if not reason:
-        return "current"
-    if last is None:
-        return "new"
-    return "failed" if last.status == "failed" else "stale"
+def _say_follows(waiting: Sequence[str]) -> str:
+    if not waiting:
+        return ""
+    return f"follows {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
 
 
-def _why_forced(stage: Stage, waiting: Sequence[str], force: Collection[str]) -> str:
-    if waiting:
-        rest = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-        return f"follows {waiting[0]}{rest}"
-    return "forced" if stage.name in force else ""
-
-
-def _why_not_current(
-    stage: Stage, unit: Unit, last: UnitRecord | None, work: WorkFolder, identities: FileIdentities
-) -> str:
-    """Return why a unit must run, one line, or nothing where its record still holds."""
-    if last is None:
-        return "never ran"
-    if last.status == "failed":
-        return f"failed last time: {last.reason}"
-    if last.stage_version != stage.version:
-        return f"version of stage {stage.name}: {last.stage_version} -> {stage.version}"
-    changed = changed_settings(dict(last.settings), describe_settings(unit.settings, identities))
-    if changed:
-        return f"setting {', '.join(changed)}"
-    return _why_files_changed(unit, last, work, identities)
-
-
-def _why_files_changed(unit: Unit, last: UnitRecord, work: WorkFolder, identities: FileIdentities) -> str:
+def _why_outputs_changed(unit: Unit, last: UnitRecord, work: WorkFolder, identities: FileIdentities) -> str:
     outputs = {role: str(path.relative_to(work.root)) for role, path in paths_of(unit.outputs)}
     if outputs != {role: entry.path for role, entry in last.outputs.items()}:
         return "it writes other files now"
     for entry in last.outputs.values():
         if not identities.holds(work.root / entry.path, entry.identity):
             return f"output {entry.path} is missing or was changed"
+    return ""
+
+
+def _why_inputs_changed(unit: Unit, last: UnitRecord, identities: FileIdentities, absent: Collection[Path]) -> str:
     inputs = dict(paths_of(unit.inputs))
     if inputs.keys() != last.inputs.keys():
         return "it reads other files now"
     for role, path in inputs.items():
-        if not identities.holds(path, last.inputs[role].identity):
+        before = last.inputs[role].identity
+        is_absent = path in absent or (before == ABSENT and not path.is_file())
+        if (before != ABSENT) if is_absent else not identities.holds(path, before):
             return f"input {role} is missing or was changed: {path}"
     return ""

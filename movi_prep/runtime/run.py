@@ -123,9 +123,9 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
     run_id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     scopes = {scope_of(planned.unit.key) for planned in plan.to_run}
     if not scopes:
-        return RunResult(plan=plan, records={}, blocked={}, interrupted=False)
+        return RunResult(plan=plan, records={}, blocked={})
 
-    def make_task(planned: PlannedUnit) -> Task:
+    def make_task(planned: PlannedUnit, absent: frozenset[Path]) -> Task:
         return Task(
             stage=planned.stage,
             unit=planned.unit,
@@ -134,6 +134,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             tries=config.run.tries,
             full_hash=config.run.full_hash,
             redo=redo(planned),
+            absent=absent,
         )
 
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), _stop_on_sigterm():

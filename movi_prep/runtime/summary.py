@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from movi_prep.runtime.coordinate import RunResult
-    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.plan import Plan, PlannedUnit
     from movi_prep.runtime.unit_record import UnitRecord
 
 
@@ -87,7 +87,7 @@ def summarise_run(result: RunResult) -> Summary:
         n_failed = sum(record.status == "failed" for record in ended)
         stages[stage] = StageCounts(
             done=len(ended) - n_failed,
-            current=sum(planned.is_current for planned in units),
+            current=sum(_holds(planned, result) for planned in units),
             failed=n_failed,
             waiting=sum(planned.unit.id in result.blocked for planned in units),
             seconds=sum(record.seconds for record in ended),
@@ -96,7 +96,8 @@ def summarise_run(result: RunResult) -> Summary:
     holding = [
         record
         for planned in result.plan.units.values()
-        if (record := result.records.get(planned.unit.id, planned.last if planned.is_current else None)) is not None
+        if (record := result.records.get(planned.unit.id, planned.last if _holds(planned, result) else None))
+        is not None
     ]
     return Summary(stages, _failures(result.failed), dict(result.blocked), _findings(holding), _outputs(holding))
 
@@ -122,6 +123,10 @@ def summarise_plan(plan: Plan) -> Summary:
     holding = [planned.last for planned in plan.units.values() if planned.is_current and planned.last is not None]
     waiting = {name: planned.reason for name, planned in plan.units.items() if planned.state in ("new", "stale")}
     return Summary(stages, _failures(failed), waiting, _findings(holding), _outputs(holding))
+
+
+def _holds(planned: PlannedUnit, result: RunResult) -> bool:
+    return planned.is_current or planned.unit.id in result.unchanged
 
 
 def _failures(records: Iterable[UnitRecord]) -> tuple[Failure, ...]:

@@ -7,7 +7,7 @@
 | `format`, `version` | `movi-prep-record`, integer version of this layout |
 | `stage`, `key`, `status` | which unit; `done` or `failed` |
 | `stage_version`, `settings` | the code and the part of the configuration it used |
-| `inputs`, `outputs` | by role: `path` (outputs: below WORK) and `identity` |
+| `inputs`, `outputs` | by role: `path` (outputs: below WORK) and `identity` (`absent` for an optional input) |
 | `numbers`, `findings` | what the stage measured and what a person should read |
 | `started`, `seconds`, `peak_memory_mb`, `host`, `worker`, `movi_prep` | when, how long, where, which release |
 | `tries`, `reason`, `traceback`, `redo` | attempts (worker deaths + 1); for a failure why, where, and the command |
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT = "movi-prep-record"
 VERSION = 1
+ABSENT = "absent"
+"""Stands for the identity of an optional input that was not there."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ sample). A clip beyond a bound is suspect: named, and left out of shards unless 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from movi_prep.errors import InputError, MissingError
@@ -45,7 +45,7 @@ class AlignInputs:
     """What the alignment of a subject is measured from; `v3d` is None where the download has no such file."""
 
     v3d: Path | None
-    markers: tuple[Path, ...]
+    markers: tuple[Path, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)

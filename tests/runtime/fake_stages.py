@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from movi_prep.config.base import Settings
@@ -114,3 +114,22 @@ def write_motions(folder: Path, contents: dict[ClipId, bytes]) -> None:
         path = folder / f"Subject_{clip.subject}_F_MoSh" / f"Subject_{clip.subject}_F_{clip.clip}_poses.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+@dataclass(frozen=True)
+class TolerantInputs:
+    grown: tuple[Path, ...] = field(metadata={"optional": True})
+
+
+def plan_tolerant_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    return tuple(
+        replace(unit, inputs=TolerantInputs(unit.inputs.grown))  # type: ignore[attr-defined]
+        for unit in plan_blend(download, work, config)
+    )
+
+
+def run_tolerant_blend(unit: Unit) -> StageReport:
+    assert isinstance(unit.inputs, TolerantInputs)
+    assert isinstance(unit.outputs, BlendOutputs)
+    write_bytes(unit.outputs.blend, b"".join(path.read_bytes() for path in unit.inputs.grown if path.is_file()))
+    return StageReport()

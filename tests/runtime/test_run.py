@@ -14,7 +14,7 @@ from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.run import prepare_run
 from movi_prep.runtime.unit_record import read_record
 from tests.runtime.conftest import World
-from tests.runtime.fake_stages import BLEND, GROW, write_motions
+from tests.runtime.fake_stages import BLEND, GROW, plan_tolerant_blend, run_tolerant_blend, write_motions
 
 
 def ran(result: object) -> set[str]:
@@ -160,3 +160,28 @@ def test_reasons_are_said(world: World) -> None:
     plan = world.prepare(markers={"batch_samples": 2}).plan
     assert plan.units["grow S001/C01"].reason == "setting copies: 512 -> 2"
     assert plan.units["blend S001"].reason == "follows grow S001/C01 and 2 more"
+
+
+def test_a_tolerant_unit_goes_on_without_what_failed(world: World) -> None:
+    tolerant = replace(BLEND, plan=plan_tolerant_blend, run=run_tolerant_blend)
+    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    result = world.run(stages=(GROW, tolerant))
+    assert [record.id for record in result.failed] == ["grow S001/C02"]
+    assert result.blocked == {}
+    assert world.results()["blend/S001.bin"] == b"motion 1 1 " * 512 + b"motion 1 5 " * 512
+
+    again = world.run(stages=(GROW, tolerant))
+    assert ran(again) == {"grow S001/C02"}
+    assert again.unchanged == {"blend S001"}
+
+    write_motions(world.amass, {ClipId(1, 2): b"mended"})
+    assert ran(world.run(stages=(GROW, tolerant))) == {"grow S001/C02", "blend S001"}
+    assert b"mended" in world.results()["blend/S001.bin"]
+
+
+def test_a_tolerant_unit_does_not_see_what_an_earlier_run_made(world: World) -> None:
+    tolerant = replace(BLEND, plan=plan_tolerant_blend, run=run_tolerant_blend)
+    world.run(stages=(GROW, tolerant))
+    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    world.run(stages=(GROW, tolerant))
+    assert b"motion 1 2" not in world.results()["blend/S001.bin"]
