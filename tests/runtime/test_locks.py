@@ -1,0 +1,75 @@
+"""Two runs on one work folder do not meet on one subject; a dead run holds nothing."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.locks import LockedError, check_still_held, hold_scopes, lock_path
+
+
+def _hold_for_ever(root: Path, ready: str) -> None:
+    with hold_scopes(WorkFolder(root), ["S001"], "other"):
+        Path(ready).touch()
+        time.sleep(60)
+
+
+@pytest.fixture
+def other_run(tmp_path: Path) -> multiprocessing.context.SpawnProcess:
+    """Another process that holds subject 1."""
+    ready = tmp_path / "ready"
+    process = multiprocessing.get_context("spawn").Process(target=_hold_for_ever, args=(tmp_path, str(ready)))
+    process.start()
+    until = time.monotonic() + 20
+    while not ready.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_a_subject_is_held_once_and_others_are_free(
+    tmp_path: Path, other_run: multiprocessing.context.SpawnProcess
+) -> None:
+    work = WorkFolder(tmp_path)
+    with (
+        pytest.raises(LockedError, match=f"process {other_run.pid} on .*; wait for it"),
+        hold_scopes(work, ["S001", "S002"], "mine"),
+    ):
+        pass
+    with hold_scopes(work, ["S002"], "mine"):
+        check_still_held(work, "S002/C01", "mine")
+
+
+def test_a_killed_run_holds_nothing(tmp_path: Path, other_run: multiprocessing.context.SpawnProcess) -> None:
+    assert other_run.pid is not None
+    os.kill(other_run.pid, signal.SIGKILL)
+    other_run.join()
+    with hold_scopes(WorkFolder(tmp_path), ["S001"], "mine"):
+        check_still_held(WorkFolder(tmp_path), "S001", "mine")
+
+
+def test_an_orphaned_worker_may_not_publish(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    with hold_scopes(work, ["S001"], "new"), pytest.raises(LockedError, match="run old no longer holds S001"):
+        check_still_held(work, "S001/C01", "old")
+
+
+def test_a_fresh_lock_of_another_host_counts_and_an_old_one_does_not(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    path = lock_path(work, "S001")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"run_id": "theirs", "host": "node17", "pid": 4, "since": "today"}))
+    with pytest.raises(LockedError, match=r"on node17 .*run again in \d+ s"), hold_scopes(work, ["S001"], "mine"):
+        pass
+    os.utime(path, (time.time() - 600, time.time() - 600))
+    with hold_scopes(work, ["S001"], "mine"):
+        check_still_held(work, "S001", "mine")
