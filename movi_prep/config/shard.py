@@ -85,6 +85,19 @@ class ShardUnitSettings(PictureSettings):
     """Split file; none means D3KE's."""
 
 
+class D3keSettings(Settings):
+    """What the files of one subject in D3KE's layout are told."""
+
+    cameras: tuple[str, ...]
+    """Cameras that the subject has videos of."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed of the random columns."""
+
+    shard: ShardUnitSettings = ShardUnitSettings()
+    """Which rows there are, and their boxes."""
+
+
 class ShardSettings(PictureSettings):
     """What goes into shards, and how."""
 
@@ -116,3 +129,8 @@ class ShardSettings(PictureSettings):
             miss_limit_m=miss_limit_m,
             split=self.split,
         )
+
+    def d3ke_unit(self, *, cameras: tuple[str, ...], video_rate_hz: float, miss_limit_m: float) -> D3keSettings:
+        """Return the part that one subject's files in D3KE's layout depend on."""
+        shard = self.shard_unit(video_rate_hz=video_rate_hz, miss_limit_m=miss_limit_m)
+        return D3keSettings(cameras=cameras, seed=self.seed, shard=shard)

@@ -98,7 +98,7 @@ def _axis_rotation(axis: NDArray[np.float64], angles_rad: NDArray[np.float64]) -
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     sine, cosine = np.sin(angles_rad)[:, None, None], np.cos(angles_rad)[:, None, None]
-    return np.eye(3) + sine * cross + (1.0 - cosine) * (cross @ cross)
+    return np.asarray(np.eye(3) + sine * cross + (1.0 - cosine) * (cross @ cross))
 
 
 def _frame(
