@@ -29,13 +29,18 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 
 
+def default_label_tables_path() -> Path:
+    """Return the packaged label tables: D3KE's."""
+    return packaged_path("opensim_models", "labels_d3ke.yaml")
+
+
 def read_label_tables(path: Path | None = None, *, split: Path | None = None) -> LabelTables:
     """Read the label tables, packaged ones unless `path` is given, with a split of the user's own if given.
 
     Raises:
         MissingError, InputError: a file is not there, or does not hold what it should.
     """
-    source = path or packaged_path("opensim_models", "labels_d3ke.yaml")
+    source = path or default_label_tables_path()
     content = _read_mapping(source)
     if content.get("format") != "movi-prep labels":
         raise InputError(

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 PICTURES = "crops/bytes"
 
-_PICTURE_CHUNK = 1 << 22
+_PICTURE_CHUNK = 1 << 19
 """Bytes per chunk of pictures. Larger than the chunk cache, so that HDF5 reads just the bytes that are asked for."""
 
-_CHUNK_CACHE = 1 << 20
+_CHUNK_CACHE = 1 << 18
 """Bytes of chunk cache per dataset of a reader."""
 
 _ROWS_PER_CHUNK = 64
@@ -69,20 +69,27 @@ class ShardWriter:
         """Number of pictures so far."""
         return len(self._lengths)
 
-    def append_picture(self, encoded: bytes | memoryview) -> None:
-        """Take the encoded picture of the next row."""
-        self._pending += encoded
-        self._hash.update(encoded)
-        self._lengths.append(len(encoded))
+    def append_picture(self, encoded: NDArray[np.uint8]) -> None:
+        """Take the next encoded picture, (length,) uint8."""
+        content = encoded.tobytes()
+        self._pending += content
+        self._hash.update(content)
+        self._lengths.append(len(content))
         if len(self._pending) >= _PICTURE_CHUNK:
             self._flush(len(self._pending) // _PICTURE_CHUNK * _PICTURE_CHUNK)
 
     def finish(
-        self, *, fields: Mapping[str, Any], attributes: Mapping[str, Any], provenance: Mapping[str, Any]
+        self,
+        *,
+        picture_of_row: NDArray[np.int64],
+        fields: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        provenance: Mapping[str, Any],
     ) -> None:
         """Write everything but the pictures.
 
         Args:
+            picture_of_row: (n,) int64, which picture, in the order they were appended, belongs to each row.
             fields: values by name of the schema; bytes, offsets and lengths of pictures are known here.
             attributes: the schema's scalars; None is stored as "".
             provenance: who made the shard from what.
@@ -92,10 +99,11 @@ class ShardWriter:
         """
         self._flush(len(self._pending))
         lengths = np.array(self._lengths, dtype=np.int64)
-        ours = {"crops/offset": np.cumsum(lengths) - lengths, "crops/length": lengths}
+        offsets = np.cumsum(lengths) - lengths
+        ours = {"crops/offset": offsets[picture_of_row], "crops/length": lengths[picture_of_row]}
         _check_names({**fields, **ours}, attributes)
         write_header(self._file, SHARD_SCHEMA, attributes=attributes, provenance=provenance)
-        axes: dict[str, int] = {"row": self.n_pictures}
+        axes: dict[str, int] = {"row": len(picture_of_row)}
         for item in SHARD_SCHEMA.fields:
             if item.name == PICTURES:
                 describe_dataset(self._pictures, item)
@@ -203,6 +211,11 @@ class ShardFile:
     def fields(self) -> tuple[str, ...]:
         """Return the names of all fields of the schema that the file holds."""
         return tuple(item.name for item in SHARD_SCHEMA.fields if item.name in self)
+
+    def layout(self, field: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return shape and dtype of a field."""
+        dataset = self._dataset(field)
+        return tuple(int(length) for length in dataset.shape), np.dtype(dataset.dtype)
 
     def read(self, field: str, rows: Any = ()) -> NDArray[Any]:
         """Return a field, or some of its rows (anything that h5py can select by)."""

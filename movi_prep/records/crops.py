@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from movi_prep.records.checks import check_shape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -57,3 +59,12 @@ class CropPlan:
         near = self.source_px[:, :2] - self.box_px[:, :2]
         far = self.box_px[:, :2] + self.box_px[:, 2:] - self.source_px[:, :2] - self.source_px[:, 2:]
         return np.concatenate([near, far], axis=1)
+
+    def select(self, rows: NDArray[np.bool_]) -> CropPlan:
+        """Return the plan for some of the frames."""
+        return CropPlan(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+    @classmethod
+    def join(cls, plans: Sequence[CropPlan]) -> CropPlan:
+        """Return one plan for the frames of several, in their order."""
+        return cls(**{item.name: np.concatenate([getattr(plan, item.name) for plan in plans]) for item in fields(cls)})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from movi_prep.records.identity import ClipId
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Refusal:
     """Video frames that do not become rows, by number, and why.
 

@@ -37,11 +37,7 @@ def cut_picture(image: NDArray[np.uint8], plan: CropPlan, row: int) -> NDArray[n
     left, top, width, height = plan.source_px[row]
     source = image[top : top + height, left : left + width]
     size = tuple(int(side) for side in plan.picture_size_px[row])
-    if size == (width, height) and not plan.padding_px[row].any():
-        return source
-    if plan.scale[row] == 1.0 and not plan.valid_px[row, :2].any():
-        return source
-    return _scaled(source, plan, row)
+    return source if size == (width, height) else _scaled(source, plan, row)
 
 
 def _scaled(source: NDArray[np.uint8], plan: CropPlan, row: int) -> NDArray[np.uint8]:

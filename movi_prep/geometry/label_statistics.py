@@ -1,0 +1,58 @@
+"""Statistics of labels and pictures, for normalisation and for a first look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def masked_statistics(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return (4, ...) mean, standard deviation, smallest and largest valid value over rows; zeros where none is.
+
+    Args:
+        values: (n, ...) float.
+        valid: (n, ...) bool, same shape.
+    """
+    count = np.maximum(valid.sum(axis=0), 1)
+    kept = np.where(valid, values, 0.0).astype(np.float64)
+    mean = kept.sum(axis=0) / count
+    deviation = np.sqrt(np.where(valid, (kept - mean) ** 2, 0.0).sum(axis=0) / count)
+    smallest = np.where(valid, values, np.inf).min(axis=0, initial=np.inf)
+    largest = np.where(valid, values, -np.inf).max(axis=0, initial=-np.inf)
+    found = np.stack([mean, deviation, smallest, largest])
+    return np.where(valid.any(axis=0), found, 0.0)
+
+
+class PixelStatistics:
+    """Mean, standard deviation, smallest and largest value per channel, over pictures that come one by one."""
+
+    def __init__(self) -> None:
+        """Start with no picture."""
+        self._count = 0
+        self._sum = np.zeros(3)
+        self._square = np.zeros(3)
+        self._least = np.full(3, np.inf)
+        self._most = np.full(3, -np.inf)
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """Take the pixels of one (height, width, 3) uint8 picture."""
+        pixels = picture.reshape(-1, 3)
+        # Sums of squares of uint8 over a picture of 800 x 600 stay far below what float64 holds exactly.
+        wide = pixels.astype(np.float64)
+        self._count += len(pixels)
+        self._sum += wide.sum(axis=0)
+        self._square += (wide * wide).sum(axis=0)
+        self._least = np.minimum(self._least, pixels.min(axis=0))
+        self._most = np.maximum(self._most, pixels.max(axis=0))
+
+    def result(self) -> NDArray[np.float64]:
+        """Return (4, 3) mean, standard deviation, smallest, largest; zeros where no picture came."""
+        if self._count == 0:
+            return np.zeros((4, 3))
+        mean = self._sum / self._count
+        variance = np.maximum(self._square / self._count - mean**2, 0.0)
+        return np.stack([mean, np.sqrt(variance), self._least, self._most])

@@ -1,0 +1,422 @@
+"""The shard stage: what one camera saw of one subject, with labels, in one file.
+
+| unit | reads | writes |
+|---|---|---|
+| `shard S001/PG1` | alignment, video, calibration, motion, markers, IK, body model, scaling | `S001_PG1.h5` |
+
+Rows are video frames that have a mocap sample, an IK row, a body in the image and an intact picture; every other
+frame within the flags is refused by number, in the report and in the file. Positions are metres in AMASS world and
+in the camera frame, angles radians, pixels those of the video image. The layout is `formats.shard_schema`.
+
+Whatever is missing for one clip costs that clip alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.alignment_file import read_alignment
+from movi_prep.formats.amass import open_motion
+from movi_prep.formats.calibration import read_camera
+from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
+from movi_prep.formats.marker_file import read_markers, read_static_trial
+from movi_prep.formats.scale_file import read_scale_result
+from movi_prep.formats.shard import open_shard_writer
+from movi_prep.formats.shard_schema import STATISTICS
+from movi_prep.geometry.label_statistics import masked_statistics
+from movi_prep.geometry.projection import crop_intrinsics
+from movi_prep.geometry.surface_samples import spread_vertices
+from movi_prep.records.crops import CropPlan
+from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.markers import model_for
+from movi_prep.stages.shard_rows import ClipRows, ClipSources, frame_fields, plan_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.body.skinning import BodyPart
+    from movi_prep.config.root import Config
+    from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.records.alignment import SubjectAlignment
+    from movi_prep.records.camera import Camera
+    from movi_prep.records.download import Download
+    from movi_prep.records.kinematic_tree import KinematicTree
+    from movi_prep.records.labels import LabelTables
+    from movi_prep.records.markers import StaticTrial
+    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.timeline import Refusal
+    from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.video.crop_pass import CropPass
+    from movi_prep.video.reader import VideoReader
+
+N_VERTICES = 400
+"""Vertices of 6890 that stand for the mesh; their boxes miss those of the whole mesh by a few pixels, the margin is
+ten times that."""
+
+_POSED_AT_ONCE = 512
+"""Samples posed in one batch; bounds the memory, changes nothing else."""
+
+
+@dataclass(frozen=True)
+class ShardInputs:
+    """What one shard is made from; None for what the download does not have."""
+
+    video: Path | None
+    intrinsics: Path | None
+    extrinsics: Path | None
+    alignment: Path
+    static_trial: Path
+    scale: Path
+    scaled_model: Path
+    body_model: Path | None
+    labels: Path
+    motions: tuple[Path, ...]
+    markers: tuple[Path, ...] = field(metadata={"optional": True})
+    solutions: tuple[Path, ...] = field(metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class ShardOutputs:
+    """The shard."""
+
+    shard: Path
+
+
+def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    """Return one unit per subject and camera, for subjects that have a video at all."""
+    with_video = {subject for subject, _ in download.videos}
+    return tuple(
+        _shard_unit(download, work, config, subject=subject, camera=camera)
+        for subject in download.subjects
+        if subject in with_video
+        for camera in config.shard.cameras
+    )
+
+
+def run_shard(unit: Unit) -> StageReport:
+    """Write one subject's shard for one camera."""
+    from movi_prep.video.crop_pass import crop_video
+
+    inputs, outputs = cast("ShardInputs", unit.inputs), cast("ShardOutputs", unit.outputs)
+    settings = cast("ShardUnitSettings", unit.settings)
+    subject = read_shard_subject(unit.key, inputs, settings)
+    clips, findings = plan_clips(subject, inputs, settings)
+    plan = CropPlan.join([clip.plan for clip in clips])
+    reader = open_video(inputs, subject.camera, settings)
+    with open_shard_writer(outputs.shard) as writer:
+        crops = crop_video(
+            reader,
+            np.concatenate([clip.timeline.video_frames for clip in clips]),
+            plan,
+            np.concatenate([clip.body_px for clip in clips]),
+            settings=settings,
+            take=writer.append_picture,
+        )
+        reader.close()
+        kept = with_pictures(clips, crops.picture_of_row >= 0)
+        refused = sorted({*crops.faults, *(item for clip in clips for item in clip.timeline.refused)})
+        _check_rows(kept, refused, inputs)
+        writer.finish(
+            picture_of_row=crops.picture_of_row[crops.picture_of_row >= 0],
+            fields=shard_fields(kept, subject, crops, settings),
+            attributes=shard_attributes(subject, refused, settings),
+            provenance=_provenance(inputs),
+        )
+    return _report(kept, refused, findings)
+
+
+SHARD = Stage(
+    name="shard", version=1, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
+)
+
+
+@dataclass(frozen=True)
+class ShardSubject:
+    """What all clips of a shard share."""
+
+    alignment: SubjectAlignment
+    camera: Camera
+    tables: LabelTables
+    trial: StaticTrial
+    scale: ScaleResult
+    tree: KinematicTree
+    body: BodyPart
+
+
+def shard_fields(
+    clips: Sequence[ClipRows], subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
+) -> dict[str, Any]:
+    """Return every field of the schema but the pictures themselves."""
+    labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in clips[0].labels}
+    frames = [frame_fields(clip, settings) for clip in clips]
+    return {
+        **labels,
+        **{name: np.concatenate([clip[name] for clip in frames]) for name in frames[0]},
+        **_crop_fields(CropPlan.join([clip.plan for clip in clips]), subject.camera),
+        **_clip_fields(clips),
+        **_subject_fields(subject),
+        **_statistics_fields(labels, crops.statistics),
+        **{f"tree/{name}": values for name, values in subject.tree.to_arrays().items()},
+    }
+
+
+def shard_attributes(subject: ShardSubject, refused: Sequence[Refusal], settings: ShardUnitSettings) -> dict[str, Any]:
+    """Return the scalars of the schema."""
+    lossy = settings.image_format == "jpeg"
+    number = subject.alignment.subject
+    return {
+        "subject": number,
+        "camera": subject.camera.name,
+        "sex": subject.trial.sex,
+        "split": subject.tables.split_of(number),
+        "height_m": subject.trial.height_m,
+        "mass_kg": subject.trial.mass_kg,
+        "image_width_px": subject.camera.size_px[0],
+        "image_height_px": subject.camera.size_px[1],
+        "frame_rate_hz": settings.video_rate_hz,
+        "image_format": settings.image_format,
+        "image_quality": settings.jpeg_quality if lossy else None,
+        "context_quality": min(settings.context_quality, settings.jpeg_quality) if lossy else None,
+        "crop_size_px": settings.crop_size_px,
+        "box_margin": settings.box_margin,
+        "used_frame_rule": settings.used_frame_rule,
+        "used_frame_distance_m": settings.used_frame_distance_m,
+        "refused": json.dumps([[item.first_frame, item.last_frame, item.reason] for item in refused]),
+    }
+
+
+def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: int, camera: str) -> Unit:
+    clips = download.clips_of(subject)
+    motions = tuple(download.motions[clip] for clip in clips)
+    return Unit(
+        stage=SHARD.name,
+        key=f"{subject_key(subject)}/{camera}",
+        inputs=ShardInputs(
+            video=download.videos.get((subject, camera)),
+            intrinsics=download.intrinsics.get(camera),
+            extrinsics=download.extrinsics.get(camera),
+            alignment=work.alignment(subject),
+            static_trial=work.static_trial(subject),
+            scale=work.scale_result(subject),
+            scaled_model=work.scaled_model(subject),
+            body_model=model_for(motions, download.body_models),
+            labels=default_label_tables_path(),
+            motions=motions,
+            markers=tuple(work.markers(clip) for clip in clips),
+            solutions=tuple(work.ik_solution(clip) for clip in clips),
+        ),
+        outputs=ShardOutputs(shard=work.shard(subject, camera)),
+        settings=config.shard.shard_unit(
+            video_rate_hz=config.markers.video_rate_hz, miss_limit_m=config.ik.landmark_limit_m
+        ),
+    )
+
+
+def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
+    """Read what all clips of one subject and camera share; `key` is `S001/PG1`."""
+    from movi_prep.body.skinning import select_vertices
+    from movi_prep.formats.smplh import read_body_model
+    from movi_prep.osim.extract_tree import extract_tree
+    from movi_prep.osim.models import read_model
+
+    camera = key.split("/")[1]
+    trial = read_static_trial(inputs.static_trial)
+    if inputs.body_model is None or trial.sex is None:
+        raise _missing(f"body model of {key}", f"smplh/{trial.sex}/model.npz", "--body-models")
+    model = read_body_model(inputs.body_model, sex=trial.sex)
+    if inputs.intrinsics is None or inputs.extrinsics is None:
+        raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
+    return ShardSubject(
+        alignment=read_alignment(inputs.alignment),
+        camera=read_camera(camera, inputs.intrinsics, inputs.extrinsics),
+        tables=read_label_tables(inputs.labels, split=settings.split),
+        trial=trial,
+        scale=read_scale_result(inputs.scale),
+        tree=extract_tree(read_model(inputs.scaled_model)),
+        body=select_vertices(model, spread_vertices(model.template_m, N_VERTICES).tolist()),
+    )
+
+
+def plan_clips(
+    subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings
+) -> tuple[list[ClipRows], list[str]]:
+    """Return the rows of every clip that can have some, and why the others have none."""
+    files = {
+        ClipId.parse(f"{markers.parent.name}/{markers.stem}"): (motion, markers, solution)
+        for motion, markers, solution in zip(inputs.motions, inputs.markers, inputs.solutions, strict=True)
+    }
+    clips, findings = [], []
+    for alignment in subject.alignment.clips:
+        clip = alignment.timeline.clip
+        if alignment.is_suspect and not settings.keep_suspects:
+            findings.append(f"{clip} left out: suspect alignment ({'; '.join(alignment.suspicions)})")
+            continue
+        try:
+            motion, markers, solution = files[clip]
+            sources = ClipSources(
+                alignment=alignment,
+                markers=read_markers(markers),
+                solution=read_ik_solution(solution),
+                **pose_vertices(subject.body, motion, step=_mocap_step(alignment.timeline.mocap_samples)),
+            )
+            clips.append(plan_clip(sources, subject.tables, subject.camera, settings))
+        except InputError as error:
+            findings.append(f"{clip} left out: {error}")
+    lacking = sorted({name for clip in clips for name in clip.absent})
+    if lacking:
+        findings.append(f"{len(lacking)} labels are not in the model, their masks are false: {', '.join(lacking)}")
+    if not clips:
+        raise InputError(
+            inputs.alignment,
+            expected="at least one clip with markers, inverse kinematics and a trusted alignment",
+            got="none; " + ("; ".join(findings) or "the alignment has no clips"),
+            remedy="see what failed before: movi-prep status",
+        )
+    return clips, findings
+
+
+def pose_vertices(body: BodyPart, motion: Path, *, step: int) -> dict[str, NDArray[Any]]:
+    """Return `vertices_m` and `vertex_samples` of ClipSources: a sample of the mesh at every `step`-th sample."""
+    from movi_prep.body.device import torch_threads
+    from movi_prep.body.skinning import pose_body, shape_body
+
+    vertices, samples = [], []
+    with torch_threads(1), open_motion(motion) as file:
+        shaped = shape_body(body, file.shape.betas)
+        for numbers, block in file.blocks(_POSED_AT_ONCE, every=step):
+            vertices.append(pose_body(shaped, block).vertices_m)
+            samples.append(numbers)
+    return {"vertices_m": np.concatenate(vertices), "vertex_samples": np.concatenate(samples)}
+
+
+def _mocap_step(samples: NDArray[np.int64]) -> int:
+    """Return the spacing of the samples that a clip's frames show; they start at 0."""
+    return int(np.gcd.reduce(samples)) or 1
+
+
+def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings) -> VideoReader:
+    """Open the video of one camera; raise InputError unless size and frame rate fit the calibration."""
+    from movi_prep.video.reader import VideoReader
+
+    if inputs.video is None:
+        raise _missing(f"video of {camera.name}", f"F_{camera.name}_Subject_N_L.avi", "--videos")
+    reader = VideoReader(inputs.video)
+    reader.check(size_px=camera.size_px, rate_hz=settings.video_rate_hz)
+    return reader
+
+
+def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[ClipRows]:
+    """Return the rows that got a picture, `came` counting the rows of all clips; clips without any go."""
+    ends = np.cumsum([clip.timeline.n_frames for clip in clips])[:-1]
+    parts = np.split(came, ends)
+    return [clip.keep(part) for clip, part in zip(clips, parts, strict=True) if part.any()]
+
+
+def _check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: ShardInputs) -> None:
+    if not clips:
+        raise InputError(
+            inputs.video or "video",
+            expected="at least one intact frame within the flags",
+            got="; ".join(map(str, refused)) or "none",
+            remedy="check that the video belongs to this subject",
+        )
+
+
+def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
+    return {
+        "crops/size_px": plan.picture_size_px,
+        "crops/box_px": plan.box_px,
+        "crops/source_px": plan.source_px,
+        "crops/padding_px": plan.padding_px,
+        "crops/valid_px": plan.valid_px,
+        "crops/body_px": plan.body_px,
+        "crops/intrinsics_px": crop_intrinsics(camera.intrinsics_px, plan.corner_px.astype(np.float64), plan.scale),
+    }
+
+
+def _clip_fields(clips: Sequence[ClipRows]) -> dict[str, Any]:
+    counts = np.array([clip.timeline.n_frames for clip in clips])
+    measured = [clip.alignment for clip in clips]
+    return {
+        "clips/number": [clip.timeline.clip.clip for clip in clips],
+        "clips/motion": [clip.timeline.motion for clip in clips],
+        "clips/first_row": np.cumsum(counts) - counts,
+        "clips/n_rows": counts,
+        "clips/first_video_frame": [item.first_video_frame for item in measured],
+        "clips/n_video_frames": [item.n_video_frames for item in measured],
+        "clips/lag_s": [_or_nan(item.lag_s) for item in measured],
+        "clips/rotation_deg": [_or_nan(item.rotation_deg) for item in measured],
+        "clips/offset_m": [_or_nan(item.offset_m) for item in measured],
+        "clips/suspect": [item.is_suspect for item in measured],
+    }
+
+
+def _subject_fields(subject: ShardSubject) -> dict[str, Any]:
+    tables, camera = subject.tables, subject.camera
+    factors = dict(zip(subject.scale.body_names, subject.scale.body_factors, strict=True))
+    return {
+        "names/joints": tables.joints,
+        "names/markers": tables.markers,
+        "names/opensim_joints": tables.opensim_joints,
+        "names/coordinates": tables.coordinates,
+        "names/bodies": tables.bodies,
+        "subject/body_scales": [factors.get(name, np.full(3, np.nan)) for name in tables.bodies],
+        "camera/intrinsics_px": camera.intrinsics_px,
+        "camera/radial_distortion": camera.radial_distortion,
+        "camera/world_to_camera_rotation": camera.world_to_camera_rotation,
+        "camera/world_to_camera_translation_m": camera.world_to_camera_translation_m,
+    }
+
+
+def _statistics_fields(labels: dict[str, NDArray[Any]], pixels: NDArray[np.float64]) -> dict[str, Any]:
+    valid = labels["labels/coordinates_valid"]
+    joints = labels["labels/joints_camera_m"]
+    everywhere = np.broadcast_to(labels["labels/joints_valid"][..., None], joints.shape)
+    return {
+        "statistics/coordinates_rad": masked_statistics(labels["labels/coordinates_rad"], valid),
+        "statistics/coordinates_n": valid.sum(axis=0),
+        "statistics/joints_camera_m": masked_statistics(joints, everywhere),
+        "statistics/image_bgr": pixels,
+        "names/statistics": STATISTICS,
+    }
+
+
+def _provenance(inputs: ShardInputs) -> dict[str, Any]:
+    """Return names, not paths: equal inputs give equal bytes wherever they lie."""
+    single = {"video": inputs.video, "intrinsics": inputs.intrinsics, "extrinsics": inputs.extrinsics}
+    return {
+        **{role: path.name for role, path in single.items() if path is not None},
+        "motions": [path.name for path in inputs.motions],
+    }
+
+
+def _report(clips: Sequence[ClipRows], refused: Sequence[Refusal], findings: Sequence[str]) -> StageReport:
+    labels = [clip.labels for clip in clips]
+    masked = 1.0 - np.mean(np.concatenate([rows["labels/coordinates_valid"] for rows in labels]))
+    return StageReport(
+        numbers={
+            "rows": sum(clip.timeline.n_frames for clip in clips),
+            "clips": len(clips),
+            "refused_frames": sum(item.n_frames for item in refused),
+            "coordinates_masked": float(masked),
+        },
+        findings=(*findings, *map(str, refused)),
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _missing(what: str, expected: str, flag: str) -> MissingError:
+    return MissingError(what, expected=expected, got="none", remedy=f"put it below the folder of {flag}")

@@ -1,0 +1,141 @@
+"""The rows of a shard, clip by clip: labels and boxes, before the video is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.geometry.boxes import body_extent, plan_crops, square_boxes
+from movi_prep.geometry.label_rows import has_samples, label_clip, moved_since_used
+from movi_prep.geometry.projection import project_points
+from movi_prep.records.crops import CropPlan
+from movi_prep.records.timeline import ClipTimeline
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.records.alignment import ClipAlignment
+    from movi_prep.records.camera import Camera
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.labels import LabelTables
+    from movi_prep.records.markers import MarkerTrajectories
+
+
+@dataclass(frozen=True)
+class ClipSources:
+    """What the rows of one clip are made from.
+
+    Attributes:
+        alignment: the clip's overlap with the video.
+        markers: trajectories, OpenSim ground.
+        solution: inverse kinematics, OpenSim ground.
+        vertices_m: (n, v, 3) float64, metres, AMASS world: a sample of the posed mesh at `vertex_samples`.
+        vertex_samples: (n,) int64, mocap samples of the clip.
+    """
+
+    alignment: ClipAlignment
+    markers: MarkerTrajectories
+    solution: IkSolution
+    vertices_m: NDArray[np.float64]
+    vertex_samples: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClipRows:
+    """The rows of one clip.
+
+    Attributes:
+        alignment: the clip, with the frames that were refused since.
+        plan: what is cut out of each frame.
+        body_px: (n, v, 2) float32, sample of the mesh in the video image, pixels; NaN where it is not seen.
+        labels: field of the shard -> (n, ...) array.
+        absent: label names that the model or the data lack.
+    """
+
+    alignment: ClipAlignment
+    plan: CropPlan
+    body_px: NDArray[np.float32]
+    labels: dict[str, NDArray[Any]]
+    absent: tuple[str, ...]
+
+    @property
+    def timeline(self) -> ClipTimeline:
+        """Frames of these rows."""
+        return self.alignment.timeline
+
+    def keep(self, wanted: NDArray[np.bool_]) -> ClipRows:
+        """Return some of the rows; why the others go is recorded elsewhere."""
+        timeline = self.timeline
+        kept = ClipTimeline(
+            clip=timeline.clip,
+            motion=timeline.motion,
+            video_frames=timeline.video_frames[wanted],
+            mocap_samples=timeline.mocap_samples[wanted],
+            refused=timeline.refused,
+        )
+        return ClipRows(
+            alignment=replace(self.alignment, timeline=kept),
+            plan=self.plan.select(wanted),
+            body_px=self.body_px[wanted],
+            labels={name: values[wanted] for name, values in self.labels.items()},
+            absent=self.absent,
+        )
+
+
+def plan_clip(sources: ClipSources, tables: LabelTables, camera: Camera, settings: ShardUnitSettings) -> ClipRows:
+    """Return the rows of one clip as one camera sees it; frames without a solution or a body in the image go."""
+    timeline = sources.alignment.timeline
+    timeline = timeline.keep(
+        has_samples(timeline.mocap_samples, sources.solution.sample_indices), "inverse kinematics has no such sample"
+    )
+    posed = np.searchsorted(sources.vertex_samples, timeline.mocap_samples)
+    pixels = project_points(camera, sources.vertices_m[posed])
+    extent = body_extent(pixels)
+    seen = _touches_image(extent, camera.size_px)
+    timeline, pixels, extent = (
+        timeline.keep(seen, f"the body is outside {camera.name}'s image"),
+        pixels[seen],
+        extent[seen],
+    )
+    boxes = square_boxes(
+        extent,
+        margin=settings.box_margin,
+        window_frames=round(settings.box_smoothing_s * settings.video_rate_hz),
+    )
+    labels = label_clip(
+        timeline, sources.markers, sources.solution, tables, camera=camera, miss_limit_m=settings.miss_limit_m
+    )
+    return ClipRows(
+        alignment=replace(sources.alignment, timeline=timeline),
+        plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
+        body_px=pixels.astype(np.float32),
+        labels=labels.rows,
+        absent=labels.absent,
+    )
+
+
+def frame_fields(rows: ClipRows, settings: ShardUnitSettings) -> dict[str, NDArray[Any]]:
+    """Return the fields that say which frame each row is, and whether it is used."""
+    timeline = rows.timeline
+    return {
+        "frames/clip": np.full(timeline.n_frames, timeline.clip.clip),
+        "frames/video_frame": timeline.video_frames,
+        "frames/clip_frame": timeline.video_frames - rows.alignment.first_video_frame,
+        "frames/mocap_sample": timeline.mocap_samples,
+        "frames/used": moved_since_used(
+            rows.labels["labels/markers_world_m"],
+            distance_m=settings.used_frame_distance_m,
+            rule=settings.used_frame_rule,
+        ),
+    }
+
+
+def _touches_image(extent_px: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return (n,) bool: bodies of which at least a pixel lies on the image; false for NaN."""
+    with np.errstate(invalid="ignore"):
+        near = np.maximum(extent_px[:, :2], 0.0)
+        far = np.minimum(extent_px[:, 2:], np.asarray(size_px) - 1.0)
+        return np.asarray((far - near >= 1.0).all(axis=1))
