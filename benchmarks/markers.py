@@ -14,7 +14,6 @@ both alike; the medians of the rounds are shown. Three things are timed:
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from smplx.lbs import lbs
 
 from movi_prep.config.root import Config
 from movi_prep.formats.amass import read_motion
+from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
@@ -42,7 +42,6 @@ from movi_prep.records.motion import Motion
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import MARKERS
 
-_CLIP_FILE = re.compile(r"Subject_(\d+)_F_(\d+)_poses\.npz")
 _MEAN_CLIP = 672
 """Samples in BMLmovi's mean clip (1.21 million in 1801 clips)."""
 
@@ -52,12 +51,7 @@ _FORWARDS = 60
 
 def find_world(world: Path) -> Download:
     """Return World A's clips and body models."""
-    matches = ((path, _CLIP_FILE.fullmatch(path.name)) for path in sorted(world.rglob("Subject_*_poses.npz")))
-    return Download(
-        motions={ClipId(int(found[1]), int(found[2])): path for path, found in matches if found},
-        body_models={sex: world / "smplh" / sex / "model.npz" for sex in ("male", "female")},
-        dmpl_models={sex: world / "dmpls" / sex / "model.npz" for sex in ("male", "female")},
-    )
+    return find_download(Folders(amass=world / "amass", body_models=world))
 
 
 def run_stage(download: Download, work: Path, **settings: Any) -> int:

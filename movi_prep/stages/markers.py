@@ -24,7 +24,7 @@ from movi_prep.formats.marker_file import open_marker_writer, read_markers, writ
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import AMASS_TO_GROUND
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.identity import subject_key
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.unit import Stage, StageReport, Unit
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from movi_prep.formats.amass import MotionFile
     from movi_prep.records.body_model import BodyModel
     from movi_prep.records.download import Download
+    from movi_prep.records.identity import ClipId
     from movi_prep.records.marker_set import MarkerSet
     from movi_prep.records.motion import Sex
     from movi_prep.records.v3d import V3dSubject
@@ -89,16 +90,16 @@ class MarkerOutputs:
 
 
 def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject."""
-    return tuple(
-        _static_unit(download, work, config, subject=subject)
-        for subject in dict.fromkeys(clip.subject for clip in _selected(download, config))
-    )
+    """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
+
+    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips.
+    """
+    return tuple(_static_unit(download, work, config, subject=subject) for subject in download.subjects)
 
 
 def plan_markers(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
     """Return one unit per clip."""
-    return tuple(_markers_unit(download, work, config, clip=clip) for clip in _selected(download, config))
+    return tuple(_markers_unit(download, work, config, clip=clip) for clip in sorted(download.motions))
 
 
 def run_static(unit: Unit) -> StageReport:
@@ -180,15 +181,6 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
             remedy="set markers.video_rate_hz to the video's rate, or markers.rate to mocap",
         )
     return step
-
-
-def _selected(download: Download, config: Config) -> tuple[ClipId, ...]:
-    return tuple(
-        clip
-        for clip in sorted(download.motions)
-        if (config.subjects is None or clip.subject in config.subjects)
-        and (config.clips is None or clip.clip in config.clips)
-    )
 
 
 def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: int) -> Unit:

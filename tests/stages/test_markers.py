@@ -16,6 +16,7 @@ from smplx.lbs import lbs
 from movi_prep.config.root import Config
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.amass import read_motion
+from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
@@ -282,10 +283,10 @@ def test_units_carry_their_own_settings_and_files(build_download: Callable[..., 
     other = Config(markers={"static_duration_s": 1.0})
     assert MARKERS.plan(download, work, other) == MARKERS.plan(download, work, Config())
     assert STATIC.plan(download, work, other) != STATIC.plan(download, work, Config())
-    assert [unit.key for unit in MARKERS.plan(download, work, Config(clips="2"))] == ["S001/C02"]
-    assert STATIC.plan(download, work, Config(subjects="2")) == ()
+    second = select_clips(download, subjects=None, clips=(2,))
+    assert [unit.key for unit in MARKERS.plan(second, work, Config())] == ["S001/C02"]
     # A subset of clips is still the same subject.
-    assert STATIC.plan(download, work, Config(clips="2")) == STATIC.plan(download, work, Config())
+    assert STATIC.plan(second, work, Config()) == STATIC.plan(download, work, Config())
 
 
 def test_trc_files_when_asked(
@@ -304,16 +305,7 @@ def world_a(shared: Path) -> Path:
 
 
 def find_world_a(world: Path) -> Download:
-    clips = {}
-    for path in world.rglob("Subject_*_poses.npz"):
-        _, subject, _, clip, _ = path.stem.split("_")
-        clips[ClipId(int(subject), int(clip))] = path
-    return Download(
-        motions=clips,
-        body_models={sex: world / "smplh" / sex / "model.npz" for sex in ("male", "female")},
-        dmpl_models={sex: world / "dmpls" / sex / "model.npz" for sex in ("male", "female")},
-        v3d={subject: world / "v3d" / f"F_v3d_Subject_{subject}.mat" for subject in (1, 15)},
-    )
+    return find_download(Folders(amass=world / "amass", body_models=world, v3d=world / "v3d"))
 
 
 @pytest.mark.reference
@@ -374,7 +366,7 @@ def test_world_a_static_trial_is_that_of_the_superseded_code(shared: Path, tmp_p
     """Same markers to 1e-5 m; only the floor differs: ours is y = 0, theirs the lowest vertex wherever it is."""
     world = shared / "reference" / "world_a"
     download, work = find_world_a(world), WorkFolder(tmp_path)
-    (unit,) = STATIC.plan(download, work, Config(subjects=str(subject)))
+    (unit,) = STATIC.plan(select_clips(download, subjects=(subject,), clips=None), work, Config())
     report = STATIC.run(unit)
     assert report.findings == ()
     trial = read_static_trial(work.static_trial(subject))
