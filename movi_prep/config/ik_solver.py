@@ -31,7 +31,7 @@ class ConvergedSettings(Settings):
     """Pull towards the model's default pose: 1 is a prior whose standard deviation is a quarter of each range at
     `marker_noise_m`, 0 switches it off. The root has none. It decides only what markers leave open."""
 
-    temporal_weight: float = Field(default=1e-6, ge=0, le=1e-2)
+    temporal_weight: float = Field(default=1e-5, ge=0, le=1e-2)
     """Weight of the squared step from the frame solved before, m^2/rad^2; 0 switches it off. It keeps directions that
     no marker sees still; it is no smoother."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.kinematics.plan import ALONG, LINE
+from movi_prep.records.kinematic_tree import rotation_about
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,22 +22,60 @@ if TYPE_CHECKING:
 _TURN = 2.0 * np.pi
 
 
+def model_angles(problem: Problem, unknowns: NDArray[np.float64], bases: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, x) unknowns with the free root's angles counted as the model counts them.
+
+    Args:
+        problem: the folded problem.
+        unknowns: (n, x) float64, rad and m, as tracks leave them.
+        bases: (n, 9) float64, from which the free root's angles count there.
+    """
+    motion = problem.plan.motion
+    if motion.free_node < 0:
+        return unknowns
+    first = motion.first_axis[motion.free_node]
+    directions = motion.axis_direction[first : first + 3]
+    rotation = bases.reshape(-1, 3, 3)
+    for direction, slope, unknown in zip(directions, motion.free_slope, motion.free_unknown, strict=True):
+        rotation = rotation @ rotation_about(direction, slope * unknowns[:, unknown])
+    rotation = motion.rotation[motion.free_node].reshape(3, 3).T @ rotation
+    converted = unknowns.copy()
+    converted[:, motion.free_unknown] = angles_about(directions, rotation) * motion.free_slope
+    return converted
+
+
+def angles_about(directions: NDArray[np.float64], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (..., 3) angles about three orthogonal unit vectors (rows), one after another, of (..., 3, 3) rotations.
+
+    The middle angle is within 90 degrees. At gimbal lock the last angle takes what the first leaves, so that the
+    product is exact there too.
+    """
+    handed = float(np.linalg.det(directions))
+    axes = directions * np.array([1.0, 1.0, handed])[:, None]
+    inner = axes @ rotation @ axes.T  # now the turns are about x, y and z
+    middle = np.arctan2(inner[..., 0, 2], np.hypot(inner[..., 0, 0], inner[..., 0, 1]))
+    first = np.arctan2(-inner[..., 1, 2], inner[..., 2, 2])
+    cosine, sine = np.cos(first), np.sin(first)
+    last = np.arctan2(
+        cosine * inner[..., 1, 0] + sine * inner[..., 2, 0], cosine * inner[..., 1, 1] + sine * inner[..., 2, 1]
+    )
+    return np.stack([first, middle, handed * last], axis=-1)
+
+
 def choose_branches(problem: Problem, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the same poses with the angles a person expects.
 
     Args:
         problem: the folded problem.
-        unknowns: (n, x) float64, rad and m, every frame solved, in order of time.
+        unknowns: (n, x) float64, rad and m, angles as the model counts them, every frame solved, in order of time.
     """
+    motion = problem.plan.motion
     chosen = unknowns.copy()
-    slopes = _angle_slopes(problem)
-    for triple in _root_triples(problem, slopes):
-        signs = slopes[list(triple)]
-        chosen[:, triple] = continue_triple(unknowns[:, triple] * signs) * signs
-    root = {index for triple in _root_triples(problem, slopes) for index in triple}
-    for index in np.flatnonzero(slopes):
-        if index not in root:
-            chosen[:, index] = _near_default(chosen[:, index], float(problem.start[index]))
+    if motion.free_node >= 0:
+        free = motion.free_unknown
+        chosen[:, free] = continue_triple(unknowns[:, free] * motion.free_slope) * motion.free_slope
+    for index in _unbounded_angles(problem):
+        chosen[:, index] = _near_default(chosen[:, index], float(problem.start[index]))
     return chosen
 
 
@@ -71,37 +110,18 @@ def _near_default(angles_rad: NDArray[np.float64], default_rad: float) -> NDArra
     return np.asarray(angles_rad - _TURN * np.round((middle - default_rad) / _TURN))
 
 
-def _angle_slopes(problem: Problem) -> NDArray[np.float64]:
-    """(x,) +1 or -1 for unknowns that are themselves an unbounded angle about one axis, else 0."""
+def _unbounded_angles(problem: Problem) -> list[int]:
+    """Unknowns that are themselves an unbounded angle about one axis; those of a free root are seen to already."""
     motion, functions = problem.plan.motion, problem.plan.functions
-    slopes = np.zeros(problem.plan.n_unknowns)
     uses = np.bincount(motion.axis_q, minlength=len(problem.moving))
     leads = set(motion.leader.tolist())
-    for axis, q in enumerate(motion.axis_q):
+    found = []
+    for axis, q in enumerate(motion.axis_q.tolist()):
         which = motion.axis_function[axis]
         slope = functions.coefficients[functions.first_piece[which], 1]
         is_angle = motion.axis_kind[axis] != ALONG and functions.kind[which] == LINE and abs(slope) == 1.0
-        if is_angle and q < len(slopes) and uses[q] == 1 and int(q) not in leads:
-            unbounded = np.isinf(problem.plan.lower[q]) and np.isinf(problem.plan.upper[q])
-            slopes[q] = slope if unbounded else 0.0
-    return slopes
-
-
-def _root_triples(problem: Problem, slopes: NDArray[np.float64]) -> list[list[int]]:
-    """Unknowns of nodes on ground that turn about three orthogonal axes."""
-    motion, functions = problem.plan.motion, problem.plan.functions
-    found = []
-    for node in np.flatnonzero(motion.parent < 0):
-        axes = [
-            axis
-            for axis in range(motion.first_axis[node], motion.first_axis[node + 1])
-            if motion.axis_kind[axis] != ALONG
-        ]
-        directions = motion.axis_direction[axes]
-        offsets = [functions.coefficients[functions.first_piece[motion.axis_function[axis]], 0] for axis in axes]
-        triple = [int(motion.axis_q[axis]) for axis in axes]
-        if len(axes) != 3 or any(offsets) or max(triple) >= len(slopes) or not np.all(slopes[triple]):
+        if not is_angle or q >= problem.plan.n_unknowns or uses[q] != 1 or q in leads or q in motion.free_unknown:
             continue
-        if np.allclose(directions @ directions.T, np.eye(3), atol=1e-12):
-            found.append(triple)
+        if np.isinf(problem.plan.lower[q]) and np.isinf(problem.plan.upper[q]):
+            found.append(q)
     return found

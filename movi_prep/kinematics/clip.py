@@ -84,15 +84,15 @@ def judge_frames(problem: Problem, positions_m: NDArray[np.float64]) -> tuple[ND
     statuses = np.zeros(len(positions_m), dtype=np.int8)
     reasons = [""] * len(positions_m)
     count = seen.sum(axis=1)
-    for frame in (int(k) for k in np.flatnonzero(wild.any(axis=1))):
-        found = names[int(np.argmax(wild[frame]))]
+    for frame in np.flatnonzero(wild.any(axis=1)).tolist():
+        found = names[int(wild[frame].argmax())]
         statuses[frame] = FrameStatus.FAILED
         reasons[frame] = f"marker {found} is infinite or more than {_FARTHEST_M:g} m away"
-    for frame in np.flatnonzero((count < needed) & (statuses == 0)):
+    for frame in np.flatnonzero((count < needed) & (statuses == 0)).tolist():
         statuses[frame] = FrameStatus.TOO_FEW_MARKERS
         reasons[frame] = f"{count[frame]} of {len(names)} tracked markers seen, at least {needed} needed"
-    for frame in (int(k) for k in np.flatnonzero((count < len(names)) & (statuses == 0))):
-        if _on_a_line(positions_m[frame, seen[frame]]):
+    for frame in np.flatnonzero((count < len(names)) & (statuses == 0)).tolist():
+        if _on_a_line(positions_m[frame][seen[frame]]):
             statuses[frame] = FrameStatus.TOO_FEW_MARKERS
             reasons[frame] = f"the {count[frame]} markers seen stand on a line: no rigid pose follows from them"
     return statuses, reasons

@@ -59,6 +59,8 @@ _NULL_PIVOT = 1e3
 _BOX_PASSES, _RELEASE_PASSES = 25, 15
 # Newton's matrix is only asked for once steps are this small (rad or m); further out it is rarely positive.
 _NEWTON_RANGE = 0.2
+# No joint moves further than this in one iteration (rad or m).
+_LARGEST_STEP = 0.5
 
 
 class Rules(NamedTuple):
@@ -68,12 +70,16 @@ class Rules(NamedTuple):
     iteration_limit: int
     newton: bool
     first_damping: float
-    temporal_weight: float
     meeting_tolerance: float
 
 
 class Pose(NamedTuple):
-    """Moving coordinates with their derivatives by their unknown, node poses, twists and second twists."""
+    """Moving coordinates with their derivatives by their unknown, node poses, twists and second twists.
+
+    `base` is the rotation (row by row) from which the free root's angles count.
+    """
+
+    base: NDArray[np.float64]
 
     q: NDArray[np.float64]
     rate: NDArray[np.float64]
@@ -117,6 +123,7 @@ class Workspace(NamedTuple):
     """Memory of one track."""
 
     x: NDArray[np.float64]
+    no_pull: NDArray[np.float64]
     moments: NDArray[np.float64]
     pose: Pose
     scene: Scene
@@ -137,13 +144,15 @@ def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
     x, q, nodes = plan.n_unknowns, len(plan.pattern.q_unknown), len(plan.motion.parent)
     mobilities, markers = len(plan.pattern.unknown), len(plan.markers.position)
     twists = (mobilities, 6)
-    pose = (np.zeros(q), np.zeros(q), np.zeros(q), np.zeros((nodes, 9)), np.zeros((nodes, 3)))
+    coordinates = (np.zeros(q), np.zeros(q), np.zeros(q))
+    places = (np.zeros((nodes, 9)), np.zeros((nodes, 3)))
     scene = (np.zeros((markers, 3)), np.zeros(markers), np.zeros(3), np.zeros(x), np.zeros(x))
     system = (np.zeros(x * x), np.zeros(x), np.zeros(x), np.zeros(x), np.zeros(x, dtype=np.int8))
     return Workspace(
         x=np.zeros((2, x)),
+        no_pull=np.zeros(x),
         moments=np.zeros((nodes, 22)),
-        pose=Pose(*pose, np.zeros(twists), np.zeros(twists)),
+        pose=Pose(np.eye(3).ravel(), *coordinates, *places, np.zeros(twists), np.zeros(twists)),
         scene=Scene(*scene, np.zeros(n_tasks)),
         model=Model(np.zeros((2, x)), np.zeros((2, x * x)), np.zeros((2, x * x))),
         system=System(*system),
@@ -264,6 +273,8 @@ def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
 def _parent_pose(motion, pose, centroid, node):
     """Rotation (row by row) and origin of a node before its axes move, about the centroid."""
     p, c, t = motion.parent[node], motion.rotation[node], motion.position[node]
+    if node == motion.free_node:
+        c = pose.base
     if p < 0:
         o = centroid
         return (*(c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8]), *(t[0] - o[0], t[1] - o[1], t[2] - o[2]))
@@ -678,10 +689,17 @@ def _solve_box(plan, model, system, x, slot, second, damping):
 
 @_inner
 def _try_step(plan, step, x, tried):
-    """Write the next point, inside the bounds; return its largest change."""
-    largest = 0.0
+    """Write the next point, inside the bounds; return its largest change.
+
+    A step that would turn a joint too far is shortened as a whole: it would end in another winding of the joint.
+    """
+    joint = 0.0
     for u in range(x.shape[0]):
-        tried[u] = min(max(x[u] + step[u], plan.lower[u]), plan.upper[u])
+        if plan.motion.is_root[u] == 0:
+            joint = max(joint, abs(step[u]))
+    share, largest = min(1.0, _LARGEST_STEP / max(joint, 1e-30)), 0.0
+    for u in range(x.shape[0]):
+        tried[u] = min(max(x[u] + share * step[u], plan.lower[u]), plan.upper[u])
         largest = max(largest, abs(tried[u] - x[u]))
     return largest
 
@@ -755,56 +773,88 @@ def load_frame(scene, tasks, positions, weights, frame):
 
 
 @_inner
-def _load_priors(scene, prior_centre, prior_weight, anchor, anchor_weight):
+def _load_priors(scene, prior, anchor, temporal):
     """Prior and temporal term as one: the sum of two quadratics about their common centre."""
+    prior_centre, prior_weight = prior
     for u in range(prior_weight.shape[0]):
-        total = prior_weight[u] + anchor_weight
-        scene.stiffness[u] = total
-        scene.centre[u] = prior_centre[u]
-        if anchor_weight > 0.0:
-            scene.centre[u] = (prior_weight[u] * prior_centre[u] + anchor_weight * anchor[u]) / total
+        scene.stiffness[u], scene.centre[u] = prior_weight[u], prior_centre[u]
+        if temporal[u] > 0.0:
+            total = prior_weight[u] + temporal[u]
+            scene.stiffness[u] = total
+            scene.centre[u] = (prior_weight[u] * prior_centre[u] + temporal[u] * anchor[u]) / total
+
+
+@_inner
+def _turn_base(motion, base, x):
+    """Take the free root's angles into its base: from here on they count from zero, far from gimbal lock."""
+    r00, r01, r02, r10, r11, r12, r20, r21, r22 = (
+        *(base[0], base[1], base[2], base[3], base[4]),
+        *(base[5], base[6], base[7], base[8]),
+    )
+    for axis in range(motion.first_axis[motion.free_node], motion.first_axis[motion.free_node + 1]):
+        angle = motion.free_slope[axis - motion.first_axis[motion.free_node]] * x[motion.axis_q[axis]]
+        r00, r01, r02, r10, r11, r12, r20, r21, r22, _, _, _ = _turn(
+            *(motion.axis_kind[axis], motion.axis_direction[axis], np.sin(angle), np.cos(angle)),
+            *(r00, r01, r02, r10, r11, r12, r20, r21, r22),
+        )
+    base[0], base[1], base[2], base[3], base[4] = r00, r01, r02, r10, r11
+    base[5], base[6], base[7], base[8] = r12, r20, r21, r22
+
+
+@_inner
+def _predict(plan, work, before, earlier, known):
+    """Begin a frame from the one before (known = 1), or from the extrapolation of two."""
+    motion = plan.motion
+    for u in range(before.shape[0]):
+        guess = before[u]
+        if known > 1:
+            guess = 2.0 * before[u] - earlier[u]
+        work.x[0, u] = min(max(guess, plan.lower[u]), plan.upper[u])
+    if motion.free_node >= 0:
+        _turn_base(motion, work.pose.base, before)
+        for k in range(3):  # the turn since the frame before is the best guess of the next one
+            u = motion.free_unknown[k]
+            work.x[0, u] = before[u] if known > 1 else 0.0
 
 
 @_compiled
-def track(plan, work, tasks, rules, data, prior, first, end, direction, out, other):
-    """Solve frames from `first` on, each from the extrapolation of the two before; work.x[0] starts.
+def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, other):
+    """Solve frames from `first` on, each from the extrapolation of the two before.
+
+    The first one starts at work.x[0] with the free root's angles counted from work.pose.base.
 
     Args:
         plan, work, tasks, rules: see their classes.
         data: (n, m, 3) positions in plan order, (m,) weights, (n,) bool frames that can be solved.
-        prior: (x,) centre and (x,) weight.
+        pulls: (x,) centre and (x,) weight of the prior, (x,) weight of the temporal term.
         first, end, direction: frames first, first + direction, ... up to but without `end`.
-        out: (n, x) unknowns, (n,) how each ended, (n,) iterations, (n,) frame of the temporal anchor or -1,
-            (n,) values of f; written.
+        out: (n, x) unknowns, (n, 9) bases, (n,) how each ended, (n,) iterations, (n,) frame of the temporal
+            anchor or -1, (n,) values of f; written.
         other: (n, x) unknowns and (n,) ends of an earlier track; where this one meets it for three frames, it stops.
 
     Returns:
         The frame after the last one solved.
     """
     positions, weights, solvable = data
-    unknowns, ends, iterations, anchors, values = out
-    other_unknowns, other_ends = other
-    solved_in_row, met, frame = 0, 0, first
+    unknowns, bases, ends, iterations, anchors, values = out
+    prior, temporal = (pulls[0], pulls[1]), pulls[2]
+    known, met, frame, last = 0, 0, first, first
     while frame != end:
-        if not solvable[frame]:
-            solved_in_row, frame = 0, frame + direction
-            continue
-        load_frame(work.scene, tasks, positions, weights, frame)
-        anchor, anchor_weight = work.x[0], 0.0
-        if solved_in_row > 0:
-            anchor, anchor_weight = unknowns[frame - direction], rules.temporal_weight
-            for u in range(anchor.shape[0]):
-                guess = anchor[u]
-                if solved_in_row > 1:
-                    guess = 2.0 * anchor[u] - unknowns[frame - 2 * direction, u]
-                work.x[0, u] = min(max(guess, plan.lower[u]), plan.upper[u])
-        _load_priors(work.scene, prior[0], prior[1], anchor, anchor_weight)
-        ends[frame], iterations[frame], values[frame] = solve_frame(plan, work, tasks, rules)
-        anchors[frame] = frame - direction if anchor_weight > 0.0 else -1
-        for u in range(unknowns.shape[1]):
-            unknowns[frame, u] = work.x[0, u]
-        solved_in_row += 1
-        met = met + 1 if _meets(unknowns, other_unknowns, other_ends, frame, rules.meeting_tolerance) else 0
+        if solvable[frame]:
+            load_frame(work.scene, tasks, positions, weights, frame)
+            if known > 0:
+                _predict(plan, work, unknowns[last], unknowns[last - direction] if known > 1 else unknowns[last], known)
+            _load_priors(work.scene, prior, unknowns[last], temporal if known > 0 else work.no_pull)
+            ends[frame], iterations[frame], values[frame] = solve_frame(plan, work, tasks, rules)
+            anchors[frame] = last if known > 0 else -1
+            for u in range(unknowns.shape[1]):
+                unknowns[frame, u] = work.x[0, u]
+            for k in range(9):
+                bases[frame, k] = work.pose.base[k]
+            known, last = known + 1, frame
+            met = met + 1 if _meets(plan.motion, unknowns, other, frame, rules.meeting_tolerance) else 0
+        else:
+            known = min(known, 1)  # a gap ends the extrapolation, not the memory
         frame += direction
         if met >= 3:
             break
@@ -812,11 +862,14 @@ def track(plan, work, tasks, rules, data, prior, first, end, direction, out, oth
 
 
 @_inner
-def _meets(unknowns, other_unknowns, other_ends, frame, tolerance):
-    largest = np.inf
-    if other_ends[frame] == CONVERGED:
-        largest = 0.0
-        for u in range(unknowns.shape[1]):
+def _meets(motion, unknowns, other, frame, tolerance):
+    """Whether two tracks are at the same pose; the root follows from the rest."""
+    other_unknowns, other_ends = other
+    if other_ends[frame] != CONVERGED:
+        return False
+    largest = 0.0
+    for u in range(unknowns.shape[1]):
+        if motion.is_root[u] == 0:
             largest = max(largest, abs(unknowns[frame, u] - other_unknowns[frame, u]))
     return largest < tolerance
 
@@ -878,18 +931,20 @@ def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
 
     Args:
         plan, work, tasks, data, prior: as for `track`.
-        temporal: (n, x) anchors and (n,) weights of the temporal term.
+        temporal: (n, x) anchors and (n, x) weights of the temporal term.
         unknowns: (n, x) the solution; frames that are not finite are skipped.
         weak: (x,) weak prior for the rank, or length 0 to leave rank and deviations out.
         out: (n,) marker objective, (n,) gradient norm, (n,) rank, (n, x) root of the inverse's diagonal; written.
     """
     positions, weights, solvable = data
     objective, gradient, rank, std = out
+    for k in range(9):  # the model's own angles: nothing of the solver's chart is left
+        work.pose.base[k] = plan.motion.rotation[plan.motion.free_node, k]
     for frame in range(unknowns.shape[0]):
         if not solvable[frame]:
             continue
         load_frame(work.scene, tasks, positions, weights, frame)
-        _load_priors(work.scene, prior[0], prior[1], temporal[0][frame], temporal[1][frame])
+        _load_priors(work.scene, (prior[0], prior[1]), temporal[0][frame], temporal[1][frame])
         for u in range(unknowns.shape[1]):
             work.x[0, u] = unknowns[frame, u]
         _, objective[frame] = evaluate(plan, work, tasks, 0, False)

@@ -47,7 +47,9 @@ class Motion(NamedTuple):
     """What moves: coordinates, and nodes with their axes, parents before children.
 
     Entries 0 to x - 1 of the moving coordinates q are the unknowns, followers come after them in order.
-    Every `first_*` array is an offset table with one entry more than owners.
+    Every `first_*` array is an offset table with one entry more than owners. Where the root turns freely about three
+    orthogonal axes, they are a node of their own (`free_node`, else -1): the solver counts their angles from a base
+    that moves along, so that it never meets gimbal lock.
     """
 
     n_unknowns: int
@@ -62,6 +64,10 @@ class Motion(NamedTuple):
     axis_function: NDArray[np.int64]
     axis_q: NDArray[np.int64]
     axis_mobility: NDArray[np.int64]
+    free_node: int
+    free_unknown: NDArray[np.int64]
+    free_slope: NDArray[np.float64]
+    is_root: NDArray[np.int64]
 
 
 class Markers(NamedTuple):
@@ -208,11 +214,13 @@ def _fold(tree: KinematicTree, values: NDArray[np.float64], used: NDArray[np.boo
         axes, shift, turn = _fold_axes(tree, body, values)
         position = position + rotation @ shift
         if axes:
-            nodes.parent.append(node)
-            nodes.rotation.append(rotation)
-            nodes.position.append(position)
-            nodes.axes.append(axes)
-            node, rotation, position = len(nodes.parent) - 1, turn, np.zeros(3)
+            for part in _split_root(tree, axes) if node < 0 else [axes]:
+                nodes.parent.append(node)
+                nodes.rotation.append(rotation)
+                nodes.position.append(position)
+                nodes.axes.append(part)
+                node, rotation, position = len(nodes.parent) - 1, np.eye(3), np.zeros(3)
+            rotation = turn
         else:
             rotation = rotation @ turn
         position = position + rotation @ tree.child_position_m[body]
@@ -220,14 +228,71 @@ def _fold(tree: KinematicTree, values: NDArray[np.float64], used: NDArray[np.boo
     return nodes
 
 
+_Axes = list[tuple[bool, "NDArray[np.float64]", int, int]]
+
+
+def _split_root(tree: KinematicTree, axes: _Axes) -> list[_Axes]:
+    """Translations and free rotations of a root joint as two nodes; other joints stay whole."""
+    moves, turns = axes[:-3], axes[-3:]
+    if any(is_rotation for is_rotation, *_ in moves) or not _turns_freely(tree, turns):
+        return [axes]
+    return [moves, turns] if moves else [turns]
+
+
+def _turns_freely(tree: KinematicTree, axes: _Axes) -> bool:
+    """Three unbounded angles, each its own coordinate, about orthogonal axes."""
+    if len(axes) != 3 or not all(is_rotation for is_rotation, *_ in axes):
+        return False
+    directions = np.array([direction for _, direction, _, _ in axes])
+    coordinates = [coordinate for *_, coordinate in axes]
+    uses = [np.count_nonzero(tree.axis_coordinate == k) + np.count_nonzero(tree.coupled_to == k) for k in coordinates]
+    lines = [tree.piece_coefficients[tree.first_piece[function]] for _, _, function, _ in axes]
+    return (
+        np.allclose(directions @ directions.T, np.eye(3), atol=1e-12)
+        and uses == [1, 1, 1]
+        and all(_any_turn(tree, coordinate) for coordinate in coordinates)
+        and all(line[0] == 0.0 and abs(line[1]) == 1.0 and not np.any(line[2:]) for line in lines)
+    )
+
+
+def _any_turn(tree: KinematicTree, coordinate: int) -> bool:
+    """Whether no bound can hold an angle: not clamped, or by two whole turns and more (D3KE's root: ten)."""
+    low, high = tree.coordinate_range[coordinate]
+    wide = low <= -2.0 * np.pi and high >= 2.0 * np.pi
+    return bool(tree.coupled_to[coordinate] < 0 and (wide or not tree.coordinate_clamped[coordinate]))
+
+
+def _free_root(
+    tree: KinematicTree, nodes: _Nodes, place: dict[int, int]
+) -> tuple[int, NDArray[np.int64], NDArray[np.float64]]:
+    """The first node that turns freely (-1 for none), its unknowns and the signs of their angles."""
+    found = [k for k, axes in enumerate(nodes.axes) if _is_root(nodes, k) and _turns_freely(tree, axes)]
+    axes = nodes.axes[found[0]] if found else []
+    slopes = [tree.piece_coefficients[tree.first_piece[function], 1] for _, _, function, _ in axes]
+    unknowns = _ints([place[coordinate] for *_, coordinate in axes])
+    return found[0] if found else -1, unknowns, np.array(slopes, dtype=np.float64)
+
+
+def _root_flags(nodes: _Nodes, place: dict[int, int], n_unknowns: int) -> NDArray[np.int64]:
+    """(x,) 1 for unknowns that move a joint on ground."""
+    moved = {place[axis[3]] for node, axes in enumerate(nodes.axes) if _is_root(nodes, node) for axis in axes}
+    return np.isin(np.arange(n_unknowns), sorted(moved)).astype(np.int64)
+
+
+def _is_root(nodes: _Nodes, node: int) -> bool:
+    """Whether nothing but ground or a translation carries the node, and its own frame is the parent's."""
+    parent = nodes.parent[node]
+    return parent < 0 or (nodes.parent[parent] < 0 and not any(is_rotation for is_rotation, *_ in nodes.axes[parent]))
+
+
 def _fold_axes(
     tree: KinematicTree, body: int, values: NDArray[np.float64]
-) -> tuple[list[tuple[bool, NDArray[np.float64], int, int]], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[_Axes, NDArray[np.float64], NDArray[np.float64]]:
     """Split one joint's axes into moving ones, a constant shift before them and a constant turn after them.
 
     A constant turn C between two axes is carried behind the later one: C R(v) = R(C v) C.
     """
-    moving: list[tuple[bool, NDArray[np.float64], int, int]] = []
+    moving: _Axes = []
     shift, turn = np.zeros(3), np.eye(3)
     for axis in range(tree.first_axis[body], tree.first_axis[body + 1]):
         coordinate, function = int(tree.axis_coordinate[axis]), int(tree.axis_function[axis])
@@ -286,6 +351,9 @@ def _flat_plan(
     axis_mobility, first_mobility, mobility_q = _mobilities(nodes, place)
     pattern, elimination = _pattern(nodes, first_mobility, q_unknown[mobility_q], q_unknown)
     axes = [axis for group in nodes.axes for axis in group]
+    free_node, free_unknown, free_slope = _free_root(tree, nodes, place)
+    lower, upper = bounds
+    lower[free_unknown], upper[free_unknown] = -np.inf, np.inf
     motion = Motion(
         n_unknowns=n_unknowns,
         leader=_ints([place[int(tree.coupled_to[k])] for k in moving[n_unknowns:]]),
@@ -299,6 +367,10 @@ def _flat_plan(
         axis_function=_ints([function for _, _, function, _ in axes]),
         axis_q=_ints([place[coordinate] for *_, coordinate in axes]),
         axis_mobility=axis_mobility,
+        free_node=free_node,
+        free_unknown=free_unknown,
+        free_slope=free_slope,
+        is_root=_root_flags(nodes, place, n_unknowns),
     )
     return Plan(
         functions=_functions(tree),
@@ -306,8 +378,8 @@ def _flat_plan(
         markers=_place_markers(tree, nodes, markers),
         pattern=pattern,
         elimination=elimination,
-        lower=bounds[0],
-        upper=bounds[1],
+        lower=lower,
+        upper=upper,
     )
 
 

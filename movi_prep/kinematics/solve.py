@@ -14,12 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import InputError, list_names, suggest
-from movi_prep.kinematics.branch import choose_branches
+from movi_prep.kinematics.branch import choose_branches, model_angles
 from movi_prep.kinematics.clip import Clip, judge_frames
 from movi_prep.kinematics.diagnosis import judge_residuals, judge_solution
 from movi_prep.kinematics.plan import Problem, plan_problem
-from movi_prep.kinematics.start import find_start, root_unknowns
-from movi_prep.kinematics.tracks import CONVERGED, Prior, Track, Tracker, join_tracks, track_backward, track_forward
+from movi_prep.kinematics.start import find_start
+from movi_prep.kinematics.tracks import (
+    CONVERGED,
+    Prior,
+    Track,
+    Tracker,
+    is_root,
+    join_tracks,
+    track_backward,
+    track_forward,
+)
 from movi_prep.records.checks import check_shape
 from movi_prep.records.ik_solution import FrameStatus
 
@@ -122,6 +131,7 @@ def solve_inverse_kinematics(
     tracker = Tracker.prepare(importlib.import_module(_ENGINES[settings.engine]), problem, clip)
     prior = unit_prior(problem, settings).scaled(settings.prior_strength)
     track, retried, backward = _solve_tracks(tracker, settings, prior)
+    track = replace(track, unknowns=model_angles(problem, track.unknowns, track.bases))
     proof = _certify(tracker, settings, prior, track, backward)
     return _compose(tracker, settings, track, retried, proof)
 
@@ -136,7 +146,7 @@ def unit_prior(problem: Problem, settings: ConvergedSettings) -> Prior:
     low, high = problem.tree.coordinate_range[coordinates].T
     deviation = np.clip((high - low) / 4.0, *_PRIOR_STD)
     weight = settings.marker_noise_m**2 / (len(problem.markers) * deviation**2)
-    weight[root_unknowns(problem)] = 0.0
+    weight[is_root(problem)] = 0.0
     return Prior(problem.start, weight)
 
 
@@ -230,13 +240,13 @@ def _solve_tracks(
     stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
     unit = unit_prior(tracker.problem, settings)
     starts = {s.start: find_start(tracker, s.start, unit, prior) for s in stretches}
-    track = track_forward(tracker, settings, prior, starts)
+    pulls = tracker.pulls(settings, prior)
+    track = track_forward(tracker, pulls, starts)
     backward = np.zeros(n_frames, dtype=bool)
     if settings.tracks == "both":
         ends = {s.stop - 1: (s.start, find_start(tracker, s.stop - 1, unit, prior)) for s in stretches}
-        other = track_backward(tracker, settings, prior, track, ends)
-        switching = np.full(tracker.problem.plan.n_unknowns, settings.switching_weight)
-        switching[root_unknowns(tracker.problem)] = 0.0
+        other = track_backward(tracker, pulls, track, ends)
+        switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
         track, backward = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
     return (*_retry(tracker, settings, prior, track), backward)
 
@@ -265,13 +275,10 @@ def _retry(
     """Solve frames that did not converge again, alone and longer, from their neighbours and from themselves."""
     retried = np.zeros(tracker.clip.n_frames, dtype=bool)
     solved = replace(track, **{name: getattr(track, name).copy() for name in track.__dataclass_fields__})
-    limit = 10 * settings.iteration_limit
     for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)):
         around = [k for k in (frame, frame - 1, frame + 1) if 0 <= k < len(track.ends) and tracker.clip.solvable[k]]
         tries = [
-            tracker.solve_one(
-                int(frame), solved.unknowns[k], prior, limit=limit, newton=newton, tolerance=settings.step_tolerance
-            )
+            tracker.solve_one(int(frame), solved.start(int(k)), prior, newton=newton, tolerance=settings.step_tolerance)
             for k in around
             for newton in (True, False)
         ]
@@ -307,7 +314,8 @@ def _certify(
     anchors = track.unknowns[np.where(pulled, track.anchors, 0)]
     same = np.concatenate([[True], backward[1:] == backward[:-1]])
     kept = pulled & np.where(backward, np.concatenate([same[1:], [True]]), same)
-    temporal = (np.ascontiguousarray(anchors), np.where(kept, settings.temporal_weight, 0.0))
+    weight = np.where(is_root(tracker.problem), 0.0, settings.temporal_weight)
+    temporal = (np.ascontiguousarray(anchors), kept[:, None] * weight)
     proof = _Proof(
         objective=np.full(n_frames, np.nan),
         gradient=np.full(n_frames, np.nan),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.kinematics.tracks import Prior, Tracker
+from movi_prep.kinematics.tracks import Prior, Start, Tracker, is_root
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 
 # Strengths of the fading prior, in units of `ConvergedSettings.prior_strength`; the last stage is the clip's own prior.
 _FADING = (3.0, 0.3, 0.03)
-_COLD_ITERATIONS = 200
 # Holds every coordinate but the root's in place while the root is found (m^2/rad^2).
 _HOLD = 1e4
 # The figure is placed when this is left of the objective, m^2.
 _PLACED = 1e-12
 
 
-def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) -> NDArray[np.float64]:
-    """Return (x,) unknowns for one frame, found without any other frame.
+def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) -> Start:
+    """Return the pose of one frame, found without any other frame.
 
     Args:
         tracker: engine, problem and clip.
@@ -41,27 +40,12 @@ def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) ->
     """
     pose = _place_figure(tracker, frame)
     for strength in _FADING:
-        solved = tracker.solve_one(
-            frame, pose, unit_prior.scaled(strength), limit=_COLD_ITERATIONS, newton=False, tolerance=1e-4
-        )
-        pose = solved.unknowns[0]
-    solved = tracker.solve_one(frame, pose, prior, limit=_COLD_ITERATIONS, newton=True, tolerance=1e-6)
-    return np.asarray(solved.unknowns[0])
+        faded = unit_prior.scaled(strength)
+        pose = tracker.solve_one(frame, pose, faded, newton=False, tolerance=1e-4).start(0)
+    return tracker.solve_one(frame, pose, prior, newton=True, tolerance=1e-6).start(0)
 
 
-def root_unknowns(problem: Problem) -> NDArray[np.int64]:
-    """Return the unknowns that move a node attached to ground, in the order of its axes."""
-    motion = problem.plan.motion
-    found: list[int] = []
-    for node in np.flatnonzero(motion.parent < 0):
-        for axis in range(motion.first_axis[node], motion.first_axis[node + 1]):
-            unknown = int(problem.plan.pattern.q_unknown[motion.axis_q[axis]])
-            if unknown not in found:
-                found.append(unknown)
-    return np.array(found, dtype=np.int64)
-
-
-def _place_figure(tracker: Tracker, frame: int) -> NDArray[np.float64]:
+def _place_figure(tracker: Tracker, frame: int) -> Start:
     """Return the neutral pose with the root where the figure lies best on the markers of a frame."""
     problem, clip = tracker.problem, tracker.clip
     figure = _figure(problem)
@@ -69,29 +53,35 @@ def _place_figure(tracker: Tracker, frame: int) -> NDArray[np.float64]:
     seen = ~np.isnan(observed).any(axis=1)
     rotation, shift = align_points(figure[seen], observed[seen], clip.weights[seen])
     placed = Tracker.prepare(tracker.engine, problem, _one_frame(clip, figure @ rotation.T + shift))
-    root = root_unknowns(problem)
-    hold = np.full(problem.plan.n_unknowns, _HOLD)
-    hold[root] = 0.0
-    best, least = problem.start, np.inf
-    for turns in _first_turns(problem, root):
-        begin = problem.start.copy()
-        begin[root] += turns
-        solved = placed.solve_one(
-            0, begin, Prior(problem.start, hold), limit=_COLD_ITERATIONS, newton=False, tolerance=1e-8
-        )
+    hold = Prior(problem.start, np.where(is_root(problem), 0.0, _HOLD))
+    best, least = Start(problem.start, np.eye(3).ravel()), np.inf
+    for begin in _first_guesses(problem, rotation):
+        solved = placed.solve_one(0, begin, hold, newton=False, tolerance=1e-8)
         if solved.values[0] < least:
-            best, least = solved.unknowns[0], float(solved.values[0])
+            best, least = solved.start(0), float(solved.values[0])
         if least < _PLACED:
             break
     return best
 
 
-def _first_turns(problem: Problem, root: NDArray[np.int64]) -> list[NDArray[np.float64]]:
-    """Quarter turns of the root's rotations to begin from: Gauss-Newton finds the rest."""
-    is_rotation = problem.tree.coordinate_is_rotation[problem.unknowns[root]]
+def _first_guesses(problem: Problem, rotation: NDArray[np.float64]) -> list[Start]:
+    """Where to begin the root from: a free one turned at once, another by quarter turns of its angles."""
+    motion = problem.plan.motion
+    original = motion.rotation[motion.free_node].copy()
+    if motion.free_node >= 0:
+        parent = motion.parent[motion.free_node]
+        outer = motion.rotation[parent].reshape(3, 3) if parent >= 0 else np.eye(3)
+        base = outer.T @ rotation @ outer @ original.reshape(3, 3)
+        return [Start(problem.start, base.ravel())]
+    root = np.flatnonzero(is_root(problem))
+    turns = problem.tree.coordinate_is_rotation[problem.unknowns[root]]
     quarter = (0.0, np.pi / 2, np.pi, -np.pi / 2)
-    choices = [quarter if rotates else (0.0,) for rotates in is_rotation]
-    return sorted((np.array(turns) for turns in product(*choices)), key=lambda turns: float(np.abs(turns).sum()))
+    guesses = []
+    for choice in sorted(product(*(quarter if turn else (0.0,) for turn in turns)), key=np.count_nonzero):
+        unknowns = problem.start.copy()
+        unknowns[root] += choice
+        guesses.append(Start(unknowns, original))
+    return guesses
 
 
 def _figure(problem: Problem) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,8 +29,17 @@ UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = range(4)
 _MEETING_STEPS = 100.0
 # A forward track that leaves its extrapolation by this much may have changed its basin (rad or m).
 _JUMP = 0.1
+# Iterations of a frame that is solved on its own.
+_PATIENCE = 300
 # What a frame that did not converge costs the path, m^2: more than any change of basin can gain.
 _UNCONVERGED_COST = 1.0
+
+
+class Start(NamedTuple):
+    """Where a track begins: (x,) unknowns, and (9,) the rotation from which the free root's angles count."""
+
+    unknowns: NDArray[np.float64]
+    base: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +60,7 @@ class Track:
 
     Attributes:
         unknowns: (n, x) float64, rad and m; meaningless where `ends` is UNSOLVED.
+        bases: (n, 9) float64, rotations row by row, from which the free root's angles count.
         ends: (n,) int64, how each frame ended.
         iterations: (n,) int64.
         anchors: (n,) int64, the frame that the temporal term pulled to, -1 for none.
@@ -58,21 +68,26 @@ class Track:
     """
 
     unknowns: NDArray[np.float64]
+    bases: NDArray[np.float64]
     ends: NDArray[np.int64]
     iterations: NDArray[np.int64]
     anchors: NDArray[np.int64]
     values: NDArray[np.float64]
 
+    def start(self, frame: int) -> Start:
+        """Return the pose of one frame, to begin another track from."""
+        return Start(self.unknowns[frame], self.bases[frame])
+
     @classmethod
     def empty(cls, n_frames: int, n_unknowns: int) -> Track:
         """Return a track on which no frame is solved."""
         counts = (np.full(n_frames, UNSOLVED), np.zeros(n_frames, dtype=np.int64), np.full(n_frames, -1))
-        return cls(np.zeros((n_frames, n_unknowns)), *counts, np.full(n_frames, np.inf))
+        return cls(np.zeros((n_frames, n_unknowns)), np.zeros((n_frames, 9)), *counts, np.full(n_frames, np.inf))
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """The five arrays in the order in which the kernels take them."""
-        return self.unknowns, self.ends, self.iterations, self.anchors, self.values
+        """The arrays in the order in which the kernels take them."""
+        return self.unknowns, self.bases, self.ends, self.iterations, self.anchors, self.values
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,78 +111,89 @@ class Tracker:
         """Positions, weights and solvable frames, as the kernels take them."""
         return self.clip.positions_m, self.clip.weights, self.clip.solvable
 
-    def run(self, rules: Any, prior: Prior, start: NDArray[np.float64], span: range, out: Track, other: Track) -> int:
+    def run(self, pulls: Pulls, start: Start, span: range, out: Track, other: Track) -> int:
         """Track the frames of `span` from `start` into `out`; return the frame after the last one solved."""
-        self.work.x[0] = np.clip(start, self.problem.plan.lower, self.problem.plan.upper)
-        where = (span.start, span.stop, span.step)
-        pulls = (prior.centre, prior.weight)
-        meets = (other.unknowns, other.ends)
         plan = self.problem.plan
-        return int(self.engine.track(plan, self.work, self.tasks, rules, self.data, pulls, *where, out.arrays, meets))
+        self.work.x[0] = np.clip(start.unknowns, plan.lower, plan.upper)
+        self.work.pose.base[:] = start.base
+        self.work.system.side[:] = 0
+        reached = self.engine.track(
+            *(plan, self.work, self.tasks, pulls.rules, self.data),
+            *((pulls.prior.centre, pulls.prior.weight, pulls.temporal), span.start, span.stop, span.step),
+            *(out.arrays, (other.unknowns, other.ends)),
+        )
+        return int(reached)
 
-    def solve_one(
-        self, frame: int, start: NDArray[np.float64], prior: Prior, *, limit: int, newton: bool, tolerance: float
-    ) -> Track:
-        """Solve a single frame on its own, without a temporal term; return a track of one frame."""
+    def pulls(self, settings: ConvergedSettings, prior: Prior) -> Pulls:
+        """Return prior, temporal term and rules for a whole clip."""
+        limit, meeting = settings.iteration_limit, _MEETING_STEPS * settings.step_tolerance
+        rules = self.engine.Rules(settings.step_tolerance, limit, True, 0.0, meeting)
+        temporal = np.where(is_root(self.problem), 0.0, settings.temporal_weight)
+        return Pulls(prior, temporal, rules)
+
+    def solve_one(self, frame: int, start: Start, prior: Prior, *, newton: bool, tolerance: float) -> Track:
+        """Solve a single frame on its own, long and without a temporal term; return a track of one frame."""
         single = Tracker.prepare(self.engine, self.problem, self.clip.frames([frame]))
         out = Track.empty(1, self.problem.plan.n_unknowns)
-        rules = self.engine.Rules(tolerance, limit, newton, 0.0 if newton else 1e-3, 0.0, 0.0)
-        single.run(rules, prior, start, range(1), out, out)
+        rules = self.engine.Rules(tolerance, _PATIENCE, newton, 0.0 if newton else 1e-3, 0.0)
+        single.run(Pulls(prior, np.zeros_like(prior.weight), rules), start, range(1), out, out)
         return out
 
 
-def track_forward(
-    tracker: Tracker, settings: ConvergedSettings, prior: Prior, starts: dict[int, NDArray[np.float64]]
-) -> Track:
+@dataclass(frozen=True, eq=False)
+class Pulls:
+    """What acts on a track beside the markers, and how it iterates.
+
+    Attributes:
+        prior: the prior.
+        temporal: (x,) weights of the squared step from the frame before, m^2/rad^2.
+        rules: the engine's Rules.
+    """
+
+    prior: Prior
+    temporal: NDArray[np.float64]
+    rules: Any
+
+
+def is_root(problem: Problem) -> NDArray[np.bool_]:
+    """(x,) bool, unknowns that move a joint on ground: neither prior nor temporal term nor path touches them."""
+    return np.asarray(problem.plan.motion.is_root == 1)
+
+
+def track_forward(tracker: Tracker, pulls: Pulls, starts: dict[int, Start]) -> Track:
     """Return one forward track; it starts anew at every frame of `starts`."""
     n_frames = tracker.clip.n_frames
     out = Track.empty(n_frames, tracker.problem.plan.n_unknowns)
     nothing = Track.empty(n_frames, tracker.problem.plan.n_unknowns)
-    edges = [*sorted(starts), n_frames]
-    for first, end in pairwise(edges):
-        tracker.run(_rules(tracker, settings), prior, starts[first], range(first, end), out, nothing)
+    for first, end in pairwise([*sorted(starts), n_frames]):
+        tracker.run(pulls, starts[first], range(first, end), out, nothing)
     return out
 
 
-def track_backward(
-    tracker: Tracker,
-    settings: ConvergedSettings,
-    prior: Prior,
-    forward: Track,
-    starts: dict[int, tuple[int, NDArray[np.float64]]],
-) -> Track:
+def track_backward(tracker: Tracker, pulls: Pulls, forward: Track, starts: dict[int, tuple[int, Start]]) -> Track:
     """Return one backward track, left empty where it would repeat the forward one.
 
     Args:
         tracker: engine, problem and clip.
-        settings: how to iterate.
-        prior: the prior.
+        pulls: prior, temporal term and rules.
         forward: the track in the other direction.
         starts: for the last frame of each stretch, its first frame and a start found independently.
     """
     out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
-    jumps = _jumps(forward)
+    jumps = _jumps(tracker.problem, forward)
     for last, (first, start) in starts.items():
-        span = range(last, first - 1, -1)
-        reached = tracker.run(_rules(tracker, settings), prior, start, span, out, forward)
+        reached = tracker.run(pulls, start, range(last, first - 1, -1), out, forward)
         # Where forward jumped between basins, its later basin is followed into the frames before.
-        for jump in jumps[(jumps > first) & (jumps <= reached)][::-1]:
+        for jump in jumps[jumps > first][::-1]:
             if jump <= reached:
                 span = range(int(jump) - 1, first - 1, -1)
-                rules = _rules(tracker, settings)
-                reached = tracker.run(rules, prior, forward.unknowns[jump], span, out, forward)
+                reached = tracker.run(pulls, forward.start(int(jump)), span, out, forward)
     return out
 
 
-def _rules(tracker: Tracker, settings: ConvergedSettings) -> Any:
-    meeting = _MEETING_STEPS * settings.step_tolerance
-    limit, weight = settings.iteration_limit, settings.temporal_weight
-    return tracker.engine.Rules(settings.step_tolerance, limit, True, 0.0, weight, meeting)
-
-
-def _jumps(track: Track) -> NDArray[np.int64]:
-    """Frames at which the track leaves its own extrapolation."""
-    bend = np.abs(np.diff(track.unknowns, 2, axis=0)).max(axis=1, initial=0.0)
+def _jumps(problem: Problem, track: Track) -> NDArray[np.int64]:
+    """Frames at which the track leaves its own extrapolation; the root follows the rest."""
+    bend = np.abs(np.diff(track.unknowns[:, ~is_root(problem)], 2, axis=0)).max(axis=1, initial=0.0)
     return np.flatnonzero(bend > _JUMP) + 2
 
 
