@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,12 +103,12 @@ def demo_cameras() -> tuple[DemoCamera, DemoCamera]:
 def write_calibration(folder: Path, camera: DemoCamera) -> None:
     """Write the calibration files of one camera, in MATLAB's conventions."""
     (fx, fy), (cx, cy) = camera.focal_px, camera.centre_px
-    intrinsics = {
+    intrinsics: dict[str, Any] = {
         "IntrinsicMatrix": np.array([[fx, 0.0, 0.0], [0.0, fy, 0.0], [cx + 1.0, cy + 1.0, 1.0]]),
         "RadialDistortion": np.array(camera.radial),
     }
     # x_camera = R_amass F^T x_movi + t, and MATLAB multiplies rows from the left.
-    extrinsics = {
+    extrinsics: dict[str, Any] = {
         "rotationMatrix": np.ascontiguousarray((camera.rotation @ AMASS_TO_MOVI.T).T),
         "translationVector": 1000.0 * camera.translation_m,
     }

@@ -26,7 +26,7 @@ from movi_prep.demo.cameras import IMAGE_SIZE_PX, demo_cameras, write_calibratio
 from movi_prep.demo.cast import cast
 from movi_prep.demo.channels import MOCAP_RATE_HZ, VIDEO_STEP, smoothed
 from movi_prep.demo.film import empty_stage, film
-from movi_prep.demo.open_body import face_regions, read_open_body, write_open_body
+from movi_prep.demo.open_body import read_open_body, write_open_body
 from movi_prep.demo.posed_body import shaped_body
 from movi_prep.demo.session import act
 from movi_prep.demo.truth import clip_truth, describe_performer, marker_vertices, posed_points, write_truth
@@ -165,7 +165,7 @@ def _write_subject(
     folder: Path, performer: Performer, body: DemoBody, session: Session, rng: np.random.Generator
 ) -> dict[str, NDArray[Any]]:
     """Write the AMASS and V3D files of one subject; return its truth."""
-    joints, markers = posed_points(body, session)
+    points = posed_points(body, session)
     truth: dict[str, NDArray[Any]] = {
         "tpose_joints_m": body.joints_m,
         "tpose_markers_m": body.vertices_m[list(marker_vertices().values())],
@@ -177,16 +177,14 @@ def _write_subject(
             stored = None if clip.number in performer.clips_without_dmpls else dmpls
             motion = (session.poses_rad[clip.samples], session.translation_m[clip.samples])
             write_clip(folder / "amass", performer, clip.number, *motion, stored)
-        values = clip_truth(clip, joints, markers, demo_cameras())
+        values = clip_truth(clip, points, demo_cameras())
         truth |= {f"C{clip.number}_{name}": value for name, value in values.items()}
-    n_samples = len(joints) - 3  # the last mocap sample is the one that the last video frame shows
+    n_samples = len(points.joints_m) - 3  # the last mocap sample is the one that the last video frame shows
     write_v3d(
         folder / "v3d",
         performer,
         session,
-        joints_m=joints[:n_samples],
-        markers_m=markers[:n_samples],
-        marker_names=tuple(marker_vertices()),
+        points=points.cut(slice(n_samples)),
         height_m=body.height_m,
         rng=rng,
     )
@@ -196,7 +194,8 @@ def _write_subject(
 def _soft_tissue(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return soft-tissue coefficients (n, 8) that quiver like flesh: about 0.4 in size, 5 Hz."""
     noise = np.stack([smoothed(column, 0.03) for column in rng.standard_normal((8, n_samples))], axis=-1)
-    return 0.4 * noise / noise.std()
+    noise *= 0.4 / noise.std()
+    return noise
 
 
 def _shoots(folder: Path, performer: Performer, session: Session, cameras: Sequence[DemoCamera]) -> Iterator[_Shoot]:
@@ -223,10 +222,7 @@ def _film_one(shoot: _Shoot) -> NDArray[np.float64]:
 
     performer = shoot.performer
     model = read_open_body(performer.sex)
-    regions, names = face_regions()
-    wardrobe = dress(
-        np.array(names)[regions], performer.clothes, performer.stripe, model.joint_regressor @ model.v_template_m
-    )
+    wardrobe = dress(model, performer.clothes, performer.stripe)
     motion = (shoot.poses_rad, shoot.translation_m)
     boxes: list[NDArray[np.float64]] = []
 

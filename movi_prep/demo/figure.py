@@ -73,7 +73,8 @@ def _unwrapped(vectors_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     axis = vectors_rad / np.maximum(angle, 1e-12)[:, None]
     flips = np.where((axis[1:] * axis[:-1]).sum(-1) < 0, -1.0, 1.0)
     sign = np.concatenate([[1.0], np.cumprod(flips)])
-    return axis * sign[:, None] * np.unwrap(sign * angle)[:, None]
+    steady: NDArray[np.float64] = axis * (sign * np.unwrap(sign * angle))[:, None]
+    return steady
 
 
 def heading_rotation(yaw_deg: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -84,7 +85,8 @@ def heading_rotation(yaw_deg: NDArray[np.float64]) -> NDArray[np.float64]:
 def _pelvis_rotation(channels: Channels) -> NDArray[np.float64]:
     heading = heading_rotation(channels["yaw_deg"])
     lean = turn("x", channels["pitch_deg"]) @ turn("z", -channels["tilt_deg"])
-    return heading @ turn("y", channels["twist_deg"]) @ lean
+    pelvis: NDArray[np.float64] = heading @ turn("y", channels["twist_deg"]) @ lean
+    return pelvis
 
 
 def _bent(channels: Channels, part: str, share: float) -> NDArray[np.float64]:
@@ -167,7 +169,7 @@ def _foot_rotation(channels: Channels, side: str) -> NDArray[np.float64]:
 
 
 def _planted_ankle(body: DemoBody, channels: Channels, side: str) -> NDArray[np.float64]:
-    """Return the ankle (n, 3) of a foot at its place: a lifted heel turns about the ball, lifted toes about the heel."""
+    """Return the ankle (n, 3) of a foot in place; a lifted heel turns about the ball, lifted toes about the heel."""
     ankle = body.joints_m[_ANKLE[side]]
     ball = body.joints_m[_BALL[side]] - ankle
     heel = np.array([0.0, body.floor_m - ankle[1], -0.35 * ball[2]])

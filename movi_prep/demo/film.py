@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -45,7 +45,7 @@ class Stage:
 
     camera: DemoCamera
     room: NDArray[np.uint8]
-    floor_m: NDArray[np.float64]
+    floor_m: NDArray[np.float32]
 
 
 def empty_stage(camera: DemoCamera) -> Stage:
@@ -133,8 +133,8 @@ def _shading(
     return brightness
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    unit: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+def _unit(vectors: NDArray[Any]) -> NDArray[Any]:
+    unit: NDArray[Any] = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
     return unit
 
 

@@ -83,12 +83,12 @@ def standing(times_s: NDArray[np.float64], spot: Spot) -> Channels:
     return channels
 
 
-def stepping(times_s: NDArray[np.float64], start: Spot, end: Spot, steps: Sequence[Step]) -> Channels:
-    """Return all channels of someone who takes `steps` from standing at `start` to standing at `end`."""
+def stepping(times_s: NDArray[np.float64], start: Spot, steps: Sequence[Step]) -> Channels:
+    """Return all channels of someone who takes `steps` from standing at `start`."""
     channels = standing(times_s, start)
     for side in SIDES:
         channels |= _foot_path(times_s, side, start.foot(side), [step for step in steps if step.side == side])
-    return channels | _carried(times_s, channels, start, end, steps)
+    return channels | _carried(times_s, channels, steps)
 
 
 def plan_walk(start: Spot, path: Sequence[Spot], *, first_s: float, step_s: float, first: str) -> list[Step]:
@@ -124,13 +124,14 @@ def _foot_path(
     x, y, yaw = (np.full(len(times_s), value) for value in place)
     lift, pitch = np.zeros(len(times_s)), np.zeros(len(times_s))
     for step in steps:
-        travelled = eased(times_s, step.leave_s, step.land_s)
+        s = np.clip((times_s - step.leave_s) / (step.land_s - step.leave_s), 0.0, 1.0)
+        travelled = eased(s, 0.03, 0.88)  # up before it travels and down after: nothing drags
         x += travelled * (step.place[0] - x[-1])
         y += travelled * (step.place[1] - y[-1])
         yaw += travelled * (step.place[2] - yaw[-1])
-        s = np.clip((times_s - step.leave_s) / (step.land_s - step.leave_s), 0.0, 1.0)
-        # 64 s^3 (1-s)^3 is 1 at mid-swing and leaves the floor without speed or acceleration.
-        lift += step.lift_m * 64.0 * (s * (1.0 - s)) ** 3
+        # 64 u^3 (1 - u)^3 is 1 at u = 0.5 and meets the floor without speed or acceleration.
+        u = s**0.75
+        lift += step.lift_m * 64.0 * (u * (1.0 - u)) ** 3
         pitch += step.roll * _rolling(times_s, step)
     names = ("x_m", "y_m", "yaw_deg", "lift_m", "pitch_deg")
     return {f"{side}_foot_{name}": curve for name, curve in zip(names, (x, y, yaw, lift, pitch), strict=True)}
@@ -155,9 +156,7 @@ def _rolling(times_s: NDArray[np.float64], step: Step) -> NDArray[np.float64]:
     )
 
 
-def _carried(
-    times_s: NDArray[np.float64], channels: Channels, start: Spot, end: Spot, steps: Sequence[Step]
-) -> Channels:
+def _carried(times_s: NDArray[np.float64], channels: Channels, steps: Sequence[Step]) -> Channels:
     """Return what feet carry along: pelvis, heading, sway towards the standing foot, twist and swinging arms."""
     foot = {(side, what): channels[f"{side}_foot_{what}"] for side in SIDES for what in ("x_m", "y_m", "yaw_deg")}
     sigma_s = 0.15

@@ -14,13 +14,11 @@ from movi_prep.demo.channels import NEUTRAL, SIDES, eased, keyed, sample_times, 
 from movi_prep.demo.footsteps import Spot, Step, plan_walk, standing, stepping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from movi_prep.demo.channels import Channels
-
-Keys = "Sequence[tuple[float, float]]"
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Motion:
 
 
 def _score(
-    times_s: NDArray[np.float64], channels: Channels, keys: dict[str, Sequence[tuple[float, float]]]
+    times_s: NDArray[np.float64], channels: Channels, keys: Mapping[str, Sequence[tuple[float, float]]]
 ) -> Channels:
     """Return channels with keyed curves added to their neutral values; a curve starts and ends at neutral.
 
@@ -75,10 +73,17 @@ def _wave(times_s: NDArray[np.float64], start_s: float, end_s: float, rate_hz: f
     return wave
 
 
+def _up_and_back(
+    envelope: Sequence[tuple[float, float]], to: float, *, start: float = 0.0, late_s: float = 0.0
+) -> list[tuple[float, float]]:
+    """Return keys that go from `start` to `to` as an envelope goes from 0 to 1."""
+    return [(at + late_s, start + (to - start) * value) for at, value in envelope]
+
+
 def _walking(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]:
     path = [spot.ahead(0.3), spot.ahead(0.85), spot.ahead(1.4), spot.ahead(1.95), spot.ahead(2.25)]
     steps = plan_walk(spot, path, first_s=0.22, step_s=0.52, first="right")
-    channels = stepping(times_s, spot, path[-1], steps)
+    channels = stepping(times_s, spot, steps)
     return _score(times_s, channels, {"neck_flex_deg": [(0.5, 6.0), (2.5, 4.0)]}), path[-1]
 
 
@@ -86,10 +91,14 @@ def _turning(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]:
     end = spot.ahead(0.0, 180.0)
     path = [spot.ahead(0.0, 45.0), spot.ahead(0.0, 100.0), spot.ahead(0.0, 150.0), end]
     steps = plan_walk(spot, path, first_s=0.3, step_s=0.5, first="left")
-    channels = stepping(times_s, spot, end, steps)
+    channels = stepping(times_s, spot, steps)
     # The head leads the turn, the trunk follows, the hips come last.
-    keys = {"neck_twist_deg": [(0.35, 32.0), (1.6, 26.0), (2.5, 4.0)], "spine_twist_deg": [(0.5, 16.0), (1.6, 12.0), (2.5, 2.0)],
-            "both_elevation_deg": [(0.7, 22.0), (2.0, 20.0)], "both_elbow_deg": [(0.7, 38.0), (2.0, 32.0)]}  # fmt: skip
+    keys = {
+        "neck_twist_deg": [(0.35, 32.0), (1.6, 26.0), (2.5, 4.0)],
+        "spine_twist_deg": [(0.5, 16.0), (1.6, 12.0), (2.5, 2.0)],
+        "both_elevation_deg": [(0.7, 22.0), (2.0, 20.0)],
+        "both_elbow_deg": [(0.7, 38.0), (2.0, 32.0)],
+    }  # fmt: skip,
     return _score(times_s, channels, keys), end
 
 
@@ -98,7 +107,8 @@ def _kicking(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]:
         times_s, standing(times_s, spot), spot, [(0.55, 0.075), (2.15, 0.075)], [(0.8, 0.03), (1.35, -0.04), (2.0, 0.0)]
     )
     channels = _score(times_s, channels, {
-        "right_free": [(0.5, 0.0), (0.78, 1.0), (1.75, 1.0), (2.2, 0.0)],
+        "right_foot_lift_m": [(0.45, 0.0), (0.66, 0.06), (2.0, 0.06), (2.28, 0.0)],
+        "right_free": [(0.56, 0.0), (0.82, 1.0), (1.68, 1.0), (2.04, 0.0)],
         "right_hip_flex_deg": [(0.5, 0.0), (0.95, -22.0), (1.32, 72.0), (1.7, 22.0), (2.1, 2.0)],
         "right_hip_abduct_deg": [(0.5, 4.0), (2.2, 4.0)],
         "right_reach": [(0.5, 0.985), (0.95, 0.80), (1.13, 0.83), (1.32, 0.985), (1.7, 0.86), (2.1, 0.97)],
@@ -142,7 +152,7 @@ def _jumping_jacks(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, 
         ]
         arms += [(land + 0.02, 158.0 if out else 14.0)]
         elbows += [(land + 0.02, 14.0 if out else 12.0), (0.5 * (leave + land), 26.0)]
-    channels |= {name: curve for name, curve in stepping(times_s, spot, spot, steps).items() if "_foot_" in name}
+    channels |= {name: curve for name, curve in stepping(times_s, spot, steps).items() if "_foot_" in name}
     last = first + n_jumps * period / 2
     channels = _score(times_s, channels, {
         "drop_m": [*drop, (last, 0.045), (last + 0.22, 0.0)],
@@ -166,19 +176,20 @@ def _jumping_jacks(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, 
 
 def _squatting(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]:
     down = [(0.3, 0.0), (1.05, 1.0), (1.3, 1.0), (2.0, 0.0), (2.15, 0.0), (2.85, 0.82), (3.05, 0.82), (3.7, 0.0)]
-
-    def scaled(amount: float) -> list[tuple[float, float]]:
-        return [(at, amount * value) for at, value in down]
-
-    def towards(rest: float, amount: float) -> list[tuple[float, float]]:
-        return [(at, rest + (amount - rest) * value) for at, value in down]
-
     channels = _shifted(times_s, standing(times_s, spot), spot, [], [(at, -0.085 * value) for at, value in down])
     return _score(times_s, channels, {
-        "drop_m": scaled(0.34), "pitch_deg": scaled(34.0), "spine_flex_deg": scaled(14.0), "neck_flex_deg": scaled(-24.0),
-        "both_elevation_deg": towards(9.0, 122.0), "both_plane_deg": towards(20.0, 84.0), "both_elbow_deg": towards(14.0, 10.0),
-        "both_knee_out_deg": scaled(9.0), "both_pronation_deg": towards(10.0, 35.0), "both_curl": towards(1.0, 0.35),
-        "both_wrist_flex_deg": scaled(-8.0), "spine_twist_deg": [(1.2, 3.0), (2.1, -2.0), (2.95, -3.0)],
+        "drop_m": _up_and_back(down, 0.34),
+        "pitch_deg": _up_and_back(down, 34.0),
+        "spine_flex_deg": _up_and_back(down, 14.0),
+        "neck_flex_deg": _up_and_back(down, -24.0),
+        "both_elevation_deg": _up_and_back(down, 122.0, start=9.0),
+        "both_plane_deg": _up_and_back(down, 84.0, start=20.0),
+        "both_elbow_deg": _up_and_back(down, 10.0, start=14.0),
+        "both_knee_out_deg": _up_and_back(down, 9.0),
+        "both_pronation_deg": _up_and_back(down, 35.0, start=10.0),
+        "both_curl": _up_and_back(down, 0.35, start=1.0),
+        "both_wrist_flex_deg": _up_and_back(down, -8.0),
+        "spine_twist_deg": [(1.2, 3.0), (2.1, -2.0), (2.95, -3.0)],
     }), spot  # fmt: skip
 
 
@@ -195,8 +206,10 @@ def _hand_waving(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Sp
         "right_spread_deg": [(0.4, 0.0), (0.9, 13.0), (end - 0.9, 12.0), (end - 0.4, 0.0)],
         "left_elevation_deg": [(0.8, 13.0), (end - 0.6, 12.0)],
         "left_elbow_deg": [(0.8, 24.0), (end - 0.6, 22.0)],
-        "spine_bend_deg": [(0.8, 5.0), (end - 0.8, 4.0)], "tilt_deg": [(0.7, -3.0), (end - 0.6, -2.5)],
-        "neck_bend_deg": [(0.8, 7.0), (1.6, -3.0), (end - 0.8, 6.0)], "neck_twist_deg": [(0.7, -10.0), (1.7, 6.0), (end - 0.6, -6.0)],
+        "spine_bend_deg": [(0.8, 5.0), (end - 0.8, 4.0)],
+        "tilt_deg": [(0.7, -3.0), (end - 0.6, -2.5)],
+        "neck_bend_deg": [(0.8, 7.0), (1.6, -3.0), (end - 0.8, 6.0)],
+        "neck_twist_deg": [(0.7, -10.0), (1.7, 6.0), (end - 0.6, -6.0)],
         "left_knee_out_deg": [(0.8, 4.0), (end - 0.6, 4.0)],
     })  # fmt: skip
     wave = _wave(times_s, 0.8, end - 0.75, 1.7)
@@ -209,19 +222,24 @@ def _cross_arms(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spo
     end = float(times_s[-1])
     channels = _shifted(times_s, standing(times_s, spot), spot, [(0.9, 0.03), (1.9, -0.025), (end - 0.4, 0.0)])
     fold = [(0.3, 0.0), (1.0, 1.0), (end - 1.0, 1.0), (end - 0.25, 0.0)]
-
-    def folded(rest: float, amount: float, late_s: float = 0.0) -> list[tuple[float, float]]:
-        return [(at + late_s, rest + (amount - rest) * value) for at, value in fold]
-
     channels = _score(times_s, channels, {
-        "left_elevation_deg": folded(9.0, 38.0), "right_elevation_deg": folded(9.0, 28.0, 0.06),
-        "left_plane_deg": folded(20.0, 64.0), "right_plane_deg": folded(20.0, 62.0, 0.06),
-        "left_roll_deg": folded(0.0, 66.0), "right_roll_deg": folded(0.0, 60.0, 0.06),
-        "left_elbow_deg": folded(14.0, 108.0), "right_elbow_deg": folded(14.0, 104.0, 0.06),
-        "left_pronation_deg": folded(10.0, 42.0), "right_pronation_deg": folded(10.0, 36.0, 0.06),
-        "both_wrist_flex_deg": folded(0.0, 10.0), "both_curl": folded(1.0, 1.35),
-        "spine_flex_deg": folded(0.0, 5.0), "neck_twist_deg": [(1.0, 0.0), (1.5, 28.0), (2.1, -16.0), (end - 0.5, 0.0)],
-        "neck_flex_deg": [(1.1, 8.0), (end - 0.6, 4.0)], "tilt_deg": [(0.9, 2.5), (1.9, -2.5)], "spine_bend_deg": [(0.9, -3.5), (1.9, 3.5)],
+        "left_elevation_deg": _up_and_back(fold, 38.0, start=9.0),
+        "right_elevation_deg": _up_and_back(fold, 28.0, start=9.0, late_s=0.06),
+        "left_plane_deg": _up_and_back(fold, 64.0, start=20.0),
+        "right_plane_deg": _up_and_back(fold, 62.0, start=20.0, late_s=0.06),
+        "left_roll_deg": _up_and_back(fold, 66.0),
+        "right_roll_deg": _up_and_back(fold, 60.0, late_s=0.06),
+        "left_elbow_deg": _up_and_back(fold, 108.0, start=14.0),
+        "right_elbow_deg": _up_and_back(fold, 104.0, start=14.0, late_s=0.06),
+        "left_pronation_deg": _up_and_back(fold, 42.0, start=10.0),
+        "right_pronation_deg": _up_and_back(fold, 36.0, start=10.0, late_s=0.06),
+        "both_wrist_flex_deg": _up_and_back(fold, 10.0),
+        "both_curl": _up_and_back(fold, 1.35, start=1.0),
+        "spine_flex_deg": _up_and_back(fold, 5.0),
+        "neck_twist_deg": [(1.0, 0.0), (1.5, 28.0), (2.1, -16.0), (end - 0.5, 0.0)],
+        "neck_flex_deg": [(1.1, 8.0), (end - 0.6, 4.0)],
+        "tilt_deg": [(0.9, 2.5), (1.9, -2.5)],
+        "spine_bend_deg": [(0.9, -3.5), (1.9, 3.5)],
     })  # fmt: skip
     return channels, spot
 
@@ -230,14 +248,15 @@ def _throwing(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]
     out, back = spot.foot("left", ahead_m=0.30, out_m=0.03), spot.foot("left")
     steps = [Step("left", 0.62, 1.05, out, 0.06, 0.5), Step("left", 2.0, 2.5, back, 0.05, 0.4)]
     channels = standing(times_s, spot)
-    channels |= {name: curve for name, curve in stepping(times_s, spot, spot, steps).items() if "_foot_" in name}
-    channels = _shifted(times_s, channels, spot, [(0.5, -0.05), (1.0, -0.02), (1.3, 0.03), (1.85, -0.045), (2.5, -0.02)],
-                        [(0.5, -0.03), (1.0, 0.08), (1.35, 0.19), (1.85, 0.03), (2.5, 0.0)])  # fmt: skip
+    channels |= {name: curve for name, curve in stepping(times_s, spot, steps).items() if "_foot_" in name}
+    to_left = [(0.5, -0.05), (1.0, -0.02), (1.3, 0.03), (1.85, -0.045), (2.5, -0.02)]
+    ahead = [(0.5, -0.03), (1.0, 0.08), (1.35, 0.19), (1.85, 0.03), (2.5, 0.0)]
+    channels = _shifted(times_s, channels, spot, to_left, ahead)
     channels = _score(times_s, channels, {
-        "right_elevation_deg": [(0.2, 9.0), (0.55, 50.0), (0.95, 92.0), (1.2, 104.0), (1.42, 70.0), (1.75, 34.0), (2.3, 12.0)],
-        "right_plane_deg": [(0.2, 20.0), (0.55, 40.0), (0.95, 2.0), (1.2, 38.0), (1.42, 88.0), (1.75, 96.0), (2.3, 30.0)],
-        "right_roll_deg": [(0.2, 0.0), (0.55, -10.0), (0.95, -70.0), (1.2, -50.0), (1.42, 8.0), (1.75, 20.0), (2.3, 4.0)],
-        "right_elbow_deg": [(0.2, 14.0), (0.55, 84.0), (0.95, 98.0), (1.2, 70.0), (1.42, 16.0), (1.75, 34.0), (2.3, 18.0)],
+        "right_elevation_deg": [(0.55, 50.0), (0.95, 92.0), (1.2, 104.0), (1.42, 70.0), (1.75, 34.0), (2.3, 12.0)],
+        "right_plane_deg": [(0.55, 40.0), (0.95, 2.0), (1.2, 38.0), (1.42, 88.0), (1.75, 96.0), (2.3, 30.0)],
+        "right_roll_deg": [(0.55, -10.0), (0.95, -70.0), (1.2, -50.0), (1.42, 8.0), (1.75, 20.0), (2.3, 4.0)],
+        "right_elbow_deg": [(0.55, 84.0), (0.95, 98.0), (1.2, 70.0), (1.42, 16.0), (1.75, 34.0), (2.3, 18.0)],
         "right_wrist_flex_deg": [(0.95, -32.0), (1.2, -30.0), (1.42, 34.0), (1.8, 8.0), (2.3, 0.0)],
         "right_pronation_deg": [(0.95, 8.0), (1.42, 40.0), (1.8, 24.0), (2.3, 10.0)],
         "right_curl": [(0.3, 1.0), (0.55, 1.9), (1.22, 1.9), (1.42, 0.15), (1.8, 0.5), (2.3, 1.0)],
@@ -261,14 +280,15 @@ def _throwing(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]
 def _checking_watch(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]:
     end = float(times_s[-1])
     look = [(0.2, 0.0), (0.75, 1.0), (end - 0.75, 1.0), (end - 0.15, 0.0)]
-
-    def up(rest: float, amount: float) -> list[tuple[float, float]]:
-        return [(at, rest + (amount - rest) * value) for at, value in look]
-
     return _score(times_s, standing(times_s, spot), {
-        "left_elevation_deg": up(9.0, 38.0), "left_plane_deg": up(20.0, 62.0), "left_roll_deg": up(0.0, 34.0),
-        "left_elbow_deg": up(14.0, 92.0), "left_pronation_deg": up(10.0, 60.0), "neck_flex_deg": up(0.0, 26.0),
-        "neck_twist_deg": up(0.0, 10.0), "spine_flex_deg": up(0.0, 4.0),
+        "left_elevation_deg": _up_and_back(look, 38.0, start=9.0),
+        "left_plane_deg": _up_and_back(look, 62.0, start=20.0),
+        "left_roll_deg": _up_and_back(look, 34.0),
+        "left_elbow_deg": _up_and_back(look, 92.0, start=14.0),
+        "left_pronation_deg": _up_and_back(look, 60.0, start=10.0),
+        "neck_flex_deg": _up_and_back(look, 26.0),
+        "neck_twist_deg": _up_and_back(look, 10.0),
+        "spine_flex_deg": _up_and_back(look, 4.0),
     }), spot  # fmt: skip
 
 
@@ -307,4 +327,4 @@ def go_to(start: Spot, end: Spot) -> Channels:
         path.append(Spot(start.x_m + part * (end.x_m - start.x_m), start.y_m + part * (end.y_m - start.y_m),
                          start.yaw_deg + part * turned))  # fmt: skip
     steps = plan_walk(start, path, first_s=0.10, step_s=0.42, first="left" if turned > 0 else "right")
-    return stepping(sample_times(steps[-1].land_s + 0.25), start, path[-1], steps)
+    return stepping(sample_times(steps[-1].land_s + 0.25), start, steps)

@@ -105,4 +105,5 @@ def pose_vertices(
     offsets = positions - apply(rotations, np.broadcast_to(body.joints_m, positions.shape))
     transforms = np.concatenate([rotations, offsets[..., None]], axis=-1).reshape(n, -1, 12)
     blended = (body.weights @ transforms).reshape(n, v, 3, 4)
-    return apply(blended[..., :3], rest) + blended[..., 3]
+    surface: NDArray[np.float64] = apply(blended[..., :3], rest) + blended[..., 3]
+    return surface

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.demo.cameras import DemoCamera
+    from movi_prep.demo.wardrobe import Colour
 
 LOW_M, HIGH_M = np.array([-4.9, -5.9, 0.0]), np.array([3.1, 2.7, 2.95])
 """Corners of the room."""
@@ -58,7 +59,8 @@ def _colours_seen(position_m: NDArray[np.float64], rays: NDArray[np.float64]) ->
     for wall, paint in ((2, _level), (0, _side_wall), (1, _end_wall)):
         here = axis == wall
         colour[here] = paint(points[here])
-    return colour * _light_at(points)[..., None]
+    lit: NDArray[np.float64] = colour * _light_at(points)[..., None]
+    return lit
 
 
 def _light_at(points_m: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,12 +70,11 @@ def _light_at(points_m: NDArray[np.float64]) -> NDArray[np.float64]:
         light += 0.36 / (1.0 + 0.10 * ((points_m - lamp) ** 2).sum(-1))
     inward = np.minimum(points_m - LOW_M, HIGH_M - points_m)
     second = np.sort(inward, axis=-1)[..., 1]  # the nearest edge: the least distance is to the surface itself
-    return light * (1.0 - 0.28 * np.exp(-np.maximum(second, 0.0) / 0.22))
+    light *= 1.0 - 0.28 * np.exp(-np.maximum(second, 0.0) / 0.22)
+    return light
 
 
-def _mixed(
-    base: NDArray[np.float64], colour: tuple[float, float, float], where: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _mixed(base: NDArray[np.float64], colour: Colour, where: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.where(where[..., None], np.array(colour), base)
 
 
@@ -121,10 +122,15 @@ def _plaster(
     return _mixed(colour, (0.30, 0.28, 0.27), z < 0.10)
 
 
-def _framed(colour: NDArray[np.float64], along: NDArray[np.float64], z: NDArray[np.float64],
-            box: tuple[float, float, float, float], paints: tuple[tuple[float, float, float], tuple[float, float, float]],
-            border_m: float) -> NDArray[np.float64]:  # fmt: skip
-    """Paint a rectangle (along from, to; z from, to) with a border."""
+def _framed(
+    colour: NDArray[np.float64],
+    along: NDArray[np.float64],
+    z: NDArray[np.float64],
+    box: tuple[float, float, float, float],
+    paints: tuple[Colour, Colour],
+    border_m: float,
+) -> NDArray[np.float64]:
+    """Paint a rectangle (along from, to; z from, to) with a border around it: border and inside by `paints`."""
     outside = np.maximum(np.maximum(box[0] - along, along - box[1]), np.maximum(box[2] - z, z - box[3]))
     return _mixed(_mixed(colour, paints[0], outside < border_m), paints[1], outside < 0)
 

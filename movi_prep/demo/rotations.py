@@ -37,7 +37,7 @@ def mirrored(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def basis(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return orthonormal frames (..., 3, 3), columns: along `first`, then `second` made normal to it, then the cross."""
+    """Return orthonormal frames (..., 3, 3); columns: `first`, `second` made normal to it, their cross product."""
     u = first / np.linalg.norm(first, axis=-1, keepdims=True)
     w = second - (second * u).sum(-1, keepdims=True) * u
     w = w / np.linalg.norm(w, axis=-1, keepdims=True)

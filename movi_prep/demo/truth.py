@@ -18,15 +18,16 @@ irregularities the files carry.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from movi_prep.demo.channels import VIDEO_STEP
 from movi_prep.demo.posed_body import joint_transforms, pose_vertices
 from movi_prep.formats.atomic import atomic_path, write_text
-from movi_prep.formats.packaged import packaged_path
+from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
+from movi_prep.records.marker_set import Vertex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,26 +43,39 @@ if TYPE_CHECKING:
 
 def marker_vertices() -> dict[str, int]:
     """Return the 66 marker vertices of the default marker set by name, in its order."""
-    document = yaml.safe_load(packaged_path("opensim_models", "marker_set_d3ke.yaml").read_text(encoding="utf-8"))
-    return {marker["name"]: int(marker["vertex"]) for marker in document["markers"] if "vertex" in marker}
+    rules = read_marker_set(default_marker_set_path()).rules
+    return {name: rule.index for name, rule in rules.items() if isinstance(rule, Vertex)}
 
 
-def posed_points(body: DemoBody, session: Session) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return joints (T, 52, 3) and marker vertices (T, 66, 3) of a whole session, metres, AMASS world."""
-    marked = body.only(np.array(list(marker_vertices().values())))
+@dataclass(frozen=True)
+class PosedPoints:
+    """Joints (T, 52, 3) and marker vertices (T, 66, 3) of a whole session, metres, AMASS world."""
+
+    joints_m: NDArray[np.float64]
+    markers_m: NDArray[np.float64]
+    marker_names: tuple[str, ...]
+
+    def cut(self, samples: slice) -> PosedPoints:
+        """Return the points of some of the samples."""
+        return PosedPoints(self.joints_m[samples], self.markers_m[samples], self.marker_names)
+
+
+def posed_points(body: DemoBody, session: Session) -> PosedPoints:
+    """Return the points of a whole session."""
+    chosen = marker_vertices()
+    marked = body.only(np.array(list(chosen.values())))
     _, joints = joint_transforms(body, session.poses_rad, session.translation_m)
-    return joints, pose_vertices(marked, session.poses_rad, session.translation_m)
+    markers = pose_vertices(marked, session.poses_rad, session.translation_m)
+    return PosedPoints(joints, markers, tuple(chosen))
 
 
-def clip_truth(
-    clip: Clip, joints_m: NDArray[np.float64], markers_m: NDArray[np.float64], cameras: Sequence[DemoCamera]
-) -> dict[str, NDArray[Any]]:
+def clip_truth(clip: Clip, session_points: PosedPoints, cameras: Sequence[DemoCamera]) -> dict[str, NDArray[Any]]:
     """Return the truth of one clip, cut out of its session."""
-    joints, markers = joints_m[clip.samples], markers_m[clip.samples]
-    points = np.concatenate([joints, markers], axis=1)
+    cut = session_points.cut(clip.samples)
+    points = np.concatenate([cut.joints_m, cut.markers_m], axis=1)
     return {
-        "joints_m": joints,
-        "markers_m": markers,
+        "joints_m": cut.joints_m,
+        "markers_m": cut.markers_m,
         "frames": np.arange(clip.first_frame, clip.last_frame + 1),
         **{f"pixels_{camera.name}": camera.project(points)[0] for camera in cameras},
     }
@@ -90,7 +104,7 @@ def describe_performer(performer: Performer, session: Session, height_m: float) 
     }
 
 
-def write_truth(folder: Path, arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]) -> None:
+def write_truth(folder: Path, arrays: Mapping[str, Any], description: Mapping[str, Any]) -> None:
     """Write `truth.npz` and `truth.json`."""
     with atomic_path(folder / "truth.npz") as partial:
         np.savez_compressed(partial, **arrays)

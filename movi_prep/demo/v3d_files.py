@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from movi_prep.demo.cast import Performer
     from movi_prep.demo.session import Session
+    from movi_prep.demo.truth import PosedPoints
 
 VIRTUAL_MARKERS = (
     ("head", (15,)), ("mhip", (1, 2)), ("pelv", (0,)), ("thor", (9,)), ("lank", (7,)), ("lelb", (18,)), ("lhip", (1,)),
@@ -58,9 +59,7 @@ def write_v3d(
     performer: Performer,
     session: Session,
     *,
-    joints_m: NDArray[np.float64],
-    markers_m: NDArray[np.float64],
-    marker_names: tuple[str, ...],
+    points: PosedPoints,
     height_m: float,
     rng: np.random.Generator,
 ) -> None:
@@ -70,15 +69,14 @@ def write_v3d(
         folder: the V3D folder of the data set.
         performer: whose file.
         session: the whole session, for the clips.
-        joints_m: (T, 52, 3) posed joints, metres, AMASS world.
-        markers_m: (T, 66, 3) posed markers.
-        marker_names: their names.
+        points: posed joints and markers of the whole session.
         height_m: stature.
         rng: decides which points were not seen.
     """
     name = f"Subject_{performer.subject}_F"
+    joints_m = points.joints_m
     virtual = to_movi_mm(np.stack([joints_m[:, list(joints)].mean(axis=1) for _, joints in VIRTUAL_MARKERS], axis=1))
-    optical, optical_names = _optical(markers_m, marker_names, rng)
+    optical, optical_names = _optical(points, rng)
     move = _clip_tables(performer, session) | {
         "markerName": cell([*optical_names, *(label for label, _ in VIRTUAL_MARKERS)], shape=(1, N_OPTICAL + 20)),
         "markerLocation": np.concatenate([optical, virtual], axis=1),
@@ -109,10 +107,9 @@ def _clip_tables(performer: Performer, session: Session) -> dict[str, Any]:
     }
 
 
-def _optical(
-    markers_m: NDArray[np.float64], names: tuple[str, ...], rng: np.random.Generator
-) -> tuple[NDArray[np.float64], list[Any]]:
+def _optical(points: PosedPoints, rng: np.random.Generator) -> tuple[NDArray[np.float64], list[Any]]:
     """Return 67 optical markers (T, 67, 3) in mm, zeros where missing, and their labels, one of them a number."""
+    markers_m, names = points.markers_m, points.marker_names
     belly = markers_m[:, [names.index("LASI"), names.index("RASI")]].mean(axis=1, keepdims=True)
     located = to_movi_mm(np.concatenate([markers_m, belly], axis=1))
     n_runs = round(_MISSING_SHARE * located.shape[0] * N_OPTICAL / _MISSING_RUN)

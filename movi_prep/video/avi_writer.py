@@ -31,7 +31,7 @@ _HAS_INDEX, _IS_KEY_FRAME = 0x10, 0x10
 
 
 def write_avi(
-    path: Path, frames: Iterable[NDArray[np.uint8]], *, size_px: tuple[int, int], rate_hz: float, quality: int = 86
+    path: Path, frames: Iterable[NDArray[np.uint8]], *, size_px: tuple[int, int], rate_hz: float, quality: int = 82
 ) -> int:
     """Write BGR frames (height, width, 3) as an .avi, atomically; return how many there were.
 
@@ -79,8 +79,8 @@ def _headers(total: int, lengths: list[int], size_px: tuple[int, int], rate_hz: 
     largest = max(lengths, default=0)
     rate = round(1000.0 * rate_hz)
     main = struct.pack(
-        "<14I", round(1e6 / rate_hz), round(largest * rate_hz), 0, _HAS_INDEX, len(lengths), 0, 1, largest, width, height,
-        0, 0, 0, 0,
+        "<14I", round(1e6 / rate_hz), round(largest * rate_hz), 0, _HAS_INDEX, len(lengths), 0, 1, largest,
+        width, height, 0, 0, 0, 0,
     )  # fmt: skip
     stream = struct.pack(
         "<4s4sIHHIIIIIIIIHHHH", b"vids", b"MJPG", 0, 0, 0, 0, 1000, rate, 0, len(lengths), largest, 0xFFFFFFFF, 0, 0, 0,
