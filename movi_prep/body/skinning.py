@@ -93,6 +93,10 @@ class PosedPoints:
     vertices_m: NDArray[np.float64]
     joints_m: NDArray[np.float64]
 
+    def lowest_m(self) -> float:
+        """Return the smallest second coordinate: height above the floor, where the world is OpenSim ground."""
+        return float(min(part[..., 1].min(initial=np.inf) for part in (self.vertices_m, self.joints_m)))
+
 
 def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, device: str = "cpu") -> BodyPart:
     """Return the part of a body model that `vertices` need (None: all of them), on a torch device.

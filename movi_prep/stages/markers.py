@@ -52,6 +52,9 @@ _SAME_BETAS = 1e-6
 _RATE_TOLERANCE = 0.01
 """Relative: 120.00004578 Hz is four times 30 Hz, 119 Hz is too, 110 Hz is not."""
 
+_FLOOR_TOLERANCE_M = 0.1
+"""How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
+
 
 @dataclass(frozen=True)
 class StaticInputs:
@@ -109,10 +112,10 @@ def run_static(unit: Unit) -> StageReport:
 
     inputs, outputs = cast("StaticInputs", unit.inputs), cast("StaticOutputs", unit.outputs)
     settings = cast("StaticTrialSettings", unit.settings)
-    shape, findings = _subject_shape(inputs.motions)
+    motion, shape, findings = _subject_shape(inputs.motions)
     v3d, v3d_findings = _read_v3d(inputs.v3d, needed=settings.mass == "v3d")
     if inputs.body_model is None:
-        raise _missing_model(shape, inputs.motions[0])
+        raise _missing_model(shape, motion)
     model = read_body_model(inputs.body_model, sex=shape.sex)
     markers = read_marker_set(inputs.marker_set)
     markers.check_vertices(model.n_vertices, body_model=model.source)
@@ -125,7 +128,7 @@ def run_static(unit: Unit) -> StageReport:
         sex=shape.sex,
         mass_source=settings.mass,
     )
-    write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.motions[0], inputs.body_model, markers))
+    write_static_trial(outputs.trial, trial, provenance=_provenance(motion, inputs.body_model, markers))
     write_trc(outputs.trc, trial.markers)
     return StageReport(
         numbers={"height_m": trial.height_m, "mass_kg": trial.mass_kg, "sex": shape.sex},
@@ -232,8 +235,8 @@ def model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | Non
     return None
 
 
-def _subject_shape(motions: Sequence[Path]) -> tuple[SubjectShape, tuple[str, ...]]:
-    """Return the shape in a subject's first readable clip, and what the other clips say against it."""
+def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[str, ...]]:
+    """Return a subject's first readable clip, the shape in it, and what the other clips say against it."""
     shapes: dict[Path, SubjectShape] = {}
     errors: dict[Path, InputError] = {}
     for motion in motions:
@@ -252,7 +255,7 @@ def _subject_shape(motions: Sequence[Path]) -> tuple[SubjectShape, tuple[str, ..
                 f"{motion.name}: gender {other.sex} and betas up to {off:.3g} off those of {first.name} "
                 f"({shape.sex}), which shape the static trial"
             )
-    return shape, tuple(findings)
+    return first, shape, tuple(findings)
 
 
 def _missing_model(shape: SubjectShape, motion: Path) -> MissingError:
@@ -333,10 +336,26 @@ def _write_trajectories(
             "soft_tissue": settings.soft_tissue,
         },
     ) as writer:
+        lowest_m = np.inf
         for _, block in motion.blocks(settings.batch_samples, every=step):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
+            lowest_m = min(lowest_m, points.lowest_m())
             writer.append(place_markers(markers, points))
-    return StageReport(numbers={"n_rows": len(samples), "n_samples": motion.n_samples, "mocap_hz": motion.rate_hz})
+    return StageReport(
+        numbers={
+            "n_rows": len(samples),
+            "n_samples": motion.n_samples,
+            "mocap_hz": motion.rate_hz,
+            "lowest_point_m": lowest_m,
+        },
+        findings=_floor_findings(lowest_m),
+    )
+
+
+def _floor_findings(lowest_m: float) -> tuple[str, ...]:
+    if abs(lowest_m) <= _FLOOR_TOLERANCE_M:
+        return ()
+    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put",)
 
 
 def _provenance(motion: Path, body_model: Path | None, markers: MarkerSet) -> dict[str, str]:

@@ -213,6 +213,20 @@ def test_a_clip_of_another_fit_is_a_finding(
     assert [re.search("Subject_1_F_2.*up to 0.25 off", finding) is not None for finding in report.findings] == [True]
 
 
+def test_a_body_that_does_not_reach_the_floor_is_a_finding(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    motion = resting(mean_shape(build_motion(5)))
+    # Unposed, the ellipsoid lies on the floor with its joints in one level line.
+    heights = {0.0: (), 1.0: ("the body comes down to +1.000 m",), -0.5: ("the body comes down to -0.500 m",)}
+    for height_m, said in heights.items():
+        lifted = replace(motion, translation_m=motion.translation_m + np.array([0, 0, height_m]))
+        (unit,) = MARKERS.plan(build_download(old_release(lifted)), WorkFolder(tmp_path), Config(markers=settings))
+        findings = MARKERS.run(unit).findings
+        assert len(findings) == len(said)
+        assert all(finding.startswith(start) for finding, start in zip(findings, said, strict=True))
+
+
 def test_a_missing_body_model_is_named(
     build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
