@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -308,6 +310,43 @@ def test_trc_files_when_asked(
 ) -> None:
     make_markers(build_download(old_release(build_motion(5))), tmp_path, **settings, write_trc=True)
     assert (tmp_path / "work" / "markers" / "S001" / "C01.trc").is_file()
+
+
+PEAK_OF_ONE_CLIP = """
+import sys
+from pathlib import Path
+import movi_prep.body.marker_points, movi_prep.body.skinning
+from movi_prep.config.root import Config
+from movi_prep.records.download import Download
+from movi_prep.records.identity import ClipId
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.markers import MARKERS
+
+def memory_mb(field):
+    return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
+
+clip, model, work = map(Path, sys.argv[1:])
+download = Download(motions={ClipId(1, 1): clip}, body_models={"female": model})
+before = memory_mb("VmRSS")
+(unit,) = MARKERS.plan(download, WorkFolder(work), Config(markers={"rate": "mocap"}))
+MARKERS.run(unit)
+print(memory_mb("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is read from /proc")
+def test_memory_does_not_grow_with_the_clip(tmp_path: Path, models: dict[str, Path]) -> None:
+    # Held as a whole, the long clip would take 37 MB of poses and 102 MB of markers.
+    short = old_release(build_motion(300))
+    long = {name: np.resize(v, (30_000, v.shape[1])) if np.ndim(v) == 2 else v for name, v in short.items()}
+    peaks = []
+    for name, arrays in (("short", short), ("long", long)):
+        clip = write_npz(tmp_path / f"{name}.npz", arrays)
+        command = [sys.executable, "-c", PEAK_OF_ONE_CLIP, str(clip), str(models["smplh"]), str(tmp_path / name)]
+        peaks.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    assert peaks[1] < peaks[0] + 30
+    assert peaks[1] < 500
 
 
 # --- World A: a fake download with known truth ---------------------------------------------------------------------
