@@ -1,0 +1,134 @@
+"""The IK file keeps what the solution holds, says its units, and refuses strangers; so does `scale.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.ik_file import SCHEMA, read_ik_solution, write_ik_solution
+from movi_prep.formats.scale_file import read_scale_result, write_scale_result
+from movi_prep.records.ik_solution import IkSolution
+from movi_prep.records.scaling import ScaleResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def solution() -> IkSolution:
+    generator = np.random.default_rng(2)
+    n, c, m, b = 4, 3, 2, 2
+    return IkSolution(
+        solver="opensim",
+        times_s=np.arange(n) / 30.0,
+        sample_indices=4 * np.arange(n),
+        rate_hz=30.0,
+        coordinate_names=("hip", "knee", "tx"),
+        coordinate_is_rotation=np.array([True, True, False]),
+        coordinates=generator.normal(size=(n, c)),
+        coordinate_valid=generator.random((n, c)) > 0.5,
+        marker_names=("A", "B"),
+        marker_weights=np.array([20.0, 0.0]),
+        model_markers_m=generator.normal(size=(n, m, 3)),
+        observed_markers_m=np.full((n, m, 3), np.nan),
+        body_names=("femur_r", "tibia_r"),
+        body_rotations=generator.normal(size=(n, b, 3, 3)),
+        body_positions_m=generator.normal(size=(n, b, 3)),
+        joint_names=("hip_r", "knee_r"),
+        joint_centres_m=generator.normal(size=(n, b, 3)),
+        root_frame_rotations=generator.normal(size=(n, 3, 3)),
+        root_frame_positions_m=generator.normal(size=(n, 3)),
+        statuses=np.array([0, 1, 2, 4], dtype=np.int8),
+        objectives=generator.random(n),
+        iterations=np.full(n, -1, dtype=np.int32),
+        gradient_norms=np.full(n, np.nan),
+        constraint_errors=np.zeros(n),
+        posterior_std=None,
+        ranks=None,
+        free_coordinates=np.array([True, False, True]),
+    )
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_a_round_trip_keeps_everything(tmp_path: Path, solution: IkSolution, observed: bool) -> None:
+    if observed:
+        ranks = np.full(4, 3, dtype=np.int32)
+        solution = replace(solution, posterior_std=np.full((4, 3), 0.1), ranks=ranks)
+    write_ik_solution(tmp_path / "C01.h5", solution, provenance={"model": "x.osim"})
+    back = read_ik_solution(tmp_path / "C01.h5")
+    for item in fields(IkSolution):
+        before, after = getattr(solution, item.name), getattr(back, item.name)
+        if isinstance(before, np.ndarray) and before.dtype == np.float64:
+            np.testing.assert_allclose(after, before, rtol=1e-6, atol=1e-7, err_msg=item.name)
+        elif isinstance(before, np.ndarray):
+            np.testing.assert_array_equal(after, before, err_msg=item.name)
+        else:
+            assert after == before, item.name
+    np.testing.assert_array_equal(back.coordinates, solution.coordinates)
+
+
+def test_the_raw_file_explains_itself(tmp_path: Path, solution: IkSolution) -> None:
+    write_ik_solution(tmp_path / "C01.h5", solution, provenance={})
+    with h5py.File(tmp_path / "C01.h5") as file:
+        assert file.attrs["format"] == "movi-prep ik solution"
+        assert file.attrs["format_version"] == SCHEMA.version
+        assert json.loads(file["model_markers_m"].attrs["dims"]) == ["frame", "marker", 3]
+        assert file["model_markers_m"].attrs["unit"] == "m"
+        assert "y up" in file["body_positions_m"].attrs["frame"]
+
+
+def test_equal_solutions_make_equal_bytes(tmp_path: Path, solution: IkSolution) -> None:
+    for name in ("a.h5", "b.h5"):
+        write_ik_solution(tmp_path / name, solution, provenance={"model": "x"})
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_strangers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingError):
+        read_ik_solution(tmp_path / "no.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["format"] = "something else"
+    with pytest.raises(InputError, match="something else"):
+        read_ik_solution(tmp_path / "other.h5")
+
+
+RESULT = ScaleResult(
+    body_names=("femur_r", "femur_l"),
+    body_factors=np.array([[1.0, 1.1, 1.2], [0.9, 1.0, 1.1]]),
+    measurement_names=("thigh",),
+    measurement_factors=np.array([1.05]),
+    marker_names=("A", "B"),
+    marker_weights=np.array([20.0, 1.0]),
+    marker_errors_m=np.array([0.004, np.nan]),
+    landmark_rms_m=0.004,
+    landmark_max_m=0.004,
+    mass_kg=70.0,
+    height_m=float("nan"),
+    pelvis_middle_angle_rad=0.01,
+    findings=("one finding",),
+    passed=False,
+)
+
+
+def test_scale_results_come_back(tmp_path: Path) -> None:
+    write_scale_result(tmp_path / "scale.json", RESULT, provenance={"model": "x.osim"})
+    json.loads((tmp_path / "scale.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    back = read_scale_result(tmp_path / "scale.json")
+    for item in fields(ScaleResult):
+        np.testing.assert_array_equal(getattr(back, item.name), getattr(RESULT, item.name), err_msg=item.name)
+
+
+def test_other_json_is_no_scale_result(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"format": "else"}')
+    (tmp_path / "b.json").write_text("{")
+    for name in ("a.json", "b.json"):
+        with pytest.raises(InputError):
+            read_scale_result(tmp_path / name)
+    with pytest.raises(MissingError):
+        read_scale_result(tmp_path / "no.json")

@@ -1,0 +1,174 @@
+"""Set-ups: OpenSim's own example reads as it is meant, ours reads the same, and faults are named."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+import opensim_models
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+
+PACKAGED = Path(opensim_models.__file__).parent
+
+SCALE_YAML = """
+format: movi-prep scaling
+version: 1
+name: tiny
+static_time_range_s: [0.0, 0.5]
+measurements:
+  thigh:
+    marker_pairs: [[A, B], [C, D]]
+    bodies: [femur_r]
+    axes: [X, Z]
+manual_factors:
+  torso: [1.1, 1.2, 1.3]
+marker_weights: {A: 20, B: 0}
+post_scaling:
+  default_values: static pose
+  locked_coordinates: [hip]
+"""
+
+IK_YAML = """
+format: movi-prep inverse kinematics
+version: 1
+name: tiny
+accuracy: 0.001
+constraint_weight: .inf
+marker_weights: {A: 20, B: 0}
+coordinate_tasks:
+  hip: {weight: 5, value: 0.25}
+  knee: {weight: 2}
+"""
+
+IK_XML = """<?xml version="1.0"?>
+<OpenSimDocument Version="40000"><InverseKinematicsTool name="walk">
+  <model_file>sub/model.osim</model_file>
+  <constraint_weight>20</constraint_weight><accuracy>1e-4</accuracy>
+  <time_range> 0.4 Inf</time_range>
+  <IKTaskSet><objects>
+    <IKMarkerTask name="A"><apply>true</apply><weight>3</weight></IKMarkerTask>
+    <IKMarkerTask name="B"><apply>false</apply><weight>3</weight></IKMarkerTask>
+    <IKCoordinateTask name="hip"><apply>true</apply><weight>7</weight>
+      <value_type>from_file</value_type></IKCoordinateTask>
+  </objects></IKTaskSet>
+  <marker_file>walk.trc</marker_file><coordinate_file>Unassigned</coordinate_file>
+</InverseKinematicsTool></OpenSimDocument>
+"""
+
+
+def _file(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_our_scaling_file_reads_as_written(tmp_path: Path) -> None:
+    setup = read_scale_setup(_file(tmp_path, "s.yaml", SCALE_YAML))
+    assert setup.measurements[0].marker_pairs == (("A", "B"), ("C", "D"))
+    assert setup.measurements[0].body_axes == (("femur_r", "XZ"),)
+    assert setup.manual_factors == {"torso": (1.1, 1.2, 1.3)}
+    assert setup.marker_weights == {"A": 20.0, "B": 0.0}
+    assert setup.scaling_time_range_s == (0.0, 0.5)
+    assert setup.post_scaling.default_values == "static pose"
+    assert setup.post_scaling.locked_coordinates == ("hip",)
+
+
+def test_our_tracking_file_reads_as_written(tmp_path: Path) -> None:
+    setup = read_ik_setup(_file(tmp_path, "i.yaml", IK_YAML))
+    assert (setup.accuracy, setup.constraint_weight) == (0.001, math.inf)
+    assert [(task.name, task.weight, task.source, task.value) for task in setup.coordinate_tasks] == [
+        ("hip", 5.0, "manual", 0.25),
+        ("knee", 2.0, "default", 0.0),
+    ]
+
+
+def test_paths_count_from_the_document_and_tasks_switched_off_are_left_out(tmp_path: Path) -> None:
+    setup = read_ik_setup(_file(tmp_path, "i.xml", IK_XML))
+    assert setup.model_file == tmp_path / "sub" / "model.osim"
+    assert setup.marker_file == tmp_path / "walk.trc"
+    assert setup.coordinate_file is None
+    assert setup.marker_weights == {"A": 3.0}
+    assert setup.coordinate_tasks[0].source == "file"
+    assert setup.time_range_s == (0.4, math.inf)
+    assert setup.accuracy == 1e-4
+
+
+def test_couplers_are_enforced_whatever_a_document_states(tmp_path: Path) -> None:
+    # OpenSim's own tool does so too: see `read_ik_setup`.
+    assert read_ik_setup(_file(tmp_path, "i.xml", IK_XML)).constraint_weight == math.inf
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGED.glob("scaling_*.yaml")), ids=lambda path: path.stem)
+def test_packaged_scaling_tables_read(path: Path) -> None:
+    setup = read_scale_setup(path)
+    assert setup.measurements
+    assert max(setup.marker_weights.values()) >= 20.0
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGED.glob("ik_*.yaml")), ids=lambda path: path.stem)
+def test_packaged_tracking_tables_read(path: Path) -> None:
+    assert max(read_ik_setup(path).marker_weights.values()) >= 20.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("measurements:", "mesurements:", "did you mean 'measurements'"),
+        ("version: 1", "version: 2", "version: 1"),
+        ("movi-prep scaling", "movi-prep inverse kinematics", "movi-prep scaling"),
+        ("B: 0", "B: -1", "0 or more"),
+        ("[A, B]", "[A, B, C]", "pairs of two markers"),
+        ("[X, Z]", "[X, Q]", "axes of X, Y, Z"),
+        ("[1.1, 1.2, 1.3]", "[1.1]", "three factors"),
+        ("static pose", "whatever", "'static pose' or 'kept'"),
+        ("name: tiny", "name: [", "YAML"),
+    ],
+)
+def test_faults_of_our_files_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_scale_setup(_file(tmp_path, "s.yaml", SCALE_YAML.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("from_file", "nowhere", "value_type"),
+        ("<accuracy>1e-4", "<accuracy>tight", "1 numbers in <accuracy>"),
+        ("InverseKinematicsTool", "ScaleTool", "InverseKinematicsTool document"),
+        ("</OpenSimDocument>", "", "XML document"),
+    ],
+)
+def test_faults_of_xml_documents_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_ik_setup(_file(tmp_path, "i.xml", IK_XML.replace(old, new)))
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    for read in (read_scale_setup, read_ik_setup):
+        for name in ("no.xml", "no.yaml"):
+            with pytest.raises(MissingError, match=name):
+                read(tmp_path / name)
+
+
+@pytest.mark.reference
+def test_the_official_example_of_scaling_reads(shared: Path) -> None:
+    folder = shared / "reference" / "gait2354"
+    setup = read_scale_setup(folder / "subject01_Setup_Scale.xml")
+    assert (setup.mass_kg, setup.height_m) == (72.6, pytest.approx(1.8034))
+    assert setup.order == ("measurements", "manualScale")
+    assert setup.manual_factors["femur_r"] == (1.14724, 1.14724, 1.14724)
+    assert setup.scaling_time_range_s == (1.0, 2.0)
+    assert setup.marker_set_file == folder / "gait2354_Scale_MarkerSet.xml"
+    assert len(setup.marker_weights) == 39
+    assert setup.coordinate_tasks[-1].source == "manual"
+
+
+@pytest.mark.reference
+def test_the_official_example_of_tracking_reads(shared: Path) -> None:
+    setup = read_ik_setup(shared / "reference" / "gait2354" / "subject01_Setup_IK.xml")
+    assert setup.time_range_s == (0.4, 1.6)
+    assert setup.marker_weights["Top.Head"] == 0.1
+    assert len(setup.marker_weights) == 31
+    assert [task.weight for task in setup.coordinate_tasks] == [1000.0] * 4

@@ -1,0 +1,81 @@
+"""Storage tables: degrees are said in the header, and OpenSim reads what we write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.storage import StorageTable, read_storage, write_storage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = StorageTable(
+    name="Coordinates",
+    labels=("hip", "tx"),
+    times_s=np.array([0.0, 0.5, 1.0]),
+    values=np.array([[90.0, 0.1], [-45.0, 0.2], [1.0 / 3.0, 0.3]]),
+    in_degrees=True,
+)
+
+
+@pytest.mark.parametrize("in_degrees", [True, False])
+def test_a_round_trip_keeps_everything(tmp_path: Path, in_degrees: bool) -> None:
+    table = StorageTable(TABLE.name, TABLE.labels, TABLE.times_s, TABLE.values, in_degrees)
+    write_storage(tmp_path / "a.mot", table)
+    back = read_storage(tmp_path / "a.mot")
+    assert (back.name, back.labels, back.in_degrees) == (table.name, table.labels, in_degrees)
+    np.testing.assert_allclose(back.values, table.values, atol=1e-8)
+    np.testing.assert_allclose(back.times_s, table.times_s, atol=1e-8)
+
+
+def test_opensim_reads_degrees_as_degrees(tmp_path: Path) -> None:
+    import opensim
+
+    write_storage(tmp_path / "a.mot", TABLE)
+    storage = opensim.Storage(str(tmp_path / "a.mot"))
+    assert storage.isInDegrees()
+    assert storage.getSize() == 3
+    column = opensim.ArrayDouble()
+    storage.getDataColumn("hip", column)
+    np.testing.assert_allclose([column.get(row) for row in range(3)], TABLE.values[:, 0], atol=1e-7)
+
+
+def test_a_comment_about_degrees_is_not_believed(tmp_path: Path) -> None:
+    write_storage(tmp_path / "a.mot", TABLE)
+    comment = "If the header above contains a line with 'inDegrees', this indicates degrees (yes) or radians (no)."
+    text = (tmp_path / "a.mot").read_text().replace("Units are S.I.", f"{comment}\nUnits are S.I.")
+    (tmp_path / "a.mot").write_text(text)
+    assert read_storage(tmp_path / "a.mot").in_degrees
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nothing\n", "endheader"),
+        ("t\nendheader\n", "endheader"),
+        ("t\nendheader\ntime\ta\n0.0\n", "2 values in every row"),
+        ("t\nendheader\ntime\ta\n0.0\tx\n", "numbers"),
+    ],
+)
+def test_broken_files_say_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.mot").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_storage(tmp_path / "a.mot")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"no\.mot"):
+        read_storage(tmp_path / "no.mot")
+
+
+@pytest.mark.reference
+def test_published_results_of_opensim_are_read(shared: Path) -> None:
+    table = read_storage(shared / "reference" / "gait2354" / "expected" / "subject01_walk1_ik.mot")
+    assert table.in_degrees
+    assert table.values.shape == (73, 23)
+    assert table.labels[0] == "pelvis_tilt"
+    assert table.times_s[0] == pytest.approx(0.4)

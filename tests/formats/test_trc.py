@@ -1,0 +1,112 @@
+"""TRC: what is written is what OpenSim's own reader reads, and what our reader reads back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.trc import read_trc, write_trc
+from tests.builders.small_model import trajectories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from movi_prep.records.markers import MarkerTrajectories
+
+
+@pytest.fixture
+def markers() -> MarkerTrajectories:
+    positions = np.random.default_rng(1).uniform(-1.0, 1.0, (5, 3, 3))
+    positions[2, 1] = np.nan
+    return trajectories(positions, ("HEAD", "R.ASIS", "L.ASIS"))
+
+
+@pytest.mark.parametrize("unit", ["mm", "m"])
+def test_a_round_trip_keeps_positions_times_and_gaps(tmp_path: Path, markers: MarkerTrajectories, unit: str) -> None:
+    write_trc(tmp_path / "a.trc", markers, unit=unit)  # type: ignore[arg-type]
+    back = read_trc(tmp_path / "a.trc")
+    assert back.names == markers.names
+    assert back.rate_hz == markers.rate_hz
+    np.testing.assert_allclose(back.positions_m, markers.positions_m, atol=1e-9)
+    np.testing.assert_allclose(back.times_s, markers.times_s, atol=1e-9)
+
+
+def test_opensim_reads_the_same_numbers(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    import opensim
+
+    write_trc(tmp_path / "a.trc", markers)
+    table = opensim.TimeSeriesTableVec3(str(tmp_path / "a.trc"))
+    assert tuple(table.getColumnLabels()) == markers.names
+    assert table.getTableMetaDataString("Units") == "mm"
+    seen = [[[v.get(k) for k in range(3)] for v in _row(table, row)] for row in range(markers.n_rows)]
+    np.testing.assert_allclose(np.array(seen) / 1000.0, markers.positions_m, atol=1e-9)
+
+
+def _row(table: object, row: int) -> list[object]:
+    values = table.getRowAtIndex(row)  # type: ignore[attr-defined]
+    return [values[column] for column in range(values.size())]
+
+
+def test_the_unit_row_is_honoured(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    text = (tmp_path / "a.trc").read_text().replace("\tmm\t", "\tcm\t")
+    (tmp_path / "b.trc").write_text(text)
+    back = read_trc(tmp_path / "b.trc")
+    np.testing.assert_allclose(back.positions_m, 10.0 * markers.positions_m, atol=1e-8)
+
+
+def test_a_wrong_unit_is_named_with_the_right_one(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    text = (tmp_path / "a.trc").read_text().replace("\tmm\t", "\tm\t")
+    (tmp_path / "b.trc").write_text(text)
+    with pytest.raises(InputError, match=r"with Units m; .*probably mm"):
+        read_trc(tmp_path / "b.trc")
+
+
+def test_a_file_in_metres_that_says_millimetres_is_refused(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    write_trc(tmp_path / "a.trc", markers, unit="m")
+    text = (tmp_path / "a.trc").read_text().replace("\tm\t", "\tmm\t")
+    (tmp_path / "b.trc").write_text(text)
+    with pytest.raises(InputError, match=r"probably m\)"):
+        read_trc(tmp_path / "b.trc")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: "", "PathFileType"),
+        (lambda text: text.replace("PathFileType", "Nonsense", 1), "PathFileType"),
+        (lambda text: text.replace("\tmm\t", "\tfurlong\t"), "mm, cm or m"),
+        (lambda text: text.replace("30.0\t30.0", "fast\t30.0", 1), "DataRate"),
+        (lambda text: text + "6\t0.2" + "\t1.0" * 12 + "\n", "at most 11 columns"),
+        (lambda text: text + "6\t0.2\tx\n", "numbers"),
+        (lambda text: "\n".join(text.splitlines()[:6]), "0 rows"),
+    ],
+)
+def test_broken_files_say_what_is_wrong(
+    tmp_path: Path, markers: MarkerTrajectories, change: object, message: str
+) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    (tmp_path / "b.trc").write_text(change((tmp_path / "a.trc").read_text()))  # type: ignore[operator]
+    with pytest.raises(InputError, match=message):
+        read_trc(tmp_path / "b.trc")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"no\.trc"):
+        read_trc(tmp_path / "no.trc")
+
+
+def test_trailing_gaps_of_a_short_row_are_not_seen(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    whole = replace(markers, positions_m=np.nan_to_num(markers.positions_m, nan=0.5))
+    write_trc(tmp_path / "a.trc", whole)
+    lines = (tmp_path / "a.trc").read_text().splitlines()
+    lines[-1] = "\t".join(lines[-1].split("\t")[:8])
+    (tmp_path / "a.trc").write_text("\n".join(lines) + "\n")
+    back = read_trc(tmp_path / "a.trc")
+    assert np.isnan(back.positions_m[-1, 2]).all()
+    assert np.isfinite(back.positions_m[-1, :2]).all()
