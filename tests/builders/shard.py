@@ -1,0 +1,170 @@
+"""A native shard of a made-up subject: points in front of a distorting camera, each drawn as a disc of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from movi_prep.formats.described_hdf5 import STRING
+from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.formats.shard import PICTURES, open_shard_writer
+from movi_prep.formats.shard_schema import SHARD_SCHEMA, STATISTICS
+from movi_prep.geometry.projection import crop_intrinsics, project_points, world_to_camera
+from movi_prep.records.camera import Camera
+
+SIZE_PX = (400, 300)
+BOX_SIDE_PX = 160
+CLIPS = ((1, 6), (3, 4))
+"""Number and rows of each clip."""
+
+DISC_JOINT = 0
+"""The SMPL joint that is drawn, a red disc on grey."""
+
+
+def small_camera(name: str = "PG1") -> Camera:
+    """Return a camera three metres from the origin, looking along the world's x axis from one metre up."""
+    rotation = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+    return Camera(
+        name=name,
+        intrinsics_px=np.array([[420.0, 0.0, 201.0], [0.0, 418.0, 148.0], [0.0, 0.0, 1.0]]),
+        radial_distortion=np.array([-0.25, 0.1]),
+        world_to_camera_rotation=rotation,
+        world_to_camera_translation_m=-rotation @ np.array([-3.0, 0.0, 1.0]),
+        size_px=SIZE_PX,
+        source="test",
+    )
+
+
+def write_small_shard(
+    path: Path, *, subject: int = 1, camera: Camera | None = None, split: str = "train", scale: float = 1.0
+) -> dict[str, np.ndarray]:
+    """Write a shard of ten rows in two clips; return its fields.
+
+    Args:
+        path: the file.
+        subject: number of the subject.
+        camera: the camera, `small_camera()` if none is given.
+        split: part of the data.
+        scale: picture pixels per video pixel.
+    """
+    camera = camera or small_camera()
+    rng = np.random.default_rng(subject)
+    fields = _zeros(sum(n for _, n in CLIPS))
+    _fill_frames(fields)
+    _fill_labels(fields, camera, rng)
+    corner = _fill_crops(fields, camera, scale)
+    with open_shard_writer(path) as writer:
+        for row in range(len(corner)):
+            writer.append_picture(_picture(fields, camera, corner[row], scale, row))
+        writer.finish(
+            picture_of_row=np.arange(len(corner)),
+            fields=fields,
+            attributes=_attributes(subject, camera, split),
+            provenance={"made": "for a test"},
+        )
+    return fields
+
+
+def _zeros(n_rows: int) -> dict[str, Any]:
+    tables = read_label_tables()
+    axes = {"row": n_rows, "clip": len(CLIPS), "statistic": len(STATISTICS)}
+    names = {
+        "names/joints": tables.joints,
+        "names/markers": tables.markers,
+        "names/opensim_joints": tables.opensim_joints,
+        "names/coordinates": tables.coordinates,
+        "names/bodies": tables.bodies,
+        "names/statistics": STATISTICS,
+        "clips/motion": [f"motion {number}" for number, _ in CLIPS],
+    }
+    axes |= {"joint": len(tables.joints), "marker": len(tables.markers), "coordinate": len(tables.coordinates)}
+    axes |= {"opensim_joint": len(tables.opensim_joints), "body": len(tables.bodies)}
+    ours = {PICTURES, "crops/offset", "crops/length"}
+    wanted = [item for item in SHARD_SCHEMA.fields if not item.optional and item.name not in ours]
+    return {
+        item.name: names[item.name]
+        if item.dtype == STRING
+        else np.zeros([dim if isinstance(dim, int) else axes[dim] for dim in item.dims], dtype=item.dtype)
+        for item in wanted
+    }
+
+
+def _fill_frames(fields: dict[str, Any]) -> None:
+    counts = [n for _, n in CLIPS]
+    fields["frames/clip"] = np.repeat([number for number, _ in CLIPS], counts)
+    fields["frames/clip_frame"] = np.concatenate([np.arange(n) for n in counts])
+    fields["frames/video_frame"] = np.arange(sum(counts)) + 7
+    fields["frames/mocap_sample"] = 4 * fields["frames/clip_frame"]
+    fields["frames/used"] = fields["frames/clip_frame"] % 2 == 0
+    fields["clips/number"] = [number for number, _ in CLIPS]
+    fields["clips/n_rows"] = counts
+    fields["clips/first_row"] = np.cumsum(counts) - counts
+
+
+def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generator) -> None:
+    for kind in ("joints", "markers", "opensim_joints"):
+        shape = fields[f"labels/{kind}_world_m"].shape
+        world = rng.uniform([-0.2, -0.25, 0.75], [0.2, 0.25, 1.25], shape)
+        fields[f"labels/{kind}_world_m"] = world
+        fields[f"labels/{kind}_camera_m"] = world_to_camera(camera, world)
+        if kind != "opensim_joints":
+            fields[f"labels/{kind}_px"] = project_points(camera, world)
+            fields[f"labels/model_{kind}_world_m"] = world + 0.001
+            fields[f"labels/{kind}_valid"][:] = True
+            fields[f"labels/{kind}_in_image"][:] = True
+    n = len(fields["labels/pose_valid"])
+    rotations = Rotation.random(n, random_state=1).as_matrix()
+    for name in ("pelvis", "root"):
+        fields[f"labels/{name}_rotation_world"] = rotations
+    fields["labels/pelvis_rotation_camera"] = camera.world_to_camera_rotation @ rotations
+    fields["labels/root_position_world_m"] = fields["labels/joints_world_m"][:, 0]
+    fields["labels/coordinates_rad"] = rng.uniform(-0.5, 0.5, fields["labels/coordinates_rad"].shape)
+    fields["labels/coordinates_valid"][:] = True
+    fields["labels/pose_valid"][:] = True
+    fields["labels/pose_valid"][-1] = False
+    fields["subject/body_scales"] = rng.uniform(0.9, 1.1, fields["subject/body_scales"].shape)
+    fields["camera/intrinsics_px"] = camera.intrinsics_px
+    fields["camera/radial_distortion"] = camera.radial_distortion
+    fields["camera/world_to_camera_rotation"] = camera.world_to_camera_rotation
+    fields["camera/world_to_camera_translation_m"] = camera.world_to_camera_translation_m
+
+
+def _fill_crops(fields: dict[str, Any], camera: Camera, scale: float) -> np.ndarray:
+    """Centre a box on the drawn joint of each row; return the boxes' corners."""
+    centres = project_points(camera, np.asarray(fields["labels/joints_world_m"])[:, DISC_JOINT])
+    corner = np.round(centres).astype(np.int64) - BOX_SIDE_PX // 2 + np.array([9, -6])
+    n = len(corner)
+    boxes = np.concatenate([corner, np.full((n, 2), BOX_SIDE_PX)], axis=1)
+    fields["crops/box_px"] = fields["crops/source_px"] = boxes
+    fields["crops/size_px"] = np.full((n, 2), round(BOX_SIDE_PX * scale))
+    fields["crops/valid_px"] = np.concatenate([np.zeros((n, 2)), fields["crops/size_px"]], axis=1)
+    fields["crops/intrinsics_px"] = crop_intrinsics(camera.intrinsics_px, corner.astype(float), np.full(n, scale))
+    return corner
+
+
+def _picture(fields: dict[str, Any], camera: Camera, corner: np.ndarray, scale: float, row: int) -> np.ndarray:
+    centre = project_points(camera, np.asarray(fields["labels/joints_world_m"])[row, DISC_JOINT])
+    side = round(BOX_SIDE_PX * scale)
+    steps = (np.arange(side) + 0.5) / scale - 0.5
+    columns, rows = np.meshgrid(steps + corner[0], steps + corner[1])
+    inside = np.hypot(columns - centre[0], rows - centre[1]) < 5.0
+    image = np.full((side, side, 3), 120, dtype=np.uint8)
+    image[inside] = (0, 0, 255)
+    return np.asarray(cv2.imencode(".png", image)[1]).ravel()
+
+
+def _attributes(subject: int, camera: Camera, split: str) -> dict[str, Any]:
+    known = {
+        "subject": subject,
+        "camera": camera.name,
+        "split": split,
+        "image_width_px": camera.size_px[0],
+        "image_height_px": camera.size_px[1],
+        "frame_rate_hz": 30.0,
+        "image_format": "png",
+    }
+    return {name: known.get(name) for name in SHARD_SCHEMA.attributes}
