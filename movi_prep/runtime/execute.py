@@ -124,6 +124,13 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
         done = _run_aside(task, blank, identities, attempt=len(dead) + 1)
     except Exception as error:  # noqa: BLE001 - a failure of any kind is a row, never the end of a run
         done = replace(blank, reason=_one_line(error), traceback=traceback.format_exc())
+    aside, root = _attempt_folder(task, len(dead) + 1), str(task.work.root)
+    # A person knows the final names only.
+    done = replace(
+        done,
+        reason=_final_names(done.reason, aside, root),
+        findings=tuple(_final_names(text, aside, root) for text in done.findings),
+    )
     for folder in dead:
         shutil.rmtree(folder, ignore_errors=True)
     return done
@@ -131,7 +138,7 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
 
 def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, attempt: int) -> UnitRecord:
     unit, root = task.unit, task.work.root
-    aside = scratch_of(task) / f"{_prefix(task)}{attempt}"
+    aside = _attempt_folder(task, attempt)
     aside.mkdir(parents=True, exist_ok=True)
     try:
         stamps = _stamps(task)
@@ -204,6 +211,14 @@ def _publish(unit: Unit, private: Unit, root: Path, identities: FileIdentities) 
 def scratch_of(task: Task) -> Path:
     """Return the scratch folder of a unit's scope; each attempt has its own folder below it."""
     return task.work.root / SCRATCH / scope_of(task.unit.key)
+
+
+def _attempt_folder(task: Task, attempt: int) -> Path:
+    return scratch_of(task) / f"{_prefix(task)}{attempt}"
+
+
+def _final_names(text: str, aside: Path, root: str) -> str:
+    return text.replace(str(aside / ABSENT), root).replace(str(aside), root)
 
 
 def _prefix(task: Task) -> str:

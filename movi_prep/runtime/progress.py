@@ -24,42 +24,37 @@ _LINE_EVERY_S = 10.0
 
 
 class PlainProgress:
-    """A line when something failed, a line per stage now and then, and one when a stage is through."""
+    """A line when something failed, when a stage is through, and now and then on all that is under way."""
 
     def __init__(self, plan: Plan, stream: TextIO) -> None:
         """Count what is to be done."""
         self._stream = stream
         self._total = Counter(planned.unit.stage for planned in plan.to_run)
+        self._stages = [stage for stage in plan.stages if self._total[stage]]
         self._ended: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
-        self._begin_s: dict[str, float] = {}
-        self._said_s = time.monotonic()
+        self._begin_s = self._said_s = time.monotonic()
 
     def unit_ended(self, record: UnitRecord) -> None:
         """Count it, and say what a person should know at once."""
         stage = record.stage
-        self._begin_s.setdefault(stage, time.monotonic() - record.seconds)
         self._ended[stage] += 1
         if record.status == "failed":
             self._failed[stage] += 1
             self._say(f"{record.id} failed: {record.reason}")
         if self._ended[stage] == self._total[stage]:
-            self._say(self._line(stage))
+            failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
+            self._say(f"{stage} is through: {self._total[stage]} units{failed}")
 
     def tick(self) -> None:
-        """Say where each unfinished stage stands, now and then."""
+        """Say where all stages stand, now and then."""
         if time.monotonic() - self._said_s < _LINE_EVERY_S:
             return
-        for stage in self._begin_s:
-            if self._ended[stage] < self._total[stage]:
-                self._say(self._line(stage))
-
-    def _line(self, stage: str) -> str:
-        ended, total = self._ended[stage], self._total[stage]
-        rate_hz = ended / max(time.monotonic() - self._begin_s[stage], 1e-9)
-        left = f", {format_duration((total - ended) / rate_hz)} left" if ended < total else ""
-        failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
-        return f"{stage} {ended}/{total}{failed}, {format_rate(rate_hz)}{left}"
+        ended, total = self._ended.total(), self._total.total()
+        rate_hz = ended / (time.monotonic() - self._begin_s)
+        stages = ", ".join(f"{stage} {self._ended[stage]}/{self._total[stage]}" for stage in self._stages)
+        left = f", {format_rate(rate_hz)}, about {format_duration((total - ended) / rate_hz)} left" if ended else ""
+        self._say(f"{stages}{left}")
 
     def _say(self, text: str) -> None:
         self._said_s = time.monotonic()
