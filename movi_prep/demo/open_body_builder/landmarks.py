@@ -164,7 +164,7 @@ def rig_point_vertices(source: MakeHuman) -> dict[str, NDArray[np.int64]]:
 
 def _head(figure: Figure) -> dict[str, NDArray[np.float64]]:
     joint, top = figure.joint("head"), figure.rig_points_m["head_top"]
-    centre = np.array([0.0, joint[1] + 0.77 * (top[1] - joint[1]), joint[2] - 0.02])
+    centre = np.array([0.0, joint[1] + 0.75 * (top[1] - joint[1]), joint[2] - 0.035])
     return {
         "FHD": figure.skin(centre, (0.05, 0, 0.066)),
         "BHD": figure.skin(centre, (0.045, 0, -0.066)),
@@ -211,7 +211,7 @@ def _leg(figure: Figure) -> dict[str, NDArray[np.float64]]:
         "HEE": figure.skin([ankle[0] + 0.015, heel_height_m, ankle[2]], (0, 0, -1)),
         "MT1": figure.skin([big_toe[0], big_toe[1], ball[2]], (-1, 0.2, 0)),
         "MT5": figure.skin([small_toe[0], small_toe[1], ball[2] - 0.08 * foot_length_m], (1, 0.2, 0)),
-        "TOE": figure.skin([knuckle[0], toe_height_m, ball[2] + 0.38 * foot_length_m], (-1, 0.3, 0)),
+        "TOE": figure.skin([knuckle[0], toe_height_m, ball[2] + 0.43 * foot_length_m], (-1, 0.3, 0)),
     }
 
 

@@ -27,7 +27,9 @@ _N_BODY_JOINTS = 22
 # Weight of the condition that a row of the joint regressor sums to one.
 _SUM_WEIGHT = 10.0
 # MakeHuman's women are slighter than real ones: the mean of the weight slider by femininity 0, 1.
-_MEAN_WEIGHT = (0.36, 0.62)
+_MEAN_WEIGHT = (0.38, 0.62)
+# Its sexes lie further apart than those of a mixed crowd of volunteers.
+_FEMININITY = {"male": 0.12, "female": 1.0}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def _draw_phenotype(sex: str, rng: np.random.Generator) -> Phenotype:
     def slider(mean: float, deviation: float) -> float:
         return float(np.clip(rng.normal(mean, deviation), 0, 1))
 
-    femininity = {"male": 0.0, "female": 1.0}.get(sex, float(rng.uniform()))
+    femininity = _FEMININITY.get(sex, float(rng.uniform()))
     african, asian, caucasian = (float(share) for share in rng.dirichlet([1, 1, 1]))
     return Phenotype(
         femininity=femininity,

@@ -88,7 +88,6 @@ _MIXTURES: dict[str, dict[str, float]] = {
     "spine2": {"spine02": 0.3, "spine01": 0.7},
     "spine3": {"spine01": 1.0},
     "neck": {"neck01": 0.6, "neck02": 0.4},
-    "head": {"neck03": 0.35, "head": 0.65},
     "collar": {"clavicle": 0.35, "shoulder01": 0.65},
     "foot": {f"toe{toe}-1": 0.2 for toe in (1, 2, 3, 4, 5)},
 }
@@ -101,11 +100,13 @@ _LEANINGS: dict[str, tuple[tuple[float, tuple[float, float, float]], ...]] = {
     "spine2": ((0.26, (0, 0, 1)),),
     "spine3": ((0.45, (0, 0, 1)),),
     "neck": ((0.2, (0, 0, 1)),),
-    "head": ((0.6, (0, 0, 1)),),
+    "head": ((0.17, (0, 0, 1)), (-0.19, (0, 1, 0))),
     "hip": ((-0.6, (1, 0, 0)), (0.30, (0, 0, 1))),
-    "knee": ((0.15, (1, 0, 0)),),
+    # Leaning to and fro keeps the place, and lets the skin around it have a say in every person.
+    "knee": ((0.4, (1, 0, 0)), (0.22, (-1, 0, 0)), (0.2, (0, 0, 1)), (0.2, (0, 0, -1))),
+    "elbow": ((0.25, (0, 0, 1)), (0.22, (0, 0, -1))),
     "foot": ((0.45, (0, -1, 0)),),
-    "ankle": ((0.35, (-1, 0, 0)),),
+    "ankle": ((0.35, (-1, 0, 0)), (0.12, (0, 0, 1))),
 }
 
 

@@ -24,13 +24,13 @@ PELVIS_HEIGHT_M = -0.22
 # Stretch (across, up, forward) in the T-pose of what each joint carries, both sides alike. Found by comparing the
 # marker distances of the mean shape with those of a mean person.
 _STRETCH: dict[str, tuple[float, float, float]] = {
-    "pelvis": (1.0, 0.96, 1.26),
-    "spine1": (1.0, 1.06, 1.17),
+    "pelvis": (1.0, 0.96, 1.31),
+    "spine1": (1.0, 1.06, 1.2),
     "spine2": (1.0, 1.05, 1.16),
     "spine3": (0.98, 1.21, 1.22),
     "collar": (1.0, 1.4, 1.15),
     "neck": (1.0, 1.0, 1.2),
-    "head": (1.12, 1.25, 1.16),
+    "head": (1.06, 1.16, 1.14),
     "shoulder": (1.09, 1.2, 1.1),
     "elbow": (1.07, 1.2, 1.15),
     "wrist": (1.04, 1.04, 1.06),
