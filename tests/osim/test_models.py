@@ -1,0 +1,78 @@
+"""Models: what cannot be loaded is refused by name, what is written can be read, and nothing is left lying about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.osim.models import (
+    add_marker_set,
+    array,
+    body_names,
+    coordinate_names,
+    marker_names,
+    middle_angle_rad,
+    read_model,
+    root_joint,
+    write_model,
+)
+from tests.builders.small_model import MARKERS, SEGMENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import opensim
+
+
+def test_a_model_comes_back_from_its_file(tmp_path: Path, model: opensim.Model) -> None:
+    write_model(tmp_path / "small.osim", model)
+    back = read_model(tmp_path / "small.osim")
+    assert body_names(back) == SEGMENTS
+    assert marker_names(back) == MARKERS
+    assert coordinate_names(back) == coordinate_names(model)
+    assert [path.name for path in tmp_path.iterdir()] == ["small.osim"]
+
+
+def test_nothing_is_written_into_the_current_folder(
+    tmp_path: Path, model: opensim.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    write_model(tmp_path / "small.osim", model)
+    monkeypatch.chdir(tmp_path / "here")
+    read_model(tmp_path / "small.osim")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "broken.osim").write_text("<OpenSimDocument Version='40000'><Model><")
+    with pytest.raises(InputError, match=r"broken\.osim.*a model that OpenSim can load"):
+        read_model(tmp_path / "broken.osim")
+    (tmp_path / "empty.osim").write_text("<OpenSimDocument Version='40000'><Model name='x'/></OpenSimDocument>")
+    with pytest.raises(InputError, match="joints and coordinates"):
+        read_model(tmp_path / "empty.osim")
+    with pytest.raises(MissingError, match=r"no\.osim"):
+        read_model(tmp_path / "no.osim")
+
+
+def test_a_marker_set_on_unknown_bodies_is_refused(tmp_path: Path, model: opensim.Model) -> None:
+    with pytest.raises(MissingError):
+        add_marker_set(model, tmp_path / "no.xml")
+    (tmp_path / "set.xml").write_text("<OpenSimDocument Version='40000'><Mark")
+    with pytest.raises(InputError, match=r"set\.xml"):
+        add_marker_set(model, tmp_path / "set.xml")
+
+
+def test_the_root_is_the_joint_to_ground_and_its_middle_angle_is_the_second(model: opensim.Model) -> None:
+    joint = root_joint(model)
+    assert joint.getName() == "ground_pelvis"
+    state = model.initSystem()
+    joint.get_coordinates(1).setValue(state, 0.4)
+    assert middle_angle_rad(model, state) == pytest.approx(0.4)
+
+
+def test_vectors_convert(model: opensim.Model) -> None:
+    location = model.getMarkerSet().get("thigh_r_b").get_location()
+    np.testing.assert_array_equal(array(location), [0.0, -0.2, 0.1])
