@@ -21,7 +21,7 @@ class ConvergedSettings(Settings):
     step_tolerance: float = Field(default=1e-6, gt=0, le=1e-2)
     """A frame has converged when no unknown moves by more than this any further, rad or m."""
 
-    iteration_limit: int = Field(default=30, ge=1, le=1000)
+    iteration_limit: int = Field(default=60, ge=1, le=1000)
     """Newton iterations per frame; a frame that needs more is tried again from its neighbours."""
 
     marker_noise_m: float = Field(default=0.005, gt=0, le=0.1)

@@ -49,8 +49,9 @@ _Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
 _ABOUT_X, _ABOUT_Y, _ABOUT_Z, _ALONG, _LINE = 0, 1, 2, 4, 0
 # How a frame ended.
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = 0, 1, 2, 3
-# A Newton pivot below this share of its Gauss-Newton diagonal counts as not positive.
-_SMALLEST_NEWTON_PIVOT = 1e-5
+# Pivots below these shares of the Gauss-Newton diagonal count as not positive; one of Newton's matrix must also keep
+# this share of the prior's own curvature, which bounds the pivots of a positive matrix from below.
+_SMALLEST_NEWTON_PIVOT, _SMALLEST_PRIOR_SHARE = 1e-9, 0.1
 _SMALLEST_PIVOT = 1e-14
 _LARGEST_DAMPING = 1e8
 # A pivot of the observability matrix below this multiple of its weak prior is a direction no marker sees.
@@ -523,13 +524,15 @@ def _fix_bound(order, system):
 
 
 @_inner
-def _eliminate_block(elimination, system, block, diagonal, smallest):
+def _eliminate_block(elimination, system, block, diagonal, stiffness, smallest, share_of_prior):
     """Eliminate the columns of one block among themselves; false where a pivot is not positive."""
     n, factor, y = elimination.order.shape[0], system.factor, system.solved
     first, end = elimination.first_column[block], elimination.first_column[block + 1]
     for j in range(first, end):
         pivot = factor[j * n + j]
-        if not pivot > smallest * diagonal[j * n + j] and system.side[elimination.order[j]] == 0:
+        u = elimination.order[j]
+        least = smallest * diagonal[j * n + j] + share_of_prior * stiffness[u]
+        if not pivot > least and system.side[u] == 0:
             return False
         inverse = 1.0 / pivot
         for i in range(j + 1, end):
@@ -592,13 +595,15 @@ def _substitute_back(elimination, system):
 
 
 @_compiled
-def solve_free(elimination, model, system, slot, second, damping):
+def solve_free(elimination, model, system, stiffness, slot, second, damping):
     """Solve (H + damping) step = -g over the free unknowns by sparse LDL'; false where H is not positive."""
     _load_factor(elimination.order, model, system, slot, second, damping)
     _fix_bound(elimination.order, system)
     smallest = _SMALLEST_NEWTON_PIVOT if second else _SMALLEST_PIVOT
+    share = _SMALLEST_PRIOR_SHARE if second else 0.0
+    diagonal = model.gauss_newton[slot]
     for block in range(elimination.first_column.shape[0] - 1):
-        if not _eliminate_block(elimination, system, block, model.gauss_newton[slot], smallest):
+        if not _eliminate_block(elimination, system, block, diagonal, stiffness, smallest, share):
             return False
         _update_below(elimination, system.factor, system.solved, block)
     _substitute_back(elimination, system)
@@ -668,7 +673,7 @@ def _release_wrong(elimination, model, system, slot, second, damping):
 
 
 @_inner
-def _solve_box(plan, model, system, x, slot, second, damping):
+def _solve_box(plan, model, system, stiffness, x, slot, second, damping):
     """Minimise the quadratic model inside the bounds (primal active set, Nocedal & Wright 2006, 16.5).
 
     Returns false where the matrix is not positive. The exact solution matters: with dozens of unknowns on a
@@ -676,7 +681,7 @@ def _solve_box(plan, model, system, x, slot, second, damping):
     """
     _guess_sides(plan, system, x, model.gradient[slot], second)
     for number in range(_BOX_PASSES):
-        if not solve_free(plan.elimination, model, system, slot, second, damping):
+        if not solve_free(plan.elimination, model, system, stiffness, slot, second, damping):
             return False
         if _bind_violators(plan, system, x) > 0:
             continue
@@ -722,13 +727,13 @@ def solve_frame(plan, work, tasks, rules):
                 slot, value, second, before = tried_slot, tried, tried_second, largest
                 damping = 0.1 * damping if damping > 1e-8 else 0.0
             else:
-                damping, before = max(10.0 * damping, 1e-3), np.inf
+                damping, before = max(10.0 * damping, 1e-4), np.inf
         iteration, tried_slot = iteration + 1, -1
         if damping > _LARGEST_DAMPING:
             ended = STALLED
             break
         newton = second and refused < 2 and not fallback
-        if not _solve_box(plan, work.model, work.system, work.x[slot], slot, newton, damping):
+        if not _solve_box(plan, work.model, work.system, work.scene.stiffness, work.x[slot], slot, newton, damping):
             # Newton's matrix is indefinite: the Gauss-Newton matrix of the same point is at hand. If that is
             # not positive either, only damping helps.
             if newton:
@@ -905,6 +910,18 @@ def _projected_gradient(plan, x, g):
 
 
 @_inner
+def _write_markers(markers, pose, centroid, out):
+    """Model markers in ground at the pose evaluated last."""
+    for node in range(markers.first.shape[0] - 1):
+        r, o = pose.rotation[node], pose.position[node]
+        for marker in range(markers.first[node], markers.first[node + 1]):
+            c = markers.position[marker]
+            for k in range(3):
+                turned = r[3 * k] * c[0] + r[3 * k + 1] * c[1] + r[3 * k + 2] * c[2]
+                out[marker, k] = centroid[k] + o[k] + turned
+
+
+@_inner
 def _observe(plan, work, weak, std):
     """Write the square root of the diagonal of the markers' inverse matrix; return their rank, -1 on failure.
 
@@ -914,7 +931,7 @@ def _observe(plan, work, weak, std):
     for u in range(weak.shape[0]):
         model.gauss_newton[0, plan.pattern.diagonal[u]] += weak[u] - work.scene.stiffness[u]
         system.side[u], system.step[u] = 0, 0.0
-    if not solve_free(elimination, model, system, 0, False, 0.0):
+    if not solve_free(elimination, model, system, weak, 0, False, 0.0):
         return -1
     n, rank, inverse = weak.shape[0], 0, model.second_order[0]
     _invert_diagonal(elimination, system.factor, inverse)
@@ -934,10 +951,11 @@ def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
         temporal: (n, x) anchors and (n, x) weights of the temporal term.
         unknowns: (n, x) the solution; frames that are not finite are skipped.
         weak: (x,) weak prior for the rank, or length 0 to leave rank and deviations out.
-        out: (n,) marker objective, (n,) gradient norm, (n,) rank, (n, x) root of the inverse's diagonal; written.
+        out: (n,) marker objective, (n,) gradient norm, (n,) rank, (n, x) root of the inverse's diagonal,
+            (n, m, 3) model markers in ground; written.
     """
     positions, weights, solvable = data
-    objective, gradient, rank, std = out
+    objective, gradient, rank, std, markers = out
     for k in range(9):  # the model's own angles: nothing of the solver's chart is left
         work.pose.base[k] = plan.motion.rotation[plan.motion.free_node, k]
     for frame in range(unknowns.shape[0]):
@@ -949,5 +967,6 @@ def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
             work.x[0, u] = unknowns[frame, u]
         _, objective[frame] = evaluate(plan, work, tasks, 0, False)
         gradient[frame] = _projected_gradient(plan, work.x[0], work.model.gradient[0])
+        _write_markers(plan.markers, work.pose, work.scene.centroid, markers[frame])
         if weak.shape[0] > 0:
             rank[frame] = _observe(plan, work, weak, std[frame])

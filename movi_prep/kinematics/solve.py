@@ -21,7 +21,10 @@ from movi_prep.kinematics.plan import Problem, plan_problem
 from movi_prep.kinematics.start import find_start
 from movi_prep.kinematics.tracks import (
     CONVERGED,
+    RETRIED,
     Prior,
+    Pulls,
+    Start,
     Track,
     Tracker,
     is_root,
@@ -129,11 +132,14 @@ def solve_inverse_kinematics(
     problem = plan_problem(tree, [tree.marker(name) for name in tracked])
     clip = _clip(problem, marker_names, positions_m, weights, tasks)
     tracker = Tracker.prepare(importlib.import_module(_ENGINES[settings.engine]), problem, clip)
-    prior = unit_prior(problem, settings).scaled(settings.prior_strength)
-    track, retried, backward = _solve_tracks(tracker, settings, prior)
+    if not clip.solvable.any():
+        return _compose(
+            tracker, settings, Track.empty(clip.n_frames, problem.plan.n_unknowns), _Proof.empty(clip, problem)
+        )
+    pulls, starts = _prepare(tracker, settings)
+    track = _solve_tracks(tracker, settings, pulls, starts)
     track = replace(track, unknowns=model_angles(problem, track.unknowns, track.bases))
-    proof = _certify(tracker, settings, prior, track, backward)
-    return _compose(tracker, settings, track, retried, proof)
+    return _compose(tracker, settings, track, _certify(tracker, pulls, track, _weak_prior(problem, settings)))
 
 
 def unit_prior(problem: Problem, settings: ConvergedSettings) -> Prior:
@@ -232,23 +238,44 @@ def _clip(
     )
 
 
-def _solve_tracks(
-    tracker: Tracker, settings: ConvergedSettings, prior: Prior
-) -> tuple[Track, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the joined track, the frames that were tried again, and those taken from the backward track."""
-    n_frames = tracker.clip.n_frames
-    stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
+def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict[int, Start]]:
+    """Return prior and temporal term as this clip needs them, and the start of every stretch."""
     unit = unit_prior(tracker.problem, settings)
-    starts = {s.start: find_start(tracker, s.start, unit, prior) for s in stretches}
-    pulls = tracker.pulls(settings, prior)
+    prior = unit.scaled(settings.prior_strength)
+    stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
+    starts = {stretch.start: find_start(tracker, stretch.start, unit, prior) for stretch in stretches}
+    first = stretches[0].start
+    openness = _openness(tracker, settings, unit, first, starts[first])
+    return tracker.pulls(settings, Prior(prior.centre, prior.weight * openness), openness), starts
+
+
+def _openness(
+    tracker: Tracker, settings: ConvergedSettings, unit: Prior, frame: int, start: Start
+) -> NDArray[np.float64]:
+    """(x,) between 0 and 1: how far the markers of one frame leave each unknown open, var / (var + unit variance).
+
+    Prior and temporal term act in this proportion: fully where nothing is seen, hardly where markers determine.
+    """
+    single = Tracker.prepare(tracker.engine, tracker.problem, tracker.clip.frames([frame]))
+    track = Track.empty(1, tracker.problem.plan.n_unknowns)
+    track.unknowns[0] = model_angles(tracker.problem, start.unknowns[None], start.base[None])[0]
+    pulls = single.pulls(settings, unit, np.zeros_like(unit.weight))
+    proof = _certify(single, pulls, track, _weak_prior(tracker.problem, settings, always=True))
+    information = 1.0 / np.maximum(proof.deviation[0], 1e-300) ** 2
+    return np.asarray(unit.weight / (unit.weight + information))
+
+
+def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, starts: dict[int, Start]) -> Track:
+    """Return the best path through the clip; frames that did not converge on it are tried again."""
     track = track_forward(tracker, pulls, starts)
-    backward = np.zeros(n_frames, dtype=bool)
     if settings.tracks == "both":
-        ends = {s.stop - 1: (s.start, find_start(tracker, s.stop - 1, unit, prior)) for s in stretches}
+        unit = unit_prior(tracker.problem, settings)
+        stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
+        ends = {s.stop - 1: (s.start, find_start(tracker, s.stop - 1, unit, pulls.prior)) for s in stretches}
         other = track_backward(tracker, pulls, track, ends)
         switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
-        track, backward = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
-    return (*_retry(tracker, settings, prior, track), backward)
+        track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
+    return _retry(tracker, settings, pulls.prior, track)
 
 
 def _stretches(solvable: NDArray[np.bool_], longest_gap: int) -> list[range]:
@@ -269,16 +296,13 @@ def _runs(flags: NDArray[np.bool_]) -> list[range]:
     return [range(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _retry(
-    tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: Track
-) -> tuple[Track, NDArray[np.bool_]]:
+def _retry(tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: Track) -> Track:
     """Solve frames that did not converge again, alone and longer, from their neighbours and from themselves."""
-    retried = np.zeros(tracker.clip.n_frames, dtype=bool)
     solved = replace(track, **{name: getattr(track, name).copy() for name in track.__dataclass_fields__})
-    for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)):
+    for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)).tolist():
         around = [k for k in (frame, frame - 1, frame + 1) if 0 <= k < len(track.ends) and tracker.clip.solvable[k]]
         tries = [
-            tracker.solve_one(int(frame), solved.start(int(k)), prior, newton=newton, tolerance=settings.step_tolerance)
+            tracker.solve_one(frame, solved.start(k), prior, newton=newton, tolerance=settings.step_tolerance)
             for k in around
             for newton in (True, False)
         ]
@@ -286,52 +310,54 @@ def _retry(
         for whole, single in zip(solved.arrays, best.arrays, strict=True):
             whole[frame] = single[0]
         solved.iterations[frame] += track.iterations[frame]
-        retried[frame] = True
-    return solved, retried
+        solved.anchors[frame] = RETRIED
+    return solved
 
 
 @dataclass(frozen=True, eq=False)
 class _Proof:
-    """(n,) marker objectives, gradient norms and ranks, and (n, x) posterior deviations."""
+    """What `certify` finds.
+
+    Attributes:
+        objective: (n,) half the weighted mean squared marker error, m^2.
+        gradient: (n,) largest entry of the gradient that no bound holds.
+        rank: (n,) directions that the markers determine, -1 where not found.
+        deviation: (n, x) root of the diagonal of the markers' inverse matrix.
+        markers: (n, m, 3) model markers in ground, metres.
+    """
 
     objective: NDArray[np.float64]
     gradient: NDArray[np.float64]
     rank: NDArray[np.int64]
     deviation: NDArray[np.float64]
+    markers: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, clip: Clip, problem: Problem) -> _Proof:
+        """Return the proof of nothing, to be written."""
+        nan, n_unknowns = np.full(clip.n_frames, np.nan), problem.plan.n_unknowns
+        deviation = np.full((clip.n_frames, n_unknowns), np.inf)
+        return cls(nan, nan.copy(), np.full(clip.n_frames, -1), deviation, np.full(clip.positions_m.shape, np.nan))
 
 
-def _certify(
-    tracker: Tracker,
-    settings: ConvergedSettings,
-    prior: Prior,
-    track: Track,
-    backward: NDArray[np.bool_],
-) -> _Proof:
-    """Evaluate the joined solution afresh; deviations are those of the markers alone."""
-    n_frames, n_unknowns = track.unknowns.shape
+def _certify(tracker: Tracker, pulls: Pulls, track: Track, weak: NDArray[np.float64]) -> _Proof:
+    """Evaluate the joined solution afresh, in the model's own angles."""
     pulled = track.anchors >= 0
-    # A frame from the backward track was pulled to that track's next frame, which the path may have left.
-    anchors = track.unknowns[np.where(pulled, track.anchors, 0)]
-    same = np.concatenate([[True], backward[1:] == backward[:-1]])
-    kept = pulled & np.where(backward, np.concatenate([same[1:], [True]]), same)
-    weight = np.where(is_root(tracker.problem), 0.0, settings.temporal_weight)
-    temporal = (np.ascontiguousarray(anchors), kept[:, None] * weight)
-    proof = _Proof(
-        objective=np.full(n_frames, np.nan),
-        gradient=np.full(n_frames, np.nan),
-        rank=np.full(n_frames, -1),
-        deviation=np.full((n_frames, n_unknowns), np.inf),
-    )
-    weak = _weak_prior(tracker.problem, settings) if settings.observability else np.zeros(0)
-    pulls = (prior.centre, prior.weight)
-    out = (proof.objective, proof.gradient, proof.rank, proof.deviation)
+    anchors = np.ascontiguousarray(track.unknowns[np.where(pulled, track.anchors, 0)])
+    proof = _Proof.empty(tracker.clip, tracker.problem)
     tracker.engine.certify(
-        tracker.problem.plan, tracker.work, tracker.tasks, tracker.data, pulls, temporal, track.unknowns, weak, out
+        *(tracker.problem.plan, tracker.work, tracker.tasks, tracker.data),
+        *((pulls.prior.centre, pulls.prior.weight), (anchors, pulled[:, None] * pulls.temporal)),
+        *(track.unknowns, weak),
+        (proof.objective, proof.gradient, proof.rank, proof.deviation, proof.markers),
     )
     return proof
 
 
-def _weak_prior(problem: Problem, settings: ConvergedSettings) -> NDArray[np.float64]:
+def _weak_prior(problem: Problem, settings: ConvergedSettings, *, always: bool = False) -> NDArray[np.float64]:
+    """(x,) weights that keep the observability matrix invertible; empty where observability is not asked for."""
+    if not (settings.observability or always):
+        return np.zeros(0)
     unit = unit_prior(problem, settings).weight
     root = settings.marker_noise_m**2 / len(problem.markers)
     return np.where(unit > 0.0, unit, root) * _WEAK_STRENGTH
@@ -341,7 +367,6 @@ def _compose(
     tracker: Tracker,
     settings: ConvergedSettings,
     track: Track,
-    retried: NDArray[np.bool_],
     proof: _Proof,
 ) -> ConvergedSolution:
     """Expand the unknowns to all coordinates and judge every frame."""
@@ -349,13 +374,11 @@ def _compose(
     tree, solved = problem.tree, clip.solvable
     names = [tree.marker_names[marker] for marker in problem.markers]
     coordinates = np.full((clip.n_frames, tree.n_coordinates), np.nan)
-    model_m = np.full(clip.positions_m.shape, np.nan)
     if solved.any():
         coordinates[solved] = _expand(problem, clip, choose_branches(problem, track.unknowns[solved]))
-        model_m[solved] = tree.marker_positions(coordinates[solved])[:, problem.markers]
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
-    judge_solution(statuses, reasons, track.ends, retried, settings.iteration_limit)
-    judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, model_m), settings)
+    judge_solution(statuses, reasons, track.ends, track.anchors == RETRIED, settings.iteration_limit)
+    judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
     return ConvergedSolution(
         coordinate_names=tree.coordinate_names,

@@ -8,7 +8,7 @@ every change of basin. A backward track that meets the forward one ends there: f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 # How solve_frame ends, in both engines.
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = range(4)
+# In the place of an anchor: the frame was solved again on its own.
+RETRIED = -2
 # Steps by which two tracks count as one, in step tolerances.
 _MEETING_STEPS = 100.0
 # A forward track that leaves its extrapolation by this much may have changed its basin (rad or m).
 _JUMP = 0.1
 # Iterations of a frame that is solved on its own.
 _PATIENCE = 300
-# What a frame that did not converge costs the path, m^2: more than any change of basin can gain.
-_UNCONVERGED_COST = 1.0
 
 
 class Start(NamedTuple):
@@ -63,7 +63,7 @@ class Track:
         bases: (n, 9) float64, rotations row by row, from which the free root's angles count.
         ends: (n,) int64, how each frame ended.
         iterations: (n,) int64.
-        anchors: (n,) int64, the frame that the temporal term pulled to, -1 for none.
+        anchors: (n,) int64, the frame that the temporal term pulled to, -1 for none, -2 for a frame tried again.
         values: (n,) float64, objective with all its terms, m^2.
     """
 
@@ -124,11 +124,11 @@ class Tracker:
         )
         return int(reached)
 
-    def pulls(self, settings: ConvergedSettings, prior: Prior) -> Pulls:
-        """Return prior, temporal term and rules for a whole clip."""
+    def pulls(self, settings: ConvergedSettings, prior: Prior, openness: NDArray[np.float64]) -> Pulls:
+        """Return prior, temporal term (in proportion to (x,) openness) and rules for a whole clip."""
         limit, meeting = settings.iteration_limit, _MEETING_STEPS * settings.step_tolerance
         rules = self.engine.Rules(settings.step_tolerance, limit, True, 0.0, meeting)
-        temporal = np.where(is_root(self.problem), 0.0, settings.temporal_weight)
+        temporal = np.where(is_root(self.problem), 0.0, settings.temporal_weight * openness)
         return Pulls(prior, temporal, rules)
 
     def solve_one(self, frame: int, start: Start, prior: Prior, *, newton: bool, tolerance: float) -> Track:
@@ -197,10 +197,8 @@ def _jumps(problem: Problem, track: Track) -> NDArray[np.int64]:
     return np.flatnonzero(bend > _JUMP) + 2
 
 
-def join_tracks(
-    forward: Track, backward: Track, stretches: list[range], switching: NDArray[np.float64]
-) -> tuple[Track, NDArray[np.bool_]]:
-    """Return the best path through two tracks, and (n,) bool where it takes the backward one.
+def join_tracks(forward: Track, backward: Track, stretches: list[range], switching: NDArray[np.float64]) -> Track:
+    """Return the best path through two tracks; a frame that stopped early counts with what it reached.
 
     Args:
         forward, backward: two tracks; `backward` may be empty in places.
@@ -211,15 +209,16 @@ def join_tracks(
     missing = backward.ends == UNSOLVED
     unknowns = np.stack([forward.unknowns, np.where(missing[:, None], forward.unknowns, backward.unknowns)])
     values = np.stack([forward.values, np.where(missing, forward.values, backward.values)])
-    ends = np.stack([forward.ends, np.where(missing, forward.ends, backward.ends)])
-    costs = values + _UNCONVERGED_COST * (ends != CONVERGED)
     for stretch in stretches:
         if not missing[stretch.start : stretch.stop].all():
             rows = slice(stretch.start, stretch.stop)
-            taken[rows] = _best_path(costs[:, rows], unknowns[:, rows], switching)
+            taken[rows] = _best_path(values[:, rows], unknowns[:, rows], switching)
     taken &= ~missing
     chosen = [np.where(_like(taken, two), two, one) for one, two in zip(forward.arrays, backward.arrays, strict=True)]
-    return Track(*chosen), taken
+    joined = Track(*chosen)
+    # Where the path changes tracks, the frame's anchor is on the track that was left.
+    to_other = taken[np.maximum(joined.anchors, 0)] != taken
+    return replace(joined, anchors=np.where(to_other, -1, joined.anchors))
 
 
 def _best_path(
