@@ -15,6 +15,8 @@ from __future__ import annotations
 import zipfile
 import zlib
 from contextlib import contextmanager
+from functools import lru_cache
+from io import BytesIO
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +119,9 @@ class NpzArchive:
 
     def _read_header(self, member: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         version = npy_format.read_magic(member)
-        read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-        shape, fortran_order, dtype = read(member)
+        width = 2 if version == (1, 0) else 4
+        length = member.read(width)
+        shape, fortran_order, dtype = _parse_header(version, length + member.read(int.from_bytes(length, "little")))
         if dtype.hasobject:
             raise InputError(
                 f"{self.path}: {name}",
@@ -145,3 +148,10 @@ class NpzArchive:
                 got=f"a damaged or cut one ({error})",
                 remedy="fetch the file again",
             ) from error
+
+
+@lru_cache(maxsize=256)
+def _parse_header(version: tuple[int, int], header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, Fortran order and dtype of a header; clips share most of theirs, and parsing one is slow."""
+    read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    return read(BytesIO(header))
