@@ -1,0 +1,486 @@
+"""The solver in plain NumPy: an oracle for the compiled kernels, and what runs where there is no compiler.
+
+The same recursions and the same decisions as in `kernels`, written for reading: a node's quantities are vectors and
+matrices, the matrices of a frame are dense and in the unknowns' own order, and linear systems go to LAPACK. It agrees
+with the kernels to rounding and takes about a hundred times as long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from movi_prep.kinematics.plan import ALONG
+from movi_prep.kinematics.tracks import CONVERGED, ITERATION_LIMIT, STALLED
+from movi_prep.records.kinematic_tree import rotation_about
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.kinematics.plan import Motion, Pattern, Plan
+
+    Array = NDArray[np.float64]
+
+# The numbers below are those of `kernels`, where they are explained.
+_SMALLEST_NEWTON_PIVOT, _SMALLEST_PRIOR_SHARE = 1e-9, 0.1
+_LARGEST_DAMPING = 1e8
+_NULL_PIVOT = 1e3
+_BOX_PASSES, _RELEASE_PASSES = 25, 15
+_NEWTON_RANGE = 0.2
+_LARGEST_STEP = 0.5
+_MEETINGS = 3
+
+
+class Rules(NamedTuple):
+    """How a track iterates; see `kernels.Rules`."""
+
+    step_tolerance: float
+    iteration_limit: int
+    newton: bool
+    first_damping: float
+    meeting_tolerance: float
+
+
+class Tasks(NamedTuple):
+    """Coordinate tasks; see `kernels.Tasks`."""
+
+    q: NDArray[np.int64]
+    weight: Array
+    target: Array
+
+
+@dataclass
+class Pose:
+    """Where the free root's angles count from: (9,) rotation, row by row."""
+
+    base: Array
+
+
+@dataclass
+class System:
+    """On which side an unknown is bound: -1 lower, 0 free, 1 upper."""
+
+    side: NDArray[np.int8]
+
+
+@dataclass
+class Scene:
+    """One frame's markers about their centroid, with what pulls at the unknowns."""
+
+    observed: Array
+    weight: Array
+    centroid: Array
+    centre: Array
+    stiffness: Array
+    task_target: Array
+
+
+@dataclass
+class Workspace:
+    """What a track carries from frame to frame."""
+
+    x: Array
+    pose: Pose
+    system: System
+    scene: Scene
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Objective and its derivatives at one point.
+
+    Attributes:
+        value: f, m^2.
+        markers: its marker part, m^2.
+        gradient: (x,) derivative of f.
+        gauss_newton: (x, x) Gauss-Newton matrix of f.
+        second_order: (x, x) what Newton's matrix has beyond it.
+        positions: (m, 3) model markers about the centroid, metres.
+    """
+
+    value: float
+    markers: float
+    gradient: Array
+    gauss_newton: Array
+    second_order: Array
+    positions: Array
+
+
+def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
+    """Return the memory that one track needs."""
+    x, markers = plan.n_unknowns, len(plan.markers.position)
+    scene = Scene(
+        observed=np.zeros((markers, 3)),
+        weight=np.zeros(markers),
+        centroid=np.zeros(3),
+        centre=np.zeros(x),
+        stiffness=np.zeros(x),
+        task_target=np.zeros(n_tasks),
+    )
+    return Workspace(np.zeros((2, x)), Pose(np.eye(3).ravel()), System(np.zeros(x, dtype=np.int8)), scene)
+
+
+def evaluate(plan: Plan, work: Workspace, tasks: Tasks, x: Array) -> Evaluation:
+    """Return the objective and its derivatives at x (the equations are at the top of `kernels`)."""
+    q, rate, curve = _move_coordinates(plan, x)
+    rotations, positions, twists, bends = _place_nodes(plan, work, q, rate, curve)
+    markers, moments, error = _gather(plan, work.scene, rotations, positions)
+    gradient, gauss_newton, second_order = _sweep(plan, moments, twists, bends)
+    away = x - work.scene.centre
+    value = error + float(work.scene.stiffness @ away**2)
+    gradient += work.scene.stiffness * away
+    gauss_newton[np.diag_indices_from(gauss_newton)] += work.scene.stiffness
+    for k, place in enumerate(tasks.q):
+        unknown, miss = plan.pattern.q_unknown[place], q[place] - work.scene.task_target[k]
+        value += float(tasks.weight[k] * miss**2)
+        gradient[unknown] += tasks.weight[k] * miss * rate[place]
+        gauss_newton[unknown, unknown] += tasks.weight[k] * rate[place] ** 2
+        second_order[unknown, unknown] += tasks.weight[k] * miss * curve[place]
+    return Evaluation(0.5 * value, 0.5 * error, gradient, gauss_newton, second_order, markers)
+
+
+def _function(plan: Plan, which: int, argument: float) -> tuple[float, float, float]:
+    """Value, first and second derivative."""
+    functions = plan.functions
+    first, end = functions.first_piece[which], functions.first_piece[which + 1]
+    piece = first + int(np.searchsorted(functions.start[first + 1 : end], argument, side="right"))
+    line = np.polynomial.Polynomial(functions.coefficients[piece])
+    offset = argument - functions.origin[piece]
+    return float(line(offset)), float(line.deriv(1)(offset)), float(line.deriv(2)(offset))
+
+
+def _move_coordinates(plan: Plan, x: Array) -> tuple[Array, Array, Array]:
+    motion = plan.motion
+    q = np.concatenate([x, np.zeros(len(motion.leader))])
+    rate, curve = np.ones_like(q), np.zeros_like(q)
+    for k, (leader, which) in enumerate(zip(motion.leader, motion.following, strict=True), start=len(x)):
+        value, slope, bend = _function(plan, int(which), float(q[leader]))
+        q[k], rate[k] = value, slope * rate[leader]
+        curve[k] = bend * rate[leader] ** 2 + slope * curve[leader]
+    return q, rate, curve
+
+
+def _place_nodes(plan: Plan, work: Workspace, q: Array, rate: Array, curve: Array) -> tuple[Array, Array, Array, Array]:
+    """Pose of every node about the centroid, and twist and second twist of every mobility."""
+    motion = plan.motion
+    n_nodes, n_mobilities = len(motion.parent), len(plan.pattern.unknown)
+    rotations, positions = np.empty((n_nodes, 3, 3)), np.empty((n_nodes, 3))
+    twists, bends = np.zeros((n_mobilities, 6)), np.zeros((n_mobilities, 6))
+    for node in range(n_nodes):
+        rotation, position = _node_frame(motion, work, node, rotations, positions)
+        for axis in range(motion.first_axis[node], motion.first_axis[node + 1]):
+            k, mobility, direction = motion.axis_q[axis], motion.axis_mobility[axis], motion.axis_direction[axis]
+            value, slope, second = _function(plan, int(motion.axis_function[axis]), float(q[k]))
+            along = rotation @ direction
+            if motion.axis_kind[axis] == ALONG:
+                position = position + value * along
+                unit = np.concatenate([np.zeros(3), along])
+            else:
+                unit = np.concatenate([along, np.cross(position, along)])
+                rotation = rotation @ rotation_about(direction, np.asarray(value))
+            turned = slope * rate[k] * unit
+            bends[mobility] += (second * rate[k] ** 2 + slope * curve[k]) * unit + _bracket(twists[mobility], turned)
+            twists[mobility] += turned
+        rotations[node], positions[node] = rotation, position
+    return rotations, positions, twists, bends
+
+
+def _node_frame(motion: Motion, work: Workspace, node: int, rotations: Array, positions: Array) -> tuple[Array, Array]:
+    own = (work.pose.base if node == motion.free_node else motion.rotation[node]).reshape(3, 3)
+    parent = motion.parent[node]
+    if parent < 0:
+        return own, motion.position[node] - work.scene.centroid
+    return rotations[parent] @ own, positions[parent] + rotations[parent] @ motion.position[node]
+
+
+def _bracket(outer: Array, inner: Array) -> Array:
+    """Lie bracket of two twists: the outer axis turns the inner one, not the reverse."""
+    angular = np.cross(outer[:3], inner[:3])
+    linear = np.cross(outer[:3], inner[3:]) + np.cross(outer[3:], inner[:3])
+    return np.concatenate([angular, linear])
+
+
+# Of a node and all below it: m, h, A, F, Q of the equations.
+Moments = tuple["Array", "Array", "Array", "Array", "Array"]
+
+
+def _gather(plan: Plan, scene: Scene, rotations: Array, positions: Array) -> tuple[Array, Moments, float]:
+    """Return markers, moments of every node's own markers, and the weighted sum of squared errors."""
+    n_nodes = len(rotations)
+    node_of = np.repeat(np.arange(n_nodes), np.diff(plan.markers.first))
+    placed = positions[node_of] + (rotations[node_of] @ plan.markers.position[:, :, None])[:, :, 0]
+    seen = scene.weight > 0.0
+    weight, error = scene.weight[:, None], np.where(seen[:, None], placed - scene.observed, 0.0)
+    own = (
+        _per_node(scene.weight, node_of, n_nodes),
+        _per_node(weight * placed, node_of, n_nodes),
+        _per_node(weight[:, :, None] * placed[:, :, None] * placed[:, None, :], node_of, n_nodes),
+        _per_node(weight * error, node_of, n_nodes),
+        _per_node(weight[:, :, None] * placed[:, :, None] * error[:, None, :], node_of, n_nodes),
+    )
+    for node in range(n_nodes - 1, -1, -1):
+        if plan.motion.parent[node] >= 0:
+            for moment in own:
+                moment[plan.motion.parent[node]] += moment[node]
+    return placed, own, float((weight * error**2).sum())
+
+
+def _per_node(values: Array, node_of: NDArray[np.int64], n_nodes: int) -> Array:
+    total = np.zeros((n_nodes, *values.shape[1:]))
+    np.add.at(total, node_of, values)
+    return total
+
+
+def _sweep(plan: Plan, moments: Moments, twists: Array, bends: Array) -> tuple[Array, Array, Array]:
+    """Gradient, Gauss-Newton matrix and second-order term of the marker part."""
+    pattern: Pattern = plan.pattern
+    size = plan.n_unknowns
+    gradient, gauss_newton, second_order = np.zeros(size), np.zeros((size, size)), np.zeros((size, size))
+    for node in range(len(pattern.parent)):
+        m, h, spread, force, first_moment = (moment[node] for moment in moments)
+        skew = first_moment - first_moment.T
+        wrench = np.concatenate([[skew[1, 2], skew[2, 0], skew[0, 1]], force])
+        for mobility in range(pattern.first_mobility[node], pattern.first_mobility[node + 1]):
+            own, omega, v = pattern.unknown[mobility], twists[mobility, :3], twists[mobility, 3:]
+            gradient[own] += twists[mobility] @ wrench
+            second_order[own, own] += bends[mobility] @ wrench
+            momentum = np.concatenate(
+                [np.cross(h, v) + np.trace(spread) * omega - spread @ omega, m * v + np.cross(omega, h)]
+            )
+            turning = first_moment @ omega - np.trace(first_moment) * omega + np.cross(v, force)
+            for pair in range(pattern.first_pair[mobility], pattern.first_pair[mobility + 1]):
+                outer = pattern.pair_mobility[pair]
+                other = pattern.unknown[outer]
+                _add_symmetric(gauss_newton, own, other, float(twists[outer] @ momentum), same=outer == mobility)
+                _add_symmetric(second_order, own, other, float(twists[outer, :3] @ turning), same=outer == mobility)
+    return gradient, gauss_newton, second_order
+
+
+def _add_symmetric(matrix: Array, row: int, column: int, value: float, *, same: bool) -> None:
+    matrix[row, column] += value
+    if not same:
+        matrix[column, row] += value
+
+
+def _is_positive(matrix: Array, diagonal: Array, stiffness: Array, order: NDArray[np.int64]) -> bool:
+    """Whether every pivot of LDL', in the given order, keeps its share; decides as the kernels do."""
+    ordered = matrix[np.ix_(order, order)].copy()
+    for j, unknown in enumerate(order):
+        least = _SMALLEST_NEWTON_PIVOT * diagonal[unknown] + _SMALLEST_PRIOR_SHARE * stiffness[unknown]
+        if not ordered[j, j] > least:
+            return False
+        below = ordered[j + 1 :, j]
+        ordered[j + 1 :, j + 1 :] -= np.outer(below, below) / ordered[j, j]
+    return True
+
+
+def solve_box(
+    plan: Plan, work: Workspace, point: tuple[Array, Evaluation], *, newton: bool, damping: float
+) -> Array | None:
+    """Return the step to the minimum of the quadratic model inside the bounds; None where it is not positive."""
+    x, at = point
+    matrix = at.gauss_newton + at.second_order if newton else at.gauss_newton.copy()
+    plain = matrix.copy()
+    matrix[np.diag_indices_from(matrix)] += damping * (np.diag(at.gauss_newton) + 1e-9)
+    side = _guess_sides(plan, x, at.gradient, work.system.side if newton else np.zeros_like(work.system.side))
+    step = np.zeros_like(x)
+    for number in range(_BOX_PASSES):
+        free = side == 0
+        order = plan.elimination.order[free[plan.elimination.order]]
+        if newton and not _is_positive(matrix, np.diag(at.gauss_newton), work.scene.stiffness, order):
+            return None
+        right = -at.gradient[free] - matrix[np.ix_(free, ~free)] @ step[~free]
+        step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right)
+        low, high = free & (x + step < plan.lower - 1e-15), free & (x + step > plan.upper + 1e-15)
+        if low.any() or high.any():
+            side[low], side[high] = -1, 1
+            step[low], step[high] = (plan.lower - x)[low], (plan.upper - x)[high]
+            continue
+        multiplier = at.gradient + plain @ step + damping * np.diag(at.gauss_newton) * step
+        wrong = side * multiplier > 1e-12
+        if number > _RELEASE_PASSES or not wrong.any():
+            break
+        side[wrong] = 0
+    work.system.side = side
+    return step
+
+
+def _guess_sides(plan: Plan, x: Array, gradient: Array, before: NDArray[np.int8]) -> NDArray[np.int8]:
+    side = np.zeros(len(x), dtype=np.int8)
+    side[(x >= plan.upper) & ((gradient < 0.0) | (before == 1))] = 1
+    side[(x <= plan.lower) & ((gradient > 0.0) | (before == -1))] = -1
+    return side
+
+
+def _try_step(plan: Plan, step: Array, x: Array) -> tuple[Array, float]:
+    joint = np.abs(step[plan.motion.is_root == 0]).max(initial=1e-30)
+    tried = np.clip(x + min(1.0, _LARGEST_STEP / joint) * step, plan.lower, plan.upper)
+    return tried, float(np.abs(tried - x).max(initial=0.0))
+
+
+@dataclass
+class _Iteration:
+    """State of Newton's method on one frame."""
+
+    x: Array
+    at: Evaluation
+    newton: bool
+    damping: float
+    refused: int = 0
+    before: float = np.inf
+
+
+def solve_frame(plan: Plan, work: Workspace, tasks: Tasks, rules: Rules) -> tuple[int, int, float]:
+    """Minimise f from work.x[0]; leave the result there. Returns (how it ended, iterations, f before the last step)."""
+    first = rules.newton and rules.first_damping == 0.0
+    start = work.x[0].copy()
+    state = _Iteration(start, evaluate(plan, work, tasks, start), first, 0.1 * rules.first_damping)
+    ended, iteration = ITERATION_LIMIT, 0
+    while iteration < rules.iteration_limit:
+        iteration += 1
+        step = _find_step(plan, work, state)
+        if state.damping > _LARGEST_DAMPING:
+            ended = STALLED
+            break
+        if step is None:
+            continue
+        tried, largest = _try_step(plan, step, state.x)
+        foretold = largest * largest / state.before if largest < 0.1 * state.before < np.inf else largest
+        if state.damping < 1e-2 and foretold < rules.step_tolerance:
+            state.x, ended = tried, CONVERGED
+            break
+        if iteration < rules.iteration_limit:
+            _judge_step(state, (tried, evaluate(plan, work, tasks, tried)), largest, newton=rules.newton)
+    work.x[0] = state.x
+    return ended, iteration, state.at.value
+
+
+def _find_step(plan: Plan, work: Workspace, state: _Iteration) -> Array | None:
+    """Newton's step, or Gauss-Newton's where that matrix is not positive."""
+    if state.newton and state.refused < 2:
+        step = solve_box(plan, work, (state.x, state.at), newton=True, damping=state.damping)
+        if step is not None:
+            return step
+        state.refused += 1
+    try:
+        return solve_box(plan, work, (state.x, state.at), newton=False, damping=state.damping)
+    except np.linalg.LinAlgError:
+        state.damping = max(10.0 * state.damping, 1e-9)
+        return None
+
+
+def _judge_step(state: _Iteration, tried: tuple[Array, Evaluation], largest: float, *, newton: bool) -> None:
+    """Accept a point that is not worse, else damp."""
+    if tried[1].value <= state.at.value * (1.0 + 1e-13) + 1e-26:
+        state.x, state.at = tried
+        state.newton, state.before = newton and largest < _NEWTON_RANGE, largest
+        state.damping = 0.1 * state.damping if state.damping > 1e-8 else 0.0
+    else:
+        state.damping, state.before = max(10.0 * state.damping, 1e-4), np.inf
+
+
+def load_frame(scene: Scene, tasks: Tasks, positions: Array, weights: Array, frame: int) -> None:
+    """Take one frame's markers: weights of those seen sum to 1, positions are about their centroid."""
+    seen = ~np.isnan(positions[frame]).any(axis=1) & (weights > 0.0)
+    scene.weight = np.where(seen, weights, 0.0) / weights[seen].sum()
+    scene.centroid = scene.weight[seen] @ positions[frame][seen]
+    scene.observed = positions[frame] - scene.centroid
+    scene.task_target = tasks.target[frame]
+
+
+def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, temporal: Array) -> None:
+    scene.stiffness = prior[1] + temporal
+    pulled = temporal > 0.0
+    scene.centre = prior[0].copy()
+    total = (prior[1] * prior[0] + temporal * anchor)[pulled]
+    scene.centre[pulled] = total / scene.stiffness[pulled]
+
+
+def _predict(plan: Plan, work: Workspace, before: Array, earlier: Array, known: int) -> None:
+    guess = 2.0 * before - earlier if known > 1 else before.copy()
+    motion = plan.motion
+    if motion.free_node >= 0:
+        first = motion.first_axis[motion.free_node]
+        base = work.pose.base.reshape(3, 3)
+        for k, unknown in enumerate(motion.free_unknown):
+            angle = np.asarray(motion.free_slope[k] * before[unknown])
+            base = base @ rotation_about(motion.axis_direction[first + k], angle)
+        work.pose.base = base.ravel()
+        guess[motion.free_unknown] = before[motion.free_unknown] if known > 1 else 0.0
+    work.x[0] = np.clip(guess, plan.lower, plan.upper)
+
+
+def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
+    plan: Plan,
+    work: Workspace,
+    tasks: Tasks,
+    rules: Rules,
+    data: tuple[Array, Array, NDArray[np.bool_]],
+    pulls: tuple[Array, Array, Array],
+    first: int,
+    end: int,
+    direction: int,
+    out: tuple[NDArray[Any], ...],
+    other: tuple[Array, NDArray[np.int64]],
+) -> int:
+    """Solve frames from `first` on, each from the extrapolation of the two before; see `kernels.track`."""
+    unknowns, bases, ends, iterations, anchors, values = out
+    known, met, frame, last = 0, 0, first, first
+    while frame != end and met < _MEETINGS:
+        if data[2][frame]:
+            load_frame(work.scene, tasks, data[0], data[1], frame)
+            if known > 0:
+                _predict(plan, work, unknowns[last], unknowns[last - direction if known > 1 else last], known)
+            _load_pulls(work.scene, pulls[:2], unknowns[last], pulls[2] if known > 0 else np.zeros_like(pulls[2]))
+            ends[frame], iterations[frame], values[frame] = solve_frame(plan, work, tasks, rules)
+            anchors[frame] = last if known > 0 else -1
+            unknowns[frame], bases[frame] = work.x[0], work.pose.base
+            known, last = known + 1, frame
+            joints = plan.motion.is_root == 0
+            apart = np.abs(unknowns[frame] - other[0][frame])[joints].max(initial=0.0)
+            met = met + 1 if other[1][frame] == CONVERGED and apart < rules.meeting_tolerance else 0
+        else:
+            known = min(known, 1)
+        frame += direction
+    return frame
+
+
+def certify(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
+    plan: Plan,
+    work: Workspace,
+    tasks: Tasks,
+    data: tuple[Array, Array, NDArray[np.bool_]],
+    prior: tuple[Array, Array],
+    temporal: tuple[Array, Array],
+    unknowns: Array,
+    weak: Array,
+    out: tuple[NDArray[Any], ...],
+) -> None:
+    """Evaluate every solved frame once more; see `kernels.certify`."""
+    objective, gradient, rank, deviation, markers = out
+    work.pose.base = plan.motion.rotation[plan.motion.free_node].copy()
+    for frame in np.flatnonzero(data[2]):
+        load_frame(work.scene, tasks, data[0], data[1], frame)
+        _load_pulls(work.scene, prior, temporal[0][frame], temporal[1][frame])
+        x = unknowns[frame]
+        at = evaluate(plan, work, tasks, x)
+        held = ((x <= plan.lower) & (at.gradient > 0.0)) | ((x >= plan.upper) & (at.gradient < 0.0))
+        objective[frame], gradient[frame] = at.markers, np.abs(at.gradient[~held]).max(initial=0.0)
+        markers[frame] = at.positions + work.scene.centroid
+        if len(weak):
+            rank[frame], deviation[frame] = _observe(plan, work.scene, at, weak)
+
+
+def _observe(plan: Plan, scene: Scene, at: Evaluation, weak: Array) -> tuple[int, Array]:
+    """Rank of the markers' matrix and root of its inverse's diagonal, both under a weak prior."""
+    matrix = at.gauss_newton + np.diag(weak - scene.stiffness)
+    order = plan.elimination.order
+    ordered = matrix[np.ix_(order, order)]
+    try:
+        pivots = np.diag(np.linalg.cholesky(ordered)) ** 2
+    except np.linalg.LinAlgError:
+        return -1, np.full(len(weak), np.inf)
+    deviation = np.sqrt(np.maximum(np.diag(np.linalg.inv(matrix)), 0.0))
+    return int((pivots > _NULL_PIVOT * weak[order]).sum()), deviation
