@@ -93,5 +93,5 @@ def _is_hair(
     """Above a plane that falls from the forehead over the ears to the nape."""
     head = joints_m[JOINT_INDEX["head"]]
     head_height_m = vertices_m[:, 1].max() - head[1]
-    hairline_m = head[1] + 0.42 * head_height_m + 0.75 * (place_m[:, 2] - head[2])
+    hairline_m = head[1] + 0.53 * head_height_m + 0.85 * (place_m[:, 2] - head[2])
     return np.asarray((share["head"] + share["neck"] > 0.5) & (place_m[:, 1] > hairline_m))
