@@ -4,7 +4,7 @@ A marker needs one vertex of 6890. Everything that does not depend on the pose i
 pose directions and skinning weights of other vertices are never touched. The formulas are those of `smplx.lbs.lbs`
 (Loper et al. 2015, SMPL, equations 2 to 12), from its own parts where these serve: `blend_shapes`,
 `vertices2joints`, `batch_rodrigues`. Its `batch_rigid_transform` multiplies many small matrices and takes as long as
-everything else together; the chain here does the same in 3x4 with the samples last in memory.
+everything else together; the chain here does the same in 3x4, level by level, with the samples last in memory.
 
 Precision: float64, but pose directions times pose features in float32. These products are centimetres, so what
 float32 loses on them is nanometres.
@@ -13,6 +13,7 @@ float32 loses on them is nanometres.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,8 +39,42 @@ _POINTS_AT_ONCE = 131_072
 
 
 @dataclass(frozen=True)
+class JointOrder:
+    """Joints by depth in the tree, so that those of one depth are one contiguous block and move in one step.
+
+    Attributes:
+        order: (52,) which joint of the body model stands at each place.
+        places: (52,) at which place each joint of the body model stands: the inverse of `order`.
+        parents: (52,) place of the parent of the joint at each place, -1 for the root.
+        levels: first and last-plus-one place of each depth, and the places of the parents there; without the root.
+    """
+
+    order: NDArray[np.int64]
+    places: NDArray[np.int64]
+    parents: NDArray[np.int64]
+    levels: tuple[tuple[int, int, torch.Tensor], ...]
+
+
+def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> JointOrder:
+    """Return the joints of a tree by depth; parents come before children in `parents`."""
+    depths = np.zeros(len(parents), dtype=np.int64)
+    for joint, parent in enumerate(parents[1:], start=1):
+        depths[joint] = depths[parent] + 1
+    order = np.argsort(depths, kind="stable")
+    places = np.argsort(order)
+    moved = np.append(-1, places[parents[order[1:]]])
+    bounds = np.searchsorted(depths[order], np.arange(1, depths.max() + 2))
+    levels = tuple(
+        (int(first), int(after), torch.tensor(moved[first:after], device=device)) for first, after in pairwise(bounds)
+    )
+    return JointOrder(order=order, places=places, parents=moved, levels=levels)
+
+
+@dataclass(frozen=True)
 class BodyPart:
     """What posing v chosen vertices of a body model needs, for any subject; tensors on one device.
+
+    Joints stand in the order of `joints` everywhere but in results.
 
     Attributes:
         template: (v, 3) float64, metres.
@@ -48,7 +83,7 @@ class BodyPart:
         joint_shape_directions: (52, 3, 16) float64.
         pose_directions: (3 v, 459) float32.
         skinning_weights: (v, 52) float64.
-        parents: (52,) parent of each joint.
+        joints: their order.
         soft_tissue_directions: (v, 3, 8) float64, or None.
         joint_soft_tissue_directions: (52, 3, 8) float64, or None.
     """
@@ -59,7 +94,7 @@ class BodyPart:
     joint_shape_directions: torch.Tensor
     pose_directions: torch.Tensor
     skinning_weights: torch.Tensor
-    parents: tuple[int, ...]
+    joints: JointOrder
     soft_tissue_directions: torch.Tensor | None
     joint_soft_tissue_directions: torch.Tensor | None
 
@@ -106,23 +141,24 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
     """
     where = torch_device(device)
     rows = slice(None) if vertices is None else list(vertices)
-    regressor = torch.tensor(model.joint_regressor)
+    joints = order_by_depth(model.parents, device=where)
+    regressor = torch.tensor(model.joint_regressor[joints.order])
 
     def regressed(directions: NDArray[np.float64]) -> torch.Tensor:
         # (v, 3, k) to (k, v, 3) and back: vertices2joints wants the batch first.
         moved = torch.tensor(np.moveaxis(directions, -1, 0))
         return vertices2joints(regressor, moved).permute(1, 2, 0).contiguous().to(where)
 
-    posing = np.asarray(model.pose_directions_m[rows], dtype=np.float32)
+    posing = np.asarray(model.pose_directions_m[rows], dtype=np.float32).reshape(-1, N_JOINTS - 1, 9)
     tissue = model.soft_tissue_directions_m
     return BodyPart(
         template=torch.tensor(model.template_m[rows], device=where),
         shape_directions=torch.tensor(model.shape_directions_m[rows], device=where),
         joint_template=regressed(model.template_m[..., None])[..., 0],
         joint_shape_directions=regressed(model.shape_directions_m),
-        pose_directions=torch.tensor(posing.reshape(-1, posing.shape[-1]), device=where),
-        skinning_weights=torch.tensor(model.skinning_weights[rows], device=where),
-        parents=tuple(int(parent) for parent in model.parents),
+        pose_directions=torch.tensor(posing[:, joints.order[1:] - 1].reshape(len(posing), -1), device=where),
+        skinning_weights=torch.tensor(model.skinning_weights[rows][:, joints.order], device=where),
+        joints=joints,
         soft_tissue_directions=None if tissue is None else torch.tensor(tissue[rows], device=where),
         joint_soft_tissue_directions=None if tissue is None else regressed(tissue),
     )
@@ -163,7 +199,7 @@ def pose_body(
         rows = slice(first, first + size)
         posed = _pose_batch(
             body,
-            _on(body, motion.poses_rad[rows]),
+            _on(body, motion.poses_rad[rows].take(body.part.joints.order, axis=1)),
             _on(body, motion.translation_m[rows]),
             dmpls=None if dmpls is None else _on(body, dmpls[rows]),
             turn=_on(body, world),
@@ -192,7 +228,7 @@ def _checked_dmpls(body: ShapedBody, motion: Motion) -> NDArray[np.float64]:
 def _pose_batch(
     body: ShapedBody, poses: torch.Tensor, translation: torch.Tensor, *, dmpls: torch.Tensor | None, turn: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return vertices (v, 3, n) and joint centres (52, 3, n) of (n, 52, 3) poses and (n, 3) translations.
+    """Return vertices (v, 3, n) and joint centres (52, 3, n) of (n, 52, 3) ordered poses and (n, 3) translations.
 
     The sample axis comes last: every step then runs over contiguous samples instead of over 3x3 matrices.
     """
@@ -201,9 +237,9 @@ def _pose_batch(
     vertices, joints = _soften(body, dmpls) if dmpls is not None else (body.vertices[..., None], body.joints[..., None])
     posed = vertices + _pose_offsets(body.part, rotations)
     centres, transforms = _chain(
-        rotations, joints.expand(-1, -1, n), body.part.parents, turn=turn, translation=translation.T
+        rotations, joints.expand(-1, -1, n), body.part.joints, turn=turn, translation=translation.T
     )
-    return _skin(body.part.skinning_weights, transforms, posed), centres
+    return _skin(body.part.skinning_weights, transforms, posed), centres[body.part.joints.places]
 
 
 def _soften(body: ShapedBody, dmpls: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -216,39 +252,36 @@ def _soften(body: ShapedBody, dmpls: torch.Tensor) -> tuple[torch.Tensor, torch.
 def _pose_offsets(part: BodyPart, rotations: torch.Tensor) -> torch.Tensor:
     """Return (v, 3, n) float64, metres: pose directions times the rotations' difference from the identity."""
     n = rotations.shape[-1]
-    identity = torch.eye(3, dtype=torch.float64, device=rotations.device)[..., None]
-    feature = (rotations[1:] - identity).to(part.pose_directions.dtype).view(-1, n)
-    return torch.matmul(part.pose_directions, feature).view(-1, 3, n).to(torch.float64)
+    feature = rotations[1:].to(part.pose_directions.dtype).view(N_JOINTS - 1, 9, n)
+    feature[:, ::4] -= 1.0  # the diagonal of each matrix
+    return torch.matmul(part.pose_directions, feature.view(-1, n)).view(-1, 3, n).to(torch.float64)
 
 
 def _chain(
     rotations: torch.Tensor,
     joints: torch.Tensor,
-    parents: tuple[int, ...],
+    tree: JointOrder,
     *,
     turn: torch.Tensor,
     translation: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return joint centres (52, 3, n) and the transforms (52, 3, 4, n) of skinning.
 
-    `smplx.lbs.batch_rigid_transform` with two differences: samples last, and the root starts turned and translated,
-    so that nothing needs turning or moving afterwards.
+    `smplx.lbs.batch_rigid_transform` with three differences: samples last, all joints of one depth in one step, and
+    the root starts turned and translated, so that nothing needs turning or moving afterwards.
     """
     offsets = joints.clone()
-    offsets[1:] -= joints[list(parents[1:])]
+    offsets[1:] -= joints[tree.parents[1:]]
     offsets[0] += translation
     local = torch.cat([rotations, offsets[:, :, None]], dim=2)
     transforms = torch.empty_like(local)
     transforms[0] = torch.einsum("ij,jkn->ikn", turn, local[0])
-    # All views are made at once: making them joint by joint takes longer than the arithmetic.
-    columns = [transforms[:, :, axis, None].unbind() for axis in range(3)]
-    rows = [local[:, None, axis].unbind() for axis in range(3)]
-    results, positions = transforms.unbind(), transforms[:, :, 3].unbind()
-    for joint, parent in enumerate(parents[1:], start=1):
-        product = torch.mul(columns[0][parent], rows[0][joint], out=results[joint])
-        product.addcmul_(columns[1][parent], rows[1][joint])
-        product.addcmul_(columns[2][parent], rows[2][joint])
-        positions[joint].add_(positions[parent])
+    for first, after, parents in tree.levels:
+        parent, own = transforms[parents], local[first:after]
+        product = torch.mul(parent[:, :, 0, None], own[:, None, 0], out=transforms[first:after])
+        product.addcmul_(parent[:, :, 1, None], own[:, None, 1])
+        product.addcmul_(parent[:, :, 2, None], own[:, None, 2])
+        product[:, :, 3] += parent[:, :, 3]
     centres = transforms[:, :, 3].clone()
     # Skinning moves points of the T-pose, which stand relative to the origin, not to the joint.
     for axis in range(3):
