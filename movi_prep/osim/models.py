@@ -127,6 +127,18 @@ def marker_positions_m(model: opensim.Model, state: opensim.State, names: Sequen
     return np.array(found).reshape(len(names), 3)
 
 
+def set_pose(model: opensim.Model, state: opensim.State, coordinates: NDArray[np.float64]) -> None:
+    """Put (c,) coordinates into a state as they are, locked ones too, without assembling the model again."""
+    found = model.getCoordinateSet()
+    for index, value in enumerate(coordinates.tolist()):
+        coordinate = found.get(index)
+        # A locked coordinate refuses a value; the lock is of the state, not of the model.
+        if coordinate.getLocked(state):
+            coordinate.setLocked(state, False)
+        coordinate.setValue(state, value, False)
+    model.realizePosition(state)
+
+
 def root_joint(model: opensim.Model) -> opensim.Joint:
     """Return the joint between ground and the first body that moves; raise ModelError where there is none."""
     joints = model.getJointSet()

@@ -1,0 +1,167 @@
+"""The stage of inverse kinematics: both solvers find the known motion, and what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from movi_prep.config.ik import IkSettings
+from movi_prep.config.scaling import ScalingSettings
+from movi_prep.errors import AuditError, InputError, UsageError
+from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.marker_file import read_markers, write_markers
+from movi_prep.formats.opensim_setup import read_ik_setup
+from movi_prep.formats.storage import read_storage
+from movi_prep.formats.trc import read_trc
+from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.stages.ik import IK, ik_numbers, limit_violations, read_scaled_model, solve_clip
+from movi_prep.stages.scale import SCALE
+from tests.builders.small_model import MARKERS
+from tests.stages.small_world import CLIP, SmallWorld, write_small_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.unit import Unit
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
+    world = write_small_world(tmp_path_factory.mktemp("world"))
+    (unit,) = SCALE.plan(world.download, world.work, world.config)
+    SCALE.run(unit)
+    return world
+
+
+def _unit(world: SmallWorld) -> Unit:
+    (unit,) = IK.plan(world.download, world.work, world.config)
+    return unit
+
+
+def _solved(world: SmallWorld, markers: MarkerTrajectories, **settings: object):  # type: ignore[no-untyped-def]
+    scaled = read_scaled_model(world.work.scaled_model(1))
+    setup = read_ik_setup(_unit(world).inputs.setup)  # type: ignore[attr-defined]
+    return solve_clip(scaled, markers, setup, IkSettings(solver="opensim", **settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("solver", ["opensim", "converged"])
+def test_both_solvers_find_the_known_motion(world: SmallWorld, solver: str) -> None:
+    config = world.config.model_copy(update={"ik": world.config.ik.model_copy(update={"solver": solver})})
+    (unit,) = IK.plan(world.download, world.work, config)
+    report = IK.run(unit)
+    solution = read_ik_solution(world.work.ik_solution(CLIP))
+    assert solution.solver == solver
+    assert solution.usable().all()
+    np.testing.assert_allclose(solution.coordinates, world.coordinates, atol=0.01)
+    assert solution.coordinate_valid.all()
+    assert report.numbers["usable_rows"] == len(world.coordinates)
+    assert float(report.numbers["marker_rms_mm"]) < 2.0
+
+
+def test_files_for_others_hold_degrees_and_millimetres(world: SmallWorld) -> None:
+    IK.run(_unit(world))
+    solution = read_ik_solution(world.work.ik_solution(CLIP))
+    motion = read_storage(world.work.ik_motion(CLIP))
+    assert motion.in_degrees
+    hip = motion.values[:, motion.labels.index("hip")]
+    np.testing.assert_allclose(np.radians(hip), solution.coordinates[:, 6], atol=1e-8)
+    np.testing.assert_allclose(motion.times_s, solution.times_s, atol=1e-8)
+    markers = read_trc(world.work.ik_solution(CLIP).with_suffix(".trc"))
+    np.testing.assert_allclose(markers.positions_m, solution.model_markers_m, atol=1e-6)
+
+
+def test_only_what_is_asked_for_is_planned(world: SmallWorld) -> None:
+    settings = world.config.ik.model_copy(update={"write_mot": False, "write_trc": False})
+    (unit,) = IK.plan(world.download, world.work, world.config.model_copy(update={"ik": settings}))
+    assert unit.outputs.motion is None  # type: ignore[attr-defined]
+    assert unit.outputs.trc is None  # type: ignore[attr-defined]
+    assert unit.settings == _unit(world).settings
+    assert IK.plan(world.download, world.work, world.config.model_copy(update={"clips": (9,)})) == ()
+
+
+def test_a_model_of_the_users_own_needs_a_tracking_set_up(world: SmallWorld) -> None:
+    config = world.config.model_copy(update={"ik": IkSettings()})
+    with pytest.raises(UsageError, match=r"needs a tracking set-up"):
+        IK.plan(world.download, world.work, config)
+
+
+def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorld, tmp_path: Path) -> None:
+    unit = _unit(world)
+    content = json.loads(unit.inputs.scale.read_text())  # type: ignore[attr-defined]
+    content.update(passed=False, findings=["landmark A misses by 30.0 mm"])
+    (tmp_path / "scale.json").write_text(json.dumps(content))
+    inputs = replace(unit.inputs, scale=tmp_path / "scale.json")  # type: ignore[type-var]
+    with pytest.raises(AuditError, match=r"landmark A misses by 30\.0 mm.*keep_failed_audit"):
+        IK.run(replace(unit, inputs=inputs))
+    scaling = ScalingSettings(
+        model=world.config.scaling.model, setup=world.config.scaling.setup, keep_failed_audit=True
+    )
+    (kept,) = IK.plan(world.download, world.work, world.config.model_copy(update={"scaling": scaling}))
+    IK.run(replace(kept, inputs=inputs))
+
+
+def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    positions = np.array(markers.positions_m)
+    positions[2:4, markers.column("shank_r_b")] = np.nan
+    positions[5] = np.nan
+    solution, findings = _solved(world, replace(markers, positions_m=positions))
+    assert "marker shank_r_b is not seen in 3 of 8 samples: solved without it there" in findings
+    assert "1 of 8 frames are too few markers: first is row 5" in findings
+    assert solution.statuses[5] == FrameStatus.TOO_FEW_MARKERS
+    np.testing.assert_allclose(solution.coordinates[2:4], world.coordinates[2:4], atol=0.01)
+
+
+def test_a_landmark_that_misses_masks_its_body(world: SmallWorld) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    positions = np.array(markers.positions_m)
+    positions[3, markers.column("shank_r_b")] += [0.0, 0.0, 0.1]
+    solution, _ = _solved(world, replace(markers, positions_m=positions))
+    knee = solution.coordinate_names.index("knee")
+    assert not solution.coordinate_valid[3, knee]
+    assert solution.coordinate_valid[2, knee]
+
+
+def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    _, findings = _solved(world, markers.select(MARKERS[1:]))
+    assert any("not in the data: pelvis_a" in finding for finding in findings)
+    with pytest.raises(InputError, match="at least 3 markers"):
+        _solved(world, markers.select(MARKERS[:2]))
+    with pytest.raises(InputError, match="at least 2 samples"):
+        _solved(world, markers.rows(slice(0, 1)))
+
+
+def test_swapped_markers_are_suspect_and_not_labels(world: SmallWorld) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    positions = np.array(markers.positions_m)
+    swapped = [markers.column("pelvis_b"), markers.column("shank_r_c")]
+    positions[4, swapped] = positions[4, swapped[::-1]]
+    solution, findings = _solved(world, replace(markers, positions_m=positions))
+    assert solution.statuses[4] == FrameStatus.SUSPECT
+    assert not solution.coordinate_valid[4].any()
+    assert any("suspect" in finding for finding in findings)
+
+
+def test_numbers_tell_limits_that_are_broken(world: SmallWorld) -> None:
+    solution, _ = _solved(world, read_markers(world.work.markers(CLIP)))
+    scaled = read_scaled_model(world.work.scaled_model(1))
+    assert limit_violations(solution, scaled).max() == 0.0
+    beyond = np.array(solution.coordinates)
+    beyond[0, 6] = 2.5
+    broken = replace(solution, coordinates=beyond)
+    assert limit_violations(broken, scaled).max() == pytest.approx(0.5)
+    assert ik_numbers(broken, scaled, IkSettings())["limit_violation_max"] == pytest.approx(0.5)
+
+
+def test_write_markers_is_what_the_stage_reads(world: SmallWorld, tmp_path: Path) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    write_markers(tmp_path / "C01.h5", markers.rows(slice(0, 4)), provenance={})
+    inputs = replace(_unit(world).inputs, markers=tmp_path / "C01.h5")  # type: ignore[type-var]
+    IK.run(replace(_unit(world), inputs=inputs))
+    assert read_ik_solution(world.work.ik_solution(CLIP)).n_rows == 4

@@ -1,0 +1,161 @@
+"""Marker files without AMASS: the small world, OpenSim's own tool, and the official example of a real person."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from movi_prep.config.ik import IkSettings
+from movi_prep.config.root import Config
+from movi_prep.config.scaling import ScalingSettings
+from movi_prep.errors import InputError, UsageError
+from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.storage import StorageTable, read_storage, write_storage
+from movi_prep.stages.marker_files import select_time_range, solve_marker_files, solve_setup_document
+from tests.builders.small_model import MARKERS, trajectories
+from tests.stages.small_world import write_small_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPENSIM = IkSettings(solver="opensim")
+
+DOCUMENT = """<?xml version="1.0"?>
+<OpenSimDocument Version="40000"><InverseKinematicsTool name="small">
+  <model_file>generic.osim</model_file><accuracy>1e-7</accuracy><time_range>0.04 0.2</time_range>
+  <IKTaskSet><objects>{tasks}</objects></IKTaskSet>
+  <marker_file>walk.trc</marker_file><coordinate_file>{coordinates}</coordinate_file>
+  <output_motion_file>small_ik.mot</output_motion_file><report_marker_locations>true</report_marker_locations>
+</InverseKinematicsTool></OpenSimDocument>
+"""
+MARKER_TASKS = "".join(
+    f'<IKMarkerTask name="{name}"><apply>true</apply><weight>1</weight></IKMarkerTask>' for name in MARKERS
+)
+
+
+def test_scaling_and_ik_run_on_any_marker_file(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    files = [tmp_path / "walk.trc", tmp_path / "lost.trc"]
+    result = solve_marker_files(files, world.config, static_file=tmp_path / "static.trc")
+    assert result.numbers["passed"] is True
+    walk, lost = result.files
+    assert [path.name for path in walk.outputs] == ["walk.h5", "walk.mot", "walk.trc"]
+    np.testing.assert_allclose(read_ik_solution(walk.outputs[0]).coordinates, world.coordinates, atol=0.01)
+    assert "lost.trc: expected a TRC file" in lost.error
+
+
+def test_a_static_trial_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--static-file"):
+        solve_marker_files([tmp_path / "walk.trc"], write_small_world(tmp_path).config)
+
+
+def test_a_document_is_solved_over_its_time_range_beside_itself(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    (tmp_path / "setup.xml").write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates=""))
+    result = solve_setup_document(tmp_path / "setup.xml", OPENSIM)
+    names = ["small_ik.mot", "small_ik_marker_errors.sto", "small_ik_model_marker_locations.sto"]
+    assert [path.name for path in result.outputs] == names
+    motion = read_storage(tmp_path / "small_ik.mot")
+    np.testing.assert_allclose(motion.times_s, np.arange(1, 7) / 30.0, atol=1e-6)
+    hip = motion.values[:, motion.labels.index("hip")]
+    np.testing.assert_allclose(np.radians(hip), world.coordinates[1:7, 6], atol=0.01)
+    locations = read_storage(tmp_path / names[2])
+    assert locations.labels[:3] == ("pelvis_a_tx", "pelvis_a_ty", "pelvis_a_tz")
+
+
+def test_a_coordinate_is_pulled_to_a_file_in_degrees(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    times_s = np.linspace(0.0, 0.3, 10)
+    table = StorageTable("c", ("knee",), times_s, np.full((10, 1), 30.0), in_degrees=True)
+    write_storage(tmp_path / "knee.mot", table)
+    task = (
+        '<IKCoordinateTask name="knee"><apply>true</apply><weight>1000</weight>'
+        "<value_type>from_file</value_type></IKCoordinateTask>"
+    )
+    (tmp_path / "setup.xml").write_text(DOCUMENT.format(tasks=MARKER_TASKS + task, coordinates="knee.mot"))
+    for solver in ("opensim", "converged"):
+        solve_setup_document(tmp_path / "setup.xml", IkSettings(solver=solver))  # type: ignore[arg-type]
+        motion = read_storage(tmp_path / "small_ik.mot")
+        np.testing.assert_allclose(motion.values[:, motion.labels.index("knee")], 30.0, atol=0.2, err_msg=solver)
+
+
+def test_a_document_without_files_is_refused(tmp_path: Path) -> None:
+    text = DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("generic.osim", "")
+    (tmp_path / "setup.xml").write_text(text)
+    with pytest.raises(InputError, match="<model_file>"):
+        solve_setup_document(tmp_path / "setup.xml", OPENSIM)
+
+
+def test_time_ranges_take_the_nearest_samples() -> None:
+    markers = trajectories(np.zeros((10, 9, 3)), rate_hz=10.0)
+    np.testing.assert_allclose(select_time_range(markers, (0.24, 0.56)).times_s, [0.2, 0.3, 0.4, 0.5, 0.6])
+    assert select_time_range(markers, (-np.inf, np.inf)).n_rows == 10
+    with pytest.raises(InputError, match="samples between 5 and 6 s"):
+        select_time_range(markers, (5.0, 6.0))
+
+
+def _gait_copy(shared: Path, folder: Path) -> Path:
+    source = shared / "reference" / "gait2354"
+    for name in ("subject01_Setup_IK.xml", "subject01_walk1.trc", "expected/subject01_simbody.osim"):
+        shutil.copyfile(source / name, folder / name.rsplit("/", maxsplit=1)[-1])
+    return source
+
+
+@pytest.mark.reference
+def test_the_real_example_gives_what_opensims_own_tool_gives(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import opensim
+
+    source = _gait_copy(shared, tmp_path)
+    solve_setup_document(tmp_path / "subject01_Setup_IK.xml", OPENSIM)
+    ours = read_storage(tmp_path / "subject01_walk1_ik.mot")
+    errors = read_storage(tmp_path / "subject01_ik_marker_errors.sto")
+    monkeypatch.chdir(tmp_path)
+    assert opensim.InverseKinematicsTool(str(tmp_path / "subject01_Setup_IK.xml")).run()
+    capfd.readouterr()
+    tool = read_storage(tmp_path / "subject01_walk1_ik.mot")
+    assert tool.labels == ours.labels
+    # Equal numbers in, the same steps: equal coordinates out, to the last digit of the file.
+    np.testing.assert_allclose(ours.values, tool.values, atol=1e-7)
+    np.testing.assert_allclose(
+        errors.values, read_storage(tmp_path / "subject01_ik_marker_errors.sto").values, atol=1e-7
+    )
+
+    published = read_storage(source / "expected" / "subject01_walk1_ik.mot")
+    rms = np.sqrt(np.mean((ours.values - published.values) ** 2, axis=0))
+    assert rms.max() < 0.05
+
+
+@pytest.mark.reference
+def test_the_converged_solver_is_never_above_the_tool_on_the_real_example(shared: Path, tmp_path: Path) -> None:
+    _gait_copy(shared, tmp_path)
+    setup = tmp_path / "subject01_Setup_IK.xml"
+    results = {}
+    for solver in ("opensim", "converged"):
+        results[solver] = solve_setup_document(
+            setup,
+            IkSettings(solver=solver),
+            results_folder=tmp_path / solver,  # type: ignore[arg-type]
+        ).numbers
+    assert float(results["converged"]["weighted_rms_mm"]) < float(results["opensim"]["weighted_rms_mm"])
+
+
+@pytest.mark.reference
+def test_the_real_example_runs_from_generic_model_to_coordinates(shared: Path, tmp_path: Path) -> None:
+    source = shared / "reference" / "gait2354"
+    config = Config(
+        work=tmp_path,
+        scaling=ScalingSettings(model=source / "gait2354_simbody.osim", setup=source / "subject01_Setup_Scale.xml"),
+        ik=IkSettings(solver="opensim", setup=source / "subject01_Setup_IK.xml"),
+    )
+    result = solve_marker_files([source / "subject01_walk1.trc"], config, static_file=source / "subject01_static.trc")
+    # The example's own ankles and knees miss by 2 to 4 cm, with OpenSim's tool too: told, and solved all the same.
+    assert any("landmark R.Knee.Lat misses by" in finding for finding in result.findings)
+    (walk,) = result.files
+    assert walk.error == ""
+    assert walk.numbers["usable_rows"] == 73
+    assert float(walk.numbers["marker_rms_mm"]) < 25.0
