@@ -1,14 +1,14 @@
 """The embedded data set: a small download of AMASS BMLmovi and MoVi made by the project itself.
 
-    open_body      the human body, in SMPL+H layout (built by open_body_builder)
-    rotations, posed_body                         plain numpy posing: the truth, independent of `movi_prep.body`
-    channels, footsteps, figure, motions, session what people do, as SMPL+H poses on one clock
-    cameras, room, wardrobe, rasterizer, film     what the two cameras see
-    frame_code     the number in the corner of each frame
-    cast           who there is and how their files are odd
-    amass_files, v3d_files, matlab, truth         what is written
-    dataset        all of it together
-    contact_sheet  a picture to look at
+open_body      the human body, in SMPL+H layout (built by open_body_builder)
+rotations, posed_body                         plain numpy posing: the truth, independent of `movi_prep.body`
+channels, footsteps, figure, motions, session what people do, as SMPL+H poses on one clock
+cameras, room, wardrobe, rasterizer, film     what the two cameras see
+frame_code     the number in the corner of each frame
+cast           who there is and how their files are odd
+amass_files, v3d_files, matlab, truth         what is written
+dataset        all of it together
+contact_sheet  a picture to look at
 """
 
 from movi_prep.demo.contact_sheet import draw_contact_sheet

@@ -70,7 +70,7 @@ def cast() -> dict[int, Performer]:
         Performer(
             subject=1,
             sex="male",
-            betas=_betas(0.30, 0.35, -0.4, 0.3, 0.2, -0.3, 0.1, 0.25, -0.2, 0.1, 0.15, -0.1, 0.05, 0.1, -0.05, 0.1),
+            betas=_betas(0.25, -0.70, 0.4, -0.3, 0.2, -0.3, 0.1, 0.25, -0.2, 0.1, 0.15, -0.1, 0.05, 0.1, -0.05, 0.1),
             age_years=27.0,
             mass_kg=74.2,
             rate_hz=120.0,
@@ -94,9 +94,9 @@ def cast() -> dict[int, Performer]:
         Performer(
             subject=15,
             sex="female",
-            betas=_betas(-0.3, -0.45, 0.5, -0.2, 0.35, 0.2, -0.25, 0.1, 0.3, -0.15, 0.1, 0.2, -0.1, 0.05, 0.1, -0.05),
+            betas=_betas(-0.35, 0.30, 0.2, -0.2, 0.35, 0.2, -0.25, 0.1, 0.3, -0.15, 0.1, 0.2, -0.1, 0.05, 0.1, -0.05),
             age_years=23.0,
-            mass_kg=55.6,
+            mass_kg=59.3,
             rate_hz=120.00004578,
             gender_as_stored=np.array(b"female"),
             new_release_clips=(),

@@ -107,13 +107,14 @@ def write_demo(
         folder: where to; made if need be.
         seed: of everything random: drift, soft tissue, missing points.
         subjects: which of the performers, none for all.
-        clips: numbers of the clips that each of them plays (in the order of V3D's list), none for all.
+        clips: which of their motions (positions in V3D's list), none for all; what is left is counted anew from 1.
         workers: processes that render; none for one per core, at most one per video.
 
     Raises:
         UsageError: there is no such subject or clip.
     """
     performers = _chosen(subjects)
+    cues = {performer.subject: _chosen_cues(performer, clips) for performer in performers}
     cameras = demo_cameras()
     write_open_body(folder / "body_models")
     for camera in cameras:
@@ -125,9 +126,9 @@ def write_demo(
     for performer in performers:
         rng = np.random.default_rng([seed, performer.subject])
         body = shaped_body(read_open_body(performer.sex), performer.betas)
-        session = act(body, _chosen_cues(performer, clips), rng)
+        session = act(body, cues[performer.subject], rng)
         sessions[performer.subject] = session
-        arrays |= _write_subject(folder, performer, body, session, rng)
+        arrays |= write_recordings(folder, performer, body, session, rng)
         description["subjects"][str(performer.subject)] = describe_performer(performer, session, body.height_m)
         shoots += _shoots(folder / "videos", performer, session, cameras)
     for shoot, boxes in zip(shoots, _film_all(shoots, workers), strict=True):
@@ -161,10 +162,10 @@ def _chosen_cues(performer: Performer, clips: Sequence[int] | None) -> tuple[Any
     return chosen
 
 
-def _write_subject(
+def write_recordings(
     folder: Path, performer: Performer, body: DemoBody, session: Session, rng: np.random.Generator
 ) -> dict[str, NDArray[Any]]:
-    """Write the AMASS and V3D files of one subject; return its truth."""
+    """Write the AMASS and V3D files of one subject; return its truth, entries named as in `movi_prep.demo.truth`."""
     points = posed_points(body, session)
     truth: dict[str, NDArray[Any]] = {
         "tpose_joints_m": body.joints_m,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.demo.channels import smoothed
 from movi_prep.demo.rotations import apply, basis, mirrored, to_axis_angle, transpose, turn
 
 if TYPE_CHECKING:
@@ -26,11 +27,17 @@ _COLLAR, _SHOULDER, _ELBOW, _WRIST = ({"left": left, "right": left + 1} for left
 _SPINE, _NECK, _HEAD = (3, 6, 9), 12, 15
 _FIRST_FINGER = {"left": 22, "right": 37}
 
-_MAX_REACH = 0.9965
-"""Longest distance from hip to ankle, as a part of the leg: beyond it a knee would snap straight (about 10 deg)."""
+_MAX_REACH = 0.989
+"""Longest distance from hip to ankle, as a part of the leg: beyond it a knee would snap straight."""
 
-_REACH_SOFTNESS_M = 0.006
+_REACH_SOFTNESS_M = 0.010
 """How gently the pelvis comes down where a foot would lose the floor, metres."""
+
+_WEIGHT_SHIFT_S = 0.03
+"""How gently (one sigma) the pelvis changes its height, seconds."""
+
+_PIVOT_SOFTNESS_DEG = 2.0
+"""Over which pitch the point that a foot turns about goes from heel to ball, degrees."""
 
 _CURL_DEG = {
     "index": ((8.0, 4.0, -22.0), (2.0, -3.0, -34.0), (1.0, 1.0, -16.0)),
@@ -150,6 +157,8 @@ def _pelvis_position(body: DemoBody, channels: Channels, rotation: NDArray[np.fl
         above = hip[:, 2] - ankle[:, 2] - np.sqrt(np.maximum(reach**2 - level**2, 1e-4))
         lower = _softplus(above, _REACH_SOFTNESS_M) * (1.0 - channels[f"{side}_free"])
         position[:, 2] -= lower
+    # The weight goes from leg to leg without a jolt; the slack in _MAX_REACH takes up the difference.
+    position[:, 2] = smoothed(position[:, 2], _WEIGHT_SHIFT_S)
     return position
 
 
@@ -174,7 +183,7 @@ def _planted_ankle(body: DemoBody, channels: Channels, side: str) -> NDArray[np.
     ball = body.joints_m[_BALL[side]] - ankle
     heel = np.array([0.0, body.floor_m - ankle[1], -0.35 * ball[2]])
     pitch = channels[f"{side}_foot_pitch_deg"][:, None]
-    pivot = np.where(pitch > 0, ball, heel)
+    pivot = heel + (ball - heel) / (1.0 + np.exp(-pitch / _PIVOT_SOFTNESS_DEG))
     flat = heading_rotation(channels[f"{side}_foot_yaw_deg"])
     ground = np.stack([channels[f"{side}_foot_x_m"], channels[f"{side}_foot_y_m"]], axis=-1)
     up = channels[f"{side}_foot_lift_m"] + ankle[1] - body.floor_m

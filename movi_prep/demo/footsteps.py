@@ -152,7 +152,7 @@ def _rolling(times_s: NDArray[np.float64], step: Step) -> NDArray[np.float64]:
                 (step.land_s + 0.28 * swing, 0.0),
             ],
         ),
-        0.012,
+        0.022,
     )
 
 
