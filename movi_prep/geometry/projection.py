@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _NEWTON_STEPS = 20
 """Newton's method doubles its digits per step; lenses seen so far need four."""
 
+_NEWTON_TOLERANCE = 1e-13
+"""A step below this, on the plane z = 1, changes nothing that a float64 pixel could show."""
+
 
 def world_to_camera(camera: Camera, points_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3) float64, metres, camera frame, for (..., 3) points in AMASS world."""
@@ -78,7 +81,9 @@ def undistort(seen: NDArray[np.float64], radial_distortion: NDArray[np.float64])
         value = r * (1.0 + k1 * r**2 + k2 * r**4) - r_seen
         slope = 1.0 + 3.0 * k1 * r**2 + 5.0 * k2 * r**4
         # Beyond the last radius the slope changes sign and Newton would run away.
-        r = np.clip(r - value / np.maximum(slope, 1e-6), 0.0, limit)
+        before, r = r, np.clip(r - value / np.maximum(slope, 1e-6), 0.0, limit)
+        if not np.any(np.abs(r - before) > _NEWTON_TOLERANCE):
+            break
     solved = np.abs(r * (1.0 + k1 * r**2 + k2 * r**4) - r_seen) <= 1e-9 * (1.0 + r_seen)
     with np.errstate(divide="ignore", invalid="ignore"):
         shrink = np.where(r_seen > 0, r / r_seen, 1.0)

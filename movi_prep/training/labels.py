@@ -77,47 +77,66 @@ def read_mirror_tables(shard: ShardFile, *, n_markers: int) -> MirrorTables:
     )
 
 
+@dataclass(frozen=True)
+class LabelContext:
+    """What the labels of all rows of a shard share; small enough to stay in memory.
+
+    Attributes:
+        joints_valid: (n, 22) bool.
+        markers_valid: (n, m) bool, markers of the network.
+        coordinates_valid: (n, c) bool; false in rows that were not solved.
+        pose_valid: (n,) bool.
+        body_scales: (b, 3) float32.
+    """
+
+    joints_valid: NDArray[np.bool_]
+    markers_valid: NDArray[np.bool_]
+    coordinates_valid: NDArray[np.bool_]
+    pose_valid: NDArray[np.bool_]
+    body_scales: NDArray[np.float32]
+
+
+def read_label_context(shard: ShardFile, *, n_markers: int) -> LabelContext:
+    """Read what all rows share, for the first `n_markers` markers."""
+    solved = shard.read("labels/pose_valid")
+    return LabelContext(
+        joints_valid=shard.read("labels/joints_valid"),
+        markers_valid=shard.read("labels/markers_valid")[:, :n_markers],
+        coordinates_valid=shard.read("labels/coordinates_valid") & solved[:, None],
+        pose_valid=solved,
+        body_scales=shard.read("subject/body_scales").astype(np.float32),
+    )
+
+
 def read_labels(
-    shard: ShardFile,
-    row: int,
-    *,
-    virtual: VirtualCamera,
-    body_scales: NDArray[np.float64],
-    n_markers: int,
-    simulated: bool,
+    shard: ShardFile, row: int, *, context: LabelContext, virtual: VirtualCamera, simulated: bool
 ) -> Labels:
     """Read one row's labels and turn them into a virtual camera's frame.
 
     Args:
         shard: the shard.
         row: the row.
+        context: what all rows share.
         virtual: the camera.
-        body_scales: (b, 3) float64, the subject's, as every row's labels carry them.
-        n_markers: how many of the label markers to take; those on the floor come last.
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
     """
     kind = "model_" if simulated else ""
-    pose_valid = bool(shard.read("labels/pose_valid", row))
-    world = np.concatenate(
-        [
-            shard.read("labels/opensim_joints_world_m", row),
-            shard.read(f"labels/{kind}joints_world_m", row),
-            shard.read(f"labels/{kind}markers_world_m", row)[:n_markers],
-        ]
-    )
-    points = virtual.to_camera(world.astype(np.float64))
+    own_valid = np.concatenate([context.joints_valid[row], context.markers_valid[row]])
+    opensim = shard.read("labels/opensim_joints_world_m", row)
+    joints = shard.read(f"labels/{kind}joints_world_m", row)
+    markers = shard.read(f"labels/{kind}markers_world_m", row)[: context.markers_valid.shape[1]]
+    points = virtual.to_camera(np.concatenate([opensim, joints, markers]).astype(np.float64))
     pixels = virtual.to_pixels(points)
-    own_valid = [shard.read("labels/joints_valid", row), shard.read("labels/markers_valid", row)[:n_markers]]
-    n_opensim = len(world) - sum(len(valid) for valid in own_valid)
     with np.errstate(invalid="ignore"):
         in_view = ((pixels >= -0.5) & (pixels < virtual.size_px - 0.5)).all(axis=-1)
+    valid = np.concatenate([np.full(len(opensim), context.pose_valid[row]), own_valid])
     return Labels(
         points_m=points.astype(np.float32),
         points_px=np.nan_to_num(pixels).astype(np.float32),
-        points_valid=np.concatenate([np.full(n_opensim, pose_valid), *own_valid]) & in_view,
+        points_valid=valid & in_view,
         coordinates_rad=shard.read("labels/coordinates_rad", row),
-        coordinates_valid=shard.read("labels/coordinates_valid", row) & pose_valid,
-        body_scales=body_scales.astype(np.float32),
+        coordinates_valid=context.coordinates_valid[row],
+        body_scales=context.body_scales,
         root_pose=_root_pose(shard, row, virtual),
     )
 

@@ -35,7 +35,15 @@ from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
 from movi_prep.records.camera import Camera
 from movi_prep.records.identity import ClipId
 from movi_prep.training.augmentation import Augmentation, View, draw_view
-from movi_prep.training.labels import Labels, MirrorTables, mirror_labels, read_labels, read_mirror_tables
+from movi_prep.training.labels import (
+    LabelContext,
+    Labels,
+    MirrorTables,
+    mirror_labels,
+    read_label_context,
+    read_labels,
+    read_mirror_tables,
+)
 from movi_prep.training.picture import decode_picture, warp_picture
 
 FLOOR_PREFIX = "Virtual_Ground_"
@@ -108,8 +116,22 @@ class _Source:
         return int(self.file.attribute("subject"))
 
     @cached_property
-    def body_scales(self) -> NDArray[np.float64]:
-        return self.file.read("subject/body_scales")
+    def context(self) -> LabelContext:
+        return read_label_context(self.file, n_markers=self.n_markers)
+
+    @cached_property
+    def boxes_px(self) -> NDArray[np.float64]:
+        return self.file.read("crops/box_px").astype(np.float64)
+
+    @cached_property
+    def cuts(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Corner of each stored picture in the video, and picture pixels per video pixel.
+
+        A picture's camera matrix says how it was cut: the focal length gives the scale, the principal point the corner.
+        """
+        whole, cut = self.camera.intrinsics_px, self.file.read("crops/intrinsics_px")
+        scales = cut[:, 0, 0] / whole[0, 0]
+        return whole[:2, 2] + 0.5 - (cut[:, :2, 2] + 0.5) / scales[:, None], scales
 
     @cached_property
     def n_markers(self) -> int:
@@ -217,18 +239,11 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         return draw_view(self._augmentation, np.random.default_rng([self._augmentation.seed, self._epoch, index]))
 
     def _frame(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
-        box_px = source.file.read("crops/box_px", row).astype(np.float64)
+        box_px = source.boxes_px[row]
         virtual = aim_camera(
             source.camera, box_px, size_px=self._size_px, zoom=view.zoom, roll_rad=view.roll_rad, shift=view.shift
         )
-        labels = read_labels(
-            source.file,
-            row,
-            virtual=virtual,
-            body_scales=source.body_scales,
-            n_markers=source.n_markers,
-            simulated=self._simulated,
-        )
+        labels = read_labels(source.file, row, context=source.context, virtual=virtual, simulated=self._simulated)
         picture = _see(source, row, virtual)
         if view.flip:
             picture = picture[:, ::-1]
@@ -239,11 +254,10 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
 def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]:
     shard = source.file
     picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}")
-    camera_px, picture_px = source.camera.intrinsics_px, shard.read("crops/intrinsics_px", row)
-    # the picture's camera matrix says how it was cut: scale by the focal length, corner by the principal point
-    scale = float(picture_px[0, 0] / camera_px[0, 0])
-    corner_px = camera_px[:2, 2] + 0.5 - (picture_px[:2, 2] + 0.5) / scale
-    return warp_picture(picture, camera=source.camera, virtual=virtual, corner_px=corner_px, scale=scale)
+    corners, scales = source.cuts
+    return warp_picture(
+        picture, camera=source.camera, virtual=virtual, corner_px=corners[row], scale=float(scales[row])
+    )
 
 
 def _arrays(picture: NDArray[np.uint8], labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
