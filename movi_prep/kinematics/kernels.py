@@ -728,6 +728,7 @@ def solve_frame(plan, work, tasks, rules):
                 damping = 0.1 * damping if damping > 1e-8 else 0.0
             else:
                 damping, before = max(10.0 * damping, 1e-4), np.inf
+                refused = 0  # Gauss-Newton overshoots where the second-order term matters: ask for it again
         iteration, tried_slot = iteration + 1, -1
         if damping > _LARGEST_DAMPING:
             ended = STALLED

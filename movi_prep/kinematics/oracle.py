@@ -378,7 +378,7 @@ def _judge_step(state: _Iteration, tried: tuple[Array, Evaluation], largest: flo
         state.newton, state.before = newton and largest < _NEWTON_RANGE, largest
         state.damping = 0.1 * state.damping if state.damping > 1e-8 else 0.0
     else:
-        state.damping, state.before = max(10.0 * state.damping, 1e-4), np.inf
+        state.damping, state.before, state.refused = max(10.0 * state.damping, 1e-4), np.inf, 0
 
 
 def load_frame(scene: Scene, tasks: Tasks, positions: Array, weights: Array, frame: int) -> None:
@@ -461,7 +461,7 @@ def certify(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
     """Evaluate every solved frame once more; see `kernels.certify`."""
     objective, gradient, rank, deviation, markers = out
     work.pose.base = plan.motion.rotation[plan.motion.free_node].copy()
-    for frame in np.flatnonzero(data[2]):
+    for frame in np.flatnonzero(data[2]).tolist():
         load_frame(work.scene, tasks, data[0], data[1], frame)
         _load_pulls(work.scene, prior, temporal[0][frame], temporal[1][frame])
         x = unknowns[frame]
