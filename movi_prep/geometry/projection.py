@@ -82,8 +82,9 @@ def undistort(seen: NDArray[np.float64], radial_distortion: NDArray[np.float64])
         slope = 1.0 + 3.0 * k1 * r**2 + 5.0 * k2 * r**4
         # Beyond the last radius the slope changes sign and Newton would run away.
         before, r = r, np.clip(r - value / np.maximum(slope, 1e-6), 0.0, limit)
-        if not np.any(np.abs(r - before) > _NEWTON_TOLERANCE):
-            break
+        with np.errstate(invalid="ignore"):
+            if not np.any(np.abs(r - before) > _NEWTON_TOLERANCE):
+                break
     solved = np.abs(r * (1.0 + k1 * r**2 + k2 * r**4) - r_seen) <= 1e-9 * (1.0 + r_seen)
     with np.errstate(divide="ignore", invalid="ignore"):
         shrink = np.where(r_seen > 0, r / r_seen, 1.0)
@@ -101,7 +102,7 @@ def last_radius(radial_distortion: NDArray[np.float64]) -> float:
     if discriminant < 0:
         return float("inf")
     denominator = np.sqrt(discriminant) - 3.0 * k1
-    return float(np.sqrt(2.0 / denominator)) if denominator > 0 else float("inf")
+    return float(np.sqrt(2.0 / denominator)) if denominator > np.finfo(float).tiny else float("inf")
 
 
 def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:

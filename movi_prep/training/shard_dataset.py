@@ -93,6 +93,19 @@ class Window:
         return np.arange(last - self.n_frames + 1, last + 1, dtype=np.int64)
 
 
+def read_shard_camera(shard: ShardFile) -> Camera:
+    """Return the camera of a shard, for the whole video image."""
+    return Camera(
+        name=str(shard.attribute("camera")),
+        intrinsics_px=shard.read("camera/intrinsics_px"),
+        radial_distortion=shard.read("camera/radial_distortion"),
+        world_to_camera_rotation=shard.read("camera/world_to_camera_rotation"),
+        world_to_camera_translation_m=shard.read("camera/world_to_camera_translation_m"),
+        size_px=(int(shard.attribute("image_width_px")), int(shard.attribute("image_height_px"))),
+        source=str(shard.path),
+    )
+
+
 class _Source:
     """One shard with what all its rows share; opens its file in the process that reads it."""
 
@@ -101,15 +114,7 @@ class _Source:
 
     @cached_property
     def camera(self) -> Camera:
-        return Camera(
-            name=str(self.file.attribute("camera")),
-            intrinsics_px=self.file.read("camera/intrinsics_px"),
-            radial_distortion=self.file.read("camera/radial_distortion"),
-            world_to_camera_rotation=self.file.read("camera/world_to_camera_rotation"),
-            world_to_camera_translation_m=self.file.read("camera/world_to_camera_translation_m"),
-            size_px=(int(self.file.attribute("image_width_px")), int(self.file.attribute("image_height_px"))),
-            source=str(self.file.path),
-        )
+        return read_shard_camera(self.file)
 
     @cached_property
     def subject(self) -> int:
