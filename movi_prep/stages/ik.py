@@ -206,6 +206,8 @@ def solve_clip(
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, frames, markers, weights, suspect_rms_m=suspect_rms_m)
+    if settings.solver == "converged":
+        _check_in_opensim(scaled, solution, settings)
     solution = replace(solution, coordinate_valid=_validity(solution, scaled, settings))
     return solution, (*name_findings(scaled, markers, setup), *findings, *_frame_findings(solution))
 
@@ -336,14 +338,14 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrame
 def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames, tuple[str, ...]]:
     from movi_prep.kinematics import CoordinateTask as Pull
     from movi_prep.kinematics import solve_inverse_kinematics
-    from movi_prep.osim.solution import SolvedFrames, finite_or_nan
+    from movi_prep.osim.solution import SolvedFrames
 
     if clip.scaled.tree is None:
         raise ModelError(clip.scaled.refusal)
     found = solve_inverse_kinematics(
         clip.scaled.tree,
         clip.markers.names,
-        finite_or_nan(clip.markers.positions_m),
+        clip.markers.positions_m,
         {name: clip.setup.marker_weights[name] for name in clip.tracked},
         settings.converged,
         tasks=[Pull(name=task.name, weight=task.weight, target=values) for task, values in clip.targets],
@@ -361,6 +363,20 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames
         ranks=found.ranks,
     )
     return frames, tuple(findings)
+
+
+def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, settings: SolveSettings) -> None:
+    """Put a sample of frames back into OpenSim; raise AuditError where it disagrees with our arithmetic."""
+    from movi_prep.osim.verify_solution import check_solution
+
+    check_solution(
+        scaled.model,
+        solution.coordinates,
+        solution.marker_names,
+        solution.model_markers_m,
+        n_frames=settings.converged.verify_frames,
+        tolerance=settings.converged.verify_tolerance_m,
+    )
 
 
 def _counted(reasons: tuple[str, ...]) -> list[tuple[str, int]]:
