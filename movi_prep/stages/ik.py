@@ -326,13 +326,12 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrame
         constraint_weight=settings.constraint_weight or setup.constraint_weight,
     )
     track = track_markers(clip.scaled.model, problem)
-    frames = SolvedFrames(
-        solver="opensim",
-        coordinates=track.coordinates,
-        statuses=track.statuses,
-        constraint_errors=track.constraint_errors,
-    )
-    return frames, ()
+    tree = clip.scaled.tree
+    if tree is None:
+        errors = track.constraint_errors
+        return SolvedFrames("opensim", track.coordinates, track.statuses, constraint_errors=errors), ()
+    # What a penalty left of coupler errors (some 1e-5 rad) is removed: followers are put where their leaders say.
+    return SolvedFrames("opensim", tree.complete_coordinates(track.coordinates), track.statuses), ()
 
 
 def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames, tuple[str, ...]]:
