@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -35,6 +36,7 @@ from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.identity import ClipId, subject_key
 from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.ik import read_scaled_model
 from movi_prep.stages.markers import model_for
 from movi_prep.stages.shard_rows import ClipRows, ClipSources, frame_fields, plan_clip
 
@@ -47,12 +49,13 @@ if TYPE_CHECKING:
     from movi_prep.body.skinning import BodyPart
     from movi_prep.config.root import Config
     from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.alignment import SubjectAlignment
     from movi_prep.records.camera import Camera
     from movi_prep.records.download import Download
-    from movi_prep.records.kinematic_tree import KinematicTree
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.markers import StaticTrial
+    from movi_prep.records.motion import Sex
     from movi_prep.records.scaling import ScaleResult
     from movi_prep.records.timeline import Refusal
     from movi_prep.records.work_folder import WorkFolder
@@ -149,7 +152,7 @@ class ShardSubject:
     tables: LabelTables
     trial: StaticTrial
     scale: ScaleResult
-    tree: KinematicTree
+    model: ScaledModel
     body: BodyPart
 
 
@@ -157,7 +160,8 @@ def shard_fields(
     clips: Sequence[ClipRows], subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
 ) -> dict[str, Any]:
     """Return every field of the schema but the pictures themselves."""
-    labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in clips[0].labels}
+    common = [name for name in clips[0].labels if all(name in clip.labels for clip in clips)]
+    labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in common}
     frames = [frame_fields(clip, settings) for clip in clips]
     return {
         **labels,
@@ -166,7 +170,7 @@ def shard_fields(
         **_clip_fields(clips),
         **_subject_fields(subject),
         **_statistics_fields(labels, crops.statistics),
-        **{f"tree/{name}": values for name, values in subject.tree.to_arrays().items()},
+        **_tree_fields(subject.model),
     }
 
 
@@ -224,16 +228,10 @@ def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject
 
 def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
     """Read what all clips of one subject and camera share; `key` is `S001/PG1`."""
-    from movi_prep.body.skinning import select_vertices
-    from movi_prep.formats.smplh import read_body_model
-    from movi_prep.osim.extract_tree import extract_tree
-    from movi_prep.osim.models import read_model
-
     camera = key.split("/")[1]
     trial = read_static_trial(inputs.static_trial)
     if inputs.body_model is None or trial.sex is None:
         raise _missing(f"body model of {key}", f"smplh/{trial.sex}/model.npz", "--body-models")
-    model = read_body_model(inputs.body_model, sex=trial.sex)
     if inputs.intrinsics is None or inputs.extrinsics is None:
         raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
     return ShardSubject(
@@ -242,8 +240,8 @@ def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSetting
         tables=read_label_tables(inputs.labels, split=settings.split),
         trial=trial,
         scale=read_scale_result(inputs.scale),
-        tree=extract_tree(read_model(inputs.scaled_model)),
-        body=select_vertices(model, spread_vertices(model.template_m, N_VERTICES).tolist()),
+        model=read_scaled_model(inputs.scaled_model),
+        body=_body_sample(inputs.body_model, trial.sex),
     )
 
 
@@ -273,6 +271,8 @@ def plan_clips(
         except InputError as error:
             findings.append(f"{clip} left out: {error}")
     lacking = sorted({name for clip in clips for name in clip.absent})
+    if subject.model.tree is None:
+        findings.append(f"no kinematic tree in the shard: {subject.model.refusal}")
     if lacking:
         findings.append(f"{len(lacking)} labels are not in the model, their masks are false: {', '.join(lacking)}")
     if not clips:
@@ -283,6 +283,21 @@ def plan_clips(
             remedy="see what failed before: movi-prep status",
         )
     return clips, findings
+
+
+def _body_sample(path: Path, sex: Sex) -> BodyPart:
+    """Return a sample of the mesh, ready to be posed; subjects of one sex share it."""
+    status = path.stat()
+    return _cached_body_sample(path, (status.st_mtime_ns, status.st_size), sex)
+
+
+@lru_cache(maxsize=2)
+def _cached_body_sample(path: Path, stamp: tuple[int, int], sex: Sex) -> BodyPart:  # noqa: ARG001 - part of the key
+    from movi_prep.body.skinning import select_vertices
+    from movi_prep.formats.smplh import read_body_model
+
+    model = read_body_model(path, sex=sex)
+    return select_vertices(model, spread_vertices(model.template_m, N_VERTICES).tolist())
 
 
 def pose_vertices(body: BodyPart, motion: Path, *, step: int) -> dict[str, NDArray[Any]]:
@@ -376,6 +391,11 @@ def _subject_fields(subject: ShardSubject) -> dict[str, Any]:
         "camera/world_to_camera_rotation": camera.world_to_camera_rotation,
         "camera/world_to_camera_translation_m": camera.world_to_camera_translation_m,
     }
+
+
+def _tree_fields(model: ScaledModel) -> dict[str, Any]:
+    arrays = {} if model.tree is None else model.tree.to_arrays()
+    return {f"tree/{name}": values for name, values in arrays.items()}
 
 
 def _statistics_fields(labels: dict[str, NDArray[Any]], pixels: NDArray[np.float64]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from movi_prep.geometry.label_statistics import PixelStatistics
@@ -59,6 +60,8 @@ def crop_video(
         settings: how pictures are stored.
         take: receives the encoded pictures.
     """
+    # One thread per worker: OpenCV would otherwise start one per core for every resize.
+    cv2.setNumThreads(1)
     rows_of_frame: dict[int, list[int]] = {}
     for row, frame in enumerate(frame_of_row.tolist()):
         rows_of_frame.setdefault(frame, []).append(row)

@@ -10,11 +10,15 @@ decoded is skipped and all later ones move up by one. Three signs tell:
 | whether a frame is a key frame | where damage ends: all frames in between are built on the damaged one |
 
 With one decoder thread, messages belong to the frame at hand.
+
+Uncompressed .avi files (24 bit, bottom row first, as MATLAB writes them) crash OpenCV's conversion, which reads past
+the start of such a picture; they are taken as they lie in the file and turned over here.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +40,11 @@ if TYPE_CHECKING:
 
 _RATE_TOLERANCE = 0.005
 """Containers write 29.97 and 30 for one camera; 25 and 30 are two."""
+
+_BGR24 = 0x18524742
+"""FFmpeg's tag of plain blue-green-red pictures."""
+
+_HEAD_BYTES, _ROW_ALIGNMENT = 4096, 4
 
 _SILENT_FAILURES_AT_END = 3
 """A decoder that fails this often in a row without a word has reached the end of the file."""
@@ -77,12 +86,11 @@ class VideoReader:
         if not path.is_file():
             raise MissingError(path, expected="a video", got="no file", remedy="check --videos")
         self.path = path
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        if not self._capture.isOpened():
-            raise InputError(
-                path, expected="a video", got="a file that cannot be opened as one", remedy="fetch it again"
-            )
+        self._capture = _open(path)
         self.header = self._read_header()
+        self._is_plain = _is_upside_down(path, self._capture)
+        if self._is_plain:
+            self._capture = _open(path, cv2.CAP_PROP_FORMAT, -1)
         self.n_frames = 0
         self._damaged: list[int] = []
         self._orphaned: list[int] = []
@@ -160,12 +168,19 @@ class VideoReader:
                 yield number, complained, bool(self._capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME))
 
     def _retrieve(self, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-        done, image = self._capture.retrieve(image)
-        if not done or image is None:
-            raise InputError(
-                self.path, expected="colour frames", got="a frame that cannot be converted", remedy="fetch it again"
-            )
-        return image
+        done, picture = self._capture.retrieve() if self._is_plain else self._capture.retrieve(image)
+        if done and picture is not None:
+            return self._turned_over(picture) if self._is_plain else np.asarray(picture)
+        raise InputError(
+            self.path, expected="colour frames", got="a frame that cannot be converted", remedy="fetch it again"
+        )
+
+    def _turned_over(self, content: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the picture in the bytes of an uncompressed frame: rows from the bottom, padded to four bytes."""
+        width, height = self.header.size_px
+        row_bytes = -(-3 * width // _ROW_ALIGNMENT) * _ROW_ALIGNMENT
+        rows = content.reshape(height, row_bytes)[::-1, : 3 * width]
+        return np.ascontiguousarray(rows.reshape(height, width, 3))
 
     def _read_header(self) -> VideoHeader:
         read = self._capture.get
@@ -175,6 +190,23 @@ class VideoReader:
             n_frames=int(read(cv2.CAP_PROP_FRAME_COUNT)),
             codec=int(read(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin1"),
         )
+
+
+def _open(path: Path, *options: int) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1, *options])
+    if not capture.isOpened():
+        raise InputError(path, expected="a video", got="a file that cannot be opened as one", remedy="fetch it again")
+    return capture
+
+
+def _is_upside_down(path: Path, capture: cv2.VideoCapture) -> bool:
+    """Return whether frames are plain 24 bit pictures, bottom row first (BITMAPINFOHEADER with a positive height)."""
+    if int(capture.get(cv2.CAP_PROP_FOURCC)) != 0 or int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) != _BGR24:
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    place = head.find(b"strf")
+    return place >= 0 and struct.unpack_from("<i", head, place + 16)[0] > 0
 
 
 def _sorted(numbers: set[int]) -> NDArray[np.int64]:

@@ -1,0 +1,344 @@
+"""Shards against truth, and against full frames in gzip-9 HDF5 as the superseded code writes them.
+
+    python -m benchmarks.shards [--data DIR --work DIR]
+
+`--data` is an embedded data set (`movi-prep demo --only-data`), `--work` a finished run of it; without them both are
+made in a temporary folder. Three tables:
+
+1. accuracy on the embedded data set, where the truth is known;
+2. speed and size, in one run, on frames with sensor noise (sigma 2 of 255): the data set's video repeated, noise
+   added to every channel, stored uncompressed, so that no codec takes the noise away before either side sees it;
+3. peak memory of one shard of a video of 5,000 frames, above what importing takes.
+
+Times are CPU seconds of one thread. Both sides decode the same video.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from movi_prep.config.root import Config
+from movi_prep.demo.frame_code import read_frame_code
+from movi_prep.formats.alignment_file import read_alignment, write_alignment
+from movi_prep.formats.download import Folders, find_download
+from movi_prep.formats.shard import ShardFile
+from movi_prep.records.alignment import SubjectAlignment
+from movi_prep.records.identity import ClipId
+from movi_prep.records.unit import Unit
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.shard import SHARD, ShardInputs, ShardOutputs
+from movi_prep.stages.verify import verify_shards
+from movi_prep.video.avi_writer import write_avi
+from movi_prep.video.pictures import decode_picture
+from movi_prep.video.reader import VideoReader
+
+NOISE_SIGMA = 2.0
+SIZE_PX = (800, 600)
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """A finished run of the embedded data set."""
+
+    data: Path
+    work: Path
+
+    def units(self) -> tuple[Unit, ...]:
+        """Return the shard units of both subjects and cameras."""
+        folders = {name: self.data / name for name in ("amass", "body_models", "v3d", "videos", "calibration")}
+        return SHARD.plan(find_download(Folders(**folders)), WorkFolder(self.work), Config())
+
+
+def make_demo_run(folder: Path) -> DemoRun:
+    """Write the embedded data set and run it through to shards."""
+    run = DemoRun(folder / "data", folder / "work")
+    command = [sys.executable, "-m", "movi_prep.cli", "demo", "--to", str(run.data), "--work", str(run.work)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return run
+
+
+def accuracy(run: DemoRun) -> list[tuple[str, str]]:
+    """Compare every shard with the truth beside the data set."""
+    truth, rows = np.load(run.data / "truth" / "truth.npz"), []
+    names = json.loads((run.data / "truth" / "truth.json").read_text())["marker_names"]
+    worst: dict[str, float] = dict.fromkeys(
+        ("joints px", "markers px", "joints camera m", "picture", "other frame"), 0.0
+    )
+    worst["other frame"] = np.inf
+    n_rows = 0
+    for path in sorted((run.work / "shards").glob("*.h5")):
+        with ShardFile(path) as shard:
+            n_rows += shard.n_rows
+            for name, value in {**_label_errors(shard, truth, names), **_picture_errors(shard, run)}.items():
+                worst[name] = (min if name == "other frame" else max)(worst[name], value)
+    rows += [("rows compared", f"{n_rows}")]
+    rows += [
+        (f"largest error, {name}", f"{worst[name]:.2g}") for name in ("joints px", "markers px", "joints camera m")
+    ]
+    rows += [("frame code of every frame", "as numbered")]
+    rows += [("crop to its own frame, mean |difference|, worst row", f"{worst['picture']:.2f} of 255")]
+    rows += [("crop to the next moving frame, on the body, smallest", f"{worst['other frame']:.2f} of 255")]
+    report = verify_shards(run.work / "shards")
+    return [*rows, ("faults found by verify", str(len(report.faults)))]
+
+
+def _label_errors(shard: ShardFile, truth: Any, marker_names: list[str]) -> dict[str, float]:
+    subject, camera = shard.attribute("subject"), shard.attribute("camera")
+    clip = shard.read("frames/clip")
+    names = shard.names("names/markers")
+    mine = [index for index, name in enumerate(names) if name in marker_names]
+    theirs = [52 + marker_names.index(names[index]) for index in mine]
+    rotation, shift = (shard.read(f"camera/world_to_camera_{part}") for part in ("rotation", "translation_m"))
+    errors: dict[str, list[float]] = {"joints px": [], "markers px": [], "joints camera m": []}
+    for number in np.unique(clip):
+        rows, key = clip == number, f"S{subject}_C{number}"
+        samples = shard.read("frames/mocap_sample")[rows]
+        pixels = truth[f"{key}_pixels_{camera}"][samples]
+        camera_m = truth[f"{key}_joints_m"][samples, :22].astype(np.float64) @ rotation.T + shift
+        errors["joints px"].append(float(np.abs(shard.read("labels/joints_px")[rows] - pixels[:, :22]).max()))
+        errors["markers px"].append(
+            float(np.abs(shard.read("labels/markers_px")[rows][:, mine] - pixels[:, theirs]).max())
+        )
+        errors["joints camera m"].append(float(np.abs(shard.read("labels/joints_camera_m")[rows] - camera_m).max()))
+    return {name: max(values) for name, values in errors.items()}
+
+
+def _picture_errors(shard: ShardFile, run: DemoRun) -> dict[str, float]:
+    """Crop i must show frame i: compared with the frame itself, and with the next one where the body has moved."""
+    subject, camera = shard.attribute("subject"), shard.attribute("camera")
+    row_of = {int(frame): row for row, frame in enumerate(shard.read("frames/video_frame"))}
+    source, body = shard.read("crops/source_px"), shard.read("crops/body_px").astype(int)
+    reader = VideoReader(run.data / "videos" / f"F_{camera}_Subject_{subject}_L.avi")
+    own, other = [], []
+    before: tuple[int, Any] | None = None
+    for frame, image in reader.frames(row_of):
+        code = read_frame_code(image)
+        if (code.frame, code.subject, code.camera) != (frame, subject, camera):
+            raise SystemExit(f"{shard.path.name}: frame {frame} says that it is {code}")
+        row = row_of[frame]
+        left, top, width, height = source[row]
+        picture = decode_picture(shard.picture(row))
+        own.append(float(np.abs(picture.astype(int) - image[top : top + height, left : left + width]).mean()))
+        if before is not None:
+            other.append(_body_difference(*before, image=image, source=source, body=body))
+        before = (row, picture)
+    moved = sorted(other)[len(other) // 2 :]
+    return {"picture": max(own), "other frame": moved[0]}
+
+
+def _body_difference(row: int, picture: Any, *, image: Any, source: Any, body: Any) -> float:
+    left, top, _, _ = source[row]
+    x0, y0, x1, y1 = np.clip(body[row], 0, [*SIZE_PX, *SIZE_PX])
+    shown = picture[y0 - top : y1 - top, x0 - left : x1 - left].astype(int)
+    return float(np.abs(shown - image[y0:y1, x0:x1]).mean())
+
+
+def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) -> tuple[Unit, int]:
+    """Return the unit of a longer video: the same clips again and again, with noise; and its number of frames."""
+    inputs: Any = unit.inputs
+    once = read_alignment(inputs.alignment)
+    n_once = VideoReader(inputs.video).header.n_frames
+    repeats = -(-n_frames // n_once)
+    video = folder / "long.avi"
+    write_noisy_video(video, inputs.video, repeats=repeats, uncompressed=uncompressed)
+    clips, files = [], {"motions": [], "markers": [], "solutions": []}
+    by_clip = {path.stem: index for index, path in enumerate(inputs.markers)}
+    for repeat in range(repeats):
+        for alignment in once.clips:
+            timeline, offset = alignment.timeline, repeat * n_once
+            clip = ClipId(once.subject, len(clips) + 1)
+            moved = replace(timeline, clip=clip, video_frames=timeline.video_frames + offset)
+            clips.append(replace(alignment, timeline=moved, first_video_frame=alignment.first_video_frame + offset))
+            index = by_clip[f"C{timeline.clip.clip:02d}"]
+            for role, paths in files.items():
+                link = folder / role / f"S{clip.subject:03d}" / f"C{clip.clip:02d}{getattr(inputs, role)[index].suffix}"
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(getattr(inputs, role)[index])
+                paths.append(link)
+    write_alignment(folder / "alignment.json", SubjectAlignment(once.subject, tuple(clips)), provenance={})
+    changed: ShardInputs = replace(
+        inputs,
+        video=video,
+        alignment=folder / "alignment.json",
+        **{role: tuple(paths) for role, paths in files.items()},
+    )
+    return replace(unit, inputs=changed, outputs=ShardOutputs(folder / "long.h5")), repeats * n_once
+
+
+def write_noisy_video(path: Path, source: Path, *, repeats: int, uncompressed: bool) -> None:
+    """Repeat a video with sensor noise; a few noise fields, shifted, are as good as new ones."""
+    rng = np.random.default_rng(0)
+    fields = [rng.normal(0.0, NOISE_SIGMA, (SIZE_PX[1], SIZE_PX[0], 3)).astype(np.float32) for _ in range(4)]
+
+    def noisy() -> Iterator[Any]:
+        for _ in range(repeats):
+            for frame, image in _all_frames(source):
+                noise = np.roll(fields[frame % 4], rng.integers(0, 600), axis=0)
+                yield np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+
+    if uncompressed:
+        write_uncompressed(path, noisy())
+    else:
+        write_avi(path, noisy(), size_px=SIZE_PX, rate_hz=30.0)
+
+
+def write_uncompressed(path: Path, frames: Iterator[Any]) -> None:
+    """Write an .avi of plain BGR pictures, bottom row first (Microsoft, "AVI RIFF File Reference", BI_RGB)."""
+    width, height = SIZE_PX
+    n_bytes = width * height * 3
+    with path.open("wb") as file:
+        file.write(bytes(_avi_head(0, n_bytes)))
+        count = 0
+        for image in frames:
+            file.write(b"00db" + struct.pack("<I", n_bytes) + image[::-1].tobytes())
+            count += 1
+        file.seek(0)
+        file.write(_avi_head(count, n_bytes))
+
+
+def _avi_head(count: int, n_bytes: int) -> bytes:
+    width, height = SIZE_PX
+    main = struct.pack("<14I", 33_333, 0, 0, 0, count, 0, 1, n_bytes, width, height, 0, 0, 0, 0)
+    stream = b"vidsDIB " + struct.pack("<10I4H", 0, 0, 0, 1, 30, 0, count, n_bytes, 0, 0, 0, 0, width, height)
+    picture = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, n_bytes, 0, 0, 0, 0)
+    inner = b"strl" + b"strh" + struct.pack("<I", len(stream)) + stream + b"strf" + struct.pack("<I", 40) + picture
+    header = b"hdrl" + b"avih" + struct.pack("<I", len(main)) + main + b"LIST" + struct.pack("<I", len(inner)) + inner
+    body = b"AVI " + b"LIST" + struct.pack("<I", len(header)) + header
+    movie = b"LIST" + struct.pack("<I", 4 + count * (n_bytes + 8)) + b"movi"
+    return b"RIFF" + struct.pack("<I", len(body) + len(movie) + count * (n_bytes + 8)) + body + movie
+
+
+def _all_frames(video: Path) -> Iterator[tuple[int, Any]]:
+    reader = VideoReader(video)
+    yield from reader.frames(range(reader.header.n_frames))
+
+
+def full_frames_cost(video: Path, path: Path, *, n_frames: int) -> tuple[float, float]:
+    """Return CPU seconds and bytes per frame of decoding and of full frames in gzip-9, a chunk per frame."""
+    start = time.process_time()
+    with h5py.File(path, "w") as file:
+        images = file.create_dataset(
+            "images", (n_frames, SIZE_PX[1], SIZE_PX[0], 3), "u1", chunks=(1, SIZE_PX[1], SIZE_PX[0], 3),
+            compression="gzip", compression_opts=9,
+        )  # fmt: skip
+        for number, image in VideoReader(video).frames(range(n_frames)):
+            images[number] = image
+        size = images.id.get_storage_size()
+    return (time.process_time() - start) / n_frames, size / n_frames
+
+
+def speed_and_size(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[str, ...]]:
+    """Write one shard per camera of a long noisy video, and full frames of the same videos."""
+    rows: list[tuple[str, ...]] = []
+    for unit in run.units()[:2]:
+        where = folder / unit.key.replace("/", "_")
+        where.mkdir()
+        SHARD.run(replace(unit, outputs=ShardOutputs(where / "warm.h5")))
+        long, n_video = long_unit(unit, where, n_frames=n_frames, uncompressed=True)
+        inputs: Any = long.inputs
+        start = time.process_time()
+        report = SHARD.run(long)
+        seconds = time.process_time() - start
+        shard, n_rows = where / "long.h5", int(report.numbers["rows"])
+        gzip_s, gzip_bytes = full_frames_cost(inputs.video, where / "full.h5", n_frames=60)
+        size = shard.stat().st_size
+        rows.append(
+            (
+                unit.key,
+                f"{n_rows / seconds:.0f}",
+                f"{1 / gzip_s:.1f}",
+                f"{n_rows / seconds * gzip_s:.1f}x",
+                f"{size / n_rows / 1e3:.1f} kB",
+                f"{gzip_bytes / 1e3:.0f} kB",
+                f"1/{gzip_bytes * n_rows / size:.1f}",
+                f"1/{gzip_bytes * n_video / size:.1f}",
+            )
+        )
+        inputs.video.unlink()
+    return rows
+
+
+def peak_memory(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[str, str]]:
+    """Run one shard in a process of its own and read its peak memory."""
+    command = [sys.executable, "-m", "benchmarks.shards", "--memory-of", str(folder), "--frames", str(n_frames)]
+    command += ["--data", str(run.data), "--work", str(run.work)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    numbers = json.loads(done.stdout.splitlines()[-1])
+    return [(name, f"{value:.0f}") for name, value in numbers.items()]
+
+
+def _measure_memory(run: DemoRun, folder: Path, n_frames: int) -> None:
+    unit = run.units()[0]
+    long, n_video = long_unit(unit, folder, n_frames=n_frames, uncompressed=False)
+    # What a stage imports when it runs is imported before; a second process would pay for making the video.
+    import movi_prep.body.skinning
+    import movi_prep.osim.extract_tree  # noqa: F401
+
+    reset_peak()
+    before = _peak_mb()
+    rows = SHARD.run(long).numbers["rows"]
+    print(json.dumps({"video frames": n_video, "rows": rows, "MB above import": _peak_mb() - before}))
+
+
+def reset_peak() -> None:
+    """Let the kernel forget the peak so far (Linux); elsewhere the peak includes what came before."""
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5")
+
+
+def _peak_mb() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def print_table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print a small table."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    print(f"\n{title}")
+    for row in [head, tuple("-" * width for width in widths), *rows]:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def main() -> None:
+    """Run all three parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="an embedded data set")
+    parser.add_argument("--work", type=Path, help="a finished run of it")
+    parser.add_argument("--frames", type=int, default=1000, help="length of the noisy video")
+    parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run = DemoRun(asked.data, asked.work) if asked.data and asked.work else make_demo_run(folder)
+        if asked.memory_of:
+            _measure_memory(run, asked.memory_of, asked.frames)
+            return
+        print_table("accuracy on the embedded data set", ("what", "value"), accuracy(run))
+        head = ("shard", "rows/s", "gzip-9 frames/s", "speed", "a row", "a frame", "size per frame", "size per video")
+        print_table(
+            "noisy video, native shard against full frames", head, speed_and_size(run, folder, n_frames=asked.frames)
+        )
+        (folder / "memory").mkdir()
+        print_table("peak memory", ("what", "value"), peak_memory(run, folder / "memory", n_frames=5000))
+
+
+if __name__ == "__main__":
+    main()
