@@ -1,0 +1,73 @@
+"""Angles: the same rotation, near the frame before, and exact at gimbal lock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from movi_prep.kinematics.branch import alias, angles_about, continue_triple
+from movi_prep.records.kinematic_tree import rotation_about
+from tests.builders.kinematic_tree import random_rotation
+
+TRIPLES = [np.eye(3)[[2, 0, 1]], np.eye(3)[[0, 1, 2]], np.eye(3)[[1, 0, 2]], np.eye(3)[[0, 2, 1]]]
+ANGLES = st.floats(-np.pi, np.pi)
+
+
+def turned(directions: np.ndarray, angles_rad: np.ndarray) -> np.ndarray:
+    rotation = np.eye(3)
+    for axis, direction in enumerate(directions):
+        rotation = rotation @ rotation_about(direction, angles_rad[..., axis])
+    return rotation
+
+
+@settings(max_examples=60, deadline=None)
+@given(angles=st.tuples(ANGLES, ANGLES, ANGLES), which=st.integers(0, 3))
+def test_the_alias_is_the_same_rotation(angles: tuple[float, ...], which: int) -> None:
+    given_rad = np.array(angles)
+
+    np.testing.assert_allclose(turned(TRIPLES[which], alias(given_rad)), turned(TRIPLES[which], given_rad), atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 1000), which=st.integers(0, 3))
+def test_angles_of_a_rotation_make_it_again(seed: int, which: int) -> None:
+    rotation = random_rotation(np.random.default_rng(seed))
+
+    angles = angles_about(TRIPLES[which], rotation)
+
+    assert abs(angles[1]) <= np.pi / 2
+    np.testing.assert_allclose(turned(TRIPLES[which], angles), rotation, atol=1e-14)
+
+
+@pytest.mark.parametrize("middle_deg", [90.0, -90.0, 90.0 - 1e-7])
+def test_gimbal_lock_loses_nothing(middle_deg: float) -> None:
+    rotation = turned(TRIPLES[0], np.array([0.7, np.deg2rad(middle_deg), -0.4]))
+
+    np.testing.assert_allclose(turned(TRIPLES[0], angles_about(TRIPLES[0], rotation)), rotation, atol=1e-14)
+
+
+def test_a_person_who_turns_around_twice_reaches_720_degrees() -> None:
+    turning = np.linspace(0.0, 4 * np.pi, 200)
+    angles = np.stack([0.1 + 0 * turning, 0.2 + 0 * turning, turning], axis=1)
+    wrapped = np.mod(angles + np.pi, 2 * np.pi) - np.pi
+    wrapped[50:120] = alias(wrapped[50:120])
+
+    np.testing.assert_allclose(continue_triple(wrapped), angles, atol=1e-12)
+
+
+def test_a_cartwheel_passes_ninety_degrees_without_a_jump() -> None:
+    middle = np.linspace(0.0, 2 * np.pi, 100)
+    angles = np.stack([0.1 + 0 * middle, middle, 0.2 + 0 * middle], axis=1)
+    rotation = turned(TRIPLES[0], angles)
+
+    found = continue_triple(angles_about(TRIPLES[0], rotation))
+
+    np.testing.assert_allclose(found, angles, atol=1e-9)
+
+
+def test_the_first_frame_is_canonical() -> None:
+    found = continue_triple(np.array([[0.1 + np.pi, np.pi - 0.2, 0.3 - 3 * np.pi]]))
+
+    np.testing.assert_allclose(found, [[0.1, 0.2, 0.3]], atol=1e-12)

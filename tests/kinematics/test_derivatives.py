@@ -1,0 +1,98 @@
+"""Objective, gradient and matrices: by the definition, by finite differences, and kernel against oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.kinematics.engines import TASK_WEIGHT, Posed, moving_clip, random_point, random_problem
+
+SEEDS = range(6)
+
+
+def posed(seed: int) -> tuple[Posed, np.ndarray]:
+    problem = random_problem(seed)
+    return Posed(problem, moving_clip(problem, seed), seed), random_point(problem, seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_objective_is_what_it_says(seed: int) -> None:
+    both, x = posed(seed)
+    problem, clip, scene = both.problem, both.clip, both.work["movi_prep.kinematics.oracle"].scene
+    coordinates = problem.tree.coordinate_default.copy()
+    coordinates[problem.unknowns] = x
+    coordinates = problem.tree.complete_coordinates(coordinates)
+    markers = problem.tree.marker_positions(coordinates)[problem.markers]
+
+    share = clip.weights / clip.weights.sum()
+    expected = share @ ((markers - clip.positions_m[0]) ** 2).sum(axis=1)
+    expected += scene.stiffness @ (x - scene.centre) ** 2
+    expected += TASK_WEIGHT * (coordinates[problem.moving[-1]] - 0.1) ** 2
+
+    assert both.evaluate_kernel(x).value == pytest.approx(expected / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kernel_and_oracle_agree_to_rounding(seed: int) -> None:
+    both, x = posed(seed)
+
+    ours, oracles = both.evaluate_kernel(x), both.evaluate_oracle(x)
+
+    assert ours.value == pytest.approx(oracles.value, rel=1e-13)
+    assert ours.markers == pytest.approx(oracles.markers, rel=1e-13)
+    for name in ("gradient", "gauss_newton", "second_order"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(oracles, name), atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gradient_and_hessian_agree_with_finite_differences(seed: int) -> None:
+    both, x = posed(seed)
+    at, step = both.evaluate_kernel(x), 1e-6
+    hessian = at.gauss_newton + at.second_order
+    for unknown in range(len(x)):
+        forward, backward = x.copy(), x.copy()
+        forward[unknown] += step
+        backward[unknown] -= step
+        ahead, behind = both.evaluate_kernel(forward), both.evaluate_kernel(backward)
+
+        slope = (ahead.value - behind.value) / (2 * step)
+        assert at.gradient[unknown] == pytest.approx(slope, abs=1e-8 * np.abs(at.gradient).max())
+        bend = (ahead.gradient - behind.gradient) / (2 * step)
+        # Splines have kinks in their second derivative; no random point lies within a step of one.
+        np.testing.assert_allclose(hessian[unknown], bend, atol=1e-7 * np.abs(hessian).max())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_residuals_gauss_newton_is_the_whole_hessian(seed: int) -> None:
+    problem = random_problem(seed)
+    both = Posed(problem, moving_clip(problem, seed, noise_m=0.0), seed)
+    from tests.builders.kinematic_tree import smooth_motion
+
+    truth = smooth_motion(problem.tree, seed, 8)[0, problem.unknowns]
+    at = both.evaluate_kernel(truth)
+
+    assert at.markers < 1e-28
+    task = np.unravel_index(np.abs(at.second_order).argmax(), at.second_order.shape)
+    assert task[0] == task[1] == problem.plan.pattern.q_unknown[-1], "only the coordinate task has curvature left"
+
+
+def test_the_gauss_newton_matrix_is_the_jacobians_square() -> None:
+    both, x = posed(2)
+    problem = both.problem
+    step = 1e-6
+
+    def markers(unknowns: np.ndarray) -> np.ndarray:
+        coordinates = problem.tree.coordinate_default.copy()
+        coordinates[problem.unknowns] = unknowns
+        return problem.tree.marker_positions(problem.tree.complete_coordinates(coordinates))[problem.markers]
+
+    moves = np.eye(len(x)) * step
+    jacobian = np.array([(markers(x + move) - markers(x - move)).ravel() / (2 * step) for move in moves]).T
+    share = np.repeat(both.clip.weights / both.clip.weights.sum(), 3)
+    scene = both.work["movi_prep.kinematics.oracle"].scene
+    expected = jacobian.T @ (share[:, None] * jacobian) + np.diag(scene.stiffness)
+    found = both.evaluate_kernel(x).gauss_newton
+    unknown = problem.plan.pattern.q_unknown[-1]
+    found[unknown, unknown] = expected[unknown, unknown] = 0.0  # the coordinate task's own entry
+
+    np.testing.assert_allclose(found, expected, atol=1e-9)

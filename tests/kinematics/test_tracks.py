@@ -1,0 +1,96 @@
+"""Tracks: both engines walk the same way, meeting tracks stop, and the joined path is the best of all paths."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from movi_prep.kinematics import kernels, oracle
+from movi_prep.kinematics.solve import unit_prior
+from movi_prep.kinematics.start import find_start
+from movi_prep.kinematics.tracks import (
+    CONVERGED,
+    UNSOLVED,
+    Start,
+    Track,
+    Tracker,
+    join_tracks,
+    track_backward,
+    track_forward,
+)
+from tests.kinematics.engines import moving_clip, random_problem, settings
+
+
+def prepared(engine: object, seed: int, n_frames: int = 8) -> tuple[Tracker, object, Start]:
+    problem = random_problem(seed)
+    tracker = Tracker.prepare(engine, problem, moving_clip(problem, seed, n_frames))  # type: ignore[arg-type]
+    prior = unit_prior(problem, settings()).scaled(0.1)
+    pulls = tracker.pulls(settings(), prior, np.full(problem.plan.n_unknowns, 1e-3))
+    return tracker, pulls, find_start(tracker, 0, prior, prior)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kernel_and_oracle_walk_the_same_way(seed: int) -> None:
+    tracks = []
+    for engine in (kernels, oracle):
+        tracker, pulls, start = prepared(engine, seed)
+        tracks.append(track_forward(tracker, pulls, {0: start}))  # type: ignore[arg-type]
+
+    ours, oracles = tracks
+    assert np.all(ours.ends == CONVERGED)
+    np.testing.assert_array_equal(ours.iterations, oracles.iterations)
+    np.testing.assert_allclose(ours.unknowns, oracles.unknowns, atol=1e-8)
+    np.testing.assert_allclose(ours.bases, oracles.bases, atol=1e-8)
+
+
+def test_a_backward_track_stops_where_it_meets_the_forward_one() -> None:
+    tracker, pulls, start = prepared(kernels, 1, 30)
+    forward = track_forward(tracker, pulls, {0: start})  # type: ignore[arg-type]
+
+    backward = track_backward(tracker, pulls, forward, {29: (0, forward.start(29))})  # type: ignore[arg-type]
+
+    assert np.count_nonzero(backward.ends != UNSOLVED) < 12
+    joined = join_tracks(forward, backward, [range(30)], np.zeros(forward.unknowns.shape[1]))
+    np.testing.assert_allclose(joined.unknowns, forward.unknowns, atol=1e-4)
+
+
+def two_tracks(rng: np.random.Generator, n_frames: int) -> tuple[Track, Track]:
+    tracks = []
+    for _ in range(2):
+        track = Track.empty(n_frames, 3)
+        track.unknowns[:], track.values[:], track.ends[:] = (
+            rng.normal(size=(n_frames, 3)),
+            rng.random(n_frames),
+            CONVERGED,
+        )
+        tracks.append(track)
+    return tracks[0], tracks[1]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_joined_path_is_the_best_of_all(seed: int) -> None:
+    rng, weight = np.random.default_rng(seed), np.array([0.1, 0.2, 0.0])
+    both = two_tracks(rng, 7)
+
+    joined = join_tracks(*both, [range(7)], weight)
+
+    def cost(path: tuple[int, ...]) -> float:
+        steps = [both[b].unknowns[k + 1] - both[a].unknowns[k] for k, (a, b) in enumerate(pairwise(path))]
+        return sum(both[a].values[k] for k, a in enumerate(path)) + sum(0.5 * weight @ step**2 for step in steps)
+
+    best = min(product((0, 1), repeat=7), key=cost)
+    expected = np.array([both[track].unknowns[k] for k, track in enumerate(best)])
+    np.testing.assert_array_equal(joined.unknowns, expected)
+
+
+def test_where_a_track_is_missing_the_other_one_is_taken() -> None:
+    forward, backward = two_tracks(np.random.default_rng(0), 5)
+    backward.values[:] = 0.0
+    backward.ends[:3] = UNSOLVED
+
+    joined = join_tracks(forward, backward, [range(5)], np.zeros(3))
+
+    np.testing.assert_array_equal(joined.unknowns[:3], forward.unknowns[:3])
+    np.testing.assert_array_equal(joined.unknowns[3:], backward.unknowns[3:])
