@@ -66,7 +66,8 @@ class PictureSettings(Settings):
     """How far a marker must have moved since the last used frame, metres."""
 
     used_frame_rule: Literal["any", "sum"] = "any"
-    """Any one marker must have moved that far, or (as the superseded code does) the sum over all label markers."""
+    """Any one marker must have moved that far, or the displacements of all label markers together. D3KE's code is said
+    to sum; read closely it counts the markers that moved far enough, which is `any`."""
 
 
 class ShardUnitSettings(PictureSettings):

@@ -12,6 +12,7 @@ from pathlib import Path
 import opensim
 
 from movi_prep.errors import ModelError
+from movi_prep.osim.models import read_model
 from movi_prep.records.base_model import (
     BaseAxis,
     BaseBody,
@@ -29,8 +30,7 @@ _SLOPE_TOLERANCE = 1e-9
 
 def read_base_model(path: Path) -> BaseModel:
     """Read an unscaled .osim; raise ModelError where D3KE's layer cannot carry it."""
-    model = opensim.Model(str(path))
-    model.initSystem()
+    model = read_model(path)
     bodies, joints, markers = model.getBodySet(), model.getJointSet(), model.getMarkerSet()
     constraints = model.getConstraintSet()
     couplers = [

@@ -13,7 +13,7 @@ is reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -26,12 +26,15 @@ from movi_prep.config.shard import D3keSettings
 from movi_prep.errors import InputError, ModelError
 from movi_prep.formats import d3ke
 from movi_prep.formats.label_tables import default_label_tables_path
+from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.d3ke_layer import layer_joint_centres
+from movi_prep.geometry.label_rows import moved_since_used
 from movi_prep.records.base_model import BaseModel
 from movi_prep.records.download import Download
-from movi_prep.records.identity import subject_key
+from movi_prep.records.identity import ClipId, subject_key
 from movi_prep.records.labels import LabelTables
+from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.scaling import ScaleResult
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
@@ -137,15 +140,38 @@ SHARD_D3KE = Stage(
 )
 
 
+def used_flags(
+    clip: ClipRows, markers: MarkerTrajectories, names: Sequence[str], settings: D3keSettings
+) -> NDArray[np.bool_]:
+    """Return (n,) bool, the "moved since" flag of a clip's rows, decided on the clock of the trajectories.
+
+    The released code decides it sample by sample at the mocap clock and reads it at the frames; trajectories at the
+    mocap clock (`markers.rate: mocap`) give its flags. Its rule, read closely, is "any": the sum in its source
+    counts the markers that moved far enough.
+    """
+    moved = moved_since_used(
+        markers.select(names).positions_m,
+        distance_m=settings.shard.used_frame_distance_m,
+        rule=settings.shard.used_frame_rule,
+    )
+    return moved[np.searchsorted(markers.sample_indices, clip.timeline.mocap_samples)]
+
+
 def subject_rows(
-    clips: Sequence[ClipRows], subject: ShardSubject, settings: D3keSettings, *, first_frame: int
+    clips: Sequence[ClipRows],
+    subject: ShardSubject,
+    settings: D3keSettings,
+    *,
+    used: Mapping[ClipId, NDArray[np.bool_]],
+    first_frame: int,
 ) -> dict[str, NDArray[Any]]:
     """Return D3KE's datasets, of both label files, for what one camera sees of one subject.
 
     Args:
         clips: rows that have a picture.
         subject: the subject.
-        settings: rule of the "used" flag, and the seed.
+        settings: what the files are told.
+        used: the "moved since" flag of each clip's rows.
         first_frame: first video frame of the subject's first clip, 0-based.
     """
     number, camera = subject.alignment.subject, subject.camera.name
@@ -168,7 +194,7 @@ def subject_rows(
         "startFrame": starts,
         "globalEndFrame": starts + lengths - 1,
         "globalStartFrame": np.full(n, first_frame),
-        "usedFrame": joined["frames/used"],
+        "usedFrame": np.concatenate([used[clip.timeline.clip] for clip in clips]),
         "bbox": np.concatenate([clip.plan.box_px for clip in clips]),
         "rootRot": _root_poses(labels),
     }
@@ -284,7 +310,8 @@ def _run_subject(unit: Unit) -> StageReport:
         clips, found = plan_clips(subject, one, settings.shard)
         kept, faults = _write_pictures(clips, subject, one, outputs, index=index, settings=settings)
         findings += [f"{camera}: {finding}" for finding in (*found, *faults)]
-        parts.append(subject_rows(kept, subject, settings, first_frame=int(v3d.video_ranges[0, 0])))
+        used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in kept}
+        parts.append(subject_rows(kept, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scales = body_scales(base, subject.scale, subject.tables.bodies)
     d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
@@ -302,6 +329,14 @@ def _run_subject(unit: Unit) -> StageReport:
         )
     numbers = {"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3}
     return StageReport(numbers=numbers, findings=tuple(findings))
+
+
+def _read_used_flags(
+    clip: ClipRows, subject: ShardSubject, inputs: ShardInputs, settings: D3keSettings
+) -> NDArray[np.bool_]:
+    key = str(clip.timeline.clip)
+    path = next(path for path in inputs.markers if f"{path.parent.name}/{path.stem}" == key)
+    return used_flags(clip, read_markers(path), subject.tables.markers, settings)
 
 
 def _one_camera(inputs: D3keInputs, index: int) -> ShardInputs:

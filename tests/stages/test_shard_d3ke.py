@@ -1,0 +1,171 @@
+"""The D3KE layout: on World A, what D3KE's own code wrote; on small things, what the words say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from movi_prep.config.load import load_config
+from movi_prep.config.root import Config
+from movi_prep.formats.download import Folders, find_download, select_clips
+from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.geometry.label_rows import moved_since_used
+from movi_prep.records.identity import ClipId
+from movi_prep.records.unit import StageReport
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.order import ORDER, load_stage
+from movi_prep.stages.shard_d3ke import _boxes_of_video
+
+SUBJECT, CLIP = 1, 2
+
+
+def test_a_frame_without_a_box_keeps_the_one_before() -> None:
+    boxes = _boxes_of_video(np.array([5, 2]), np.array([[5, 5, 9, 9], [2, 2, 9, 9]]), 8)
+    assert boxes[:, 0].tolist() == [2, 2, 2, 2, 2, 5, 5, 5]
+
+
+class WorldRun:
+    """One clip of World A through every stage up to the D3KE layout, on D3KE's model and tables."""
+
+    def __init__(self, shared: Path, folder: Path) -> None:
+        reference = shared / "reference"
+        self.world, self.theirs = reference / "world_a", reference / "world_a_d3ke"
+        self.config = self._config(reference, folder)
+        self.work = WorkFolder(folder)
+        folders = Folders(
+            amass=self.world / "amass",
+            body_models=self.world,
+            v3d=self.world / "v3d",
+            videos=self.world / "videos",
+            calibration=self.world / "cameras",
+        )
+        self.download = select_clips(find_download(folders), subjects=(SUBJECT,), clips=(CLIP,))
+        self.reports: dict[str, StageReport] = {}
+        for entry in ORDER:
+            if entry.name != "shard":
+                stage = load_stage(entry)
+                for unit in stage.plan(self.download, self.work, self.config):
+                    self.reports[unit.id] = stage.run(unit)
+
+    @staticmethod
+    def _config(reference: Path, folder: Path) -> Config:
+        from movi_prep.formats.packaged import packaged_path
+
+        flags: Mapping[str, object] = {
+            "work": folder,
+            "markers": {"rate": "mocap"},
+            "scaling": {
+                "model": reference / "d3ke_models" / "full_body.osim",
+                "setup": packaged_path("opensim_models", "scaling_d3ke.yaml"),
+                "keep_failed_audit": True,
+            },
+            "ik": {"setup": packaged_path("opensim_models", "ik_d3ke.yaml")},
+            "shard": {"layout": "d3ke"},
+        }
+        return load_config(None, flags)
+
+    def ours(self, name: str) -> h5py.File:
+        """Open one of our files."""
+        return h5py.File(self.work.d3ke_shards() / name)
+
+
+@pytest.fixture(scope="module")
+def world(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> WorldRun:
+    return WorldRun(shared, tmp_path_factory.mktemp("world"))
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_rows_and_positions_are_those_that_d3kes_code_wrote(world: WorldRun) -> None:
+    with world.ours("subject_1.hdf5") as ours, h5py.File(world.theirs / "subject_1.hdf5") as theirs:
+        rows = theirs["videoID"][:] == CLIP
+        for name in ("ImgList", "subjectID", "videoID", "frame", "cameraType", "globalFrame", "startFrame"):
+            np.testing.assert_array_equal(ours[name][:], theirs[name][:][rows], err_msg=name)
+        for name in ("globalStartFrame", "globalEndFrame"):
+            np.testing.assert_array_equal(ours[name][:], theirs[name][:][rows], err_msg=name)
+        np.testing.assert_allclose(ours["pos3d"][:], theirs["pos3d"][:][rows], atol=1e-5)
+        # D3KE overwrites the twelve floor markers, which come last, with what its IK simulated
+        markers = ours["marker_pos3d"][:, :43], theirs["marker_pos3d"][:][rows][:, :43]
+        np.testing.assert_allclose(*markers, atol=1e-5)
+    with world.ours("subject_1_opensim.hdf5") as ours, h5py.File(world.theirs / "subject_1_opensim.hdf5") as theirs:
+        np.testing.assert_allclose(ours["1_boneScale"][:], theirs["1_boneScale"][:], atol=1e-4)
+        # radians: the released degrees would be sixty times as large
+        assert np.abs(ours["coordinateAngle"][:]).max() < 2 * np.pi
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_the_used_flag_is_the_released_one_given_its_own_labels(world: WorldRun) -> None:
+    tables = read_label_tables()
+    labels = np.load(world.theirs / f"Subject_{SUBJECT}_F_{CLIP}_gt.npz")
+    names = [str(name) for name in labels["marker_names"]]
+    positions_m = labels["label"][:, [names.index(name) for name in tables.markers]].astype(np.float64)
+    flags = moved_since_used(positions_m, distance_m=0.02, rule="any")[::4]
+    with h5py.File(world.theirs / "subject_1.hdf5") as theirs:
+        rows = (theirs["videoID"][:] == CLIP) & (theirs["cameraType"][:] == b"PG1")
+        np.testing.assert_array_equal(flags, theirs["usedFrame"][:][rows])
+    with world.ours("subject_1.hdf5") as ours:
+        ours_pg1 = ours["usedFrame"][:][ours["cameraType"][:] == b"PG1"]
+    np.testing.assert_array_equal(ours_pg1, flags)
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_joint_centres_are_opensims_own(world: WorldRun) -> None:
+    from movi_prep.osim.models import array, read_model, set_pose
+
+    model = read_model(world.work.scaled_model(SUBJECT))
+    solution = read_ik_solution(world.work.ik_solution(ClipId(SUBJECT, CLIP)))
+    state = model.initSystem()
+    with world.ours("subject_1_opensim.hdf5") as file:
+        written = file["openSimJointPos"][:]
+    names = read_label_tables().opensim_joints
+    for frame in (0, 17, 44):
+        set_pose(model, state, solution.coordinates[list(solution.sample_indices).index(4 * frame)])
+        model.realizePosition(state)
+        frames = [model.getJointSet().get(name).getChildFrame() for name in names]
+        centres = np.stack([array(child.getPositionInGround(state)) for child in frames])
+        np.testing.assert_allclose(written[frame], ground_to_amass(centres), atol=1e-5)
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_d3kes_layer_gives_back_the_joint_centres(world: WorldRun) -> None:
+    assert world.reports["shard_d3ke S001"].numbers["layer_error_mm"] < 0.01
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_pictures_are_the_videos_inside_the_box_and_black_outside(world: WorldRun) -> None:
+    from movi_prep.video.reader import VideoReader
+
+    with world.ours("subject_1.hdf5") as labels, world.ours("1_PG1_img.hdf5") as file:
+        frame = int(labels["globalFrame"][20])
+        left, top, width, height = (int(value) for value in labels["bbox"][20])
+        stored = file["images"][frame]
+        assert file["images"].shape[1:] == (600, 800, 3)
+    _, image = next(VideoReader(world.world / "videos" / "F_PG1_Subject_1_L.avi").frames({frame}))
+    inside = np.zeros((600, 800), dtype=bool)
+    inside[max(top, 0) : top + height, max(left, 0) : left + width] = True
+    np.testing.assert_array_equal(stored[inside], image[inside])
+    assert not stored[~inside].any()
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_what_all_subjects_share_reads_as_the_released_code_reads_it(world: WorldRun) -> None:
+    folder = world.work.d3ke_shards()
+    clips = np.load(folder / "videoIdx.npy", allow_pickle=True).item()
+    theirs = np.load(world.theirs / "videoIdx.npy", allow_pickle=True).item()
+    np.testing.assert_array_equal(clips[SUBJECT], theirs[SUBJECT])
+    assert clips[SUBJECT].dtype == theirs[SUBJECT].dtype
+    boxes = np.load(folder / "all_bbox.npy", allow_pickle=True).item()
+    assert set(boxes[SUBJECT]) == {"PG1", "PG2"}
+    assert boxes[SUBJECT]["PG1"].shape[1] == 4
+    assert (folder / "pyBaseModel.pkl").is_file()
