@@ -27,13 +27,14 @@ _COLLAR, _SHOULDER, _ELBOW, _WRIST = ({"left": left, "right": left + 1} for left
 _SPINE, _NECK, _HEAD = (3, 6, 9), 12, 15
 _FIRST_FINGER = {"left": 22, "right": 37}
 
-_MAX_REACH = 0.989
-"""Longest distance from hip to ankle, as a part of the leg: beyond it a knee would snap straight."""
+_EASY_REACH, _MAX_REACH = 0.991, 0.997
+"""Distance from hip to ankle, as a part of the leg, that a standing leg keeps to, and that it never exceeds: beyond
+it a knee would snap straight."""
 
-_REACH_SOFTNESS_M = 0.010
-"""How gently the pelvis comes down where a foot would lose the floor, metres."""
+_REACH_SOFTNESS = 0.7
+"""How gently the pelvis comes down where a foot would lose the floor, as a part of the length that is left."""
 
-_WEIGHT_SHIFT_S = 0.03
+_WEIGHT_SHIFT_S = 0.04
 """How gently (one sigma) the pelvis changes its height, seconds."""
 
 _PIVOT_SOFTNESS_DEG = 2.0
@@ -149,22 +150,30 @@ def _pelvis_position(body: DemoBody, channels: Channels, rotation: NDArray[np.fl
     standing = body.joints_m[0, 1] - body.floor_m - _standing_drop_m(body)
     height = standing - channels["drop_m"]
     position = np.stack([channels["ground_x_m"], channels["ground_y_m"], height], axis=-1)
+    _lower_to_the_feet(position, body, channels, rotation, _EASY_REACH)
+    # The weight goes from leg to leg without a jolt, and once more no further than legs reach.
+    position[:, 2] = smoothed(position[:, 2], _WEIGHT_SHIFT_S)
+    _lower_to_the_feet(position, body, channels, rotation, _MAX_REACH)
+    return position
+
+
+def _lower_to_the_feet(
+    position: NDArray[np.float64], body: DemoBody, channels: Channels, rotation: NDArray[np.float64], reach: float
+) -> None:
+    """Lower the pelvis (n, 3) where a planted foot would be further away than `reach` times the leg's length."""
     for side in ("left", "right"):
         hip = position + apply(rotation, body.joints_m[_HIP[side]] - body.joints_m[0])
         ankle = _planted_ankle(body, channels, side)
         level = np.linalg.norm((ankle - hip)[:, :2], axis=-1)
-        reach = _MAX_REACH * _leg_length_m(body, side)
-        above = hip[:, 2] - ankle[:, 2] - np.sqrt(np.maximum(reach**2 - level**2, 1e-4))
-        lower = _softplus(above, _REACH_SOFTNESS_M) * (1.0 - channels[f"{side}_free"])
-        position[:, 2] -= lower
-    # The weight goes from leg to leg without a jolt; the slack in _MAX_REACH takes up the difference.
-    position[:, 2] = smoothed(position[:, 2], _WEIGHT_SHIFT_S)
-    return position
+        length = reach * _leg_length_m(body, side)
+        above = hip[:, 2] - ankle[:, 2] - np.sqrt(np.maximum(length**2 - level**2, 1e-4))
+        softness = _REACH_SOFTNESS * (1.0 - reach) * _leg_length_m(body, side)
+        position[:, 2] -= _softplus(above, softness) * (1.0 - channels[f"{side}_free"])
 
 
 def _standing_drop_m(body: DemoBody) -> float:
     """Return how much lower than the T-pose someone at ease stands: knees are never locked."""
-    return 0.006 * _leg_length_m(body, "left")
+    return 0.004 * _leg_length_m(body, "left")
 
 
 def _leg_length_m(body: DemoBody, side: str) -> float:

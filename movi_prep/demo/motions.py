@@ -134,7 +134,7 @@ def _kicking(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]:
 
 def _jumping_jacks(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, Spot]:
     channels = standing(times_s, spot)
-    period, first = 0.9, 0.35
+    period, first = 0.86, 0.35
     n_jumps = int((times_s[-1] - first - 0.3) // (period / 2))
     n_jumps -= n_jumps % 2
     steps, drop, arms, elbows, heel = [], [], [], [], []
@@ -299,7 +299,7 @@ MOTIONS: dict[str, Motion] = {
         Motion("kicking", 2.6, _kicking),
         Motion("hand_waving", 2.8, _hand_waving),
         Motion("squatting_rm", 4.0, _squatting),
-        Motion("jumping_jacks", 3.2, _jumping_jacks),
+        Motion("jumping_jacks", 3.3, _jumping_jacks),
         Motion("throw/catch", 3.0, _throwing),
         Motion("cross_arms", 3.0, _cross_arms),
         Motion("turning_rm", 3.1, _turning),

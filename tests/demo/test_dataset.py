@@ -47,7 +47,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of one subject and one clip, films included."""
     folder = tmp_path_factory.mktemp("small")
-    write_demo(folder, subjects=(15,), clips=(5,), workers=1)
+    write_demo(folder, subjects=(15,), clips=(5,), workers=2)
     return folder
 
 
