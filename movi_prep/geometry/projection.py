@@ -77,13 +77,14 @@ def undistort(seen: NDArray[np.float64], radial_distortion: NDArray[np.float64])
     r_seen = np.linalg.norm(seen, axis=-1)
     r = r_seen.copy()
     limit = last_radius(radial_distortion)
-    for _ in range(_NEWTON_STEPS):
-        value = r * (1.0 + k1 * r**2 + k2 * r**4) - r_seen
-        slope = 1.0 + 3.0 * k1 * r**2 + 5.0 * k2 * r**4
-        # Beyond the last radius the slope changes sign and Newton would run away.
-        before, r = r, np.clip(r - value / np.maximum(slope, 1e-6), 0.0, limit)
-        with np.errstate(invalid="ignore"):
-            if not np.any(np.abs(r - before) > _NEWTON_TOLERANCE):
+    with np.errstate(invalid="ignore"):
+        for _ in range(_NEWTON_STEPS):
+            square = r * r
+            value = r * (1.0 + square * (k1 + k2 * square)) - r_seen
+            slope = 1.0 + square * (3.0 * k1 + 5.0 * k2 * square)
+            # Beyond the last radius the slope changes sign and Newton would run away.
+            before, r = r, np.minimum(np.maximum(r - value / np.maximum(slope, 1e-6), 0.0), limit)
+            if not (np.abs(r - before) > _NEWTON_TOLERANCE).any():
                 break
     solved = np.abs(r * (1.0 + k1 * r**2 + k2 * r**4) - r_seen) <= 1e-9 * (1.0 + r_seen)
     with np.errstate(divide="ignore", invalid="ignore"):

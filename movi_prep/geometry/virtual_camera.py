@@ -16,9 +16,6 @@ from movi_prep.errors import InputError
 from movi_prep.geometry.projection import distort, pixel_rays
 from movi_prep.records.camera import Camera
 
-_WORLD_UP = np.array([0.0, 0.0, 1.0])
-"""AMASS world has z up."""
-
 
 @dataclass(frozen=True)
 class VirtualCamera:
@@ -116,11 +113,12 @@ def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.
 
 
 def _look_along(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation, world to camera, of an upright camera that looks along a direction of the world."""
-    forward = direction / np.linalg.norm(direction)
-    right = np.cross(forward, _WORLD_UP)
-    right /= np.linalg.norm(right)
-    return np.stack([right, np.cross(forward, right), forward])
+    """Return the rotation, world to camera, of an upright camera that looks along a direction of the world (z up)."""
+    x, y, z = direction / np.sqrt(direction @ direction)
+    # right = forward x up, level; down = forward x right
+    level = np.hypot(x, y)
+    right_x, right_y = y / level, -x / level
+    return np.array([[right_x, right_y, 0.0], [-z * right_y, z * right_x, x * right_y - y * right_x], [x, y, z]])
 
 
 def _roll(angle_rad: float) -> NDArray[np.float64]:
