@@ -13,6 +13,7 @@ MATLAB stores cameraParams_CAM.mat as an object that only MATLAB can read; the d
 from __future__ import annotations
 
 import pickle
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,24 @@ def write_calibration(folder: Path, camera: DemoCamera) -> None:
     for stem, arrays in ((f"cameraParams_{camera.name}", intrinsics), (f"Extrinsics_{camera.name}", extrinsics)):
         with atomic_path(folder / f"{stem}.npz") as partial:
             np.savez(partial, **arrays)
-        write_bytes(folder / f"{stem}.pkl", pickle.dumps(arrays, protocol=4))
+        write_bytes(folder / f"{stem}.pkl", _pickled_as_in_2020(arrays))
     row = extrinsics | {"translationVector": extrinsics["translationVector"][None]}
     write_mat(folder / f"Extrinsics_{camera.name}.mat", row)
+
+
+def _pickled_as_in_2020(arrays: dict[str, Any]) -> bytes:
+    """Return a pickle (protocol 4) that names numpy's modules as numpy 1 did: the real files are of that time.
+
+    A protocol 4 pickle is PROTO 4, FRAME, the length of the frame (8 bytes), the frame.
+    """
+    frame = pickle.dumps(arrays, protocol=4)[11:]
+    for new, old in (
+        (b"numpy._core.multiarray", b"numpy.core.multiarray"),
+        (b"numpy._core.numeric", b"numpy.core.numeric"),
+    ):
+        frame = frame.replace(_short_text(new), _short_text(old))
+    return b"\x80\x04\x95" + struct.pack("<Q", len(frame)) + frame
+
+
+def _short_text(text: bytes) -> bytes:
+    return b"\x8c" + bytes([len(text)]) + text

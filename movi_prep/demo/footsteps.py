@@ -169,7 +169,7 @@ def _carried(times_s: NDArray[np.float64], channels: Channels, steps: Sequence[S
     stride = smoothed(apart["x_m"] * ahead_way[0] + apart["y_m"] * ahead_way[1], 0.06)
     sway = 0.028 * smoothed(_standing_side(times_s, steps), 0.10)
     moving = _FOOT_AHEAD_M
-    swing = 75.0 * stride
+    swing = 58.0 * stride
     return {
         "ground_x_m": x + sway * left_way[0] + moving * ahead_way[0],
         "ground_y_m": y + sway * left_way[1] + moving * ahead_way[1],
@@ -184,9 +184,9 @@ def _carried(times_s: NDArray[np.float64], channels: Channels, steps: Sequence[S
         "left_swing_deg": -swing,
         "right_swing_deg": swing,
         "left_elbow_deg": NEUTRAL["left_elbow_deg"]
-        + smoothed(np.abs(swing) * 0.35 + np.maximum(-swing, 0.0) * 0.6, 0.05),
+        + smoothed(np.abs(swing) * 0.25 + np.maximum(-swing, 0.0) * 0.45, 0.05),
         "right_elbow_deg": NEUTRAL["right_elbow_deg"]
-        + smoothed(np.abs(swing) * 0.35 + np.maximum(swing, 0.0) * 0.6, 0.05),
+        + smoothed(np.abs(swing) * 0.25 + np.maximum(swing, 0.0) * 0.45, 0.05),
     }
 
 

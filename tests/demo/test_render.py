@@ -180,3 +180,10 @@ def test_tiles_are_cut_inside_the_picture_and_stacked() -> None:
     tile = cut_tile(image, (0.0, 0.0), (40, 30), (40, 30))
     np.testing.assert_array_equal(tile, image[:30, :40])
     assert stack_tiles([[tile, tile], [tile]], gap_px=2).shape == (62, 82, 3)
+
+
+def test_pickles_name_numpy_as_the_real_files_do(tmp_path: Path) -> None:
+    write_calibration(tmp_path, demo_cameras()[0])
+    content = (tmp_path / "Extrinsics_PG1.pkl").read_bytes()
+    assert b"numpy.core.multiarray" in content
+    assert b"numpy._core" not in content
