@@ -124,13 +124,7 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
         done = _run_aside(task, blank, identities, attempt=len(dead) + 1)
     except Exception as error:  # noqa: BLE001 - a failure of any kind is a row, never the end of a run
         done = replace(blank, reason=_one_line(error), traceback=traceback.format_exc())
-    aside, root = _attempt_folder(task, len(dead) + 1), str(task.work.root)
-    # A person knows the final names only.
-    done = replace(
-        done,
-        reason=_final_names(done.reason, aside, root),
-        findings=tuple(_final_names(text, aside, root) for text in done.findings),
-    )
+    done = _with_final_names(done, task, _attempt_folder(task, len(dead) + 1))
     for folder in dead:
         shutil.rmtree(folder, ignore_errors=True)
     return done
@@ -147,8 +141,8 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
             for role, path in paths_of(unit.inputs)
         }
         private = _aside(task, aside)
-        for _, path in paths_of(private.outputs):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in {path.parent for _, path in paths_of(private.outputs)} - {aside}:
+            folder.mkdir(parents=True, exist_ok=True)
         with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
             report = task.stage.run(private)
         _check_unchanged(unit, stamps)
@@ -172,7 +166,10 @@ def _aside(task: Task, folder: Path) -> Unit:
     inputs = map_paths(
         unit.inputs, lambda path: folder / ABSENT / path.relative_to(root) if path in task.absent else path
     )
-    outputs = map_paths(unit.outputs, lambda path: folder / path.relative_to(root))
+    # One flat folder: making and removing folders costs more than all else here. Names stay, unless two are alike.
+    names = [path.name for _, path in paths_of(unit.outputs)]
+    is_flat = len(set(names)) == len(names)
+    outputs = map_paths(unit.outputs, lambda path: folder / (path.name if is_flat else path.relative_to(root)))
     return replace(unit, inputs=inputs, outputs=outputs)
 
 
@@ -217,8 +214,18 @@ def _attempt_folder(task: Task, attempt: int) -> Path:
     return scratch_of(task) / f"{_prefix(task)}{attempt}"
 
 
-def _final_names(text: str, aside: Path, root: str) -> str:
-    return text.replace(str(aside / ABSENT), root).replace(str(aside), root)
+def _with_final_names(record: UnitRecord, task: Task, folder: Path) -> UnitRecord:
+    """Return the record without scratch paths in its sentences: a person knows the final names only."""
+    final = {str(folder / ABSENT): str(task.work.root)}
+    asides, finals = (paths_of(unit.outputs) for unit in (_aside(task, folder), task.unit))
+    final |= {str(aside): str(path) for (_, aside), (_, path) in zip(asides, finals, strict=True)}
+
+    def said(text: str) -> str:
+        for aside, path in final.items():
+            text = text.replace(aside, path)
+        return text
+
+    return replace(record, reason=said(record.reason), findings=tuple(map(said, record.findings)))
 
 
 def _prefix(task: Task) -> str:

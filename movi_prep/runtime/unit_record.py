@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from movi_prep._version import __version__
-from movi_prep.formats.atomic import publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +84,9 @@ def write_record(path: Path, record: UnitRecord, *, scratch: Path) -> None:
     aside = scratch / f"{uuid.uuid4().hex}.json"
     content = {"format": FORMAT, "version": VERSION, **asdict(record)}
     aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    publish(aside, path)
+    # Not flushed to disk: a record that a power cut damages is one that nobody believes, and the unit runs again.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside.replace(path)
 
 
 def read_record(path: Path) -> UnitRecord | None:

@@ -1,0 +1,149 @@
+"""Commands on a small download, in this process: what they make, print and return."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from movi_prep.formats.marker_file import read_markers
+from tests.cli.conftest import CommandLine
+
+SERIAL = ("--executor", "serial")
+
+
+def test_markers_are_made_once(movi_prep: CommandLine) -> None:
+    code, first = movi_prep.json("markers", *movi_prep.flags(), *SERIAL)
+    assert code == 0
+    assert first["stages"]["markers"] == {"done": 4, "current": 0, "failed": 0, "waiting": 0}
+    assert read_markers(movi_prep.work / "markers" / "S001" / "C02.h5").rate_hz == 30.0
+    assert "markers/S001/C02.h5" in first["outputs"]
+
+    begin = time.process_time()
+    code, second = movi_prep.json("markers", *movi_prep.flags(), *SERIAL)
+    assert code == 0
+    assert second["stages"]["markers"] == {"done": 0, "current": 4, "failed": 0, "waiting": 0}
+    assert second["stages"]["static"]["done"] == 0
+    assert time.process_time() - begin < 3
+
+
+def test_without_json_a_table_is_on_standard_output(movi_prep: CommandLine) -> None:
+    code, out, err = movi_prep("markers", *movi_prep.flags(), *SERIAL, "--clips", "1")
+    assert code == 0
+    assert "markers      2         0        0         0" in out
+    assert "markers is through: 2 units" in err
+
+
+def test_a_bad_clip_is_named_with_a_command_that_repeats_it(movi_prep: CommandLine, tmp_path: Path) -> None:
+    amass = tmp_path / "amass"
+    shutil.copytree(movi_prep.data / "amass", amass)
+    bad = next(amass.rglob("Subject_1_F_2_poses.npz"))
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[:1000])
+    code, result = movi_prep.json("markers", *movi_prep.flags(), *SERIAL, "--amass", str(amass))
+    assert code == 3
+    assert result["stages"]["markers"]["failed"] == 1
+    failure = result["failed"][0]
+    assert failure["unit"] == "markers S001/C02"
+    assert "Subject_1_F_2_poses.npz" in failure["reason"]
+
+    status, state = movi_prep.json("status", "--work", str(movi_prep.work))
+    assert status == 0
+    assert state["stages"]["markers"] == {"done": 3, "current": 3, "failed": 1, "waiting": 0}
+
+    bad.write_bytes(whole)
+    program, *arguments = shlex.split(failure["redo"])
+    assert program == "movi-prep"
+    assert movi_prep(*arguments)[0] == 0
+    assert movi_prep.json("status", "--work", str(movi_prep.work))[1]["stages"]["markers"]["done"] == 4
+
+
+def test_a_dry_run_says_what_and_why_and_writes_nothing(movi_prep: CommandLine) -> None:
+    code, out, _ = movi_prep("markers", *movi_prep.flags(), "--dry-run")
+    assert code == 0
+    assert "6 of 6 units would run" in out
+    assert "never ran" in out
+    assert not movi_prep.work.exists()
+    assert movi_prep("markers", *movi_prep.flags(), *SERIAL)[0] == 0
+    _, plan = movi_prep.json("markers", *movi_prep.flags(), "--dry-run", "--rate", "mocap", "--subjects", "1")
+    assert plan["would_run"][0] == {
+        "unit": "markers S001/C01", "state": "stale", "why": "setting rate: 'video' -> 'mocap'"
+    }  # fmt: skip
+
+
+def test_force_repeats_the_stages_of_the_command(movi_prep: CommandLine) -> None:
+    movi_prep("markers", *movi_prep.flags(), *SERIAL)
+    _, result = movi_prep.json("markers", *movi_prep.flags(), *SERIAL, "--force")
+    assert result["stages"]["markers"]["done"] == 4
+
+
+def test_trc_files_come_when_asked_for(movi_prep: CommandLine) -> None:
+    movi_prep("markers", *movi_prep.flags(), *SERIAL, "--trc", "--subjects", "1", "--clips", "1")
+    assert (movi_prep.work / "markers" / "S001" / "C01.trc").read_text().startswith("PathFileType")
+
+
+def test_check_says_what_is_there_and_what_will_run(movi_prep: CommandLine) -> None:
+    code, out, _ = movi_prep("check", *movi_prep.flags())
+    assert code == 0
+    assert "4 clips of 2 subjects" in out
+    assert "never ran (4)" in out
+    assert "it needs --v3d, --videos, --calibration" in out
+    assert not movi_prep.work.exists()
+
+
+def test_check_without_data_says_what_is_needed(movi_prep: CommandLine) -> None:
+    code, out, _ = movi_prep("check", "--work", str(movi_prep.work))
+    assert code == 2
+    assert "AMASS clips and body models are needed" in out
+
+
+@pytest.mark.parametrize("name", ["Subject_1_F_1_poses.npz", "Subject_15_F_2_stageii.npz", "model.npz"])
+def test_inspect_tells_dims_units_and_frames(movi_prep: CommandLine, name: str) -> None:
+    code, result = movi_prep.json("inspect", str(next(movi_prep.data.rglob(name))))
+    assert code == 0
+    arrays = {item["name"]: item for item in result["files"][0]["arrays"]}
+    if name == "model.npz":
+        assert result["files"][0]["kind"] in ("SMPL+H body model", "DMPL soft tissue directions")
+    else:
+        assert arrays["poses"]["shape"] == [41, 156]
+        assert arrays["trans"]["unit"] == "m"
+        assert result["files"][0]["facts"]["n_samples"] == 41
+
+
+def test_inspect_reads_what_the_project_writes(movi_prep: CommandLine) -> None:
+    movi_prep("markers", *movi_prep.flags(), *SERIAL, "--trc", "--subjects", "1")
+    written = [path for path in movi_prep.work.rglob("*") if path.suffix in (".h5", ".trc", ".json", ".yaml")]
+    assert len(written) > 6
+    code, result = movi_prep.json("inspect", *map(str, written))
+    assert code == 0
+    kinds = {item["kind"] for item in result["files"]}
+    assert {"movi-prep markers", "marker trajectories (TRC)", "movi-prep-record", "YAML"} <= kinds
+
+
+def test_inspect_refuses_what_it_does_not_know(movi_prep: CommandLine, tmp_path: Path) -> None:
+    strange = tmp_path / "notes.txt"
+    strange.touch()
+    code, _, err = movi_prep("inspect", str(strange))
+    assert code == 1
+    assert "expected one of" in err
+
+
+def test_batch_writes_scripts_that_a_shell_accepts(movi_prep: CommandLine) -> None:
+    code, result = movi_prep.json("batch", *movi_prep.flags(), "--chunk", "1")
+    assert code == 0
+    scripts = [Path(name) for name in result["outputs"] if name.endswith((".sbatch", ".sh"))]
+    assert [path.name for path in scripts] == ["submit.sh", "markers.sbatch", "ik.sbatch"]
+    for path in scripts:
+        subprocess.run(["bash", "-n", str(path)], check=True)
+    assert (movi_prep.work / "batch" / "tasks.txt").read_text() == "1\n15\n"
+    assert "#SBATCH --array=1-2" in scripts[1].read_text()
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "movi_prep", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("movi-prep ")

@@ -1,0 +1,65 @@
+"""Wrong usage and configuration: one line, what exists, what was meant, exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from movi_prep.cli.commands import COMMANDS
+from movi_prep.cli.flags import FLAGS, POSITIONALS, SUMMARIES
+from tests.cli.conftest import CommandLine
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runn"], "did you mean 'run'"),
+        (["run", "--subject", "1"], "did you mean '--subjects'"),
+        (["ik", "--solver", "magic"], "converged"),
+        (["markers"], "static needs --amass, --body-models"),
+        (["markers", "--config", "nowhere.yaml"], "expected a configuration file"),
+        (["markers", "--set", "markers.rat=video"], "did you mean 'rate'"),
+        (["markers", "--set", "rate"], "expected NAME=VALUE"),
+        (["run", "--subjects", "5-1"], "counts up"),
+        (["status", "--work", "nowhere"], "nothing ran in this work folder yet"),
+        (["ik", "--static-file", "a.trc"], "name the moving trial"),
+        (["ik", "--setup", "a.xml", "--marker-file", "b.trc"], "but got both"),
+    ],
+)
+def test_what_is_wrong_is_one_line(movi_prep: CommandLine, arguments: list[str], said: str) -> None:
+    code, out, err = movi_prep(*arguments)
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+
+
+def test_a_subject_that_is_not_there_is_named(movi_prep: CommandLine) -> None:
+    code, _, err = movi_prep("markers", *movi_prep.flags(), "--subjects", "99")
+    assert code == 2
+    assert "expected subjects with AMASS clips (1, 15), but got 99" in err
+
+
+def test_every_command_is_dispatched_and_documented() -> None:
+    assert COMMANDS.keys() == SUMMARIES.keys()
+    for flag in FLAGS:
+        assert set(flag.commands) <= set(SUMMARIES)
+        assert flag.help
+    assert {positional.command for positional in POSITIONALS} <= set(SUMMARIES)
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    begin = time.process_time()
+    code = (
+        "import sys; from movi_prep.cli import main; code = main(['--help']); "
+        "print(sorted({'torch', 'opensim', 'cv2', 'numba', 'dask', 'pydantic', 'numpy'} & set(sys.modules)), code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.rstrip().endswith("[] 0")
+    assert time.process_time() - begin < 2
