@@ -471,17 +471,23 @@ def _add_priors(pattern, pose, scene, model, tasks, x, slot, second):
     return total
 
 
+@_inner
+def _evaluate_markers(plan, work, slot, second):
+    """Return the markers' weighted sum of squares at work.x[slot]; fill their gradient and matrices."""
+    _place_nodes(plan.functions, plan.motion, work.pose, work.scene.centroid, work.x[slot])
+    total = _gather_markers(plan.markers, work.pose, work.scene, work.moments)
+    _sweep(plan.pattern, work.pose, work.moments, work.model, slot, second)
+    return total
+
+
 @_compiled
 def evaluate(plan, work, tasks, slot, second):
     """Return f at work.x[slot] and its marker part; fill gradient and matrices.
 
     Matrices are stored lower, by column, in elimination order: entry (row, column) at column * x + row.
     """
-    x = work.x[slot]
-    _place_nodes(plan.functions, plan.motion, work.pose, work.scene.centroid, x)
-    markers = _gather_markers(plan.markers, work.pose, work.scene, work.moments)
-    _sweep(plan.pattern, work.pose, work.moments, work.model, slot, second)
-    priors = _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, x, slot, second)
+    markers = _evaluate_markers(plan, work, slot, second)
+    priors = _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, work.x[slot], slot, second)
     return 0.5 * (markers + priors), 0.5 * markers
 
 
@@ -930,7 +936,7 @@ def _observe(plan, work, weak, std):
     """
     elimination, model, system = plan.elimination, work.model, work.system
     for u in range(weak.shape[0]):
-        model.gauss_newton[0, plan.pattern.diagonal[u]] += weak[u] - work.scene.stiffness[u]
+        model.gauss_newton[0, plan.pattern.diagonal[u]] += weak[u]
         system.side[u], system.step[u] = 0, 0.0
     if not solve_free(elimination, model, system, weak, 0, False, 0.0):
         return -1
@@ -966,8 +972,9 @@ def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
         _load_priors(work.scene, (prior[0], prior[1]), temporal[0][frame], temporal[1][frame])
         for u in range(unknowns.shape[1]):
             work.x[0, u] = unknowns[frame, u]
-        _, objective[frame] = evaluate(plan, work, tasks, 0, False)
-        gradient[frame] = _projected_gradient(plan, work.x[0], work.model.gradient[0])
+        objective[frame] = 0.5 * _evaluate_markers(plan, work, 0, False)
         _write_markers(plan.markers, work.pose, work.scene.centroid, markers[frame])
         if weak.shape[0] > 0:
             rank[frame] = _observe(plan, work, weak, std[frame])
+        _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, work.x[0], 0, False)
+        gradient[frame] = _projected_gradient(plan, work.x[0], work.model.gradient[0])

@@ -124,21 +124,30 @@ def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
 
 def evaluate(plan: Plan, work: Workspace, tasks: Tasks, x: Array) -> Evaluation:
     """Return the objective and its derivatives at x (the equations are at the top of `kernels`)."""
-    q, rate, curve = _move_coordinates(plan, x)
-    rotations, positions, twists, bends = _place_nodes(plan, work, q, rate, curve)
+    return _with_priors(plan, work.scene, tasks, x, evaluate_markers(plan, work, x))
+
+
+def evaluate_markers(plan: Plan, work: Workspace, x: Array) -> Evaluation:
+    """Return the marker part alone."""
+    rotations, positions, twists, bends = _place_nodes(plan, work, *_move_coordinates(plan, x))
     markers, moments, error = _gather(plan, work.scene, rotations, positions)
-    gradient, gauss_newton, second_order = _sweep(plan, moments, twists, bends)
-    away = x - work.scene.centre
-    value = error + float(work.scene.stiffness @ away**2)
-    gradient += work.scene.stiffness * away
-    gauss_newton[np.diag_indices_from(gauss_newton)] += work.scene.stiffness
+    return Evaluation(0.5 * error, 0.5 * error, *_sweep(plan, moments, twists, bends), markers)
+
+
+def _with_priors(plan: Plan, scene: Scene, tasks: Tasks, x: Array, at: Evaluation) -> Evaluation:
+    """Add prior, temporal and task terms."""
+    q, rate, curve = _move_coordinates(plan, x)
+    away = x - scene.centre
+    value = 2.0 * at.markers + float(scene.stiffness @ away**2)
+    gradient, gauss_newton = at.gradient + scene.stiffness * away, at.gauss_newton + np.diag(scene.stiffness)
+    second_order = at.second_order.copy()
     for k, place in enumerate(tasks.q):
-        unknown, miss = plan.pattern.q_unknown[place], q[place] - work.scene.task_target[k]
+        unknown, miss = plan.pattern.q_unknown[place], q[place] - scene.task_target[k]
         value += float(tasks.weight[k] * miss**2)
         gradient[unknown] += tasks.weight[k] * miss * rate[place]
         gauss_newton[unknown, unknown] += tasks.weight[k] * rate[place] ** 2
         second_order[unknown, unknown] += tasks.weight[k] * miss * curve[place]
-    return Evaluation(0.5 * value, 0.5 * error, gradient, gauss_newton, second_order, markers)
+    return Evaluation(0.5 * value, at.markers, gradient, gauss_newton, second_order, at.positions)
 
 
 def _function(plan: Plan, which: int, argument: float) -> tuple[float, float, float]:
@@ -465,17 +474,18 @@ def certify(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
         load_frame(work.scene, tasks, data[0], data[1], frame)
         _load_pulls(work.scene, prior, temporal[0][frame], temporal[1][frame])
         x = unknowns[frame]
-        at = evaluate(plan, work, tasks, x)
+        alone = evaluate_markers(plan, work, x)
+        at = _with_priors(plan, work.scene, tasks, x, alone)
         held = ((x <= plan.lower) & (at.gradient > 0.0)) | ((x >= plan.upper) & (at.gradient < 0.0))
         objective[frame], gradient[frame] = at.markers, np.abs(at.gradient[~held]).max(initial=0.0)
         markers[frame] = at.positions + work.scene.centroid
         if len(weak):
-            rank[frame], deviation[frame] = _observe(plan, work.scene, at, weak)
+            rank[frame], deviation[frame] = _observe(plan, alone, weak)
 
 
-def _observe(plan: Plan, scene: Scene, at: Evaluation, weak: Array) -> tuple[int, Array]:
+def _observe(plan: Plan, at: Evaluation, weak: Array) -> tuple[int, Array]:
     """Rank of the markers' matrix and root of its inverse's diagonal, both under a weak prior."""
-    matrix = at.gauss_newton + np.diag(weak - scene.stiffness)
+    matrix = at.gauss_newton + np.diag(weak)
     order = plan.elimination.order
     ordered = matrix[np.ix_(order, order)]
     try:

@@ -109,12 +109,14 @@ class TreeBuilder:
 
     def build(self) -> KinematicTree:
         """Return the tree."""
-        shapes = {"rotation": (-1, 3, 3), "position_m": (-1, 3), "direction": (-1, 3)}
+        shapes = {"rotation": (-1, 3, 3), "position_m": (-1, 3), "direction": (-1, 3), "range": (-1, 2)}
         values: dict[str, Any] = dict(self.arrays)
-        for name in values:
+        for name, value in self.arrays.items():
             for end, shape in shapes.items():
                 if name.endswith(end) and name not in ("axis_is_rotation", "coordinate_is_rotation"):
-                    values[name] = np.array(values[name], dtype=np.float64).reshape(shape)
+                    values[name] = np.array(value, dtype=np.float64).reshape(shape)
+        width = values["piece_coefficients"] or np.zeros((0, 4))
+        values["piece_coefficients"] = np.array(width, dtype=np.float64)
         return KinematicTree(first_axis=self.first_axis, first_piece=self.first_piece, **values)
 
 

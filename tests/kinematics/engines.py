@@ -38,7 +38,7 @@ def random_point(problem: Problem, seed: int) -> NDArray[np.float64]:
 
 
 def marker_clip(problem: Problem, positions_m: NDArray[np.float64], seed: int = 0) -> Clip:
-    """Return (n, m, 3) positions in the plan's order as a clip with uneven weights and one task on the last coordinate."""
+    """Return (n, m, 3) positions in the plan's order as a clip: uneven weights, a task on the last coordinate."""
     n_frames, last = len(positions_m), len(problem.moving) - 1
     return Clip(
         positions_m=np.ascontiguousarray(positions_m),

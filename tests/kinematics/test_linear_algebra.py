@@ -60,7 +60,7 @@ def test_the_sparse_step_is_the_dense_one(seed: int, n_bound: int) -> None:
 
 
 def test_an_indefinite_matrix_is_told() -> None:
-    posed, x, at = _kernel_at(1)
+    posed, _, at = _kernel_at(1)
     work, plan = posed.work[kernels.__name__], posed.problem.plan
     work.model.second_order[0, plan.pattern.diagonal] -= 10.0 * np.diag(at.gauss_newton)
     work.system.side[:] = 0
