@@ -1,12 +1,13 @@
 """V3D files of the demo: clip boundaries, sex, and optical markers of one session, nested as BML-MoVi nests them.
 
 Subject_N_F                    struct: id, subject, move
-  subject                      struct: id, sex, height (m), mass (kg), age (years)
+  subject                      struct: id, sex, height (m; cm for an oddly nested subject), mass (kg), age (years)
   move                         1 x 1 cell of struct (one cell deeper for an oddly nested subject)
     motions_list               k x 1 cell (1 x k) of char
     flags30, flags120          (k, 2), 1-based, inclusive
     markerName                 1 x 87 cell of char, one of them a number
     markerLocation             (T, 87, 3) mm, MoVi world; exact zeros where a marker was not seen
+    markerGaps                 (T, 87) whether that is so
     virtualMarkerName          1 x 20 cell, virtualMarkerLocation (T, 20, 3) mm, virtualMarkerParent (1, 20)
     jointsTranslation_v3d      (T, 15, 3) mm, jointsExpMaps_v3d (T, 15, 3) rad
 """
@@ -80,6 +81,7 @@ def write_v3d(
     move = _clip_tables(performer, session) | {
         "markerName": cell([*optical_names, *(label for label, _ in VIRTUAL_MARKERS)], shape=(1, N_OPTICAL + 20)),
         "markerLocation": np.concatenate([optical, virtual], axis=1),
+        "markerGaps": np.concatenate([(optical == 0.0).all(axis=-1), np.zeros(virtual.shape[:2], bool)], axis=1),
         "virtualMarkerName": cell([label for label, _ in VIRTUAL_MARKERS], shape=(1, 20)),
         "virtualMarkerParent": np.array([_PARENTS], dtype=np.uint8),
         "virtualMarkerLocation": virtual,
@@ -88,10 +90,17 @@ def write_v3d(
     }
     moves = cell([move], shape=(1, 1))
     subject = {
-        "id": f"Subject_{performer.subject}", "sex": performer.sex.capitalize() if performer.nested else performer.sex,
-        "height": round(height_m, 3), "mass": performer.mass_kg, "age": performer.age_years,
-    }  # fmt: skip
-    content = {"id": name, "subject": subject, "move": cell([moves], shape=(1, 1)) if performer.nested else moves}
+        "id": f"Subject_{performer.subject}",
+        "sex": performer.sex.capitalize() if performer.nested else performer.sex,
+        "height": round(100.0 * height_m, 1) if performer.nested else round(height_m, 3),
+        "mass": performer.mass_kg,
+        "age": performer.age_years,
+    }
+    content = {
+        "id": subject["id"],
+        "subject": subject,
+        "move": cell([moves], shape=(1, 1)) if performer.nested else moves,
+    }
     write_mat(folder / f"F_v3d_Subject_{performer.subject}.mat", {name: content})
 
 
