@@ -276,7 +276,7 @@ def _read_yaml(path: Path, format_name: str) -> dict[str, Any]:
 
 _SCALING_KEYS = {
     *("format", "version", "name", "static_time_range_s", "preserve_mass_distribution", "max_marker_movement_m"),
-    *("measurements", "manual_factors", "marker_weights", "coordinate_tasks", "post_scaling"),
+    *("accuracy", "measurements", "manual_factors", "marker_weights", "coordinate_tasks", "post_scaling"),
 }
 _POST_KEYS = {
     *("default_values", "unlocked_coordinates", "locked_coordinates"),
@@ -303,6 +303,7 @@ def _scale_setup_from_yaml(path: Path, content: dict[str, Any]) -> ScaleSetup:
         placement_time_range_s=(float(first), float(last)),
         preserve_mass_distribution=bool(content.get("preserve_mass_distribution", True)),
         max_marker_movement_m=float(content.get("max_marker_movement_m", -1.0)),
+        accuracy=float(content.get("accuracy", 1e-5)),
         marker_weights=_weights(path, content.get("marker_weights") or {}),
         coordinate_tasks=tuple(_yaml_coordinate_tasks(path, content.get("coordinate_tasks") or {})),
         post_scaling=PostScaling(

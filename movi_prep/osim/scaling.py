@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from movi_prep.records.markers import MarkerTrajectories, StaticTrial
     from movi_prep.records.setups import Measurement, ScaleSetup
 
-STATIC_ACCURACY = 1e-4
-"""Accuracy of the static pose: the default of OpenSim's solver, which MarkerPlacer leaves as it is."""
-
 
 @dataclass(frozen=True)
 class _StaticPose:
@@ -292,7 +289,7 @@ def _solve_static_pose(
         markers=mean.select(tracked),
         weights=np.array([setup.marker_weights[name] for name in tracked]),
         coordinate_targets=targets,
-        accuracy=STATIC_ACCURACY,
+        accuracy=setup.accuracy,
         constraint_weight=float("inf"),
     )
     track = track_markers(model, problem)

@@ -80,6 +80,8 @@ class ScaleSetup:
         max_marker_movement_m: largest movement of a marker within the static time range, negative for no limit.
         marker_weights: weights of the markers in the static pose.
         coordinate_tasks: coordinates that are pulled towards a value in the static pose.
+        accuracy: of OpenSim's solver in the static pose; MarkerPlacer's own is 1e-4, which leaves landmarks some
+            millimetres further off than they need be.
         place_markers: whether markers are moved onto the static trial.
         post_scaling: steps afterwards.
         mass_kg: mass that the setup states, None where it does not.
@@ -101,6 +103,7 @@ class ScaleSetup:
     max_marker_movement_m: float = -1.0
     marker_weights: Mapping[str, float] = field(default_factory=dict)
     coordinate_tasks: tuple[CoordinateTask, ...] = ()
+    accuracy: float = 1e-4
     place_markers: bool = True
     post_scaling: PostScaling = field(default_factory=PostScaling)
     mass_kg: float | None = None
