@@ -77,7 +77,7 @@ def judge_frames(problem: Problem, positions_m: NDArray[np.float64]) -> tuple[ND
         positions_m: (n, m, 3) metres, markers in the plan's order.
     """
     names = [problem.tree.marker_names[marker] for marker in problem.markers]
-    seen: NDArray[np.bool_] = ~np.isnan(positions_m).any(axis=2)
+    seen: NDArray[np.bool_] = np.asarray(~np.isnan(positions_m).any(axis=2))
     wild = seen & (np.abs(positions_m).max(axis=2, initial=0.0) > _FARTHEST_M)
     # A marker gives three equations; with fewer equations than unknowns some coordinates would be the prior's alone.
     needed = max(3, min(-(-problem.plan.n_unknowns // 3), len(names) // 2))
