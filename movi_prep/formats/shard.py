@@ -41,8 +41,11 @@ if TYPE_CHECKING:
 
 PICTURES = "crops/bytes"
 
-_PICTURE_CHUNK = 1 << 19
-"""Bytes per chunk of pictures. Larger than the chunk cache, so that HDF5 reads just the bytes that are asked for."""
+_PICTURE_CHUNK = 1 << 16
+"""Bytes per chunk of pictures: about one picture, so that little is read that was not asked for."""
+
+_FLUSH_BYTES = 1 << 22
+"""Pictures are handed to HDF5 in portions of about this size."""
 
 _CHUNK_CACHE = 1 << 18
 """Bytes of chunk cache per dataset of a reader."""
@@ -75,7 +78,7 @@ class ShardWriter:
         self._pending += content
         self._hash.update(content)
         self._lengths.append(len(content))
-        if len(self._pending) >= _PICTURE_CHUNK:
+        if len(self._pending) >= _FLUSH_BYTES:
             self._flush(len(self._pending) // _PICTURE_CHUNK * _PICTURE_CHUNK)
 
     def finish(
@@ -134,7 +137,7 @@ class ShardWriter:
 @contextmanager
 def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
     """Write a shard under a temporary name; it gets its final one when the block ends after `finish`."""
-    with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=2 * _PICTURE_CHUNK) as file:
+    with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=_CHUNK_CACHE) as file:
         writer = ShardWriter(file)
         yield writer
         if not writer.finished:
@@ -251,8 +254,8 @@ class ShardFile:
         if field != PICTURES:
             return _sha256(dataset[()])
         running = hashlib.sha256()
-        for start in range(0, dataset.shape[0], _PICTURE_CHUNK):
-            running.update(dataset[start : start + _PICTURE_CHUNK].tobytes())
+        for start in range(0, dataset.shape[0], _FLUSH_BYTES):
+            running.update(dataset[start : start + _FLUSH_BYTES].tobytes())
         return running.hexdigest()
 
     def _open(self) -> h5py.File:

@@ -7,6 +7,8 @@ integers. Where a mask is false, the values beside it are not labels: zero, or t
 
 from __future__ import annotations
 
+import sys
+
 from movi_prep.formats.described_hdf5 import STRING, Field, Schema
 
 WORLD, CAMERA, IMAGE, PICTURE = "AMASS world", "camera", "video image", "stored picture"
@@ -193,3 +195,55 @@ ROTATION_FIELDS = tuple(
 """Fields whose last two axes are rotation matrices."""
 
 STATISTICS = ("mean", "std", "min", "max")
+"""Names of the first axis of every statistic."""
+
+
+def shard_document() -> str:
+    """Return `docs/shard_format.md`: the schema for people."""
+    attributes = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in SHARD_SCHEMA.attributes.items())
+    return f"""# The format of native shards
+
+{SHARD_SCHEMA.format}, version {SHARD_SCHEMA.version}. This page is made from the table that the writer, the reader and
+`movi-prep verify` work from (`movi_prep/formats/shard_schema.py`).
+
+One HDF5 file `S001_PG1.h5` holds what camera PG1 saw of subject 1. Rows are video frames, sorted by clip and frame.
+World is AMASS world (z up), camera is the camera's own frame (OpenCV: x right, y down, z forward); metres, radians,
+pixels with centres at integers and (0, 0) at the centre of the top left pixel. Where a mask is false, the values
+beside it are not labels: zero, or the identity for a rotation.
+
+```python
+from movi_prep.formats.shard import ShardFile
+
+with ShardFile(path) as shard:
+    angles_rad = shard.read("labels/coordinates_rad")  # (row, coordinate)
+    names = shard.names("names/coordinates")
+    encoded = shard.picture(0)  # JPEG, PNG or WebP, as the attribute image_format says
+```
+
+Without this package: `crops/bytes[offset : offset + length]` is an image file. Every dataset has the attributes
+`dims`, `unit`, `frame`, `description` and `sha256` (of its values in C order, little-endian).
+
+A picture shows `crops/source_px` of the video image. The box around the body (`crops/box_px`) may go beyond the
+image: by how much stands in `crops/padding_px`, and no pixel is made up for it. Pictures of a fixed side show the
+whole box; what the video does not fill is black and outside `crops/valid_px`. Pixel labels are those of the video
+image; `crops/intrinsics_px` projects camera coordinates into the picture, with the lens of `camera/`.
+
+JPEG pictures have `image_quality` on the body (a 16-pixel block of it, and the blocks around) and `context_quality`
+elsewhere.
+
+## File attributes
+
+| attribute | meaning |
+|---|---|
+| `format`, `format_version` | `{SHARD_SCHEMA.format}`, {SHARD_SCHEMA.version} |
+| `provenance` | JSON: who made the file from what |
+{attributes}
+
+## Datasets
+
+{SHARD_SCHEMA.table()}
+"""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(shard_document())
