@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.runtime.plan import Plan
     from movi_prep.stages.inspect import FileFacts
+    from movi_prep.stages.verify import ShardFault, VerifyReport
 
 
 def check_data(given: argparse.Namespace) -> int:
@@ -72,29 +73,29 @@ def show_status(given: argparse.Namespace) -> int:
 
 def verify(given: argparse.Namespace) -> int:
     """`verify`: read shards the way training does, every sample."""
-    from movi_prep.stages.verify import verify_shards
+    from movi_prep.stages.verify_d3ke import verify_folder
 
-    folder = Path(given.folder)
-    shards = folder / "shards" if (folder / "shards").is_dir() else folder
-    if not shards.is_dir():
-        raise UsageError(f"verify: expected a folder of shards or a work folder, but {folder} is not there")
-    result = verify_shards(shards, workers=int(given.workers) if given.workers else 1)
+    result = verify_folder(Path(given.folder), workers=int(given.workers) if given.workers else 1)
     return show_verification(given, result)
 
 
-def show_verification(given: argparse.Namespace, result: Any) -> int:
-    """Print the outcome of a verification, one row per shard."""
+def show_verification(given: argparse.Namespace, result: VerifyReport) -> int:
+    """Print the outcome of a verification, one row per file."""
     console = open_console(to_stderr=bool(given.json))
     rows = [
-        (Path(shard.path).name, str(shard.n_samples), "; ".join(shard.problems) or "sound") for shard in result.shards
+        (f"{file.path.parent.name}/{file.path.name}", str(file.n_rows), _state(file.faults)) for file in result.files
     ]
-    print_table(console, "shards", ("file", "samples#", "state"), rows)
+    print_table(console, "shards", ("file", "rows#", "state"), rows)
     content = [
-        {"file": str(shard.path), "samples": shard.n_samples, "problems": list(shard.problems)}
-        for shard in result.shards
+        {"file": str(file.path), "rows": file.n_rows, "faults": [str(fault) for fault in file.faults]}
+        for file in result.files
     ]
     print_json({"shards": content}, wanted=given.json)
-    return UNITS_FAILED if any(shard.problems for shard in result.shards) else OK
+    return OK if result.is_sound else UNITS_FAILED
+
+
+def _state(faults: tuple[ShardFault, ...]) -> str:
+    return "; ".join(f"{fault.where}: {fault.what}" for fault in faults) or "sound"
 
 
 def inspect(given: argparse.Namespace) -> int:

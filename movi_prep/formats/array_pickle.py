@@ -7,6 +7,7 @@ array; whatever else a file names is refused before anything is called.
 from __future__ import annotations
 
 import pickle
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,11 +27,7 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         InputError: the file is not a pickle, names anything but numpy's array parts, or holds something else.
     """
     remedy = "fetch the file again, or use the .npz of the same camera"
-    try:
-        with path.open("rb") as stream:
-            content = _ArrayUnpickler(stream, encoding="latin1").load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError, IndexError, KeyError) as error:
-        raise InputError(path, expected="a pickle of plain numpy arrays", got=str(error), remedy=remedy) from error
+    content = load_array_pickle(path.read_bytes(), where=str(path), remedy=remedy)
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise InputError(path, expected="a pickled dict of arrays", got=f"a {kind}", remedy=remedy)
@@ -39,6 +36,18 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         if not np.issubdtype(array.dtype, np.number):
             raise InputError(path, expected=f"numbers in {name!r}", got=f"dtype {array.dtype}", remedy=remedy)
     return arrays
+
+
+def load_array_pickle(content: bytes, *, where: str, remedy: str) -> Any:
+    """Return what a pickle of plain containers and numpy arrays holds.
+
+    Raises:
+        InputError: it is not a pickle, or names anything but numpy's array parts.
+    """
+    try:
+        return _ArrayUnpickler(BytesIO(content), encoding="latin1").load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError, IndexError, KeyError) as error:
+        raise InputError(where, expected="a pickle of plain numpy arrays", got=str(error), remedy=remedy) from error
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -40,10 +40,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import InternalError
+from movi_prep.errors import InputError, InternalError, MissingError
+from movi_prep.formats.array_pickle import load_array_pickle
 from movi_prep.formats.atomic import atomic_path, write_bytes
-from movi_prep.formats.plain_pickle import Foreign, dump_plain
-from movi_prep.records.base_model import BaseAxis, BaseBody, BaseCoupler, BaseJoint, BaseMarker, BaseModel
+from movi_prep.formats.plain_pickle import Foreign, dump_plain, load_plain
+from movi_prep.records.base_model import (
+    BaseAxis,
+    BaseBody,
+    BaseCoordinate,
+    BaseCoupler,
+    BaseJoint,
+    BaseMarker,
+    BaseModel,
+)
 
 _PACKAGE = "ms_model_estimation.pyOpenSim"
 _GZIP = {"compression": "gzip", "compression_opts": 9}
@@ -89,6 +98,43 @@ def write_opensim_labels(
     with atomic_path(path) as partial, h5py.File(partial, "w") as file:
         _write_rows(file, rows, OPENSIM_DTYPES)
         file.create_dataset(f"{subject}_boneScale", data=np.asarray(bone_scale, dtype="f8"), **_GZIP)
+
+
+def read_rows(path: Path) -> dict[str, NDArray[Any]]:
+    """Read every dataset of `subject_N.hdf5` or `subject_N_opensim.hdf5`.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is not HDF5.
+    """
+    with _open(path) as file:
+        return {name: np.asarray(file[name][()]) for name in file}
+
+
+def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
+    """Read one frame of `N_PGx_img.hdf5` as the training code does: open, unpack, close; (height, width, 3) BGR.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is not HDF5, or has no such frame.
+    """
+    with _open(path) as file:
+        images = file["images"]
+        if not 0 <= frame < images.shape[0]:
+            raise InputError(
+                path, expected=f"a frame {frame}", got=f"{images.shape[0]} frames", remedy="write the files again"
+            )
+        return np.asarray(images[frame])
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise MissingError(path, expected="a file of D3KE's layout", got="no file", remedy="run 'movi-prep shard'")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        got = f"an unreadable one ({error})"
+        raise InputError(path, expected="an HDF5 file", got=got, remedy="write the files again") from error
 
 
 def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
@@ -137,9 +183,46 @@ def write_dictionary(path: Path, entries: Mapping[int, Any]) -> None:
         np.save(file, np.array(dict(entries), dtype=object), allow_pickle=True)
 
 
+def read_dictionary(path: Path) -> dict[int, Any]:
+    """Read `all_bbox.npy` or `videoIdx.npy`; only numbers, names and arrays are unpickled.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it holds something else.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="a file of D3KE's layout", got="no file", remedy="run 'movi-prep shard'")
+    with path.open("rb") as stream:
+        np.lib.format.read_magic(stream)
+        np.lib.format.read_array_header_1_0(stream)
+        table = load_array_pickle(stream.read(), where=str(path), remedy="write the files again")
+    content = table.item() if isinstance(table, np.ndarray) and table.ndim == 0 else table
+    if not isinstance(content, dict):
+        raise InputError(path, expected="a dict", got=type(content).__name__, remedy="check which file this is")
+    return content
+
+
 def write_base_model(path: Path, model: BaseModel) -> None:
     """Write `pyBaseModel.pkl` atomically; it unpickles inside D3KE's code, without this project there."""
     write_bytes(path, dump_plain(base_model_tree(model)))
+
+
+def read_base_model(path: Path) -> BaseModel:
+    """Read `pyBaseModel.pkl` without running code that it names: only the classes of the layout are known.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is no such pickle.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected="a base model", got="no file", remedy="run 'movi-prep shard'")
+    tree = load_plain(path.read_bytes(), package=_PACKAGE, where=str(path)).attributes
+    return BaseModel(
+        bodies=tuple(_read_body(part.attributes) for part in tree["bodySet"].attributes["bodies"]),
+        joints=tuple(_read_joint(part.attributes) for part in tree["jointSet"].attributes["joints"]),
+        markers=tuple(_read_marker(part.attributes) for part in tree["markerSet"].attributes["markers"]),
+        couplers=tuple(_read_coupler(part.attributes) for part in tree["constraintSet"].attributes["constraints"]),
+    )
 
 
 def base_model_tree(model: BaseModel) -> Foreign:
@@ -260,4 +343,73 @@ def _constraint(coupler: BaseCoupler) -> Foreign:
         funcName=f"{coupler.name}_function",
         independent_coordinate_names=[coupler.independent],
         dependent_coordinate_name=coupler.dependent,
+    )
+
+
+def _read_body(body: dict[str, Any]) -> BaseBody:
+    return BaseBody(
+        name=body["name"],
+        meshes=tuple(body["mesh"]),
+        mass_kg=body["mass"],
+        mass_centre_m=tuple(body["massCenter"]),
+        inertia_kg_m2=tuple(body["inertia"]),
+        mesh_scale=tuple(body["scale"]),
+    )
+
+
+def _read_joint(joint: dict[str, Any]) -> BaseJoint:
+    frames = joint["frames"].attributes
+    coordinates = [part.attributes for part in joint["coordinates"] or ()]
+    return BaseJoint(
+        name=joint["name"],
+        welded=joint["jointType"] == "WeldJoint",
+        parent_body=frames["parentFrame"].removeprefix("/"),
+        parent_location_m=tuple(frames["parentLoc"]),
+        parent_orientation_rad=tuple(frames["parentOrientation"]),
+        child_body=frames["childFrame"],
+        child_location_m=tuple(frames["childLoc"]),
+        child_orientation_rad=tuple(frames["childOrientation"]),
+        coordinates=tuple(
+            BaseCoordinate(
+                name=coordinate["name"],
+                rotates=coordinate["coordinateType"] == 1,
+                default=coordinate["defaultValue"],
+                minimum=coordinate["minValue"],
+                maximum=coordinate["maxValue"],
+                locked=coordinate["locked"],
+            )
+            for coordinate in coordinates
+        ),
+        axes=tuple(_read_axis(part.attributes) for part in joint["spatialTransform"] or ()),
+    )
+
+
+def _read_axis(axis: dict[str, Any]) -> BaseAxis:
+    moves = axis["funcType"] == "LinearFunction"
+    return BaseAxis(
+        name=axis["transformName"],
+        axis=tuple(axis["axis"]),
+        coordinate=axis["coordinateName"],
+        slope=round(axis["funcParameters"][0]) if moves else 0,
+    )
+
+
+def _read_marker(marker: dict[str, Any]) -> BaseMarker:
+    return BaseMarker(
+        name=marker["name"],
+        body=marker["parentFrame"],
+        location_m=tuple(marker["relativeLoc"]),
+        fixed=marker["fixed"],
+    )
+
+
+def _read_coupler(coupler: dict[str, Any]) -> BaseCoupler:
+    (x1, x2), (y1, y2) = ([float(part) for part in text.split()][:2] for text in coupler["funcParameters"])
+    return BaseCoupler(
+        name=coupler["name"],
+        enforced=coupler["isEnforced"],
+        independent=coupler["independent_coordinate_names"][0],
+        dependent=coupler["dependent_coordinate_name"],
+        first_point=(x1, y1),
+        second_point=(x2, y2),
     )

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from movi_prep.errors import InternalError
+from movi_prep.errors import InputError, InternalError
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,58 @@ def dump_plain(value: Any) -> bytes:
     _write(value, out, {})
     out.write(pickle.STOP)
     return out.getvalue()
+
+
+def load_plain(content: bytes, *, package: str, where: str) -> Foreign:
+    """Return the tree of a pickle whose classes all live below `package`; nothing of it is imported or run.
+
+    Raises:
+        InputError: it is no pickle, names other classes, or holds something else.
+    """
+    try:
+        tree = _PlainReader(BytesIO(content), package).load()
+    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
+        got = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(where, expected=f"a pickle of {package}", got=got, remedy="make it again") from error
+    if not isinstance(tree, _Stand):
+        raise InputError(
+            where, expected=f"an instance of {package}", got=type(tree).__name__, remedy="check which file this is"
+        )
+    foreign: Foreign = _foreign_of(tree, {})
+    return foreign
+
+
+class _Stand:
+    """Stands in for every class of the other package while its pickle is read."""
+
+    module = name = ""
+
+
+class _PlainReader(pickle.Unpickler):
+    def __init__(self, stream: BytesIO, package: str) -> None:
+        super().__init__(stream)
+        self._package = package
+
+    def find_class(self, module: str, name: str) -> type[_Stand]:
+        """Return a stand-in; refuse everything that is not of the package, because it could be code."""
+        if not module.startswith(f"{self._package}."):
+            raise pickle.UnpicklingError(f"a reference to {module}.{name}")
+        return type(name, (_Stand,), {"module": module, "name": name})
+
+
+def _foreign_of(value: Any, seen: dict[int, Any]) -> Any:
+    if id(value) in seen:
+        return seen[id(value)]
+    if isinstance(value, _Stand):
+        foreign = Foreign(type(value).module, type(value).name)
+        seen[id(value)] = foreign
+        foreign.attributes.update({key: _foreign_of(item, seen) for key, item in vars(value).items()})
+        return foreign
+    if isinstance(value, list):
+        return [_foreign_of(item, seen) for item in value]
+    if isinstance(value, dict):
+        return {key: _foreign_of(item, seen) for key, item in value.items()}
+    return value
 
 
 def _write(value: Any, out: BytesIO, memo: dict[int, int]) -> None:

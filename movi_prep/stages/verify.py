@@ -62,32 +62,50 @@ class ShardFault:
 
 
 @dataclass(frozen=True)
-class VerifyReport:
-    """What was verified, and what is wrong.
+class CheckedFile:
+    """One file that was verified.
 
     Attributes:
-        shards: files that were read.
-        n_rows: rows in them.
-        n_bytes: size of the files.
-        faults: everything that is wrong, by file.
+        path: the file.
+        n_rows: rows in it.
+        faults: what is wrong with it.
     """
 
-    shards: tuple[Path, ...]
+    path: Path
     n_rows: int
-    n_bytes: int
     faults: tuple[ShardFault, ...]
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was verified, and what is wrong."""
+
+    files: tuple[CheckedFile, ...]
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """Files that were read."""
+        return tuple(item.path for item in self.files)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in them."""
+        return sum(item.n_rows for item in self.files)
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the files."""
+        return sum(item.path.stat().st_size for item in self.files if item.path.is_file())
+
+    @property
+    def faults(self) -> tuple[ShardFault, ...]:
+        """Everything that is wrong, by file."""
+        return tuple(fault for item in self.files for fault in item.faults)
 
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong."""
         return not self.faults
-
-
-@dataclass(frozen=True)
-class _Checked:
-    path: Path
-    n_rows: int
-    faults: tuple[ShardFault, ...]
 
 
 def verify_shards(folder: Path, workers: int = 1) -> VerifyReport:
@@ -105,23 +123,18 @@ def verify_shards(folder: Path, workers: int = 1) -> VerifyReport:
         # Spawned, not forked: the caller may hold threads and open files.
         with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
             checked = list(pool.map(verify_shard, paths))
-    return VerifyReport(
-        shards=paths,
-        n_rows=sum(item.n_rows for item in checked),
-        n_bytes=sum(path.stat().st_size for path in paths),
-        faults=tuple(fault for item in checked for fault in item.faults),
-    )
+    return VerifyReport(tuple(checked))
 
 
-def verify_shard(path: Path) -> _Checked:
+def verify_shard(path: Path) -> CheckedFile:
     """Verify one shard."""
     try:
         with ShardFile(path) as shard:
             faults = tuple(ShardFault(path, where, what) for where, what in _faults(shard))
-            return _Checked(path, shard.n_rows, faults)
+            return CheckedFile(path, shard.n_rows, faults)
     except (MoviPrepError, OSError, KeyError) as error:
         # A damaged file can fail in any place that reads it; the damage is the finding.
-        return _Checked(path, 0, (ShardFault(path, "file", " ".join(str(error).split())),))
+        return CheckedFile(path, 0, (ShardFault(path, "file", " ".join(str(error).split())),))
 
 
 def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:

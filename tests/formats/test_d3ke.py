@@ -10,8 +10,17 @@ import h5py
 import numpy as np
 import pytest
 
-from movi_prep.errors import InternalError
+from movi_prep.errors import InputError, InternalError
 from movi_prep.formats import d3ke
+from movi_prep.records.base_model import (
+    BaseAxis,
+    BaseBody,
+    BaseCoordinate,
+    BaseCoupler,
+    BaseJoint,
+    BaseMarker,
+    BaseModel,
+)
 
 
 def _rows(v: int = 3) -> dict[str, np.ndarray]:
@@ -122,3 +131,33 @@ def _assert_value(mine: object, reference: object, where: str) -> None:
         assert mine == pytest.approx(reference, abs=5e-2 if ".axis[" in where else 1e-9), where
     else:
         assert mine == reference, where
+
+
+def test_a_base_model_comes_back_as_it_went(tmp_path: Path) -> None:
+    model = BaseModel(
+        bodies=(BaseBody("b", ("m.obj",), 1.5, (0.1, 0.2, 0.3), (1.0, 2.0, 3.0, 0.0, 0.0, 0.0), (1.0, 2.0, 3.0)),),
+        joints=(
+            BaseJoint(
+                name="j",
+                welded=False,
+                parent_body="ground",
+                parent_location_m=(0.0, 1.0, 0.0),
+                parent_orientation_rad=(0.1, 0.2, 0.3),
+                child_body="b",
+                child_location_m=(0.0, 0.0, 0.5),
+                child_orientation_rad=(0.0, 0.0, 0.0),
+                coordinates=(BaseCoordinate("c", True, 0.0, -1.0, 1.0, False),),
+                axes=(BaseAxis("rotation1", (0.0, 0.0, -1.0), "c", -1), BaseAxis("rotation2", (1.0, 0.0, 0.0), "", 0)),
+            ),
+        ),
+        markers=(BaseMarker("m", "b", (0.0, 0.1, 0.2), True),),
+        couplers=(BaseCoupler("k", True, "c", "d", (0.0, 0.5), (1.0, 2.5)),),
+    )
+    d3ke.write_base_model(tmp_path / "pyBaseModel.pkl", model)
+    assert d3ke.read_base_model(tmp_path / "pyBaseModel.pkl") == model
+
+
+def test_a_base_model_that_names_code_is_refused_unread(tmp_path: Path) -> None:
+    (tmp_path / "pyBaseModel.pkl").write_bytes(pickle.dumps(Path("/")))
+    with pytest.raises(InputError, match="reference to pathlib"):
+        d3ke.read_base_model(tmp_path / "pyBaseModel.pkl")

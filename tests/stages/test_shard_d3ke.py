@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from movi_prep.records.unit import StageReport
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.order import ORDER, load_stage
 from movi_prep.stages.shard_d3ke import _boxes_of_video
+from movi_prep.stages.verify_d3ke import verify_folder
 
 SUBJECT, CLIP = 1, 2
 
@@ -169,3 +171,19 @@ def test_what_all_subjects_share_reads_as_the_released_code_reads_it(world: Worl
     assert set(boxes[SUBJECT]) == {"PG1", "PG2"}
     assert boxes[SUBJECT]["PG1"].shape[1] == 4
     assert (folder / "pyBaseModel.pkl").is_file()
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_verification_finds_nothing_wrong_and_then_what_was_broken(world: WorldRun, tmp_path: Path) -> None:
+    folder = shutil.copytree(world.work.d3ke_shards(), tmp_path / "shards-d3ke")
+    assert verify_folder(tmp_path).is_sound
+    with h5py.File(folder / "subject_1.hdf5", "r+") as labels, h5py.File(folder / "1_PG1_img.hdf5", "r+") as images:
+        labels["pos3d_mask"][3, 0] = 0.5
+        images["images"][int(labels["globalFrame"][0])] = 0
+    with h5py.File(folder / "subject_1_opensim.hdf5", "r+") as opensim:
+        opensim["coordinateAngle"][5, 30] += 0.2
+    found = {fault.where: fault.what for fault in verify_folder(tmp_path).faults}
+    assert "0 and 1" in found["pos3d_mask"]
+    assert "network's layer" in found["layer"]
+    assert any("black inside" in what for where, what in found.items() if where.startswith("1_PG1_img.hdf5"))
