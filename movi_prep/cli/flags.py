@@ -100,6 +100,7 @@ FLAGS = (
     Flag(
         "--only", RUNNING, "run one unit and what it needs, as 'ik S001/C03'", metavar="UNIT", more={"action": "append"}
     ),
+    Flag("--per-subject", RUNNING, "leave out what concerns all subjects at once (array jobs)", value=True),
     Flag("--dry-run", RUNNING, "say what would run and why, and stop", value=True),
     Flag("--self-test", ("check",), "solve known-answer problems without any data", value=True),
     Flag("--seed", ("demo",), "seed of the embedded data set", metavar="N", more={"type": int, "default": 0}),

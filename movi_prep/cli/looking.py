@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.running import FAILED, OK, UNITS_FAILED, stages_of
-from movi_prep.cli.tables import open_console, print_findings, print_json, print_status, print_table
+from movi_prep.cli.tables import (
+    open_console,
+    print_findings,
+    print_json,
+    print_status,
+    print_table,
+    verification_rows,
+)
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
 from movi_prep.runtime.run import config_path, find_data, prepare_run, use_embedded_data
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.runtime.plan import Plan
     from movi_prep.stages.inspect import FileFacts
-    from movi_prep.stages.verify import ShardFault, VerifyReport
+    from movi_prep.stages.verify import VerifyReport
 
 
 def check_data(given: argparse.Namespace) -> int:
@@ -82,20 +89,13 @@ def verify(given: argparse.Namespace) -> int:
 def show_verification(given: argparse.Namespace, result: VerifyReport) -> int:
     """Print the outcome of a verification, one row per file."""
     console = open_console(to_stderr=bool(given.json))
-    rows = [
-        (f"{file.path.parent.name}/{file.path.name}", str(file.n_rows), _state(file.faults)) for file in result.files
-    ]
-    print_table(console, "shards", ("file", "rows#", "state"), rows)
+    print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
     content = [
         {"file": str(file.path), "rows": file.n_rows, "faults": [str(fault) for fault in file.faults]}
         for file in result.files
     ]
     print_json({"shards": content}, wanted=given.json)
     return OK if result.is_sound else UNITS_FAILED
-
-
-def _state(faults: tuple[ShardFault, ...]) -> str:
-    return "; ".join(f"{fault.where}: {fault.what}" for fault in faults) or "sound"
 
 
 def inspect(given: argparse.Namespace) -> int:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.flags import FLAGS, config_file_of, settings_of
-from movi_prep.cli.tables import open_console, print_findings, print_json, print_plan, print_run, print_table
+from movi_prep.cli.tables import (
+    open_console,
+    print_findings,
+    print_json,
+    print_plan,
+    print_run,
+    print_table,
+    verification_rows,
+)
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
 from movi_prep.runtime.run import carry_out, prepare_run, use_embedded_data
@@ -30,7 +38,18 @@ if TYPE_CHECKING:
 
 OK, FAILED, UNITS_FAILED = 0, 1, 3
 
-_NOT_REPEATED = {"command", "executor", "workers", "scheduler", "slurm_profile", "force", "json", "only", "dry_run"}
+_NOT_REPEATED = {
+    "command",
+    "executor",
+    "workers",
+    "scheduler",
+    "slurm_profile",
+    "force",
+    "json",
+    "only",
+    "dry_run",
+    "per_subject",
+}
 
 
 def run_stages(given: argparse.Namespace) -> int:
@@ -40,7 +59,13 @@ def run_stages(given: argparse.Namespace) -> int:
     config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=True)
     stages, notes = stages_of(given.command, config)
     own = [entry.name for entry in ORDER if given.command in ("run", entry.command)]
-    prepared = prepare_run(config, stages, force=own if given.force else (), only=given.only or ())
+    prepared = prepare_run(
+        config,
+        stages,
+        force=own if given.force else (),
+        only=given.only or (),
+        per_subject=bool(given.per_subject),
+    )
     print_findings(console, "data", (*prepared.download.findings, *notes))
     if given.dry_run:
         print_plan(console, prepared.plan)
@@ -81,10 +106,11 @@ def run_demo(given: argparse.Namespace) -> int:
     if result.is_complete:
         draw_contact_sheet(folder, config.work, sheet)
     _print_outputs(console, summary, config.work)
+    is_sound = _print_verification(console, config.work)
     if sheet.is_file():
         console.print(f"a look at it: {sheet}", markup=False)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
-    return OK if result.is_complete else UNITS_FAILED
+    return OK if result.is_complete and is_sound else UNITS_FAILED
 
 
 def write_batch_scripts(given: argparse.Namespace) -> int:
@@ -171,6 +197,15 @@ def _print_outputs(console: Console, summary: Summary, work: Path) -> None:
         for (folder, suffix), sizes in groups.items()
     ]
     print_table(console, "what came out, and where", ("files", "number#", "size#"), rows)
+
+
+def _print_verification(console: Console, work: Path) -> bool:
+    """Verify the shards that a run wrote, print each file's state, and return whether all are sound."""
+    from movi_prep.stages.verify_d3ke import verify_folder
+
+    report = verify_folder(work)
+    print_table(console, "verified as training reads them", ("file", "rows#", "state"), verification_rows(report))
+    return report.is_sound
 
 
 def _describe_plan(plan: Plan) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from movi_prep.runtime.plan import Plan
     from movi_prep.runtime.summary import Summary
+    from movi_prep.stages.verify import VerifyReport
 
 _SHOWN = 20
 
@@ -113,3 +114,15 @@ def _print_failures(console: Console, summary: Summary) -> None:
 def _print_findings(console: Console, summary: Summary) -> None:
     said = [f"{unit}: {text}" for unit, texts in summary.findings.items() for text in texts]
     print_findings(console, f"{len(said)} findings", said)
+
+
+def verification_rows(report: VerifyReport) -> list[tuple[str, ...]]:
+    """Return one row per verified file: its name, its rows, and what is wrong with it."""
+    return [
+        (
+            f"{file.path.parent.name}/{file.path.name}",
+            str(file.n_rows),
+            "; ".join(f"{fault.where}: {fault.what}" for fault in file.faults) or "sound",
+        )
+        for file in report.files
+    ]
