@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_SUBJECT_KEY = re.compile(r"^S\d{3,}$")
 _CLIP_KEY = re.compile(r"^S(\d{3,})/C(\d{2,})$")
 
 
@@ -31,6 +32,11 @@ class ClipId:
 def subject_key(subject: int) -> str:
     """Return `S001` for subject 1."""
     return f"S{subject:03d}"
+
+
+def is_subject_key(key: str) -> bool:
+    """Return whether a key is that of one subject."""
+    return _SUBJECT_KEY.match(key) is not None
 
 
 def clip_key(clip: int) -> str:

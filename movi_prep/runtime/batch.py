@@ -7,6 +7,7 @@ Written into one folder:
 | `config.yaml` | the whole configuration, paths absolute |
 | `tasks.txt` | line i: the subjects of array task i, as `--subjects` takes them |
 | `markers.sbatch`, `ik.sbatch`, `shard.sbatch` | one array job per command |
+| `finish.sbatch` | one job after all: what concerns all subjects at once |
 | `submit.sh` | submits them; task i of a job waits for task i of the one before |
 """
 
@@ -51,36 +52,22 @@ def write_batch(
         path = folder / f"{command}.sbatch"
         write_text(path, array_script(command, folder, profile, n_tasks=len(tasks)))
         scripts.append(path)
+    finish = folder / "finish.sbatch"
+    write_text(finish, finish_script(commands[-1], folder, profile))
     submit = folder / "submit.sh"
-    write_text(submit, submit_script(scripts))
+    write_text(submit, submit_script(scripts, finish))
     submit.chmod(0o755)
-    return (submit, *scripts, folder / "config.yaml", folder / "tasks.txt")
+    return (submit, *scripts, finish, folder / "config.yaml", folder / "tasks.txt")
 
 
 def array_script(command: str, folder: Path, profile: SlurmProfile, *, n_tasks: int) -> str:
     """Return the array job of one command."""
-    options = [
-        f"--job-name=movi-prep-{command}",
-        f"--array=1-{n_tasks}",
-        "--ntasks=1",
-        f"--cpus-per-task={profile.processes}",
-        f"--mem={profile.memory.replace(' ', '').removesuffix('iB').removesuffix('B')}",
-        f"--time={profile.walltime}",
-        f"--output={folder}/{command}-%a.log",
-        *([f"--partition={profile.queue}"] if profile.queue else []),
-        *([f"--account={profile.account}"] if profile.account else []),
-        *profile.directives,
-    ]
-    words = [sys.executable, "-m", "movi_prep", command, "--config", str(folder / "config.yaml")]
+    tasks = shlex.quote(str(folder / "tasks.txt"))
     return "\n".join(
         [
-            "#!/usr/bin/env bash",
-            *(f"#SBATCH {option}" for option in options),
-            "set -u",
-            *(f"export {name}={value}" for name, value in ONE_THREAD.items()),
-            *profile.prologue,
-            f'subjects=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {shlex.quote(str(folder / "tasks.txt"))})',
-            f'{shlex.join(words)} --subjects "$subjects" --executor local --workers {profile.processes}',
+            *_head(f"{command}-%a", folder, profile, f"--job-name=movi-prep-{command}", f"--array=1-{n_tasks}"),
+            f'subjects=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {tasks})',
+            f'{_words(command, folder, profile)} --per-subject --subjects "$subjects"',
             "code=$?",
             "# Failed units are rows in the records; the other units of these subjects go on to the next stage.",
             f'[ "$code" -eq {UNITS_FAILED} ] && exit 0',
@@ -90,11 +77,42 @@ def array_script(command: str, folder: Path, profile: SlurmProfile, *, n_tasks: 
     )
 
 
-def submit_script(scripts: Sequence[Path]) -> str:
-    """Return the script that submits all array jobs, each after the one before, task by task."""
+def finish_script(command: str, folder: Path, profile: SlurmProfile) -> str:
+    """Return the job that runs what is left when all tasks are through, and says how everything ended."""
+    return "\n".join(
+        [*_head("finish", folder, profile, "--job-name=movi-prep-finish"), _words(command, folder, profile), ""]
+    )
+
+
+def submit_script(scripts: Sequence[Path], finish: Path) -> str:
+    """Return the script that submits all jobs, each after the one before, array tasks one by one."""
     lines = ["#!/usr/bin/env bash", "set -euo pipefail", 'after=""']
     for script in scripts:
         lines.append(f"job=$(sbatch --parsable $after {shlex.quote(str(script))})")
         lines.append(f'echo "{script.stem}: job $job"')
         lines.append('after="--dependency=aftercorr:${job%%;*} --kill-on-invalid-dep=yes"')
+    lines.append(f"job=$(sbatch --parsable --dependency=afterany:${{job%%;*}} {shlex.quote(str(finish))})")
+    lines.append('echo "finish: job $job"')
     return "\n".join([*lines, ""])
+
+
+def _head(log: str, folder: Path, profile: SlurmProfile, *options: str) -> list[str]:
+    """Return the lines of a job before its command: what it asks for, and its environment."""
+    asked = [
+        *options,
+        "--ntasks=1",
+        f"--cpus-per-task={profile.processes}",
+        f"--mem={profile.memory.replace(' ', '').removesuffix('B').removesuffix('i')}",
+        f"--time={profile.walltime}",
+        f"--output={folder}/{log}.log",
+        *([f"--partition={profile.queue}"] if profile.queue else []),
+        *([f"--account={profile.account}"] if profile.account else []),
+        *profile.directives,
+    ]
+    environment = [f"export {name}={value}" for name, value in ONE_THREAD.items()]
+    return ["#!/usr/bin/env bash", *(f"#SBATCH {o}" for o in asked), "set -u", *environment, *profile.prologue]
+
+
+def _words(command: str, folder: Path, profile: SlurmProfile) -> str:
+    words = [sys.executable, "-m", "movi_prep", command, "--config", str(folder / "config.yaml")]
+    return shlex.join([*words, "--executor", "local", "--workers", str(profile.processes)])

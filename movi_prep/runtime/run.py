@@ -15,6 +15,7 @@ from movi_prep.config.load import dump_config
 from movi_prep.errors import UsageError, list_names, suggest
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.download import Folders, find_download, select_clips
+from movi_prep.records.identity import is_subject_key
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.coordinate import Coordinator, RunResult
 from movi_prep.runtime.execute import Task, clear_scratch
@@ -92,7 +93,12 @@ def find_data(config: Config) -> Download:
 
 
 def prepare_run(
-    config: Config, stages: Sequence[Stage], *, force: Collection[str] = (), only: Collection[str] = ()
+    config: Config,
+    stages: Sequence[Stage],
+    *,
+    force: Collection[str] = (),
+    only: Collection[str] = (),
+    per_subject: bool = False,
 ) -> Prepared:
     """Return the plan of some stages: what is there, what would run, and why. Nothing is written.
 
@@ -101,6 +107,7 @@ def prepare_run(
         stages: the stages, in order.
         force: stages whose units run whatever their records say.
         only: ids of units (`ik S001/C03`): the plan is cut to them and to what they need.
+        per_subject: whether units that concern all subjects at once are left out (array jobs, one per subject).
 
     Raises:
         UsageError: the data or the choice of units cannot be.
@@ -109,6 +116,8 @@ def prepare_run(
     download = find_data(config)
     identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
     plan = make_plan(stages, download=download, work=work, config=config, identities=identities, force=force)
+    if per_subject:
+        only = [name for name, planned in plan.units.items() if is_subject_key(scope_of(planned.unit.key))]
     return Prepared(config=config, download=download, plan=_cut(plan, only) if only else plan, identities=identities)
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from movi_prep.cli import main
-from movi_prep.demo.open_body import write_open_body
-from tests.builders.body import build_motion, new_release, old_release, write_npz
+from tests.builders.download import write_small_download
 
 
 @dataclass
@@ -47,14 +46,7 @@ class CommandLine:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("download")
-    write_open_body(folder / "models")
-    for subject, clip in ((1, 1), (1, 2), (15, 1)):
-        motion = build_motion(41, seed=10 * subject + clip)
-        where = folder / "amass" / "BMLmovi" / f"Subject_{subject}_F_MoSh"
-        write_npz(where / f"Subject_{subject}_F_{clip}_poses.npz", old_release(motion))
-    write_npz(folder / "amass" / "Subject_15_F_MoSh" / "Subject_15_F_2_stageii.npz", new_release(build_motion(41)))
-    return folder
+    return write_small_download(tmp_path_factory.mktemp("download"))
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.download import write_small_download
+
 PROFILE = """
 processes: 2
 memory: 2 GB
@@ -30,3 +32,8 @@ def slurm_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("slurm") / "profile.yaml"
     path.write_text(PROFILE)
     return path
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_download(tmp_path_factory.mktemp("download"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from movi_prep.cli import main
 from movi_prep.errors import UsageError
 from movi_prep.records.identity import ClipId
 from movi_prep.runtime.slurm import cluster_arguments, read_profile, seconds_of
@@ -56,12 +58,37 @@ def test_slurm_writes_what_one_process_writes(
     assert jobs() == []
 
 
-def jobs() -> list[str]:
-    """Names of jobs that are queued or running."""
+def jobs(names: str = "movi-prep") -> list[str]:
+    """Lines of jobs of these names that are queued or running."""
     listed = subprocess.run(
-        ["squeue", "--noheader", "--name=movi-prep", "--states=PENDING,RUNNING"],
+        ["squeue", "--noheader", f"--name={names}", "--states=PENDING,RUNNING"],
         capture_output=True,
         text=True,
         check=True,
     )
     return listed.stdout.splitlines()
+
+
+@pytest.mark.slurm
+def test_array_jobs_do_what_a_run_does(data: Path, tmp_path: Path, slurm_profile: Path) -> None:
+    flags = ["--amass", str(data / "amass"), "--body-models", str(data / "models")]
+    work = tmp_path / "work"
+    asked = ["batch", *flags, "--work", str(work), "--slurm-profile", str(slurm_profile)]
+    assert main(asked) == 0
+    scripts = work / "batch"
+    (scripts / "ik.sbatch").unlink()
+    submit = (scripts / "submit.sh").read_text().splitlines()
+    # Scaling and IK of random motion have their own tests: here one stage and the end of the chain are enough.
+    kept = [line for line in submit if "ik" not in line]
+    (scripts / "submit.sh").write_text("\n".join(kept) + "\n")
+    (scripts / "finish.sbatch").write_text(
+        (scripts / "finish.sbatch").read_text().replace("movi_prep ik ", "movi_prep markers ")
+    )
+    subprocess.run(["bash", str(scripts / "submit.sh")], check=True, capture_output=True)
+    until = time.monotonic() + 120
+    while not (scripts / "finish.log").is_file() or jobs("movi-prep-markers,movi-prep-finish"):
+        assert time.monotonic() < until, "array jobs did not end within two minutes"
+        time.sleep(0.5)
+    assert len(list(work.glob("markers/S*/C*.h5"))) == 4
+    said = (scripts / "finish.log").read_text()
+    assert re.search(r"markers +0 +4 +0 +0", said)
