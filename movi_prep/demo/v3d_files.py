@@ -47,6 +47,7 @@ N_OPTICAL = 67
 _NUMERIC_LABEL = 58
 _MISSING_SHARE = 0.01
 _MISSING_RUN = 24
+_JOINT_BIAS_MM, _JOINT_NOISE_MM = 6.0, 0.4
 
 
 def to_movi_mm(points_m: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,6 +78,8 @@ def write_v3d(
     name = f"Subject_{performer.subject}_F"
     joints_m = points.joints_m
     virtual = to_movi_mm(np.stack([joints_m[:, list(joints)].mean(axis=1) for _, joints in VIRTUAL_MARKERS], axis=1))
+    # V3D's joint centres are another estimate than SMPL+H's: some millimetres away, and not quite still.
+    virtual += rng.normal(0.0, _JOINT_BIAS_MM, virtual.shape[1:]) + rng.normal(0.0, _JOINT_NOISE_MM, virtual.shape)
     optical, optical_names = _optical(points, rng)
     move = _clip_tables(performer, session) | {
         "markerName": cell([*optical_names, *(label for label, _ in VIRTUAL_MARKERS)], shape=(1, N_OPTICAL + 20)),

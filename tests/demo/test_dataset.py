@@ -99,7 +99,9 @@ def test_v3d_names_the_clips_and_holds_the_joints(recordings: tuple[Path, dict[i
         np.testing.assert_array_equal(v3d.video_ranges, expected)
         assert v3d.virtual_markers_m is not None
         pelvis = v3d.virtual_markers_m[session.clips[0].samples, v3d.virtual_marker_names.index("pelv")]
-        np.testing.assert_allclose(pelvis, amass_to_movi(truth[f"S{subject}_C1_joints_m"][:, 0]), atol=1e-9)
+        difference = pelvis - amass_to_movi(truth[f"S{subject}_C1_joints_m"][:, 0])
+        assert 0.0 < np.abs(difference).max() < 0.03  # two estimates of one joint
+        assert difference.std(axis=0).max() < 0.001
 
 
 def test_v3d_markers_are_missing_here_and_there_and_one_has_a_number_for_a_name(
