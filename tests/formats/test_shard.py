@@ -149,11 +149,16 @@ def test_what_does_not_fit_the_schema_is_not_written(path: Path, tmp_path: Path)
         (fields, {**attributes, "colour": 1}, "expected attributes"),
     ]
     for wrong_fields, wrong_attributes, message in bad:
-        with pytest.raises(InternalError, match=message), open_shard_writer(path) as writer:
-            for _ in range(10):
-                writer.append_picture(np.zeros(3, np.uint8))
-            writer.finish(picture_of_row=np.arange(10), fields=wrong_fields, attributes=wrong_attributes, provenance={})
+        with pytest.raises(InternalError, match=message):
+            _write(path, wrong_fields, wrong_attributes)
     assert not path.exists()
+
+
+def _write(path: Path, fields: dict[str, np.ndarray], attributes: dict[str, object]) -> None:
+    with open_shard_writer(path) as writer:
+        for _ in range(10):
+            writer.append_picture(np.zeros(3, np.uint8))
+        writer.finish(picture_of_row=np.arange(10), fields=fields, attributes=attributes, provenance={})
 
 
 def test_wrong_names_are_answered_with_the_right_ones(path: Path) -> None:
