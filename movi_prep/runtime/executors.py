@@ -35,6 +35,7 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.scheduler.work-stealing": False,
     "distributed.worker.profile.enabled": False,
+    "distributed.worker.preload": ["movi_prep.runtime.worker_setup"],
 }
 
 
@@ -164,7 +165,7 @@ def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
     settings = {**DASK_SETTINGS, "distributed.nanny.pre-spawn-environ": ONE_THREAD}
     with dask.config.set(settings), quiet_dask():
         cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
         )
         client = Client(cluster, set_as_default=False)
         try:

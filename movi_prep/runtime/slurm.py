@@ -82,7 +82,7 @@ def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]
         "job_script_prologue": [*worker_environment(), *profile.prologue],
         "worker_extra_args": ["--lifetime", f"{lifetime_s}s", "--lifetime-stagger", f"{profile.stagger_s}s"],
         "log_directory": str(log_folder),
-        "scheduler_options": {"dashboard_address": None},
+        "scheduler_options": {"dashboard_address": ":0"},
     }
 
 
