@@ -284,13 +284,16 @@ def model_markers(solution: IkSolution, *, source: str) -> MarkerTrajectories:
 def ik_numbers(
     solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
 ) -> dict[str, float | int | str | bool]:
-    """Return what a table of clips shows: residuals of landmarks, tracked and untracked markers apart, in mm."""
+    """Return what a table of clips shows: residuals of landmarks, tracked and untracked markers apart, in mm.
+
+    A number that does not exist (a kind of marker that is not there) is left out.
+    """
     weights = solution.marker_weights
     residuals_m = solution.residuals_m()[solution.usable()]
     landmark = weights >= settings.landmark_weight
     violation = limit_violations(solution, scaled)
     errors = solution.constraint_errors
-    return {
+    numbers: dict[str, float | int | str | bool] = {
         "solver": solution.solver,
         "rows": solution.n_rows,
         "usable_rows": int(solution.usable().sum()),
@@ -304,6 +307,7 @@ def ik_numbers(
         "coupler_error_max": float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan"),
         "limit_violation_max": float(violation.max()) if violation.size else 0.0,
     }
+    return {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
 
 
 def limit_violations(solution: IkSolution, scaled: ScaledModel) -> NDArray[np.float64]:

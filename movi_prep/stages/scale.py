@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from movi_prep.errors import UsageError, list_names
 from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.opensim_setup import read_scale_setup
@@ -113,7 +115,7 @@ def packaged_setups(kind: str) -> tuple[Path, ...]:
 
 def scale_numbers(result: ScaleResult) -> dict[str, float | int | str | bool]:
     """Return what a table of subjects shows."""
-    return {
+    numbers: dict[str, float | int | str | bool] = {
         "passed": result.passed,
         "landmark_rms_mm": result.landmark_rms_m * 1000.0,
         "landmark_max_mm": result.landmark_max_m * 1000.0,
@@ -122,3 +124,4 @@ def scale_numbers(result: ScaleResult) -> dict[str, float | int | str | bool]:
         "mass_kg": result.mass_kg,
         "height_m": result.height_m,
     }
+    return {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from movi_prep.records.kinematic_tree import KinematicTree
 
-N_FRAMES = 24
+N_FRAMES = 12
 RATE_HZ = 30.0
 SEED = 20231
 SWING = 0.25
@@ -113,7 +113,8 @@ def known_poses(tree: KinematicTree) -> NDArray[np.float64]:
     swing = np.minimum(SWING * (high - low), LARGEST_SWING)
     # Ranges are often one-sided (a knee): the middle of the swing is moved inside.
     middle = np.clip(tree.coordinate_default, low + swing, high - swing)
-    turn = 2.0 * np.pi * np.arange(N_FRAMES)[:, None] / N_FRAMES
+    # Half a swing: neighbours are as near to each other as in fast motion at the video clock.
+    turn = np.pi * np.arange(N_FRAMES)[:, None] / N_FRAMES
     known = middle + swing * np.sin(turn + phase)
     return tree.complete_coordinates(np.where(tree.free_coordinates, known, tree.coordinate_default))
 
