@@ -7,9 +7,11 @@ their own encoding; labels stand in chunks of rows, uncompressed, so that readin
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +52,19 @@ _FLUSH_BYTES = 1 << 22
 _CHUNK_CACHE = 1 << 18
 """Bytes of chunk cache per dataset of a reader."""
 
+_SPACE_LEFT_BYTES = 16_000_000
+"""Space that a shard leaves on its disk, so that what HDF5 writes when it closes a file fits too."""
+
 _ROWS_PER_CHUNK = 64
 
 
 class ShardWriter:
     """Takes pictures one by one and labels at the end, so that memory does not grow with the length of a video."""
 
-    def __init__(self, file: h5py.File) -> None:
-        """Start an empty shard in a file that is open for writing."""
+    def __init__(self, file: h5py.File, folder: Path) -> None:
+        """Start an empty shard in a file that is open for writing, in this folder."""
         self._file = file
+        self._folder = folder
         self._pictures = file.create_dataset(
             PICTURES, shape=(0,), maxshape=(None,), chunks=(_PICTURE_CHUNK,), dtype="u1"
         )
@@ -101,6 +107,7 @@ class ShardWriter:
             InternalError: the values do not fit the schema or each other.
         """
         self._flush(len(self._pending))
+        _check_space(self._folder, sum(np.asarray(value).nbytes for value in fields.values()))
         lengths = np.array(self._lengths, dtype=np.int64)
         offsets = np.cumsum(lengths) - lengths
         ours = {"crops/offset": offsets[picture_of_row], "crops/length": lengths[picture_of_row]}
@@ -116,6 +123,7 @@ class ShardWriter:
         self.finished = True
 
     def _flush(self, n_bytes: int) -> None:
+        _check_space(self._folder, n_bytes)
         start = self._pictures.shape[0]
         self._pictures.resize((start + n_bytes,))
         with memoryview(self._pending) as pending:
@@ -138,7 +146,7 @@ class ShardWriter:
 def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
     """Write a shard under a temporary name; it gets its final one when the block ends after `finish`."""
     with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=_CHUNK_CACHE) as file:
-        writer = ShardWriter(file)
+        writer = ShardWriter(file, path.parent)
         yield writer
         if not writer.finished:
             raise InternalError(f"{path}: the shard was not finished")
@@ -284,6 +292,17 @@ def _open_for_reading(path: Path) -> h5py.File:
         ) from error
     check_header(file, SHARD_SCHEMA, path)
     return file
+
+
+def _check_space(folder: Path, n_bytes: int) -> None:
+    """Raise OSError before the disk is full: HDF5 takes the whole process with it when it cannot write."""
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes + _SPACE_LEFT_BYTES:
+        raise OSError(
+            errno.ENOSPC,
+            f"expected {(n_bytes + _SPACE_LEFT_BYTES) / 1e6:.0f} MB, but {free / 1e6:.0f} MB are free",
+            str(folder),
+        )
 
 
 def _check_names(fields: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:

@@ -152,16 +152,21 @@ class VideoReader:
 
     def _grabbed(self) -> Iterator[tuple[int, bool, bool]]:
         """Yield (number, damaged, is key frame) of every frame up to the end, skipped ones as damaged."""
-        silent = 0
+        silent, has_complained, clock_starts_at = 0, False, None
         with _decoder_messages() as said_something:
             while silent < _SILENT_FAILURES_AT_END:
                 done = self._capture.grab()
                 complained = said_something()
+                has_complained = has_complained or complained
                 if not done:
                     silent = 0 if complained else silent + 1
                     continue
                 silent = 0
                 number = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * self.header.rate_hz / 1000.0)
+                if clock_starts_at is None:
+                    # Some containers do not begin at time zero; a first frame that was lost has been complained of.
+                    clock_starts_at = 0 if has_complained else number
+                number -= clock_starts_at
                 for skipped in range(self.n_frames, number):
                     yield skipped, True, False
                 self.n_frames = number + 1

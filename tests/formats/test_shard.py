@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import pickle
+import shutil
 from pathlib import Path
 
 import h5py
@@ -131,6 +133,16 @@ def test_an_unfinished_shard_never_gets_its_name(path: Path) -> None:
         pass
     with pytest.raises(RuntimeError, match="disk full"), open_shard_writer(path):
         raise RuntimeError("disk full")
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_full_disk_is_noticed_before_it_is_full(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDF5 crashes the process where a write fails, so the space is looked at first."""
+    usage = shutil.disk_usage(path.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    with pytest.raises(OSError, match=r"but 1 MB are free.*") as caught:
+        write_small_shard(path)
+    assert caught.value.errno == errno.ENOSPC
     assert list(path.parent.iterdir()) == []
 
 

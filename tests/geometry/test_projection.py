@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from movi_prep.formats.calibration import read_camera
 from movi_prep.geometry.projection import (
     crop_intrinsics,
     distort,
@@ -123,3 +126,15 @@ def test_rotations_and_points_go_the_same_way() -> None:
     axis_tip = body_to_world[:, 0]
     moved = world_to_camera(camera, axis_tip) - world_to_camera(camera, np.zeros(3))
     np.testing.assert_allclose(rotation_to_camera(camera, body_to_world)[:, 0], moved, atol=1e-12)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["PG1", "PG2"])
+def test_world_a_is_seen_where_it_was_drawn(shared: Path, name: str) -> None:
+    world = shared / "reference/world_a"
+    truth = np.load(world / "truth.npz")
+    cameras = world / "cameras"
+    camera = read_camera(name, cameras / f"cameraParams_{name}.npz", cameras / f"Extrinsics_{name}.npz")
+    for key in ("S1_C1", "S1_C2", "S1_C3", "S15_C1", "S15_C2", "S15_C3"):
+        points = np.concatenate([truth[f"{key}_markers"], truth[f"{key}_joints"]], axis=1)[::4].astype(np.float64)
+        np.testing.assert_allclose(project_points(camera, points), truth[f"{key}_uv_{name}"], atol=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from movi_prep.config.root import Config
 from movi_prep.errors import MissingError
 from movi_prep.formats.alignment_file import read_alignment
+from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.marker_file import write_markers
 from movi_prep.geometry.alignment import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.geometry.frames import amass_to_ground, amass_to_movi
@@ -21,6 +23,7 @@ from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.unit import StageReport
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.align import ALIGN
+from movi_prep.stages.markers import MARKERS
 from tests.builders.v3d_files import VIRTUAL_MARKERS, V3dFile
 
 CLIP = ClipId(1, 1)
@@ -170,3 +173,25 @@ def test_without_virtual_markers_nothing_is_measured_and_that_is_said(tmp_path: 
 def test_a_subject_without_v3d_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"V3D file of S001.*F_v3d_Subject_N\.mat"):
         _align(tmp_path, None, _markers(tmp_path))
+
+
+@pytest.mark.reference
+def test_world_a_is_aligned_to_the_sample(shared: Path, tmp_path: Path) -> None:
+    world = shared / "reference/world_a"
+    download = find_download(
+        Folders(amass=world / "amass", body_models=world, v3d=world / "v3d", videos=world / "videos")
+    )
+    truth = json.loads((world / "truth.json").read_text())
+    work = WorkFolder(tmp_path)
+    for unit in MARKERS.plan(download, work, Config()):
+        MARKERS.run(unit)
+    for unit in ALIGN.plan(download, work, Config()):
+        ALIGN.run(unit)
+    for subject in (1, 15):
+        for clip in read_alignment(work.alignment(subject)).clips:
+            first, last = truth["subjects"][str(subject)]["flags30"][clip.timeline.clip.clip - 1]
+            assert clip.timeline.video_frames.tolist() == list(range(first - 1, last))
+            assert clip.lag_s == pytest.approx(0.0, abs=2e-4)
+            assert clip.rotation_deg == pytest.approx(0.0, abs=1e-3)
+            assert clip.offset_m == pytest.approx(0.0, abs=1e-5)
+            assert not clip.is_suspect

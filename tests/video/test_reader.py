@@ -172,3 +172,15 @@ def test_what_others_print_meanwhile_is_passed_on(tmp_path: Path, capfd: pytest.
         if number == 1:
             os.write(2, b"a word from elsewhere\n")
     assert "a word from elsewhere" in capfd.readouterr().err
+
+
+def test_a_lost_first_frame_is_lost_and_not_counted_away(tmp_path: Path) -> None:
+    path = _write(tmp_path / "v.avi", "MJPG")
+    content = bytearray(path.read_bytes())
+    place, length = _chunks(bytes(content))[0]
+    content[place : place + length] = bytes(length)
+    path.write_bytes(content)
+    means, reader = _read(path)
+    assert list(means) == list(range(1, N))
+    assert abs(means[1] - 8) < 3.0
+    assert str(reader.faults(range(N))[0]) == "frame 0 refused: cannot be decoded"
