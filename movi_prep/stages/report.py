@@ -1,0 +1,61 @@
+"""The quality report: `WORK/report/index.html` for the corpus, `WORK/report/S001.html` per subject.
+
+Pages hold everything they show (style, charts, pictures), run no script and load nothing, so that they can be mailed,
+archived, and compared: the same work folder gives the same bytes. A stage that has not run is said, never an error;
+a file that cannot be read is named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import MissingError
+from movi_prep.formats.atomic import write_text
+from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.records.identity import subject_key
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.report_corpus import write_corpus_page
+from movi_prep.stages.report_quality import Scope, measure_subject
+from movi_prep.stages.report_subject import write_subject_page
+from movi_prep.stages.report_work import find_subjects, read_outcomes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+
+
+def write_report(config: Config, *, beside: Path | None = None) -> tuple[Path, ...]:
+    """Write the pages of a work folder; return their paths, the corpus page first.
+
+    Args:
+        config: where the work folder is, the bounds, and `subjects` where not all are wanted.
+        beside: another work folder, solved with another model or solver, whose residuals stand beside these.
+
+    Raises:
+        MissingError: there is no such work folder.
+    """
+    for folder in (config.work, beside):
+        if folder is not None and not folder.is_dir():
+            raise MissingError(
+                folder, expected="a work folder", got="none", remedy="name one with --work or --beside, or run first"
+            )
+    work = WorkFolder(config.work)
+    outcomes, problems = read_outcomes(work)
+    scope = Scope(
+        work=work,
+        config=config,
+        tables=read_label_tables(split=config.shard.split),
+        outcomes=outcomes,
+        beside=WorkFolder(beside) if beside is not None else None,
+    )
+    wanted = [s for s in find_subjects(work, outcomes) if config.subjects is None or s in config.subjects]
+    qualities, pages = [], []
+    for subject in wanted:
+        # Pages are written one by one: solutions of a whole corpus do not fit into memory.
+        quality = measure_subject(scope, subject)
+        pages.append(work.report().with_name(f"{subject_key(subject)}.html"))
+        write_text(pages[-1], write_subject_page(quality, scope))
+        qualities.append(quality)
+    write_text(work.report(), write_corpus_page(qualities, scope, problems=problems))
+    return work.report(), *pages

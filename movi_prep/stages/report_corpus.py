@@ -1,0 +1,310 @@
+"""The page of the whole corpus: counts, subjects, residuals, observability, alignment, shards, failures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.records.identity import subject_key
+from movi_prep.stages.order import ORDER
+from movi_prep.stages.report_charts import histogram, value_bar
+from movi_prep.stages.report_html import (
+    Html,
+    anchor,
+    badge,
+    bullets,
+    cards,
+    element,
+    folded,
+    join,
+    judged,
+    missing,
+    page,
+    section,
+    table,
+)
+from movi_prep.stages.report_measures import (
+    IK_MAX_LIMITS_MM,
+    IK_RMS_LIMIT_MM,
+    judge,
+    judge_max,
+    judge_rms,
+    median_deviations_deg,
+)
+from movi_prep.stages.report_quality import asymmetry, attention
+from movi_prep.stages.report_subject import deviation_cell, describe_person
+from movi_prep.stages.report_tables import (
+    CLIP_COLUMNS,
+    alignment_table,
+    beside_table,
+    clip_rows,
+    failure_list,
+    number,
+    shard_table,
+    status_sentence,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from movi_prep.records.alignment import ClipAlignment
+    from movi_prep.stages.report_measures import ClipMeasures
+    from movi_prep.stages.report_quality import Scope, SubjectQuality
+
+N_WORST_CLIPS = 15
+N_COORDINATES = 20
+N_SHARDS = 20
+
+_TITLES = (
+    *("Look at first", "Stages", "Subjects", "Inverse kinematics", "Observability", "Alignment", "Shards"),
+    "Failures",
+)
+
+
+def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, problems: Sequence[str]) -> str:
+    """Return the page of the corpus; `problems` are records that cannot be read."""
+    clips = [clip for quality in qualities for clip in quality.clips]
+    return page(
+        "Quality of the corpus",
+        f"work folder {scope.work.root.name} · {_count(len(qualities), 'subject')} · {_count(len(clips), 'clip')} solved",
+        element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _TITLES)),
+        _cards(qualities, clips, scope),
+        _first_look(qualities, scope, problems),
+        _stages(scope),
+        _subjects(qualities, scope),
+        _kinematics(clips),
+        _beside(qualities, clips, scope),
+        _observability(clips, scope),
+        _alignment(qualities),
+        _shards(qualities, scope),
+        section("Failures", "Units that ended with an error, and the command that repeats each.",
+                failure_list([outcome for outcome in scope.outcomes if outcome.status == "failed"])),
+    )  # fmt: skip
+
+
+def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], scope: Scope) -> Html:
+    rms = np.array([clip.marker_rms_mm for clip in clips])
+    median = float(np.median(rms[np.isfinite(rms)])) if np.isfinite(rms).any() else float("nan")
+    n_failed = sum(outcome.status == "failed" for outcome in scope.outcomes)
+    scaled = [quality.files.scale for quality in qualities if quality.files.scale is not None]
+    n_frames = sum(clip.n_rows for clip in clips)
+    valid = sum(clip.valid_percent * clip.n_rows for clip in clips) / n_frames if n_frames else None
+    shards = [shard for quality in qualities for shard in quality.files.shards]
+    return cards(
+        [
+            ("subjects", len(qualities), f"{sum(scale.passed for scale in scaled)} of {len(scaled)} pass the audit"),
+            ("clips solved", len(clips), f"{n_frames} frames"),
+            ("median clip", f"{number(median)} mm", "RMS of all weighted markers"),
+            ("valid labels", f"{number(valid)} %", "of all label coordinates"),
+            ("training rows", sum(shard.n_rows for shard in shards), f"in {_count(len(shards), 'shard')}"),
+            ("failed units", n_failed, f"of {len(scope.outcomes)}"),
+        ]
+    )
+
+
+def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Sequence[str]) -> Html:
+    found: list[object] = [f"cannot be read: {problem}" for problem in problems]
+    for quality in qualities:
+        name = subject_key(quality.files.subject)
+        link = element("a", name, href=f"{name}.html")
+        found += [join([link, f": {text}"]) for text in attention(quality, scope)]
+    content = bullets(found) if found else element("p", "Nothing stands out: every bound of the audits holds.")
+    return section("Look at first", "", content)
+
+
+def _stages(scope: Scope) -> Html:
+    says = "Units by their records. Units that never ran have none: movi-prep status names them."
+    rows = []
+    for entry in ORDER:
+        units = [outcome for outcome in scope.outcomes if outcome.stage == entry.name]
+        failed = sum(outcome.status == "failed" for outcome in units)
+        rows.append(
+            [
+                entry.name,
+                len(units) - failed if units else "not there yet",
+                judged(str(failed), "bad" if failed else "good"),
+                f"{sum(outcome.seconds for outcome in units):.0f}" if units else "-",
+                f"{max(outcome.peak_memory_mb for outcome in units):.0f}" if units else "-",
+            ]
+        )
+    return section("Stages", says, table(("stage", "done#", "failed#", "work, s#", "peak memory, MB#"), rows))
+
+
+def _subjects(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
+    says = (
+        "Scaling is judged by the audit (landmarks in the static pose: RMS below 10 mm, largest below 20 mm; factors in "
+        "range; left and right alike), inverse kinematics by OpenSim's guideline (RMS below 20 mm)."
+    )
+    columns = (
+        *("subject", "split", "sex", "height#", "mass#", "audit", "landmark RMS, mm#", "largest, mm#", "factors"),
+        *("left/right, %#", "clips#", "median clip RMS, mm#", "worst clip RMS, mm#", "rows#", "failed#"),
+    )
+    return section("Subjects", says, table(columns, [_subject_row(quality, scope) for quality in qualities]))
+
+
+def _subject_row(quality: SubjectQuality, scope: Scope) -> list[object]:
+    name = subject_key(quality.files.subject)
+    rms = [clip.marker_rms_mm for clip in quality.clips if isfinite(clip.marker_rms_mm)]
+    median, worst = (float(np.median(rms)), max(rms)) if rms else (float("nan"), float("nan"))
+    return [
+        element("a", name, href=f"{name}.html"),
+        quality.split,
+        *describe_person(quality),
+        *_scale_cells(quality, scope),
+        len(quality.clips),
+        judged(number(median), judge_rms(median)),
+        judged(number(worst), judge_rms(worst)),
+        sum(shard.n_rows for shard in quality.files.shards),
+        judged(str(len(quality.failures)), "bad" if quality.failures else "good"),
+    ]
+
+
+def _scale_cells(quality: SubjectQuality, scope: Scope) -> list[object]:
+    scale, bounds = quality.files.scale, scope.config.scaling
+    if scale is None:
+        return [badge("none", "not there yet"), "-", "-", "-", "-"]
+    rms_mm, max_mm = scale.landmark_rms_m * 1e3, scale.landmark_max_m * 1e3
+    difference, _ = asymmetry(quality)
+    factors = scale.body_factors
+    return [
+        badge("good", "passed") if scale.passed else badge("bad", "failed"),
+        judged(number(rms_mm), judge(rms_mm, good=bounds.landmark_rms_limit_m * 1e3)),
+        judged(number(max_mm), judge(max_mm, good=bounds.landmark_max_limit_m * 1e3)),
+        f"{factors.min():.2f} to {factors.max():.2f}" if factors.size else "-",
+        judged(number(difference), judge(difference, good=100.0 * bounds.asymmetry_limit)),
+    ]
+
+
+def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
+    says = (
+        "Marker RMS of each clip over its usable frames. Landmarks (heavy weights) and tracking markers are told apart: "
+        "landmarks decide whether a label is valid. OpenSim's guideline: RMS below 20 mm, largest below 20 to 40 mm."
+    )
+    if not clips:
+        return section("Inverse kinematics", says, missing("Solutions", "movi-prep ik"))
+    charts = element(
+        "div",
+        _spread(clips, "landmark_rms_mm", "landmarks, RMS per clip"),
+        _spread(clips, "tracking_rms_mm", "tracking markers, RMS per clip"),
+        _spread(clips, "max_mm", "largest residual per clip", limit=IK_MAX_LIMITS_MM[1]),
+        class_="charts",
+    )
+    worst = sorted(clips, key=lambda clip: (-np.nan_to_num(clip.marker_rms_mm, nan=np.inf), clip.clip))[:N_WORST_CLIPS]
+    return section(
+        "Inverse kinematics",
+        says,
+        charts,
+        element("p", _verdict_sentence(clips)),
+        element("p", status_sentence(clips)),
+        element("h3", f"The {len(worst)} clips with the largest RMS"),
+        table(CLIP_COLUMNS, clip_rows(worst, links=True)),
+    )
+
+
+def _spread(clips: Sequence[ClipMeasures], field: str, caption: str, *, limit: float = IK_RMS_LIMIT_MM) -> Html:
+    values = np.array([getattr(clip, field) for clip in clips], dtype=np.float64)
+    return histogram(values, unit="mm", limit=limit, caption=caption)
+
+
+def _verdict_sentence(clips: Sequence[ClipMeasures]) -> str:
+    by_rms = Counter(judge_rms(clip.marker_rms_mm) for clip in clips)
+    by_max = Counter(judge_max(clip.max_mm) for clip in clips)
+    return (
+        f"RMS: {by_rms['good']} of {len(clips)} clips are below {IK_RMS_LIMIT_MM:.0f} mm. Largest residual: "
+        f"{by_max['good']} are below {IK_MAX_LIMITS_MM[0]:.0f} mm, {by_max['check']} between, "
+        f"{by_max['bad']} above {IK_MAX_LIMITS_MM[1]:.0f} mm."
+    )
+
+
+def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], scope: Scope) -> Html:
+    if scope.beside is None:
+        return Html("")
+    beside = {clip: measures for quality in qualities for clip, measures in quality.beside.items()}
+    both = [clip for clip in clips if clip.clip in beside]
+    says = f"The same clips here and in {scope.beside.root}. Common markers: those that both solutions track."
+    if not both:
+        return section("Beside", says, element("p", "No clip is solved in both.", class_="missing"))
+    solvers = ", ".join(sorted({clip.solver for clip in both}))
+    others = ", ".join(sorted({beside[clip.clip].solver for clip in both}))
+    return section(
+        "Beside",
+        f"{says} Solvers: {solvers} here, {others} beside.",
+        beside_table(both, beside, total="median of clips"),
+    )
+
+
+def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
+    says = (
+        "Median posterior standard deviation of each label coordinate at the stated marker noise, over clips. What the "
+        f"markers do not see (above {scope.unseen_deg:.1f} deg) is the solver's default, not a measurement: training "
+        "must not learn it."
+    )
+    deviations = median_deviations_deg(clips)
+    if not deviations:
+        return section("Observability", says, missing("Posterior deviations", "movi-prep ik --solver converged"))
+    unseen = [name for name, value in deviations.items() if not value <= scope.unseen_deg]
+    named = f"Not seen: {', '.join(unseen)}." if unseen else f"All {len(deviations)} label coordinates are seen."
+    columns = ("coordinate", "deviation, deg#", "0 to twice the bound")
+    rows = [
+        [
+            name,
+            deviation_cell(value, scope.unseen_deg),
+            value_bar(value, top=2 * scope.unseen_deg, limit=scope.unseen_deg),
+        ]
+        for name, value in deviations.items()
+    ]
+    rest = folded(f"The other {len(rows) - N_COORDINATES}", table(columns, rows[N_COORDINATES:]))
+    return section(
+        "Observability",
+        says,
+        element("p", named),
+        table(columns, rows[:N_COORDINATES]),
+        rest if len(rows) > N_COORDINATES else "",
+    )
+
+
+def _alignment(qualities: Sequence[SubjectQuality]) -> Html:
+    says = "Agreement of AMASS with V3D's joint centres: the worst clips; all of them stand on the subjects' pages."
+    clips = [
+        clip for quality in qualities if quality.files.alignment is not None for clip in quality.files.alignment.clips
+    ]
+    if not clips:
+        return section("Alignment", says, missing("Alignment", "movi-prep shard"))
+    suspects = sum(clip.is_suspect for clip in clips)
+    measured = sum(clip.rotation_deg is not None for clip in clips)
+    sentence = f"{_count(len(clips), 'clip')}, {measured} of them measured, {suspects} suspect."
+    worst = sorted(clips, key=_misalignment, reverse=True)[:N_WORST_CLIPS]
+    return section("Alignment", says, element("p", sentence), alignment_table(worst))
+
+
+def _misalignment(clip: ClipAlignment) -> tuple[bool, float, float]:
+    """Return what clips are ordered by: suspects first, then by offset and lag."""
+    return clip.is_suspect, abs(clip.offset_m or 0.0), abs(clip.lag_s or 0.0)
+
+
+def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
+    says = "What training reads. Refused frames lie within a clip's flags and have no row; each has a reason."
+    shards = [shard for quality in qualities for shard in quality.files.shards]
+    d3ke = sorted(scope.work.d3ke_shards().glob("*"))
+    told = f"D3KE layout: {len(d3ke)} files, {sum(path.stat().st_size for path in d3ke) / 1e6:.1f} MB." if d3ke else ""
+    if not shards:
+        return section("Shards", says, missing("Native shards", "movi-prep shard"), element("p", told))
+    rows, n_bytes = sum(shard.n_rows for shard in shards), sum(shard.n_bytes for shard in shards)
+    refused = sum(shard.n_refused for shard in shards)
+    total = f"{len(shards)} shards, {rows} rows, {n_bytes / 1e6:.1f} MB; {refused} frames refused. {told}"
+    shown = sorted(shards, key=lambda shard: (-shard.n_refused, shard.path.name))
+    rest = folded(f"The other {len(shown) - N_SHARDS}", shard_table(shown[N_SHARDS:]))
+    return section(
+        "Shards",
+        says,
+        element("p", total),
+        shard_table(shown[:N_SHARDS]),
+        rest if len(shown) > N_SHARDS else "",
+    )
+
+
+def _count(number_of: int, what: str) -> str:
+    return f"{number_of} {what}{'' if number_of == 1 else 's'}"

@@ -1,0 +1,371 @@
+"""The numbers of the report: residuals, bias against variance, ranges used, jitter. From values to values.
+
+Lengths are millimetres and angles degrees here, for a person reads them; frames without a usable pose never count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.records.ik_solution import FrameStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from movi_prep.records.identity import ClipId
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.stages.report_html import Verdict
+
+IK_RMS_LIMIT_MM = 20.0
+"""OpenSim's guideline for inverse kinematics: RMS below 2 cm ("Getting Started with Inverse Kinematics")."""
+
+IK_MAX_LIMITS_MM = (20.0, 40.0)
+"""The same guideline: the largest marker error below 2 to 4 cm."""
+
+AT_LIMIT_RAD = float(np.radians(0.5))
+"""A coordinate this near to an end of its range counts as at it."""
+
+GROUND = "ground"
+
+
+@dataclass(frozen=True, eq=False)
+class ClipMeasures:
+    """One clip of inverse kinematics in numbers.
+
+    Attributes:
+        clip: which clip.
+        solver: which solver made it.
+        n_rows: solved frames; `n_usable` of them carry labels.
+        statuses: name of a status -> frames, those that occur.
+        landmark_rms_mm: RMS over markers of at least the landmark weight, all usable frames.
+        tracking_rms_mm: the same over the lighter markers.
+        marker_rms_mm: the same over all weighted markers.
+        max_mm: the largest residual of a weighted marker; which one, and when.
+        valid_percent: valid label coordinates of all label coordinates, all frames.
+        jitter_deg: RMS second difference of valid label angles between successive rows.
+        times_s: (n,) float64, seconds.
+        frame_rms_mm: (n,) float64, RMS over weighted markers; NaN in frames without a pose.
+        usable: (n,) bool.
+        deviation_deg: label coordinate -> median posterior standard deviation; empty where not computed.
+        marker_mean_square_mm2: weighted marker -> mean squared residual.
+    """
+
+    clip: ClipId
+    solver: str
+    n_rows: int
+    n_usable: int
+    statuses: Mapping[str, int]
+    landmark_rms_mm: float
+    tracking_rms_mm: float
+    marker_rms_mm: float
+    max_mm: float
+    max_marker: str
+    max_time_s: float
+    valid_percent: float
+    jitter_deg: float
+    times_s: NDArray[np.float64]
+    frame_rms_mm: NDArray[np.float64]
+    usable: NDArray[np.bool_]
+    deviation_deg: Mapping[str, float]
+    marker_mean_square_mm2: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class MarkerBias:
+    """What of a marker's residual is constant on its body, and what varies.
+
+    Attributes:
+        name: the marker; `weight` its weight.
+        body: body in whose frame the residual vectors are averaged, "ground" where it is not known.
+        bias_mm: length of the mean residual vector (model minus data).
+        deviation_mm: standard deviation about it: rms^2 = bias^2 + deviation^2.
+        mean_mm: that vector, along X, Y, Z of the body.
+        n_rows: how many residuals.
+    """
+
+    name: str
+    weight: float
+    body: str
+    bias_mm: float
+    deviation_mm: float
+    mean_mm: tuple[float, float, float]
+    n_rows: int
+
+    @property
+    def rms_mm(self) -> float:
+        """Root mean square of the residual."""
+        return float(np.hypot(self.bias_mm, self.deviation_mm))
+
+
+@dataclass(frozen=True)
+class CoordinateUse:
+    """What of a coordinate's range a subject used, degrees.
+
+    Attributes:
+        name: the coordinate.
+        model_range_deg: lower and upper end in the model; infinite where it states none.
+        used_deg: smallest and largest value.
+        middle_deg: 5th and 95th percentile.
+        at_limit_percent: share of usable frames at an end of the range.
+        beyond_deg: how far it went beyond the range, 0 within.
+        valid_percent: share of all frames with a valid label.
+        free: neither locked nor coupled.
+    """
+
+    name: str
+    model_range_deg: tuple[float, float]
+    used_deg: tuple[float, float]
+    middle_deg: tuple[float, float]
+    at_limit_percent: float
+    beyond_deg: float
+    valid_percent: float
+    free: bool
+
+
+def measure_clip(
+    clip: ClipId, solution: IkSolution, *, labels: Collection[str], landmark_weight: float
+) -> ClipMeasures:
+    """Return one clip in numbers.
+
+    Args:
+        clip: which clip.
+        solution: its solution.
+        labels: names of the label coordinates.
+        landmark_weight: a marker of at least this weight is a landmark.
+    """
+    weights, usable = solution.marker_weights, solution.usable()
+    residuals_mm = solution.residuals_m() * 1000.0
+    weighted = np.where(usable[:, None] & (weights > 0), residuals_mm, np.nan)
+    max_row, max_column = _largest(weighted)
+    columns = label_columns(solution, labels)
+    squares = _column_means(weighted**2)
+    return ClipMeasures(
+        clip=clip,
+        solver=solution.solver,
+        n_rows=solution.n_rows,
+        n_usable=int(usable.sum()),
+        statuses={
+            status.name.lower(): count for status in FrameStatus if (count := int((solution.statuses == status).sum()))
+        },
+        landmark_rms_mm=_rms(weighted[:, weights >= landmark_weight]),
+        tracking_rms_mm=_rms(weighted[:, weights < landmark_weight]),
+        marker_rms_mm=_rms(weighted),
+        max_mm=float(weighted[max_row, max_column]) if weighted.size else float("nan"),
+        max_marker=solution.marker_names[max_column] if weighted.size else "",
+        max_time_s=float(solution.times_s[max_row]) if weighted.size else float("nan"),
+        valid_percent=_percent(solution.coordinate_valid[:, columns]),
+        jitter_deg=jitter_deg(solution, columns),
+        times_s=solution.times_s,
+        frame_rms_mm=np.sqrt(_column_means((np.where(weights > 0, residuals_mm, np.nan) ** 2).T)),
+        usable=usable,
+        deviation_deg=_deviations_deg(solution, columns),
+        marker_mean_square_mm2={
+            name: float(square)
+            for name, square in zip(solution.marker_names, squares.tolist(), strict=True)
+            if np.isfinite(square)
+        },
+    )
+
+
+def label_columns(solution: IkSolution, labels: Collection[str]) -> NDArray[np.int64]:
+    """Return the columns of rotations that are labels; of all rotations where the model has none of them."""
+    rotations = np.flatnonzero(solution.coordinate_is_rotation)
+    wanted = [column for column in rotations.tolist() if solution.coordinate_names[column] in labels]
+    return np.array(wanted or rotations, dtype=np.int64)
+
+
+def jitter_deg(solution: IkSolution, columns: NDArray[np.int64]) -> float:
+    """Return the RMS of q[i-1] - 2 q[i] + q[i+1] over valid labels, degrees.
+
+    At a steady row rate it is acceleration times the squared row interval: what of it is motion is the same for two
+    solvers on one clip, what differs is jitter.
+    """
+    values = np.where(solution.coordinate_valid & solution.usable()[:, None], solution.coordinates, np.nan)
+    steps = np.diff(values[:, columns], axis=0)
+    steps = (steps + np.pi) % (2.0 * np.pi) - np.pi
+    return float(np.degrees(_rms(np.diff(steps, axis=0))))
+
+
+def marker_biases(solutions: Sequence[IkSolution], marker_bodies: Mapping[str, str]) -> tuple[MarkerBias, ...]:
+    """Return bias and deviation of every weighted marker over all clips, the largest bias first.
+
+    A marker that sits wrong on the model misses by the same vector in the frame of its body, whatever the pose; soft
+    tissue and bad tracking vary.
+    """
+    if not solutions:
+        return ()
+    names = sorted({name for solution in solutions for name in _weighted_names(solution)})
+    biases = [_bias(name, solutions, marker_bodies.get(name, GROUND)) for name in names]
+    return tuple(sorted((bias for bias in biases if bias.n_rows), key=lambda bias: (-bias.bias_mm, bias.name)))
+
+
+def coordinate_uses(
+    solutions: Sequence[IkSolution], ranges_rad: Mapping[str, tuple[float, float]], labels: Collection[str]
+) -> tuple[CoordinateUse, ...]:
+    """Return the use of every label coordinate over all clips, in the model's order."""
+    if not solutions:
+        return ()
+    first = solutions[0]
+    same = [solution for solution in solutions if solution.coordinate_names == first.coordinate_names]
+    coordinates = np.concatenate([solution.coordinates[solution.usable()] for solution in same])
+    valid = np.concatenate([solution.coordinate_valid for solution in same])
+    unlimited = (-np.inf, np.inf)
+    return tuple(
+        _use(
+            first.coordinate_names[column],
+            coordinates[:, column],
+            ranges_rad.get(first.coordinate_names[column], unlimited),
+            valid_percent=_percent(valid[:, column]),
+            free=bool(first.free_coordinates[column]),
+        )
+        for column in label_columns(first, labels).tolist()
+        if np.isfinite(coordinates[:, column]).any()
+    )
+
+
+def median_deviations_deg(clips: Sequence[ClipMeasures]) -> dict[str, float]:
+    """Return label coordinate -> median over clips of the clip's median posterior deviation, the largest first."""
+    names = sorted({name for clip in clips for name in clip.deviation_deg})
+    medians = {
+        name: float(np.median([clip.deviation_deg[name] for clip in clips if name in clip.deviation_deg]))
+        for name in names
+    }
+    return dict(sorted(medians.items(), key=lambda item: (-item[1], item[0])))
+
+
+def common_rms_mm(clip: ClipMeasures, other: ClipMeasures) -> tuple[float, float]:
+    """Return the RMS of both over the markers that both track, equal weight per marker."""
+    names = sorted(set(clip.marker_mean_square_mm2) & set(other.marker_mean_square_mm2))
+    ours, theirs = ([side.marker_mean_square_mm2[name] for name in names] for side in (clip, other))
+    return (float(np.sqrt(np.mean(ours))), float(np.sqrt(np.mean(theirs)))) if names else (float("nan"), float("nan"))
+
+
+def largest_asymmetry(scale: ScaleResult) -> tuple[float, str]:
+    """Return the largest relative difference between the factors of a left and a right body, percent, and which."""
+    factors = dict(zip(scale.body_names, scale.body_factors, strict=True))
+    worst, where = float("nan"), ""
+    for left, left_factors in factors.items():
+        stem = left.removesuffix("_l")
+        right = next((name for name in (f"{stem}_r", stem) if name != left and name in factors), None)
+        if right is None or stem == left:
+            continue
+        difference = np.abs(left_factors - factors[right]) / (0.5 * (left_factors + factors[right])) * 100.0
+        if not difference.max() <= worst:
+            worst, where = float(difference.max()), f"{right}, {left} along {'XYZ'[int(np.argmax(difference))]}"
+    return worst, where
+
+
+def judge(value: float, *, good: float, bad: float | None = None) -> Verdict:
+    """Return how a value stands to a guideline: up to `good`, up to `bad`, beyond."""
+    if not np.isfinite(value):
+        return "none"
+    if value <= good:
+        return "good"
+    return "check" if bad is not None and value <= bad else "bad"
+
+
+def judge_rms(value_mm: float) -> Verdict:
+    """Return how a marker RMS stands to OpenSim's guideline."""
+    return judge(value_mm, good=IK_RMS_LIMIT_MM)
+
+
+def judge_max(value_mm: float) -> Verdict:
+    """Return how a largest marker error stands to OpenSim's guideline."""
+    return judge(value_mm, good=IK_MAX_LIMITS_MM[0], bad=IK_MAX_LIMITS_MM[1])
+
+
+def _bias(name: str, solutions: Sequence[IkSolution], body: str) -> MarkerBias:
+    tracking = [solution for solution in solutions if name in _weighted_names(solution)]
+    known = all(body in solution.body_names for solution in tracking)
+    vectors = np.concatenate([_vectors_mm(solution, name, body if known else GROUND) for solution in tracking])
+    mean = vectors.mean(axis=0) if len(vectors) else np.zeros(3)
+    weight = float(tracking[0].marker_weights[tracking[0].marker_names.index(name)])
+    return MarkerBias(
+        name=name,
+        weight=weight,
+        body=body if known else GROUND,
+        bias_mm=float(np.linalg.norm(mean)),
+        deviation_mm=float(np.sqrt(np.mean(np.sum((vectors - mean) ** 2, axis=1)))) if len(vectors) else 0.0,
+        mean_mm=(float(mean[0]), float(mean[1]), float(mean[2])),
+        n_rows=len(vectors),
+    )
+
+
+def _vectors_mm(solution: IkSolution, name: str, body: str) -> NDArray[np.float64]:
+    """Return (k, 3) residual vectors, model minus data, in the frame of a body or in ground, where both are seen."""
+    column = solution.marker_names.index(name)
+    vectors = (solution.model_markers_m[:, column] - solution.observed_markers_m[:, column]) * 1000.0
+    if body != GROUND:
+        rotations = solution.body_rotations[:, solution.body_names.index(body)]
+        vectors = np.einsum("nji,nj->ni", rotations, vectors)
+    return np.asarray(vectors[solution.usable() & np.isfinite(vectors).all(axis=1)])
+
+
+def _weighted_names(solution: IkSolution) -> list[str]:
+    weights = solution.marker_weights.tolist()
+    return [name for name, weight in zip(solution.marker_names, weights, strict=True) if weight > 0]
+
+
+def _use(
+    name: str, values: NDArray[np.float64], model_range: tuple[float, float], *, valid_percent: float, free: bool
+) -> CoordinateUse:
+    values = values[np.isfinite(values)]
+    low, high = model_range
+    smallest, largest = float(values.min()), float(values.max())
+    p5, p95 = np.percentile(values, [5.0, 95.0]).tolist()
+    at_limit = (values <= low + AT_LIMIT_RAD) | (values >= high - AT_LIMIT_RAD)
+    return CoordinateUse(
+        name=name,
+        model_range_deg=_degrees(low, high),
+        used_deg=_degrees(smallest, largest),
+        middle_deg=_degrees(p5, p95),
+        at_limit_percent=_percent(at_limit),
+        beyond_deg=float(np.degrees(max(low - smallest, largest - high, 0.0))),
+        valid_percent=valid_percent,
+        free=free,
+    )
+
+
+def _degrees(low: float, high: float) -> tuple[float, float]:
+    return float(np.degrees(low)), float(np.degrees(high))
+
+
+def _deviations_deg(solution: IkSolution, columns: NDArray[np.int64]) -> dict[str, float]:
+    """Return the median deviation of each free label; infinite where most frames do not determine it."""
+    if solution.posterior_std is None or not solution.usable().any():
+        return {}
+    deviations = np.nan_to_num(np.degrees(solution.posterior_std[solution.usable()]), nan=np.inf)
+    return {
+        solution.coordinate_names[column]: float(np.median(deviations[:, column]))
+        for column in columns.tolist()
+        if solution.free_coordinates[column]
+    }
+
+
+def _largest(values: NDArray[np.float64]) -> tuple[int, int]:
+    if not values.size:
+        return 0, 0
+    row, column = np.unravel_index(int(np.argmax(np.nan_to_num(values, nan=-1.0))), values.shape)
+    return int(row), int(column)
+
+
+def _column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of the finite values of each column, NaN where there is none."""
+    finite = np.isfinite(values)
+    sums, counts = np.where(finite, values, 0.0).sum(axis=0), finite.sum(axis=0)
+    return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    seen = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(seen**2))) if seen.size else float("nan")
+
+
+def _percent(flags: NDArray[np.bool_]) -> float:
+    return 100.0 * float(flags.mean()) if flags.size else float("nan")

@@ -1,0 +1,112 @@
+"""Pictures of the report: crops of a shard with labels drawn on them, as they are in the file and seen by the lens.
+
+| drawn | from |
+|---|---|
+| blue dots | SMPL joints (`labels/joints_px`) |
+| yellow dots on red ones | markers (`labels/markers_px`) on the fitted model's markers: where the model misses, red shows |
+| red, green, blue lines | X, Y, Z axes of the pelvis body, 15 cm |
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import MoviPrepError
+from movi_prep.formats.shard import ShardFile
+from movi_prep.geometry.projection import project_camera_points
+from movi_prep.records.identity import ClipId
+from movi_prep.stages.report_html import Html, element
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+N_PICTURES = 6
+AXIS_M = 0.15
+_QUALITY = 85
+_JOINT, _MARKER, _MODEL = (255, 160, 40), (60, 235, 255), (50, 50, 255)
+_AXES = ((40, 40, 230), (60, 200, 60), (230, 90, 40))
+"""Colours are BGR."""
+
+_DOTS_PER_AXIS = 40
+_MASKED_M = 1e-9
+"""A fitted marker at the world's origin is one that the model does not have."""
+
+
+def draw_strip(path: Path, *, n_pictures: int = N_PICTURES) -> Html:
+    """Return some pictures of a shard, evenly spread over its rows; a sentence where they cannot be read."""
+    try:
+        with ShardFile(path) as shard:
+            rows = np.unique(((np.arange(n_pictures) + 0.5) / n_pictures * shard.n_rows).astype(int)).tolist()
+            return element("div", *(_figure(shard, row) for row in rows), class_="strip")
+    except MoviPrepError as error:
+        return element("p", f"No pictures: {error}", class_="missing")
+
+
+def draw_row(shard: ShardFile, row: int) -> NDArray[np.uint8]:
+    """Return the picture of a row with its labels, (height, width, 3) uint8 BGR."""
+    from movi_prep.video.drawing import draw_dots
+    from movi_prep.video.pictures import decode_picture
+
+    picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}").copy()
+    radius = max(1.2, picture.shape[0] / 150.0)
+    draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, row)), _MODEL, radius_px=1.3 * radius)
+    draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "markers")), _MARKER, radius_px=radius)
+    draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "joints")), _JOINT, radius_px=1.2 * radius)
+    for axis_px, colour in zip(pelvis_axes_px(shard, row), _AXES, strict=True):
+        draw_dots(picture, to_picture(shard, row, axis_px), colour, radius_px=0.7 * radius)
+    return picture
+
+
+def to_picture(shard: ShardFile, row: int, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return where (n, 2) pixels of the video image stand in the stored picture of a row.
+
+    Crop and scale are an affine change of pixels, K_picture K_image^-1, lens or not.
+    """
+    change = shard.read("crops/intrinsics_px", row) @ np.linalg.inv(shard.read("camera/intrinsics_px"))
+    return np.asarray(pixels.astype(np.float64) @ change[:2, :2].T + change[:2, 2])
+
+
+def pelvis_axes_px(shard: ShardFile, row: int) -> NDArray[np.float64]:
+    """Return (3, k, 2) float64, pixels of the video image: dots along the pelvis' axes; none without a pose."""
+    if not shard.read("labels/pose_valid", row):
+        return np.zeros((3, 0, 2))
+    steps = np.linspace(0.0, AXIS_M, _DOTS_PER_AXIS)
+    rotation = shard.read("labels/pelvis_rotation_camera", row).astype(np.float64)
+    origin = shard.read("labels/pelvis_position_camera_m", row).astype(np.float64)
+    points = origin + steps[None, :, None] * rotation.T[:, None, :]  # (3, k, 3)
+    return _project(shard, points)
+
+
+def _seen_px(shard: ShardFile, row: int, kind: str) -> NDArray[np.float64]:
+    pixels = shard.read(f"labels/{kind}_px", row)[shard.read(f"labels/{kind}_in_image", row)]
+    return np.asarray(pixels, dtype=np.float64)
+
+
+def _fitted_markers_px(shard: ShardFile, row: int) -> NDArray[np.float64]:
+    if not shard.read("labels/pose_valid", row):
+        return np.zeros((0, 2))
+    world = shard.read("labels/model_markers_world_m", row).astype(np.float64)
+    world = world[np.linalg.norm(world, axis=1) > _MASKED_M]
+    rotation, translation = (shard.read(f"camera/world_to_camera_{part}") for part in ("rotation", "translation_m"))
+    return _project(shard, world @ rotation.T + translation)
+
+
+def _project(shard: ShardFile, points_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    lens = shard.read("camera/radial_distortion")
+    return project_camera_points(points_m, shard.read("camera/intrinsics_px"), lens)
+
+
+def _figure(shard: ShardFile, row: int) -> Html:
+    from movi_prep.video.pictures import encode_picture
+
+    encoded = encode_picture(draw_row(shard, row), "jpeg", quality=_QUALITY)
+    clip = ClipId(int(shard.attribute("subject")), int(shard.read("frames/clip", row)))
+    says = f"{clip}, video frame {int(shard.read('frames/video_frame', row))}"
+    says += "" if shard.read("labels/pose_valid", row) else " (no pose)"
+    source = f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"
+    return element("figure", element("img", src=source, alt=says), element("figcaption", says))

@@ -1,0 +1,322 @@
+"""The page of one subject: scaling, residuals, bias against variance, ranges, alignment, pictures, failures."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from movi_prep.records.identity import subject_key
+from movi_prep.stages.report_charts import BLUE, LINE, ORANGE, PALE, RED, TRACK, bias_bar, colour_key, range_bar
+from movi_prep.stages.report_html import (
+    Html,
+    badge,
+    bullets,
+    cards,
+    element,
+    folded,
+    join,
+    judged,
+    missing,
+    page,
+    section,
+    table,
+)
+from movi_prep.stages.report_measures import AT_LIMIT_RAD, judge
+from movi_prep.stages.report_pictures import draw_strip
+from movi_prep.stages.report_quality import asymmetry, attention
+from movi_prep.stages.report_tables import (
+    CLIP_COLUMNS,
+    alignment_table,
+    beside_table,
+    clip_rows,
+    failure_list,
+    finding_list,
+    number,
+    shard_table,
+    status_sentence,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.stages.report_measures import CoordinateUse
+    from movi_prep.stages.report_quality import Scope, SubjectQuality
+
+N_WORST_MARKERS = 15
+N_COORDINATES = 20
+_OFTEN_AT_LIMIT_PERCENT = 5.0
+
+
+def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
+    """Return the page of one subject."""
+    return page(
+        subject_key(quality.files.subject),
+        _subtitle(quality),
+        _cards(quality),
+        _first_look(quality, scope),
+        _scaling(quality, scope),
+        _clips(quality),
+        _markers(quality),
+        _coordinates(quality, scope),
+        _beside(quality, scope),
+        _alignment(quality),
+        _shards(quality),
+        section("Failures", "Units that ended with an error, and the command that repeats each.",
+                failure_list(quality.failures)),
+        section("Findings", "What the stages themselves want a person to read.", finding_list(quality.outcomes)),
+    )  # fmt: skip
+
+
+def describe_person(quality: SubjectQuality) -> tuple[str, str, str]:
+    """Return sex, height and mass with units; `-` where they are not known."""
+    trial, scale = quality.files.trial, quality.files.scale
+    height_m = trial.height_m if trial else (scale.height_m if scale else None)
+    mass_kg = trial.mass_kg if trial else (scale.mass_kg if scale else None)
+    sex = trial.sex if trial and trial.sex else "-"
+    return sex, f"{number(height_m, 2)} m", f"{number(mass_kg)} kg"
+
+
+def _subtitle(quality: SubjectQuality) -> Html:
+    sex, height, mass = describe_person(quality)
+    model = f" · model {quality.files.model.name}" if quality.files.model else ""
+    facts = f"{sex} · {height} · {mass} · split: {quality.split}{model}"
+    return join([facts, " · ", element("a", "the whole corpus", href="index.html")])
+
+
+def _cards(quality: SubjectQuality) -> Html:
+    clips = quality.clips
+    rows = sum(shard.n_rows for shard in quality.files.shards)
+    worst = max((clip.marker_rms_mm for clip in clips if isfinite(clip.marker_rms_mm)), default=None)
+    scale = quality.files.scale
+    audit = "-" if scale is None else "passed" if scale.passed else "failed"
+    return cards(
+        [
+            (
+                "scaling audit",
+                audit,
+                f"{number(scale.landmark_rms_m * 1e3)} mm landmark RMS" if scale else "no scaling",
+            ),
+            ("clips solved", len(clips), f"{sum(clip.n_rows for clip in clips)} frames"),
+            ("worst clip", f"{number(worst)} mm", "RMS of all weighted markers"),
+            ("training rows", rows, f"in {len(quality.files.shards)} shards"),
+            ("failed units", len(quality.failures), "see below" if quality.failures else "none"),
+        ]
+    )
+
+
+def _first_look(quality: SubjectQuality, scope: Scope) -> Html:
+    found = attention(quality, scope)
+    content = bullets(found) if found else element("p", "Nothing stands out: every bound of the audits holds.")
+    return section("Look at first", "", content)
+
+
+def _scaling(quality: SubjectQuality, scope: Scope) -> Html:
+    scale, bounds = quality.files.scale, scope.config.scaling
+    says = (
+        "Residuals of landmarks in the static pose, before markers are moved onto the data. OpenSim's guideline: RMS "
+        "below 10 mm, largest below 20 mm. Factors stand relative to the generic model."
+    )
+    if scale is None:
+        return section("Scaling", says, missing("Scaling", "movi-prep ik"))
+    difference, where = asymmetry(quality)
+    factors = scale.body_factors
+    rms_limit_mm, max_limit_mm = bounds.landmark_rms_limit_m * 1e3, bounds.landmark_max_limit_m * 1e3
+    rms_mm, max_mm = scale.landmark_rms_m * 1e3, scale.landmark_max_m * 1e3
+    facts: list[list[object]] = [
+        ["audit", badge("good", "passed") if scale.passed else badge("bad", "failed"), "; ".join(scale.findings)],
+        [
+            "landmark RMS",
+            judged(f"{number(rms_mm)} mm", judge(rms_mm, good=rms_limit_mm)),
+            f"bound {rms_limit_mm:g} mm",
+        ],
+        [
+            "largest landmark error",
+            judged(f"{number(max_mm)} mm", judge(max_mm, good=max_limit_mm)),
+            f"bound {max_limit_mm:g} mm; {_worst_landmark(scale, bounds.landmark_weight)}",
+        ],
+        [
+            "scale factors",
+            f"{factors.min():.3f} to {factors.max():.3f}" if factors.size else "-",
+            f"bounds {bounds.factor_min:g} to {bounds.factor_max:g}",
+        ],
+        [
+            "left/right asymmetry",
+            judged(f"{number(difference)} %", judge(difference, good=100.0 * bounds.asymmetry_limit)),
+            f"bound {100.0 * bounds.asymmetry_limit:g} %; {where}",
+        ],
+        ["mass of the scaled model", f"{number(scale.mass_kg)} kg", ""],
+    ]
+    return section("Scaling", says, table(("what", "value", "remark"), facts), _scale_details(scale))
+
+
+def _worst_landmark(scale: ScaleResult, landmark_weight: float) -> str:
+    errors = [
+        (error_m, name)
+        for name, weight, error_m in zip(scale.marker_names, scale.marker_weights, scale.marker_errors_m, strict=True)
+        if weight >= landmark_weight and isfinite(error_m)
+    ]
+    return f"worst is {max(errors)[1]}" if errors else "no landmark is seen"
+
+
+def _scale_details(scale: ScaleResult) -> Html:
+    errors = sorted(
+        zip(scale.marker_errors_m.tolist(), scale.marker_names, scale.marker_weights.tolist(), strict=True),
+        key=lambda item: (not isfinite(item[0]), -item[0], item[1]),
+    )
+    markers = [[name, number(weight, 0), number(error_m * 1e3)] for error_m, name, weight in errors]
+    measured = zip(scale.measurement_names, scale.measurement_factors.tolist(), strict=True)
+    bodies = zip(scale.body_names, scale.body_factors.tolist(), strict=True)
+    return join(
+        [
+            folded("Static residual of every marker", table(("marker", "weight#", "error, mm#"), markers)),
+            folded(
+                "Measurements",
+                table(("measurement", "factor#"), [[name, number(value, 3)] for name, value in measured]),
+            ),
+            folded(
+                "Factors of every body",
+                table(("body", "X#", "Y#", "Z#"), [[name, *(number(v, 3) for v in values)] for name, values in bodies]),
+            ),
+        ]
+    )
+
+
+def _clips(quality: SubjectQuality) -> Html:
+    says = (
+        "Distance between the model's markers and the data's over usable frames. OpenSim's guideline: RMS below 20 mm, "
+        "largest below 20 to 40 mm (above 20: check, above 40: over limit). The line over time spans 0 to 40 mm, "
+        "dashed at 20; red ticks are frames without a usable pose. Jitter: RMS second difference of valid label angles "
+        "per row, of which true acceleration is a part."
+    )
+    if not quality.clips:
+        return section("Inverse kinematics", says, missing("Solutions", "movi-prep ik"))
+    return section(
+        "Inverse kinematics",
+        says,
+        table(CLIP_COLUMNS, clip_rows(quality.clips)),
+        element("p", status_sentence(quality.clips)),
+    )
+
+
+def _markers(quality: SubjectQuality) -> Html:
+    says = (
+        "The residual vector of each marker in the frame of its body, over all usable frames of all clips. Its mean is "
+        "bias: the marker sits wrong on the model, or the segment has the wrong length; more data do not help, moving "
+        "the marker does. The deviation about it is soft tissue, tracking, or a joint that the model lacks. "
+        "RMS² = bias² + deviation²."
+    )
+    worst = quality.biases[:N_WORST_MARKERS]
+    if not worst:
+        return section("Marker bias and variance", says, missing("Solutions", "movi-prep ik"))
+    top = max(20.0, *(max(bias.bias_mm, bias.deviation_mm) for bias in worst))
+    columns = (
+        *("marker", "weight#", "in the frame of", "bias, mm#", "deviation, mm#", "RMS, mm#", "X, mm#", "Y, mm#"),
+        *("Z, mm#", f"bias and deviation, 0 to {top:.0f} mm"),
+    )
+    rows = [
+        [
+            bias.name,
+            number(bias.weight, 0),
+            bias.body,
+            number(bias.bias_mm),
+            number(bias.deviation_mm),
+            number(bias.rms_mm),
+            *(f"{value:+.1f}" for value in bias.mean_mm),
+            bias_bar(bias.bias_mm, bias.deviation_mm, top=top),
+        ]
+        for bias in worst
+    ]
+    shown = f"The {len(worst)} of {len(quality.biases)} weighted markers with the largest bias."
+    key = colour_key(((BLUE, "bias"), (ORANGE, "standard deviation")))
+    return section("Marker bias and variance", says, table(columns, rows), element("p", shown), key)
+
+
+def _coordinates(quality: SubjectQuality, scope: Scope) -> Html:
+    says = (
+        f"What of the model's range the subject used. At a limit: within {AT_LIMIT_RAD * 57.29578:.1f} deg of an end; a "
+        "coordinate that often is there is held by its bound, not by the data. Posterior deviation: how well the "
+        f"markers determine the angle at the stated marker noise; above {scope.unseen_deg:.1f} deg it is not seen."
+    )
+    if not quality.uses:
+        return section("Coordinates", says, missing("Solutions", "movi-prep ik"))
+    ordered = sorted(quality.uses, key=lambda use: (-use.at_limit_percent, use.name))
+    columns = (
+        *("coordinate", "range of the model and its use", "model, deg", "used, deg", "at a limit, %#"),
+        *("beyond, deg#", "posterior deviation, deg#", "valid labels, %#"),
+    )
+    rows = [_coordinate_row(use, quality.deviations_deg, scope.unseen_deg) for use in ordered]
+    key = ((TRACK, "range of the model"), (PALE, "all values"), (BLUE, "5th to 95th percentile"), (LINE, "zero"))
+    rest = folded(f"The other {len(rows) - N_COORDINATES}", table(columns, rows[N_COORDINATES:]))
+    return section(
+        "Coordinates",
+        says,
+        table(columns, rows[:N_COORDINATES]),
+        colour_key(key),
+        rest if len(rows) > N_COORDINATES else "",
+    )
+
+
+def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen_deg: float) -> list[object]:
+    low, high = use.model_range_deg
+    bounded = isfinite(low) and isfinite(high)
+    deviation = deviations_deg.get(use.name)
+    often = use.free and use.at_limit_percent > _OFTEN_AT_LIMIT_PERCENT
+    return [
+        use.name if use.free else f"{use.name} (coupled or locked)",
+        range_bar(use.model_range_deg, use.used_deg, use.middle_deg) if bounded else "no range",
+        f"{low:.0f} to {high:.0f}" if bounded else "-",
+        f"{use.used_deg[0]:.1f} to {use.used_deg[1]:.1f}",
+        judged(number(use.at_limit_percent), "check" if often else "good" if use.free else "none"),
+        number(use.beyond_deg) if use.beyond_deg > 0.05 else "0",
+        "-" if deviation is None else deviation_cell(deviation, unseen_deg),
+        number(use.valid_percent),
+    ]
+
+
+def deviation_cell(deviation_deg: float, unseen_deg: float) -> Html:
+    """Return a posterior deviation, with a word where the coordinate is not seen."""
+    if deviation_deg <= unseen_deg:
+        return judged(number(deviation_deg, 2), "good")
+    text = number(deviation_deg, 1) if isfinite(deviation_deg) else "undetermined"
+    return join([element("span", text, class_="value bad"), badge("bad", "not seen")], " ")
+
+
+def _beside(quality: SubjectQuality, scope: Scope) -> Html:
+    if scope.beside is None:
+        return Html("")
+    says = f"The same clips here and in {scope.beside.root}. Common markers: those that both solutions track."
+    if not any(clip.clip in quality.beside for clip in quality.clips):
+        return section("Beside", says, element("p", "No clip is solved in both.", class_="missing"))
+    return section("Beside", says, beside_table(quality.clips, quality.beside, total="median of clips"))
+
+
+def _alignment(quality: SubjectQuality) -> Html:
+    says = (
+        "Agreement of AMASS with V3D's joint centres, clip by clip: time lag, the rigid motion between them, and what "
+        "remains after it."
+    )
+    alignment = quality.files.alignment
+    if alignment is None:
+        return section("Alignment", says, missing("Alignment", "movi-prep shard"))
+    return section("Alignment", says, alignment_table(alignment.clips))
+
+
+def _shards(quality: SubjectQuality) -> Html:
+    says = "Crops as training reads them, with the labels of the file drawn on them."
+    if not quality.files.shards:
+        return section("Shards and pictures", says, missing("Shards", "movi-prep shard"))
+    key = (("#28a0ff", "SMPL joints"), ("#ffeb3c", "markers of the data"), (RED, "markers of the fitted model"))
+    axes = "Red, green and blue lines are the pelvis' X (forward), Y (up) and Z (right), 15 cm."
+    return section(
+        "Shards and pictures",
+        says,
+        shard_table(quality.files.shards),
+        colour_key(key),
+        element("p", axes, class_="explanation"),
+        *_strips(quality),
+    )
+
+
+def _strips(quality: SubjectQuality) -> Sequence[Html]:
+    return [join([element("h3", shard.camera), draw_strip(shard.path)]) for shard in quality.files.shards]

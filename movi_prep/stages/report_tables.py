@@ -1,0 +1,185 @@
+"""Tables that the corpus page and the subjects' pages share."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.stages.report_charts import sparkline
+from movi_prep.stages.report_html import Html, badge, bullets, element, folded, join, judged, table
+from movi_prep.stages.report_measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from movi_prep.records.alignment import ClipAlignment
+    from movi_prep.records.identity import ClipId
+    from movi_prep.stages.report_measures import ClipMeasures
+    from movi_prep.stages.report_work import Outcome, ShardFacts
+
+CLIP_COLUMNS = (
+    *("clip", "frames#", "usable#", "landmarks RMS, mm#", "tracking RMS, mm#", "all RMS, mm#"),
+    *("largest, mm#", "at", "valid labels, %#", "jitter, deg#", "all markers' RMS over time"),
+)
+
+REDUCED_SHOWN = 10
+"""Findings of one stage that are shown before the rest is folded."""
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Return a number for a table, `-` where there is none."""
+    return "-" if value is None or not isfinite(value) else f"{value:.{digits}f}"
+
+
+def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[list[object]]:
+    """Return the rows of a table of clips (`CLIP_COLUMNS`)."""
+    return [
+        [
+            element("a", clip.clip, href=f"{str(clip.clip).split('/')[0]}.html") if links else str(clip.clip),
+            clip.n_rows,
+            clip.n_usable if clip.n_usable == clip.n_rows else judged(str(clip.n_usable), "check"),
+            judged(number(clip.landmark_rms_mm), judge_rms(clip.landmark_rms_mm)),
+            judged(number(clip.tracking_rms_mm), judge_rms(clip.tracking_rms_mm)),
+            judged(number(clip.marker_rms_mm), judge_rms(clip.marker_rms_mm)),
+            judged(number(clip.max_mm), judge_max(clip.max_mm)),
+            f"{clip.max_marker}, {number(clip.max_time_s, 2)} s" if isfinite(clip.max_mm) else "",
+            number(clip.valid_percent),
+            number(clip.jitter_deg, 2),
+            sparkline(clip.times_s, clip.frame_rms_mm, clip.usable, limit=IK_RMS_LIMIT_MM, top=2 * IK_RMS_LIMIT_MM),
+        ]
+        for clip in clips
+    ]
+
+
+def status_sentence(clips: Sequence[ClipMeasures]) -> str:
+    """Return frames by status, in words."""
+    counts: dict[str, int] = {}
+    for clip in clips:
+        for name, count in clip.statuses.items():
+            counts[name] = counts.get(name, 0) + count
+    total = sum(counts.values())
+    said = ", ".join(
+        f"{count} {name.replace('_', ' ')} ({count / total:.1%})" for name, count in sorted(counts.items())
+    )
+    return f"Frames by status: {said}." if counts else "No frames."
+
+
+def alignment_table(clips: Iterable[ClipAlignment]) -> Html:
+    """Return how clips agree with V3D and the video's clock."""
+    columns = (
+        *("clip", "motion", "video frames#", "lag, ms#", "motion that differs, %#", "rotation, deg#", "offset, mm#"),
+        *("rest, mm#", "state"),
+    )
+    rows = [
+        [
+            str(clip.timeline.clip),
+            clip.timeline.motion,
+            f"{clip.timeline.n_frames} of {clip.n_video_frames}",
+            number(_scaled(clip.lag_s, 1e3), 2),
+            number(_scaled(clip.mismatch, 100.0)),
+            number(clip.rotation_deg, 2),
+            number(_scaled(clip.offset_m, 1e3)),
+            number(_scaled(clip.rms_m, 1e3)),
+            join([badge("bad", "suspect"), " ", "; ".join(clip.suspicions)]) if clip.is_suspect else badge("good"),
+        ]
+        for clip in clips
+    ]
+    return table(columns, rows)
+
+
+def shard_table(shards: Iterable[ShardFacts]) -> Html:
+    """Return shards in numbers."""
+    columns = (
+        *("shard", "rows#", "used rows#", "clips#", "size, MB#", "per row, kB#", "pictures", "valid labels, %#"),
+        *("refused frames#", "reasons"),
+    )
+    rows = [
+        [
+            shard.path.name,
+            shard.n_rows,
+            shard.n_used,
+            shard.n_clips,
+            number(shard.n_bytes / 1e6),
+            number(shard.n_bytes / 1e3 / shard.n_rows if shard.n_rows else None),
+            shard.picture,
+            number(shard.valid_percent),
+            judged(str(shard.n_refused), "check" if shard.n_refused else "good"),
+            refusal_reasons(shard),
+        ]
+        for shard in shards
+    ]
+    return table(columns, rows)
+
+
+def refusal_reasons(shard: ShardFacts) -> str:
+    """Return why frames were refused, with numbers of frames."""
+    counts: dict[str, int] = {}
+    for first, last, reason in shard.refused:
+        counts[reason] = counts.get(reason, 0) + last - first + 1
+    return "; ".join(f"{count}: {reason}" for reason, count in sorted(counts.items())) or "none"
+
+
+def failure_list(failures: Sequence[Outcome]) -> Html:
+    """Return failed units with the command that repeats each."""
+    items = [
+        join(
+            [
+                element("strong", f"{failure.stage} {failure.key}"),
+                f": {failure.reason}",
+                *((element("br"), "redo: ", element("code", failure.redo)) if failure.redo else ()),
+            ]
+        )
+        for failure in failures
+    ]
+    return bullets(items) if items else element("p", "No unit failed.")
+
+
+def finding_list(outcomes: Iterable[Outcome]) -> Html:
+    """Return what stages want a person to read."""
+    said = [f"{outcome.stage} {outcome.key}: {text}" for outcome in outcomes for text in outcome.findings]
+    if not said:
+        return element("p", "None.")
+    rest = folded(f"{len(said) - REDUCED_SHOWN} more", bullets(said[REDUCED_SHOWN:]))
+    return join([bullets(said[:REDUCED_SHOWN]), rest if len(said) > REDUCED_SHOWN else ""])
+
+
+def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId, ClipMeasures], *, total: str) -> Html:
+    """Return residuals of two solutions of the same clips side by side, and over all clips."""
+    pairs = [(clip, beside[clip.clip]) for clip in clips if clip.clip in beside]
+    columns = ("clip", *(f"{name}#" for name in _BESIDE))
+    rows = [[str(ours.clip), *_beside_cells(_beside_values(ours, theirs))] for ours, theirs in pairs]
+    if len(pairs) > 1:
+        values = np.array([_beside_values(ours, theirs) for ours, theirs in pairs])
+        rows.append([element("strong", total), *_beside_cells(_column_medians(values))])
+    return table(columns, rows)
+
+
+_BESIDE = (
+    *("common markers RMS, mm: here", "beside", "all RMS, mm: here", "beside", "landmarks RMS, mm: here", "beside"),
+    *("largest, mm: here", "beside", "valid labels, %: here", "beside", "jitter, deg: here", "beside"),
+)
+
+
+def _beside_values(ours: ClipMeasures, theirs: ClipMeasures) -> list[float]:
+    sides = [
+        [side.marker_rms_mm, side.landmark_rms_mm, side.max_mm, side.valid_percent, side.jitter_deg]
+        for side in (ours, theirs)
+    ]
+    return [*common_rms_mm(ours, theirs), *(value for pair in zip(*sides, strict=True) for value in pair)]
+
+
+def _beside_cells(values: Iterable[float]) -> list[str]:
+    return [number(value, 2 if "jitter" in _BESIDE[2 * (index // 2)] else 1) for index, value in enumerate(values)]
+
+
+def _column_medians(values: np.ndarray) -> list[float]:
+    return [
+        float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else float("nan")
+        for column in values.T
+    ]
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor

@@ -1,0 +1,264 @@
+"""What a work folder holds, read for the report: whatever is there; what is damaged is named, never an error.
+
+| part | from |
+|---|---|
+| outcomes of units | `records/STAGE/KEY.json` |
+| static trial, scaling, model | `markers/S001/static.h5`, `models/S001/scale.json`, `models/S001/scaled.osim` |
+| alignment | `alignment/S001.json` |
+| shards | `shards/S001_PG1.h5` |
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from movi_prep.errors import InputError, MoviPrepError
+from movi_prep.formats.alignment_file import read_alignment
+from movi_prep.formats.marker_file import read_static_trial
+from movi_prep.formats.scale_file import read_scale_result
+from movi_prep.formats.shard import ShardFile
+from movi_prep.records.identity import ClipId, subject_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from movi_prep.records.alignment import SubjectAlignment
+    from movi_prep.records.markers import StaticTrial
+    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.work_folder import WorkFolder
+
+T = TypeVar("T")
+
+RECORD_FORMAT = "movi-prep-record"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a unit ended, from its record.
+
+    Attributes:
+        stage: which stage.
+        key: what it worked on, `S001/C01`.
+        status: "done" or "failed".
+        numbers: what the stage measured.
+        findings: sentences that a person should read.
+        reason: for a failure, why.
+        redo: for a failure, the command that repeats it.
+        seconds: how long it took.
+        peak_memory_mb: largest memory of the process.
+    """
+
+    stage: str
+    key: str
+    status: str
+    numbers: Mapping[str, float | int | str | bool]
+    findings: tuple[str, ...]
+    reason: str
+    redo: str
+    seconds: float
+    peak_memory_mb: float
+
+    @property
+    def subject(self) -> int | None:
+        """Number of the subject, None for units of all subjects."""
+        return _subject_of(self.key)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the report needs of a model file: rad and m.
+
+    Attributes:
+        name: the model's name.
+        ranges: coordinate -> lower and upper end of its range.
+        locked: coordinates that do not move.
+        marker_bodies: marker -> body that carries it.
+    """
+
+    name: str
+    ranges: Mapping[str, tuple[float, float]]
+    locked: frozenset[str]
+    marker_bodies: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """A shard in numbers.
+
+    Attributes:
+        path: the file.
+        camera: name of the camera.
+        n_rows: frames with labels.
+        n_used: frames that moved far enough since the last used one.
+        n_clips: clips.
+        n_bytes: size of the file.
+        picture: encoding and median size, in words.
+        refused: (first frame, last frame, reason) of frames without a row.
+        valid_percent: share of coordinate labels that are valid.
+    """
+
+    path: Path
+    camera: str
+    n_rows: int
+    n_used: int
+    n_clips: int
+    n_bytes: int
+    picture: str
+    refused: tuple[tuple[int, int, str], ...]
+    valid_percent: float
+
+    @property
+    def n_refused(self) -> int:
+        """Number of refused frames."""
+        return sum(last - first + 1 for first, last, _ in self.refused)
+
+
+@dataclass(frozen=True)
+class SubjectFiles:
+    """What the work folder holds of one subject; None where it is not there, `problems` where it is damaged."""
+
+    subject: int
+    trial: StaticTrial | None
+    scale: ScaleResult | None
+    model: ModelFacts | None
+    alignment: SubjectAlignment | None
+    clips: tuple[ClipId, ...]
+    shards: tuple[ShardFacts, ...]
+    problems: tuple[str, ...]
+
+
+def read_outcomes(work: WorkFolder) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
+    """Return how every unit ended, by stage and key, and a sentence on each record that cannot be read."""
+    outcomes, problems = [], []
+    for path in sorted(work.records().glob("*/**/*.json")):
+        try:
+            outcomes.append(_read_outcome(path))
+        except InputError as error:
+            problems.append(str(error))
+    return tuple(outcomes), tuple(problems)
+
+
+def find_subjects(work: WorkFolder, outcomes: Iterable[Outcome]) -> tuple[int, ...]:
+    """Return every subject of which the work folder holds anything."""
+    folders = [folder.name for part in ("markers", "models", "ik") for folder in (work.root / part).glob("S*")]
+    files = [path.stem.split("_")[0] for part in ("alignment", "shards") for path in (work.root / part).glob("S*.*")]
+    named = {_subject_of(name) for name in (*folders, *files)} | {outcome.subject for outcome in outcomes}
+    return tuple(sorted(subject for subject in named if subject is not None))
+
+
+def read_subject_files(work: WorkFolder, subject: int) -> SubjectFiles:
+    """Return what is there of one subject, without its solutions."""
+    problems: list[str] = []
+    shards = sorted(work.shards().glob(f"{subject_key(subject)}_*.h5"))
+    facts = (read_if_there(path, read_shard_facts, problems) for path in shards)
+    return SubjectFiles(
+        subject=subject,
+        trial=read_if_there(work.static_trial(subject), read_static_trial, problems),
+        scale=read_if_there(work.scale_result(subject), read_scale_result, problems),
+        model=read_if_there(work.scaled_model(subject), read_model_facts, problems),
+        alignment=read_if_there(work.alignment(subject), read_alignment, problems),
+        clips=_solved_clips(work, subject),
+        shards=tuple(shard for shard in facts if shard is not None),
+        problems=tuple(problems),
+    )
+
+
+def read_if_there(path: Path, reader: Callable[[Path], T], problems: list[str]) -> T | None:
+    """Return what a reader makes of a file, None where it is absent or damaged; damage is added to `problems`."""
+    if not path.is_file():
+        return None
+    try:
+        return reader(path)
+    except MoviPrepError as error:
+        problems.append(str(error))
+        return None
+
+
+def read_model_facts(path: Path) -> ModelFacts:
+    """Read names, ranges and bodies out of a model file, without OpenSim: a page must not wait for it.
+
+    Raises:
+        InputError: it is no OpenSim model.
+    """
+    try:
+        model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a file of our own work folder
+    except ET.ParseError as error:
+        raise InputError(
+            path, expected="an OpenSim model", got=str(error), remedy="run 'movi-prep ik' again"
+        ) from error
+    if model is None:
+        raise InputError(path, expected="an OpenSim model", got="another document", remedy="run 'movi-prep ik' again")
+    coordinates = list(model.iter("Coordinate"))
+    return ModelFacts(
+        name=model.get("name", ""),
+        ranges={item.get("name", ""): _range(item.findtext("range", "-inf inf")) for item in coordinates},
+        locked=frozenset(item.get("name", "") for item in coordinates if item.findtext("locked", "").strip() == "true"),
+        marker_bodies={
+            item.get("name", ""): item.findtext("socket_parent_frame", "").strip().rpartition("/")[2]
+            for item in model.iter("Marker")
+        },
+    )
+
+
+def read_shard_facts(path: Path) -> ShardFacts:
+    """Read the numbers of a shard; pictures are not decoded."""
+    with ShardFile(path) as shard:
+        sides = np.median(shard.read("crops/size_px"), axis=0) if shard.n_rows else np.zeros(2)
+        quality = shard.attribute("image_quality")
+        words = f"{shard.attribute('image_format')}{f' {quality}' if quality else ''}"
+        valid = shard.read("labels/coordinates_valid")
+        return ShardFacts(
+            path=path,
+            camera=str(shard.attribute("camera")),
+            n_rows=shard.n_rows,
+            n_used=int(shard.read("frames/used").sum()),
+            n_clips=len(shard.read("clips/number")),
+            n_bytes=path.stat().st_size,
+            picture=f"{words}, median {sides[0]:.0f} x {sides[1]:.0f} px",
+            refused=tuple((int(first), int(last), str(reason)) for first, last, reason in shard.attribute("refused")),
+            valid_percent=100.0 * float(valid.mean()) if valid.size else float("nan"),
+        )
+
+
+def _solved_clips(work: WorkFolder, subject: int) -> tuple[ClipId, ...]:
+    folder = work.root / "ik" / subject_key(subject)
+    names = [path.stem for path in folder.glob("C*.h5") if path.stem[1:].isdigit()]
+    return tuple(sorted(ClipId(subject, int(name[1:])) for name in names))
+
+
+def _read_outcome(path: Path) -> Outcome:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != RECORD_FORMAT:
+            raise KeyError(content["format"])
+        return Outcome(
+            stage=str(content["stage"]),
+            key=str(content["key"]),
+            status=str(content["status"]),
+            numbers=dict(content["numbers"]),
+            findings=tuple(map(str, content["findings"])),
+            reason=str(content["reason"]),
+            redo=str(content["redo"]),
+            seconds=float(content["seconds"]),
+            peak_memory_mb=float(content["peak_memory_mb"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            path, expected="the record of a unit", got=f"{error!r}", remedy="run it again: movi-prep status names it"
+        ) from error
+
+
+def _subject_of(key: str) -> int | None:
+    first = key.split("/")[0]
+    return int(first[1:]) if first[:1] == "S" and first[1:].isdigit() else None
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, high = (float(number) for number in text.split())
+    return low, high
