@@ -1,9 +1,8 @@
 """Shards against truth, and against full frames in gzip-9 HDF5 as the superseded code writes them.
 
-    python -m benchmarks.shards [--data DIR --work DIR]
+    python -m benchmarks.shards [--demo DIR]
 
-`--data` is an embedded data set (`movi-prep demo --only-data`), `--work` a finished run of it; without them both are
-made in a temporary folder. Three tables:
+`--demo` is the folder of a finished `movi-prep demo DIR`; without it one is made in a temporary folder. Three tables:
 
 1. accuracy on the embedded data set, where the truth is known;
 2. speed and size, in one run, on frames with sensor noise (sigma 2 of 255): the data set's video repeated, noise
@@ -65,10 +64,15 @@ class DemoRun:
 
 def make_demo_run(folder: Path) -> DemoRun:
     """Write the embedded data set and run it through to shards."""
-    run = DemoRun(folder / "data", folder / "work")
-    command = [sys.executable, "-m", "movi_prep.cli", "demo", "--to", str(run.data), "--work", str(run.work)]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from movi_prep.cli import main; sys.exit(main())",
+        "demo",
+        str(folder),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return run
+    return DemoRun(folder, folder / "work")
 
 
 def accuracy(run: DemoRun) -> list[tuple[str, str]]:
@@ -275,8 +279,8 @@ def speed_and_size(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[s
 def peak_memory(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[str, str]]:
     """Run one shard in a process of its own and read its peak memory."""
     command = [sys.executable, "-m", "benchmarks.shards", "--memory-of", str(folder), "--frames", str(n_frames)]
-    command += ["--data", str(run.data), "--work", str(run.work)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    command += ["--demo", str(run.data)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     numbers = json.loads(done.stdout.splitlines()[-1])
     return [(name, f"{value:.0f}") for name, value in numbers.items()]
 
@@ -320,14 +324,13 @@ def print_table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) 
 def main() -> None:
     """Run all three parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="an embedded data set")
-    parser.add_argument("--work", type=Path, help="a finished run of it")
+    parser.add_argument("--demo", type=Path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("--frames", type=int, default=1000, help="length of the noisy video")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run = DemoRun(asked.data, asked.work) if asked.data and asked.work else make_demo_run(folder)
+        run = DemoRun(asked.demo, asked.demo / "work") if asked.demo else make_demo_run(folder / "demo")
         if asked.memory_of:
             _measure_memory(run, asked.memory_of, asked.frames)
             return
