@@ -106,6 +106,7 @@ FLAGS = (
     Flag("--seed", ("demo",), "seed of the embedded data set", metavar="N", more={"type": int, "default": 0}),
     Flag("--chunk", ("batch",), "subjects per array task", metavar="N", more={"type": int, "default": 1}),
     Flag("--output", ("batch",), "folder of the scripts (WORK/batch)", metavar="DIR"),
+    Flag("--beside", ("report",), "another work folder, whose residuals stand beside", metavar="DIR"),
     Flag("--json", tuple(SUMMARIES), "end with one JSON object on standard output, and nothing else there", value=True),
 )
 

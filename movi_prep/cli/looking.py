@@ -124,7 +124,7 @@ def report(given: argparse.Namespace) -> int:
     from movi_prep.stages.report import write_report
 
     config = use_embedded_data(_status_config(given), write=False)
-    written = write_report(config)
+    written = write_report(config, beside=Path(given.beside).absolute() if given.beside else None)
     console = open_console(to_stderr=bool(given.json))
     for path in written:
         console.print(str(path), markup=False)

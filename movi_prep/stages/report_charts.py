@@ -57,8 +57,9 @@ def histogram(
     marks = [
         _line(0, floor, width, floor, LINE),
         _line(at, 10, at, floor, RED, dashed=True),
-        _text(at + 3, 12, f"guideline {limit:g} {unit}"),
+        _text(at - 3, 12, f"guideline {limit:g} {unit}", anchor="end"),
         _text(0, height - 4, "0"),
+        _text(0, 12, f"{counts.max()} at most"),
         _text(width, height - 4, f"{top:.0f} {unit}", anchor="end"),
     ]
     return element("figure", _svg(size_px, *bars, *marks, label=says), element("figcaption", says))

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.records.identity import subject_key
-from movi_prep.stages.order import ORDER
-from movi_prep.stages.report_charts import histogram, value_bar
+from movi_prep.stages.order import ORDER, entries_of
+from movi_prep.stages.report_charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
 from movi_prep.stages.report_html import (
     Html,
     anchor,
     badge,
-    bullets,
     cards,
+    counted,
     element,
-    folded,
     join,
     judged,
     missing,
@@ -29,22 +28,26 @@ from movi_prep.stages.report_html import (
 from movi_prep.stages.report_measures import (
     IK_MAX_LIMITS_MM,
     IK_RMS_LIMIT_MM,
+    biases_over_subjects,
     judge,
     judge_max,
     judge_rms,
     median_deviations_deg,
 )
 from movi_prep.stages.report_quality import asymmetry, attention
-from movi_prep.stages.report_subject import deviation_cell, describe_person
+from movi_prep.stages.report_subject import describe_beside, describe_person, deviation_cell
 from movi_prep.stages.report_tables import (
     CLIP_COLUMNS,
+    SHARD_COLUMNS,
     alignment_table,
     beside_table,
     clip_rows,
     failure_list,
     number,
-    shard_table,
+    shard_rows,
+    shortened,
     status_sentence,
+    table_with_rest,
 )
 
 if TYPE_CHECKING:
@@ -57,9 +60,11 @@ if TYPE_CHECKING:
 N_WORST_CLIPS = 15
 N_COORDINATES = 20
 N_SHARDS = 20
+N_MARKERS = 15
+N_FIRST = 25
 
 _TITLES = (
-    *("Look at first", "Stages", "Subjects", "Inverse kinematics", "Observability", "Alignment", "Shards"),
+    *("Look at first", "Stages", "Subjects", "Inverse kinematics", "Markers", "Observability", "Alignment", "Shards"),
     "Failures",
 )
 
@@ -69,13 +74,14 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
     clips = [clip for quality in qualities for clip in quality.clips]
     return page(
         "Quality of the corpus",
-        f"work folder {scope.work.root.name} · {_count(len(qualities), 'subject')} · {_count(len(clips), 'clip')} solved",
+        f"work folder {scope.work.root.name}: {_count(len(qualities), 'subject')}, {_count(len(clips), 'clip')} solved",
         element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _TITLES)),
         _cards(qualities, clips, scope),
         _first_look(qualities, scope, problems),
         _stages(scope),
         _subjects(qualities, scope),
         _kinematics(clips),
+        _markers(qualities),
         _beside(qualities, clips, scope),
         _observability(clips, scope),
         _alignment(qualities),
@@ -111,21 +117,28 @@ def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Seq
         name = subject_key(quality.files.subject)
         link = element("a", name, href=f"{name}.html")
         found += [join([link, f": {text}"]) for text in attention(quality, scope)]
-    content = bullets(found) if found else element("p", "Nothing stands out: every bound of the audits holds.")
+    content = (
+        shortened(found, at_most=N_FIRST)
+        if found
+        else element("p", "Nothing stands out: every bound of the audits holds.")
+    )
     return section("Look at first", "", content)
 
 
 def _stages(scope: Scope) -> Html:
     says = "Units by their records. Units that never ran have none: movi-prep status names them."
     rows = []
+    asked = entries_of("shard", scope.config)
     for entry in ORDER:
         units = [outcome for outcome in scope.outcomes if outcome.stage == entry.name]
+        if not units and entry not in asked:
+            continue
         failed = sum(outcome.status == "failed" for outcome in units)
         rows.append(
             [
                 entry.name,
                 len(units) - failed if units else "not there yet",
-                judged(str(failed), "bad" if failed else "good"),
+                counted(failed, "bad", "failed"),
                 f"{sum(outcome.seconds for outcome in units):.0f}" if units else "-",
                 f"{max(outcome.peak_memory_mb for outcome in units):.0f}" if units else "-",
             ]
@@ -135,8 +148,8 @@ def _stages(scope: Scope) -> Html:
 
 def _subjects(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
     says = (
-        "Scaling is judged by the audit (landmarks in the static pose: RMS below 10 mm, largest below 20 mm; factors in "
-        "range; left and right alike), inverse kinematics by OpenSim's guideline (RMS below 20 mm)."
+        "Scaling is judged by the audit (landmarks in the static pose: RMS below 10 mm, largest below 20 mm; factors "
+        "in range; left and right alike), inverse kinematics by OpenSim's guideline (RMS below 20 mm)."
     )
     columns = (
         *("subject", "split", "sex", "height#", "mass#", "audit", "landmark RMS, mm#", "largest, mm#", "factors"),
@@ -158,7 +171,7 @@ def _subject_row(quality: SubjectQuality, scope: Scope) -> list[object]:
         judged(number(median), judge_rms(median)),
         judged(number(worst), judge_rms(worst)),
         sum(shard.n_rows for shard in quality.files.shards),
-        judged(str(len(quality.failures)), "bad" if quality.failures else "good"),
+        counted(len(quality.failures), "bad", "failed"),
     ]
 
 
@@ -180,8 +193,9 @@ def _scale_cells(quality: SubjectQuality, scope: Scope) -> list[object]:
 
 def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
     says = (
-        "Marker RMS of each clip over its usable frames. Landmarks (heavy weights) and tracking markers are told apart: "
-        "landmarks decide whether a label is valid. OpenSim's guideline: RMS below 20 mm, largest below 20 to 40 mm."
+        "Marker RMS of each clip over its usable frames. Landmarks (heavy weights) and tracking markers are told "
+        "apart: landmarks decide whether a label is valid. OpenSim's guideline: RMS below 20 mm, largest below 20 to "
+        "40 mm."
     )
     if not clips:
         return section("Inverse kinematics", says, missing("Solutions", "movi-prep ik"))
@@ -197,6 +211,7 @@ def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
         "Inverse kinematics",
         says,
         charts,
+        _summary(clips),
         element("p", _verdict_sentence(clips)),
         element("p", status_sentence(clips)),
         element("h3", f"The {len(worst)} clips with the largest RMS"),
@@ -207,6 +222,47 @@ def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
 def _spread(clips: Sequence[ClipMeasures], field: str, caption: str, *, limit: float = IK_RMS_LIMIT_MM) -> Html:
     values = np.array([getattr(clip, field) for clip in clips], dtype=np.float64)
     return histogram(values, unit="mm", limit=limit, caption=caption)
+
+
+_SUMMARY = (
+    ("landmarks RMS", "landmark_rms_mm", "mm", judge_rms),
+    ("tracking markers RMS", "tracking_rms_mm", "mm", judge_rms),
+    ("all weighted markers RMS", "marker_rms_mm", "mm", judge_rms),
+    ("largest residual", "max_mm", "mm", judge_max),
+    ("valid label coordinates", "valid_percent", "%", None),
+    ("jitter (second difference per row)", "jitter_deg", "deg", None),
+)
+"""What is told of all clips: name, field of ClipMeasures, unit, and the guideline."""
+
+
+def _summary(clips: Sequence[ClipMeasures]) -> Html:
+    rows = []
+    for name, field, unit, guideline in _SUMMARY:
+        values = np.array([getattr(clip, field) for clip in clips], dtype=np.float64)
+        values = values[np.isfinite(values)]
+        spread = np.percentile(values, [0, 10, 50, 90, 100]).tolist() if values.size else [float("nan")] * 5
+        digits = 2 if unit == "deg" else 1
+        cells = [judged(number(v, digits), guideline(v)) if guideline else number(v, digits) for v in spread]
+        rows.append([f"{name}, {unit}", *cells])
+    return table(("per clip", "smallest#", "10th percentile#", "median#", "90th percentile#", "largest#"), rows)
+
+
+def _markers(qualities: Sequence[SubjectQuality]) -> Html:
+    says = (
+        "Bias (mean residual vector in the frame of the marker's body) and standard deviation, medians over subjects. "
+        "A bias that subjects share comes from the model or the marker set, not from a subject."
+    )
+    biases = biases_over_subjects([quality.biases for quality in qualities])
+    if not biases:
+        return section("Markers", says, missing("Solutions", "movi-prep ik"))
+    top = max(20.0, *(max(bias_mm, deviation_mm) for _, _, bias_mm, deviation_mm in biases))
+    rows = [
+        [name, count, number(bias_mm), number(deviation_mm), bias_bar(bias_mm, deviation_mm, top=top)]
+        for name, count, bias_mm, deviation_mm in biases
+    ]
+    columns = ("marker", "subjects#", "bias, mm#", "deviation, mm#", f"bias and deviation, 0 to {top:.0f} mm")
+    key = colour_key(((BLUE, "bias"), (ORANGE, "standard deviation")))
+    return section("Markers", says, key, table_with_rest(columns, rows, at_most=N_MARKERS))
 
 
 def _verdict_sentence(clips: Sequence[ClipMeasures]) -> str:
@@ -224,7 +280,9 @@ def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], 
         return Html("")
     beside = {clip: measures for quality in qualities for clip, measures in quality.beside.items()}
     both = [clip for clip in clips if clip.clip in beside]
-    says = f"The same clips here and in {scope.beside.root}. Common markers: those that both solutions track."
+    first = next((quality for quality in qualities if quality.beside), qualities[0] if qualities else None)
+    models = (first.files.model, first.beside_model) if first else (None, None)
+    says = describe_beside(*models, scope.beside.root.name)
     if not both:
         return section("Beside", says, element("p", "No clip is solved in both.", class_="missing"))
     solvers = ", ".join(sorted({clip.solver for clip in both}))
@@ -232,7 +290,7 @@ def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], 
     return section(
         "Beside",
         f"{says} Solvers: {solvers} here, {others} beside.",
-        beside_table(both, beside, total="median of clips"),
+        beside_table(both, beside),
     )
 
 
@@ -256,14 +314,8 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
         ]
         for name, value in deviations.items()
     ]
-    rest = folded(f"The other {len(rows) - N_COORDINATES}", table(columns, rows[N_COORDINATES:]))
-    return section(
-        "Observability",
-        says,
-        element("p", named),
-        table(columns, rows[:N_COORDINATES]),
-        rest if len(rows) > N_COORDINATES else "",
-    )
+    shown = table_with_rest(columns, rows, at_most=N_COORDINATES)
+    return section("Observability", says, element("p", named), shown)
 
 
 def _alignment(qualities: Sequence[SubjectQuality]) -> Html:
@@ -296,14 +348,8 @@ def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
     refused = sum(shard.n_refused for shard in shards)
     total = f"{len(shards)} shards, {rows} rows, {n_bytes / 1e6:.1f} MB; {refused} frames refused. {told}"
     shown = sorted(shards, key=lambda shard: (-shard.n_refused, shard.path.name))
-    rest = folded(f"The other {len(shown) - N_SHARDS}", shard_table(shown[N_SHARDS:]))
-    return section(
-        "Shards",
-        says,
-        element("p", total),
-        shard_table(shown[:N_SHARDS]),
-        rest if len(shown) > N_SHARDS else "",
-    )
+    listed = table_with_rest(SHARD_COLUMNS, shard_rows(shown), at_most=N_SHARDS)
+    return section("Shards", says, element("p", total), listed)
 
 
 def _count(number_of: int, what: str) -> str:

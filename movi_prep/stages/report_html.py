@@ -56,6 +56,13 @@ def judged(text: str, verdict: Verdict) -> Html:
     return join([element("span", text, class_=f"value {verdict}"), badge(verdict)], " ")
 
 
+def counted(count: int, verdict: Verdict, word: str = "") -> Html:
+    """Return a number of things that should be 0; any other number has a verdict, and a word that says it."""
+    if not count:
+        return element("span", "0", class_="value good")
+    return join([element("span", count, class_=f"value {verdict}"), badge(verdict, word)], " ")
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
     """Return a table; columns whose name ends in `#` are numbers, aligned right."""
     kinds = ["number" if column.endswith("#") else None for column in columns]
@@ -148,14 +155,14 @@ h2 { margin: 0 0 4px; font-size: 18px; }
 h3 { margin: 18px 0 6px; font-size: 15px; }
 a { color: var(--blue); }
 .explanation, .remark, .missing, figcaption { color: var(--soft); font-size: 13.5px; }
-.explanation { margin: 0 0 12px; max-width: 100ch; }
+.explanation { margin: 0 0 12px; max-width: 130ch; }
 .missing { font-style: italic; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; width: 100%; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); padding: 4px 10px;
   vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); padding: 4px 10px; vertical-align: middle; }
-th.number, td.number { text-align: right; white-space: nowrap; }
+th.number, td.number { text-align: right; } td.number, td .badge { white-space: nowrap; }
 tbody tr:hover { background: #f7f9fb; }
 .badge { display: inline-block; border-radius: 9px; padding: 0 8px; font-size: 12px; font-weight: 600; color: #fff;
   white-space: nowrap; }
@@ -168,8 +175,8 @@ tbody tr:hover { background: #f7f9fb; }
 .card .name { color: var(--soft); font-size: 13px; } .card .large { font-size: 24px; font-weight: 600; }
 .charts { display: flex; flex-wrap: wrap; gap: 20px; margin: 8px 0; }
 figure { margin: 0; } figcaption { margin-top: 2px; }
-.strip { display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0; }
-.strip img { height: 270px; display: block; border-radius: 4px; background: #20262d; }
+.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)); gap: 10px; margin: 8px 0; }
+.strip img { width: 100%; height: 400px; object-fit: contain; display: block; border-radius: 4px; background: #20262d; }
 code { font: 12.5px/1.4 ui-monospace, Menlo, Consolas, monospace; background: var(--ground); padding: 1px 4px;
   border-radius: 3px; overflow-wrap: anywhere; }
 ul { margin: 6px 0; padding-left: 20px; } li { margin: 2px 0; }

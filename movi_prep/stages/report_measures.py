@@ -49,6 +49,7 @@ class ClipMeasures:
         max_mm: the largest residual of a weighted marker; which one, and when.
         valid_percent: valid label coordinates of all label coordinates, all frames.
         jitter_deg: RMS second difference of valid label angles between successive rows.
+        jitter_most_in: the label coordinate with the largest of its own.
         times_s: (n,) float64, seconds.
         frame_rms_mm: (n,) float64, RMS over weighted markers; NaN in frames without a pose.
         usable: (n,) bool.
@@ -69,6 +70,7 @@ class ClipMeasures:
     max_time_s: float
     valid_percent: float
     jitter_deg: float
+    jitter_most_in: str
     times_s: NDArray[np.float64]
     frame_rms_mm: NDArray[np.float64]
     usable: NDArray[np.bool_]
@@ -115,6 +117,7 @@ class CoordinateUse:
         at_limit_percent: share of usable frames at an end of the range.
         beyond_deg: how far it went beyond the range, 0 within.
         valid_percent: share of all frames with a valid label.
+        jitter_deg: RMS second difference of valid labels between successive rows.
         free: neither locked nor coupled.
     """
 
@@ -125,6 +128,7 @@ class CoordinateUse:
     at_limit_percent: float
     beyond_deg: float
     valid_percent: float
+    jitter_deg: float
     free: bool
 
 
@@ -145,6 +149,7 @@ def measure_clip(
     max_row, max_column = _largest(weighted)
     columns = label_columns(solution, labels)
     squares = _column_means(weighted**2)
+    jumps_deg = second_differences_deg(solution, columns)
     return ClipMeasures(
         clip=clip,
         solver=solution.solver,
@@ -160,7 +165,8 @@ def measure_clip(
         max_marker=solution.marker_names[max_column] if weighted.size else "",
         max_time_s=float(solution.times_s[max_row]) if weighted.size else float("nan"),
         valid_percent=_percent(solution.coordinate_valid[:, columns]),
-        jitter_deg=jitter_deg(solution, columns),
+        jitter_deg=_rms(jumps_deg),
+        jitter_most_in=_name_of_largest(_column_means(jumps_deg**2), [solution.coordinate_names[k] for k in columns]),
         times_s=solution.times_s,
         frame_rms_mm=np.sqrt(_column_means((np.where(weights > 0, residuals_mm, np.nan) ** 2).T)),
         usable=usable,
@@ -180,8 +186,8 @@ def label_columns(solution: IkSolution, labels: Collection[str]) -> NDArray[np.i
     return np.array(wanted or rotations, dtype=np.int64)
 
 
-def jitter_deg(solution: IkSolution, columns: NDArray[np.int64]) -> float:
-    """Return the RMS of q[i-1] - 2 q[i] + q[i+1] over valid labels, degrees.
+def second_differences_deg(solution: IkSolution, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (n - 2, k) degrees: q[i-1] - 2 q[i] + q[i+1] of valid labels, NaN where one of the three is not.
 
     At a steady row rate it is acceleration times the squared row interval: what of it is motion is the same for two
     solvers on one clip, what differs is jitter.
@@ -189,7 +195,7 @@ def jitter_deg(solution: IkSolution, columns: NDArray[np.int64]) -> float:
     values = np.where(solution.coordinate_valid & solution.usable()[:, None], solution.coordinates, np.nan)
     steps = np.diff(values[:, columns], axis=0)
     steps = (steps + np.pi) % (2.0 * np.pi) - np.pi
-    return float(np.degrees(_rms(np.diff(steps, axis=0))))
+    return np.asarray(np.degrees(np.diff(steps, axis=0)))
 
 
 def marker_biases(solutions: Sequence[IkSolution], marker_bodies: Mapping[str, str]) -> tuple[MarkerBias, ...]:
@@ -215,6 +221,8 @@ def coordinate_uses(
     same = [solution for solution in solutions if solution.coordinate_names == first.coordinate_names]
     coordinates = np.concatenate([solution.coordinates[solution.usable()] for solution in same])
     valid = np.concatenate([solution.coordinate_valid for solution in same])
+    columns = label_columns(first, labels)
+    jumps_deg = np.concatenate([second_differences_deg(solution, columns) for solution in same])
     unlimited = (-np.inf, np.inf)
     return tuple(
         _use(
@@ -222,9 +230,10 @@ def coordinate_uses(
             coordinates[:, column],
             ranges_rad.get(first.coordinate_names[column], unlimited),
             valid_percent=_percent(valid[:, column]),
+            jitter_deg=_rms(jumps_deg[:, index]),
             free=bool(first.free_coordinates[column]),
         )
-        for column in label_columns(first, labels).tolist()
+        for index, column in enumerate(columns.tolist())
         if np.isfinite(coordinates[:, column]).any()
     )
 
@@ -237,6 +246,27 @@ def median_deviations_deg(clips: Sequence[ClipMeasures]) -> dict[str, float]:
         for name in names
     }
     return dict(sorted(medians.items(), key=lambda item: (-item[1], item[0])))
+
+
+def biases_over_subjects(subjects: Sequence[Sequence[MarkerBias]]) -> list[tuple[str, int, float, float]]:
+    """Return (marker, subjects, median bias, median deviation), millimetres, the largest median bias first.
+
+    A bias that most subjects share is the model's or the marker set's, not the subject's.
+    """
+    by_name: dict[str, list[MarkerBias]] = {}
+    for biases in subjects:
+        for bias in biases:
+            by_name.setdefault(bias.name, []).append(bias)
+    medians = [
+        (
+            name,
+            len(biases),
+            float(np.median([bias.bias_mm for bias in biases])),
+            float(np.median([bias.deviation_mm for bias in biases])),
+        )
+        for name, biases in by_name.items()
+    ]
+    return sorted(medians, key=lambda item: (-item[2], item[0]))
 
 
 def common_rms_mm(clip: ClipMeasures, other: ClipMeasures) -> tuple[float, float]:
@@ -313,7 +343,13 @@ def _weighted_names(solution: IkSolution) -> list[str]:
 
 
 def _use(
-    name: str, values: NDArray[np.float64], model_range: tuple[float, float], *, valid_percent: float, free: bool
+    name: str,
+    values: NDArray[np.float64],
+    model_range: tuple[float, float],
+    *,
+    valid_percent: float,
+    jitter_deg: float,
+    free: bool,
 ) -> CoordinateUse:
     values = values[np.isfinite(values)]
     low, high = model_range
@@ -328,6 +364,7 @@ def _use(
         at_limit_percent=_percent(at_limit),
         beyond_deg=float(np.degrees(max(low - smallest, largest - high, 0.0))),
         valid_percent=valid_percent,
+        jitter_deg=jitter_deg,
         free=free,
     )
 
@@ -353,6 +390,10 @@ def _largest(values: NDArray[np.float64]) -> tuple[int, int]:
         return 0, 0
     row, column = np.unravel_index(int(np.argmax(np.nan_to_num(values, nan=-1.0))), values.shape)
     return int(row), int(column)
+
+
+def _name_of_largest(values: NDArray[np.float64], names: Sequence[str]) -> str:
+    return names[int(np.argmax(np.nan_to_num(values, nan=-1.0)))] if np.isfinite(values).any() else ""
 
 
 def _column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:

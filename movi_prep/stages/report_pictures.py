@@ -3,7 +3,7 @@
 | drawn | from |
 |---|---|
 | blue dots | SMPL joints (`labels/joints_px`) |
-| yellow dots on red ones | markers (`labels/markers_px`) on the fitted model's markers: where the model misses, red shows |
+| yellow dots on red ones | markers (`labels/markers_px`) on the fitted model's: where it misses, red shows |
 | red, green, blue lines | X, Y, Z axes of the pelvis body, 15 cm |
 """
 
@@ -53,7 +53,7 @@ def draw_row(shard: ShardFile, row: int) -> NDArray[np.uint8]:
     from movi_prep.video.pictures import decode_picture
 
     picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}").copy()
-    radius = max(1.2, picture.shape[0] / 150.0)
+    radius = max(1.2, picture.shape[0] / 260.0)
     draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, row)), _MODEL, radius_px=1.3 * radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "markers")), _MARKER, radius_px=radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "joints")), _JOINT, radius_px=1.2 * radius)

@@ -16,7 +16,7 @@ from movi_prep.stages.report_measures import (
     measure_clip,
     median_deviations_deg,
 )
-from movi_prep.stages.report_work import read_if_there, read_subject_files
+from movi_prep.stages.report_work import read_if_there, read_model_facts, read_subject_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.report_measures import ClipMeasures, CoordinateUse, MarkerBias
-    from movi_prep.stages.report_work import Outcome, SubjectFiles
+    from movi_prep.stages.report_work import ModelFacts, Outcome, SubjectFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class SubjectQuality:
         uses: of coordinates.
         deviations_deg: label coordinate -> median posterior deviation, the largest first.
         outcomes: how the subject's units ended.
-        beside: the same clips of the other work folder.
+        beside: the same clips of the other work folder, and the model they were solved with.
         problems: files that cannot be read.
     """
 
@@ -78,6 +78,7 @@ class SubjectQuality:
     deviations_deg: dict[str, float]
     outcomes: tuple[Outcome, ...]
     beside: dict[ClipId, ClipMeasures]
+    beside_model: ModelFacts | None
     problems: tuple[str, ...]
 
     @property
@@ -103,6 +104,9 @@ def measure_subject(scope: Scope, subject: int) -> SubjectQuality:
         deviations_deg=median_deviations_deg(clips),
         outcomes=tuple(outcome for outcome in scope.outcomes if outcome.subject == subject),
         beside=_measure_beside(scope, files.clips, problems),
+        beside_model=(
+            read_if_there(scope.beside.scaled_model(subject), read_model_facts, problems) if scope.beside else None
+        ),
         problems=tuple(problems),
     )
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import degrees, isfinite
 from typing import TYPE_CHECKING
 
 from movi_prep.records.identity import subject_key
 from movi_prep.stages.report_charts import BLUE, LINE, ORANGE, PALE, RED, TRACK, bias_bar, colour_key, range_bar
 from movi_prep.stages.report_html import (
     Html,
+    anchor,
     badge,
-    bullets,
     cards,
     element,
     folded,
@@ -26,14 +26,17 @@ from movi_prep.stages.report_pictures import draw_strip
 from movi_prep.stages.report_quality import asymmetry, attention
 from movi_prep.stages.report_tables import (
     CLIP_COLUMNS,
+    SHARD_COLUMNS,
     alignment_table,
     beside_table,
     clip_rows,
     failure_list,
     finding_list,
     number,
-    shard_table,
+    shard_rows,
+    shortened,
     status_sentence,
+    table_with_rest,
 )
 
 if TYPE_CHECKING:
@@ -42,10 +45,17 @@ if TYPE_CHECKING:
     from movi_prep.records.scaling import ScaleResult
     from movi_prep.stages.report_measures import CoordinateUse
     from movi_prep.stages.report_quality import Scope, SubjectQuality
+    from movi_prep.stages.report_work import ModelFacts
 
 N_WORST_MARKERS = 15
+
+_TITLES = (
+    *("Look at first", "Scaling", "Inverse kinematics", "Marker bias and variance", "Coordinates", "Alignment"),
+    *("Shards and pictures", "Failures", "Findings"),
+)
 N_COORDINATES = 20
 _OFTEN_AT_LIMIT_PERCENT = 5.0
+_TOLD_ASYMMETRY_PERCENT = 0.1
 
 
 def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
@@ -53,6 +63,7 @@ def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
     return page(
         subject_key(quality.files.subject),
         _subtitle(quality),
+        element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _TITLES)),
         _cards(quality),
         _first_look(quality, scope),
         _scaling(quality, scope),
@@ -107,7 +118,7 @@ def _cards(quality: SubjectQuality) -> Html:
 
 def _first_look(quality: SubjectQuality, scope: Scope) -> Html:
     found = attention(quality, scope)
-    content = bullets(found) if found else element("p", "Nothing stands out: every bound of the audits holds.")
+    content = shortened(found) if found else element("p", "Nothing stands out: every bound of the audits holds.")
     return section("Look at first", "", content)
 
 
@@ -120,6 +131,7 @@ def _scaling(quality: SubjectQuality, scope: Scope) -> Html:
     if scale is None:
         return section("Scaling", says, missing("Scaling", "movi-prep ik"))
     difference, where = asymmetry(quality)
+    told = f"; {where}" if difference >= _TOLD_ASYMMETRY_PERCENT else ""
     factors = scale.body_factors
     rms_limit_mm, max_limit_mm = bounds.landmark_rms_limit_m * 1e3, bounds.landmark_max_limit_m * 1e3
     rms_mm, max_mm = scale.landmark_rms_m * 1e3, scale.landmark_max_m * 1e3
@@ -143,7 +155,7 @@ def _scaling(quality: SubjectQuality, scope: Scope) -> Html:
         [
             "left/right asymmetry",
             judged(f"{number(difference)} %", judge(difference, good=100.0 * bounds.asymmetry_limit)),
-            f"bound {100.0 * bounds.asymmetry_limit:g} %; {where}",
+            f"bound {100.0 * bounds.asymmetry_limit:g} %{told}",
         ],
         ["mass of the scaled model", f"{number(scale.mass_kg)} kg", ""],
     ]
@@ -234,27 +246,23 @@ def _markers(quality: SubjectQuality) -> Html:
 
 def _coordinates(quality: SubjectQuality, scope: Scope) -> Html:
     says = (
-        f"What of the model's range the subject used. At a limit: within {AT_LIMIT_RAD * 57.29578:.1f} deg of an end; a "
+        f"What of the model's range the subject used. At a limit: within {degrees(AT_LIMIT_RAD):.1f} deg of an end; a "
         "coordinate that often is there is held by its bound, not by the data. Posterior deviation: how well the "
         f"markers determine the angle at the stated marker noise; above {scope.unseen_deg:.1f} deg it is not seen."
     )
     if not quality.uses:
         return section("Coordinates", says, missing("Solutions", "movi-prep ik"))
-    ordered = sorted(quality.uses, key=lambda use: (-use.at_limit_percent, use.name))
+    ordered = sorted(
+        quality.uses,
+        key=lambda use: (not use.free, -use.at_limit_percent, -quality.deviations_deg.get(use.name, 0.0), use.name),
+    )
     columns = (
         *("coordinate", "range of the model and its use", "model, deg", "used, deg", "at a limit, %#"),
-        *("beyond, deg#", "posterior deviation, deg#", "valid labels, %#"),
+        *("beyond, deg#", "posterior deviation, deg#", "jitter, deg#", "valid labels, %#"),
     )
     rows = [_coordinate_row(use, quality.deviations_deg, scope.unseen_deg) for use in ordered]
     key = ((TRACK, "range of the model"), (PALE, "all values"), (BLUE, "5th to 95th percentile"), (LINE, "zero"))
-    rest = folded(f"The other {len(rows) - N_COORDINATES}", table(columns, rows[N_COORDINATES:]))
-    return section(
-        "Coordinates",
-        says,
-        table(columns, rows[:N_COORDINATES]),
-        colour_key(key),
-        rest if len(rows) > N_COORDINATES else "",
-    )
+    return section("Coordinates", says, colour_key(key), table_with_rest(columns, rows, at_most=N_COORDINATES))
 
 
 def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen_deg: float) -> list[object]:
@@ -270,6 +278,7 @@ def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen
         judged(number(use.at_limit_percent), "check" if often else "good" if use.free else "none"),
         number(use.beyond_deg) if use.beyond_deg > 0.05 else "0",
         "-" if deviation is None else deviation_cell(deviation, unseen_deg),
+        number(use.jitter_deg, 2),
         number(use.valid_percent),
     ]
 
@@ -285,10 +294,19 @@ def deviation_cell(deviation_deg: float, unseen_deg: float) -> Html:
 def _beside(quality: SubjectQuality, scope: Scope) -> Html:
     if scope.beside is None:
         return Html("")
-    says = f"The same clips here and in {scope.beside.root}. Common markers: those that both solutions track."
+    says = describe_beside(quality.files.model, quality.beside_model, scope.beside.root.name)
     if not any(clip.clip in quality.beside for clip in quality.clips):
         return section("Beside", says, element("p", "No clip is solved in both.", class_="missing"))
-    return section("Beside", says, beside_table(quality.clips, quality.beside, total="median of clips"))
+    return section("Beside", says, beside_table(quality.clips, quality.beside))
+
+
+def describe_beside(model: ModelFacts | None, other: ModelFacts | None, folder: str) -> str:
+    """Return what the two sides of a comparison are."""
+    ours, theirs = (facts.name if facts is not None else "unknown" for facts in (model, other))
+    return (
+        f"The same clips solved here (model {ours}) and beside, in work folder {folder} (model {theirs}). Common "
+        "markers: those that both solutions track, with equal weight per marker."
+    )
 
 
 def _alignment(quality: SubjectQuality) -> Html:
@@ -311,7 +329,7 @@ def _shards(quality: SubjectQuality) -> Html:
     return section(
         "Shards and pictures",
         says,
-        shard_table(quality.files.shards),
+        table(SHARD_COLUMNS, shard_rows(quality.files.shards)),
         colour_key(key),
         element("p", axes, class_="explanation"),
         *_strips(quality),

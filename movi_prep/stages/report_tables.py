@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.stages.report_charts import sparkline
-from movi_prep.stages.report_html import Html, badge, bullets, element, folded, join, judged, table
+from movi_prep.stages.report_html import Html, badge, bullets, counted, element, folded, join, judged, markup, table
 from movi_prep.stages.report_measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms
 
 if TYPE_CHECKING:
@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 
 CLIP_COLUMNS = (
     *("clip", "frames#", "usable#", "landmarks RMS, mm#", "tracking RMS, mm#", "all RMS, mm#"),
-    *("largest, mm#", "at", "valid labels, %#", "jitter, deg#", "all markers' RMS over time"),
+    *("largest, mm#", "at", "valid labels, %#", "jitter, deg#", "most in", "all markers' RMS over time"),
 )
 
-REDUCED_SHOWN = 10
-"""Findings of one stage that are shown before the rest is folded."""
+N_BESIDE = 20
+N_SHOWN = 10
+"""Entries of a list that are shown before the rest is folded."""
 
 
 def number(value: float | None, digits: int = 1) -> str:
     """Return a number for a table, `-` where there is none."""
-    return "-" if value is None or not isfinite(value) else f"{value:.{digits}f}"
+    if value is None or not isfinite(value):
+        return "-"
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0.0 else text
 
 
 def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[list[object]]:
@@ -44,9 +48,12 @@ def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[lis
             judged(number(clip.tracking_rms_mm), judge_rms(clip.tracking_rms_mm)),
             judged(number(clip.marker_rms_mm), judge_rms(clip.marker_rms_mm)),
             judged(number(clip.max_mm), judge_max(clip.max_mm)),
-            f"{clip.max_marker}, {number(clip.max_time_s, 2)} s" if isfinite(clip.max_mm) else "",
+            Html(f"{markup(clip.max_marker)},&nbsp;{number(clip.max_time_s, 2)}&nbsp;s")
+            if isfinite(clip.max_mm)
+            else "",
             number(clip.valid_percent),
             number(clip.jitter_deg, 2),
+            clip.jitter_most_in,
             sparkline(clip.times_s, clip.frame_rms_mm, clip.usable, limit=IK_RMS_LIMIT_MM, top=2 * IK_RMS_LIMIT_MM),
         ]
         for clip in clips
@@ -89,13 +96,15 @@ def alignment_table(clips: Iterable[ClipAlignment]) -> Html:
     return table(columns, rows)
 
 
-def shard_table(shards: Iterable[ShardFacts]) -> Html:
-    """Return shards in numbers."""
-    columns = (
-        *("shard", "rows#", "used rows#", "clips#", "size, MB#", "per row, kB#", "pictures", "valid labels, %#"),
-        *("refused frames#", "reasons"),
-    )
-    rows = [
+SHARD_COLUMNS = (
+    *("shard", "rows#", "used rows#", "clips#", "size, MB#", "per row, kB#", "pictures", "valid labels, %#"),
+    *("refused frames#", "reasons"),
+)
+
+
+def shard_rows(shards: Iterable[ShardFacts]) -> list[list[object]]:
+    """Return the rows of a table of shards (`SHARD_COLUMNS`)."""
+    return [
         [
             shard.path.name,
             shard.n_rows,
@@ -105,12 +114,11 @@ def shard_table(shards: Iterable[ShardFacts]) -> Html:
             number(shard.n_bytes / 1e3 / shard.n_rows if shard.n_rows else None),
             shard.picture,
             number(shard.valid_percent),
-            judged(str(shard.n_refused), "check" if shard.n_refused else "good"),
+            counted(shard.n_refused, "check", "refused"),
             refusal_reasons(shard),
         ]
         for shard in shards
     ]
-    return table(columns, rows)
 
 
 def refusal_reasons(shard: ShardFacts) -> str:
@@ -133,27 +141,37 @@ def failure_list(failures: Sequence[Outcome]) -> Html:
         )
         for failure in failures
     ]
-    return bullets(items) if items else element("p", "No unit failed.")
+    return shortened(items) if items else element("p", "No unit failed.")
 
 
 def finding_list(outcomes: Iterable[Outcome]) -> Html:
     """Return what stages want a person to read."""
     said = [f"{outcome.stage} {outcome.key}: {text}" for outcome in outcomes for text in outcome.findings]
-    if not said:
-        return element("p", "None.")
-    rest = folded(f"{len(said) - REDUCED_SHOWN} more", bullets(said[REDUCED_SHOWN:]))
-    return join([bullets(said[:REDUCED_SHOWN]), rest if len(said) > REDUCED_SHOWN else ""])
+    return shortened(said) if said else element("p", "None.")
 
 
-def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId, ClipMeasures], *, total: str) -> Html:
-    """Return residuals of two solutions of the same clips side by side, and over all clips."""
+def shortened(items: Sequence[object], *, at_most: int = N_SHOWN) -> Html:
+    """Return a list whose end opens on a click."""
+    rest = folded(f"{len(items) - at_most} more", bullets(items[at_most:]))
+    return join([bullets(items[:at_most]), rest if len(items) > at_most else ""])
+
+
+def table_with_rest(columns: Sequence[str], rows: Sequence[Sequence[object]], *, at_most: int) -> Html:
+    """Return a table whose end opens on a click."""
+    rest = folded(f"The other {len(rows) - at_most}", table(columns, rows[at_most:]))
+    return join([table(columns, rows[:at_most]), rest if len(rows) > at_most else ""])
+
+
+def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId, ClipMeasures]) -> Html:
+    """Return residuals of two solutions of the same clips side by side: medians, then the most different clips."""
     pairs = [(clip, beside[clip.clip]) for clip in clips if clip.clip in beside]
     columns = ("clip", *(f"{name}#" for name in _BESIDE))
-    rows = [[str(ours.clip), *_beside_cells(_beside_values(ours, theirs))] for ours, theirs in pairs]
-    if len(pairs) > 1:
-        values = np.array([_beside_values(ours, theirs) for ours, theirs in pairs])
-        rows.append([element("strong", total), *_beside_cells(_column_medians(values))])
-    return table(columns, rows)
+    values = [(str(ours.clip), _beside_values(ours, theirs)) for ours, theirs in pairs]
+    values.sort(key=lambda item: (-abs(np.nan_to_num(item[1][0] - item[1][1])), item[0]))
+    medians = _column_medians(np.array([numbers for _, numbers in values]))
+    rows = [[element("strong", "median"), *_beside_cells(medians)]] if len(pairs) > 1 else []
+    rows += [[clip, *_beside_cells(numbers)] for clip, numbers in values]
+    return table_with_rest(columns, rows, at_most=N_BESIDE)
 
 
 _BESIDE = (

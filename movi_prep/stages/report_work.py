@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RECORD_FORMAT = "movi-prep-record"
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -235,8 +233,6 @@ def _solved_clips(work: WorkFolder, subject: int) -> tuple[ClipId, ...]:
 def _read_outcome(path: Path) -> Outcome:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != RECORD_FORMAT:
-            raise KeyError(content["format"])
         return Outcome(
             stage=str(content["stage"]),
             key=str(content["key"]),
@@ -255,7 +251,7 @@ def _read_outcome(path: Path) -> Outcome:
 
 
 def _subject_of(key: str) -> int | None:
-    first = key.split("/")[0]
+    first = key.split("/", maxsplit=1)[0]
     return int(first[1:]) if first[:1] == "S" and first[1:].isdigit() else None
 
 
