@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from movi_prep.records.labels import Split
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same loader in C, where PyYAML was built with it: ten times as fast."""
+
 PARTS = ("train", "validation", "test")
 
 
@@ -62,7 +65,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingError(path, expected="a YAML file", got="no file", remedy="check the path")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - both loaders are safe ones
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         got = " ".join(str(error).split())
         raise InputError(path, expected="a YAML file", got=got, remedy="correct the file") from error

@@ -107,7 +107,7 @@ STATISTICS_FIELDS = (
     Field("statistics/coordinates_rad", "f8", ("statistic", "coordinate"), "rad", "of valid labels"),
     Field("statistics/coordinates_n", "i8", ("coordinate",), "1", "number of valid labels"),
     Field("statistics/joints_camera_m", "f8", ("statistic", "joint", 3), "m", "of valid labels", CAMERA),
-    Field("statistics/image_bgr", "f8", ("statistic", 3), "1", "of the pixels of every tenth picture, 0 to 255"),
+    Field("statistics/image_bgr", "f8", ("statistic", 3), "1", "of pixels of every tenth picture, 0 to 255"),
     Field("names/statistics", STRING, ("statistic",), "", "what each statistic is: mean, std, min, max"),
 )
 
