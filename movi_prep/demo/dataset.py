@@ -49,13 +49,15 @@ if TYPE_CHECKING:
 VIDEO_RATE_HZ = MOCAP_RATE_HZ / VIDEO_STEP
 
 _CONFIG = """\
-# Settings of the embedded data set: paths count from this file's folder, all else is the default.
+# Settings of the embedded data set: paths count from this file's folder; both layouts of shards; else the default.
 work: work
 amass: amass
 body_models: body_models
 v3d: v3d
 videos: videos
 calibration: calibration
+shard:
+  layout: both
 """
 
 
