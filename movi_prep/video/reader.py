@@ -18,6 +18,7 @@ the start of such a picture; they are taken as they lie in the file and turned o
 from __future__ import annotations
 
 import os
+import re
 import struct
 import tempfile
 from contextlib import contextmanager
@@ -45,6 +46,11 @@ _BGR24 = 0x18524742
 """FFmpeg's tag of plain blue-green-red pictures."""
 
 _HEAD_BYTES, _ROW_ALIGNMENT = 4096, 4
+
+_FFMPEG_LINE = re.compile(rb"\[\w+ @ 0x[0-9a-f]+\]")
+
+_HARMLESS = (b"unable to decode APP fields",)
+"""What FFmpeg calls an error although the picture is whole: notes of the camera that it does not understand."""
 
 _SILENT_FAILURES_AT_END = 3
 """A decoder that fails this often in a row without a word has reached the end of the file."""
@@ -237,7 +243,7 @@ def _decoder_messages() -> Iterator[_Listener]:
 
 
 class _Listener:
-    """Tells whether anything was written to a file since it was last asked."""
+    """Tells whether the decoder has complained in a file since it was last asked."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -245,6 +251,9 @@ class _Listener:
 
     def __call__(self) -> bool:
         size = os.fstat(self._descriptor).st_size
-        grown = size > self._size
+        if size == self._size:
+            return False
+        # Other threads write to standard error too; FFmpeg begins its lines with the codec and its address.
+        lines = os.pread(self._descriptor, size - self._size, self._size).splitlines()
         self._size = size
-        return grown
+        return any(_FFMPEG_LINE.match(line) and not any(words in line for words in _HARMLESS) for line in lines)
