@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_LEAST_MOTION_M = 0.005
+"""RMS motion between rows below which noise, a millimetre or two of it, would decide the lag."""
+
+
 @dataclass(frozen=True)
 class RigidFit:
     """The rotation R and the shift that carry one point set onto another: target = R source + translation.
@@ -119,8 +123,7 @@ def fit_time_lag(
         return None
     square = np.where(known[:, None, :], np.sum(difference**2, axis=3), 0.0).sum(axis=(0, 2))
     still = float(np.sum(np.where(known, np.sum(velocity[pairs] ** 2, axis=2), 0.0)))
-    # Below 1 mm RMS between rows there is only noise to compare.
-    if still < known.sum() * 1e-6:
+    if still < known.sum() * _LEAST_MOTION_M**2:
         return None
     best = int(np.argmin(square))
     at_edge = best in (0, len(lags) - 1)

@@ -84,3 +84,13 @@ def test_where_nothing_moves_there_is_no_lag() -> None:
     assert (
         fit_time_lag(np.zeros((61, 3, 3)), samples, np.zeros((400, 3, 3)), first_sample=60, max_lag_samples=12) is None
     )
+
+
+def test_where_only_noise_moves_there_is_no_lag() -> None:
+    """A person who stands still under 1.5 mm of noise must not be told to be late."""
+    rng = np.random.default_rng(0)
+    samples = np.arange(0, 241, 4)
+    source = rng.normal(0, 0.0015, (61, 12, 3))
+    assert (
+        fit_time_lag(source, samples, rng.normal(0, 0.0015, (400, 12, 3)), first_sample=60, max_lag_samples=12) is None
+    )
