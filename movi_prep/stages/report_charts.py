@@ -151,7 +151,7 @@ def value_bar(value: float, *, top: float, limit: float, size_px: tuple[int, int
         _rect(0, 0, width, height, TRACK),
         _rect(0, 1, length, height - 2, RED if not value <= limit else BLUE),
         _line(at, 0, at, height, RED, dashed=True),
-        label=f"{value:.1f} of {limit:g}",
+        label=f"{value:.1f}, bound {limit:g}" if np.isfinite(value) else "undetermined",
     )
 
 
