@@ -39,6 +39,8 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
     from dask_jobqueue import SLURMCluster
     from distributed import Client
 
+    from movi_prep.runtime.adaptive import PatientAdaptive
+
     if shutil.which("sbatch") is None:
         raise UsageError(
             "executor slurm: expected `sbatch` on this machine, but there is none; run on a login node of the cluster, "
@@ -50,7 +52,13 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
         cluster = SLURMCluster(**cluster_arguments(profile, log_folder))
         client = Client(cluster, set_as_default=False)
         try:
-            cluster.adapt(minimum_jobs=min(profile.minimum_jobs, jobs), maximum_jobs=jobs, interval="2s", wait_count=5)
+            cluster.adapt(
+                Adaptive=PatientAdaptive,
+                minimum_jobs=min(profile.minimum_jobs, jobs),
+                maximum_jobs=jobs,
+                interval="2s",
+                wait_count=5,
+            )
             yield DaskExecutor(client, run, in_flight=4 * jobs * profile.processes)
         finally:
             close_cluster(client, cluster)

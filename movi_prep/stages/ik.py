@@ -126,7 +126,7 @@ def run_ik(unit: Unit) -> StageReport:
     setup = read_ik_setup(inputs.setup)
     scaled = read_scaled_model(inputs.model)
     solution, findings = solve_clip(scaled, markers, setup, settings)
-    provenance = {"markers": markers.source, "model": inputs.model.name, "setup": inputs.setup.name}
+    provenance = {"markers": f"{unit.key}{inputs.markers.suffix}", "model": inputs.model.name, "setup": inputs.setup.name}
     write_ik_solution(outputs.solution, solution, provenance=provenance)
     if outputs.motion is not None:
         write_storage(outputs.motion, motion_table(solution, name="Coordinates"))

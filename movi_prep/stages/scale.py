@@ -84,7 +84,7 @@ def run_scale(unit: Unit) -> StageReport:
     static = read_static_trial(inputs.static)
     result = scale_model(model, static, read_scale_setup(inputs.setup), cast("ScaleAuditSettings", unit.settings))
     write_model(outputs.model, model)
-    provenance = {"model": inputs.model.name, "setup": inputs.setup.name, "static": static.markers.source}
+    provenance = {"model": inputs.model.name, "setup": inputs.setup.name, "static": f"{unit.key}/{inputs.static.name}"}
     write_scale_result(outputs.result, result, provenance=provenance)
     return StageReport(numbers=scale_numbers(result), findings=result.findings)
 

@@ -64,7 +64,7 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Uni
 
 
 def run_grow(unit: Unit) -> StageReport:
-    """Copy the motion a few times. Its first bytes may order a mishap: `fail`, `die`, `slow`, `mute`."""
+    """Copy the motion a few times. Its first bytes may order a mishap: `fail`, `die`, `slow`, `long`, `mute`."""
     assert isinstance(unit.inputs, GrowInputs)
     assert isinstance(unit.outputs, GrowOutputs)
     assert isinstance(unit.settings, GrowSettings)
@@ -75,8 +75,7 @@ def run_grow(unit: Unit) -> StageReport:
     write_bytes(unit.outputs.grown, half)
     if content.startswith(b"die"):
         os.kill(os.getpid(), signal.SIGKILL)
-    if content.startswith(b"slow"):
-        time.sleep(0.3)
+    time.sleep({b"slow": 0.3, b"long": 15.0}.get(content[:4], 0.0))
     if not content.startswith(b"mute"):
         unit.outputs.note.write_text(f"{len(half)} bytes")
     os.write(1, b"spoken on the way\n")

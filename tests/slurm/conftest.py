@@ -12,7 +12,7 @@ from tests.builders.download import write_small_download
 
 PROFILE = """
 processes: 2
-memory: 2 GB
+memory: 6 GB
 walltime: "00:10:00"
 retire_before_s: 60
 stagger_s: 5
