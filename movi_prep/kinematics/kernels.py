@@ -60,6 +60,8 @@ _NULL_PIVOT = 1e3
 _BOX_PASSES, _RELEASE_PASSES = 25, 15
 # Newton's matrix is only asked for once steps are this small (rad or m); further out it is rarely positive.
 _NEWTON_RANGE = 0.2
+# After two refusals in a frame Newton's matrix is tried again every so many iterations: Gauss-Newton may creep.
+_ASK_AGAIN = 4
 # No joint moves further than this in one iteration (rad or m).
 _LARGEST_STEP = 0.5
 
@@ -739,7 +741,7 @@ def solve_frame(plan, work, tasks, rules):
         if damping > _LARGEST_DAMPING:
             ended = STALLED
             break
-        newton = second and refused < 2 and not fallback
+        newton = second and (refused < 2 or iteration % _ASK_AGAIN == 0) and not fallback
         if not _solve_box(plan, work.model, work.system, work.scene.stiffness, work.x[slot], slot, newton, damping):
             # Newton's matrix is indefinite: the Gauss-Newton matrix of the same point is at hand. If that is
             # not positive either, only damping helps.

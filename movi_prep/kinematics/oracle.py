@@ -30,6 +30,7 @@ _NULL_PIVOT = 1e3
 _BOX_PASSES, _RELEASE_PASSES = 25, 15
 _NEWTON_RANGE = 0.2
 _LARGEST_STEP = 0.5
+_ASK_AGAIN = 4
 _MEETINGS = 3
 
 
@@ -349,7 +350,7 @@ def solve_frame(plan: Plan, work: Workspace, tasks: Tasks, rules: Rules) -> tupl
     ended, iteration = ITERATION_LIMIT, 0
     while iteration < rules.iteration_limit:
         iteration += 1
-        step = _find_step(plan, work, state)
+        step = _find_step(plan, work, state, ask=state.refused < 2 or iteration % _ASK_AGAIN == 0)
         if state.damping > _LARGEST_DAMPING:
             ended = STALLED
             break
@@ -366,9 +367,9 @@ def solve_frame(plan: Plan, work: Workspace, tasks: Tasks, rules: Rules) -> tupl
     return ended, iteration, state.at.value
 
 
-def _find_step(plan: Plan, work: Workspace, state: _Iteration) -> Array | None:
+def _find_step(plan: Plan, work: Workspace, state: _Iteration, *, ask: bool) -> Array | None:
     """Newton's step, or Gauss-Newton's where that matrix is not positive."""
-    if state.newton and state.refused < 2:
+    if state.newton and ask:
         step = solve_box(plan, work, (state.x, state.at), newton=True, damping=state.damping)
         if step is not None:
             return step

@@ -11,6 +11,7 @@ that leads couplers owns several mobilities.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -118,6 +119,7 @@ class Problem:
         markers: (k,) tree marker at each place of the plan.
         moving: (q,) tree coordinate of each moving coordinate; the first x are the unknowns.
         start: (x,) defaults of the unknowns, moved into their bounds.
+        figure_m: (k, 3) metres, tracked markers of the neutral figure: every unknown at its start.
         outside: names of unknowns whose default lies outside their bounds.
         unseen: free coordinates that no tracked marker sees.
     """
@@ -127,6 +129,7 @@ class Problem:
     markers: NDArray[np.int64]
     moving: NDArray[np.int64]
     start: NDArray[np.float64]
+    figure_m: NDArray[np.float64]
     outside: tuple[str, ...]
     unseen: tuple[str, ...]
 
@@ -149,8 +152,11 @@ class _Nodes:
     anchor: list[tuple[int, NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=list)
 
 
-def plan_problem(tree: KinematicTree, markers: Sequence[int]) -> Problem:
+@lru_cache(maxsize=8)
+def plan_problem(tree: KinematicTree, markers: tuple[int, ...]) -> Problem:
     """Return the folded problem for the given tracked markers (indices into the tree's markers).
+
+    The clips of one subject share it.
 
     Raises:
         ModelError: where no tracked marker moves, or a coupled range leaves no interval.
@@ -174,9 +180,17 @@ def plan_problem(tree: KinematicTree, markers: Sequence[int]) -> Problem:
         markers=np.array(ordered, dtype=np.int64),
         moving=np.array(moving, dtype=np.int64),
         start=start,
+        figure_m=_figure(tree, unknowns, start)[ordered],
         outside=tuple(tree.coordinate_names[k] for k in unknowns[np.abs(start - default) > 1e-9]),
         unseen=tuple(tree.coordinate_names[k] for k in free if k not in set(unknowns.tolist())),
     )
+
+
+def _figure(tree: KinematicTree, unknowns: NDArray[np.int64], start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m, 3) all markers of the tree, unknowns at their start."""
+    coordinates = tree.coordinate_default.copy()
+    coordinates[unknowns] = start
+    return tree.marker_positions(tree.complete_coordinates(coordinates))
 
 
 def _constant_coordinates(tree: KinematicTree) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

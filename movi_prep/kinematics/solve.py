@@ -129,7 +129,7 @@ def solve_inverse_kinematics(
     tracked = [name for name in tree.marker_names if name in set(marker_names) and weights.get(name, 0.0) > 0.0]
     if not tracked:
         return _nothing_tracked(tree, len(positions_m))
-    problem = plan_problem(tree, [tree.marker(name) for name in tracked])
+    problem = plan_problem(tree, tuple(tree.marker(name) for name in tracked))
     clip = _clip(problem, marker_names, positions_m, weights, tasks)
     tracker = Tracker.prepare(importlib.import_module(_ENGINES[settings.engine]), problem, clip)
     if not clip.solvable.any():
@@ -302,9 +302,8 @@ def _retry(tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: T
     for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)).tolist():
         around = [k for k in (frame, frame - 1, frame + 1) if 0 <= k < len(track.ends) and tracker.clip.solvable[k]]
         tries = [
-            tracker.solve_one(frame, solved.start(k), prior, newton=newton, tolerance=settings.step_tolerance)
+            tracker.solve_one(frame, solved.start(k), prior, damped=k != frame, tolerance=settings.step_tolerance)
             for k in around
-            for newton in (True, False)
         ]
         best = min(tries, key=lambda one: (one.ends[0] != CONVERGED, float(one.values[0])))
         for whole, single in zip(solved.arrays, best.arrays, strict=True):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.kinematics.plan import LINE
 from movi_prep.kinematics.tracks import Prior, Start, Tracker, is_root
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Strengths of the fading prior, in units of `ConvergedSettings.prior_strength`; the last stage is the clip's own prior.
 _FADING = (3.0, 0.3, 0.03)
+# The track polishes what the stages leave (rad or m).
+_FADING_TOLERANCE = 1e-3
 # Holds every coordinate but the root's in place while the root is found (m^2/rad^2).
 _HOLD = 1e4
 # The figure is placed when this is left of the objective, m^2.
@@ -41,22 +44,51 @@ def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) ->
     pose = _place_figure(tracker, frame)
     for strength in _FADING:
         faded = unit_prior.scaled(strength)
-        pose = tracker.solve_one(frame, pose, faded, newton=False, tolerance=1e-4).start(0)
-    return tracker.solve_one(frame, pose, prior, newton=True, tolerance=1e-6).start(0)
+        pose = tracker.solve_one(frame, pose, faded, damped=True, tolerance=_FADING_TOLERANCE).start(0)
+    return tracker.solve_one(frame, pose, prior, damped=False, tolerance=_FADING_TOLERANCE).start(0)
 
 
 def _place_figure(tracker: Tracker, frame: int) -> Start:
     """Return the neutral pose with the root where the figure lies best on the markers of a frame."""
     problem, clip = tracker.problem, tracker.clip
-    figure = _figure(problem)
     observed = clip.positions_m[frame]
     seen = ~np.isnan(observed).any(axis=1)
-    rotation, shift = align_points(figure[seen], observed[seen], clip.weights[seen])
-    placed = Tracker.prepare(tracker.engine, problem, _one_frame(clip, figure @ rotation.T + shift))
+    rotation, shift = align_points(problem.figure_m[seen], observed[seen], clip.weights[seen])
+    placed = _place_free_root(problem, rotation, shift)
+    return placed if placed is not None else _search_root(tracker, frame, problem.figure_m @ rotation.T + shift)
+
+
+def _place_free_root(problem: Problem, rotation: NDArray[np.float64], shift: NDArray[np.float64]) -> Start | None:
+    """Return the pose of a root that moves and turns freely, exactly; None for any other root."""
+    motion = problem.plan.motion
+    parent = int(motion.parent[motion.free_node]) if motion.free_node >= 0 else -1
+    if parent < 0 or motion.first_axis[parent + 1] - motion.first_axis[parent] != 3:
+        return None
+    moves = slice(motion.first_axis[parent], motion.first_axis[parent + 1])
+    q, functions = motion.axis_q[moves], problem.plan.functions
+    lines = functions.coefficients[functions.first_piece[motion.axis_function[moves]]]
+    outer = motion.rotation[parent].reshape(3, 3)
+    # Columns: how ground moves with each coordinate.
+    columns = outer @ (lines[:, 1] * motion.axis_direction[moves].T)
+    if np.any(functions.kind[motion.axis_function[moves]] != LINE) or abs(np.linalg.det(columns)) < 1e-6:
+        return None
+    origin = motion.position[parent] + outer @ motion.position[motion.free_node]
+    origin = origin + outer @ (motion.axis_direction[moves].T @ lines[:, 0]) + columns @ problem.start[q]
+    unknowns = problem.start.copy()
+    unknowns[q] += np.linalg.solve(columns, rotation @ origin + shift - origin)
+    base = outer.T @ rotation @ outer @ motion.rotation[motion.free_node].reshape(3, 3)
+    return Start(unknowns, base.ravel())
+
+
+def _search_root(tracker: Tracker, frame: int, figure_m: NDArray[np.float64]) -> Start:
+    """Find the coordinates of a root with bounds or joints of its own: from quarter turns, by the solver."""
+    problem = tracker.problem
+    placed = Tracker.prepare(tracker.engine, problem, _one_frame(tracker.clip, frame, figure_m))
     hold = Prior(problem.start, np.where(is_root(problem), 0.0, _HOLD))
-    best, least = Start(problem.start, np.eye(3).ravel()), np.inf
-    for begin in _first_guesses(problem, rotation):
-        solved = placed.solve_one(0, begin, hold, newton=False, tolerance=1e-8)
+    base = problem.plan.motion.rotation[problem.plan.motion.free_node].copy()
+    best, least = Start(problem.start, base), np.inf
+    for begin in _quarter_turns(problem):
+        solved = placed.solve_one(0, Start(begin, base), hold, damped=True, tolerance=1e-8)
         if solved.values[0] < least:
             best, least = solved.start(0), float(solved.values[0])
         if least < _PLACED:
@@ -64,43 +96,26 @@ def _place_figure(tracker: Tracker, frame: int) -> Start:
     return best
 
 
-def _first_guesses(problem: Problem, rotation: NDArray[np.float64]) -> list[Start]:
-    """Where to begin the root from: a free one turned at once, another by quarter turns of its angles."""
-    motion = problem.plan.motion
-    original = motion.rotation[motion.free_node].copy()
-    if motion.free_node >= 0:
-        parent = motion.parent[motion.free_node]
-        outer = motion.rotation[parent].reshape(3, 3) if parent >= 0 else np.eye(3)
-        base = outer.T @ rotation @ outer @ original.reshape(3, 3)
-        return [Start(problem.start, base.ravel())]
+def _quarter_turns(problem: Problem) -> list[NDArray[np.float64]]:
+    """Neutral poses with the root's angles turned by quarters, least turned first: Newton finds the rest."""
     root = np.flatnonzero(is_root(problem))
     turns = problem.tree.coordinate_is_rotation[problem.unknowns[root]]
     quarter = (0.0, np.pi / 2, np.pi, -np.pi / 2)
-    guesses = []
+    poses = []
     for choice in sorted(product(*(quarter if turn else (0.0,) for turn in turns)), key=np.count_nonzero):
-        unknowns = problem.start.copy()
-        unknowns[root] += choice
-        guesses.append(Start(unknowns, original))
-    return guesses
+        pose = problem.start.copy()
+        pose[root] += choice
+        poses.append(pose)
+    return poses
 
 
-def _figure(problem: Problem) -> NDArray[np.float64]:
-    """(m, 3) markers of the neutral pose, in the plan's order."""
-    tree = problem.tree
-    coordinates = tree.coordinate_default.copy()
-    coordinates[problem.unknowns] = problem.start
-    positions = tree.marker_positions(tree.complete_coordinates(coordinates))
-    return np.ascontiguousarray(positions[problem.markers])
-
-
-def _one_frame(clip: Clip, positions_m: NDArray[np.float64]) -> Clip:
+def _one_frame(clip: Clip, frame: int, positions_m: NDArray[np.float64]) -> Clip:
     """A clip of one frame with every marker seen and no coordinate tasks."""
-    nothing = np.zeros(0)
     return replace(
-        clip.frames([0]),
+        clip.frames([frame]),
         positions_m=np.ascontiguousarray(positions_m[None]),
         task_q=np.zeros(0, dtype=np.int64),
-        task_weight=nothing,
+        task_weight=np.zeros(0),
         task_target=np.zeros((1, 0)),
     )
 

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = range(4)
 # In the place of an anchor: the frame was solved again on its own.
 RETRIED = -2
-# Steps by which two tracks count as one, in step tolerances.
-_MEETING_STEPS = 100.0
+# Tracks whose poses differ by less count as one (rad or m): the temporal term alone keeps them that far apart.
+_MEETING_DISTANCE = 5e-3
 # A forward track that leaves its extrapolation by this much may have changed its basin (rad or m).
 _JUMP = 0.1
 # Iterations of a frame that is solved on its own.
 _PATIENCE = 300
+_FAR_DAMPING = 1e-3
 
 
 class Start(NamedTuple):
@@ -99,12 +100,14 @@ class Tracker:
     clip: Clip
     work: Any
     tasks: Any
+    scratch: Track
 
     @classmethod
     def prepare(cls, engine: ModuleType, problem: Problem, clip: Clip) -> Tracker:
         """Return a tracker with memory of its own."""
         work = engine.allocate_workspace(problem.plan, len(clip.task_q))
-        return cls(engine, problem, clip, work, engine.Tasks(clip.task_q, clip.task_weight, clip.task_target))
+        tasks = engine.Tasks(clip.task_q, clip.task_weight, clip.task_target)
+        return cls(engine, problem, clip, work, tasks, Track.empty(clip.n_frames, problem.plan.n_unknowns))
 
     @property
     def data(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
@@ -126,18 +129,29 @@ class Tracker:
 
     def pulls(self, settings: ConvergedSettings, prior: Prior, openness: NDArray[np.float64]) -> Pulls:
         """Return prior, temporal term (in proportion to (x,) openness) and rules for a whole clip."""
-        limit, meeting = settings.iteration_limit, _MEETING_STEPS * settings.step_tolerance
-        rules = self.engine.Rules(settings.step_tolerance, limit, True, 0.0, meeting)
+        rules = self.engine.Rules(settings.step_tolerance, settings.iteration_limit, True, 0.0, _MEETING_DISTANCE)
         temporal = np.where(is_root(self.problem), 0.0, settings.temporal_weight * openness)
         return Pulls(prior, temporal, rules)
 
-    def solve_one(self, frame: int, start: Start, prior: Prior, *, newton: bool, tolerance: float) -> Track:
-        """Solve a single frame on its own, long and without a temporal term; return a track of one frame."""
-        single = Tracker.prepare(self.engine, self.problem, self.clip.frames([frame]))
-        out = Track.empty(1, self.problem.plan.n_unknowns)
-        rules = self.engine.Rules(tolerance, _PATIENCE, newton, 0.0 if newton else 1e-3, 0.0)
-        single.run(Pulls(prior, np.zeros_like(prior.weight), rules), start, range(1), out, out)
-        return out
+    def solve_one(self, frame: int, start: Start, prior: Prior, *, damped: bool, tolerance: float) -> Track:
+        """Solve a single frame on its own, long and without a temporal term; return a track of one frame.
+
+        Args:
+            frame: which frame.
+            start: where to begin.
+            prior: the prior.
+            damped: begin with short steps, for a start that may be far off.
+            tolerance: of the steps, rad or m.
+        """
+        rules = self.engine.Rules(tolerance, _PATIENCE, True, _FAR_DAMPING if damped else 0.0, 0.0)
+        pulls = Pulls(prior, np.zeros_like(prior.weight), rules)
+        self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
+        return Track(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
+
+    @property
+    def nothing(self) -> Track:
+        """A track that no other one meets: all its frames are unsolved."""
+        return Track.empty(self.clip.n_frames, self.problem.plan.n_unknowns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,10 +176,8 @@ def is_root(problem: Problem) -> NDArray[np.bool_]:
 
 def track_forward(tracker: Tracker, pulls: Pulls, starts: dict[int, Start]) -> Track:
     """Return one forward track; it starts anew at every frame of `starts`."""
-    n_frames = tracker.clip.n_frames
-    out = Track.empty(n_frames, tracker.problem.plan.n_unknowns)
-    nothing = Track.empty(n_frames, tracker.problem.plan.n_unknowns)
-    for first, end in pairwise([*sorted(starts), n_frames]):
+    out, nothing = tracker.nothing, tracker.nothing
+    for first, end in pairwise([*sorted(starts), tracker.clip.n_frames]):
         tracker.run(pulls, starts[first], range(first, end), out, nothing)
     return out
 
@@ -179,7 +191,7 @@ def track_backward(tracker: Tracker, pulls: Pulls, forward: Track, starts: dict[
         forward: the track in the other direction.
         starts: for the last frame of each stretch, its first frame and a start found independently.
     """
-    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
+    out = tracker.nothing
     jumps = _jumps(tracker.problem, forward)
     for last, (first, start) in starts.items():
         reached = tracker.run(pulls, start, range(last, first - 1, -1), out, forward)

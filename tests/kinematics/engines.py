@@ -23,7 +23,7 @@ ENGINES = (kernels, oracle)
 
 def problem_of(tree: KinematicTree) -> Problem:
     """Return the problem in which every marker is tracked."""
-    return plan_problem(tree, range(len(tree.marker_names)))
+    return plan_problem(tree, tuple(range(len(tree.marker_names))))
 
 
 def random_problem(seed: int) -> Problem:
