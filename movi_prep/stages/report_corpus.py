@@ -46,6 +46,7 @@ from movi_prep.stages.report_tables import (
     number,
     shard_rows,
     shortened,
+    span,
     status_sentence,
     table_with_rest,
 )
@@ -186,7 +187,7 @@ def _scale_cells(quality: SubjectQuality, scope: Scope) -> list[object]:
         badge("good", "passed") if scale.passed else badge("bad", "failed"),
         judged(number(rms_mm), judge(rms_mm, good=bounds.landmark_rms_limit_m * 1e3)),
         judged(number(max_mm), judge(max_mm, good=bounds.landmark_max_limit_m * 1e3)),
-        f"{factors.min():.2f} to {factors.max():.2f}" if factors.size else "-",
+        span(factors.min(), factors.max(), 2) if factors.size else "-",
         judged(number(difference), judge(difference, good=100.0 * bounds.asymmetry_limit)),
     ]
 

@@ -176,7 +176,7 @@ tbody tr:hover { background: #f7f9fb; }
 .charts { display: flex; flex-wrap: wrap; gap: 20px; margin: 8px 0; }
 figure { margin: 0; } figcaption { margin-top: 2px; }
 .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)); gap: 10px; margin: 8px 0; }
-.strip img { width: 100%; height: 400px; object-fit: contain; display: block; border-radius: 4px; background: #20262d; }
+.strip img { width: 100%; display: block; border-radius: 4px; }
 code { font: 12.5px/1.4 ui-monospace, Menlo, Consolas, monospace; background: var(--ground); padding: 1px 4px;
   border-radius: 3px; overflow-wrap: anywhere; }
 ul { margin: 6px 0; padding-left: 20px; } li { margin: 2px 0; }

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from movi_prep.stages.report_work import ModelFacts, Outcome, SubjectFiles
 
 
+LEAST_VALID_PERCENT = 90.0
+"""A clip with fewer valid labels is named among what to look at first."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scope:
     """What the report looks at.
@@ -151,6 +155,12 @@ def _clip_attention(clips: Sequence[ClipMeasures]) -> list[str]:
         found.append(
             f"{len(far)} of {len(clips)} clips have a marker more than 40 mm off; worst is {worst.max_marker} in "
             f"{worst.clip} at {worst.max_time_s:.2f} s with {worst.max_mm:.0f} mm"
+        )
+    poor = [clip for clip in clips if clip.valid_percent < LEAST_VALID_PERCENT]
+    if poor:
+        named = ", ".join(f"{clip.clip} {clip.valid_percent:.0f} %" for clip in poor)
+        found.append(
+            f"{len(poor)} of {len(clips)} clips have less than {LEAST_VALID_PERCENT:.0f} % valid labels: {named}"
         )
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
     if lost:

@@ -35,6 +35,7 @@ from movi_prep.stages.report_tables import (
     number,
     shard_rows,
     shortened,
+    span,
     status_sentence,
     table_with_rest,
 )
@@ -149,7 +150,7 @@ def _scaling(quality: SubjectQuality, scope: Scope) -> Html:
         ],
         [
             "scale factors",
-            f"{factors.min():.3f} to {factors.max():.3f}" if factors.size else "-",
+            span(factors.min(), factors.max(), 3) if factors.size else "-",
             f"bounds {bounds.factor_min:g} to {bounds.factor_max:g}",
         ],
         [
@@ -273,8 +274,8 @@ def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen
     return [
         use.name if use.free else f"{use.name} (coupled or locked)",
         range_bar(use.model_range_deg, use.used_deg, use.middle_deg) if bounded else "no range",
-        f"{low:.0f} to {high:.0f}" if bounded else "-",
-        f"{use.used_deg[0]:.1f} to {use.used_deg[1]:.1f}",
+        span(low, high, 0) if bounded else "-",
+        span(*use.used_deg),
         judged(number(use.at_limit_percent), "check" if often else "good" if use.free else "none"),
         number(use.beyond_deg) if use.beyond_deg > 0.05 else "0",
         "-" if deviation is None else deviation_cell(deviation, unseen_deg),

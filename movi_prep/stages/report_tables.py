@@ -37,6 +37,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return text.removeprefix("-") if float(text) == 0.0 else text
 
 
+def span(low: float, high: float, digits: int = 1) -> str:
+    """Return two numbers as a range that is not broken over lines."""
+    return f"{number(low, digits)}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{number(high, digits)}"
+
+
 def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[list[object]]:
     """Return the rows of a table of clips (`CLIP_COLUMNS`)."""
     return [

@@ -75,13 +75,11 @@ class ModelFacts:
     Attributes:
         name: the model's name.
         ranges: coordinate -> lower and upper end of its range.
-        locked: coordinates that do not move.
         marker_bodies: marker -> body that carries it.
     """
 
     name: str
     ranges: Mapping[str, tuple[float, float]]
-    locked: frozenset[str]
     marker_bodies: Mapping[str, str]
 
 
@@ -186,21 +184,18 @@ def read_model_facts(path: Path) -> ModelFacts:
     """
     try:
         model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a file of our own work folder
-    except ET.ParseError as error:
+        ranges = {} if model is None else {_name(item): _range(item) for item in model.iter("Coordinate")}
+    except (ET.ParseError, ValueError) as error:
         raise InputError(
             path, expected="an OpenSim model", got=str(error), remedy="run 'movi-prep ik' again"
         ) from error
     if model is None:
         raise InputError(path, expected="an OpenSim model", got="another document", remedy="run 'movi-prep ik' again")
-    coordinates = list(model.iter("Coordinate"))
+    frames = {_name(item): item.findtext("socket_parent_frame", "") for item in model.iter("Marker")}
     return ModelFacts(
-        name=model.get("name", ""),
-        ranges={item.get("name", ""): _range(item.findtext("range", "-inf inf")) for item in coordinates},
-        locked=frozenset(item.get("name", "") for item in coordinates if item.findtext("locked", "").strip() == "true"),
-        marker_bodies={
-            item.get("name", ""): item.findtext("socket_parent_frame", "").strip().rpartition("/")[2]
-            for item in model.iter("Marker")
-        },
+        name=_name(model),
+        ranges=ranges,
+        marker_bodies={marker: frame.strip().rpartition("/")[2] for marker, frame in frames.items()},
     )
 
 
@@ -255,6 +250,10 @@ def _subject_of(key: str) -> int | None:
     return int(first[1:]) if first[:1] == "S" and first[1:].isdigit() else None
 
 
-def _range(text: str) -> tuple[float, float]:
-    low, high = (float(number) for number in text.split())
+def _range(coordinate: ET.Element) -> tuple[float, float]:
+    low, high = (float(number) for number in coordinate.findtext("range", "-inf inf").split())
     return low, high
+
+
+def _name(item: ET.Element) -> str:
+    return item.get("name", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def test_bias_stands_beside_deviation(pages: tuple[Page, Page]) -> None:
 def test_a_coordinate_has_its_range_its_limits_and_a_word_where_it_is_not_seen(pages: tuple[Page, Page]) -> None:
     index, subject = pages
     hip = subject.row("hip_flexion_r")
-    assert (hip[2], hip[4], hip[6]) == ("-57 to 57", "25.0 check", "60.0 not seen")
+    assert (hip[2], hip[4], hip[6]) == ("-57\xa0to\xa057", "25.0 check", "60.0 not seen")
     assert subject.row("knee_angle_r")[6] == "3.00"
     assert "Not seen: hip_flexion_r." in index.text
 
@@ -139,7 +139,7 @@ def test_scaling_has_verdicts_in_words(pages: tuple[Page, Page]) -> None:
     index, subject = pages
     row = index.row("S001")
     assert row[1:5] == ["train", "female", "1.72 m", "61.5 kg"]
-    assert row[5:10] == ["passed", "4.0", "7.0", "1.00 to 1.10", "9.5"]
+    assert row[5:10] == ["passed", "4.0", "7.0", "1.00\xa0to\xa01.10", "9.5"]
     assert subject.row("largest landmark error")[1:] == ["7.0 mm", "bound 20 mm; worst is HEEL"]
 
 
@@ -213,6 +213,14 @@ def test_a_failed_audit_is_told_in_words(tmp_path: Path) -> None:
     index, subject = (_page(path) for path in write_report(Config(work=tmp_path)))
     assert index.row("S001")[5] == "failed"
     assert "scaling failed its audit: landmark RMS is 11.0 mm" in subject.text
+
+
+def test_a_clip_whose_labels_are_mostly_masked_is_named(tmp_path: Path) -> None:
+    known = known_solution()
+    valid = known.coordinate_valid & (np.arange(known.n_rows) < 20)[:, None]
+    write_quality_work(tmp_path, solution=replace(known, coordinate_valid=valid))
+    for path in write_report(Config(work=tmp_path)):
+        assert "1 of 1 clips have less than 90 % valid labels: S001/C03 49 %" in _page(path).text
 
 
 def test_two_solutions_stand_side_by_side(tmp_path: Path, work: WorkFolder, capsys: pytest.CaptureFixture[str]) -> None:
