@@ -27,7 +27,7 @@ class ConvergedSettings(Settings):
     marker_noise_m: float = Field(default=0.005, gt=0, le=0.1)
     """Standard deviation of a marker of average weight, metres: the noise that posterior deviations refer to."""
 
-    prior_strength: float = Field(default=0.1, ge=0, le=10)
+    prior_strength: float = Field(default=0.01, ge=0, le=10)
     """Pull towards the model's default pose: 1 is a prior whose standard deviation is a quarter of each range at
     `marker_noise_m`, 0 switches it off. The root has none. It decides only what markers leave open."""
 
