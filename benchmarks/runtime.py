@@ -1,7 +1,7 @@
 """Numbers of the runtime: planning, overhead, speed-up, memory, kills, and equal bytes from every executor.
 
     python -m benchmarks.runtime planning overhead          # need no data
-    python -m benchmarks.runtime --data demo speed-up memory kills equal
+    python -m benchmarks.runtime --data demo speed-up memory kills equal costs
     python -m benchmarks.runtime --data demo --slurm-profile profile.yaml equal
 
 `--data` is a folder that `movi-prep demo` wrote. Without names, everything is measured that the data allow.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -45,7 +46,21 @@ T = TypeVar("T")
 SUBJECTS = [number for number in range(1, 91) if number not in (7, 10, 26, 49)]
 N_CLIPS = 1801
 RESULTS = ("markers", "models", "ik", "alignment", "shards", "shards-d3ke")
+N_FRAMES = 303_000
+"""Video frames of BMLmovi's clips in one camera, about."""
+
 SEED = 5
+
+COSTS = {
+    "static": ((), "subject"),
+    "markers": (("markers",), "clip"),
+    "scale": (("models",), "subject"),
+    "ik": (("ik",), "clip"),
+    "align": (("alignment",), "subject"),
+    "shard": (("shards",), "crop"),
+    "shard_d3ke": (("shards-d3ke",), "crop"),
+}
+"""What each stage writes, and what its cost grows with."""
 
 
 class Silent:
@@ -164,6 +179,35 @@ def measure_equal(folder: Path, data: Path, profile: Path | None) -> None:
     run_cli("run", data, folder / "serial", "--executor", "serial")
     second_s, _ = timed(lambda: run_cli("run", data, folder / "serial", "--executor", "serial"))
     say("a second run of the embedded set, process start included", f"{second_s:.2f} s", "< 3 s")
+
+
+def measure_costs(folder: Path, data: Path) -> None:
+    """Run the demo data set in one process and say what the whole of BMLmovi would take."""
+    for layout in ("native", "d3ke"):
+        # Twice: the first run also compiles and loads.
+        run_cli("run", data, folder / "work", "--executor", "serial", "--layout", layout)
+        run_cli("run", data, folder / "work", "--executor", "serial", "--layout", layout, "--force")
+    total_h = total_gb = 0.0
+    for stage, (folders, per) in COSTS.items():
+        records = [json.loads(path.read_text()) for path in (folder / "work" / "records" / stage).rglob("*.json")]
+        n_units, n_rows = len(records), frames_in(folder / "work") * (2 if per == "crop" else 1)
+        scale = {"subject": len(SUBJECTS) / n_units, "clip": N_FRAMES / n_rows, "crop": 2 * N_FRAMES / n_rows}[per]
+        hours = scale * sum(record["processor_seconds"] for record in records) / 3600
+        gigabytes = scale * sum(size_of(folder / "work" / name) for name in folders) / 1e9
+        say(f"{stage}: all of BMLmovi, one core", f"{hours:.2f} h", f"{gigabytes:.1f} GB")
+        total_h, total_gb = total_h + hours, total_gb + gigabytes
+    say("all stages, both layouts", f"{total_h:.1f} h", f"{total_gb:.0f} GB")
+
+
+def frames_in(work: Path) -> int:
+    """Return how many rows inverse kinematics has solved."""
+    records = [json.loads(path.read_text()) for path in (work / "records" / "ik").rglob("*.json")]
+    return sum(record["numbers"]["rows"] for record in records)
+
+
+def size_of(folder: Path) -> int:
+    """Return the size of all files below a folder, bytes."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 class Stopwatch(Silent):
@@ -340,10 +384,18 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - begin, result
 
 
+WITH_DATA = {
+    "speed-up": measure_speed_up,
+    "memory": measure_memory,
+    "kills": measure_kills,
+    "costs": measure_costs,
+}
+
+
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ("planning", "overhead", "speed-up", "memory", "kills", "equal")
+    names = ("planning", "overhead", "speed-up", "memory", "kills", "equal", "costs")
     parser.add_argument("names", nargs="*", choices=[*names, []], help="what to measure")
     parser.add_argument("--data", type=Path, help="folder written by movi-prep demo")
     parser.add_argument("--slurm-profile", type=Path, help="compare SLURM, too")
@@ -362,7 +414,7 @@ def main() -> None:
             elif name == "equal":
                 measure_equal(folder, data, given.slurm_profile)
             else:
-                {"speed-up": measure_speed_up, "memory": measure_memory, "kills": measure_kills}[name](folder, data)
+                WITH_DATA[name](folder, data)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@
 | `stage_version`, `settings` | the code and the part of the configuration it used |
 | `inputs`, `outputs` | by role: `path` (outputs: below WORK) and `identity` (`absent` for an optional input) |
 | `numbers`, `findings` | what the stage measured and what a person should read |
-| `started`, `seconds`, `peak_memory_mb`, `host`, `worker`, `movi_prep` | when, how long, where, which release |
+| `started`, `seconds`, `processor_seconds`, `peak_memory_mb` | when, how long, how much |
+| `host`, `worker`, `movi_prep` | where, which process, which release |
 | `tries`, `reason`, `traceback`, `redo` | attempts (worker deaths + 1); for a failure why, where, and the command |
 """
 
@@ -58,6 +59,7 @@ class UnitRecord:
     findings: tuple[str, ...] = ()
     started: str = ""
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     host: str = ""
     worker: str = ""
