@@ -217,35 +217,32 @@ def compare(trial: Trial, options: argparse.Namespace, folder: Path) -> tuple[st
     coordinates = ours.coordinates[:n_tool]
     our_f = objectives_in_opensim(trial, coordinates) + task_objectives(trial, tasks, coordinates)
     their_f = objectives_in_opensim(trial, theirs) + task_objectives(trial, tasks, theirs)
-    ratio = our_f / their_f
     counts = Counter(FrameStatus(int(status)).name for status in ours.statuses)
+    gradient, rank = ours.gradient_norms, ours.ranks if ours.ranks is not None else np.zeros(1)
     print(f"{trial.name}: {trial.markers.n_rows} frames, {len(ours.marker_names)} markers, {ours.n_unknowns} unknowns")
-    print(f"  frames                {dict(counts)}, {ours.iterations.mean():.1f} iterations, rank {ours.ranks.min()}")
-    print(f"  gradient              median {np.median(ours.gradient_norms):.1e}, most {ours.gradient_norms.max():.1e}")
-    print(
-        f"  CPU ms/frame          solver {solver_ms:.3f} (forward alone {forward_ms:.3f}), call {call_ms:.3f}, tool {tool_ms:.1f}"
-    )
-    print(f"  times the tool's speed  solver {tool_ms / solver_ms:.0f}, call {tool_ms / call_ms:.0f}")
-    print(
-        f"  not above the tool    {100 * np.mean(ratio <= 1):.1f} % of {n_tool}; ratio {ratio.mean():.4f}, worst {ratio.max():.8f}"
-    )
-    print(f"  weighted RMS mm       ours {_rms_mm(our_f):.3f}, tool {_rms_mm(their_f):.3f}")
-    print(f"  jitter deg            ours {jitter_deg(trial, coordinates):.3f}, tool {jitter_deg(trial, theirs):.3f}")
-    _compare_elsewhere(trial, ours)
+    _row("frames", f"{dict(counts)}, {ours.iterations.mean():.1f} iterations, rank {rank.min()}")
+    _row("gradient", f"median {np.median(gradient):.1e}, most {gradient.max():.1e} m^2/rad")
+    own = f"solver {solver_ms:.3f}, forward alone {forward_ms:.3f}, call {call_ms:.3f}"
+    _row("CPU ms/frame", f"{own}, tool {tool_ms:.1f}")
+    _row("times the tool", f"solver {tool_ms / solver_ms:.0f}, call {tool_ms / call_ms:.0f}")
+    _row(f"not above, {n_tool} frames", _shares(our_f / their_f))
+    _row("weighted RMS mm", f"ours {_rms_mm(our_f):.3f}, tool {_rms_mm(their_f):.3f}")
+    _row("jitter deg", f"ours {jitter_deg(trial, coordinates):.3f}, tool {jitter_deg(trial, theirs):.3f}")
+    if trial.elsewhere is not None:
+        everywhere = objectives_in_opensim(trial, ours.coordinates[: len(trial.elsewhere)])
+        _row(f"D3KE, {len(trial.elsewhere)} frames", _shares(everywhere / trial.elsewhere))
+        both = f"ours {jitter_deg(trial, ours.coordinates):.3f}, D3KE {trial.elsewhere_jitter_deg:.3f}"
+        _row("jitter deg", both)
     print()
     return trial.name, solver_ms, tool_ms
 
 
-def _compare_elsewhere(trial: Trial, ours: ConvergedSolution) -> None:
-    if trial.elsewhere is None:
-        return
-    ratio = objectives_in_opensim(trial, ours.coordinates[: len(trial.elsewhere)]) / trial.elsewhere
-    print(
-        f"  not above D3KE's      {100 * np.mean(ratio <= 1):.1f} % of {len(ratio)}; ratio {ratio.mean():.4f}, worst {ratio.max():.4f}"
-    )
-    print(
-        f"  jitter deg, all       ours {jitter_deg(trial, ours.coordinates):.3f}, D3KE {trial.elsewhere_jitter_deg:.3f}"
-    )
+def _row(what: str, text: str) -> None:
+    print(f"  {what:22s}{text}")
+
+
+def _shares(ratio: Array) -> str:
+    return f"{100 * np.mean(ratio <= 1):.1f} %; ratio {ratio.mean():.4f}, worst {ratio.max():.8f}"
 
 
 def run_tool(trial: Trial, n_frames: int, folder: Path) -> tuple[Array, float]:
@@ -385,9 +382,8 @@ def show_two_processes(trials: list[Trial]) -> None:
             pool.map(_solve_in_process, [long, long], chunksize=1)
             wall.append(time.perf_counter() - begin)
     load = os.getloadavg()[0]
-    print(
-        f"two processes on two clips: {wall[0] / wall[1]:.2f} times one (wall time; load {load:.1f} on {os.cpu_count()} cores)\n"
-    )
+    cores = f"load {load:.1f} on {os.cpu_count()} cores"
+    print(f"two processes on two clips: {wall[0] / wall[1]:.2f} times one (wall time; {cores})\n")
 
 
 def _solve_in_process(trial: Trial) -> int:
@@ -402,7 +398,8 @@ def show_compile_times(folder: Path) -> None:
         "tree = random_tree(0); markers = tree.marker_positions(smooth_motion(tree, 0, 4));"
         "assert not kernels.track.signatures;"
         "begin = time.process_time();"
-        "solve_inverse_kinematics(tree, tree.marker_names, markers, dict.fromkeys(tree.marker_names, 1.0), ConvergedSettings());"
+        "weights = dict.fromkeys(tree.marker_names, 1.0);"
+        "solve_inverse_kinematics(tree, tree.marker_names, markers, weights, ConvergedSettings());"
         "print(time.process_time() - begin)"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache")}
