@@ -27,6 +27,7 @@ LEVELS = {
     "stages": 5,
     "demo": 5,
     "training": 5,
+    "report": 6,
     "runtime": 6,
     "cli": 7,
 }

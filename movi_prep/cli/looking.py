@@ -121,7 +121,7 @@ def inspect(given: argparse.Namespace) -> int:
 
 def report(given: argparse.Namespace) -> int:
     """`report`: one page on quality."""
-    from movi_prep.stages.report import write_report
+    from movi_prep.report.write import write_report
 
     config = use_embedded_data(_status_config(given), write=False)
     written = write_report(config, beside=Path(given.beside).absolute() if given.beside else None)

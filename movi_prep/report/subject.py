@@ -6,8 +6,8 @@ from math import degrees, isfinite
 from typing import TYPE_CHECKING
 
 from movi_prep.records.identity import subject_key
-from movi_prep.stages.report_charts import BLUE, LINE, ORANGE, PALE, RED, TRACK, bias_bar, colour_key, range_bar
-from movi_prep.stages.report_html import (
+from movi_prep.report.charts import BLUE, LINE, ORANGE, PALE, RED, TRACK, bias_bar, colour_key, range_bar
+from movi_prep.report.html import (
     Html,
     anchor,
     badge,
@@ -21,10 +21,10 @@ from movi_prep.stages.report_html import (
     section,
     table,
 )
-from movi_prep.stages.report_measures import AT_LIMIT_RAD, judge
-from movi_prep.stages.report_pictures import draw_strip
-from movi_prep.stages.report_quality import asymmetry, attention
-from movi_prep.stages.report_tables import (
+from movi_prep.report.measures import AT_LIMIT_RAD, judge
+from movi_prep.report.pictures import draw_strip
+from movi_prep.report.quality import asymmetry, attention
+from movi_prep.report.tables import (
     CLIP_COLUMNS,
     SHARD_COLUMNS,
     alignment_table,
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from movi_prep.records.scaling import ScaleResult
-    from movi_prep.stages.report_measures import CoordinateUse
-    from movi_prep.stages.report_quality import Scope, SubjectQuality
-    from movi_prep.stages.report_work import ModelFacts
+    from movi_prep.report.measures import CoordinateUse
+    from movi_prep.report.quality import Scope, SubjectQuality
+    from movi_prep.report.work import ModelFacts
 
 N_WORST_MARKERS = 15
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
-from movi_prep.stages.report_measures import (
+from movi_prep.report.measures import (
     ClipMeasures,
     biases_over_subjects,
     common_rms_mm,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from movi_prep.formats.ik_file import read_ik_solution
-from movi_prep.stages.report_measures import (
+from movi_prep.report.measures import (
     coordinate_uses,
     judge_max,
     judge_rms,
@@ -16,7 +16,7 @@ from movi_prep.stages.report_measures import (
     measure_clip,
     median_deviations_deg,
 )
-from movi_prep.stages.report_work import read_if_there, read_model_facts, read_subject_files
+from movi_prep.report.work import read_if_there, read_model_facts, read_subject_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.work_folder import WorkFolder
-    from movi_prep.stages.report_measures import ClipMeasures, CoordinateUse, MarkerBias
-    from movi_prep.stages.report_work import ModelFacts, Outcome, SubjectFiles
+    from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
+    from movi_prep.report.work import ModelFacts, Outcome, SubjectFiles
 
 
 LEAST_VALID_PERCENT = 90.0

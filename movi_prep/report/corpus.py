@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.records.identity import subject_key
-from movi_prep.stages.order import ORDER, entries_of
-from movi_prep.stages.report_charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
-from movi_prep.stages.report_html import (
+from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
+from movi_prep.report.html import (
     Html,
     anchor,
     badge,
@@ -25,7 +24,7 @@ from movi_prep.stages.report_html import (
     section,
     table,
 )
-from movi_prep.stages.report_measures import (
+from movi_prep.report.measures import (
     IK_MAX_LIMITS_MM,
     IK_RMS_LIMIT_MM,
     biases_over_subjects,
@@ -34,9 +33,9 @@ from movi_prep.stages.report_measures import (
     judge_rms,
     median_deviations_deg,
 )
-from movi_prep.stages.report_quality import asymmetry, attention
-from movi_prep.stages.report_subject import describe_beside, describe_person, deviation_cell
-from movi_prep.stages.report_tables import (
+from movi_prep.report.quality import asymmetry, attention
+from movi_prep.report.subject import describe_beside, describe_person, deviation_cell
+from movi_prep.report.tables import (
     CLIP_COLUMNS,
     SHARD_COLUMNS,
     alignment_table,
@@ -50,13 +49,14 @@ from movi_prep.stages.report_tables import (
     status_sentence,
     table_with_rest,
 )
+from movi_prep.stages.order import ORDER, entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from movi_prep.records.alignment import ClipAlignment
-    from movi_prep.stages.report_measures import ClipMeasures
-    from movi_prep.stages.report_quality import Scope, SubjectQuality
+    from movi_prep.report.measures import ClipMeasures
+    from movi_prep.report.quality import Scope, SubjectQuality
 
 N_WORST_CLIPS = 15
 N_COORDINATES = 20

@@ -14,10 +14,10 @@ from movi_prep.formats.atomic import write_text
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.records.identity import subject_key
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.report_corpus import write_corpus_page
-from movi_prep.stages.report_quality import Scope, measure_subject
-from movi_prep.stages.report_subject import write_subject_page
-from movi_prep.stages.report_work import find_subjects, read_outcomes
+from movi_prep.report.corpus import write_corpus_page
+from movi_prep.report.quality import Scope, measure_subject
+from movi_prep.report.subject import write_subject_page
+from movi_prep.report.work import find_subjects, read_outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from movi_prep.errors import MoviPrepError
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.projection import project_camera_points
 from movi_prep.records.identity import ClipId
-from movi_prep.stages.report_html import Html, element
+from movi_prep.report.html import Html, element
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.stages.report_charts import sparkline
-from movi_prep.stages.report_html import Html, badge, bullets, counted, element, folded, join, judged, markup, table
-from movi_prep.stages.report_measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms
+from movi_prep.report.charts import sparkline
+from movi_prep.report.html import Html, badge, bullets, counted, element, folded, join, judged, markup, table
+from movi_prep.report.measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.records.identity import ClipId
-    from movi_prep.stages.report_measures import ClipMeasures
-    from movi_prep.stages.report_work import Outcome, ShardFacts
+    from movi_prep.report.measures import ClipMeasures
+    from movi_prep.report.work import Outcome, ShardFacts
 
 CLIP_COLUMNS = (
     *("clip", "frames#", "usable#", "landmarks RMS, mm#", "tracking RMS, mm#", "all RMS, mm#"),

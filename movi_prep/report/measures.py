@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.scaling import ScaleResult
-    from movi_prep.stages.report_html import Verdict
+    from movi_prep.report.html import Verdict
 
 IK_RMS_LIMIT_MM = 20.0
 """OpenSim's guideline for inverse kinematics: RMS below 2 cm ("Getting Started with Inverse Kinematics")."""
