@@ -1,6 +1,6 @@
 """Reading training samples: native shards against D3KE's access pattern, in one run.
 
-    python -m benchmarks.reading [--data DIR --work DIR]
+    python -m benchmarks.reading [--demo DIR]
 
 D3KE's data set class opens three HDF5 files for every sample, reads eighteen datasets row by row, and unpacks a full
 frame of gzip-9; then it cuts the same 256x256 picture out of it that ours cuts out of a stored crop. Three rows:
@@ -175,15 +175,15 @@ def _row(what: str, ours_ms: float, theirs_ms: float) -> tuple[str, ...]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="an embedded data set")
-    parser.add_argument("--work", type=Path, help="a finished run of it")
+    parser.add_argument("--demo", type=Path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("--samples", type=int, default=200, help="samples to read each way")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
-        run = DemoRun(asked.data, asked.work) if asked.data and asked.work else make_demo_run(Path(name))
-        rows = compare(run, Path(name), n_samples=asked.samples)
+        folder = Path(name)
+        run = DemoRun(asked.demo, asked.demo / "work") if asked.demo else make_demo_run(folder / "demo")
+        rows = compare(run, folder, n_samples=asked.samples)
         print_table("one training sample, 256x256", ("what", "native", "D3KE's pattern", "ratio"), rows)
 
 

@@ -126,7 +126,11 @@ def run_ik(unit: Unit) -> StageReport:
     setup = read_ik_setup(inputs.setup)
     scaled = read_scaled_model(inputs.model)
     solution, findings = solve_clip(scaled, markers, setup, settings)
-    provenance = {"markers": f"{unit.key}{inputs.markers.suffix}", "model": inputs.model.name, "setup": inputs.setup.name}
+    provenance = {
+        "markers": f"{unit.key}{inputs.markers.suffix}",
+        "model": inputs.model.name,
+        "setup": inputs.setup.name,
+    }
     write_ik_solution(outputs.solution, solution, provenance=provenance)
     if outputs.motion is not None:
         write_storage(outputs.motion, motion_table(solution, name="Coordinates"))
@@ -341,18 +345,21 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrame
 def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames, tuple[str, ...]]:
     from movi_prep.kinematics import CoordinateTask as Pull
     from movi_prep.kinematics import solve_inverse_kinematics
+    from movi_prep.kinematics.ahead import compile_ahead
     from movi_prep.osim.solution import SolvedFrames
 
     if clip.scaled.tree is None:
         raise ModelError(clip.scaled.refusal)
-    found = solve_inverse_kinematics(
+    asked = (
         clip.scaled.tree,
         clip.markers.names,
         clip.markers.positions_m,
         {name: clip.setup.marker_weights[name] for name in clip.tracked},
         settings.converged,
-        tasks=[Pull(name=task.name, weight=task.weight, target=values) for task, values in clip.targets],
     )
+    tasks = [Pull(name=task.name, weight=task.weight, target=values) for task, values in clip.targets]
+    compile_ahead(*asked, tasks=tasks)
+    found = solve_inverse_kinematics(*asked, tasks=tasks)
     findings = [f"{count} of {len(found.statuses)} frames: {reason}" for reason, count in _counted(found.reasons)]
     if found.unseen:
         findings.append(f"{len(found.unseen)} coordinates are not seen by the markers: {list_names(found.unseen)}")
