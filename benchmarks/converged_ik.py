@@ -350,8 +350,9 @@ def show_known_answers(trials: list[Trial]) -> None:
 
 
 def _known_rows(known: Trial, truth: Array, exact: Array) -> list[str]:
+    n_compared = 12
     with tempfile.TemporaryDirectory() as folder:
-        theirs, _ = run_tool(known, min(12, len(truth)), Path(folder))
+        theirs, _ = run_tool(known, n_compared, Path(folder))
     tasks = known.tasks()
     default = known.solve(ConvergedSettings(), tasks)
     pure = known.solve(ConvergedSettings(prior_strength=0.0, temporal_weight=1e-9), tasks)
@@ -359,9 +360,9 @@ def _known_rows(known: Trial, truth: Array, exact: Array) -> list[str]:
     seen = (std_deg <= OBSERVABLE_DEG) & known.tree.coordinate_is_rotation & known.tree.free_coordinates
     rows = []
     for coordinates in (default.coordinates, pure.coordinates, theirs):
-        error = np.rad2deg(_wrapped(coordinates - truth[: len(coordinates)])[:, seen])
+        error = np.rad2deg(_wrapped(coordinates[:n_compared] - truth[:n_compared])[:, seen])
         columns = [known.tree.marker(name) for name in known.tracked]
-        miss = known.tree.marker_positions(coordinates)[:, columns] - exact[: len(coordinates)]
+        miss = known.tree.marker_positions(coordinates[:n_compared])[:, columns] - exact[:n_compared]
         rms_mm = 1e3 * np.sqrt((miss**2).sum(axis=2).mean())
         rows.append(f"{np.sqrt((error**2).mean()):.4f} | {rms_mm:.4f}")
     return [f"({np.count_nonzero(seen)} of {int(known.tree.free_coordinates.sum())})", *rows]

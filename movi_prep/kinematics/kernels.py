@@ -482,8 +482,8 @@ def _evaluate_markers(plan, work, slot, second):
     return total
 
 
-@_compiled
-def evaluate(plan, work, tasks, slot, second):
+@_inner
+def _evaluate(plan, work, tasks, slot, second):
     """Return f at work.x[slot] and its marker part; fill gradient and matrices.
 
     Matrices are stored lower, by column, in elimination order: entry (row, column) at column * x + row.
@@ -602,8 +602,8 @@ def _substitute_back(elimination, system):
         system.step[elimination.order[j]] = y[j]
 
 
-@_compiled
-def solve_free(elimination, model, system, stiffness, slot, second, damping):
+@_inner
+def _solve_free(elimination, model, system, stiffness, slot, second, damping):
     """Solve (H + damping) step = -g over the free unknowns by sparse LDL'; false where H is not positive."""
     _load_factor(elimination.order, model, system, slot, second, damping)
     _fix_bound(elimination.order, system)
@@ -618,8 +618,8 @@ def solve_free(elimination, model, system, stiffness, slot, second, damping):
     return True
 
 
-@_compiled
-def find_multipliers(elimination, model, system, slot, second, damping):
+@_inner
+def _find_multipliers(elimination, model, system, slot, second, damping):
     """Gradient of the quadratic model after the step: the multipliers of the bound unknowns."""
     n, matrix, more = elimination.order.shape[0], model.gauss_newton[slot], model.second_order[slot]
     out, extra = system.multiplier, 1.0 if second else 0.0
@@ -671,7 +671,7 @@ def _release_wrong(elimination, model, system, slot, second, damping):
         held += system.side[u] != 0
     if held == 0:
         return 0
-    find_multipliers(elimination, model, system, slot, second, damping)
+    _find_multipliers(elimination, model, system, slot, second, damping)
     count = 0
     for u in range(system.side.shape[0]):
         if system.side[u] * system.multiplier[u] > 1e-12:
@@ -689,7 +689,7 @@ def _solve_box(plan, model, system, stiffness, x, slot, second, damping):
     """
     _guess_sides(plan, system, x, model.gradient[slot], second)
     for number in range(_BOX_PASSES):
-        if not solve_free(plan.elimination, model, system, stiffness, slot, second, damping):
+        if not _solve_free(plan.elimination, model, system, stiffness, slot, second, damping):
             return False
         if _bind_violators(plan, system, x) > 0:
             continue
@@ -717,8 +717,8 @@ def _try_step(plan, step, x, tried):
     return largest
 
 
-@_compiled
-def solve_frame(plan, work, tasks, rules):
+@_inner
+def _solve_frame(plan, work, tasks, rules):
     """Minimise f from work.x[0]; leave the result there. Returns (how it ended, iterations, f before the last step).
 
     The last step is applied without evaluating again, once it, or the one that its rate of convergence
@@ -730,7 +730,7 @@ def solve_frame(plan, work, tasks, rules):
     ended, iteration, fallback = ITERATION_LIMIT, 0, False
     while iteration < rules.iteration_limit:
         if tried_slot >= 0:
-            tried, _ = evaluate(plan, work, tasks, tried_slot, tried_second)
+            tried, _ = _evaluate(plan, work, tasks, tried_slot, tried_second)
             if tried <= value * (1.0 + 1e-13) + 1e-26:
                 slot, value, second, before = tried_slot, tried, tried_second, largest
                 damping = 0.1 * damping if damping > 1e-8 else 0.0
@@ -762,8 +762,8 @@ def solve_frame(plan, work, tasks, rules):
     return ended, iteration, value
 
 
-@_compiled
-def load_frame(scene, tasks, positions, weights, frame):
+@_inner
+def _load_frame(scene, tasks, positions, weights, frame):
     """Take one frame's markers: weights of those seen sum to 1, positions are about their centroid."""
     total = 0.0
     for k in range(3):
@@ -855,11 +855,11 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
     known, met, frame, last = 0, 0, first, first
     while frame != end:
         if solvable[frame]:
-            load_frame(work.scene, tasks, positions, weights, frame)
+            _load_frame(work.scene, tasks, positions, weights, frame)
             if known > 0:
                 _predict(plan, work, unknowns[last], unknowns[last - direction] if known > 1 else unknowns[last], known)
             _load_priors(work.scene, prior, unknowns[last], temporal if known > 0 else work.no_pull)
-            ends[frame], iterations[frame], values[frame] = solve_frame(plan, work, tasks, rules)
+            ends[frame], iterations[frame], values[frame] = _solve_frame(plan, work, tasks, rules)
             anchors[frame] = last if known > 0 else -1
             for u in range(unknowns.shape[1]):
                 unknowns[frame, u] = work.x[0, u]
@@ -931,7 +931,7 @@ def _write_markers(markers, pose, centroid, out):
 
 
 @_inner
-def _observe(plan, work, weak, std):
+def _observe(plan, work, weak, std, slot, second):
     """Write the square root of the diagonal of the markers' inverse matrix; return their rank, -1 on failure.
 
     `weak` keeps directions that no marker sees finite; a pivot of its size is such a direction.
@@ -940,7 +940,7 @@ def _observe(plan, work, weak, std):
     for u in range(weak.shape[0]):
         model.gauss_newton[0, plan.pattern.diagonal[u]] += weak[u]
         system.side[u], system.step[u] = 0, 0.0
-    if not solve_free(elimination, model, system, weak, 0, False, 0.0):
+    if not _solve_free(elimination, model, system, weak, slot, second, 0.0):
         return -1
     n, rank, inverse = weak.shape[0], 0, model.second_order[0]
     _invert_diagonal(elimination, system.factor, inverse)
@@ -967,16 +967,37 @@ def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
     objective, gradient, rank, std, markers = out
     for k in range(9):  # the model's own angles: nothing of the solver's chart is left
         work.pose.base[k] = plan.motion.rotation[plan.motion.free_node, k]
+    # Not constants: numba would compile a second copy of every kernel below for the literals 0 and False.
+    slot = int(0 * unknowns.shape[0])
+    second = slot > 0
     for frame in range(unknowns.shape[0]):
         if not solvable[frame]:
             continue
-        load_frame(work.scene, tasks, positions, weights, frame)
+        _load_frame(work.scene, tasks, positions, weights, frame)
         _load_priors(work.scene, (prior[0], prior[1]), temporal[0][frame], temporal[1][frame])
         for u in range(unknowns.shape[1]):
             work.x[0, u] = unknowns[frame, u]
-        objective[frame] = 0.5 * _evaluate_markers(plan, work, 0, False)
+        objective[frame] = 0.5 * _evaluate_markers(plan, work, slot, second)
         _write_markers(plan.markers, work.pose, work.scene.centroid, markers[frame])
         if weak.shape[0] > 0:
-            rank[frame] = _observe(plan, work, weak, std[frame])
-        _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, work.x[0], 0, False)
+            rank[frame] = _observe(plan, work, weak, std[frame], slot, second)
+        _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, work.x[slot], slot, second)
         gradient[frame] = _projected_gradient(plan, work.x[0], work.model.gradient[0])
+
+
+@_compiled
+def load_frame(scene, tasks, positions, weights, frame):
+    """Door for tests: see `_load_frame`. Compiled only where Python calls it."""
+    _load_frame(scene, tasks, positions, weights, frame)
+
+
+@_compiled
+def evaluate(plan, work, tasks, slot, second):
+    """Door for tests: see `_evaluate`."""
+    return _evaluate(plan, work, tasks, slot, second)
+
+
+@_compiled
+def solve_free(elimination, model, system, stiffness, slot, second, damping):
+    """Door for tests: see `_solve_free`."""
+    return _solve_free(elimination, model, system, stiffness, slot, second, damping)
