@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,7 +82,8 @@ def _stamp() -> Path:
     # numba asks the same of its cached files; where they lie depends on what is writable.
     known = (source.st_mtime_ns, source.st_size, numba.__version__, sys.version, llvm.get_host_cpu_name())
     key = sha256(repr((*known, llvm.get_host_cpu_features().flatten())).encode()).hexdigest()[:16]
-    return Path(kernels.track._cache.cache_path) / f"kernels.{key}.compiled"
+    track: Any = kernels.track
+    return Path(track._cache.cache_path) / f"kernels.{key}.compiled"
 
 
 @contextmanager

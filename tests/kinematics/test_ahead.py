@@ -1,0 +1,25 @@
+"""Kernels are compiled once, by a process of its own, and everyone else loads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from movi_prep.kinematics import ahead
+
+
+def test_nothing_is_started_where_the_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_is_compiled", lambda _stamp: True)
+    monkeypatch.setattr(ahead.subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    ahead.compile_ahead(None, (), None, {}, ahead_settings())
+
+
+def test_the_stamp_stands_in_the_cache_of_the_kernels() -> None:
+    stamp = ahead._stamp()
+    assert stamp.suffix == ".compiled"
+    assert stamp == ahead._stamp()
+
+
+def ahead_settings() -> object:
+    from movi_prep.config.ik_solver import ConvergedSettings
+
+    return ConvergedSettings()
