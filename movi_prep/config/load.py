@@ -55,6 +55,14 @@ def dump_config(config: Config) -> str:
     return text
 
 
+def check_files(config: Config) -> None:
+    """Raise UsageError where a file that a setting names is not there (what the top level names are folders)."""
+    for section, settings in config:
+        for name, value in settings if isinstance(settings, Settings) else ():
+            if isinstance(value, Path) and not value.is_file():
+                raise UsageError(f"{section}.{name}: expected a file, but {value} is not one; correct the path")
+
+
 def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: str) -> SettingsType:
     try:
         return model.model_validate(values)
@@ -118,6 +126,7 @@ def _one_line(error: ValidationError) -> str:
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         value = problem.get("input")
-        came = f", but got {value!r}" if isinstance(value, str | int | float | bool) else ""
+        says_what_came = not isinstance(value, str | int | float | bool) or "but got" in message
+        came = "" if says_what_came else f", but got {value!r}"
         said.append(f"{where}: {message}{came}" if where else message)
     return "; ".join(said)

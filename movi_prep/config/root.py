@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from movi_prep.config.base import Settings
 from movi_prep.config.ik import IkSettings
@@ -66,7 +66,7 @@ class Config(Settings):
     clips: Numbers | None = None
     """Clips to work on; none means all that are found."""
 
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[Annotated[str, Field(pattern=r"^S\d{3,}(/C\d{2,})?$")], ...] = ()
     """Subjects and clips to leave out, by the keys that tables and records show: `S007`, `S012/C03`."""
 
     embedded: bool = False

@@ -6,7 +6,7 @@ A unit of work receives only its own part, so that a change of one does not redo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -102,7 +102,7 @@ class D3keSettings(Settings):
 class ShardSettings(PictureSettings):
     """What goes into shards, and how."""
 
-    cameras: tuple[str, ...] = ("PG1", "PG2")
+    cameras: tuple[Annotated[str, Field(pattern=r"^PG\d+$")], ...] = Field(default=("PG1", "PG2"), min_length=1)
     """Cameras to write."""
 
     layout: Literal["native", "d3ke", "both"] = "native"

@@ -146,7 +146,7 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
             folder.mkdir(parents=True, exist_ok=True)
         with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
             report = task.stage.run(private)
-        _check_unchanged(unit, stamps)
+        _check_unchanged(unit, stamps, inputs, identities)
         check_still_held(task.work, unit.key, task.run_id)
         outputs = _publish(unit, private, root, identities)
     finally:
@@ -187,9 +187,14 @@ def _stamps(task: Task) -> dict[str, Stamp]:
     return stamps
 
 
-def _check_unchanged(unit: Unit, stamps: Mapping[str, Stamp]) -> None:
+def _check_unchanged(
+    unit: Unit, stamps: Mapping[str, Stamp], before: Mapping[str, FileRecord], identities: FileIdentities
+) -> None:
     for role, path in paths_of(unit.inputs):
-        if role in stamps and Stamp.of(path) != stamps[role]:
+        if role not in stamps or (path.is_file() and Stamp.of(path) == stamps[role]):
+            continue
+        # A backup that links the file, or a change of its permissions, moves the stamp and leaves the content.
+        if not identities.holds(path, before[role].identity):
             raise InputError(
                 path, expected="an input that stays as it is", got="one that changed meanwhile", remedy="run again"
             )

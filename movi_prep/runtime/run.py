@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from movi_prep.config.load import dump_config
+from movi_prep.config.load import check_files, dump_config
 from movi_prep.errors import UsageError, list_names, suggest
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.download import Folders, find_download, select_clips
@@ -23,6 +23,7 @@ from movi_prep.runtime.executors import SerialExecutor, local_executor, schedule
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
 from movi_prep.runtime.locks import hold_scopes, scope_of
 from movi_prep.runtime.plan import Plan, PlannedUnit, make_plan
+from movi_prep.stages.order import empty_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -110,10 +111,12 @@ def prepare_run(
         per_subject: whether units that concern all subjects at once are left out (array jobs, one per subject).
 
     Raises:
-        UsageError: the data or the choice of units cannot be.
+        UsageError: the data or the choice of units cannot be, or a folder holds nothing of what it is named for.
     """
     work = WorkFolder(config.work)
+    check_files(config)
     download = find_data(config)
+    _check_nothing_is_empty(config, stages, download)
     identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
     plan = make_plan(stages, download=download, work=work, config=config, identities=identities, force=force)
     if per_subject:
@@ -190,6 +193,12 @@ def open_executor(config: Config, n_units: int) -> AbstractContextManager[Execut
 @contextmanager
 def _serial() -> Iterator[Executor]:
     yield SerialExecutor()
+
+
+def _check_nothing_is_empty(config: Config, stages: Sequence[Stage], download: Download) -> None:
+    """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
+    for part, wanted in empty_parts([stage.name for stage in stages], download).items():
+        raise UsageError(f"{part}: expected {wanted} below {getattr(config, part)}, but got none; correct the path")
 
 
 def _cut(plan: Plan, only: Collection[str]) -> Plan:

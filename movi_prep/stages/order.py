@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Literal
 from movi_prep.errors import InternalError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from movi_prep.config.root import Config
+    from movi_prep.records.download import Download
     from movi_prep.records.unit import Stage
 
 Command = Literal["markers", "ik", "shard"]
@@ -67,6 +70,19 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
 def missing_parts(entry: StageEntry, config: Config) -> tuple[Part, ...]:
     """Return the parts of a download that a stage needs and the configuration does not name."""
     return tuple(part for part in entry.parts if getattr(config, part) is None)
+
+
+def empty_parts(stages: Collection[str], download: Download) -> dict[Part, str]:
+    """Return the parts of a download that some stages need and of which nothing was found, with what was looked for."""
+    found: dict[Part, tuple[object, str]] = {
+        "amass": (download.motions, "Subject_N_F_K_poses.npz or _stageii.npz"),
+        "body_models": (download.body_models, "smplh/{male,female,neutral}/model.npz"),
+        "v3d": (download.v3d, "F_v3d_Subject_N.mat"),
+        "videos": (download.videos, "F_PG1_Subject_N_L.avi"),
+        "calibration": (download.intrinsics or download.extrinsics, "cameraParams_PG1 and Extrinsics_PG1"),
+    }
+    needed = {part for entry in ORDER if entry.name in stages for part in entry.parts}
+    return {part: wanted for part, (files, wanted) in found.items() if part in needed and not files}
 
 
 def load_stage(entry: StageEntry) -> Stage:

@@ -64,7 +64,10 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Uni
 
 
 def run_grow(unit: Unit) -> StageReport:
-    """Copy the motion a few times. Its first bytes may order a mishap: `fail`, `die`, `slow`, `long`, `mute`."""
+    """Copy the motion a few times.
+
+    Its first bytes may order a mishap: `fail`, `die`, `slow`, `long`, `mute`, `link`, `edit`.
+    """
     assert isinstance(unit.inputs, GrowInputs)
     assert isinstance(unit.outputs, GrowOutputs)
     assert isinstance(unit.settings, GrowSettings)
@@ -76,6 +79,10 @@ def run_grow(unit: Unit) -> StageReport:
     if content.startswith(b"die"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep({b"slow": 0.3, b"long": 15.0}.get(content[:4], 0.0))
+    if content.startswith(b"link"):
+        os.link(unit.inputs.motion, unit.inputs.motion.with_suffix(".backup"))
+    if content.startswith(b"edit"):
+        unit.inputs.motion.write_bytes(content + b"!")
     if not content.startswith(b"mute"):
         unit.outputs.note.write_text(f"{len(half)} bytes")
     os.write(1, b"spoken on the way\n")

@@ -13,6 +13,7 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.run import prepare_run
 from movi_prep.runtime.unit_record import read_record
+from movi_prep.stages.order import ORDER, load_stage
 from tests.runtime.conftest import World
 from tests.runtime.fake_stages import BLEND, GROW, plan_tolerant_blend, run_tolerant_blend, write_motions
 
@@ -185,3 +186,24 @@ def test_a_tolerant_unit_does_not_see_what_an_earlier_run_made(world: World) -> 
     write_motions(world.amass, {ClipId(1, 2): b"fail"})
     world.run(stages=(GROW, tolerant))
     assert b"motion 1 2" not in world.results()["blend/S001.bin"]
+
+
+def test_an_input_that_changes_meanwhile_fails_and_one_that_a_backup_links_does_not(world: World) -> None:
+    write_motions(world.amass, {ClipId(1, 1): b"link", ClipId(1, 2): b"edit"})
+    result = world.run()
+    assert [record.key for record in result.failed] == ["S001/C02"]
+    assert "one that changed meanwhile" in result.failed[0].reason
+
+
+def test_a_folder_without_any_clip_is_refused(world: World) -> None:
+    """Nothing to do must not end like all done."""
+    config = world.config(amass=world.folder)
+    for path in world.amass.rglob("*.npz"):
+        path.unlink()
+    with pytest.raises(UsageError, match=r"amass: expected Subject_N_F_K_poses.npz .* but got none"):
+        prepare_run(config, (load_stage(ORDER[0]),))
+
+
+def test_a_file_that_a_setting_names_must_be_there(world: World) -> None:
+    with pytest.raises(UsageError, match=r"markers.marker_set: expected a file, but .*absent.yaml is not one"):
+        world.prepare(markers={"marker_set": world.folder / "absent.yaml"})
