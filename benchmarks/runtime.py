@@ -119,8 +119,8 @@ def measure_overhead(folder: Path) -> None:
 
 
 def measure_speed_up(folder: Path, data: Path) -> None:
-    """Run markers, scaling and IK of 16 clips on one worker and on two, one after the other."""
-    copies = copy_clips(data, folder / "data", per_subject=8)
+    """Run markers, scaling and IK of 16 clips of two minutes on one worker and on two, one after the other."""
+    copies = copy_clips(data, folder / "data", per_subject=8, repeats=40)
     seconds = {}
     run_cli("ik", copies, folder / "warm", "--subjects", "1", "--clips", "1", "--executor", "serial")
     for workers in (1, 2):
@@ -275,8 +275,11 @@ def write_a_line(unit: Unit) -> StageReport:
     return StageReport()
 
 
-def copy_clips(data: Path, target: Path, *, per_subject: int, n_samples: int | None = None) -> Path:
-    """Return a folder with as many clips per subject as asked for: the demo's own, again and again, perhaps cut."""
+def copy_clips(data: Path, target: Path, *, per_subject: int, n_samples: int | None = None, repeats: int = 1) -> Path:
+    """Return a folder with as many clips per subject as asked for: the demo's own, again and again.
+
+    Each is cut to `n_samples`, or played forwards and backwards until it is `repeats` times as long.
+    """
     shutil.copytree(data / "body_models", target / "body_models")
     for subject in (1, 15):
         found = sorted(data.rglob(f"Subject_{subject}_F_*_poses.npz"))
@@ -284,14 +287,17 @@ def copy_clips(data: Path, target: Path, *, per_subject: int, n_samples: int | N
             path = target / "amass" / f"Subject_{subject}_F_MoSh" / f"Subject_{subject}_F_{clip}_poses.npz"
             path.parent.mkdir(parents=True, exist_ok=True)
             with np.load(found[clip % len(found)]) as source:
-                np.savez(path, **{name: cut(source[name], n_samples) for name in source.files})
+                np.savez(path, **{name: stretch(source[name], n_samples, repeats) for name in source.files})
     (target / "config.yaml").write_text("amass: amass\nbody_models: body_models\n")
     return target
 
 
-def cut(values: np.ndarray, n_samples: int | None) -> np.ndarray:
-    """Return the first samples of an array over time, other arrays as they are."""
-    return values[:n_samples] if n_samples and values.ndim == 2 else values
+def stretch(values: np.ndarray, n_samples: int | None, repeats: int) -> np.ndarray:
+    """Return an array over time cut and repeated to and fro, other arrays as they are."""
+    if values.ndim != 2:
+        return values
+    cut = values[:n_samples] if n_samples else values
+    return np.concatenate([cut[:: 1 if turn % 2 == 0 else -1] for turn in range(repeats)])
 
 
 def resident_after_each(prepared: Prepared, planned: Sequence[PlannedUnit]) -> list[float]:
