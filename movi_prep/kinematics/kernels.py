@@ -176,13 +176,19 @@ def _compiled(function: _Kernel) -> _Kernel:
     return kernel
 
 
+def _small(function: _Kernel) -> _Kernel:
+    """Compile into the caller: a call would pass dozens of array descriptors."""
+    kernel: _Kernel = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **_FLAGS)(function)
+    return kernel
+
+
 def _inner(function: _Kernel) -> _Kernel:
     """Compile for calls from other kernels alone: half the compile time goes into wrappers for Python."""
     kernel: _Kernel = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_FLAGS)(function)
     return kernel
 
 
-@_inner
+@_small
 def _function(functions, which, argument):
     """Value, first and second derivative."""
     first = functions.first_piece[which]
@@ -214,7 +220,7 @@ def _move_coordinates(functions, motion, pose, x):
         pose.curve[k] = bend * rate * rate + slope * pose.curve[leader]
 
 
-@_inner
+@_small
 def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
     """Rotation matrix (row by row) after a turn about direction d, and the direction in ground."""
     if kind == _ABOUT_X:
@@ -253,7 +259,7 @@ def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
     )
 
 
-@_inner
+@_small
 def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
     """Add one axis to its mobility: rate times the unit twist, and to s'' the curve and the bracket."""
     ax, ay, az, bx, by, bz = twist[0], twist[1], twist[2], twist[3], twist[4], twist[5]
@@ -272,7 +278,7 @@ def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
     twist[5] = bz + rate * vz
 
 
-@_inner
+@_small
 def _parent_pose(motion, pose, centroid, node):
     """Rotation (row by row) and origin of a node before its axes move, about the centroid."""
     p, c, t = motion.parent[node], motion.rotation[node], motion.position[node]
@@ -369,7 +375,7 @@ def _gather_markers(markers, pose, scene, moments):
     return total
 
 
-@_inner
+@_small
 def _momenta(b, t):
     """(n_j, l_j): the composite body's momentum under a mobility's twist."""
     wx, wy, wz, vx, vy, vz = t[0], t[1], t[2], t[3], t[4], t[5]
@@ -385,7 +391,7 @@ def _momenta(b, t):
     )
 
 
-@_inner
+@_small
 def _second_moment(b, t):
     """z_j of the second-order term."""
     wx, wy, wz, vx, vy, vz = t[0], t[1], t[2], t[3], t[4], t[5]
@@ -398,7 +404,7 @@ def _second_moment(b, t):
     )
 
 
-@_inner
+@_small
 def _add_pairs(pattern, model, twist, slot, second, mobility, b):
     """Matrix entries of one mobility with itself and with those between it and ground."""
     matrix, t = model.gauss_newton[slot], twist[mobility]
@@ -420,21 +426,29 @@ def _add_pairs(pattern, model, twist, slot, second, mobility, b):
 
 
 @_inner
-def _clear(model, slot, second):
-    n = model.gradient.shape[1]
-    for j in range(n):
-        model.gradient[slot, j] = 0.0
-        for k in range(j * n + j, (j + 1) * n):
-            model.gauss_newton[slot, k] = 0.0
-        if second:
-            for k in range(j * n + j, (j + 1) * n):
-                model.second_order[slot, k] = 0.0
+def _clear(elimination, model, slot, second):
+    """Set gradient and matrices to zero: on the factor's pattern, for nothing else is ever written."""
+    n = elimination.order.shape[0]
+    matrix, more = model.gauss_newton[slot], model.second_order[slot]
+    for block in range(elimination.first_column.shape[0] - 1):
+        end = elimination.first_column[block + 1]
+        for j in range(elimination.first_column[block], end):
+            model.gradient[slot, j] = 0.0
+            for k in range(j * n + j, j * n + end):
+                matrix[k] = 0.0
+                if second:
+                    more[k] = 0.0
+            for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
+                for k in range(j * n + elimination.run_start[run], j * n + elimination.run_end[run]):
+                    matrix[k] = 0.0
+                    if second:
+                        more[k] = 0.0
 
 
 @_inner
-def _sweep(pattern, pose, moments, model, slot, second):
+def _sweep(pattern, elimination, pose, moments, model, slot, second):
     """Gradient and matrices of the marker term, leaf to root."""
-    _clear(model, slot, second)
+    _clear(elimination, model, slot, second)
     g = model.gradient[slot]
     for node in range(pattern.parent.shape[0] - 1, -1, -1):
         b, parent = moments[node], pattern.parent[node]
@@ -478,7 +492,7 @@ def _evaluate_markers(plan, work, slot, second):
     """Return the markers' weighted sum of squares at work.x[slot]; fill their gradient and matrices."""
     _place_nodes(plan.functions, plan.motion, work.pose, work.scene.centroid, work.x[slot])
     total = _gather_markers(plan.markers, work.pose, work.scene, work.moments)
-    _sweep(plan.pattern, work.pose, work.moments, work.model, slot, second)
+    _sweep(plan.pattern, plan.elimination, work.pose, work.moments, work.model, slot, second)
     return total
 
 
@@ -494,20 +508,20 @@ def _evaluate(plan, work, tasks, slot, second):
 
 
 @_inner
-def _load_factor(order, model, system, slot, second, damping):
-    """Copy the matrix to be factored and the right-hand side."""
-    n, factor, y = order.shape[0], system.factor, system.solved
+def _load_factor(elimination, model, system, slot, second, damping):
+    """Copy the matrix to be factored, on its pattern, and the right-hand side."""
+    n, factor, extra = elimination.order.shape[0], system.factor, 1.0 if second else 0.0
     matrix, more, g = model.gauss_newton[slot], model.second_order[slot], model.gradient[slot]
-    for j in range(n):
-        first, end = j * n + j, (j + 1) * n
-        if second:
-            for k in range(first, end):
-                factor[k] = matrix[k] + more[k]
-        else:
-            for k in range(first, end):
-                factor[k] = matrix[k]
-        factor[first] += damping * (matrix[first] + 1e-9)
-        y[j] = -g[order[j]]
+    for block in range(elimination.first_column.shape[0] - 1):
+        end = elimination.first_column[block + 1]
+        for j in range(elimination.first_column[block], end):
+            for k in range(j * n + j, j * n + end):
+                factor[k] = matrix[k] + extra * more[k]
+            for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
+                for k in range(j * n + elimination.run_start[run], j * n + elimination.run_end[run]):
+                    factor[k] = matrix[k] + extra * more[k]
+            factor[j * n + j] += damping * (matrix[j * n + j] + 1e-9)
+            system.solved[j] = -g[elimination.order[j]]
 
 
 @_inner
@@ -531,7 +545,7 @@ def _fix_bound(order, system):
             factor[j * n + j] = 1.0
 
 
-@_inner
+@_small
 def _eliminate_block(elimination, system, block, diagonal, stiffness, smallest, share_of_prior):
     """Eliminate the columns of one block among themselves; false where a pivot is not positive."""
     n, factor, y = elimination.order.shape[0], system.factor, system.solved
@@ -554,7 +568,7 @@ def _eliminate_block(elimination, system, block, diagonal, stiffness, smallest, 
     return True
 
 
-@_inner
+@_small
 def _update_below(elimination, factor, y, block):
     """Subtract one block's outer product from the columns below it, up to four columns at once."""
     n, first = elimination.order.shape[0], elimination.first_column[block]
@@ -605,7 +619,7 @@ def _substitute_back(elimination, system):
 @_inner
 def _solve_free(elimination, model, system, stiffness, slot, second, damping):
     """Solve (H + damping) step = -g over the free unknowns by sparse LDL'; false where H is not positive."""
-    _load_factor(elimination.order, model, system, slot, second, damping)
+    _load_factor(elimination, model, system, slot, second, damping)
     _fix_bound(elimination.order, system)
     smallest = _SMALLEST_NEWTON_PIVOT if second else _SMALLEST_PIVOT
     share = _SMALLEST_PRIOR_SHARE if second else 0.0

@@ -51,6 +51,8 @@ _PRIOR_STD = (0.02, 1.0)
 # a deviation beyond this many prior deviations is reported as infinite.
 _WEAK_STRENGTH = 1e-9
 _INFINITE_STD = 1e3
+# A start whose objective is this many times that of the forward track is not followed backward.
+_WORSE_BASIN, _END_TOLERANCE = 1.05, 1e-2
 
 
 @dataclass(frozen=True)
@@ -271,11 +273,18 @@ def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, s
     if settings.tracks == "both":
         unit = unit_prior(tracker.problem, settings)
         stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
-        ends = {s.stop - 1: (s.start, find_start(tracker, s.stop - 1, unit, pulls.prior)) for s in stretches}
+        ends = {s.stop - 1: (s.start, _end_start(tracker, unit, pulls.prior, track, s.stop - 1)) for s in stretches}
         other = track_backward(tracker, pulls, track, ends)
         switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
         track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
     return _retry(tracker, settings, pulls.prior, track)
+
+
+def _end_start(tracker: Tracker, unit: Prior, prior: Prior, forward: Track, frame: int) -> Start:
+    """Where the backward track begins: independently, unless that ends in a clearly worse basin than forward did."""
+    independent = find_start(tracker, frame, unit, prior)
+    reached = float(tracker.solve_one(frame, independent, prior, damped=False, tolerance=_END_TOLERANCE).values[0])
+    return independent if reached <= _WORSE_BASIN * forward.values[frame] else forward.start(frame)
 
 
 def _stretches(solvable: NDArray[np.bool_], longest_gap: int) -> list[range]:
