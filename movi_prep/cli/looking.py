@@ -82,7 +82,7 @@ def verify(given: argparse.Namespace) -> int:
     """`verify`: read shards the way training does, every sample."""
     from movi_prep.stages.verify_d3ke import verify_folder
 
-    result = verify_folder(Path(given.folder), workers=int(given.workers) if given.workers else 1)
+    result = verify_folder(Path(given.folder), workers=given.workers or 1)
     return show_verification(given, result)
 
 

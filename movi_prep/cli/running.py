@@ -86,8 +86,7 @@ def run_demo(given: argparse.Namespace) -> int:
     begin = time.perf_counter()
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.folder).absolute()
-    workers = int(given.workers) if given.workers else None
-    written = write_demo(folder, seed=given.seed, workers=workers)
+    written = write_demo(folder, seed=given.seed, workers=given.workers)
     console.print(
         f"embedded data set: {written.n_clips} clips, {written.n_frames} video frames, "
         f"{written.n_bytes / 1e6:.0f} MB, in {time.perf_counter() - begin:.0f} s: {folder}",
