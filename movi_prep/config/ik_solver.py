@@ -38,7 +38,7 @@ class ConvergedSettings(Settings):
     tracks: Literal["both", "forward"] = "both"
     """Follow each clip forward only, or also backward from an independent start at its end, and join the two."""
 
-    switching_weight: float = Field(default=1e-6, ge=0, le=1)
+    switching_weight: float = Field(default=1e-4, ge=0, le=1)
     """What the joined path pays for the squared change between two frames, m^2/rad^2."""
 
     restart_gap: int = Field(default=24, ge=1)

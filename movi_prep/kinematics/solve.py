@@ -52,7 +52,7 @@ _PRIOR_STD = (0.02, 1.0)
 _WEAK_STRENGTH = 1e-9
 _INFINITE_STD = 1e3
 # A start whose objective is this many times that of the forward track is not followed backward.
-_WORSE_BASIN, _END_TOLERANCE = 1.05, 1e-2
+_WORSE_BASIN = 1.05
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict
     unit = unit_prior(tracker.problem, settings)
     prior = unit.scaled(settings.prior_strength)
     stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
-    starts = {stretch.start: find_start(tracker, stretch.start, unit, prior) for stretch in stretches}
+    starts = {s.start: find_start(tracker, s.start, unit, prior).start(0) for s in stretches}
     first = stretches[0].start
     openness = _openness(tracker, settings, unit, first, starts[first])
     return tracker.pulls(settings, Prior(prior.centre, prior.weight * openness), openness), starts
@@ -283,8 +283,8 @@ def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, s
 def _end_start(tracker: Tracker, unit: Prior, prior: Prior, forward: Track, frame: int) -> Start:
     """Where the backward track begins: independently, unless that ends in a clearly worse basin than forward did."""
     independent = find_start(tracker, frame, unit, prior)
-    reached = float(tracker.solve_one(frame, independent, prior, damped=False, tolerance=_END_TOLERANCE).values[0])
-    return independent if reached <= _WORSE_BASIN * forward.values[frame] else forward.start(frame)
+    competes = independent.values[0] <= _WORSE_BASIN * forward.values[frame]
+    return independent.start(0) if competes else forward.start(frame)
 
 
 def _stretches(solvable: NDArray[np.bool_], longest_gap: int) -> list[range]:

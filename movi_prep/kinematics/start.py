@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.kinematics.plan import LINE
-from movi_prep.kinematics.tracks import Prior, Start, Tracker, is_root
+from movi_prep.kinematics.tracks import Prior, Start, Track, Tracker, is_root
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,8 @@ _HOLD = 1e4
 _PLACED = 1e-12
 
 
-def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) -> Start:
-    """Return the pose of one frame, found without any other frame.
+def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) -> Track:
+    """Return the pose of one frame, found without any other frame, as a track of one.
 
     Args:
         tracker: engine, problem and clip.
@@ -45,7 +45,7 @@ def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) ->
     for strength in _FADING:
         faded = unit_prior.scaled(strength)
         pose = tracker.solve_one(frame, pose, faded, damped=True, tolerance=_FADING_TOLERANCE).start(0)
-    return tracker.solve_one(frame, pose, prior, damped=False, tolerance=_FADING_TOLERANCE).start(0)
+    return tracker.solve_one(frame, pose, prior, damped=False, tolerance=_FADING_TOLERANCE)
 
 
 def _place_figure(tracker: Tracker, frame: int) -> Start:

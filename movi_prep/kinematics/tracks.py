@@ -93,7 +93,10 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Tracker:
-    """An engine (module `kernels` or `oracle`) with the memory for one problem and clip."""
+    """An engine (module `kernels` or `oracle`) with the memory for one problem and clip.
+
+    `scratch` is where single frames are solved; `nothing` is a track that no other one meets.
+    """
 
     engine: ModuleType
     problem: Problem
@@ -101,13 +104,15 @@ class Tracker:
     work: Any
     tasks: Any
     scratch: Track
+    nothing: Track
 
     @classmethod
     def prepare(cls, engine: ModuleType, problem: Problem, clip: Clip) -> Tracker:
         """Return a tracker with memory of its own."""
         work = engine.allocate_workspace(problem.plan, len(clip.task_q))
         tasks = engine.Tasks(clip.task_q, clip.task_weight, clip.task_target)
-        return cls(engine, problem, clip, work, tasks, Track.empty(clip.n_frames, problem.plan.n_unknowns))
+        scratch, nothing = (Track.empty(clip.n_frames, problem.plan.n_unknowns) for _ in range(2))
+        return cls(engine, problem, clip, work, tasks, scratch, nothing)
 
     @property
     def data(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
@@ -148,11 +153,6 @@ class Tracker:
         self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
         return Track(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
 
-    @property
-    def nothing(self) -> Track:
-        """A track that no other one meets: all its frames are unsolved."""
-        return Track.empty(self.clip.n_frames, self.problem.plan.n_unknowns)
-
 
 @dataclass(frozen=True, eq=False)
 class Pulls:
@@ -176,9 +176,9 @@ def is_root(problem: Problem) -> NDArray[np.bool_]:
 
 def track_forward(tracker: Tracker, pulls: Pulls, starts: dict[int, Start]) -> Track:
     """Return one forward track; it starts anew at every frame of `starts`."""
-    out, nothing = tracker.nothing, tracker.nothing
+    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
     for first, end in pairwise([*sorted(starts), tracker.clip.n_frames]):
-        tracker.run(pulls, starts[first], range(first, end), out, nothing)
+        tracker.run(pulls, starts[first], range(first, end), out, tracker.nothing)
     return out
 
 
@@ -191,7 +191,7 @@ def track_backward(tracker: Tracker, pulls: Pulls, forward: Track, starts: dict[
         forward: the track in the other direction.
         starts: for the last frame of each stretch, its first frame and a start found independently.
     """
-    out = tracker.nothing
+    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
     jumps = _jumps(tracker.problem, forward)
     for last, (first, start) in starts.items():
         reached = tracker.run(pulls, start, range(last, first - 1, -1), out, forward)

@@ -28,7 +28,7 @@ def prepared(engine: object, seed: int, n_frames: int = 8, noise_m: float = 0.01
     tracker = Tracker.prepare(engine, problem, moving_clip(problem, seed, n_frames, noise_m))  # type: ignore[arg-type]
     prior = unit_prior(problem, settings()).scaled(0.1)
     pulls = tracker.pulls(settings(), prior, np.full(problem.plan.n_unknowns, 1e-3))
-    return tracker, pulls, find_start(tracker, 0, prior, prior)
+    return tracker, pulls, find_start(tracker, 0, prior, prior).start(0)
 
 
 @pytest.mark.parametrize("seed", range(3))
