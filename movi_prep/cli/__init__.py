@@ -31,18 +31,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from movi_prep.cli.commands import COMMANDS
 
         return COMMANDS[given.command](given)
-    except UsageError as error:
-        print(f"movi-prep: {error}", file=sys.stderr)
-        return 2
     except MoviPrepError as error:
         print(f"movi-prep: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("movi-prep: stopped; the same command goes on where it stopped", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader of our output (head, less) has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except OSError as error:
+        # A full disk, a folder without permission: nothing that a traceback would explain better.
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"movi-prep: {where}{error.strerror or error}; check the path, permissions and free space", file=sys.stderr
+        )
         return 1
 
 

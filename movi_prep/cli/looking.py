@@ -24,6 +24,7 @@ from movi_prep.runtime.run import config_path, find_data, prepare_run, use_embed
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
+    from movi_prep.records.download import Download
     from movi_prep.runtime.plan import Plan
     from movi_prep.stages.inspect import FileFacts
     from movi_prep.stages.verify import VerifyReport
@@ -42,17 +43,12 @@ def check_data(given: argparse.Namespace) -> int:
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
     print_findings(console, "findings", download.findings)
+    plan, notes = _plan_everything(config, download)
     will_run: dict[str, dict[str, int]] = {}
-    notes: list[str] = []
-    can_run = bool(download.motions) and bool(download.body_models)
-    if can_run:
-        stages, notes = stages_of("run", config)
-        plan = prepare_run(config, stages).plan
+    if plan is not None:
         will_run = {stage: {str(state): n for state, n in plan.counts(stage).items()} for stage in plan.stages}
         print_table(console, "what will run", ("stage", "to run#", "current#", "why"), _reasons(plan))
-        print_findings(console, "left out", notes)
-    else:
-        console.print("nothing can run: AMASS clips and body models are needed (--amass, --body-models)")
+    print_findings(console, "nothing can run" if plan is None else "left out", notes)
     console.print(f"work folder: {config.work} ({describe_space(config.work)})", markup=False)
     content = {
         "parts": [{"part": part.name, "found": part.found, "missing": part.missing} for part in parts],
@@ -60,7 +56,7 @@ def check_data(given: argparse.Namespace) -> int:
         "will_run": will_run,
     }
     print_json(content, wanted=given.json)
-    return OK if can_run else 2
+    return OK if plan is not None else 2
 
 
 def show_status(given: argparse.Namespace) -> int:
@@ -165,6 +161,17 @@ def _status_config(given: argparse.Namespace) -> Config:
         file = last
         flags.pop("work", None)
     return load_config(file, flags)
+
+
+def _plan_everything(config: Config, download: Download) -> tuple[Plan | None, list[str]]:
+    """Return the plan of all stages and what is left out of it, or None and why nothing can run."""
+    if not (download.motions and download.body_models):
+        return None, ["AMASS clips and body models are needed (--amass, --body-models)"]
+    stages, notes = stages_of("run", config)
+    try:
+        return prepare_run(config, stages).plan, notes
+    except UsageError as error:
+        return None, [str(error)]
 
 
 def _reasons(plan: Plan) -> list[tuple[str, ...]]:

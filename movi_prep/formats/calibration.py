@@ -38,6 +38,12 @@ MILLIMETRES = 1e-3
 _SHORTEST_TRANSLATION_MM = 100.0
 """No camera stands 10 cm from the middle of the room; shorter means that the file is in metres."""
 
+_LARGEST_ROLL_DEG = 45.0
+"""The room's cameras stand upright; a rotation stored the other way round lays them on their side."""
+
+_LEVEL_ENOUGH = 0.3
+"""Sine of the angle between the optical axis and the vertical: below it (17 degrees) a camera has no upright."""
+
 
 def read_camera(name: str, intrinsics: Path, extrinsics: Path, size_px: tuple[int, int] = (800, 600)) -> Camera:
     """Read one camera's calibration and turn it into our conventions.
@@ -54,6 +60,7 @@ def read_camera(name: str, intrinsics: Path, extrinsics: Path, size_px: tuple[in
     """
     inner, outer = _read_arrays(intrinsics), _read_arrays(extrinsics)
     rotation = _array(outer, "rotationMatrix", (3, 3), extrinsics)
+    _check_upright(rotation, extrinsics)
     return Camera(
         name=name,
         intrinsics_px=frozen_array(
@@ -144,3 +151,16 @@ def _translation_m(content: dict[str, NDArray[Any]], path: Path) -> NDArray[np.f
             remedy="multiply by 1000 if the file is in metres",
         )
     return translation_mm * MILLIMETRES
+
+
+def _check_upright(rotation: NDArray[np.float64], path: Path) -> None:
+    """Refuse a MATLAB rotation (row vectors, MoVi's z up) that turns the picture by over 45 degrees."""
+    right, down, _ = rotation[2]  # where the world's up points in the camera
+    roll_deg = float(np.degrees(np.arctan2(right, -down)))
+    if np.hypot(right, down) > _LEVEL_ENOUGH and abs(roll_deg) > _LARGEST_ROLL_DEG:
+        raise InputError(
+            path,
+            expected="rotationMatrix of an upright camera, as MATLAB stores it (transposed)",
+            got=f"a camera rolled by {roll_deg:.0f} deg",
+            remedy="transpose the matrix in the file",
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 import threading
 import uuid
 from contextlib import contextmanager
@@ -129,7 +130,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
 
     Raises:
         LockedError: another run works on the same subjects.
-        UsageError: the executor cannot be started as configured.
+        UsageError: the executor cannot be started as configured, or the work folder cannot be written.
     """
     config, plan = prepared.config, prepared.plan
     run_id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -149,6 +150,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             absent=absent,
         )
 
+    _make_work_folder(config.work)
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), _stop_on_sigterm():
         for scope in scopes:
             clear_scratch(plan.work, scope)
@@ -199,6 +201,17 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[Stage], download: D
     """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
     for part, wanted in empty_parts([stage.name for stage in stages], download).items():
         raise UsageError(f"{part}: expected {wanted} below {getattr(config, part)}, but got none; correct the path")
+
+
+def _make_work_folder(work: Path) -> None:
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=work):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"work: expected a folder that can be written, but {work}: {error.strerror}; name another"
+        ) from error
 
 
 def _cut(plan: Plan, only: Collection[str]) -> Plan:

@@ -6,7 +6,9 @@
 
 Video frame j of a clip is mocap sample 4 j (30 and 120 Hz). Measured per clip, between 12 AMASS joints and V3D's own
 joint centres, MoVi world, metres: the rigid fit (degrees, metres) and the time lag (seconds, to a fraction of a
-sample). A clip beyond a bound is suspect: named, and left out of shards unless settings keep it.
+sample). The lag is on the mocap clock, so the two clocks are compared, too: a clip whose flags30 and flags120 stand
+otherwise to each other than those of the other clips has the lag of neither. A clip beyond a bound is suspect: named,
+and left out of shards unless settings keep it.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import write_alignment
 from movi_prep.formats.marker_file import read_markers
-from movi_prep.formats.v3d import read_v3d
+from movi_prep.formats.v3d import MOCAP_PER_VIDEO_FRAME, read_v3d
 from movi_prep.geometry.alignment import Agreement, compare_with_v3d, joints_for_v3d
 from movi_prep.geometry.frames import amass_to_movi, ground_to_amass
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
@@ -98,7 +102,7 @@ def run_align(unit: Unit) -> StageReport:
 
 ALIGN = Stage(
     name="align",
-    version=1,
+    version=2,
     summary="clip boundaries, overlap of the clocks, agreement with V3D",
     plan=plan_align,
     run=run_align,
@@ -146,7 +150,7 @@ def align_clip(
         rotation_deg=None if agreement.fit is None else math.degrees(agreement.fit.angle_rad),
         offset_m=None if agreement.fit is None else agreement.fit.offset_m,
         rms_m=None if agreement.fit is None else agreement.fit.rms_m,
-        suspicions=suspicions(agreement, settings),
+        suspicions=(*_clock_suspicions(v3d, clip.clip - 1, settings), *suspicions(agreement, settings)),
         findings=_length_findings(markers, end - first, step, agreement),
     )
 
@@ -165,6 +169,19 @@ def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[s
     if fit is not None and fit.offset_m > settings.max_offset_m:
         found.append(f"offset {fit.offset_m * 1e3:.0f} mm (bound {settings.max_offset_m * 1e3:.0f} mm)")
     return tuple(found)
+
+
+def _clock_suspicions(v3d: V3dSubject, row: int, settings: AlignmentUnitSettings) -> tuple[str, ...]:
+    """Return how far flags120 start a clip from where flags30 do, if that is not what holds for the other clips."""
+    filled = v3d.video_ranges[:, 0] < v3d.video_ranges[:, 1]
+    starts_s = v3d.video_ranges[:, 0] / settings.video_rate_hz
+    apart_s = v3d.mocap_ranges[:, 0] / (MOCAP_PER_VIDEO_FRAME * settings.video_rate_hz) - starts_s
+    # The recordings need not begin at once: what all clips share is no fault.
+    apart_s -= np.median(apart_s[filled])
+    if abs(apart_s[row]) <= settings.max_lag_s:
+        return ()
+    bound_ms = settings.max_lag_s * 1e3
+    return (f"flags120 start it {apart_s[row] * 1e3:+.0f} ms from where flags30 do (bound {bound_ms:.1f} ms)",)
 
 
 def _samples_per_frame(markers: MarkerTrajectories, video_rate_hz: float) -> tuple[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -101,6 +102,14 @@ def test_check_without_data_says_what_is_needed(movi_prep: CommandLine) -> None:
     code, out, _ = movi_prep("check", "--work", str(movi_prep.work))
     assert code == 2
     assert "AMASS clips and body models are needed" in out
+
+
+def test_check_says_which_folder_holds_nothing(movi_prep: CommandLine, tmp_path: Path) -> None:
+    empty = [f"--{part}={tmp_path}" for part in ("v3d", "videos", "calibration")]
+    code, out, _ = movi_prep("check", *movi_prep.flags(), *empty, "--json")
+    assert code == 2
+    assert f"v3d: expected F_v3d_Subject_N.mat below {tmp_path}, but got none; correct the path" in out
+    assert json.loads(out)["will_run"] == {}
 
 
 @pytest.mark.parametrize("name", ["Subject_1_F_1_poses.npz", "Subject_15_F_2_stageii.npz", "model.npz"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import time
@@ -42,6 +43,26 @@ def test_a_subject_that_is_not_there_is_named(movi_prep: CommandLine) -> None:
     code, _, err = movi_prep("markers", *movi_prep.flags(), "--subjects", "99")
     assert code == 2
     assert "expected subjects with AMASS clips (1, 15), but got 99" in err
+
+
+def test_a_work_folder_that_cannot_be_is_one_line(movi_prep: CommandLine) -> None:
+    movi_prep.work.write_bytes(b"a file where the folder should be")
+    code, _, err = movi_prep("markers", *movi_prep.flags(), "--executor", "serial")
+    assert code == 2
+    assert err.startswith(f"movi-prep: work: expected a folder that can be written, but {movi_prep.work}")
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_what_the_system_refuses_is_one_line(movi_prep: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_given: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/disk/logs/run.log")
+
+    monkeypatch.setitem(COMMANDS, "status", refuse)
+    code, _, err = movi_prep("status")
+    assert code == 1
+    assert err.splitlines() == [
+        "movi-prep: /disk/logs/run.log: No space left on device; check the path, permissions and free space"
+    ]
 
 
 def test_every_command_is_dispatched_and_documented() -> None:

@@ -81,6 +81,7 @@ def _bad(**changes: object) -> dict[str, np.ndarray]:
         (_bad(rotationMatrix=2 * np.eye(3)), "a rotation matrix"),
         (_bad(rotationMatrix=np.diag([1.0, 1.0, -1.0])), "a rotation matrix"),
         (_bad(rotationMatrix=np.full((3, 3), np.nan)), "finite rotationMatrix"),
+        (_bad(rotationMatrix=extrinsic_arrays()["rotationMatrix"].T), "of an upright camera.*transpose the matrix"),
         (_bad(translationVector=TRANSLATION_M), "in millimetres"),
         ({"RadialDistortion": DISTORTION}, "an array 'rotationMatrix'"),
     ],

@@ -131,6 +131,27 @@ def test_another_motion_is_suspect(tmp_path: Path) -> None:
     assert clip.is_suspect
 
 
+def test_a_clip_whose_flags_contradict_each_other_is_suspect_and_the_others_are_not(tmp_path: Path) -> None:
+    """flags30 are what puts labels on frames: where they moved and flags120 did not, every label would be late."""
+    flags30 = ((21, 50), (61, 75), (81, 90))
+    flags120 = tuple((4 * first - 3, 4 * last - 3) for first, last in flags30)
+    moved = replace(
+        _v3d(), flags30=((24, 53), *flags30[1:]), flags120=flags120, motions=["walking", "kicking", "waving"]
+    )
+    (clip,) = _align(tmp_path, moved, _markers(tmp_path))[0].clips
+    assert clip.lag_s == pytest.approx(0.0, abs=1e-4)
+    assert clip.suspicions == ("flags120 start it -100 ms from where flags30 do (bound 16.7 ms)",)
+
+    others = replace(moved, flags30=(flags30[0], (64, 78), flags30[2]))
+    assert not _align(tmp_path, others, _markers(tmp_path))[0].clips[0].is_suspect
+
+
+def test_recordings_that_begin_at_different_times_are_no_contradiction(tmp_path: Path) -> None:
+    flags120 = tuple((4 * first - 3, 4 * last - 3) for first, last in FLAGS)
+    file = replace(_v3d(), flags30=tuple((first + 9, last + 9) for first, last in FLAGS), flags120=flags120)
+    assert not _align(tmp_path, file, _markers(tmp_path))[0].clips[0].is_suspect
+
+
 def test_a_clip_that_is_too_short_costs_the_frames_beyond_it(tmp_path: Path) -> None:
     """AMASS has 25 video frames of motion, the flags 30: frames 45 to 49 are refused by number."""
     alignment, report = _align(tmp_path, _v3d(), _markers(tmp_path, n_frames=25))
