@@ -59,8 +59,12 @@ class ConvergedSettings(Settings):
     suspect_residual_m: float = Field(default=0.25, gt=0)
     """A frame in which one tracked marker misses by more than this is suspect, metres."""
 
+    suspect_outlier_m: float = Field(default=0.04, gt=0)
+    """A frame in which one tracked marker misses by more than this, and by more than six times its own median in the
+    clip, is suspect, metres."""
+
     swap_residual_m: float = Field(default=0.05, gt=0)
-    """A left and right pair that misses by more than this, and by less than half of it when exchanged, is reported as
+    """A left and right pair that misses by more than this, and by less than 0.7 of it when exchanged, is reported as
     swapped, metres."""
 
     verify_frames: int = Field(default=8, ge=0)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from movi_prep.config.ik_solver import ConvergedSettings
 
+# A marker is an outlier where it misses by this many times its own median.
+_OUTLIER_RATIO = 6.0
+# A pair is exchanged where that leaves at most this share of its error.
+_SWAP_SHARE = 0.7
 # Ways in which marker sets tell left from right: what stands for left, what for right, at the front or the back.
 _SIDES_FRONT = (("L.", "R."), ("L_", "R_"), ("Left", "Right"), ("left", "right"), ("L", "R"), ("l", "r"))
 _SIDES_BACK = (("_l", "_r"), ("_L", "_R"), (".L", ".R"), (".l", ".r"), ("_left", "_right"))
@@ -61,18 +65,40 @@ def judge_residuals(
     worst = np.argmax(squared, axis=1)
     usable = (statuses == FrameStatus.SOLVED) | (statuses == FrameStatus.RETRIED)
     swapped = _swapped(names, observed_m, model_m, settings.swap_residual_m)
+    usual_m = _usual_error(error_m[usable])
+    outlier = seen & (error_m > np.maximum(settings.suspect_outlier_m, _OUTLIER_RATIO * usual_m))
     for frame in np.flatnonzero(usable):
         pairs = [f"{left}/{right}" for (left, right), flags in swapped.items() if flags[frame]]
-        worst_m = float(np.sqrt(squared[frame, worst[frame]]))
+        own, worst_m = names[worst[frame]], float(np.sqrt(squared[frame, worst[frame]]))
+        odd = np.flatnonzero(outlier[frame]).tolist()
         if pairs:
             reason = f"left and right look exchanged: {', '.join(pairs[:4])}"
         elif rms_m[frame] > settings.suspect_rms_m:
-            reason = f"weighted marker RMS {rms_m[frame] * 1e3:.0f} mm, most at {names[worst[frame]]}"
+            reason = f"weighted marker RMS {rms_m[frame] * 1e3:.0f} mm, most at {own}"
         elif worst_m > settings.suspect_residual_m:
-            reason = f"marker {names[worst[frame]]} misses by {worst_m * 1e3:.0f} mm"
+            reason = f"marker {own} misses by {worst_m * 1e3:.0f} mm"
+        elif odd:
+            miss_mm, usual_mm = (1e3 * float(values[odd[0]]) for values in (error_m[frame], usual_m))
+            reason = f"marker {names[odd[0]]} misses by {miss_mm:.0f} mm, by {usual_mm:.0f} mm in most frames"
         else:
             continue
         statuses[frame], reasons[frame] = FrameStatus.SUSPECT, reason
+
+
+def _usual_error(error_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m,) median error of each marker over the frames in which it was seen; infinite where it never was."""
+    usual = np.full(error_m.shape[1], np.inf)
+    ever = ~np.isnan(error_m).all(axis=0)
+    usual[ever] = np.nanmedian(error_m[:, ever], axis=0)
+    return usual
+
+
+def judge_ranks(reasons: list[str], ranks: NDArray[np.int64]) -> None:
+    """Say where markers are missing that other frames have: their posterior deviations name the coordinates."""
+    most = int(ranks.max(initial=0))
+    for frame in np.flatnonzero((ranks >= 0) & (ranks < most)).tolist():
+        if not reasons[frame]:
+            reasons[frame] = f"the markers seen leave {most - int(ranks[frame])} more directions open than elsewhere"
 
 
 def side_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -99,5 +125,5 @@ def _swapped(
         straight = ((model_m[:, both] - observed_m[:, both]) ** 2).sum(axis=(1, 2)) / 2.0
         crossed = ((model_m[:, both] - observed_m[:, both[::-1]]) ** 2).sum(axis=(1, 2)) / 2.0
         with np.errstate(invalid="ignore"):
-            found[pair] = (straight > limit_m**2) & (crossed < straight / 4.0)
+            found[pair] = (straight > limit_m**2) & (crossed < _SWAP_SHARE**2 * straight)
     return found

@@ -16,7 +16,7 @@ import numpy as np
 from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.kinematics.branch import choose_branches, model_angles
 from movi_prep.kinematics.clip import Clip, judge_frames
-from movi_prep.kinematics.diagnosis import judge_residuals, judge_solution
+from movi_prep.kinematics.diagnosis import judge_ranks, judge_residuals, judge_solution
 from movi_prep.kinematics.plan import Problem, plan_problem
 from movi_prep.kinematics.start import find_start
 from movi_prep.kinematics.tracks import (
@@ -387,6 +387,7 @@ def _compose(
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
     judge_solution(statuses, reasons, track.ends, track.anchors == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
+    judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
     return ConvergedSolution(
         coordinate_names=tree.coordinate_names,

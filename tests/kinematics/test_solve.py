@@ -190,6 +190,21 @@ def test_a_missing_marker_changes_nothing_where_the_rest_suffice(
     np.testing.assert_allclose(tree.marker_positions(solution.coordinates), markers, atol=1e-6)
 
 
+def test_an_unseen_limb_is_told_where_it_is_unseen() -> None:
+    tree, markers = two_legs()
+    gaps = markers.copy()
+    leg = [k for k, name in enumerate(tree.marker_names) if name in ("LKNE", "LTHI", "LANK")]
+    gaps[3:6, leg] = np.nan
+
+    solution = solve(tree, gaps)
+
+    hip = tree.coordinate("hip_L")
+    assert solution.posterior_std is not None
+    assert np.isinf(solution.posterior_std[3:6, hip]).all()
+    assert np.isfinite(np.delete(solution.posterior_std[:, hip], [3, 4, 5])).all()
+    assert all("1 more directions open" in reason for reason in solution.reasons[3:6])
+
+
 def test_frames_without_markers_have_no_pose_and_say_why(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
     gaps = markers.copy()
     gaps[0] = np.nan
