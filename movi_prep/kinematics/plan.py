@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from movi_prep.errors import ModelError, list_names
+from movi_prep.errors import ModelError
 from movi_prep.kinematics.bounds import unknown_bounds
 from movi_prep.kinematics.elimination import Elimination, order_elimination
 from movi_prep.records.kinematic_tree import rotation_about
@@ -506,11 +506,6 @@ def _axis_kind(is_rotation: bool, direction: NDArray[np.float64]) -> int:
         if abs(abs(direction[kind]) - 1.0) < 1e-15 and np.count_nonzero(np.abs(direction) > 1e-15) == 1:
             return kind
     return ABOUT_ANY
-
-
-def describe_unseen(problem: Problem) -> str:
-    """Return the free coordinates that no tracked marker sees, for a message."""
-    return list_names(problem.unseen)
 
 
 def _ints(values: Sequence[int]) -> NDArray[np.int64]:
