@@ -77,6 +77,12 @@ def _rebuild_input_error(kind: type[InputError], where: str, expected: str, got:
     return kind(where, expected=expected, got=got, remedy=remedy)
 
 
+def describe_os_error(error: OSError) -> str:
+    """Return what the system refused as one line: a full disk, a folder without permission."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; check the path, permissions and free space"
+
+
 def list_names(names: Iterable[str], *, at_most: int = 12) -> str:
     """Return names sorted and joined for a message, cut after `at_most` with the count of the rest."""
     ordered = sorted(names)

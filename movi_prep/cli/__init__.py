@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import MoviPrepError, UsageError
+from movi_prep.errors import MoviPrepError, UsageError, describe_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         # A full disk, a folder without permission: nothing that a traceback would explain better.
-        where = f"{error.filename}: " if error.filename else ""
-        print(
-            f"movi-prep: {where}{error.strerror or error}; check the path, permissions and free space", file=sys.stderr
-        )
+        print(f"movi-prep: {describe_os_error(error)}", file=sys.stderr)
         return 1
 
 

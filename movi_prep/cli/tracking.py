@@ -63,7 +63,8 @@ def _print_files(
         rows = [
             (name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in file.numbers.items()
         ]
-        print_table(console, str(file.marker_file), ("what", "value#"), rows)
+        if rows:
+            print_table(console, str(file.marker_file), ("what", "value#"), rows)
         print_findings(console, "findings", file.findings)
         if file.error:
             console.print(f"failed: {file.error}", style="red", markup=False)

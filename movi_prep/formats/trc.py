@@ -35,6 +35,9 @@ SMALLEST_EXTENT_M = 0.05
 LARGEST_EXTENT_M = 20.0
 """Markers of one frame that span less or more than these tell of a wrong unit."""
 
+RATE_TOLERANCE = 0.1
+"""Relative: 0.017 s is a step of 60 Hz rounded, 0.033 s is not."""
+
 
 def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> None:
     """Write trajectories as TRC, atomically.
@@ -78,6 +81,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
     rows = [line.split("\t") for line in lines[5:] if line.strip()]
     if not names or not rows:
         raise _broken(path, "marker names and at least one row", f"{len(names)} names and {len(rows)} rows")
+    _check_whole(path, facts, len(rows))
     numbers = _numbers(path, rows, 2 + 3 * len(names))
     # Multiplied, not divided: OpenSim's reader does so, and equal bits make equal solutions.
     positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * _metres_per_unit(path, facts)
@@ -87,7 +91,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
         positions_m=positions_m,
         times_s=numbers[:, 1].copy(),
         sample_indices=np.arange(len(rows), dtype=np.int64),
-        rate_hz=_rate_hz(path, facts),
+        rate_hz=_rate_hz(path, facts, numbers[:, 1]),
         source=str(path),
     )
 
@@ -114,11 +118,28 @@ def _metres_per_unit(path: Path, facts: dict[str, str]) -> float:
     return _METRES[unit]
 
 
-def _rate_hz(path: Path, facts: dict[str, str]) -> float:
+def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) -> float:
+    """Return DataRate; raise InputError where the time column tells another one, for then one of both is wrong."""
     try:
-        return float(facts["DataRate"])
+        rate_hz = float(facts["DataRate"])
     except (KeyError, ValueError) as error:
         raise _broken(path, "a number as DataRate", repr(facts.get("DataRate"))) from error
+    # The median bears gaps and times that are rounded to milliseconds.
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0 / rate_hz
+    if step_s > 0 and abs(step_s * rate_hz - 1.0) > RATE_TOLERANCE:
+        raise InputError(
+            path,
+            expected="a time column at the DataRate of the third line",
+            got=f"steps of {step_s:.6g} s ({1.0 / step_s:.6g} Hz) and DataRate {rate_hz:g}",
+            remedy="correct the one that is wrong",
+        )
+    return rate_hz
+
+
+def _check_whole(path: Path, facts: dict[str, str], n_rows: int) -> None:
+    stated = facts.get("NumFrames", "")
+    if stated.isdigit() and n_rows < int(stated):
+        raise _broken(path, f"{stated} rows, as NumFrames says", f"{n_rows}: the file is cut")
 
 
 def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> None:

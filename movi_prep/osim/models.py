@@ -43,7 +43,7 @@ def read_model(path: Path) -> opensim.Model:
         raise InputError(
             path,
             expected="a model that OpenSim can load",
-            got=f"its refusal: {_first_line(error)}",
+            got=f"its refusal: {_reason(error)}",
             remedy="open it in OpenSim's application and repair it, or choose another model",
         ) from error
     if model.getMarkerSet().getSize() == 0 and model.getCoordinateSet().getSize() == 0:
@@ -74,7 +74,7 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
         raise InputError(
             path,
             expected="a marker set for this model",
-            got=f"OpenSim's refusal: {_first_line(error)}",
+            got=f"OpenSim's refusal: {_reason(error)}",
             remedy="check that the bodies it names exist in the model",
         ) from error
 
@@ -87,7 +87,7 @@ def write_model(path: Path, model: opensim.Model) -> None:
         try:
             opensim.Model(str(partial)).initSystem()
         except RuntimeError as error:
-            raise ModelError(f"{path}: OpenSim cannot read back the model it wrote: {_first_line(error)}") from error
+            raise ModelError(f"{path}: OpenSim cannot read back the model it wrote: {_reason(error)}") from error
 
 
 def marker_names(model: opensim.Model) -> tuple[str, ...]:
@@ -157,6 +157,7 @@ def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
     return float(rotations[1].getValue(state)) if len(rotations) > 1 else float("nan")
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+def _reason(error: Exception) -> str:
+    """Return what OpenSim says as one line, without the places in its source that threw."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return " ".join(line for line in lines if line and not line.startswith("Thrown at")) or type(error).__name__

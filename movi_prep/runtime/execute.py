@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError
+from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError, describe_os_error
 from movi_prep.formats.atomic import publish
 from movi_prep.records.unit import map_paths, optional_roles, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
@@ -225,6 +225,8 @@ def _with_final_names(record: UnitRecord, task: Task, folder: Path) -> UnitRecor
     final = {str(folder / ABSENT): str(task.work.root)}
     asides, finals = (paths_of(unit.outputs) for unit in (_aside(task, folder), task.unit))
     final |= {str(aside): str(path) for (_, aside), (_, path) in zip(asides, finals, strict=True)}
+    for _, path in paths_of(task.unit.outputs):
+        final.setdefault(str(folder), str(path.parent))
 
     def said(text: str) -> str:
         for aside, path in final.items():
@@ -247,4 +249,6 @@ def _dead_attempts(task: Task) -> list[Path]:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or "no message"
+    if isinstance(error, OSError) and error.errno is not None:
+        return " ".join(describe_os_error(error).split())
     return text if isinstance(error, MoviPrepError) else f"{type(error).__name__}: {text}"

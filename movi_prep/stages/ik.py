@@ -31,7 +31,7 @@ from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_
 from movi_prep.stages.scale import packaged_setups
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -210,10 +210,22 @@ def solve_clip(
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, frames, markers, weights, suspect_rms_m=suspect_rms_m)
+    _check_some_pose(solution, markers, (*findings, *_frame_findings(solution)))
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, settings)
     solution = replace(solution, coordinate_valid=_validity(solution, scaled, settings))
     return solution, (*name_findings(scaled, markers, setup), *findings, *_frame_findings(solution))
+
+
+def _check_some_pose(solution: IkSolution, markers: MarkerTrajectories, reasons: Sequence[str]) -> None:
+    """Raise InputError where no frame has a pose: a file without any must not count as a result."""
+    if not np.isfinite(solution.coordinates).all(axis=1).any():
+        raise InputError(
+            markers.source,
+            expected="at least one frame that can be solved",
+            got=f"none ({'; '.join(reasons[:2]) or 'no reason told'})",
+            remedy="check the markers, or leave the clip out",
+        )
 
 
 def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
@@ -250,12 +262,23 @@ def name_findings(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSet
         )
     if no_data:
         findings.append(f"{len(no_data)} weighted markers are not in the data: {list_names(no_data)}; solved without")
-    for name in (name for name in weighted if name in markers.names):
+    return (*findings, *_gap_findings(markers, [name for name in weighted if name in markers.names]))
+
+
+def _gap_findings(markers: MarkerTrajectories, names: Sequence[str]) -> list[str]:
+    """Return one sentence per length of gaps: a clip without any marker must not say so 142 times."""
+    n_gaps: dict[int, list[str]] = {}
+    for name in names:
         seen = np.isfinite(markers.positions_m[:, markers.column(name)]).all(axis=-1)
-        gaps = markers.n_rows - int(seen.sum())
-        if gaps:
-            findings.append(f"marker {name} is not seen in {gaps} of {markers.n_rows} samples: solved without it there")
-    return tuple(findings)
+        n_gaps.setdefault(markers.n_rows - int(seen.sum()), []).append(name)
+    return [
+        f"marker {group[0]} is not seen in {gaps} of {markers.n_rows} samples: solved without it there"
+        if len(group) == 1
+        else f"{len(group)} markers are not seen in {gaps} of {markers.n_rows} samples: {list_names(group)}; "
+        "solved without them there"
+        for gaps, group in n_gaps.items()
+        if gaps
+    ]
 
 
 def motion_table(solution: IkSolution, *, name: str) -> StorageTable:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -66,7 +67,7 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Uni
 def run_grow(unit: Unit) -> StageReport:
     """Copy the motion a few times.
 
-    Its first bytes may order a mishap: `fail`, `die`, `slow`, `long`, `mute`, `link`, `edit`.
+    Its first bytes may order a mishap: `fail`, `die`, `slow`, `long`, `mute`, `link`, `edit`, `full`.
     """
     assert isinstance(unit.inputs, GrowInputs)
     assert isinstance(unit.outputs, GrowOutputs)
@@ -79,6 +80,8 @@ def run_grow(unit: Unit) -> StageReport:
     if content.startswith(b"die"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep({b"slow": 0.3, b"long": 15.0}.get(content[:4], 0.0))
+    if content.startswith(b"full"):
+        raise OSError(errno.ENOSPC, "No space left on device", str(unit.outputs.grown.parent))
     if content.startswith(b"link"):
         os.link(unit.inputs.motion, unit.inputs.motion.with_suffix(".backup"))
     if content.startswith(b"edit"):

@@ -195,6 +195,13 @@ def test_an_input_that_changes_meanwhile_fails_and_one_that_a_backup_links_does_
     assert "one that changed meanwhile" in result.failed[0].reason
 
 
+def test_a_full_disk_is_told_by_the_folder_that_a_person_knows(world: World) -> None:
+    write_motions(world.amass, {ClipId(1, 2): b"full"})
+    (record,) = world.run().failed
+    folder = world.work / "grown" / "S001"
+    assert record.reason == f"{folder}: No space left on device; check the path, permissions and free space"
+
+
 def test_a_folder_without_any_clip_is_refused(world: World) -> None:
     """Nothing to do must not end like all done."""
     config = world.config(amass=world.folder)

@@ -117,6 +117,23 @@ def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
     np.testing.assert_allclose(solution.coordinates[2:4], world.coordinates[2:4], atol=0.01)
 
 
+def test_gaps_of_one_length_are_told_together(world: SmallWorld) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    positions = np.array(markers.positions_m)
+    positions[:2] = np.nan
+    _, findings = _solved(world, replace(markers, positions_m=positions))
+    told = [finding for finding in findings if "not seen in 2 of 8 samples" in finding]
+    assert len(told) == 1
+    assert told[0].startswith(f"{len(MARKERS)} markers are not seen")
+
+
+def test_a_clip_without_any_pose_fails(world: SmallWorld) -> None:
+    """A result without a single frame must not look like one."""
+    markers = read_markers(world.work.markers(CLIP))
+    with pytest.raises(InputError, match=r"expected at least one frame that can be solved, but got none \(8 of 8"):
+        _solved(world, replace(markers, positions_m=np.full_like(markers.positions_m, np.nan)))
+
+
 def test_a_landmark_that_misses_masks_its_body(world: SmallWorld) -> None:
     markers = read_markers(world.work.markers(CLIP))
     positions = np.array(markers.positions_m)
