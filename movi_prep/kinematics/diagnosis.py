@@ -33,10 +33,9 @@ def judge_solution(
     limit: int,
 ) -> None:
     """Write how the solver ended into statuses and reasons of frames that have none yet."""
-    for frame in np.flatnonzero(statuses == FrameStatus.SOLVED):
-        if ends[frame] == CONVERGED:
-            statuses[frame] = FrameStatus.RETRIED if retried[frame] else FrameStatus.SOLVED
-            continue
+    open_ones = statuses == FrameStatus.SOLVED
+    statuses[open_ones & retried] = FrameStatus.RETRIED
+    for frame in np.flatnonzero(open_ones & (ends != CONVERGED)).tolist():
         statuses[frame] = FrameStatus.NOT_CONVERGED
         at_limit = ends[frame] == ITERATION_LIMIT
         reasons[frame] = f"no minimum within {limit} iterations" if at_limit else "no step lowers the objective"
@@ -67,21 +66,22 @@ def judge_residuals(
     swapped = _swapped(names, observed_m, model_m, settings.swap_residual_m)
     usual_m = _usual_error(error_m[usable])
     outlier = seen & (error_m > np.maximum(settings.suspect_outlier_m, _OUTLIER_RATIO * usual_m))
-    for frame in np.flatnonzero(usable):
+    worst_m = np.sqrt(squared[np.arange(len(worst)), worst])
+    doubtful = np.any([outlier.any(axis=1), *swapped.values()], axis=0)
+    doubtful |= (rms_m > settings.suspect_rms_m) | (worst_m > settings.suspect_residual_m)
+    for frame in np.flatnonzero(usable & doubtful).tolist():
         pairs = [f"{left}/{right}" for (left, right), flags in swapped.items() if flags[frame]]
-        own, worst_m = names[worst[frame]], float(np.sqrt(squared[frame, worst[frame]]))
+        own = names[worst[frame]]
         odd = np.flatnonzero(outlier[frame]).tolist()
         if pairs:
             reason = f"left and right look exchanged: {', '.join(pairs[:4])}"
         elif rms_m[frame] > settings.suspect_rms_m:
             reason = f"weighted marker RMS {rms_m[frame] * 1e3:.0f} mm, most at {own}"
-        elif worst_m > settings.suspect_residual_m:
-            reason = f"marker {own} misses by {worst_m * 1e3:.0f} mm"
-        elif odd:
+        elif worst_m[frame] > settings.suspect_residual_m:
+            reason = f"marker {own} misses by {worst_m[frame] * 1e3:.0f} mm"
+        else:
             miss_mm, usual_mm = (1e3 * float(values[odd[0]]) for values in (error_m[frame], usual_m))
             reason = f"marker {names[odd[0]]} misses by {miss_mm:.0f} mm, by {usual_mm:.0f} mm in most frames"
-        else:
-            continue
         statuses[frame], reasons[frame] = FrameStatus.SUSPECT, reason
 
 
