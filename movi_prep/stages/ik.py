@@ -223,7 +223,7 @@ def _check_some_pose(solution: IkSolution, markers: MarkerTrajectories, reasons:
         raise InputError(
             markers.source,
             expected="at least one frame that can be solved",
-            got=f"none ({'; '.join(reasons[:2]) or 'no reason told'})",
+            got=f"none ({reasons[0] if reasons else 'no reason told'})",
             remedy="check the markers, or leave the clip out",
         )
 

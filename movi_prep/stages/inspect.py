@@ -107,7 +107,7 @@ def inspect_file(path: Path) -> FileFacts:
             path,
             expected=f"one of {list_names(_READERS, at_most=20)}",
             got=path.suffix or "no suffix",
-            remedy="rename it",
+            remedy="name a file of one of these kinds",
         )
     return reader(path)
 
@@ -291,7 +291,7 @@ def _inspect_yaml(path: Path) -> FileFacts:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, expected="YAML", got=" ".join(str(error).split()), remedy="correct it") from error
     return FileFacts(path, "YAML", _keys(content))
 
@@ -299,8 +299,12 @@ def _inspect_yaml(path: Path) -> FileFacts:
 def _inspect_npy(path: Path) -> FileFacts:
     try:
         values = np.load(path, allow_pickle=False)
-    except ValueError:
-        return FileFacts(path, "pickled object in .npy (D3KE's videoIdx and boxes): not read", {})
+    except (ValueError, EOFError) as error:
+        if "Object arrays cannot be loaded" in str(error):
+            return FileFacts(path, "pickled object in .npy (D3KE's videoIdx and boxes): not read", {})
+        raise InputError(
+            path, expected="a whole .npy file", got="a damaged or cut one", remedy="make it again"
+        ) from error
     return FileFacts(path, "array", {}, (_array_facts(path.stem, values),))
 
 

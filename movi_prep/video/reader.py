@@ -49,6 +49,9 @@ _HEAD_BYTES, _ROW_ALIGNMENT = 4096, 4
 
 _FFMPEG_LINE = re.compile(rb"\[\w+ @ 0x[0-9a-f]+\]")
 
+_DECODER_LINE = re.compile(rb"\[(\w+ @ 0x|[ A-Z]+:\d+@)")
+"""FFmpeg's lines, and OpenCV's own: `[ WARN:0@9.905] global cap.cpp`."""
+
 _HARMLESS = (b"unable to decode APP fields",)
 """What FFmpeg calls an error although the picture is whole: notes of the camera that it does not understand."""
 
@@ -204,7 +207,9 @@ class VideoReader:
 
 
 def _open(path: Path, *options: int) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1, *options])
+    # The error says in one line what the decoder says in four.
+    with _decoder_messages(pass_on=False):
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1, *options])
     if not capture.isOpened():
         raise InputError(path, expected="a video", got="a file that cannot be opened as one", remedy="fetch it again")
     return capture
@@ -225,10 +230,11 @@ def _sorted(numbers: set[int]) -> NDArray[np.int64]:
 
 
 @contextmanager
-def _decoder_messages() -> Iterator[_Listener]:
+def _decoder_messages(*, pass_on: bool = True) -> Iterator[_Listener]:
     """Turn standard error of the process aside, so that what the decoder prints can be noticed frame by frame.
 
-    The decoder is a C library that prints to the file descriptor itself. What was printed is passed on at the end.
+    The decoder is a C library that prints to the file descriptor itself. What was printed is passed on at the end; the
+    decoder's own lines only where asked for.
     """
     with tempfile.TemporaryFile() as aside:
         original = os.dup(2)
@@ -238,7 +244,8 @@ def _decoder_messages() -> Iterator[_Listener]:
         finally:
             os.dup2(original, 2)
             aside.seek(0)
-            os.write(original, aside.read(10_000))
+            said = aside.read(10_000).splitlines(keepends=True)
+            os.write(original, b"".join(line for line in said if pass_on or not _DECODER_LINE.match(line)))
             os.close(original)
 
 

@@ -143,6 +143,26 @@ def test_inspect_refuses_what_it_does_not_know(movi_prep: CommandLine, tmp_path:
     assert "expected one of" in err
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5", ".trc", ".mot", ".osim", ".avi", ".json", ".npy", ".pkl"])
+@pytest.mark.parametrize("content", [b"", b"\xff\x00garbage\n" * 40], ids=["empty", "garbage"])
+def test_inspect_tells_damaged_files_in_one_line(
+    movi_prep: CommandLine, tmp_path: Path, suffix: str, content: bytes
+) -> None:
+    damaged = tmp_path / f"damaged{suffix}"
+    damaged.write_bytes(content)
+    code, out, err = movi_prep("inspect", str(damaged), "--json")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"movi-prep: {damaged}: expected ")
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_inspect_reads_no_yaml_that_is_not_text(movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"\xff\x00")
+    code, _, err = movi_prep("inspect", str(tmp_path / "a.yaml"))
+    assert code == 1
+    assert "expected YAML" in err
+
+
 def test_batch_writes_scripts_that_a_shell_accepts(movi_prep: CommandLine) -> None:
     code, result = movi_prep.json("batch", *movi_prep.flags(), "--chunk", "1")
     assert code == 0
