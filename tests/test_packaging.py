@@ -30,6 +30,7 @@ def test_packaged_files_are_found_where_the_code_looks() -> None:
 
 def test_the_version_is_said_once() -> None:
     assert movi_prep.__version__.count(".") == 2
-    assert f"## {movi_prep.__version__}" in (ROOT / "CHANGELOG.md").read_text() or "## Unreleased" in (
-        ROOT / "CHANGELOG.md"
-    ).read_text()
+    assert (
+        f"## {movi_prep.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+        or "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
+    )
