@@ -65,6 +65,13 @@ class Flag:
         return self.name.lstrip("-").replace("-", "_")
 
 
+def at_least_one(text: str) -> int:
+    """Return a number of workers; raise ArgumentTypeError for what cannot be one, before anything is written."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, but got {text!r}")
+    return int(text)
+
+
 FLAGS = (
     Flag("--config", PLANNED, "configuration file (YAML); flags win over it", metavar="FILE.yaml"),
     Flag("--work", PLANNED, "work folder: everything is written there", "work", metavar="DIR"),
@@ -97,7 +104,7 @@ FLAGS = (
         "number of worker processes",
         "run.workers",
         metavar="N",
-        more={"type": int},
+        more={"type": at_least_one},
     ),
     Flag("--scheduler", RUNNING, "address of a running Dask scheduler", "run.scheduler", metavar="tcp://HOST:PORT"),
     Flag("--slurm-profile", (*RUNNING, "batch"), "cluster profile (YAML)", "run.slurm_profile", metavar="FILE"),

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
 
 from movi_prep.config.base import Settings
 from movi_prep.config.ik import IkSettings
@@ -15,6 +15,7 @@ from movi_prep.config.run import RunSettings
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.config.shard import ShardSettings
 
+_KEY = re.compile(r"^S\d{3,}(/C\d{2,})?$")
 _RANGE = re.compile(r"^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$")
 
 
@@ -34,6 +35,13 @@ def parse_numbers(value: object) -> object:
             raise ValueError(f"expected a range that counts up, but got {part.strip()!r}")
         numbers.extend(range(first, last + 1))
     return tuple(dict.fromkeys(numbers))
+
+
+def check_key(key: str) -> str:
+    """Return a key that can meet a subject or a clip; any other would leave nothing out, and nobody would notice."""
+    if _KEY.match(key) is None:
+        raise ValueError(f"expected a key like 'S007' or 'S012/C03', but got {key!r}")
+    return key
 
 
 Numbers = Annotated[tuple[int, ...], BeforeValidator(parse_numbers)]
@@ -66,7 +74,7 @@ class Config(Settings):
     clips: Numbers | None = None
     """Clips to work on; none means all that are found."""
 
-    exclude: tuple[Annotated[str, Field(pattern=r"^S\d{3,}(/C\d{2,})?$")], ...] = ()
+    exclude: tuple[Annotated[str, AfterValidator(check_key)], ...] = ()
     """Subjects and clips to leave out, by the keys that tables and records show: `S007`, `S012/C03`."""
 
     embedded: bool = False
