@@ -63,7 +63,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(world: World, seed: int, victim
     process = start(world)
     wait_for_first_file(world)
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    time.sleep(chance.uniform(0.0, 1.5))
+    time.sleep(chance.uniform(0.0, 0.7))
     if victim == "worker":
         os.kill(chance.choice(workers_of(process.pid)), signal.SIGKILL)
         assert process.wait(60) == 0
