@@ -209,11 +209,13 @@ def close_cluster(client: Client, cluster: Any) -> None:
 
 @contextmanager
 def quiet_dask() -> Iterator[None]:
-    """Keep Dask's own messages off the screen: what matters to a run is in its records."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Keep the messages of Dask and its event loop off the screen: what matters to a run is in its records."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
