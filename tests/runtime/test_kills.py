@@ -41,6 +41,18 @@ def workers_of(pid: int) -> list[int]:
     return [child for child in descendants(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
+def wait_for_worker(process: subprocess.Popen[bytes], chance: random.Random) -> int:
+    """Return one of the run's workers; between two of them there may be none for a moment."""
+    until = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            return chance.choice(workers_of(process.pid))
+        except (IndexError, FileNotFoundError, ProcessLookupError):
+            # none at this moment, or one that ended while it was looked at
+            time.sleep(0.01)
+    raise AssertionError("the run ended, or had no worker for 30 s, before one could be killed")
+
+
 def wait_for_first_file(world: World) -> None:
     until = time.monotonic() + 30
     while not world.results():
@@ -65,7 +77,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(world: World, seed: int, victim
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
     time.sleep(chance.uniform(0.0, 0.7))
     if victim == "worker":
-        os.kill(chance.choice(workers_of(process.pid)), signal.SIGKILL)
+        os.kill(wait_for_worker(process, chance), signal.SIGKILL)
         assert process.wait(60) == 0
     else:
         os.kill(process.pid, signal.SIGKILL)
