@@ -119,8 +119,8 @@ def measure_overhead(folder: Path) -> None:
 
 
 def measure_speed_up(folder: Path, data: Path) -> None:
-    """Run markers, scaling and IK of 16 clips of two minutes on one worker and on two, one after the other."""
-    copies = copy_clips(data, folder / "data", per_subject=8, repeats=40)
+    """Run markers, scaling and IK of 16 clips of five minutes on one worker and on two, one after the other."""
+    copies = copy_clips(data, folder / "data", per_subject=8, repeats=100)
     seconds = {}
     run_cli("ik", copies, folder / "warm", "--subjects", "1", "--clips", "1", "--executor", "serial")
     for workers in (1, 2):

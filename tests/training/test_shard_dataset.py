@@ -132,16 +132,18 @@ def test_it_travels_to_another_process_without_its_files(shards: Path) -> None:
     torch.testing.assert_close(pickle.loads(pickle.dumps(dataset))[0]["pose3d"], before)
 
 
-def test_a_network_learns_from_samples(shards: Path) -> None:
+@pytest.mark.parametrize("kind", ["made up", "of the pipeline"])
+def test_a_network_learns_from_samples(shards: Path, kind: str) -> None:
     torch.manual_seed(0)
-    dataset = ShardDataset(shards, size_px=32)
+    written_by_the_pipeline = Path(__file__).parents[1] / "data" / "shard_v1.h5"
+    dataset = ShardDataset(shards if kind == "made up" else written_by_the_pipeline, size_px=32)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 5, stride=2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8 * 14 * 14, 69)
     )
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     batch = next(iter(torch.utils.data.DataLoader(dataset, batch_size=16)))
     losses = []
-    for _ in range(30):
+    for _ in range(80):
         misses = (network(batch["image"]) - batch["coordinateAngle"]) ** 2 * batch["coordinateMask"]
         loss = misses.sum() / batch["coordinateMask"].sum()
         optimiser.zero_grad()
