@@ -132,8 +132,9 @@ def test_it_travels_to_another_process_without_its_files(shards: Path) -> None:
     torch.testing.assert_close(pickle.loads(pickle.dumps(dataset))[0]["pose3d"], before)
 
 
-@pytest.mark.parametrize("kind", ["made up", "of the pipeline"])
-def test_a_network_learns_from_samples(shards: Path, kind: str) -> None:
+# the pipeline's shard shows a plain picture: all that can be learned from it is the mean pose
+@pytest.mark.parametrize(("kind", "left"), [("made up", 0.7), ("of the pipeline", 0.85)])
+def test_a_network_learns_from_samples(shards: Path, kind: str, left: float) -> None:
     torch.manual_seed(0)
     written_by_the_pipeline = Path(__file__).parents[1] / "data" / "shard_v1.h5"
     dataset = ShardDataset(shards if kind == "made up" else written_by_the_pipeline, size_px=32)
@@ -150,4 +151,4 @@ def test_a_network_learns_from_samples(shards: Path, kind: str) -> None:
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < left * losses[0]
