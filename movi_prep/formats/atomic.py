@@ -1,7 +1,8 @@
 """Files appear whole or not at all.
 
 A writer receives a temporary path in the folder of the final one; when it returns, the file is flushed to disk and
-renamed. A crash leaves at most a file that begins with `.partial-`, which `remove_partials` clears away.
+renamed. A crash leaves at most a file that begins with `.partial-`. In a run it lies in the scratch folder that units
+write into, which the next run clears away with all that is in it.
 """
 
 from __future__ import annotations
@@ -49,14 +50,6 @@ def write_bytes(final: Path, content: bytes) -> None:
 def write_text(final: Path, content: str) -> None:
     """Write `content` to `final` atomically, UTF-8 with Unix line ends on every platform."""
     write_bytes(final, content.encode("utf-8"))
-
-
-def remove_partials(folder: Path) -> int:
-    """Delete what interrupted writers left under `folder`; return how many files that were."""
-    leftovers = [path for path in folder.rglob(f"{PARTIAL_PREFIX}*") if path.is_file()]
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from movi_prep.errors import ModelError
+from movi_prep.geometry.rotations import matrices_from_axis_angles
 from movi_prep.records.base_model import BaseJoint, BaseModel
 
 
@@ -94,11 +95,8 @@ def _rotation(joint: BaseJoint, values: Mapping[str, NDArray[np.float64]], *, n:
 
 
 def _axis_rotation(axis: NDArray[np.float64], angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, 3, 3) by Rodrigues' formula."""
-    x, y, z = axis / np.linalg.norm(axis)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    sine, cosine = np.sin(angles_rad)[:, None, None], np.cos(angles_rad)[:, None, None]
-    return np.asarray(np.eye(3) + sine * cross + (1.0 - cosine) * (cross @ cross))
+    """Return (n, 3, 3): turns about one axis, which need not be a unit vector (D3KE's model has one that is not)."""
+    return matrices_from_axis_angles(angles_rad[:, None] * (axis / np.linalg.norm(axis)))
 
 
 def _frame(

@@ -71,12 +71,9 @@ _POSED_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
-class ShardInputs:
-    """What one shard is made from; None for what the download does not have."""
+class SubjectInputs:
+    """What all shards of a subject are made from, of either layout; None for what the download does not have."""
 
-    video: Path | None
-    intrinsics: Path | None
-    extrinsics: Path | None
     alignment: Path
     static_trial: Path
     scale: Path
@@ -86,6 +83,15 @@ class ShardInputs:
     motions: tuple[Path, ...]
     markers: tuple[Path, ...] = field(metadata={"optional": True})
     solutions: tuple[Path, ...] = field(metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class ShardInputs(SubjectInputs):
+    """What one native shard is made from; None for what the download does not have."""
+
+    video: Path | None
+    intrinsics: Path | None
+    extrinsics: Path | None
 
 
 @dataclass(frozen=True)
@@ -199,9 +205,24 @@ def shard_attributes(subject: ShardSubject, refused: Sequence[Refusal], settings
     }
 
 
-def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: int, camera: str) -> Unit:
+def subject_inputs(download: Download, work: WorkFolder, subject: int) -> dict[str, Any]:
+    """Return the fields of SubjectInputs for one subject."""
     clips = download.clips_of(subject)
     motions = tuple(download.motions[clip] for clip in clips)
+    return {
+        "alignment": work.alignment(subject),
+        "static_trial": work.static_trial(subject),
+        "scale": work.scale_result(subject),
+        "scaled_model": work.scaled_model(subject),
+        "body_model": model_for(motions, download.body_models),
+        "labels": default_label_tables_path(),
+        "motions": motions,
+        "markers": tuple(work.markers(clip) for clip in clips),
+        "solutions": tuple(work.ik_solution(clip) for clip in clips),
+    }
+
+
+def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: int, camera: str) -> Unit:
     return Unit(
         stage=SHARD.name,
         key=f"{subject_key(subject)}/{camera}",
@@ -209,15 +230,7 @@ def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject
             video=download.videos.get((subject, camera)),
             intrinsics=download.intrinsics.get(camera),
             extrinsics=download.extrinsics.get(camera),
-            alignment=work.alignment(subject),
-            static_trial=work.static_trial(subject),
-            scale=work.scale_result(subject),
-            scaled_model=work.scaled_model(subject),
-            body_model=model_for(motions, download.body_models),
-            labels=default_label_tables_path(),
-            motions=motions,
-            markers=tuple(work.markers(clip) for clip in clips),
-            solutions=tuple(work.ik_solution(clip) for clip in clips),
+            **subject_inputs(download, work, subject),
         ),
         outputs=ShardOutputs(shard=work.shard(subject, camera)),
         settings=config.shard.shard_unit(

@@ -14,7 +14,7 @@ is reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +25,6 @@ from movi_prep.config.root import Config
 from movi_prep.config.shard import D3keSettings
 from movi_prep.errors import InputError, ModelError
 from movi_prep.formats import d3ke
-from movi_prep.formats.label_tables import default_label_tables_path
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.d3ke_layer import layer_joint_centres
@@ -38,9 +37,17 @@ from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.scaling import ScaleResult
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.markers import model_for
 from movi_prep.stages.scale import model_and_setup
-from movi_prep.stages.shard import ShardInputs, ShardSubject, open_video, plan_clips, read_shard_subject, with_pictures
+from movi_prep.stages.shard import (
+    ShardInputs,
+    ShardSubject,
+    SubjectInputs,
+    open_video,
+    plan_clips,
+    read_shard_subject,
+    subject_inputs,
+    with_pictures,
+)
 from movi_prep.stages.shard_rows import ClipRows, frame_fields
 
 ALL = "all"
@@ -64,23 +71,14 @@ _FIELDS = {
 
 
 @dataclass(frozen=True)
-class D3keInputs:
-    """What one subject's files are made from; one entry per camera in the first three."""
+class D3keInputs(SubjectInputs):
+    """What one subject's files are made from; one entry per camera in videos and calibration."""
 
     videos: tuple[Path, ...]
     intrinsics: tuple[Path, ...]
     extrinsics: tuple[Path, ...]
     v3d: Path
     base_model: Path
-    alignment: Path
-    static_trial: Path
-    scale: Path
-    scaled_model: Path
-    body_model: Path | None
-    labels: Path
-    motions: tuple[Path, ...]
-    markers: tuple[Path, ...] = field(metadata={"optional": True})
-    solutions: tuple[Path, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,7 @@ def plan_shard_d3ke(download: Download, work: WorkFolder, config: Config) -> tup
     units = tuple(
         _subject_unit(download, work, config, subject=subject, cameras=seen)
         for subject in download.subjects
-        if subject in download.v3d
-        and (seen := tuple(name for name in cameras if (subject, name) in download.videos))
-        and (config.subjects is None or subject in config.subjects)
+        if subject in download.v3d and (seen := tuple(name for name in cameras if (subject, name) in download.videos))
     )
     return (*units, _corpus_unit(work, config, units)) if units else ()
 
@@ -242,8 +238,6 @@ def layer_error_m(
 def _subject_unit(
     download: Download, work: WorkFolder, config: Config, *, subject: int, cameras: tuple[str, ...]
 ) -> Unit:
-    clips = download.clips_of(subject)
-    motions = tuple(download.motions[clip] for clip in clips)
     folder = work.d3ke_shards()
     return Unit(
         stage=SHARD_D3KE.name,
@@ -254,15 +248,7 @@ def _subject_unit(
             extrinsics=tuple(download.extrinsics[camera] for camera in cameras),
             v3d=download.v3d[subject],
             base_model=model_and_setup(config)[0],
-            alignment=work.alignment(subject),
-            static_trial=work.static_trial(subject),
-            scale=work.scale_result(subject),
-            scaled_model=work.scaled_model(subject),
-            body_model=model_for(motions, download.body_models),
-            labels=default_label_tables_path(),
-            motions=motions,
-            markers=tuple(work.markers(clip) for clip in clips),
-            solutions=tuple(work.ik_solution(clip) for clip in clips),
+            **subject_inputs(download, work, subject),
         ),
         outputs=D3keOutputs(
             labels=folder / f"subject_{subject}.hdf5",
@@ -344,15 +330,7 @@ def _one_camera(inputs: D3keInputs, index: int) -> ShardInputs:
         video=inputs.videos[index],
         intrinsics=inputs.intrinsics[index],
         extrinsics=inputs.extrinsics[index],
-        alignment=inputs.alignment,
-        static_trial=inputs.static_trial,
-        scale=inputs.scale,
-        scaled_model=inputs.scaled_model,
-        body_model=inputs.body_model,
-        labels=inputs.labels,
-        motions=inputs.motions,
-        markers=inputs.markers,
-        solutions=inputs.solutions,
+        **{item.name: getattr(inputs, item.name) for item in fields(SubjectInputs)},
     )
 
 

@@ -1,4 +1,4 @@
-"""From a stored crop to the picture that a network sees: decode, turn, undistort, resize in one warp."""
+"""From a stored crop to the picture that a network sees: turned, undistorted and resized in one warp."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import InputError
 from movi_prep.geometry.virtual_camera import VirtualCamera, source_pixels_at
 from movi_prep.records.camera import Camera
 
@@ -17,19 +16,6 @@ _BLOCK_ROWS = 64
 
 _NODES = 10
 """Chebyshev nodes per axis of the warp: a lens bends a crop so gently that the rest is below 1e-3 px."""
-
-
-def decode_picture(encoded: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
-    """Return the stored picture, (height, width, 3) uint8 BGR; raise InputError where it is damaged."""
-    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(
-            where,
-            expected="an encoded picture",
-            got=f"{encoded.size} bytes that are none",
-            remedy="run 'movi-prep verify'",
-        )
-    return np.asarray(picture)
 
 
 def warp_picture(

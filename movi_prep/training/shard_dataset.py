@@ -44,7 +44,8 @@ from movi_prep.training.labels import (
     read_labels,
     read_mirror_tables,
 )
-from movi_prep.training.picture import decode_picture, warp_picture
+from movi_prep.training.picture import warp_picture
+from movi_prep.video.pictures import decode_picture
 
 FLOOR_PREFIX = "Virtual_Ground_"
 """Markers on the floor are labels of the file, but not of the network; they come last."""

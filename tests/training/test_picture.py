@@ -7,7 +7,8 @@ import pytest
 
 from movi_prep.errors import InputError
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
-from movi_prep.training.picture import decode_picture, warp_map
+from movi_prep.training.picture import warp_map
+from movi_prep.video.pictures import decode_picture
 from tests.builders.shard import small_camera
 
 
