@@ -165,6 +165,8 @@ def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
 _FLAGS: dict[str, Any] = {
     "cache": True,
     "nogil": True,
+    # No kernel allocates. Counting references to views of arrays, atomically, would take half of the time.
+    "_nrt": False,
     "error_model": "numpy",
     "fastmath": {"contract", "arcp", "nsz", "reassoc"},
 }
