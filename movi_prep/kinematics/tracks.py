@@ -219,12 +219,13 @@ def join_tracks(forward: Track, backward: Track, stretches: list[range], switchi
     """
     taken = np.zeros(len(forward.ends), dtype=bool)
     missing = backward.ends == UNSOLVED
-    unknowns = np.stack([forward.unknowns, np.where(missing[:, None], forward.unknowns, backward.unknowns)])
-    values = np.stack([forward.values, np.where(missing, forward.values, backward.values)])
     for stretch in stretches:
-        if not missing[stretch.start : stretch.stop].all():
-            rows = slice(stretch.start, stretch.stop)
-            taken[rows] = _best_path(values[:, rows], unknowns[:, rows], switching)
+        for rows in _parting(missing, stretch):
+            alone = missing[rows]
+            unknowns = np.stack([forward.unknowns[rows], backward.unknowns[rows]])
+            values = np.stack([forward.values[rows], backward.values[rows]])
+            unknowns[1, alone], values[1, alone] = unknowns[0, alone], values[0, alone]
+            taken[rows] |= _best_path(values, unknowns, switching)
     taken &= ~missing
     chosen = [np.where(_like(taken, two), two, one) for one, two in zip(forward.arrays, backward.arrays, strict=True)]
     joined = Track(*chosen)
@@ -233,24 +234,30 @@ def join_tracks(forward: Track, backward: Track, stretches: list[range], switchi
     return replace(joined, anchors=np.where(to_other, -1, joined.anchors))
 
 
+def _parting(missing: NDArray[np.bool_], stretch: range) -> list[slice]:
+    """Where there are two tracks, with the frame of the one before and behind: every path goes through those."""
+    edges = np.flatnonzero(np.diff(missing[stretch.start : stretch.stop], prepend=True, append=True))
+    starts, stops = np.maximum(edges[::2] - 1, 0), np.minimum(edges[1::2] + 1, len(stretch))
+    first = stretch.start
+    return [slice(first + int(a), first + int(b)) for a, b in zip(starts, stops, strict=True)]
+
+
 def _best_path(
     costs: NDArray[np.float64], unknowns: NDArray[np.float64], switching: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Viterbi over two candidates: (2, n) costs, (2, n, x) unknowns -> (n,) bool, true for the second."""
-    n_frames = costs.shape[1]
     steps = unknowns[:, None, :-1] - unknowns[None, :, 1:]  # (from, to, n - 1, x)
-    change = 0.5 * np.einsum("abtx,x->abt", steps**2, switching)
-    best = costs[:, 0].copy()
-    came_from = np.zeros((n_frames, 2), dtype=np.int64)
-    for frame in range(1, n_frames):
-        through = best[:, None] + change[:, :, frame - 1]
-        came_from[frame] = np.argmin(through, axis=0)
-        best = through.min(axis=0) + costs[:, frame]
-    path = np.empty(n_frames, dtype=np.int64)
-    path[-1] = int(np.argmin(best))
-    for frame in range(n_frames - 1, 0, -1):
-        path[frame - 1] = came_from[frame, path[frame]]
-    return np.asarray(path == 1)
+    change = 0.5 * np.einsum("abtx,x->tab", steps**2, switching)
+    first, second = costs[:, 0].tolist()
+    came_from = []
+    # Plain numbers: with two candidates, a call of NumPy costs more than its arithmetic.
+    for ((stay, leave), (come, keep)), (own, other) in zip(change.tolist(), costs[:, 1:].T.tolist(), strict=True):
+        came_from.append((first + stay > second + come, first + leave > second + keep))
+        first, second = min(first + stay, second + come) + own, min(first + leave, second + keep) + other
+    path = [second < first]
+    for origin in reversed(came_from):
+        path.append(origin[path[-1]])
+    return np.array(path[::-1])
 
 
 def _like(flags: NDArray[np.bool_], array: NDArray[Any]) -> NDArray[np.bool_]:
