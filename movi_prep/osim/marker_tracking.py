@@ -87,15 +87,18 @@ def track_markers(model: opensim.Model, problem: Problem) -> Track:
     flagged where that fails too, and the next frame starts from the last good pose. Markers that are NaN are left
     out of their frame; frames with fewer than three weighted markers are not solved.
     """
-    state = model.initSystem()
-    read = _coordinate_reader(model, state)
     n_rows = problem.markers.n_rows
     coordinates = np.full((n_rows, len(coordinate_names(model))), np.nan)
     statuses = np.full(n_rows, int(FrameStatus.TOO_FEW_MARKERS), dtype=np.int8)
     errors = np.full(n_rows, np.nan)
+    rows = np.flatnonzero(enough_markers(problem.markers.positions_m, problem.weights)).tolist()
+    if not rows:
+        return Track(coordinates=coordinates, statuses=statuses, constraint_errors=errors)
+    state = model.initSystem()
+    read = _coordinate_reader(model, state)
     tracker = _Tracker(model, problem, state)
-    for row in np.flatnonzero(enough_markers(problem.markers.positions_m, problem.weights)):
-        statuses[row] = int(tracker.solve(int(row)))
+    for row in rows:
+        statuses[row] = int(tracker.solve(row))
         if statuses[row] != FrameStatus.FAILED:
             coordinates[row] = read()
             errors[row] = _constraint_error(model, state)
@@ -206,12 +209,16 @@ class _Tracker:
 
 
 def _markers_reference(problem: Problem) -> opensim.MarkersReference:
-    table = opensim.TimeSeriesTableVec3()
-    table.setColumnLabels(list(problem.markers.names))
-    for time_s, frame in zip(problem.markers.times_s.tolist(), problem.markers.positions_m.tolist(), strict=True):
-        table.appendRow(time_s, opensim.RowVectorVec3([opensim.Vec3(*position) for position in frame]))
+    markers = problem.markers
+    # One matrix that is packed in C++: a row of Vec3 after the other costs as much as a percent of the solver's time.
+    axes = [f"{name}{suffix}" for name in markers.names for suffix in ("_1", "_2", "_3")]
+    table = opensim.TimeSeriesTable(
+        opensim.StdVectorDouble(markers.times_s),
+        opensim.Matrix.createFromMat(np.ascontiguousarray(markers.positions_m).reshape(markers.n_rows, -1)),
+        opensim.StdVectorString(axes),
+    ).packVec3()
     weights = opensim.SetMarkerWeights()
-    for name, weight in zip(problem.markers.names, problem.weights.tolist(), strict=True):
+    for name, weight in zip(markers.names, problem.weights.tolist(), strict=True):
         weights.cloneAndAppend(opensim.MarkerWeight(name, weight))
     return opensim.MarkersReference(table, weights)
 
@@ -234,13 +241,15 @@ def _target_function(times_s: NDArray[np.float64], values: NDArray[np.float64]) 
     return function
 
 
-def _coordinate_reader(model: opensim.Model, state: opensim.State) -> Callable[[], list[float]]:
+def _coordinate_reader(model: opensim.Model, state: opensim.State) -> Callable[[], NDArray[np.float64]]:
+    """Return what reads (c,) coordinates in the model's order from the state's own q, which has another order."""
+    numbered = opensim.State(state)
+    numbered.setQ(opensim.Vector.createFromMat(np.arange(float(state.getNQ()))))
     found = model.getCoordinateSet()
-    coordinates = [found.get(index) for index in range(found.getSize())]
-    return lambda: [coordinate.getValue(state) for coordinate in coordinates]
+    places = np.array([round(found.get(index).getValue(numbered)) for index in range(found.getSize())], dtype=np.int64)
+    return lambda: np.asarray(state.getQ().to_numpy()[places])
 
 
 def _constraint_error(model: opensim.Model, state: opensim.State) -> float:
     model.realizePosition(state)
-    errors = state.getQErr()
-    return max((abs(errors.get(index)) for index in range(errors.size())), default=0.0)
+    return float(np.abs(state.getQErr().to_numpy()).max(initial=0.0))

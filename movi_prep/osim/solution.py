@@ -218,11 +218,11 @@ def _pose(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[st
     tree = scaled.tree
     if tree is None:
         return _pose_in_opensim(scaled, coordinates, names)
-    rotations, positions = tree.body_poses(coordinates)
     frame_rotations, centres = tree.joint_frames(coordinates)
+    rotations, positions = tree.bodies_at(frame_rotations, centres)
     bodies = [tree.body_names.index(name) for name in body_names(scaled.model)]
     joints = [tree.joint_names.index(name) for name in joint_names(scaled.model)]
-    markers = tree.marker_positions(coordinates)
+    markers = tree.markers_at(rotations, positions)
     root = tree.joint_names.index(root_joint(scaled.model).getName())
     return _Posed(
         markers_m=markers[:, [tree.marker(name) for name in names]],

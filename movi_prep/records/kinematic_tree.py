@@ -181,10 +181,7 @@ class KinematicTree:
         Returns:
             (..., b, 3, 3) rotations body to ground, and (..., b, 3) positions of body origins, metres.
         """
-        moving_rotations, moving_positions = self.joint_frames(coordinates)
-        rotations = moving_rotations @ self.child_rotation
-        offset = (moving_rotations @ self.child_position_m[:, :, None])[..., 0]
-        return rotations, moving_positions + offset
+        return self.bodies_at(*self.joint_frames(coordinates))
 
     def joint_frames(self, coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the pose in ground of every joint's moving frame M; its origin is the joint centre.
@@ -203,9 +200,19 @@ class KinematicTree:
             rotations[..., body, :, :], positions[..., body, :] = rotation, position
         return rotations, positions
 
+    def bodies_at(
+        self, frame_rotations: NDArray[np.float64], centres_m: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the pose of every body, as `body_poses` does, from what `joint_frames` returns."""
+        offset = (frame_rotations @ self.child_position_m[:, :, None])[..., 0]
+        return frame_rotations @ self.child_rotation, centres_m + offset
+
     def marker_positions(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (..., m, 3) marker positions in ground, metres, for (..., c) coordinates."""
-        rotations, positions = self.body_poses(coordinates)
+        return self.markers_at(*self.body_poses(coordinates))
+
+    def markers_at(self, rotations: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (..., m, 3) marker positions in ground, metres, from what `body_poses` returns."""
         on_ground = self.marker_body < 0
         carrier = np.where(on_ground, 0, self.marker_body)
         turned = (rotations[..., carrier, :, :] @ self.marker_position_m[:, :, None])[..., 0]

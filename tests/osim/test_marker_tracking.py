@@ -9,13 +9,18 @@ import opensim
 import pytest
 
 from movi_prep.errors import InputError
+from movi_prep.formats.storage import read_storage
+from movi_prep.formats.trc import write_trc
 from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
+from movi_prep.osim.models import coordinate_names
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.setups import CoordinateTask
 from tests.builders.small_model import MARKERS, trajectories
 from tests.osim.conftest import markers_at
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 ACCURACY = 1e-7
@@ -47,12 +52,58 @@ def test_couplers_hold(coupled_model: opensim.Model, swing: NDArray[np.float64])
     assert track.constraint_errors.max() < 1e-6
 
 
+@pytest.mark.parametrize("weight", [0.01, 20.0, float("inf")])
+def test_opensims_own_tool_enforces_couplers_at_any_weight(
+    model: opensim.Model, coupled_model: opensim.Model, tmp_path: Path, weight: float
+) -> None:
+    # The markers are those of a straight knee: a penalty would give way to them, as ours does.
+    straight = np.zeros((2, 8))
+    straight[:, 4], straight[:, 6] = 1.0, 0.6
+    observed = markers_at(model, straight)
+    ours = track_markers(coupled_model, _problem(observed, constraint_weight=0.01)).coordinates
+    assert np.abs(ours[:, 7] - 0.5 * ours[:, 6]).max() > 0.05
+    by_tool = _tool_coordinates(coupled_model, observed, tmp_path, weight)
+    np.testing.assert_allclose(by_tool[:, 7], 0.5 * by_tool[:, 6], atol=1e-4)
+
+
+def _tool_coordinates(
+    model: opensim.Model, positions_m: NDArray[np.float64], folder: Path, weight: float
+) -> NDArray[np.float64]:
+    write_trc(folder / "walk.trc", trajectories(positions_m))
+    tool = opensim.InverseKinematicsTool()
+    tool.setModel(model)
+    tool.setMarkerDataFileName(str(folder / "walk.trc"))
+    tool.setStartTime(0.0)
+    tool.setEndTime(1.0)
+    tool.setOutputMotionFileName(str(folder / "walk.mot"))
+    tool.setResultsDir(str(folder))
+    tool.set_report_errors(False)
+    tool.set_accuracy(ACCURACY)
+    tool.set_constraint_weight(weight)
+    for name in MARKERS:
+        task = opensim.IKMarkerTask()
+        task.setName(name)
+        task.setWeight(1.0)
+        tool.upd_IKTaskSet().cloneAndAppend(task)
+    tool.run()
+    table = read_storage(folder / "walk.mot")
+    values = table.values[:, [table.labels.index(name) for name in coordinate_names(model)]]
+    return np.radians(values)
+
+
 def test_an_unseen_marker_is_left_out_of_its_frames(model: opensim.Model, swing: NDArray[np.float64]) -> None:
     positions = markers_at(model, swing)
     positions[3:6, MARKERS.index("shank_r_a")] = np.nan
     track = track_markers(model, _problem(positions))
     assert (track.statuses == FrameStatus.SOLVED).all()
     np.testing.assert_allclose(track.coordinates, swing, atol=ANGLE)
+
+
+def test_without_a_tracked_marker_no_frame_has_a_pose(model: opensim.Model, swing: NDArray[np.float64]) -> None:
+    none = trajectories(markers_at(model, swing)).select(())
+    track = track_markers(model, _problem(markers_at(model, swing), markers=none, weights=np.zeros(0)))
+    assert (track.statuses == FrameStatus.TOO_FEW_MARKERS).all()
+    assert np.isnan(track.coordinates).all()
 
 
 def test_frames_with_too_few_markers_have_no_pose_and_the_others_go_on(
