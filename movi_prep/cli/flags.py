@@ -97,6 +97,14 @@ FLAGS = (
     Flag("--static-file", ("ik",), "scale to this static .trc first", metavar="FILE.trc"),
     Flag("--cameras", SHARD, "cameras, as PG1,PG2", "shard.cameras", metavar="LIST"),
     Flag("--layout", SHARD, "layout of shards", "shard.layout", choices=("native", "d3ke", "both")),
+    Flag(
+        "--context-quality",
+        SHARD,
+        "JPEG quality away from the body; 95 and above keeps the whole crop alike",
+        "shard.context_quality",
+        metavar="N",
+        more={"type": int},
+    ),
     Flag("--executor", (*RUNNING, "demo"), "where units run", "run.executor", choices=("serial", "local", "slurm")),
     Flag(
         "--workers",
