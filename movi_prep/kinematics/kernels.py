@@ -636,20 +636,26 @@ def _solve_free(elimination, model, system, stiffness, slot, second, damping):
 
 @_inner
 def _find_multipliers(elimination, model, system, slot, second, damping):
-    """Gradient of the quadratic model after the step: the multipliers of the bound unknowns."""
+    """Gradient of the quadratic model after the step, in elimination order: the multipliers of the bound unknowns."""
     n, matrix, more = elimination.order.shape[0], model.gauss_newton[slot], model.second_order[slot]
-    out, extra = system.multiplier, 1.0 if second else 0.0
-    for u in range(n):
-        out[u] = model.gradient[slot, u]
+    out, y, extra = system.multiplier, system.solved, 1.0 if second else 0.0
     for j in range(n):
-        u, at = elimination.order[j], j * n + j
-        total = (matrix[at] * (1.0 + damping) + extra * more[at]) * system.step[u]
-        for row in range(elimination.first_row[j], elimination.first_row[j + 1]):
-            i = elimination.rows[row]
-            entry, other = matrix[j * n + i] + extra * more[j * n + i], elimination.order[i]
-            total += entry * system.step[other]
-            out[other] += entry * system.step[u]
-        out[u] += total
+        out[j] = model.gradient[slot, elimination.order[j]]
+    for block in range(elimination.first_column.shape[0] - 1):
+        end = elimination.first_column[block + 1]
+        for j in range(elimination.first_column[block], end):
+            base, moved = j * n, y[j]
+            total = (matrix[base + j] * (1.0 + damping) + extra * more[base + j]) * moved
+            for i in range(j + 1, end):
+                entry = matrix[base + i] + extra * more[base + i]
+                total += entry * y[i]
+                out[i] += entry * moved
+            for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
+                for i in range(elimination.run_start[run], elimination.run_end[run]):
+                    entry = matrix[base + i] + extra * more[base + i]
+                    total += entry * y[i]
+                    out[i] += entry * moved
+            out[j] += total
 
 
 @_inner
@@ -689,8 +695,9 @@ def _release_wrong(elimination, model, system, slot, second, damping):
         return 0
     _find_multipliers(elimination, model, system, slot, second, damping)
     count = 0
-    for u in range(system.side.shape[0]):
-        if system.side[u] * system.multiplier[u] > 1e-12:
+    for j in range(system.side.shape[0]):
+        u = elimination.order[j]
+        if system.side[u] * system.multiplier[j] > 1e-12:
             system.side[u] = 0
             count += 1
     return count
@@ -904,23 +911,49 @@ def _meets(motion, unknowns, other, frame, tolerance):
     return largest < tolerance
 
 
+@_small
+def _multiply_rows(out, inverse, low, high, n, rows, shares):
+    """out = out - shares of four rows of the inverse, between two columns."""
+    (r0, r1, r2, r3), (s0, s1, s2, s3), target = rows, shares, out[low:high]
+    a0, a1 = inverse[r0 * n + low : r0 * n + high], inverse[r1 * n + low : r1 * n + high]
+    a2, a3 = inverse[r2 * n + low : r2 * n + high], inverse[r3 * n + low : r3 * n + high]
+    for k in range(high - low):
+        target[k] -= s0 * a0[k] + s1 * a1[k] + s2 * a2[k] + s3 * a3[k]
+
+
 @_inner
-def _invert_diagonal(elimination, factor, inverse):
-    """Entries of H^-1 on the factor's pattern (Takahashi 1973), from the last column to the first."""
-    n = elimination.order.shape[0]
-    for j in range(n - 1, -1, -1):
-        first, end, pivot = elimination.first_row[j], elimination.first_row[j + 1], factor[j * n + j]
-        own = 1.0 / pivot
-        for row in range(first, end):
-            i, total = elimination.rows[row], 0.0
-            for other in range(first, end):
-                k = elimination.rows[other]
-                total += factor[j * n + k] / pivot * inverse[min(i, k) * n + max(i, k)]
-            inverse[j * n + i] = -total
-        for row in range(first, end):
-            i = elimination.rows[row]
-            own -= factor[j * n + i] / pivot * inverse[j * n + i]
-        inverse[j * n + j] = own
+def _invert_diagonal(elimination, factor, inverse, column):
+    """Entries of H^-1 on the factor's pattern (Takahashi 1973), from the last column to the first.
+
+    Both halves are written, so that the inner loops run along rows. `column` is scratch, (x,).
+    """
+    n, rows = elimination.order.shape[0], elimination.rows
+    for block in range(elimination.first_column.shape[0] - 2, -1, -1):
+        end = elimination.first_column[block + 1]
+        for j in range(end - 1, elimination.first_column[block] - 1, -1):
+            first, last, own = elimination.first_row[j], elimination.first_row[j + 1], 1.0 / factor[j * n + j]
+            for i in range(j + 1, n):
+                column[i] = 0.0
+            for row in range(first, last, 4):
+                # Beyond the last row, rows repeat with a zero share.
+                k0, k1 = rows[row], rows[min(row + 1, last - 1)]
+                k2, k3 = rows[min(row + 2, last - 1)], rows[min(row + 3, last - 1)]
+                shares = (
+                    factor[j * n + k0] * own,
+                    factor[j * n + k1] * own if row + 1 < last else 0.0,
+                    factor[j * n + k2] * own if row + 2 < last else 0.0,
+                    factor[j * n + k3] * own if row + 3 < last else 0.0,
+                )
+                _multiply_rows(column, inverse, j + 1, end, n, (k0, k1, k2, k3), shares)
+                for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
+                    low, high = elimination.run_start[run], elimination.run_end[run]
+                    _multiply_rows(column, inverse, low, high, n, (k0, k1, k2, k3), shares)
+            total = own
+            for row in range(first, last):
+                i = rows[row]
+                inverse[j * n + i] = inverse[i * n + j] = column[i]
+                total -= factor[j * n + i] * own * column[i]
+            inverse[j * n + j] = total
 
 
 @_inner
@@ -959,7 +992,7 @@ def _observe(plan, work, weak, std, slot, second):
     if not _solve_free(elimination, model, system, weak, slot, second, 0.0):
         return -1
     n, rank, inverse = weak.shape[0], 0, model.second_order[0]
-    _invert_diagonal(elimination, system.factor, inverse)
+    _invert_diagonal(elimination, system.factor, inverse, system.multiplier)
     for j in range(n):
         u = elimination.order[j]
         rank += system.factor[j * n + j] > _NULL_PIVOT * weak[u]
