@@ -659,13 +659,16 @@ def _find_multipliers(elimination, model, system, slot, second, damping):
 
 
 @_inner
-def _guess_sides(plan, system, x, g, keep):
-    """Bound unknowns to begin with: those pushed out of their range, and (keep) those held before."""
+def _guess_sides(plan, system, x, g):
+    """Bound unknowns to begin with: those pushed out of their range, and those held before.
+
+    A guess costs or saves passes; the step does not depend on it.
+    """
     for u in range(x.shape[0]):
         before, side = system.side[u], 0
-        if x[u] <= plan.lower[u] and (g[u] > 0.0 or (keep and before == -1)):
+        if x[u] <= plan.lower[u] and (g[u] > 0.0 or before == -1):
             side = -1
-        elif x[u] >= plan.upper[u] and (g[u] < 0.0 or (keep and before == 1)):
+        elif x[u] >= plan.upper[u] and (g[u] < 0.0 or before == 1):
             side = 1
         system.side[u], system.step[u] = side, 0.0
 
@@ -710,7 +713,7 @@ def _solve_box(plan, model, system, stiffness, x, slot, second, damping):
     Returns false where the matrix is not positive. The exact solution matters: with dozens of unknowns on a
     bound, a clipped step costs two to three times the outer iterations.
     """
-    _guess_sides(plan, system, x, model.gradient[slot], second)
+    _guess_sides(plan, system, x, model.gradient[slot])
     for number in range(_BOX_PASSES):
         if not _solve_free(plan.elimination, model, system, stiffness, slot, second, damping):
             return False

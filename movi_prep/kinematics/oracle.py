@@ -294,7 +294,7 @@ def solve_box(
     matrix = at.gauss_newton + at.second_order if newton else at.gauss_newton.copy()
     plain = matrix.copy()
     matrix[np.diag_indices_from(matrix)] += damping * (np.diag(at.gauss_newton) + 1e-9)
-    side = _guess_sides(plan, x, at.gradient, work.system.side if newton else np.zeros_like(work.system.side))
+    work.system.side = side = _guess_sides(plan, x, at.gradient, work.system.side)
     step = np.zeros_like(x)
     for number in range(_BOX_PASSES):
         free = side == 0
@@ -313,7 +313,6 @@ def solve_box(
         if number > _RELEASE_PASSES or not wrong.any():
             break
         side[wrong] = 0
-    work.system.side = side
     return step
 
 
