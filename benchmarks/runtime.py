@@ -74,7 +74,7 @@ class Silent:
         """Keep the record."""
         self.records.append(record)
 
-    def tick(self) -> None:
+    def tick(self, waits_for: str) -> None:
         """Nothing to do."""
 
 

@@ -36,8 +36,8 @@ class Observer(Protocol):
         """Hear of a unit that ended."""
         ...
 
-    def tick(self) -> None:
-        """Hear that time passes."""
+    def tick(self, waits_for: str) -> None:
+        """Hear that time passes, and what keeps all units from being worked on, if anything does."""
         ...
 
 
@@ -127,7 +127,7 @@ class Coordinator:
             while self._ready and not is_stopping and self.executor.has_room():
                 self._submit(heapq.heappop(self._ready)[1])
             ended = self.executor.wait(_TICK_S)
-            self.observer.tick()
+            self.observer.tick(self.executor.waits_for() if ended is None else "")
             if ended is None:
                 continue
             record = self._settle(*ended)

@@ -15,7 +15,7 @@ from movi_prep.runtime.execute import Task, UnitEnd, execute
 from movi_prep.runtime.process import ONE_THREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from distributed import Client, Future
 
@@ -61,6 +61,10 @@ class Executor(Protocol):
         """Return the next unit that ended, or None after the timeout. An exception means it never ran to an end."""
         ...
 
+    def waits_for(self) -> str:
+        """Say what keeps all units from being worked on; empty where one is. Raises WorkersLostError without hope."""
+        ...
+
 
 class SerialExecutor:
     """Runs units in this process, one after the other: for debugging, and where nothing else is wanted."""
@@ -84,6 +88,10 @@ class SerialExecutor:
         task = self._waiting.popleft()
         return task, execute(task)
 
+    def waits_for(self) -> str:
+        """Nothing: this process is there."""
+        return ""
+
 
 class DaskExecutor:
     """Runs units on the workers of a Dask scheduler.
@@ -92,11 +100,15 @@ class DaskExecutor:
         client: connected to the scheduler.
         run: says when a worker process is replaced by a fresh one.
         in_flight: how many units are handed to it at once; more than workers, so that an adaptive cluster grows.
+        watch: says what the first worker waits for; raises WorkersLostError when none will come.
     """
 
-    def __init__(self, client: Client, run: RunSettings, *, in_flight: int) -> None:
+    def __init__(
+        self, client: Client, run: RunSettings, *, in_flight: int, watch: Callable[[], str] = lambda: ""
+    ) -> None:
         """Keep the client; nothing is submitted yet."""
         self._client = client
+        self._watch = watch
         self._in_flight = in_flight
         self._run = run
         self._futures: dict[Future, Task] = {}
@@ -132,6 +144,10 @@ class DaskExecutor:
             return task, error
         self._recycle(address, end)
         return task, end
+
+    def waits_for(self) -> str:
+        """Say what the first worker waits for."""
+        return self._watch()
 
     def _recycle(self, address: str, end: UnitEnd) -> None:
         """Replace a worker process that has done its share or has grown, without waiting for it."""
@@ -181,8 +197,12 @@ def scheduler_executor(address: str, run: RunSettings) -> Iterator[Executor]:
 
     with dask.config.set(DASK_SETTINGS), quiet_dask():
         client = _connect(address)
+
+        def watch() -> str:
+            return "" if client.ncores() else f"waiting for a worker to connect to the Dask scheduler {address}"
+
         try:
-            yield DaskExecutor(client, run, in_flight=1000)
+            yield DaskExecutor(client, run, in_flight=1000, watch=watch)
         finally:
             close_cluster(client, None)
 

@@ -34,6 +34,7 @@ class PlainProgress:
         self._ended: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._begin_s = self._said_s = time.monotonic()
+        self._waits_for = ""
 
     def unit_ended(self, record: UnitRecord) -> None:
         """Count it, and say what a person should know at once."""
@@ -46,8 +47,11 @@ class PlainProgress:
             failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
             self._say(f"{stage} is through: {self._total[stage]} units{failed}")
 
-    def tick(self) -> None:
-        """Say where all stages stand, now and then."""
+    def tick(self, waits_for: str) -> None:
+        """Say where all stages stand, now and then, and at once what everything waits for."""
+        if waits_for and waits_for != self._waits_for:
+            self._say(waits_for)
+        self._waits_for = waits_for
         if time.monotonic() - self._said_s < _LINE_EVERY_S:
             return
         ended, total = self._ended.total(), self._total.total()
@@ -69,6 +73,7 @@ class LiveProgress:
         """Add a bar for every stage with something to do."""
         total = Counter(planned.unit.stage for planned in plan.to_run)
         self._progress = progress
+        self._waits_for = ""
         self._failed: Counter[str] = Counter()
         self._bars: dict[str, TaskID] = {
             stage: progress.add_task(stage, total=total[stage], failed="", rate="", start=False)
@@ -89,8 +94,11 @@ class LiveProgress:
             bar, advance=1, failed=f"{failed} failed" if failed else "", rate=format_rate(speed) if speed else ""
         )
 
-    def tick(self) -> None:
-        """Nothing to do: the display renews itself."""
+    def tick(self, waits_for: str) -> None:
+        """Say what everything waits for, above the bars; the display renews itself."""
+        if waits_for and waits_for != self._waits_for:
+            self._progress.console.print(waits_for, style="yellow", highlight=False)
+        self._waits_for = waits_for
 
 
 @contextmanager

@@ -12,15 +12,21 @@ from movi_prep.config.load import load_settings
 from movi_prep.config.slurm import SlurmProfile
 from movi_prep.errors import UsageError
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.runtime.executors import DASK_SETTINGS, DaskExecutor, close_cluster, quiet_dask
+from movi_prep.runtime.executors import DASK_SETTINGS, DaskExecutor, WorkersLostError, close_cluster, quiet_dask
 from movi_prep.runtime.process import ONE_THREAD
+from movi_prep.runtime.worker_setup import RETIRE_AT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from movi_prep.config.run import RunSettings
+    from movi_prep.runtime.adaptive import Supply
     from movi_prep.runtime.executors import Executor
+
+_ADAPT_EVERY = "2s"
+_TICKS_TO_GIVE_BACK = 15
+"""A job is given back when it has been spare for so long: a new one has to queue again."""
 
 
 def read_profile(file: Path | None) -> SlurmProfile:
@@ -34,12 +40,12 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
 
     Raises:
         UsageError: there is no SLURM on this machine.
+        WorkersLostError: from the executor, when SLURM takes no job, or every job ends before it has a worker.
     """
     import dask
-    from dask_jobqueue import SLURMCluster
     from distributed import Client
 
-    from movi_prep.runtime.adaptive import PatientAdaptive
+    from movi_prep.runtime.adaptive import JobAdaptive, WatchedCluster
 
     if shutil.which("sbatch") is None:
         raise UsageError(
@@ -49,17 +55,28 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
     jobs = math.ceil(run.workers / profile.processes) if run.workers else profile.maximum_jobs
     log_folder.mkdir(parents=True, exist_ok=True)
     with dask.config.set(DASK_SETTINGS), quiet_dask():
-        cluster = SLURMCluster(**cluster_arguments(profile, log_folder))
+        cluster = WatchedCluster(**cluster_arguments(profile, log_folder))
         client = Client(cluster, set_as_default=False)
         try:
-            cluster.adapt(
-                Adaptive=PatientAdaptive,
+            adaptive = cluster.adapt(
+                Adaptive=JobAdaptive,
                 minimum_jobs=min(profile.minimum_jobs, jobs),
                 maximum_jobs=jobs,
-                interval="2s",
-                wait_count=5,
+                interval=_ADAPT_EVERY,
+                wait_count=_TICKS_TO_GIVE_BACK,
             )
-            yield DaskExecutor(client, run, in_flight=4 * jobs * profile.processes)
+            adaptive.log_folder = log_folder
+
+            def watch() -> str:
+                supply: Supply = adaptive.supply
+                if supply.trouble:
+                    raise WorkersLostError(
+                        f"the cluster gives no workers: {supply.trouble}; correct the cluster profile "
+                        "(--slurm-profile), and run again to go on"
+                    )
+                return supply.waits_for
+
+            yield DaskExecutor(client, run, in_flight=4 * jobs * profile.processes, watch=watch)
         finally:
             close_cluster(client, cluster)
 
@@ -87,8 +104,7 @@ def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]
         "python": sys.executable,
         "job_name": "movi-prep",
         "job_extra_directives": list(profile.directives),
-        "job_script_prologue": [*worker_environment(), *profile.prologue],
-        "worker_extra_args": ["--lifetime", f"{lifetime_s}s", "--lifetime-stagger", f"{profile.stagger_s}s"],
+        "job_script_prologue": [*worker_environment(), retirement(lifetime_s, profile.stagger_s), *profile.prologue],
         "log_directory": str(log_folder),
         "scheduler_options": {"dashboard_address": ":0"},
     }
@@ -100,6 +116,14 @@ def worker_environment() -> list[str]:
         f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": value for name, value in DASK_SETTINGS.items()
     }
     return [f'export {name}="{value}"' for name, value in (*names.items(), *ONE_THREAD.items())]
+
+
+def retirement(lifetime_s: int, stagger_s: int) -> str:
+    """Return the shell line that sets when a job's workers take no more units, seconds since 1970.
+
+    Reckoned when the job starts, so that a worker process that is replaced meanwhile keeps to it.
+    """
+    return f'export {RETIRE_AT}="$(( $(date +%s) + {lifetime_s} + RANDOM % {stagger_s + 1} ))"'
 
 
 def seconds_of(walltime: str) -> int:

@@ -24,12 +24,14 @@ class Silent:
     """An observer that only remembers."""
 
     ended: list[UnitRecord] = field(default_factory=list)
+    waited_for: list[str] = field(default_factory=list)
 
     def unit_ended(self, record: UnitRecord) -> None:
         self.ended.append(record)
 
-    def tick(self) -> None:
-        pass
+    def tick(self, waits_for: str) -> None:
+        if waits_for and waits_for not in self.waited_for:
+            self.waited_for.append(waits_for)
 
 
 def say_redo(planned: PlannedUnit) -> str:
@@ -57,8 +59,15 @@ class World:
     def prepare(self, *, stages: tuple[Stage, ...] = STAGES, force: tuple[str, ...] = (), **flags: Any) -> Prepared:
         return prepare_run(self.config(**flags), stages, force=force)
 
-    def run(self, *, stages: tuple[Stage, ...] = STAGES, force: tuple[str, ...] = (), **flags: Any) -> RunResult:
-        return carry_out(self.prepare(stages=stages, force=force, **flags), Silent(), redo=say_redo)
+    def run(
+        self,
+        *,
+        stages: tuple[Stage, ...] = STAGES,
+        force: tuple[str, ...] = (),
+        observer: Silent | None = None,
+        **flags: Any,
+    ) -> RunResult:
+        return carry_out(self.prepare(stages=stages, force=force, **flags), observer or Silent(), redo=say_redo)
 
     def results(self) -> dict[str, bytes]:
         """Every file that stands under a final name, records, locks and logs aside."""

@@ -24,7 +24,7 @@ def test_without_a_terminal_stages_end_in_one_line(world: World) -> None:
     progress = PlainProgress(prepared.plan, stream)
     for record in result.records.values():
         progress.unit_ended(record)
-        progress.tick()
+        progress.tick("")
     lines = stream.getvalue().splitlines()
     assert [line.split(" ", maxsplit=1)[1] for line in lines] == [
         "grow is through: 6 units",

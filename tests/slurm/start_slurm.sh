@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Start a one-node SLURM on the loopback address, for tests. Needs root on Debian or Ubuntu; installs what is missing.
-# Does nothing where a SLURM already answers, so that it can be called again, and never touches one that is configured.
+# Does nothing where a SLURM already runs a job of two cores, so that it can be called again; starts its own anew where
+# it does not; and never touches one that somebody else configured.
 set -euo pipefail
 
 CONFIG=/etc/slurm/slurm.conf
@@ -9,7 +10,7 @@ MARK="# written by movi-prep tests/slurm/start_slurm.sh"
 
 say() { echo "start_slurm: $*"; }
 
-answers() { timeout 10 sinfo --noheader >/dev/null 2>&1; }
+runs_jobs() { timeout 30 srun --quiet --cpus-per-task=2 --mem=4G true >/dev/null 2>&1; }
 
 install_slurm() {
     local name missing=""
@@ -35,7 +36,9 @@ start_munge() {
 write_config() {
     local host cpus memory_mb
     host=$(hostname -s)
-    cpus=$(nproc)
+    # Not `nproc`, which obeys OMP_NUM_THREADS. Two at least: the tests ask for jobs of two processes.
+    cpus=$(getconf _NPROCESSORS_ONLN)
+    [ "$cpus" -ge 2 ] || cpus=2
     memory_mb=$(awk '/MemTotal/ { printf "%d", $2 / 1024 * 0.9 }' /proc/meminfo)
     install -d "$STATE/ctld" "$STATE/d" /etc/slurm
     cat >"$CONFIG" <<CONF
@@ -59,6 +62,7 @@ SelectTypeParameters=CR_Core
 JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 ReturnToService=2
+SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=2
 MinJobAge=30
 KillWait=5
@@ -67,22 +71,36 @@ PartitionName=tests Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscr
 CONF
 }
 
+stop_daemons() {
+    local _
+    pkill -x slurmctld || true
+    pkill -x slurmd || true
+    for _ in $(seq 40); do
+        pgrep -x slurmctld >/dev/null || pgrep -x slurmd >/dev/null || break
+        sleep 0.25
+    done
+    # Jobs and nodes of an earlier life would be waited for.
+    rm -rf "$STATE/ctld" "$STATE/d"
+}
+
 start_daemons() {
-    pgrep -x slurmctld >/dev/null || slurmctld
-    pgrep -x slurmd >/dev/null || slurmd
+    local _
+    slurmctld
+    slurmd
     for _ in $(seq 60); do
         if sinfo --noheader --format=%T 2>/dev/null | grep -qE 'idle|mixed|allocated'; then
-            return
+            break
         fi
         sleep 0.5
     done
-    say "the node did not come up; see $STATE/slurmctld.log and $STATE/slurmd.log"
+    runs_jobs && return
+    say "no job of two cores starts: $(sinfo --noheader 2>&1); see $STATE/slurmctld.log and $STATE/slurmd.log"
     exit 1
 }
 
 [ "$(id -u)" = 0 ] || { say "needs root"; exit 1; }
-if command -v sinfo >/dev/null && answers; then
-    say "SLURM answers already"
+if command -v srun >/dev/null && runs_jobs; then
+    say "SLURM runs jobs already"
     exit 0
 fi
 if [ -s "$CONFIG" ] && ! grep -qF "$MARK" "$CONFIG"; then
@@ -90,6 +108,7 @@ if [ -s "$CONFIG" ] && ! grep -qF "$MARK" "$CONFIG"; then
     exit 1
 fi
 install_slurm
+stop_daemons
 start_munge
 write_config
 start_daemons

@@ -9,24 +9,26 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from movi_prep.cli import main
 from movi_prep.errors import UsageError
 from movi_prep.records.identity import ClipId
+from movi_prep.runtime.coordinate import RunResult
+from movi_prep.runtime.executors import WorkersLostError
 from movi_prep.runtime.slurm import cluster_arguments, read_profile, seconds_of
-from tests.runtime.conftest import World
+from movi_prep.runtime.worker_setup import RETIRE_AT
+from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import write_motions
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.timeout(240)
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    write_motions(
-        tmp_path / "amass",
-        {ClipId(1, clip): b"long %d" % clip if clip == 8 else b"motion %d" % clip for clip in range(1, 9)},
-    )
-    return World(tmp_path)
+    return write_world(tmp_path, [b"motion"] * 7 + [b"long"])
 
 
 def test_walltimes_are_read_as_slurm_writes_them() -> None:
@@ -37,8 +39,11 @@ def test_walltimes_are_read_as_slurm_writes_them() -> None:
 def test_the_packaged_profile_retires_workers_before_their_walltime(tmp_path: Path) -> None:
     profile = read_profile(None)
     arguments = cluster_arguments(profile, tmp_path)
-    lifetime_s = int(arguments["worker_extra_args"][1].removesuffix("s"))
-    assert lifetime_s + profile.stagger_s + profile.retire_before_s == seconds_of(profile.walltime)
+    [line] = [line for line in arguments["job_script_prologue"] if RETIRE_AT in line]
+    script = f"date() {{ echo 0; }}; {line}; echo ${RETIRE_AT}"
+    drawn_s = [int(subprocess.check_output(["bash", "-c", script])) for _ in range(20)]
+    last_s = seconds_of(profile.walltime) - profile.retire_before_s
+    assert last_s - profile.stagger_s <= min(drawn_s) < max(drawn_s) <= last_s
     with pytest.raises(UsageError, match="longer than retire_before_s"):
         cluster_arguments(profile.model_copy(update={"walltime": "00:01:00"}), tmp_path)
 
@@ -72,6 +77,77 @@ def jobs(names: str = "movi-prep") -> list[str]:
         check=True,
     )
     return listed.stdout.splitlines()
+
+
+def run_on_slurm(world: World, profile: Path, **more: object) -> tuple[RunResult, Silent]:
+    """Run on SLURM with a profile that has further lines."""
+    changed = world.folder / "profile.yaml"
+    settings = yaml.safe_load(profile.read_text()) | more
+    changed.write_text(yaml.safe_dump(settings))
+    observer = Silent()
+    return world.run(run={"executor": "slurm", "slurm_profile": changed}, observer=observer), observer
+
+
+@pytest.mark.slurm
+def test_jobs_follow_each_other_and_none_ends_with_a_unit_in_hand(
+    tmp_path: Path, slurm_profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    world = write_world(tmp_path, [b"rest"] * 4)
+    # Workers retire after 8 s: in the middle of their second unit of 6 s.
+    result, _ = run_on_slurm(world, slurm_profile, walltime="00:01:08", retire_before_s=60, stagger_s=0)
+    assert result.is_complete
+    assert {record.tries for record in result.records.values()} == {1}
+    assert len(list((world.work / "logs" / "slurm").glob("movi-prep-*.out"))) >= 2
+
+
+@pytest.mark.slurm
+def test_a_job_that_has_to_wait_keeps_its_place(
+    tmp_path: Path, slurm_profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    world = write_world(tmp_path, [b"motion"] * 2)
+    before = submit("--exclusive", "--wrap=sleep 25")
+    result, observer = run_on_slurm(world, slurm_profile)
+    assert result.is_complete
+    assert any("pending (Resources)" in said for said in observer.waited_for)
+    # One job was asked for, and no other: withdrawn ones would have used up numbers.
+    assert submit("--wrap=true") == before + 2
+
+
+@pytest.mark.slurm
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"queue": "nosuch"}, "sbatch refuses a job.*[Ii]nvalid partition"),
+        (
+            {"prologue": ["echo no such module >&2", "exit 3"]},
+            "ended .FAILED. before a worker connected.*no such module",
+        ),
+    ],
+)
+def test_a_profile_that_gives_no_workers_ends_the_run_with_the_reason(
+    tmp_path: Path, slurm_profile: Path, wrong: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("movi_prep.runtime.adaptive._LOOK_EVERY_S", 3.0)
+    with pytest.raises(WorkersLostError, match=said):
+        run_on_slurm(write_world(tmp_path, [b"motion"]), slurm_profile, **wrong)
+
+
+def write_world(folder: Path, contents: list[bytes]) -> World:
+    """One subject, a clip per content."""
+    write_motions(
+        folder / "amass", {ClipId(1, clip): b"%s %d" % (content, clip) for clip, content in enumerate(contents, 1)}
+    )
+    return World(folder)
+
+
+def submit(*words: str) -> int:
+    """Submit a job and return its number."""
+    done = subprocess.run(
+        ["sbatch", "--parsable", "--output=/dev/null", *words], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
 
 
 @pytest.mark.slurm

@@ -72,6 +72,7 @@ def test_serial_gives_the_same_bytes(smoke: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.slurm
+@pytest.mark.timeout(240)
 def test_slurm_gives_the_same_bytes(smoke: Path, tmp_path: Path, slurm_profile: Path) -> None:
     shutil.copytree(smoke / "embedded", tmp_path / "embedded")
     code, result, _ = run_smoke(tmp_path, "--executor", "slurm", "--slurm-profile", str(slurm_profile))

@@ -1,0 +1,100 @@
+"""What SLURM's queue says of this user's jobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_ANSWER_S = 20
+_OVER = frozenset(
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    }
+)
+_HOPELESS = frozenset(
+    {
+        "BadConstraints",
+        "InvalidAccount",
+        "InvalidQOS",
+        "JobHeldAdmin",
+        "JobHeldUser",
+        "PartitionConfig",
+        "PartitionNodeLimit",
+        "PartitionTimeLimit",
+    }
+)
+"""Reasons that no waiting mends (SLURM, "Job reason codes"), besides the limits per job, `*PerJob*`."""
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job as the queue lists it.
+
+    Attributes:
+        id: SLURM's number.
+        state: SLURM's word, such as PENDING or RUNNING.
+        reason: why it does not run, or ended, in SLURM's words.
+    """
+
+    id: str
+    state: str
+    reason: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, one way or another."""
+        return self.state in _OVER
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it waits for what does not come by itself."""
+        return self.state == "PENDING" and (self.reason in _HOPELESS or "PerJob" in self.reason)
+
+
+def read_queue() -> dict[str, QueuedJob] | None:
+    """Return this user's jobs by number; None where SLURM does not answer just now."""
+    words = ["squeue", "--noheader", f"--user={os.getuid()}", "--states=all", "--format=%A|%T|%r"]
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words
+            words, capture_output=True, text=True, timeout=_ANSWER_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode != 0:
+        return None
+    listed = [QueuedJob(*line.strip().split("|", 2)) for line in done.stdout.splitlines() if line.count("|") >= 2]
+    return {job.id: job for job in listed}
+
+
+def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
+    """Say what jobs wait for, in one line; nothing when there are none."""
+    jobs = [queue.get(name, QueuedJob(name, "PENDING", "not listed yet")) for name in ids]
+    pending = [job for job in jobs if job.state == "PENDING"]
+    said = []
+    if pending:
+        reasons = ", ".join(sorted({job.reason for job in pending}))
+        said.append(f"{_count(pending)} pending ({reasons})")
+    if any(job.is_hopeless for job in pending):
+        said.append("SLURM will not start it as it is asked for: change the cluster profile")
+    starting = [job for job in jobs if job.state not in ("PENDING", *_OVER)]
+    if starting:
+        said.append(f"{_count(starting)} running without a worker connected")
+    return "waiting for SLURM: " + "; ".join(said) if said else ""
+
+
+def _count(jobs: list[QueuedJob]) -> str:
+    return f"job {jobs[0].id}" if len(jobs) == 1 else f"{len(jobs)} jobs"
