@@ -48,6 +48,30 @@ class AlignmentUnitSettings(AlignmentSettings):
     """Frame rate of the videos, Hz."""
 
 
+class PictureCheckSettings(Settings):
+    """When the pictures of a clip are trusted to show the projected body.
+
+    Where the picture changes is compared with where the body moves. A clip beyond a bound is doubted, which is weak
+    evidence; beyond twice the bound (below half of it for the agreement, at every lag) it is suspect.
+    """
+
+    keep: Literal["trusted", "doubted", "suspect"] = "doubted"
+    """Which clips go into shards: trusted ones alone, doubted ones, too, or suspect ones, too (doubts are named
+    whatever this is)."""
+
+    least_agreement: float = Field(default=0.35, ge=0, le=1)
+    """Smallest correlation of where the picture changes with where the body moves (0 by chance, 1 at best)."""
+
+    exchange_margin: float = Field(default=0.075, gt=0, le=2)
+    """Largest correlation by which another camera's calibration may agree better with the picture."""
+
+    max_lag_frames: float = Field(default=1.0, gt=0, le=100)
+    """Largest time lag between picture and body, video frames."""
+
+    max_offset_px: float = Field(default=16.0, gt=0, le=10000)
+    """Largest distance in the video image between picture and projected body, pixels."""
+
+
 class PictureSettings(Settings):
     """What is cut out of the video, and how it is stored."""
 
@@ -83,6 +107,12 @@ class ShardUnitSettings(PictureSettings):
 
     keep_suspects: bool = False
     """Whether clips with a suspect alignment go in."""
+
+    picture_check: PictureCheckSettings = PictureCheckSettings()
+    """When the pictures of a clip are trusted."""
+
+    other_cameras: tuple[str, ...] = ()
+    """Cameras whose calibration the pictures are compared with, too."""
 
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
     """Frame rate of the videos, Hz."""
@@ -125,15 +155,22 @@ class ShardSettings(PictureSettings):
     alignment: AlignmentSettings = AlignmentSettings()
     """When a clip's alignment is trusted."""
 
+    picture_check: PictureCheckSettings = PictureCheckSettings()
+    """When the pictures of a clip are trusted to show the projected body."""
+
     def alignment_unit(self, video_rate_hz: float) -> AlignmentUnitSettings:
         """Return the part that alignment depends on."""
         return AlignmentUnitSettings(**self.alignment.model_dump(), video_rate_hz=video_rate_hz)
 
-    def shard_unit(self, *, video_rate_hz: float, miss_limit_m: float) -> ShardUnitSettings:
+    def shard_unit(
+        self, *, video_rate_hz: float, miss_limit_m: float, other_cameras: tuple[str, ...] = ()
+    ) -> ShardUnitSettings:
         """Return the part that a native shard depends on."""
         return ShardUnitSettings(
             **{name: getattr(self, name) for name in PictureSettings.model_fields},
             keep_suspects=self.alignment.keep_suspects,
+            picture_check=self.picture_check,
+            other_cameras=other_cameras,
             video_rate_hz=video_rate_hz,
             miss_limit_m=miss_limit_m,
             split=self.split,

@@ -46,6 +46,7 @@ class Field:
         frame: reference frame of vectors, "" where there is none.
         optional: whether a file without it is valid.
         compress: whether it is stored shuffled and deflated.
+        since: version of the layout from which on files have it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Field:
     frame: str = ""
     optional: bool = False
     compress: bool = False
+    since: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Schema:
         rows = ["| dataset | dtype | dims | unit | frame | content |", "|---|---|---|---|---|---|"]
         for item in self.fields:
             dims = ", ".join(str(dim) for dim in item.dims)
-            note = " (optional)" if item.optional else ""
+            note = " (optional)" if item.optional else f" (from version {item.since})" if item.since > 1 else ""
             rows.append(
                 f"| `{item.name}` | {item.dtype} | ({dims}) | {item.unit} | {item.frame} | {item.description}{note} |"
             )
@@ -173,7 +175,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
         ) from error
     with file:
         version = check_header(file, schema, path)
-        values = {item.name: _read_field(file, item, path) for item in schema.fields}
+        values = {item.name: _read_field(file, item, path) for item in schema.fields if item.since <= version}
         scalars = {name: _plain(file.attrs.get(name)) for name in schema.attributes}
         provenance = json.loads(str(file.attrs.get("provenance", "{}")))
     return DescribedFile(fields=values, attributes=scalars, provenance=provenance, version=version)

@@ -206,12 +206,12 @@ class ShardFile:
         return dict(json.loads(str(self._open().attrs["provenance"])))
 
     def attribute(self, name: str) -> Any:
-        """Return one of the schema's scalars, None where it is empty; `refused` as a list."""
+        """Return one of the schema's scalars, None where it is empty; `refused` and `left_out` as lists."""
         if name not in SHARD_SCHEMA.attributes:
             raise KeyError(f"no attribute {name!r}{suggest(name, SHARD_SCHEMA.attributes)}")
         value = self._open().attrs.get(name, "")
         value = value.item() if isinstance(value, np.generic) else value
-        if name == "refused":
+        if name in ("refused", "left_out"):
             return json.loads(value or "[]")
         return None if isinstance(value, str) and not value else value
 

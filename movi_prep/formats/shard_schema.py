@@ -100,7 +100,28 @@ CLIP_FIELDS = (
     Field("clips/lag_s", "f4", ("clip",), "s", "how late V3D shows the motion; NaN where not measured"),
     Field("clips/rotation_deg", "f4", ("clip",), "deg", "turn between AMASS and V3D; NaN where not measured"),
     Field("clips/offset_m", "f4", ("clip",), "m", "distance between AMASS and V3D; NaN where not measured"),
-    Field("clips/suspect", "bool", ("clip",), "1", "the alignment is beyond a bound"),
+    Field("clips/suspect", "bool", ("clip",), "1", "alignment or pictures are suspect, the clip was asked for anyway"),
+    Field("clips/doubted", "bool", ("clip",), "1", "something speaks against the pictures", since=2),
+    Field(
+        *("clips/picture_agreement", "f4", ("clip",), "1"),
+        "correlation of where the picture changes with where the projected body moves; NaN where not judged",
+        since=2,
+    ),
+    Field("clips/picture_lag_s", "f4", ("clip",), "s", "how late the picture is; NaN where it cannot be told", since=2),
+    Field(
+        *("clips/picture_offset_px", "f4", ("clip", 2), "px"),
+        "how far the picture lies right of and below the projected body; NaN where it cannot be told",
+        IMAGE,
+        since=2,
+    ),
+    Field("clips/picture_on_body", "f4", ("clip",), "1", "share of the picture's change on the body", since=2),
+    Field("clips/picture_by_chance", "f4", ("clip",), "1", "share of the picture that the body covers", since=2),
+    Field(
+        *("clips/other_agreement", "f4", ("clip",), "1"),
+        "the largest agreement through another camera's calibration; NaN without one",
+        since=2,
+    ),
+    Field("clips/other_camera", STRING, ("clip",), "", "that camera", since=2),
 )
 
 STATISTICS_FIELDS = (
@@ -171,11 +192,12 @@ ATTRIBUTES = {
     "used_frame_rule": "any or sum",
     "used_frame_distance_m": "distance of that rule, metres",
     "refused": "JSON list of [first frame, last frame, reason]: video frames within the flags that have no row",
+    "left_out": "JSON list of [clip, reason]: clips of the subject that have no rows (since version 2)",
 }
 
 SHARD_SCHEMA = Schema(
     "movi-prep shard",
-    1,
+    2,
     (
         *FRAME_FIELDS,
         *CROP_FIELDS,

@@ -42,6 +42,23 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A clip that has no rows at all, and why.
+
+    Attributes:
+        clip: which clip.
+        reason: why, as a sentence or a part of one.
+    """
+
+    clip: ClipId
+    reason: str
+
+    def __str__(self) -> str:
+        """Return one line for a report."""
+        return f"{self.clip} left out: {self.reason}"
+
+
+@dataclass(frozen=True)
 class ClipTimeline:
     """One clip on both clocks.
 

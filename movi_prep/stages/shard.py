@@ -2,11 +2,14 @@
 
 | unit | reads | writes |
 |---|---|---|
-| `shard S001/PG1` | alignment, video, calibration, motion, markers, IK, body model, scaling | `S001_PG1.h5` |
+| `shard S001/PG1` | alignment, video, all calibration, motion, markers, IK, body model, scaling | `S001_PG1.h5` |
 
 Rows are video frames that have a mocap sample, an IK row, a body in the image and an intact picture; every other
 frame within the flags is refused by number, in the report and in the file. Positions are metres in AMASS world and
 in the camera frame, angles radians, pixels those of the video image. The layout is `formats.shard_schema`.
+
+The one pass over the video also measures how well its pictures agree with the projected body (`stages.picture_check`);
+a clip whose pictures are suspect is left out, for which the pass is made once more.
 
 Whatever is missing for one clip costs that clip alone.
 """
@@ -35,9 +38,11 @@ from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.timeline import LeftOut
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.ik import read_scaled_model
 from movi_prep.stages.markers import model_for
+from movi_prep.stages.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.shard_rows import ClipRows, ClipSources, frame_fields, plan_clip
 
 if TYPE_CHECKING:
@@ -59,6 +64,7 @@ if TYPE_CHECKING:
     from movi_prep.records.scaling import ScaleResult
     from movi_prep.records.timeline import Refusal
     from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.stages.picture_check import JudgedVideo
     from movi_prep.video.crop_pass import CropPass
     from movi_prep.video.reader import VideoReader
 
@@ -92,6 +98,8 @@ class ShardInputs(SubjectInputs):
     video: Path | None
     intrinsics: Path | None
     extrinsics: Path | None
+    other_intrinsics: tuple[Path, ...] = field(default=(), metadata={"optional": True})
+    other_extrinsics: tuple[Path, ...] = field(default=(), metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -114,38 +122,77 @@ def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[Un
 
 def run_shard(unit: Unit) -> StageReport:
     """Write one subject's shard for one camera."""
-    from movi_prep.video.crop_pass import crop_video
-
-    inputs, outputs = cast("ShardInputs", unit.inputs), cast("ShardOutputs", unit.outputs)
-    settings = cast("ShardUnitSettings", unit.settings)
+    inputs, settings = cast("ShardInputs", unit.inputs), cast("ShardUnitSettings", unit.settings)
+    outputs = cast("ShardOutputs", unit.outputs)
     subject = read_shard_subject(unit.key, inputs, settings)
-    clips, findings = plan_clips(subject, inputs, settings)
-    plan = CropPlan.join([clip.plan for clip in clips])
+    planned = plan_clips(subject, inputs, settings)
+    try:
+        return _write_shard(planned, subject, inputs, outputs, settings)
+    except _SuspectPictures as found:
+        rest = planned.without(found.left_out)
+        if not rest.clips:
+            raise found.judged.refusal(inputs.video, subject.camera.name) from None
+        return _write_shard(rest, subject, inputs, outputs, settings, found.judged)
+
+
+class _SuspectPictures(Exception):  # noqa: N818 - no error: it takes back what was written so far
+    """Some clips must not be in the shard that is being written."""
+
+    def __init__(self, left_out: tuple[LeftOut, ...], judged: JudgedVideo) -> None:
+        super().__init__("; ".join(map(str, left_out)))
+        self.left_out, self.judged = left_out, judged
+
+
+def _write_shard(
+    planned: PlannedClips,
+    subject: ShardSubject,
+    inputs: ShardInputs,
+    outputs: ShardOutputs,
+    settings: ShardUnitSettings,
+    judged: JudgedVideo | None = None,
+) -> StageReport:
+    """Write a shard of these clips; raise _SuspectPictures unless their pictures are `judged`, or may all go in."""
+    from movi_prep.video.crop_pass import WantedCrops, crop_video
+
+    clips = planned.clips
     reader = open_video(inputs, subject.camera, settings)
+    watch = watch_clips(clips if judged is None else (), subject.camera)
     with open_shard_writer(outputs.shard) as writer:
         crops = crop_video(
             reader,
-            np.concatenate([clip.timeline.video_frames for clip in clips]),
-            plan,
-            np.concatenate([clip.body_px for clip in clips]),
+            WantedCrops(
+                frame_of_row=np.concatenate([clip.timeline.video_frames for clip in clips]),
+                plan=CropPlan.join([clip.plan for clip in clips]),
+                body_px=np.concatenate([clip.body_px for clip in clips]),
+            ),
             settings=settings,
             take=writer.append_picture,
+            watch=watch,
         )
         reader.close()
-        kept = with_pictures(clips, crops.picture_of_row >= 0)
-        refused = sorted({*crops.faults, *(item for clip in clips for item in clip.timeline.refused)})
-        _check_rows(kept, refused, inputs)
+        if judged is None:
+            judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)
+            left_out = judged.left_out(settings.picture_check)
+            if left_out:
+                raise _SuspectPictures(left_out, judged)
+        shard = _FinishedShard(
+            clips=with_pictures(clips, crops.picture_of_row >= 0),
+            refused=sorted({*crops.faults, *(item for clip in clips for item in clip.timeline.refused)}),
+            left_out=planned.left_out,
+            judged=judged,
+        )
+        check_rows(shard.clips, shard.refused, inputs)
         writer.finish(
             picture_of_row=crops.picture_of_row[crops.picture_of_row >= 0],
-            fields=shard_fields(kept, subject, crops, settings),
-            attributes=shard_attributes(subject, refused, settings),
+            fields=shard_fields(shard, subject, crops, settings),
+            attributes=shard_attributes(shard, subject, settings),
             provenance=_provenance(inputs),
         )
-    return _report(kept, refused, findings)
+    return _report(shard, planned.findings, settings)
 
 
 SHARD = Stage(
-    name="shard", version=1, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
+    name="shard", version=2, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
 )
 
 
@@ -160,12 +207,49 @@ class ShardSubject:
     scale: ScaleResult
     model: ScaledModel
     body: BodyPart
+    others: tuple[Camera, ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedClips:
+    """The rows that are asked of a video.
+
+    Attributes:
+        clips: rows of every clip that can have some.
+        left_out: the other clips, and why.
+        findings: what else a person should read.
+    """
+
+    clips: tuple[ClipRows, ...]
+    left_out: tuple[LeftOut, ...]
+    findings: tuple[str, ...]
+
+    def without(self, suspects: Sequence[LeftOut]) -> PlannedClips:
+        """Return the plan without some clips."""
+        gone = {item.clip for item in suspects}
+        return PlannedClips(
+            clips=tuple(clip for clip in self.clips if clip.timeline.clip not in gone),
+            left_out=(*self.left_out, *suspects),
+            findings=self.findings,
+        )
+
+
+@dataclass(frozen=True)
+class _FinishedShard:
+    """What a shard holds: rows that have a picture, refused frames, clips without rows, and judged pictures."""
+
+    clips: list[ClipRows]
+    refused: list[Refusal]
+    left_out: tuple[LeftOut, ...]
+    judged: JudgedVideo
 
 
 def shard_fields(
-    clips: Sequence[ClipRows], subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
+    shard: _FinishedShard, subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
 ) -> dict[str, Any]:
     """Return every field of the schema but the pictures themselves."""
+    clips = shard.clips
     common = [name for name in clips[0].labels if all(name in clip.labels for clip in clips)]
     labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in common}
     frames = [frame_fields(clip, settings) for clip in clips]
@@ -173,14 +257,15 @@ def shard_fields(
         **labels,
         **{name: np.concatenate([clip[name] for clip in frames]) for name in frames[0]},
         **_crop_fields(CropPlan.join([clip.plan for clip in clips]), subject.camera),
-        **_clip_fields(clips),
+        **_clip_fields(shard),
+        **_picture_fields(shard, settings),
         **_subject_fields(subject),
         **_statistics_fields(labels, crops.statistics),
         **_tree_fields(subject.model),
     }
 
 
-def shard_attributes(subject: ShardSubject, refused: Sequence[Refusal], settings: ShardUnitSettings) -> dict[str, Any]:
+def shard_attributes(shard: _FinishedShard, subject: ShardSubject, settings: ShardUnitSettings) -> dict[str, Any]:
     """Return the scalars of the schema."""
     lossy = settings.image_format == "jpeg"
     number = subject.alignment.subject
@@ -201,7 +286,8 @@ def shard_attributes(subject: ShardSubject, refused: Sequence[Refusal], settings
         "box_margin": settings.box_margin,
         "used_frame_rule": settings.used_frame_rule,
         "used_frame_distance_m": settings.used_frame_distance_m,
-        "refused": json.dumps([[item.first_frame, item.last_frame, item.reason] for item in refused]),
+        "refused": json.dumps([[item.first_frame, item.last_frame, item.reason] for item in shard.refused]),
+        "left_out": json.dumps([[item.clip.clip, item.reason] for item in shard.left_out]),
     }
 
 
@@ -223,6 +309,7 @@ def subject_inputs(download: Download, work: WorkFolder, subject: int) -> dict[s
 
 
 def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: int, camera: str) -> Unit:
+    others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
     return Unit(
         stage=SHARD.name,
         key=f"{subject_key(subject)}/{camera}",
@@ -230,11 +317,15 @@ def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject
             video=download.videos.get((subject, camera)),
             intrinsics=download.intrinsics.get(camera),
             extrinsics=download.extrinsics.get(camera),
+            other_intrinsics=tuple(download.intrinsics[name] for name in others),
+            other_extrinsics=tuple(download.extrinsics[name] for name in others),
             **subject_inputs(download, work, subject),
         ),
         outputs=ShardOutputs(shard=work.shard(subject, camera)),
         settings=config.shard.shard_unit(
-            video_rate_hz=config.markers.video_rate_hz, miss_limit_m=config.ik.landmark_limit_m
+            video_rate_hz=config.markers.video_rate_hz,
+            miss_limit_m=config.ik.landmark_limit_m,
+            other_cameras=others,
         ),
     )
 
@@ -247,6 +338,7 @@ def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSetting
         raise _missing(f"body model of {key}", f"smplh/{trial.sex}/model.npz", "--body-models")
     if inputs.intrinsics is None or inputs.extrinsics is None:
         raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
+    others, findings = _read_others(inputs, settings)
     return ShardSubject(
         alignment=read_alignment(inputs.alignment),
         camera=read_camera(camera, inputs.intrinsics, inputs.extrinsics),
@@ -255,22 +347,34 @@ def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSetting
         scale=read_scale_result(inputs.scale),
         model=read_scaled_model(inputs.scaled_model),
         body=_body_sample(inputs.body_model, trial.sex),
+        others=others,
+        findings=findings,
     )
 
 
-def plan_clips(
-    subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings
-) -> tuple[list[ClipRows], list[str]]:
+def _read_others(inputs: ShardInputs, settings: ShardUnitSettings) -> tuple[tuple[Camera, ...], tuple[str, ...]]:
+    """Read the other cameras' calibration; what is wrong with it fails their own shards, here it is only told."""
+    cameras, findings = [], []
+    files = zip(settings.other_cameras, inputs.other_intrinsics, inputs.other_extrinsics, strict=True)
+    for name, intrinsics, extrinsics in files:
+        try:
+            cameras.append(read_camera(name, intrinsics, extrinsics))
+        except InputError as error:
+            findings.append(f"pictures are not compared with the calibration of {name}: {error}")
+    return tuple(cameras), tuple(findings)
+
+
+def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
     """Return the rows of every clip that can have some, and why the others have none."""
     files = {
         ClipId.parse(f"{markers.parent.name}/{markers.stem}"): (motion, markers, solution)
         for motion, markers, solution in zip(inputs.motions, inputs.markers, inputs.solutions, strict=True)
     }
-    clips, findings = [], []
+    clips, left_out, findings = [], [], list(subject.findings)
     for alignment in subject.alignment.clips:
         clip = alignment.timeline.clip
         if alignment.is_suspect and not settings.keep_suspects:
-            findings.append(f"{clip} left out: suspect alignment ({'; '.join(alignment.suspicions)})")
+            left_out.append(LeftOut(clip, f"suspect alignment ({'; '.join(alignment.suspicions)})"))
             continue
         try:
             motion, markers, solution = files[clip]
@@ -280,9 +384,9 @@ def plan_clips(
                 solution=read_ik_solution(solution),
                 **pose_vertices(subject.body, motion, step=_mocap_step(alignment.timeline.mocap_samples)),
             )
-            clips.append(plan_clip(sources, subject.tables, subject.camera, settings))
+            clips.append(plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others))
         except InputError as error:
-            findings.append(f"{clip} left out: {error}")
+            left_out.append(LeftOut(clip, str(error)))
     lacking = sorted({name for clip in clips for name in clip.absent})
     if subject.model.tree is None:
         findings.append(f"no kinematic tree in the shard: {subject.model.refusal}")
@@ -292,10 +396,10 @@ def plan_clips(
         raise InputError(
             inputs.alignment,
             expected="at least one clip with markers, inverse kinematics and a trusted alignment",
-            got="none; " + ("; ".join(findings) or "the alignment has no clips"),
+            got="none; " + ("; ".join(map(str, left_out)) or "the alignment has no clips"),
             remedy="see what failed before: movi-prep status",
         )
-    return clips, findings
+    return PlannedClips(tuple(clips), tuple(left_out), tuple(findings))
 
 
 def _body_sample(path: Path, sex: Sex) -> BodyPart:
@@ -350,7 +454,8 @@ def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[Cl
     return [clip.keep(part) for clip, part in zip(clips, parts, strict=True) if part.any()]
 
 
-def _check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: ShardInputs) -> None:
+def check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: ShardInputs) -> None:
+    """Raise InputError where no row of any clip got a picture."""
     if not clips:
         raise InputError(
             inputs.video or "video",
@@ -372,7 +477,8 @@ def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
     }
 
 
-def _clip_fields(clips: Sequence[ClipRows]) -> dict[str, Any]:
+def _clip_fields(shard: _FinishedShard) -> dict[str, Any]:
+    clips = shard.clips
     counts = np.array([clip.timeline.n_frames for clip in clips])
     measured = [clip.alignment for clip in clips]
     return {
@@ -385,7 +491,24 @@ def _clip_fields(clips: Sequence[ClipRows]) -> dict[str, Any]:
         "clips/lag_s": [_or_nan(item.lag_s) for item in measured],
         "clips/rotation_deg": [_or_nan(item.rotation_deg) for item in measured],
         "clips/offset_m": [_or_nan(item.offset_m) for item in measured],
-        "clips/suspect": [item.is_suspect for item in measured],
+        "clips/suspect": [item.is_suspect or shard.judged.clips[item.timeline.clip].is_suspect for item in measured],
+    }
+
+
+def _picture_fields(shard: _FinishedShard, settings: ShardUnitSettings) -> dict[str, Any]:
+    judged = [shard.judged.clips[clip.timeline.clip] for clip in shard.clips]
+    measured = [item.measured for item in judged]
+    others = [item.best_other or ("", np.nan) for item in measured]
+    lags_s = [_or_nan(item.lag_frames) / settings.video_rate_hz for item in measured]
+    return {
+        "clips/doubted": [bool(item.doubts) for item in judged],
+        "clips/picture_agreement": [_or_nan(item.agreement) for item in measured],
+        "clips/picture_lag_s": lags_s,
+        "clips/picture_offset_px": [item.offset_px or (np.nan, np.nan) for item in measured],
+        "clips/picture_on_body": [_or_nan(item.on_body) for item in measured],
+        "clips/picture_by_chance": [_or_nan(item.by_chance) for item in measured],
+        "clips/other_agreement": [agreement for _, agreement in others],
+        "clips/other_camera": [name for name, _ in others],
     }
 
 
@@ -433,17 +556,20 @@ def _provenance(inputs: ShardInputs) -> dict[str, Any]:
     }
 
 
-def _report(clips: Sequence[ClipRows], refused: Sequence[Refusal], findings: Sequence[str]) -> StageReport:
-    labels = [clip.labels for clip in clips]
+def _report(shard: _FinishedShard, findings: Sequence[str], settings: ShardUnitSettings) -> StageReport:
+    labels = [clip.labels for clip in shard.clips]
     masked = 1.0 - np.mean(np.concatenate([rows["labels/coordinates_valid"] for rows in labels]))
+    checked = shard.judged.findings(settings.picture_check)
     return StageReport(
         numbers={
-            "rows": sum(clip.timeline.n_frames for clip in clips),
-            "clips": len(clips),
-            "refused_frames": sum(item.n_frames for item in refused),
+            "rows": sum(clip.timeline.n_frames for clip in shard.clips),
+            "clips": len(shard.clips),
+            "clips_left_out": len(shard.left_out),
+            "refused_frames": sum(item.n_frames for item in shard.refused),
             "coordinates_masked": float(masked),
+            **shard.judged.numbers(),
         },
-        findings=(*findings, *map(str, refused)),
+        findings=(*map(str, shard.left_out), *checked, *findings, *map(str, shard.refused)),
     )
 
 

@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from movi_prep.config.root import Config
-from movi_prep.config.shard import D3keSettings
+from movi_prep.config.shard import D3keSettings, ShardUnitSettings
 from movi_prep.errors import InputError, ModelError
 from movi_prep.formats import d3ke
 from movi_prep.formats.marker_file import read_markers
@@ -37,11 +37,14 @@ from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.scaling import ScaleResult
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.scale import model_and_setup
 from movi_prep.stages.shard import (
+    PlannedClips,
     ShardInputs,
     ShardSubject,
     SubjectInputs,
+    check_rows,
     open_video,
     plan_clips,
     read_shard_subject,
@@ -49,6 +52,8 @@ from movi_prep.stages.shard import (
     with_pictures,
 )
 from movi_prep.stages.shard_rows import ClipRows, frame_fields
+
+T = TypeVar("T")
 
 ALL = "all"
 """Key of the unit that writes what all subjects share."""
@@ -129,7 +134,7 @@ def run_shard_d3ke(unit: Unit) -> StageReport:
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
-    version=1,
+    version=2,
     summary="files of D3KE's training code",
     plan=plan_shard_d3ke,
     run=run_shard_d3ke,
@@ -291,11 +296,11 @@ def _run_subject(unit: Unit) -> StageReport:
     v3d = read_v3d(inputs.v3d)
     parts, findings = [], []
     for index, camera in enumerate(settings.cameras):
-        one = _one_camera(inputs, index)
-        subject = read_shard_subject(f"{unit.key}/{camera}", one, settings.shard)
-        clips, found = plan_clips(subject, one, settings.shard)
-        kept, faults = _write_pictures(clips, subject, one, outputs, index=index, settings=settings)
-        findings += [f"{camera}: {finding}" for finding in (*found, *faults)]
+        one, shard_settings = _one_camera(inputs, index), _settings_of_camera(settings, index)
+        subject = read_shard_subject(f"{unit.key}/{camera}", one, shard_settings)
+        planned = plan_clips(subject, one, shard_settings)
+        kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
+        findings += [f"{camera}: {finding}" for finding in (*map(str, planned.left_out), *told, *planned.findings)]
         used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in kept}
         parts.append(subject_rows(kept, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -325,28 +330,43 @@ def _read_used_flags(
     return used_flags(clip, read_markers(path), subject.tables.markers, settings)
 
 
+def _settings_of_camera(settings: D3keSettings, index: int) -> ShardUnitSettings:
+    return settings.shard.model_copy(update={"other_cameras": _without(settings.cameras, index)})
+
+
+def _without(items: tuple[T, ...], index: int) -> tuple[T, ...]:
+    return items[:index] + items[index + 1 :]
+
+
 def _one_camera(inputs: D3keInputs, index: int) -> ShardInputs:
     return ShardInputs(
         video=inputs.videos[index],
         intrinsics=inputs.intrinsics[index],
         extrinsics=inputs.extrinsics[index],
+        other_intrinsics=_without(inputs.intrinsics, index),
+        other_extrinsics=_without(inputs.extrinsics, index),
         **{item.name: getattr(inputs, item.name) for item in fields(SubjectInputs)},
     )
 
 
 def _write_pictures(
-    clips: Sequence[ClipRows],
+    planned: PlannedClips,
     subject: ShardSubject,
     inputs: ShardInputs,
     outputs: D3keOutputs,
     *,
     index: int,
-    settings: D3keSettings,
+    settings: ShardUnitSettings,
 ) -> tuple[list[ClipRows], list[str]]:
-    """Write one camera's pictures and boxes; return the rows whose picture came, and which did not."""
+    """Write one camera's pictures and boxes; return the rows to keep, and what is to be told of the others.
+
+    Pictures of a clip that turns out suspect stay in the file; no row names them.
+    """
+    clips = planned.clips
     frames = np.concatenate([clip.timeline.video_frames for clip in clips])
     sources = np.concatenate([clip.plan.source_px for clip in clips])
-    reader = open_video(inputs, subject.camera, settings.shard)
+    reader = open_video(inputs, subject.camera, settings)
+    watch = watch_clips(clips, subject.camera)
     n_frames = max(reader.header.n_frames, int(frames.max()) + 1)
     came = np.zeros(len(frames), dtype=bool)
 
@@ -354,16 +374,24 @@ def _write_pictures(
         for number, image in reader.frames(set(frames.tolist())):
             rows = np.flatnonzero(frames == number)
             came[rows] = True
+            watch(number, image)
             yield number, _blacken(image, sources[rows])
 
     width, height = subject.camera.size_px
     name = inputs.video.stem if inputs.video is not None else subject.camera.name
     d3ke.write_images(outputs.images[index], pictures(), name=name, shape=(n_frames, height, width))
-    faults = [str(fault) for fault in reader.faults(set(frames.tolist()))]
+    faults = reader.faults(set(frames.tolist()))
     reader.close()
+    check_rows(with_pictures(clips, came), faults, inputs)
     boxes = np.concatenate([clip.plan.box_px for clip in clips])
     d3ke.write_boxes(outputs.boxes[index], _boxes_of_video(frames, boxes, n_frames))
-    return with_pictures(clips, came), faults
+    judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)
+    suspects = judged.left_out(settings.picture_check)
+    gone = {item.clip for item in suspects}
+    kept = [clip for clip in with_pictures(clips, came) if clip.timeline.clip not in gone]
+    if not kept:
+        raise judged.refusal(inputs.video, subject.camera.name)
+    return kept, [*map(str, suspects), *judged.findings(settings.picture_check), *map(str, faults)]
 
 
 def _blacken(image: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> NDArray[np.uint8]:

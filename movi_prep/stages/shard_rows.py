@@ -14,6 +14,8 @@ from movi_prep.records.crops import CropPlan
 from movi_prep.records.timeline import ClipTimeline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from movi_prep.config.shard import ShardUnitSettings
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.markers import MarkerTrajectories
+
+
+CHECKED_EVERY = 2
+"""Every second point of the body's sample tells where it moves: the cells are wider than the points are apart."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class ClipRows:
         alignment: the clip, with the frames that were refused since.
         plan: what is cut out of each frame.
         body_px: (n, v, 2) float32, sample of the mesh in the video image, pixels; NaN where it is not seen.
+        others_px: camera -> (n, w, 2) float32, every second point of that sample as other cameras would see it.
         labels: field of the shard -> (n, ...) array.
         absent: label names that the model or the data lack.
     """
@@ -58,6 +65,7 @@ class ClipRows:
     alignment: ClipAlignment
     plan: CropPlan
     body_px: NDArray[np.float32]
+    others_px: dict[str, NDArray[np.float32]]
     labels: dict[str, NDArray[Any]]
     absent: tuple[str, ...]
 
@@ -80,13 +88,29 @@ class ClipRows:
             alignment=replace(self.alignment, timeline=kept),
             plan=self.plan.select(wanted),
             body_px=self.body_px[wanted],
+            others_px={name: pixels[wanted] for name, pixels in self.others_px.items()},
             labels={name: values[wanted] for name, values in self.labels.items()},
             absent=self.absent,
         )
 
 
-def plan_clip(sources: ClipSources, tables: LabelTables, camera: Camera, settings: ShardUnitSettings) -> ClipRows:
-    """Return the rows of one clip as one camera sees it; frames without a solution or a body in the image go."""
+def plan_clip(
+    sources: ClipSources,
+    tables: LabelTables,
+    camera: Camera,
+    settings: ShardUnitSettings,
+    *,
+    others: Sequence[Camera] = (),
+) -> ClipRows:
+    """Return the rows of one clip as one camera sees it; frames without a solution or a body in the image go.
+
+    Args:
+        sources: what they are made from.
+        tables: names of the labels.
+        camera: the camera.
+        settings: boxes and bounds.
+        others: cameras whose calibration the pictures are compared with, too.
+    """
     timeline = sources.alignment.timeline
     timeline = timeline.keep(
         has_samples(timeline.mocap_samples, sources.solution.sample_indices), "inverse kinematics has no such sample"
@@ -112,6 +136,7 @@ def plan_clip(sources: ClipSources, tables: LabelTables, camera: Camera, setting
         alignment=replace(sources.alignment, timeline=timeline),
         plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
         body_px=pixels.astype(np.float32),
+        others_px={other.name: _other_view(other, sources, posed[seen]) for other in others},
         labels=labels.rows,
         absent=labels.absent,
     )
@@ -131,6 +156,10 @@ def frame_fields(rows: ClipRows, settings: ShardUnitSettings) -> dict[str, NDArr
             rule=settings.used_frame_rule,
         ),
     }
+
+
+def _other_view(camera: Camera, sources: ClipSources, posed: NDArray[np.int64]) -> NDArray[np.float32]:
+    return project_points(camera, sources.vertices_m[posed, ::CHECKED_EVERY]).astype(np.float32)
 
 
 def _touches_image(extent_px: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:

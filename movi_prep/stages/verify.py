@@ -156,7 +156,7 @@ def _schema_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
     axes: dict[str, int] = {}
     for item in SHARD_SCHEMA.fields:
         if item.name not in shard:
-            if not item.optional:
+            if not item.optional and item.since <= shard.version:
                 yield item.name, "the field is missing"
             continue
         shape, dtype = shard.layout(item.name)
@@ -179,7 +179,11 @@ def _shape_fits(item: Field, shape: tuple[int, ...], axes: dict[str, int]) -> bo
     )
 
 
-_MAY_BE_NAN = ("clips/lag_s", "clips/rotation_deg", "clips/offset_m", "subject/body_scales")
+_MAY_BE_NAN = (
+    *("clips/lag_s", "clips/rotation_deg", "clips/offset_m", "subject/body_scales"),
+    *("clips/picture_agreement", "clips/picture_lag_s", "clips/picture_offset_px", "clips/picture_on_body"),
+    *("clips/picture_by_chance", "clips/other_agreement"),
+)
 """NaN where nothing was measured, or the model has no such body."""
 
 _MAY_BE_INFINITE = ("tree/piece_start", "tree/coordinate_range")

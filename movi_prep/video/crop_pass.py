@@ -27,6 +27,21 @@ _STATISTICS_STRIDE = 8
 
 
 @dataclass(frozen=True)
+class WantedCrops:
+    """What is asked of a pass over a video.
+
+    Attributes:
+        frame_of_row: (n,) int64, video frame of each row; clips may overlap and stand in any order.
+        plan: what to cut out for each row.
+        body_px: (n, v, 2) float32, points of the body in the video image, pixels.
+    """
+
+    frame_of_row: NDArray[np.int64]
+    plan: CropPlan
+    body_px: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class CropPass:
     """What a pass over a video brought.
 
@@ -43,31 +58,32 @@ class CropPass:
 
 def crop_video(
     reader: VideoReader,
-    frame_of_row: NDArray[np.int64],
-    plan: CropPlan,
-    body_px: NDArray[np.float32],
+    wanted: WantedCrops,
     *,
     settings: PictureSettings,
     take: Callable[[NDArray[np.uint8]], None],
+    watch: Callable[[int, NDArray[np.uint8]], None] | None = None,
 ) -> CropPass:
     """Cut and encode one picture per row, in the order of the video.
 
     Args:
         reader: the video, at its beginning.
-        frame_of_row: (n,) video frame of each row; clips may overlap and stand in any order.
-        plan: what to cut out for each row.
-        body_px: (n, v, 2) float32, points of the body in the video image, pixels.
+        wanted: rows, and what to cut out for each.
         settings: how pictures are stored.
         take: receives the encoded pictures.
+        watch: receives number and image of every frame, whole.
     """
     # One thread per worker: OpenCV would otherwise start one per core for every resize.
     cv2.setNumThreads(1)
+    frame_of_row, plan, body_px = wanted.frame_of_row, wanted.plan, wanted.body_px
     rows_of_frame: dict[int, list[int]] = {}
     for row, frame in enumerate(frame_of_row.tolist()):
         rows_of_frame.setdefault(frame, []).append(row)
     picture_of_row = np.full(len(frame_of_row), -1, dtype=np.int64)
     statistics, taken = PixelStatistics(), 0
     for number, image in reader.frames(rows_of_frame.keys()):
+        if watch is not None:
+            watch(number, image)
         for row in rows_of_frame[number]:
             picture = cut_picture(image, plan, row)
             if taken % _STATISTICS_EVERY == 0:

@@ -83,7 +83,10 @@ def write_filmed_world(
         extrinsics={CAMERA: extrinsics},
     )
     config = Config()
-    config = config.model_copy(update={"shard": config.shard.model_copy(update={"cameras": (CAMERA,)})})
+    # The body moves through a video that shows its number alone: no picture agrees with it.
+    check = config.shard.picture_check.model_copy(update={"keep": "suspect"})
+    shard = config.shard.model_copy(update={"cameras": (CAMERA,), "picture_check": check})
+    config = config.model_copy(update={"shard": shard})
     work = WorkFolder(folder / "work")
     world = FilmedWorld(download, work, config, tuple(map(tuple, flags30)), n_video_frames, motions)
     _solve(world)

@@ -80,6 +80,7 @@ def _zeros(n_rows: int) -> dict[str, Any]:
         "names/bodies": tables.bodies,
         "names/statistics": STATISTICS,
         "clips/motion": [f"motion {number}" for number, _ in CLIPS],
+        "clips/other_camera": ["PG2" for _ in CLIPS],
     }
     axes |= {"joint": len(tables.joints), "marker": len(tables.markers), "coordinate": len(tables.coordinates)}
     axes |= {"opensim_joint": len(tables.opensim_joints), "body": len(tables.bodies)}

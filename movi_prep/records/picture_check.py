@@ -1,0 +1,62 @@
+"""How well the pictures of a clip agree with the body that a camera's calibration projects into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from movi_prep.records.identity import ClipId
+
+
+@dataclass(frozen=True)
+class PictureAgreement:
+    """What was measured between the pictures of one clip and the projected body.
+
+    Attributes:
+        clip: which clip.
+        n_pairs: pairs of frames that were compared.
+        agreement: correlation of where the picture changes with where the body moves, 0 by chance, 1 at best; None
+            where it was not judged.
+        gain: how far the agreement at the best lag is above that at the largest lags; None where not judged.
+        lag_frames: how late the picture shows the motion, video frames; None where it cannot be told.
+        lag_agreement: agreement at the best whole lag; None where not judged.
+        offset_px: how far the picture lies to the right of, and below, the projected body, pixels; None where it
+            cannot be told.
+        on_body: share of all change in the picture that lies on the body; None where not judged.
+        by_chance: share of the picture that the body covers: what `on_body` would be by chance.
+        others: agreement of the same pictures through the calibration of other cameras.
+        not_judged: why nothing was measured, as a part of a sentence; "" where it was.
+    """
+
+    clip: ClipId
+    n_pairs: int = 0
+    agreement: float | None = None
+    gain: float | None = None
+    lag_frames: float | None = None
+    lag_agreement: float | None = None
+    offset_px: tuple[float, float] | None = None
+    on_body: float | None = None
+    by_chance: float | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
+    not_judged: str = ""
+
+    @property
+    def best_other(self) -> tuple[str, float] | None:
+        """The other camera whose calibration agrees best, and how well; None where there is none."""
+        return max(self.others.items(), key=lambda item: item[1]) if self.others else None
+
+
+@dataclass(frozen=True)
+class PictureDoubt:
+    """What speaks against the pictures of a clip.
+
+    Attributes:
+        text: a part of a sentence, with numbers.
+        is_strong: whether the clip is suspect for it; else it is only named.
+    """
+
+    text: str
+    is_strong: bool
