@@ -7,6 +7,7 @@ the frame before, so that no angle jumps; other unbounded angles are moved by wh
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,8 +75,8 @@ def choose_branches(problem: Problem, unknowns: NDArray[np.float64]) -> NDArray[
     if motion.free_node >= 0:
         free = motion.free_unknown
         chosen[:, free] = continue_triple(unknowns[:, free] * motion.free_slope) * motion.free_slope
-    for index in _unbounded_angles(problem):
-        chosen[:, index] = _near_default(chosen[:, index], float(problem.start[index]))
+    angles = _unbounded_angles(problem)
+    chosen[:, angles] = _near_default(chosen[:, angles], problem.start[angles])
     return chosen
 
 
@@ -104,12 +105,13 @@ def _wrap(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.pi - np.mod(np.pi - angles_rad, _TURN))
 
 
-def _near_default(angles_rad: NDArray[np.float64], default_rad: float) -> NDArray[np.float64]:
-    """Whole turns taken off, the same for all frames."""
-    middle = float(np.median(angles_rad))
+def _near_default(angles_rad: NDArray[np.float64], default_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, a) angles without whole turns, each angle the same for all frames."""
+    middle = np.median(angles_rad, axis=0)
     return np.asarray(angles_rad - _TURN * np.round((middle - default_rad) / _TURN))
 
 
+@lru_cache(maxsize=8)
 def _unbounded_angles(problem: Problem) -> list[int]:
     """Unknowns that are themselves an unbounded angle about one axis; those of a free root are seen to already."""
     motion, functions = problem.plan.motion, problem.plan.functions

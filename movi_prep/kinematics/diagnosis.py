@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ def judge_residuals(
     rms_m = np.sqrt((share * squared).sum(axis=1) / np.maximum(share.sum(axis=1), 1e-300))
     worst = np.argmax(squared, axis=1)
     usable = (statuses == FrameStatus.SOLVED) | (statuses == FrameStatus.RETRIED)
-    swapped = _swapped(names, observed_m, model_m, settings.swap_residual_m)
+    swapped = _swapped(names, observed_m, model_m, squared, settings.swap_residual_m)
     usual_m = _usual_error(error_m[usable])
     outlier = seen & (error_m > np.maximum(settings.suspect_outlier_m, _OUTLIER_RATIO * usual_m))
     worst_m = np.sqrt(squared[np.arange(len(worst)), worst])
@@ -101,7 +102,8 @@ def judge_ranks(reasons: list[str], ranks: NDArray[np.int64]) -> None:
             reasons[frame] = f"the markers seen leave {most - int(ranks[frame])} more directions open than elsewhere"
 
 
-def side_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+@lru_cache(maxsize=8)
+def side_pairs(names: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return pairs of names that differ in their side only, left first."""
     there = set(names)
     pairs: dict[str, str] = {}
@@ -115,15 +117,25 @@ def side_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _swapped(
-    names: Sequence[str], observed_m: NDArray[np.float64], model_m: NDArray[np.float64], limit_m: float
+    names: Sequence[str],
+    observed_m: NDArray[np.float64],
+    model_m: NDArray[np.float64],
+    squared: NDArray[np.float64],
+    limit_m: float,
 ) -> dict[tuple[str, str], NDArray[np.bool_]]:
-    """For each pair, the frames in which exchanging the two halves an error above the limit."""
+    """For each pair that misses anywhere by more than the limit, the frames in which exchanging the two halves that.
+
+    `squared` are the (n, m) squared errors, 0 where a marker was not seen.
+    """
+    pairs = side_pairs(tuple(names))
     column = {name: k for k, name in enumerate(names)}
+    columns = np.array([[column[left], column[right]] for left, right in pairs], dtype=np.int64).reshape(-1, 2)
+    straight = squared[:, columns].sum(axis=2) / 2.0  # (n, pairs)
+    far = straight > limit_m**2
     found = {}
-    for pair in side_pairs(names):
-        both = [column[name] for name in pair]
-        straight = ((model_m[:, both] - observed_m[:, both]) ** 2).sum(axis=(1, 2)) / 2.0
+    for k in np.flatnonzero(far.any(axis=0)).tolist():
+        both = columns[k]
         crossed = ((model_m[:, both] - observed_m[:, both[::-1]]) ** 2).sum(axis=(1, 2)) / 2.0
         with np.errstate(invalid="ignore"):
-            found[pair] = (straight > limit_m**2) & (crossed < _SWAP_SHARE**2 * straight)
+            found[pairs[k]] = far[:, k] & (crossed < _SWAP_SHARE**2 * straight[:, k])
     return found
