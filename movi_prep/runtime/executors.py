@@ -33,6 +33,8 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
     "distributed.worker.multiprocessing-method": "spawn",
+    # A unit is minutes of work: it stays with the scheduler until a worker is free, also one that connects later.
+    "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.work-stealing": False,
     "distributed.worker.profile.enabled": False,
     "distributed.worker.preload": ["movi_prep.runtime.worker_setup"],
@@ -123,9 +125,9 @@ class DaskExecutor:
     def submit(self, task: Task) -> None:
         """Send a unit to the scheduler."""
         self._count += 1
-        future = self._client.submit(
-            execute_on_worker, task, key=f"{task.unit.id} {task.run_id} {self._count}", pure=False
-        )
+        # All under one first word: Dask holds back what belongs to a group larger than the cluster, and only that.
+        key = ("unit", task.unit.id, task.run_id, self._count)
+        future = self._client.submit(execute_on_worker, task, key=key, pure=False)
         self._futures[future] = task
         future.add_done_callback(self._ended.put)
 

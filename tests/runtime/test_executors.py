@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 
+import dask
 import pytest
 
 from movi_prep.records.identity import ClipId
+from movi_prep.runtime.executors import DASK_SETTINGS
 from tests.runtime.conftest import World
 from tests.runtime.fake_stages import write_motions
 
@@ -39,6 +42,23 @@ def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
     result = world.run(run={"executor": "local", "workers": 1, "recycle_units": 4})
     assert result.is_complete
     assert len({record.worker for record in result.records.values()}) >= 3
+
+
+def test_a_worker_that_comes_late_gets_its_share(world: World) -> None:
+    from distributed import LocalCluster
+
+    write_motions(world.amass, {ClipId(1, clip): b"slow" for clip in range(1, 25)})
+    with (
+        dask.config.set(DASK_SETTINGS),
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+    ):
+        # It needs seconds to start; by then all units have been submitted.
+        cluster.scale(2)
+        result = world.run(run={"scheduler": cluster.scheduler_address})
+    assert result.is_complete
+    shares = Counter(record.worker for record in result.records.values())
+    assert len(shares) == 2
+    assert min(shares.values()) >= 5
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1"])
