@@ -146,7 +146,7 @@ def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
     """Return the memory that one track needs."""
     x, q, nodes = plan.n_unknowns, len(plan.pattern.q_unknown), len(plan.motion.parent)
     mobilities, markers = len(plan.pattern.unknown), len(plan.markers.position)
-    twists = (mobilities, 6)
+    twists, sums = np.zeros((mobilities, 6)), len(plan.pattern.sum_rows)
     coordinates = (np.zeros(q), np.zeros(q), np.zeros(q))
     places = (np.zeros((nodes, 9)), np.zeros((nodes, 3)))
     scene = (np.zeros((markers, 3)), np.zeros(markers), np.zeros(3), np.zeros(x), np.zeros(x))
@@ -155,7 +155,7 @@ def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
         x=np.zeros((2, x)),
         no_pull=np.zeros(x),
         moments=np.zeros((nodes, 22)),
-        pose=Pose(np.eye(3).ravel(), *coordinates, *places, np.zeros(twists), np.zeros(twists)),
+        pose=Pose(np.eye(3).ravel(), *coordinates, *places, np.zeros((mobilities + sums, 6)), twists),
         scene=Scene(*scene, np.zeros(n_tasks)),
         model=Model(np.zeros((2, x)), np.zeros((2, x * x)), np.zeros((2, x * x))),
         system=System(*system),
@@ -310,7 +310,7 @@ def _parent_pose(motion, pose, centroid, node):
 def _place_nodes(functions, motion, pose, centroid, x):
     """Forward kinematics: pose of every node and twist of every mobility, about the centroid."""
     _move_coordinates(functions, motion, pose, x)
-    for mobility in range(pose.twist.shape[0]):
+    for mobility in range(pose.bend.shape[0]):
         for k in range(6):
             pose.twist[mobility, k] = pose.bend[mobility, k] = 0.0
     for node in range(motion.parent.shape[0]):
@@ -408,20 +408,20 @@ def _second_moment(b, t):
 
 @_small
 def _add_pairs(pattern, model, twist, slot, second, mobility, b):
-    """Matrix entries of one mobility with itself and with those between it and ground."""
+    """Matrix entries of one mobility with itself and with the unknowns between it and ground."""
     matrix, t = model.gauss_newton[slot], twist[mobility]
     nx, ny, nz, lx, ly, lz = _momenta(b, t)
     first, end = pattern.first_pair[mobility], pattern.first_pair[mobility + 1]
     if not second:
         for pair in range(first, end):
-            s = twist[pattern.pair_mobility[pair]]
+            s = twist[pattern.pair_row[pair]]
             momentum = s[0] * nx + s[1] * ny + s[2] * nz + s[3] * lx + s[4] * ly + s[5] * lz
             matrix[pattern.pair_entry[pair]] += pattern.pair_factor[pair] * momentum
         return
     zx, zy, zz = _second_moment(b, t)
     more = model.second_order[slot]
     for pair in range(first, end):
-        s, entry = twist[pattern.pair_mobility[pair]], pattern.pair_entry[pair]
+        s, entry = twist[pattern.pair_row[pair]], pattern.pair_entry[pair]
         factor = pattern.pair_factor[pair]
         matrix[entry] += factor * (s[0] * nx + s[1] * ny + s[2] * nz + s[3] * lx + s[4] * ly + s[5] * lz)
         more[entry] += factor * (s[0] * zx + s[1] * zy + s[2] * zz)
@@ -447,10 +447,21 @@ def _clear(elimination, model, slot, second):
                         more[k] = 0.0
 
 
+@_small
+def _add_sums(pattern, twist):
+    """Fill the rows that sum the twists of one unknown."""
+    first = pattern.unknown.shape[0]
+    for row in range(pattern.sum_rows.shape[0]):
+        one, two = pattern.sum_rows[row, 0], pattern.sum_rows[row, 1]
+        for k in range(6):
+            twist[first + row, k] = twist[one, k] + twist[two, k]
+
+
 @_inner
 def _sweep(pattern, elimination, pose, moments, model, slot, second):
     """Gradient and matrices of the marker term, leaf to root."""
     _clear(elimination, model, slot, second)
+    _add_sums(pattern, pose.twist)
     g = model.gradient[slot]
     for node in range(pattern.parent.shape[0] - 1, -1, -1):
         b, parent = moments[node], pattern.parent[node]

@@ -260,12 +260,20 @@ def _sweep(plan: Plan, moments: Moments, twists: Array, bends: Array) -> tuple[A
                 [np.cross(h, v) + np.trace(spread) * omega - spread @ omega, m * v + np.cross(omega, h)]
             )
             turning = first_moment @ omega - np.trace(first_moment) * omega + np.cross(v, force)
-            for pair in range(pattern.first_pair[mobility], pattern.first_pair[mobility + 1]):
-                outer = pattern.pair_mobility[pair]
+            for outer in _way_to_ground(pattern, node, mobility):
                 other = pattern.unknown[outer]
                 _add_symmetric(gauss_newton, own, other, float(twists[outer] @ momentum), same=outer == mobility)
                 _add_symmetric(second_order, own, other, float(twists[outer, :3] @ turning), same=outer == mobility)
     return gradient, gauss_newton, second_order
+
+
+def _way_to_ground(pattern: Pattern, node: int, mobility: int) -> list[int]:
+    """A mobility and all those that move it."""
+    way = list(range(pattern.first_mobility[node], mobility + 1))
+    while pattern.parent[node] >= 0:
+        node = int(pattern.parent[node])
+        way += range(pattern.first_mobility[node], pattern.first_mobility[node + 1])
+    return way
 
 
 def _add_symmetric(matrix: Array, row: int, column: int, value: float, *, same: bool) -> None:

@@ -79,13 +79,19 @@ class Markers(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """Where mobilities meet in gradient and matrices (stored by column, in elimination order)."""
+    """Where mobilities meet in gradient and matrices (stored by column, in elimination order).
+
+    Each mobility meets every unknown above it once: where one unknown leads several joints on the way to ground (a
+    spine), their twists are added first. Row m + r of the twists, behind those of the m mobilities, is the sum of the
+    two rows sum_rows[r].
+    """
 
     parent: NDArray[np.int64]
     first_mobility: NDArray[np.int64]
     unknown: NDArray[np.int64]
+    sum_rows: NDArray[np.int64]
     first_pair: NDArray[np.int64]
-    pair_mobility: NDArray[np.int64]
+    pair_row: NDArray[np.int64]
     pair_entry: NDArray[np.int64]
     pair_factor: NDArray[np.float64]
     diagonal: NDArray[np.int64]
@@ -429,17 +435,19 @@ def _pattern(
 ) -> tuple[Pattern, Elimination]:
     """Which mobilities meet in the matrix: each with itself and with those between it and ground."""
     n_unknowns = int(q_unknown.max()) + 1
-    above: list[list[int]] = []
+    meetings: list[list[tuple[int, int]]] = []
     depth = [0] * n_unknowns
     neighbours: list[set[int]] = [set() for _ in range(n_unknowns)]
+    sums: dict[tuple[int, int], int] = {}
     for node in range(len(nodes.parent)):
         outer = _mobilities_above(nodes, first_mobility, node)
         for mobility in range(first_mobility[node], first_mobility[node + 1]):
-            meets = [*range(first_mobility[node], mobility + 1), *outer]
-            above.append(meets)
+            above = sorted([*outer, *range(first_mobility[node], mobility)])
+            rows = _rows_of_unknowns(above, unknown, sums)
             own = int(unknown[mobility])
+            meetings.append([(own, mobility), *rows.items()])
             depth[own] = max(depth[own], node)
-            for other in (int(unknown[k]) for k in meets):
+            for other in rows:
                 if other != own:
                     neighbours[own].add(other)
                     neighbours[other].add(own)
@@ -447,24 +455,38 @@ def _pattern(
     position = np.empty(n_unknowns, dtype=np.int64)
     position[elimination.order] = np.arange(n_unknowns)
     entries, factors = [], []
-    for mobility, meets in enumerate(above):
-        for other in meets:
-            low, high = sorted((position[unknown[mobility]], position[unknown[other]]))
+    for mobility, meets in enumerate(meetings):
+        for other, row in meets:
+            low, high = sorted((position[unknown[mobility]], position[other]))
             entries.append(low * n_unknowns + high)
             # Two mobilities of one unknown meet twice on the diagonal: as (j, k) and as (k, j).
-            factors.append(2.0 if unknown[mobility] == unknown[other] and mobility != other else 1.0)
+            factors.append(2.0 if unknown[mobility] == other and row != mobility else 1.0)
     pattern = Pattern(
         parent=_ints(nodes.parent),
         first_mobility=first_mobility,
         unknown=unknown,
-        first_pair=_offsets([len(meets) for meets in above]),
-        pair_mobility=_ints([other for meets in above for other in meets]),
+        sum_rows=np.array(list(sums), dtype=np.int64).reshape(-1, 2),
+        first_pair=_offsets([len(meets) for meets in meetings]),
+        pair_row=_ints([row for meets in meetings for _, row in meets]),
         pair_entry=_ints(entries),
         pair_factor=np.array(factors),
         diagonal=position * (n_unknowns + 1),
         q_unknown=q_unknown,
     )
     return pattern, elimination
+
+
+def _rows_of_unknowns(above: list[int], unknown: NDArray[np.int64], sums: dict[tuple[int, int], int]) -> dict[int, int]:
+    """Return the row of twists for each unknown that some mobilities, root first, belong to; add sums as needed."""
+    rows: dict[int, int] = {}
+    for mobility in above:
+        own = int(unknown[mobility])
+        if own in rows:
+            pair = (rows[own], mobility)
+            rows[own] = sums.setdefault(pair, len(unknown) + len(sums))
+        else:
+            rows[own] = mobility
+    return rows
 
 
 def _mobilities_above(nodes: _Nodes, first_mobility: NDArray[np.int64], node: int) -> list[int]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
-from tests.kinematics.engines import TASK_WEIGHT, Posed, moving_clip, random_point, random_problem
+from tests.builders.kinematic_tree import LINE, TreeBuilder
+from tests.kinematics.engines import TASK_WEIGHT, Posed, moving_clip, problem_of, random_point, random_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SEEDS = range(6)
 
@@ -44,9 +50,38 @@ def test_kernel_and_oracle_agree_to_rounding(seed: int) -> None:
         np.testing.assert_allclose(getattr(ours, name), getattr(oracles, name), atol=1e-13, err_msg=name)
 
 
+def spine(seed: int) -> tuple[Posed, np.ndarray]:
+    """Two unknowns bend four joints in turn, and two arms hang below the third and the last."""
+    rng, tree = np.random.default_rng(seed), TreeBuilder()
+    body = tree.root()
+    line = tree.function(LINE)
+    bend, side, elbow, wrist = (tree.coordinate(name) for name in ("bend", "side", "elbow", "wrist"))
+    for k in range(4):
+        axes = [(True, rng.normal(size=3), coordinate, line) for coordinate in (bend, side)]
+        body = tree.body(body, axes[:: (-1) ** k], (0.0, 0.1, 0.0))
+        tree.markers(body, rng.normal(0, 0.1, (2, 3)))
+        if k >= 2:
+            arm = tree.body(body, [(True, rng.normal(size=3), (elbow, wrist)[k - 2], line)], (0.1, 0.0, 0.0))
+            tree.markers(arm, rng.normal(0, 0.1, (3, 3)))
+    problem = problem_of(tree.build())
+    return Posed(problem, moving_clip(problem, seed), seed), random_point(problem, seed)
+
+
+def test_one_unknown_that_bends_a_chain_meets_the_others_once() -> None:
+    both, x = spine(0)
+    pattern = both.problem.plan.pattern
+
+    ours, oracles = both.evaluate_kernel(x), both.evaluate_oracle(x)
+
+    assert len(pattern.sum_rows) == 6, "sums of two, three and four twists of both unknowns, shared by the arms"
+    for name in ("gradient", "gauss_newton", "second_order"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(oracles, name), atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("made", [posed, spine])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_gradient_and_hessian_agree_with_finite_differences(seed: int) -> None:
-    both, x = posed(seed)
+def test_gradient_and_hessian_agree_with_finite_differences(seed: int, made: Callable[[int], Any]) -> None:
+    both, x = made(seed)
     at, step = both.evaluate_kernel(x), 1e-6
     hessian = at.gauss_newton + at.second_order
     for unknown in range(len(x)):
