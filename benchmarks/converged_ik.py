@@ -245,7 +245,7 @@ def _shares(ratio: Array) -> str:
     return f"{100 * np.mean(ratio <= 1):.1f} %; ratio {ratio.mean():.4f}, worst {ratio.max():.8f}"
 
 
-def run_tool(trial: Trial, n_frames: int, folder: Path) -> tuple[Array, float]:
+def run_tool(trial: Trial, n_frames: int, folder: Path, *, reports: bool = False) -> tuple[Array, float]:
     """Return OpenSim's own tool's (n, c) coordinates of the first frames, and its CPU cost in ms per frame."""
     part = trial.markers.select(trial.tracked)
     part = replace(
@@ -263,7 +263,8 @@ def run_tool(trial: Trial, n_frames: int, folder: Path) -> tuple[Array, float]:
     tool.setEndTime(float(part.times_s[-1]) + 1e-6)
     tool.setOutputMotionFileName(str(folder / "tool.mot"))
     tool.setResultsDir(str(folder))
-    tool.set_report_errors(False)
+    tool.set_report_errors(reports)
+    tool.set_report_marker_locations(reports)
     tool.set_accuracy(trial.setup.accuracy)
     tool.set_constraint_weight(trial.setup.constraint_weight)
     for name in trial.tracked:

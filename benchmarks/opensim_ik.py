@@ -3,7 +3,8 @@
     python -m benchmarks.opensim_ik [--shared FOLDER] [--data FOLDER] [--frames 60] [--parts gait,d3ke,...]
 
 `gait` (a real person) and `d3ke` (World A with D3KE's tables) need the reference material beside the checkout and are
-skipped without it; `data` needs the folder that `movi-prep demo` writes. `self_test` and `memory` need nothing.
+skipped without it; `data` needs the folder that `movi-prep demo` writes, and so does our model in `tool`, which sets
+models with couplers against OpenSim's own tool. `self_test` and `memory` need nothing.
 Times are CPU seconds of this process; compare ratios within one run.
 """
 
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.converged_ik import Trial, run_tool, without_hands_trial, work_trials, world_trial
 from movi_prep.config.ik import IkSettings, SolveSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScalingSettings
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.setups import IkSetup
 
-PARTS = ("gait", "d3ke", "data", "self_test", "memory")
+PARTS = ("gait", "d3ke", "tool", "data", "self_test", "memory")
 MESHLESS = ("clavphant", "scapphant", "humphant", "humphant1", "firstmc1")
 """Bodies whose factor the reference does not state (it reads factors off meshes)."""
 
@@ -79,6 +81,8 @@ def main() -> None:
                 measure_gait(reference / "gait2354", Path(folder))
             elif part == "d3ke":
                 measure_d3ke(reference, Path(folder), arguments.frames)
+            elif part == "tool":
+                measure_tool(arguments.data, reference, Path(folder))
             elif part == "data" and arguments.data is None:
                 print("skipped: give --data FOLDER (movi-prep demo writes one)")
             elif part == "data":
@@ -158,6 +162,56 @@ def _measure_d3ke_clip(world: Path, folder: Path, subject: int, n_frames: int) -
         row(f"S{subject:02d} {solver}: weighted squared marker error / D3KE's, mean", np.mean(ours / by_d3ke), "1")
         row(f"S{subject:02d} {solver}: frames not above D3KE", 100.0 * np.mean(ours <= by_d3ke), "%")
         row(f"S{subject:02d} {solver}: CPU per frame", 1000.0 * seconds / markers.n_rows, "ms")
+
+
+def measure_tool(data: Path | None, reference: Path, folder: Path, *, rounds: int = 3) -> None:
+    """Models with couplers: OpenSim's tool, and OpenSim's solver through us, on the same frames, in turns.
+
+    Ours holds residuals and positions of markers, bodies and joints of every frame, so that the fair comparison is the
+    tool with both of its reports on; without them it is told, too.
+    """
+    for trial in _coupled_trials(data, reference, folder):
+        turns = [_tool_turn(trial, folder) for _ in range(rounds)]
+        bare_ms, reported_ms, enforced_ms, penalty_ms = np.array([costs for costs, _, _ in turns]).T
+        _, off_deg, ratio = turns[-1]
+        row(f"{trial.name}: OpenSim's tool, CPU per frame", np.median(reported_ms), "ms")
+        row(f"{trial.name}: tool's CPU time / ours, couplers enforced", np.median(reported_ms / enforced_ms), "x")
+        row(f"{trial.name}: the same, tool without reports", np.median(bare_ms / enforced_ms), "x")
+        row(f"{trial.name}: largest difference of an angle to the tool's", off_deg, "deg")
+        row(f"{trial.name}: tool's CPU time / ours, penalty of 0.1", np.median(reported_ms / penalty_ms), "x")
+        row(f"{trial.name}: weighted squared marker error / the tool's, penalty of 0.1", ratio, "1")
+
+
+def _tool_turn(trial: Trial, folder: Path, *, n_frames: int = 40) -> tuple[list[float], float, float]:
+    """Return ms per frame (tool bare and with reports, ours enforced and with a penalty), degrees off, ratio."""
+    scaled = read_scaled_model(trial.model_path)
+    _, bare_ms = run_tool(trial, n_frames, folder)
+    theirs, reported_ms = run_tool(trial, n_frames, folder, reports=True)
+    # What the tool read: rounded to the digits of a .trc file.
+    markers = read_trc(folder / "tool.trc")
+    costs, solved = [bare_ms, reported_ms], []
+    for weight in (np.inf, 0.1):
+        settings = SolveSettings(solver="opensim", constraint_weight=weight)
+        seconds, (solution, _) = _cpu(lambda: solve_clip(scaled, markers, trial.setup, settings))  # noqa: B023
+        costs.append(1000.0 * seconds / n_frames)
+        solved.append(solution.coordinates)
+    off_deg = float(np.degrees(np.abs(solved[0] - theirs))[:, scaled.coordinate_is_rotation].max())
+    mine, their = (objectives(scaled, trial.setup, markers, values) for values in (solved[1], theirs))
+    return costs, off_deg, float(np.mean(mine / their))
+
+
+def _coupled_trials(data: Path | None, reference: Path, folder: Path) -> Iterator[Trial]:
+    if data is None:
+        print("our model skipped: give --data FOLDER (movi-prep demo writes one)")
+    else:
+        config = Config(work=folder / "tool", amass=data / "amass", body_models=data / "body_models", subjects=(1,))
+        _run_stages(config, (STATIC, MARKERS, SCALE))
+        yield next(work_trials(config.work))
+    if reference.is_dir():
+        yield world_trial(reference, 1, folder)
+        yield without_hands_trial(reference)
+    else:
+        print(f"D3KE's models skipped: no reference material at {reference}")
 
 
 def measure_data(data: Path, reference: Path, folder: Path) -> None:

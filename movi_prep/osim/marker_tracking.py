@@ -85,7 +85,8 @@ def track_markers(model: opensim.Model, problem: Problem) -> Track:
 
     A frame that fails is tried again from the last good pose with a new solver, then with loosened accuracy; it is
     flagged where that fails too, and the next frame starts from the last good pose. Markers that are NaN are left
-    out of their frame; frames with fewer than three weighted markers are not solved.
+    out of their frame; frames with fewer than three weighted markers are not solved. The model's system must be built
+    (`Model.initSystem`) since its last change.
     """
     n_rows = problem.markers.n_rows
     coordinates = np.full((n_rows, len(coordinate_names(model))), np.nan)
@@ -94,7 +95,8 @@ def track_markers(model: opensim.Model, problem: Problem) -> Track:
     rows = np.flatnonzero(enough_markers(problem.markers.positions_m, problem.weights)).tolist()
     if not rows:
         return Track(coordinates=coordinates, statuses=statuses, constraint_errors=errors)
-    state = model.initSystem()
+    # The system stands since the model was read or changed; building it anew costs as much as a frame.
+    state = model.initializeState()
     read = _coordinate_reader(model, state)
     tracker = _Tracker(model, problem, state)
     for row in rows:
