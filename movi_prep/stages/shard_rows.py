@@ -9,6 +9,7 @@ import numpy as np
 
 from movi_prep.geometry.boxes import body_extent, plan_crops, square_boxes
 from movi_prep.geometry.label_rows import has_samples, label_clip, moved_since_used
+from movi_prep.geometry.picture_motion import STEP_FRAMES
 from movi_prep.geometry.projection import project_points
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.timeline import ClipTimeline
@@ -57,7 +58,8 @@ class ClipRows:
         alignment: the clip, with the frames that were refused since.
         plan: what is cut out of each frame.
         body_px: (n, v, 2) float32, sample of the mesh in the video image, pixels; NaN where it is not seen.
-        others_px: camera -> (n, w, 2) float32, every second point of that sample as other cameras would see it.
+        others_px: camera -> (n, w, 2) float32, every second point of that sample as other cameras would see it; NaN in
+            frames that are not looked at.
         labels: field of the shard -> (n, ...) array.
         absent: label names that the model or the data lack.
     """
@@ -136,7 +138,10 @@ def plan_clip(
         alignment=replace(sources.alignment, timeline=timeline),
         plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
         body_px=pixels.astype(np.float32),
-        others_px={other.name: _other_view(other, sources, posed[seen]) for other in others},
+        others_px={
+            other.name: _other_view(other, sources, posed[seen], timeline.video_frames % STEP_FRAMES == 0)
+            for other in others
+        },
         labels=labels.rows,
         absent=labels.absent,
     )
@@ -158,8 +163,14 @@ def frame_fields(rows: ClipRows, settings: ShardUnitSettings) -> dict[str, NDArr
     }
 
 
-def _other_view(camera: Camera, sources: ClipSources, posed: NDArray[np.int64]) -> NDArray[np.float32]:
-    return project_points(camera, sources.vertices_m[posed, ::CHECKED_EVERY]).astype(np.float32)
+def _other_view(
+    camera: Camera, sources: ClipSources, posed: NDArray[np.int64], wanted: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return (n, w, 2) pixels before another camera; NaN in frames that are not looked at."""
+    points_m = sources.vertices_m[posed[wanted], ::CHECKED_EVERY]
+    pixels = np.full((len(posed), points_m.shape[1], 2), np.nan, dtype=np.float32)
+    pixels[wanted] = project_points(camera, points_m)
+    return pixels
 
 
 def _touches_image(extent_px: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:

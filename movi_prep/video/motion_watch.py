@@ -185,24 +185,26 @@ class _ClipWatch:
         chosen = slice(None, None, _OFFSET_EVERY)
         self._add_offsets(flat[chosen], predicted[chosen])
 
-    def _add_lags(self, now: NDArray[np.int64], flat: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _add_lags(self, now: NDArray[np.int64], flat: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Add what a block of changes has in common with the body's motion at every lag; return that without a lag."""
         first = int(now[0]) - MAX_LAG_FRAMES
         place = np.arange(first, int(now[-1]) + MAX_LAG_FRAMES + 1)
         known = (self._row_of[place] >= 0) & (self._row_of[place + STEP_FRAMES] >= 0)
-        maps = np.zeros((len(place), flat.shape[1]), dtype=np.float32)
+        maps = np.zeros((len(place), flat.shape[1]), dtype=np.uint8)
         maps[known] = self._predict(self._body.body_px, place[known])
+        # Most cells are never near the body; products with them are nothing.
+        near = maps.any(axis=0)
+        body = maps[:, near].astype(np.float32)
         # A picture that is late by a lag shows what the body did that many frames before.
         column = now[:, None] - _LAGS - first
         counts = known[column].astype(np.float64)
-        products = np.take_along_axis(flat @ maps.T, column, axis=1)
         self._by_lag.add(
             count=counts * flat.shape[1],
             x=counts * flat.sum(axis=1)[:, None],
             xx=counts * _squares(flat)[:, None],
-            y=maps.sum(axis=1)[column],
-            yy=_squares(maps)[column],
-            xy=products,
+            y=body.sum(axis=1)[column],
+            yy=_squares(body)[column],
+            xy=np.take_along_axis(flat[:, near] @ body.T, column, axis=1),
         )
         return maps[now - first]
 
@@ -210,7 +212,7 @@ class _ClipWatch:
         if not self._body.others:
             return
         ones = np.ones((len(flat), len(self._body.others)))
-        maps = [self._predict(pixels, now) for pixels in self._body.others.values()]
+        maps = [self._predict(pixels, now).astype(np.float32) for pixels in self._body.others.values()]
         self._by_camera.add(
             count=ones * flat.shape[1],
             x=ones * flat.sum(axis=1)[:, None],
@@ -227,8 +229,8 @@ class _ClipWatch:
         self._on_body += float(flat[cells].sum())
         self._covered += int(cells.sum())
 
-    def _add_offsets(self, flat: NDArray[np.float32], maps: NDArray[np.float32]) -> None:
-        seen, expected = (np.fft.rfft2(part.reshape(-1, *self._grid)) for part in (flat, maps))
+    def _add_offsets(self, flat: NDArray[np.float32], maps: NDArray[np.uint8]) -> None:
+        seen, expected = (np.fft.rfft2(part.reshape(-1, *self._grid)) for part in (flat, maps.astype(np.float32)))
         self._spectrum += (seen * expected.conj()).sum(axis=0)
 
     def _offset_px(self) -> tuple[float, float] | None:
@@ -239,9 +241,9 @@ class _ClipWatch:
         down, right = (peak.place - MAX_OFFSET_CELLS) * CELL_PX
         return None if peak.at_edge else (float(right), float(down))
 
-    def _predict(self, pixels: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _predict(self, pixels: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.uint8]:
         before, after = pixels[self._row_of[place]], pixels[self._row_of[place + STEP_FRAMES]]
-        return predicted_change(before, after, self._grid).reshape(len(place), -1).astype(np.float32)
+        return predicted_change(before, after, self._grid).reshape(len(place), -1)
 
 
 def _squares(maps: NDArray[np.float32]) -> NDArray[np.float32]:
