@@ -2,9 +2,10 @@
 
 Objective of a frame (weights w sum to 1 over the markers seen):
 
-    f(x) = 1/2 sum_i w_i |p_i(x) - y_i|^2 + 1/2 sum_a r_a (x_a - c_a)^2 + 1/2 sum_k t_k (q_k(x) - z_k)^2 ,   l <= x <= u
+    f(x) = 1/2 sum_i w_i |p_i(x) - y_i|^2 + s/2 sum_a r_a (x_a - c_a)^2 + 1/2 sum_k t_k (q_k(x) - z_k)^2 ,  l <= x <= u
 
-with marker positions p, prior (and temporal) weights r around c, and coordinate tasks t. Twists are in ground axes
+with marker positions p, prior (and temporal) weights r around c, the share s of them that the noise of the markers
+asks for (see `_find_share`), and coordinate tasks t. Twists are in ground axes
 about the weighted centroid of the markers, which keeps numbers small. With subtree sums (leaf to root)
 
     m = sum w,  h = sum w p,  A = sum w p p',  F = sum w e,  Q = sum w p e',  e = p - y,  N = sum p x w e
@@ -64,6 +65,8 @@ _NEWTON_RANGE = 0.2
 _ASK_AGAIN = 4
 # No joint moves further than this in one iteration (rad or m).
 _LARGEST_STEP = 0.5
+# Markers without any noise still leave this share of the pulls: what they cannot see must stay where it is.
+_SMALLEST_SHARE = 1e-3
 
 
 class Rules(NamedTuple):
@@ -74,6 +77,7 @@ class Rules(NamedTuple):
     newton: bool
     first_damping: float
     meeting_tolerance: float
+    pull_noise: float
 
 
 class Pose(NamedTuple):
@@ -756,20 +760,20 @@ def _try_step(plan, step, x, tried):
 
 @_inner
 def _solve_frame(plan, work, tasks, rules):
-    """Minimise f from work.x[0]; leave the result there. Returns (how it ended, iterations, f before the last step).
+    """Minimise f from work.x[0]; leave the result there.
 
-    The last step is applied without evaluating again, once it, or the one that its rate of convergence
-    foretells, is below the tolerance.
+    Returns (how it ended, iterations, f before the last step, its marker part). The last step is applied without
+    evaluating again, once it, or the one that its rate of convergence foretells, is below the tolerance.
     """
     slot, damping, refused, before = 0, rules.first_damping, 0, np.inf
     second = rules.newton and damping == 0.0
-    value, tried_slot, tried_second, largest = np.inf, 0, second, np.inf
+    value, markers, tried_slot, tried_second, largest = np.inf, np.inf, 0, second, np.inf
     ended, iteration, fallback = ITERATION_LIMIT, 0, False
     while iteration < rules.iteration_limit:
         if tried_slot >= 0:
-            tried, _ = _evaluate(plan, work, tasks, tried_slot, tried_second)
+            tried, tried_markers = _evaluate(plan, work, tasks, tried_slot, tried_second)
             if tried <= value * (1.0 + 1e-13) + 1e-26:
-                slot, value, second, before = tried_slot, tried, tried_second, largest
+                slot, value, markers, second, before = tried_slot, tried, tried_markers, tried_second, largest
                 damping = 0.1 * damping if damping > 1e-8 else 0.0
             else:
                 damping, before = max(10.0 * damping, 1e-4), np.inf
@@ -796,13 +800,13 @@ def _solve_frame(plan, work, tasks, rules):
         tried_slot, tried_second = 1 - slot, rules.newton and largest < _NEWTON_RANGE
     for u in range(work.x.shape[1]):
         work.x[0, u] = work.x[slot, u]
-    return ended, iteration, value
+    return ended, iteration, value, markers
 
 
 @_inner
 def _load_frame(scene, tasks, positions, weights, frame):
-    """Take one frame's markers: weights of those seen sum to 1, positions are about their centroid."""
-    total = 0.0
+    """Take one frame's markers: weights of those seen sum to 1, positions are about their centroid. Return how many."""
+    total, n_seen = 0.0, 0
     for k in range(3):
         scene.centroid[k] = 0.0
     for marker in range(weights.shape[0]):
@@ -810,7 +814,7 @@ def _load_frame(scene, tasks, positions, weights, frame):
         seen = not np.isnan(y[0] + y[1] + y[2]) and weights[marker] > 0.0
         scene.weight[marker] = weights[marker] if seen else 0.0
         if seen:
-            total += weights[marker]
+            total, n_seen = total + weights[marker], n_seen + 1
             for k in range(3):
                 scene.centroid[k] += weights[marker] * y[k]
     for k in range(3):
@@ -821,17 +825,18 @@ def _load_frame(scene, tasks, positions, weights, frame):
             scene.observed[marker, k] = positions[frame, marker, k] - scene.centroid[k]
     for task in range(tasks.q.shape[0]):
         scene.task_target[task] = tasks.target[frame, task]
+    return n_seen
 
 
 @_inner
-def _load_priors(scene, prior, anchor, temporal):
-    """Prior and temporal term as one: the sum of two quadratics about their common centre."""
+def _load_priors(scene, prior, anchor, temporal, share):
+    """A share of prior and temporal term as one: the sum of two quadratics about their common centre."""
     prior_centre, prior_weight = prior
     for u in range(prior_weight.shape[0]):
-        scene.stiffness[u], scene.centre[u] = prior_weight[u], prior_centre[u]
+        scene.stiffness[u], scene.centre[u] = share * prior_weight[u], prior_centre[u]
         if temporal[u] > 0.0:
             total = prior_weight[u] + temporal[u]
-            scene.stiffness[u] = total
+            scene.stiffness[u] = share * total
             scene.centre[u] = (prior_weight[u] * prior_centre[u] + temporal[u] * anchor[u]) / total
 
 
@@ -868,6 +873,40 @@ def _predict(plan, work, before, earlier, known):
             work.x[0, u] = before[u] if known > 1 else 0.0
 
 
+@_small
+def _noise_error(rules, n_seen, n_unknowns):
+    """Marker part of f that noise as assumed leaves in the equations beyond the unknowns; 0 where there are none."""
+    return 0.5 * rules.pull_noise * rules.pull_noise * max(3 * n_seen - n_unknowns, 0) / max(n_seen, 1)
+
+
+@_small
+def _find_share(markers, noise_error):
+    """Share of the pulls for markers that miss by this much: noise variance found / noise variance assumed, at most 1.
+
+    A pull's weight is the noise variance over the variance that it allows: where markers fit better, it is weaker.
+    """
+    if noise_error <= 0.0:
+        return 1.0
+    return min(max(markers / noise_error, _SMALLEST_SHARE), 1.0)
+
+
+@_inner
+def _solve_pulled(plan, work, tasks, rules, pulls, anchor, noise_error, share, settled):
+    """Solve a loaded frame with a share of the pulls. Returns (how it ended, iterations, f, share used, next share).
+
+    Where no frame before says how noisy markers are (not settled), the frame is solved again while its own share
+    falls by more than half.
+    """
+    spent = 0
+    while True:
+        _load_priors(work.scene, (pulls[0], pulls[1]), anchor, pulls[2] if settled else work.no_pull, share)
+        ended, iterations, value, markers = _solve_frame(plan, work, tasks, rules)
+        spent += iterations
+        used, share = share, _find_share(markers, noise_error)
+        if settled or share > 0.5 * used or ended != CONVERGED:
+            return ended, spent, value, used, share
+
+
 @_compiled
 def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, other):
     """Solve frames from `first` on, each from the extrapolation of the two before.
@@ -880,23 +919,24 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
         pulls: (x,) centre and (x,) weight of the prior, (x,) weight of the temporal term.
         first, end, direction: frames first, first + direction, ... up to but without `end`.
         out: (n, x) unknowns, (n, 9) bases, (n,) how each ended, (n,) iterations, (n,) frame of the temporal
-            anchor or -1, (n,) values of f; written.
+            anchor or -1, (n,) values of f, (n,) shares of the pulls; written.
         other: (n, x) unknowns and (n,) ends of an earlier track; where this one meets it for three frames, it stops.
 
     Returns:
         The frame after the last one solved.
     """
     positions, weights, solvable = data
-    unknowns, bases, ends, iterations, anchors, values = out
-    prior, temporal = (pulls[0], pulls[1]), pulls[2]
-    known, met, frame, last = 0, 0, first, first
+    unknowns, bases, ends, iterations, anchors, values, shares = out
+    known, met, frame, last, share = 0, 0, first, first, 1.0
     while frame != end:
         if solvable[frame]:
-            _load_frame(work.scene, tasks, positions, weights, frame)
+            n_seen = _load_frame(work.scene, tasks, positions, weights, frame)
+            noise_error = _noise_error(rules, n_seen, unknowns.shape[1])
             if known > 0:
                 _predict(plan, work, unknowns[last], unknowns[last - direction] if known > 1 else unknowns[last], known)
-            _load_priors(work.scene, prior, unknowns[last], temporal if known > 0 else work.no_pull)
-            ends[frame], iterations[frame], values[frame] = _solve_frame(plan, work, tasks, rules)
+            ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(
+                *(plan, work, tasks, rules, pulls, unknowns[last], noise_error, share, known > 0)
+            )
             anchors[frame] = last if known > 0 else -1
             for u in range(unknowns.shape[1]):
                 unknowns[frame, u] = work.x[0, u]
@@ -1015,12 +1055,13 @@ def _observe(plan, work, weak, std, slot, second):
 
 
 @_compiled
-def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
+def certify(plan, work, tasks, data, prior, temporal, shares, unknowns, weak, out):
     """Evaluate every solved frame once more: what the solution is worth.
 
     Args:
         plan, work, tasks, data, prior: as for `track`.
         temporal: (n, x) anchors and (n, x) weights of the temporal term.
+        shares: (n,) shares of prior and temporal term.
         unknowns: (n, x) the solution; frames that are not finite are skipped.
         weak: (x,) weak prior for the rank, or length 0 to leave rank and deviations out.
         out: (n,) marker objective, (n,) gradient norm, (n,) rank, (n, x) root of the inverse's diagonal,
@@ -1037,7 +1078,7 @@ def certify(plan, work, tasks, data, prior, temporal, unknowns, weak, out):
         if not solvable[frame]:
             continue
         _load_frame(work.scene, tasks, positions, weights, frame)
-        _load_priors(work.scene, (prior[0], prior[1]), temporal[0][frame], temporal[1][frame])
+        _load_priors(work.scene, (prior[0], prior[1]), temporal[0][frame], temporal[1][frame], shares[frame])
         for u in range(unknowns.shape[1]):
             work.x[0, u] = unknowns[frame, u]
         objective[frame] = 0.5 * _evaluate_markers(plan, work, slot, second)

@@ -31,6 +31,7 @@ _BOX_PASSES, _RELEASE_PASSES = 25, 15
 _NEWTON_RANGE = 0.2
 _LARGEST_STEP = 0.5
 _ASK_AGAIN = 4
+_SMALLEST_SHARE = 1e-3
 _MEETINGS = 3
 
 
@@ -42,6 +43,7 @@ class Rules(NamedTuple):
     newton: bool
     first_damping: float
     meeting_tolerance: float
+    pull_noise: float
 
 
 class Tasks(NamedTuple):
@@ -349,8 +351,11 @@ class _Iteration:
     before: float = np.inf
 
 
-def solve_frame(plan: Plan, work: Workspace, tasks: Tasks, rules: Rules) -> tuple[int, int, float]:
-    """Minimise f from work.x[0]; leave the result there. Returns (how it ended, iterations, f before the last step)."""
+def solve_frame(plan: Plan, work: Workspace, tasks: Tasks, rules: Rules) -> tuple[int, int, float, float]:
+    """Minimise f from work.x[0]; leave the result there.
+
+    Returns (how it ended, iterations, f before the last step, its marker part).
+    """
     first = rules.newton and rules.first_damping == 0.0
     start = work.x[0].copy()
     state = _Iteration(start, evaluate(plan, work, tasks, start), first, 0.1 * rules.first_damping)
@@ -371,7 +376,7 @@ def solve_frame(plan: Plan, work: Workspace, tasks: Tasks, rules: Rules) -> tupl
         if iteration < rules.iteration_limit:
             _judge_step(state, (tried, evaluate(plan, work, tasks, tried)), largest, newton=rules.newton)
     work.x[0] = state.x
-    return ended, iteration, state.at.value
+    return ended, iteration, state.at.value, state.at.markers
 
 
 def _find_step(plan: Plan, work: Workspace, state: _Iteration, *, ask: bool) -> Array | None:
@@ -407,12 +412,13 @@ def load_frame(scene: Scene, tasks: Tasks, positions: Array, weights: Array, fra
     scene.task_target = tasks.target[frame]
 
 
-def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, temporal: Array) -> None:
-    scene.stiffness = prior[1] + temporal
+def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, temporal: Array, share: float) -> None:
+    both = prior[1] + temporal
+    scene.stiffness = share * both
     pulled = temporal > 0.0
     scene.centre = prior[0].copy()
     total = (prior[1] * prior[0] + temporal * anchor)[pulled]
-    scene.centre[pulled] = total / scene.stiffness[pulled]
+    scene.centre[pulled] = total / both[pulled]
 
 
 def _predict(plan: Plan, work: Workspace, before: Array, earlier: Array, known: int) -> None:
@@ -429,6 +435,30 @@ def _predict(plan: Plan, work: Workspace, before: Array, earlier: Array, known: 
     work.x[0] = np.clip(guess, plan.lower, plan.upper)
 
 
+def _solve_pulled(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
+    plan: Plan,
+    work: Workspace,
+    tasks: Tasks,
+    rules: Rules,
+    pulls: tuple[Array, Array, Array],
+    anchor: Array,
+    share: float,
+    settled: bool,
+) -> tuple[int, int, float, float, float]:
+    """Solve a loaded frame with a share of the pulls; see `kernels._solve_pulled`."""
+    spent, n_seen = 0, int(np.count_nonzero(work.scene.weight))
+    noise_error = 0.5 * rules.pull_noise**2 * max(3 * n_seen - plan.n_unknowns, 0) / max(n_seen, 1)
+    while True:
+        _load_pulls(work.scene, pulls[:2], anchor, pulls[2] if settled else np.zeros_like(pulls[2]), share)
+        ended, iterations, value, markers = solve_frame(plan, work, tasks, rules)
+        spent += iterations
+        used, share = share, 1.0
+        if noise_error > 0.0:
+            share = min(max(markers / noise_error, _SMALLEST_SHARE), 1.0)
+        if settled or share > 0.5 * used or ended != CONVERGED:
+            return ended, spent, value, used, share
+
+
 def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
     plan: Plan,
     work: Workspace,
@@ -443,15 +473,16 @@ def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
     other: tuple[Array, NDArray[np.int64]],
 ) -> int:
     """Solve frames from `first` on, each from the extrapolation of the two before; see `kernels.track`."""
-    unknowns, bases, ends, iterations, anchors, values = out
-    known, met, frame, last = 0, 0, first, first
+    unknowns, bases, ends, iterations, anchors, values, shares = out
+    known, met, frame, last, share = 0, 0, first, first, 1.0
     while frame != end and met < _MEETINGS:
         if data[2][frame]:
             load_frame(work.scene, tasks, data[0], data[1], frame)
             if known > 0:
                 _predict(plan, work, unknowns[last], unknowns[last - direction if known > 1 else last], known)
-            _load_pulls(work.scene, pulls[:2], unknowns[last], pulls[2] if known > 0 else np.zeros_like(pulls[2]))
-            ends[frame], iterations[frame], values[frame] = solve_frame(plan, work, tasks, rules)
+            ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(
+                *(plan, work, tasks, rules, pulls, unknowns[last], share, known > 0)
+            )
             anchors[frame] = last if known > 0 else -1
             unknowns[frame], bases[frame] = work.x[0], work.pose.base
             known, last = known + 1, frame
@@ -471,6 +502,7 @@ def certify(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
     data: tuple[Array, Array, NDArray[np.bool_]],
     prior: tuple[Array, Array],
     temporal: tuple[Array, Array],
+    shares: Array,
     unknowns: Array,
     weak: Array,
     out: tuple[NDArray[Any], ...],
@@ -480,7 +512,7 @@ def certify(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
     work.pose.base = plan.motion.rotation[plan.motion.free_node].copy()
     for frame in np.flatnonzero(data[2]).tolist():
         load_frame(work.scene, tasks, data[0], data[1], frame)
-        _load_pulls(work.scene, prior, temporal[0][frame], temporal[1][frame])
+        _load_pulls(work.scene, prior, temporal[0][frame], temporal[1][frame], float(shares[frame]))
         x = unknowns[frame]
         alone = evaluate_markers(plan, work, x)
         at = _with_priors(plan, work.scene, tasks, x, alone)

@@ -243,12 +243,12 @@ def _clip(
 def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict[int, Start]]:
     """Return prior and temporal term as this clip needs them, and the start of every stretch."""
     unit = unit_prior(tracker.problem, settings)
-    prior = unit.scaled(settings.prior_strength)
+    prior = replace(unit.scaled(settings.prior_strength), noise_m=settings.marker_noise_m)
     stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
     starts = {s.start: find_start(tracker, s.start, unit, prior).start(0) for s in stretches}
     first = stretches[0].start
     openness = _openness(tracker, settings, unit, first, starts[first])
-    return tracker.pulls(settings, Prior(prior.centre, prior.weight * openness), openness), starts
+    return tracker.pulls(settings, prior.scaled(openness), openness), starts
 
 
 def _openness(
@@ -264,7 +264,7 @@ def _openness(
     pulls = single.pulls(settings, unit, np.zeros_like(unit.weight))
     proof = _certify(single, pulls, track, _weak_prior(tracker.problem, settings, always=True))
     information = 1.0 / np.maximum(proof.deviation[0], 1e-300) ** 2
-    return np.asarray(unit.weight / (unit.weight + information))
+    return np.asarray(unit.weight / np.maximum(unit.weight + information, 1e-300))
 
 
 def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, starts: dict[int, Start]) -> Track:
@@ -355,7 +355,7 @@ def _certify(tracker: Tracker, pulls: Pulls, track: Track, weak: NDArray[np.floa
     proof = _Proof.empty(tracker.clip, tracker.problem)
     tracker.engine.certify(
         *(tracker.problem.plan, tracker.work, tracker.tasks, tracker.data),
-        *((pulls.prior.centre, pulls.prior.weight), (anchors, pulled[:, None] * pulls.temporal)),
+        *((pulls.prior.centre, pulls.prior.weight), (anchors, pulled[:, None] * pulls.temporal), track.shares),
         *(track.unknowns, weak),
         (proof.objective, proof.gradient, proof.rank, proof.deviation, proof.markers),
     )

@@ -45,14 +45,21 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Quadratic prior on the unknowns: (x,) centre and (x,) weight, m^2/rad^2."""
+    """Quadratic prior on the unknowns.
+
+    Attributes:
+        centre: (x,) rad or m.
+        weight: (x,) m^2/rad^2.
+        noise_m: marker noise from which on it acts in full, below in proportion to the variance; 0: always in full.
+    """
 
     centre: NDArray[np.float64]
     weight: NDArray[np.float64]
+    noise_m: float = 0.0
 
-    def scaled(self, factor: float) -> Prior:
+    def scaled(self, factor: float | NDArray[np.float64]) -> Prior:
         """Return the same prior, `factor` times as strong."""
-        return Prior(self.centre, self.weight * factor)
+        return replace(self, weight=self.weight * factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +73,7 @@ class Track:
         iterations: (n,) int64.
         anchors: (n,) int64, the frame that the temporal term pulled to, -1 for none, -2 for a frame tried again.
         values: (n,) float64, objective with all its terms, m^2.
+        shares: (n,) float64, share of prior and temporal term that acted.
     """
 
     unknowns: NDArray[np.float64]
@@ -74,6 +82,7 @@ class Track:
     iterations: NDArray[np.int64]
     anchors: NDArray[np.int64]
     values: NDArray[np.float64]
+    shares: NDArray[np.float64]
 
     def start(self, frame: int) -> Start:
         """Return the pose of one frame, to begin another track from."""
@@ -83,12 +92,13 @@ class Track:
     def empty(cls, n_frames: int, n_unknowns: int) -> Track:
         """Return a track on which no frame is solved."""
         counts = (np.full(n_frames, UNSOLVED), np.zeros(n_frames, dtype=np.int64), np.full(n_frames, -1))
-        return cls(np.zeros((n_frames, n_unknowns)), np.zeros((n_frames, 9)), *counts, np.full(n_frames, np.inf))
+        poses = (np.zeros((n_frames, n_unknowns)), np.zeros((n_frames, 9)))
+        return cls(*poses, *counts, np.full(n_frames, np.inf), np.ones(n_frames))
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The arrays in the order in which the kernels take them."""
-        return self.unknowns, self.bases, self.ends, self.iterations, self.anchors, self.values
+        return self.unknowns, self.bases, self.ends, self.iterations, self.anchors, self.values, self.shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +144,8 @@ class Tracker:
 
     def pulls(self, settings: ConvergedSettings, prior: Prior, openness: NDArray[np.float64]) -> Pulls:
         """Return prior, temporal term (in proportion to (x,) openness) and rules for a whole clip."""
-        rules = self.engine.Rules(settings.step_tolerance, settings.iteration_limit, True, 0.0, _MEETING_DISTANCE)
+        limits = (settings.step_tolerance, settings.iteration_limit)
+        rules = self.engine.Rules(*limits, True, 0.0, _MEETING_DISTANCE, prior.noise_m)
         temporal = np.where(is_root(self.problem), 0.0, settings.temporal_weight * openness)
         return Pulls(prior, temporal, rules)
 
@@ -148,7 +159,8 @@ class Tracker:
             damped: begin with short steps, for a start that may be far off.
             tolerance: of the steps, rad or m.
         """
-        rules = self.engine.Rules(tolerance, _PATIENCE, True, _FAR_DAMPING if damped else 0.0, 0.0)
+        first_damping = _FAR_DAMPING if damped else 0.0
+        rules = self.engine.Rules(tolerance, _PATIENCE, True, first_damping, 0.0, prior.noise_m)
         pulls = Pulls(prior, np.zeros_like(prior.weight), rules)
         self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
         return Track(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))

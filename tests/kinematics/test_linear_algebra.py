@@ -101,7 +101,7 @@ def test_rank_and_deviations_agree_with_the_dense_inverse(seed: int) -> None:
         prior = (problem.start, np.full(x, 1e-6))
         point = np.tile(random_point(problem, seed), (n, 1))
         data = (clip.positions_m, clip.weights, clip.solvable)
-        engine.certify(problem.plan, work, tasks, data, prior, (point, np.zeros((n, x))), point, weak, out)
+        engine.certify(problem.plan, work, tasks, data, prior, (point, np.zeros((n, x))), np.ones(n), point, weak, out)
         found.append(out)
 
     for ours, theirs in zip(*found, strict=True):

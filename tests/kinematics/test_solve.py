@@ -76,6 +76,35 @@ def test_default_settings_cost_less_than_a_hundredth_of_a_degree(seed: int) -> N
     assert pose_error_m(tree, solution, tree.marker_positions(motion)) < 1e-4
 
 
+def column() -> KinematicTree:
+    """A root and four hinges 2 cm apart; markers on the ends alone, so that single hinges are hardly seen."""
+    builder = TreeBuilder()
+    body = builder.root()
+    builder.markers(body, np.random.default_rng(0).normal(0, 0.15, (6, 3)))
+    for level in range(4):
+        body = builder.body(body, [(True, (0, 0, 1), builder.coordinate(f"hinge{level}"), 0)], (0.0, 0.02, 0.0))
+    builder.markers(body, np.random.default_rng(1).normal(0, 0.15, (6, 3)))
+    return builder.build()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_exact_markers_are_not_pulled(seed: int) -> None:
+    tree = column()
+    truth = smooth_motion(tree, seed, size=0.4)
+    markers = tree.marker_positions(truth)
+
+    solution = solve(tree, markers)
+
+    root = [tree.coordinate(f"root_{name}") for name in ("tilt", "list", "rotation")]
+    hinges = [tree.coordinate(f"hinge{level}") for level in range(4)]
+    error_deg = np.rad2deg(solution.coordinates - truth)
+    assert solution.posterior_std is not None
+    assert np.rad2deg(solution.posterior_std[:, hinges]).max() > 30.0
+    assert np.abs(error_deg[:, root]).max() < 0.001
+    assert np.abs(error_deg[:, hinges].sum(axis=1)).max() < 0.001
+    assert pose_error_m(tree, solution, markers) < 1e-5
+
+
 def test_every_solved_frame_has_a_vanishing_gradient(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
     noisy = markers + np.random.default_rng(0).normal(0, 0.005, markers.shape)
 

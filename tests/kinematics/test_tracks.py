@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from tests.kinematics.engines import moving_clip, random_problem, settings
 def prepared(engine: object, seed: int, n_frames: int = 8, noise_m: float = 0.01) -> tuple[Tracker, object, Start]:
     problem = random_problem(seed)
     tracker = Tracker.prepare(engine, problem, moving_clip(problem, seed, n_frames, noise_m))  # type: ignore[arg-type]
-    prior = unit_prior(problem, settings()).scaled(0.1)
+    prior = replace(unit_prior(problem, settings()).scaled(0.1), noise_m=2.0 * noise_m)
     pulls = tracker.pulls(settings(), prior, np.full(problem.plan.n_unknowns, 1e-3))
     return tracker, pulls, find_start(tracker, 0, prior, prior).start(0)
 
@@ -43,6 +45,24 @@ def test_kernel_and_oracle_walk_the_same_way(seed: int) -> None:
     np.testing.assert_array_equal(ours.iterations, oracles.iterations)
     np.testing.assert_allclose(ours.unknowns, oracles.unknowns, atol=1e-8)
     np.testing.assert_allclose(ours.bases, oracles.bases, atol=1e-8)
+    np.testing.assert_allclose(ours.shares, oracles.shares, rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", [kernels, oracle])
+@pytest.mark.parametrize(("noise_m", "share"), [(0.0, 1e-3), (0.0025, 0.25), (0.02, 1.0)])
+def test_pulls_act_in_proportion_to_the_variance_of_the_noise(engine: Any, noise_m: float, share: float) -> None:
+    problem = random_problem(2)
+    clip = moving_clip(problem, 2, 60 if engine is kernels else 8, noise_m)
+    without = {"task_q": np.zeros(0, dtype=np.int64), "task_weight": np.zeros(0), "task_target": np.zeros((60, 0))}
+    tracker = Tracker.prepare(engine, problem, replace(clip, weights=np.ones_like(clip.weights), **without))
+    prior = replace(unit_prior(problem, settings()).scaled(0.01), noise_m=0.005)
+    start = find_start(tracker, 0, prior, prior).start(0)
+
+    track = track_forward(tracker, tracker.pulls(settings(), prior, np.full(problem.plan.n_unknowns, 1e-3)), {0: start})
+
+    assert np.median(track.shares) == pytest.approx(share, rel=0.25 if engine is kernels else 0.6)
+    # The share of a frame is that of the one before; the first one is solved until it agrees with its own.
+    assert track.shares[0] == pytest.approx(share, rel=0.9)
 
 
 def test_a_backward_track_stops_where_it_meets_the_forward_one() -> None:
