@@ -858,19 +858,30 @@ def _turn_base(motion, base, x):
 
 
 @_inner
-def _predict(plan, work, before, earlier, known):
-    """Begin a frame from the one before (known = 1), or from the extrapolation of two."""
+def _predict(plan, work, unknowns, last, direction, known):
+    """Begin a frame from the one before, and from how the frames before that went on.
+
+    With two frames known, a straight line; with four, a parabola where that would have met the last one more closely.
+    """
     motion = plan.motion
+    before = unknowns[last]
+    one = unknowns[last - direction] if known > 1 else before
+    two, three = (unknowns[last - 2 * direction], unknowns[last - 3 * direction]) if known > 3 else (one, one)
+    off_line, off_parabola = 0.0, 0.0
     for u in range(before.shape[0]):
-        guess = before[u]
-        if known > 1:
-            guess = 2.0 * before[u] - earlier[u]
+        if motion.is_root[u] == 0:
+            bend, earlier_bend = before[u] - 2.0 * one[u] + two[u], one[u] - 2.0 * two[u] + three[u]
+            off_line = max(off_line, abs(bend))
+            off_parabola = max(off_parabola, abs(bend - earlier_bend))
+    share = 1.0 if known > 3 and off_parabola < off_line else 0.0
+    for u in range(before.shape[0]):
+        guess = 2.0 * before[u] - one[u] + share * (before[u] - 2.0 * one[u] + two[u])
         work.x[0, u] = min(max(guess, plan.lower[u]), plan.upper[u])
     if motion.free_node >= 0:
         _turn_base(motion, work.pose.base, before)
         for k in range(3):  # the turn since the frame before is the best guess of the next one
             u = motion.free_unknown[k]
-            work.x[0, u] = before[u] if known > 1 else 0.0
+            work.x[0, u] = before[u] + share * (before[u] - one[u]) if known > 1 else 0.0
 
 
 @_small
@@ -909,7 +920,7 @@ def _solve_pulled(plan, work, tasks, rules, pulls, anchor, noise_error, share, s
 
 @_compiled
 def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, other):
-    """Solve frames from `first` on, each from the extrapolation of the two before.
+    """Solve frames from `first` on, each from the extrapolation of those before.
 
     The first one starts at work.x[0] with the free root's angles counted from work.pose.base.
 
@@ -933,7 +944,7 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
             n_seen = _load_frame(work.scene, tasks, positions, weights, frame)
             noise_error = _noise_error(rules, n_seen, unknowns.shape[1])
             if known > 0:
-                _predict(plan, work, unknowns[last], unknowns[last - direction] if known > 1 else unknowns[last], known)
+                _predict(plan, work, unknowns, last, direction, known)
             ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(
                 *(plan, work, tasks, rules, pulls, unknowns[last], noise_error, share, known > 0)
             )

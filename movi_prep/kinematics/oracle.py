@@ -421,18 +421,28 @@ def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, tempora
     scene.centre[pulled] = total / both[pulled]
 
 
-def _predict(plan: Plan, work: Workspace, before: Array, earlier: Array, known: int) -> None:
-    guess = 2.0 * before - earlier if known > 1 else before.copy()
-    motion = plan.motion
+def _predict(plan: Plan, work: Workspace, past: Array) -> None:
+    """Begin a frame from (k, x) the frames before, latest first: see `kernels._predict`."""
+    motion, before = plan.motion, past[0]
+    slope = before - past[1] if len(past) > 1 else np.zeros_like(before)
+    bends = past[:-2] - 2.0 * past[1:-1] + past[2:]
+    joints = motion.is_root == 0
+    curved = len(past) > 3 and _largest((bends[0] - bends[1])[joints]) < _largest(bends[0, joints])
+    guess = before + slope + bends[0] if curved else before + slope
     if motion.free_node >= 0:
-        first = motion.first_axis[motion.free_node]
+        free, first = motion.free_unknown, motion.first_axis[motion.free_node]
         base = work.pose.base.reshape(3, 3)
-        for k, unknown in enumerate(motion.free_unknown):
+        for k, unknown in enumerate(free):
             angle = np.asarray(motion.free_slope[k] * before[unknown])
             base = base @ rotation_about(motion.axis_direction[first + k], angle)
         work.pose.base = base.ravel()
-        guess[motion.free_unknown] = before[motion.free_unknown] if known > 1 else 0.0
+        guess[free] = before[free] if len(past) > 1 else 0.0
+        guess[free] += slope[free] if curved else 0.0
     work.x[0] = np.clip(guess, plan.lower, plan.upper)
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _solve_pulled(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
@@ -472,14 +482,14 @@ def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
     out: tuple[NDArray[Any], ...],
     other: tuple[Array, NDArray[np.int64]],
 ) -> int:
-    """Solve frames from `first` on, each from the extrapolation of the two before; see `kernels.track`."""
+    """Solve frames from `first` on, each from the extrapolation of those before; see `kernels.track`."""
     unknowns, bases, ends, iterations, anchors, values, shares = out
     known, met, frame, last, share = 0, 0, first, first, 1.0
     while frame != end and met < _MEETINGS:
         if data[2][frame]:
             load_frame(work.scene, tasks, data[0], data[1], frame)
             if known > 0:
-                _predict(plan, work, unknowns[last], unknowns[last - direction if known > 1 else last], known)
+                _predict(plan, work, unknowns[[last - k * direction for k in range(min(known, 4))]])
             ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(
                 *(plan, work, tasks, rules, pulls, unknowns[last], share, known > 0)
             )
