@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import opensim
 
-from movi_prep.errors import InputError, MissingError, ModelError
+from movi_prep.errors import InputError, MissingError, ModelError, list_names
 from movi_prep.formats.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def read_model(path: Path) -> opensim.Model:
         raise InputError(
             path,
             expected="a model that OpenSim can load",
-            got=f"its refusal: {_reason(error)}",
+            got=_refusal(path, error),
             remedy="open it in OpenSim's application and repair it, or choose another model",
         ) from error
     if model.getMarkerSet().getSize() == 0 and model.getCoordinateSet().getSize() == 0:
@@ -157,7 +159,19 @@ def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
     return float(rotations[1].getValue(state)) if len(rotations) > 1 else float("nan")
 
 
+def _refusal(path: Path, error: Exception) -> str:
+    """Return why a model does not load; of a file that is no model at all OpenSim tells only what its parser met."""
+    try:
+        root = ET.parse(path).getroot()  # noqa: S314 - a model file of the user, no network, no entities used
+    except ET.ParseError as broken:
+        return f"a file that is cut or no XML: {broken}"
+    if root.tag != "Model" and root.find("Model") is None:
+        return f"a document without a <Model>: <{root.tag}> holds {list_names({child.tag for child in root})}"
+    return f"its refusal: {_reason(error)}"
+
+
 def _reason(error: Exception) -> str:
     """Return what OpenSim says as one line, without the places in its source that threw."""
     lines = [line.strip() for line in str(error).splitlines()]
-    return " ".join(line for line in lines if line and not line.startswith("Thrown at")) or type(error).__name__
+    told = " ".join(line for line in lines if line and not line.startswith("Thrown at"))
+    return re.sub(r"^std::exception in '.*?': ", "", told) or type(error).__name__

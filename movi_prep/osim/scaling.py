@@ -14,6 +14,7 @@ import numpy as np
 import opensim
 
 from movi_prep.errors import InputError, ModelError, list_names, suggest
+from movi_prep.osim.marker_size import check_marker_size
 from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
 from movi_prep.osim.models import (
     array,
@@ -73,11 +74,13 @@ def scale_model(
         Factors, residuals and the audit; it does not raise where the audit fails, but says so.
 
     Raises:
-        InputError: a measurement names a marker or body that does not exist, or the trial is not static.
+        InputError: a measurement names a marker or body that does not exist, the trial is not static, or its markers
+            are of another size than the model (a wrong unit).
         ModelError: the static pose cannot be solved, or scaling produced a model that is not physical.
     """
     in_scaling = _within(static.markers, setup.scaling_time_range_s)
     _check_static(in_scaling, setup, settings)
+    _check_size(model, in_scaling, setup)
     measured = measurement_factors(model, in_scaling, setup)
     factors = body_factors(model, setup, measured)
     _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
@@ -119,7 +122,7 @@ def measurement_factors(model: opensim.Model, static: MarkerTrajectories, setup:
     for measurement in setup.measurements:
         for name in {name for pair in measurement.marker_pairs for name in pair}:
             _check_marker(name, measurement, existing, setup.source, "the model")
-            _check_marker(name, measurement, static.names, setup.source, "the static trial")
+            _check_marker(name, measurement, static.names, setup.source, f"the static trial {static.source}")
         ratios = [
             _measured_distance_m(static, pair) / _model_distance_m(model, state, pair)
             for pair in measurement.marker_pairs
@@ -190,23 +193,24 @@ def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: Scal
     no_bodies = [name for name in scaled if name not in body_names(model)]
     findings = []
     if not_in_model:
+        spare = set(existing) - set(weighted)
+        told = list_names(f"{name}{suggest(name, spare)}" for name in not_in_model)
         findings.append(
-            f"{len(not_in_model)} weighted markers are not in the model: {list_names(not_in_model)}; "
-            "add them to its marker set or take their weights out"
+            f"weighted markers that are not in the model: {told}; add them to its marker set or take their weights out"
         )
     if not_in_data:
         findings.append(
-            f"{len(not_in_data)} markers of the model are not in the static trial: {list_names(not_in_data)}; "
+            f"markers of the model that are not in the static trial: {list_names(not_in_data)}; "
             "they keep their scaled place"
         )
     if unscaled:
         findings.append(
-            f"{len(unscaled)} bodies have no measurement and keep their size: {list_names(unscaled)}; "
+            f"bodies without a measurement, which keep their size: {list_names(unscaled)}; "
             "add measurements if they should scale"
         )
     if no_bodies:
         findings.append(
-            f"{len(no_bodies)} bodies that the set-up scales are not in the model: {list_names(no_bodies)}; "
+            f"bodies that the set-up scales and the model lacks: {list_names(no_bodies)}; "
             "check that model and set-up belong together"
         )
     return tuple(findings)
@@ -257,6 +261,13 @@ def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: Scale
             got=f"{movement[worst] * 1000:.0f} mm at {static.names[columns[worst]]!r}",
             remedy="choose a time range in which the subject stands still, or raise scaling.static_movement_limit_m",
         )
+
+
+def _check_size(model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup) -> None:
+    weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
+    names = [name for name in weighted if name in static.names and name in marker_names(model)]
+    positions_m = marker_positions_m(model, model.initSystem(), names)
+    check_marker_size(static.select(names), dict(zip(names, positions_m, strict=True)))
 
 
 def _apply_factors(

@@ -14,7 +14,15 @@ import opensim
 
 from movi_prep.errors import ModelError
 from movi_prep.osim.extract_tree import extract_tree
-from movi_prep.osim.models import array, body_names, coordinate_names, marker_names, root_joint, set_pose
+from movi_prep.osim.models import (
+    array,
+    body_names,
+    coordinate_names,
+    marker_names,
+    marker_positions_m,
+    root_joint,
+    set_pose,
+)
 from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus, IkSolution
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ class ScaledModel:
         free_coordinates: (c,) bool, neither locked nor coupled.
         coordinate_bounds: (c, 2) float64, rad or m: the range where it is clamped, infinite elsewhere.
         marker_bodies: marker -> body that carries it.
+        default_markers_m: marker -> (3,) float64, metres, ground: where it is in the default pose.
         coordinate_bodies: (c,) body that each coordinate moves: the child of its joint.
     """
 
@@ -52,6 +61,7 @@ class ScaledModel:
     free_coordinates: NDArray[np.bool_]
     coordinate_bounds: NDArray[np.float64]
     marker_bodies: dict[str, str]
+    default_markers_m: dict[str, NDArray[np.float64]]
     coordinate_bodies: tuple[str, ...]
 
 
@@ -102,6 +112,7 @@ def prepare_model(model: opensim.Model, source: Path) -> ScaledModel:
     state = model.initSystem()
     coordinates = [model.getCoordinateSet().get(index) for index in range(model.getCoordinateSet().getSize())]
     markers = [model.getMarkerSet().get(index) for index in range(model.getMarkerSet().getSize())]
+    names = marker_names(model)
     return ScaledModel(
         model=model,
         tree=tree,
@@ -115,6 +126,7 @@ def prepare_model(model: opensim.Model, source: Path) -> ScaledModel:
         free_coordinates=np.array([not coordinate.isConstrained(state) for coordinate in coordinates]),
         coordinate_bounds=np.array([_bounds(coordinate, state) for coordinate in coordinates]).reshape(-1, 2),
         marker_bodies={marker.getName(): marker.getParentFrame().findBaseFrame().getName() for marker in markers},
+        default_markers_m=dict(zip(names, marker_positions_m(model, state, names), strict=True)),
         coordinate_bodies=tuple(
             coordinate.getJoint().getChildFrame().findBaseFrame().getName() for coordinate in coordinates
         ),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from movi_prep.errors import AuditError, InputError, ModelError, UsageError, list_names
+from movi_prep.errors import AuditError, InputError, ModelError, UsageError, list_names, suggest
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.opensim_setup import read_ik_setup
@@ -50,6 +50,12 @@ PACKAGED_IK_SETUP = "ik_full_body.yaml"
 
 LEAST_ROWS = 2
 LEAST_TRACKED = 3
+STATUS_WORDS = {
+    FrameStatus.NOT_CONVERGED: "are not converged",
+    FrameStatus.TOO_FEW_MARKERS: "show too few markers",
+    FrameStatus.FAILED: "have failed",
+    FrameStatus.SUSPECT: "are suspect",
+}
 REASONS_TOLD = 5
 """How many different reasons of unusable frames are told, the most frequent first."""
 
@@ -195,12 +201,15 @@ def solve_clip(
         coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
 
     Raises:
-        InputError: the clip is shorter than two samples, or fewer than three weighted markers are in model and data.
+        InputError: the clip is shorter than two samples, fewer than three weighted markers are in model and data, or
+            the markers are of another size than the model.
     """
+    from movi_prep.osim.marker_size import check_marker_size
     from movi_prep.osim.marker_tracking import coordinate_targets
     from movi_prep.osim.solution import complete_solution
 
     tracked = check_tracked(scaled, markers, setup)
+    check_marker_size(markers.select(tracked), scaled.default_markers_m)
     targets = coordinate_targets(
         scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file or {}, setup.source
     )
@@ -257,11 +266,11 @@ def name_findings(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSet
     no_data = [name for name in weighted if name not in markers.names]
     findings = []
     if no_model:
-        findings.append(
-            f"{len(no_model)} weighted markers are not in the model: {list_names(no_model)}; add them to it"
-        )
+        spare = set(scaled.marker_bodies) - set(weighted)
+        told = list_names(f"{name}{suggest(name, spare)}" for name in no_model)
+        findings.append(f"weighted markers that are not in the model: {told}; add them to it, or correct the weights")
     if no_data:
-        findings.append(f"{len(no_data)} weighted markers are not in the data: {list_names(no_data)}; solved without")
+        findings.append(f"weighted markers that are not in the data: {list_names(no_data)}; solved without")
     return (*findings, *_gap_findings(markers, [name for name in weighted if name in markers.names]))
 
 
@@ -432,11 +441,10 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
 
 def _frame_findings(solution: IkSolution) -> tuple[str, ...]:
     counts = {status: int((solution.statuses == status).sum()) for status in FrameStatus}
-    told = (FrameStatus.NOT_CONVERGED, FrameStatus.TOO_FEW_MARKERS, FrameStatus.FAILED, FrameStatus.SUSPECT)
     return tuple(
-        f"{counts[status]} of {solution.n_rows} frames are {status.name.lower().replace('_', ' ')}: "
+        f"{counts[status]} of {solution.n_rows} frames {words}: "
         f"first is row {int(np.argmax(solution.statuses == status))}"
-        for status in told
+        for status, words in STATUS_WORDS.items()
         if counts[status]
     )
 

@@ -48,8 +48,11 @@ def test_nothing_is_written_into_the_current_folder(
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.osim").write_text("<OpenSimDocument Version='40000'><Model><")
-    with pytest.raises(InputError, match=r"broken\.osim.*a model that OpenSim can load"):
+    with pytest.raises(InputError, match=r"broken\.osim.*a file that is cut or no XML"):
         read_model(tmp_path / "broken.osim")
+    (tmp_path / "set.osim").write_text("<OpenSimDocument Version='30000'><MarkerSet/></OpenSimDocument>")
+    with pytest.raises(InputError, match=r"without a <Model>: <OpenSimDocument> holds MarkerSet"):
+        read_model(tmp_path / "set.osim")
     (tmp_path / "empty.osim").write_text("<OpenSimDocument Version='40000'><Model name='x'/></OpenSimDocument>")
     with pytest.raises(InputError, match="joints and coordinates"):
         read_model(tmp_path / "empty.osim")

@@ -156,7 +156,7 @@ def test_names_that_meet_nothing_are_told_and_do_not_stop(model: opensim.Model) 
     )
     findings = " | ".join(scale_model(model, static_trial(_subject()), setup, SETTINGS).findings)
     assert "not in the model: nose" in findings
-    assert "no measurement and keep their size: pelvis" in findings
+    assert "bodies without a measurement, which keep their size: pelvis" in findings
     assert "patella_r" in findings
 
 

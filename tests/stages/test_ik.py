@@ -18,7 +18,7 @@ from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.stages.ik import IK, ik_numbers, limit_violations, read_scaled_model, solve_clip
+from movi_prep.stages.ik import IK, ik_numbers, limit_violations, name_findings, read_scaled_model, solve_clip
 from movi_prep.stages.scale import SCALE
 from tests.builders.small_model import MARKERS
 from tests.stages.small_world import CLIP, SmallWorld, write_small_world
@@ -112,7 +112,7 @@ def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
     positions[5] = np.nan
     solution, findings = _solved(world, replace(markers, positions_m=positions))
     assert "marker shank_r_b is not seen in 3 of 8 samples: solved without it there" in findings
-    assert "1 of 8 frames are too few markers: first is row 5" in findings
+    assert "1 of 8 frames show too few markers: first is row 5" in findings
     assert solution.statuses[5] == FrameStatus.TOO_FEW_MARKERS
     np.testing.assert_allclose(solution.coordinates[2:4], world.coordinates[2:4], atol=0.01)
 
@@ -152,6 +152,21 @@ def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:
         _solved(world, markers.select(MARKERS[:2]))
     with pytest.raises(InputError, match="at least 2 samples"):
         _solved(world, markers.rows(slice(0, 1)))
+
+
+@pytest.mark.parametrize("factor", [0.1, 10.0])
+def test_a_unit_that_is_wrong_by_ten_is_named(world: SmallWorld, factor: float) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    with pytest.raises(InputError, match="times as far; check the unit"):
+        _solved(world, replace(markers, positions_m=factor * markers.positions_m))
+
+
+def test_a_misspelt_weight_gets_a_suggestion(world: SmallWorld) -> None:
+    scaled = read_scaled_model(world.work.scaled_model(1))
+    weights = dict.fromkeys(("pelvis_x", *MARKERS[1:]), 1.0)
+    setup = replace(read_ik_setup(_unit(world).inputs.setup), marker_weights=weights)  # type: ignore[attr-defined]
+    findings = name_findings(scaled, read_markers(world.work.markers(CLIP)), setup)
+    assert findings[0].startswith("weighted markers that are not in the model: pelvis_x (did you mean 'pelvis_a'?)")
 
 
 def test_swapped_markers_are_suspect_and_not_labels(world: SmallWorld) -> None:
