@@ -120,7 +120,7 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[str]:
     found = []
     if quality.failures:
         stages = sorted({outcome.stage for outcome in quality.failures})
-        found.append(f"{len(quality.failures)} units failed ({', '.join(stages)})")
+        found.append(f"{len(quality.failures)} unit{'s' * (len(quality.failures) > 1)} failed ({', '.join(stages)})")
     found += [f"cannot be read: {problem}" for problem in quality.problems]
     scale = quality.files.scale
     if scale is not None and not scale.passed:
