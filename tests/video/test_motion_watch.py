@@ -24,7 +24,7 @@ SETTINGS = PictureCheckSettings()
 def _watch(
     pictures: np.ndarray, body: np.ndarray | None = None, *, late: int = 0, other: np.ndarray | None = None, **how: Any
 ) -> PictureAgreement:
-    """Return how well pictures of one figure agree with a body; frame n of the clip shows what `late` frames ago was."""
+    """Return how well pictures of one figure agree with a body; frame n shows frame n - `late`."""
     body = figure_px() if body is None else body
     others = {} if other is None else {"PG2": other}
     watch = MotionWatch([ClipBody(CLIP, np.arange(FIRST, FIRST + len(body)), body, others)], SIZE_PX)
