@@ -420,15 +420,14 @@ def _add_pairs(pattern, model, twist, slot, second, mobility, b):
         for pair in range(first, end):
             s = twist[pattern.pair_row[pair]]
             momentum = s[0] * nx + s[1] * ny + s[2] * nz + s[3] * lx + s[4] * ly + s[5] * lz
-            matrix[pattern.pair_entry[pair]] += pattern.pair_factor[pair] * momentum
+            matrix[pattern.pair_entry[pair]] += momentum
         return
     zx, zy, zz = _second_moment(b, t)
     more = model.second_order[slot]
     for pair in range(first, end):
         s, entry = twist[pattern.pair_row[pair]], pattern.pair_entry[pair]
-        factor = pattern.pair_factor[pair]
-        matrix[entry] += factor * (s[0] * nx + s[1] * ny + s[2] * nz + s[3] * lx + s[4] * ly + s[5] * lz)
-        more[entry] += factor * (s[0] * zx + s[1] * zy + s[2] * zz)
+        matrix[entry] += s[0] * nx + s[1] * ny + s[2] * nz + s[3] * lx + s[4] * ly + s[5] * lz
+        more[entry] += s[0] * zx + s[1] * zy + s[2] * zz
 
 
 @_inner

@@ -91,9 +91,8 @@ class Pattern(NamedTuple):
     unknown: NDArray[np.int64]
     sum_rows: NDArray[np.int64]
     first_pair: NDArray[np.int64]
-    pair_row: NDArray[np.int64]
-    pair_entry: NDArray[np.int64]
-    pair_factor: NDArray[np.float64]
+    pair_row: NDArray[np.uint32]
+    pair_entry: NDArray[np.uint32]
     diagonal: NDArray[np.int64]
     q_unknown: NDArray[np.int64]
 
@@ -443,8 +442,10 @@ def _pattern(
         outer = _mobilities_above(nodes, first_mobility, node)
         for mobility in range(first_mobility[node], first_mobility[node + 1]):
             above = sorted([*outer, *range(first_mobility[node], mobility)])
-            rows = _rows_of_unknowns(above, unknown, sums)
-            own = int(unknown[mobility])
+            rows, own = _rows_of_unknowns(above, unknown, sums), int(unknown[mobility])
+            if own in rows:
+                # Two mobilities of one unknown meet twice on the diagonal: as (j, k) and as (k, j).
+                rows[own] = _sum_row(sums, rows[own], rows[own], len(unknown))
             meetings.append([(own, mobility), *rows.items()])
             depth[own] = max(depth[own], node)
             for other in rows:
@@ -454,22 +455,19 @@ def _pattern(
     elimination = order_elimination(neighbours, depth)
     position = np.empty(n_unknowns, dtype=np.int64)
     position[elimination.order] = np.arange(n_unknowns)
-    entries, factors = [], []
+    entries = []
     for mobility, meets in enumerate(meetings):
-        for other, row in meets:
+        for other, _ in meets:
             low, high = sorted((position[unknown[mobility]], position[other]))
             entries.append(low * n_unknowns + high)
-            # Two mobilities of one unknown meet twice on the diagonal: as (j, k) and as (k, j).
-            factors.append(2.0 if unknown[mobility] == other and row != mobility else 1.0)
     pattern = Pattern(
         parent=_ints(nodes.parent),
         first_mobility=first_mobility,
         unknown=unknown,
         sum_rows=np.array(list(sums), dtype=np.int64).reshape(-1, 2),
         first_pair=_offsets([len(meets) for meets in meetings]),
-        pair_row=_ints([row for meets in meetings for _, row in meets]),
-        pair_entry=_ints(entries),
-        pair_factor=np.array(factors),
+        pair_row=np.array([row for meets in meetings for _, row in meets], dtype=np.uint32),
+        pair_entry=np.array(entries, dtype=np.uint32),
         diagonal=position * (n_unknowns + 1),
         q_unknown=q_unknown,
     )
@@ -481,12 +479,13 @@ def _rows_of_unknowns(above: list[int], unknown: NDArray[np.int64], sums: dict[t
     rows: dict[int, int] = {}
     for mobility in above:
         own = int(unknown[mobility])
-        if own in rows:
-            pair = (rows[own], mobility)
-            rows[own] = sums.setdefault(pair, len(unknown) + len(sums))
-        else:
-            rows[own] = mobility
+        rows[own] = _sum_row(sums, rows[own], mobility, len(unknown)) if own in rows else mobility
     return rows
+
+
+def _sum_row(sums: dict[tuple[int, int], int], one: int, two: int, n_mobilities: int) -> int:
+    """Row of twists that is the sum of two others; added where there is none yet."""
+    return sums.setdefault((one, two), n_mobilities + len(sums))
 
 
 def _mobilities_above(nodes: _Nodes, first_mobility: NDArray[np.int64], node: int) -> list[int]:
