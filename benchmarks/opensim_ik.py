@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.converged_ik import Trial, run_tool, without_hands_trial, work_trials, world_trial
 from movi_prep.config.ik import IkSettings, SolveSettings
 from movi_prep.config.root import Config
-from movi_prep.config.scaling import ScalingSettings
+from movi_prep.config.scaling import ScaleAuditSettings, ScalingSettings
 from movi_prep.formats.download import find_download
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import read_label_tables
@@ -130,7 +130,7 @@ def measure_d3ke(reference: Path, folder: Path, n_frames: int) -> None:
         model = read_model(reference / "d3ke_models" / "full_body.osim")
         setup = read_scale_setup(packaged_path("opensim_models", "scaling_d3ke.yaml"))
         trial = StaticTrial(markers, 1.7, float("nan"), None, "given")
-        seconds, result = _cpu(lambda: scale_model(model, trial, setup, ScalingSettings().audit))  # noqa: B023
+        seconds, result = _cpu(lambda: scale_model(model, trial, setup, ScaleAuditSettings()))  # noqa: B023
         factors = dict(zip(result.body_names, result.body_factors, strict=True))
         published = json.loads((world / f"subject_{subject}_body_scales.json").read_text())["factor"]
         off = _off(factors, {k: np.array(v) for k, v in published.items() if k.removesuffix("_l") not in MESHLESS})
@@ -321,7 +321,7 @@ def _scale_gait(source: Path) -> dict[str, NDArray[np.float64]]:
     model = read_model(source / "gait2354_simbody.osim")
     add_marker_set(model, source / "gait2354_Scale_MarkerSet.xml")
     static = StaticTrial(read_trc(source / "subject01_static.trc"), 1.8, setup.mass_kg or 0.0, None, "setup")
-    result = scale_model(model, static, setup, ScalingSettings().audit)
+    result = scale_model(model, static, setup, ScaleAuditSettings())
     return dict(zip(result.body_names, result.body_factors, strict=True))
 
 

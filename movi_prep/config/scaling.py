@@ -1,8 +1,9 @@
-"""Settings of scaling: where model and set-up are, and the bounds of the audit, which is all that a unit receives."""
+"""Settings of scaling: where model and set-up are; the bounds of the audit and the solver are what a unit receives."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -34,7 +35,15 @@ class ScaleAuditSettings(Settings):
     """Largest relative difference between the factors of a left and a right body that passes the audit."""
 
 
-class ScalingSettings(ScaleAuditSettings):
+class ScaleUnitSettings(ScaleAuditSettings):
+    """What a scaled model depends on, beside its files."""
+
+    placement_solver: Literal["converged", "opensim"] = "converged"
+    """Which solver finds the static pose, in which markers are moved onto the data. OpenSim's stops early, and what it
+    leaves is a constant error of the subject's angles; it takes any model."""
+
+
+class ScalingSettings(ScaleUnitSettings):
     """How the generic model is scaled to a subject, and when the result may be used."""
 
     model: Path | None = None
@@ -48,6 +57,6 @@ class ScalingSettings(ScaleAuditSettings):
     """Whether a subject that fails the audit is used all the same (it is named either way)."""
 
     @property
-    def audit(self) -> ScaleAuditSettings:
-        """The part that a scaled model depends on, beside its files."""
-        return ScaleAuditSettings(**{name: getattr(self, name) for name in ScaleAuditSettings.model_fields})
+    def for_unit(self) -> ScaleUnitSettings:
+        """The part that a scaled model depends on."""
+        return ScaleUnitSettings(**{name: getattr(self, name) for name in ScaleUnitSettings.model_fields})

@@ -1,14 +1,15 @@
 """Scaling a generic model to a subject, in memory, through OpenSim's own classes.
 
 The steps are those of OpenSim's ScaleTool (ModelScaler::processModel and MarkerPlacer::processModel, OpenSim 4.6):
-factors from marker distances, `Model.scale`, the static pose by inverse kinematics, markers moved onto the data.
+factors from marker distances, `Model.scale`, the static pose by inverse kinematics, markers moved onto the data. The
+static pose may be found by another solver than OpenSim's, which stops early.
 The tool itself is not used: it wants files, counts paths from the current folder and says "success" when it failed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import opensim
@@ -27,19 +28,25 @@ from movi_prep.osim.models import (
     vector,
 )
 from movi_prep.osim.scale_audit import audit_scaling
-from movi_prep.records.ik_solution import USABLE_STATUSES
+from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus
 from movi_prep.records.scaling import ScaleResult
 from movi_prep.records.setups import MANUAL, MEASUREMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from movi_prep.config.scaling import ScaleAuditSettings
-    from movi_prep.osim.marker_tracking import Curve
+    from movi_prep.osim.marker_tracking import Curve, Track
     from movi_prep.records.markers import MarkerTrajectories, StaticTrial
     from movi_prep.records.setups import Measurement, ScaleSetup
+
+PoseSolver: TypeAlias = "Callable[[opensim.Model, Problem], Track]"
+"""What finds the pose of a model from markers, as `track_markers` does."""
+
+POSED = (*USABLE_STATUSES, FrameStatus.SUSPECT)
+"""A static pose that misses by much is still audited, so that every landmark is told with its number."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ def scale_model(
     settings: ScaleAuditSettings,
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
+    solve_pose: PoseSolver = track_markers,
 ) -> ScaleResult:
     """Scale `model` in place to the subject of the static trial, place its markers, and audit the result.
 
@@ -69,6 +77,7 @@ def scale_model(
         setup: measurements, weights and post-scaling steps.
         settings: bounds of the audit.
         coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
+        solve_pose: what finds the static pose; OpenSim's solver unless told otherwise.
 
     Returns:
         Factors, residuals and the audit; it does not raise where the audit fails, but says so.
@@ -84,9 +93,9 @@ def scale_model(
     measured = measurement_factors(model, in_scaling, setup)
     factors = body_factors(model, setup, measured)
     _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
-    pose = _solve_static_pose(
-        model, _within(static.markers, setup.placement_time_range_s), setup, coordinate_file or {}
-    )
+    mean = _mean_frame(_within(static.markers, setup.placement_time_range_s))
+    problem = _static_problem(model, mean, setup, coordinate_file or {})
+    pose = _static_pose(model, mean, setup, solve_pose(model, problem))
     middle_angle = middle_angle_rad(model, pose.state)
     finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
     result = ScaleResult(
@@ -287,36 +296,38 @@ def _apply_factors(
     model.initSystem()
 
 
-def _solve_static_pose(
-    model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup, coordinate_file: Mapping[str, Curve]
-) -> _StaticPose:
-    """Fit the scaled model to the mean of the static trial (MarkerPlacer: one assembly, constraints enforced)."""
+def _static_problem(
+    model: opensim.Model, mean: MarkerTrajectories, setup: ScaleSetup, coordinate_file: Mapping[str, Curve]
+) -> Problem:
+    """Return what is fitted to the mean of the static trial (MarkerPlacer: one assembly, constraints enforced)."""
     existing = marker_names(model)
-    names = tuple(name for name in static.names if name in existing)
-    tracked = tuple(name for name in names if setup.marker_weights.get(name, 0.0) > 0)
-    mean = _mean_frame(static.select(names))
-    targets = coordinate_targets(model, setup.coordinate_tasks, mean.times_s, coordinate_file, setup.source)
-    problem = Problem(
+    tracked = tuple(name for name in mean.names if name in existing and setup.marker_weights.get(name, 0.0) > 0)
+    return Problem(
         markers=mean.select(tracked),
         weights=np.array([setup.marker_weights[name] for name in tracked]),
-        coordinate_targets=targets,
+        coordinate_targets=coordinate_targets(
+            model, setup.coordinate_tasks, mean.times_s, coordinate_file, setup.source
+        ),
         accuracy=setup.accuracy,
         constraint_weight=float("inf"),
     )
-    track = track_markers(model, problem)
-    if track.statuses[0] not in [int(status) for status in USABLE_STATUSES]:
+
+
+def _static_pose(model: opensim.Model, mean: MarkerTrajectories, setup: ScaleSetup, track: Track) -> _StaticPose:
+    if track.statuses[0] not in [int(status) for status in POSED]:
         raise ModelError(
-            f"model {model.getName()}: no static pose was found with {len(tracked)} weighted markers; "
-            f"check {setup.source} and the markers of {static.source}"
+            f"model {model.getName()}: no static pose was found; check {setup.source} and the markers of {mean.source}"
         )
     state = model.initSystem()
     set_pose(model, state, track.coordinates[0])
+    existing = marker_names(model)
+    names = tuple(name for name in mean.names if name in existing)
     return _StaticPose(
         state=state,
         names=names,
         weights=np.array([setup.marker_weights.get(name, 0.0) for name in names]),
         model_m=marker_positions_m(model, state, names),
-        observed_m=mean.positions_m[0],
+        observed_m=mean.select(names).positions_m[0],
     )
 
 

@@ -24,7 +24,7 @@ from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.ik import ik_numbers, ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
-from movi_prep.stages.scale import model_and_setup, scale_numbers
+from movi_prep.stages.scale import model_and_setup, pose_solver, scale_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,9 +184,15 @@ def _scale(
         add_marker_set(model, setup.marker_set_file)
     static = _static_trial(setup, static_file)
     curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
-    result = scale_model(model, static, setup, config.scaling.audit, coordinate_file=curves)
+    settings = config.scaling.for_unit
+    result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
     write_model(model_path, model)
-    provenance = {"model": generic.name, "setup": setup.source, "static": static.markers.source}
+    provenance = {
+        "model": generic.name,
+        "setup": setup.source,
+        "static": static.markers.source,
+        "placement_solver": settings.placement_solver,
+    }
     write_scale_result(result_path, result, provenance=provenance)
     return scale_numbers(result), result.findings
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from movi_prep.errors import UsageError, list_names
+from movi_prep.config.ik_solver import ConvergedSettings
+from movi_prep.errors import ModelError, UsageError, list_names
 from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
@@ -25,14 +26,21 @@ from movi_prep.records.unit import Stage, StageReport, Unit
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import opensim
+
     from movi_prep.config.root import Config
-    from movi_prep.config.scaling import ScaleAuditSettings
+    from movi_prep.config.scaling import ScaleUnitSettings
+    from movi_prep.osim.marker_tracking import Problem, Track
+    from movi_prep.osim.scaling import PoseSolver
     from movi_prep.records.download import Download
     from movi_prep.records.scaling import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
 PACKAGED_MODEL = "movi_full_body.osim"
 PACKAGED_SCALE_SETUP = "scaling_full_body.yaml"
+
+STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False)
+"""How the static pose is found: one frame has one track, and nobody asks what it sees."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Un
             key=subject_key(subject),
             inputs=ScaleInputs(static=work.static_trial(subject), model=model, setup=setup, marker_set=marker_set),
             outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
-            settings=config.scaling.audit,
+            settings=config.scaling.for_unit,
         )
         for subject in subjects
     )
@@ -82,14 +90,66 @@ def run_scale(unit: Unit) -> StageReport:
     if inputs.marker_set is not None:
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
-    result = scale_model(model, static, read_scale_setup(inputs.setup), cast("ScaleAuditSettings", unit.settings))
+    settings = cast("ScaleUnitSettings", unit.settings)
+    setup = read_scale_setup(inputs.setup)
+    result = scale_model(model, static, setup, settings, solve_pose=pose_solver(settings))
     write_model(outputs.model, model)
-    provenance = {"model": inputs.model.name, "setup": inputs.setup.name, "static": f"{unit.key}/{inputs.static.name}"}
+    provenance = {
+        "model": inputs.model.name,
+        "setup": inputs.setup.name,
+        "static": f"{unit.key}/{inputs.static.name}",
+        "placement_solver": settings.placement_solver,
+    }
     write_scale_result(outputs.result, result, provenance=provenance)
     return StageReport(numbers=scale_numbers(result), findings=result.findings)
 
 
-SCALE = Stage(name="scale", version=1, summary="scaled model of each subject, audited", plan=plan_scale, run=run_scale)
+SCALE = Stage(name="scale", version=2, summary="scaled model of each subject, audited", plan=plan_scale, run=run_scale)
+
+
+def pose_solver(settings: ScaleUnitSettings) -> PoseSolver:
+    """Return what finds the static pose."""
+    from movi_prep.osim.marker_tracking import track_markers
+
+    return track_markers if settings.placement_solver == "opensim" else solve_pose_converged
+
+
+def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
+    """Find a pose by the converged solver, and have OpenSim confirm its markers and constraints.
+
+    Raises:
+        ModelError: the solver cannot represent the model.
+        AuditError: OpenSim's forward kinematics disagree.
+    """
+    from movi_prep.kinematics import CoordinateTask, solve_inverse_kinematics
+    from movi_prep.kinematics.ahead import compile_ahead
+    from movi_prep.osim.extract_tree import extract_tree
+    from movi_prep.osim.marker_tracking import Track
+    from movi_prep.osim.verify_solution import check_solution
+
+    try:
+        tree = extract_tree(model)
+    except ModelError as error:
+        raise ModelError(f"{error}; or let OpenSim find the static pose: scaling.placement_solver=opensim") from error
+    markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))
+    tasks = [CoordinateTask(task.name, task.weight, values) for task, values in problem.coordinate_targets]
+    asked = (tree, markers.names, markers.positions_m, weights, STATIC_SOLVER)
+    compile_ahead(*asked, tasks=tasks)
+    found = solve_inverse_kinematics(*asked, tasks=tasks)
+    if not np.isfinite(found.coordinates).all():
+        raise ModelError(
+            f"model {model.getName()}: no static pose was found ({found.reasons[0]}); check the static trial and the "
+            "weights of its markers, or let OpenSim find the static pose: scaling.placement_solver=opensim"
+        )
+    check_solution(
+        model,
+        found.coordinates,
+        tree.marker_names,
+        tree.marker_positions(found.coordinates),
+        n_frames=1,
+        tolerance=STATIC_SOLVER.verify_tolerance_m,
+    )
+    return Track(found.coordinates, found.statuses, np.zeros(markers.n_rows))
 
 
 def model_and_setup(config: Config) -> tuple[Path, Path]:

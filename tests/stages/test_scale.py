@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import opensim
 import pytest
 
 from movi_prep.config.root import Config
-from movi_prep.config.scaling import ScaleAuditSettings, ScalingSettings
-from movi_prep.errors import UsageError
+from movi_prep.config.scaling import ScaleAuditSettings, ScaleUnitSettings, ScalingSettings
+from movi_prep.errors import ModelError, UsageError
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
@@ -19,11 +21,20 @@ from movi_prep.osim.scaling import scale_model
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import StaticTrial
+from movi_prep.records.setups import PostScaling, ScaleSetup
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.scale import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, SCALE
-from tests.builders.small_model import trajectories
+from movi_prep.stages.scale import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, SCALE, pose_solver, solve_pose_converged
+from tests.builders.small_model import MARKERS, build_model, static_trial, trajectories
+from tests.osim.conftest import markers_at
 from tests.stages.small_world import write_small_world
 
+SMALL_SETUP = ScaleSetup(
+    name="small",
+    source="small",
+    measurements=(),
+    marker_weights=dict.fromkeys(MARKERS, 20.0),
+    post_scaling=PostScaling(default_values="static pose"),
+)
 DOWNLOAD = Download(motions={ClipId(1, 1): Path("a"), ClipId(1, 2): Path("b"), ClipId(7, 1): Path("c")})
 
 
@@ -62,10 +73,44 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     assert first == {path.name: path.read_bytes() for path in world.work.scaled_model(1).parent.iterdir()}
 
 
-def test_the_settings_of_a_unit_are_the_audit_alone(tmp_path: Path) -> None:
+def test_the_settings_of_a_unit_are_the_audit_and_the_solver_alone(tmp_path: Path) -> None:
     (first, _) = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), Config())
     kept = Config(scaling=ScalingSettings(keep_failed_audit=True))
     assert SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), kept)[0].settings == first.settings
+    other = Config(scaling=ScalingSettings(placement_solver="opensim"))
+    assert SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), other)[0].settings != first.settings
+
+
+@pytest.mark.parametrize(("solver", "tolerance"), [("converged", 1e-8), ("opensim", 1e-2)])
+def test_the_static_pose_is_found_from_afar(solver: Literal["converged", "opensim"], tolerance: float) -> None:
+    model = build_model(coupled=True)
+    bent = np.array([[0.2, 0.3, -0.1, 1.0, 1.2, 0.4, 0.8, 0.4]])
+    static = static_trial(markers_at(model, bent)[0])
+    settings = ScaleUnitSettings(placement_solver=solver)
+    scale_model(model, static, SMALL_SETUP, settings, solve_pose=pose_solver(settings))
+    coordinates = model.getCoordinateSet()
+    found = [coordinates.get(index).getDefaultValue() for index in range(coordinates.getSize())]
+    np.testing.assert_allclose(found, bent[0], atol=tolerance)
+
+
+def test_a_model_that_the_converged_solver_cannot_hold_names_the_other() -> None:
+    model = build_model()
+    model.addConstraint(
+        opensim.PointConstraint(model.getGround(), opensim.Vec3(0), model.getBodySet().get("pelvis"), opensim.Vec3(0))
+    )
+    model.finalizeConnections()
+    model.initSystem()
+    static = static_trial(markers_at(build_model(), np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]))[0])
+    with pytest.raises(ModelError, match=r"scaling\.placement_solver=opensim"):
+        scale_model(model, static, SMALL_SETUP, ScaleUnitSettings(), solve_pose=solve_pose_converged)
+
+
+def test_a_static_trial_with_too_few_markers_is_refused_with_the_reason() -> None:
+    model = build_model()
+    few = replace(SMALL_SETUP, marker_weights=dict.fromkeys(MARKERS[:2], 20.0))
+    static = static_trial(markers_at(model, np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]))[0])
+    with pytest.raises(ModelError, match=r"no static pose was found \(2 of 2 tracked markers seen"):
+        scale_model(model, static, few, ScaleUnitSettings(), solve_pose=solve_pose_converged)
 
 
 @pytest.mark.reference
