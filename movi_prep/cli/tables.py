@@ -49,7 +49,7 @@ def print_json(content: Mapping[str, Any], *, wanted: object) -> None:
 
 
 def print_run(console: Console, summary: Summary, *, seconds: float) -> None:
-    """Print what a run came to: one table, then failures with their commands."""
+    """Print what a run came to: one table, failures with their commands, warnings, and what else is to be read."""
     rows = [
         (
             stage,
@@ -65,6 +65,7 @@ def print_run(console: Console, summary: Summary, *, seconds: float) -> None:
     columns = ("stage", "done#", "current#", "failed#", "waiting#", "work#", "peak memory#")
     print_table(console, f"in {format_duration(seconds)}", columns, rows)
     _print_failures(console, summary)
+    _print_warnings(console, summary)
     _print_findings(console, summary)
 
 
@@ -76,6 +77,7 @@ def print_status(console: Console, summary: Summary) -> None:
     ]
     print_table(console, "status", ("stage", "done#", "stale#", "failed#", "waiting#"), rows)
     _print_failures(console, summary)
+    _print_warnings(console, summary)
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -109,6 +111,17 @@ def _print_failures(console: Console, summary: Summary) -> None:
         console.print(f"  and {len(summary.failed) - _SHOWN} more: movi-prep status --json names them all")
     blocked = [f"{unit}: {reason}" for unit, reason in summary.waiting.items() if reason.startswith("needs ")]
     print_findings(console, f"{len(blocked)} units wait for them", blocked)
+
+
+def _print_warnings(console: Console, summary: Summary) -> None:
+    said = [f"{unit}: {text}" for unit, texts in summary.warnings.items() for text in texts]
+    if not said:
+        return
+    console.print(f"{len(said)} warnings", style="bold yellow")
+    for text in said[:_SHOWN]:
+        console.print(f"  {text}", markup=False)
+    if len(said) > _SHOWN:
+        console.print(f"  and {len(said) - _SHOWN} more: movi-prep status --json names them all")
 
 
 def _print_findings(console: Console, summary: Summary) -> None:

@@ -61,10 +61,12 @@ class StageReport:
     Attributes:
         numbers: measured values by name with unit (`marker_rms_mm`), JSON-able scalars.
         findings: sentences that a person should read, each with numbers.
+        warnings: sentences that a person must read: something was left out, or must not be trusted.
     """
 
     numbers: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,12 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[str]:
     if quality.files.alignment is not None:
         suspects = [clip for clip in quality.files.alignment.clips if clip.is_suspect]
         found += [f"{clip.timeline.clip} is out of line: {'; '.join(clip.suspicions)}" for clip in suspects]
+    found += [
+        f"{unit.stage} {unit.key}: {text}"
+        for unit in quality.outcomes
+        if unit.stage != "align"
+        for text in unit.warnings
+    ]
     refused = [(shard.camera, shard.n_refused) for shard in quality.files.shards if shard.n_refused]
     if refused:
         found.append("video frames refused: " + ", ".join(f"{count} of {camera}" for camera, count in refused))

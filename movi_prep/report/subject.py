@@ -33,6 +33,7 @@ from movi_prep.report.tables import (
     failure_list,
     finding_list,
     number,
+    picture_table,
     shard_rows,
     shortened,
     span,
@@ -318,7 +319,17 @@ def _alignment(quality: SubjectQuality) -> Html:
     alignment = quality.files.alignment
     if alignment is None:
         return section("Alignment", says, missing("Alignment", "movi-prep shard"))
-    return section("Alignment", says, alignment_table(alignment.clips))
+    pictures = [item for shard in quality.files.shards for item in shard.pictures]
+    if not pictures:
+        return section("Alignment", says, alignment_table(alignment.clips))
+    seen = (
+        "Pictures against the body that the calibration projects into them: the correlation of where the picture "
+        "changes with where the body moves (0 by chance, 1 at best), how late the picture is, how far it lies beside "
+        "the body, and the agreement through the calibration of another camera, which is larger where files are "
+        "exchanged. Clips that were left out for their pictures stand among the warnings."
+    )
+    explanation = element("p", seen, class_="explanation")
+    return section("Alignment", says, alignment_table(alignment.clips), explanation, picture_table(pictures))
 
 
 def _shards(quality: SubjectQuality) -> Html:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.records.identity import ClipId
     from movi_prep.report.measures import ClipMeasures
-    from movi_prep.report.work import Outcome, ShardFacts
+    from movi_prep.report.work import Outcome, PictureFacts, ShardFacts
 
 CLIP_COLUMNS = (
     *("clip", "frames#", "usable#", "landmarks RMS, mm#", "tracking RMS, mm#", "all RMS, mm#"),
@@ -101,6 +101,31 @@ def alignment_table(clips: Iterable[ClipAlignment]) -> Html:
     return table(columns, rows)
 
 
+def picture_table(pictures: Iterable[PictureFacts]) -> Html:
+    """Return how well pictures agree with the projected body."""
+    columns = (
+        *("clip", "camera", "agreement#", "change on the body, %#", "by chance, %#", "late, ms#", "right, px#"),
+        *("below, px#", "other camera", "its agreement#", "state"),
+    )
+    rows = [
+        [
+            str(item.clip),
+            item.camera,
+            number(item.agreement, 2) if isfinite(item.agreement) else "not judged",
+            number(100.0 * item.on_body),
+            number(100.0 * item.by_chance),
+            number(item.lag_ms),
+            number(item.offset_px[0]),
+            number(item.offset_px[1]),
+            item.other_camera,
+            number(item.other_agreement, 2),
+            badge("bad" if item.state == "suspect" else "check", item.state) if item.state else badge("good"),
+        ]
+        for item in pictures
+    ]
+    return table(columns, rows)
+
+
 SHARD_COLUMNS = (
     *("shard", "rows#", "used rows#", "clips#", "size, MB#", "per row, kB#", "pictures", "valid labels, %#"),
     *("refused frames#", "reasons"),
@@ -150,8 +175,10 @@ def failure_list(failures: Sequence[Outcome]) -> Html:
 
 
 def finding_list(outcomes: Iterable[Outcome]) -> Html:
-    """Return what stages want a person to read."""
-    said = [f"{outcome.stage} {outcome.key}: {text}" for outcome in outcomes for text in outcome.findings]
+    """Return what stages want a person to read, what must be read first."""
+    units = list(outcomes)
+    said = [f"{unit.stage} {unit.key}: warning: {text}" for unit in units for text in unit.warnings]
+    said += [f"{unit.stage} {unit.key}: {text}" for unit in units for text in unit.findings]
     return shortened(said) if said else element("p", "None.")
 
 

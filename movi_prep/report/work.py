@@ -46,6 +46,7 @@ class Outcome:
         status: "done" or "failed".
         numbers: what the stage measured.
         findings: sentences that a person should read.
+        warnings: sentences that a person must read: something was left out, or must not be trusted.
         reason: for a failure, why.
         redo: for a failure, the command that repeats it.
         seconds: how long it took.
@@ -57,6 +58,7 @@ class Outcome:
     status: str
     numbers: Mapping[str, float | int | str | bool]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...]
     reason: str
     redo: str
     seconds: float
@@ -84,6 +86,33 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class PictureFacts:
+    """How well the pictures of one clip agree with the projected body; NaN where it was not measured.
+
+    Attributes:
+        clip: which clip.
+        camera: before which camera.
+        agreement: correlation of where the picture changes with where the body moves.
+        on_body, by_chance: share of the change that lies on the body, and of the picture that the body covers.
+        lag_ms: how late the picture is.
+        offset_px: how far it lies right of and below the body.
+        other_camera, other_agreement: the other camera whose calibration agrees best, and how well.
+        state: "", "doubted" or "suspect".
+    """
+
+    clip: ClipId
+    camera: str
+    agreement: float
+    on_body: float
+    by_chance: float
+    lag_ms: float
+    offset_px: tuple[float, float]
+    other_camera: str
+    other_agreement: float
+    state: str
+
+
+@dataclass(frozen=True)
 class ShardFacts:
     """A shard in numbers.
 
@@ -97,6 +126,7 @@ class ShardFacts:
         picture: encoding and median size, in words.
         refused: (first frame, last frame, reason) of frames without a row.
         valid_percent: share of coordinate labels that are valid.
+        pictures: how well pictures agree with the body, clip by clip; empty for files of before that was measured.
     """
 
     path: Path
@@ -108,6 +138,7 @@ class ShardFacts:
     picture: str
     refused: tuple[tuple[int, int, str], ...]
     valid_percent: float
+    pictures: tuple[PictureFacts, ...] = ()
 
     @property
     def n_refused(self) -> int:
@@ -216,7 +247,34 @@ def read_shard_facts(path: Path) -> ShardFacts:
             picture=f"{words}, median {sides[0]:.0f} x {sides[1]:.0f} px",
             refused=tuple((int(first), int(last), str(reason)) for first, last, reason in shard.attribute("refused")),
             valid_percent=100.0 * float(valid.mean()) if valid.size else float("nan"),
+            pictures=_picture_facts(shard) if "clips/picture_agreement" in shard else (),
         )
+
+
+def _picture_facts(shard: ShardFile) -> tuple[PictureFacts, ...]:
+    clips, cameras = shard.read("clips/number").tolist(), shard.names("clips/other_camera")
+    read = {
+        name: shard.read(f"clips/{name}").tolist()
+        for name in (
+            *("picture_agreement", "picture_on_body", "picture_by_chance", "picture_lag_s", "picture_offset_px"),
+            *("other_agreement", "suspect", "doubted"),
+        )
+    }
+    return tuple(
+        PictureFacts(
+            clip=ClipId(int(shard.attribute("subject")), clip),
+            camera=str(shard.attribute("camera")),
+            agreement=read["picture_agreement"][row],
+            on_body=read["picture_on_body"][row],
+            by_chance=read["picture_by_chance"][row],
+            lag_ms=1e3 * read["picture_lag_s"][row],
+            offset_px=tuple(read["picture_offset_px"][row]),
+            other_camera=cameras[row],
+            other_agreement=read["other_agreement"][row],
+            state="suspect" if read["suspect"][row] else "doubted" if read["doubted"][row] else "",
+        )
+        for row, clip in enumerate(clips)
+    )
 
 
 def _solved_clips(work: WorkFolder, subject: int) -> tuple[ClipId, ...]:
@@ -234,6 +292,7 @@ def _read_outcome(path: Path) -> Outcome:
             status=str(content["status"]),
             numbers=dict(content["numbers"]),
             findings=tuple(map(str, content["findings"])),
+            warnings=tuple(map(str, content.get("warnings", ()))),
             reason=str(content["reason"]),
             redo=str(content["redo"]),
             seconds=float(content["seconds"]),

@@ -158,6 +158,7 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
         outputs=outputs,
         numbers=dict(report.numbers),
         findings=tuple(report.findings),
+        warnings=tuple(report.warnings),
     )
 
 
@@ -233,7 +234,12 @@ def _with_final_names(record: UnitRecord, task: Task, folder: Path) -> UnitRecor
             text = text.replace(aside, path)
         return text
 
-    return replace(record, reason=said(record.reason), findings=tuple(map(said, record.findings)))
+    return replace(
+        record,
+        reason=said(record.reason),
+        findings=tuple(map(said, record.findings)),
+        warnings=tuple(map(said, record.warnings)),
+    )
 
 
 def _prefix(task: Task) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from movi_prep.runtime.coordinate import RunResult
     from movi_prep.runtime.plan import Plan, PlannedUnit
@@ -54,6 +54,7 @@ class Summary:
         failed: the failures.
         waiting: units that wait, by id, and why.
         findings: what stages want a person to read, by unit.
+        warnings: what a person must read, by unit: something was left out, or must not be trusted.
         outputs: every file that holds, relative to the work folder.
     """
 
@@ -61,6 +62,7 @@ class Summary:
     failed: tuple[Failure, ...]
     waiting: Mapping[str, str]
     findings: Mapping[str, tuple[str, ...]]
+    warnings: Mapping[str, tuple[str, ...]]
     outputs: tuple[str, ...]
 
     def to_json(self, *, seconds: float) -> dict[str, Any]:
@@ -73,6 +75,7 @@ class Summary:
                 for stage, counts in self.stages.items()
             },
             "failed": [vars(failure) for failure in self.failed],
+            "warnings": [{"unit": unit, "text": text} for unit, texts in self.warnings.items() for text in texts],
             "outputs": list(self.outputs),
             "seconds": round(seconds, 3),
         }
@@ -99,7 +102,7 @@ def summarise_run(result: RunResult) -> Summary:
         if (record := result.records.get(planned.unit.id, planned.last if _holds(planned, result) else None))
         is not None
     ]
-    return Summary(stages, _failures(result.failed), dict(result.blocked), _findings(holding), _outputs(holding))
+    return _summary(stages, _failures(result.failed), dict(result.blocked), holding)
 
 
 def summarise_plan(plan: Plan) -> Summary:
@@ -122,7 +125,7 @@ def summarise_plan(plan: Plan) -> Summary:
     failed = [planned.last for planned in plan.units.values() if planned.state == "failed" and planned.last is not None]
     holding = [planned.last for planned in plan.units.values() if planned.is_current and planned.last is not None]
     waiting = {name: planned.reason for name, planned in plan.units.items() if planned.state in ("new", "stale")}
-    return Summary(stages, _failures(failed), waiting, _findings(holding), _outputs(holding))
+    return _summary(stages, _failures(failed), waiting, holding)
 
 
 def _holds(planned: PlannedUnit, result: RunResult) -> bool:
@@ -133,8 +136,20 @@ def _failures(records: Iterable[UnitRecord]) -> tuple[Failure, ...]:
     return tuple(Failure(unit=record.id, reason=record.reason, redo=record.redo) for record in records)
 
 
-def _findings(records: Iterable[UnitRecord]) -> dict[str, tuple[str, ...]]:
-    return {record.id: record.findings for record in records if record.findings}
+def _summary(
+    stages: Mapping[str, StageCounts],
+    failed: tuple[Failure, ...],
+    waiting: Mapping[str, str],
+    holding: Sequence[UnitRecord],
+) -> Summary:
+    return Summary(
+        stages=stages,
+        failed=failed,
+        waiting=waiting,
+        findings={record.id: record.findings for record in holding if record.findings},
+        warnings={record.id: record.warnings for record in holding if record.warnings},
+        outputs=_outputs(holding),
+    )
 
 
 def _outputs(records: Iterable[UnitRecord]) -> tuple[str, ...]:

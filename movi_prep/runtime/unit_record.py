@@ -8,7 +8,7 @@
 | `stage`, `key`, `status` | which unit; `done` or `failed` |
 | `stage_version`, `settings` | the code and the part of the configuration it used |
 | `inputs`, `outputs` | by role: `path` (outputs: below WORK) and `identity` (`absent` for an optional input) |
-| `numbers`, `findings` | what the stage measured and what a person should read |
+| `numbers`, `findings`, `warnings` | what the stage measured, what a person should read, and what must be read |
 | `started`, `seconds`, `processor_seconds`, `peak_memory_mb` | when, how long, how much |
 | `host`, `worker`, `movi_prep` | where, which process, which release |
 | `tries`, `reason`, `traceback`, `redo` | attempts (worker deaths + 1); for a failure why, where, and the command |
@@ -57,6 +57,7 @@ class UnitRecord:
     outputs: Mapping[str, FileRecord] = field(default_factory=dict)
     numbers: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     started: str = ""
     seconds: float = 0.0
     processor_seconds: float = 0.0
@@ -105,6 +106,7 @@ def read_record(path: Path) -> UnitRecord | None:
             role: {name: FileRecord(**entry) for name, entry in content[role].items()} for role in ("inputs", "outputs")
         }
         values = {name: value for name, value in content.items() if name in known}
-        return UnitRecord(**{**values, **files, "findings": tuple(content["findings"])})
+        said = {name: tuple(content.get(name, ())) for name in ("findings", "warnings")}
+        return UnitRecord(**{**values, **files, **said})
     except (KeyError, TypeError, AttributeError):
         return None

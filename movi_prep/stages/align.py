@@ -31,6 +31,7 @@ from movi_prep.records.timeline import overlap_clocks
 from movi_prep.records.unit import Stage, StageReport, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from movi_prep.config.root import Config
@@ -88,16 +89,16 @@ def run_align(unit: Unit) -> StageReport:
             remedy="unpack it below the folder of --v3d",
         )
     v3d = read_v3d(inputs.v3d)
-    clips, findings = [], list(v3d.findings)
+    clips, lost = [], []
     for path in inputs.markers:
         clip = ClipId.parse(f"{path.parent.name}/{path.stem}")
         try:
             clips.append(align_clip(clip, read_markers(path), v3d, settings))
         except InputError as error:
-            findings.append(f"{clip} is not aligned: {error}")
-    alignment = SubjectAlignment(subject=v3d.subject, clips=tuple(clips), findings=tuple(findings))
+            lost.append(f"{clip} is not aligned: {error}")
+    alignment = SubjectAlignment(subject=v3d.subject, clips=tuple(clips), findings=(*v3d.findings, *lost))
     write_alignment(outputs.alignment, alignment, provenance={"v3d": inputs.v3d.name})
-    return _report(alignment)
+    return _report(alignment, lost)
 
 
 ALIGN = Stage(
@@ -214,11 +215,11 @@ def _length_findings(
     return tuple(found)
 
 
-def _report(alignment: SubjectAlignment) -> StageReport:
-    findings = list(alignment.findings)
+def _report(alignment: SubjectAlignment, lost: Sequence[str]) -> StageReport:
+    warnings, findings = list(lost), [text for text in alignment.findings if text not in lost]
     for clip in alignment.clips:
         name = str(clip.timeline.clip)
-        findings += [f"{name} is suspect: {suspicion}" for suspicion in clip.suspicions]
+        warnings += [f"{name} is suspect: {suspicion}" for suspicion in clip.suspicions]
         findings += [f"{name}: {finding}" for finding in clip.findings]
         findings += [f"{name}: {refusal}" for refusal in clip.timeline.refused]
     measured = {
@@ -235,4 +236,5 @@ def _report(alignment: SubjectAlignment) -> StageReport:
             **numbers,
         },
         findings=tuple(findings),
+        warnings=tuple(warnings),
     )

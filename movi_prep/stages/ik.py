@@ -56,6 +56,9 @@ STATUS_WORDS = {
     FrameStatus.FAILED: "have failed",
     FrameStatus.SUSPECT: "are suspect",
 }
+LEAST_USABLE = 0.5
+"""A clip with a smaller share of frames that have a pose is warned of."""
+
 REASONS_TOLD = 5
 """How many different reasons of unusable frames are told, the most frequent first."""
 
@@ -142,7 +145,9 @@ def run_ik(unit: Unit) -> StageReport:
         write_storage(outputs.motion, motion_table(solution, name="Coordinates"))
     if outputs.trc is not None:
         write_trc(outputs.trc, model_markers(solution, source=str(outputs.solution)))
-    return StageReport(numbers=ik_numbers(solution, scaled, settings), findings=findings)
+    return StageReport(
+        numbers=ik_numbers(solution, scaled, settings), findings=findings, warnings=_pose_warnings(solution)
+    )
 
 
 IK = Stage(name="ik", version=1, summary="coordinates, poses and residuals of each clip", plan=plan_ik, run=run_ik)
@@ -437,6 +442,14 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
     if solution.posterior_std is not None and settings.converged.mask_unseen:
         valid &= solution.posterior_std <= settings.converged.unseen_std_rad
     return valid
+
+
+def _pose_warnings(solution: IkSolution) -> tuple[str, ...]:
+    """Return a warning where less than half of the frames have a pose to train on."""
+    n_usable = int(solution.usable().sum())
+    if n_usable >= LEAST_USABLE * solution.n_rows:
+        return ()
+    return (f"{n_usable} of {solution.n_rows} frames have a pose to train on: {'; '.join(_frame_findings(solution))}",)
 
 
 def _frame_findings(solution: IkSolution) -> tuple[str, ...]:

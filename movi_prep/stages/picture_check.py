@@ -102,19 +102,21 @@ class JudgedVideo:
             if not item.is_wanted(settings)
         )
 
-    def findings(self, settings: PictureCheckSettings) -> tuple[str, ...]:
-        """Return a sentence on each doubted clip that goes in all the same, and on each that was not judged."""
-        kept = tuple(
+    def kept(self, settings: PictureCheckSettings) -> tuple[str, ...]:
+        """Return a sentence on each doubted clip that goes in all the same."""
+        return tuple(
             f"{clip} is {'suspect' if item.is_suspect else 'doubted'}, and kept: {item}"
             for clip, item in self.clips.items()
             if item.doubts and item.is_wanted(settings)
         )
-        unknown = tuple(
+
+    def not_judged(self) -> tuple[str, ...]:
+        """Return a sentence on each clip whose pictures could not be judged."""
+        return tuple(
             f"pictures of {clip} are not judged: {item.measured.not_judged}"
             for clip, item in self.clips.items()
             if item.measured.agreement is None
         )
-        return kept + unknown
 
     def numbers(self) -> dict[str, float | int]:
         """Return what a record tells of the check."""

@@ -17,6 +17,7 @@ Whatever is missing for one clip costs that clip alone.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +39,7 @@ from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.timeline import LeftOut
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.ik import read_scaled_model
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from movi_prep.records.alignment import SubjectAlignment
     from movi_prep.records.camera import Camera
     from movi_prep.records.download import Download
+    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.motion import Sex
@@ -71,6 +74,9 @@ if TYPE_CHECKING:
 N_VERTICES = 400
 """Vertices of 6890 that stand for the mesh; their boxes miss those of the whole mesh by a few pixels, the margin is
 ten times that."""
+
+LEAST_POSES = 0.5
+"""A clip with a smaller share of rows that have a pose is named among the warnings."""
 
 _POSED_AT_ONCE = 512
 """Samples posed in one batch; bounds the memory, changes nothing else."""
@@ -177,11 +183,12 @@ def _write_shard(
                 raise _SuspectPictures(left_out, judged)
         shard = _FinishedShard(
             clips=with_pictures(clips, crops.picture_of_row >= 0),
-            refused=sorted({*crops.faults, *(item for clip in clips for item in clip.timeline.refused)}),
+            refused=sorted({item for clip in clips for item in clip.timeline.refused} - {*crops.faults}),
+            lost=list(crops.faults),
             left_out=planned.left_out,
             judged=judged,
         )
-        check_rows(shard.clips, shard.refused, inputs)
+        check_rows(shard.clips, shard.lost, inputs)
         writer.finish(
             picture_of_row=crops.picture_of_row[crops.picture_of_row >= 0],
             fields=shard_fields(shard, subject, crops, settings),
@@ -237,10 +244,19 @@ class PlannedClips:
 
 @dataclass(frozen=True)
 class _FinishedShard:
-    """What a shard holds: rows that have a picture, refused frames, clips without rows, and judged pictures."""
+    """What a shard holds, and what it lacks.
+
+    Attributes:
+        clips: rows that have a picture.
+        refused: frames that can have no row.
+        lost: frames that the video does not show.
+        left_out: clips without any row.
+        judged: the verdict on the pictures.
+    """
 
     clips: list[ClipRows]
     refused: list[Refusal]
+    lost: list[Refusal]
     left_out: tuple[LeftOut, ...]
     judged: JudgedVideo
 
@@ -286,7 +302,9 @@ def shard_attributes(shard: _FinishedShard, subject: ShardSubject, settings: Sha
         "box_margin": settings.box_margin,
         "used_frame_rule": settings.used_frame_rule,
         "used_frame_distance_m": settings.used_frame_distance_m,
-        "refused": json.dumps([[item.first_frame, item.last_frame, item.reason] for item in shard.refused]),
+        "refused": json.dumps(
+            [[item.first_frame, item.last_frame, item.reason] for item in sorted([*shard.refused, *shard.lost])]
+        ),
         "left_out": json.dumps([[item.clip.clip, item.reason] for item in shard.left_out]),
     }
 
@@ -384,9 +402,14 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
                 solution=read_ik_solution(solution),
                 **pose_vertices(subject.body, motion, step=_mocap_step(alignment.timeline.mocap_samples)),
             )
-            clips.append(plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others))
+            rows = plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others)
         except InputError as error:
             left_out.append(LeftOut(clip, str(error)))
+            continue
+        if rows.labels["labels/pose_valid"].any():
+            clips.append(rows)
+        else:
+            left_out.append(LeftOut(clip, _why_empty(rows, sources.solution)))
     lacking = sorted({name for clip in clips for name in clip.absent})
     if subject.model.tree is None:
         findings.append(f"no kinematic tree in the shard: {subject.model.refusal}")
@@ -400,6 +423,16 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
             remedy="see what failed before: movi-prep status",
         )
     return PlannedClips(tuple(clips), tuple(left_out), tuple(findings))
+
+
+def _why_empty(rows: ClipRows, solution: IkSolution) -> str:
+    """Return why a clip has no row with a pose."""
+    n_rows = rows.timeline.n_frames
+    if n_rows == 0:
+        return "no frame can have a row: " + ("; ".join(map(str, rows.timeline.refused)) or "the clip has none")
+    counts = Counter(FrameStatus(status).name.lower().replace("_", " ") for status in solution.statuses.tolist())
+    told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return f"inverse kinematics has a pose to train on in none of {n_rows} frames ({told})"
 
 
 def _body_sample(path: Path, sex: Sex) -> BodyPart:
@@ -559,17 +592,32 @@ def _provenance(inputs: ShardInputs) -> dict[str, Any]:
 def _report(shard: _FinishedShard, findings: Sequence[str], settings: ShardUnitSettings) -> StageReport:
     labels = [clip.labels for clip in shard.clips]
     masked = 1.0 - np.mean(np.concatenate([rows["labels/coordinates_valid"] for rows in labels]))
-    checked = shard.judged.findings(settings.picture_check)
     return StageReport(
         numbers={
             "rows": sum(clip.timeline.n_frames for clip in shard.clips),
             "clips": len(shard.clips),
             "clips_left_out": len(shard.left_out),
-            "refused_frames": sum(item.n_frames for item in shard.refused),
+            "refused_frames": sum(item.n_frames for item in (*shard.refused, *shard.lost)),
             "coordinates_masked": float(masked),
             **shard.judged.numbers(),
         },
-        findings=(*map(str, shard.left_out), *checked, *findings, *map(str, shard.refused)),
+        findings=(*findings, *shard.judged.not_judged(), *map(str, shard.refused)),
+        warnings=(
+            *map(str, shard.left_out),
+            *shard.judged.kept(settings.picture_check),
+            *_poor_poses(shard.clips),
+            *map(str, shard.lost),
+        ),
+    )
+
+
+def _poor_poses(clips: Sequence[ClipRows]) -> tuple[str, ...]:
+    """Return a sentence on each clip of whose rows less than half have a pose to train on."""
+    poses = [(clip.timeline, clip.labels["labels/pose_valid"]) for clip in clips]
+    return tuple(
+        f"{timeline.clip}: inverse kinematics has a pose to train on in {valid.sum()} of {len(valid)} rows alone"
+        for timeline, valid in poses
+        if valid.mean() < LEAST_POSES
     )
 
 

@@ -294,13 +294,14 @@ def _run_subject(unit: Unit) -> StageReport:
     settings = cast("D3keSettings", unit.settings)
     base = read_base_model(inputs.base_model)
     v3d = read_v3d(inputs.v3d)
-    parts, findings = [], []
+    parts, findings, warnings = [], [], []
     for index, camera in enumerate(settings.cameras):
         one, shard_settings = _one_camera(inputs, index), _settings_of_camera(settings, index)
         subject = read_shard_subject(f"{unit.key}/{camera}", one, shard_settings)
         planned = plan_clips(subject, one, shard_settings)
         kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
-        findings += [f"{camera}: {finding}" for finding in (*map(str, planned.left_out), *told, *planned.findings)]
+        findings += [f"{camera}: {finding}" for finding in planned.findings]
+        warnings += [f"{camera}: {warning}" for warning in (*map(str, planned.left_out), *told)]
         used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in kept}
         parts.append(subject_rows(kept, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -319,7 +320,7 @@ def _run_subject(unit: Unit) -> StageReport:
             "a coordinate that is no label is not zero, or the model has parts that the layer does not know"
         )
     numbers = {"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3}
-    return StageReport(numbers=numbers, findings=tuple(findings))
+    return StageReport(numbers=numbers, findings=tuple(findings), warnings=tuple(warnings))
 
 
 def _read_used_flags(
@@ -391,7 +392,7 @@ def _write_pictures(
     kept = [clip for clip in with_pictures(clips, came) if clip.timeline.clip not in gone]
     if not kept:
         raise judged.refusal(inputs.video, subject.camera.name)
-    return kept, [*map(str, suspects), *judged.findings(settings.picture_check), *map(str, faults)]
+    return kept, [*map(str, suspects), *judged.kept(settings.picture_check), *map(str, faults)]
 
 
 def _blacken(image: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> NDArray[np.uint8]:

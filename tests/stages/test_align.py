@@ -101,7 +101,7 @@ def test_half_a_video_frame_of_lag_is_the_bound(tmp_path: Path, lag_samples: flo
     (clip,) = alignment.clips
     assert clip.lag_s == pytest.approx(lag_samples / 120.0, abs=2e-4)
     assert clip.is_suspect == suspect
-    assert any("is suspect: lag" in finding for finding in report.findings) == suspect
+    assert any("is suspect: lag" in finding for finding in report.warnings) == suspect
 
 
 def test_a_lag_beyond_the_search_is_suspect_all_the_same(tmp_path: Path) -> None:
@@ -173,13 +173,13 @@ def test_a_clip_without_flags_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
     alignment, report = _align(tmp_path, file, _markers(tmp_path))
     assert alignment.clips == ()
     assert any(
-        "S001/C01 is not aligned" in finding and "flags that make no sense" in finding for finding in report.findings
+        "S001/C01 is not aligned" in finding and "flags that make no sense" in finding for finding in report.warnings
     )
 
 
 def test_a_rate_that_is_no_multiple_is_named(tmp_path: Path) -> None:
     _, report = _align(tmp_path, _v3d(), _markers(tmp_path, rate_hz=27.5))
-    assert any("a whole multiple of the video's 30 Hz" in finding for finding in report.findings)
+    assert any("a whole multiple of the video's 30 Hz" in finding for finding in report.warnings)
 
 
 def test_without_virtual_markers_nothing_is_measured_and_that_is_said(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def _named(item: PictureAgreement, clip: int) -> PictureAgreement:
 def test_nothing_is_said_of_good_pictures_and_the_still_ones_are_named() -> None:
     video = judge_pictures([FINE, STILL], "PG1", SETTINGS)
     assert video.left_out(SETTINGS) == ()
-    assert video.findings(SETTINGS) == (
+    assert video.kept(SETTINGS) == ()
+    assert video.not_judged() == (
         "pictures of S001/C09 are not judged: the body moves in 0 of 40 pairs of frames",
     )
     assert video.numbers()["least_picture_agreement"] == 0.6
@@ -83,7 +84,7 @@ def test_the_setting_decides_on_weak_and_strong_doubts(keep: str, lag: float, le
     settings = PictureCheckSettings(keep=keep)  # type: ignore[arg-type]
     video = judge_pictures([replace(FINE, lag_frames=lag), _named(FINE, 2), _named(FINE, 3)], "PG1", settings)
     assert len(video.left_out(settings)) == left_out
-    is_told = any("video frames late" in finding for finding in video.findings(settings))
+    is_told = any("video frames late" in finding for finding in video.kept(settings))
     assert is_told == (lag > 1.0 and not left_out)
 
 
@@ -126,7 +127,7 @@ def test_a_clip_with_strange_pictures_is_left_out_and_named(world: FilmedWorld, 
         assert clip == 1
         assert "does not show this motion" in reason
     assert report.numbers["clips_left_out"] == report.numbers["pictures_suspect"] == 1
-    assert report.findings[0].startswith("S001/C01 left out: suspect pictures (the picture of PG1")
+    assert report.warnings[0].startswith("S001/C01 left out: suspect pictures (the picture of PG1")
     assert verify_shard(tmp_path / "S001_PG1.h5").faults == ()
 
 

@@ -160,7 +160,7 @@ def test_a_short_video_costs_its_missing_frames(world: FilmedWorld, tmp_path: Pa
     report, shard = _run(_unit(world, tmp_path, video=tmp_path / "short.avi"))
     assert shard.n_rows == 12 + 5
     assert shard.attribute("refused") == [[25, 31, "the video ends after 25 frames"]]
-    assert "frames 25 to 31 refused: the video ends after 25 frames" in report.findings
+    assert "frames 25 to 31 refused: the video ends after 25 frames" in report.warnings
 
 
 def test_a_damaged_frame_costs_itself_and_shifts_nothing(world: FilmedWorld, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_damaged_frame_costs_itself_and_shifts_nothing(world: FilmedWorld, tmp
     damaged.write_bytes(_with_blank_chunk(world.video.read_bytes(), number=8))
     report, shard = _run(_unit(world, tmp_path, video=damaged))
     assert 8 not in shard.read("frames/video_frame")
-    assert "frame 8 refused: cannot be decoded" in report.findings
+    assert "frame 8 refused: cannot be decoded" in report.warnings
     test_crop_i_shows_frame_i(shard)
 
 
@@ -202,7 +202,7 @@ def test_a_missing_solution_costs_its_clip(world: FilmedWorld, tmp_path: Path) -
     solutions = (unit.inputs.solutions[0], tmp_path / "C02.h5")  # type: ignore[attr-defined]
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [1]
-    assert any(finding.startswith("S001/C02 left out:") for finding in report.findings)
+    assert any(warning.startswith("S001/C02 left out:") for warning in report.warnings)
 
 
 def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: FilmedWorld, tmp_path: Path) -> None:
@@ -221,6 +221,33 @@ def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: Filmed
     assert verify_shard(shard.path).faults == ()
 
 
+def _poseless(world: FilmedWorld, folder: Path, rows: slice) -> Path:
+    """Write clip 1 again as if its residuals had been beyond all bounds in some rows."""
+    solution = read_ik_solution(world.work.ik_solution(ClipId(1, 1)))
+    statuses = solution.statuses.copy()
+    statuses[rows] = FrameStatus.SUSPECT
+    write_ik_solution(folder / "C01.h5", replace(solution, statuses=statuses), provenance={})
+    return folder / "C01.h5"
+
+
+def test_a_clip_without_any_pose_is_left_out_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
+    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    solutions = (_poseless(world, tmp_path, slice(None)), unit.inputs.solutions[1])  # type: ignore[attr-defined]
+    report, shard = _run(_unit(world, tmp_path, solutions=solutions))
+    assert shard.read("clips/number").tolist() == [2]
+    reason = "inverse kinematics has a pose to train on in none of 12 frames (12 suspect)"
+    assert shard.attribute("left_out") == [[1, reason]]
+    assert report.warnings == (f"S001/C01 left out: {reason}",)
+
+
+def test_a_clip_with_few_poses_is_kept_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
+    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    solutions = (_poseless(world, tmp_path, slice(4, None)), unit.inputs.solutions[1])  # type: ignore[attr-defined]
+    report, shard = _run(_unit(world, tmp_path, solutions=solutions))
+    assert shard.n_rows == 24
+    assert report.warnings == ("S001/C01: inverse kinematics has a pose to train on in 4 of 12 rows alone",)
+
+
 def test_suspects_are_left_out_unless_kept(world: FilmedWorld, tmp_path: Path) -> None:
     alignment = read_alignment(world.work.alignment(1))
     clips = (replace(alignment.clips[0], suspicions=("lag +40.0 ms (bound 16.7 ms)",)), alignment.clips[1])
@@ -228,7 +255,7 @@ def test_suspects_are_left_out_unless_kept(world: FilmedWorld, tmp_path: Path) -
     write_alignment(path, replace(alignment, clips=clips), provenance={})
     report, shard = _run(_unit(world, tmp_path, alignment=path))
     assert shard.read("clips/number").tolist() == [2]
-    assert any("S001/C01 left out: suspect alignment (lag +40.0 ms" in finding for finding in report.findings)
+    assert any("S001/C01 left out: suspect alignment (lag +40.0 ms" in warning for warning in report.warnings)
     _, kept = _run(_unit(world, tmp_path, alignment=path, settings={"keep_suspects": True}))
     assert kept.read("clips/suspect").tolist() == [True, False]
 
