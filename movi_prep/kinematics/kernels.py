@@ -430,24 +430,33 @@ def _add_pairs(pattern, model, twist, slot, second, mobility, b):
         more[entry] += s[0] * zx + s[1] * zy + s[2] * zz
 
 
+@_small
+def _clear_entries(model, slot, low, high, second):
+    """Set a run of entries to zero.
+
+    Here and below, runs are cut out first: an index that counts from 0 cannot count from the end, as numba asks of all
+    others, and the loop becomes vectors. Short runs (a triangle of a block, a substitution) are quicker without.
+    """
+    matrix, more = model.gauss_newton[slot, low:high], model.second_order[slot, low:high]
+    for k in range(high - low):
+        matrix[k] = 0.0
+    if second:
+        for k in range(high - low):
+            more[k] = 0.0
+
+
 @_inner
 def _clear(elimination, model, slot, second):
     """Set gradient and matrices to zero: on the factor's pattern, for nothing else is ever written."""
     n = elimination.order.shape[0]
-    matrix, more = model.gauss_newton[slot], model.second_order[slot]
     for block in range(elimination.first_column.shape[0] - 1):
         end = elimination.first_column[block + 1]
         for j in range(elimination.first_column[block], end):
             model.gradient[slot, j] = 0.0
-            for k in range(j * n + j, j * n + end):
-                matrix[k] = 0.0
-                if second:
-                    more[k] = 0.0
+            _clear_entries(model, slot, j * n + j, j * n + end, second)
             for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
-                for k in range(j * n + elimination.run_start[run], j * n + elimination.run_end[run]):
-                    matrix[k] = 0.0
-                    if second:
-                        more[k] = 0.0
+                low, high = elimination.run_start[run], elimination.run_end[run]
+                _clear_entries(model, slot, j * n + low, j * n + high, second)
 
 
 @_small
@@ -523,21 +532,32 @@ def _evaluate(plan, work, tasks, slot, second):
     return 0.5 * (markers + priors), 0.5 * markers
 
 
+@_small
+def _load_entries(model, factor, slot, low, high, second):
+    """Copy a run of entries of the matrix to be factored."""
+    target, matrix = factor[low:high], model.gauss_newton[slot, low:high]
+    if second:
+        more = model.second_order[slot, low:high]
+        for k in range(high - low):
+            target[k] = matrix[k] + more[k]
+    else:
+        for k in range(high - low):
+            target[k] = matrix[k]
+
+
 @_inner
 def _load_factor(elimination, model, system, slot, second, damping):
     """Copy the matrix to be factored, on its pattern, and the right-hand side."""
-    n, factor, extra = elimination.order.shape[0], system.factor, 1.0 if second else 0.0
-    matrix, more, g = model.gauss_newton[slot], model.second_order[slot], model.gradient[slot]
+    n, factor = elimination.order.shape[0], system.factor
     for block in range(elimination.first_column.shape[0] - 1):
         end = elimination.first_column[block + 1]
         for j in range(elimination.first_column[block], end):
-            for k in range(j * n + j, j * n + end):
-                factor[k] = matrix[k] + extra * more[k]
+            _load_entries(model, factor, slot, j * n + j, j * n + end, second)
             for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
-                for k in range(j * n + elimination.run_start[run], j * n + elimination.run_end[run]):
-                    factor[k] = matrix[k] + extra * more[k]
-            factor[j * n + j] += damping * (matrix[j * n + j] + 1e-9)
-            system.solved[j] = -g[elimination.order[j]]
+                low, high = elimination.run_start[run], elimination.run_end[run]
+                _load_entries(model, factor, slot, j * n + low, j * n + high, second)
+            factor[j * n + j] += damping * (model.gauss_newton[slot, j * n + j] + 1e-9)
+            system.solved[j] = -model.gradient[slot, elimination.order[j]]
 
 
 @_inner
@@ -648,27 +668,40 @@ def _solve_free(elimination, model, system, stiffness, slot, second, damping):
     return True
 
 
+@_small
+def _multiply_entries(model, slot, second, base, low, high, y, moved, out):
+    """Multiply a run of a column's entries with the step, as column into `out`, and as row: returned."""
+    target, part, matrix = out[low:high], y[low:high], model.gauss_newton[slot, base + low : base + high]
+    total = 0.0
+    if second:
+        more = model.second_order[slot, base + low : base + high]
+        for k in range(high - low):
+            entry = matrix[k] + more[k]
+            total += entry * part[k]
+            target[k] += entry * moved
+    else:
+        for k in range(high - low):
+            total += matrix[k] * part[k]
+            target[k] += matrix[k] * moved
+    return total
+
+
 @_inner
 def _find_multipliers(elimination, model, system, slot, second, damping):
     """Gradient of the quadratic model after the step, in elimination order: the multipliers of the bound unknowns."""
-    n, matrix, more = elimination.order.shape[0], model.gauss_newton[slot], model.second_order[slot]
-    out, y, extra = system.multiplier, system.solved, 1.0 if second else 0.0
+    n, out, y = elimination.order.shape[0], system.multiplier, system.solved
     for j in range(n):
         out[j] = model.gradient[slot, elimination.order[j]]
     for block in range(elimination.first_column.shape[0] - 1):
         end = elimination.first_column[block + 1]
         for j in range(elimination.first_column[block], end):
             base, moved = j * n, y[j]
-            total = (matrix[base + j] * (1.0 + damping) + extra * more[base + j]) * moved
-            for i in range(j + 1, end):
-                entry = matrix[base + i] + extra * more[base + i]
-                total += entry * y[i]
-                out[i] += entry * moved
+            own = model.gauss_newton[slot, base + j] * (1.0 + damping)
+            own += model.second_order[slot, base + j] if second else 0.0
+            total = own * moved + _multiply_entries(model, slot, second, base, j + 1, end, y, moved, out)
             for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
-                for i in range(elimination.run_start[run], elimination.run_end[run]):
-                    entry = matrix[base + i] + extra * more[base + i]
-                    total += entry * y[i]
-                    out[i] += entry * moved
+                low, high = elimination.run_start[run], elimination.run_end[run]
+                total += _multiply_entries(model, slot, second, base, low, high, y, moved, out)
             out[j] += total
 
 

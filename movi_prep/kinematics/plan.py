@@ -83,7 +83,7 @@ class Pattern(NamedTuple):
 
     Each mobility meets every unknown above it once: where one unknown leads several joints on the way to ground (a
     spine), their twists are added first. Row m + r of the twists, behind those of the m mobilities, is the sum of the
-    two rows sum_rows[r].
+    two rows sum_rows[r]. What indexes in the innermost loop is unsigned: it cannot count from the end.
     """
 
     parent: NDArray[np.int64]
