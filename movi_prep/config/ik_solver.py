@@ -25,7 +25,8 @@ class ConvergedSettings(Settings):
     """Newton iterations per frame; a frame that needs more is tried again from its neighbours."""
 
     marker_noise_m: float = Field(default=0.005, gt=0, le=0.1)
-    """Standard deviation of a marker of average weight, metres: the noise that posterior deviations refer to."""
+    """Standard deviation of a marker of average weight, metres: the noise that posterior deviations refer to, and from
+    which on prior and temporal term act in full; below, in proportion to the variance that the residuals show."""
 
     prior_strength: float = Field(default=0.01, ge=0, le=10)
     """Pull towards the model's default pose: 1 is a prior whose standard deviation is a quarter of each range at
@@ -38,7 +39,7 @@ class ConvergedSettings(Settings):
     tracks: Literal["both", "forward"] = "both"
     """Follow each clip forward only, or also backward from an independent start at its end, and join the two."""
 
-    switching_weight: float = Field(default=1e-4, ge=0, le=1)
+    switching_weight: float = Field(default=3e-4, ge=0, le=1)
     """What the joined path pays for the squared change between two frames, m^2/rad^2."""
 
     restart_gap: int = Field(default=24, ge=1)

@@ -1,8 +1,10 @@
 """The first pose of a clip: from nothing but the markers of one frame.
 
 The neutral figure is laid on the markers as a rigid body (Kabsch 1976), the root's coordinates are solved for that
-placement, and then the whole pose is solved with a prior that fades: strong enough at first to keep the figure whole,
-weak at last. It takes any facing, lying down or upside down, and needs no guess.
+placement, every other joint is put in the middle of its range, and then the whole pose is solved with a prior about
+that middle, which fades: strong enough at first to keep the figure whole, weak at last. It takes any facing, lying
+down or upside down, and needs no guess. The middle, not the neutral pose: there, knees and elbows are straight and
+shoulders hang, where a joint cannot tell which way to turn; raised arms then end in a wrong minimum.
 """
 
 from __future__ import annotations
@@ -41,11 +43,19 @@ def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) ->
         unit_prior: the prior at strength 1, for the fading.
         prior: the prior that the clip is solved with.
     """
-    pose = _place_figure(tracker, frame)
+    placed, middle = _place_figure(tracker, frame), _middle(tracker.problem)
+    pose = Start(np.where(is_root(tracker.problem), placed.unknowns, middle), placed.base)
     for strength in _FADING:
-        faded = unit_prior.scaled(strength)
+        faded = Prior(middle, unit_prior.weight * strength)
         pose = tracker.solve_one(frame, pose, faded, damped=True, tolerance=_FADING_TOLERANCE).start(0)
     return tracker.solve_one(frame, pose, prior, damped=False, tolerance=_FADING_TOLERANCE)
+
+
+def _middle(problem: Problem) -> NDArray[np.float64]:
+    """(x,) the middle of each range; the default where nothing bounds it on both sides."""
+    lower, upper = problem.plan.lower, problem.plan.upper
+    bounded = np.isfinite(lower) & np.isfinite(upper)
+    return np.where(bounded, 0.5 * (np.where(bounded, lower, 0.0) + np.where(bounded, upper, 0.0)), problem.start)
 
 
 def _place_figure(tracker: Tracker, frame: int) -> Start:

@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from benchmarks.model_observability import read_poses
+from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.kinematics import solve_inverse_kinematics
 from movi_prep.osim.build_model import main
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.model_building.tables import left_marker_name, left_name, read_tables
@@ -211,3 +213,20 @@ def _joint_ends(model: opensim.Model) -> dict[str, tuple[str, str]]:
         )
         for joint in found
     }
+
+
+@pytest.mark.parametrize("turned_deg", [-93.0, -60.0, 0.0, 60.0])
+@pytest.mark.parametrize("raised_deg", [20.0, 84.0, 150.0])
+def test_bent_arms_are_found_in_one_frame_without_a_guess(
+    tree: KinematicTree, turned_deg: float, raised_deg: float
+) -> None:
+    weights = read_ik_setup(packaged_path("opensim_models", "ik_full_body.yaml")).marker_weights
+    pose = tree.coordinate_default.copy()
+    arm_deg = {"elv_angle": 17.0, "shoulder_elv": raised_deg, "shoulder_rot": turned_deg, "elbow_flexion": 110.0}
+    for name, angle_deg in arm_deg.items():
+        pose[tree.coordinate(name)] = np.deg2rad(angle_deg)
+    markers = tree.marker_positions(tree.complete_coordinates(pose))[None]
+
+    solution = solve_inverse_kinematics(tree, tree.marker_names, markers, weights, ConvergedSettings())
+
+    np.testing.assert_allclose(tree.marker_positions(solution.coordinates), markers, atol=1e-5)
