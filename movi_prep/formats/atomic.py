@@ -7,7 +7,9 @@ write into, which the next run clears away with all that is in it.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTIAL_PREFIX = ".partial-"
+
+SPARE_BYTES = 16_000_000
+"""Space that a growing file leaves on its disk, so that what HDF5 writes when it closes a file fits too."""
 
 
 @contextmanager
@@ -39,6 +44,18 @@ def publish(whole: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     _flush_to_disk(whole)
     whole.replace(final)
+
+
+def check_space(folder: Path, n_bytes: int, *, spare_bytes: int = SPARE_BYTES) -> None:
+    """Raise OSError before the disk is full: HDF5 takes the whole process with it when it cannot write."""
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes + spare_bytes:
+        raise OSError(
+            errno.ENOSPC,
+            f"the disk is full: {(n_bytes + spare_bytes) / 1e6:.1f} MB are needed to go on, "
+            f"{free / 1e6:.1f} MB are free",
+            str(folder),
+        )
 
 
 def write_bytes(final: Path, content: bytes) -> None:

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 from movi_prep.errors import InputError, InternalError, MissingError
 from movi_prep.formats.array_pickle import load_array_pickle
-from movi_prep.formats.atomic import atomic_path, write_bytes
+from movi_prep.formats.atomic import atomic_path, check_space, write_bytes
 from movi_prep.formats.plain_pickle import Foreign, dump_plain, load_plain
 from movi_prep.records.base_model import (
     BaseAxis,
@@ -146,6 +146,7 @@ def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mappi
         values = np.asarray(rows[name], dtype=dtype)
         # one row to a chunk: the training code reads row by row
         chunks = {"chunks": (1, *values.shape[1:])} if values.ndim > 1 else {}
+        check_space(Path(file.filename).parent, values.nbytes)
         file.create_dataset(name, data=values, **chunks, **_GZIP)
 
 
@@ -168,6 +169,7 @@ def write_images(
             "images", shape=(n_frames, height, width, 3), dtype="u1", chunks=(1, height, width, 3), **_GZIP
         )
         for number, image in frames:
+            check_space(path.parent, image.nbytes)
             images[number] = image
 
 

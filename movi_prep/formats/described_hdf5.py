@@ -21,13 +21,16 @@ import numpy as np
 
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
-from movi_prep.formats.atomic import atomic_path
+from movi_prep.formats.atomic import atomic_path, check_space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_SPARE_BYTES = 1_000_000
+"""Space for attributes, and for what HDF5 writes when it closes a file."""
 
 STRING = "string"
 """The dtype of fields that hold names."""
@@ -112,6 +115,7 @@ def write_described(
         for item in schema.fields:
             value = fields.get(item.name)
             if value is not None:
+                check_space(path.parent, np.asarray(value).nbytes, spare_bytes=_SPARE_BYTES)
                 write_field(file, item, value, lengths)
             elif not item.optional:
                 raise InternalError(f"{schema.format}: field {item.name!r} is missing")

@@ -7,11 +7,9 @@ their own encoding; labels stand in chunks of rows, uncompressed, so that readin
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ import h5py
 import numpy as np
 
 from movi_prep.errors import InputError, InternalError, MissingError, list_names, suggest
-from movi_prep.formats.atomic import atomic_path
+from movi_prep.formats.atomic import atomic_path, check_space
 from movi_prep.formats.described_hdf5 import (
     STRING,
     check_dims,
@@ -51,9 +49,6 @@ _FLUSH_BYTES = 1 << 22
 
 _CHUNK_CACHE = 1 << 18
 """Bytes of chunk cache per dataset of a reader."""
-
-_SPACE_LEFT_BYTES = 16_000_000
-"""Space that a shard leaves on its disk, so that what HDF5 writes when it closes a file fits too."""
 
 _ROWS_PER_CHUNK = 64
 
@@ -107,7 +102,7 @@ class ShardWriter:
             InternalError: the values do not fit the schema or each other.
         """
         self._flush(len(self._pending))
-        _check_space(self._folder, sum(np.asarray(value).nbytes for value in fields.values()))
+        check_space(self._folder, sum(np.asarray(value).nbytes for value in fields.values()))
         lengths = np.array(self._lengths, dtype=np.int64)
         offsets = np.cumsum(lengths) - lengths
         ours = {"crops/offset": offsets[picture_of_row], "crops/length": lengths[picture_of_row]}
@@ -123,7 +118,7 @@ class ShardWriter:
         self.finished = True
 
     def _flush(self, n_bytes: int) -> None:
-        _check_space(self._folder, n_bytes)
+        check_space(self._folder, n_bytes)
         start = self._pictures.shape[0]
         self._pictures.resize((start + n_bytes,))
         with memoryview(self._pending) as pending:
@@ -292,17 +287,6 @@ def _open_for_reading(path: Path) -> h5py.File:
         ) from error
     check_header(file, SHARD_SCHEMA, path)
     return file
-
-
-def _check_space(folder: Path, n_bytes: int) -> None:
-    """Raise OSError before the disk is full: HDF5 takes the whole process with it when it cannot write."""
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes + _SPACE_LEFT_BYTES:
-        raise OSError(
-            errno.ENOSPC,
-            f"expected {(n_bytes + _SPACE_LEFT_BYTES) / 1e6:.0f} MB, but {free / 1e6:.0f} MB are free",
-            str(folder),
-        )
 
 
 def _check_names(fields: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:

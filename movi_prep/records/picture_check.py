@@ -22,6 +22,7 @@ class PictureAgreement:
             where it was not judged.
         gain: how far the agreement at the best lag is above that at the largest lags; None where not judged.
         lag_frames: how late the picture shows the motion, video frames; None where it cannot be told.
+        lag_at_edge: whether that is the largest lag that was looked at, so that it may be more.
         lag_agreement: agreement at the best whole lag; None where not judged.
         offset_px: how far the picture lies to the right of, and below, the projected body, pixels; None where it
             cannot be told.
@@ -36,6 +37,7 @@ class PictureAgreement:
     agreement: float | None = None
     gain: float | None = None
     lag_frames: float | None = None
+    lag_at_edge: bool = False
     lag_agreement: float | None = None
     offset_px: tuple[float, float] | None = None
     on_body: float | None = None

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from movi_prep.stages.shard_rows import ClipRows
     from movi_prep.video.motion_watch import MotionWatch
 
-FLAT_GAIN = 0.03
-"""Agreement that is better at no lag by more than this is not that of one motion."""
-
 _STRONG = 2.0
 """How many times its bound a measure must exceed to be strong evidence."""
 
@@ -115,7 +112,7 @@ class JudgedVideo:
         return tuple(
             f"pictures of {clip} are not judged: {item.measured.not_judged}"
             for clip, item in self.clips.items()
-            if item.measured.agreement is None
+            if item.measured.agreement is None and item.measured.n_pairs
         )
 
     def numbers(self) -> dict[str, float | int]:
@@ -174,17 +171,18 @@ def picture_doubts(measured: PictureAgreement, camera: str, settings: PictureChe
     other = _exchange_doubt(measured, camera, settings)
     if other is not None:
         return (other,)
-    if _strangeness(measured, settings):
+    best = max(measured.agreement, measured.lag_agreement or 0.0)
+    if best < settings.least_agreement / _STRONG:
         text = (
-            f"the picture of {camera} does not show this motion (agreement {measured.agreement:.2f}, "
-            "no better at any lag): is it the video of this subject?"
+            f"the picture of {camera} does not show this motion ({best:.2f} at best, bound "
+            f"{settings.least_agreement:g}): is it the video of this subject, and {camera} where it was calibrated?"
         )
         return (PictureDoubt(text, is_strong=True),)
     doubts = [_lag_doubt(measured, settings), _offset_doubt(measured, camera, settings)]
-    if measured.agreement < settings.least_agreement:
+    if best < settings.least_agreement:
         text = (
             f"the picture of {camera} agrees poorly with the projected body "
-            f"({measured.agreement:.2f}, bound {settings.least_agreement:g})"
+            f"({best:.2f} at best, bound {settings.least_agreement:g})"
         )
         doubts.append(PictureDoubt(text, is_strong=False))
     return tuple(doubt for doubt in doubts if doubt is not None)
@@ -202,19 +200,14 @@ def _exchange_doubt(measured: PictureAgreement, camera: str, settings: PictureCh
     return PictureDoubt(text, is_strong)
 
 
-def _strangeness(measured: PictureAgreement, settings: PictureCheckSettings) -> bool:
-    """Return whether the picture shows something else: little agreement, and no lag at which there is more."""
-    best = max(measured.agreement or 0.0, measured.lag_agreement or 0.0)
-    return best < settings.least_agreement / _STRONG and (measured.gain or 0.0) < FLAT_GAIN
-
-
 def _lag_doubt(measured: PictureAgreement, settings: PictureCheckSettings) -> PictureDoubt | None:
     lag = measured.lag_frames
     if lag is None or abs(lag) <= settings.max_lag_frames:
         return None
+    size = f"{'at least ' if measured.lag_at_edge else ''}{abs(lag):.1f} video frames"
     text = (
-        f"the picture shows the motion {abs(lag):.1f} video frames {'late' if lag > 0 else 'early'} "
-        f"(bound {settings.max_lag_frames:g}): was the video cut, or is the V3D file another one?"
+        f"the picture shows the motion {size} {'late' if lag > 0 else 'early'} (bound {settings.max_lag_frames:g}): "
+        "was the video cut, or is the V3D file another one?"
     )
     return PictureDoubt(text, is_strong=abs(lag) > _STRONG * settings.max_lag_frames)
 

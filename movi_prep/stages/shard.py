@@ -48,7 +48,7 @@ from movi_prep.stages.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.shard_rows import ClipRows, ClipSources, frame_fields, plan_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -74,6 +74,9 @@ if TYPE_CHECKING:
 N_VERTICES = 400
 """Vertices of 6890 that stand for the mesh; their boxes miss those of the whole mesh by a few pixels, the margin is
 ten times that."""
+
+SAME_PLACE_M = 1e-3
+"""Two cameras closer than this are one."""
 
 LEAST_POSES = 0.5
 """A clip with a smaller share of rows that have a pose is named among the warnings."""
@@ -181,11 +184,12 @@ def _write_shard(
             left_out = judged.left_out(settings.picture_check)
             if left_out:
                 raise _SuspectPictures(left_out, judged)
+        kept = with_pictures(clips, crops.picture_of_row >= 0)
         shard = _FinishedShard(
-            clips=with_pictures(clips, crops.picture_of_row >= 0),
+            clips=kept,
             refused=sorted({item for clip in clips for item in clip.timeline.refused} - {*crops.faults}),
             lost=list(crops.faults),
-            left_out=planned.left_out,
+            left_out=(*planned.left_out, *not_shown(clips, kept)),
             judged=judged,
         )
         check_rows(shard.clips, shard.lost, inputs)
@@ -195,7 +199,7 @@ def _write_shard(
             attributes=shard_attributes(shard, subject, settings),
             provenance=_provenance(inputs),
         )
-    return _report(shard, planned.findings, settings)
+    return _report(shard, planned, settings)
 
 
 SHARD = Stage(
@@ -215,7 +219,7 @@ class ShardSubject:
     model: ScaledModel
     body: BodyPart
     others: tuple[Camera, ...] = ()
-    findings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,11 +230,13 @@ class PlannedClips:
         clips: rows of every clip that can have some.
         left_out: the other clips, and why.
         findings: what else a person should read.
+        warnings: what a person must read.
     """
 
     clips: tuple[ClipRows, ...]
     left_out: tuple[LeftOut, ...]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def without(self, suspects: Sequence[LeftOut]) -> PlannedClips:
         """Return the plan without some clips."""
@@ -239,6 +245,7 @@ class PlannedClips:
             clips=tuple(clip for clip in self.clips if clip.timeline.clip not in gone),
             left_out=(*self.left_out, *suspects),
             findings=self.findings,
+            warnings=self.warnings,
         )
 
 
@@ -356,30 +363,43 @@ def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSetting
         raise _missing(f"body model of {key}", f"smplh/{trial.sex}/model.npz", "--body-models")
     if inputs.intrinsics is None or inputs.extrinsics is None:
         raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
-    others, findings = _read_others(inputs, settings)
+    calibrated = read_camera(camera, inputs.intrinsics, inputs.extrinsics)
+    others, warnings = _read_others(calibrated, inputs, settings)
     return ShardSubject(
         alignment=read_alignment(inputs.alignment),
-        camera=read_camera(camera, inputs.intrinsics, inputs.extrinsics),
+        camera=calibrated,
         tables=read_label_tables(inputs.labels, split=settings.split),
         trial=trial,
         scale=read_scale_result(inputs.scale),
         model=read_scaled_model(inputs.scaled_model),
         body=_body_sample(inputs.body_model, trial.sex),
         others=others,
-        findings=findings,
+        warnings=warnings,
     )
 
 
-def _read_others(inputs: ShardInputs, settings: ShardUnitSettings) -> tuple[tuple[Camera, ...], tuple[str, ...]]:
+def _read_others(
+    camera: Camera, inputs: ShardInputs, settings: ShardUnitSettings
+) -> tuple[tuple[Camera, ...], tuple[str, ...]]:
     """Read the other cameras' calibration; what is wrong with it fails their own shards, here it is only told."""
-    cameras, findings = [], []
+    cameras, warnings = [], []
     files = zip(settings.other_cameras, inputs.other_intrinsics, inputs.other_extrinsics, strict=True)
     for name, intrinsics, extrinsics in files:
         try:
-            cameras.append(read_camera(name, intrinsics, extrinsics))
+            other = read_camera(name, intrinsics, extrinsics)
         except InputError as error:
-            findings.append(f"pictures are not compared with the calibration of {name}: {error}")
-    return tuple(cameras), tuple(findings)
+            warnings.append(f"pictures are not compared with the calibration of {name}: {error}")
+            continue
+        cameras.append(other)
+        apart_m = other.world_to_camera_translation_m - camera.world_to_camera_translation_m
+        if np.linalg.norm(apart_m) < SAME_PLACE_M:
+            names = f"{_name(inputs.extrinsics)} and {extrinsics.name}"
+            warnings.append(f"{camera.name} and {name} stand in one place by {names}: is one a copy of the other?")
+    return tuple(cameras), tuple(warnings)
+
+
+def _name(path: Path | None) -> str:
+    return path.name if path is not None else "none"
 
 
 def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
@@ -388,7 +408,7 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
         ClipId.parse(f"{markers.parent.name}/{markers.stem}"): (motion, markers, solution)
         for motion, markers, solution in zip(inputs.motions, inputs.markers, inputs.solutions, strict=True)
     }
-    clips, left_out, findings = [], [], list(subject.findings)
+    clips, left_out, findings = [], _not_aligned(files, subject.alignment), []
     for alignment in subject.alignment.clips:
         clip = alignment.timeline.clip
         if alignment.is_suspect and not settings.keep_suspects:
@@ -422,7 +442,20 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
             got="none; " + ("; ".join(map(str, left_out)) or "the alignment has no clips"),
             remedy="see what failed before: movi-prep status",
         )
-    return PlannedClips(tuple(clips), tuple(left_out), tuple(findings))
+    return PlannedClips(tuple(clips), tuple(left_out), tuple(findings), subject.warnings)
+
+
+def _not_aligned(clips: Iterable[ClipId], alignment: SubjectAlignment) -> list[LeftOut]:
+    """Return the clips that the alignment does not have, in its words."""
+    aligned = {item.timeline.clip for item in alignment.clips}
+    said = {clip: f"{clip} is not aligned" for clip in clips if clip not in aligned}
+    return [
+        LeftOut(
+            clip,
+            next((text for text in alignment.findings if text.startswith(words)), words).removeprefix(f"{clip} is "),
+        )
+        for clip, words in said.items()
+    ]
 
 
 def _why_empty(rows: ClipRows, solution: IkSolution) -> str:
@@ -485,6 +518,16 @@ def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[Cl
     ends = np.cumsum([clip.timeline.n_frames for clip in clips])[:-1]
     parts = np.split(came, ends)
     return [clip.keep(part) for clip, part in zip(clips, parts, strict=True) if part.any()]
+
+
+def not_shown(planned: Sequence[ClipRows], kept: Sequence[ClipRows]) -> tuple[LeftOut, ...]:
+    """Return the clips of which no frame came."""
+    there = {clip.timeline.clip for clip in kept}
+    return tuple(
+        LeftOut(clip.timeline.clip, "the video shows none of its frames")
+        for clip in planned
+        if clip.timeline.clip not in there
+    )
 
 
 def check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: ShardInputs) -> None:
@@ -589,7 +632,7 @@ def _provenance(inputs: ShardInputs) -> dict[str, Any]:
     }
 
 
-def _report(shard: _FinishedShard, findings: Sequence[str], settings: ShardUnitSettings) -> StageReport:
+def _report(shard: _FinishedShard, planned: PlannedClips, settings: ShardUnitSettings) -> StageReport:
     labels = [clip.labels for clip in shard.clips]
     masked = 1.0 - np.mean(np.concatenate([rows["labels/coordinates_valid"] for rows in labels]))
     return StageReport(
@@ -601,8 +644,9 @@ def _report(shard: _FinishedShard, findings: Sequence[str], settings: ShardUnitS
             "coordinates_masked": float(masked),
             **shard.judged.numbers(),
         },
-        findings=(*findings, *shard.judged.not_judged(), *map(str, shard.refused)),
+        findings=(*planned.findings, *shard.judged.not_judged(), *map(str, shard.refused)),
         warnings=(
+            *planned.warnings,
             *map(str, shard.left_out),
             *shard.judged.kept(settings.picture_check),
             *_poor_poses(shard.clips),

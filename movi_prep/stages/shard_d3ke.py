@@ -45,6 +45,7 @@ from movi_prep.stages.shard import (
     ShardSubject,
     SubjectInputs,
     check_rows,
+    not_shown,
     open_video,
     plan_clips,
     read_shard_subject,
@@ -301,7 +302,7 @@ def _run_subject(unit: Unit) -> StageReport:
         planned = plan_clips(subject, one, shard_settings)
         kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
         findings += [f"{camera}: {finding}" for finding in planned.findings]
-        warnings += [f"{camera}: {warning}" for warning in (*map(str, planned.left_out), *told)]
+        warnings += [f"{camera}: {warning}" for warning in (*planned.warnings, *map(str, planned.left_out), *told)]
         used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in kept}
         parts.append(subject_rows(kept, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -392,7 +393,8 @@ def _write_pictures(
     kept = [clip for clip in with_pictures(clips, came) if clip.timeline.clip not in gone]
     if not kept:
         raise judged.refusal(inputs.video, subject.camera.name)
-    return kept, [*map(str, suspects), *judged.kept(settings.picture_check), *map(str, faults)]
+    unseen = not_shown(clips, with_pictures(clips, came))
+    return kept, [*map(str, (*suspects, *unseen)), *judged.kept(settings.picture_check), *map(str, faults)]
 
 
 def _blacken(image: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -428,7 +430,8 @@ def _run_corpus(inputs: CorpusInputs, outputs: CorpusOutputs) -> StageReport:
     from movi_prep.osim.base_model import read_base_model
 
     boxes: dict[int, dict[str, NDArray[np.float64]]] = {}
-    for path in inputs.boxes:
+    # Subjects that failed have none; the others' files must not wait for them.
+    for path in filter(Path.is_file, inputs.boxes):
         subject, camera, _ = path.stem.split("_")
         boxes.setdefault(int(subject), {})[camera] = np.load(path, allow_pickle=False)
     if not boxes:
@@ -439,7 +442,7 @@ def _run_corpus(inputs: CorpusInputs, outputs: CorpusOutputs) -> StageReport:
             remedy="see what failed before: movi-prep status",
         )
     clip_frames = {}
-    for path in inputs.v3d:
+    for path in filter(Path.is_file, inputs.v3d):
         v3d = read_v3d(path)
         if v3d.subject in boxes:
             # flags30 as the file has them: from 1, inclusive

@@ -145,7 +145,10 @@ class _ClipWatch:
         self._flush()
         clip = self._body.clip
         if self._n_moving < LEAST_MOVING_PAIRS:
-            reason = f"the body moves in {self._n_moving} of {self._n_pairs} pairs of frames, {LEAST_MOVING_PAIRS} tell"
+            reason = (
+                f"the body moves visibly in {self._n_moving} of {self._n_pairs} compared pairs of frames, "
+                f"at least {LEAST_MOVING_PAIRS} are needed"
+            )
             return PictureAgreement(clip, n_pairs=self._n_pairs, not_judged=reason)
         by_chance = self._covered / float(self._by_lag.count[MAX_LAG_FRAMES])
         by_lag, changed = self._by_lag.coefficients(), float(self._by_lag.x[MAX_LAG_FRAMES])
@@ -162,6 +165,7 @@ class _ClipWatch:
             agreement=float(by_lag[MAX_LAG_FRAMES]),
             gain=gain,
             lag_frames=float(peak.place[0]) - MAX_LAG_FRAMES if gain >= LEAST_GAIN else None,
+            lag_at_edge=peak.at_edge,
             lag_agreement=peak.value,
             offset_px=self._offset_px(),
             on_body=self._on_body / changed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from io import BytesIO
 from pathlib import Path
 
@@ -161,3 +162,15 @@ def test_a_base_model_that_names_code_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "pyBaseModel.pkl").write_bytes(pickle.dumps(Path("/")))
     with pytest.raises(InputError, match="reference to pathlib"):
         d3ke.read_base_model(tmp_path / "pyBaseModel.pkl")
+
+
+def test_a_full_disk_is_noticed_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDF5 crashes the process where a write fails, so the space is looked at first."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    images = [(0, np.zeros((60, 80, 3), np.uint8))]
+    with pytest.raises(OSError, match="the disk is full"):
+        d3ke.write_images(tmp_path / "1_PG1_img.hdf5", images, name="video", shape=(3, 60, 80))
+    with pytest.raises(OSError, match="the disk is full"):
+        d3ke.write_labels(tmp_path / "subject_1.hdf5", _rows())
+    assert list(tmp_path.iterdir()) == []

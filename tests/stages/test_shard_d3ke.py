@@ -15,14 +15,16 @@ from movi_prep.config.root import Config
 from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.formats.packaged import packaged_path
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.geometry.label_rows import moved_since_used
 from movi_prep.records.identity import ClipId
-from movi_prep.records.unit import StageReport
+from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.order import ORDER, load_stage
-from movi_prep.stages.shard_d3ke import _boxes_of_video
+from movi_prep.stages.shard_d3ke import ALL, SHARD_D3KE, CorpusInputs, CorpusOutputs, _boxes_of_video
 from movi_prep.stages.verify_d3ke import verify_folder
+from tests.builders.v3d_files import V3dFile
 
 SUBJECT, CLIP = 1, 2
 
@@ -57,8 +59,6 @@ class WorldRun:
 
     @staticmethod
     def _config(reference: Path, folder: Path) -> Config:
-        from movi_prep.formats.packaged import packaged_path
-
         flags: Mapping[str, object] = {
             "work": folder,
             "markers": {"rate": "mocap"},
@@ -187,3 +187,22 @@ def test_verification_finds_nothing_wrong_and_then_what_was_broken(world: WorldR
     assert "0 and 1" in found["pos3d_mask"]
     assert "network's layer" in found["layer"]
     assert any("black inside" in what for where, what in found.items() if where.startswith("1_PG1_img.hdf5"))
+
+
+def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path: Path) -> None:
+    np.save(tmp_path / "1_PG1_bbox.npy", np.ones((3, 4)))
+    v3d = V3dFile(flags30=((6, 17),), motions=["walk"], n_samples=80).write(tmp_path)
+    names = ("all_bbox.npy", "videoIdx.npy", "pyBaseModel.pkl")
+    unit = Unit(
+        stage=SHARD_D3KE.name,
+        key=ALL,
+        inputs=CorpusInputs(
+            base_model=packaged_path("opensim_models", "movi_full_body.osim"),
+            v3d=(v3d, tmp_path / "F_v3d_Subject_2.mat"),
+            boxes=(tmp_path / "1_PG1_bbox.npy", tmp_path / "2_PG1_bbox.npy"),
+        ),
+        outputs=CorpusOutputs(*(tmp_path / name for name in names)),
+        settings=Config().shard.alignment_unit(30.0),
+    )
+    assert SHARD_D3KE.run(unit).numbers == {"subjects": 1}
+    assert all((tmp_path / name).is_file() for name in names)

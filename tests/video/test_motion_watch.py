@@ -88,7 +88,7 @@ def test_another_motion_in_the_picture_is_strange() -> None:
 def test_a_body_that_stands_still_is_not_judged(jpeg: int | None) -> None:
     measured = _watch(still_px(), still_px(), noise=2.0, jpeg=jpeg)
     assert measured.agreement is None
-    assert measured.not_judged.startswith("the body moves in 0 of ")
+    assert measured.not_judged.startswith("the body moves visibly in 0 of ")
     assert _told(measured) == []
 
 
