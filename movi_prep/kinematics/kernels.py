@@ -178,7 +178,7 @@ _FLAGS: dict[str, Any] = {
 
 def _compiled(function: _Kernel) -> _Kernel:
     """Compile on the first call from Python, cached on disk, without the interpreter's lock."""
-    kernel: _Kernel = numba.njit(**_FLAGS)(function)
+    kernel: _Kernel = numba.njit(no_cfunc_wrapper=True, **_FLAGS)(function)
     return kernel
 
 
@@ -970,7 +970,8 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
     """
     positions, weights, solvable = data
     unknowns, bases, ends, iterations, anchors, values, shares = out
-    known, met, frame, last, share = 0, 0, first, first, 1.0
+    # `known` is no constant: numba would compile a second copy of what it is passed to for the literal 0.
+    known, met, frame, last, share = first - first, 0, first, first, 1.0
     while frame != end:
         if solvable[frame]:
             n_seen = _load_frame(work.scene, tasks, positions, weights, frame)
