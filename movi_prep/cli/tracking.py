@@ -1,4 +1,4 @@
-"""`ik` on marker files of any origin: `--marker-file` with `--static-file`, or OpenSim's own document by `--setup`."""
+"""`ik` on marker files of any origin: `--marker-file`, or OpenSim's own document by `--setup`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ from movi_prep.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from movi_prep.stages.marker_files import FileResult
+    from rich.console import Console
+
+    from movi_prep.stages.marker_files import FileResult, MarkerMiss
+
+_WORST = 10
+"""How many markers are shown, the worst first."""
+
+_HONOURED = {
+    "setup": ("setup", "work", "solver"),
+    "marker_file": ("marker_file", "static_file", "work", "model", "scale_setup", "ik_setup", "solver", "trc"),
+}
+"""Which flags mean something beside `--setup` and beside `--marker-file`; those of every command aside."""
 
 
 def run_ik(given: argparse.Namespace) -> int:
@@ -26,7 +37,18 @@ def run_ik(given: argparse.Namespace) -> int:
         if given.static_file:
             raise UsageError("ik: expected --marker-file with --static-file, but got none; name the moving trial")
         return run_stages(given)
+    _check_flags(given, "setup" if given.setup else "marker_file")
     return _track(given)
+
+
+def _check_flags(given: argparse.Namespace, way: str) -> None:
+    """Refuse flags that would be without effect."""
+    honoured = {*_HONOURED[way], "command", "config", "set", "json"}
+    extra = [name for name, value in vars(given).items() if value is not None and name not in honoured]
+    if extra:
+        said, there = (", ".join(f"--{name.replace('_', '-')}" for name in names) for names in (extra, _HONOURED[way]))
+        remedy = "the document names its own model, markers and weights" if way == "setup" else "leave it out"
+        raise UsageError(f"ik --{way.replace('_', '-')}: expected no flags but {there}, but got {said}; {remedy}")
 
 
 def _track(given: argparse.Namespace) -> int:
@@ -36,17 +58,26 @@ def _track(given: argparse.Namespace) -> int:
     config = load_config(config_file_of(given), settings_of(given))
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
+    passed = True
     if given.setup:
         files: tuple[FileResult, ...] = (
             solve_setup_document(Path(given.setup), config.ik, results_folder=config.work if given.work else None),
         )
     else:
         static_file = Path(given.static_file) if given.static_file else None
-        result = solve_marker_files([Path(given.marker_file)], config, static_file=static_file)
+        result = solve_marker_files([Path(name) for name in given.marker_file], config, static_file=static_file)
         files, findings, outputs = result.files, result.findings, result.outputs
+        passed = bool(result.numbers.get("passed", True))
     outputs += tuple(path for file in files for path in file.outputs)
     seconds = time.perf_counter() - begin
-    _print_files(given, files, findings, outputs)
+    console = open_console(to_stderr=bool(given.json))
+    print_findings(
+        console, "scaling" if passed else "scaling fails its audit; the model is used all the same", findings
+    )
+    for file in files:
+        _print_file(console, file)
+    for path in outputs:
+        console.print(str(path), markup=False)
     failed = [{"unit": str(file.marker_file), "reason": file.error, "redo": ""} for file in files if file.error]
     counts = {"done": len(files) - len(failed), "current": 0, "failed": len(failed), "waiting": 0}
     content = {"stages": {"ik": counts}, "failed": failed, "outputs": [str(path) for path in outputs]}
@@ -54,19 +85,18 @@ def _track(given: argparse.Namespace) -> int:
     return UNITS_FAILED if failed else OK
 
 
-def _print_files(
-    given: argparse.Namespace, files: tuple[FileResult, ...], findings: tuple[str, ...], outputs: tuple[Path, ...]
-) -> None:
-    console = open_console(to_stderr=bool(given.json))
-    print_findings(console, "scaling", findings)
-    for file in files:
-        rows = [
-            (name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in file.numbers.items()
-        ]
-        if rows:
-            print_table(console, str(file.marker_file), ("what", "value#"), rows)
-        print_findings(console, "findings", file.findings)
-        if file.error:
-            console.print(f"failed: {file.error}", style="red", markup=False)
-    for path in outputs:
-        console.print(str(path), markup=False)
+def _print_file(console: Console, file: FileResult) -> None:
+    rows = [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in file.numbers.items()]
+    if rows:
+        print_table(console, str(file.marker_file), ("what", "value#"), rows)
+    if file.markers:
+        title = "markers by RMS" if len(file.markers) <= _WORST else f"the {_WORST} markers with the largest RMS"
+        columns = ("marker", "weight#", "RMS, mm#", "largest, mm#", "at, s#")
+        print_table(console, title, columns, [_miss_row(miss) for miss in file.markers[:_WORST]])
+    print_findings(console, "findings", file.findings)
+    if file.error:
+        console.print(f"failed: {file.error}", style="red", markup=False)
+
+
+def _miss_row(miss: MarkerMiss) -> tuple[str, ...]:
+    return (miss.name, f"{miss.weight:g}", f"{miss.rms_mm:.1f}", f"{miss.max_mm:.1f}", f"{miss.max_at_s:.2f}")

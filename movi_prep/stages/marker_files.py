@@ -3,7 +3,7 @@
 | call                   | reads                                               | writes                            |
 |------------------------|-----------------------------------------------------|-----------------------------------|
 | `solve_marker_files`   | static and moving .trc, model, scale and IK set-ups | `models/scaled.osim`, `scale.json`,|
-|                        |                                                     | `ik/NAME.h5`, `.mot`, `.trc`      |
+|                        | (moving .trc, scaled model and IK set-up suffice)   | `ik/NAME.h5`, `.mot`, `.trc`      |
 | `solve_setup_document` | InverseKinematicsTool document, what it names       | what OpenSim's tool writes        |
 
 Marker files are in OpenSim ground (y up), as OpenSim's own tools take them; their unit row is honoured.
@@ -22,6 +22,7 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
+from movi_prep.records.ik_solution import USABLE_STATUSES
 from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.ik import ik_numbers, ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.stages.scale import model_and_setup, pose_solver, scale_numbers
@@ -40,6 +41,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class MarkerMiss:
+    """By how much the model misses one marker over the usable frames of a file.
+
+    Attributes:
+        name: the marker.
+        weight: its weight.
+        rms_mm: root mean square of the distance, millimetres.
+        max_mm: largest distance, millimetres.
+        max_at_s: when, seconds.
+    """
+
+    name: str
+    weight: float
+    rms_mm: float
+    max_mm: float
+    max_at_s: float
+
+
+@dataclass(frozen=True)
 class FileResult:
     """What became of one marker file.
 
@@ -48,6 +68,7 @@ class FileResult:
         outputs: files written.
         numbers: as in the record of a clip.
         findings: sentences that a person should read.
+        markers: every tracked marker that was seen, the worst first.
         error: why it failed, empty where it did not.
     """
 
@@ -55,6 +76,7 @@ class FileResult:
     outputs: tuple[Path, ...]
     numbers: Mapping[str, float | int | str | bool]
     findings: tuple[str, ...]
+    markers: tuple[MarkerMiss, ...] = ()
     error: str = ""
 
 
@@ -63,8 +85,8 @@ class MarkerFilesResult:
     """What became of a subject: the scaled model, its audit, and each marker file.
 
     Attributes:
-        outputs: the scaled model and the scale result.
-        numbers: as in the record of a subject.
+        outputs: the scaled model and the scale result; none where the model came scaled.
+        numbers: as in the record of a subject; none where the model came scaled.
         findings: the audit; a failed one is told, and the files are solved all the same, because they were asked for.
         files: one result per marker file.
     """
@@ -80,21 +102,31 @@ def solve_marker_files(
 ) -> MarkerFilesResult:
     """Scale the model to the static trial, then solve every marker file; one that fails leaves the others.
 
+    A model that comes without a static trial and without a scaling set-up is taken as scaled.
+
     Args:
-        marker_files: moving trials (.trc).
+        marker_files: moving trials (.trc); results bear their names.
         config: `work`, `scaling` (model, setup, audit) and `ik` (setup, solver, what is written).
         static_file: the static trial (.trc); none means the one that the scaling set-up names.
 
     Raises:
-        UsageError: neither the call nor the set-up names a model or a static trial.
+        UsageError: neither the call nor the set-up names a model or a static trial, or two files bear one name.
         InputError: static trial, model or set-ups cannot be used.
     """
-    scaled_path, result_path = config.work / "models" / "scaled.osim", config.work / "models" / "scale.json"
-    numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
+    _check_names_differ(marker_files)
     setup = read_ik_setup(ik_setup_path(config))
+    numbers: Mapping[str, float | int | str | bool] = {}
+    findings: tuple[str, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    if static_file is None and config.scaling.setup is None:
+        scaled_path = _model_that_came_scaled(config)
+    else:
+        outputs = (config.work / "models" / "scaled.osim", config.work / "models" / "scale.json")
+        scaled_path, result_path = outputs
+        numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
     scaled = read_scaled_model(scaled_path)
     return MarkerFilesResult(
-        outputs=(scaled_path, result_path),
+        outputs=outputs,
         numbers=numbers,
         findings=findings,
         files=tuple(_solve_or_tell(path, scaled, setup, config) for path in marker_files),
@@ -130,8 +162,32 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
         marker_file=setup.marker_file,
         outputs=outputs,
         numbers=ik_numbers(solution, scaled, settings),
-        findings=findings,
+        findings=(*findings, *_without_landmarks(solution, settings)),
+        markers=marker_misses(solution),
     )
+
+
+def marker_misses(solution: IkSolution) -> tuple[MarkerMiss, ...]:
+    """Return by how much each tracked marker is missed over the usable frames, the largest RMS first."""
+    usable = np.isin(solution.statuses, USABLE_STATUSES)
+    times_s, residuals_mm = solution.times_s[usable], 1000.0 * solution.residuals_m()[usable]
+    misses = []
+    for column, name in enumerate(solution.marker_names):
+        seen = np.isfinite(residuals_mm[:, column])
+        if solution.marker_weights[column] <= 0.0 or not seen.any():
+            continue
+        distances_mm = residuals_mm[seen, column]
+        worst = int(np.argmax(distances_mm))
+        misses.append(
+            MarkerMiss(
+                name=name,
+                weight=float(solution.marker_weights[column]),
+                rms_mm=float(np.sqrt(np.mean(distances_mm**2))),
+                max_mm=float(distances_mm[worst]),
+                max_at_s=float(times_s[seen][worst]),
+            )
+        )
+    return tuple(sorted(misses, key=lambda miss: -miss.rms_mm))
 
 
 def select_time_range(markers: MarkerTrajectories, time_range_s: tuple[float, float]) -> MarkerTrajectories:
@@ -168,6 +224,35 @@ def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
             values = np.radians(values)
         curves[label] = make_interp_spline(table.times_s, values, k=degree)
     return curves
+
+
+def _check_names_differ(marker_files: Sequence[Path]) -> None:
+    names = [path.stem for path in marker_files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"expected marker files of different names, but got {list_names(twice)} more than once; "
+            "results bear their names: solve them into different work folders"
+        )
+
+
+def _model_that_came_scaled(config: Config) -> Path:
+    if config.scaling.model is None:
+        raise UsageError(
+            "expected a scaled model (--model), or a static trial to scale to (--static-file, with --scale-setup for "
+            "a model of your own), but got neither; name one"
+        )
+    return config.scaling.model
+
+
+def _without_landmarks(solution: IkSolution, settings: SolveSettings) -> tuple[str, ...]:
+    # The rule knows landmarks by their weight; OpenSim's users often weigh from 0 to 1, where it would judge nothing.
+    if (solution.marker_weights >= settings.landmark_weight).any():
+        return ()
+    return (
+        f"no marker has a weight of {settings.landmark_weight:g} or more (ik.landmark_weight): none is a landmark, and "
+        "no coordinate is judged by what its landmarks miss",
+    )
 
 
 def _scale(
@@ -243,7 +328,8 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
         marker_file=path,
         outputs=tuple(outputs),
         numbers=ik_numbers(solution, scaled, config.ik),
-        findings=findings,
+        findings=(*findings, *_without_landmarks(solution, config.ik)),
+        markers=marker_misses(solution),
     )
 
 

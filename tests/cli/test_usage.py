@@ -32,6 +32,9 @@ from tests.cli.conftest import CommandLine
         (["status", "--work", "nowhere"], "nothing ran in this work folder yet"),
         (["ik", "--static-file", "a.trc"], "name the moving trial"),
         (["ik", "--setup", "a.xml", "--marker-file", "b.trc"], "but got both"),
+        (["ik", "--setup", "a.xml", "--model", "b.osim", "--dry-run"], "but got --model, --dry-run; the document"),
+        (["ik", "--marker-file", "b.trc", "--subjects", "1"], "but got --subjects; leave it out"),
+        (["ik", "--marker-file", "b.trc"], "expected a scaled model (--model), or a static trial"),
     ],
 )
 def test_what_is_wrong_is_one_line(movi_prep: CommandLine, arguments: list[str], said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from movi_prep.config.scaling import ScalingSettings
 from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
+from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.stages.marker_files import select_time_range, solve_marker_files, solve_setup_document
 from tests.builders.small_model import MARKERS, trajectories
 from tests.stages.small_world import write_small_world
@@ -50,6 +52,42 @@ def test_scaling_and_ik_run_on_any_marker_file(tmp_path: Path) -> None:
 def test_a_static_trial_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--static-file"):
         solve_marker_files([tmp_path / "walk.trc"], write_small_world(tmp_path).config)
+
+
+def test_a_model_that_came_scaled_is_tracked_as_it_is(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    scaled = solve_marker_files([tmp_path / "walk.trc"], world.config, static_file=tmp_path / "static.trc")
+    model = world.config.work / "models" / "scaled.osim"
+    config = world.config.model_copy(
+        update={"work": tmp_path / "again", "scaling": ScalingSettings(model=model, setup=None)}
+    )
+    again = solve_marker_files([tmp_path / "walk.trc"], config)
+    assert again.outputs == ()
+    first, second = (read_ik_solution(result.files[0].outputs[0]) for result in (scaled, again))
+    np.testing.assert_array_equal(second.coordinates, first.coordinates)
+    with pytest.raises(UsageError, match="expected a scaled model"):
+        solve_marker_files([tmp_path / "walk.trc"], config.model_copy(update={"scaling": ScalingSettings()}))
+
+
+def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"got walk more than once"):
+        solve_marker_files([tmp_path / "walk.trc", tmp_path / "other" / "walk.trc"], write_small_world(tmp_path).config)
+
+
+def test_the_worst_marker_comes_first_and_landmarks_are_missed_where_there_are_none(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    markers = read_trc(tmp_path / "walk.trc")
+    moved = markers.positions_m.copy()
+    moved[4, 2] += [0.0, 0.0, 0.03]
+    write_trc(tmp_path / "walk.trc", replace(markers, positions_m=moved))
+    config = world.config.model_copy(update={"ik": world.config.ik.model_copy(update={"landmark_weight": 1e6})})
+    (file,) = solve_marker_files([tmp_path / "walk.trc"], config, static_file=tmp_path / "static.trc").files
+    worst = file.markers[0]
+    assert worst.name == markers.names[2]
+    assert worst.max_at_s == pytest.approx(markers.times_s[4], abs=1e-6)
+    assert 0.0 < worst.rms_mm < worst.max_mm < 30.0
+    assert [miss.rms_mm for miss in file.markers] == sorted((miss.rms_mm for miss in file.markers), reverse=True)
+    assert any("none is a landmark" in text for text in file.findings)
 
 
 def test_a_document_is_solved_over_its_time_range_beside_itself(tmp_path: Path) -> None:
