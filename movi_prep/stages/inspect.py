@@ -4,18 +4,18 @@
 |---|---|
 | `.npz` | which of AMASS clip, shape, SMPL+H, DMPL or calibration it is; every array |
 | `.mat` | V3D: subject, sex, clips and their frames, markers; others: every variable |
-| `.h5`, `.hdf5` | format, version, provenance; every dataset with dims, unit and frame |
+| `.h5`, `.hdf5` | format, version, provenance; every dataset with dims, unit and frame; D3KE's layout by its names |
 | `.trc`, `.mot`, `.sto` | rate, rows, time span, names, unit |
 | `.osim` | bodies, joints, coordinates, markers |
 | `.avi`, `.mp4` | size, rate, frames, codec |
 | `.json`, `.yaml`, `.yml` | keys; records of units: how they ended |
-| `.npy`, `.pkl` | arrays; pickles are read without running code |
+| `.npy`, `.pkl` | arrays; D3KE's boxes, frames and base model; pickles are read without running code |
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -88,6 +88,25 @@ _CALIBRATION = {
     "rotationMatrix": ("(3, 3) MATLAB's transposed rotation", "1", "MoVi: z up"),
     "translationVector": ("(3) translation", "mm", "camera"),
 }
+_ROWS, _WORLD = "(row)", "AMASS world: z up"
+_D3KE = {
+    "ImgList": (_ROWS, "", ""),
+    "cameraType": (_ROWS, "", ""),
+    **dict.fromkeys(("subjectID", "videoID", "frame", "hflipUsage", "seed", "usedFrame"), (_ROWS, "1", "")),
+    **dict.fromkeys(("globalFrame", "startFrame", "globalStartFrame", "globalEndFrame"), (_ROWS, "1", "video, from 0")),
+    **dict.fromkeys(("pos3d", "sim_pos3d"), ("(row, joint, 3)", "m", _WORLD)),
+    **dict.fromkeys(("marker_pos3d", "sim_marker_pos3d"), ("(row, marker, 3)", "m", _WORLD)),
+    "pos3d_mask": ("(row, joint)", "1", ""),
+    "marker_pos3d_mask": ("(row, marker)", "1", ""),
+    "bbox": ("(row, 4) column, row, width, height", "px", "video image"),
+    "openSimJointPos": ("(row, joint, 3)", "m", _WORLD),
+    "coordinateAngle": ("(row, coordinate)", "rad", ""),
+    "coordinateMask": ("(row, coordinate)", "1", ""),
+    "rootRot": ("(row, 4, 4) moving frame of the root joint", "1, m", _WORLD),
+    "boneScale": ("(body, 3) scale factors", "1", ""),
+    "images": ("(frame, row, column, BGR)", "1", "video image"),
+}
+"""Datasets of D3KE's layout (see `formats.d3ke`), which carry no description of their own."""
 _KNOWN = {**_AMASS, **_BODY, **_CALIBRATION}
 _PROVENANCE = ("format", "format_version", "provenance")
 
@@ -99,6 +118,8 @@ def inspect_file(path: Path) -> FileFacts:
         MissingError: there is no such file.
         InputError: it is of no kind that the project knows, or is damaged.
     """
+    if path.is_dir():
+        raise InputError(path, expected="a file", got="a folder", remedy="name a file in it")
     if not path.is_file():
         raise MissingError(path, expected="a file", got="none", remedy="check the path")
     reader = _READERS.get(path.suffix.lower())
@@ -197,8 +218,20 @@ def _inspect_hdf5(path: Path) -> FileFacts:
         for item in outline.datasets
     )
     ordered = [name for name in _PROVENANCE if name in attributes]
-    facts = {name: _say(attributes[name]) for name in (*ordered, *(set(attributes) - set(ordered)))}
-    return FileFacts(path, str(attributes.get("format", "HDF5 of another program")), facts, arrays)
+    facts = {name: _say(attributes[name]) for name in (*ordered, *sorted(set(attributes) - set(ordered)))}
+    if "format" in attributes:
+        return FileFacts(path, str(attributes["format"]), facts, arrays)
+    # `N_boneScale` bears the subject's number.
+    known = {item.name: _D3KE.get(item.name.lstrip("0123456789").lstrip("_")) for item in outline.datasets}
+    if not arrays or not any(known.values()):
+        return FileFacts(path, "HDF5 of another program", facts, arrays)
+    told = tuple(_with_dims(item, known[item.name] or ("", "", "")) for item in arrays)
+    return FileFacts(path, "D3KE's layout", facts, told)
+
+
+def _with_dims(item: ArrayFacts, told: tuple[str, str, str]) -> ArrayFacts:
+    dims, unit, frame = told
+    return replace(item, dims=dims, unit=unit, frame=frame)
 
 
 def _inspect_trc(path: Path) -> FileFacts:
@@ -301,16 +334,52 @@ def _inspect_npy(path: Path) -> FileFacts:
         values = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         if "Object arrays cannot be loaded" in str(error):
-            return FileFacts(path, "pickled object in .npy (D3KE's videoIdx and boxes): not read", {})
+            return _inspect_dictionary(path)
         raise InputError(
             path, expected="a whole .npy file", got="a damaged or cut one", remedy="make it again"
         ) from error
+    if path.stem.endswith("_bbox") and values.ndim == 2:
+        boxes = _with_dims(
+            _array_facts(path.stem, values), ("(frame, 4) column, row, width, height", "px", "video image")
+        )
+        return FileFacts(path, "D3KE's layout: boxes of a video", {}, (boxes,))
     return FileFacts(path, "array", {}, (_array_facts(path.stem, values),))
+
+
+def _inspect_dictionary(path: Path) -> FileFacts:
+    """`all_bbox.npy`: subject, camera -> boxes; `videoIdx.npy`: subject -> first and last video frame of each clip."""
+    from movi_prep.formats.d3ke import read_dictionary
+
+    arrays = []
+    for subject, entry in read_dictionary(path).items():
+        if isinstance(entry, dict):
+            told = ("(frame, 4) column, row, width, height", "px", "video image")
+            arrays += [
+                _with_dims(_array_facts(f"{subject} {camera}", np.asarray(boxes)), told)
+                for camera, boxes in entry.items()
+            ]
+        else:
+            told = ("(first and last, clip)", "1", "video, from 1")
+            arrays.append(_with_dims(_array_facts(str(subject), np.asarray(entry)), told))
+    return FileFacts(path, "D3KE's layout: dictionary by subject, read without running code", {}, tuple(arrays))
 
 
 def _inspect_pickle(path: Path) -> FileFacts:
     from movi_prep.formats.array_pickle import read_array_pickle
+    from movi_prep.formats.d3ke import read_base_model
 
+    if path.name == "pyBaseModel.pkl":
+        model = read_base_model(path)
+        coordinates = [coordinate.name for joint in model.joints for coordinate in joint.coordinates]
+        facts: dict[str, str | float | int] = {
+            "bodies": len(model.bodies),
+            "joints": len(model.joints),
+            "markers": len(model.markers),
+            "couplers": len(model.couplers),
+            "coordinates": len(coordinates),
+            "names": ", ".join(coordinates),
+        }
+        return FileFacts(path, "D3KE's layout: the unscaled model, read without running code", facts)
     content = read_array_pickle(path)
     arrays = [_array_facts(str(name), np.asarray(value)) for name, value in content.items()]
     return FileFacts(path, "pickle of arrays, read without running code", {}, tuple(arrays))
@@ -328,8 +397,10 @@ def _say(value: Any) -> str | float | int:
         value = value.item()
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
-    if isinstance(value, bool) or value is None:
-        return str(value)
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int | float):
         return value
     if isinstance(value, dict):

@@ -1,0 +1,58 @@
+"""What `inspect` tells of files that carry no description of their own, and of paths that are no file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.d3ke import write_base_model, write_boxes, write_dictionary
+from movi_prep.records.base_model import BaseBody, BaseModel
+from movi_prep.stages.inspect import inspect_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_d3kes_datasets_are_told_by_their_names(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "subject_1_opensim.hdf5", "w") as file:
+        file["coordinateAngle"] = np.zeros((4, 69))
+        file["1_boneScale"] = np.ones((48, 3))
+    facts = inspect_file(tmp_path / "subject_1_opensim.hdf5")
+    assert facts.kind == "D3KE's layout"
+    told = {item.name: (item.dims, item.unit) for item in facts.arrays}
+    assert told == {"coordinateAngle": ("(row, coordinate)", "rad"), "1_boneScale": ("(body, 3) scale factors", "1")}
+
+
+def test_hdf5_of_others_is_named_so_and_its_attributes_stand_in_order(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = np.zeros(3)
+        for name in "gbeadcf":
+            file.attrs[name] = True
+    facts = inspect_file(tmp_path / "other.h5")
+    assert facts.kind == "HDF5 of another program"
+    assert list(facts.facts.items()) == [(name, "true") for name in "abcdefg"]
+
+
+def test_d3kes_boxes_frames_and_model_are_told(tmp_path: Path) -> None:
+    write_boxes(tmp_path / "1_PG1_bbox.npy", np.zeros((5, 4)))
+    write_dictionary(tmp_path / "all_bbox.npy", {1: {"PG1": np.zeros((5, 4))}})
+    write_dictionary(tmp_path / "videoIdx.npy", {1: np.array([[1], [5]])})
+    (boxes,) = inspect_file(tmp_path / "1_PG1_bbox.npy").arrays
+    (both,) = inspect_file(tmp_path / "all_bbox.npy").arrays
+    (frames,) = inspect_file(tmp_path / "videoIdx.npy").arrays
+    assert (boxes.unit, both.name, both.unit) == ("px", "1 PG1", "px")
+    assert (frames.name, frames.shape, frames.frame) == ("1", (2, 1), "video, from 1")
+    body = BaseBody("pelvis", (), 1.0, (0.0,) * 3, (0.0,) * 6, (1.0,) * 3)
+    write_base_model(tmp_path / "pyBaseModel.pkl", BaseModel((body,), (), (), ()))
+    assert inspect_file(tmp_path / "pyBaseModel.pkl").facts["bodies"] == 1
+
+
+def test_what_is_no_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="but got a folder; name a file in it"):
+        inspect_file(tmp_path)
+    with pytest.raises(MissingError, match="check the path"):
+        inspect_file(tmp_path / "nothing.h5")
