@@ -198,6 +198,7 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set: expected NAME=VALUE, but got {text!r}")
+        _check_full_name(name.strip())
         _put(nested, name.strip(), yaml.safe_load(value))
     return nested
 
@@ -205,6 +206,15 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
 def config_file_of(given: argparse.Namespace) -> Path | None:
     """Return the configuration file, if one was named."""
     return Path(given.config) if getattr(given, "config", None) else None
+
+
+def _check_full_name(name: str) -> None:
+    """Refuse the last part of a setting's name alone, and say the whole."""
+    from movi_prep.config.load import settings_named
+
+    full = () if "." in name else settings_named(name)
+    if full and name not in full:
+        raise UsageError(f"--set: expected the whole name of a setting ({' or '.join(full)}), but got {name!r}")
 
 
 def _put(nested: dict[str, Any], dotted: str, value: Any) -> None:

@@ -51,8 +51,22 @@ def dump_config(config: Config) -> str:
     """Return a configuration as YAML that `load_config` reads back, all settings spelt out."""
     import yaml
 
-    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return text
+
+
+def settings_named(name: str) -> tuple[str, ...]:
+    """Return the full names of the settings, in any section, whose last part is `name`: `shard.jpeg_quality`."""
+    return _names_below(Config, name, ())
+
+
+def _names_below(model: type[Settings], name: str, above: tuple[str, ...]) -> tuple[str, ...]:
+    found: tuple[str, ...] = ()
+    for key, field in model.model_fields.items():
+        inner = _settings_class(field.annotation)
+        found += (".".join((*above, key)),) if key == name else ()
+        found += _names_below(inner, name, (*above, key)) if inner is not None else ()
+    return found
 
 
 def check_files(config: Config) -> None:
@@ -122,7 +136,10 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 def _one_line(error: ValidationError) -> str:
     """Return the first three problems: `markers.rate: Input should be 'video' or 'mocap', but got 'vido'`."""
     said = []
-    for problem in error.errors(include_url=False)[:3]:
+    problems = error.errors(include_url=False)
+    # A list whose entry is refused is reported as too short as well: the entry is what a person can correct.
+    above = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
+    for problem in [problem for problem in problems if problem["loc"] not in above][:3]:
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         value = problem.get("input")

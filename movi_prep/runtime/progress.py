@@ -33,6 +33,7 @@ class PlainProgress:
         self._stages = [stage for stage in plan.stages if self._total[stage]]
         self._ended: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
+        self._seconds = dict.fromkeys(self._stages, 0.0)
         self._begin_s = self._said_s = time.monotonic()
         self._waits_for = ""
 
@@ -40,12 +41,14 @@ class PlainProgress:
         """Count it, and say what a person should know at once."""
         stage = record.stage
         self._ended[stage] += 1
+        self._seconds[stage] += record.seconds
         if record.status == "failed":
             self._failed[stage] += 1
             self._say(f"{record.id} failed: {record.reason}")
         if self._ended[stage] == self._total[stage]:
             failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
-            self._say(f"{stage} is through: {self._total[stage]} units{failed}")
+            units = "1 unit" if self._total[stage] == 1 else f"{self._total[stage]} units"
+            self._say(f"{stage} is through: {units}{failed}")
 
     def tick(self, waits_for: str) -> None:
         """Say where all stages stand, now and then, and at once what everything waits for."""
@@ -54,11 +57,23 @@ class PlainProgress:
         self._waits_for = waits_for
         if time.monotonic() - self._said_s < _LINE_EVERY_S:
             return
-        ended, total = self._ended.total(), self._total.total()
-        rate_hz = ended / (time.monotonic() - self._begin_s)
         stages = ", ".join(f"{stage} {self._ended[stage]}/{self._total[stage]}" for stage in self._stages)
-        left = f", {format_rate(rate_hz)}, about {format_duration((total - ended) / rate_hz)} left" if ended else ""
-        self._say(f"{stages}{left}")
+        self._say(f"{stages}{self._time_left()}{f'; {waits_for}' if waits_for else ''}")
+
+    def _time_left(self) -> str:
+        """Return what the stages that are met already will take at the pace so far, and which are still to be met."""
+        elapsed_s = time.monotonic() - self._begin_s
+        at_once = sum(self._seconds.values()) / elapsed_s
+        if not at_once:
+            return ""
+        met = [stage for stage in self._stages if self._ended[stage]]
+        # Stages differ in cost by a factor of a thousand: each is counted by the mean of its own units.
+        work_s = sum(
+            (self._total[stage] - self._ended[stage]) * self._seconds[stage] / self._ended[stage] for stage in met
+        )
+        new = ", ".join(stage for stage in self._stages if not self._ended[stage])
+        rest = f", about {format_duration(work_s / at_once)} left" if work_s else ""
+        return f", {format_rate(self._ended.total() / elapsed_s)}{rest}{f', no telling yet for {new}' if new else ''}"
 
     def _say(self, text: str) -> None:
         self._said_s = time.monotonic()

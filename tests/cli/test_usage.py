@@ -24,6 +24,8 @@ from tests.cli.conftest import CommandLine
         (["markers"], "static needs --amass, --body-models"),
         (["markers", "--config", "nowhere.yaml"], "expected a configuration file"),
         (["markers", "--set", "markers.rat=video"], "did you mean 'rate'"),
+        (["markers", "--set", "jpeg_quality=3"], "the whole name of a setting (shard.jpeg_quality), but got 'jpeg"),
+        (["run", "--cameras", "CP1"], "shard.cameras.0: expected a camera like 'PG1', but got 'CP1'\n"),
         (["markers", "--set", "rate"], "expected NAME=VALUE"),
         (["run", "--subjects", "5-1"], "counts up"),
         (["run", "--exclude", "S7"], "a key like 'S007'"),

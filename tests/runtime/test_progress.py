@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
 
 from movi_prep.runtime.progress import PlainProgress, format_duration, format_rate
 from tests.runtime.conftest import World
@@ -30,3 +34,21 @@ def test_without_a_terminal_stages_end_in_one_line(world: World) -> None:
         "grow is through: 6 units",
         "blend is through: 2 units",
     ]
+
+
+def test_time_left_is_told_for_stages_that_are_met_and_what_is_waited_for_stays_in_sight(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(np.arange(0.0, 1000.0, 20.0))
+    monkeypatch.setattr("movi_prep.runtime.progress.time.monotonic", lambda: float(next(clock)))
+    stream = io.StringIO()
+    prepared = world.prepare()
+    records = [replace(record, seconds=10.0) for record in world.run().records.values() if record.stage == "grow"]
+    progress = PlainProgress(prepared.plan, stream)
+    for record in records[:2]:
+        progress.unit_ended(record)
+    progress.tick("waiting for SLURM: job 1 pending")
+    progress.tick("waiting for SLURM: job 1 pending")
+    line = stream.getvalue().splitlines()[-1].split(" ", maxsplit=1)[1]
+    assert line.startswith("grow 2/6, blend 0/2, ")
+    assert "left, no telling yet for blend; waiting for SLURM: job 1 pending" in line
