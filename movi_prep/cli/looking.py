@@ -70,6 +70,8 @@ def show_status(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     print_status(console, summary)
     print_findings(console, "left out", notes)
+    if config.subjects is None and config.clips is None and any(counts.waiting for counts in summary.stages.values()):
+        console.print("of all subjects and clips that are there: --subjects and --clips count those of a part")
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,8 @@ def run_demo(given: argparse.Namespace) -> int:
     is_sound = _print_verification(console, config.work)
     if sheet.is_file():
         console.print(f"a look at it: {sheet}", markup=False)
+    page = shlex.join([sys.argv[0], "report", "--work", str(config.work)])
+    console.print(f"quality on one page: {page}", markup=False)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if result.is_complete and is_sound else UNITS_FAILED
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -31,7 +32,6 @@ from movi_prep.records.kinematic_tree import KinematicTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -158,9 +158,9 @@ class ShardFile:
         path: the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         """Remember the file; nothing is opened yet."""
-        self.path = path
+        self.path = Path(path)
         self._file: h5py.File | None = None
         self._process = -1
         self._datasets: dict[str, h5py.Dataset] = {}

@@ -50,7 +50,7 @@ def test_what_is_written_comes_back(path: Path) -> None:
 
 def test_rows_can_be_picked(path: Path) -> None:
     fields = write_small_shard(path)
-    with ShardFile(path) as shard:
+    with ShardFile(str(path)) as shard:
         np.testing.assert_array_equal(
             shard.read("labels/joints_world_m", 4), fields["labels/joints_world_m"][4].astype(np.float32)
         )
