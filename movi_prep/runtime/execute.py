@@ -62,16 +62,14 @@ class Task:
 
 @dataclass(frozen=True)
 class UnitEnd:
-    """What a worker sends back: the record, and how the worker itself is doing.
+    """How a unit ended, and how the process that ran it is doing.
 
     Attributes:
         record: how the unit ended.
-        worker: name of the worker process.
-        resident_mb: memory of the worker process after the unit, megabytes.
+        resident_mb: memory of that process after the unit, megabytes.
     """
 
     record: UnitRecord
-    worker: str
     resident_mb: float
 
 
@@ -105,7 +103,7 @@ def execute(task: Task) -> UnitEnd:
     )
     check_still_held(task.work, task.unit.key, task.run_id)
     write_record(record_path(task.work, task.unit), record, scratch=scratch_of(task))
-    return UnitEnd(record=record, worker=record.worker, resident_mb=resident_memory_mb())
+    return UnitEnd(record=record, resident_mb=resident_memory_mb())
 
 
 def clear_scratch(work: WorkFolder, scope: str) -> None:

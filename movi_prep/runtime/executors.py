@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sys
-import threading
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from movi_prep.errors import MoviPrepError
 from movi_prep.runtime.execute import Task, UnitEnd, execute
 from movi_prep.runtime.process import ONE_THREAD
+from movi_prep.runtime.worker_setup import execute_on_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +25,8 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 1000,
     # OpenSim holds the interpreter for minutes: silence is no death. Lost hosts show in their connection.
     "distributed.scheduler.worker-ttl": None,
+    # Nannies bring their processes back. Dask would close a nanny where, seconds after one process, another is away.
+    "distributed.deploy.lost-worker-timeout": "24h",
     "distributed.admin.tick.limit": "1h",
     # Tasks hold no data: nothing to spill. A worker that nears its limit is killed, and its unit tried again.
     "distributed.worker.memory.target": False,
@@ -39,7 +40,6 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,
     "distributed.worker.preload": ["movi_prep.runtime.worker_setup"],
 }
-
 
 _CONNECT_S = 5
 
@@ -100,7 +100,7 @@ class DaskExecutor:
 
     Args:
         client: connected to the scheduler.
-        run: says when a worker process is replaced by a fresh one.
+        run: says after how many units, or how much growth, a worker process is replaced by a fresh one.
         in_flight: how many units are handed to it at once; more than workers, so that an adaptive cluster grows.
         watch: says what the first worker waits for; raises WorkersLostError when none will come.
     """
@@ -115,7 +115,6 @@ class DaskExecutor:
         self._run = run
         self._futures: dict[Future, Task] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self._usage: dict[str, tuple[int, float]] = {}
         self._count = 0
 
     def has_room(self) -> bool:
@@ -127,7 +126,14 @@ class DaskExecutor:
         self._count += 1
         # All under one first word: Dask holds back what belongs to a group larger than the cluster, and only that.
         key = ("unit", task.unit.id, task.run_id, self._count)
-        future = self._client.submit(execute_on_worker, task, key=key, pure=False)
+        future = self._client.submit(
+            execute_on_worker,
+            task,
+            recycle_units=self._run.recycle_units,
+            recycle_growth_mb=self._run.recycle_growth_mb,
+            key=key,
+            pure=False,
+        )
         self._futures[future] = task
         future.add_done_callback(self._ended.put)
 
@@ -141,37 +147,13 @@ class DaskExecutor:
             return None
         task = self._futures.pop(future)
         try:
-            address, end = future.result()
+            return task, future.result()
         except Exception as error:  # noqa: BLE001 - whatever Dask reports, it is the end of this unit only
             return task, error
-        self._recycle(address, end)
-        return task, end
 
     def waits_for(self) -> str:
         """Say what the first worker waits for."""
         return self._watch()
-
-    def _recycle(self, address: str, end: UnitEnd) -> None:
-        """Replace a worker process that has done its share or has grown, without waiting for it."""
-        process = f"{address} {end.worker}"
-        units, first_mb = self._usage.get(process, (0, end.resident_mb))
-        self._usage[process] = (units + 1, first_mb)
-        if units + 1 < self._run.recycle_units and end.resident_mb - first_mb < self._run.recycle_growth_mb:
-            return
-        self._usage[process] = (-sys.maxsize, float("inf"))
-        threading.Thread(target=self._restart, args=(address,), daemon=True).start()
-
-    def _restart(self, address: str) -> None:
-        # A worker that went away by itself needs no replacing.
-        with suppress(Exception):
-            self._client.restart_workers([address], timeout=60, raise_for_error=False)
-
-
-def execute_on_worker(task: Task) -> tuple[str, UnitEnd]:
-    """Run one unit on a Dask worker; return the worker's address too."""
-    from distributed import get_worker
-
-    return get_worker().address, execute(task)
 
 
 @contextmanager
@@ -221,7 +203,7 @@ def _connect(address: str) -> Client:
         ) from error
 
 
-def close_cluster(client: Client, cluster: Any) -> None:
+def close_cluster(client: Client | None, cluster: Any) -> None:
     """Stop everything within seconds, whatever is still running on the workers."""
     for part in (client, cluster):
         if part is not None:

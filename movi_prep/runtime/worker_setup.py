@@ -1,4 +1,7 @@
-"""What Dask does first in each worker process (its setting `distributed.worker.preload` names this module)."""
+"""What happens in a worker process: set up when Dask starts it, units executed, left when its time has come.
+
+Dask's setting `distributed.worker.preload` names this module, which makes Dask call `dask_setup` first.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from movi_prep.runtime.execute import Task, UnitEnd, execute
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -15,6 +21,21 @@ RETIRE_AT = "MOVI_PREP_RETIRE_AT_S"
 """Environment variable: when workers take no more units, seconds since 1970; unset means never."""
 
 _POLL_S = 0.5
+
+_FETCH_S = 60.0
+"""How long a worker waits for its last results to be fetched; a run fetches them at once, a stranger may never."""
+
+
+@dataclass
+class _Usage:
+    """What this process has done so far."""
+
+    units: int = 0
+    first_resident_mb: float = 0.0
+    is_leaving: bool = False
+
+
+_usage = _Usage()
 
 
 async def dask_setup(worker: Worker) -> None:
@@ -25,15 +46,48 @@ async def dask_setup(worker: Worker) -> None:
         worker.loop.add_callback(_retire, worker, float(retire_at_s))
 
 
-async def _retire(worker: Worker, at_s: float) -> None:
-    """Take no more units from then on, bring the one in hand to its end, and close.
+def execute_on_worker(task: Task, *, recycle_units: int, recycle_growth_mb: float) -> UnitEnd:
+    """Run one unit on a Dask worker, which gives way to a fresh process when this one has done its share or has grown.
 
-    Dask's own lifetime closes at once, and what was in hand is begun anew elsewhere.
+    Args:
+        task: the unit.
+        recycle_units: how many units one process runs.
+        recycle_growth_mb: by how much its memory may grow after its first unit, megabytes.
+    """
+    from distributed import get_worker
+
+    end = execute(task)
+    _usage.units += 1
+    if _usage.units == 1:
+        _usage.first_resident_mb = end.resident_mb
+    is_spent = _usage.units >= recycle_units or end.resident_mb - _usage.first_resident_mb >= recycle_growth_mb
+    worker = get_worker()
+    # Without a nanny nobody would start another process in its place.
+    if is_spent and worker.nanny and not _usage.is_leaving:
+        _usage.is_leaving = True
+        worker.loop.add_callback(_leave, worker, restart=True)
+    return end
+
+
+async def _retire(worker: Worker, at_s: float) -> None:
+    await asyncio.sleep(max(0.0, at_s - time.time()))
+    await _leave(worker, restart=False)
+
+
+async def _leave(worker: Worker, *, restart: bool) -> None:
+    """Take no more units, bring the one in hand to its end, hand its result over, and close.
+
+    Dask's own lifetime and restart close within seconds, and what was in hand is begun anew elsewhere.
     """
     from distributed.core import Status
 
-    await asyncio.sleep(max(0.0, at_s - time.time()))
     worker.status = Status.paused
     while worker.state.executing_count:
         await asyncio.sleep(_POLL_S)
-    await worker.close_gracefully(reason="movi-prep-retires")
+    # A result that nobody else holds would be lost with this process, and its unit executed again.
+    until_s = time.monotonic() + _FETCH_S
+    while worker.data and time.monotonic() < until_s:
+        await asyncio.sleep(_POLL_S)
+    # Not `close_gracefully`: it hangs up on the scheduler first, on which Dask may close the nanny, too, so that no
+    # process follows. Nothing is left here that would have to move elsewhere.
+    await worker.close(nanny=not restart, reason="movi-prep-fresh-process" if restart else "movi-prep-retires")

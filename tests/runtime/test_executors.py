@@ -44,6 +44,16 @@ def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
     assert len({record.worker for record in result.records.values()}) >= 3
 
 
+@pytest.mark.timeout(60)
+def test_a_worker_that_is_replaced_brings_the_unit_in_hand_to_its_end(world: World) -> None:
+    # The fourth unit comes just as the process has done its three, and lasts longer than Dask grants one to close.
+    write_motions(world.amass, {ClipId(1, 7): b"rest"})
+    result = world.run(run={"executor": "local", "workers": 1, "recycle_units": 3})
+    assert result.is_complete
+    assert {record.tries for record in result.records.values()} == {1}
+    assert len({record.worker for record in result.records.values()}) >= 3
+
+
 def test_a_worker_that_comes_late_gets_its_share(world: World) -> None:
     from distributed import LocalCluster
 
