@@ -18,7 +18,7 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import ProcessInterface
 
-from movi_prep.runtime.job_queue import describe_wait, read_queue
+from movi_prep.runtime.job_queue import JOB_NAME, describe_wait, read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,8 @@ _LOOK_SOON_S = 4.0
 _LISTED_AFTER_S = 5.0
 """A job that has just been submitted may not be listed yet."""
 
-_MISFORTUNES = 3
+_ATTEMPTS = 3
+"""After so many that came to nothing, one after the other, no more are made."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,17 @@ class Supply:
 
 
 class WatchedJob(SLURMJob):  # type: ignore[misc]  # dask-jobqueue carries no types
-    """A job that remembers when it was submitted, or why it was not, and whether it ever had a worker."""
+    """A job that remembers what became of it.
 
-    refusal = ""
-    submitted_s = math.inf
-    has_worked = False
+    Attributes:
+        refusal: why `sbatch` did not take it, in its words; empty where it did.
+        submitted_s: when it was submitted, seconds of the monotonic clock.
+        has_worked: whether it ever had a worker here.
+    """
+
+    refusal: str = ""
+    submitted_s: float = math.inf
+    has_worked: bool = False
 
     async def start(self) -> None:
         """Submit it; a refused one counts as started, so that nobody else's loop has to bear the exception."""
@@ -75,16 +82,27 @@ class WatchedCluster(SLURMCluster):  # type: ignore[misc]  # dask-jobqueue carri
 class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no types
     """Asks for a process per unfinished unit, in whole jobs; gives back jobs only where all their processes are idle.
 
-    Jobs that are over are taken off the books, so that others follow. Several in a row that came to nothing are
-    trouble.
+    Jobs that are over are taken off the books, so that others follow. Where several attempts in a row came to nothing
+    and no job is left to hope for, that is trouble.
+
+    Args:
+        cluster: whose jobs they are; its scheduler runs in this process, on the loop that calls the methods here.
+        log_folder: where the jobs' logs are, for the last words of those that end early; None where there are none.
+        options: of Dask's `Adaptive`.
+
+    Attributes:
+        supply: how the workers are coming along; replaced as a whole, so that other threads may read it.
     """
 
-    supply = Supply()
-    log_folder: Path | None = None
-    _queue: Mapping[str, QueuedJob] | None = None
-    _looked_s = -math.inf
-    _pause_until_s = -math.inf
-    _misfortunes: tuple[str, ...] = ()
+    def __init__(self, cluster: WatchedCluster, *, log_folder: Path | None = None, **options: Any) -> None:
+        """Start with nothing known of the queue; Dask's own starts the clock, so it comes last."""
+        self.supply = Supply()
+        self._log_folder = log_folder
+        self._queue: Mapping[str, QueuedJob] | None = None
+        self._asked_s = -math.inf
+        self._pause_until_s = -math.inf
+        self._failures: tuple[str, ...] = ()
+        super().__init__(cluster, **options)
 
     async def target(self) -> int:
         """Return how many processes have something to do now: one per unit that is not finished, in whole jobs."""
@@ -92,104 +110,121 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
             task.state in ("waiting", "no-worker", "queued", "processing")
             for task in self.cluster.scheduler.tasks.values()
         )
-        return math.ceil(open_units / self._per_job) * self._per_job
+        return math.ceil(open_units / self._processes_per_job) * self._processes_per_job
 
     async def recommendations(self, target: int) -> dict[str, Any]:
-        """Return what to do to have the jobs for so many processes."""
+        """Return what to do to have the jobs for so many processes, in the words of Dask's `AdaptiveCore.adapt`."""
         if len(self.plan) != len(self.requested):
+            # Jobs are being submitted: until that is done the books are not in order.
             await self.cluster
-        await self._look()
-        jobs, wanted = list(self.cluster.worker_spec), math.ceil(target / self._per_job)
+        await self._refresh_queue()
+        # From here on nothing waits, so no job or worker comes or goes meanwhile.
+        self._keep_books()
+        jobs, wanted = list(self.cluster.worker_spec), math.ceil(target / self._processes_per_job)
         if wanted > len(jobs) and time.monotonic() >= self._pause_until_s:
             self.close_counts.clear()
-            return {"status": "up", "n": wanted * self._per_job}
-        spare = self._spare(jobs)[: max(0, len(jobs) - wanted)]
-        counts = {job: self.close_counts[job] + 1 for job in spare}
-        self.close_counts.clear()
-        self.close_counts.update(counts)
-        given_back = [job for job, count in counts.items() if count >= self.wait_count]
+            return {"status": "up", "n": wanted * self._processes_per_job}
+        given_back = self._count_spare(self._spare(jobs)[: max(0, len(jobs) - wanted)])
         if not given_back:
             return {"status": "same"}
         return {"status": "down", "workers": [worker for job in given_back for worker in self._workers_of(job)]}
 
+    def _count_spare(self, spare: list[str]) -> list[str]:
+        """Count one more look at which these jobs were spare; return those that were so at enough looks in a row."""
+        counts = {job: self.close_counts[job] + 1 for job in spare}
+        self.close_counts.clear()
+        self.close_counts.update(counts)
+        return [job for job, count in counts.items() if count >= self.wait_count]
+
     @property
-    def _per_job(self) -> int:
+    def _processes_per_job(self) -> int:
         return len(self.cluster.new_spec.get("group", ("",)))
 
-    def _workers_of(self, job: Any) -> list[str]:
+    def _workers_of(self, job: str) -> list[str]:
         """Return the names of a job's workers; a job of one process gives it its own name."""
         spec = self.cluster.worker_spec[job]
         return [f"{job}{process}" for process in spec["group"]] if "group" in spec else [job]
 
-    def _connected(self) -> dict[Any, int]:
+    def _units_in_hand(self) -> dict[str, int]:
         """Return the jobs that have workers here, and how many units these have in hand."""
         job_of = {worker: job for job in self.cluster.worker_spec for worker in self._workers_of(job)}
-        units: dict[Any, int] = {}
+        units: dict[str, int] = {}
         for worker in self.cluster.scheduler.workers.values():
             if worker.name in job_of:
                 job = job_of[worker.name]
                 units[job] = units.get(job, 0) + len(worker.processing)
         return units
 
-    def _spare(self, jobs: list[Any]) -> list[Any]:
+    def _spare(self, jobs: list[str]) -> list[str]:
         """Return the jobs that nothing would be lost with: those that still wait, the last first; then the idle."""
-        connected = self._connected()
-        waiting = [job for job in reversed(jobs) if job not in connected]
-        return waiting + [job for job in jobs if connected.get(job) == 0]
+        in_hand = self._units_in_hand()
+        waiting = [job for job in reversed(jobs) if job not in in_hand]
+        return waiting + [job for job in jobs if in_hand.get(job) == 0]
 
-    async def _look(self) -> None:
-        """Take stock of the jobs, and of SLURM's queue now and then."""
-        connected = self._connected()
-        if connected:
-            self._misfortunes = ()
-        waiting = {name: job for name, job in self.cluster.workers.items() if name not in connected}
-        has_news = any(job.has_worked or job.job_id not in (self._queue or ()) for job in waiting.values())
-        if time.monotonic() - self._looked_s >= (_LOOK_SOON_S if has_news else _LOOK_EVERY_S):
+    async def _refresh_queue(self) -> None:
+        """Ask SLURM how its queue stands, when it is time to."""
+        in_hand = self._units_in_hand()
+        waiting = (job for name, job in self.cluster.workers.items() if name not in in_hand)
+        has_news = any(job.has_worked or job.job_id not in (self._queue or ()) for job in waiting)
+        now_s = time.monotonic()
+        if now_s - self._asked_s >= (_LOOK_SOON_S if has_news else _LOOK_EVERY_S):
             # In a thread: this loop also serves the scheduler, and a busy controller answers late.
             self._queue = await asyncio.to_thread(read_queue)
-            self._looked_s = time.monotonic()
-        for name, job in waiting.items():
-            if job.refusal:
-                self._bury(name, f"sbatch refuses a job: {job.refusal}")
+            # Not when the answer came: it may say nothing of what happened since the question.
+            self._asked_s = now_s
+
+    def _keep_books(self) -> None:
+        """Note which jobs have workers, and strike off those that came to an end or never came to be."""
+        in_hand = self._units_in_hand()
+        failures = []
+        for name, job in list(self.cluster.workers.items()):
+            if name in in_hand:
+                job.has_worked = True
+            elif job.refusal:
+                self._strike_off(name)
+                failures.append(f"sbatch refuses a job: {job.refusal}")
             elif self._is_over(job):
-                self._bury(name, "" if job.has_worked else self._last_words(job))
-        for name in connected:
-            self.cluster.workers[name].has_worked = True
-        self.supply = self._take_stock(bool(connected))
+                self._strike_off(name)
+                if not job.has_worked:
+                    failures.append(self._describe_end(job))
+        if in_hand:
+            self._failures = ()
+        elif failures:
+            # Jobs that fail together have failed once: a bad node or a full queue takes several.
+            self._failures = (*self._failures, failures[-1])
+        if failures:
+            self._pause_until_s = time.monotonic() + _LOOK_EVERY_S
+        self.supply = Supply() if in_hand else self._describe_supply()
 
     def _is_over(self, job: WatchedJob) -> bool:
-        if self._queue is None or job.submitted_s > self._looked_s - _LISTED_AFTER_S:
+        if self._queue is None or job.submitted_s > self._asked_s - _LISTED_AFTER_S:
             return False
         return job.job_id not in self._queue or self._queue[job.job_id].is_over
 
-    def _bury(self, name: Any, misfortune: str) -> None:
-        """Take a job off the books; what went wrong with it counts until a worker connects."""
+    def _strike_off(self, name: str) -> None:
         self.cluster.worker_spec.pop(name, None)
         self.cluster.workers.pop(name, None)
-        if misfortune:
-            self._misfortunes = (*self._misfortunes, misfortune)
-            self._pause_until_s = time.monotonic() + _LOOK_EVERY_S
 
-    def _take_stock(self, is_working: bool) -> Supply:
-        if is_working:
-            return Supply()
-        if len(self._misfortunes) >= _MISFORTUNES:
-            return Supply(trouble=self._misfortunes[-1])
-        if self._misfortunes:
-            return Supply(f"{self._misfortunes[-1]}; trying again")
+    def _describe_supply(self) -> Supply:
+        """Say what a run without a single worker waits for, or why it waits in vain."""
+        jobs = [job.job_id for job in self.cluster.workers.values() if job.job_id]
+        if len(self._failures) >= _ATTEMPTS and not jobs:
+            return Supply(trouble=self._failures[-1])
+        said = [f"{self._failures[-1]}; trying again"] if self._failures else []
         if self._queue is None:
-            return Supply("waiting for SLURM, which does not answer")
-        return Supply(describe_wait((job.job_id for job in self.cluster.workers.values() if job.job_id), self._queue))
+            said.append("waiting for SLURM, which does not answer")
+        elif jobs:
+            said.append(describe_wait(jobs, self._queue))
+        return Supply("; ".join(filter(None, said)))
 
-    def _last_words(self, job: WatchedJob) -> str:
+    def _describe_end(self, job: WatchedJob) -> str:
         """Say how a job ended that never had a worker here, with the end of its log."""
         ended = self._queue.get(job.job_id) if self._queue else None
-        said = (
-            f"SLURM job {job.job_id} ended ({ended.state if ended else 'no longer listed'}) before a worker connected"
-        )
-        if self.log_folder is None:
+        state = ended.state if ended else "no longer listed"
+        said = f"SLURM job {job.job_id} ended ({state}) before a worker connected"
+        if self._log_folder is None:
             return said
-        log = self.log_folder / f"movi-prep-{job.job_id}.err"
+        log = self._log_folder / f"{JOB_NAME}-{job.job_id}.err"
         try:
             return f"{said}; {log} ends with: {_last_line(log.read_text(errors='replace'))}"
         except OSError:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+JOB_NAME = "movi-prep"
+"""What the queue calls the jobs of a run; their logs are named after it, with SLURM's number."""
+
 _ANSWER_S = 20
+"""How long SLURM may take to answer; a busy controller takes its time."""
+
 _OVER = frozenset(
     {
         "BOOT_FAIL",
@@ -25,6 +30,8 @@ _OVER = frozenset(
         "TIMEOUT",
     }
 )
+"""States that a job does not leave again (SLURM, "Job state codes")."""
+
 _HOPELESS = frozenset(
     {
         "BadConstraints",
@@ -67,10 +74,10 @@ class QueuedJob:
 
 def read_queue() -> dict[str, QueuedJob] | None:
     """Return this user's jobs by number; None where SLURM does not answer just now."""
-    words = ["squeue", "--noheader", f"--user={os.getuid()}", "--states=all", "--format=%A|%T|%r"]
+    command = ["squeue", "--noheader", f"--user={os.getuid()}", "--states=all", "--format=%A|%T|%r"]
     try:
         done = subprocess.run(  # noqa: S603 - fixed words
-            words, capture_output=True, text=True, timeout=_ANSWER_S, check=False
+            command, capture_output=True, text=True, timeout=_ANSWER_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -81,20 +88,26 @@ def read_queue() -> dict[str, QueuedJob] | None:
 
 
 def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
-    """Say what jobs wait for, in one line; nothing when there are none."""
-    jobs = [queue.get(name, QueuedJob(name, "PENDING", "not listed yet")) for name in ids]
+    """Say what jobs wait for, in one line; empty when none of them waits.
+
+    Args:
+        ids: SLURM's numbers of the jobs.
+        queue: jobs by number; one that is not among them counts as just submitted.
+    """
+    jobs = [queue.get(number, QueuedJob(number, "PENDING", "not listed yet")) for number in ids]
     pending = [job for job in jobs if job.state == "PENDING"]
     said = []
     if pending:
         reasons = ", ".join(sorted({job.reason for job in pending}))
-        said.append(f"{_count(pending)} pending ({reasons})")
+        said.append(f"{_count_jobs(pending)} pending ({reasons})")
     if any(job.is_hopeless for job in pending):
         said.append("SLURM will not start it as it is asked for: change the cluster profile")
     starting = [job for job in jobs if job.state not in ("PENDING", *_OVER)]
     if starting:
-        said.append(f"{_count(starting)} running without a worker connected")
+        said.append(f"{_count_jobs(starting)} running without a worker connected")
     return "waiting for SLURM: " + "; ".join(said) if said else ""
 
 
-def _count(jobs: list[QueuedJob]) -> str:
+def _count_jobs(jobs: list[QueuedJob]) -> str:
+    """Say which job it is, or how many."""
     return f"job {jobs[0].id}" if len(jobs) == 1 else f"{len(jobs)} jobs"

@@ -13,6 +13,7 @@ from movi_prep.config.slurm import SlurmProfile
 from movi_prep.errors import UsageError
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.runtime.executors import DASK_SETTINGS, DaskExecutor, WorkersLostError, close_cluster, quiet_dask
+from movi_prep.runtime.job_queue import JOB_NAME
 from movi_prep.runtime.process import ONE_THREAD
 from movi_prep.runtime.worker_setup import RETIRE_AT
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from distributed import Client
+
     from movi_prep.config.run import RunSettings
-    from movi_prep.runtime.adaptive import Supply
+    from movi_prep.runtime.adaptive import Supply, WatchedCluster
     from movi_prep.runtime.executors import Executor
 
 _ADAPT_EVERY = "2s"
@@ -38,14 +41,18 @@ def read_profile(file: Path | None) -> SlurmProfile:
 def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) -> Iterator[Executor]:
     """Start a scheduler here and adaptive workers as SLURM jobs; cancel the jobs when the block ends.
 
+    Args:
+        profile: what one job is, and how many there may be.
+        log_folder: where the jobs write their logs; made when it is not there.
+        run: how many worker processes are wanted (rounded up to whole jobs), and when one is replaced.
+
     Raises:
-        UsageError: there is no SLURM on this machine.
+        UsageError: there is no SLURM on this machine, or the profile does not fit it.
         WorkersLostError: from the executor, when SLURM takes no job, or every job ends before it has a worker.
     """
     import dask
-    from distributed import Client
 
-    from movi_prep.runtime.adaptive import JobAdaptive, WatchedCluster
+    from movi_prep.runtime.adaptive import JobAdaptive
 
     if shutil.which("sbatch") is None:
         raise UsageError(
@@ -54,31 +61,51 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
         )
     jobs = math.ceil(run.workers / profile.processes) if run.workers else profile.maximum_jobs
     log_folder.mkdir(parents=True, exist_ok=True)
-    with dask.config.set(DASK_SETTINGS), quiet_dask():
-        cluster = WatchedCluster(**cluster_arguments(profile, log_folder))
+    with dask.config.set(DASK_SETTINGS), quiet_dask(), _scheduler(profile, log_folder) as (cluster, client):
+        adaptive = cluster.adapt(
+            Adaptive=JobAdaptive,
+            minimum_jobs=min(profile.minimum_jobs, jobs),
+            maximum_jobs=jobs,
+            interval=_ADAPT_EVERY,
+            wait_count=_TICKS_TO_GIVE_BACK,
+            log_folder=log_folder,
+        )
+        yield DaskExecutor(
+            client, run, in_flight=4 * jobs * profile.processes, watch=lambda: _describe_wait(adaptive.supply)
+        )
+
+
+@contextmanager
+def _scheduler(profile: SlurmProfile, log_folder: Path) -> Iterator[tuple[WatchedCluster, Client]]:
+    """Start a scheduler without workers here, and a client of it; stop both, and cancel all jobs, in the end."""
+    from distributed import Client
+
+    from movi_prep.runtime.adaptive import WatchedCluster
+
+    arguments = cluster_arguments(profile, log_folder)
+    try:
+        cluster = WatchedCluster(**arguments)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"cluster profile: the scheduler does not start ({error}); correct the profile (`interface` is "
+            f"{profile.interface or 'the default one'})"
+        ) from error
+    client = None
+    try:
         client = Client(cluster, set_as_default=False)
-        try:
-            adaptive = cluster.adapt(
-                Adaptive=JobAdaptive,
-                minimum_jobs=min(profile.minimum_jobs, jobs),
-                maximum_jobs=jobs,
-                interval=_ADAPT_EVERY,
-                wait_count=_TICKS_TO_GIVE_BACK,
-            )
-            adaptive.log_folder = log_folder
+        yield cluster, client
+    finally:
+        close_cluster(client, cluster)
 
-            def watch() -> str:
-                supply: Supply = adaptive.supply
-                if supply.trouble:
-                    raise WorkersLostError(
-                        f"the cluster gives no workers: {supply.trouble}; correct the cluster profile "
-                        "(--slurm-profile), and run again to go on"
-                    )
-                return supply.waits_for
 
-            yield DaskExecutor(client, run, in_flight=4 * jobs * profile.processes, watch=watch)
-        finally:
-            close_cluster(client, cluster)
+def _describe_wait(supply: Supply) -> str:
+    """Say what the first worker waits for; raise WorkersLostError when none will come."""
+    if supply.trouble:
+        raise WorkersLostError(
+            f"the cluster gives no workers: {supply.trouble}; correct the cluster profile (--slurm-profile), "
+            "and run again to go on"
+        )
+    return supply.waits_for
 
 
 def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]:
@@ -102,7 +129,7 @@ def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]
         "walltime": profile.walltime,
         "interface": profile.interface,
         "python": sys.executable,
-        "job_name": "movi-prep",
+        "job_name": JOB_NAME,
         "job_extra_directives": list(profile.directives),
         "job_script_prologue": [*worker_environment(), retirement(lifetime_s, profile.stagger_s), *profile.prologue],
         "log_directory": str(log_folder),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,7 +57,7 @@ def books() -> Books:
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> dict[str, QueuedJob]:
     jobs = {f"10{job}": QueuedJob(f"10{job}", "PENDING", "Priority") for job in range(5)}
-    monkeypatch.setattr("movi_prep.runtime.adaptive.read_queue", lambda: jobs)
+    monkeypatch.setattr("movi_prep.runtime.adaptive.read_queue", lambda: dict(jobs))
     return jobs
 
 
@@ -119,7 +120,7 @@ def test_a_job_whose_walltime_is_over_makes_room_for_another(books: Books, queue
     assert decide(adaptive) == {"status": "same"}
     books.in_hand.clear()
     queue["100"] = QueuedJob("100", "COMPLETED", "None")
-    adaptive._looked_s = -1e9
+    adaptive._asked_s = -1e9
     assert decide(adaptive) == {"status": "up", "n": 2}
     assert not books.worker_spec
     assert adaptive.supply.trouble == ""
@@ -132,6 +133,67 @@ def test_jobs_that_come_to_nothing_are_trouble_the_third_time(books: Books, queu
         assert not adaptive.supply.trouble
         books.add(job)
         queue[f"10{job}"] = QueuedJob(f"10{job}", "FAILED", "NonZeroExitCode")
-        adaptive._looked_s = -1e9
+        adaptive._asked_s = -1e9
         assert decide(adaptive) == {"status": "same"}, "no other is asked for at once"
     assert "job 102 ended (FAILED) before a worker connected" in adaptive.supply.trouble
+
+
+def test_jobs_that_fail_together_have_failed_once(books: Books, queue: dict[str, QueuedJob]) -> None:
+    books.units = ["queued"] * 8
+    adaptive = adaptive_of(books)
+    for job in range(4):
+        books.add(job)
+        queue[f"10{job}"] = QueuedJob(f"10{job}", "NODE_FAIL", "None")
+    assert decide(adaptive) == {"status": "same"}
+    assert not books.worker_spec
+    assert not adaptive.supply.trouble
+    assert adaptive.supply.waits_for.endswith("before a worker connected; trying again")
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_limit_on_submitted_jobs_is_no_trouble_while_others_wait(books: Books) -> None:
+    books.units = ["queued"] * 8
+    adaptive = adaptive_of(books)
+    books.add(0)
+    for job in range(1, 5):
+        books.add(job)
+        books.workers[job].job_id, books.workers[job].refusal = None, "QOSMaxSubmitJobPerUserLimit"
+        adaptive._asked_s = -1e9
+        assert decide(adaptive) == {"status": "same"}
+    assert not adaptive.supply.trouble
+    assert "QOSMaxSubmitJobPerUserLimit; trying again" in adaptive.supply.waits_for
+    assert "job 100 pending (Priority)" in adaptive.supply.waits_for
+    assert list(books.worker_spec) == [0]
+
+
+def test_an_answer_that_comes_late_says_nothing_of_a_job_submitted_before_it(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+
+    def answer_late() -> dict[str, QueuedJob]:
+        clock[0] += 15.0
+        return {}
+
+    monkeypatch.setattr("movi_prep.runtime.adaptive.read_queue", answer_late)
+    monkeypatch.setattr("movi_prep.runtime.adaptive.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    books.units = ["no-worker"]
+    books.add(0)
+    books.workers[0].submitted_s = 999.0
+    adaptive = adaptive_of(books)
+    assert decide(adaptive) == {"status": "same"}
+    assert list(books.worker_spec) == [0]
+    assert decide(adaptive) == {"status": "same"}
+    assert not books.worker_spec, "still not listed 15 s after it was submitted"
+
+
+def test_a_job_that_fails_is_named_with_the_end_of_its_log(
+    books: Books, queue: dict[str, QueuedJob], tmp_path: Path
+) -> None:
+    (tmp_path / "movi-prep-100.err").write_text("loading\nmodule: command not found\n\n")
+    books.units = ["no-worker"]
+    books.add(0)
+    queue["100"] = QueuedJob("100", "FAILED", "NonZeroExitCode")
+    adaptive = JobAdaptive(books, interval=0, maximum=8, log_folder=tmp_path)
+    decide(adaptive)
+    assert "movi-prep-100.err ends with: module: command not found" in adaptive.supply.waits_for

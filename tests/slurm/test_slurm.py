@@ -134,6 +134,12 @@ def test_a_profile_that_gives_no_workers_ends_the_run_with_the_reason(
         run_on_slurm(write_world(tmp_path, [b"motion"]), slurm_profile, **wrong)
 
 
+@pytest.mark.slurm
+def test_a_network_that_is_not_there_is_said(tmp_path: Path, slurm_profile: Path) -> None:
+    with pytest.raises(UsageError, match=r"scheduler does not start .*nosuch0.*`interface` is nosuch0"):
+        run_on_slurm(write_world(tmp_path, [b"motion"]), slurm_profile, interface="nosuch0")
+
+
 def write_world(folder: Path, contents: list[bytes]) -> World:
     """One subject, a clip per content."""
     write_motions(
