@@ -64,20 +64,6 @@ def quaternions_from_matrices(matrices: NDArray[np.float64]) -> NDArray[np.float
     return np.asarray(np.where(unit[..., :1] < 0, -unit, unit))
 
 
-def angles_between_rad(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (...) float64, radians in [0, pi]: angle of the rotation from `first` to `second`, (..., 3, 3) each."""
-    turn = np.swapaxes(first, -1, -2) @ second
-    return np.asarray(np.linalg.norm(axis_angles_from_matrices(turn), axis=-1))
-
-
-def nearest_rotations(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation matrices nearest to (..., 3, 3) matrices in the Frobenius norm (Kabsch, by SVD)."""
-    left, _, right = np.linalg.svd(matrices)
-    signs = np.ones(matrices.shape[:-1])
-    signs[..., 2] = np.sign(np.linalg.det(left @ right))
-    return np.asarray(left @ (signs[..., None] * right))
-
-
 def cross_matrices(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3, 3) matrices K of (..., 3) vectors v such that K @ x = v x x."""
     result = np.zeros((*vectors.shape, 3))

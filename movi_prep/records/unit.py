@@ -49,10 +49,6 @@ class Unit:
         """Name of the unit in records and messages, `ik S001/C01`."""
         return f"{self.stage} {self.key}"
 
-    def with_outputs(self, outputs: FileSet) -> Unit:
-        """Return the same unit writing elsewhere (the runtime writes aside, then publishes)."""
-        return replace(self, outputs=outputs)
-
 
 @dataclass(frozen=True)
 class StageReport:

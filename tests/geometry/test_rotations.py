@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from movi_prep.geometry.rotations import (
-    angles_between_rad,
     axis_angles_from_matrices,
     cross_matrices,
     matrices_from_axis_angles,
-    nearest_rotations,
     quaternions_from_matrices,
 )
 
@@ -43,13 +41,6 @@ def test_there_and_back_at_half_a_turn_and_at_none() -> None:
     np.testing.assert_allclose(axis_angles_from_matrices(matrices_from_axis_angles(exact)), exact, atol=1e-15)
 
 
-@given(vectors, vectors)
-def test_the_angle_between_is_the_angle_of_the_turn(start: np.ndarray, turn: np.ndarray) -> None:
-    first = matrices_from_axis_angles(start)
-    second = first @ matrices_from_axis_angles(turn)
-    np.testing.assert_allclose(angles_between_rad(first, second), np.linalg.norm(turn), atol=1e-12)
-
-
 def test_batch_axes_come_first() -> None:
     batch = np.random.default_rng(0).uniform(-1, 1, (4, 5, 3))
     assert matrices_from_axis_angles(batch).shape == (4, 5, 3, 3)
@@ -57,13 +48,6 @@ def test_batch_axes_come_first() -> None:
     np.testing.assert_allclose(
         matrices_from_axis_angles(batch)[2, 3], matrices_from_axis_angles(batch[2, 3]), atol=1e-15
     )
-
-
-def test_the_nearest_rotation_of_a_stretched_one_is_itself() -> None:
-    rotation = matrices_from_axis_angles(np.array([0.3, -1.1, 0.5]))
-    np.testing.assert_allclose(nearest_rotations(rotation @ np.diag([1.1, 0.9, 1.05])), rotation, atol=0.05)
-    np.testing.assert_allclose(nearest_rotations(1.7 * rotation), rotation, atol=1e-14)
-    assert np.linalg.det(nearest_rotations(np.diag([1.0, 1.0, -1.0]))) > 0
 
 
 @given(vectors, vectors)
