@@ -44,6 +44,16 @@ def test_opensim_reads_degrees_as_degrees(tmp_path: Path) -> None:
     np.testing.assert_allclose([column.get(row) for row in range(3)], TABLE.values[:, 0], atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("word", "in_degrees"), [("yes", True), ("Y", True), ("true", True), ("no", False), ("N", False), ("false", False)]
+)
+def test_every_spelling_of_degrees_is_understood(tmp_path: Path, word: str, in_degrees: bool) -> None:
+    write_storage(tmp_path / "a.mot", TABLE)
+    text = (tmp_path / "a.mot").read_text().replace("inDegrees=yes", f"inDegrees={word}")
+    (tmp_path / "a.mot").write_text(text)
+    assert read_storage(tmp_path / "a.mot").in_degrees is in_degrees
+
+
 def test_a_comment_about_degrees_is_not_believed(tmp_path: Path) -> None:
     write_storage(tmp_path / "a.mot", TABLE)
     comment = "If the header above contains a line with 'inDegrees', this indicates degrees (yes) or radians (no)."

@@ -83,6 +83,7 @@ def test_a_file_in_metres_that_says_millimetres_is_refused(tmp_path: Path, marke
         (lambda text: text.replace("\tmm\t", "\tfurlong\t"), "mm, cm or m"),
         (lambda text: text.replace("30.0\t30.0", "fast\t30.0", 1), "DataRate"),
         (lambda text: text.replace("30.0\t30.0", "60.0\t60.0", 1), "steps of 0.0333333 s .30 Hz. and DataRate 60"),
+        (lambda text: text.replace("30.0\t30.0", "15.0\t15.0", 1), "steps of 0.0333333 s .30 Hz. and DataRate 15"),
         (lambda text: "\n".join(text.splitlines()[:-2]), "as NumFrames says"),
         (lambda text: text + "6\t0.2" + "\t1.0" * 12 + "\n", "at most 11 columns"),
         (lambda text: text + "6\t0.2\tx\n", "numbers"),

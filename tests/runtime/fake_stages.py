@@ -105,6 +105,14 @@ def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Un
     )
 
 
+def plan_blend_elsewhere(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+    """Plan the same units with outputs in another folder."""
+    return tuple(
+        replace(unit, outputs=BlendOutputs(blend=work.root / "mixed" / f"{unit.key}.bin"))
+        for unit in plan_blend(download, work, config)
+    )
+
+
 def run_blend(unit: Unit) -> StageReport:
     assert isinstance(unit.inputs, BlendInputs)
     assert isinstance(unit.outputs, BlendOutputs)

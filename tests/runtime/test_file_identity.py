@@ -71,6 +71,13 @@ def test_a_file_that_nobody_touched_is_not_read_again(tmp_path: Path, monkeypatc
     assert read_identities(memory, full_hash=False).identity(path) == first
 
 
+def test_what_two_runs_remember_is_kept_side_by_side(tmp_path: Path) -> None:
+    memory, stamp = tmp_path / "memory.json", file_identity.Stamp(1, 2, 3)
+    for name in ("first", "second"):
+        write_identities(memory, FileIdentities(known={(name, "sha256"): (stamp, f"sha256:{name}")}))
+    assert {name for name, _ in read_identities(memory, full_hash=False).known} == {"first", "second"}
+
+
 def test_a_file_just_written_is_not_trusted_by_its_stamp(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"content")

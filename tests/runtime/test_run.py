@@ -15,7 +15,14 @@ from movi_prep.runtime.run import prepare_run
 from movi_prep.runtime.unit_record import read_record
 from movi_prep.stages.order import ORDER, load_stage
 from tests.runtime.conftest import World
-from tests.runtime.fake_stages import BLEND, GROW, plan_tolerant_blend, run_tolerant_blend, write_motions
+from tests.runtime.fake_stages import (
+    BLEND,
+    GROW,
+    plan_blend_elsewhere,
+    plan_tolerant_blend,
+    run_tolerant_blend,
+    write_motions,
+)
 
 
 def ran(result: object) -> set[str]:
@@ -161,6 +168,22 @@ def test_reasons_are_said(world: World) -> None:
     plan = world.prepare(markers={"batch_samples": 2}).plan
     assert plan.units["grow S001/C01"].reason == "setting copies: 512 -> 2"
     assert plan.units["blend S001"].reason == "follows grow S001/C01 and 2 more"
+
+
+def test_a_clip_that_is_gone_makes_what_was_made_of_it_anew(world: World) -> None:
+    world.run()
+    [motion] = world.amass.rglob("Subject_1_F_5_poses.npz")
+    motion.unlink()
+    assert world.prepare().plan.units["blend S001"].reason == "it reads other files now"
+    assert ran(world.run()) == {"blend S001"}
+
+
+def test_outputs_under_other_names_are_made_anew(world: World) -> None:
+    world.run()
+    renamed = replace(BLEND, plan=plan_blend_elsewhere)
+    assert world.prepare(stages=(GROW, renamed)).plan.units["blend S001"].reason == "it writes other files now"
+    assert ran(world.run(stages=(GROW, renamed))) == {"blend S001", "blend S015"}
+    assert (world.work / "mixed" / "S001.bin").read_bytes() == (world.work / "blend" / "S001.bin").read_bytes()
 
 
 def test_a_tolerant_unit_goes_on_without_what_failed(world: World) -> None:
