@@ -60,6 +60,7 @@ def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> Joint
     depths = np.zeros(len(parents), dtype=np.int64)
     for joint, parent in enumerate(parents[1:], start=1):
         depths[joint] = depths[parent] + 1
+    # Stable, so that joints of one depth keep the model's order and results do not depend on the sort.
     order = np.argsort(depths, kind="stable")
     places = np.argsort(order)
     moved = np.append(-1, places[parents[order[1:]]])

@@ -179,6 +179,7 @@ def _find_body_models(files: Iterable[Path], findings: list[str]) -> tuple[dict[
         sex = path.parent.name.lower()
         if path.name.lower() != "model.npz" or sex not in _SEXES:
             continue
+        # All kinds of model are called `SEX/model.npz`: only the folders above tell them apart.
         above = [part.lower() for part in path.parts[:-2]]
         kind = next((part for part in reversed(above) if part.startswith(("smpl", "dmpl"))), "smplh")
         if kind.startswith("dmpl"):

@@ -188,6 +188,7 @@ def _with_unit(
 
 def _flag_rows(raw: Any, path: Path, field: str) -> NDArray[np.float64]:
     flags = np.asarray(raw)
+    # They may lie on their side: one row of firsts, one of lasts.
     if flags.ndim == 2 and flags.shape[0] == 2 and flags.shape[1] != 2:
         flags = flags.T
     if flags.ndim != 2 or flags.shape[1] != 2 or not np.issubdtype(flags.dtype, np.number):

@@ -101,6 +101,7 @@ def moving_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]
     reach = window // 2
     if reach == 0 or len(values) == 0:
         return values
+    # By running sums, so that a wide window costs no more than a narrow one.
     sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     first, last = _window(len(values), reach)
     return np.asarray((sums[last] - sums[first]) / (last - first)[:, None])

@@ -58,6 +58,7 @@ def label_clip(
         camera: the camera.
         miss_limit_m: a marker or joint that the model misses by more is not valid.
     """
+    # Markers and solution may have been cut differently: rows are found by sample, never counted.
     marker_rows = rows_of_samples(timeline.mocap_samples, markers.sample_indices)
     solution_rows = rows_of_samples(timeline.mocap_samples, solution.sample_indices)
     solved = solution.usable()[solution_rows]

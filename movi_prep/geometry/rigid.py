@@ -118,6 +118,7 @@ def fit_time_lag(
     span = np.diff(source_samples)[pairs][:, None]
     other = target_m[late + span] - target_m[late]
     difference = velocity[pairs][:, None] - other
+    # A pair counts at all lags or at none, for the same reason.
     known = np.isfinite(difference).all(axis=(1, 3))
     if not known.any():
         return None

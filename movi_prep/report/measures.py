@@ -194,6 +194,7 @@ def second_differences_deg(solution: IkSolution, columns: NDArray[np.int64]) -> 
     """
     values = np.where(solution.coordinate_valid & solution.usable()[:, None], solution.coordinates, np.nan)
     steps = np.diff(values[:, columns], axis=0)
+    # A coordinate that passes half a turn comes back from the other side: that is no jump.
     steps = (steps + np.pi) % (2.0 * np.pi) - np.pi
     return np.asarray(np.degrees(np.diff(steps, axis=0)))
 
@@ -286,6 +287,7 @@ def largest_asymmetry(scale: ScaleResult) -> tuple[float, str]:
         if right is None or stem == left:
             continue
         difference = np.abs(left_factors - factors[right]) / (0.5 * (left_factors + factors[right])) * 100.0
+        # Negated, so that the first pair counts, too: nothing compares with NaN.
         if not difference.max() <= worst:
             worst, where = float(difference.max()), f"{right}, {left} along {'XYZ'[int(np.argmax(difference))]}"
     return worst, where

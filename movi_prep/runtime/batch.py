@@ -90,6 +90,7 @@ def submit_script(scripts: Sequence[Path], finish: Path) -> str:
     for script in scripts:
         lines.append(f"job=$(sbatch --parsable $after {shlex.quote(str(script))})")
         lines.append(f'echo "{script.stem}: job $job"')
+        # Task i after task i: a subject goes on as soon as its own part is done.
         lines.append('after="--dependency=aftercorr:${job%%;*} --kill-on-invalid-dep=yes"')
     lines.append(f"job=$(sbatch --parsable --dependency=afterany:${{job%%;*}} {shlex.quote(str(finish))})")
     lines.append('echo "finish: job $job"')

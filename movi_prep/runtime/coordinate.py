@@ -165,6 +165,7 @@ class Coordinator:
     def _tell_followers(self, name: str, *, is_done: bool, failed: str = "") -> None:
         """Count a unit that ended down for those that wait for it, or block those that cannot do without it."""
         for follower in self._followers.get(name, ()):
+            # What tolerates the loss goes on without it; all else is blocked, with what follows it in turn.
             if not is_done and name not in self.plan.units[follower].tolerates:
                 if follower not in self._blocked:
                     self._blocked[follower] = f"needs {failed}, which failed"

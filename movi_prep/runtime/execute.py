@@ -101,6 +101,7 @@ def execute(task: Task) -> UnitEnd:
         worker=str(os.getpid()),
         redo=task.redo if record.status == "failed" else "",
     )
+    # Again, now that it ended: a record of ours must not replace that of a run that took over meanwhile.
     check_still_held(task.work, task.unit.key, task.run_id)
     write_record(record_path(task.work, task.unit), record, scratch=scratch_of(task))
     return UnitEnd(record=record, resident_mb=resident_memory_mb())
@@ -124,6 +125,7 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
     except Exception as error:  # noqa: BLE001 - a failure of any kind is a row, never the end of a run
         done = replace(blank, reason=_one_line(error), traceback=traceback.format_exc())
     done = _with_final_names(done, task, _attempt_folder(task, len(dead) + 1))
+    # Only now: as long as they stand, they count the tries.
     for folder in dead:
         shutil.rmtree(folder, ignore_errors=True)
     return done

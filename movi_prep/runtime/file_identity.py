@@ -76,6 +76,7 @@ class FileIdentities:
         if before is not None and before[0] == stamp:
             return before[1]
         identity = _sampled(path, stamp) if wanted == "sampled" else _whole(path)
+        # A file that was written just now could be written again within the same time stamp.
         if stamp == Stamp.of(path) and stamp.is_settled():
             self.known[str(path), wanted] = (stamp, identity)
         return identity

@@ -94,6 +94,7 @@ def _lock(descriptor: int, path: Path) -> None:
         if error.errno not in _NO_LOCKS:
             raise
         is_exclusive_here = False
+    # The kernel's word is final on one host only; of a holder elsewhere there is nothing but its time stamp.
     holder = _read_holder(path)
     on_this_host = holder.get("host") == socket.gethostname()
     if not holder or (on_this_host and (is_exclusive_here or not Path(f"/proc/{holder.get('pid')}").exists())):

@@ -31,6 +31,7 @@ def unit_log(path: Path) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _flush()
+    # Descriptors, not `sys.stdout`: OpenSim's C++ writes past it.
     saved = os.dup(1), os.dup(2)
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     handler = logging.StreamHandler(os.fdopen(os.dup(target), "w"))

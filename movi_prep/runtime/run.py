@@ -152,8 +152,10 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
 
     _make_work_folder(config.work)
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), _stop_on_sigterm():
+        # Whoever left something aside is dead, or would hold the lock.
         for scope in scopes:
             clear_scratch(plan.work, scope)
+        # The file describes the work folder, not this run's choice from it: a later one without flags does all.
         everything = config.model_copy(update={"subjects": None, "clips": None})
         write_text(config_path(config.work), dump_config(everything))
         _LOG.info("run %s: %d of %d units, %s", run_id, len(plan.to_run), len(plan.units), config.run.executor)
@@ -206,6 +208,7 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[Stage], download: D
 def _make_work_folder(work: Path) -> None:
     try:
         work.mkdir(parents=True, exist_ok=True)
+        # Permissions say little on network file systems: only a file that was written shows it.
         with tempfile.TemporaryFile(dir=work):
             pass
     except OSError as error:
