@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from movi_prep.errors import UsageError
+from movi_prep.errors import InternalError, UsageError
 from movi_prep.records.identity import ClipId
+from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.execute import Task, execute
+from movi_prep.runtime.locks import LockedError, hold_scopes
 from movi_prep.runtime.run import prepare_run
-from movi_prep.runtime.unit_record import read_record
+from movi_prep.runtime.unit_record import read_record, record_path
 from movi_prep.stages.order import ORDER, load_stage
 from tests.runtime.conftest import World
 from tests.runtime.fake_stages import (
@@ -184,6 +188,23 @@ def test_outputs_under_other_names_are_made_anew(world: World) -> None:
     assert world.prepare(stages=(GROW, renamed)).plan.units["blend S001"].reason == "it writes other files now"
     assert ran(world.run(stages=(GROW, renamed))) == {"blend S001", "blend S015"}
     assert (world.work / "mixed" / "S001.bin").read_bytes() == (world.work / "blend" / "S001.bin").read_bytes()
+
+
+def test_no_two_units_write_one_file(world: World) -> None:
+    def plan_again(*found: Any) -> tuple[Unit, ...]:
+        return tuple(replace(unit, stage="weed") for unit in GROW.plan(*found))
+
+    with pytest.raises(InternalError, match=r"(grow|weed) S001/C01 and (grow|weed) S001/C01 both write .*C01.bin"):
+        world.prepare(stages=(GROW, replace(GROW, name="weed", plan=plan_again)))
+
+
+def test_an_orphaned_worker_leaves_neither_output_nor_record(world: World) -> None:
+    planned = world.prepare().plan.units["grow S001/C01"]
+    work = WorkFolder(world.work)
+    with hold_scopes(work, ["S001"], "other"), pytest.raises(LockedError, match="another run took over"):
+        execute(Task(planned.stage, planned.unit, work, "mine"))
+    assert world.results() == {}
+    assert read_record(record_path(work, planned.unit)) is None
 
 
 def test_a_tolerant_unit_goes_on_without_what_failed(world: World) -> None:
