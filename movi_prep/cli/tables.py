@@ -100,24 +100,29 @@ def print_findings(console: Console, title: str, findings: Sequence[str]) -> Non
             console.print(f"  and {len(findings) - _SHOWN} more")
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _print_failures(console: Console, summary: Summary) -> None:
     if not summary.failed:
         return
-    console.print(f"{len(summary.failed)} units failed", style="bold red")
+    console.print(f"{_counted(len(summary.failed), 'unit')} failed", style="bold red")
     for failure in summary.failed[:_SHOWN]:
         console.print(f"  {failure.unit}: {failure.reason}", markup=False)
         console.print(f"    redo: {failure.redo}", markup=False)
     if len(summary.failed) > _SHOWN:
         console.print(f"  and {len(summary.failed) - _SHOWN} more: movi-prep status --json names them all")
     blocked = [f"{unit}: {reason}" for unit, reason in summary.waiting.items() if reason.startswith("needs ")]
-    print_findings(console, f"{len(blocked)} units wait for them", blocked)
+    verb = "waits" if len(blocked) == 1 else "wait"
+    print_findings(console, f"{_counted(len(blocked), 'unit')} {verb} for them", blocked)
 
 
 def _print_warnings(console: Console, summary: Summary) -> None:
     said = [f"{unit}: {text}" for unit, texts in summary.warnings.items() for text in texts]
     if not said:
         return
-    console.print(f"{len(said)} warnings", style="bold yellow")
+    console.print(_counted(len(said), "warning"), style="bold yellow")
     for text in said[:_SHOWN]:
         console.print(f"  {text}", markup=False)
     if len(said) > _SHOWN:
@@ -126,7 +131,7 @@ def _print_warnings(console: Console, summary: Summary) -> None:
 
 def _print_findings(console: Console, summary: Summary) -> None:
     said = [f"{unit}: {text}" for unit, texts in summary.findings.items() for text in texts]
-    print_findings(console, f"{len(said)} findings", said)
+    print_findings(console, _counted(len(said), "finding"), said)
 
 
 def verification_rows(report: VerifyReport) -> list[tuple[str, ...]]:

@@ -215,7 +215,12 @@ def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
         _summary(clips),
         element("p", _verdict_sentence(clips)),
         element("p", status_sentence(clips)),
-        element("h3", f"The {len(worst)} clips with the largest RMS"),
+        element(
+            "h3",
+            "All clips, the largest RMS first"
+            if len(worst) == len(clips)
+            else f"The {len(worst)} clips with the largest RMS",
+        ),
         table(CLIP_COLUMNS, clip_rows(worst, links=True)),
     )
 

@@ -105,7 +105,8 @@ def _head(log: str, folder: Path, profile: SlurmProfile, *options: str) -> list[
         f"--cpus-per-task={profile.processes}",
         f"--mem={profile.memory.replace(' ', '').removesuffix('B').removesuffix('i')}",
         f"--time={profile.walltime}",
-        f"--output={folder}/{log}.log",
+        # sbatch splits directives at blanks; quotes keep a folder with one together.
+        f'--output="{folder}/{log}.log"',
         *([f"--partition={profile.queue}"] if profile.queue else []),
         *([f"--account={profile.account}"] if profile.account else []),
         *profile.directives,
