@@ -917,44 +917,22 @@ def _predict(plan, work, unknowns, last, direction, known):
 
 
 @_small
-def _noise_error(rules, n_seen, n_unknowns):
-    """Marker part of f that noise as assumed leaves in the equations beyond the unknowns; 0 where there are none."""
-    return 0.5 * rules.pull_noise * rules.pull_noise * max(3 * n_seen - n_unknowns, 0) / max(n_seen, 1)
-
-
-@_small
-def _find_share(markers, noise_error):
+def _find_share(rules, markers, n_seen, n_unknowns):
     """Share of the pulls for markers that miss by this much: noise variance found / noise variance assumed, at most 1.
 
     A pull's weight is the noise variance over the variance that it allows: where markers fit better, it is weaker.
+    Noise of `pull_noise` leaves this much of f in the equations beyond the unknowns.
     """
-    if noise_error <= 0.0:
-        return 1.0
-    return min(max(markers / noise_error, _SMALLEST_SHARE), 1.0)
-
-
-@_inner
-def _solve_pulled(plan, work, tasks, rules, pulls, anchor, noise_error, share, settled):
-    """Solve a loaded frame with a share of the pulls. Returns (how it ended, iterations, f, share used, next share).
-
-    Where no frame before says how noisy markers are (not settled), the frame is solved again while its own share
-    falls by more than half.
-    """
-    spent = 0
-    while True:
-        _load_priors(work.scene, (pulls[0], pulls[1]), anchor, pulls[2] if settled else work.no_pull, share)
-        ended, iterations, value, markers = _solve_frame(plan, work, tasks, rules)
-        spent += iterations
-        used, share = share, _find_share(markers, noise_error)
-        if settled or share > 0.5 * used or ended != CONVERGED:
-            return ended, spent, value, used, share
+    left = 0.5 * rules.pull_noise * rules.pull_noise * max(3 * n_seen - n_unknowns, 0) / max(n_seen, 1)
+    return min(max(markers / left, _SMALLEST_SHARE), 1.0) if left > 0.0 else 1.0
 
 
 @_compiled
 def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, other):
     """Solve frames from `first` on, each from the extrapolation of those before.
 
-    The first one starts at work.x[0] with the free root's angles counted from work.pose.base.
+    The first one starts at work.x[0] with the free root's angles counted from work.pose.base. As no frame before it
+    says how noisy markers are, it is solved again while its own share of the pulls falls by more than half.
 
     Args:
         plan, work, tasks, rules: see their classes.
@@ -971,16 +949,20 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
     positions, weights, solvable = data
     unknowns, bases, ends, iterations, anchors, values, shares = out
     # `known` is no constant: numba would compile a second copy of what it is passed to for the literal 0.
-    known, met, frame, last, share = first - first, 0, first, first, 1.0
+    known, met, frame, last, share, spent = first - first, 0, first, first, 1.0, 0
     while frame != end:
         if solvable[frame]:
             n_seen = _load_frame(work.scene, tasks, positions, weights, frame)
-            noise_error = _noise_error(rules, n_seen, unknowns.shape[1])
             if known > 0:
                 _predict(plan, work, unknowns, last, direction, known)
-            ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(
-                *(plan, work, tasks, rules, pulls, unknowns[last], noise_error, share, known > 0)
-            )
+            temporal = pulls[2] if known > 0 else work.no_pull
+            _load_priors(work.scene, (pulls[0], pulls[1]), unknowns[last], temporal, share)
+            ends[frame], count, values[frame], markers = _solve_frame(plan, work, tasks, rules)
+            shares[frame], spent = share, spent + count
+            share = _find_share(rules, markers, n_seen, unknowns.shape[1])
+            if known == 0 and share < 0.5 * shares[frame] and ends[frame] == CONVERGED:
+                continue
+            iterations[frame], spent = spent, 0
             anchors[frame] = last if known > 0 else -1
             for u in range(unknowns.shape[1]):
                 unknowns[frame, u] = work.x[0, u]

@@ -455,7 +455,7 @@ def _solve_pulled(  # noqa: PLR0913, PLR0917 - the signature of the compiled ker
     share: float,
     settled: bool,
 ) -> tuple[int, int, float, float, float]:
-    """Solve a loaded frame with a share of the pulls; see `kernels._solve_pulled`."""
+    """Solve a loaded frame with a share of the pulls; as the first lines of the loop of `kernels.track` do."""
     spent, n_seen = 0, int(np.count_nonzero(work.scene.weight))
     noise_error = 0.5 * rules.pull_noise**2 * max(3 * n_seen - plan.n_unknowns, 0) / max(n_seen, 1)
     while True:
