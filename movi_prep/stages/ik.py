@@ -150,7 +150,7 @@ def run_ik(unit: Unit) -> StageReport:
     )
 
 
-IK = Stage(name="ik", version=1, summary="coordinates, poses and residuals of each clip", plan=plan_ik, run=run_ik)
+IK = Stage(name="ik", version=2, summary="coordinates, poses and residuals of each clip", plan=plan_ik, run=run_ik)
 
 
 def ik_setup_path(config: Config) -> Path:
