@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,6 +137,47 @@ def test_jobs_that_come_to_nothing_are_trouble_the_third_time(books: Books, queu
         adaptive._asked_s = -1e9
         assert decide(adaptive) == {"status": "same"}, "no other is asked for at once"
     assert "job 102 ended (FAILED) before a worker connected" in adaptive.supply.trouble
+
+
+def test_a_worker_that_connects_makes_up_for_what_failed_before(books: Books, queue: dict[str, QueuedJob]) -> None:
+    adaptive = adaptive_of(books)
+    books.units = ["no-worker"]
+    for job in range(4):
+        books.add(job)
+        if job == 2:
+            books.in_hand["2-0"] = 1
+        else:
+            queue[f"10{job}"] = QueuedJob(f"10{job}", "FAILED", "NonZeroExitCode")
+        adaptive._asked_s = -1e9
+        decide(adaptive)
+        if job == 2:
+            assert adaptive.supply.waits_for == ""
+            books.in_hand.clear()
+            queue["102"] = QueuedJob("102", "COMPLETED", "None")
+    assert not books.worker_spec
+    assert not adaptive.supply.trouble
+
+
+@pytest.mark.parametrize(("is_listed", "pause_s"), [(True, 15.0), (False, 4.0)])
+def test_slurm_is_asked_now_and_then_and_sooner_of_a_job_it_did_not_list(
+    books: Books, monkeypatch: pytest.MonkeyPatch, is_listed: bool, pause_s: float
+) -> None:
+    clock, asked_s = [1000.0], []
+
+    def answer() -> dict[str, QueuedJob]:
+        asked_s.append(clock[0])
+        return {"100": QueuedJob("100", "PENDING", "Priority")} if is_listed else {}
+
+    monkeypatch.setattr("movi_prep.runtime.adaptive.read_queue", answer)
+    monkeypatch.setattr("movi_prep.runtime.adaptive.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    books.units = ["no-worker"]
+    books.add(0)
+    books.workers[0].submitted_s = 1e9
+    adaptive = adaptive_of(books)
+    for _ in range(60):
+        decide(adaptive)
+        clock[0] += 0.5
+    assert {after - before for before, after in pairwise(asked_s)} == {pause_s}
 
 
 def test_jobs_that_fail_together_have_failed_once(books: Books, queue: dict[str, QueuedJob]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime import locks
 from movi_prep.runtime.locks import LockedError, check_still_held, hold_scopes, lock_path
 
 
@@ -73,3 +74,14 @@ def test_a_fresh_lock_of_another_host_counts_and_an_old_one_does_not(tmp_path: P
     os.utime(path, (time.time() - 600, time.time() - 600))
     with hold_scopes(work, ["S001"], "mine"):
         check_still_held(work, "S001", "mine")
+
+
+def test_a_held_lock_stays_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_HEARTBEAT_S", 0.02)
+    work = WorkFolder(tmp_path)
+    with hold_scopes(work, ["S001"], "mine"):
+        os.utime(lock_path(work, "S001"), (0, 0))
+        until = time.monotonic() + 10
+        while lock_path(work, "S001").stat().st_mtime == 0:
+            assert time.monotonic() < until, "nobody touched the lock for 10 s"
+            time.sleep(0.02)
