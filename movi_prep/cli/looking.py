@@ -158,6 +158,11 @@ def _status_config(given: argparse.Namespace) -> Config:
     file = config_file_of(given)
     if file is None and "amass" not in flags:
         last = config_path(Path(flags.get("work", "work")))
+        if not last.is_file() and (last.parent / "ik").is_dir():
+            raise UsageError(
+                f"{last.parent}: expected a work folder of AMASS clips, but got results of marker files, of which no "
+                "records are kept; movi-prep inspect tells what its files hold"
+            )
         if not last.is_file():
             raise UsageError(f"{last} is not there: nothing ran in this work folder yet; name --config or --amass")
         file = last

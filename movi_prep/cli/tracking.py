@@ -95,7 +95,7 @@ def _print_file(console: Console, file: FileResult) -> None:
         print_table(console, title, columns, [_miss_row(miss) for miss in file.markers[:_WORST]])
     print_findings(console, "findings", file.findings)
     if file.error:
-        console.print(f"failed: {file.error}", style="red", markup=False)
+        console.print(f"{file.marker_file} failed: {file.error}", style="red", markup=False)
 
 
 def _miss_row(miss: MarkerMiss) -> tuple[str, ...]:

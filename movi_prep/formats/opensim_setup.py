@@ -54,7 +54,7 @@ def read_scale_setup(path: Path) -> ScaleSetup:
         MissingError: there is no such file.
         InputError: it is neither, or a value in it cannot be read.
     """
-    if path.suffix.lower() == ".xml":
+    if _is_document(path):
         return _scale_setup_from_xml(path, _tool_element(path, "ScaleTool"))
     return _scale_setup_from_yaml(path, _read_yaml(path, SCALING_FORMAT))
 
@@ -66,9 +66,22 @@ def read_ik_setup(path: Path) -> IkSetup:
         MissingError: there is no such file.
         InputError: it is neither, or a value in it cannot be read.
     """
-    if path.suffix.lower() == ".xml":
+    if _is_document(path):
         return _ik_setup_from_xml(path, _tool_element(path, "InverseKinematicsTool"))
     return _ik_setup_from_yaml(path, _read_yaml(path, IK_FORMAT))
+
+
+def _is_document(path: Path) -> bool:
+    """Return whether a set-up is OpenSim's (.xml); refuse what is neither that nor YAML."""
+    suffix = path.suffix.lower()
+    if suffix not in (".xml", ".yaml", ".yml"):
+        raise InputError(
+            path,
+            expected="a set-up: an OpenSim document (.xml) or a YAML file (.yaml)",
+            got=suffix or "no suffix",
+            remedy="name the set-up",
+        )
+    return suffix == ".xml"
 
 
 def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
@@ -198,7 +211,7 @@ def _tool_element(path: Path, tag: str) -> ET.Element:
     found = root if root.tag == tag else root.find(tag)
     if found is None:
         tags = list_names({root.tag, *(child.tag for child in root)})
-        raise InputError(path, expected=f"a {tag} document", got=tags, remedy="check which set-up this is")
+        raise InputError(path, expected=f"an OpenSim {tag} document", got=tags, remedy="check which set-up this is")
     return found
 
 

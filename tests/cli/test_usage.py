@@ -61,6 +61,14 @@ def test_a_work_folder_that_cannot_be_is_one_line(movi_prep: CommandLine) -> Non
     assert len(err.strip().splitlines()) == 1
 
 
+def test_results_of_marker_files_are_known_as_such(movi_prep: CommandLine) -> None:
+    (movi_prep.work / "ik").mkdir(parents=True)
+    for command in ("status", "report"):
+        code, _, err = movi_prep(command, "--work", str(movi_prep.work))
+        assert code == 2
+        assert "but got results of marker files" in err
+
+
 def test_what_the_system_refuses_is_one_line(movi_prep: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_given: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device", "/disk/logs/run.log")

@@ -172,3 +172,11 @@ def test_the_official_example_of_tracking_reads(shared: Path) -> None:
     assert setup.marker_weights["Top.Head"] == 0.1
     assert len(setup.marker_weights) == 31
     assert [task.weight for task in setup.coordinate_tasks] == [1000.0] * 4
+
+
+def test_a_marker_file_is_no_set_up(tmp_path: Path) -> None:
+    path = tmp_path / "walk.trc"
+    path.write_text("PathFileType\t4")
+    for read in (read_ik_setup, read_scale_setup):
+        with pytest.raises(InputError, match=r"an OpenSim document \(.xml\) or a YAML file \(.yaml\), but got .trc"):
+            read(path)
