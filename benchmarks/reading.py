@@ -116,13 +116,12 @@ def d3ke_sample(row: D3keRow, camera: Camera, *, per_pixel: bool) -> dict[str, t
     if per_pixel:
         places = source_pixels(camera, virtual).astype(np.float32)
         picture = cv2.remap(row.image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        planes = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
     else:
-        planes = warp_picture(row.image, camera=camera, virtual=virtual, corner_px=np.zeros(2), scale=1.0)
+        picture = warp_picture(row.image, camera=camera, virtual=virtual, corner_px=np.zeros(2), scale=1.0)
     pose = virtual.to_camera(row.points_m)
     sample = {"pose3d": pose, "pose2d": virtual.to_pixels(pose), **row.others}
     sample["root"] = virtual.world_to_camera_rotation @ row.others["root"][:, :3]
-    sample["image"] = planes.astype(np.float32) / np.float32(255)
+    sample["image"] = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
     return {name: torch.from_numpy(np.asarray(values, dtype=np.float32)) for name, values in sample.items()}
 
 

@@ -252,7 +252,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         labels = read_labels(source.file, row, context=source.context, virtual=virtual, simulated=self._simulated)
         picture = _see(source, row, virtual)
         if view.flip:
-            picture = picture[:, :, ::-1]
+            picture = picture[:, ::-1]
             labels = mirror_labels(labels, source.mirror, size_px=self._size_px)
         return _arrays(picture, labels, box_px)
 
@@ -267,8 +267,9 @@ def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]
 
 
 def _arrays(picture: NDArray[np.uint8], labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+    rgb_first = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
     return {
-        "image": np.divide(picture, np.float32(255.0), dtype=np.float32, order="C"),
+        "image": rgb_first.astype(np.float32) / np.float32(255.0),
         "pose3d": labels.points_m,
         "pose2d": labels.points_px,
         "joint3d_validity_mask": labels.points_valid.astype(np.float32),
