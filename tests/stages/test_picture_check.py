@@ -48,9 +48,7 @@ def test_nothing_is_said_of_good_pictures_and_the_still_ones_are_named() -> None
     video = judge_pictures([FINE, STILL], "PG1", SETTINGS)
     assert video.left_out(SETTINGS) == ()
     assert video.kept(SETTINGS) == ()
-    assert video.not_judged() == (
-        "pictures of S001/C09 are not judged: the body moves in 0 of 40 pairs of frames",
-    )
+    assert video.not_judged() == ("pictures of S001/C09 are not judged: the body moves in 0 of 40 pairs of frames",)
     assert video.numbers()["least_picture_agreement"] == 0.6
 
 
