@@ -51,7 +51,7 @@ class SelfTestResult:
         marker_rms_mm: how far the markers miss, millimetres.
         usable_frames: frames with a usable status.
         n_frames: frames in all.
-        seconds: wall time.
+        seconds: wall time of solving, without compiling the solver and reading the model.
         limit_deg: largest `rms_deg` that passes.
         passed: whether every frame is usable and `rms_deg` is within the limit.
     """
@@ -73,14 +73,19 @@ def run_self_test(
     solver: Literal["opensim", "converged"] = "converged", *, settings: SolveSettings | None = None
 ) -> SelfTestResult:
     """Pose the packaged model, take its markers, solve them, and compare."""
-    started = perf_counter()
     chosen = settings or SolveSettings(solver=solver)
     scaled = read_scaled_model(packaged_path("opensim_models", PACKAGED_MODEL))
     setup = read_ik_setup(packaged_path("opensim_models", PACKAGED_IK_SETUP))
     if scaled.tree is None:
         raise InternalError(f"the packaged model has no kinematic tree: {scaled.refusal}")
     known = known_poses(scaled.tree)
-    solution, _ = solve_clip(scaled, _markers_of(scaled.tree, known), setup, chosen)
+    markers = _markers_of(scaled.tree, known)
+    if chosen.solver == "converged":
+        # The first solve of an installation compiles for about a minute, which says nothing about the solver.
+        solve_clip(scaled, markers, setup, chosen)
+    started = perf_counter()
+    solution, _ = solve_clip(scaled, markers, setup, chosen)
+    seconds = perf_counter() - started
     compared = scaled.free_coordinates & scaled.coordinate_is_rotation
     errors_deg = np.degrees(np.abs(_wrapped(solution.coordinates - known)))[:, compared]
     by_coordinate = np.sqrt(np.mean(errors_deg**2, axis=0))
@@ -96,7 +101,7 @@ def run_self_test(
         marker_rms_mm=float(np.sqrt(np.nanmean(solution.residuals_m() ** 2))) * 1000.0,
         usable_frames=usable,
         n_frames=N_FRAMES,
-        seconds=perf_counter() - started,
+        seconds=seconds,
         limit_deg=limit_deg,
         passed=bool(rms_deg <= limit_deg and usable == N_FRAMES),
     )
