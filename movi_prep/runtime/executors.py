@@ -26,7 +26,7 @@ DASK_SETTINGS: dict[str, Any] = {
     # OpenSim holds the interpreter for minutes: silence is no death. Lost hosts show in their connection.
     "distributed.scheduler.worker-ttl": None,
     # Nannies bring their processes back. Dask would close a nanny where, seconds after one process, another is away.
-    "distributed.deploy.lost-worker-timeout": "24h",
+    "distributed.deploy.lost-worker-timeout": "10000h",
     "distributed.admin.tick.limit": "1h",
     # Tasks hold no data: nothing to spill. A worker that nears its limit is killed, and its unit tried again.
     "distributed.worker.memory.target": False,
