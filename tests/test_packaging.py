@@ -9,7 +9,12 @@ import movi_prep
 from movi_prep.formats.packaged import packaged_path
 
 ROOT = Path(__file__).parents[1]
-SHELVES = {"opensim_models": "movi_prep.opensim_models", "pipelines": "movi_prep.pipelines"}
+SHELVES = {
+    "opensim_models": "movi_prep.opensim_models",
+    "pipelines": "movi_prep.pipelines",
+    "movi_prep/demo/data": "movi_prep.demo.data",
+}
+"""Folders of data that are packages: setuptools warns of those that are not named."""
 
 
 def _setuptools() -> dict[str, list[str]]:
