@@ -35,15 +35,17 @@ class ScaleAuditSettings(Settings):
     """Largest relative difference between the factors of a left and a right body that passes the audit."""
 
 
+PoseSolverName = Literal["converged", "opensim"]
+
+
 class ScaleUnitSettings(ScaleAuditSettings):
     """What a scaled model depends on, beside its files."""
 
-    placement_solver: Literal["converged", "opensim"] = "converged"
-    """Which solver finds the static pose, in which markers are moved onto the data. OpenSim's stops early, and what it
-    leaves is a constant error of the subject's angles; it takes any model."""
+    placement_solver: PoseSolverName = "converged"
+    """Which solver finds the static pose."""
 
 
-class ScalingSettings(ScaleUnitSettings):
+class ScalingSettings(ScaleAuditSettings):
     """How the generic model is scaled to a subject, and when the result may be used."""
 
     model: Path | None = None
@@ -53,10 +55,15 @@ class ScalingSettings(ScaleUnitSettings):
     """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
     none means the file packaged for the packaged model."""
 
+    placement_solver: PoseSolverName | None = None
+    """Which solver finds the static pose, in which markers are moved onto the data; none means that of inverse
+    kinematics (`ik.solver`). OpenSim's stops early, and what it leaves is a constant error of the subject's angles; it
+    takes any model."""
+
     keep_failed_audit: bool = False
     """Whether a subject that fails the audit is used all the same (it is named either way)."""
 
-    @property
-    def for_unit(self) -> ScaleUnitSettings:
-        """The part that a scaled model depends on."""
-        return ScaleUnitSettings(**{name: getattr(self, name) for name in ScaleUnitSettings.model_fields})
+    def for_unit(self, ik_solver: PoseSolverName) -> ScaleUnitSettings:
+        """Return the part that a scaled model depends on, where inverse kinematics uses this solver."""
+        audit = {name: getattr(self, name) for name in ScaleAuditSettings.model_fields}
+        return ScaleUnitSettings(**audit, placement_solver=self.placement_solver or ik_solver)

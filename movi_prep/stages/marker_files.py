@@ -269,7 +269,7 @@ def _scale(
         add_marker_set(model, setup.marker_set_file)
     static = _static_trial(setup, static_file)
     curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
-    settings = config.scaling.for_unit
+    settings = config.scaling.for_unit(config.ik.solver)
     result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
     write_model(model_path, model)
     provenance = {

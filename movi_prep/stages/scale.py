@@ -74,7 +74,7 @@ def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Un
             key=subject_key(subject),
             inputs=ScaleInputs(static=work.static_trial(subject), model=model, setup=setup, marker_set=marker_set),
             outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
-            settings=config.scaling.for_unit,
+            settings=config.scaling.for_unit(config.ik.solver),
         )
         for subject in subjects
     )

@@ -10,6 +10,7 @@ import numpy as np
 import opensim
 import pytest
 
+from movi_prep.config.ik import IkSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScaleAuditSettings, ScaleUnitSettings, ScalingSettings
 from movi_prep.errors import ModelError, UsageError
@@ -79,6 +80,18 @@ def test_the_settings_of_a_unit_are_the_audit_and_the_solver_alone(tmp_path: Pat
     assert SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), kept)[0].settings == first.settings
     other = Config(scaling=ScalingSettings(placement_solver="opensim"))
     assert SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), other)[0].settings != first.settings
+
+
+def test_the_static_pose_is_found_by_the_solver_of_inverse_kinematics_unless_another_is_named(tmp_path: Path) -> None:
+    def solver_of(config: Config) -> str:
+        settings = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), config)[0].settings
+        assert isinstance(settings, ScaleUnitSettings)
+        return settings.placement_solver
+
+    assert solver_of(Config()) == "converged"
+    assert solver_of(Config(ik=IkSettings(solver="opensim"))) == "opensim"
+    named = ScalingSettings(placement_solver="converged")
+    assert solver_of(Config(ik=IkSettings(solver="opensim"), scaling=named)) == "converged"
 
 
 @pytest.mark.parametrize(("solver", "tolerance"), [("converged", 1e-8), ("opensim", 1e-2)])
