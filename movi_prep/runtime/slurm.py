@@ -130,9 +130,13 @@ def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]
         "interface": profile.interface,
         "python": sys.executable,
         "job_name": JOB_NAME,
-        "job_extra_directives": list(profile.directives),
+        # Not by dask-jobqueue's log_directory, which it writes without quotes: sbatch splits directives at blanks.
+        "job_extra_directives": [
+            f'--error="{log_folder}/{JOB_NAME}-%J.err"',
+            f'--output="{log_folder}/{JOB_NAME}-%J.out"',
+            *profile.directives,
+        ],
         "job_script_prologue": [*worker_environment(), retirement(lifetime_s, profile.stagger_s), *profile.prologue],
-        "log_directory": str(log_folder),
         "scheduler_options": {"dashboard_address": ":0"},
     }
 

@@ -38,7 +38,8 @@ def test_walltimes_are_read_as_slurm_writes_them() -> None:
 
 def test_the_packaged_profile_retires_workers_before_their_walltime(tmp_path: Path) -> None:
     profile = read_profile(None)
-    arguments = cluster_arguments(profile, tmp_path)
+    arguments = cluster_arguments(profile, tmp_path / "my logs")
+    assert f'--error="{tmp_path}/my logs/movi-prep-%J.err"' in arguments["job_extra_directives"]
     [line] = [line for line in arguments["job_script_prologue"] if RETIRE_AT in line]
     script = f"date() {{ echo 0; }}; {line}; echo ${RETIRE_AT}"
     drawn_s = [int(subprocess.check_output(["bash", "-c", script])) for _ in range(20)]
