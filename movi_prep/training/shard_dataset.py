@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from movi_prep.errors import MissingError, UsageError, list_names
+from movi_prep.errors import MissingError, UsageError
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
 from movi_prep.records.camera import Camera
@@ -210,11 +210,11 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         rows = [_select_rows(source, selection) for source in self._sources]
         self._rows = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
         self._source_of = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
-        for source in self._sources:
+        there = "" if len(self._rows) else _describe_choices(sources)
+        for source in sources:
             source.file.close()
-        if not len(self._rows):
-            there = list_names(f"{source.file.path.name}" for source in sources)
-            raise UsageError(f"expected at least one sample, but {selection} selects none of {there}; widen it")
+        if there:
+            raise UsageError(f"expected at least one sample, but {selection} selects none; widen it: there are {there}")
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other views from now on; call it before each epoch, outside the workers."""
@@ -302,8 +302,22 @@ def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
         return [folder]
     found = sorted(folder.glob("*.h5"))
     if not found:
-        raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
+        # A work folder is what people name first; its other .h5 files are no shards, so it is not searched.
+        inside = folder / "shards"
+        remedy = f"name {inside}" if any(inside.glob("*.h5")) else "run 'movi-prep shard'"
+        raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy=remedy)
     return found
+
+
+def _describe_choices(sources: Sequence[_Source]) -> str:
+    """Return what a selection can choose from, in words."""
+    choices: dict[str, list[str] | list[int]] = {
+        "splits": sorted({str(source.file.attribute("split")) for source in sources}),
+        "subjects": sorted({source.subject for source in sources}),
+        "cameras": sorted({source.camera.name for source in sources}),
+        "clips": sorted({number for source in sources for number in source.clip_rows}),
+    }
+    return "; ".join(f"{what} {', '.join(str(one) for one in there)}" for what, there in choices.items())
 
 
 def _is_wanted(source: _Source, selection: Selection) -> bool:

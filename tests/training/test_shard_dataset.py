@@ -88,7 +88,16 @@ def test_selection(shards: Path) -> None:
 def test_a_selection_of_nothing_is_an_error_that_says_so(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="selects none"):
         ShardDataset(shards, selection=Selection(subjects=[99]))
+    with pytest.raises(UsageError, match=r"splits test, train; subjects 1, 2; cameras PG1, PG2; clips 1, 3$"):
+        ShardDataset(shards, selection=Selection(split="trian"))  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="movi-prep shard"):
+        ShardDataset(tmp_path)
+
+
+def test_a_work_folder_is_told_where_its_shards_are(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    write_small_shard(tmp_path / "shards" / "S001_PG1.h5")
+    with pytest.raises(MissingError, match=f"got none; name {tmp_path / 'shards'}$"):
         ShardDataset(tmp_path)
 
 
