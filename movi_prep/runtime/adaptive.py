@@ -18,7 +18,7 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import ProcessInterface
 
-from movi_prep.runtime.job_queue import JOB_NAME, describe_wait, read_queue
+from movi_prep.runtime.job_queue import JOB_NAME, describe_doom, describe_wait, read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,8 @@ _LISTED_AFTER_S = 5.0
 """A job that has just been submitted may not be listed yet."""
 
 _ATTEMPTS = 3
-"""After so many that came to nothing, one after the other, no more are made."""
+"""After so many that came to nothing, one after the other, no more are made; and so many looks at the queue that find
+nothing but jobs without hope are enough."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
     """Asks for a process per unfinished unit, in whole jobs; gives back jobs only where all their processes are idle.
 
     Jobs that are over are taken off the books, so that others follow. Where several attempts in a row came to nothing
-    and no job is left to hope for, that is trouble.
+    and no job is left to hope for, or no job there is will ever be started, that is trouble.
 
     Args:
         cluster: whose jobs they are; its scheduler runs in this process, on the loop that calls the methods here.
@@ -102,6 +103,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         self._asked_s = -math.inf
         self._pause_until_s = -math.inf
         self._failures: tuple[str, ...] = ()
+        self._vain_looks = 0
         super().__init__(cluster, **options)
 
     async def target(self) -> int:
@@ -172,6 +174,14 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
             self._queue = await asyncio.to_thread(read_queue)
             # Not when the answer came: it may say nothing of what happened since the question.
             self._asked_s = now_s
+            if self._queue is not None:
+                self._vain_looks = self._vain_looks + 1 if self._doomed_jobs(self._queue) else 0
+
+    def _doomed_jobs(self, queue: Mapping[str, QueuedJob]) -> list[QueuedJob]:
+        """Return all jobs where none has a worker and each waits for what never comes; else none."""
+        jobs = [queue.get(job.job_id) for job in self.cluster.workers.values()]
+        doomed = [job for job in jobs if job is not None and job.is_hopeless and not job.is_held]
+        return doomed if len(doomed) == len(jobs) and not self._units_in_hand() else []
 
     def _keep_books(self) -> None:
         """Note which jobs have workers, and strike off those that came to an end or never came to be."""
@@ -210,6 +220,8 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         jobs = [job.job_id for job in self.cluster.workers.values() if job.job_id]
         if len(self._failures) >= _ATTEMPTS and not jobs:
             return Supply(trouble=self._failures[-1])
+        if self._queue is not None and self._vain_looks >= _ATTEMPTS and (doomed := self._doomed_jobs(self._queue)):
+            return Supply(trouble=describe_doom(doomed))
         said = [f"{self._failures[-1]}; trying again"] if self._failures else []
         if self._queue is None:
             said.append("waiting for SLURM, which does not answer")

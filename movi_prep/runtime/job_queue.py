@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 JOB_NAME = "movi-prep"
 """What the queue calls the jobs of a run; their logs are named after it, with SLURM's number."""
@@ -71,6 +71,11 @@ class QueuedJob:
         """Whether it waits for what does not come by itself."""
         return self.state == "PENDING" and (self.reason in _HOPELESS or "PerJob" in self.reason)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for a person, who may release it any time."""
+        return self.state == "PENDING" and self.reason.startswith("JobHeld")
+
 
 def read_queue() -> dict[str, QueuedJob] | None:
     """Return this user's jobs by number; None where SLURM does not answer just now."""
@@ -100,14 +105,23 @@ def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
     if pending:
         reasons = ", ".join(sorted({job.reason for job in pending}))
         said.append(f"{_count_jobs(pending)} pending ({reasons})")
-    if any(job.is_hopeless for job in pending):
+    if any(job.is_hopeless and not job.is_held for job in pending):
         said.append("SLURM will not start it as it is asked for: change the cluster profile")
+    held = [job.id for job in pending if job.is_held]
+    if held:
+        said.append(f"held until it is released: scontrol release {','.join(held)}")
     starting = [job for job in jobs if job.state not in ("PENDING", *_OVER)]
     if starting:
         said.append(f"{_count_jobs(starting)} running without a worker connected")
     return "waiting for SLURM: " + "; ".join(said) if said else ""
 
 
-def _count_jobs(jobs: list[QueuedJob]) -> str:
+def describe_doom(jobs: Sequence[QueuedJob]) -> str:
+    """Say that SLURM will never start these jobs, and why."""
+    reasons = ", ".join(sorted({job.reason for job in jobs}))
+    return f"{_count_jobs(jobs)} pending for what no waiting mends ({reasons})"
+
+
+def _count_jobs(jobs: Sequence[QueuedJob]) -> str:
     """Say which job it is, or how many."""
     return f"job {jobs[0].id}" if len(jobs) == 1 else f"{len(jobs)} jobs"

@@ -239,3 +239,32 @@ def test_a_job_that_fails_is_named_with_the_end_of_its_log(
     adaptive = JobAdaptive(books, interval=0, maximum=8, log_folder=tmp_path)
     decide(adaptive)
     assert "movi-prep-100.err ends with: module: command not found" in adaptive.supply.waits_for
+
+
+@pytest.mark.parametrize("reason", ["PartitionTimeLimit", "QOSMaxCpuPerJobLimit"])
+def test_jobs_that_no_waiting_starts_are_trouble_at_the_third_look(
+    books: Books, queue: dict[str, QueuedJob], reason: str
+) -> None:
+    adaptive = adaptive_of(books)
+    books.units = ["no-worker"] * 4
+    for job in range(2):
+        books.add(job)
+        queue[f"10{job}"] = QueuedJob(f"10{job}", "PENDING", reason)
+    for _ in range(3):
+        assert not adaptive.supply.trouble
+        adaptive._asked_s = -1e9
+        decide(adaptive)
+    assert adaptive.supply.trouble == f"2 jobs pending for what no waiting mends ({reason})"
+
+
+@pytest.mark.parametrize("other", [QueuedJob("101", "PENDING", "Priority"), QueuedJob("101", "PENDING", "JobHeldUser")])
+def test_one_job_that_may_start_is_hope_for_all(books: Books, queue: dict[str, QueuedJob], other: QueuedJob) -> None:
+    adaptive = adaptive_of(books)
+    books.units = ["no-worker"] * 4
+    books.add(0)
+    books.add(1)
+    queue |= {"100": QueuedJob("100", "PENDING", "PartitionTimeLimit"), "101": other}
+    for _ in range(5):
+        adaptive._asked_s = -1e9
+        decide(adaptive)
+    assert not adaptive.supply.trouble

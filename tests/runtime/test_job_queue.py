@@ -53,3 +53,8 @@ def test_a_wait_is_told_with_its_reasons() -> None:
 def test_what_no_waiting_mends_is_said(reason: str) -> None:
     said = describe_wait(["1"], {"1": QueuedJob("1", "PENDING", reason)})
     assert said.endswith("SLURM will not start it as it is asked for: change the cluster profile")
+
+
+def test_a_held_job_is_for_a_person_to_release() -> None:
+    said = describe_wait(["1"], {"1": QueuedJob("1", "PENDING", "JobHeldUser")})
+    assert said.endswith("job 1 pending (JobHeldUser); held until it is released: scontrol release 1")
