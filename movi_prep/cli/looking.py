@@ -20,7 +20,7 @@ from movi_prep.cli.tables import (
 )
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
-from movi_prep.runtime.run import config_path, find_data, prepare_run, use_embedded_data
+from movi_prep.runtime.run import check_machine, config_path, find_data, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
@@ -131,10 +131,11 @@ def report(given: argparse.Namespace) -> int:
 
 
 def _run_self_test(given: argparse.Namespace) -> int:
-    from movi_prep.stages.self_test import run_self_test
+    from movi_prep.stages.self_test import compile_solver, run_self_test
 
-    results = [run_self_test(solver) for solver in ("converged", "opensim")]
     console = open_console(to_stderr=bool(given.json))
+    compile_solver(console.print)
+    results = [run_self_test(solver) for solver in ("converged", "opensim")]
     rows = [
         (
             result.solver,
@@ -176,9 +177,11 @@ def _plan_everything(config: Config, download: Download) -> tuple[Plan | None, l
         return None, ["AMASS clips and body models are needed (--amass, --body-models)"]
     stages, notes = stages_of("run", config)
     try:
-        return prepare_run(config, stages).plan, notes
+        prepared = prepare_run(config, stages)
+        check_machine(prepared)
     except UsageError as error:
         return None, [str(error)]
+    return prepared.plan, notes
 
 
 def _reasons(plan: Plan) -> list[tuple[str, ...]]:

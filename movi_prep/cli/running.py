@@ -20,7 +20,7 @@ from movi_prep.cli.tables import (
 )
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
-from movi_prep.runtime.run import carry_out, prepare_run, use_embedded_data
+from movi_prep.runtime.run import carry_out, check_machine, prepare_run, use_embedded_data
 from movi_prep.runtime.summary import summarise_run
 from movi_prep.stages.order import COMMANDS, ORDER, entries_of, load_stage, missing_parts
 
@@ -69,6 +69,7 @@ def run_stages(given: argparse.Namespace) -> int:
     )
     print_findings(console, "data", (*prepared.download.findings, *notes))
     if given.dry_run:
+        check_machine(prepared)
         print_plan(console, prepared.plan)
         print_json(_describe_plan(prepared.plan), wanted=given.json)
         return OK

@@ -63,6 +63,11 @@ def compile_ahead(
             done.touch()
 
 
+def is_compiled() -> bool:
+    """Return whether the kernels of this installation are compiled for this processor."""
+    return _is_compiled(_stamp())
+
+
 def _first_frames(target: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
     return target[:_N_FRAMES] if isinstance(target, np.ndarray) and target.ndim else target
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -75,6 +75,8 @@ class Stage:
         summary: one line for tables.
         plan: (download, work folder, config) -> units.
         run: runs one unit in this process: reads its inputs, writes all its outputs, returns a report.
+        check: (units) raises UsageError where this machine cannot run them as they are set; quick, writes nothing.
+        prepare: (units, say) does on this machine what they would otherwise do in the first unit's time, and says so.
     """
 
     name: str
@@ -82,6 +84,8 @@ class Stage:
     summary: str
     plan: Callable[..., tuple[Unit, ...]]
     run: Callable[[Unit], StageReport]
+    check: Callable[[Sequence[Unit]], None] | None = None
+    prepare: Callable[[Sequence[Unit], Callable[[str], None]], None] | None = None
 
 
 def paths_of(files: FileSet) -> Iterator[tuple[str, Path]]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
-    from movi_prep.records.unit import Stage
+    from movi_prep.records.unit import Stage, Unit
     from movi_prep.runtime.coordinate import Observer
     from movi_prep.runtime.executors import Executor
 
@@ -125,6 +125,19 @@ def prepare_run(
     return Prepared(config=config, download=download, plan=_cut(plan, only) if only else plan, identities=identities)
 
 
+def check_machine(prepared: Prepared) -> None:
+    """Raise UsageError where this machine cannot run a unit as it is set; without effect on machines elsewhere.
+
+    Raises:
+        UsageError: a stage says so, once for all of its units.
+    """
+    if not _works_here(prepared.config):
+        return
+    for stage, units in _units_to_run(prepared.plan):
+        if stage.check is not None:
+            stage.check(units)
+
+
 def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[PlannedUnit], str]) -> RunResult:
     """Execute a plan on the executor that its configuration names.
 
@@ -150,6 +163,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             absent=absent,
         )
 
+    check_machine(prepared)
     _make_work_folder(config.work)
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), _stop_on_sigterm():
         # Whoever left something aside is dead, or would hold the lock.
@@ -159,6 +173,10 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
         everything = config.model_copy(update={"subjects": None, "clips": None})
         write_text(config_path(config.work), dump_config(everything))
         _LOG.info("run %s: %d of %d units, %s", run_id, len(plan.to_run), len(plan.units), config.run.executor)
+        if _works_here(config):
+            for stage, units in _units_to_run(plan):
+                if stage.prepare is not None:
+                    stage.prepare(units, observer.tick)
         with open_executor(config, len(plan.to_run)) as executor:
             result = Coordinator(
                 plan=plan,
@@ -192,6 +210,20 @@ def open_executor(config: Config, n_units: int) -> AbstractContextManager[Execut
         return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run)
     workers = run.workers or len(os.sched_getaffinity(0))
     return local_executor(min(workers, max(n_units, 1)), run)
+
+
+def _works_here(config: Config) -> bool:
+    """Whether units run on this machine: what holds here says nothing of a cluster's nodes."""
+    return config.run.scheduler is None and config.run.executor in ("serial", "local")
+
+
+def _units_to_run(plan: Plan) -> Iterator[tuple[Stage, list[Unit]]]:
+    """Yield each stage that has something to do, with these units."""
+    by_stage: dict[str, list[PlannedUnit]] = {}
+    for planned in plan.to_run:
+        by_stage.setdefault(planned.unit.stage, []).append(planned)
+    for units in by_stage.values():
+        yield units[0].stage, [planned.unit for planned in units]
 
 
 @contextmanager

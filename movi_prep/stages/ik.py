@@ -31,7 +31,7 @@ from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_
 from movi_prep.stages.scale import packaged_setups
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -150,7 +150,23 @@ def run_ik(unit: Unit) -> StageReport:
     )
 
 
-IK = Stage(name="ik", version=2, summary="coordinates, poses and residuals of each clip", plan=plan_ik, run=run_ik)
+def prepare_ik(units: Sequence[Unit], say: Callable[[str], None]) -> None:
+    """Have the converged solver compiled where one of these clips is solved by it."""
+    from movi_prep.stages.self_test import compile_solver
+
+    chosen = [cast("IkUnitSettings", unit.settings) for unit in units]
+    if any(settings.solver == "converged" and settings.converged.engine == "numba" for settings in chosen):
+        compile_solver(say)
+
+
+IK = Stage(
+    name="ik",
+    version=2,
+    summary="coordinates, poses and residuals of each clip",
+    plan=plan_ik,
+    run=run_ik,
+    prepare=prepare_ik,
+)
 
 
 def ik_setup_path(config: Config) -> Path:

@@ -161,8 +161,23 @@ STATIC = Stage(
     run=run_static,
 )
 
+
+def check_markers(units: Sequence[Unit]) -> None:
+    """Raise UsageError where torch lacks the device that these clips are to be posed on."""
+    # Loading torch takes seconds, and the processor is always there.
+    for device in {cast("TrajectorySettings", unit.settings).device for unit in units} - {"cpu"}:
+        from movi_prep.body.device import torch_device
+
+        torch_device(device)
+
+
 MARKERS = Stage(
-    name="markers", version=1, summary="virtual marker trajectories of each clip", plan=plan_markers, run=run_markers
+    name="markers",
+    version=1,
+    summary="virtual marker trajectories of each clip",
+    plan=plan_markers,
+    run=run_markers,
+    check=check_markers,
 )
 
 

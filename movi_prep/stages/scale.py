@@ -24,6 +24,7 @@ from movi_prep.records.identity import subject_key
 from movi_prep.records.unit import Stage, StageReport, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import opensim
@@ -104,7 +105,22 @@ def run_scale(unit: Unit) -> StageReport:
     return StageReport(numbers=scale_numbers(result), findings=result.findings)
 
 
-SCALE = Stage(name="scale", version=2, summary="scaled model of each subject, audited", plan=plan_scale, run=run_scale)
+def prepare_scale(units: Sequence[Unit], say: Callable[[str], None]) -> None:
+    """Have the converged solver compiled where it finds the static pose of one of these subjects."""
+    from movi_prep.stages.self_test import compile_solver
+
+    if any(cast("ScaleUnitSettings", unit.settings).placement_solver == "converged" for unit in units):
+        compile_solver(say)
+
+
+SCALE = Stage(
+    name="scale",
+    version=2,
+    summary="scaled model of each subject, audited",
+    plan=plan_scale,
+    run=run_scale,
+    prepare=prepare_scale,
+)
 
 
 def pose_solver(settings: ScaleUnitSettings) -> PoseSolver:

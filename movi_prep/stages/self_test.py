@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from movi_prep.config.ik import SolveSettings
+from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.errors import InternalError
 from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.packaged import packaged_path
@@ -22,6 +23,8 @@ from movi_prep.stages.ik import PACKAGED_IK_SETUP, read_scaled_model, solve_clip
 from movi_prep.stages.scale import PACKAGED_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from movi_prep.records.kinematic_tree import KinematicTree
@@ -104,6 +107,22 @@ def run_self_test(
         seconds=seconds,
         limit_deg=limit_deg,
         passed=bool(rms_deg <= limit_deg and usable == N_FRAMES),
+    )
+
+
+def compile_solver(say: Callable[[str], None]) -> None:
+    """Have the converged solver compiled on this machine, and say so first; nothing where that was done before."""
+    from movi_prep.kinematics.ahead import compile_ahead, is_compiled
+
+    if is_compiled():
+        return
+    say("compiling the solver, once per installation: about half a minute")
+    scaled = read_scaled_model(packaged_path("opensim_models", PACKAGED_MODEL))
+    if scaled.tree is None:
+        raise InternalError(f"the packaged model has no kinematic tree: {scaled.refusal}")
+    markers = _markers_of(scaled.tree, known_poses(scaled.tree))
+    compile_ahead(
+        scaled.tree, markers.names, markers.positions_m, dict.fromkeys(markers.names, 1.0), ConvergedSettings()
     )
 
 

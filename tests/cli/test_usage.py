@@ -53,6 +53,14 @@ def test_a_subject_that_is_not_there_is_named(movi_prep: CommandLine) -> None:
     assert "expected subjects with AMASS clips (1, 15), but got 99" in err
 
 
+@pytest.mark.parametrize("arguments", [("markers",), ("markers", "--dry-run"), ("check",)])
+def test_a_device_that_is_not_there_is_said_once(movi_prep: CommandLine, arguments: tuple[str, ...]) -> None:
+    code, out, err = movi_prep(*arguments, *movi_prep.flags(), "--device", "cuda:97")
+    assert code == 2
+    assert (out + err).count("expected a torch device that works here, but got 'cuda:97'") == 1
+    assert not movi_prep.work.exists()
+
+
 def test_a_work_folder_that_cannot_be_is_one_line(movi_prep: CommandLine) -> None:
     movi_prep.work.write_bytes(b"a file where the folder should be")
     code, _, err = movi_prep("markers", *movi_prep.flags(), "--executor", "serial")

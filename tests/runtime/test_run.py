@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +16,10 @@ from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.execute import Task, execute
 from movi_prep.runtime.locks import LockedError, hold_scopes
-from movi_prep.runtime.run import prepare_run
+from movi_prep.runtime.run import check_machine, prepare_run
 from movi_prep.runtime.unit_record import read_record, record_path
 from movi_prep.stages.order import ORDER, load_stage
-from tests.runtime.conftest import World
+from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import (
     BLEND,
     GROW,
@@ -27,6 +28,14 @@ from tests.runtime.fake_stages import (
     run_tolerant_blend,
     write_motions,
 )
+
+
+def prepare_loudly(units: Sequence[Unit], say: Callable[[str], None]) -> None:
+    say(f"preparing for {len(units)} units")
+
+
+def refuse(units: Sequence[Unit]) -> None:
+    raise UsageError(f"{len(units)} units cannot run here")
 
 
 def ran(result: object) -> set[str]:
@@ -258,3 +267,22 @@ def test_a_folder_without_any_clip_is_refused(world: World) -> None:
 def test_a_file_that_a_setting_names_must_be_there(world: World) -> None:
     with pytest.raises(UsageError, match=r"markers.marker_set: expected a file, but .*absent.yaml is not one"):
         world.prepare(markers={"marker_set": world.folder / "absent.yaml"})
+
+
+def test_a_machine_is_prepared_before_the_first_unit_and_for_what_runs_alone(world: World) -> None:
+    stages, observer = (replace(GROW, prepare=prepare_loudly), BLEND), Silent()
+    result = world.run(stages=stages, observer=observer)
+    assert observer.waited_for == ["preparing for 6 units"]
+    assert result.is_complete
+    world.run(stages=stages, observer=observer)
+    assert observer.waited_for == ["preparing for 6 units"], "nothing was to be run"
+
+
+def test_what_this_machine_cannot_do_is_one_error_and_no_unit_runs(world: World) -> None:
+    with pytest.raises(UsageError, match="6 units cannot run here"):
+        world.run(stages=(replace(GROW, check=refuse), BLEND))
+    assert not world.work.exists()
+
+
+def test_other_machines_are_not_judged_by_this_one(world: World) -> None:
+    check_machine(world.prepare(stages=(replace(GROW, check=refuse), BLEND), run={"executor": "slurm"}))
