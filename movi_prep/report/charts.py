@@ -53,11 +53,12 @@ def histogram(
         for index, (count, edge) in enumerate(zip(counts.tolist(), edges[:-1].tolist(), strict=True))
         if count
     ]
-    at = limit / top * width
+    at, guideline = limit / top * width, f"guideline {limit:g} {unit}"
     marks = [
         _line(0, floor, width, floor, LINE),
         _line(at, 10, at, floor, RED, dashed=True),
-        _text(at - 3, 12, f"guideline {limit:g} {unit}", anchor="end"),
+        # On the side that is free of the other label.
+        _text(at - 3, 12, guideline, anchor="end") if at > width / 2 else _text(at + 3, 12, guideline),
         _text(0, height - 4, "0"),
         _text(0, 12, f"{counts.max()} at most"),
         _text(width, height - 4, f"{top:.0f} {unit}", anchor="end"),

@@ -25,15 +25,17 @@ from movi_prep.report.html import (
     table,
 )
 from movi_prep.report.measures import (
+    CLIP_GUIDELINES,
     IK_MAX_LIMITS_MM,
     IK_RMS_LIMIT_MM,
     biases_over_subjects,
     judge,
     judge_max,
     judge_rms,
+    judge_valid,
     median_deviations_deg,
 )
-from movi_prep.report.quality import asymmetry, attention
+from movi_prep.report.quality import asymmetry, attention, most_urgent_first
 from movi_prep.report.subject import describe_beside, describe_person, deviation_cell
 from movi_prep.report.tables import (
     CLIP_COLUMNS,
@@ -42,9 +44,9 @@ from movi_prep.report.tables import (
     beside_table,
     clip_rows,
     failure_list,
+    look_list,
     number,
     shard_rows,
-    shortened,
     span,
     status_sentence,
     table_with_rest,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from movi_prep.records.alignment import ClipAlignment
+    from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures
     from movi_prep.report.quality import Scope, SubjectQuality
 
@@ -113,17 +116,12 @@ def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], s
 
 
 def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Sequence[str]) -> Html:
-    found: list[object] = [f"cannot be read: {problem}" for problem in problems]
+    found: list[tuple[Verdict, object]] = [("bad", f"cannot be read: {problem}") for problem in problems]
     for quality in qualities:
         name = subject_key(quality.files.subject)
         link = element("a", name, href=f"{name}.html")
-        found += [join([link, f": {text}"]) for text in attention(quality, scope)]
-    content = (
-        shortened(found, at_most=N_FIRST)
-        if found
-        else element("p", "Nothing stands out: every bound of the audits holds.")
-    )
-    return section("Look at first", "", content)
+        found += [(verdict, join([link, f": {text}"])) for verdict, text in attention(quality, scope)]
+    return section("Look at first", "", look_list(most_urgent_first(found), at_most=N_FIRST))
 
 
 def _stages(scope: Scope) -> Html:
@@ -231,26 +229,33 @@ def _spread(clips: Sequence[ClipMeasures], field: str, caption: str, *, limit: f
 
 
 _SUMMARY = (
-    ("landmarks RMS", "landmark_rms_mm", "mm", judge_rms),
-    ("tracking markers RMS", "tracking_rms_mm", "mm", judge_rms),
-    ("all weighted markers RMS", "marker_rms_mm", "mm", judge_rms),
-    ("largest residual", "max_mm", "mm", judge_max),
-    ("valid label coordinates", "valid_percent", "%", None),
+    *((name, field, "mm", guideline) for name, field, guideline in CLIP_GUIDELINES),
+    ("valid label coordinates", "valid_percent", "%", judge_valid),
     ("jitter (second difference per row)", "jitter_deg", "deg", None),
 )
 """What is told of all clips: name, field of ClipMeasures, unit, and the guideline."""
 
 
+_SPREADS: tuple[tuple[int, tuple[str, ...], tuple[int, ...]], ...] = (
+    (10, ("smallest#", "10th percentile#", "median#", "90th percentile#", "largest#"), (0, 10, 50, 90, 100)),
+    (2, ("smallest#", "median#", "largest#"), (0, 50, 100)),
+    (0, ("the only clip#",), (50,)),
+)
+"""From how many clips on which columns, and which percentiles they hold."""
+
+
 def _summary(clips: Sequence[ClipMeasures]) -> Html:
+    # Percentiles say nothing that few clips do not say themselves.
+    columns, percentiles = next((names, at) for least, names, at in _SPREADS if len(clips) >= least)
     rows = []
     for name, field, unit, guideline in _SUMMARY:
         values = np.array([getattr(clip, field) for clip in clips], dtype=np.float64)
         values = values[np.isfinite(values)]
-        spread = np.percentile(values, [0, 10, 50, 90, 100]).tolist() if values.size else [float("nan")] * 5
+        spread = np.percentile(values, percentiles).tolist() if values.size else [float("nan")] * len(percentiles)
         digits = 2 if unit == "deg" else 1
         cells = [judged(number(v, digits), guideline(v)) if guideline else number(v, digits) for v in spread]
         rows.append([f"{name}, {unit}", *cells])
-    return table(("per clip", "smallest#", "10th percentile#", "median#", "90th percentile#", "largest#"), rows)
+    return table(("per clip", *columns), rows)
 
 
 def _markers(qualities: Sequence[SubjectQuality]) -> Html:

@@ -53,14 +53,21 @@ def judged(text: str, verdict: Verdict) -> Html:
     """Return a value with its verdict behind it, in colour and in words; good values stay quiet."""
     if verdict in ("good", "none"):
         return element("span", text, class_=f"value {verdict}")
-    return join([element("span", text, class_=f"value {verdict}"), badge(verdict)], " ")
+    return _with_badge(text, verdict, "")
 
 
 def counted(count: int, verdict: Verdict, word: str = "") -> Html:
     """Return a number of things that should be 0; any other number has a verdict, and a word that says it."""
     if not count:
         return element("span", "0", class_="value good")
-    return join([element("span", count, class_=f"value {verdict}"), badge(verdict, word)], " ")
+    return _with_badge(count, verdict, word)
+
+
+def _with_badge(value: object, verdict: Verdict, word: str) -> Html:
+    """Return a value and its badge, which goes below where the table is narrow."""
+    return element(
+        "span", element("span", value, class_=f"value {verdict}"), " ", badge(verdict, word), class_="judged"
+    )
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
@@ -162,7 +169,8 @@ table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabu
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); padding: 4px 10px;
   vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); padding: 4px 10px; vertical-align: middle; }
-th.number, td.number { text-align: right; } td.number, td .badge { white-space: nowrap; }
+th.number, td.number { text-align: right; } td.number, td .badge, .value { white-space: nowrap; }
+td .judged { white-space: normal; }
 tbody tr:hover { background: #f7f9fb; }
 .badge { display: inline-block; border-radius: 9px; padding: 0 8px; font-size: 12px; font-weight: 600; color: #fff;
   white-space: nowrap; }

@@ -28,6 +28,12 @@ IK_RMS_LIMIT_MM = 20.0
 IK_MAX_LIMITS_MM = (20.0, 40.0)
 """The same guideline: the largest marker error below 2 to 4 cm."""
 
+LEAST_VALID_PERCENT = 90.0
+"""A clip with fewer valid labels is marked."""
+
+OFTEN_AT_LIMIT_PERCENT = 5.0
+"""A coordinate that is at an end of its range in more frames is marked."""
+
 AT_LIMIT_RAD = float(np.radians(0.5))
 """A coordinate this near to an end of its range counts as at it."""
 
@@ -130,6 +136,11 @@ class CoordinateUse:
     valid_percent: float
     jitter_deg: float
     free: bool
+
+    @property
+    def often_at_limit(self) -> bool:
+        """Whether a bound holds it more often than rarely; a coordinate that is not free is never marked."""
+        return self.free and self.at_limit_percent > OFTEN_AT_LIMIT_PERCENT
 
 
 def measure_clip(
@@ -312,6 +323,22 @@ def judge_max(value_mm: float) -> Verdict:
     return judge(value_mm, good=IK_MAX_LIMITS_MM[0], bad=IK_MAX_LIMITS_MM[1])
 
 
+def judge_valid(value_percent: float) -> Verdict:
+    """Return whether a clip has enough valid labels."""
+    if not np.isfinite(value_percent):
+        return "none"
+    return "check" if value_percent < LEAST_VALID_PERCENT else "good"
+
+
+CLIP_GUIDELINES = (
+    ("landmarks RMS", "landmark_rms_mm", judge_rms),
+    ("tracking markers RMS", "tracking_rms_mm", judge_rms),
+    ("all weighted markers RMS", "marker_rms_mm", judge_rms),
+    ("largest residual", "max_mm", judge_max),
+)
+"""What of a clip has a guideline: name, field of ClipMeasures, judge. Marks of rows and what comes first follow it."""
+
+
 def _bias(name: str, solutions: Sequence[IkSolution], body: str) -> MarkerBias:
     tracking = [solution for solution in solutions if name in _weighted_names(solution)]
     known = all(body in solution.body_names for solution in tracking)
@@ -379,7 +406,8 @@ def _deviations_deg(solution: IkSolution, columns: NDArray[np.int64]) -> dict[st
     """Return the median deviation of each free label; infinite where most frames do not determine it."""
     if solution.posterior_std is None or not solution.usable().any():
         return {}
-    deviations = np.nan_to_num(np.degrees(solution.posterior_std[solution.usable()]), nan=np.inf)
+    deviations = np.degrees(solution.posterior_std[solution.usable()])
+    deviations = np.where(np.isnan(deviations), np.inf, deviations)
     return {
         solution.coordinate_names[column]: float(np.median(deviations[:, column]))
         for column in columns.tolist()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.report.measures import (
+    CLIP_GUIDELINES,
+    IK_MAX_LIMITS_MM,
+    IK_RMS_LIMIT_MM,
+    LEAST_VALID_PERCENT,
+    OFTEN_AT_LIMIT_PERCENT,
     coordinate_uses,
-    judge_max,
-    judge_rms,
+    judge_valid,
     largest_asymmetry,
     marker_biases,
     measure_clip,
@@ -26,12 +30,16 @@ if TYPE_CHECKING:
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
     from movi_prep.report.work import ModelFacts, Outcome, SubjectFiles
 
+T = TypeVar("T")
+Look = tuple["Verdict", str]
+"""What to look at: how urgent it is ("bad" before "check"), and what it is, with its numbers."""
 
-LEAST_VALID_PERCENT = 90.0
-"""A clip with fewer valid labels is named among what to look at first."""
+_N_NAMED = 6
+"""How many clips are named where several share a trait, the worst first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,33 +123,40 @@ def measure_subject(scope: Scope, subject: int) -> SubjectQuality:
     )
 
 
-def attention(quality: SubjectQuality, scope: Scope) -> list[str]:
-    """Return what a person should look at first, worst kinds first, each with its numbers."""
-    found = []
+def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
+    """Return what a person should look at, whatever is marked on the pages among it, the most urgent first."""
+    found: list[Look] = []
     if quality.failures:
         stages = sorted({outcome.stage for outcome in quality.failures})
-        found.append(f"{len(quality.failures)} unit{'s' * (len(quality.failures) > 1)} failed ({', '.join(stages)})")
-    found += [f"cannot be read: {problem}" for problem in quality.problems]
+        found.append(
+            ("bad", f"{len(quality.failures)} unit{'s' * (len(quality.failures) > 1)} failed ({', '.join(stages)})")
+        )
+    found += [("bad", f"cannot be read: {problem}") for problem in quality.problems]
     scale = quality.files.scale
     if scale is not None and not scale.passed:
-        found.append(f"scaling failed its audit: {'; '.join(scale.findings)}")
+        found.append(("bad", f"scaling failed its audit: {'; '.join(scale.findings)}"))
     found += _clip_attention(quality.clips)
-    unseen = [name for name, value in quality.deviations_deg.items() if not value <= scope.unseen_deg]
-    if unseen:
-        found.append(f"{len(unseen)} label coordinates are not seen by the markers: {', '.join(unseen)}")
+    found += _coordinate_attention(quality, scope)
     if quality.files.alignment is not None:
         suspects = [clip for clip in quality.files.alignment.clips if clip.is_suspect]
-        found += [f"{clip.timeline.clip} is out of line: {'; '.join(clip.suspicions)}" for clip in suspects]
+        found += [("bad", f"{clip.timeline.clip} is out of line: {'; '.join(clip.suspicions)}") for clip in suspects]
     found += [
-        f"{unit.stage} {unit.key}: {text}"
+        ("bad", f"{unit.stage} {unit.key}: {text}")
         for unit in quality.outcomes
         if unit.stage != "align"
         for text in unit.warnings
     ]
     refused = [(shard.camera, shard.n_refused) for shard in quality.files.shards if shard.n_refused]
     if refused:
-        found.append("video frames refused: " + ", ".join(f"{count} of {camera}" for camera, count in refused))
-    return found
+        found.append(
+            ("check", "video frames refused: " + ", ".join(f"{count} of {camera}" for camera, count in refused))
+        )
+    return most_urgent_first(found)
+
+
+def most_urgent_first(found: Sequence[tuple[Verdict, T]]) -> list[tuple[Verdict, T]]:
+    """Return what must be looked at before what may be, each in its order."""
+    return sorted(found, key=lambda look: look[0] != "bad")
 
 
 def asymmetry(quality: SubjectQuality) -> tuple[float, str]:
@@ -149,28 +164,64 @@ def asymmetry(quality: SubjectQuality) -> tuple[float, str]:
     return largest_asymmetry(quality.files.scale) if quality.files.scale is not None else (float("nan"), "")
 
 
-def _clip_attention(clips: Sequence[ClipMeasures]) -> list[str]:
-    found = []
-    over = [clip for clip in clips if judge_rms(clip.marker_rms_mm) == "bad"]
-    if over:
-        named = ", ".join(f"{clip.clip} {clip.marker_rms_mm:.1f} mm" for clip in over)
-        found.append(f"{len(over)} of {len(clips)} clips are above 20 mm marker RMS: {named}")
-    far = [clip for clip in clips if judge_max(clip.max_mm) == "bad"]
-    if far:
-        worst = max(far, key=lambda clip: clip.max_mm)
-        found.append(
-            f"{len(far)} of {len(clips)} clips have a marker more than 40 mm off; worst is {worst.max_marker} in "
-            f"{worst.clip} at {worst.max_time_s:.2f} s with {worst.max_mm:.0f} mm"
-        )
-    poor = [clip for clip in clips if clip.valid_percent < LEAST_VALID_PERCENT]
+def _clip_attention(clips: Sequence[ClipMeasures]) -> list[Look]:
+    found: list[Look] = []
+    for name, field, judge in CLIP_GUIDELINES:
+        for verdict in ("bad", "check"):
+            marked = [clip for clip in clips if judge(getattr(clip, field)) == verdict]
+            if marked:
+                found.append((verdict, _say_residuals(name, field, marked, n_clips=len(clips), verdict=verdict)))
+    poor = [clip for clip in clips if judge_valid(clip.valid_percent) == "check"]
     if poor:
-        named = ", ".join(f"{clip.clip} {clip.valid_percent:.0f} %" for clip in poor)
+        named = _named([f"{clip.clip} {clip.valid_percent:.0f} %" for clip in sorted(poor, key=_by_valid)])
         found.append(
-            f"{len(poor)} of {len(clips)} clips have less than {LEAST_VALID_PERCENT:.0f} % valid labels: {named}"
+            (
+                "check",
+                f"{len(poor)} of {len(clips)} clips have less than {LEAST_VALID_PERCENT:.0f} % valid labels: {named}",
+            )
         )
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
     if lost:
-        found.append(f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose")
+        found.append(("check", f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"))
+    return found
+
+
+def _say_residuals(name: str, field: str, marked: Sequence[ClipMeasures], *, n_clips: int, verdict: Verdict) -> str:
+    is_largest = field == "max_mm"
+    low, high = IK_MAX_LIMITS_MM
+    bound = f"above {high if is_largest else IK_RMS_LIMIT_MM:g} mm" if verdict == "bad" else f"{low:g} to {high:g} mm"
+    worst = sorted(marked, key=lambda clip: -float(getattr(clip, field)))
+    said = [
+        f"{clip.clip} {getattr(clip, field):.1f} mm"
+        + (f" ({clip.max_marker} at {clip.max_time_s:.2f} s)" if is_largest else "")
+        for clip in worst
+    ]
+    return f"{name} {bound} in {len(marked)} of {n_clips} clips: {_named(said)}"
+
+
+def _named(said: Sequence[str]) -> str:
+    rest = len(said) - _N_NAMED
+    return ", ".join(said[:_N_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _by_valid(clip: ClipMeasures) -> float:
+    return clip.valid_percent
+
+
+def _coordinate_attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
+    found: list[Look] = []
+    unseen = [name for name, value in quality.deviations_deg.items() if not value <= scope.unseen_deg]
+    if unseen:
+        found.append(("bad", f"{len(unseen)} label coordinates are not seen by the markers: {', '.join(unseen)}"))
+    held = [use.name for use in sorted(quality.uses, key=lambda use: -use.at_limit_percent) if use.often_at_limit]
+    if held:
+        share = f"{OFTEN_AT_LIMIT_PERCENT:g} % of the frames"
+        found.append(
+            (
+                "check",
+                f"{len(held)} label coordinates are at an end of their range in more than {share}: {_named(held)}",
+            )
+        )
     return found
 
 

@@ -26,16 +26,17 @@ from movi_prep.report.pictures import draw_strip
 from movi_prep.report.quality import asymmetry, attention
 from movi_prep.report.tables import (
     CLIP_COLUMNS,
+    N_SHOWN,
     SHARD_COLUMNS,
     alignment_table,
     beside_table,
     clip_rows,
     failure_list,
     finding_list,
+    look_list,
     number,
     picture_table,
     shard_rows,
-    shortened,
     span,
     status_sentence,
     table_with_rest,
@@ -56,7 +57,6 @@ _TITLES = (
     *("Shards and pictures", "Failures", "Findings"),
 )
 N_COORDINATES = 20
-_OFTEN_AT_LIMIT_PERCENT = 5.0
 _TOLD_ASYMMETRY_PERCENT = 0.1
 
 
@@ -119,9 +119,7 @@ def _cards(quality: SubjectQuality) -> Html:
 
 
 def _first_look(quality: SubjectQuality, scope: Scope) -> Html:
-    found = attention(quality, scope)
-    content = shortened(found) if found else element("p", "Nothing stands out: every bound of the audits holds.")
-    return section("Look at first", "", content)
+    return section("Look at first", "", look_list(attention(quality, scope), at_most=N_SHOWN))
 
 
 def _scaling(quality: SubjectQuality, scope: Scope) -> Html:
@@ -271,13 +269,12 @@ def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen
     low, high = use.model_range_deg
     bounded = isfinite(low) and isfinite(high)
     deviation = deviations_deg.get(use.name)
-    often = use.free and use.at_limit_percent > _OFTEN_AT_LIMIT_PERCENT
     return [
         use.name if use.free else f"{use.name} (coupled or locked)",
         range_bar(use.model_range_deg, use.used_deg, use.middle_deg) if bounded else "no range",
         span(low, high, 0) if bounded else "-",
         span(*use.used_deg),
-        judged(number(use.at_limit_percent), "check" if often else "good" if use.free else "none"),
+        judged(number(use.at_limit_percent), "check" if use.often_at_limit else "good" if use.free else "none"),
         number(use.beyond_deg) if use.beyond_deg > 0.05 else "0",
         "-" if deviation is None else deviation_cell(deviation, unseen_deg),
         number(use.jitter_deg, 2),

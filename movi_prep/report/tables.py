@@ -9,13 +9,14 @@ import numpy as np
 
 from movi_prep.report.charts import sparkline
 from movi_prep.report.html import Html, badge, bullets, counted, element, folded, join, judged, markup, table
-from movi_prep.report.measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms
+from movi_prep.report.measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms, judge_valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.records.identity import ClipId
+    from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures
     from movi_prep.report.work import Outcome, PictureFacts, ShardFacts
 
@@ -23,6 +24,9 @@ CLIP_COLUMNS = (
     *("clip", "frames#", "usable#", "landmarks RMS, mm#", "tracking RMS, mm#", "all RMS, mm#"),
     *("largest, mm#", "at", "valid labels, %#", "jitter, deg#", "most in", "all markers' RMS over time"),
 )
+
+SPARKLINE_PX = (150, 36)
+"""So narrow that the table of clips fits on a page 1300 pixels wide."""
 
 N_BESIDE = 20
 N_SHOWN = 10
@@ -56,10 +60,17 @@ def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[lis
             Html(f"{markup(clip.max_marker)},&nbsp;{number(clip.max_time_s, 2)}&nbsp;s")
             if isfinite(clip.max_mm)
             else "",
-            number(clip.valid_percent),
+            judged(number(clip.valid_percent), judge_valid(clip.valid_percent)),
             number(clip.jitter_deg, 2),
             clip.jitter_most_in,
-            sparkline(clip.times_s, clip.frame_rms_mm, clip.usable, limit=IK_RMS_LIMIT_MM, top=2 * IK_RMS_LIMIT_MM),
+            sparkline(
+                clip.times_s,
+                clip.frame_rms_mm,
+                clip.usable,
+                limit=IK_RMS_LIMIT_MM,
+                top=2 * IK_RMS_LIMIT_MM,
+                size_px=SPARKLINE_PX,
+            ),
         ]
         for clip in clips
     ]
@@ -180,6 +191,16 @@ def finding_list(outcomes: Iterable[Outcome]) -> Html:
     said = [f"{unit.stage} {unit.key}: warning: {text}" for unit in units for text in unit.warnings]
     said += [f"{unit.stage} {unit.key}: {text}" for unit in units for text in unit.findings]
     return shortened(said) if said else element("p", "None.")
+
+
+def look_list(found: Sequence[tuple[Verdict, object]], *, at_most: int) -> Html:
+    """Return what to look at, each with its verdict in words."""
+    if not found:
+        return element("p", "Nothing stands out: no value is marked.")
+    return shortened(
+        [join([badge(verdict, "" if verdict == "check" else "problem"), " ", said]) for verdict, said in found],
+        at_most=at_most,
+    )
 
 
 def shortened(items: Sequence[object], *, at_most: int = N_SHOWN) -> Html:

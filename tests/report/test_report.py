@@ -22,7 +22,7 @@ from movi_prep.report.charts import histogram, range_bar, sparkline, value_bar
 from movi_prep.report.html import element, table
 from movi_prep.report.pictures import draw_row
 from movi_prep.report.write import write_report
-from tests.builders.quality_work import CLIP, NASTY, REDO, known_scale, known_solution, write_quality_work
+from tests.builders.quality_work import CLIP, N_SOLVED, NASTY, REDO, known_scale, known_solution, write_quality_work
 from tests.builders.shard import DISC_JOINT, small_camera, write_small_shard
 
 VOID = {"meta", "img", "br"}
@@ -149,6 +149,45 @@ def test_what_needs_a_look_comes_first(pages: tuple[Page, Page]) -> None:
         assert "1 of 41 frames have no usable pose" in first
         assert "1 label coordinates are not seen by the markers: hip_flexion_r" in first
         assert "S001/C03 is out of line: lag +25.0 ms (bound 16.7 ms)" in first
+
+
+@pytest.mark.parametrize("heel_mm", [5.0, 30.0, 60.0])
+def test_what_is_marked_in_a_row_is_named_first(tmp_path: Path, heel_mm: float) -> None:
+    known = known_solution(heel_mm=heel_mm)
+    # Nothing else of this subject is marked: every frame is solved, seen and away from its limits.
+    solution = replace(
+        known,
+        coordinates=0.5 * np.ones_like(known.coordinates),
+        coordinate_valid=np.ones_like(known.coordinate_valid),
+        statuses=np.zeros_like(known.statuses),
+        model_markers_m=np.where(
+            np.arange(known.n_rows)[:, None, None] == N_SOLVED, known.observed_markers_m, known.model_markers_m
+        ),
+        posterior_std=np.full_like(known.coordinates, 0.01),
+    )
+    work = write_quality_work(tmp_path, solution=solution)
+    work.alignment(1).unlink()
+    (work.records() / "shard" / "S001" / "PG2.json").unlink()
+    index, subject = (_page(path) for path in write_report(Config(work=tmp_path)))
+    marks = {5.0: "", 30.0: "check", 60.0: "over limit"}
+    for page in (index, subject):
+        assert page.row("S001/C03")[6] == f"{max(heel_mm, 8.0):.1f} {marks[heel_mm]}".strip()
+        assert ("Nothing stands out" in page.text) == (heel_mm == 5.0)
+        assert ("largest residual 20 to 40 mm in 1 of 1 clips: S001/C03 30.0 mm (HEEL at" in page.text) == (
+            heel_mm == 30.0
+        )
+        assert ("largest residual above 40 mm in 1 of 1 clips: S001/C03 60.0 mm" in page.text) == (heel_mm == 60.0)
+        assert ("landmarks RMS above 20 mm in 1 of 1 clips" in page.text) == (heel_mm > 20.0)
+
+
+def test_one_clip_has_no_percentiles(pages: tuple[Page, Page]) -> None:
+    assert pages[0].row("per clip") == ["per clip", "the only clip"]
+    assert pages[0].row("landmarks RMS, mm") == ["landmarks RMS, mm", "12.0"]
+
+
+def test_a_coordinate_that_is_undetermined_is_said(tmp_path: Path) -> None:
+    write_quality_work(tmp_path, solution=replace(known_solution(), posterior_std=np.full((N_SOLVED + 1, 2), np.inf)))
+    assert "undetermined not seen" in _page(write_report(Config(work=tmp_path))[1]).row("knee_angle_r")[6]
 
 
 def test_alignment_and_shards_have_units(pages: tuple[Page, Page]) -> None:
