@@ -12,7 +12,7 @@ import pytest
 
 from movi_prep.errors import InternalError, UsageError
 from movi_prep.records.identity import ClipId
-from movi_prep.records.unit import Unit
+from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.execute import Task, execute
 from movi_prep.runtime.locks import LockedError, hold_scopes
@@ -36,6 +36,10 @@ def prepare_loudly(units: Sequence[Unit], say: Callable[[str], None]) -> None:
 
 def refuse(units: Sequence[Unit]) -> None:
     raise UsageError(f"{len(units)} units cannot run here")
+
+
+def interrupt(unit: Unit) -> StageReport:
+    raise KeyboardInterrupt(unit.id)
 
 
 def ran(result: object) -> set[str]:
@@ -286,3 +290,11 @@ def test_what_this_machine_cannot_do_is_one_error_and_no_unit_runs(world: World)
 
 def test_other_machines_are_not_judged_by_this_one(world: World) -> None:
     check_machine(world.prepare(stages=(replace(GROW, check=refuse), BLEND), run={"executor": "slurm"}))
+
+
+def test_who_stops_a_run_is_told_at_once_that_it_heard(world: World) -> None:
+    observer = Silent()
+    result = world.run(stages=(replace(GROW, run=interrupt), BLEND), observer=observer)
+    assert result.interrupted
+    assert observer.waited_for == ["stopping; the same command goes on where this one stopped"]
+    assert world.run().is_complete
