@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.shards import make_demo_run
+from benchmarks.shards import absolute_path, make_demo_run
 
 NAMES: dict[str, tuple[str, ...]] = {
     "markers": (),
@@ -32,7 +32,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 def main() -> int:
     """Run the benchmarks asked for; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--demo", type=Path, help="folder of a finished `movi-prep demo`")
+    parser.add_argument("--demo", type=absolute_path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="which; all by default")
     asked = parser.parse_args()
     failed = []

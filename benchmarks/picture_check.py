@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.shards import DemoRun, make_demo_run, print_table
+from benchmarks.shards import DemoRun, absolute_path, make_demo_run, print_table
 from movi_prep.config.shard import PictureCheckSettings
 from movi_prep.records.picture_check import PictureAgreement
 from movi_prep.records.unit import Unit
@@ -212,7 +212,7 @@ def _inputs(unit: Unit) -> ShardInputs:
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--demo", type=Path, help="folder of a finished `movi-prep demo`")
+    parser.add_argument("--demo", type=absolute_path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("--repeats", type=int, default=9, help="pairs of runs that tell the cost")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.shards import SIZE_PX, DemoRun, long_unit, make_demo_run, print_table
+from benchmarks.shards import SIZE_PX, DemoRun, absolute_path, long_unit, make_demo_run, print_table
 from movi_prep.formats import d3ke
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
@@ -176,7 +176,7 @@ def _row(what: str, ours_ms: float, theirs_ms: float) -> tuple[str, ...]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--demo", type=Path, help="folder of a finished `movi-prep demo`")
+    parser.add_argument("--demo", type=absolute_path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("--samples", type=int, default=200, help="samples to read each way")
     asked = parser.parse_args()
     torch.set_num_threads(1)

@@ -63,6 +63,11 @@ class DemoRun:
         return SHARD.plan(find_download(Folders(**folders)), WorkFolder(self.work), Config())
 
 
+def absolute_path(text: str) -> Path:
+    """Return a path given on the command line; links made from it must not depend on the folder they stand in."""
+    return Path(text).absolute()
+
+
 def make_demo_run(folder: Path) -> DemoRun:
     """Write the embedded data set and run it through to shards."""
     command = [
@@ -358,7 +363,7 @@ def print_table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) 
 def main() -> None:
     """Run all three parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--demo", type=Path, help="folder of a finished `movi-prep demo`")
+    parser.add_argument("--demo", type=absolute_path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("--frames", type=int, default=1000, help="length of the noisy video")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
