@@ -3,7 +3,8 @@
 | call                   | reads                                               | writes                            |
 |------------------------|-----------------------------------------------------|-----------------------------------|
 | `solve_marker_files`   | static and moving .trc, model, scale and IK set-ups | `models/scaled.osim`, `scale.json`,|
-|                        | (moving .trc, scaled model and IK set-up suffice)   | `ik/NAME.h5`, `.mot`, `.trc`      |
+|                        | (moving .trc, scaled model and IK set-up suffice)   | `ik/NAME.h5`, `.mot`, `.trc`, and |
+|                        |                                                     | what OpenSim's tool reports: .sto |
 | `solve_setup_document` | InverseKinematicsTool document, what it names       | what OpenSim's tool writes        |
 
 Marker files are in OpenSim ground (y up), as OpenSim's own tools take them; their unit row is honoured.
@@ -324,6 +325,7 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
     if config.ik.write_trc:
         outputs.append(solution_path.with_suffix(".trc"))
         write_trc(outputs[-1], model_markers(solution, source=str(path)))
+    outputs += _write_tool_reports(solution, setup, folder=solution_path.parent, name=path.stem)
     return FileResult(
         marker_file=path,
         outputs=tuple(outputs),
@@ -339,12 +341,8 @@ def _write_tool_results(solution: IkSolution, setup: IkSetup, folder: Path | Non
     if setup.output_motion_file is not None:
         outputs.append(folder / setup.output_motion_file.name if folder else setup.output_motion_file)
         write_storage(outputs[-1], motion_table(solution, name="Coordinates"))
-    if reports is not None and setup.report_errors:
-        outputs.append(reports / f"{setup.name}_ik_marker_errors.sto")
-        write_storage(outputs[-1], _error_table(solution, setup))
-    if reports is not None and setup.report_marker_locations:
-        outputs.append(reports / f"{setup.name}_ik_model_marker_locations.sto")
-        write_storage(outputs[-1], _location_table(solution, setup))
+    if reports is not None:
+        outputs += _write_tool_reports(solution, setup, folder=reports, name=setup.name)
     if not outputs:
         raise InputError(
             setup.source,
@@ -353,6 +351,18 @@ def _write_tool_results(solution: IkSolution, setup: IkSetup, folder: Path | Non
             remedy=f"name what should be written; coordinates are {list_names(solution.coordinate_names)}",
         )
     return tuple(outputs)
+
+
+def _write_tool_reports(solution: IkSolution, setup: IkSetup, *, folder: Path, name: str) -> list[Path]:
+    """Write the reports that the set-up asks OpenSim's tool for, under the tool's names."""
+    outputs = []
+    if setup.report_errors:
+        outputs.append(folder / f"{name}_ik_marker_errors.sto")
+        write_storage(outputs[-1], _error_table(solution, setup))
+    if setup.report_marker_locations:
+        outputs.append(folder / f"{name}_ik_model_marker_locations.sto")
+        write_storage(outputs[-1], _location_table(solution, setup))
+    return outputs
 
 
 def _reported(solution: IkSolution, setup: IkSetup) -> tuple[list[int], list[int]]:

@@ -44,7 +44,9 @@ def test_scaling_and_ik_run_on_any_marker_file(tmp_path: Path) -> None:
     result = solve_marker_files(files, world.config, static_file=tmp_path / "static.trc")
     assert result.numbers["passed"] is True
     walk, lost = result.files
-    assert [path.name for path in walk.outputs] == ["walk.h5", "walk.mot", "walk.trc"]
+    assert [path.name for path in walk.outputs] == ["walk.h5", "walk.mot", "walk.trc", "walk_ik_marker_errors.sto"]
+    errors_m = read_storage(walk.outputs[-1]).values
+    assert 1e3 * np.sqrt(np.mean(errors_m[:, 1] ** 2)) == pytest.approx(float(walk.numbers["marker_rms_mm"]), rel=1e-3)
     np.testing.assert_allclose(read_ik_solution(walk.outputs[0]).coordinates, world.coordinates, atol=0.01)
     assert "lost.trc: expected a TRC file" in lost.error
 
