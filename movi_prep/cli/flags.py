@@ -126,7 +126,11 @@ FLAGS = (
     Flag("--full-hash", (*RUNNING, "status"), "hash large videos whole", "run.full_hash", value=True),
     Flag("--force", RUNNING, "run the command's own stages again", value=True),
     Flag(
-        "--only", RUNNING, "run one unit and what it needs, as 'ik S001/C03'", metavar="UNIT", more={"action": "append"}
+        "--only",
+        RUNNING,
+        "run one unit and what it needs, as 'ik S001/C03', or all units of a stage, as ik",
+        metavar="UNIT",
+        more={"action": "append"},
     ),
     Flag("--per-subject", RUNNING, "leave out what concerns all subjects at once (array jobs)", value=True),
     Flag("--dry-run", RUNNING, "say what would run and why, and stop", value=True),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from movi_prep.errors import InternalError
 from movi_prep.records.unit import optional_roles, paths_of
 from movi_prep.runtime.settings_identity import changed_settings, describe_settings
-from movi_prep.runtime.unit_record import ABSENT, UnitRecord, read_record, record_path
+from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record, record_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -205,7 +205,7 @@ def _why_outputs_changed(unit: Unit, last: UnitRecord, work: WorkFolder, identit
         return "it writes other files now"
     for entry in last.outputs.values():
         if not identities.holds(work.root / entry.path, entry.identity):
-            return f"output {entry.path} is missing or was changed"
+            return f"output {entry.path} {'was changed' if (work.root / entry.path).is_file() else 'is missing'}"
     return ""
 
 
@@ -217,5 +217,15 @@ def _why_inputs_changed(unit: Unit, last: UnitRecord, identities: FileIdentities
         before = last.inputs[role].identity
         is_absent = path in absent or (before == ABSENT and not path.is_file())
         if (before != ABSENT) if is_absent else not identities.holds(path, before):
-            return f"input {role} is missing or was changed: {path}"
+            return f"input {role} {_say_difference(path, last.inputs[role], is_absent=is_absent)}"
     return ""
+
+
+def _say_difference(path: Path, before: FileRecord, *, is_absent: bool) -> str:
+    """Say in which way an input is not what it was."""
+    if is_absent or not path.is_file():
+        return f"is missing: {path}"
+    if before.identity == ABSENT:
+        return f"is there now: {path}"
+    # Other content at another place: a download that merely moved holds what it held.
+    return f"is another file: was {before.path}, is {path}" if str(path) != before.path else f"was changed: {path}"

@@ -108,7 +108,7 @@ def prepare_run(
         config: the whole configuration.
         stages: the stages, in order.
         force: stages whose units run whatever their records say.
-        only: ids of units (`ik S001/C03`): the plan is cut to them and to what they need.
+        only: ids of units (`ik S001/C03`) or stages (`ik`: all its units): the plan is cut to them and what they need.
         per_subject: whether units that concern all subjects at once are left out (array jobs, one per subject).
 
     Raises:
@@ -251,14 +251,16 @@ def _make_work_folder(work: Path) -> None:
 
 def _cut(plan: Plan, only: Collection[str]) -> Plan:
     """Return the plan of some units and all that they need."""
-    unknown = [name for name in only if name not in plan.units]
+    known = {*plan.units, *plan.stages}
+    unknown = [name for name in only if name not in known]
     if unknown:
+        example = next(iter(plan.units), "ik S001/C03")
         raise UsageError(
-            f"expected units of the plan ({list_names(plan.units, at_most=4)}), "
-            f"but got {list_names(unknown)}{suggest(unknown[0], plan.units)}"
+            f"--only: expected a stage ({', '.join(plan.stages)}), or a stage and the key of a unit in the plan, as "
+            f"{example!r}, but got {list_names(unknown)}{suggest(unknown[0], known)}"
         )
     kept: set[str] = set()
-    waiting = list(only)
+    waiting = [name for name, planned in plan.units.items() if name in only or planned.unit.stage in only]
     while waiting:
         name = waiting.pop()
         if name not in kept:

@@ -176,8 +176,14 @@ def test_a_damaged_record_only_means_that_the_unit_runs_again(world: World) -> N
 def test_the_plan_can_be_cut_to_one_unit_and_what_it_needs(world: World) -> None:
     prepared = prepare_run(world.config(), (GROW, BLEND), only=("blend S001",))
     assert set(prepared.plan.units) == {"grow S001/C01", "grow S001/C02", "grow S001/C05", "blend S001"}
-    with pytest.raises(UsageError, match="did you mean 'blend S001'"):
+    with pytest.raises(UsageError, match=r"key of a unit in the plan, as 'grow S001/C01', .*did you mean 'blend S001'"):
         prepare_run(world.config(), (GROW, BLEND), only=("blnd S001",))
+
+
+def test_a_stage_alone_means_all_its_units(world: World) -> None:
+    prepared = prepare_run(world.config(), (GROW, BLEND), only=("grow",))
+    assert {planned.unit.stage for planned in prepared.plan.units.values()} == {"grow"}
+    assert len(prepared.plan.units) == 6
 
 
 def test_reasons_are_said(world: World) -> None:
@@ -298,3 +304,17 @@ def test_who_stops_a_run_is_told_at_once_that_it_heard(world: World) -> None:
     assert result.interrupted
     assert observer.waited_for == ["stopping; the same command goes on where this one stopped"]
     assert world.run().is_complete
+
+
+def test_an_input_that_is_another_file_is_told_with_both_names(world: World) -> None:
+    world.run()
+    before = world.amass.rename(world.folder / "before")
+    write_motions(world.amass, {ClipId(1, 1): b"another take"})
+    name = "Subject_1_F_MoSh/Subject_1_F_1_poses.npz"
+    assert world.prepare().plan.units["grow S001/C01"].reason == "input motion was changed: " + str(world.amass / name)
+    world.amass.rename(world.folder / "later")
+    plan = world.prepare(amass=world.folder / "later").plan
+    assert plan.units["grow S001/C01"].reason == (
+        f"input motion is another file: was {world.amass / name}, is {world.folder / 'later' / name}"
+    )
+    assert before.is_dir()
