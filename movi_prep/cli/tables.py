@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from movi_prep.stages.verify import VerifyReport
 
 _SHOWN = 20
+
+_NUMBER = re.compile(r"(?<![\w/.-])\d+(\.\d+)?")
+"""A number in a sentence; the digits of keys and names (`S001/C03`, `flags30`) are none."""
 
 
 def open_console(*, to_stderr: bool) -> Console:
@@ -130,8 +134,32 @@ def _print_warnings(console: Console, summary: Summary) -> None:
 
 
 def _print_findings(console: Console, summary: Summary) -> None:
-    said = [f"{unit}: {text}" for unit, texts in summary.findings.items() for text in texts]
-    print_findings(console, _counted(len(said), "finding"), said)
+    number = sum(len(texts) for texts in summary.findings.values())
+    print_findings(console, _counted(number, "finding"), group_findings(summary.findings))
+
+
+def group_findings(findings: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return one sentence per finding, those of several units in the same words (numbers aside) as one.
+
+    Args:
+        findings: sentences by unit, `align S001`.
+    """
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for unit, texts in findings.items():
+        stage, _, key = unit.partition(" ")
+        for text in texts:
+            groups.setdefault((stage, _NUMBER.sub("#", text)), []).append((key, text))
+    return [sentence for (stage, _), said in groups.items() for sentence in _say_group(stage, said)]
+
+
+def _say_group(stage: str, said: Sequence[tuple[str, str]]) -> list[str]:
+    keys = list(dict.fromkeys(key for key, _ in said))
+    if len(keys) == 1:
+        return [f"{stage} {key}: {text}" for key, text in said]
+    kind = "subjects" if not any("/" in key for key in keys) else "units"
+    first_key, first_text = said[0]
+    others = "" if all(text == first_text for _, text in said) else f" (so {first_key}; the others by other numbers)"
+    return [f"{stage}, {len(keys)} {kind}: {first_text}{others}"]
 
 
 def verification_rows(report: VerifyReport) -> list[tuple[str, ...]]:

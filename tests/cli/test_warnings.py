@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from movi_prep.cli.flags import parse_arguments, settings_of
-from movi_prep.cli.tables import print_run, print_status
+from movi_prep.cli.tables import group_findings, print_run, print_status
 from movi_prep.config.load import load_config
 from movi_prep.runtime.summary import StageCounts, Summary
 from movi_prep.runtime.unit_record import UnitRecord, read_record, write_record
@@ -59,3 +59,22 @@ def test_a_record_keeps_warnings_and_one_of_before_has_none(tmp_path: Path) -> N
 def test_the_context_quality_is_a_flag() -> None:
     given = parse_arguments(["shard", "--context-quality", "80"])
     assert load_config(None, settings_of(given)).shard.context_quality == 80
+
+
+def test_findings_in_the_same_words_are_told_once() -> None:
+    lost = "markerName: {} of 87 names are numbers or empty"
+    assert group_findings({f"align S{subject:03d}": (lost.format(1),) for subject in range(1, 87)}) == [
+        "align, 86 subjects: markerName: 1 of 87 names are numbers or empty"
+    ]
+    assert group_findings({"align S001": (lost.format(1),), "align S002": (lost.format(2),)}) == [
+        "align, 2 subjects: markerName: 1 of 87 names are numbers or empty (so S001; the others by other numbers)"
+    ]
+
+
+def test_findings_on_single_clips_stay_apart() -> None:
+    findings = {"align S001": ("S001/C01: 1 frame", "S001/C02: 2 frames"), "align S002": ("S002/C01: 1 frame",)}
+    assert group_findings(findings) == [
+        "align S001: S001/C01: 1 frame",
+        "align S001: S001/C02: 2 frames",
+        "align S002: S002/C01: 1 frame",
+    ]
