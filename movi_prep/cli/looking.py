@@ -181,7 +181,7 @@ def _plan_everything(config: Config, download: Download) -> tuple[Plan | None, l
         check_machine(prepared)
     except UsageError as error:
         return None, [str(error)]
-    return prepared.plan, notes
+    return prepared.plan, [*notes, *prepared.plan.left_out.values()]
 
 
 def _reasons(plan: Plan) -> list[tuple[str, ...]]:

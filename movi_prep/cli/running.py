@@ -217,4 +217,5 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
             {"unit": planned.unit.id, "state": planned.state, "why": planned.reason} for planned in plan.to_run
         ],
         "current": len(plan.units) - len(plan.to_run),
+        "left_out": dict(plan.left_out),
     }

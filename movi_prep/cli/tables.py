@@ -85,7 +85,8 @@ def print_status(console: Console, summary: Summary) -> None:
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Print what would run, and why: reasons counted per stage, first units named."""
+    """Print what would run, and why, and what was asked for and cannot be."""
+    print_findings(console, "left out", list(plan.left_out.values()))
     if not plan.to_run:
         console.print(f"nothing to run: all {len(plan.units)} units are current")
         return

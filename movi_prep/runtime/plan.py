@@ -8,7 +8,7 @@ contents only where a stamp has changed since they were last read.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,7 @@ from movi_prep.errors import InternalError
 from movi_prep.records.unit import optional_roles, paths_of
 from movi_prep.runtime.settings_identity import changed_settings, describe_settings
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record, record_path
+from movi_prep.stages.order import idle_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -68,11 +69,13 @@ class Plan:
         work: the work folder.
         stages: names of the stages, in order.
         units: by id, in an order that respects needs.
+        left_out: what was asked for and is not planned, `shard PG3`, and why.
     """
 
     work: WorkFolder
     stages: tuple[str, ...]
     units: Mapping[str, PlannedUnit]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def to_run(self) -> tuple[PlannedUnit, ...]:
@@ -125,7 +128,8 @@ def make_plan(
         waiting = [need for need in needs[name] if not planned[need].is_current]
         planned[name] = _decide(fresh, waiting, work, identities, is_forced=stage.name in force)
     ordered = {unit.id: planned[unit.id] for _, unit in units}
-    return Plan(work=work, stages=tuple(stage.name for stage in stages), units=ordered)
+    names = tuple(stage.name for stage in stages)
+    return Plan(work=work, stages=names, units=ordered, left_out=_left_out(names, download, config))
 
 
 def why_not_current(
@@ -152,6 +156,13 @@ def why_not_current(
     return _why_outputs_changed(planned.unit, last, work, identities) or _why_inputs_changed(
         planned.unit, last, identities, absent
     )
+
+
+def _left_out(stages: Sequence[str], download: Download, config: Config) -> dict[str, str]:
+    """Return the cameras that were asked for and can have no shard."""
+    shards = [name for name in stages if name in ("shard", "shard_d3ke")]
+    idle = idle_cameras(download, config.shard.cameras) if shards else {}
+    return {f"{shards[0]} {camera}": why for camera, why in idle.items()}
 
 
 def _decide(

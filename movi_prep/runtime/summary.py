@@ -54,7 +54,8 @@ class Summary:
         failed: the failures.
         waiting: units that wait, by id, and why.
         findings: what stages want a person to read, by unit.
-        warnings: what a person must read, by unit: something was left out, or must not be trusted.
+        warnings: what a person must read, by unit or by what was not planned (`shard PG3`): something was left out, or
+            must not be trusted.
         outputs: every file that holds, relative to the work folder.
     """
 
@@ -102,7 +103,7 @@ def summarise_run(result: RunResult) -> Summary:
         if (record := result.records.get(planned.unit.id, planned.last if _holds(planned, result) else None))
         is not None
     ]
-    return _summary(stages, _failures(result.failed), dict(result.blocked), holding)
+    return _summary(result.plan, stages, _failures(result.failed), dict(result.blocked), holding)
 
 
 def summarise_plan(plan: Plan) -> Summary:
@@ -125,7 +126,7 @@ def summarise_plan(plan: Plan) -> Summary:
     failed = [planned.last for planned in plan.units.values() if planned.state == "failed" and planned.last is not None]
     holding = [planned.last for planned in plan.units.values() if planned.is_current and planned.last is not None]
     waiting = {name: planned.reason for name, planned in plan.units.items() if planned.state in ("new", "stale")}
-    return _summary(stages, _failures(failed), waiting, holding)
+    return _summary(plan, stages, _failures(failed), waiting, holding)
 
 
 def _holds(planned: PlannedUnit, result: RunResult) -> bool:
@@ -137,6 +138,7 @@ def _failures(records: Iterable[UnitRecord]) -> tuple[Failure, ...]:
 
 
 def _summary(
+    plan: Plan,
     stages: Mapping[str, StageCounts],
     failed: tuple[Failure, ...],
     waiting: Mapping[str, str],
@@ -147,7 +149,8 @@ def _summary(
         failed=failed,
         waiting=waiting,
         findings={record.id: record.findings for record in holding if record.findings},
-        warnings={record.id: record.warnings for record in holding if record.warnings},
+        warnings={name: (why,) for name, why in plan.left_out.items()}
+        | {record.id: record.warnings for record in holding if record.warnings},
         outputs=_outputs(holding),
     )
 

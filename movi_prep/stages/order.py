@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from movi_prep.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
@@ -83,6 +83,20 @@ def empty_parts(stages: Collection[str], download: Download) -> dict[Part, str]:
     }
     needed = {part for entry in ORDER if entry.name in stages for part in entry.parts}
     return {part: wanted for part, (files, wanted) in found.items() if part in needed and not files}
+
+
+def idle_cameras(download: Download, cameras: Iterable[str]) -> dict[str, str]:
+    """Return the cameras of which there can be no shard, whatever the subject, and what is not there of them."""
+    filmed = {camera for _, camera in download.videos}
+    whole = set(download.intrinsics) & set(download.extrinsics)
+    idle = {}
+    for camera in cameras:
+        lacking = [] if camera in filmed else [f"no videos (F_{camera}_Subject_N_L.avi)"]
+        if camera not in whole:
+            lacking.append(f"no calibration (cameraParams_{camera} and Extrinsics_{camera})")
+        if lacking:
+            idle[camera] = f"no shards of {camera}: found {' and '.join(lacking)}"
+    return idle
 
 
 def load_stage(entry: StageEntry) -> Stage:

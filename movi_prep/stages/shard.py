@@ -44,6 +44,7 @@ from movi_prep.records.timeline import LeftOut
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.ik import read_scaled_model
 from movi_prep.stages.markers import model_for
+from movi_prep.stages.order import idle_cameras
 from movi_prep.stages.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.shard_rows import ClipRows, ClipSources, frame_fields, plan_clip
 
@@ -119,13 +120,15 @@ class ShardOutputs:
 
 
 def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per subject and camera, for subjects that have a video at all."""
+    """Return one unit per subject and camera, where the subject has a video at all and the camera can have a shard."""
     with_video = {subject for subject, _ in download.videos}
+    idle = idle_cameras(download, config.shard.cameras)
     return tuple(
         _shard_unit(download, work, config, subject=subject, camera=camera)
         for subject in download.subjects
         if subject in with_video
         for camera in config.shard.cameras
+        if camera not in idle
     )
 
 

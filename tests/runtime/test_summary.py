@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from movi_prep.records.identity import ClipId
 from movi_prep.runtime.overview import N_MOTIONS, Part, describe_download
 from movi_prep.runtime.summary import summarise_plan
@@ -36,3 +38,8 @@ def test_gaps_in_a_whole_download_are_named_up_to_the_last_motion_everyone_perfo
 
 def test_a_small_set_has_gaps_only_before_its_subjects_last_clips(world: World) -> None:
     assert motions(world).missing == "clips not there: S001 3,4, S015 3,4"
+
+
+def test_a_camera_that_is_not_planned_is_a_warning(world: World) -> None:
+    plan = replace(world.prepare().plan, left_out={"shard PG3": "no shards of PG3: there are no videos"})
+    assert summarise_plan(plan).warnings == {"shard PG3": ("no shards of PG3: there are no videos",)}

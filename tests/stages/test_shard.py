@@ -16,9 +16,11 @@ from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
+from movi_prep.stages.order import idle_cameras
 from movi_prep.stages.shard import SHARD, ShardOutputs
 from movi_prep.stages.verify import verify_shard
 from movi_prep.video.pictures import decode_picture
@@ -275,9 +277,30 @@ def test_overlapping_clips_both_get_their_pictures(tmp_path: Path) -> None:
     test_crop_i_shows_frame_i(shard)
 
 
-def test_one_unit_per_camera_also_where_the_video_is_missing(world: FilmedWorld) -> None:
+def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(world: FilmedWorld) -> None:
     config = world.config.model_copy(
         update={"shard": world.config.shard.model_copy(update={"cameras": (CAMERA, "PG2")})}
     )
-    keys = [unit.key for unit in SHARD.plan(world.download, world.work, config)]
-    assert keys == ["S001/PG1", "S001/PG2"]
+    found = world.download
+    calibrated = replace(
+        found,
+        intrinsics={**found.intrinsics, "PG2": Path("cameraParams_PG2.npz")},
+        extrinsics={**found.extrinsics, "PG2": Path("Extrinsics_PG2.npz")},
+    )
+    of_another = replace(calibrated, videos={**found.videos, (99, "PG2"): Path("F_PG2_Subject_99_L.avi")})
+    for download, keys in (
+        (found, ["S001/PG1"]),
+        (calibrated, ["S001/PG1"]),
+        (of_another, ["S001/PG1", "S001/PG2"]),
+    ):
+        units = SHARD.plan(download, world.work, config)
+        assert [unit.key for unit in units] == keys
+        assert set(idle_cameras(download, config.shard.cameras)) == {"PG1", "PG2"} - {key[-3:] for key in keys}
+
+
+def test_what_there_is_not_of_a_camera_is_said() -> None:
+    assert idle_cameras(Download(videos={(1, "PG2"): Path("a")}), ("PG2", "PG3")) == {
+        "PG2": "no shards of PG2: found no calibration (cameraParams_PG2 and Extrinsics_PG2)",
+        "PG3": "no shards of PG3: found no videos (F_PG3_Subject_N_L.avi) and no calibration "
+        "(cameraParams_PG3 and Extrinsics_PG3)",
+    }
