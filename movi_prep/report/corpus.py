@@ -36,7 +36,8 @@ from movi_prep.report.measures import (
     median_deviations_deg,
 )
 from movi_prep.report.quality import asymmetry, attention, most_urgent_first
-from movi_prep.report.subject import describe_beside, describe_person, deviation_cell
+from movi_prep.report.sections import deviation_cell
+from movi_prep.report.subject import describe_beside, describe_person
 from movi_prep.report.tables import (
     CLIP_COLUMNS,
     SHARD_COLUMNS,
