@@ -166,9 +166,9 @@ a { color: var(--blue); }
 .missing { font-style: italic; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; width: 100%; }
-th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); padding: 4px 10px;
+th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); padding: 4px 8px;
   vertical-align: bottom; }
-td { border-bottom: 1px solid var(--line); padding: 4px 10px; vertical-align: middle; }
+td { border-bottom: 1px solid var(--line); padding: 4px 8px; vertical-align: middle; }
 th.number, td.number { text-align: right; } td.number, td .badge, .value { white-space: nowrap; }
 td .judged { white-space: normal; }
 tbody tr:hover { background: #f7f9fb; }

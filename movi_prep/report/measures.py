@@ -45,7 +45,7 @@ class ClipMeasures:
     """One clip of inverse kinematics in numbers.
 
     Attributes:
-        clip: which clip.
+        clip: which clip, or the name of another trial.
         solver: which solver made it.
         n_rows: solved frames; `n_usable` of them carry labels.
         statuses: name of a status -> frames, those that occur.
@@ -63,7 +63,7 @@ class ClipMeasures:
         marker_mean_square_mm2: weighted marker -> mean squared residual.
     """
 
-    clip: ClipId
+    clip: ClipId | str
     solver: str
     n_rows: int
     n_usable: int
@@ -144,12 +144,12 @@ class CoordinateUse:
 
 
 def measure_clip(
-    clip: ClipId, solution: IkSolution, *, labels: Collection[str], landmark_weight: float
+    clip: ClipId | str, solution: IkSolution, *, labels: Collection[str], landmark_weight: float
 ) -> ClipMeasures:
     """Return one clip in numbers.
 
     Args:
-        clip: which clip.
+        clip: which clip, or the name of another trial.
         solution: its solution.
         labels: names of the label coordinates.
         landmark_weight: a marker of at least this weight is a landmark.

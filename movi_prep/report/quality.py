@@ -23,7 +23,7 @@ from movi_prep.report.measures import (
 from movi_prep.report.work import read_if_there, read_model_facts, read_subject_files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from movi_prep.config.root import Config
     from movi_prep.records.identity import ClipId
@@ -63,7 +63,12 @@ class Scope:
     @property
     def unseen_deg(self) -> float:
         """A coordinate with a larger posterior deviation is not seen, degrees."""
-        return math.degrees(self.config.ik.converged.unseen_std_rad)
+        return unseen_bound_deg(self.config)
+
+
+def unseen_bound_deg(config: Config) -> float:
+    """Return the posterior deviation above which a coordinate is not seen, degrees."""
+    return math.degrees(config.ik.converged.unseen_std_rad)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +94,7 @@ class SubjectQuality:
     uses: tuple[CoordinateUse, ...]
     deviations_deg: dict[str, float]
     outcomes: tuple[Outcome, ...]
-    beside: dict[ClipId, ClipMeasures]
+    beside: dict[ClipId | str, ClipMeasures]
     beside_model: ModelFacts | None
     problems: tuple[str, ...]
 
@@ -135,8 +140,8 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
     scale = quality.files.scale
     if scale is not None and not scale.passed:
         found.append(("bad", f"scaling failed its audit: {'; '.join(scale.findings)}"))
-    found += _clip_attention(quality.clips)
-    found += _coordinate_attention(quality, scope)
+    found += clip_attention(quality.clips)
+    found += coordinate_attention(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg)
     if quality.files.alignment is not None:
         suspects = [clip for clip in quality.files.alignment.clips if clip.is_suspect]
         found += [("bad", f"{clip.timeline.clip} is out of line: {'; '.join(clip.suspicions)}") for clip in suspects]
@@ -164,20 +169,23 @@ def asymmetry(quality: SubjectQuality) -> tuple[float, str]:
     return largest_asymmetry(quality.files.scale) if quality.files.scale is not None else (float("nan"), "")
 
 
-def _clip_attention(clips: Sequence[ClipMeasures]) -> list[Look]:
+def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list[Look]:
+    """Return what the rows of a table of clips, or of other trials, are marked for."""
     found: list[Look] = []
     for name, field, judge in CLIP_GUIDELINES:
         for verdict in ("bad", "check"):
             marked = [clip for clip in clips if judge(getattr(clip, field)) == verdict]
             if marked:
-                found.append((verdict, _say_residuals(name, field, marked, n_clips=len(clips), verdict=verdict)))
+                found.append(
+                    (verdict, _say_residuals(name, field, marked, among=f"{len(clips)} {what}s", verdict=verdict))
+                )
     poor = [clip for clip in clips if judge_valid(clip.valid_percent) == "check"]
     if poor:
         named = _named([f"{clip.clip} {clip.valid_percent:.0f} %" for clip in sorted(poor, key=_by_valid)])
         found.append(
             (
                 "check",
-                f"{len(poor)} of {len(clips)} clips have less than {LEAST_VALID_PERCENT:.0f} % valid labels: {named}",
+                f"{len(poor)} of {len(clips)} {what}s have less than {LEAST_VALID_PERCENT:.0f} % valid labels: {named}",
             )
         )
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
@@ -186,7 +194,7 @@ def _clip_attention(clips: Sequence[ClipMeasures]) -> list[Look]:
     return found
 
 
-def _say_residuals(name: str, field: str, marked: Sequence[ClipMeasures], *, n_clips: int, verdict: Verdict) -> str:
+def _say_residuals(name: str, field: str, marked: Sequence[ClipMeasures], *, among: str, verdict: Verdict) -> str:
     is_largest = field == "max_mm"
     low, high = IK_MAX_LIMITS_MM
     bound = f"above {high if is_largest else IK_RMS_LIMIT_MM:g} mm" if verdict == "bad" else f"{low:g} to {high:g} mm"
@@ -196,7 +204,7 @@ def _say_residuals(name: str, field: str, marked: Sequence[ClipMeasures], *, n_c
         + (f" ({clip.max_marker} at {clip.max_time_s:.2f} s)" if is_largest else "")
         for clip in worst
     ]
-    return f"{name} {bound} in {len(marked)} of {n_clips} clips: {_named(said)}"
+    return f"{name} {bound} in {len(marked)} of {among}: {_named(said)}"
 
 
 def _named(said: Sequence[str]) -> str:
@@ -208,12 +216,15 @@ def _by_valid(clip: ClipMeasures) -> float:
     return clip.valid_percent
 
 
-def _coordinate_attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
+def coordinate_attention(
+    uses: Sequence[CoordinateUse], deviations_deg: Mapping[str, float], *, unseen_deg: float
+) -> list[Look]:
+    """Return what the rows of a table of coordinates are marked for."""
     found: list[Look] = []
-    unseen = [name for name, value in quality.deviations_deg.items() if not value <= scope.unseen_deg]
+    unseen = [name for name, value in deviations_deg.items() if not value <= unseen_deg]
     if unseen:
         found.append(("bad", f"{len(unseen)} label coordinates are not seen by the markers: {', '.join(unseen)}"))
-    held = [use.name for use in sorted(quality.uses, key=lambda use: -use.at_limit_percent) if use.often_at_limit]
+    held = [use.name for use in sorted(uses, key=lambda use: -use.at_limit_percent) if use.often_at_limit]
     if held:
         share = f"{OFTEN_AT_LIMIT_PERCENT:g} % of the frames"
         found.append(
@@ -239,7 +250,7 @@ def _measure_clips(scope: Scope, solutions: dict[ClipId, IkSolution]) -> tuple[C
     )
 
 
-def _measure_beside(scope: Scope, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId, ClipMeasures]:
+def _measure_beside(scope: Scope, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId | str, ClipMeasures]:
     if scope.beside is None:
         return {}
     solutions = _read_solutions(scope.beside, clips, problems)

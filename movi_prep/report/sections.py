@@ -76,7 +76,7 @@ def _scale_details(scale: ScaleResult) -> Html:
         zip(scale.marker_errors_m.tolist(), scale.marker_names, scale.marker_weights.tolist(), strict=True),
         key=lambda item: (not isfinite(item[0]), -item[0], item[1]),
     )
-    markers = [[name, number(weight, 0), number(error_m * 1e3)] for error_m, name, weight in errors]
+    markers = [[name, f"{weight:g}", number(error_m * 1e3)] for error_m, name, weight in errors]
     measured = zip(scale.measurement_names, scale.measurement_factors.tolist(), strict=True)
     bodies = zip(scale.body_names, scale.body_factors.tolist(), strict=True)
     return join(
@@ -131,7 +131,7 @@ def bias_section(biases: Sequence[MarkerBias]) -> Html:
     rows = [
         [
             bias.name,
-            number(bias.weight, 0),
+            f"{bias.weight:g}",
             bias.body,
             number(bias.bias_mm),
             number(bias.deviation_mm),

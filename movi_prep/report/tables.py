@@ -57,9 +57,7 @@ def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[lis
             judged(number(clip.tracking_rms_mm), judge_rms(clip.tracking_rms_mm)),
             judged(number(clip.marker_rms_mm), judge_rms(clip.marker_rms_mm)),
             judged(number(clip.max_mm), judge_max(clip.max_mm)),
-            Html(f"{markup(clip.max_marker)},&nbsp;{number(clip.max_time_s, 2)}&nbsp;s")
-            if isfinite(clip.max_mm)
-            else "",
+            Html(f"{markup(clip.max_marker)}, {number(clip.max_time_s, 2)}&nbsp;s") if isfinite(clip.max_mm) else "",
             judged(number(clip.valid_percent), judge_valid(clip.valid_percent)),
             number(clip.jitter_deg, 2),
             clip.jitter_most_in,
@@ -215,7 +213,7 @@ def table_with_rest(columns: Sequence[str], rows: Sequence[Sequence[object]], *,
     return join([table(columns, rows[:at_most]), rest if len(rows) > at_most else ""])
 
 
-def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId, ClipMeasures]) -> Html:
+def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId | str, ClipMeasures]) -> Html:
     """Return residuals of two solutions of the same clips side by side: medians, then the most different clips."""
     pairs = [(clip, beside[clip.clip]) for clip in clips if clip.clip in beside]
     columns = ("clip", *(f"{name}#" for name in _BESIDE))

@@ -86,12 +86,14 @@ class MarkerFilesResult:
     """What became of a subject: the scaled model, its audit, and each marker file.
 
     Attributes:
+        model: the scaled model.
         outputs: the scaled model and the scale result; none where the model came scaled.
         numbers: as in the record of a subject; none where the model came scaled.
         findings: the audit; a failed one is told, and the files are solved all the same, because they were asked for.
         files: one result per marker file.
     """
 
+    model: Path
     outputs: tuple[Path, ...]
     numbers: Mapping[str, float | int | str | bool]
     findings: tuple[str, ...]
@@ -127,6 +129,7 @@ def solve_marker_files(
         numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
     scaled = read_scaled_model(scaled_path)
     return MarkerFilesResult(
+        model=scaled_path,
         outputs=outputs,
         numbers=numbers,
         findings=findings,
