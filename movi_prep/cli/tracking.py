@@ -52,6 +52,7 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 
 
 def _track(given: argparse.Namespace) -> int:
+    from movi_prep.report.trials import write_trials_report
     from movi_prep.stages.marker_files import solve_marker_files, solve_setup_document
 
     begin = time.perf_counter()
@@ -66,7 +67,8 @@ def _track(given: argparse.Namespace) -> int:
     else:
         static_file = Path(given.static_file) if given.static_file else None
         result = solve_marker_files([Path(name) for name in given.marker_file], config, static_file=static_file)
-        files, findings, outputs = result.files, result.findings, result.outputs
+        files, findings = result.files, result.findings
+        outputs = (*result.outputs, write_trials_report(result, config))
         passed = bool(result.numbers.get("passed", True))
     outputs += tuple(path for file in files for path in file.outputs)
     seconds = time.perf_counter() - begin
