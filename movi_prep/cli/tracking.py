@@ -54,9 +54,16 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 def _track(given: argparse.Namespace) -> int:
     from movi_prep.report.trials import write_trials_report
     from movi_prep.stages.marker_files import solve_marker_files, solve_setup_document
+    from movi_prep.stages.self_test import compile_solver
 
     begin = time.perf_counter()
     config = load_config(config_file_of(given), settings_of(given))
+    console = open_console(to_stderr=bool(given.json))
+    named = [Path(name) for name in ([given.setup] if given.setup else given.marker_file)]
+    needs_kernels = config.ik.solver == "converged" and config.ik.converged.engine == "numba"
+    # Nobody should wait for the compiler to be told of a name that is wrong.
+    if needs_kernels and all(path.is_file() for path in named):
+        compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
     passed = True
@@ -72,7 +79,6 @@ def _track(given: argparse.Namespace) -> int:
         passed = bool(result.numbers.get("passed", True))
     outputs += tuple(path for file in files for path in file.outputs)
     seconds = time.perf_counter() - begin
-    console = open_console(to_stderr=bool(given.json))
     print_findings(
         console, "scaling" if passed else "scaling fails its audit; the model is used all the same", findings
     )

@@ -61,6 +61,15 @@ def test_a_device_that_is_not_there_is_said_once(movi_prep: CommandLine, argumen
     assert not movi_prep.work.exists()
 
 
+def test_nobody_waits_for_the_compiler_to_be_told_of_a_wrong_name(
+    movi_prep: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("movi_prep.stages.self_test.compile_solver", lambda _say: pytest.fail("compiled first"))
+    code, _, err = movi_prep("ik", "--setup", "nowhere.xml")
+    assert code != 0
+    assert "nowhere.xml" in err
+
+
 def test_a_work_folder_that_cannot_be_is_one_line(movi_prep: CommandLine) -> None:
     movi_prep.work.write_bytes(b"a file where the folder should be")
     code, _, err = movi_prep("markers", *movi_prep.flags(), "--executor", "serial")
