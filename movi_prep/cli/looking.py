@@ -162,12 +162,13 @@ def _status_config(given: argparse.Namespace) -> Config:
         if not last.is_file() and (last.parent / "ik").is_dir():
             raise UsageError(
                 f"{last.parent}: expected a work folder of AMASS clips, but got results of marker files, of which no "
-                "records are kept; movi-prep inspect tells what its files hold"
+                "records are kept; see report/marker_files.html there, and movi-prep inspect FILE"
             )
         if not last.is_file():
             raise UsageError(f"{last} is not there: nothing ran in this work folder yet; name --config or --amass")
         file = last
-        flags.pop("work", None)
+        # A folder that was moved or copied is the one that is meant, not the one where it was made.
+        flags["work"] = str(last.parent)
     return load_config(file, flags)
 
 

@@ -277,6 +277,14 @@ def test_two_solutions_stand_side_by_side(tmp_path: Path, work: WorkFolder, caps
         assert "in work folder other (model small & plain)" in page.text
 
 
+def test_a_work_folder_that_was_moved_is_the_one_that_is_meant(tmp_path: Path) -> None:
+    moved = write_quality_work(tmp_path / "moved")
+    (moved.root / "config.yaml").write_text(f"work: {tmp_path / 'where it was'}\n")
+    assert main(["report", "--work", str(moved.root)]) == 0
+    assert moved.report().is_file()
+    assert not (tmp_path / "where it was").exists()
+
+
 def test_the_report_keeps_to_the_subjects_that_are_asked_for(work: WorkFolder) -> None:
     assert [path.name for path in write_report(Config(work=work.root, subjects=(2,)))] == ["index.html"]
 
