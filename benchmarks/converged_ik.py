@@ -449,7 +449,8 @@ def show_two_processes(trials: list[Trial]) -> None:
     if not trials:
         return
     clip = max(trials, key=lambda trial: len(trial.tracked))
-    long = replace(clip, markers=_repeated(clip.markers, 4))
+    # Seconds of work each: starting, sending and collecting must not count.
+    long = replace(clip, markers=_repeated(clip.markers, 80))
     wall, spent = [], []
     for n_processes in (1, 2):
         with multiprocessing.get_context("fork").Pool(n_processes) as pool:
