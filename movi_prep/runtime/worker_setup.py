@@ -6,6 +6,7 @@ Dask's setting `distributed.worker.preload` names this module, which makes Dask 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -88,6 +89,8 @@ async def _leave(worker: Worker, *, restart: bool) -> None:
     until_s = time.monotonic() + _FETCH_S
     while worker.data and time.monotonic() < until_s:
         await asyncio.sleep(_POLL_S)
+    # A process that ends by itself wakes the thread that waits for the nanny's order, which may log this as a crash.
+    logging.getLogger("distributed.nanny").setLevel(logging.CRITICAL)
     # Not `close_gracefully`: it hangs up on the scheduler first, on which Dask may close the nanny, too, so that no
     # process follows. Nothing is left here that would have to move elsewhere.
     await worker.close(nanny=not restart, reason="movi-prep-fresh-process" if restart else "movi-prep-retires")
