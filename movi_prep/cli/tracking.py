@@ -60,9 +60,8 @@ def _track(given: argparse.Namespace) -> int:
     config = load_config(config_file_of(given), settings_of(given))
     console = open_console(to_stderr=bool(given.json))
     named = [Path(name) for name in ([given.setup] if given.setup else given.marker_file)]
-    needs_kernels = config.ik.solver == "converged" and config.ik.converged.engine == "numba"
     # Nobody should wait for the compiler to be told of a name that is wrong.
-    if needs_kernels and all(path.is_file() for path in named):
+    if config.ik.needs_compiler and all(path.is_file() for path in named):
         compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()

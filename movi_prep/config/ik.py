@@ -35,6 +35,11 @@ class SolveSettings(Settings):
     converged: ConvergedSettings = ConvergedSettings()
     """Settings of the converged solver."""
 
+    @property
+    def needs_compiler(self) -> bool:
+        """Whether solving runs kernels that are compiled once per installation."""
+        return self.solver == "converged" and self.converged.engine == "numba"
+
 
 class IkUnitSettings(SolveSettings):
     """What one clip depends on, beside its files."""

@@ -180,7 +180,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
     def _doomed_jobs(self, queue: Mapping[str, QueuedJob]) -> list[QueuedJob]:
         """Return all jobs where none has a worker and each waits for what never comes; else none."""
         jobs = [queue.get(job.job_id) for job in self.cluster.workers.values()]
-        doomed = [job for job in jobs if job is not None and job.is_hopeless and not job.is_held]
+        doomed = [job for job in jobs if job is not None and job.is_hopeless]
         return doomed if len(doomed) == len(jobs) and not self._units_in_hand() else []
 
     def _keep_books(self) -> None:

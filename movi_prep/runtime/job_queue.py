@@ -37,8 +37,6 @@ _HOPELESS = frozenset(
         "BadConstraints",
         "InvalidAccount",
         "InvalidQOS",
-        "JobHeldAdmin",
-        "JobHeldUser",
         "PartitionConfig",
         "PartitionNodeLimit",
         "PartitionTimeLimit",
@@ -68,7 +66,7 @@ class QueuedJob:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether it waits for what does not come by itself."""
+        """Whether it waits for what does not come."""
         return self.state == "PENDING" and (self.reason in _HOPELESS or "PerJob" in self.reason)
 
     @property
@@ -105,7 +103,7 @@ def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
     if pending:
         reasons = ", ".join(sorted({job.reason for job in pending}))
         said.append(f"{_count_jobs(pending)} pending ({reasons})")
-    if any(job.is_hopeless and not job.is_held for job in pending):
+    if any(job.is_hopeless for job in pending):
         said.append("SLURM will not start it as it is asked for: change the cluster profile")
     held = [job.id for job in pending if job.is_held]
     if held:

@@ -16,7 +16,7 @@ from movi_prep.errors import InternalError
 from movi_prep.records.unit import optional_roles, paths_of
 from movi_prep.runtime.settings_identity import changed_settings, describe_settings
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record, record_path
-from movi_prep.stages.order import idle_cameras
+from movi_prep.stages.order import SHARD_STAGES, idle_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -160,7 +160,7 @@ def why_not_current(
 
 def _left_out(stages: Sequence[str], download: Download, config: Config) -> dict[str, str]:
     """Return the cameras that were asked for and can have no shard."""
-    shards = [name for name in stages if name in ("shard", "shard_d3ke")]
+    shards = [name for name in stages if name in SHARD_STAGES]
     idle = idle_cameras(download, config.shard.cameras) if shards else {}
     return {f"{shards[0]} {camera}": why for camera, why in idle.items()}
 

@@ -24,7 +24,7 @@ from movi_prep.runtime.executors import SerialExecutor, local_executor, schedule
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
 from movi_prep.runtime.locks import hold_scopes, scope_of
 from movi_prep.runtime.plan import Plan, PlannedUnit, make_plan
-from movi_prep.stages.order import empty_parts, idle_cameras
+from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -237,7 +237,7 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[Stage], download: D
     for part, wanted in empty_parts([stage.name for stage in stages], download).items():
         raise UsageError(f"{part}: expected {wanted} below {getattr(config, part)}, but got none; correct the path")
     idle = idle_cameras(download, config.shard.cameras)
-    if len(idle) == len(config.shard.cameras) and any(stage.name in ("shard", "shard_d3ke") for stage in stages):
+    if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
         raise UsageError(
             f"shard.cameras: expected a camera with videos and calibration, but got {'; '.join(idle.values())}; "
             "name others with --cameras, or correct the paths"

@@ -154,8 +154,7 @@ def prepare_ik(units: Sequence[Unit], say: Callable[[str], None]) -> None:
     """Have the converged solver compiled where one of these clips is solved by it."""
     from movi_prep.stages.self_test import compile_solver
 
-    chosen = [cast("IkUnitSettings", unit.settings) for unit in units]
-    if any(settings.solver == "converged" and settings.converged.engine == "numba" for settings in chosen):
+    if any(cast("IkUnitSettings", unit.settings).needs_compiler for unit in units):
         compile_solver(say)
 
 

@@ -23,7 +23,6 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
-from movi_prep.records.ik_solution import USABLE_STATUSES
 from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.ik import ik_numbers, ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.stages.scale import model_and_setup, pose_solver, scale_numbers
@@ -173,7 +172,7 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
 
 def marker_misses(solution: IkSolution) -> tuple[MarkerMiss, ...]:
     """Return by how much each tracked marker is missed over the usable frames, the largest RMS first."""
-    usable = np.isin(solution.statuses, USABLE_STATUSES)
+    usable = solution.usable()
     times_s, residuals_mm = solution.times_s[usable], 1000.0 * solution.residuals_m()[usable]
     misses = []
     for column, name in enumerate(solution.marker_names):

@@ -55,6 +55,9 @@ ORDER = (
 )
 """Every stage, each after those whose files it may read."""
 
+SHARD_STAGES = ("shard", "shard_d3ke")
+"""The stages that write shards, one for each layout."""
+
 COMMANDS: tuple[Command, ...] = ("markers", "ik", "shard")
 """Commands that run stages, in order; each includes the ones before it."""
 

@@ -84,7 +84,7 @@ def run_self_test(
     known = known_poses(scaled.tree)
     markers = _markers_of(scaled.tree, known)
     if chosen.solver == "converged":
-        # The first solve of an installation compiles for about a minute, which says nothing about the solver.
+        # The first solve of a process reads the kernels, or compiles them, which says nothing about the solver.
         solve_clip(scaled, markers, setup, chosen)
     started = perf_counter()
     solution, _ = solve_clip(scaled, markers, setup, chosen)
