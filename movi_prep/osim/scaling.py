@@ -15,7 +15,7 @@ import numpy as np
 import opensim
 
 from movi_prep.errors import InputError, ModelError, list_names, suggest
-from movi_prep.osim.marker_size import check_marker_size
+from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
 from movi_prep.osim.models import (
     array,

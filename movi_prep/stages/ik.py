@@ -25,6 +25,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import StorageTable, write_storage
 from movi_prep.formats.trc import write_trc
+from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_bodies
@@ -224,7 +225,6 @@ def solve_clip(
         InputError: the clip is shorter than two samples, fewer than three weighted markers are in model and data, or
             the markers are of another size than the model.
     """
-    from movi_prep.osim.marker_size import check_marker_size
     from movi_prep.osim.marker_tracking import coordinate_targets
     from movi_prep.osim.solution import complete_solution
 

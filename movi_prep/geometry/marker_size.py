@@ -1,7 +1,6 @@
 """Whether markers and model are of one size: a unit that is wrong is named before anything is fitted to it.
 
-Numbers only, no OpenSim. Sizes are the spread of the markers that both have, sqrt(mean |p - centre|^2), in one pose
-each.
+Sizes are the spread of the markers that both have, sqrt(mean |p - centre|^2), in one pose each.
 """
 
 from __future__ import annotations

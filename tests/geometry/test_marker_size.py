@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError
-from movi_prep.osim.marker_size import check_marker_size
+from movi_prep.geometry.marker_size import check_marker_size
 from tests.builders.small_model import trajectories
 
 if TYPE_CHECKING:
