@@ -1,10 +1,12 @@
-"""The house: imports point one way, and each heavy dependency has one home."""
+"""The house: imports point one way, never in a circle, and each heavy dependency has one home."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Collection, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,20 +57,22 @@ def _part_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
-def _runtime_imports(tree: ast.AST) -> list[str]:
-    """Return dotted names of all imports that run, wherever they stand (not those for type checkers only)."""
+def _running_imports(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield all imports that run, wherever they stand (not those for type checkers only)."""
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             skipped.update(inner for child in node.body for inner in ast.walk(child))
-    names: list[str] = []
     for node in ast.walk(tree):
-        if node in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module)
+        if isinstance(node, ast.Import | ast.ImportFrom) and node not in skipped:
+            yield node
+
+
+def _imported_names(tree: ast.AST) -> list[str]:
+    """Return dotted names of all that is imported."""
+    names: list[str] = []
+    for node in _running_imports(tree):
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
     return names
 
 
@@ -77,7 +81,7 @@ def test_imports_point_one_way(path: Path) -> None:
     here = _part_of(path)
     if here in ("__init__", "__main__"):
         return
-    for name in _runtime_imports(ast.parse(path.read_text())):
+    for name in _imported_names(ast.parse(path.read_text())):
         if not name.startswith("movi_prep."):
             continue
         there = name.split(".")[1]
@@ -86,9 +90,49 @@ def test_imports_point_one_way(path: Path) -> None:
         assert LEVELS[there] < LEVELS[here], f"{here} (level {LEVELS[here]}) imports {there} (level {LEVELS[there]})"
 
 
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported_modules(tree: ast.AST, known: Collection[str]) -> set[str]:
+    """Return which of our modules a module imports, those inside functions included: they too are bound to it."""
+    found: set[str] = set()
+    for node in _running_imports(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        else:
+            # `from package import module` names the module in its second half.
+            found.update(
+                name if (name := f"{node.module}.{alias.name}") in known else str(node.module) for alias in node.names
+            )
+    return found & set(known)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    paths = {_module_name(path): path for path in _modules()}
+    graph = {name: _imported_modules(ast.parse(path.read_text()), paths) for name, path in paths.items()}
+    assert sum(map(len, graph.values())) > len(graph), "hardly an import was seen: the test looks past them"
+    # Raises CycleError, which names the circle.
+    TopologicalSorter(graph).prepare()
+
+
+def test_a_circle_inside_functions_is_seen() -> None:
+    sources = {
+        "movi_prep.a": "from movi_prep import b",
+        "movi_prep.b": "def late():\n    from movi_prep.c import thing",
+        "movi_prep.c": "import movi_prep.a",
+    }
+    graph = {name: _imported_modules(ast.parse(source), sources) for name, source in sources.items()}
+    with pytest.raises(CycleError, match="cycle"):
+        TopologicalSorter(graph).prepare()
+    only_for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from movi_prep.a import thing"
+    assert not _imported_modules(ast.parse(only_for_types), sources)
+
+
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_each_heavy_dependency_has_one_home(path: Path) -> None:
-    for name in _runtime_imports(ast.parse(path.read_text())):
+    for name in _imported_names(ast.parse(path.read_text())):
         homes = HOMES.get(name.split(".")[0])
         assert homes is None or _part_of(path) in homes, f"{name} belongs in {homes}"
 

@@ -53,8 +53,8 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 
 def _track(given: argparse.Namespace) -> int:
     from movi_prep.report.trials import write_trials_report
+    from movi_prep.stages.compile_solver import compile_solver
     from movi_prep.stages.marker_files import solve_marker_files, solve_setup_document
-    from movi_prep.stages.self_test import compile_solver
 
     begin = time.perf_counter()
     config = load_config(config_file_of(given), settings_of(given))

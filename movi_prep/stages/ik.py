@@ -28,8 +28,9 @@ from movi_prep.formats.trc import write_trc
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_bodies
-from movi_prep.stages.scale import packaged_setups
+from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, packaged_setups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.setups import CoordinateTask, IkSetup
     from movi_prep.records.work_folder import WorkFolder
-
-PACKAGED_IK_SETUP = "ik_full_body.yaml"
 
 LEAST_ROWS = 2
 LEAST_TRACKED = 3
@@ -153,8 +152,6 @@ def run_ik(unit: Unit) -> StageReport:
 
 def prepare_ik(units: Sequence[Unit], say: Callable[[str], None]) -> None:
     """Have the converged solver compiled where one of these clips is solved by it."""
-    from movi_prep.stages.self_test import compile_solver
-
     if any(cast("IkUnitSettings", unit.settings).needs_compiler for unit in units):
         compile_solver(say)
 

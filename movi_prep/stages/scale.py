@@ -22,6 +22,8 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.records.identity import subject_key
 from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.compile_solver import compile_solver
+from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
     from movi_prep.records.download import Download
     from movi_prep.records.scaling import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
-
-PACKAGED_MODEL = "movi_full_body.osim"
-PACKAGED_SCALE_SETUP = "scaling_full_body.yaml"
 
 STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False)
 """How the static pose is found: one frame has one track, and nobody asks what it sees."""
@@ -107,8 +106,6 @@ def run_scale(unit: Unit) -> StageReport:
 
 def prepare_scale(units: Sequence[Unit], say: Callable[[str], None]) -> None:
     """Have the converged solver compiled where it finds the static pose of one of these subjects."""
-    from movi_prep.stages.self_test import compile_solver
-
     if any(cast("ScaleUnitSettings", unit.settings).placement_solver == "converged" for unit in units):
         compile_solver(say)
 
@@ -181,12 +178,6 @@ def model_and_setup(config: Config) -> tuple[Path, Path]:
         scaling.model or packaged_path("opensim_models", PACKAGED_MODEL),
         scaling.setup or packaged_path("opensim_models", PACKAGED_SCALE_SETUP),
     )
-
-
-def packaged_setups(kind: str) -> tuple[Path, ...]:
-    """Return the packaged set-up files of a kind: `scaling` or `ik`."""
-    folder = packaged_path("opensim_models", PACKAGED_SCALE_SETUP).parent
-    return tuple(sorted(folder.glob(f"{kind}_*.yaml")))
 
 
 def scale_numbers(result: ScaleResult) -> dict[str, float | int | str | bool]:

@@ -1,0 +1,30 @@
+"""Compile the converged solver before the first unit needs it: once per installation, on a known motion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movi_prep.config.ik_solver import ConvergedSettings
+from movi_prep.formats.packaged import packaged_path
+from movi_prep.stages.known_motion import known_markers, known_poses
+from movi_prep.stages.packaged_model import PACKAGED_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def compile_solver(say: Callable[[str], None]) -> None:
+    """Have the converged solver compiled on this machine, and say so first; nothing where that was done before."""
+    from movi_prep.kinematics.ahead import compile_ahead, is_compiled
+
+    if is_compiled():
+        return
+    # OpenSim takes seconds to load, and only a first run needs it here.
+    from movi_prep.osim.extract_tree import extract_tree
+    from movi_prep.osim.models import read_model
+
+    say("compiling the solver, once per installation: about half a minute")
+    # What is compiled depends on the types of arrays alone: the packaged model stands for every other.
+    tree = extract_tree(read_model(packaged_path("opensim_models", PACKAGED_MODEL)))
+    markers = known_markers(tree, known_poses(tree))
+    compile_ahead(tree, markers.names, markers.positions_m, dict.fromkeys(markers.names, 1.0), ConvergedSettings())
