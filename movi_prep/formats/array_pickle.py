@@ -1,4 +1,4 @@
-"""Pickles of plain numpy arrays, read without running code.
+"""Pickles of plain numpy arrays: read without running code, written for any numpy.
 
 A pickle may name any function to be called while it is read. This reader knows only what numpy needs to rebuild an
 array; whatever else a file names is refused before anything is called.
@@ -48,6 +48,15 @@ def load_array_pickle(content: bytes, *, where: str, remedy: str) -> Any:
         return _ArrayUnpickler(BytesIO(content), encoding="latin1").load()
     except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError, IndexError, KeyError) as error:
         raise InputError(where, expected="a pickle of plain numpy arrays", got=str(error), remedy=remedy) from error
+
+
+def dump_array_pickle(value: Any) -> bytes:
+    """Return a pickle of plain containers and arrays that every numpy loads.
+
+    numpy 2 calls its core `numpy._core`, which numpy before 1.26 does not have; all of them know the old name.
+    """
+    # Protocol 3 names a function in a line of text of its own, so that nothing around it counts its length.
+    return pickle.dumps(value, protocol=3).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from movi_prep.errors import InputError, InternalError, MissingError
-from movi_prep.formats.array_pickle import load_array_pickle
+from movi_prep.formats.array_pickle import dump_array_pickle, load_array_pickle
 from movi_prep.formats.atomic import atomic_path, check_space, write_bytes
 from movi_prep.formats.plain_pickle import Foreign, dump_plain, load_plain
 from movi_prep.records.base_model import (
@@ -180,9 +180,13 @@ def write_boxes(path: Path, boxes: NDArray[np.float64]) -> None:
 
 
 def write_dictionary(path: Path, entries: Mapping[int, Any]) -> None:
-    """Write `all_bbox.npy` or `videoIdx.npy` atomically: a dict inside a 0-d object array, as numpy pickles it."""
+    """Write `all_bbox.npy` or `videoIdx.npy` atomically: a dict inside a 0-d object array.
+
+    Any numpy loads it, from the 1.20 of the released code's environment on; what `np.save` writes needs 1.26.
+    """
     with atomic_path(path) as partial, partial.open("wb") as file:
-        np.save(file, np.array(dict(entries), dtype=object), allow_pickle=True)
+        np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
+        file.write(dump_array_pickle(np.array(dict(entries), dtype=object)))
 
 
 def read_dictionary(path: Path) -> dict[int, Any]:

@@ -135,7 +135,7 @@ def run_shard_d3ke(unit: Unit) -> StageReport:
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
-    version=2,
+    version=3,
     summary="files of D3KE's training code",
     plan=plan_shard_d3ke,
     run=run_shard_d3ke,

@@ -67,6 +67,14 @@ def test_dictionaries_read_as_the_training_code_reads_them(tmp_path: Path) -> No
     d3ke.write_dictionary(tmp_path / "videoIdx.npy", {1: np.array([[37, 125], [113, 169]], dtype=np.int32)})
     table = np.load(tmp_path / "videoIdx.npy", allow_pickle=True).item()
     assert table[1][0][1] - 1 == 124
+    assert table[1].dtype == np.int32
+
+
+def test_dictionaries_name_nothing_that_the_training_codes_numpy_lacks(tmp_path: Path) -> None:
+    d3ke.write_dictionary(tmp_path / "all_bbox.npy", {1: {"PG1": np.arange(4000.0).reshape(-1, 4)}})
+    content = (tmp_path / "all_bbox.npy").read_bytes()
+    assert b"numpy._core" not in content, "numpy 1.20, of D3KE's environment, has no such module"
+    np.testing.assert_array_equal(d3ke.read_dictionary(tmp_path / "all_bbox.npy")[1]["PG1"][-1], np.arange(3996, 4000))
 
 
 class _Reader(pickle.Unpickler):
