@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A machine may stall within any example, and whoever changed nothing gets the answer of before. Some of this is what
+# Hypothesis itself chooses where the environment says CI; the suite shall say the same everywhere.
+hypothesis.settings.register_profile(
+    "movi-prep", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("movi-prep")
 
 
 def _shared_folder() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,12 +79,17 @@ def test_what_two_runs_remember_is_kept_side_by_side(tmp_path: Path) -> None:
     assert {name for name, _ in read_identities(memory, full_hash=False).known} == {"first", "second"}
 
 
-def test_a_file_just_written_is_not_trusted_by_its_stamp(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("age_s", "is_trusted"), [(1, False), (3, True)])
+def test_a_file_just_written_is_not_trusted_by_its_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: int, is_trusted: bool
+) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"content")
+    now_ns = path.stat().st_ctime_ns + age_s * 10**9
+    monkeypatch.setattr(file_identity, "time", SimpleNamespace(time_ns=lambda: now_ns))
     identities = FileIdentities()
     identities.identity(path)
-    assert identities.known == {}
+    assert bool(identities.known) is is_trusted
 
 
 def test_a_damaged_memory_only_costs_time(tmp_path: Path) -> None:

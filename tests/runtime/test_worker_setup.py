@@ -42,7 +42,6 @@ class Leaving:
 @pytest.fixture(autouse=True)
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_setup, "_POLL_S", 0.001)
-    monkeypatch.setattr(worker_setup, "_FETCH_S", 0.05)
 
 
 @pytest.mark.parametrize("restart", [True, False])
@@ -54,7 +53,8 @@ def test_a_worker_leaves_when_its_unit_has_ended_and_its_result_is_fetched(resta
     assert how["looks"] == 6
 
 
-def test_a_worker_does_not_wait_for_ever_for_a_result_to_be_fetched() -> None:
+def test_a_worker_does_not_wait_for_ever_for_a_result_to_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_setup, "_FETCH_S", 0.05)
     worker = Leaving(is_fetched=False)
     asyncio.run(worker_setup._leave(worker, restart=False))
     assert len(worker.closed) == 1
