@@ -8,6 +8,8 @@
 | `label_coordinates`    | coordinates                                                                      |
 | `label_bodies`         | bodies with scales                                                               |
 | `label_opensim_joints` | joints of the model, `leaf_joints` following them                                |
+| `mirror_sign`          | coordinate -> 1 or -1                                                            |
+| `body_scale_means`     | body -> mean scale along x, y, z in D3KE's data                                  |
 | `split`                | `train`, `validation`, `test`: lists of subjects; alone in a user's split file   |
 """
 
@@ -111,3 +113,9 @@ def read_mirror_signs(path: Path | None = None) -> dict[str, int]:
     """Return what each label coordinate is multiplied by in a mirror image, 1 or -1."""
     content = _read_mapping(path or packaged_path("opensim_models", "labels_d3ke.yaml"))
     return {str(name): int(sign) for name, sign in content["mirror_sign"].items()}
+
+
+def read_body_scale_means(path: Path | None = None) -> dict[str, tuple[float, float, float]]:
+    """Return the mean scale of each label body, along x, y, z, in the data that D3KE's network was made for."""
+    content = _read_mapping(path or default_label_tables_path())
+    return {str(name): (float(x), float(y), float(z)) for name, (x, y, z) in content["body_scale_means"].items()}

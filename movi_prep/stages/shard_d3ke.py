@@ -7,14 +7,14 @@
 
 Rows are those of native shards, sorted by camera, clip and frame. Pixels outside the box are black. Positions are
 metres in AMASS world, angles radians. Body scales are relative to the unscaled model's mesh scales, as the network's
-layer divides them; that layer is run on the written labels, and how far its joint centres lie from the written ones
-is reported.
+layer divides them (a body without a mesh takes D3KE's mean scale, or the network could not say the label); that layer
+is run on the written labels, and how far its joint centres lie from the written ones is reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,11 +25,12 @@ from movi_prep.config.root import Config
 from movi_prep.config.shard import D3keSettings, ShardUnitSettings
 from movi_prep.errors import InputError, ModelError
 from movi_prep.formats import d3ke
+from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.d3ke_layer import layer_joint_centres
 from movi_prep.geometry.label_rows import moved_since_used
-from movi_prep.records.base_model import BaseModel
+from movi_prep.records.base_model import BaseModel, Triple
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId, subject_key
 from movi_prep.records.labels import LabelTables
@@ -102,6 +103,7 @@ class CorpusInputs:
     """What the files of all subjects are made from."""
 
     base_model: Path
+    labels: Path
     v3d: tuple[Path, ...] = field(metadata={"optional": True})
     boxes: tuple[Path, ...] = field(metadata={"optional": True})
 
@@ -202,6 +204,25 @@ def subject_rows(
     }
 
 
+def with_body_scales(base: BaseModel, means: Mapping[str, Triple]) -> BaseModel:
+    """Return the model with a scale for every label body that has no mesh to state one.
+
+    D3KE's network predicts each body scale within fixed bounds about its mean over D3KE's subjects, which holds the
+    mesh scales of D3KE's model. A model without meshes whose scale were 1 would put a third of the labels out of reach.
+
+    Args:
+        base: the unscaled model.
+        means: body -> scale along x, y, z.
+    """
+    return replace(
+        base,
+        bodies=tuple(
+            body if body.meshes or body.name not in means else replace(body, mesh_scale=means[body.name])
+            for body in base.bodies
+        ),
+    )
+
+
 def body_scales(base: BaseModel, scale: ScaleResult, bodies: Sequence[str]) -> NDArray[np.float64]:
     """Return (b, 3): scale factor times the mesh scale that the unscaled model states, as D3KE stores it."""
     meshes = {body.name: np.array(body.mesh_scale) for body in base.bodies}
@@ -276,6 +297,7 @@ def _corpus_unit(work: WorkFolder, config: Config, units: Sequence[Unit]) -> Uni
         key=ALL,
         inputs=CorpusInputs(
             base_model=model_and_setup(config)[0],
+            labels=default_label_tables_path(),
             v3d=tuple(cast("D3keInputs", unit.inputs).v3d for unit in units),
             boxes=tuple(path for output in outputs for path in output.boxes),
         ),
@@ -293,7 +315,7 @@ def _run_subject(unit: Unit) -> StageReport:
 
     inputs, outputs = cast("D3keInputs", unit.inputs), cast("D3keOutputs", unit.outputs)
     settings = cast("D3keSettings", unit.settings)
-    base = read_base_model(inputs.base_model)
+    base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
     v3d = read_v3d(inputs.v3d)
     parts, findings, warnings = [], [], []
     for index, camera in enumerate(settings.cameras):
@@ -449,5 +471,6 @@ def _run_corpus(inputs: CorpusInputs, outputs: CorpusOutputs) -> StageReport:
             clip_frames[v3d.subject] = (v3d.video_ranges + np.array([1, 0])).T.astype(np.int32)
     d3ke.write_dictionary(outputs.boxes, boxes)
     d3ke.write_dictionary(outputs.clip_frames, clip_frames)
-    d3ke.write_base_model(outputs.base_model, read_base_model(inputs.base_model))
+    base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
+    d3ke.write_base_model(outputs.base_model, base)
     return StageReport(numbers={"subjects": len(boxes)})

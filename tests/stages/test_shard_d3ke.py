@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,17 +13,19 @@ import pytest
 
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
+from movi_prep.formats.d3ke import read_base_model
 from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.ik_file import read_ik_solution
-from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means, read_label_tables
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.geometry.label_rows import moved_since_used
+from movi_prep.records.base_model import BaseBody, BaseModel
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.order import ORDER, load_stage
-from movi_prep.stages.shard_d3ke import ALL, SHARD_D3KE, CorpusInputs, CorpusOutputs, _boxes_of_video
+from movi_prep.stages.shard_d3ke import ALL, SHARD_D3KE, CorpusInputs, CorpusOutputs, _boxes_of_video, with_body_scales
 from movi_prep.stages.verify_d3ke import verify_folder
 from tests.builders.v3d_files import V3dFile
 
@@ -32,6 +35,25 @@ SUBJECT, CLIP = 1, 2
 def test_a_frame_without_a_box_keeps_the_one_before() -> None:
     boxes = _boxes_of_video(np.array([5, 2]), np.array([[5, 5, 9, 9], [2, 2, 9, 9]]), 8)
     assert boxes[:, 0].tolist() == [2, 2, 2, 2, 2, 5, 5, 5]
+
+
+def test_a_body_without_a_mesh_takes_the_scale_about_which_the_network_predicts() -> None:
+    drawn = BaseBody("femur_r", ("femur.vtp",), 1.0, (0.0, 0.0, 0.0), (1.0,) * 6, (1.1, 1.0, 1.1))
+    bare, unlabelled = (replace(drawn, name=name, meshes=(), mesh_scale=(1.0,) * 3) for name in ("tibia_r", "lunate"))
+    model = with_body_scales(BaseModel((drawn, bare, unlabelled), (), (), ()), {"tibia_r": (0.7, 0.9, 0.7)})
+    assert [body.mesh_scale for body in model.bodies] == [(1.1, 1.0, 1.1), (0.7, 0.9, 0.7), (1.0, 1.0, 1.0)]
+
+
+@pytest.mark.reference
+def test_mean_scales_are_those_of_d3kes_model_times_a_persons_factor(shared: Path) -> None:
+    from movi_prep.osim.base_model import read_base_model as read_model_parts
+
+    model = read_model_parts(shared / "reference" / "d3ke_models" / "full_body_wo_hands.osim")
+    meshes, means = {body.name: np.array(body.mesh_scale) for body in model.bodies}, read_body_scale_means()
+    assert tuple(means) == read_label_tables().bodies
+    factors = np.stack([np.array(scale) / meshes[name] for name, scale in means.items()])
+    assert abs(np.median(factors) - 1.0) < 0.03
+    assert np.abs(factors - 1.0).max() < 0.3
 
 
 class WorldRun:
@@ -198,6 +220,7 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
         key=ALL,
         inputs=CorpusInputs(
             base_model=packaged_path("opensim_models", "movi_full_body.osim"),
+            labels=default_label_tables_path(),
             v3d=(v3d, tmp_path / "F_v3d_Subject_2.mat"),
             boxes=(tmp_path / "1_PG1_bbox.npy", tmp_path / "2_PG1_bbox.npy"),
         ),
@@ -206,3 +229,5 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
     )
     assert SHARD_D3KE.run(unit).numbers == {"subjects": 1}
     assert all((tmp_path / name).is_file() for name in names)
+    pelvis = next(body for body in read_base_model(tmp_path / "pyBaseModel.pkl").bodies if body.name == "pelvis")
+    assert pelvis.mesh_scale == read_body_scale_means()["pelvis"], "our model has no meshes"
