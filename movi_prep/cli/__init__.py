@@ -21,6 +21,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     from movi_prep.cli.flags import parse_arguments
+    from movi_prep.runtime.interruption import stop_once
 
     _use_one_thread()
     try:
@@ -28,9 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
     try:
-        from movi_prep.cli.commands import COMMANDS
+        with stop_once(process_ends=True):
+            from movi_prep.cli.commands import COMMANDS
 
-        return COMMANDS[given.command](given)
+            return COMMANDS[given.command](given)
     except MoviPrepError as error:
         print(f"movi-prep: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

@@ -76,8 +76,7 @@ def run_stages(given: argparse.Namespace) -> int:
     result, summary = _carry_out(console, prepared, begin, redo=lambda planned: redo_command(given, planned))
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     if result.interrupted:
-        console.print("stopped; the same command goes on where it stopped")
-        return FAILED
+        return _say_stopped(console)
     return OK if result.is_complete else UNITS_FAILED
 
 
@@ -103,6 +102,8 @@ def run_demo(given: argparse.Namespace) -> int:
         return shlex.join(["movi-prep", "run", "--config", str(written.config), "--only", planned.unit.id])
 
     result, summary = _carry_out(console, prepared, begin, redo=redo)
+    if result.interrupted:
+        return _say_stopped(console)
     sheet = config.work / "contact_sheet.png"
     if result.is_complete:
         draw_contact_sheet(folder, config.work, sheet)
@@ -187,6 +188,11 @@ def _carry_out(
     summary = summarise_run(result)
     print_run(console, summary, seconds=time.perf_counter() - begin)
     return result, summary
+
+
+def _say_stopped(console: Console) -> int:
+    console.print("stopped; the same command goes on where it stopped")
+    return FAILED
 
 
 def _print_outputs(console: Console, summary: Summary, work: Path) -> None:

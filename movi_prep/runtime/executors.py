@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import signal
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +18,7 @@ from movi_prep.runtime.worker_setup import execute_on_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from distributed import Client, Future
+    from distributed import Client, Future, LocalCluster
 
     from movi_prep.config.run import RunSettings
 
@@ -121,6 +123,10 @@ class DaskExecutor:
         """Whether fewer units are in flight than allowed."""
         return len(self._futures) < self._in_flight
 
+    def is_idle(self) -> bool:
+        """Whether no unit is in flight."""
+        return not self._futures
+
     def submit(self, task: Task) -> None:
         """Send a unit to the scheduler."""
         self._count += 1
@@ -168,9 +174,12 @@ def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
         )
         client = Client(cluster, set_as_default=False)
+        executor = DaskExecutor(client, run, in_flight=2 * workers + 2)
         try:
-            yield DaskExecutor(client, run, in_flight=2 * workers + 2)
+            yield executor
         finally:
+            if not executor.is_idle():
+                _kill_workers(cluster)
             close_cluster(client, cluster)
 
 
@@ -201,6 +210,17 @@ def _connect(address: str) -> Client:
             f"{address}: expected a running Dask scheduler, but there is no Dask scheduler ({error}); "
             "start one with `dask scheduler`, or leave --scheduler out"
         ) from error
+
+
+def _kill_workers(cluster: LocalCluster) -> None:
+    """End the processes of workers at once, where a stopped run has units in hand.
+
+    Asked politely, each would wait seconds for its unit first. Units write aside: a killed one leaves nothing half done.
+    """
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        with suppress(ProcessLookupError, TypeError):
+            os.kill(nanny.pid, signal.SIGKILL)
 
 
 def close_cluster(client: Client | None, cluster: Any) -> None:

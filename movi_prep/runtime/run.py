@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import tempfile
-import threading
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from movi_prep.config.load import check_files, dump_config
 from movi_prep.errors import UsageError, list_names, suggest
@@ -22,6 +20,7 @@ from movi_prep.runtime.coordinate import Coordinator, RunResult
 from movi_prep.runtime.execute import Task, clear_scratch
 from movi_prep.runtime.executors import SerialExecutor, local_executor, scheduler_executor
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
+from movi_prep.runtime.interruption import stop_once
 from movi_prep.runtime.locks import hold_scopes, scope_of
 from movi_prep.runtime.plan import Plan, PlannedUnit, make_plan
 from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from types import FrameType
 
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
@@ -166,7 +164,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
 
     check_machine(prepared)
     _make_work_folder(config.work)
-    with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), _stop_once():
+    with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), stop_once():
         # Whoever left something aside is dead, or would hold the lock.
         for scope in scopes:
             clear_scratch(plan.work, scope)
@@ -297,28 +295,3 @@ def _run_log(work: WorkFolder) -> Iterator[None]:
         _LOG.removeHandler(handler)
         _LOG.setLevel(before)
         handler.close()
-
-
-@contextmanager
-def _stop_once() -> Iterator[None]:
-    """Let SIGTERM (a batch system's polite end) stop the run as Ctrl-C does, and let nothing disturb its stopping."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        # A second one, while workers are being closed, would leave them behind and print their complaints.
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number, handler in before.items():
-        # A shell that starts a run in the background has Ctrl-C ignored, and means it.
-        if number == signal.SIGTERM or handler is signal.default_int_handler:
-            signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

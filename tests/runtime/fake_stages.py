@@ -67,7 +67,8 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Uni
 def run_grow(unit: Unit) -> StageReport:
     """Copy the motion a few times.
 
-    Its first bytes may order a mishap: `fail`, `die`, `slow`, `rest`, `long`, `mute`, `link`, `edit`, `full`.
+    Its first bytes may order a mishap: `fail`, `die`, `slow`, `rest`, `long`, `ages`, `mute`, `link`,
+    `edit`, `full`.
     """
     assert isinstance(unit.inputs, GrowInputs)
     assert isinstance(unit.outputs, GrowOutputs)
@@ -79,7 +80,7 @@ def run_grow(unit: Unit) -> StageReport:
     write_bytes(unit.outputs.grown, half)
     if content.startswith(b"die"):
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep({b"slow": 0.3, b"rest": 6.0, b"long": 15.0}.get(content[:4], 0.0))
+    time.sleep({b"slow": 0.3, b"rest": 6.0, b"long": 15.0, b"ages": 600.0}.get(content[:4], 0.0))
     if content.startswith(b"full"):
         raise OSError(errno.ENOSPC, "No space left on device", str(unit.outputs.grown.parent))
     if content.startswith(b"link"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from movi_prep.runtime.interruption import stop_once
 from tests.runtime.conftest import World
 
 if __name__ == "__main__":
-    result = World(Path(sys.argv[1])).run(run={"executor": "local", "workers": 2})
+    with stop_once(process_ends=True):
+        result = World(Path(sys.argv[1])).run(run={"executor": "local", "workers": 2})
     sys.exit(0 if result.is_complete else 3)

@@ -1,0 +1,60 @@
+"""Ctrl-C stops once; what comes after it is ignored until the block, or the process, ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from movi_prep.runtime.interruption import stop_once
+
+PRESSED_IN_BLOCK_AND_AFTER = """
+import os, signal, sys
+from movi_prep.runtime.interruption import stop_once
+try:
+    with stop_once(process_ends=True):
+        os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+os.kill(os.getpid(), signal.SIGINT)
+os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_interrupts_and_the_next_is_ignored(number: signal.Signals) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with stop_once():
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_an_inner_block_leaves_the_signals_to_the_outer_one() -> None:
+    with stop_once():
+        outer = signal.getsignal(signal.SIGINT)
+        with stop_once():
+            assert signal.getsignal(signal.SIGINT) is outer
+        assert signal.getsignal(signal.SIGINT) is outer
+
+
+def test_ctrl_c_that_a_shell_has_switched_off_stays_off() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_once():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_process_that_was_stopped_ends_by_its_own_exit_code() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PRESSED_IN_BLOCK_AND_AFTER], capture_output=True, check=False, timeout=60
+    )
+    assert (ended.returncode, ended.stderr) == (3, b"")
