@@ -215,7 +215,7 @@ def _connect(address: str) -> Client:
 def _kill_workers(cluster: LocalCluster) -> None:
     """End the processes of workers at once, where a stopped run has units in hand.
 
-    Asked politely, each would wait seconds for its unit first. Units write aside: a killed one leaves nothing half done.
+    Asked politely, each would wait seconds for its unit first. Units write aside: killed, they leave nothing half done.
     """
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
