@@ -8,7 +8,7 @@ One subject N with v video rows (all cameras, sorted by camera, clip, frame), c 
 | | `subjectID`, `videoID`, `frame` | i8 | (v,) | 1 | subject, clip (from 1), video frame within the clip |
 | | `cameraType` | S5 | (v,) | | `PG1`, `PG2` |
 | | `globalFrame` | i8 | (v,) | 1 | frame within the video, from 0 |
-| | `startFrame`, `globalEndFrame` | i8 | (v,) | 1 | first and last video frame of the clip |
+| | `startFrame`, `globalEndFrame` | i8 | (v,) | 1 | first and last video frame of the clip's unbroken rows |
 | | `globalStartFrame` | i8 | (v,) | 1 | first video frame of the subject's first clip |
 | | `hflipUsage`, `seed` | i8 | (v,) | 1 | random per subject and camera, from a seeded generator |
 | | `usedFrame` | i8 | (v,) | 1 | the "moved since" flag |

@@ -5,7 +5,8 @@
 | `shard_d3ke S001` | as `shard`, for all cameras, and the unscaled model | the subject's labels, pictures, boxes |
 | `shard_d3ke all` | boxes of all subjects, V3D files, the unscaled model | what all subjects share |
 
-Rows are those of native shards, sorted by camera, clip and frame. Pixels outside the box are black. Positions are
+Rows are those of native shards that have a pose (the released code has no mask for joint centres and the root), sorted
+by camera, clip and frame. Pixels outside the box are black. Positions are
 metres in AMASS world, angles radians. Body scales are relative to the unscaled model's mesh scales, as the network's
 layer divides them (a body without a mesh takes D3KE's mean scale, or the network could not say the label); that layer
 is run on the written labels, and how far its joint centres lie from the written ones is reported.
@@ -36,6 +37,7 @@ from movi_prep.records.identity import ClipId, subject_key
 from movi_prep.records.labels import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.timeline import Refusal, group_refusals
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.picture_check import judge_pictures, watch_clips
@@ -183,8 +185,7 @@ def subject_rows(
     joined = {name: np.concatenate([clip[name] for clip in frames]) for name in frames[0]}
     labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in clips[0].labels}
     n = len(joined["frames/clip"])
-    starts = np.concatenate([np.full(clip.timeline.n_frames, clip.alignment.first_video_frame) for clip in clips])
-    lengths = np.concatenate([np.full(clip.timeline.n_frames, clip.alignment.n_video_frames) for clip in clips])
+    runs = np.concatenate([unbroken_runs(clip.timeline.video_frames) for clip in clips])
     names = zip(joined["frames/clip"].tolist(), joined["frames/clip_frame"].tolist(), strict=True)
     return {
         **{name: labels[field_name] for name, field_name in _FIELDS.items()},
@@ -195,13 +196,23 @@ def subject_rows(
         "videoID": joined["frames/clip"],
         "frame": joined["frames/clip_frame"],
         "globalFrame": joined["frames/video_frame"],
-        "startFrame": starts,
-        "globalEndFrame": starts + lengths - 1,
+        "startFrame": runs[:, 0],
+        "globalEndFrame": runs[:, 1],
         "globalStartFrame": np.full(n, first_frame),
         "usedFrame": np.concatenate([used[clip.timeline.clip] for clip in clips]),
         "bbox": np.concatenate([clip.plan.box_px for clip in clips]),
         "rootRot": _root_poses(labels),
     }
+
+
+def unbroken_runs(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (n, 2) int64: first and last of the successive frames around each of (n,) increasing ones.
+
+    The released code takes a window of frames as so many rows up and down, between these two.
+    """
+    breaks = np.diff(frames) != 1
+    run = np.concatenate([[0], np.cumsum(breaks)])
+    return np.stack([frames[np.append(True, breaks)][run], frames[np.append(breaks, True)][run]], axis=1)
 
 
 def with_body_scales(base: BaseModel, means: Mapping[str, Triple]) -> BaseModel:
@@ -324,9 +335,11 @@ def _run_subject(unit: Unit) -> StageReport:
         planned = plan_clips(subject, one, shard_settings)
         kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
         findings += [f"{camera}: {finding}" for finding in planned.findings]
-        warnings += [f"{camera}: {warning}" for warning in (*planned.warnings, *map(str, planned.left_out), *told)]
-        used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in kept}
-        parts.append(subject_rows(kept, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
+        posed, unsolved = _with_pose(kept, one)
+        said = (*planned.warnings, *map(str, planned.left_out), *told, *map(str, unsolved))
+        warnings += [f"{camera}: {warning}" for warning in said]
+        used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
+        parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scales = body_scales(base, subject.scale, subject.tables.bodies)
     d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
@@ -344,6 +357,19 @@ def _run_subject(unit: Unit) -> StageReport:
         )
     numbers = {"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3}
     return StageReport(numbers=numbers, findings=tuple(findings), warnings=tuple(warnings))
+
+
+def _with_pose(clips: Sequence[ClipRows], inputs: ShardInputs) -> tuple[list[ClipRows], list[Refusal]]:
+    """Return the rows that have a pose, and the frames that have none; raise InputError where none has one."""
+    solved = [clip.labels["labels/pose_valid"] for clip in clips]
+    refused = [
+        refusal
+        for clip, posed in zip(clips, solved, strict=True)
+        for refusal in group_refusals(clip.timeline.video_frames[~posed], f"no pose in {clip.timeline.clip}")
+    ]
+    kept = with_pictures(clips, np.concatenate(solved))
+    check_rows(kept, refused, inputs)
+    return kept, refused
 
 
 def _read_used_flags(

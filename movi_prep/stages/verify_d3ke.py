@@ -6,13 +6,14 @@
 | finite values | NaN or infinity |
 | rotations | a root pose that is none |
 | masks | anything but 0 and 1 |
-| order | rows that are not sorted by camera, clip and frame, or frames outside their clip |
+| order | rows that are not sorted by camera, clip and frame, or that a window of frames would not find by counting |
 | pictures | a picture that is black inside its box, or not black outside it |
 | layer | joint centres that the network's layer does not give back from angles, scales and root pose |
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -157,12 +158,21 @@ def _order_faults(rows: Rows) -> Iterator[tuple[str, str]]:
     keys = list(zip(rows["cameraType"].tolist(), rows["videoID"].tolist(), rows["frame"].tolist(), strict=True))
     if keys != sorted(keys):
         yield "rows", "expected them sorted by camera, clip and frame"
-    frame = rows["globalFrame"]
-    outside = (
-        (frame < rows["startFrame"]) | (frame > rows["globalEndFrame"]) | (frame - rows["startFrame"] != rows["frame"])
+    same_clip = np.array([here[:2] == after[:2] for here, after in itertools.pairwise(keys)], dtype=bool)
+    if np.any(np.diff(rows["globalFrame"] - rows["frame"])[same_clip] != 0):
+        yield "frame", "frames of a clip do not count on with those of the video"
+    for name in ("startFrame", "globalEndFrame"):
+        if lost := _lost_ends(keys, rows["globalFrame"], rows[name]):
+            yield name, f"{lost} rows do not lie as many rows from this frame as frames: windows would mix clips"
+
+
+def _lost_ends(keys: Sequence[tuple[Any, ...]], frames: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
+    """Return how many rows do not find the end of their window as the training code does, by counting rows."""
+    rows = zip(keys, frames.tolist(), ends.tolist(), strict=True)
+    return sum(
+        not 0 <= (other := row + end - frame) < len(keys) or keys[other][:2] != key[:2] or frames[other] != end
+        for row, (key, frame, end) in enumerate(rows)
     )
-    if outside.any():
-        yield "globalFrame", f"{np.count_nonzero(outside)} rows lie outside their clip, or count otherwise within it"
 
 
 def _picture_faults(folder: Path, subject: int, rows: Rows) -> Iterator[tuple[str, str]]:

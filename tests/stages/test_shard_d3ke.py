@@ -15,17 +15,26 @@ from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
 from movi_prep.formats.d3ke import read_base_model
 from movi_prep.formats.download import Folders, find_download, select_clips
-from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means, read_label_tables
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.geometry.label_rows import moved_since_used
 from movi_prep.records.base_model import BaseBody, BaseModel
 from movi_prep.records.identity import ClipId
+from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.order import ORDER, load_stage
-from movi_prep.stages.shard_d3ke import ALL, SHARD_D3KE, CorpusInputs, CorpusOutputs, _boxes_of_video, with_body_scales
+from movi_prep.stages.shard_d3ke import (
+    ALL,
+    SHARD_D3KE,
+    CorpusInputs,
+    CorpusOutputs,
+    _boxes_of_video,
+    unbroken_runs,
+    with_body_scales,
+)
 from movi_prep.stages.verify_d3ke import verify_folder
 from tests.builders.v3d_files import V3dFile
 
@@ -35,6 +44,10 @@ SUBJECT, CLIP = 1, 2
 def test_a_frame_without_a_box_keeps_the_one_before() -> None:
     boxes = _boxes_of_video(np.array([5, 2]), np.array([[5, 5, 9, 9], [2, 2, 9, 9]]), 8)
     assert boxes[:, 0].tolist() == [2, 2, 2, 2, 2, 5, 5, 5]
+
+
+def test_a_window_never_reaches_over_frames_that_have_no_row() -> None:
+    assert unbroken_runs(np.array([7, 8, 9, 12, 13, 20])).tolist() == [[7, 9]] * 3 + [[12, 13]] * 2 + [[20, 20]]
 
 
 def test_a_body_without_a_mesh_takes_the_scale_about_which_the_network_predicts() -> None:
@@ -202,13 +215,44 @@ def test_verification_finds_nothing_wrong_and_then_what_was_broken(world: WorldR
     assert verify_folder(tmp_path).is_sound
     with h5py.File(folder / "subject_1.hdf5", "r+") as labels, h5py.File(folder / "1_PG1_img.hdf5", "r+") as images:
         labels["pos3d_mask"][3, 0] = 0.5
+        labels["globalEndFrame"][:5] += 1
         images["images"][int(labels["globalFrame"][0])] = 0
     with h5py.File(folder / "subject_1_opensim.hdf5", "r+") as opensim:
         opensim["coordinateAngle"][5, 30] += 0.2
     found = {fault.where: fault.what for fault in verify_folder(tmp_path).faults}
     assert "0 and 1" in found["pos3d_mask"]
+    assert "5 rows" in found["globalEndFrame"]
     assert "network's layer" in found["layer"]
     assert any("black inside" in what for where, what in found.items() if where.startswith("1_PG1_img.hdf5"))
+
+
+@pytest.mark.reference
+@pytest.mark.slow
+def test_frames_without_a_pose_have_no_row_and_no_window_reaches_over_them(world: WorldRun, tmp_path: Path) -> None:
+    """The released code masks neither joint centres nor the root, and counts rows where it means frames."""
+    unit = SHARD_D3KE.plan(world.download, world.work, world.config)[0]
+    solution = read_ik_solution(world.work.ik_solution(ClipId(SUBJECT, CLIP)))
+    statuses = solution.statuses.copy()
+    statuses[[list(solution.sample_indices).index(4 * frame) for frame in (10, 11)]] = FrameStatus.FAILED
+    broken = tmp_path / f"S{SUBJECT:03d}" / f"C{CLIP:02d}.h5"
+    write_ik_solution(broken, replace(solution, statuses=statuses), provenance={})
+    outputs = {
+        name: tuple(tmp_path / path.name for path in paths) if isinstance(paths, tuple) else tmp_path / paths.name
+        for name, paths in vars(unit.outputs).items()
+    }
+    report = SHARD_D3KE.run(
+        replace(unit, inputs=replace(unit.inputs, solutions=(broken,)), outputs=replace(unit.outputs, **outputs))
+    )
+    assert sum("no pose in S001/C02" in warning for warning in report.warnings) == 2
+    with h5py.File(tmp_path / "subject_1.hdf5") as labels:
+        frames = labels["frame"][:][labels["cameraType"][:] == b"PG1"].tolist()
+        windows = np.stack([labels[name][:] for name in ("globalFrame", "startFrame", "globalEndFrame")])
+    assert frames == [*range(10), *range(12, frames[-1] + 1)]
+    first = windows[0, 0]
+    assert windows[:, 9].tolist() == [first + 9, first, first + 9]
+    assert windows[1:, 10].tolist() == [first + 12, first + frames[-1]]
+    with h5py.File(tmp_path / "subject_1_opensim.hdf5") as opensim:
+        assert opensim["openSimJointPos"][:].any(axis=(1, 2)).all()
 
 
 def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path: Path) -> None:
