@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import signal
+import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +17,7 @@ from movi_prep.runtime.process import ONE_THREAD
 from movi_prep.runtime.worker_setup import execute_on_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sized
 
     from distributed import Client, Future, LocalCluster
 
@@ -44,6 +45,9 @@ DASK_SETTINGS: dict[str, Any] = {
 }
 
 _CONNECT_S = 5
+
+_START_S = 20.0
+"""How long a worker process may take to start without a word said, seconds."""
 
 
 class WorkersLostError(MoviPrepError):
@@ -162,6 +166,41 @@ class DaskExecutor:
         return self._watch()
 
 
+class ProcessWatch:
+    """Looks whether worker processes of this machine are there: one that ends is followed by another within seconds.
+
+    Args:
+        find_workers: returns what there is of them, empty for none.
+        hope_s: how long to wait for the next before the run is given up, seconds.
+        clock: tells the time, seconds.
+    """
+
+    def __init__(
+        self, find_workers: Callable[[], Sized], *, hope_s: float = 300.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Nothing has been missed yet."""
+        self._find_workers = find_workers
+        self._hope_s = hope_s
+        self._clock = clock
+        self._missed_since_s: float | None = None
+
+    def __call__(self) -> str:
+        """Say that none is there, if so; raise WorkersLostError when none has come for long."""
+        if self._find_workers():
+            self._missed_since_s = None
+            return ""
+        if self._missed_since_s is None:
+            self._missed_since_s = self._clock()
+        waited_s = self._clock() - self._missed_since_s
+        if waited_s >= self._hope_s:
+            raise WorkersLostError(
+                f"expected a worker process, but none has started for {waited_s / 60:.0f} minutes; look whether memory "
+                "or disk is full and whether the Python environment has changed, then run again to go on"
+            )
+        # Between two of them a moment passes, which is nothing to tell.
+        return "waiting for a worker process to start" if waited_s >= _START_S else ""
+
+
 @contextmanager
 def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
     """Start worker processes on this machine, one thread each, and stop them when the block ends."""
@@ -174,7 +213,7 @@ def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
         )
         client = Client(cluster, set_as_default=False)
-        executor = DaskExecutor(client, run, in_flight=2 * workers + 2)
+        executor = DaskExecutor(client, run, in_flight=2 * workers + 2, watch=ProcessWatch(client.ncores))
         try:
             yield executor
         finally:
@@ -218,7 +257,8 @@ def _kill_workers(cluster: LocalCluster) -> None:
     Asked politely, each would wait seconds for its unit first. Units write aside: killed, they leave nothing half done.
     """
     for nanny in cluster.workers.values():
-        nanny.auto_restart = False
+        # Else it would start another process in place of the one that ends.
+        nanny.close_gracefully(reason="movi-prep-stopped")
         with suppress(ProcessLookupError, TypeError):
             os.kill(nanny.pid, signal.SIGKILL)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import dask
 import pytest
 
 from movi_prep.records.identity import ClipId
-from movi_prep.runtime.executors import DASK_SETTINGS
-from tests.runtime.conftest import World
-from tests.runtime.fake_stages import write_motions
+from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError
+from tests.runtime.conftest import Silent, World
+from tests.runtime.fake_stages import BLEND, GROW, meeting_place, run_meeting, write_motions
 
 TWO = {"executor": "local", "workers": 2}
 
@@ -44,7 +46,6 @@ def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
     assert len({record.worker for record in result.records.values()}) >= 3
 
 
-@pytest.mark.timeout(60)
 def test_a_worker_that_is_replaced_brings_the_unit_in_hand_to_its_end(world: World) -> None:
     # The fourth unit comes just as the process has done its three, and lasts longer than Dask grants one to close.
     write_motions(world.amass, {ClipId(1, 7): b"rest"})
@@ -54,21 +55,52 @@ def test_a_worker_that_is_replaced_brings_the_unit_in_hand_to_its_end(world: Wor
     assert len({record.worker for record in result.records.values()}) >= 3
 
 
-def test_a_worker_that_comes_late_gets_its_share(world: World) -> None:
+def test_worker_processes_that_stay_away_are_told_and_end_the_run_at_last() -> None:
+    now_s, workers = [0.0], {"tcp://one": 1}
+    watch = ProcessWatch(lambda: workers, hope_s=300.0, clock=lambda: now_s[0])
+    assert watch() == ""
+    workers.clear()
+    assert watch() == ""
+    now_s[0] = 60.0
+    assert watch() == "waiting for a worker process to start"
+    workers["tcp://two"] = 1
+    assert watch() == ""
+    workers.clear()
+    now_s[0] = 350.0
+    assert watch() == ""
+    now_s[0] = 649.0
+    assert watch()
+    now_s[0] = 650.0
+    with pytest.raises(WorkersLostError, match=r"none has started for 5 minutes.*run again"):
+        watch()
+
+
+@dataclass
+class Reinforcing(Silent):
+    """An observer that starts a second worker once the first one has a unit in hand."""
+
+    cluster: Any = None
+    met: Path = Path()
+
+    def tick(self, waits_for: str) -> None:
+        super().tick(waits_for)
+        if self.met.is_dir() and len(self.cluster.worker_spec) < 2:
+            self.cluster.scale(2)
+
+
+def test_a_worker_that_comes_late_gets_units_that_were_submitted_before(world: World) -> None:
     from distributed import LocalCluster
 
-    write_motions(world.amass, {ClipId(1, clip): b"slow" for clip in range(1, 25)})
+    write_motions(world.amass, {ClipId(1, clip): b"motion" for clip in range(1, 25)})
+    stages = (replace(GROW, run=run_meeting), BLEND)
     with (
         dask.config.set(DASK_SETTINGS),
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
     ):
-        # It needs seconds to start; by then all units have been submitted.
-        cluster.scale(2)
-        result = world.run(run={"scheduler": cluster.scheduler_address})
+        observer = Reinforcing(cluster=cluster, met=meeting_place(world.amass))
+        result = world.run(stages=stages, observer=observer, run={"scheduler": cluster.scheduler_address})
     assert result.is_complete
-    shares = Counter(record.worker for record in result.records.values())
-    assert len(shares) == 2
-    assert min(shares.values()) >= 5
+    assert len({record.worker for record in result.records.values()}) == 2
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1"])
