@@ -14,20 +14,22 @@ from movi_prep.cli.tables import (
     open_console,
     print_findings,
     print_json,
+    print_outdated,
     print_status,
     print_table,
     verification_rows,
 )
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
+from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.run import check_machine, config_path, find_data, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
+    from movi_prep.records.outdated import OutdatedFile
     from movi_prep.runtime.plan import Plan
     from movi_prep.stages.inspect import FileFacts
-    from movi_prep.stages.verify import VerifyReport
 
 
 def check_data(given: argparse.Namespace) -> int:
@@ -66,7 +68,8 @@ def show_status(given: argparse.Namespace) -> int:
     begin = time.perf_counter()
     config = use_embedded_data(_status_config(given), write=False)
     stages, notes = stages_of("run", config)
-    summary = summarise_plan(prepare_run(config, stages).plan)
+    prepared = prepare_run(config, stages)
+    summary = summarise_plan(prepared.plan, prepared.identities)
     console = open_console(to_stderr=bool(given.json))
     print_status(console, summary)
     print_findings(console, "left out", notes)
@@ -77,23 +80,39 @@ def show_status(given: argparse.Namespace) -> int:
 
 
 def verify(given: argparse.Namespace) -> int:
-    """`verify`: read shards the way training does, every sample."""
+    """`verify`: read shards the way training does, every sample; in a work folder, are they those of its last run?"""
     from movi_prep.stages.verify_d3ke import verify_folder
 
-    result = verify_folder(Path(given.folder), workers=given.workers or 1)
-    return show_verification(given, result)
-
-
-def show_verification(given: argparse.Namespace, result: VerifyReport) -> int:
-    """Print the outcome of a verification, one row per file."""
     console = open_console(to_stderr=bool(given.json))
+    folder = Path(given.folder).absolute()
+    result = verify_folder(folder, workers=given.workers or 1)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
+    outdated, notes = _outdated_shards(folder)
+    print_outdated(console, outdated)
+    print_findings(console, "not compared with the last run", notes)
     content = [
         {"file": str(file.path), "rows": file.n_rows, "faults": [str(fault) for fault in file.faults]}
         for file in result.files
     ]
-    print_json({"shards": content}, wanted=given.json)
-    return OK if result.is_sound else UNITS_FAILED
+    print_json({"shards": content, "outdated": [vars(item) for item in outdated], "notes": notes}, wanted=given.json)
+    return OK if result.is_sound and not outdated else UNITS_FAILED
+
+
+def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedFile, ...], list[str]]:
+    """Return the shards of earlier runs below a work folder, or beside its records, and why they cannot be told."""
+    from movi_prep.runtime.outdated import find_outdated
+
+    work = folder if config_path(folder).is_file() else folder.parent
+    if not config_path(work).is_file() or not WorkFolder(work).records().is_dir():
+        # Shards that were copied elsewhere have no records beside them; there is nothing to compare with.
+        return (), []
+    try:
+        config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
+        prepared = prepare_run(config, stages_of("run", config)[0])
+    except UsageError as error:
+        # The data may be out of reach of who verifies; the shards are sound all the same.
+        return (), [str(error)]
+    return find_outdated(prepared.plan, prepared.identities), []
 
 
 def inspect(given: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from movi_prep.records.outdated import OutdatedFile
     from movi_prep.runtime.plan import Plan
     from movi_prep.runtime.summary import Summary
     from movi_prep.stages.verify import VerifyReport
@@ -69,6 +70,7 @@ def print_run(console: Console, summary: Summary, *, seconds: float) -> None:
     columns = ("stage", "done#", "current#", "failed#", "waiting#", "work#", "peak memory#")
     print_table(console, f"in {format_duration(seconds)}", columns, rows)
     _print_failures(console, summary)
+    print_outdated(console, summary.outdated)
     _print_warnings(console, summary)
     _print_findings(console, summary)
 
@@ -81,6 +83,7 @@ def print_status(console: Console, summary: Summary) -> None:
     ]
     print_table(console, "status", ("stage", "done#", "stale#", "failed#", "waiting#"), rows)
     _print_failures(console, summary)
+    print_outdated(console, summary.outdated)
     _print_warnings(console, summary)
 
 
@@ -103,6 +106,24 @@ def print_findings(console: Console, title: str, findings: Sequence[str]) -> Non
             console.print(f"  {text}", markup=False)
         if len(findings) > _SHOWN:
             console.print(f"  and {len(findings) - _SHOWN} more")
+
+
+def print_outdated(console: Console, outdated: Sequence[OutdatedFile]) -> None:
+    """Print the shards that do not hold, each with its reason and the command that makes it anew."""
+    if not outdated:
+        return
+    verb, them = ("is", "it") if len(outdated) == 1 else ("are", "them")
+    said = f"{verb} not what a run would write now, and training would read {them} all the same"
+    console.print(f"{_counted(len(outdated), 'shard file')} {said}", style="bold red")
+    # One unit of D3KE's layout writes many files, which share their reason and their command.
+    groups: dict[tuple[str, str], list[str]] = {}
+    for item in outdated:
+        groups.setdefault((item.reason, item.redo), []).append(item.file)
+    for (reason, redo), files in list(groups.items())[:_SHOWN]:
+        console.print(f"  {', '.join(files)}: {reason}", markup=False)
+        console.print(f"    redo: {redo}", markup=False)
+    if len(groups) > _SHOWN:
+        console.print(f"  and those of {len(groups) - _SHOWN} more units: --json names them all")
 
 
 def _counted(number: int, what: str) -> str:

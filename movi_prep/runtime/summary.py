@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from movi_prep.runtime.outdated import find_outdated, outdated_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from movi_prep.records.outdated import OutdatedFile
     from movi_prep.runtime.coordinate import RunResult
+    from movi_prep.runtime.file_identity import FileIdentities
     from movi_prep.runtime.plan import Plan, PlannedUnit
     from movi_prep.runtime.unit_record import UnitRecord
 
@@ -57,6 +61,7 @@ class Summary:
         warnings: what a person must read, by unit or by what was not planned (`shard PG3`): something was left out, or
             must not be trusted.
         outputs: every file that holds, relative to the work folder.
+        outdated: shards of an earlier run that stand under their names and do not hold.
     """
 
     stages: Mapping[str, StageCounts]
@@ -65,6 +70,7 @@ class Summary:
     findings: Mapping[str, tuple[str, ...]]
     warnings: Mapping[str, tuple[str, ...]]
     outputs: tuple[str, ...]
+    outdated: tuple[OutdatedFile, ...] = ()
 
     def to_json(self, *, seconds: float) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -78,6 +84,7 @@ class Summary:
             "failed": [vars(failure) for failure in self.failed],
             "warnings": [{"unit": unit, "text": text} for unit, texts in self.warnings.items() for text in texts],
             "outputs": list(self.outputs),
+            "outdated": [vars(item) for item in self.outdated],
             "seconds": round(seconds, 3),
         }
 
@@ -103,10 +110,12 @@ def summarise_run(result: RunResult) -> Summary:
         if (record := result.records.get(planned.unit.id, planned.last if _holds(planned, result) else None))
         is not None
     ]
-    return _summary(result.plan, stages, _failures(result.failed), dict(result.blocked), holding)
+    summary = _summary(result.plan, stages, _failures(result.failed), dict(result.blocked), holding)
+    lost = {record.id: f"failed: {record.reason}" for record in result.failed}
+    return replace(summary, outdated=outdated_outputs(result.plan, {**lost, **result.blocked}))
 
 
-def summarise_plan(plan: Plan) -> Summary:
+def summarise_plan(plan: Plan, identities: FileIdentities) -> Summary:
     """Return the state of a work folder: what holds, what no longer does, what failed, what waits."""
     stages = {}
     for stage in plan.stages:
@@ -126,7 +135,8 @@ def summarise_plan(plan: Plan) -> Summary:
     failed = [planned.last for planned in plan.units.values() if planned.state == "failed" and planned.last is not None]
     holding = [planned.last for planned in plan.units.values() if planned.is_current and planned.last is not None]
     waiting = {name: planned.reason for name, planned in plan.units.items() if planned.state in ("new", "stale")}
-    return _summary(plan, stages, _failures(failed), waiting, holding)
+    summary = _summary(plan, stages, _failures(failed), waiting, holding)
+    return replace(summary, outdated=find_outdated(plan, identities))
 
 
 def _holds(planned: PlannedUnit, result: RunResult) -> bool:

@@ -177,6 +177,8 @@ class _Source:
 class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
     """Samples of native shards, the same in any number of workers, forked or spawned.
 
+    Every shard of the folder is read, also one that an earlier run left there: `movi-prep verify WORK` names those.
+
     Args:
         shards: the folder with shards, or the files.
         selection: which rows are samples.

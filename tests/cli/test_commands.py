@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from movi_prep.formats.marker_file import read_markers
+from movi_prep.runtime.file_identity import FileIdentities
+from movi_prep.runtime.unit_record import FileRecord, UnitRecord, write_record
+from tests.builders.shard import write_small_shard
 from tests.cli.conftest import CommandLine
 
 SERIAL = ("--executor", "serial")
@@ -177,3 +180,51 @@ def test_batch_writes_scripts_that_a_shell_accepts(movi_prep: CommandLine) -> No
 def test_the_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "movi_prep", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("movi-prep ")
+
+
+@pytest.fixture
+def filmed(movi_prep: CommandLine) -> CommandLine:
+    """A finished marker stage, and a shard of it that a record vouches for."""
+    assert movi_prep("markers", *movi_prep.flags(), *SERIAL, "--subjects", "1")[0] == 0
+    shard = movi_prep.work / "shards" / "S001_PG1.h5"
+    write_small_shard(shard)
+    written = FileRecord("shards/S001_PG1.h5", FileIdentities().identity(shard))
+    record = UnitRecord("shard", "S001/PG1", "done", 1, {}, outputs={"shard": written})
+    write_record(movi_prep.work / "records/shard/S001/PG1.json", record, scratch=movi_prep.work / ".scratch")
+    return movi_prep
+
+
+@pytest.mark.parametrize("named", ["", "shards"])
+def test_verify_tells_shards_of_an_earlier_run_and_so_does_the_exit_code(filmed: CommandLine, named: str) -> None:
+    folder = str(filmed.work / named)
+    code, result = filmed.json("verify", folder)
+    assert (code, result["outdated"], result["notes"]) == (0, [], [])
+
+    (filmed.work / "records/shard/S001/PG1.json").unlink()
+    code, result = filmed.json("verify", folder)
+    assert code == 3
+    assert [(item["file"], item["reason"].partition(":")[0]) for item in result["outdated"]] == [
+        ("shards/S001_PG1.h5", "no record names it")
+    ]
+    assert result["shards"][0]["faults"] == [], "it is sound, but not what it should be"
+    code, out, _ = filmed("status", "--work", str(filmed.work))
+    assert code == 0
+    assert "1 shard file is not what a run would write now, and training would read it all the same" in out
+    assert "shards/S001_PG1.h5: no record names it" in out
+
+
+def test_verify_of_shards_that_were_copied_asks_for_no_records(filmed: CommandLine, tmp_path: Path) -> None:
+    shutil.copytree(filmed.work / "shards", tmp_path / "copied")
+    code, result = filmed.json("verify", str(tmp_path / "copied"))
+    assert (code, result["outdated"], result["notes"]) == (0, [], [])
+
+
+def test_verify_without_the_data_says_what_it_did_not_compare(filmed: CommandLine, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    filmed.work.rename(moved)
+    config = moved / "config.yaml"
+    config.write_text(config.read_text().replace(str(filmed.data), str(tmp_path / "out of reach")))
+    code, out, _ = filmed("verify", str(moved))
+    assert code == 0
+    assert "not compared with the last run" in out
+    assert "out of reach" in out

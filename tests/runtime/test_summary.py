@@ -14,7 +14,8 @@ from tests.runtime.fake_stages import write_motions
 def test_what_no_longer_holds_waits_with_its_reason_and_is_no_failure(world: World) -> None:
     write_motions(world.amass, {ClipId(15, 2): b"fail"})
     world.run()
-    state = summarise_plan(world.prepare(scaling={"factor_min": 0.5}).plan)
+    prepared = world.prepare(scaling={"factor_min": 0.5})
+    state = summarise_plan(prepared.plan, prepared.identities)
     assert (state.stages["grow"].done, state.stages["grow"].failed, state.stages["grow"].stale) == (5, 1, 0)
     assert (state.stages["blend"].done, state.stages["blend"].stale, state.stages["blend"].waiting) == (0, 1, 1)
     assert [failure.unit for failure in state.failed] == ["grow S015/C02"]
@@ -41,5 +42,8 @@ def test_a_small_set_has_gaps_only_before_its_subjects_last_clips(world: World) 
 
 
 def test_a_camera_that_is_not_planned_is_a_warning(world: World) -> None:
-    plan = replace(world.prepare().plan, left_out={"shard PG3": "no shards of PG3: there are no videos"})
-    assert summarise_plan(plan).warnings == {"shard PG3": ("no shards of PG3: there are no videos",)}
+    prepared = world.prepare()
+    plan = replace(prepared.plan, left_out={"shard PG3": "no shards of PG3: there are no videos"})
+    assert summarise_plan(plan, prepared.identities).warnings == {
+        "shard PG3": ("no shards of PG3: there are no videos",)
+    }

@@ -1,0 +1,117 @@
+"""Shards of an earlier run that stand under their final names.
+
+A unit that fails, or that a run does not reach, leaves what it once wrote where it is: hours of work are not thrown
+away. But training reads a folder, not records, and would take such a file for what was asked for.
+
+| a shard is outdated | known from |
+|---|---|
+| whose unit is not current: failed, changed in settings, inputs or output, or following one that is | the plan |
+| that no unit of the plan writes, and no record vouches for: not named, changed, or of inputs that changed | records |
+
+A shard of a camera or subject that the last run was not asked for is not outdated while its record holds.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.records.outdated import OutdatedFile
+from movi_prep.records.unit import paths_of
+from movi_prep.runtime.run import config_path
+from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.runtime.file_identity import FileIdentities
+    from movi_prep.runtime.plan import Plan, PlannedUnit
+
+_READ_BY_TRAINING = frozenset({".h5", ".hdf5", ".npy", ".pkl"})
+
+
+def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedFile, ...]:
+    """Return the shards that units of a plan once wrote, of which something else is expected now.
+
+    Args:
+        plan: the plan.
+        reasons: the units that do not hold, by id, and why.
+    """
+    return tuple(
+        OutdatedFile(str(path.relative_to(plan.work.root)), reason, _redo(plan.work, name))
+        for name, reason in reasons.items()
+        for _, path in paths_of(plan.units[name].unit.outputs)
+        if path.parent in _folders(plan.work) and path.is_file()
+    )
+
+
+def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedFile, ...]:
+    """Return every shard of the work folder that does not hold, by path.
+
+    Args:
+        plan: the plan of the work folder's last configuration, or a part of it.
+        identities: remembers file hashes.
+    """
+    planned = outdated_outputs(plan, {planned.unit.id: _say_cause(plan, planned) for planned in plan.to_run})
+    expected = {path for planned in plan.units.values() for _, path in paths_of(planned.unit.outputs)}
+    strangers = [path for path in _shards_there(plan.work) if path not in expected]
+    makers = _makers(plan.work) if strangers else {}
+    doubts = {path: _doubt(path, makers.get(path), plan.work, identities) for path in strangers}
+    others = [
+        OutdatedFile(str(path.relative_to(plan.work.root)), doubt, "remove it, or run its subject and camera again")
+        for path, doubt in doubts.items()
+        if doubt
+    ]
+    return tuple(sorted((*planned, *others), key=lambda item: item.file))
+
+
+def _say_cause(plan: Plan, planned: PlannedUnit) -> str:
+    """Return why a unit does not hold: the reason of the first one in the chain that it follows."""
+    cause = planned
+    while waiting := [need for need in cause.needs if need not in cause.tolerates and not plan.units[need].is_current]:
+        cause = plan.units[waiting[0]]
+    return planned.reason if cause is planned else f"follows {cause.unit.id}: {cause.reason}"
+
+
+def _folders(work: WorkFolder) -> tuple[Path, Path]:
+    return work.shards(), work.d3ke_shards()
+
+
+def _shards_there(work: WorkFolder) -> Iterator[Path]:
+    for folder in _folders(work):
+        # A name that begins with a dot is one of a file that is being written.
+        yield from sorted(
+            path for path in folder.glob("*") if path.suffix in _READ_BY_TRAINING and not path.name.startswith(".")
+        )
+
+
+def _makers(work: WorkFolder) -> dict[Path, UnitRecord]:
+    """Return the records that vouch for files, by the file; that of a failed unit vouches for none."""
+    found = (read_record(path) for path in sorted(work.records().glob("*/**/*.json")))
+    records = [record for record in found if record is not None and record.status == "done"]
+    return {work.root / entry.path: record for record in records for entry in record.outputs.values()}
+
+
+def _doubt(path: Path, maker: UnitRecord | None, work: WorkFolder, identities: FileIdentities) -> str:
+    """Return why a file is not vouched for, nothing where it is."""
+    if maker is None:
+        return "no record names it: its unit failed, or it was put there by hand"
+    written = next(entry for entry in maker.outputs.values() if work.root / entry.path == path)
+    if not identities.holds(path, written.identity):
+        return f"it was changed after {maker.id} wrote it"
+    changed = [role for role, entry in maker.inputs.items() if _is_another(entry, identities)]
+    return f"{maker.id} read other files than are there now: input {', '.join(changed)}" if changed else ""
+
+
+def _is_another(entry: FileRecord, identities: FileIdentities) -> bool:
+    """Whether an input holds something else now; data that are not at hand any more say nothing."""
+    path = Path(entry.path)
+    return entry.identity != ABSENT and path.is_file() and not identities.holds(path, entry.identity)
+
+
+def _redo(work: WorkFolder, name: str) -> str:
+    return shlex.join(
+        ["movi-prep", "run", "--config", str(config_path(work.root)), "--work", str(work.root), "--only", name]
+    )
