@@ -75,6 +75,13 @@ class Selection:
     solved_only: bool = True
     min_valid: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse bounds that cannot be."""
+        if self.every < 1:
+            raise UsageError(f"every: expected 1 or more, but got {self.every}")
+        if not 0.0 <= self.min_valid <= 1.0:
+            raise UsageError(f"min_valid: expected a number from 0 to 1, but got {self.min_valid}")
+
 
 @dataclass(frozen=True)
 class Window:
@@ -87,6 +94,11 @@ class Window:
 
     n_frames: int
     causal: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a window without frames."""
+        if self.n_frames < 1:
+            raise UsageError(f"n_frames: expected 1 or more, but got {self.n_frames}")
 
     def offsets(self) -> NDArray[np.int64]:
         """Return (n_frames,) int64: frames relative to the predicted one."""
@@ -190,7 +202,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
 
     Raises:
         MissingError: there are no shards.
-        UsageError: nothing is selected.
+        UsageError: nothing is selected, or pictures would have no pixels.
     """
 
     def __init__(
@@ -204,9 +216,12 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         simulated: bool = False,
     ) -> None:
         """Find the rows; pictures and labels are read when they are asked for."""
+        if size_px < 1:
+            raise UsageError(f"size_px: expected 1 or more, but got {size_px}")
         selection = selection or Selection()
         self._size_px, self._window, self._simulated = size_px, window, simulated
-        self._augmentation, self._epoch = augmentation, 0
+        # Workers that persist hold a copy of the data set; what changes between epochs lies where they see it.
+        self._augmentation, self._epoch = augmentation, torch.zeros((), dtype=torch.int64).share_memory_()
         sources = [_Source(path) for path in _find_shards(shards)]
         self._sources = [source for source in sources if _is_wanted(source, selection)]
         rows = [_select_rows(source, selection) for source in self._sources]
@@ -219,15 +234,36 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             raise UsageError(f"expected at least one sample, but {selection} selects none; widen it: there are {there}")
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw other views from now on; call it before each epoch, outside the workers."""
-        self._epoch = epoch
+        """Draw other views from now on, in persistent workers too; call it before the loader starts an epoch."""
+        self._epoch.fill_(epoch)
+
+    @property
+    def point_names(self) -> tuple[str, ...]:
+        """What each of `pose3d`, `pose2d` and `joint3d_validity_mask` is: model joints, SMPL joints, markers."""
+        file, n_markers = self._sources[0].file, self._sources[0].n_markers
+        return (
+            *file.names("names/opensim_joints"),
+            *file.names("names/joints"),
+            *file.names("names/markers")[:n_markers],
+        )
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """What each of `coordinateAngle` and `coordinateMask` is."""
+        return self._sources[0].file.names("names/coordinates")
+
+    @property
+    def body_names(self) -> tuple[str, ...]:
+        """What each row of `boneScale` is."""
+        return self._sources[0].file.names("names/bodies")
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one sample; the keys are in the module's table."""
+        """Return one sample; the keys are in the module's table. A negative index counts from the end."""
+        index = self._index(index)
         source, row = self._sources[self._source_of[index]], int(self._rows[index])
         view = self._view(index)
         if self._window is None:
@@ -241,10 +277,16 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             "hflip": view.flip,
         }
 
+    def _index(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"expected an index below {len(self)}, but got {index}")
+        return int(index) % len(self)
+
     def _view(self, index: int) -> View:
         if self._augmentation is None:
             return View()
-        return draw_view(self._augmentation, np.random.default_rng([self._augmentation.seed, self._epoch, index]))
+        seeds = [self._augmentation.seed, int(self._epoch), index]
+        return draw_view(self._augmentation, np.random.default_rng(seeds))
 
     def _frame(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
         box_px = source.boxes_px[row]
@@ -291,13 +333,15 @@ def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
         "videoID": clip,
         "frame": frame,
         "localIdx": row,
-        "fileIdx": int(index),
+        "fileIdx": index,
         "name": f"{ClipId(source.subject, clip)}/{source.camera.name}/{frame:06d}",
     }
 
 
 def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
     if not isinstance(shards, (str, Path)):
+        if not shards:
+            raise UsageError("expected a folder with shards, or their files, but got an empty list")
         return [Path(shard) for shard in shards]
     folder = Path(shards)
     if folder.is_file():
@@ -331,8 +375,6 @@ def _is_wanted(source: _Source, selection: Selection) -> bool:
 
 
 def _select_rows(source: _Source, selection: Selection) -> NDArray[np.int64]:
-    if selection.every < 1:
-        raise UsageError(f"every: expected 1 or more, but got {selection.every}")
     wanted = source.clip_frames % selection.every == 0
     if selection.clips is not None:
         wanted &= np.isin(source.clips, list(selection.clips))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,19 @@ def test_views_depend_on_the_epoch_and_not_on_the_reader(shards: Path) -> None:
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_persistent_workers_see_the_epoch(shards: Path, start: str) -> None:
+    dataset, alone = (ShardDataset(shards, size_px=16, augmentation=AUGMENTED) for _ in range(2))
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=8, num_workers=1, multiprocessing_context=start, persistent_workers=True
+    )
+    for epoch in (0, 1):
+        dataset.set_epoch(epoch)
+        alone.set_epoch(epoch)
+        expected = torch.stack([alone[index]["pose2d"] for index in range(len(alone))])
+        torch.testing.assert_close(torch.cat([batch["pose2d"] for batch in loader]), expected)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_read_what_one_process_reads(shards: Path, start: str) -> None:
     dataset = ShardDataset(shards, size_px=64, augmentation=AUGMENTED)
     alone = [dataset[index] for index in range(len(dataset))]
@@ -133,6 +147,38 @@ def test_workers_read_what_one_process_reads(shards: Path, start: str) -> None:
         torch.testing.assert_close(
             torch.cat([batch[key] for batch in batches]), torch.stack([sample[key] for sample in alone])
         )
+
+
+def test_indices_count_from_both_ends_and_stop(shards: Path) -> None:
+    dataset = ShardDataset(shards, augmentation=AUGMENTED)
+    assert dataset[-1]["name"] == dataset[len(dataset) - 1]["name"]
+    torch.testing.assert_close(dataset[-1]["pose2d"], dataset[len(dataset) - 1]["pose2d"])
+    with pytest.raises(IndexError, match="below 27, but got 27"):
+        dataset[27]
+
+
+def test_labels_have_names(shards: Path) -> None:
+    dataset = ShardDataset(shards)
+    sample = dataset[0]
+    assert len(dataset.point_names) == len(sample["pose3d"])
+    assert dataset.point_names[DISC] == "ROOT"
+    assert not any("Ground" in name for name in dataset.point_names)
+    assert (len(dataset.coordinate_names), len(dataset.body_names)) == (69, 48)
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (lambda shards: ShardDataset(shards, size_px=0), "size_px: expected 1 or more"),
+        (lambda shards: ShardDataset(shards, window=Window(0)), "n_frames: expected 1 or more"),
+        (lambda shards: ShardDataset(shards, selection=Selection(every=0)), "every: expected 1 or more"),
+        (lambda shards: ShardDataset(shards, selection=Selection(min_valid=95)), "min_valid: expected a number"),
+        (lambda _: ShardDataset([]), "an empty list"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(shards: Path, ask: Callable[[Path], ShardDataset], what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        ask(shards)
 
 
 def test_it_travels_to_another_process_without_its_files(shards: Path) -> None:
