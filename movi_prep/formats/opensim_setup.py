@@ -8,8 +8,9 @@
 | `movi-prep scaling` (.yaml)            | measurements, weights, and the steps after scaling; see `opensim_models/`   |
 | `movi-prep inverse kinematics` (.yaml) | marker weights, coordinate tasks, accuracy, constraint weight               |
 
-File names inside a document count from the document's folder, as OpenSim has it. What is switched off by
-`<apply>false</apply>` is left out. Values of coordinate tasks are radians or metres, as OpenSim takes them.
+File names inside a document count from the document's folder, as OpenSim has it. A part that lies in a file of its own
+(`<IKTaskSet file="tasks.xml"/>`) is read from there. What is switched off by `<apply>false</apply>` is left out. Values
+of coordinate tasks are radians or metres, as OpenSim takes them.
 """
 
 from __future__ import annotations
@@ -69,6 +70,18 @@ def read_ik_setup(path: Path) -> IkSetup:
     if _is_document(path):
         return _ik_setup_from_xml(path, _tool_element(path, "InverseKinematicsTool"))
     return _ik_setup_from_yaml(path, _read_yaml(path, IK_FORMAT))
+
+
+def included_files(path: Path) -> tuple[Path, ...]:
+    """Return the files that an OpenSim document has parts of itself in; none for a YAML file.
+
+    Raises:
+        MissingError: there is no such document.
+        InputError: it is no set-up.
+    """
+    if not _is_document(path):
+        return ()
+    return tuple(_named_file(path, element) for element in _document_root(path).iter() if _is_elsewhere(element))
 
 
 def _is_document(path: Path) -> bool:
@@ -201,18 +214,40 @@ def _movement_limit_m(path: Path, placer: ET.Element) -> float:
 
 
 def _tool_element(path: Path, tag: str) -> ET.Element:
+    tool = _element_of(path, tag, what=f"an OpenSim {tag} document")
+    for parent in tool.iter():
+        for index, child in enumerate(parent):
+            if _is_elsewhere(child):
+                parent[index] = _element_of(_named_file(path, child), child.tag, what=f"the <{child.tag}> of {path}")
+    return tool
+
+
+def _element_of(path: Path, tag: str, *, what: str) -> ET.Element:
+    root = _document_root(path)
+    found = root if root.tag == tag else root.find(tag)
+    if found is None:
+        tags = list_names({root.tag, *(child.tag for child in root)})
+        raise InputError(path, expected=what, got=tags, remedy="check which set-up this is")
+    return found
+
+
+def _document_root(path: Path) -> ET.Element:
     _check_exists(path)
     try:
-        root = ET.parse(path).getroot()  # noqa: S314 - see the import
+        return ET.parse(path).getroot()  # noqa: S314 - a document of the user, no network, no entities used
     except ET.ParseError as error:
         raise InputError(
             path, expected="an XML document", got=f"broken XML ({error})", remedy="write it again"
         ) from error
-    found = root if root.tag == tag else root.find(tag)
-    if found is None:
-        tags = list_names({root.tag, *(child.tag for child in root)})
-        raise InputError(path, expected=f"an OpenSim {tag} document", got=tags, remedy="check which set-up this is")
-    return found
+
+
+def _is_elsewhere(element: ET.Element) -> bool:
+    """Return whether an object lies in a file of its own, as sets of tasks and measurements in older set-ups do."""
+    return element.get("file", "").strip() not in _UNSET
+
+
+def _named_file(path: Path, element: ET.Element) -> Path:
+    return path.parent / element.get("file", "").strip().replace("\\", "/")
 
 
 def _check_exists(path: Path) -> None:

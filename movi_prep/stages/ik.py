@@ -20,7 +20,7 @@ import numpy as np
 from movi_prep.errors import AuditError, InputError, ModelError, UsageError, list_names, suggest
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.marker_file import read_markers
-from movi_prep.formats.opensim_setup import read_ik_setup
+from movi_prep.formats.opensim_setup import included_files, read_ik_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import StorageTable, write_storage
@@ -65,12 +65,13 @@ REASONS_TOLD = 5
 
 @dataclass(frozen=True)
 class IkInputs:
-    """What a clip is solved from."""
+    """What a clip is solved from; `setup_parts` are files that an XML set-up has parts of itself in."""
 
     markers: Path
     model: Path
     scale: Path
     setup: Path
+    setup_parts: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit,
     if not clips:
         return ()
     setup = ik_setup_path(config)
+    setup_parts = included_files(setup)
     settings = config.ik.for_unit(keep_failed_audit=config.scaling.keep_failed_audit)
     return tuple(
         Unit(
@@ -114,6 +116,7 @@ def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit,
                 model=work.scaled_model(clip.subject),
                 scale=work.scale_result(clip.subject),
                 setup=setup,
+                setup_parts=setup_parts,
             ),
             outputs=IkOutputs(
                 solution=work.ik_solution(clip),

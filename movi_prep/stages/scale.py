@@ -17,7 +17,7 @@ import numpy as np
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.errors import ModelError, UsageError, list_names
 from movi_prep.formats.marker_file import read_static_trial
-from movi_prep.formats.opensim_setup import read_scale_setup
+from movi_prep.formats.opensim_setup import included_files, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.records.identity import subject_key
@@ -45,12 +45,13 @@ STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False)
 
 @dataclass(frozen=True)
 class ScaleInputs:
-    """What a subject's model is made from; `marker_set` is the one that an XML set-up names."""
+    """What a subject's model is made from; `marker_set` and `setup_parts` are the files that an XML set-up names."""
 
     static: Path
     model: Path
     setup: Path
     marker_set: Path | None
+    setup_parts: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,18 @@ def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Un
     if not subjects:
         return ()
     model, setup = model_and_setup(config)
-    marker_set = read_scale_setup(setup).marker_set_file
+    marker_set, setup_parts = read_scale_setup(setup).marker_set_file, included_files(setup)
     return tuple(
         Unit(
             stage=SCALE.name,
             key=subject_key(subject),
-            inputs=ScaleInputs(static=work.static_trial(subject), model=model, setup=setup, marker_set=marker_set),
+            inputs=ScaleInputs(
+                static=work.static_trial(subject),
+                model=model,
+                setup=setup,
+                marker_set=marker_set,
+                setup_parts=setup_parts,
+            ),
             outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
             settings=config.scaling.for_unit(config.ik.solver),
         )

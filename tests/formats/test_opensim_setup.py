@@ -9,7 +9,7 @@ import pytest
 
 import opensim_models
 from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+from movi_prep.formats.opensim_setup import included_files, read_ik_setup, read_scale_setup
 
 PACKAGED = Path(opensim_models.__file__).parent
 
@@ -143,6 +143,35 @@ def test_faults_of_our_files_are_named(tmp_path: Path, old: str, new: str, messa
 def test_faults_of_xml_documents_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_ik_setup(_file(tmp_path, "i.xml", IK_XML.replace(old, new)))
+
+
+def _with_tasks_elsewhere(folder: Path) -> tuple[Path, Path]:
+    """Return a document and the file that holds its tasks, as OpenSim's older examples are split."""
+    head, _, rest = IK_XML.partition("<IKTaskSet>")
+    tasks, _, tail = rest.partition("</IKTaskSet>")
+    split = _file(
+        folder, "tasks.xml", f"<OpenSimDocument Version='30000'><IKTaskSet>{tasks}</IKTaskSet></OpenSimDocument>"
+    )
+    return _file(folder, "split.xml", f'{head}<IKTaskSet file="tasks.xml"/>{tail}'), split
+
+
+def test_tasks_in_a_file_of_their_own_are_read_from_there(tmp_path: Path) -> None:
+    document, tasks = _with_tasks_elsewhere(tmp_path)
+    split, whole = read_ik_setup(document), read_ik_setup(_file(tmp_path, "i.xml", IK_XML))
+    assert split.marker_weights == whole.marker_weights
+    assert split.coordinate_tasks == whole.coordinate_tasks
+    assert included_files(document) == (tasks,)
+    assert included_files(tmp_path / "i.xml") == ()
+
+
+def test_a_part_that_is_not_there_or_holds_something_else_is_named(tmp_path: Path) -> None:
+    document, tasks = _with_tasks_elsewhere(tmp_path)
+    tasks.write_text("<OpenSimDocument><MarkerSet/></OpenSimDocument>")
+    with pytest.raises(InputError, match=r"tasks.xml: expected the <IKTaskSet> of .*split.xml, but got MarkerSet"):
+        read_ik_setup(document)
+    tasks.unlink()
+    with pytest.raises(MissingError, match=r"tasks\.xml"):
+        read_ik_setup(document)
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
