@@ -93,6 +93,25 @@ def run_grow(unit: Unit) -> StageReport:
     return StageReport(numbers={"grown_bytes": len(half)}, findings=("it grew",))
 
 
+def meeting_place(amass: Path) -> Path:
+    """Return the folder where processes leave their number that have a unit of `run_meeting` in hand."""
+    return amass.parent / "met"
+
+
+def run_meeting(unit: Unit) -> StageReport:
+    """Grow; whose motion begins with `meet` waits until another process had a unit in hand, too."""
+    assert isinstance(unit.inputs, GrowInputs)
+    place = meeting_place(unit.inputs.motion.parents[1])
+    place.mkdir(exist_ok=True)
+    (place / str(os.getpid())).touch()
+    until = time.monotonic() + 120
+    while unit.inputs.motion.read_bytes().startswith(b"meet") and len(list(place.iterdir())) < 2:
+        if time.monotonic() > until:
+            raise TimeoutError("no other process got a unit within two minutes")
+        time.sleep(0.02)
+    return run_grow(unit)
+
+
 def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
     return tuple(
         Unit(

@@ -91,7 +91,7 @@ class Reinforcing(Silent):
 def test_a_worker_that_comes_late_gets_units_that_were_submitted_before(world: World) -> None:
     from distributed import LocalCluster
 
-    write_motions(world.amass, {ClipId(1, clip): b"motion" for clip in range(1, 25)})
+    write_motions(world.amass, {ClipId(1, clip): b"motion" for clip in range(2, 25)} | {ClipId(1, 1): b"meet"})
     stages = (replace(GROW, run=run_meeting), BLEND)
     with (
         dask.config.set(DASK_SETTINGS),
