@@ -20,14 +20,15 @@ from movi_prep.cli.tables import (
     verification_rows,
 )
 from movi_prep.config.load import load_config
-from movi_prep.errors import UsageError
+from movi_prep.errors import MoviPrepError, UsageError
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.run import check_machine, config_path, find_data, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
-    from movi_prep.records.outdated import OutdatedFile
+    from movi_prep.records.outdated import OutdatedShards
+    from movi_prep.report.work import PlanFacts
     from movi_prep.runtime.plan import Plan
     from movi_prep.stages.inspect import FileFacts
 
@@ -98,7 +99,7 @@ def verify(given: argparse.Namespace) -> int:
     return OK if result.is_sound and not outdated else UNITS_FAILED
 
 
-def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedFile, ...], list[str]]:
+def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str]]:
     """Return the shards of earlier runs below a work folder, or beside its records, and why they cannot be told."""
     from movi_prep.runtime.outdated import find_outdated
 
@@ -109,7 +110,7 @@ def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedFile, ...], list[str]]
     try:
         config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
         prepared = prepare_run(config, stages_of("run", config)[0])
-    except UsageError as error:
+    except MoviPrepError as error:
         # The data may be out of reach of who verifies; the shards are sound all the same.
         return (), [str(error)]
     return find_outdated(prepared.plan, prepared.identities), []
@@ -141,12 +142,30 @@ def report(given: argparse.Namespace) -> int:
     from movi_prep.report.write import write_report
 
     config = use_embedded_data(_status_config(given), write=False)
-    written = write_report(config, beside=Path(given.beside).absolute() if given.beside else None)
+    beside = Path(given.beside).absolute() if given.beside else None
+    written = write_report(config, beside=beside, plan=_plan_facts(config))
     console = open_console(to_stderr=bool(given.json))
     for path in written:
         console.print(str(path), markup=False)
     print_json({"outputs": [str(path) for path in written]}, wanted=given.json)
     return OK
+
+
+def _plan_facts(config: Config) -> PlanFacts:
+    """Return what the plan says for the report, which is written without the data, too."""
+    from movi_prep.report.work import PlanFacts
+    from movi_prep.runtime.outdated import find_outdated
+
+    try:
+        stages, notes = stages_of("run", config)
+        prepared = prepare_run(config, stages)
+    except MoviPrepError as error:
+        return PlanFacts(data=(f"the data are not at hand, so that what they leave out cannot be told: {error}",))
+    return PlanFacts(
+        left_out=(*notes, *prepared.plan.left_out.values()),
+        data=prepared.download.findings,
+        outdated=find_outdated(prepared.plan, prepared.identities),
+    )
 
 
 def _run_self_test(given: argparse.Namespace) -> int:

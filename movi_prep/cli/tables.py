@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from movi_prep.records.outdated import OutdatedFile
+    from movi_prep.records.outdated import OutdatedShards
     from movi_prep.runtime.plan import Plan
     from movi_prep.runtime.summary import Summary
     from movi_prep.stages.verify import VerifyReport
@@ -108,22 +108,19 @@ def print_findings(console: Console, title: str, findings: Sequence[str]) -> Non
             console.print(f"  and {len(findings) - _SHOWN} more")
 
 
-def print_outdated(console: Console, outdated: Sequence[OutdatedFile]) -> None:
+def print_outdated(console: Console, outdated: Sequence[OutdatedShards]) -> None:
     """Print the shards that do not hold, each with its reason and the command that makes it anew."""
     if not outdated:
         return
-    verb, them = ("is", "it") if len(outdated) == 1 else ("are", "them")
+    number = sum(len(item.files) for item in outdated)
+    verb, them = ("is", "it") if number == 1 else ("are", "them")
     said = f"{verb} not what a run would write now, and training would read {them} all the same"
-    console.print(f"{_counted(len(outdated), 'shard file')} {said}", style="bold red")
-    # One unit of D3KE's layout writes many files, which share their reason and their command.
-    groups: dict[tuple[str, str], list[str]] = {}
-    for item in outdated:
-        groups.setdefault((item.reason, item.redo), []).append(item.file)
-    for (reason, redo), files in list(groups.items())[:_SHOWN]:
-        console.print(f"  {', '.join(files)}: {reason}", markup=False)
-        console.print(f"    redo: {redo}", markup=False)
-    if len(groups) > _SHOWN:
-        console.print(f"  and those of {len(groups) - _SHOWN} more units: --json names them all")
+    console.print(f"{_counted(number, 'shard file')} {said}", style="bold red")
+    for item in outdated[:_SHOWN]:
+        console.print(f"  {', '.join(item.files)}: {item.reason}", markup=False)
+        console.print(f"    redo: {item.redo}", markup=False)
+    if len(outdated) > _SHOWN:
+        console.print(f"  and those of {len(outdated) - _SHOWN} more units: --json names them all")
 
 
 def _counted(number: int, what: str) -> str:

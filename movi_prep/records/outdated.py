@@ -1,4 +1,4 @@
-"""A shard of an earlier run that stands under its final name."""
+"""Shards that stand under their final names and are not what the work folder's configuration makes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class OutdatedFile:
-    """A file that is not what the work folder's configuration makes; training would read it as if it were.
+class OutdatedShards:
+    """Files of one unit that do not hold; training would read them as if they did.
 
     Attributes:
-        file: the file, relative to the work folder.
-        reason: why it does not hold, one line.
-        redo: the command that makes it anew, or what else to do.
+        files: the files, relative to the work folder.
+        reason: why they do not hold, one line.
+        redo: the command that makes them anew, or what else to do.
     """
 
-    file: str
+    files: tuple[str, ...]
     reason: str
     redo: str

@@ -48,6 +48,7 @@ from movi_prep.report.tables import (
     look_list,
     number,
     shard_rows,
+    shortened,
     span,
     status_sentence,
     table_with_rest,
@@ -69,8 +70,8 @@ N_MARKERS = 15
 N_FIRST = 25
 
 _TITLES = (
-    *("Look at first", "Stages", "Subjects", "Inverse kinematics", "Markers", "Observability", "Alignment", "Shards"),
-    "Failures",
+    *("Look at first", "Stages", "Left out", "Subjects", "Inverse kinematics", "Markers", "Observability"),
+    *("Alignment", "Shards", "Failures"),
 )
 
 
@@ -84,6 +85,7 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
         _cards(qualities, clips, scope),
         _first_look(qualities, scope, problems),
         _stages(scope),
+        _left_out(qualities, scope),
         _subjects(qualities, scope),
         _kinematics(clips),
         _markers(qualities),
@@ -118,6 +120,10 @@ def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], s
 
 def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Sequence[str]) -> Html:
     found: list[tuple[Verdict, object]] = [("bad", f"cannot be read: {problem}") for problem in problems]
+    found += [("bad", text) for text in scope.plan.left_out]
+    if scope.plan.outdated:
+        n_files = sum(len(item.files) for item in scope.plan.outdated)
+        found.append(("bad", f"{_count(n_files, 'shard file')} outdated: see Shards"))
     for quality in qualities:
         name = subject_key(quality.files.subject)
         link = element("a", name, href=f"{name}.html")
@@ -144,6 +150,24 @@ def _stages(scope: Scope) -> Html:
             ]
         )
     return section("Stages", says, table(("stage", "done#", "failed#", "work, s#", "peak memory, MB#"), rows))
+
+
+def _left_out(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
+    says = (
+        "What has no rows in the shards, and why: stages and cameras for which there are no data, clips that were "
+        "refused, keys that the configuration excludes. Below it what of the data was passed over or is not there."
+    )
+    shards = [shard for quality in qualities for shard in quality.files.shards]
+    clips = [f"{clip} of {shard.camera}: {why}" for shard in shards for clip, why in shard.left_out]
+    if not shards:
+        # Files in D3KE's layout cannot say it themselves; the records of their units do.
+        units = [outcome for outcome in scope.outcomes if outcome.stage == "shard_d3ke"]
+        clips = [f"{unit.key} {text}" for unit in units for text in unit.warnings]
+    excluded = [f"{key}: excluded by the configuration" for key in scope.config.exclude]
+    found = [*scope.plan.left_out, *excluded, *clips]
+    listed = shortened(found, at_most=N_FIRST) if found else element("p", "Nothing is left out.")
+    data = shortened(scope.plan.data) if scope.plan.data else ""
+    return section("Left out", says, listed, element("h3", "Data") if data else "", data)
 
 
 def _subjects(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
@@ -354,14 +378,32 @@ def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
     shards = [shard for quality in qualities for shard in quality.files.shards]
     d3ke = sorted(scope.work.d3ke_shards().glob("*"))
     told = f"D3KE layout: {len(d3ke)} files, {sum(path.stat().st_size for path in d3ke) / 1e6:.1f} MB." if d3ke else ""
+    outdated = _outdated(scope)
     if not shards:
-        return section("Shards", says, missing("Native shards", "movi-prep shard"), element("p", told))
+        return section("Shards", says, outdated, missing("Native shards", "movi-prep shard"), element("p", told))
     rows, n_bytes = sum(shard.n_rows for shard in shards), sum(shard.n_bytes for shard in shards)
     refused = sum(shard.n_refused for shard in shards)
     total = f"{len(shards)} shards, {rows} rows, {n_bytes / 1e6:.1f} MB; {refused} frames refused. {told}"
     shown = sorted(shards, key=lambda shard: (-shard.n_refused, shard.path.name))
     listed = table_with_rest(SHARD_COLUMNS, shard_rows(shown), at_most=N_SHARDS)
-    return section("Shards", says, element("p", total), listed)
+    return section("Shards", says, outdated, element("p", total), listed)
+
+
+def _outdated(scope: Scope) -> Html:
+    """Return the shards that a run would write anew, nothing where all of them hold."""
+    if not scope.plan.outdated:
+        return Html("")
+    items = [
+        join(
+            [
+                *(element("strong", ", ".join(item.files)), f": {item.reason}"),
+                *(element("br"), "redo: ", element("code", item.redo)),
+            ]
+        )
+        for item in scope.plan.outdated
+    ]
+    says = "These files are not what a run would write now; training would read them all the same."
+    return join([element("p", badge("bad", "outdated"), " ", says), shortened(items)])
 
 
 def _count(number_of: int, what: str) -> str:

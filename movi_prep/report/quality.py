@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
-    from movi_prep.report.work import ModelFacts, Outcome, SubjectFiles
+    from movi_prep.report.work import ModelFacts, Outcome, PlanFacts, SubjectFiles
 
 T = TypeVar("T")
 Look = tuple["Verdict", str]
@@ -52,6 +52,7 @@ class Scope:
         tables: names of the labels, and the split.
         outcomes: how every unit ended.
         beside: another work folder whose residuals stand beside these, or None.
+        plan: what was left out, and which shards are outdated.
     """
 
     work: WorkFolder
@@ -59,6 +60,7 @@ class Scope:
     tables: LabelTables
     outcomes: tuple[Outcome, ...]
     beside: WorkFolder | None
+    plan: PlanFacts
 
     @property
     def unseen_deg(self) -> float:

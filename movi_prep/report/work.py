@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from movi_prep.records.alignment import SubjectAlignment
     from movi_prep.records.markers import StaticTrial
+    from movi_prep.records.outdated import OutdatedShards
     from movi_prep.records.scaling import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
@@ -125,6 +126,7 @@ class ShardFacts:
         n_bytes: size of the file.
         picture: encoding and median size, in words.
         refused: (first frame, last frame, reason) of frames without a row.
+        left_out: (clip, reason) of clips without any row; empty for files of before that was written.
         valid_percent: share of coordinate labels that are valid.
         pictures: how well pictures agree with the body, clip by clip; empty for files of before that was measured.
     """
@@ -139,11 +141,27 @@ class ShardFacts:
     refused: tuple[tuple[int, int, str], ...]
     valid_percent: float
     pictures: tuple[PictureFacts, ...] = ()
+    left_out: tuple[tuple[ClipId, str], ...] = ()
 
     @property
     def n_refused(self) -> int:
         """Number of refused frames."""
         return sum(last - first + 1 for first, last, _ in self.refused)
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What the plan of the work folder says. The report makes no plan: it must do without the data.
+
+    Attributes:
+        left_out: stages and cameras that were asked for and cannot be, each with its reason.
+        data: what of the data was passed over, or others have and a subject lacks.
+        outdated: shards that a run would write anew.
+    """
+
+    left_out: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    outdated: tuple[OutdatedShards, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -248,6 +266,10 @@ def read_shard_facts(path: Path) -> ShardFacts:
             refused=tuple((int(first), int(last), str(reason)) for first, last, reason in shard.attribute("refused")),
             valid_percent=100.0 * float(valid.mean()) if valid.size else float("nan"),
             pictures=_picture_facts(shard) if "clips/picture_agreement" in shard else (),
+            left_out=tuple(
+                (ClipId(int(shard.attribute("subject")), int(clip)), str(reason))
+                for clip, reason in shard.attribute("left_out")
+            ),
         )
 
 

@@ -17,7 +17,7 @@ from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.corpus import write_corpus_page
 from movi_prep.report.quality import Scope, measure_subject
 from movi_prep.report.subject import write_subject_page
-from movi_prep.report.work import find_subjects, read_outcomes
+from movi_prep.report.work import PlanFacts, find_subjects, read_outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
 
 
-def write_report(config: Config, *, beside: Path | None = None) -> tuple[Path, ...]:
+def write_report(config: Config, *, beside: Path | None = None, plan: PlanFacts | None = None) -> tuple[Path, ...]:
     """Write the pages of a work folder; return their paths, the corpus page first.
 
     Args:
         config: where the work folder is, the bounds, and `subjects` where not all are wanted.
         beside: another work folder, solved with another model or solver, whose residuals stand beside these.
+        plan: what was left out, and which shards are outdated; None says nothing of it.
 
     Raises:
         MissingError: there is no such work folder.
@@ -48,6 +49,7 @@ def write_report(config: Config, *, beside: Path | None = None) -> tuple[Path, .
         tables=read_label_tables(split=config.shard.split),
         outcomes=outcomes,
         beside=WorkFolder(beside) if beside is not None else None,
+        plan=plan or PlanFacts(),
     )
     wanted = [s for s in find_subjects(work, outcomes) if config.subjects is None or s in config.subjects]
     qualities, pages = [], []

@@ -17,7 +17,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.records.outdated import OutdatedFile
+from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
 from movi_prep.runtime.run import config_path
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record
@@ -25,6 +25,7 @@ from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_r
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from movi_prep.records.unit import Unit
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
     from movi_prep.runtime.plan import Plan, PlannedUnit
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _READ_BY_TRAINING = frozenset({".h5", ".hdf5", ".npy", ".pkl"})
 
 
-def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedFile, ...]:
+def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedShards, ...]:
     """Return the shards that units of a plan once wrote, of which something else is expected now.
 
     Args:
@@ -40,15 +41,14 @@ def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedFi
         reasons: the units that do not hold, by id, and why.
     """
     return tuple(
-        OutdatedFile(str(path.relative_to(plan.work.root)), reason, _redo(plan.work, name))
+        OutdatedShards(files, reason, _redo(plan.work, name))
         for name, reason in reasons.items()
-        for _, path in paths_of(plan.units[name].unit.outputs)
-        if path.parent in _folders(plan.work) and path.is_file()
+        if (files := _shards_left(plan, plan.units[name].unit))
     )
 
 
-def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedFile, ...]:
-    """Return every shard of the work folder that does not hold, by path.
+def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShards, ...]:
+    """Return every shard of the work folder that does not hold: those of the plan's units, then all others.
 
     Args:
         plan: the plan of the work folder's last configuration, or a part of it.
@@ -60,11 +60,21 @@ def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedFile,
     makers = _makers(plan.work) if strangers else {}
     doubts = {path: _doubt(path, makers.get(path), plan.work, identities) for path in strangers}
     others = [
-        OutdatedFile(str(path.relative_to(plan.work.root)), doubt, "remove it, or run its subject and camera again")
+        OutdatedShards((_name(path, plan.work),), doubt, "remove it, or run its subject and camera again")
         for path, doubt in doubts.items()
         if doubt
     ]
-    return tuple(sorted((*planned, *others), key=lambda item: item.file))
+    return (*planned, *others)
+
+
+def _shards_left(plan: Plan, unit: Unit) -> tuple[str, ...]:
+    """Return the shards of a unit that are there, whoever wrote them; none where it writes something else."""
+    paths = [path for _, path in paths_of(unit.outputs) if path.parent in _folders(plan.work)]
+    return tuple(_name(path, plan.work) for path in paths if path.is_file())
+
+
+def _name(path: Path, work: WorkFolder) -> str:
+    return str(path.relative_to(work.root))
 
 
 def _say_cause(plan: Plan, planned: PlannedUnit) -> str:

@@ -10,7 +10,7 @@ from movi_prep.runtime.outdated import find_outdated, outdated_outputs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from movi_prep.records.outdated import OutdatedFile
+    from movi_prep.records.outdated import OutdatedShards
     from movi_prep.runtime.coordinate import RunResult
     from movi_prep.runtime.file_identity import FileIdentities
     from movi_prep.runtime.plan import Plan, PlannedUnit
@@ -70,7 +70,7 @@ class Summary:
     findings: Mapping[str, tuple[str, ...]]
     warnings: Mapping[str, tuple[str, ...]]
     outputs: tuple[str, ...]
-    outdated: tuple[OutdatedFile, ...] = ()
+    outdated: tuple[OutdatedShards, ...] = ()
 
     def to_json(self, *, seconds: float) -> dict[str, Any]:
         """Return the object that `--json` prints."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,13 @@ def small_camera(name: str = "PG1") -> Camera:
 
 
 def write_small_shard(
-    path: Path, *, subject: int = 1, camera: Camera | None = None, split: str = "train", scale: float = 1.0
+    path: Path,
+    *,
+    subject: int = 1,
+    camera: Camera | None = None,
+    split: str = "train",
+    scale: float = 1.0,
+    left_out: tuple[tuple[int, str], ...] = (),
 ) -> dict[str, np.ndarray]:
     """Write a shard of ten rows in two clips; return its fields.
 
@@ -50,6 +57,7 @@ def write_small_shard(
         camera: the camera, `small_camera()` if none is given.
         split: part of the data.
         scale: picture pixels per video pixel.
+        left_out: clips without rows, and why.
     """
     camera = camera or small_camera()
     rng = np.random.default_rng(subject)
@@ -63,7 +71,7 @@ def write_small_shard(
         writer.finish(
             picture_of_row=np.arange(len(corner)),
             fields=fields,
-            attributes=_attributes(subject, camera, split),
+            attributes={**_attributes(subject, camera, split), "left_out": json.dumps(left_out)},
             provenance={"made": "for a test"},
         )
     return fields

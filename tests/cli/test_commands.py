@@ -203,8 +203,8 @@ def test_verify_tells_shards_of_an_earlier_run_and_so_does_the_exit_code(filmed:
     (filmed.work / "records/shard/S001/PG1.json").unlink()
     code, result = filmed.json("verify", folder)
     assert code == 3
-    assert [(item["file"], item["reason"].partition(":")[0]) for item in result["outdated"]] == [
-        ("shards/S001_PG1.h5", "no record names it")
+    assert [(item["files"], item["reason"].partition(":")[0]) for item in result["outdated"]] == [
+        (["shards/S001_PG1.h5"], "no record names it")
     ]
     assert result["shards"][0]["faults"] == [], "it is sound, but not what it should be"
     code, out, _ = filmed("status", "--work", str(filmed.work))

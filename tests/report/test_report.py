@@ -17,10 +17,12 @@ from movi_prep.errors import MissingError
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.projection import project_points
+from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.charts import histogram, range_bar, sparkline, value_bar
 from movi_prep.report.html import element, table
 from movi_prep.report.pictures import draw_row
+from movi_prep.report.work import PlanFacts
 from movi_prep.report.write import write_report
 from tests.builders.quality_work import CLIP, N_SOLVED, NASTY, REDO, known_scale, known_solution, write_quality_work
 from tests.builders.shard import DISC_JOINT, small_camera, write_small_shard
@@ -346,3 +348,42 @@ def test_a_sparkline_keeps_peaks_and_gaps() -> None:
 def test_bars_stay_within_their_tracks() -> None:
     assert "inf" not in value_bar(np.inf, top=50.0, limit=25.0)
     assert "nan" not in range_bar((-10.0, 10.0), (-20.0, 5.0), (-1.0, 1.0))
+
+
+def test_what_was_left_out_is_told_with_its_reason(tmp_path: Path) -> None:
+    work = write_quality_work(tmp_path)
+    work.shards().mkdir()
+    write_small_shard(work.shard(1, "PG1"), left_out=((2, f"the clip is suspect {NASTY}"),))
+    plan = PlanFacts(
+        left_out=("no shards of PG3: found no videos",),
+        data=("no PG2 video: S001",),
+        outdated=(OutdatedShards(("shards/S001_PG1.h5",), "failed last time: no light", REDO),),
+    )
+    config = Config(work=tmp_path, exclude=("S007",))
+    index = _page(write_report(config, plan=plan)[0])
+    assert index.faults == []
+    first, rest = index.text.split("Units by their records", maxsplit=1)
+    assert "no shards of PG3: found no videos" in first
+    assert "1 shard file outdated" in first
+    for text in (
+        "no shards of PG3: found no videos",
+        "S007: excluded by the configuration",
+        f"S001/C02 of PG1: the clip is suspect {NASTY}",
+        "no PG2 video: S001",
+        f"shards/S001_PG1.h5: failed last time: no lightredo: {REDO}",
+    ):
+        assert text in rest
+
+
+def test_a_whole_work_folder_leaves_nothing_out(pages: tuple[Page, Page]) -> None:
+    assert "Nothing is left out." in pages[0].text
+    assert "outdated" not in pages[0].text
+
+
+def test_a_report_without_the_data_says_what_it_cannot_tell(tmp_path: Path) -> None:
+    work = write_quality_work(tmp_path / "work")
+    (work.root / "config.yaml").write_text(f"amass: {tmp_path / 'gone'}\nbody_models: {tmp_path / 'gone'}\n")
+    assert main(["report", "--work", str(work.root)]) == 0
+    text = _page(work.report()).text
+    assert "the data are not at hand, so that what they leave out cannot be told: " in text
+    assert "gone" in text

@@ -11,7 +11,7 @@ import pytest
 from movi_prep.config.root import Config
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
-from movi_prep.records.outdated import OutdatedFile
+from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.outdated import find_outdated
@@ -32,7 +32,7 @@ STAGES = (GROW, replace(BLEND, plan=plan_shards))
 SHARDS = ["shards/S001.h5", "shards/S015.h5"]
 
 
-def outdated(world: World, **flags: object) -> tuple[OutdatedFile, ...]:
+def outdated(world: World, **flags: object) -> tuple[OutdatedShards, ...]:
     prepared = world.prepare(stages=STAGES, **flags)
     return find_outdated(prepared.plan, prepared.identities)
 
@@ -54,9 +54,9 @@ def test_the_old_shard_of_a_unit_that_cannot_be_made_again_is_named(finished: Wo
     result = finished.run(stages=STAGES)
     assert (finished.work / SHARDS[0]).read_bytes() == before, "hours of work are not thrown away"
     (told,) = summarise_run(result).outdated
-    assert (told.file, told.reason) == (SHARDS[0], "needs grow S001/C02, which failed")
+    assert (told.files, told.reason) == ((SHARDS[0],), "needs grow S001/C02, which failed")
     (told,) = outdated(finished)
-    assert told.file == SHARDS[0]
+    assert told.files == (SHARDS[0],)
     assert told.reason.startswith("follows grow S001/C02: failed last time: ")
 
     write_motions(finished.amass, {ClipId(1, 2): b"mended"})
@@ -70,7 +70,7 @@ def test_a_shard_whose_own_unit_failed_says_why(finished: World) -> None:
 
     stages = (STAGES[0], replace(STAGES[1], run=fail))
     summary = summarise_run(finished.run(stages=stages, scaling={"factor_min": 0.5}))
-    assert [item.file for item in summary.outdated] == SHARDS
+    assert [item.files for item in summary.outdated] == [(shard,) for shard in SHARDS]
     assert summary.outdated[0].reason.startswith("failed: OSError: the lamp went out")
     (first, _) = outdated(finished, scaling={"factor_min": 0.5})
     assert first.reason.startswith("failed last time: OSError: the lamp went out")
@@ -82,8 +82,8 @@ def test_a_shard_whose_own_unit_failed_says_why(finished: World) -> None:
 
 def test_a_setting_that_changed_since_outdates_what_it_made(finished: World) -> None:
     told = outdated(finished, scaling={"factor_min": 0.5})
-    assert [(item.file, item.reason) for item in told] == [
-        (shard, "setting factor_min: 0.6 -> 0.5") for shard in SHARDS
+    assert [(item.files, item.reason) for item in told] == [
+        ((shard,), "setting factor_min: 0.6 -> 0.5") for shard in SHARDS
     ]
 
 
@@ -96,16 +96,16 @@ def test_a_shard_of_another_run_holds_while_its_record_does(finished: World) -> 
     flags = {"subjects": "15"}
     assert outdated(finished, **flags) == ()
     (finished.work / SHARDS[0]).write_bytes(b"another")
-    assert [(item.file, item.reason) for item in outdated(finished, **flags)] == [
-        (SHARDS[0], "it was changed after blend S001 wrote it")
+    assert [(item.files, item.reason) for item in outdated(finished, **flags)] == [
+        ((SHARDS[0],), "it was changed after blend S001 wrote it")
     ]
 
 
 def test_a_shard_of_another_run_falls_with_what_it_was_made_from(finished: World) -> None:
     (finished.work / "grown" / "S001" / "C02.bin").write_bytes(b"another")
     (told,) = outdated(finished, subjects="15")
-    assert (told.file, told.reason) == (
-        SHARDS[0], "blend S001 read other files than are there now: input grown[1]"
+    assert (told.files, told.reason) == (
+        (SHARDS[0],), "blend S001 read other files than are there now: input grown[1]"
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_no_record_names_is_told_and_what_training_does_not_read_is_
     for name in ("S099.h5", "notes.txt", ".S001.h5.half"):
         (finished.work / "shards" / name).touch()
     (told,) = outdated(finished)
-    assert told.file == "shards/S099.h5"
+    assert told.files == ("shards/S099.h5",)
     assert told.reason.startswith("no record names it")
 
 
