@@ -9,7 +9,8 @@
 | 6    | empty, or left out                                                                            |
 | 7 .. | frame number, time (s), three numbers per marker; empty fields where a marker was not seen    |
 
-Axes are those of the file: OpenSim's tools take them as ground (y up).
+Axes are those of the file: OpenSim's tools take them as ground (y up). Many exporters write exactly 0, 0, 0 for a
+marker that was not seen; it is read so, for no marker of a body is ever exactly at the origin.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 Unit = Literal["mm", "m"]
 
 _METRES: dict[str, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0}
+_UNIT_NAMES = {
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "mm"),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), "cm"),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
+}
+"""How files spell the units, in any case."""
 
 SMALLEST_EXTENT_M = 0.05
 LARGEST_EXTENT_M = 20.0
@@ -73,19 +80,22 @@ def read_trc(path: Path) -> MarkerTrajectories:
     """
     if not path.is_file():
         raise MissingError(path, expected="a TRC file", got="no file", remedy="check the path")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = _text(path).splitlines()
     if len(lines) < 5 or not lines[0].startswith("PathFileType"):
         raise _broken(path, "a first line that begins with PathFileType", lines[0][:40] if lines else "an empty file")
-    facts = dict(zip(lines[1].split(), lines[2].split(), strict=False))
+    facts = _head(lines[1], lines[2])
     names = tuple(name.strip() for name in lines[3].rstrip().split("\t")[2:] if name.strip())
     rows = [line.split("\t") for line in lines[5:] if line.strip()]
     if not names or not rows:
-        raise _broken(path, "marker names and at least one row", f"{len(names)} names and {len(rows)} rows")
+        expected = "marker names separated by tabs, and at least one row"
+        raise _broken(path, expected, f"{len(names)} names and {len(rows)} rows")
     _check_whole(path, facts, len(rows))
     numbers = _numbers(path, rows, 2 + 3 * len(names))
+    unit = _unit(path, facts)
     # Multiplied, not divided: OpenSim's reader does so, and equal bits make equal solutions.
-    positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * _metres_per_unit(path, facts)
-    _check_extent(path, positions_m, facts["Units"])
+    positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * _METRES[unit]
+    positions_m[(positions_m == 0.0).all(axis=-1)] = np.nan
+    _check_extent(path, positions_m, unit)
     return MarkerTrajectories(
         names=names,
         positions_m=positions_m,
@@ -96,11 +106,27 @@ def read_trc(path: Path) -> MarkerTrajectories:
     )
 
 
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    # Spreadsheets save text with a byte order mark, in UTF-8 or UTF-16.
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return content.decode(encoding, errors="replace")
+
+
+def _head(keys: str, values: str) -> dict[str, str]:
+    """Return the second and third line as a table; split at tabs where there are any, so that a value may be empty."""
+    separator = "\t" if "\t" in keys and "\t" in values else None
+    fields = zip(keys.split(separator), values.split(separator), strict=False)
+    return {key.strip(): value.strip() for key, value in fields}
+
+
 def _numbers(path: Path, rows: list[list[str]], width: int) -> NDArray[np.float64]:
     values = np.full((len(rows), width), np.nan)
     for index, row in enumerate(rows):
         fields = [field.strip() for field in row[:width]]
-        if len(fields) < 2 or (len(row) > width and any(field.strip() for field in row[width:])):
+        if len(fields) < 2:
+            raise _broken(path, "columns separated by tabs", f"one column in data row {index + 1}")
+        if any(field.strip() for field in row[width:]):
             raise _broken(path, f"at most {width} columns", f"{len(row)} in data row {index + 1}")
         try:
             values[index, : len(fields)] = [float(field) if field else np.nan for field in fields]
@@ -109,13 +135,13 @@ def _numbers(path: Path, rows: list[list[str]], width: int) -> NDArray[np.float6
     return values
 
 
-def _metres_per_unit(path: Path, facts: dict[str, str]) -> float:
-    unit = facts.get("Units", "")
-    if unit not in _METRES:
+def _unit(path: Path, facts: dict[str, str]) -> str:
+    stated = facts.get("Units", "")
+    if stated.lower() not in _UNIT_NAMES:
         raise InputError(
-            path, expected="Units of mm, cm or m", got=repr(unit), remedy="write the unit into the third line"
+            path, expected="Units of mm, cm or m", got=repr(stated), remedy="write the unit into the third line"
         )
-    return _METRES[unit]
+    return _UNIT_NAMES[stated.lower()]
 
 
 def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) -> float:
@@ -139,7 +165,12 @@ def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) ->
 def _check_whole(path: Path, facts: dict[str, str], n_rows: int) -> None:
     stated = facts.get("NumFrames", "")
     if stated.isdigit() and n_rows < int(stated):
-        raise _broken(path, f"{stated} rows, as NumFrames says", f"{n_rows}: the file is cut")
+        raise InputError(
+            path,
+            expected=f"{stated} rows, as NumFrames says",
+            got=f"{n_rows}: the file is cut",
+            remedy="export it again, or correct NumFrames in the third line where rows were taken out on purpose",
+        )
 
 
 def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> None:

@@ -87,6 +87,7 @@ def test_a_file_in_metres_that_says_millimetres_is_refused(tmp_path: Path, marke
         (lambda text: "\n".join(text.splitlines()[:-2]), "as NumFrames says"),
         (lambda text: text + "6\t0.2" + "\t1.0" * 12 + "\n", "at most 11 columns"),
         (lambda text: text + "6\t0.2\tx\n", "numbers"),
+        (lambda text: text + "6 0.2 1.0 1.0 1.0\n", "separated by tabs, but got one column in data row 6"),
         (lambda text: "\n".join(text.splitlines()[:6]), "0 rows"),
     ],
 )
@@ -97,6 +98,39 @@ def test_broken_files_say_what_is_wrong(
     (tmp_path / "b.trc").write_text(change((tmp_path / "a.trc").read_text()))  # type: ignore[operator]
     with pytest.raises(InputError, match=message):
         read_trc(tmp_path / "b.trc")
+
+
+@pytest.mark.parametrize("name", ["MM", "millimeters", "Millimetres"])
+def test_units_may_be_spelt_out(tmp_path: Path, markers: MarkerTrajectories, name: str) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    text = (tmp_path / "a.trc").read_text().replace("\tmm\t", f"\t{name}\t")
+    (tmp_path / "a.trc").write_text(text)
+    np.testing.assert_allclose(read_trc(tmp_path / "a.trc").positions_m, markers.positions_m, atol=1e-9)
+
+
+def test_an_empty_unit_is_missed_where_it_should_be(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    text = (tmp_path / "a.trc").read_text().replace("\tmm\t", "\t\t")
+    (tmp_path / "a.trc").write_text(text)
+    with pytest.raises(InputError, match="Units of mm, cm or m, but got ''"):
+        read_trc(tmp_path / "a.trc")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_text_that_a_spreadsheet_saved_is_read(
+    tmp_path: Path, markers: MarkerTrajectories, encoding: str, newline: str
+) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    text = (tmp_path / "a.trc").read_text().replace("\n", newline)
+    (tmp_path / "a.trc").write_bytes(text.encode(encoding))
+    assert read_trc(tmp_path / "a.trc").names == markers.names
+
+
+def test_exact_zeros_are_a_marker_that_was_not_seen(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    write_trc(tmp_path / "a.trc", replace(markers, positions_m=np.nan_to_num(markers.positions_m, nan=0.0)))
+    back = read_trc(tmp_path / "a.trc")
+    np.testing.assert_array_equal(np.isnan(back.positions_m), np.isnan(markers.positions_m))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
