@@ -9,6 +9,7 @@ import errno
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Uni
 def run_grow(unit: Unit) -> StageReport:
     """Copy the motion a few times.
 
-    Its first bytes may order a mishap: `fail`, `die`, `slow`, `rest`, `long`, `ages`, `mute`, `link`,
-    `edit`, `full`.
+    Its first bytes may order a mishap: `fail`, `die`, `slow`, `rest`, `long`, `ages`, `hold`, `mute`,
+    `link`, `edit`, `full`.
     """
     assert isinstance(unit.inputs, GrowInputs)
     assert isinstance(unit.outputs, GrowOutputs)
@@ -81,6 +82,8 @@ def run_grow(unit: Unit) -> StageReport:
     if content.startswith(b"die"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep({b"slow": 0.3, b"rest": 6.0, b"long": 15.0, b"ages": 600.0}.get(content[:4], 0.0))
+    if content.startswith(b"hold"):
+        wait_until(release_file(unit.inputs.motion.parents[1]).exists)
     if content.startswith(b"full"):
         raise OSError(errno.ENOSPC, "No space left on device", str(unit.outputs.grown.parent))
     if content.startswith(b"link"):
@@ -91,6 +94,20 @@ def run_grow(unit: Unit) -> StageReport:
         unit.outputs.note.write_text(f"{len(half)} bytes")
     os.write(1, b"spoken on the way\n")
     return StageReport(numbers={"grown_bytes": len(half)}, findings=("it grew",))
+
+
+def release_file(amass: Path) -> Path:
+    """Return the file whose appearance ends the units that a test holds."""
+    return amass.parent / "released"
+
+
+def wait_until(is_so: Callable[[], bool], *, guard_s: float = 120.0) -> None:
+    """Wait for an event; the guard only keeps a suite from hanging, so it is far beyond what any machine takes."""
+    until = time.monotonic() + guard_s
+    while not is_so():
+        if time.monotonic() > until:
+            raise TimeoutError(f"waited {guard_s:.0f} s for what did not come")
+        time.sleep(0.02)
 
 
 def meeting_place(amass: Path) -> Path:
@@ -104,11 +121,8 @@ def run_meeting(unit: Unit) -> StageReport:
     place = meeting_place(unit.inputs.motion.parents[1])
     place.mkdir(exist_ok=True)
     (place / str(os.getpid())).touch()
-    until = time.monotonic() + 120
-    while unit.inputs.motion.read_bytes().startswith(b"meet") and len(list(place.iterdir())) < 2:
-        if time.monotonic() > until:
-            raise TimeoutError("no other process got a unit within two minutes")
-        time.sleep(0.02)
+    if unit.inputs.motion.read_bytes().startswith(b"meet"):
+        wait_until(lambda: len(list(place.iterdir())) >= 2)
     return run_grow(unit)
 
 
