@@ -40,7 +40,8 @@ from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.shard import SHARD, ShardInputs, ShardOutputs
+from movi_prep.stages.shard import SHARD, ShardOutputs
+from movi_prep.stages.shard_subject import ShardInputs
 from movi_prep.stages.verify import verify_shards
 from movi_prep.video.avi_writer import write_avi
 from movi_prep.video.pictures import decode_picture

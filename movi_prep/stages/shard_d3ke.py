@@ -42,7 +42,8 @@ from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.scale import model_and_setup
-from movi_prep.stages.shard import (
+from movi_prep.stages.shard_rows import ClipRows, frame_fields
+from movi_prep.stages.shard_subject import (
     PlannedClips,
     ShardInputs,
     ShardSubject,
@@ -55,7 +56,6 @@ from movi_prep.stages.shard import (
     subject_inputs,
     with_pictures,
 )
-from movi_prep.stages.shard_rows import ClipRows, frame_fields
 
 T = TypeVar("T")
 
