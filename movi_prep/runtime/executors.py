@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import time
+import warnings
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,7 +45,8 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.worker.preload": ["movi_prep.runtime.worker_setup"],
 }
 
-_CONNECT_S = 5
+_CONNECT_S = 15.0
+"""How long a scheduler may take to answer; a busy one, or a machine that stalls, takes its time."""
 
 _START_S = 20.0
 """How long a worker process may take to start without a word said, seconds."""
@@ -279,7 +281,10 @@ def quiet_dask() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            # Advice for who chooses a scratch folder; here it only means that the machine was busy for a second.
+            warnings.filterwarnings("ignore", "Creating scratch directories", UserWarning)
+            yield
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)

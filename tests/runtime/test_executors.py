@@ -11,7 +11,7 @@ import dask
 import pytest
 
 from movi_prep.records.identity import ClipId
-from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError
+from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError, quiet_dask
 from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import BLEND, GROW, meeting_place, run_meeting, write_motions
 
@@ -95,6 +95,7 @@ def test_a_worker_that_comes_late_gets_units_that_were_submitted_before(world: W
     stages = (replace(GROW, run=run_meeting), BLEND)
     with (
         dask.config.set(DASK_SETTINGS),
+        quiet_dask(),
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
     ):
         observer = Reinforcing(cluster=cluster, met=meeting_place(world.amass))
@@ -103,9 +104,19 @@ def test_a_worker_that_comes_late_gets_units_that_were_submitted_before(world: W
     assert len({record.worker for record in result.records.values()}) == 2
 
 
+def test_a_machine_that_stalls_is_not_lectured_on_scratch_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import LocalCluster
+    from distributed.utils import warn_on_duration
+
+    monkeypatch.setattr("distributed.core.warn_on_duration", lambda _, advice: warn_on_duration("0 s", advice))
+    with quiet_dask(), LocalCluster(n_workers=0, processes=False, dashboard_address=":0"):
+        pass
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1"])
-def test_a_scheduler_that_is_not_there_is_said(world: World, address: str) -> None:
+def test_a_scheduler_that_is_not_there_is_said(world: World, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from movi_prep.errors import MoviPrepError
 
+    monkeypatch.setattr("movi_prep.runtime.executors._CONNECT_S", 1.0)
     with pytest.raises(MoviPrepError, match="no Dask scheduler"):
         world.run(run={"scheduler": address})
