@@ -15,6 +15,7 @@ import numpy as np
 import opensim
 
 from movi_prep.errors import InputError, ModelError, list_names, suggest
+from movi_prep.geometry.body_orientation import orientation_findings
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
 from movi_prep.osim.models import (
@@ -89,7 +90,8 @@ def scale_model(
     """
     in_scaling = _within(static.markers, setup.scaling_time_range_s)
     _check_static(in_scaling, setup, settings)
-    _check_size(model, in_scaling, setup)
+    tracked_m = _default_markers_m(model, in_scaling, setup)
+    check_marker_size(in_scaling, tracked_m)
     measured = measurement_factors(model, in_scaling, setup)
     factors = body_factors(model, setup, measured)
     _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
@@ -111,7 +113,7 @@ def scale_model(
         mass_kg=_mass_kg(model),
         height_m=static.height_m,
         pelvis_middle_angle_rad=middle_angle,
-        findings=name_findings(model, static.markers.names, setup),
+        findings=(*orientation_findings(in_scaling, tracked_m), *name_findings(model, static.markers.names, setup)),
         passed=True,
     )
     return audit_scaling(result, settings)
@@ -272,11 +274,13 @@ def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: Scale
         )
 
 
-def _check_size(model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup) -> None:
+def _default_markers_m(
+    model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup
+) -> dict[str, NDArray[np.float64]]:
+    """Return marker -> (3,) metres in the model's default pose, of those that the static pose is found from."""
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
     names = [name for name in weighted if name in static.names and name in marker_names(model)]
-    positions_m = marker_positions_m(model, model.initSystem(), names)
-    check_marker_size(static.select(names), dict(zip(names, positions_m, strict=True)))
+    return dict(zip(names, marker_positions_m(model, model.initSystem(), names), strict=True))
 
 
 def _apply_factors(

@@ -23,6 +23,7 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
+from movi_prep.geometry.body_orientation import orientation_findings
 from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.ik import ik_numbers, ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.stages.scale import model_and_setup, pose_solver, scale_numbers
@@ -165,7 +166,11 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
         marker_file=setup.marker_file,
         outputs=outputs,
         numbers=ik_numbers(solution, scaled, settings),
-        findings=(*findings, *_without_landmarks(solution, settings)),
+        findings=(
+            *orientation_findings(markers, scaled.default_markers_m),
+            *findings,
+            *_without_landmarks(solution, settings),
+        ),
         markers=marker_misses(solution),
     )
 
@@ -332,7 +337,11 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
         marker_file=path,
         outputs=tuple(outputs),
         numbers=ik_numbers(solution, scaled, config.ik),
-        findings=(*findings, *_without_landmarks(solution, config.ik)),
+        findings=(
+            *orientation_findings(markers, scaled.default_markers_m),
+            *findings,
+            *_without_landmarks(solution, config.ik),
+        ),
         markers=marker_misses(solution),
     )
 
