@@ -94,6 +94,7 @@ def list_names(names: Iterable[str], *, at_most: int = 12) -> str:
 
 
 def suggest(name: str, existing: Iterable[str]) -> str:
-    """Return " (did you mean X?)" where an existing name is close to `name`, else an empty string."""
-    close = get_close_matches(name, list(existing), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """Return " (did you mean X?)" where an existing name is close to `name`, capitals aside, else an empty string."""
+    folded = {entry.casefold(): entry for entry in existing}
+    close = get_close_matches(name.casefold(), list(folded), n=1)
+    return f" (did you mean {folded[close[0]]!r}?)" if close else ""

@@ -131,7 +131,7 @@ def measurement_factors(model: opensim.Model, static: MarkerTrajectories, setup:
     state = model.initSystem()
     factors: dict[str, float] = {}
     for measurement in setup.measurements:
-        for name in {name for pair in measurement.marker_pairs for name in pair}:
+        for name in dict.fromkeys(name for pair in measurement.marker_pairs for name in pair):
             _check_marker(name, measurement, existing, setup.source, "the model")
             _check_marker(name, measurement, static.names, setup.source, f"the static trial {static.source}")
         ratios = [
@@ -401,7 +401,7 @@ def _check_marker(name: str, measurement: Measurement, existing: tuple[str, ...]
         raise InputError(
             source,
             expected=f"markers of {where} in measurement {measurement.name!r}",
-            got=f"{name!r}{suggest(name, existing)}",
+            got=f"{name!r}{suggest(name, existing)}; it has {list_names(existing)}",
             remedy=f"add the marker to {where}, or take the pair out of the measurement",
         )
 

@@ -235,13 +235,16 @@ def solve_clip(
     )
     clip = _Clip(scaled=scaled, markers=markers, setup=setup, tracked=tracked, targets=targets)
     solve = _solve_in_opensim if settings.solver == "opensim" else _solve_converged
+    # Both solvers give coordinates alone: markers, bodies and errors come from one forward kinematics afterwards.
     frames, findings = solve(clip, settings)
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
+    # The converged solver judges its frames itself, by single residuals, which say more than their mean.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, frames, markers, weights, suspect_rms_m=suspect_rms_m)
     _check_some_pose(solution, markers, (*findings, *_frame_findings(solution)))
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, settings)
+    # Last: a frame whose landmark misses keeps its pose, and loses the coordinates that hang on it.
     solution = replace(solution, coordinate_valid=_validity(solution, scaled, settings))
     return solution, (*name_findings(scaled, markers, setup), *findings, *_frame_findings(solution))
 
@@ -273,10 +276,23 @@ def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSet
         raise InputError(
             setup.source,
             expected=f"at least {LEAST_TRACKED} markers that have a weight and are in the model and in the data",
-            got=f"{list_names(tracked)}; the data hold {list_names(markers.names)}",
-            remedy="check that model, set-up and marker file belong together",
+            got=_why_few(tracked, scaled, markers, setup),
+            remedy="check that model, set-up and marker file belong together, and give markers one name in all three",
         )
     return tracked
+
+
+def _why_few(tracked: Sequence[str], scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> str:
+    """Return which of model, set-up and data lacks the others' markers, and what a missing one may be called there."""
+    weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
+    n_in_model = sum(name in scaled.marker_bodies for name in weighted)
+    not_in_data = [name for name in weighted if name not in markers.names]
+    told = list_names(f"{name}{suggest(name, markers.names)}" for name in not_in_data[:3])
+    return (
+        f"{len(tracked)}: the model has {n_in_model} of {len(weighted)} weighted markers (and "
+        f"{len(scaled.marker_bodies)} markers in all), the data have {len(weighted) - len(not_in_data)}"
+        + (f", not {told}; they hold {list_names(markers.names)}" if not_in_data else "")
+    )
 
 
 def name_findings(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
@@ -286,16 +302,20 @@ def name_findings(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSet
     no_data = [name for name in weighted if name not in markers.names]
     findings = []
     if no_model:
+        # Only names that nobody uses are suggested: a near name that has its own place is no misspelling.
         spare = set(scaled.marker_bodies) - set(weighted)
         told = list_names(f"{name}{suggest(name, spare)}" for name in no_model)
         findings.append(f"weighted markers that are not in the model: {told}; add them to it, or correct the weights")
     if no_data:
-        findings.append(f"weighted markers that are not in the data: {list_names(no_data)}; solved without")
+        spare = set(markers.names) - set(setup.marker_weights)
+        told = list_names(f"{name}{suggest(name, spare)}" for name in no_data)
+        findings.append(f"weighted markers that are not in the data: {told}; solved without")
     return (*findings, *_gap_findings(markers, [name for name in weighted if name in markers.names]))
 
 
 def _gap_findings(markers: MarkerTrajectories, names: Sequence[str]) -> list[str]:
     """Return one sentence per length of gaps: a clip without any marker must not say so 142 times."""
+    # Markers that vanish together (a clip cut from a longer trial) have gaps of one length.
     n_gaps: dict[int, list[str]] = {}
     for name in names:
         seen = np.isfinite(markers.positions_m[:, markers.column(name)]).all(axis=-1)
@@ -388,6 +408,7 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrame
     track = track_markers(clip.scaled.model, problem)
     tree = clip.scaled.tree
     if tree is None:
+        # Without a tree nobody can put followers where their leaders say: what OpenSim left is reported as it is.
         errors = track.constraint_errors
         return SolvedFrames("opensim", track.coordinates, track.statuses, constraint_errors=errors), ()
     # What a penalty left of coupler errors (some 1e-5 rad) is removed: followers are put where their leaders say.
@@ -410,6 +431,7 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames
         settings.converged,
     )
     tasks = [Pull(name=task.name, weight=task.weight, target=values) for task, values in clip.targets]
+    # Workers on other machines have not run `prepare`, and find their own cache empty.
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)
     findings = [f"{count} of {len(found.statuses)} frames: {reason}" for reason, count in _counted(found.reasons)]
@@ -436,6 +458,7 @@ def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, settings: Solve
         solution.coordinates,
         solution.marker_names,
         solution.model_markers_m,
+        # A few frames suffice: an error of arithmetic shows in any frame in which the joints are bent.
         n_frames=settings.converged.verify_frames,
         tolerance=settings.converged.verify_tolerance_m,
     )
@@ -454,6 +477,7 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
         coordinate_bodies=scaled.coordinate_bodies,
         rule=rule,
     )
+    # A landmark can sit well and still not decide a coordinate: what is not seen is the prior, not a label.
     if solution.posterior_std is not None and settings.converged.mask_unseen:
         valid &= solution.posterior_std <= settings.converged.unseen_std_rad
     return valid

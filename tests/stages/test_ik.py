@@ -150,6 +150,9 @@ def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:
     assert any("not in the data: pelvis_a" in finding for finding in findings)
     with pytest.raises(InputError, match="at least 3 markers"):
         _solved(world, markers.select(MARKERS[:2]))
+    capitals = replace(markers, names=tuple(f"Jane:{name.upper()}" for name in markers.names))
+    with pytest.raises(InputError, match=r"the data have 0, not .*pelvis_a \(did you mean 'Jane:PELVIS_A'\?\)"):
+        _solved(world, capitals)
     with pytest.raises(InputError, match="at least 2 samples"):
         _solved(world, markers.rows(slice(0, 1)))
 
