@@ -118,6 +118,7 @@ def align_clip(
     Raises:
         InputError: V3D has no such clip, or its flags make no sense, or the mocap rate does not fit the video's.
     """
+    # The file may have a row for every motion of the protocol, recorded or not.
     if clip.clip > v3d.n_clips or v3d.video_ranges[clip.clip - 1, 0] >= v3d.video_ranges[clip.clip - 1, 1]:
         raise InputError(
             v3d.source,
@@ -127,6 +128,7 @@ def align_clip(
         )
     first, end = (int(frame) for frame in v3d.video_ranges[clip.clip - 1])
     step, mocap_hz = _samples_per_frame(markers, settings.video_rate_hz)
+    # Where the clocks disagree in length, the overlap is computed here once; what is beyond it is refused by number.
     timeline = overlap_clocks(
         clip,
         v3d.motions[clip.clip - 1],
@@ -134,6 +136,7 @@ def align_clip(
         n_samples=int(markers.sample_indices[-1]) + 1,
         samples_per_frame=step,
     )
+    # V3D has joint centres, which no marker is; the marker set carries virtual ones at AMASS's joints.
     joints, rows = joints_for_v3d(markers, every_samples=step)
     agreement = compare_with_v3d(
         amass_to_movi(ground_to_amass(joints.positions_m[rows])),
@@ -160,6 +163,7 @@ def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[s
     """Return the bounds that are exceeded, each with its numbers."""
     found = []
     lag, fit = agreement.lag, agreement.fit
+    # A lag means nothing where the motions differ: the mismatch alone is told then.
     if lag is not None and lag.mismatch > settings.max_mismatch:
         found.append(f"{lag.mismatch:.0%} of the motion differs at the best lag (bound {settings.max_mismatch:.0%})")
     elif lag is not None and agreement.lag_s is not None and abs(agreement.lag_s) > settings.max_lag_s:
@@ -187,6 +191,7 @@ def _clock_suspicions(v3d: V3dSubject, row: int, settings: AlignmentUnitSettings
 
 def _samples_per_frame(markers: MarkerTrajectories, video_rate_hz: float) -> tuple[int, float]:
     """Return mocap samples per video frame, and the mocap rate that the rows and their sample numbers tell."""
+    # The file tells the rate of its rows; the sample numbers tell how many mocap samples apart they are.
     spacing = int(markers.sample_indices[1] - markers.sample_indices[0]) if markers.n_rows > 1 else 1
     mocap_hz = markers.rate_hz * spacing
     ratio = mocap_hz / video_rate_hz

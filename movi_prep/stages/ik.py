@@ -238,7 +238,7 @@ def solve_clip(
     # Both solvers give coordinates alone: markers, bodies and errors come from one forward kinematics afterwards.
     frames, findings = solve(clip, settings)
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
-    # The converged solver judges its frames itself, by single residuals, which say more than their mean.
+    # The converged solver marks suspects itself: it has bounds on single residuals, too.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, frames, markers, weights, suspect_rms_m=suspect_rms_m)
     _check_some_pose(solution, markers, (*findings, *_frame_findings(solution)))

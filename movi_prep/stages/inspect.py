@@ -143,9 +143,11 @@ def _inspect_npz(path: Path) -> FileFacts:
             try:
                 values = archive.read(name)
             except InputError:
+                # Unpickling would run whatever code the file carries; looking at a file must not.
                 arrays.append(ArrayFacts(name, (), "object", description="pickled: not read"))
                 continue
             arrays.append(_array_facts(name, values))
+            # Rates and genders are arrays of one entry in .npz files; a person reads them as facts.
             if values.size == 1:
                 small[name] = _say(values.reshape(())[()])
     return FileFacts(path, _kind_of_npz(set(names)), {**small, **_clip_facts(arrays, small)}, tuple(arrays))
@@ -174,6 +176,7 @@ def _clip_facts(arrays: list[ArrayFacts], small: Mapping[str, str | float | int]
 def _inspect_mat(path: Path) -> FileFacts:
     from movi_prep.formats.v3d import load_mat, read_v3d
 
+    # The content of a V3D file does not name itself; its file name does.
     if "v3d" not in path.name.lower():
         content = {name: value for name, value in load_mat(path).items() if not name.startswith("__")}
         arrays = [_array_facts(name, np.asarray(value)) for name, value in content.items()]
@@ -333,6 +336,7 @@ def _inspect_npy(path: Path) -> FileFacts:
     try:
         values = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
+        # numpy has no exception of its own for this.
         if "Object arrays cannot be loaded" in str(error):
             return _inspect_dictionary(path)
         raise InputError(

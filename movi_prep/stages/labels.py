@@ -60,10 +60,12 @@ def coordinate_validity(
         rule: the bound and the groups.
     """
     check_shape(residuals_m, (len(usable), len(landmarks)), what="residuals", where="landmark rule")
+    # A comparison with NaN is false: a landmark that was not seen says nothing.
     misses = residuals_m > rule.limit_m
     valid = np.repeat(np.asarray(usable, dtype=bool)[:, None], len(coordinate_bodies), axis=1)
     for body in sorted({name for name in landmarks if name is not None}):
         missed = misses[:, [column for column, name in enumerate(landmarks) if name == body]].any(axis=1)
+        # The joints of a shoulder share their markers: one that misses leaves none of them decided.
         spoiled = _sharing(body, rule.groups)
         columns = [column for column, name in enumerate(coordinate_bodies) if name in spoiled]
         valid[np.ix_(np.flatnonzero(missed), np.array(columns, dtype=np.int64))] = False

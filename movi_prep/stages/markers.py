@@ -120,6 +120,7 @@ def run_static(unit: Unit) -> StageReport:
     markers = read_marker_set(inputs.marker_set)
     markers.check_vertices(model.n_vertices, body_model=model.source)
 
+    # The clips' own T-poses are not used: no clip of BMLmovi is bound to hold one, and betas say all of the shape.
     pose = stand_in_t_pose(model, shape.betas)
     trial = StaticTrial(
         markers=static_markers(pose, markers, rate_hz=settings.static_rate_hz, duration_s=settings.static_duration_s),
@@ -144,6 +145,7 @@ def run_markers(unit: Unit) -> StageReport:
     settings = cast("TrajectorySettings", unit.settings)
     with torch_threads(1), open_motion(inputs.motion) as motion:
         _check_soft_tissue(motion, inputs, settings)
+        # Read once per process: a work folder has thousands of clips and one marker set.
         markers = _cached_marker_set(inputs.marker_set, _stamp(inputs.marker_set))
         report = _write_trajectories(motion, markers, inputs=inputs, path=outputs.markers, settings=settings)
     if outputs.trc is not None:
@@ -190,6 +192,7 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
     if settings.rate == "mocap":
         return 1
     ratio = rate_hz / settings.video_rate_hz
+    # Rates are not exact (120.00004578 Hz), ratios of clocks are.
     step = max(1, round(ratio))
     if abs(ratio / step - 1.0) > _RATE_TOLERANCE:
         raise InputError(
@@ -263,6 +266,7 @@ def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[s
         raise next(iter(errors.values()))
     first, shape = next(iter(shapes.items()))
     findings = [f"betas not read: {error}" for error in errors.values()]
+    # Told, not refused: AMASS fits a subject once, but releases mix fits.
     for motion, other in shapes.items():
         off = float(np.abs(other.betas - shape.betas).max())
         if off > _SAME_BETAS or other.sex != shape.sex:
@@ -307,6 +311,7 @@ def _mass_kg(
 ) -> float:
     from movi_prep.body.t_pose import enclosed_volume_m3
 
+    # AMASS has no mass: it follows from the volume of the fitted body, or stands in V3D, where that has it.
     if settings.mass == "volume":
         return settings.mass_kg_per_m3 * enclosed_volume_m3(vertices_m, model.faces, source=model.source)
     if v3d is None or v3d.mass_kg is None:
@@ -337,6 +342,7 @@ def _write_trajectories(
     from movi_prep.body.skinning import pose_body, shape_body
 
     step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
+    # From the first sample on: frame j of the video is sample step * j of the clip.
     samples = np.arange(0, motion.n_samples, step)
     body = shape_body(_body_part(inputs, motion.shape, device=settings.device), motion.shape.betas)
     with open_marker_writer(
@@ -351,6 +357,7 @@ def _write_trajectories(
             "soft_tissue": settings.soft_tissue,
         },
     ) as writer:
+        # Blocks bound the memory, whatever the length of the clip.
         lowest_m = np.inf
         for _, block in motion.blocks(settings.batch_samples, every=step):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)

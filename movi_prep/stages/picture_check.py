@@ -149,6 +149,7 @@ def judge_pictures(measured: Iterable[PictureAgreement], camera: str, settings: 
         camera: name of the camera.
         settings: bounds.
     """
+    # Each clip by itself first: one that moves enough needs no other to be judged.
     judged = {item.clip: JudgedClip(item, picture_doubts(item, camera, settings)) for item in measured}
     video = _whole_video([item.measured for item in judged.values() if item.measured.agreement is not None])
     shared = () if video is None else picture_doubts(video, camera, settings)
@@ -159,6 +160,7 @@ def judge_pictures(measured: Iterable[PictureAgreement], camera: str, settings: 
     )
     if strong:
         for clip, item in judged.items():
+            # A clip that was judged and is beyond doubt stays: the video is its own there, whatever the others are.
             if not item.is_suspect and (item.doubts or item.measured.agreement is None):
                 judged[clip] = replace(item, doubts=(*item.doubts, *strong))
     return JudgedVideo(judged, shared)
@@ -168,9 +170,11 @@ def picture_doubts(measured: PictureAgreement, camera: str, settings: PictureChe
     """Return what speaks against pictures with this agreement; nothing for those that were not judged."""
     if measured.agreement is None:
         return ()
+    # An exchange explains lag and offset, too: told alone, it sends people to the right file.
     other = _exchange_doubt(measured, camera, settings)
     if other is not None:
         return (other,)
+    # A late picture of the right motion agrees poorly without its lag, and well with it.
     best = max(measured.agreement, measured.lag_agreement or 0.0)
     if best < settings.least_agreement / _STRONG:
         text = (
@@ -231,11 +235,13 @@ def _whole_video(clips: Sequence[PictureAgreement]) -> PictureAgreement | None:
     weights = [clip.n_pairs for clip in clips]
     lags = [clip.lag_frames for clip in clips if clip.lag_frames is not None]
     offsets = [clip.offset_px for clip in clips if clip.offset_px is not None]
+    # Only cameras that every clip was compared with: means over different clips do not compare.
     cameras = sorted(set.intersection(*(set(clip.others) for clip in clips)))
 
     def mean(values: Iterable[float | None]) -> float:
         return float(np.average([value or 0.0 for value in values], weights=weights))
 
+    # Medians: a single clip in which somebody walks through the picture must not move the camera.
     right, down = np.median(offsets, axis=0).tolist() if offsets else (0.0, 0.0)
     return PictureAgreement(
         clips[0].clip,

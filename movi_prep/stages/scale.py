@@ -93,7 +93,9 @@ def run_scale(unit: Unit) -> StageReport:
     from movi_prep.osim.scaling import scale_model
 
     inputs, outputs = cast("ScaleInputs", unit.inputs), cast("ScaleOutputs", unit.outputs)
+    # Read anew for each subject: scaling changes the model in place.
     model = read_model(inputs.model)
+    # OpenSim's own set-ups keep their markers in a document beside the model.
     if inputs.marker_set is not None:
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
@@ -156,6 +158,7 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
     asked = (tree, markers.names, markers.positions_m, weights, STATIC_SOLVER)
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)
+    # One frame is all there is: without its pose there is no scaled model, and no later frame to make up for it.
     if not np.isfinite(found.coordinates).all():
         raise ModelError(
             f"model {model.getName()}: no static pose was found ({found.reasons[0]}); check the static trial and the "
