@@ -91,6 +91,7 @@ def extract_tree(model: opensim.Model) -> KinematicTree:
     Raises:
         ModelError: where the model has parts that the arrays cannot represent exactly; names all of them.
     """
+    # All problems are collected: who replaces one part of a model wants to know of the others.
     state = model.initSystem()
     problems: list[str] = []
     table = _FunctionTable()
@@ -141,6 +142,7 @@ def _coupler_arrays(
     coupled_to, function = np.full(len(index), -1), np.full(len(index), -1)
     constraints = model.getConstraintSet()
     for constraint in (constraints.get(k) for k in range(constraints.getSize())):
+        # Models carry constraints that are switched off, D3KE's among them.
         if not constraint.isEnforced(state):
             continue
         name = f"{constraint.getConcreteClassName()} {constraint.getName()}"
@@ -165,6 +167,7 @@ def _coupler_arrays(
 def _refuse_rings(coupled_to: NDArray[np.int64], names: list[str], problems: list[str]) -> None:
     for start in range(len(names)):
         reached = start
+        # A chain is shorter than the number of coordinates, or it goes round.
         for _ in names:
             reached = int(coupled_to[reached]) if reached >= 0 else -1
         if reached >= 0:
@@ -188,6 +191,7 @@ def _ordered_joints(model: opensim.Model, problems: list[str]) -> list[tuple[ope
     reached = {_base_path(model.getGround())}
     ordered: list[tuple[opensim.Joint, str, str]] = []
     waiting = ends
+    # JointSet keeps the order of the file, in which a child may stand before its parent.
     while waiting:
         ready = [end for end in waiting if end[1] in reached]
         if not ready:
@@ -227,6 +231,7 @@ def _joint_arrays(
         "body_parent": [body_index.get(parent, -1) for _, parent, _ in joints],
         "parent_rotation": np.array([rotation for rotation, _ in in_parent]).reshape(-1, 3, 3),
         "parent_position_m": np.array([position for _, position in in_parent]).reshape(-1, 3),
+        # OpenSim gives the joint frame in the body; the tree needs the body in the joint frame.
         "child_rotation": np.array([rotation.T for rotation, _ in in_child]).reshape(-1, 3, 3),
         "child_position_m": np.array([-rotation.T @ position for rotation, position in in_child]).reshape(-1, 3),
         "first_axis": first_axis,
@@ -325,6 +330,7 @@ def _spline_pieces(value: Callable[[float], float], knots: NDArray[np.float64]) 
     """Cubic of every interval through four interior samples, and the straight lines beyond the ends."""
     at = np.array([0.02, 0.34, 0.66, 0.98])  # inside, where no neighbouring interval can answer
     inverse = np.linalg.inv(np.vander(at, 4, increasing=True))
+    # A cubic has four coefficients: four samples are the function itself, without its derivatives.
     inner: list[Piece] = []
     for low, high in pairwise(knots):
         width = high - low

@@ -175,6 +175,8 @@ class _Tracker:
         for status, attempt in (*attempts, (FrameStatus.RETRIED, self._relax)):
             try:
                 attempt()
+            # What OpenSim throws has no type of its own in Python; after it, the solver and its state are not to be
+            # trusted.
             except RuntimeError:
                 self._solver = None
                 self._state.setQ(self._good_pose)
@@ -235,6 +237,7 @@ def _coordinate_references(problem: Problem) -> opensim.SimTKArrayCoordinateRefe
 
 
 def _target_function(times_s: NDArray[np.float64], values: NDArray[np.float64]) -> opensim.Function:
+    # A constant costs OpenSim nothing; a table is searched in every evaluation.
     if np.ptp(values) == 0.0:
         return opensim.Constant(float(values[0]))
     function = opensim.PiecewiseLinearFunction()
@@ -246,6 +249,7 @@ def _target_function(times_s: NDArray[np.float64], values: NDArray[np.float64]) 
 def _coordinate_reader(model: opensim.Model, state: opensim.State) -> Callable[[], NDArray[np.float64]]:
     """Return what reads (c,) coordinates in the model's order from the state's own q, which has another order."""
     numbered = opensim.State(state)
+    # Every q holds its own index, so that each coordinate tells which q is its own.
     numbered.setQ(opensim.Vector.createFromMat(np.arange(float(state.getNQ()))))
     found = model.getCoordinateSet()
     places = np.array([round(found.get(index).getValue(numbered)) for index in range(found.getSize())], dtype=np.int64)

@@ -75,6 +75,7 @@ def solve_observability(
     if not tracked:
         raise ModelError("observability: no marker of the model has a positive weight; check the names in the weights")
     per_marker = np.array([weights[tree.marker_names[index]] for index in tracked])
+    # Only ratios of weights matter; three rows (x, y, z) to a marker.
     per_row = np.repeat(per_marker / per_marker.sum(), 3)
     free = np.flatnonzero(tree.free_coordinates)
     jacobians = marker_jacobians(tree, coordinates, tracked)
@@ -107,6 +108,7 @@ def _ranks_and_deviations(
     jacobian: NDArray[np.float64], weights: NDArray[np.float64], noise_m: float
 ) -> tuple[int, NDArray[np.float64]]:
     """Return rank and (k,) deviations at one pose, the formula of the module."""
+    # Squared, these are the eigenvalues of J'WJ, which itself has lost half the digits that tell the rank.
     values = np.linalg.svd(np.sqrt(weights)[:, None] * jacobian, compute_uv=False)
     rank = int(np.sum(values > SMALLEST_SINGULAR_VALUE * values[0]))
     if rank < jacobian.shape[1]:

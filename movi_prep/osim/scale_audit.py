@@ -23,6 +23,7 @@ def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings) -> ScaleRes
     OpenSim's guideline for scaling: the largest marker error of bony landmarks under 2 cm, their RMS under 1 cm
     (OpenSim documentation, "Getting Started with Scaling").
     """
+    # Tracking markers sit on soft tissue: what they miss by says little of the bones.
     landmarks = (result.marker_weights >= settings.landmark_weight) & np.isfinite(result.marker_errors_m)
     errors_m = result.marker_errors_m[landmarks]
     audited = replace(
@@ -72,6 +73,7 @@ def _symmetry_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Ite
         right = _right_of(left, factors)
         if right is None:
             continue
+        # Relative to the mean of both sides: which one is wrong nobody knows.
         difference = np.abs(left_factors - factors[right]) / (0.5 * (left_factors + factors[right]))
         if difference.max() > settings.asymmetry_limit:
             axis = "XYZ"[int(np.argmax(difference))]

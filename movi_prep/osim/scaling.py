@@ -91,6 +91,7 @@ def scale_model(
     in_scaling = _within(static.markers, setup.scaling_time_range_s)
     _check_static(in_scaling, setup, settings)
     tracked_m = _default_markers_m(model, in_scaling, setup)
+    # Before anything is fitted: factors from millimetres taken for metres are finite, and look like factors.
     check_marker_size(in_scaling, tracked_m)
     measured = measurement_factors(model, in_scaling, setup)
     factors = body_factors(model, setup, measured)
@@ -98,6 +99,7 @@ def scale_model(
     mean = _mean_frame(_within(static.markers, setup.placement_time_range_s))
     problem = _static_problem(model, mean, setup, coordinate_file or {})
     pose = _static_pose(model, mean, setup, solve_pose(model, problem))
+    # Now: moving the markers ends the system that the state belongs to.
     middle_angle = middle_angle_rad(model, pose.state)
     finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
     result = ScaleResult(
@@ -172,6 +174,7 @@ def finish_scaling(
         observed_m: (3,) metres, ground: where the data have each marker.
     """
     places = _marker_places(model, state, setup, observed_m)
+    # Everything is read before anything is set: a changed model makes its states worthless.
     values = {name: model.getCoordinateSet().get(name).getValue(state) for name in coordinate_names(model)}
     for name, (body, location) in places.items():
         marker = model.getMarkerSet().get(name)
@@ -182,6 +185,7 @@ def finish_scaling(
     if post.default_values == "static pose":
         for name, value in values.items():
             model.getCoordinateSet().get(name).setDefaultValue(value)
+    # Unlocked first, as the set-up lists them: a name in both lists ends locked.
     for names, locked in ((post.unlocked_coordinates, False), (post.locked_coordinates, True)):
         for name in names:
             _check_name(name, coordinate_names(model), "coordinate", setup.source)
@@ -259,8 +263,10 @@ def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: Scale
             got=list_names(static.names),
             remedy="check that marker file and set-up belong together",
         )
+    # OpenSim's documents have a limit of their own, negative where it is not used.
     limit_m = setup.max_marker_movement_m if setup.max_marker_movement_m > 0 else settings.static_movement_limit_m
     seen = static.positions_m[:, columns]
+    # nanmean would warn of a marker that is never seen; here it has no movement.
     count = np.maximum(np.isfinite(seen).sum(axis=0), 1)
     offsets = np.linalg.norm(seen - np.nansum(seen, axis=0) / count, axis=-1)
     movement = np.where(np.isfinite(offsets), offsets, 0.0).max(axis=0)
@@ -296,6 +302,7 @@ def _apply_factors(
         scale.setApply(True)
         scales.cloneAndAppend(scale)
     state = model.initSystem()
+    # A negative mass tells OpenSim to keep the one that follows from the factors.
     model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
     model.initSystem()
 
@@ -361,6 +368,7 @@ def _marker_places(
         if body is not None:
             _check_name(body, body_names(model), "body", setup.source)
         frame = marker.getParentFrame() if body is None else model.getBodySet().get(body)
+        # A marker that changes its body without data stays where the static pose has it.
         position = vector(seen) if placed and seen is not None else marker.getLocationInGround(state)
         places[name] = (body, array(ground.findStationLocationInAnotherFrame(state, position, frame)))
     return places

@@ -63,6 +63,7 @@ def check_solution(
     chosen = solved[np.unique(np.linspace(0, len(solved) - 1, n_frames).round().astype(int))]
     found = compare_with_opensim(model, coordinates[chosen], marker_names, markers_m[chosen])
     result = Verification(tuple(chosen.tolist()), *found)
+    # Not `>`: NaN must fail the comparison.
     if not (result.marker_error_m <= tolerance and result.constraint_error <= tolerance):
         raise AuditError(
             f"model {model.getName()}: expected OpenSim's forward kinematics to agree with the solution within "
