@@ -155,6 +155,25 @@ def _with_tasks_elsewhere(folder: Path) -> tuple[Path, Path]:
     return _file(folder, "split.xml", f'{head}<IKTaskSet file="tasks.xml"/>{tail}'), split
 
 
+def _ik_document(tmp_path: Path, tasks: str) -> Path:
+    path = tmp_path / "setup.xml"
+    start, _, rest = IK_XML.partition("<objects>")
+    path.write_text(f"{start}<objects>{tasks}{rest}")
+    return path
+
+
+def test_of_two_tasks_of_one_marker_the_first_counts_as_in_opensims_tool(tmp_path: Path) -> None:
+    task = '<IKMarkerTask name="A"><apply>1</apply><weight>8</weight></IKMarkerTask>'
+    assert read_ik_setup(_ik_document(tmp_path, task)).marker_weights == {"A": 8.0}
+
+
+@pytest.mark.parametrize("weight", ["-1", "NaN"])
+def test_a_weight_that_opensims_tool_refuses_is_refused(tmp_path: Path, weight: str) -> None:
+    task = f'<IKMarkerTask name="C"><apply>true</apply><weight>{weight}</weight></IKMarkerTask>'
+    with pytest.raises(InputError, match=r"marker weights of 0 or more, but got .* for C; correct"):
+        read_ik_setup(_ik_document(tmp_path, task))
+
+
 def test_tasks_in_a_file_of_their_own_are_read_from_there(tmp_path: Path) -> None:
     document, tasks = _with_tasks_elsewhere(tmp_path)
     split, whole = read_ik_setup(document), read_ik_setup(_file(tmp_path, "i.xml", IK_XML))
