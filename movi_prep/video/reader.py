@@ -23,13 +23,17 @@ import struct
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.records.timeline import group_refusals
+from movi_prep.video.frame_table import read_frame_table
+from movi_prep.video.holes import HoleFinder
+from movi_prep.video.spliced_file import cut_excerpt, mend_avi
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.records.timeline import Refusal
+    from movi_prep.video.frame_table import FrameTable
+    from movi_prep.video.spliced_file import SplicedFile
 
 _RATE_TOLERANCE = 0.005
 """Containers write 29.97 and 30 for one camera; 25 and 30 are two."""
@@ -58,6 +64,24 @@ _HARMLESS = (b"unable to decode APP fields",)
 _SILENT_FAILURES_AT_END = 3
 """A decoder that fails this often in a row without a word has reached the end of the file."""
 
+_BUILT_ON_OTHERS = frozenset(map(ord, "PBSpb"))
+"""FFmpeg's letters of pictures that need others."""
+
+_EXCERPT_FRAMES = 300
+"""More than encoders put between key frames."""
+
+
+class _Fault(Enum):
+    """Why a frame is not handed on."""
+
+    LOST = "its bytes in the file are damaged"
+    DAMAGED = "cannot be decoded"
+    ORPHANED = "builds on a frame that cannot be decoded"
+    DROPPED = "the camera dropped it when the video was recorded"
+
+
+_UNNUMBERED = "damaged bytes come before it, and nothing tells how many frames were in them"
+
 
 @dataclass(frozen=True)
 class VideoHeader:
@@ -76,12 +100,49 @@ class VideoHeader:
     codec: str
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """A frame as the decoder shows it, or one that it does not show.
+
+    Attributes:
+        number: its number.
+        fault: what is wrong with the chunks that were read for it, None where nothing is.
+        is_key: whether the chunk at hand is a key frame.
+        stands_alone: whether the picture shown needs no other; with B frames it comes from an earlier chunk.
+    """
+
+    number: int
+    fault: _Fault | None
+    is_key: bool = False
+    stands_alone: bool = False
+
+
+class _Mistrust:
+    """Judges frames in the order in which they are shown: damage lasts until a key frame was read, and is shown."""
+
+    def __init__(self) -> None:
+        self._is_broken = self._met_key = False
+
+    def judge(self, shown: _Shown) -> _Fault | None:
+        """Return why a frame cannot be trusted, None where it can."""
+        if shown.fault is _Fault.DROPPED:
+            # The encoder went on without it: what follows builds on the frame before.
+            return shown.fault
+        if shown.fault is not None:
+            self._is_broken, self._met_key = True, False
+            return shown.fault
+        self._met_key = self._met_key or shown.is_key
+        self._is_broken = self._is_broken and not (self._met_key and shown.stands_alone)
+        return _Fault.ORPHANED if self._is_broken else None
+
+
 class VideoReader:
     """One pass over a video.
 
     Attributes:
         path: the file.
         header: what the container says.
+        table: the frames by the structure of an .avi; None for other files, and where its headers cannot be read.
         n_frames: frames that exist; known after the pass.
     """
 
@@ -95,14 +156,15 @@ class VideoReader:
         if not path.is_file():
             raise MissingError(path, expected="a video", got="no file", remedy="check --videos")
         self.path = path
-        self._capture = _open(path)
+        self.table = read_frame_table(path)
+        self._source = mend_avi(path, self.table) if self.table is not None and self.table.misleads_decoder else None
+        self._capture = _open(path, self._source)
         self.header = self._read_header()
         self._is_plain = _is_upside_down(path, self._capture)
         if self._is_plain:
-            self._capture = _open(path, cv2.CAP_PROP_FORMAT, -1)
+            self._capture = _open(path, self._source, cv2.CAP_PROP_FORMAT, -1)
         self.n_frames = 0
-        self._damaged: list[int] = []
-        self._orphaned: list[int] = []
+        self._faults: dict[_Fault, list[int]] = {fault: [] for fault in _Fault}
 
     def check(self, *, size_px: tuple[int, int], rate_hz: float) -> None:
         """Raise InputError unless the video has this size and frame rate."""
@@ -130,39 +192,41 @@ class VideoReader:
         """
         last = max(wanted, default=-1)
         image: NDArray[np.uint8] | None = None
-        broken = False
-        for number, damaged, is_key in self._grabbed():
-            broken = damaged or (broken and not is_key)
-            if damaged:
-                self._damaged.append(number)
-            elif broken:
-                self._orphaned.append(number)
-            elif number in wanted:
+        mistrust = _Mistrust()
+        for shown in self._shown():
+            fault = mistrust.judge(shown)
+            if fault is not None:
+                self._faults[fault].append(shown.number)
+            elif shown.number in wanted:
                 image = self._retrieve(image)
-                yield number, image
-            if number >= last:
+                yield shown.number, image
+            if shown.number >= last:
                 break
 
     def faults(self, wanted: Collection[int]) -> tuple[Refusal, ...]:
         """Return which of the wanted frames did not come, and why; call it after the pass."""
         asked = set(wanted)
-        damaged = asked & set(self._damaged)
-        orphaned = asked & set(self._orphaned)
+        reasons = {fault.value: asked.intersection(numbers) for fault, numbers in self._faults.items()}
         beyond = {number for number in asked if number >= self.n_frames}
-        return (
-            *group_refusals(_sorted(damaged), "cannot be decoded"),
-            *group_refusals(_sorted(orphaned), "builds on a frame that cannot be decoded"),
-            *group_refusals(_sorted(beyond), f"the video ends after {self.n_frames} frames"),
-        )
+        is_open = self.table is not None and self.table.unnumbered is not None
+        reasons[_UNNUMBERED if is_open else f"the video ends after {self.n_frames} frames"] = beyond
+        return tuple(item for reason, numbers in reasons.items() for item in group_refusals(_sorted(numbers), reason))
+
+    def findings(self) -> tuple[str, ...]:
+        """Return what a person should know of the file, as sentences."""
+        return () if self.table is None else tuple(f"{self.path.name}: {text}" for text in self.table.findings())
 
     def close(self) -> None:
         """Release the decoder."""
         self._capture.release()
+        if self._source is not None:
+            self._source.close()
 
-    def _grabbed(self) -> Iterator[tuple[int, bool, bool]]:
-        """Yield (number, damaged, is key frame) of every frame up to the end, skipped ones as damaged."""
-        silent, has_complained, clock_starts_at = 0, False, None
-        with _decoder_messages() as said_something:
+    def _shown(self) -> Iterator[_Shown]:
+        """Yield every frame up to the end, and those that the decoder does not show."""
+        end = self.table.n_frames if self.table is not None else None
+        silent, has_complained, delay, last_read = 0, False, None, -1
+        with _decoder_messages() as said_something, HoleFinder(self.path, self.table) as holes:
             while silent < _SILENT_FAILURES_AT_END:
                 done = self._capture.grab()
                 complained = said_something()
@@ -171,15 +235,67 @@ class VideoReader:
                     silent = 0 if complained else silent + 1
                     continue
                 silent = 0
-                number = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * self.header.rate_hz / 1000.0)
-                if clock_starts_at is None:
-                    # Some containers do not begin at time zero; a first frame that was lost has been complained of.
-                    clock_starts_at = 0 if has_complained else number
-                number -= clock_starts_at
-                for skipped in range(self.n_frames, number):
-                    yield skipped, True, False
+                read = self._chunk_read(last_read)
+                if delay is None:
+                    delay = self._delay(read, has_complained)
+                number = read - delay
+                if end is not None and number >= end:
+                    break
+                yield from (_Shown(skipped, self._fault_unseen(skipped, delay)) for skipped in self._until(number))
+                is_damaged = complained or self._is_damaged(last_read + 1 if delay else read, read, holes)
+                last_read = read
                 self.n_frames = number + 1
-                yield number, complained, bool(self._capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME))
+                yield _Shown(
+                    number,
+                    _Fault.DAMAGED if is_damaged else None,
+                    is_key=bool(self._capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME)),
+                    stands_alone=self._stands_alone(),
+                )
+            if end is not None:
+                yield from (_Shown(skipped, self._fault_unseen(skipped, delay or 0)) for skipped in self._until(end))
+                self.n_frames = end
+
+    def _until(self, number: int) -> range:
+        return range(self.n_frames, number)
+
+    def _chunk_read(self, last_read: int) -> int:
+        """Return which chunk of the file the decoder read for the frame that it shows."""
+        if self.table is None:
+            return round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * self.header.rate_hz / 1000.0)
+        # The clock of an .avi ticks once per chunk. At the end a decoder with B frames shows what it still holds, and
+        # the clock stands.
+        read = self.table.decoder_begins_at + int(self._capture.get(cv2.CAP_PROP_PTS))
+        return max(read, last_read + 1)
+
+    def _stands_alone(self) -> bool:
+        # Pictures that are taken as they lie in the file are not decoded: OpenCV would crash.
+        return self._is_plain or int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) not in _BUILT_ON_OTHERS
+
+    def _delay(self, first_read: int, has_complained: bool) -> int:
+        """Return how many chunks are read before the first frame is shown."""
+        if self.table is None:
+            # Some containers do not begin at time zero; a first frame that was lost has been complained of.
+            return 0 if has_complained else first_read
+        if has_complained or self.table.decoder_begins_at:
+            # With the first frames that sign was lost; decoders with B frames show it at the end, too.
+            return _measure_delay(self.path, self.table)
+        return first_read - self.table.first_with_picture
+
+    def _fault_unseen(self, number: int, delay: int) -> _Fault:
+        """Return why a frame is not shown."""
+        if self.table is None or number >= self.table.n_frames:
+            return _Fault.DAMAGED
+        if self.table.is_lost[number]:
+            return _Fault.LOST
+        # With B frames, the order of chunks is not that of frames.
+        return _Fault.DROPPED if self.table.is_dropped[number] and not delay else _Fault.DAMAGED
+
+    def _is_damaged(self, first: int, last: int, holes: HoleFinder) -> bool:
+        """Return whether one of the chunks from `first` to `last` is known to be damaged."""
+        return self.table is not None and any(
+            chunk < self.table.n_frames and (self.table.is_incomplete(chunk) or holes.is_in(chunk))
+            for chunk in range(first, last + 1)
+        )
 
     def _retrieve(self, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         done, picture = self._capture.retrieve() if self._is_plain else self._capture.retrieve(image)
@@ -206,10 +322,15 @@ class VideoReader:
         )
 
 
-def _open(path: Path, *options: int) -> cv2.VideoCapture:
+def _open(path: Path, source: SplicedFile | None, *options: int) -> cv2.VideoCapture:
     # The error says in one line what the decoder says in four.
     with _decoder_messages(pass_on=False):
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1, *options])
+        settings = [cv2.CAP_PROP_N_THREADS, 1, *options]
+        if source is None:
+            capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, settings)
+        else:
+            source.seek(0)
+            capture = cv2.VideoCapture(cast("cv2.IStreamReader", source), cv2.CAP_FFMPEG, settings)
     if not capture.isOpened():
         raise InputError(path, expected="a video", got="a file that cannot be opened as one", remedy="fetch it again")
     return capture
@@ -264,3 +385,20 @@ class _Listener:
         lines = os.pread(self._descriptor, size - self._size, self._size).splitlines()
         self._size = size
         return any(_FFMPEG_LINE.match(line) and not any(words in line for words in _HARMLESS) for line in lines)
+
+
+def _measure_delay(path: Path, table: FrameTable) -> int:
+    """Return how many chunks a decoder of this .avi reads ahead: the frames that it still shows at the end of a piece.
+
+    The longest piece without damage is decoded, at most a few seconds of it.
+    """
+    first, n_frames = table.longest_whole_run()
+    with cut_excerpt(path, table, first=first, n_frames=min(n_frames, _EXCERPT_FRAMES)) as excerpt:
+        capture = _open(path, excerpt)
+        n_shown = n_held = 0
+        with _decoder_messages(pass_on=False):
+            while capture.grab():
+                n_held += n_shown > 0 and capture.get(cv2.CAP_PROP_POS_MSEC) <= 0.0
+                n_shown += 1
+        capture.release()
+    return n_held
