@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep._version import __version__
-from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.atomic import write_text
+from movi_prep.formats.described_json import read_described_json
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
 from movi_prep.records.checks import frozen_array
 from movi_prep.records.identity import ClipId
@@ -60,19 +60,9 @@ def read_alignment(path: Path) -> SubjectAlignment:
         MissingError: there is no such file.
         InputError: it is not an alignment, or of another version.
     """
-    if not path.is_file():
-        raise MissingError(path, expected="an alignment", got="no file", remedy="run 'movi-prep shard'")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, expected="JSON", got=str(error), remedy="run 'movi-prep shard' again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
-        raise InputError(
-            path,
-            expected=f"format {FORMAT!r}, version {VERSION}",
-            got="another format or version",
-            remedy="run 'movi-prep shard' again, or update movi-prep",
-        )
+    content = read_described_json(
+        path, kind=FORMAT, version=VERSION, what="an alignment", remedy="run 'movi-prep shard'"
+    )
     subject = int(content["subject"])
     clips = tuple(_clip(subject, entry) for entry in content["clips"])
     return SubjectAlignment(subject=subject, clips=clips, findings=tuple(content["findings"]))
@@ -114,6 +104,7 @@ def _clip(subject: int, entry: dict[str, Any]) -> ClipAlignment:
 
 def _runs(numbers: NDArray[np.int64]) -> list[list[int]]:
     """Return increasing numbers as runs of even steps: [first, count, step]."""
+    # A clip has a thousand frames and, as a rule, one run: the file stays readable.
     runs: list[list[int]] = []
     for number in numbers.tolist():
         if runs and runs[-1][1] == 1:

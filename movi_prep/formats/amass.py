@@ -78,11 +78,13 @@ class MotionFile:
             n_rows: rows per block, at least 1.
             every: take each `every`-th sample, from the first; all samples are checked nevertheless.
         """
+        # Blocks are cut in samples, so that the first row of each is a multiple of `every`.
         size = n_rows * every
         names = ("poses", "trans") if self.dmpl_gap else ("poses", "trans", "dmpls")
         parts = zip(*(self._archive.blocks(name, size) for name in names), strict=True)
         for index, values in enumerate(parts):
             first = index * size
+            # Checked before it is thinned: a sample that nobody reads may still show that the file is damaged.
             block = self._motion(dict(zip(names, values, strict=True)))
             samples = np.arange(first, first + block.n_samples, every)
             yield samples, _every(block, every)
@@ -137,6 +139,7 @@ def _every(block: Motion, step: int) -> Motion:
 def _check_surface_model(archive: NpzArchive) -> None:
     """Refuse motion of another body model, which would be posed to nonsense without an error."""
     stated = _text(archive, "surface_model_type") if "surface_model_type" in archive else "smplh"
+    # The old release does not say which body model it means; the width of the poses does.
     width = (0, *archive.shape("poses"))[-1]
     found = "SMPL-X" if stated.lower() == "smplx" else _WIDTHS.get(width, f"{width} values per sample")
     if found == "SMPL+H":
@@ -172,6 +175,7 @@ def _checked_length(archive: NpzArchive) -> int:
 def _read_rate(archive: NpzArchive) -> float:
     for name in _RATE_NAMES:
         if name in archive:
+            # As stored: 120.00004578 Hz is what the times of the samples follow from.
             return float(_number(archive, name))
     raise InputError(
         archive.path,

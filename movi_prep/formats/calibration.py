@@ -67,6 +67,7 @@ def read_camera(name: str, intrinsics: Path, extrinsics: Path, size_px: tuple[in
             _intrinsics(_array(inner, "IntrinsicMatrix", (3, 3), intrinsics), intrinsics, size_px)
         ),
         radial_distortion=frozen_array(_array(inner, "RadialDistortion", (2,), intrinsics)),
+        # The file turns MoVi world; ours is AMASS world, a quarter turn about the vertical away.
         world_to_camera_rotation=frozen_array(rotation.T @ AMASS_TO_MOVI),
         world_to_camera_translation_m=frozen_array(_translation_m(outer, extrinsics)),
         size_px=size_px,
@@ -127,7 +128,9 @@ def _intrinsics(matrix: NDArray[np.float64], path: Path, size_px: tuple[int, int
             got=f"last column {matrix[:, 2].tolist()}",
             remedy="transpose the matrix in the file",
         )
+    # MATLAB multiplies rows from the left, [x y z] K; OpenCV, and everything here, columns from the right.
     K = matrix.T.copy()
+    # MATLAB counts pixels from 1.
     K[:2, 2] -= 1.0
     inside = 0 < K[0, 2] < size_px[0] and 0 < K[1, 2] < size_px[1]
     if not inside or K[0, 0] <= 0 or K[1, 1] <= 0:
@@ -155,6 +158,7 @@ def _translation_m(content: dict[str, NDArray[Any]], path: Path) -> NDArray[np.f
 
 def _check_upright(rotation: NDArray[np.float64], path: Path) -> None:
     """Refuse a MATLAB rotation (row vectors, MoVi's z up) that turns the picture by over 45 degrees."""
+    # A rotation that was transposed twice is a rotation still: only what it does to the vertical gives it away.
     right, down, _ = rotation[2]  # where the world's up points in the camera
     roll_deg = float(np.degrees(np.arctan2(right, -down)))
     if np.hypot(right, down) > _LEVEL_ENOUGH and abs(roll_deg) > _LARGEST_ROLL_DEG:

@@ -146,6 +146,7 @@ def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mappi
         values = np.asarray(rows[name], dtype=dtype)
         # one row to a chunk: the training code reads row by row
         chunks = {"chunks": (1, *values.shape[1:])} if values.ndim > 1 else {}
+        # A full disk would end the process within HDF5.
         check_space(Path(file.filename).parent, values.nbytes)
         file.create_dataset(name, data=values, **chunks, **_GZIP)
 
@@ -169,6 +170,7 @@ def write_images(
             "images", shape=(n_frames, height, width, 3), dtype="u1", chunks=(1, height, width, 3), **_GZIP
         )
         for number, image in frames:
+            # Packed it is far smaller; the free space must hold the worst frame.
             check_space(path.parent, image.nbytes)
             images[number] = image
 
@@ -321,6 +323,7 @@ def _axis(axis: BaseAxis) -> Foreign:
         transformName=axis.name,
         axis=list(axis.axis),
         coordinateName=axis.coordinate,
+        # A line through zero where a coordinate moves the axis, a constant where none does.
         funcType="LinearFunction" if axis.slope else "Constant",
         funcParameters=[float(axis.slope), 0.0] if axis.slope else [0],
     )
@@ -345,6 +348,7 @@ def _constraint(coupler: BaseCoupler) -> Foreign:
         name=coupler.name,
         isEnforced=coupler.enforced,
         funcType="SimmSpline",
+        # Text, as an .osim has it; repr keeps every digit.
         funcParameters=[f"{x1!r} {x2!r}", f"{y1!r} {y2!r}"],
         funcName=f"{coupler.name}_function",
         independent_coordinate_names=[coupler.independent],

@@ -115,6 +115,7 @@ def write_described(
         for item in schema.fields:
             value = fields.get(item.name)
             if value is not None:
+                # HDF5 does not return from a full disk: it ends the process. Asked before, it is an error like others.
                 check_space(path.parent, np.asarray(value).nbytes, spare_bytes=_SPARE_BYTES)
                 write_field(file, item, value, lengths)
             elif not item.optional:
@@ -127,6 +128,7 @@ def write_header(
     """Write format, version, provenance and scalars as file attributes."""
     file.attrs["format"] = schema.format
     file.attrs["format_version"] = schema.version
+    # Sorted, and without time or host: equal inputs give equal bytes.
     file.attrs["provenance"] = json.dumps({"movi_prep": __version__, **provenance}, sort_keys=True)
     for name, value in attributes.items():
         file.attrs[name] = "" if value is None else value
@@ -179,6 +181,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
         ) from error
     with file:
         version = check_header(file, schema, path)
+        # Fields of later versions are no fault of an older file.
         values = {item.name: _read_field(file, item, path) for item in schema.fields if item.since <= version}
         scalars = {name: _plain(file.attrs.get(name)) for name in schema.attributes}
         provenance = json.loads(str(file.attrs.get("provenance", "{}")))

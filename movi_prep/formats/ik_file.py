@@ -103,6 +103,7 @@ SCHEMA = Schema(
 
 def write_ik_solution(path: Path, solution: IkSolution, *, provenance: Mapping[str, Any]) -> None:
     """Write a solution atomically."""
+    # The schema's names are those of the record: one table drives both.
     fields = {item.name: getattr(solution, item.name) for item in SCHEMA.fields}
     attributes = {"solver": solution.solver, "rate_hz": solution.rate_hz}
     write_described(path, SCHEMA, fields=fields, attributes=attributes, provenance=provenance)

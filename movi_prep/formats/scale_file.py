@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep._version import __version__
-from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.atomic import write_text
+from movi_prep.formats.described_json import read_described_json
 from movi_prep.records.scaling import ScaleResult
 
 if TYPE_CHECKING:
@@ -61,21 +61,11 @@ def read_scale_result(path: Path) -> ScaleResult:
 
     Raises:
         MissingError: there is no such file.
-        InputError: it is not a scale result, or of a newer version.
+        InputError: it is not a scale result, or of another version.
     """
-    if not path.is_file():
-        raise MissingError(path, expected="a scale result", got="no file", remedy="run scaling: movi-prep ik")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, expected="JSON", got=str(error), remedy="run scaling again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
-        raise InputError(
-            path,
-            expected=f"format {FORMAT!r}, version {VERSION}",
-            got="another format or version",
-            remedy="run scaling again, or update movi-prep",
-        )
+    content = read_described_json(
+        path, kind=FORMAT, version=VERSION, what="a scale result", remedy="run scaling: movi-prep ik"
+    )
     markers = content["markers"]
     return ScaleResult(
         body_names=tuple(content["bodies"]),

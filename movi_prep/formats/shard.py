@@ -80,6 +80,7 @@ class ShardWriter:
         self._hash.update(content)
         self._lengths.append(len(content))
         if len(self._pending) >= _FLUSH_BYTES:
+            # Whole chunks only: a chunk that is written twice is read back in between.
             self._flush(len(self._pending) // _PICTURE_CHUNK * _PICTURE_CHUNK)
 
     def finish(
@@ -121,11 +122,13 @@ class ShardWriter:
         check_space(self._folder, n_bytes)
         start = self._pictures.shape[0]
         self._pictures.resize((start + n_bytes,))
+        # The view must be gone before the bytes under it are deleted.
         with memoryview(self._pending) as pending:
             self._pictures[start:] = np.frombuffer(pending[:n_bytes], dtype=np.uint8)
         del self._pending[:n_bytes]
 
     def _write_field(self, item: Field, value: Any, axes: dict[str, int]) -> None:
+        # Rows are read one at a time, in any order; what is not by row is read once, as a whole.
         if item.dims[0] == "row":
             array = np.asarray(value, dtype=item.dtype)
             check_dims(item, array.shape, axes)
@@ -181,6 +184,7 @@ class ShardFile:
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
+        # A handle that came through a fork is the parent's, and stays open there.
         if self._file is not None and self._process == os.getpid():
             self._file.close()
         self._file, self._datasets = None, {}
@@ -256,6 +260,7 @@ class ShardFile:
         dataset = self._dataset(field)
         if field != PICTURES:
             return _sha256(dataset[()])
+        # Pictures are most of the file: in portions they need no memory.
         running = hashlib.sha256()
         for start in range(0, dataset.shape[0], _FLUSH_BYTES):
             running.update(dataset[start : start + _FLUSH_BYTES].tobytes())

@@ -88,6 +88,7 @@ def _check_layout(archive: NpzArchive) -> None:
     """Tell which other body model a file holds before shapes are compared one by one."""
     if "hands_componentsl" in archive or "hands_meanl" in archive:
         _refuse(archive.path, "a model with MANO's hand components merged in")
+    # Joints first: their number tells which model it is, and the rest follows from that.
     joints, regressor_vertices = (*archive.shape("J_regressor"), 0, 0)[:2]
     vertices, betas = archive.shape("v_template")[0], archive.shape("shapedirs")[-1]
     if joints != N_JOINTS:

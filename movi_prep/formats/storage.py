@@ -68,6 +68,7 @@ def write_storage(path: Path, table: StorageTable) -> None:
         "\t".join(("time", *table.labels)),
     ]
     for time_s, row in zip(table.times_s.tolist(), table.values.tolist(), strict=True):
+        # The width of OpenSim's own files, for people who compare them by eye or by diff.
         lines.append("\t".join(f"{value:16.8f}" for value in (time_s, *row)))
     write_text(path, "\n".join(lines) + "\n")
 
@@ -87,6 +88,7 @@ def read_storage(path: Path) -> StorageTable:
         raise InputError(
             path, expected="an OpenSim storage with 'endheader'", got="none", remedy="check that this is a .mot or .sto"
         )
+    # Labels hold no blanks; files of other programs part them by blanks as well as by tabs.
     labels = lines[end + 1].split()
     rows = [line.split() for line in lines[end + 2 :] if line.strip()]
     values = _numbers(path, rows, len(labels))

@@ -84,6 +84,7 @@ def _subject_struct(path: Path) -> tuple[Any, int]:
             remedy="check that this is an F_v3d file",
         )
     subject = int(keys[0].split("_")[1])
+    # Two names, one subject: where they differ, the file was renamed, and its clips are another person's.
     in_name = re.search(r"Subject_(\d+)", path.name)
     if in_name and int(in_name[1]) != subject:
         raise InputError(

@@ -1,0 +1,41 @@
+"""JSON files that say what they are: `format` and `version` beside the content."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from movi_prep.errors import InputError, MissingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_described_json(path: Path, *, kind: str, version: int, what: str, remedy: str) -> dict[str, Any]:
+    """Return the content of a file that names its format.
+
+    Args:
+        path: the file.
+        kind: the format that it must name.
+        version: the version of its layout that is read; files are made anew faster than older ones are read.
+        what: what it is, for the message where it is not there.
+        remedy: how it is made.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is no JSON, or of another format or version.
+    """
+    if not path.is_file():
+        raise MissingError(path, expected=what, got="no file", remedy=remedy)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, expected="JSON", got=str(error), remedy=f"{remedy} again") from error
+    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (kind, version):
+        raise InputError(
+            path,
+            expected=f"format {kind!r}, version {version}",
+            got="another format or version",
+            remedy=f"{remedy} again, or update movi-prep",
+        )
+    return content
