@@ -77,11 +77,27 @@ def check_files(config: Config) -> None:
                 raise UsageError(f"{section}.{name}: expected a file, but {value} is not one; correct the path")
 
 
+def describe_problems(error: ValidationError) -> str:
+    """Return the first three problems: `markers.rate: Input should be 'video' or 'mocap', but got 'vido'`."""
+    said = []
+    problems = error.errors(include_url=False)
+    # A list whose entry is refused is reported as too short as well: the entry is what a person can correct.
+    above = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
+    for problem in [problem for problem in problems if problem["loc"] not in above][:3]:
+        where = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        value = problem.get("input")
+        says_what_came = not isinstance(value, str | int | float | bool) or "but got" in message
+        came = "" if says_what_came else f", but got {value!r}"
+        said.append(f"{where}: {message}{came}" if where else message)
+    return "; ".join(said)
+
+
 def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: str) -> SettingsType:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{where}: {_one_line(error)}") from error
+        raise UsageError(f"{where}: {describe_problems(error)}") from error
 
 
 def _read_mapping(file: Path) -> dict[str, Any]:
@@ -131,19 +147,3 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         under = merged.get(name)
         merged[name] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _one_line(error: ValidationError) -> str:
-    """Return the first three problems: `markers.rate: Input should be 'video' or 'mocap', but got 'vido'`."""
-    said = []
-    problems = error.errors(include_url=False)
-    # A list whose entry is refused is reported as too short as well: the entry is what a person can correct.
-    above = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
-    for problem in [problem for problem in problems if problem["loc"] not in above][:3]:
-        where = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        value = problem.get("input")
-        says_what_came = not isinstance(value, str | int | float | bool) or "but got" in message
-        came = "" if says_what_came else f", but got {value!r}"
-        said.append(f"{where}: {message}{came}" if where else message)
-    return "; ".join(said)

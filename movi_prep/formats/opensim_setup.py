@@ -1,12 +1,10 @@
-"""Set-ups of scaling and inverse kinematics: OpenSim's own XML documents, and ours in YAML.
+"""Set-ups of scaling and inverse kinematics: OpenSim's own XML documents here, ours in YAML in `setup_yaml`.
 
 | document                               | what is read of it                                                          |
 |----------------------------------------|-----------------------------------------------------------------------------|
 | `ScaleTool` (.xml)                     | mass (kg), height (mm), files, time ranges (s), order, measurements, manual |
 |                                        | factors, tasks of the static pose                                           |
 | `InverseKinematicsTool` (.xml)         | files, tasks, time range (s), accuracy, constraint weight, reports          |
-| `movi-prep scaling` (.yaml)            | measurements, weights, and the steps after scaling; see `opensim_models/`   |
-| `movi-prep inverse kinematics` (.yaml) | marker weights, coordinate tasks, accuracy, constraint weight               |
 
 File names inside a document count from the document's folder, as OpenSim has it. A part that lies in a file of its own
 (`<IKTaskSet file="tasks.xml"/>`) is read from there. What is switched off by `<apply>false</apply>` is left out. Values
@@ -18,27 +16,14 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import yaml
-
-from movi_prep.errors import InputError, MissingError, list_names, suggest
-from movi_prep.records.setups import (
-    MANUAL,
-    MEASUREMENTS,
-    CoordinateTask,
-    IkSetup,
-    Measurement,
-    PostScaling,
-    ScaleSetup,
-)
+from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.formats.setup_yaml import read_ik_yaml, read_scale_yaml
+from movi_prep.records.setups import CoordinateTask, IkSetup, Measurement, ScaleSetup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-SCALING_FORMAT = "movi-prep scaling"
-IK_FORMAT = "movi-prep inverse kinematics"
-VERSION = 1
+    from collections.abc import Iterator
 
 _UNSET = ("", "Unassigned")
 _SOURCES: dict[str, Literal["default", "manual", "file"]] = {
@@ -57,7 +42,7 @@ def read_scale_setup(path: Path) -> ScaleSetup:
     """
     if _is_document(path):
         return _scale_setup_from_xml(path, _tool_element(path, "ScaleTool"))
-    return _scale_setup_from_yaml(path, _read_yaml(path, SCALING_FORMAT))
+    return read_scale_yaml(path)
 
 
 def read_ik_setup(path: Path) -> IkSetup:
@@ -69,7 +54,7 @@ def read_ik_setup(path: Path) -> IkSetup:
     """
     if _is_document(path):
         return _ik_setup_from_xml(path, _tool_element(path, "InverseKinematicsTool"))
-    return _ik_setup_from_yaml(path, _read_yaml(path, IK_FORMAT))
+    return read_ik_yaml(path)
 
 
 def included_files(path: Path) -> tuple[Path, ...]:
@@ -182,11 +167,11 @@ def _manual_factors(path: Path, scaler: ET.Element) -> Iterator[tuple[str, tuple
 def _tasks(path: Path, tool: ET.Element) -> tuple[dict[str, float], tuple[CoordinateTask, ...]]:
     """Return marker weights and coordinate tasks that are switched on."""
     applied = [element for element in tool.iter() if element.tag.endswith("Task") and _flag(element, "apply")]
-    weights = {
-        element.get("name", ""): _number(path, element, "weight", 1.0)
-        for element in applied
-        if element.tag == "IKMarkerTask"
-    }
+    weights: dict[str, float] = {}
+    for element in applied:
+        if element.tag == "IKMarkerTask":
+            # OpenSim's tool takes the first of several tasks of one marker.
+            weights.setdefault(element.get("name", ""), _weight(path, element))
     return weights, tuple(_coordinate_task(path, e) for e in applied if e.tag == "IKCoordinateTask")
 
 
@@ -201,10 +186,19 @@ def _coordinate_task(path: Path, element: ET.Element) -> CoordinateTask:
         )
     return CoordinateTask(
         name=element.get("name", ""),
-        weight=_number(path, element, "weight", 1.0),
+        weight=_weight(path, element),
         source=_SOURCES[kind],
         value=_number(path, element, "value", 0.0),
     )
+
+
+def _weight(path: Path, task: ET.Element) -> float:
+    weight = _number(path, task, "weight", 1.0)
+    if not 0 <= weight < math.inf:
+        kind = "marker" if task.tag == "IKMarkerTask" else "coordinate"
+        got = f"{weight:g} for {task.get('name', '')}"
+        raise InputError(path, expected=f"{kind} weights of 0 or more", got=got, remedy="correct them")
+    return weight
 
 
 def _movement_limit_m(path: Path, placer: ET.Element) -> float:
@@ -262,7 +256,8 @@ def _text(element: ET.Element | None, tag: str) -> str:
 
 def _flag(element: ET.Element, tag: str, *, default: bool = True) -> bool:
     text = _text(element, tag).lower()
-    return default if not text else text == "true"
+    # OpenSim writes words, and reads 1 and 0 too.
+    return default if not text else text in ("true", "1")
 
 
 def _numbers(path: Path, element: ET.Element, tag: str, count: int) -> list[float]:
@@ -299,150 +294,3 @@ def _time_range(path: Path, element: ET.Element) -> tuple[float, float]:
 def _file(path: Path, element: ET.Element | None, tag: str) -> Path | None:
     text = _text(element, tag).replace("\\", "/")
     return None if text in _UNSET else path.parent / text
-
-
-def _read_yaml(path: Path, format_name: str) -> dict[str, Any]:
-    _check_exists(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, expected="a YAML file", got=f"broken YAML ({error})", remedy="correct it") from error
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != format_name:
-        raise InputError(
-            path,
-            expected=f"format: {format_name}",
-            got=f"{found!r}",
-            remedy="check which file this is (set-ups of OpenSim end in .xml)",
-        )
-    if content.get("version") != VERSION:
-        raise InputError(
-            path, expected=f"version: {VERSION}", got=f"{content.get('version')!r}", remedy="update movi-prep"
-        )
-    return dict(content)
-
-
-_SCALING_KEYS = {
-    *("format", "version", "name", "static_time_range_s", "preserve_mass_distribution", "max_marker_movement_m"),
-    *("accuracy", "measurements", "manual_factors", "marker_weights", "coordinate_tasks", "post_scaling"),
-}
-_POST_KEYS = {
-    *("default_values", "unlocked_coordinates", "locked_coordinates"),
-    *("released_constraints", "markers_moved_to_body"),
-}
-_IK_KEYS = {
-    *("format", "version", "name", "accuracy", "constraint_weight", "marker_weights", "coordinate_tasks"),
-}
-
-
-def _scale_setup_from_yaml(path: Path, content: dict[str, Any]) -> ScaleSetup:
-    _check_keys(path, content, _SCALING_KEYS)
-    post = content.get("post_scaling") or {}
-    _check_keys(path, post, _POST_KEYS)
-    manual = {body: _three(path, body, values) for body, values in (content.get("manual_factors") or {}).items()}
-    first, last = content.get("static_time_range_s", (-math.inf, math.inf))
-    return ScaleSetup(
-        name=str(content.get("name", path.stem)),
-        source=str(path),
-        measurements=tuple(_yaml_measurements(path, content.get("measurements") or {})),
-        manual_factors=manual,
-        order=(MEASUREMENTS, MANUAL),
-        scaling_time_range_s=(float(first), float(last)),
-        placement_time_range_s=(float(first), float(last)),
-        preserve_mass_distribution=bool(content.get("preserve_mass_distribution", True)),
-        max_marker_movement_m=float(content.get("max_marker_movement_m", -1.0)),
-        accuracy=float(content.get("accuracy", 1e-5)),
-        marker_weights=_weights(path, content.get("marker_weights") or {}),
-        coordinate_tasks=tuple(_yaml_coordinate_tasks(path, content.get("coordinate_tasks") or {})),
-        post_scaling=PostScaling(
-            default_values=_default_values(path, post.get("default_values", "kept")),
-            unlocked_coordinates=tuple(post.get("unlocked_coordinates") or ()),
-            locked_coordinates=tuple(post.get("locked_coordinates") or ()),
-            released_constraints=tuple(post.get("released_constraints") or ()),
-            markers_moved_to_body=dict(post.get("markers_moved_to_body") or {}),
-        ),
-    )
-
-
-def _ik_setup_from_yaml(path: Path, content: dict[str, Any]) -> IkSetup:
-    _check_keys(path, content, _IK_KEYS)
-    return IkSetup(
-        name=str(content.get("name", path.stem)),
-        source=str(path),
-        marker_weights=_weights(path, content.get("marker_weights") or {}),
-        coordinate_tasks=tuple(_yaml_coordinate_tasks(path, content.get("coordinate_tasks") or {})),
-        accuracy=float(content.get("accuracy", 1e-5)),
-        constraint_weight=float(content.get("constraint_weight", math.inf)),
-    )
-
-
-def _yaml_measurements(path: Path, measurements: Mapping[str, Any]) -> Iterator[Measurement]:
-    for name, item in measurements.items():
-        _check_keys(path, item, {"marker_pairs", "bodies", "axes"})
-        axes = "".join(str(axis) for axis in item["axes"])
-        pairs = [tuple(pair) for pair in item["marker_pairs"]]
-        if not set(axes) <= set("XYZ") or any(len(pair) != 2 for pair in pairs):
-            raise InputError(
-                path,
-                expected=f"pairs of two markers and axes of X, Y, Z in measurement {name!r}",
-                got=f"pairs {pairs}, axes {axes!r}",
-                remedy="correct the measurement",
-            )
-        yield Measurement(
-            name=str(name),
-            marker_pairs=tuple((str(a), str(b)) for a, b in pairs),
-            body_axes=tuple((str(body), axes) for body in item["bodies"]),
-        )
-
-
-def _yaml_coordinate_tasks(path: Path, tasks: Mapping[str, Any]) -> Iterator[CoordinateTask]:
-    """Read `coordinate: {weight: 1, value: default}`; a number as value is rad or m."""
-    for name, item in tasks.items():
-        _check_keys(path, item, {"weight", "value"})
-        value = item.get("value", "default")
-        manual = not isinstance(value, str)
-        yield CoordinateTask(
-            name=str(name),
-            weight=float(item["weight"]),
-            source="manual" if manual else "default",
-            value=float(value) if manual else 0.0,
-        )
-
-
-def _weights(path: Path, weights: Mapping[str, Any]) -> dict[str, float]:
-    wrong = [name for name, value in weights.items() if not isinstance(value, int | float) or not value >= 0]
-    if wrong:
-        raise InputError(
-            path, expected="marker weights of 0 or more", got=f"others for {list_names(wrong)}", remedy="correct them"
-        )
-    return {str(name): float(value) for name, value in weights.items()}
-
-
-def _default_values(path: Path, text: str) -> Literal["static pose", "kept"]:
-    if text == "static pose":
-        return "static pose"
-    if text == "kept":
-        return "kept"
-    raise InputError(
-        path, expected="default_values: 'static pose' or 'kept'", got=repr(text), remedy="correct post_scaling"
-    )
-
-
-def _three(path: Path, body: str, values: Any) -> tuple[float, float, float]:
-    if not isinstance(values, list) or len(values) != 3:
-        raise InputError(
-            path, expected="three factors per body", got=f"{values!r} for {body!r}", remedy="correct manual_factors"
-        )
-    x, y, z = (float(value) for value in values)
-    return x, y, z
-
-
-def _check_keys(path: Path, content: Mapping[str, Any], known: set[str]) -> None:
-    for key in content:
-        if key not in known:
-            raise InputError(
-                path,
-                expected=f"only {list_names(known, at_most=20)}",
-                got=f"{key!r}{suggest(str(key), known)}",
-                remedy="correct or remove the key",
-            )

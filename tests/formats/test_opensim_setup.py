@@ -118,10 +118,17 @@ def test_packaged_tracking_tables_read(path: Path) -> None:
         ("measurements:", "mesurements:", "did you mean 'measurements'"),
         ("version: 1", "version: 2", "version: 1"),
         ("movi-prep scaling", "movi-prep inverse kinematics", "movi-prep scaling"),
-        ("B: 0", "B: -1", "0 or more"),
-        ("[A, B]", "[A, B, C]", "pairs of two markers"),
-        ("[X, Z]", "[X, Q]", "axes of X, Y, Z"),
-        ("[1.1, 1.2, 1.3]", "[1.1]", "three factors"),
+        ("B: 0", "B: -1", r"marker_weights\.B: .* greater than or equal to 0, but got -1"),
+        ("B: 0", "B: yes", r"marker_weights\.B: expected a number, but got True"),
+        ("B: 0", "B: heavy", r"marker_weights\.B: .* number, .*'heavy'"),
+        ("[A, B]", "[A, B, C]", r"thigh\.marker_pairs\.0: .* at most 2 items"),
+        ("[A, B]", "[A]", r"thigh\.marker_pairs\.0\.1: Field required"),
+        ("[X, Z]", "[X, Q]", r"thigh\.axes\.1: Input should be 'X', 'Y' or 'Z', but got 'Q'"),
+        ("    axes: [X, Z]\n", "", r"thigh\.axes: Field required"),
+        ("bodies: [femur_r]", "bodies: femur_r", r"thigh\.bodies: .* list, but got 'femur_r'"),
+        ("[hip]", "hip", r"post_scaling\.locked_coordinates: .* list, but got 'hip'"),
+        ("[0.0, 0.5]", "0.5", "static_time_range_s: "),
+        ("[1.1, 1.2, 1.3]", "[1.1]", r"manual_factors\.torso\.1: Field required"),
         ("static pose", "whatever", "'static pose' or 'kept'"),
         ("name: tiny", "name: [", "YAML"),
     ],
@@ -138,11 +145,35 @@ def test_faults_of_our_files_are_named(tmp_path: Path, old: str, new: str, messa
         ("<accuracy>1e-4", "<accuracy>tight", "1 numbers in <accuracy>"),
         ("InverseKinematicsTool", "ScaleTool", "InverseKinematicsTool document"),
         ("</OpenSimDocument>", "", "XML document"),
+        ("<weight>7", "<weight>-7", "coordinate weights of 0 or more, but got -7 for hip"),
     ],
 )
 def test_faults_of_xml_documents_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_ik_setup(_file(tmp_path, "i.xml", IK_XML.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{weight: 5, value: 0.25}", "5", r"coordinate_tasks\.hip: "),
+        ("{weight: 5, value: 0.25}", "{value: 0.25}", r"coordinate_tasks\.hip\.weight: Field required"),
+        ("value: 0.25", 'value: "0,25"', r"coordinate_tasks\.hip\.value.*'0,25'"),
+        ("accuracy: 0.001", "accuracy: -1", "accuracy: .* greater than 0"),
+    ],
+)
+def test_faults_of_our_tracking_files_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_ik_setup(_file(tmp_path, "i.yaml", IK_YAML.replace(old, new)))
+
+
+def test_an_empty_key_counts_as_left_out(tmp_path: Path) -> None:
+    text = SCALE_YAML.replace("  torso: [1.1, 1.2, 1.3]\n", "").replace(
+        "  locked_coordinates: [hip]", "  locked_coordinates:"
+    )
+    setup = read_scale_setup(_file(tmp_path, "s.yaml", text))
+    assert setup.manual_factors == {}
+    assert setup.post_scaling.locked_coordinates == ()
 
 
 def _with_tasks_elsewhere(folder: Path) -> tuple[Path, Path]:
