@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from movi_prep.config.ik import SolveSettings
     from movi_prep.config.root import Config
     from movi_prep.osim.marker_tracking import Curve
@@ -216,22 +218,42 @@ def select_time_range(markers: MarkerTrajectories, time_range_s: tuple[float, fl
 def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
     """Return the coordinates of a storage file as functions of time, rad or m; none where there is no file.
 
-    Between samples a quintic spline interpolates, as OpenSim does (GCVSplineSet of degree 5).
+    Between samples a quintic spline interpolates, as OpenSim does (GCVSplineSet of degree 5). Asked for times that the
+    file does not have, the functions raise InputError: beyond its ends a spline leaves for any value. One row holds
+    for all times.
     """
     if path is None:
         return {}
-    from scipy.interpolate import make_interp_spline
-
     table = read_storage(path)
     rotations = dict(zip(scaled.coordinate_names, scaled.coordinate_is_rotation.tolist(), strict=True))
     curves: dict[str, Curve] = {}
-    degree = min(5, len(table.times_s) - 1)
     for column, label in enumerate(table.labels):
         values = table.values[:, column]
         if table.in_degrees and rotations.get(label, False):
             values = np.radians(values)
-        curves[label] = make_interp_spline(table.times_s, values, k=degree)
+        curves[label] = _curve(path, table.times_s, values)
     return curves
+
+
+def _curve(path: Path, times_s: NDArray[np.float64], values: NDArray[np.float64]) -> Curve:
+    from scipy.interpolate import make_interp_spline
+
+    spline = make_interp_spline(times_s, values, k=min(5, len(times_s) - 1))
+    first, last = float(times_s[0]), float(times_s[-1])
+    # the ends of two files at one rate may differ by less than a sample
+    slack = float(np.median(np.diff(times_s))) if len(times_s) > 1 else np.inf
+
+    def values_at(asked_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        if asked_s.min() < first - slack or asked_s.max() > last + slack:
+            raise InputError(
+                path,
+                expected=f"coordinates from {asked_s.min():g} to {asked_s.max():g} s",
+                got=f"{first:g} to {last:g} s",
+                remedy="shorten the time range, or name a coordinate file of the whole trial",
+            )
+        return np.asarray(spline(np.clip(asked_s, first, last)), dtype=np.float64)
+
+    return values_at
 
 
 def _check_names_differ(marker_files: Sequence[Path]) -> None:

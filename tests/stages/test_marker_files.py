@@ -16,7 +16,7 @@ from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
-from movi_prep.stages.marker_files import select_time_range, solve_marker_files, solve_setup_document
+from movi_prep.stages.marker_files import _curve, select_time_range, solve_marker_files, solve_setup_document
 from tests.builders.small_model import MARKERS, trajectories
 from tests.stages.small_world import write_small_world
 
@@ -104,6 +104,15 @@ def test_a_document_is_solved_over_its_time_range_beside_itself(tmp_path: Path) 
     np.testing.assert_allclose(np.radians(hip), world.coordinates[1:7, 6], atol=0.01)
     locations = read_storage(tmp_path / names[2])
     assert locations.labels[:3] == ("pelvis_a_tx", "pelvis_a_ty", "pelvis_a_tz")
+
+
+@pytest.mark.parametrize("asked_s", [[0.0, 0.5], [0.5, 1.2]])
+def test_coordinates_are_not_made_up_beyond_their_file(tmp_path: Path, asked_s: list[float]) -> None:
+    times_s = np.linspace(0.1, 1.0, 10)
+    curve = _curve(tmp_path / "walk.mot", times_s, times_s**2)
+    np.testing.assert_allclose(curve(np.array([0.15, 1.05])), [0.0225, 1.0], atol=1e-12)
+    with pytest.raises(InputError, match=r"walk\.mot: expected coordinates from .* but got 0\.1 to 1 s; shorten"):
+        curve(np.array(asked_s) + np.array([-0.05, 0.0]))
 
 
 def test_a_coordinate_is_pulled_to_a_file_in_degrees(tmp_path: Path) -> None:
