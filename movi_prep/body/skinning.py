@@ -63,6 +63,7 @@ def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> Joint
     # Stable, so that joints of one depth keep the model's order and results do not depend on the sort.
     order = np.argsort(depths, kind="stable")
     places = np.argsort(order)
+    # Parents as places in the new order; the root has none.
     moved = np.append(-1, places[parents[order[1:]]])
     bounds = np.searchsorted(depths[order], np.arange(1, depths.max() + 2))
     levels = tuple(

@@ -41,6 +41,7 @@ def stand_in_t_pose(model: BodyModel, betas: NDArray[np.float64]) -> TPose:
     shaped = model.template_m + model.shape_directions_m @ betas
     joints = model.joint_regressor @ shaped
     lowest, highest = float(shaped[:, 1].min()), float(shaped[:, 1].max())
+    # The model's origin is near the pelvis; OpenSim's floor is at 0.
     lift = np.array([0.0, -lowest, 0.0])
     return TPose(
         vertices_m=rest_pose_to_ground(shaped) + lift,
@@ -51,6 +52,7 @@ def stand_in_t_pose(model: BodyModel, betas: NDArray[np.float64]) -> TPose:
 
 def enclosed_volume_m3(vertices_m: NDArray[np.float64], faces: NDArray[np.int64], *, source: str) -> float:
     """Return the volume of a closed mesh, cubic metres; raise InputError where it has holes."""
+    # Unprocessed: merging vertices would close holes that the volume must not ignore.
     mesh = trimesh.Trimesh(vertices=vertices_m, faces=faces, process=False)
     if not mesh.is_watertight:
         raise InputError(

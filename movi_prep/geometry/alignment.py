@@ -72,6 +72,7 @@ def compare_with_v3d(
     if v3d.virtual_markers_m is None or len(columns) != len(JOINT_OF_VIRTUAL_MARKER):
         return Agreement(fit=None, lag=None, rate_hz=rate_hz)
     recording = v3d.virtual_markers_m[:, columns]
+    # The recording is the whole session; the clip is a piece of it.
     rows = first_sample + samples
     there = rows < len(recording)
     lag = fit_time_lag(

@@ -107,6 +107,7 @@ class _Columns:
 def _columns(values: NDArray[np.float64], names: Sequence[str], wanted: Sequence[str]) -> _Columns:
     position = {name: index for index, name in enumerate(names)}
     there = np.array([name in position for name in wanted])
+    # Column 0 stands in for names that are absent, and is overwritten at once.
     picked = values[:, [position.get(name, 0) for name in wanted]].copy()
     picked[:, ~there] = np.nan
     absent = tuple(name for name in wanted if name not in position)
@@ -133,6 +134,7 @@ def _fit_of_points(
 ) -> dict[str, NDArray[Any]]:
     """The fitted model's points, and which observed ones it reaches; not seen, not fitted and not solved are false."""
     with np.errstate(invalid="ignore"):
+        # NaN on either side compares as false, as it should.
         reached = np.linalg.norm(fitted.values - seen_ground, axis=2) <= miss_limit_m
     return {
         f"labels/model_{kind}_world_m": _blank(ground_to_amass(fitted.values), solved),
@@ -157,6 +159,7 @@ def _coordinates(
     names: Sequence[str],
     solved: NDArray[np.bool_],
 ) -> dict[str, NDArray[Any]]:
+    # As numbers, so that an absent name is NaN, which is not 1.
     valid = _columns(solution.coordinate_valid[rows].astype(np.float64), solution.coordinate_names, names)
     mask = (valid.values == 1.0) & coordinates.there & solved[:, None]
     found: dict[str, NDArray[Any]] = {
@@ -176,6 +179,7 @@ def _poses(
     if PELVIS not in solution.body_names:
         raise InternalError(f"the model has no body {PELVIS!r}")
     pelvis = solution.body_names.index(PELVIS)
+    # A rotation's inverse is its transpose.
     to_world = AMASS_TO_GROUND.T
     rotation = _upright(to_world @ solution.body_rotations[rows, pelvis], solved)
     position = ground_to_amass(solution.body_positions_m[rows, pelvis])

@@ -86,8 +86,10 @@ def undistort(seen: NDArray[np.float64], radial_distortion: NDArray[np.float64])
             before, r = r, np.minimum(np.maximum(r - value / np.maximum(slope, 1e-6), 0.0), limit)
             if not (np.abs(r - before) > _NEWTON_TOLERANCE).any():
                 break
+    # Asked of the solution, not of the steps: at the last radius Newton stands still without having arrived.
     solved = np.abs(r * (1.0 + k1 * r**2 + k2 * r**4) - r_seen) <= 1e-9 * (1.0 + r_seen)
     with np.errstate(divide="ignore", invalid="ignore"):
+        # On the axis nothing is bent, and 0 / 0 says nothing.
         shrink = np.where(r_seen > 0, r / r_seen, 1.0)
     return np.where(solved[..., None], seen * shrink[..., None], np.nan)
 

@@ -55,6 +55,7 @@ def fit_rigid(source_m: NDArray[np.float64], target_m: NDArray[np.float64]) -> R
         return None
     source_centre, target_centre = source.mean(axis=0), target.mean(axis=0)
     U, _, Vt = np.linalg.svd((source - source_centre).T @ (target - target_centre))
+    # Without it, nearly flat point sets (a person seen from the side) may be mirrored instead of turned.
     handedness = np.diag([1.0, 1.0, np.sign(np.linalg.det(Vt.T @ U.T))])
     rotation = Vt.T @ handedness @ U.T
     remains = target - target_centre - (source - source_centre) @ rotation.T
@@ -123,6 +124,7 @@ def fit_time_lag(
     if not known.any():
         return None
     square = np.where(known[:, None, :], np.sum(difference**2, axis=3), 0.0).sum(axis=(0, 2))
+    # What a target that never moves would miss by: the scale of the mismatch.
     still = float(np.sum(np.where(known, np.sum(velocity[pairs] ** 2, axis=2), 0.0)))
     if still < known.sum() * _LEAST_MOTION_M**2:
         return None

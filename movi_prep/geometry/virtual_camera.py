@@ -70,6 +70,7 @@ def aim_camera(
     side = float(box_px[2:].max())
     # A box of w pixels that starts at x covers x - 0.5 to x + w - 0.5.
     middle = box_px[:2] + (box_px[2:] - 1.0) / 2.0 + np.asarray(shift) * side
+    # The middles of the two far sides: the distance between them, as this camera sees it, sets the focal length.
     along = np.array([0.0, side / 2.0]) if box_px[3] > box_px[2] else np.array([side / 2.0, 0.0])
     rays = pixel_rays(camera, np.stack([middle, middle - along, middle + along]))
     if not np.isfinite(rays).all():
@@ -104,6 +105,7 @@ def source_pixels(camera: Camera, virtual: VirtualCamera) -> NDArray[np.float64]
 def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 2) float64: the pixels of the real picture that (..., 2) pixels of the virtual one show."""
     plane = (pixels - virtual.intrinsics_px[:2, 2]) / virtual.intrinsics_px[0, 0]
+    # Both look from one place: a turn alone leads from one to the other, no depth is needed.
     turn = camera.world_to_camera_rotation @ virtual.world_to_camera_rotation.T
     rays = plane @ turn[:, :2].T + turn[:, 2]
     seen = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan)

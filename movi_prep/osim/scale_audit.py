@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterator
 
     from movi_prep.config.scaling import ScaleAuditSettings
     from movi_prep.records.scaling import ScaleResult
@@ -68,18 +68,11 @@ def _range_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterat
 
 
 def _symmetry_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
-    factors = dict(zip(result.body_names, result.body_factors, strict=True))
-    for left, left_factors in factors.items():
-        right = _right_of(left, factors)
-        if right is None:
-            continue
-        # Relative to the mean of both sides: which one is wrong nobody knows.
-        difference = np.abs(left_factors - factors[right]) / (0.5 * (left_factors + factors[right]))
-        if difference.max() > settings.asymmetry_limit:
-            axis = "XYZ"[int(np.argmax(difference))]
+    for item in result.asymmetries():
+        if item.difference > settings.asymmetry_limit:
             yield (
-                f"scale factors of {left} and {right} differ by {difference.max() * 100:.0f} % along {axis}, above "
-                f"{settings.asymmetry_limit * 100:.0f} %"
+                f"scale factors of {item.left} and {item.right} differ by {item.difference * 100:.0f} % along "
+                f"{item.axis}, above {settings.asymmetry_limit * 100:.0f} %"
             )
 
 
@@ -89,10 +82,3 @@ def _pose_failures(result: ScaleResult) -> Iterator[str]:
             f"the middle angle of the root joint is {np.degrees(result.pelvis_middle_angle_rad):.0f} degrees in the "
             "static pose, near gimbal lock: the static trial must be in OpenSim ground (y up)"
         )
-
-
-def _right_of(left: str, names: Container[str]) -> str | None:
-    """Return the name of a left body's twin: of `tibia_l` it is `tibia_r`, of `humerus_l` it is `humerus`."""
-    stem = left.removesuffix("_l")
-    twins = (f"{stem}_r", stem) if stem != left else ()
-    return next((twin for twin in twins if twin in names), None)

@@ -97,6 +97,7 @@ class KinematicTree:
     def __post_init__(self) -> None:
         """Freeze every array and check that lengths, indices and order agree."""
         for field in fields(self):
+            # Frozen dataclasses set their own fields this way.
             object.__setattr__(self, field.name, _frozen(field.name, getattr(self, field.name)))
         for name, shape in self._shapes().items():
             check_shape(getattr(self, name), shape, what=name, where="kinematic tree")
@@ -156,9 +157,11 @@ class KinematicTree:
     def evaluate_function(self, function: int, argument: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (...) values of one function at (...) arguments."""
         first, end = self.first_piece[function], self.first_piece[function + 1]
+        # The first piece has no start of its own: it reaches down to minus infinity.
         piece = first + np.searchsorted(self.piece_start[first + 1 : end], argument, side="right")
         offset = argument - self.piece_origin[piece]
         value = np.zeros_like(offset)
+        # Horner's scheme.
         for power in range(self.piece_coefficients.shape[1] - 1, -1, -1):
             value = value * offset + self.piece_coefficients[piece, power]
         return np.asarray(value)
@@ -193,6 +196,7 @@ class KinematicTree:
         batch = coordinates.shape[:-1]
         rotations = np.empty((*batch, self.n_bodies, 3, 3))
         positions = np.empty((*batch, self.n_bodies, 3))
+        # A loop over bodies, each for all poses at once: a body needs its parent first.
         for body in range(self.n_bodies):
             rotation, position = self._parent_frame(body, rotations, positions)
             for axis in range(self.first_axis[body], self.first_axis[body + 1]):
@@ -214,6 +218,7 @@ class KinematicTree:
     def markers_at(self, rotations: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (..., m, 3) marker positions in ground, metres, from what `body_poses` returns."""
         on_ground = self.marker_body < 0
+        # Markers on ground borrow body 0, and do not use what it says.
         carrier = np.where(on_ground, 0, self.marker_body)
         turned = (rotations[..., carrier, :, :] @ self.marker_position_m[:, :, None])[..., 0]
         moved = turned + positions[..., carrier, :]
@@ -243,6 +248,7 @@ class KinematicTree:
         if parent < 0:
             return np.broadcast_to(rotation, (*batch, 3, 3)), np.broadcast_to(position, (*batch, 3))
         to_ground = rotations[..., parent, :, :]
+        # From the parent's body frame, in which the joint stands, to its frame M, which is what is kept.
         inner_position = self.child_rotation[parent] @ position + self.child_position_m[parent]
         inner_rotation = self.child_rotation[parent] @ rotation
         return to_ground @ inner_rotation, positions[..., parent, :] + to_ground @ inner_position

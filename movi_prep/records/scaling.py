@@ -5,9 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Container
+
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Asymmetry:
+    """How far the factors of a left body and its right twin are apart, where they are farthest.
+
+    Attributes:
+        left: name of the left body; `right` that of its twin.
+        difference: of the mean of both factors.
+        axis: along which axis of the body, "X", "Y" or "Z".
+    """
+
+    left: str
+    right: str
+    difference: float
+    axis: str
 
 
 @dataclass(frozen=True)
@@ -46,3 +65,23 @@ class ScaleResult:
     pelvis_middle_angle_rad: float
     findings: tuple[str, ...]
     passed: bool
+
+    def asymmetries(self) -> tuple[Asymmetry, ...]:
+        """Return the asymmetry of every left body that has a right twin, in the model's order."""
+        factors = dict(zip(self.body_names, self.body_factors, strict=True))
+        found = []
+        for left, left_factors in factors.items():
+            right = _right_of(left, factors)
+            if right is None:
+                continue
+            # Relative to the mean of both sides: which one is wrong nobody knows.
+            apart = np.abs(left_factors - factors[right]) / (0.5 * (left_factors + factors[right]))
+            found.append(Asymmetry(left, right, float(apart.max()), "XYZ"[int(np.argmax(apart))]))
+        return tuple(found)
+
+
+def _right_of(left: str, names: Container[str]) -> str | None:
+    """Return the name of a left body's twin: of `tibia_l` it is `tibia_r`, of `humerus_l` it is `humerus`."""
+    stem = left.removesuffix("_l")
+    twins = (f"{stem}_r", stem) if stem != left else ()
+    return next((twin for twin in twins if twin in names), None)

@@ -37,6 +37,7 @@ def histogram(
     if not finite.size:
         return element("figure", element("figcaption", says))
     width, height = size_px
+    # The guideline is always within the picture, also where all values are far below it.
     top = max(1.25 * limit, 1.05 * float(finite.max()))
     counts, edges = np.histogram(finite, bins=_N_BINS, range=(0.0, top))
     step, floor = width / _N_BINS, height - 18
@@ -91,6 +92,7 @@ def sparkline(
         return element("span", "one row", class_="remark")
     floor = height - 5
     x = (times_s - times_s[0]) / span * width
+    # One tick to a pixel: thousands of bad frames would only make the file larger.
     bad = [_line(at, floor + 1, at, height, RED) for at in np.unique(x[~usable].round()).tolist()]
     parts = [
         _polyline(x[chunk], floor - np.minimum(values[chunk] / top, 1.0) * (floor - 1))
@@ -130,10 +132,12 @@ def range_bar(
         size_px: width and height.
     """
     width, height = size_px
+    # Values may lie beyond the model's range, and must be seen there.
     low, high = min(model[0], used[0]), max(model[1], used[1])
     scale = width / (high - low) if high > low else 0.0
 
     def bar(ends: tuple[float, float], colour: str, inset: float) -> Html:
+        # A coordinate that never moves is still a mark.
         length = max((ends[1] - ends[0]) * scale, 1.5)
         return _rect((ends[0] - low) * scale, inset, length, height - 2 * inset, colour)
 

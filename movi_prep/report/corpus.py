@@ -137,6 +137,7 @@ def _stages(scope: Scope) -> Html:
     asked = entries_of("shard", scope.config)
     for entry in ORDER:
         units = [outcome for outcome in scope.outcomes if outcome.stage == entry.name]
+        # A layout that nobody asked for is not missing.
         if not units and entry not in asked:
             continue
         failed = sum(outcome.status == "failed" for outcome in units)
@@ -230,6 +231,7 @@ def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
         _spread(clips, "max_mm", "largest residual per clip", limit=IK_MAX_LIMITS_MM[1]),
         class_="charts",
     )
+    # A clip without a single pose has no RMS: it is the worst.
     worst = sorted(clips, key=lambda clip: (-np.nan_to_num(clip.marker_rms_mm, nan=np.inf), clip.clip))[:N_WORST_CLIPS]
     return section(
         "Inverse kinematics",

@@ -36,6 +36,7 @@ def join(parts: Iterable[object], separator: str = "") -> Html:
 
 def element(name: str, /, *content: object, **attributes: object) -> Html:
     """Return an element; attribute `class_` is written `class`, underscores within become hyphens."""
+    # Attributes that are None are left out: callers pass what a cell may have.
     said = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
         for key, value in attributes.items()

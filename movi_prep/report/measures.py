@@ -156,6 +156,7 @@ def measure_clip(
     """
     weights, usable = solution.marker_weights, solution.usable()
     residuals_mm = solution.residuals_m() * 1000.0
+    # NaN takes part in nothing below: frames without a pose and markers without a weight drop out everywhere alike.
     weighted = np.where(usable[:, None] & (weights > 0), residuals_mm, np.nan)
     max_row, max_column = _largest(weighted)
     columns = label_columns(solution, labels)
@@ -230,6 +231,7 @@ def coordinate_uses(
     if not solutions:
         return ()
     first = solutions[0]
+    # Clips that were solved with another model cannot stand in one column.
     same = [solution for solution in solutions if solution.coordinate_names == first.coordinate_names]
     coordinates = np.concatenate([solution.coordinates[solution.usable()] for solution in same])
     valid = np.concatenate([solution.coordinate_valid for solution in same])
@@ -290,18 +292,10 @@ def common_rms_mm(clip: ClipMeasures, other: ClipMeasures) -> tuple[float, float
 
 def largest_asymmetry(scale: ScaleResult) -> tuple[float, str]:
     """Return the largest relative difference between the factors of a left and a right body, percent, and which."""
-    factors = dict(zip(scale.body_names, scale.body_factors, strict=True))
-    worst, where = float("nan"), ""
-    for left, left_factors in factors.items():
-        stem = left.removesuffix("_l")
-        right = next((name for name in (f"{stem}_r", stem) if name != left and name in factors), None)
-        if right is None or stem == left:
-            continue
-        difference = np.abs(left_factors - factors[right]) / (0.5 * (left_factors + factors[right])) * 100.0
-        # Negated, so that the first pair counts, too: nothing compares with NaN.
-        if not difference.max() <= worst:
-            worst, where = float(difference.max()), f"{right}, {left} along {'XYZ'[int(np.argmax(difference))]}"
-    return worst, where
+    worst = max(scale.asymmetries(), key=lambda item: item.difference, default=None)
+    if worst is None:
+        return float("nan"), ""
+    return 100.0 * worst.difference, f"{worst.right}, {worst.left} along {worst.axis}"
 
 
 def judge(value: float, *, good: float, bad: float | None = None) -> Verdict:
@@ -341,6 +335,7 @@ CLIP_GUIDELINES = (
 
 def _bias(name: str, solutions: Sequence[IkSolution], body: str) -> MarkerBias:
     tracking = [solution for solution in solutions if name in _weighted_names(solution)]
+    # Ground is a poor frame for a bias, but a mean over two different frames is none at all.
     known = all(body in solution.body_names for solution in tracking)
     vectors = np.concatenate([_vectors_mm(solution, name, body if known else GROUND) for solution in tracking])
     mean = vectors.mean(axis=0) if len(vectors) else np.zeros(3)
@@ -362,6 +357,7 @@ def _vectors_mm(solution: IkSolution, name: str, body: str) -> NDArray[np.float6
     vectors = (solution.model_markers_m[:, column] - solution.observed_markers_m[:, column]) * 1000.0
     if body != GROUND:
         rotations = solution.body_rotations[:, solution.body_names.index(body)]
+        # R^T v: from ground into the body.
         vectors = np.einsum("nji,nj->ni", rotations, vectors)
     return np.asarray(vectors[solution.usable() & np.isfinite(vectors).all(axis=1)])
 
@@ -407,6 +403,7 @@ def _deviations_deg(solution: IkSolution, columns: NDArray[np.int64]) -> dict[st
     if solution.posterior_std is None or not solution.usable().any():
         return {}
     deviations = np.degrees(solution.posterior_std[solution.usable()])
+    # NaN means that the frame lacks rank: the coordinate is not determined, which is worse than any number.
     deviations = np.where(np.isnan(deviations), np.inf, deviations)
     return {
         solution.coordinate_names[column]: float(np.median(deviations[:, column]))

@@ -190,6 +190,7 @@ def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list
                 f"{len(poor)} of {len(clips)} {what}s have less than {LEAST_VALID_PERCENT:.0f} % valid labels: {named}",
             )
         )
+    # Counted over all clips: a few frames here and there are no reason to look at any one clip.
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
     if lost:
         found.append(("check", f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"))

@@ -240,6 +240,7 @@ def read_model_facts(path: Path) -> ModelFacts:
         ) from error
     if model is None:
         raise InputError(path, expected="an OpenSim model", got="another document", remedy="run 'movi-prep ik' again")
+    # A socket is a path (/bodyset/tibia_r); its last part is the body.
     frames = {_name(item): item.findtext("socket_parent_frame", "") for item in model.iter("Marker")}
     return ModelFacts(
         name=_name(model),
@@ -254,6 +255,7 @@ def read_shard_facts(path: Path) -> ShardFacts:
         sides = np.median(shard.read("crops/size_px"), axis=0) if shard.n_rows else np.zeros(2)
         quality = shard.attribute("image_quality")
         words = f"{shard.attribute('image_format')}{f' {quality}' if quality else ''}"
+        # Small labels only: a page over hundreds of shards must not read their pictures.
         valid = shard.read("labels/coordinates_valid")
         return ShardFacts(
             path=path,

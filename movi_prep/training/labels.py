@@ -122,6 +122,7 @@ def read_labels(
     """
     kind = "model_" if simulated else ""
     own_valid = np.concatenate([context.joints_valid[row], context.markers_valid[row]])
+    # From the world, not from the stored camera: the virtual camera is turned away from that.
     opensim = shard.read("labels/opensim_joints_world_m", row)
     joints = shard.read(f"labels/{kind}joints_world_m", row)
     markers = shard.read(f"labels/{kind}markers_world_m", row)[: context.markers_valid.shape[1]]
@@ -150,6 +151,7 @@ def _root_pose(shard: ShardFile, row: int, virtual: VirtualCamera) -> NDArray[np
 def mirror_labels(labels: Labels, tables: MirrorTables, *, size_px: int) -> Labels:
     """Return the labels of the flipped picture."""
     pixels = labels.points_px[tables.points]
+    # Pixel centres are at integers: the last column, size - 1, becomes column 0.
     pixels = np.stack([size_px - 1 - pixels[:, 0], pixels[:, 1]], axis=-1)
     rotation = mirror_rotations(labels.root_pose[:, :3].astype(np.float64))
     position = labels.root_pose[:, 3] * CAMERA_REFLECTION
