@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.errors import InputError
 from movi_prep.records.checks import check_shape, frozen_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.records.identity import ClipId
+
+
+_RATE_TOLERANCE = 0.01
+"""Relative: 120.00004578 Hz is four times 30 Hz, 119 Hz is too, 110 Hz is not."""
 
 
 @dataclass(frozen=True, order=True)
@@ -95,6 +100,31 @@ class ClipTimeline:
             mocap_samples=frozen_array(self.mocap_samples[wanted], np.int64),
             refused=self.refused + refused,
         )
+
+
+def samples_per_frame(mocap_hz: float, video_rate_hz: float, *, source: str, or_else: str = "") -> int:
+    """Return how many mocap samples one video frame spans.
+
+    Args:
+        mocap_hz: samples per second, as stored.
+        video_rate_hz: frames per second.
+        source: where the mocap rate stands, for the message.
+        or_else: another remedy than to correct the video's rate, with its comma.
+
+    Raises:
+        InputError: the mocap rate is not a whole multiple of the video's (within 1 %).
+    """
+    ratio = mocap_hz / video_rate_hz
+    # Rates are not exact (120.00004578 Hz), ratios of clocks are.
+    step = max(1, round(ratio))
+    if abs(ratio / step - 1.0) > _RATE_TOLERANCE:
+        raise InputError(
+            source,
+            expected=f"a mocap rate that is a whole multiple of the video's {video_rate_hz:g} Hz",
+            got=f"{mocap_hz:g} Hz",
+            remedy=f"set markers.video_rate_hz to the video's rate{or_else}",
+        )
+    return step
 
 
 def overlap_clocks(

@@ -27,7 +27,7 @@ from movi_prep.geometry.alignment import Agreement, compare_with_v3d, joints_for
 from movi_prep.geometry.frames import amass_to_movi, ground_to_amass
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
 from movi_prep.records.identity import ClipId, subject_key
-from movi_prep.records.timeline import overlap_clocks
+from movi_prep.records.timeline import overlap_clocks, samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
 
 if TYPE_CHECKING:
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.v3d import V3dSubject
     from movi_prep.records.work_folder import WorkFolder
-
-_RATE_TOLERANCE = 0.01
-"""Relative: 120.00004578 Hz is four times 30 Hz, 110 Hz is not."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,8 @@ def align_clip(
             remedy="leave the clip out: without flags it has no place in the video",
         )
     first, end = (int(frame) for frame in v3d.video_ranges[clip.clip - 1])
-    step, mocap_hz = _samples_per_frame(markers, settings.video_rate_hz)
+    mocap_hz = _mocap_rate_hz(markers)
+    step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
     # Where the clocks disagree in length, the overlap is computed here once; what is beyond it is refused by number.
     timeline = overlap_clocks(
         clip,
@@ -189,21 +187,11 @@ def _clock_suspicions(v3d: V3dSubject, row: int, settings: AlignmentUnitSettings
     return (f"flags120 start it {apart_s[row] * 1e3:+.0f} ms from where flags30 do (bound {bound_ms:.1f} ms)",)
 
 
-def _samples_per_frame(markers: MarkerTrajectories, video_rate_hz: float) -> tuple[int, float]:
-    """Return mocap samples per video frame, and the mocap rate that the rows and their sample numbers tell."""
+def _mocap_rate_hz(markers: MarkerTrajectories) -> float:
+    """Return the mocap rate that the rows and their sample numbers tell."""
     # The file tells the rate of its rows; the sample numbers tell how many mocap samples apart they are.
     spacing = int(markers.sample_indices[1] - markers.sample_indices[0]) if markers.n_rows > 1 else 1
-    mocap_hz = markers.rate_hz * spacing
-    ratio = mocap_hz / video_rate_hz
-    step = max(1, round(ratio))
-    if abs(ratio / step - 1.0) > _RATE_TOLERANCE:
-        raise InputError(
-            markers.source,
-            expected=f"a mocap rate that is a whole multiple of the video's {video_rate_hz:g} Hz",
-            got=f"{mocap_hz:g} Hz",
-            remedy="set markers.video_rate_hz to the video's rate",
-        )
-    return step, mocap_hz
+    return markers.rate_hz * spacing
 
 
 def _length_findings(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from movi_prep.errors import AuditError, InputError, ModelError, UsageError, list_names, suggest
+from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup
@@ -192,12 +193,11 @@ def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
 
 def read_scaled_model(path: Path) -> ScaledModel:
     """Return a scaled model ready to be solved; the clips of one subject share it."""
-    stamp = path.stat() if path.is_file() else None
-    return _cached_model(path, (stamp.st_mtime_ns, stamp.st_size) if stamp else (0, 0))
+    return _cached_model(path, file_stamp(path))
 
 
 @lru_cache(maxsize=1)
-def _cached_model(path: Path, stamp: tuple[int, int]) -> ScaledModel:  # noqa: ARG001 - the stamp is part of the key
+def _cached_model(path: Path, stamp: FileStamp) -> ScaledModel:  # noqa: ARG001 - the stamp is part of the key
     from movi_prep.osim.models import read_model
     from movi_prep.osim.solution import prepare_model
 

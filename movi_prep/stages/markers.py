@@ -20,12 +20,14 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.amass import SubjectShape, open_motion, read_subject_shape
+from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.marker_file import open_marker_writer, read_markers, write_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import AMASS_TO_GROUND
 from movi_prep.records.identity import subject_key
 from movi_prep.records.markers import StaticTrial
+from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
 
 if TYPE_CHECKING:
@@ -48,9 +50,6 @@ if TYPE_CHECKING:
 
 _SAME_BETAS = 1e-6
 """Betas of one subject agree to the last digit; more than this is another fit."""
-
-_RATE_TOLERANCE = 0.01
-"""Relative: 120.00004578 Hz is four times 30 Hz, 119 Hz is too, 110 Hz is not."""
 
 _FLOOR_TOLERANCE_M = 0.1
 """How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
@@ -146,7 +145,7 @@ def run_markers(unit: Unit) -> StageReport:
     with torch_threads(1), open_motion(inputs.motion) as motion:
         _check_soft_tissue(motion, inputs, settings)
         # Read once per process: a work folder has thousands of clips and one marker set.
-        markers = _cached_marker_set(inputs.marker_set, _stamp(inputs.marker_set))
+        markers = _cached_marker_set(inputs.marker_set, file_stamp(inputs.marker_set))
         report = _write_trajectories(motion, markers, inputs=inputs, path=outputs.markers, settings=settings)
     if outputs.trc is not None:
         from movi_prep.formats.trc import write_trc
@@ -191,17 +190,7 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
     """
     if settings.rate == "mocap":
         return 1
-    ratio = rate_hz / settings.video_rate_hz
-    # Rates are not exact (120.00004578 Hz), ratios of clocks are.
-    step = max(1, round(ratio))
-    if abs(ratio / step - 1.0) > _RATE_TOLERANCE:
-        raise InputError(
-            source,
-            expected=f"a mocap rate that is a whole multiple of the video's {settings.video_rate_hz:g} Hz",
-            got=f"{rate_hz:g} Hz",
-            remedy="set markers.video_rate_hz to the video's rate, or markers.rate to mocap",
-        )
-    return step
+    return samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=", or markers.rate to mocap")
 
 
 def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: int) -> Unit:
@@ -391,7 +380,7 @@ def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> Bod
     path, dmpl = inputs.body_model, inputs.dmpl_model
     if path is None:
         raise _missing_model(shape, inputs.motion)
-    stamps = (_stamp(path), _stamp(dmpl), _stamp(inputs.marker_set))
+    stamps = (file_stamp(path), file_stamp(dmpl), file_stamp(inputs.marker_set))
     return _cached_body_part(_BodyFiles(path, dmpl, inputs.marker_set, stamps), shape.sex, device)
 
 
@@ -402,18 +391,11 @@ class _BodyFiles:
     model: Path
     dmpl: Path | None
     marker_set: Path
-    stamps: tuple[tuple[int, int], ...]
-
-
-def _stamp(path: Path | None) -> tuple[int, int]:
-    if path is None or not path.is_file():
-        return (0, 0)
-    status = path.stat()
-    return (status.st_mtime_ns, status.st_size)
+    stamps: tuple[FileStamp, ...]
 
 
 @lru_cache(maxsize=4)
-def _cached_marker_set(path: Path, stamp: tuple[int, int]) -> MarkerSet:  # noqa: ARG001 - the stamp is part of the key
+def _cached_marker_set(path: Path, stamp: FileStamp) -> MarkerSet:  # noqa: ARG001 - the stamp is part of the key
     return read_marker_set(path)
 
 

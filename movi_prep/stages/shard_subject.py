@@ -16,6 +16,7 @@ from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.amass import open_motion
 from movi_prep.formats.calibration import read_camera
+from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
 from movi_prep.formats.marker_file import read_markers, read_static_trial
@@ -272,12 +273,11 @@ def _why_empty(rows: ClipRows, solution: IkSolution) -> str:
 
 def _body_sample(path: Path, sex: Sex) -> BodyPart:
     """Return a sample of the mesh, ready to be posed; subjects of one sex share it."""
-    status = path.stat()
-    return _cached_body_sample(path, (status.st_mtime_ns, status.st_size), sex)
+    return _cached_body_sample(path, file_stamp(path), sex)
 
 
 @lru_cache(maxsize=2)
-def _cached_body_sample(path: Path, stamp: tuple[int, int], sex: Sex) -> BodyPart:  # noqa: ARG001 - part of the key
+def _cached_body_sample(path: Path, stamp: FileStamp, sex: Sex) -> BodyPart:  # noqa: ARG001 - part of the key
     from movi_prep.body.skinning import select_vertices
     from movi_prep.formats.smplh import read_body_model
 

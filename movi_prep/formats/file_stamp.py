@@ -1,0 +1,19 @@
+"""What tells a changed file from the one that a cache was filled from, without reading it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FileStamp: TypeAlias = tuple[int, int]
+"""Time of the last change, nanoseconds, and size, bytes."""
+
+
+def file_stamp(path: Path | None) -> FileStamp:
+    """Return the stamp of a file; zeros where there is none, so that whoever reads it next says so."""
+    if path is None or not path.is_file():
+        return (0, 0)
+    status = path.stat()
+    return (status.st_mtime_ns, status.st_size)
