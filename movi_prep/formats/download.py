@@ -92,10 +92,11 @@ def select_clips(
     """
     absent = set(subjects or ()) - set(download.subjects)
     if absent:
-        there = ", ".join(map(str, download.subjects)) or "none"
+        kept = set(subjects or ()) - absent
+        remedy = f"say {_ranges(kept)}" if kept else "choose among them"
         raise UsageError(
-            f"subjects: expected subjects with AMASS clips ({there}), but got {', '.join(map(str, sorted(absent)))}; "
-            "leave them out, or check the folder `amass`"
+            f"subjects: expected subjects with AMASS clips ({_ranges(download.subjects)}), but got {_ranges(absent)}; "
+            f"{remedy}, or check the folder `amass`"
         )
     left = {
         clip: path
@@ -109,6 +110,17 @@ def select_clips(
         raise UsageError("subjects, clips, exclude: expected at least one clip, but none is left; widen the choice")
     others = {clip: path for clip, path in download.motions.items() if clip not in left}
     return replace(download, motions=left, others=others)
+
+
+def _ranges(numbers: Collection[int]) -> str:
+    """Return numbers as `--subjects` takes them, `1-6,8`: of a range with a gap in it, what is there can be copied."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts) or "none"
 
 
 def _files_below(folder: Path | None, setting: str) -> list[Path]:

@@ -50,7 +50,7 @@ def test_what_is_wrong_is_one_line(movi_prep: CommandLine, arguments: list[str],
 def test_a_subject_that_is_not_there_is_named(movi_prep: CommandLine) -> None:
     code, _, err = movi_prep("markers", *movi_prep.flags(), "--subjects", "99")
     assert code == 2
-    assert "expected subjects with AMASS clips (1, 15), but got 99" in err
+    assert "expected subjects with AMASS clips (1,15), but got 99" in err
 
 
 @pytest.mark.parametrize("arguments", [("markers",), ("markers", "--dry-run"), ("check",)])

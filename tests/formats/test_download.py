@@ -110,7 +110,9 @@ def test_excluded_clips_and_subjects_are_left_out(root: Path) -> None:
 
 
 def test_a_choice_of_nothing_is_refused(root: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected subjects with AMASS clips \(1, 15\), but got 99"):
+    with pytest.raises(UsageError, match=r"expected subjects with AMASS clips \(1,15\), but got 99; say 1, or check"):
         select_clips(find(root), subjects=(1, 99), clips=None)
+    with pytest.raises(UsageError, match=r"\(1,15\), but got 2-14,16; say 1,15, or check"):
+        select_clips(find(root), subjects=range(1, 17), clips=None)
     with pytest.raises(UsageError, match="at least one clip"):
         select_clips(find(root), subjects=(1,), clips=(7,))
