@@ -56,7 +56,7 @@ class JointOrder:
 
 
 def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> JointOrder:
-    """Return the joints of a tree by depth; parents come before children in `parents`."""
+    """Return the joints of a tree by depth; in (52,) `parents` they come before their children, the root's is -1."""
     depths = np.zeros(len(parents), dtype=np.int64)
     for joint, parent in enumerate(parents[1:], start=1):
         depths[joint] = depths[parent] + 1

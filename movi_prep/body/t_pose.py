@@ -51,7 +51,7 @@ def stand_in_t_pose(model: BodyModel, betas: NDArray[np.float64]) -> TPose:
 
 
 def enclosed_volume_m3(vertices_m: NDArray[np.float64], faces: NDArray[np.int64], *, source: str) -> float:
-    """Return the volume of a closed mesh, cubic metres; raise InputError where it has holes."""
+    """Return the volume in cubic metres of a mesh of (v, 3) vertices and (f, 3) faces; raise InputError for holes."""
     # Unprocessed: merging vertices would close holes that the volume must not ignore.
     mesh = trimesh.Trimesh(vertices=vertices_m, faces=faces, process=False)
     if not mesh.is_watertight:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.running import OK, UNITS_FAILED, run_stages
@@ -14,6 +14,7 @@ from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -77,19 +78,22 @@ def _track(given: argparse.Namespace) -> int:
         outputs = (*result.outputs, write_trials_report(result, config))
         passed = bool(result.numbers.get("passed", True))
     outputs += tuple(path for file in files for path in file.outputs)
-    seconds = time.perf_counter() - begin
-    print_findings(
-        console, "scaling" if passed else "scaling fails its audit; the model is used all the same", findings
-    )
+    title = "scaling" if passed else "scaling fails its audit; the model is used all the same"
+    print_findings(console, title, findings)
+    content = _print_files(console, files, outputs)
+    print_json({**content, "seconds": round(time.perf_counter() - begin, 3)}, wanted=given.json)
+    return UNITS_FAILED if content["failed"] else OK
+
+
+def _print_files(console: Console, files: Sequence[FileResult], outputs: Sequence[Path]) -> dict[str, Any]:
+    """Print what became of each marker file; return the same for `--json`."""
     for file in files:
         _print_file(console, file)
     for path in outputs:
         console.print(str(path), markup=False)
     failed = [{"unit": str(file.marker_file), "reason": file.error, "redo": ""} for file in files if file.error]
     counts = {"done": len(files) - len(failed), "current": 0, "failed": len(failed), "waiting": 0}
-    content = {"stages": {"ik": counts}, "failed": failed, "outputs": [str(path) for path in outputs]}
-    print_json({**content, "seconds": round(seconds, 3)}, wanted=given.json)
-    return UNITS_FAILED if failed else OK
+    return {"stages": {"ik": counts}, "failed": failed, "outputs": [str(path) for path in outputs]}
 
 
 def _print_file(console: Console, file: FileResult) -> None:

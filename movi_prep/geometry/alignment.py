@@ -86,7 +86,7 @@ def compare_with_v3d(
 
 
 def joints_for_v3d(markers: MarkerTrajectories, *, every_samples: int) -> tuple[MarkerTrajectories, NDArray[np.int64]]:
-    """Return the joints of JOINT_OF_VIRTUAL_MARKER and the rows of them that lie on a coarser clock.
+    """Return the joints of JOINT_OF_VIRTUAL_MARKER, and (k,) int64 rows of them: those that lie on a coarser clock.
 
     Velocities need a span in which something moves: one video frame, whatever clock the markers have.
     """

@@ -82,7 +82,7 @@ def label_clip(
 
 
 def rows_of_samples(samples: NDArray[np.int64], available: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the row of each sample in increasing `available` samples; raise InternalError where one has none."""
+    """Return (n,) int64: the row of each sample in increasing `available` ones; raise InternalError for one without."""
     rows = np.searchsorted(available, samples)
     missing = ~has_samples(samples, available)
     if missing.any():

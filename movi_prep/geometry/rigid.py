@@ -135,7 +135,7 @@ def fit_time_lag(
 
 
 def parabola_vertex(values: NDArray[np.float64]) -> float:
-    """Return where a parabola through values at -1, 0 and 1 has its vertex; 0 where it is flat."""
+    """Return where a parabola through (3,) values at -1, 0 and 1 has its vertex; 0 where it is flat."""
     before, middle, after = (float(value) for value in values)
     curvature = before - 2.0 * middle + after
     return 0.5 * (before - after) / curvature if curvature > 0 else 0.0

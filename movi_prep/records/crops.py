@@ -61,7 +61,7 @@ class CropPlan:
         return np.concatenate([near, far], axis=1)
 
     def select(self, rows: NDArray[np.bool_]) -> CropPlan:
-        """Return the plan for some of the frames."""
+        """Return the plan for the frames where (n,) bool `rows` holds."""
         return CropPlan(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
     @classmethod

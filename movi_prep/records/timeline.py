@@ -91,7 +91,7 @@ class ClipTimeline:
         return len(self.video_frames)
 
     def keep(self, wanted: NDArray[np.bool_], reason: str) -> ClipTimeline:
-        """Return the timeline without the frames where `wanted` is false; they are refused for `reason`."""
+        """Return the timeline without the frames where (n,) bool `wanted` is false; they are refused for `reason`."""
         refused = group_refusals(self.video_frames[~wanted], reason)
         return ClipTimeline(
             clip=self.clip,
@@ -148,7 +148,7 @@ def overlap_clocks(
 
 
 def group_refusals(frames: NDArray[np.int64], reason: str) -> tuple[Refusal, ...]:
-    """Return one refusal per run of successive frames."""
+    """Return one refusal per run of successive ones of (n,) int64 increasing video frames."""
     if frames.size == 0:
         return ()
     ends = np.flatnonzero(np.diff(frames) != 1)

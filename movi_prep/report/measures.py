@@ -192,7 +192,7 @@ def measure_clip(
 
 
 def label_columns(solution: IkSolution, labels: Collection[str]) -> NDArray[np.int64]:
-    """Return the columns of rotations that are labels; of all rotations where the model has none of them."""
+    """Return (k,) int64 columns of rotations that are labels; of all rotations where the model has none of them."""
     rotations = np.flatnonzero(solution.coordinate_is_rotation)
     wanted = [column for column in rotations.tolist() if solution.coordinate_names[column] in labels]
     return np.array(wanted or rotations, dtype=np.int64)

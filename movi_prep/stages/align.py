@@ -115,15 +115,7 @@ def align_clip(
     Raises:
         InputError: V3D has no such clip, or its flags make no sense, or the mocap rate does not fit the video's.
     """
-    # The file may have a row for every motion of the protocol, recorded or not.
-    if clip.clip > v3d.n_clips or v3d.video_ranges[clip.clip - 1, 0] >= v3d.video_ranges[clip.clip - 1, 1]:
-        raise InputError(
-            v3d.source,
-            expected=f"flags30 with first and last video frame of clip {clip.clip}",
-            got=f"{v3d.n_clips} clips" if clip.clip > v3d.n_clips else "flags that make no sense",
-            remedy="leave the clip out: without flags it has no place in the video",
-        )
-    first, end = (int(frame) for frame in v3d.video_ranges[clip.clip - 1])
+    first, end = _video_range(clip, v3d)
     mocap_hz = _mocap_rate_hz(markers)
     step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
     # Where the clocks disagree in length, the overlap is computed here once; what is beyond it is refused by number.
@@ -155,6 +147,20 @@ def align_clip(
         suspicions=(*_clock_suspicions(v3d, clip.clip - 1, settings), *suspicions(agreement, settings)),
         findings=_length_findings(markers, end - first, step, agreement),
     )
+
+
+def _video_range(clip: ClipId, v3d: V3dSubject) -> tuple[int, int]:
+    """Return a clip's first video frame and one past its last, from 0; raise InputError where V3D has none."""
+    # The file may have a row for every motion of the protocol, recorded or not.
+    if clip.clip > v3d.n_clips or v3d.video_ranges[clip.clip - 1, 0] >= v3d.video_ranges[clip.clip - 1, 1]:
+        raise InputError(
+            v3d.source,
+            expected=f"flags30 with first and last video frame of clip {clip.clip}",
+            got=f"{v3d.n_clips} clips" if clip.clip > v3d.n_clips else "flags that make no sense",
+            remedy="leave the clip out: without flags it has no place in the video",
+        )
+    first, end = v3d.video_ranges[clip.clip - 1].tolist()
+    return first, end
 
 
 def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[str, ...]:

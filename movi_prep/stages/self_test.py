@@ -23,6 +23,9 @@ from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, PACKAGED_MODEL
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.ik_solution import IkSolution
+
 LIMIT_DEG = {"opensim": 3.0, "converged": 0.5}
 """RMS over the compared rotations that passes: OpenSim's solver stops early at D3KE's settings."""
 
@@ -74,15 +77,21 @@ def run_self_test(
         solve_clip(scaled, markers, setup, chosen)
     started = perf_counter()
     solution, _ = solve_clip(scaled, markers, setup, chosen)
-    seconds = perf_counter() - started
+    return _compare(solution, known, scaled, solver=chosen.solver, seconds=perf_counter() - started)
+
+
+def _compare(
+    solution: IkSolution, known: NDArray[np.float64], scaled: ScaledModel, *, solver: str, seconds: float
+) -> SelfTestResult:
+    """Compare a solution with (n, c) known coordinates, rad and m."""
     compared = scaled.free_coordinates & scaled.coordinate_is_rotation
     errors_deg = np.degrees(np.abs(_wrapped(solution.coordinates - known)))[:, compared]
     by_coordinate = np.sqrt(np.mean(errors_deg**2, axis=0))
     names = [name for name, wanted in zip(scaled.coordinate_names, compared.tolist(), strict=True) if wanted]
     rms_deg, usable = float(np.sqrt(np.mean(errors_deg**2))), int(solution.usable().sum())
-    limit_deg = LIMIT_DEG[chosen.solver]
+    limit_deg = LIMIT_DEG[solver]
     return SelfTestResult(
-        solver=chosen.solver,
+        solver=solver,
         rms_deg=rms_deg,
         worst_deg=float(by_coordinate.max()),
         worst_coordinate=names[int(np.argmax(by_coordinate))],

@@ -77,7 +77,7 @@ class ClipRows:
         return self.alignment.timeline
 
     def keep(self, wanted: NDArray[np.bool_]) -> ClipRows:
-        """Return some of the rows; why the others go is recorded elsewhere."""
+        """Return the rows where (n,) bool `wanted` holds; why the others go is recorded elsewhere."""
         timeline = self.timeline
         kept = ClipTimeline(
             clip=timeline.clip,
@@ -113,19 +113,17 @@ def plan_clip(
         settings: boxes and bounds.
         others: cameras whose calibration the pictures are compared with, too.
     """
-    timeline = sources.alignment.timeline
-    timeline = timeline.keep(
-        has_samples(timeline.mocap_samples, sources.solution.sample_indices), "inverse kinematics has no such sample"
+    solved = sources.alignment.timeline
+    solved = solved.keep(
+        has_samples(solved.mocap_samples, sources.solution.sample_indices), "inverse kinematics has no such sample"
     )
-    posed = np.searchsorted(sources.vertex_samples, timeline.mocap_samples)
+    posed = np.searchsorted(sources.vertex_samples, solved.mocap_samples)
     pixels = project_points(camera, sources.vertices_m[posed])
     extent = body_extent(pixels)
+    # What is refused here needs neither labels nor a picture: it is cut before either is made.
     seen = _touches_image(extent, camera.size_px)
-    timeline, pixels, extent = (
-        timeline.keep(seen, f"the body is outside {camera.name}'s image"),
-        pixels[seen],
-        extent[seen],
-    )
+    timeline = solved.keep(seen, f"the body is outside {camera.name}'s image")
+    posed, pixels, extent = posed[seen], pixels[seen], extent[seen]
     boxes = square_boxes(
         extent,
         margin=settings.box_margin,
@@ -139,8 +137,7 @@ def plan_clip(
         plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
         body_px=pixels.astype(np.float32),
         others_px={
-            other.name: _other_view(other, sources, posed[seen], timeline.video_frames % STEP_FRAMES == 0)
-            for other in others
+            other.name: _other_view(other, sources, posed, timeline.video_frames % STEP_FRAMES == 0) for other in others
         },
         labels=labels.rows,
         absent=labels.absent,
@@ -148,7 +145,7 @@ def plan_clip(
 
 
 def frame_fields(rows: ClipRows, settings: ShardUnitSettings) -> dict[str, NDArray[Any]]:
-    """Return the fields that say which frame each row is, and whether it is used."""
+    """Return the (n,) fields that say which frame each row is, and whether it is used."""
     timeline = rows.timeline
     return {
         "frames/clip": np.full(timeline.n_frames, timeline.clip.clip),
