@@ -52,6 +52,7 @@ class InputError(MoviPrepError):
         """Return the one line that tables and logs carry."""
         return f"{self.where}: expected {self.expected}, but got {self.got}; {self.remedy}"
 
+    # Workers send their errors back pickled.
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling, which exceptions with keyword arguments otherwise do not."""
         return (_rebuild_input_error, (type(self), self.where, self.expected, self.got, self.remedy))

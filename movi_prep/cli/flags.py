@@ -193,6 +193,7 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
     for flag in FLAGS:
         value = getattr(given, flag.dest, None)
         if flag.setting is not None and value is not None:
+            # Lists of numbers have ranges (1-5), which their settings parse themselves.
             is_list = flag.dest in ("cameras", "exclude")
             _put(nested, flag.setting, [part.strip() for part in value.split(",")] if is_list else value)
     if getattr(given, "trc", None):
@@ -251,6 +252,7 @@ def _parser() -> _Parser:
 
 def _add(parser: argparse.ArgumentParser, flag: Flag) -> None:
     if flag.value is not None or flag.name == "--trc":
+        # None where it is not given: a flag that is absent must not overrule the file.
         parser.add_argument(flag.name, help=flag.help, action="store_const", const=flag.value or True, default=None)
         return
     more: dict[str, Any] = {"metavar": flag.metavar} if flag.metavar else {}

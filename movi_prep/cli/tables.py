@@ -29,6 +29,7 @@ def open_console(*, to_stderr: bool) -> Console:
     """Return where tables go. Lines are not cut where nobody looks at a terminal."""
     from rich.console import Console
 
+    # A pipe has no width: nothing is cut there, and every row stays one line for grep.
     stream = sys.stderr if to_stderr else sys.stdout
     return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200)
 
@@ -136,6 +137,7 @@ def _print_failures(console: Console, summary: Summary) -> None:
         console.print(f"    redo: {failure.redo}", markup=False)
     if len(summary.failed) > _SHOWN:
         console.print(f"  and {len(summary.failed) - _SHOWN} more: movi-prep status --json names them all")
+    # Of those that wait, only these wait in vain; the others have not had their turn.
     blocked = [f"{unit}: {reason}" for unit, reason in summary.waiting.items() if reason.startswith("needs ")]
     verb = "waits" if len(blocked) == 1 else "wait"
     print_findings(console, f"{_counted(len(blocked), 'unit')} {verb} for them", blocked)
@@ -167,6 +169,7 @@ def group_findings(findings: Mapping[str, Sequence[str]]) -> list[str]:
     for unit, texts in findings.items():
         stage, _, key = unit.partition(" ")
         for text in texts:
+            # The same sentence with other numbers is the same finding.
             groups.setdefault((stage, _NUMBER.sub("#", text)), []).append((key, text))
     return [sentence for (stage, _), said in groups.items() for sentence in _say_group(stage, said)]
 

@@ -33,6 +33,7 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
     """
     here = Path.cwd()
     base = here if file is None else file.absolute().parent
+    # The default work folder lies beside the configuration file, as every other relative path.
     from_file = {"work": "work"} if file is None else {"work": "work", **_read_mapping(file)}
     values = _merge(_absolute_paths(Config, from_file, base), _absolute_paths(Config, dict(flags), here))
     return _validate(Config, values, where=str(file or "command line"))
@@ -145,5 +146,6 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(below)
     for name, value in above.items():
         under = merged.get(name)
+        # Sections are laid over each other, values replace each other, lists included.
         merged[name] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return merged

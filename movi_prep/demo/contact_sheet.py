@@ -113,6 +113,7 @@ def _tile(image: NDArray[np.uint8], camera: Camera, markers: _ClipMarkers, row: 
     pixels = project_points(camera, markers.positions_m[row])
     draw_dots(drawn, pixels[markers.is_joint], _JOINT_COLOUR, radius_px=1.5)
     draw_dots(drawn, pixels[~markers.is_joint], _VERTEX_COLOUR, radius_px=1.7)
+    # Cut around the markers, so that a body far away is as large as one nearby.
     low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
     height = round(_MARGIN * max(high[1] - low[1], (high[0] - low[0]) * _TILE_PX[1] / _TILE_PX[0]))
     centre = (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2 - 0.03 * height)

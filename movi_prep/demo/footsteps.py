@@ -108,6 +108,7 @@ def plan_walk(start: Spot, path: Sequence[Spot], *, first_s: float, step_s: floa
     for number, spot in enumerate(places):
         leave = first_s + number * step_s
         stride = np.hypot(spot.x_m - previous.x_m, spot.y_m - previous.y_m)
+        # The longer the stride, the more the foot rolls: turning on the spot is a shuffle.
         roll = float(np.clip(stride / 0.45, 0.15, 1.0))
         steps.append(
             Step(

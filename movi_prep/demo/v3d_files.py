@@ -94,6 +94,7 @@ def write_v3d(
     moves = cell([move], shape=(1, 1))
     subject = {
         "id": f"Subject_{performer.subject}",
+        # One of the two files is written as oddly as the real ones are.
         "sex": performer.sex.capitalize() if performer.nested else performer.sex,
         "height": round(100.0 * height_m, 1) if performer.nested else round(height_m, 3),
         "mass": performer.mass_kg,
@@ -124,10 +125,12 @@ def _optical(points: PosedPoints, rng: np.random.Generator) -> tuple[NDArray[np.
     markers_m, names = points.markers_m, points.marker_names
     belly = markers_m[:, [names.index("LASI"), names.index("RASI")]].mean(axis=1, keepdims=True)
     located = to_movi_mm(np.concatenate([markers_m, belly], axis=1))
+    # Markers are lost in runs, behind an arm or a leg, not sample by sample.
     n_runs = round(_MISSING_SHARE * located.shape[0] * N_OPTICAL / _MISSING_RUN)
     for _ in range(n_runs):
         start, marker = rng.integers(len(located)), rng.integers(N_OPTICAL)
         located[start : start + rng.integers(4, 2 * _MISSING_RUN), marker] = 0.0
     labels: list[Any] = [*names, "MBLLY"]
+    # The real files have such a label: a loader that expects text must survive it.
     labels[_NUMERIC_LABEL] = np.array([[np.nan]])
     return located, labels

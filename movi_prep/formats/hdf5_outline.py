@@ -60,6 +60,7 @@ def read_hdf5_outline(path: Path) -> Hdf5Outline:
 
     try:
         with h5py.File(path, "r") as file:
+            # Outlines, not values: a shard is gigabytes.
             file.visititems(visit)
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
     except OSError as error:

@@ -89,6 +89,7 @@ class NpzArchive:
         with self._member(name) as member:
             shape, fortran_order, dtype = self._read_header(member, name)
             values = self._read_values(member, name, dtype, prod(shape))
+        # A member in Fortran order holds the transposed array in C order.
         return values.reshape(shape[::-1]).T if fortran_order else values.reshape(shape)
 
     def blocks(self, name: str, n_rows: int) -> Iterator[NDArray[Any]]:
@@ -119,6 +120,7 @@ class NpzArchive:
 
     def _read_header(self, member: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         version = npy_format.read_magic(member)
+        # Version 1.0 gives the length of its header in two bytes, later ones in four.
         width = 2 if version == (1, 0) else 4
         length = member.read(width)
         shape, fortran_order, dtype = _parse_header(version, length + member.read(int.from_bytes(length, "little")))
@@ -133,6 +135,7 @@ class NpzArchive:
 
     def _read_values(self, member: IO[bytes], name: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
         raw = member.read(count * dtype.itemsize)
+        # A member that holds less than its header says is no error to zipfile.
         if len(raw) != count * dtype.itemsize:
             raise EOFError(f"{len(raw)} of {count * dtype.itemsize} bytes of {name!r}")
         return np.frombuffer(raw, dtype=dtype, count=count)

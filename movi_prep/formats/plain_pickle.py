@@ -77,6 +77,7 @@ class _PlainReader(pickle.Unpickler):
         """Return a stand-in; refuse everything that is not of the package, because it could be code."""
         if not module.startswith(f"{self._package}."):
             raise pickle.UnpicklingError(f"a reference to {module}.{name}")
+        # A class of its own for each name: pickle makes instances of it, and nothing more.
         return type(name, (_Stand,), {"module": module, "name": name})
 
 
@@ -86,6 +87,7 @@ def _foreign_of(value: Any, seen: dict[int, Any]) -> Any:
     if isinstance(value, _Stand):
         foreign = Foreign(type(value).module, type(value).name)
         seen[id(value)] = foreign
+        # Remembered before its attributes are read: instances may refer to each other in circles.
         foreign.attributes.update({key: _foreign_of(item, seen) for key, item in vars(value).items()})
         return foreign
     if isinstance(value, list):
@@ -114,6 +116,7 @@ def _write(value: Any, out: BytesIO, memo: dict[int, int]) -> None:
 
 def _write_foreign(value: Foreign, out: BytesIO, memo: dict[int, int]) -> None:
     out.write(pickle.GLOBAL + f"{value.module}\n{value.name}\n".encode("ascii"))
+    # Without calling its constructor, as pickle restores instances.
     out.write(pickle.EMPTY_TUPLE + pickle.NEWOBJ)
     _remember(value, out, memo)
     _write(value.attributes, out, memo)
@@ -135,6 +138,7 @@ def _remember(value: Any, out: BytesIO, memo: dict[int, int]) -> None:
 def _scalar(value: Any) -> bytes:
     if value is None:
         return pickle.NONE
+    # Before int: True is one.
     if isinstance(value, bool):
         return pickle.NEWTRUE if value else pickle.NEWFALSE
     if isinstance(value, int):

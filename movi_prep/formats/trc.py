@@ -54,6 +54,7 @@ def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> 
         markers: (n, m, 3) metres; NaN becomes an empty field.
         unit: of the numbers in the file; six decimals in mm, nine in m.
     """
+    # A nanometre either way.
     decimals = 6 if unit == "mm" else 9
     header = (markers.rate_hz, markers.rate_hz, markers.n_rows, len(markers.names), unit)
     lines = [
@@ -94,6 +95,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
     unit = _unit(path, facts)
     # Multiplied, not divided: OpenSim's reader does so, and equal bits make equal solutions.
     positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * _METRES[unit]
+    # See the module: zeros are how many exporters say that they saw nothing.
     positions_m[(positions_m == 0.0).all(axis=-1)] = np.nan
     _check_extent(path, positions_m, unit)
     return MarkerTrajectories(
@@ -126,6 +128,7 @@ def _numbers(path: Path, rows: list[list[str]], width: int) -> NDArray[np.float6
         fields = [field.strip() for field in row[:width]]
         if len(fields) < 2:
             raise _broken(path, "columns separated by tabs", f"one column in data row {index + 1}")
+        # Empty fields at the end of a row are harmless; numbers there belong to a marker without a name.
         if any(field.strip() for field in row[width:]):
             raise _broken(path, f"at most {width} columns", f"{len(row)} in data row {index + 1}")
         try:
@@ -182,6 +185,7 @@ def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> No
     extents_m = (highest - lowest)[np.isfinite(highest - lowest).all(axis=1)]
     if not extents_m.size:
         return
+    # The median: single frames may have a ghost marker far away, or only the markers of one foot.
     extent_m = float(np.median(extents_m.max(axis=1)))
     if SMALLEST_EXTENT_M <= extent_m <= LARGEST_EXTENT_M:
         return

@@ -41,6 +41,7 @@ def draw_strip(path: Path, *, n_pictures: int = N_PICTURES) -> Html:
     """Return some pictures of a shard, evenly spread over its rows; a sentence where they cannot be read."""
     try:
         with ShardFile(path) as shard:
+            # The middle row of each of so many equal parts.
             rows = np.unique(((np.arange(n_pictures) + 0.5) / n_pictures * shard.n_rows).astype(int)).tolist()
             return element("div", *(_figure(shard, row) for row in rows), class_="strip")
     except MoviPrepError as error:
@@ -54,6 +55,7 @@ def draw_row(shard: ShardFile, row: int) -> NDArray[np.uint8]:
 
     picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}").copy()
     radius = max(1.2, picture.shape[0] / 260.0)
+    # Below the data's: what is seen of red is how far the fitted model misses.
     draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, row)), _MODEL, radius_px=1.3 * radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "markers")), _MARKER, radius_px=radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "joints")), _JOINT, radius_px=1.2 * radius)

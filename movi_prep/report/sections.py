@@ -30,6 +30,7 @@ def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
     )
     if scale is None:
         return section("Scaling", says, missing("Scaling", "movi-prep ik"))
+    # A tenth of a percent is rounding of a model that is mirrored.
     difference, where = largest_asymmetry(scale)
     told = f"; {where}" if difference >= _TOLD_ASYMMETRY_PERCENT else ""
     factors = scale.body_factors
@@ -123,6 +124,7 @@ def bias_section(biases: Sequence[MarkerBias]) -> Html:
     worst = biases[:N_WORST_MARKERS]
     if not worst:
         return section("Marker bias and variance", says, missing("Solutions", "movi-prep ik"))
+    # One scale for all rows, never finer than OpenSim's guideline.
     top = max(20.0, *(max(bias.bias_mm, bias.deviation_mm) for bias in worst))
     columns = (
         *("marker", "weight#", "in the frame of", "bias, mm#", "deviation, mm#", "RMS, mm#", "X, mm#", "Y, mm#"),
@@ -155,6 +157,7 @@ def coordinates_section(uses: Sequence[CoordinateUse], deviations_deg: dict[str,
     )
     if not uses:
         return section("Coordinates", says, missing("Solutions", "movi-prep ik"))
+    # Coordinates that ought to be looked at first: those at a limit, then those that are least seen.
     ordered = sorted(
         uses,
         key=lambda use: (not use.free, -use.at_limit_percent, -deviations_deg.get(use.name, 0.0), use.name),

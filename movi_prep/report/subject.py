@@ -70,6 +70,7 @@ def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
 def describe_person(quality: SubjectQuality) -> tuple[str, str, str]:
     """Return sex, height and mass with units; `-` where they are not known."""
     trial, scale = quality.files.trial, quality.files.scale
+    # Scaling repeats what the static trial stated; either may be missing.
     height_m = trial.height_m if trial else (scale.height_m if scale else None)
     mass_kg = trial.mass_kg if trial else (scale.mass_kg if scale else None)
     sex = trial.sex if trial and trial.sex else "-"

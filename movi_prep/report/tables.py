@@ -38,6 +38,7 @@ def number(value: float | None, digits: int = 1) -> str:
     if value is None or not isfinite(value):
         return "-"
     text = f"{value:.{digits}f}"
+    # Minus zero is a number that was rounded, not a result.
     return text.removeprefix("-") if float(text) == 0.0 else text
 
 
@@ -218,6 +219,7 @@ def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId | str, Cl
     pairs = [(clip, beside[clip.clip]) for clip in clips if clip.clip in beside]
     columns = ("clip", *(f"{name}#" for name in _BESIDE))
     values = [(str(ours.clip), _beside_values(ours, theirs)) for ours, theirs in pairs]
+    # By how much the two differ, not by which is better.
     values.sort(key=lambda item: (-abs(np.nan_to_num(item[1][0] - item[1][1])), item[0]))
     medians = _column_medians(np.array([numbers for _, numbers in values]))
     rows = [[element("strong", "median"), *_beside_cells(medians)]] if len(pairs) > 1 else []

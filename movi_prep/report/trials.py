@@ -43,6 +43,7 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
 
 def _write_page(result: MarkerFilesResult, config: Config) -> str:
     solved = [file for file in result.files if not file.error]
+    # Read back, not passed on: the page shows what the files hold.
     solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in solved}
     # The audit lies beside the model; a model that came scaled has none.
     scale = read_scale_result(result.outputs[-1]) if result.outputs else None

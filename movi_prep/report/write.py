@@ -36,6 +36,7 @@ def write_report(config: Config, *, beside: Path | None = None, plan: PlanFacts 
     Raises:
         MissingError: there is no such work folder.
     """
+    # A report of nothing would look like one of a failed run.
     for folder in (config.work, beside):
         if folder is not None and not folder.is_dir():
             raise MissingError(
