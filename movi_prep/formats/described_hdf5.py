@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_SPARE_BYTES = 1_000_000
+CLOSING_BYTES = 1_000_000
 """Space for attributes, and for what HDF5 writes when it closes a file."""
 
 STRING = "string"
@@ -116,7 +116,7 @@ def write_described(
             value = fields.get(item.name)
             if value is not None:
                 # HDF5 does not return from a full disk: it ends the process. Asked before, it is an error like others.
-                check_space(path.parent, np.asarray(value).nbytes, spare_bytes=_SPARE_BYTES)
+                check_space(path.parent, np.asarray(value).nbytes, spare_bytes=CLOSING_BYTES)
                 write_field(file, item, value, lengths)
             elif not item.optional:
                 raise InternalError(f"{schema.format}: field {item.name!r} is missing")

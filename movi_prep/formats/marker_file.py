@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from movi_prep.formats.atomic import atomic_path
+from movi_prep.formats.atomic import atomic_path, check_space
 from movi_prep.formats.described_hdf5 import (
+    CLOSING_BYTES,
     STRING,
     DescribedFile,
     Field,
@@ -63,13 +64,14 @@ STATIC_SCHEMA = Schema(
 class MarkerWriter:
     """Writes trajectories block by block, so that memory does not grow with the length of a clip."""
 
-    def __init__(self, positions: h5py.Dataset) -> None:
-        """Start at the first row of an empty dataset."""
-        self._positions = positions
+    def __init__(self, positions: h5py.Dataset, folder: Path) -> None:
+        """Start at the first row of an empty dataset of a file in this folder."""
+        self._positions, self._folder = positions, folder
         self._next = 0
 
     def append(self, positions_m: NDArray[np.float64]) -> None:
         """Write (k, m, 3) float64, metres, OpenSim ground, as the next k rows."""
+        check_space(self._folder, positions_m.nbytes, spare_bytes=CLOSING_BYTES)
         self._positions[self._next : self._next + len(positions_m)] = positions_m
         self._next += len(positions_m)
 
@@ -94,7 +96,7 @@ def open_marker_writer(  # noqa: PLR0913 - a file's head, spelt out
             write_field(file, item, value, lengths)
         positions = file.create_dataset(_POSITIONS.name, shape=(len(times_s), len(names), 3), dtype=_POSITIONS.dtype)
         describe_dataset(positions, _POSITIONS)
-        yield MarkerWriter(positions)
+        yield MarkerWriter(positions, path.parent)
 
 
 def write_markers(path: Path, markers: MarkerTrajectories, *, provenance: Mapping[str, Any]) -> None:

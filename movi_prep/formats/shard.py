@@ -50,6 +50,9 @@ _FLUSH_BYTES = 1 << 22
 _CHUNK_CACHE = 0
 """Bytes of chunk cache per dataset of a reader: rows are read straight, and a worker holds hundreds of shards open."""
 
+_WRITE_CACHE = 1 << 18
+"""Bytes of chunk cache per dataset of a writer."""
+
 _ROWS_PER_CHUNK = 64
 
 
@@ -143,7 +146,7 @@ class ShardWriter:
 @contextmanager
 def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
     """Write a shard under a temporary name; it gets its final one when the block ends after `finish`."""
-    with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=_CHUNK_CACHE) as file:
+    with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=_WRITE_CACHE) as file:
         writer = ShardWriter(file, path.parent)
         yield writer
         if not writer.finished:
