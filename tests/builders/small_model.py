@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import opensim
 
+from movi_prep.osim.models import marker_positions_m, set_pose
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 
 if TYPE_CHECKING:
@@ -68,6 +69,24 @@ def _coupler() -> opensim.CoordinateCouplerConstraint:
     constraint.setDependentCoordinateName("knee")
     constraint.setFunction(opensim.LinearFunction(0.5, 0.0))
     return constraint
+
+
+def swinging(n_rows: int) -> NDArray[np.float64]:
+    """Return (n, 8) coordinates: the pelvis turns and moves, the hip swings, the knee follows at half the angle."""
+    turn = np.linspace(0.0, 1.0, n_rows)
+    hip = 0.8 * np.sin(2.0 * np.pi * turn)
+    root = np.stack([0.2 * turn, 0.3 * turn, -0.1 * turn, turn, 1.0 + 0.0 * turn, 0.1 * turn], axis=1)
+    return np.column_stack([root, hip, 0.5 * hip])
+
+
+def markers_at(model: opensim.Model, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, m, 3) metres: OpenSim's own marker positions at (n, c) coordinates."""
+    state = model.initSystem()
+    positions = []
+    for row in coordinates:
+        set_pose(model, state, row)
+        positions.append(marker_positions_m(model, state, MARKERS))
+    return np.array(positions)
 
 
 def trajectories(

@@ -15,8 +15,7 @@ from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_ma
 from movi_prep.osim.models import coordinate_names
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.setups import CoordinateTask
-from tests.builders.small_model import MARKERS, trajectories
-from tests.osim.conftest import markers_at
+from tests.builders.small_model import MARKERS, markers_at, trajectories
 
 if TYPE_CHECKING:
     from pathlib import Path

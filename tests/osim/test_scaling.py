@@ -20,8 +20,7 @@ from movi_prep.osim.models import add_marker_set, array, marker_names, marker_po
 from movi_prep.osim.scaling import body_factors, measurement_factors, scale_model
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.setups import MANUAL, MEASUREMENTS, CoordinateTask, Measurement, PostScaling, ScaleSetup
-from tests.builders.small_model import MARKERS, build_model, static_trial, trajectories
-from tests.osim.conftest import markers_at
+from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, trajectories
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,7 @@ import pytest
 
 from movi_prep.osim.solution import SolvedFrames, complete_solution, marker_objectives, prepare_model
 from movi_prep.records.ik_solution import FrameStatus
-from tests.builders.small_model import MARKERS, build_model, trajectories
-from tests.osim.conftest import markers_at
+from tests.builders.small_model import MARKERS, build_model, markers_at, trajectories
 
 if TYPE_CHECKING:
     import opensim

@@ -21,7 +21,7 @@ from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.stages.ik import IK, ik_numbers, limit_violations, name_findings, read_scaled_model, solve_clip
 from movi_prep.stages.scale import SCALE
 from tests.builders.small_model import MARKERS
-from tests.stages.small_world import CLIP, SmallWorld, write_small_world
+from tests.builders.small_world import CLIP, SmallWorld, write_small_world
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.stages.marker_files import _curve, select_time_range, solve_marker_files, solve_setup_document
 from tests.builders.small_model import MARKERS, trajectories
-from tests.stages.small_world import write_small_world
+from tests.builders.small_world import write_small_world
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,7 +28,6 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.marker_set import JointCentre, Vertex
 from movi_prep.records.motion import Motion
 from movi_prep.records.unit import StageReport, Unit
-from movi_prep.records.v3d import V3dSubject
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import MARKERS, STATIC
 from tests.builders.body import (
@@ -42,6 +41,7 @@ from tests.builders.body import (
     resting,
     write_npz,
 )
+from tests.builders.v3d_files import V3dFile
 
 MARKER_SET = f"""
 format: movi-prep marker set
@@ -260,30 +260,20 @@ def test_a_changed_marker_set_is_read_again(build_download: Callable[..., Downlo
     assert ("NOSE" in before.names, "CHIN" in after.names) == (True, True)
 
 
-def v3d_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **values: Any) -> Path:
-    """Stand in for a V3D file: its own reader is tested elsewhere."""
-    subject = V3dSubject(
-        subject=1, sex="male", height_m=None, mass_kg=None, motions=(), video_ranges=np.empty((0, 2), int),
-        mocap_ranges=np.empty((0, 2), int), virtual_marker_names=(), virtual_markers_m=None, marker_names=(),
-        markers_m=None, source="F_v3d_Subject_1.mat",
-    )  # fmt: skip
-    monkeypatch.setattr("movi_prep.formats.v3d.read_v3d", lambda _: replace(subject, **values))
-    return tmp_path / "F_v3d_Subject_1.mat"
-
-
 def test_a_gender_that_v3d_contradicts_is_a_finding(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    download = build_download(old_release(build_motion(5)), v3d={1: v3d_file(monkeypatch, tmp_path)})
+    file = V3dFile(person={"sex": "Male"}).write(tmp_path)
+    download = build_download(old_release(build_motion(5)), v3d={1: file})
     trial, report = make_static(download, tmp_path, **settings)
     assert trial.sex == "female"
     assert ["says male" in finding for finding in report.findings] == [True]
 
 
 def test_mass_from_v3d_only_when_asked(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    file = v3d_file(monkeypatch, tmp_path, mass_kg=61.5, sex="female")
+    file = V3dFile(person={"sex": "female", "mass": 61.5}).write(tmp_path)
     download = build_download(old_release(build_motion(5)), v3d={1: file})
     assert make_static(download, tmp_path, **settings)[0].mass_source == "volume"
     trial, _ = make_static(download, tmp_path, **settings, mass="v3d")

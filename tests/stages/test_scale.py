@@ -26,9 +26,8 @@ from movi_prep.records.setups import PostScaling, ScaleSetup
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP
 from movi_prep.stages.scale import SCALE, pose_solver, solve_pose_converged
-from tests.builders.small_model import MARKERS, build_model, static_trial, trajectories
-from tests.osim.conftest import markers_at
-from tests.stages.small_world import write_small_world
+from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, trajectories
+from tests.builders.small_world import write_small_world
 
 SMALL_SETUP = ScaleSetup(
     name="small",

@@ -16,8 +16,7 @@ from movi_prep.osim.models import write_model
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.work_folder import WorkFolder
-from tests.builders.small_model import MARKERS, build_model, static_trial, trajectories
-from tests.osim.conftest import markers_at
+from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, swinging, trajectories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,18 +56,10 @@ class SmallWorld:
     coordinates: NDArray[np.float64]
 
 
-def swing(n_rows: int = 8) -> NDArray[np.float64]:
-    """Return (n, 8) coordinates: a turning pelvis, a swinging hip, a knee that follows at half the angle."""
-    turn = np.linspace(0.0, 1.0, n_rows)
-    hip = 0.8 * np.sin(2.0 * np.pi * turn)
-    root = np.stack([0.2 * turn, 0.3 * turn, -0.1 * turn, turn, 1.0 + 0.0 * turn, 0.1 * turn], axis=1)
-    return np.column_stack([root, hip, 0.5 * hip])
-
-
 def write_small_world(folder: Path, *, solver: str = "opensim") -> SmallWorld:
     """Write model, set-ups, static trial and one clip; return where they are."""
     model = build_model()
-    coordinates = swing()
+    coordinates = swinging(8)
     static = markers_at(model, np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]))[0]
     moving = trajectories(markers_at(model, coordinates))
     work = WorkFolder(folder / "work")
