@@ -117,17 +117,8 @@ def test_a_static_trial_is_not_a_clip(tmp_path: Path, markers: MarkerTrajectorie
 def test_a_full_disk_is_noticed_before_it_is_full(
     tmp_path: Path, markers: MarkerTrajectories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    head = {
-        "names": markers.names,
-        "times_s": markers.times_s,
-        "sample_indices": markers.sample_indices,
-        "rate_hz": markers.rate_hz,
-    }
     usage = shutil.disk_usage(tmp_path)
-    with (
-        pytest.raises(OSError, match="the disk is full"),
-        open_marker_writer(tmp_path / "C01.h5", **head, source="", provenance={}) as writer,
-    ):
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100_000))
-        writer.append(markers.positions_m)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100_000))
+    with pytest.raises(OSError, match="the disk is full"):
+        write_and_fail(tmp_path / "C01.h5", markers)
     assert list(tmp_path.iterdir()) == []
