@@ -84,6 +84,7 @@ def empty_parts(stages: Collection[str], download: Download) -> dict[Part, str]:
         "videos": (download.videos, "F_PG1_Subject_N_L.avi"),
         "calibration": (download.intrinsics or download.extrinsics, "cameraParams_PG1 and Extrinsics_PG1"),
     }
+    # Only what is asked for is missed: without --v3d nobody expects V3D files.
     needed = {part for entry in ORDER if entry.name in stages for part in entry.parts}
     return {part: wanted for part, (files, wanted) in found.items() if part in needed and not files}
 

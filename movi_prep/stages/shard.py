@@ -67,6 +67,7 @@ class ShardOutputs:
 
 def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
     """Return one unit per subject and camera, where the subject has a video at all and the camera can have a shard."""
+    # A subject without any video was not filmed; one that lacks a camera's video has a unit, which fails and says so.
     with_video = {subject for subject, _ in download.videos}
     idle = idle_cameras(download, config.shard.cameras)
     return tuple(
@@ -86,6 +87,7 @@ def run_shard(unit: Unit) -> StageReport:
     planned = plan_clips(subject, inputs, settings)
     try:
         return _write_shard(planned, subject, inputs, outputs, settings)
+    # Only the pass over the video tells; it is made once more, without what it spoke against.
     except _SuspectPictures as found:
         rest = planned.without(found.left_out)
         if not rest.clips:
@@ -159,6 +161,7 @@ SHARD = Stage(
 
 
 def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: int, camera: str) -> Unit:
+    # Every calibration there is: exchanged files are told by the one that fits better.
     others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
     return Unit(
         stage=SHARD.name,

@@ -417,6 +417,7 @@ def _write_pictures(
     sources = np.concatenate([clip.plan.source_px for clip in clips])
     reader = open_video(inputs, subject.camera, settings)
     watch = watch_clips(clips, subject.camera)
+    # A header may promise fewer frames than come; the flags tell which ones are asked for.
     n_frames = max(reader.header.n_frames, int(frames.max()) + 1)
     came = np.zeros(len(frames), dtype=bool)
 
@@ -432,21 +433,23 @@ def _write_pictures(
     d3ke.write_images(outputs.images[index], pictures(), name=name, shape=(n_frames, height, width))
     faults = reader.faults(set(frames.tolist()))
     reader.close()
-    check_rows(with_pictures(clips, came), faults, inputs)
+    shown = with_pictures(clips, came)
+    check_rows(shown, faults, inputs)
     boxes = np.concatenate([clip.plan.box_px for clip in clips])
     d3ke.write_boxes(outputs.boxes[index], _boxes_of_video(frames, boxes, n_frames))
     judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)
     suspects = judged.left_out(settings.picture_check)
     gone = {item.clip for item in suspects}
-    kept = [clip for clip in with_pictures(clips, came) if clip.timeline.clip not in gone]
+    kept = [clip for clip in shown if clip.timeline.clip not in gone]
     if not kept:
         raise judged.refusal(inputs.video, subject.camera.name)
-    unseen = not_shown(clips, with_pictures(clips, came))
-    return kept, [*map(str, (*suspects, *unseen)), *judged.kept(settings.picture_check), *map(str, faults)]
+    told = (*suspects, *not_shown(clips, shown), *judged.kept(settings.picture_check), *faults)
+    return kept, [str(item) for item in told]
 
 
 def _blacken(image: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the image with everything outside the boxes black."""
+    # Boxes are copied, not masked: a frame is mostly black, and gzip is what takes the time.
     black = np.zeros_like(image)
     for left, top, width, height in boxes_px.tolist():
         black[top : top + height, left : left + width] = image[top : top + height, left : left + width]
@@ -455,6 +458,7 @@ def _blacken(image: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> NDArray[n
 
 def _boxes_of_video(frames: NDArray[np.int64], boxes_px: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
     """Return a box for every frame of the video: where there is none, that of the frame before, as D3KE does."""
+    # Frames before the first box have the first one: there is none before it.
     order = np.argsort(frames, kind="stable")
     last = np.searchsorted(frames[order], np.arange(n_frames), side="right") - 1
     return boxes_px[order][np.maximum(last, 0)].astype(np.float64)
@@ -470,6 +474,7 @@ def _root_poses(labels: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
 
 def _random_columns(subject: int, camera: str, n: int, *, seed: int) -> dict[str, NDArray[np.int64]]:
     """Return `hflipUsage` and `seed`, one draw per subject and camera, as the released code has them."""
+    # By subject and camera, so that the draws of one do not depend on which others are written.
     rng = np.random.default_rng([seed, subject, *camera.encode()])
     return {"hflipUsage": np.full(n, int(rng.uniform() >= 0.5)), "seed": np.full(n, int(rng.integers(0, 2**10)))}
 

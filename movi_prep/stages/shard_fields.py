@@ -51,6 +51,7 @@ def shard_fields(
 ) -> dict[str, Any]:
     """Return every field of the schema but the pictures themselves."""
     clips = shard.clips
+    # A field that only some clips have (deviations of one solver) cannot be a field of the file.
     common = [name for name in clips[0].labels if all(name in clip.labels for clip in clips)]
     labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in common}
     frames = [frame_fields(clip, settings) for clip in clips]
@@ -82,6 +83,7 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
         "frame_rate_hz": settings.video_rate_hz,
         "image_format": settings.image_format,
         "image_quality": settings.jpeg_quality if lossy else None,
+        # What is far from the body is never stored better than what is on it.
         "context_quality": min(settings.context_quality, settings.jpeg_quality) if lossy else None,
         "crop_size_px": settings.crop_size_px,
         "box_margin": settings.box_margin,
@@ -159,6 +161,7 @@ def _subject_fields(subject: ShardSubject) -> dict[str, Any]:
 
 
 def _tree_fields(model: ScaledModel) -> dict[str, Any]:
+    # Without a tree the model cannot be said as arrays; the fields are optional.
     arrays = {} if model.tree is None else model.tree.to_arrays()
     return {f"tree/{name}": values for name, values in arrays.items()}
 
@@ -166,6 +169,7 @@ def _tree_fields(model: ScaledModel) -> dict[str, Any]:
 def _statistics_fields(labels: dict[str, NDArray[Any]], pixels: NDArray[np.float64]) -> dict[str, Any]:
     valid = labels["labels/coordinates_valid"]
     joints = labels["labels/joints_camera_m"]
+    # One mask for x, y and z of a joint.
     everywhere = np.broadcast_to(labels["labels/joints_valid"][..., None], joints.shape)
     return {
         "statistics/coordinates_rad": masked_statistics(labels["labels/coordinates_rad"], valid),

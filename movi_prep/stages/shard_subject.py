@@ -150,6 +150,7 @@ def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSetting
     """Read what all clips of one subject and camera share; `key` is `S001/PG1`."""
     camera = key.split("/")[1]
     trial = read_static_trial(inputs.static_trial)
+    # Told when the unit runs, not when it is planned: the other subjects go on.
     if inputs.body_model is None or trial.sex is None:
         raise _missing(f"body model of {key}", f"smplh/{trial.sex}/model.npz", "--body-models")
     if inputs.intrinsics is None or inputs.extrinsics is None:
@@ -291,6 +292,7 @@ def pose_vertices(body: BodyPart, motion: Path, *, step: int) -> dict[str, NDArr
     from movi_prep.body.skinning import pose_body, shape_body
 
     vertices, samples = [], []
+    # One thread: workers are as many as there are cores.
     with torch_threads(1), open_motion(motion) as file:
         shaped = shape_body(body, file.shape.betas)
         for numbers, block in file.blocks(_POSED_AT_ONCE, every=step):
@@ -317,6 +319,7 @@ def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings)
 
 def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[ClipRows]:
     """Return the rows that got a picture, `came` counting the rows of all clips; clips without any go."""
+    # Rows of all clips stand one after the other, as the video was asked for them.
     ends = np.cumsum([clip.timeline.n_frames for clip in clips])[:-1]
     parts = np.split(came, ends)
     return [clip.keep(part) for clip, part in zip(clips, parts, strict=True) if part.any()]

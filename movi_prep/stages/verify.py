@@ -156,6 +156,7 @@ def _schema_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
     axes: dict[str, int] = {}
     for item in SHARD_SCHEMA.fields:
         if item.name not in shard:
+            # What a later version added is not missing from an older file.
             if not item.optional and item.since <= shard.version:
                 yield item.name, "the field is missing"
             continue
@@ -197,6 +198,7 @@ def _value_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         values = shard.read(item.name)
         if values.dtype.kind != "f" or item.name in _MAY_BE_NAN:
             continue
+        # Infinity is a value of these, NaN is none of any.
         bad = np.isnan(values) if item.name in _MAY_BE_INFINITE else ~np.isfinite(values)
         if bad.any():
             yield item.name, f"{bad.sum()} of {bad.size} values are not finite{_first_row(item, bad)}"
@@ -224,6 +226,7 @@ def _frame_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
     rotation = shard.read("camera/world_to_camera_rotation")
     translation = shard.read("camera/world_to_camera_translation_m")
     pose_valid = shard.read("labels/pose_valid")
+    # What the body itself shows is there in every row; what the fitted model says only where it has a pose.
     for kind, always in (("joints", True), ("markers", True), ("opensim_joints", False)):
         rows = slice(None) if always else pose_valid
         world = shard.read(f"labels/{kind}_world_m")[rows].astype(np.float64)

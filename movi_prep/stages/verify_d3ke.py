@@ -146,6 +146,7 @@ def _value_faults(rows: Rows, opensim: Rows) -> Iterator[tuple[str, str]]:
             yield name, f"{np.count_nonzero(~np.isfinite(values))} values are NaN or infinite"
         if name.lower().endswith("mask") and not np.isin(values, (0.0, 1.0)).all():
             yield name, "expected a mask of 0 and 1"
+    # Files of before had rows without a pose: those have no valid coordinate, and no root.
     solved = opensim["coordinateMask"].any(axis=1)
     rotations = opensim["rootRot"][solved, :3, :3]
     errors = np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2), initial=0.0)
@@ -179,6 +180,7 @@ def _picture_faults(folder: Path, subject: int, rows: Rows) -> Iterator[tuple[st
     for camera in sorted({name.decode() for name in rows["cameraType"].tolist()}):
         path = folder / f"{subject}_{camera}_img.hdf5"
         numbers = np.flatnonzero(rows["cameraType"] == camera.encode())
+        # A fixed number: to unpack every whole frame takes as long as writing them did.
         picks = numbers[np.unique(np.linspace(0, len(numbers) - 1, _PICTURES_PER_CAMERA).astype(int))]
         try:
             for row in picks.tolist():
