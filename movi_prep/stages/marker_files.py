@@ -119,6 +119,7 @@ def solve_marker_files(
         InputError: static trial, model or set-ups cannot be used.
     """
     _check_names_differ(marker_files)
+    # Before the static trial is scaled to: whoever named a wrong file need not wait for that.
     setup = read_ik_setup(ik_setup_path(config))
     numbers: Mapping[str, float | int | str | bool] = {}
     findings: tuple[str, ...] = ()
@@ -164,15 +165,24 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
     curves = read_curves(setup.coordinate_file, scaled)
     solution, findings = solve_clip(scaled, markers, setup, settings, coordinate_file=curves)
     outputs = _write_tool_results(solution, setup, results_folder)
+    findings = (*orientation_findings(markers, scaled.default_markers_m), *findings)
+    return _file_result(setup.marker_file, solution, scaled, settings, outputs=outputs, findings=findings)
+
+
+def _file_result(
+    marker_file: Path,
+    solution: IkSolution,
+    scaled: ScaledModel,
+    settings: SolveSettings,
+    *,
+    outputs: Sequence[Path],
+    findings: Sequence[str],
+) -> FileResult:
     return FileResult(
-        marker_file=setup.marker_file,
-        outputs=outputs,
+        marker_file=marker_file,
+        outputs=tuple(outputs),
         numbers=ik_numbers(solution, scaled, settings),
-        findings=(
-            *orientation_findings(markers, scaled.default_markers_m),
-            *findings,
-            *_without_landmarks(solution, settings),
-        ),
+        findings=(*findings, *_without_landmarks(solution, settings)),
         markers=marker_misses(solution),
     )
 
@@ -180,6 +190,7 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
 def marker_misses(solution: IkSolution) -> tuple[MarkerMiss, ...]:
     """Return by how much each tracked marker is missed over the usable frames, the largest RMS first."""
     usable = solution.usable()
+    # Frames without a usable pose miss every marker, which says nothing of any one.
     times_s, residuals_mm = solution.times_s[usable], 1000.0 * solution.residuals_m()[usable]
     misses = []
     for column, name in enumerate(solution.marker_names):
@@ -293,6 +304,7 @@ def _scale(
     from movi_prep.osim.solution import prepare_model
 
     setup = read_scale_setup(_scale_setup_path(config))
+    # The user's word before the set-up's, the set-up's before the packaged model.
     generic = config.scaling.model or setup.model_file or model_and_setup(config)[0]
     model = read_model(generic)
     if setup.marker_set_file is not None:
@@ -355,17 +367,8 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
         outputs.append(solution_path.with_suffix(".trc"))
         write_trc(outputs[-1], model_markers(solution, source=str(path)))
     outputs += _write_tool_reports(solution, setup, folder=solution_path.parent, name=path.stem)
-    return FileResult(
-        marker_file=path,
-        outputs=tuple(outputs),
-        numbers=ik_numbers(solution, scaled, config.ik),
-        findings=(
-            *orientation_findings(markers, scaled.default_markers_m),
-            *findings,
-            *_without_landmarks(solution, config.ik),
-        ),
-        markers=marker_misses(solution),
-    )
+    findings = (*orientation_findings(markers, scaled.default_markers_m), *findings)
+    return _file_result(path, solution, scaled, config.ik, outputs=outputs, findings=findings)
 
 
 def _write_tool_results(solution: IkSolution, setup: IkSetup, folder: Path | None) -> tuple[Path, ...]:
