@@ -22,7 +22,7 @@ SUMMARIES = {
     "shard": "alignment, crops and shards, with all before it",
     "run": "everything for which there are data",
     "status": "what is done, stale, failed, waiting",
-    "verify": "read shards the way training does, and check every sample",
+    "verify": "read shards the way training does, check every sample, name those of earlier runs",
     "inspect": "what a file holds: dims, units, rate, names, provenance",
     "report": "one page on quality, for the corpus and each subject",
     "batch": "write a SLURM array script, for sites without long-running schedulers",
