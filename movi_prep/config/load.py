@@ -35,8 +35,12 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
     base = here if file is None else file.absolute().parent
     # The default work folder lies beside the configuration file, as every other relative path.
     from_file = {"work": "work"} if file is None else {"work": "work", **_read_mapping(file)}
-    values = _merge(_absolute_paths(Config, from_file, base), _absolute_paths(Config, dict(flags), here))
-    return _validate(Config, values, where=str(file or "command line"))
+    where = str(file or "command line")
+    try:
+        values = _merge(_absolute_paths(Config, from_file, base), _absolute_paths(Config, dict(flags), here))
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
+    return _validate(Config, values, where=where)
 
 
 def load_settings(model: type[SettingsType], file: Path) -> SettingsType:
@@ -119,14 +123,21 @@ def _read_mapping(file: Path) -> dict[str, Any]:
 
 
 def _absolute_paths(model: type[Settings], values: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """Return `values` with every setting that is a path made absolute; what does not fit is left to validation."""
+    """Return `values` with every setting that is a path made absolute; what does not fit is left to validation.
+
+    Raises:
+        ValueError: a path is empty.
+    """
     changed = dict(values)
     for name, field in model.model_fields.items():
         value = values.get(name)
         inner = _settings_class(field.annotation)
         if inner is not None and isinstance(value, dict):
             changed[name] = _absolute_paths(inner, value, base)
-        elif _takes_path(field.annotation) and isinstance(value, str | Path) and str(value):
+        elif _takes_path(field.annotation) and value == "":
+            # What a script's unset variable leaves; Path("") would be the current folder.
+            raise ValueError(f"{name}: expected a path, but got an empty one; name it, or leave the setting out")
+        elif _takes_path(field.annotation) and isinstance(value, str | Path):
             # normpath, not resolve: a link that the user named stays the name that messages show.
             changed[name] = Path(os.path.normpath(base / Path(value).expanduser()))
     return changed

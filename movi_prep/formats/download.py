@@ -37,6 +37,7 @@ _TRIMMED_VIDEO = re.compile(r"^F_(PG\d+)_Subject_(\d+)_L_?\d+\.avi$", re.IGNOREC
 _CALIBRATION = re.compile(r"^(cameraParams|Extrinsics)_(PG\d+)\.(npz|pkl|mat)$", re.IGNORECASE)
 _KNOWN_NPZ = (_BESIDE_CLIPS, _CALIBRATION, re.compile(r"^model\.npz$"))
 _ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|zip|7z|rar)$", re.IGNORECASE)
+_OTHER_MODEL = re.compile(r"^(SMPL|SMPLH|SMPLX|basicmodel)_.*\.(pkl|npz)$", re.IGNORECASE)
 _SEXES = ("male", "female", "neutral")
 _CALIBRATION_ORDER = (".npz", ".pkl", ".mat")
 
@@ -187,9 +188,11 @@ def _find_videos(files: Iterable[Path], findings: list[str]) -> dict[tuple[int, 
 def _find_body_models(files: Iterable[Path], findings: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
     bodies: dict[str, list[Path]] = defaultdict(list)
     tissues: dict[str, list[Path]] = defaultdict(list)
+    unusable: list[str] = []
     for path in files:
         sex = path.parent.name.lower()
         if path.name.lower() != "model.npz" or sex not in _SEXES:
+            unusable += _say_unusable_model(path)
             continue
         # All kinds of model are called `SEX/model.npz`: only the folders above tell them apart.
         above = [part.lower() for part in path.parts[:-2]]
@@ -200,7 +203,18 @@ def _find_body_models(files: Iterable[Path], findings: list[str]) -> tuple[dict[
             findings.append(f"{path} is a SMPL-X model and was passed over: SMPL+H is needed")
         else:
             bodies[sex].append(path)
+    # Beside models that are there, an archive or another release is no matter.
+    findings.extend([] if bodies else unusable)
     return _one_each(bodies, findings), _one_each(tissues, findings)
+
+
+def _say_unusable_model(path: Path) -> list[str]:
+    """Return what a person should know of a file that looks like a body model and is none that can be read."""
+    if _ARCHIVE.search(path.name):
+        return [f"{path} is still packed: unpack it where it lies"]
+    if _OTHER_MODEL.match(path.name):
+        return [f"{path} is another release of the body model: 'Extended SMPL+H' for AMASS is needed, SEX/model.npz"]
+    return []
 
 
 def _find_calibration(files: Iterable[Path]) -> tuple[dict[str, Path], dict[str, Path]]:

@@ -233,7 +233,9 @@ def _serial() -> Iterator[Executor]:
 def _check_nothing_is_empty(config: Config, stages: Sequence[Stage], download: Download) -> None:
     """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
     for part, wanted in empty_parts([stage.name for stage in stages], download).items():
-        raise UsageError(f"{part}: expected {wanted} below {getattr(config, part)}, but got none; correct the path")
+        folder = str(getattr(config, part))
+        told = "".join(f"; {finding}" for finding in download.findings if finding.startswith(folder))
+        raise UsageError(f"{part}: expected {wanted} below {folder}, but got none; correct the path{told}")
     idle = idle_cameras(download, config.shard.cameras)
     if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
         raise UsageError(

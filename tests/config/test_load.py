@@ -50,6 +50,7 @@ def test_a_dumped_configuration_reads_back_as_itself(tmp_path: Path) -> None:
         ("shard: {cameras: []}", "shard.cameras: Tuple should have at least 1 item"),
         ("shard: {cameras: [left]}", "shard.cameras.0: expected a camera like 'PG1', but got 'left'"),
         ("exclude: [S7]", "exclude.0: expected a key like 'S007' or 'S012/C03', but got 'S7'"),
+        ("amass: ''", "amass: expected a path, but got an empty one"),
         ("subjects: one", "expected numbers like '1,15'"),
         ("- a\n- b", "expected settings by name, but got a list"),
         ("a: [", "expected YAML"),

@@ -116,3 +116,16 @@ def test_a_choice_of_nothing_is_refused(root: Path) -> None:
         select_clips(find(root), subjects=range(1, 17), clips=None)
     with pytest.raises(UsageError, match="at least one clip"):
         select_clips(find(root), subjects=(1,), clips=(7,))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("smplh.tar.xz", "still packed"), ("smplh/SMPLH_MALE.pkl", "another release"), ("note.txt", "")]
+)
+def test_what_is_no_body_model_is_told_where_there_is_none(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    findings = find_download(Folders(body_models=tmp_path)).findings
+    assert [told in finding for finding in findings] == ([True] if told else [])
+    (tmp_path / "smplh" / "male").mkdir(parents=True)
+    (tmp_path / "smplh" / "male" / "model.npz").touch()
+    assert find_download(Folders(body_models=tmp_path)).findings == ()
