@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 _SAME_BETAS = 1e-6
 """Betas of one subject agree to the last digit; more than this is another fit."""
 
+_SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
+"""Bounds of the stature of a person; a body beyond them has betas or a body model that are damaged."""
+
 _FLOOR_TOLERANCE_M = 0.1
 """How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
 
@@ -121,6 +124,7 @@ def run_static(unit: Unit) -> StageReport:
 
     # The clips' own T-poses are not used: no clip of BMLmovi is bound to hold one, and betas say all of the shape.
     pose = stand_in_t_pose(model, shape.betas)
+    _check_stature(pose.height_m, shape, motion=motion, model=model)
     trial = StaticTrial(
         markers=static_markers(pose, markers, rate_hz=settings.static_rate_hz, duration_s=settings.static_duration_s),
         height_m=pose.height_m,
@@ -264,6 +268,16 @@ def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[s
                 f"({shape.sex}), which shape the static trial"
             )
     return first, shape, tuple(findings)
+
+
+def _check_stature(height_m: float, shape: SubjectShape, *, motion: Path, model: BodyModel) -> None:
+    if not _SMALLEST_PERSON_M <= height_m <= _LARGEST_PERSON_M:
+        raise InputError(
+            motion,
+            expected=f"betas of a person, {_SMALLEST_PERSON_M} to {_LARGEST_PERSON_M} m tall, on {model.source}",
+            got=f"a body of {height_m:.3g} m, from betas up to {np.abs(shape.betas).max():.3g}",
+            remedy="fetch the clip and the body model again, or leave the subject out",
+        )
 
 
 def _missing_model(shape: SubjectShape, motion: Path) -> MissingError:

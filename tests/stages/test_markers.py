@@ -229,6 +229,15 @@ def test_a_body_that_does_not_reach_the_floor_is_a_finding(
         assert all(finding.startswith(start) for finding, start in zip(findings, said, strict=True))
 
 
+def test_betas_that_make_no_person_are_refused(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    giant = {**old_release(build_motion(5)), "betas": np.full(16, 1e4)}
+    with pytest.raises(InputError, match=r"0.5 to 2.6 m tall, .* but got a body of .* m, from betas up to 1e\+04"):
+        make_static(build_download(giant), tmp_path, **settings)
+    assert not (tmp_path / "work" / "markers").exists()
+
+
 def test_a_missing_body_model_is_named(
     build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
