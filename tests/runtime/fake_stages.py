@@ -21,6 +21,7 @@ from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId, subject_key
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.worker_setup import RETIRE_AT
 
 
 class GrowSettings(Settings):
@@ -68,8 +69,8 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Uni
 def run_grow(unit: Unit) -> StageReport:
     """Copy the motion a few times.
 
-    Its first bytes may order a mishap: `fail`, `die`, `slow`, `rest`, `long`, `ages`, `hold`, `mute`,
-    `link`, `edit`, `full`.
+    Its first bytes may order a mishap: `fail`, `die`, `slow`, `rest`, `long`, `ages`, `hold`, `late`,
+    `mute`, `link`, `edit`, `full`.
     """
     assert isinstance(unit.inputs, GrowInputs)
     assert isinstance(unit.outputs, GrowOutputs)
@@ -84,6 +85,9 @@ def run_grow(unit: Unit) -> StageReport:
     time.sleep({b"slow": 0.3, b"rest": 6.0, b"long": 15.0, b"ages": 600.0}.get(content[:4], 0.0))
     if content.startswith(b"hold"):
         wait_until(release_file(unit.inputs.motion.parents[1]).exists)
+    if content.startswith(b"late"):
+        retire_at_s = float(os.environ[RETIRE_AT])
+        wait_until(lambda: time.time() > retire_at_s + 2.0)
     if content.startswith(b"full"):
         raise OSError(errno.ENOSPC, "No space left on device", str(unit.outputs.grown.parent))
     if content.startswith(b"link"):

@@ -26,7 +26,7 @@ def slurm_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A profile for the one-node cluster; tests that use it carry the marker `slurm`."""
     if shutil.which("sinfo") is None:
         pytest.skip("no SLURM here (tests/slurm/start_slurm.sh starts one)")
-    answer = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=20, check=False)
+    answer = subprocess.run(["sinfo", "--noheader"], capture_output=True, text=True, timeout=120, check=False)
     if answer.returncode != 0 or not answer.stdout.strip():
         pytest.skip(f"SLURM does not answer: {answer.stderr.strip()} (tests/slurm/start_slurm.sh starts one)")
     path = tmp_path_factory.mktemp("slurm") / "profile.yaml"

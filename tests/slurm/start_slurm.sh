@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Start a one-node SLURM on the loopback address, for tests. Needs root on Debian or Ubuntu; installs what is missing.
 # Does nothing where a SLURM already runs a job of two cores, so that it can be called again; starts its own anew where
-# it does not; and never touches one that somebody else configured.
+# it does not, or is set up otherwise than this script would; and never touches one that somebody else configured.
 set -euo pipefail
 
 CONFIG=/etc/slurm/slurm.conf
@@ -10,7 +10,12 @@ MARK="# written by movi-prep tests/slurm/start_slurm.sh"
 
 say() { echo "start_slurm: $*"; }
 
-runs_jobs() { timeout 30 srun --quiet --cpus-per-task=2 --mem=4G true >/dev/null 2>&1; }
+# Far more than it takes on any machine that is alive: a busy one must not be taken for a broken one.
+PATIENCE_S=120
+
+is_ours() { [ -s "$CONFIG" ] && grep -qF "$MARK" "$CONFIG"; }
+
+runs_jobs() { timeout "$PATIENCE_S" srun --quiet --cpus-per-task=2 --mem=4G true >/dev/null 2>&1; }
 
 install_slurm() {
     local name missing=""
@@ -33,15 +38,14 @@ start_munge() {
     munge -n 2>/dev/null | unmunge >/dev/null 2>&1 || runuser -u munge -- munged
 }
 
-write_config() {
+print_config() {
     local host cpus memory_mb
     host=$(hostname -s)
     # Not `nproc`, which obeys OMP_NUM_THREADS. Two at least: the tests ask for jobs of two processes.
     cpus=$(getconf _NPROCESSORS_ONLN)
     [ "$cpus" -ge 2 ] || cpus=2
     memory_mb=$(awk '/MemTotal/ { printf "%d", $2 / 1024 * 0.9 }' /proc/meminfo)
-    install -d "$STATE/ctld" "$STATE/d" /etc/slurm
-    cat >"$CONFIG" <<CONF
+    cat <<CONF
 $MARK
 ClusterName=moviprep
 SlurmctldHost=$host(127.0.0.1)
@@ -64,30 +68,44 @@ MpiDefault=none
 ReturnToService=2
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=2
-MinJobAge=30
 KillWait=5
+# A machine that stalls for ten seconds, SLURM's own patience, has lost neither messages nor jobs.
+MessageTimeout=60
+BatchStartTimeout=120
+UnkillableStepTimeout=300
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory_mb State=UNKNOWN
 PartitionName=tests Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 CONF
 }
 
-stop_daemons() {
+# The dead that nobody has buried yet, as in containers, do not count.
+is_alive() { ps -o stat= -C "$1" | grep -qv '^Z'; }
+
+is_up_to_date() { is_alive slurmctld && is_alive slurmd && print_config | cmp -s - "$CONFIG"; }
+
+stop_daemon() {
     local _
-    pkill -x slurmctld || true
-    pkill -x slurmd || true
-    for _ in $(seq 40); do
-        pgrep -x slurmctld >/dev/null || pgrep -x slurmd >/dev/null || break
-        sleep 0.25
+    pkill -x "$1" || return 0
+    for _ in $(seq "$PATIENCE_S"); do
+        is_alive "$1" || return 0
+        sleep 0.5
     done
+    pkill -KILL -x "$1" || true
+}
+
+stop_daemons() {
+    stop_daemon slurmctld
+    stop_daemon slurmd
     # Jobs and nodes of an earlier life would be waited for.
     rm -rf "$STATE/ctld" "$STATE/d"
+    install -d "$STATE/ctld" "$STATE/d"
 }
 
 start_daemons() {
     local _
     slurmctld
     slurmd
-    for _ in $(seq 60); do
+    for _ in $(seq $((2 * PATIENCE_S))); do
         if sinfo --noheader --format=%T 2>/dev/null | grep -qE 'idle|mixed|allocated'; then
             break
         fi
@@ -99,17 +117,20 @@ start_daemons() {
 }
 
 [ "$(id -u)" = 0 ] || { say "needs root"; exit 1; }
-if command -v srun >/dev/null && runs_jobs; then
-    say "SLURM runs jobs already"
-    exit 0
+if ! is_ours || is_up_to_date; then
+    if command -v srun >/dev/null && runs_jobs; then
+        say "SLURM runs jobs already"
+        exit 0
+    fi
 fi
-if [ -s "$CONFIG" ] && ! grep -qF "$MARK" "$CONFIG"; then
+if [ -s "$CONFIG" ] && ! is_ours; then
     say "$CONFIG is not ours: left alone"
     exit 1
 fi
 install_slurm
 stop_daemons
 start_munge
-write_config
+install -d /etc/slurm
+print_config >"$CONFIG"
 start_daemons
 say "ready: $(sinfo --noheader)"
