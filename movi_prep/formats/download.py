@@ -39,6 +39,7 @@ _KNOWN_NPZ = (_BESIDE_CLIPS, _CALIBRATION, re.compile(r"^model\.npz$"))
 _ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|zip|7z|rar)$", re.IGNORECASE)
 _OTHER_MODEL = re.compile(r"^(SMPL|SMPLH|SMPLX|basicmodel)_.*\.(pkl|npz)$", re.IGNORECASE)
 _SEXES = ("male", "female", "neutral")
+_DOUBLES_TOLD = 3
 _CALIBRATION_ORDER = (".npz", ".pkl", ".mat")
 
 Key = TypeVar("Key", ClipId, int, str, tuple[int, str])
@@ -233,15 +234,29 @@ def _is_calibration(path: Path) -> bool:
 def _one_each(
     candidates: Mapping[Key, Sequence[Path]], findings: list[str], rank: Callable[[Path], int] = lambda _path: 0
 ) -> dict[Key, Path]:
-    """Return one file per key: by rank, then the shortest path; a finding names those that were passed over."""
+    """Return one file per key: by rank, then the shortest path; findings name those that were passed over."""
     chosen: dict[Key, Path] = {}
+    doubled: list[str] = []
+    lost = {path for paths in candidates.values() for path in paths if not path.exists()}
     for key in sorted(candidates):
-        ordered = sorted(candidates[key], key=lambda path: (rank(path), len(path.parts), str(path)))
-        chosen[key] = ordered[0]
+        there = [path for path in candidates[key] if path not in lost]
+        ordered = sorted(there, key=lambda path: (rank(path), len(path.parts), str(path)))
+        if ordered:
+            chosen[key] = ordered[0]
         if len(ordered) > 1:
             rest = ", ".join(map(str, ordered[1:]))
-            findings.append(f"{_say(key)}: {len(ordered)} files; {ordered[0]} is used, not {rest}")
+            doubled.append(f"{_say(key)}: {len(ordered)} files; {ordered[0]} is used, not {rest}")
+    findings += _first_few(doubled, "more are there more than once, chosen alike")
+    findings += _first_few(
+        [f"{path} is a link to nothing and was passed over" for path in sorted(lost)], "more such links"
+    )
     return chosen
+
+
+def _first_few(said: list[str], rest: str) -> list[str]:
+    """Return sentences, cut after a few with the number of the rest: a download that is there twice must not flood."""
+    n_more = len(said) - _DOUBLES_TOLD
+    return said if n_more <= 0 else [*said[:_DOUBLES_TOLD], f"{n_more} {rest}"]
 
 
 def _say(key: ClipId | int | str | tuple[int, str]) -> str:

@@ -86,6 +86,21 @@ def test_of_two_releases_of_a_clip_the_one_with_soft_tissue_is_used_and_said(roo
     assert any("S001/C01: 2 files" in text and "stageii" in text for text in download.findings)
 
 
+def test_a_download_that_is_there_twice_does_not_flood(root: Path) -> None:
+    for clip in range(1, 11):
+        touch(root, *(f"amass/{folder}/Subject_3_F_{clip}_poses.npz" for folder in ("a", "b/b")))
+    said = [text for text in find(root).findings if "2 files" in text or "more than once" in text]
+    assert len(said) == 4
+    assert said[-1].startswith("7 more")
+
+
+def test_a_link_to_nothing_is_passed_over_and_said(root: Path) -> None:
+    (root / "amass" / "Subject_1_F_5_poses.npz").symlink_to(root / "nowhere")
+    download = find(root)
+    assert ClipId(1, 5) not in download.motions
+    assert any("Subject_1_F_5_poses.npz is a link to nothing" in text for text in download.findings)
+
+
 def test_one_folder_for_everything_and_links_in_circles(root: Path) -> None:
     (root / "amass" / "back").symlink_to(root, target_is_directory=True)
     download = find_download(Folders(root, root, root, root, root))
