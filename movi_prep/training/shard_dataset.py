@@ -2,7 +2,7 @@
 
 | key | type | shape | content |
 |---|---|---|---|
-| `image` | float32 | (3, s, s) | RGB, 0 to 1, seen by a virtual camera turned to the box |
+| `image` | float32 | (3, s, s) | RGB, 0 to 1, seen by a virtual camera turned to the box; absent without pictures |
 | `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | joint centres, SMPL joints, markers; m in that camera, px |
 | `joint3d_validity_mask` | float32 | (p,) | 1 where the label holds and lies in the picture |
 | `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they hold |
@@ -199,13 +199,14 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         augmentation: ranges of random views; None gives the plain view. A sample's view depends on the seed, the
             epoch and its index alone, not on the worker that reads it.
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
+        pictures: whether samples have an image; without, samples are read several times as fast.
 
     Raises:
         MissingError: there are no shards.
         UsageError: nothing is selected, or pictures would have no pixels.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a sample is, spelt out
         self,
         shards: Path | str | Sequence[Path | str],
         *,
@@ -214,12 +215,13 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         window: Window | None = None,
         augmentation: Augmentation | None = None,
         simulated: bool = False,
+        pictures: bool = True,
     ) -> None:
         """Find the rows; pictures and labels are read when they are asked for."""
         if size_px < 1:
             raise UsageError(f"size_px: expected 1 or more, but got {size_px}")
         selection = selection or Selection()
-        self._size_px, self._window, self._simulated = size_px, window, simulated
+        self._size_px, self._window, self._simulated, self._pictures = size_px, window, simulated, pictures
         # Workers that persist hold a copy of the data set; what changes between epochs lies where they see it.
         self._augmentation, self._epoch = augmentation, torch.zeros((), dtype=torch.int64).share_memory_()
         sources = [_Source(path) for path in _find_shards(shards)]
@@ -294,11 +296,12 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             source.camera, box_px, size_px=self._size_px, zoom=view.zoom, roll_rad=view.roll_rad, shift=view.shift
         )
         labels = read_labels(source.file, row, context=source.context, virtual=virtual, simulated=self._simulated)
-        picture = _see(source, row, virtual)
         if view.flip:
-            picture = picture[:, ::-1]
             labels = mirror_labels(labels, source.mirror, size_px=self._size_px)
-        return _arrays(picture, labels, box_px)
+        arrays = _arrays(labels, box_px)
+        if self._pictures:
+            arrays["image"] = _image(_see(source, row, virtual), flip=view.flip)
+        return arrays
 
 
 def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]:
@@ -310,10 +313,14 @@ def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]
     )
 
 
-def _arrays(picture: NDArray[np.uint8], labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+def _image(picture: NDArray[np.uint8], *, flip: bool) -> NDArray[np.float32]:
+    picture = picture[:, ::-1] if flip else picture
     rgb_first = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
+    return rgb_first.astype(np.float32) / np.float32(255.0)
+
+
+def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
     return {
-        "image": rgb_first.astype(np.float32) / np.float32(255.0),
         "pose3d": labels.points_m,
         "pose2d": labels.points_px,
         "joint3d_validity_mask": labels.points_valid.astype(np.float32),

@@ -115,6 +115,16 @@ def test_windows_repeat_the_ends_of_a_clip_and_never_cross_it(shards: Path) -> N
     assert windowed[3]["image"].shape == (5, 3, 256, 256)
 
 
+def test_labels_come_without_pictures_where_none_are_wanted(shards: Path) -> None:
+    seen, unseen = (
+        ShardDataset(shards, window=Window(3), augmentation=AUGMENTED, pictures=there) for there in (True, False)
+    )
+    whole, bare = seen[4], unseen[4]
+    assert set(whole) - set(bare) == {"image"}
+    for key in ("pose3d", "pose2d", "coordinateAngle", "rootRotMat"):
+        torch.testing.assert_close(bare[key], whole[key])
+
+
 def test_views_depend_on_the_epoch_and_not_on_the_reader(shards: Path) -> None:
     one, other = (ShardDataset(shards, augmentation=AUGMENTED) for _ in range(2))
     torch.testing.assert_close(one[3]["pose2d"], other[3]["pose2d"])
