@@ -126,6 +126,7 @@ def write_demo(
     shoots: list[_Shoot] = []
     sessions: dict[int, Session] = {}
     for performer in performers:
+        # By subject: who else is written does not change anybody's files.
         rng = np.random.default_rng([seed, performer.subject])
         body = shaped_body(read_open_body(performer.sex), performer.betas)
         session = act(body, cues[performer.subject], rng)
@@ -175,6 +176,7 @@ def write_recordings(
     }
     write_subject_files(folder / "amass", performer)
     for clip in session.clips:
+        # Drawn for every clip, stored or not, so that the choice of clips that have them moves no other number.
         dmpls = _soft_tissue(clip.samples.stop - clip.samples.start, rng)
         if clip.in_amass:
             stored = None if clip.number in performer.clips_without_dmpls else dmpls
@@ -214,6 +216,7 @@ def _film_all(shoots: Sequence[_Shoot], workers: int | None) -> list[NDArray[np.
     n_workers = min(workers or os.cpu_count() or 1, len(shoots))
     if n_workers == 1:
         return [_film_one(shoot) for shoot in shoots]
+    # Forked children would inherit the locks of whatever threads the caller has.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(n_workers, mp_context=context) as pool:
         return list(pool.map(_film_one, shoots))

@@ -67,6 +67,7 @@ def pose_figure(body: DemoBody, channels: Channels) -> tuple[NDArray[np.float64]
     for side in ("left", "right"):
         _set_arm(local, channels, side)
         _set_fingers(local, channels, side)
+    # After the arms, before the legs: where the pelvis can be depends on where the feet stand.
     pelvis_m = _pelvis_position(body, channels, local[:, 0])
     for side in ("left", "right"):
         _set_leg(local, body, channels, side, pelvis_m)
@@ -79,6 +80,7 @@ def _unwrapped(vectors_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rotation vectors (n, 3) that do not jump where a turn passes 180 degrees: v and v - 2 pi v/|v| are one."""
     angle = np.linalg.norm(vectors_rad, axis=-1)
     axis = vectors_rad / np.maximum(angle, 1e-12)[:, None]
+    # v and -v turn about one line: the sign is chosen so that the axis goes on in its own direction.
     flips = np.where((axis[1:] * axis[:-1]).sum(-1) < 0, -1.0, 1.0)
     sign = np.concatenate([[1.0], np.cumprod(flips)])
     steady: NDArray[np.float64] = axis * (sign * np.unwrap(sign * angle))[:, None]
@@ -139,6 +141,7 @@ def _set_fingers(local: NDArray[np.float64], channels: Channels, side: str) -> N
     for finger, bends in _CURL_DEG.items():
         for knuckle, bend in enumerate(bends):
             x, y, z = (curl * angle for angle in bend)
+            # Only the first knuckle of a finger moves sideways.
             apart = -spread * _SPREAD[finger] * (knuckle == 0)
             rotation = turn("x", x) @ turn("y", y + apart) @ turn("z", z)
             local[:, joint] = rotation if side == "left" else mirrored(rotation)
@@ -225,6 +228,7 @@ def _set_leg(
     leg = thigh + apply(knee, np.broadcast_to(shin, (len(knee), 3)))
     rest_side = np.broadcast_to([1.0, 0.0, 0.0], leg.shape)
     hip = basis(ankle_m - hip_m, sideways) @ transpose(basis(leg, rest_side))
+    # Rotations of SMPL are relative to the parent.
     local[:, _HIP[side]] = transpose(local[:, 0]) @ hip
     local[:, _KNEE[side]] = knee
     local[:, _ANKLE[side]] = transpose(hip @ knee) @ foot

@@ -90,6 +90,7 @@ def _paint_person(image: NDArray[np.uint8], stage: Stage, fragments: Fragments, 
     """Draw the pixels of a person into a BGR image, lit and with a soft outline."""
     body, surface = person.body, person.surface_m
     corner = surface[body.faces]
+    # Not normalised: large faces weigh more, which is what smooth shading wants.
     normals = person.normals_of @ np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     values = fragments.between(np.hstack([normals, body.template_m, surface]).astype(np.float32), body.faces)
     albedo = paint_body(person.wardrobe, fragments.faces, values[:, 3:6])
@@ -99,6 +100,7 @@ def _paint_person(image: NDArray[np.uint8], stage: Stage, fragments: Fragments, 
     window = image[top : rows.max() + 3, left : columns.max() + 3]
     picture = window.astype(np.float32)
     picture[rows - top, columns - left] = 255.0 * np.clip(lit[:, ::-1], 0.0, 1.0)
+    # Only the outline is softened: there half of a pixel is person, half is room.
     covered = np.zeros(picture.shape[:2], dtype=np.float32)
     covered[rows - top, columns - left] = 1.0
     near = _box_mean(covered)
@@ -146,6 +148,7 @@ def _cast_shadow(image: NDArray[np.uint8], stage: Stage, surface_m: NDArray[np.f
     n = 2 * _SHADOW_HALF_CELLS
     centre = surface_m[:, :2].mean(axis=0) + 0.35 * _unit(away.mean(axis=0)[None])[0]
     shade = np.zeros((n, n))
+    # By height: what is near the floor casts a sharp shadow, what is far above a soft one.
     for low, high, blur, amount in ((-1.0, 0.18, 1.1, 1.0), (0.18, 0.9, 3.0, 0.8), (0.9, 3.0, 6.0, 0.6)):
         chosen = ground[(height >= low) & (height < high)]
         cells = np.round((chosen - centre) / _SHADOW_CELL_M).astype(int) + _SHADOW_HALF_CELLS

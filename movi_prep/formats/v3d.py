@@ -116,6 +116,7 @@ def load_mat(path: Path) -> dict[str, Any]:
 
 def _unwrap(value: Any) -> Any:
     """Take cells and structs of one element out of their arrays, however deep they are nested."""
+    # scipy gives every MATLAB value as an array, and a struct as an array of one record.
     while isinstance(value, np.ndarray) and value.size == 1 and (value.dtype == object or value.dtype.names):
         value = value.flat[0]
     return value
@@ -152,6 +153,7 @@ def _names(move: Any, field: str, findings: list[str]) -> tuple[str, ...]:
     if cells is None:
         return ()
     texts = [_text(cell) for cell in np.asarray(cells, dtype=object).ravel()]
+    # Motions are told apart by their row, so that an empty name is no loss; columns of markers are found by theirs.
     if field == "motions_list":
         return tuple(texts)
     lost = [index for index, text in enumerate(texts) if not text]
@@ -178,6 +180,7 @@ def _with_unit(
         findings.append(f"{field}: expected a number, but the file has none; left out")
         return None
     value = float(raw[0])
+    # The ranges do not overlap: a value fits one unit at most.
     for unit, smallest, largest, factor in units:
         if smallest <= value <= largest:
             if factor != 1.0:
@@ -207,12 +210,14 @@ def _frame_ranges(raw: Any, path: Path, field: str, findings: list[str]) -> NDAr
     flags = _flag_rows(raw, path, field)
     sensible = np.isfinite(flags).all(axis=1) & (flags == np.round(flags)).all(axis=1)
     sensible &= (flags[:, 0] >= 1) & (flags[:, 1] >= flags[:, 0])
+    # Named, not refused: the other clips of the subject are whole.
     for row in np.flatnonzero(~sensible):
         first, last = flags[row]
         findings.append(
             f"{field}: clip {row + 1} runs from {first:g} to {last:g}, expected 1 <= first <= last; it has no frames"
         )
     ranges = np.zeros(flags.shape, dtype=np.int64)
+    # From 1 to 0; the last frame, included in the file, becomes one past the last.
     ranges[sensible] = flags[sensible].astype(np.int64) - (1, 0)
     findings += _order_findings(ranges, np.flatnonzero(sensible), field)
     return ranges
@@ -236,6 +241,7 @@ def _mocap_ranges(move: Any, video_ranges: NDArray[np.int64], path: Path, findin
     """Read flags120, or derive it: video frame v (1-based) shows mocap sample 4 (v - 1) + 1."""
     by_video = video_ranges * MOCAP_PER_VIDEO_FRAME
     filled = video_ranges[:, 1] > video_ranges[:, 0]
+    # The clip ends with the sample of its last frame: of that frame's four samples only the first belongs to it.
     by_video[filled, 1] -= MOCAP_PER_VIDEO_FRAME - 1
     raw = _optional_field(move, "flags120")
     if raw is None:
@@ -256,6 +262,7 @@ def _mocap_ranges(move: Any, video_ranges: NDArray[np.int64], path: Path, findin
 def _match_motions(names: tuple[str, ...], n_clips: int, findings: list[str]) -> tuple[str, ...]:
     if len(names) != n_clips:
         findings.append(f"motions_list has {len(names)} names, flags30 {n_clips} clips; clip k is row k of flags30")
+    # By row, as the flags: too many names are cut, missing ones are empty.
     return (names + ("",) * n_clips)[:n_clips]
 
 

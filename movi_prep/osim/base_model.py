@@ -61,6 +61,7 @@ def _body(body: opensim.Body) -> BaseBody:
         mass_kg=body.get_mass(),
         mass_centre_m=_triple(body.get_mass_center()),
         inertia_kg_m2=tuple(inertia.get(index) for index in range(6)),
+        # D3KE states a body's size by its first mesh; a body without one counts as unscaled.
         mesh_scale=_triple(meshes[0].get_scale_factors()) if meshes else (1.0, 1.0, 1.0),
     )
 
@@ -68,6 +69,7 @@ def _body(body: opensim.Body) -> BaseBody:
 def _frame(frame: opensim.PhysicalFrame) -> tuple[str, Triple, Triple]:
     """Return the body that carries a joint's frame, and the frame's place and orientation in it."""
     transform = frame.findTransformInBaseFrame()
+    # The convention in which an .osim writes orientations.
     orientation = transform.R().convertRotationToBodyFixedXYZ()
     return frame.findBaseFrame().getName(), _triple(transform.p()), _triple(orientation)
 
@@ -137,6 +139,7 @@ def _axis(axis: opensim.TransformAxis, name: str, joint: opensim.Joint) -> BaseA
             f"{function.getConcreteClassName()} with slope {slope:.4g} and offset {at_zero:.4g}; "
             "D3KE's layer knows no other, write native shards instead"
         )
+    # A slope of -1 is a turn about the opposite axis: the layer is given the axis.
     sign = round(slope)
     x, y, z = direction
     return BaseAxis(name=name, axis=(sign * x, sign * y, sign * z), coordinate=names.get(0), slope=sign)
@@ -162,6 +165,7 @@ def _marker(marker: opensim.Marker) -> BaseMarker:
 
 def _coupler(coupler: opensim.CoordinateCouplerConstraint) -> BaseCoupler:
     function = coupler.getFunction()
+    # Two points make the line; the third, between them, tells whether it is one.
     first, second, third = ((x, function.calcValue(opensim.Vector(1, x))) for x in (0.0, 1.0, 0.5))
     name = coupler.getName()
     if abs(third[1] - 0.5 * (first[1] + second[1])) > _SLOPE_TOLERANCE:

@@ -48,6 +48,7 @@ def build_model(tables: ModelTables) -> opensim.Model:
     Raises:
         ModelError: a row names a body, joint or coordinate that no other table has.
     """
+    # The tables give places in ground, in the default pose; OpenSim wants them in the frames of bodies.
     pose = solve_default_pose(tables)
     model = _empty_model()
     bodies = {row.name: _add_body(model, row, pose) for row in tables.bodies}
@@ -157,6 +158,7 @@ def _spatial_transform(row: JointRow, coordinates: tuple[CoordinateRow, ...]) ->
 def _rotation_axes(coordinates: tuple[CoordinateRow, ...]) -> list[Vector]:
     """Return three rotation axes: the coordinates' own, then such that no two are parallel, as OpenSim demands."""
     used = [np.array(row.axis) for row in coordinates if row.slot in ROTATIONS]
+    # The unused axes have no coordinate: which ones they are changes nothing but whether OpenSim accepts them.
     while len(used) < len(ROTATIONS):
         others = np.eye(3) if len(used) < 2 else [np.cross(used[0], used[1])]
         used.append(min(others, key=lambda axis: max((abs(axis @ other) for other in used), default=0.0)))
