@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
 from movi_prep.records.camera import Camera
 from movi_prep.records.identity import ClipId
+from movi_prep.records.labels import Split
 from movi_prep.training.augmentation import Augmentation, View, draw_view
 from movi_prep.training.labels import (
     LabelContext,
@@ -56,7 +57,7 @@ class Selection:
     """Which rows of the shards are samples; None asks for nothing.
 
     Attributes:
-        split: "train", "validation" or "test", as the shards were written.
+        split: "train", "validation", "test" or "none", as the shards were written.
         subjects: numbers of subjects.
         cameras: names of cameras.
         clips: numbers of clips.
@@ -66,7 +67,7 @@ class Selection:
         min_valid: least part of the coordinates that must be valid.
     """
 
-    split: Literal["train", "validation", "test"] | None = None
+    split: Split | None = None
     subjects: Sequence[int] | None = None
     cameras: Sequence[str] | None = None
     clips: Sequence[int] | None = None
