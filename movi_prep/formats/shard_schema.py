@@ -255,17 +255,18 @@ elsewhere.
 
 ## Forward kinematics from the file
 
-`tree/` is the subject's scaled model. With P and C the 4x4 matrices of a joint's `parent_*` and `child_*`, and A1, A2, ...
-those of its axes in their order (each turns about, or moves along, its `axis_direction` by `axis_function` of its
-`axis_coordinate`),
+`tree/` is the subject's scaled model. With P and C the 4x4 matrices of a joint's `parent_*` and `child_*`, and A1, A2
+and so on those of its axes in their order (each turns about, or moves along, its `axis_direction` by the
+`axis_function` of its `axis_coordinate`),
 
     M = T_parent P A1 A2 ...      its origin is the joint centre, `labels/opensim_joints_world_m`
     T_body = M C                  pose of the body in AMASS world
 
-and of the root M is `labels/root_rotation_world`, `labels/root_position_world_m`. The value of function k is that of its last
-piece whose `piece_start` is not above the argument (before all, the first): the sum of `piece_coefficients` times powers
-of argument minus `piece_origin`. A coordinate that is no label follows `coupled_to` by `coupling_function`, or rests at
-its default; no joint centre of the labels hangs from another kind, unless a model of your own has one.
+and of the root M is `labels/root_rotation_world` and `labels/root_position_world_m`. The value of a function is that
+of its last piece whose `piece_start` is not above the argument (before all, of the first): the sum of
+`piece_coefficients` times powers of argument minus `piece_origin`. A coordinate that is no label follows `coupled_to`
+by `coupling_function`, or rests at its default; no joint centre of the labels hangs from another kind, unless a model
+of your own has one.
 
 ## File attributes
 
