@@ -22,6 +22,7 @@ An index is a list of frames that damage among the pictures leaves whole: from i
 from __future__ import annotations
 
 import os
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ JPEG_CODECS = frozenset(("MJPG", "JPEG", "AVRN", "DMB1", "LJPG"))
 """Codecs whose frames are JPEG files."""
 
 _LIST_HEADER_BYTES = 12
+_MOVI = re.compile(rb"LIST.{4}movi", re.DOTALL)
 _MAX_HEAD_BYTES = 1 << 24
 _IDX1 = np.dtype([("name", "S4"), ("flags", "<u4"), ("offset", "<u4"), ("length", "<u4")])
 _SUPER = np.dtype([("place", "<u8"), ("n_bytes", "<u4"), ("n_frames", "<u4")])
@@ -66,8 +68,8 @@ class AviHead:
         n_frames_main: frames by the main header; in OpenDML files those of the first RIFF chunk alone.
         n_frames_stream: frames by the header of the stream.
         n_frames_odml: frames by OpenDML's header, 0 where there is none.
-        movi: place of the word 'movi'.
-        movi_end: where the first list of frames ends by its header.
+        movi: place of the word 'movi'; where that is damaged, before the first byte that may belong to a frame.
+        movi_end: where the first list of frames ends by its header; 0 where that is damaged.
         super_index: (place, bytes, frames) of each chunk 'ix##', () where there is none.
     """
 
@@ -125,18 +127,26 @@ def parse_avi_head(descriptor: int) -> AviHead | None:
     opening = os.pread(descriptor, _LIST_HEADER_BYTES, 0)
     if len(opening) < _LIST_HEADER_BYTES or opening[:4] != b"RIFF" or opening[8:] != b"AVI ":
         return None
+    riff_bytes = HEADER_BYTES + struct.unpack_from("<I", opening, 4)[0]
     found = _HeadParts()
-    place = _LIST_HEADER_BYTES
+    place = behind_headers = _LIST_HEADER_BYTES
     while place + _LIST_HEADER_BYTES <= n_bytes:
         name, length, kind = struct.unpack("<4sI4s", os.pread(descriptor, _LIST_HEADER_BYTES, place))
         if name == b"LIST" and kind == b"movi":
-            riff_bytes = HEADER_BYTES + struct.unpack_from("<I", opening, 4)[0]
-            movi = (place + HEADER_BYTES, place + HEADER_BYTES + length + length % 2)
-            return found.result(n_bytes, riff_bytes=riff_bytes, movi=movi)
+            break
         if name == b"LIST" and kind == b"hdrl" and length <= _MAX_HEAD_BYTES:
             found.add(os.pread(descriptor, length - 4, place + _LIST_HEADER_BYTES))
+            behind_headers = place + HEADER_BYTES + length + length % 2
         place += HEADER_BYTES + length + length % 2
-    return None
+    else:
+        # A length before it is wrong, or the beginning of the list of frames is damaged itself.
+        match = _MOVI.search(os.pread(descriptor, _MAX_HEAD_BYTES, behind_headers))
+        if match is None:
+            return found.result(n_bytes, riff_bytes=riff_bytes, movi=behind_headers - 4, movi_end=0)
+        place = behind_headers + match.start()
+    length = struct.unpack("<I", os.pread(descriptor, 4, place + 4))[0]
+    movi_end = place + HEADER_BYTES + length + length % 2
+    return found.result(n_bytes, riff_bytes=riff_bytes, movi=place + HEADER_BYTES, movi_end=movi_end)
 
 
 @dataclass
@@ -158,7 +168,7 @@ class _HeadParts:
             elif name == b"LIST":
                 self.add(inner[4:])
 
-    def result(self, n_bytes: int, *, riff_bytes: int, movi: tuple[int, int]) -> AviHead | None:
+    def result(self, n_bytes: int, *, riff_bytes: int, movi: int, movi_end: int) -> AviHead | None:
         number = next((i for i, parts in enumerate(self.streams) if parts.get(b"strh", b"")[:4] == b"vids"), None)
         if number is None:
             return None
@@ -172,8 +182,8 @@ class _HeadParts:
             n_frames_main=_number(self.main, 16),
             n_frames_stream=_number(parts[b"strh"], 32),
             n_frames_odml=_number(self.odml, 0),
-            movi=movi[0],
-            movi_end=movi[1],
+            movi=movi,
+            movi_end=movi_end,
             super_index=_super_index(parts.get(b"indx", b"")),
         )
 
@@ -212,7 +222,7 @@ def read_avi_index(descriptor: int, head: AviHead, idx1: tuple[int, int] | None)
 
 def find_idx1(descriptor: int, head: AviHead) -> tuple[int, int] | None:
     """Return place and length of the content of idx1 where the headers say that it lies; None where it does not."""
-    place = head.movi_end
+    place = head.movi_end or head.n_bytes
     while place + HEADER_BYTES <= head.n_bytes:
         name, length = struct.unpack("<4sI", os.pread(descriptor, HEADER_BYTES, place))
         if name == b"idx1":

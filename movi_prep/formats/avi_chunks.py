@@ -79,7 +79,8 @@ def read_avi_chunks(path: Path) -> AviChunks | None:
         walk = _Walk(descriptor, head)
         walk.run()
         runs = tuple(run for run in walk.runs if len(run.offsets))
-        moved_bytes = 0 if walk.idx1 is None or head.n_frames_odml else walk.idx1[0] - HEADER_BYTES - head.movi_end
+        can_tell = walk.idx1 is not None and head.movi_end and not head.n_frames_odml
+        moved_bytes = walk.idx1[0] - HEADER_BYTES - head.movi_end if walk.idx1 is not None and can_tell else 0
         return AviChunks(head, runs, read_avi_index(descriptor, head, walk.idx1), walk.is_cut, moved_bytes)
 
 

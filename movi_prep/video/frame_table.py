@@ -8,7 +8,7 @@ A decoder jumps over damaged bytes and counts on: it does not know how many fram
 | the length of the damage | too short for a frame: none was lost |
 | the headers | one damage alone, and both agree on a number of frames that so many bytes can have held |
 
-Where none does, frames behind the damage have no number, and are not used.
+Where none does, or in a file above 4 GB (`video.spliced_file`), frames behind lost ones have no number; none is used.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 
 from movi_prep.formats.avi import HEADER_BYTES, JPEG_CODECS, OFFSET_BITS
 from movi_prep.formats.avi_chunks import read_avi_chunks
+from movi_prep.video.spliced_file import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,8 @@ _ROW_THAT_TELLS = 3
 
 _MOST_UNLIKE = 3.0
 """How far the mean length of lost frames may lie from that of the others, as a ratio, where headers are believed."""
+
+UNNUMBERED = "how many frames lay in them cannot be told"
 
 _END_OF_JPEG = b"\xff\xd9"
 _TAIL_BYTES = 4096
@@ -106,10 +109,10 @@ class FrameTable:
 
         FFmpeg's clock does not count what it cannot use before its first key frame.
         """
-        if not self.gaps or self.gaps[0].first_lost or self.index is None:
+        if not self.n_frames or not self.gaps or self.gaps[0].first_lost or self.index is None:
             return 0
-        keys = np.flatnonzero(self.index.is_key[: self.n_frames] & ~self.is_lost[: len(self.index.is_key)])
-        return int(keys[0]) if len(keys) else self.n_frames
+        is_key = self.index.is_key[: self.n_frames] & ~self.is_lost[: len(self.index.is_key)]
+        return int(np.argmax(is_key)) if is_key.any() else int(np.argmin(self.is_lost))
 
     @property
     def first_with_picture(self) -> int:
@@ -170,9 +173,9 @@ class Break:
 
 
 def read_frame_table(path: Path) -> FrameTable | None:
-    """Return the frames of an .avi; None for a file that is none, or whose headers cannot be read."""
+    """Return the frames of an .avi; None for a file that is none, or whose headers cannot be read, or has no frames."""
     chunks = read_avi_chunks(path)
-    if chunks is None:
+    if chunks is None or not chunks.runs:
         return None
     with path.open("rb") as file:
         runs = (None, *chunks.runs, None)
@@ -193,7 +196,9 @@ def number_frames(chunks: AviChunks, breaks: Sequence[Break]) -> FrameTable:
     n_frames = 0
     for i, found in enumerate(breaks):
         n_lost = _count_lost(chunks, i, found, n_frames) if found.end > found.begin else 0
-        is_whole = not n_frames or found.follows_whole_jpeg or (n_lost == 0 and found.is_blank)
+        if n_lost and chunks.head.n_bytes > MOST_BYTES:
+            n_lost = None
+        is_whole = found.follows_whole_jpeg or (n_lost == 0 and found.is_blank) or not n_frames
         if not is_whole:
             doubtful.append(n_frames - 1)
         if n_lost != 0 or not is_whole:
@@ -207,7 +212,7 @@ def number_frames(chunks: AviChunks, breaks: Sequence[Break]) -> FrameTable:
         offsets[start : start + len(run.offsets)] = run.offsets
         lengths[start : start + len(run.offsets)] = run.lengths
     is_cut = chunks.is_cut and len(starts) == len(chunks.runs)
-    is_doubtful = np.zeros(n_frames, dtype=np.bool_)
+    is_doubtful = _contradicts_index(chunks.index, lengths) & (offsets >= 0)
     is_doubtful[[*doubtful, *([n_frames - 1] if is_cut else [])]] = True
     return FrameTable(chunks.head, chunks.index, offsets, lengths, is_doubtful, tuple(gaps), is_cut)
 
@@ -240,6 +245,8 @@ def _count_lost(chunks: AviChunks, i: int, found: Break, n_before: int) -> int |
         found: the break.
         n_before: how many frames come before it.
     """
+    if not chunks.head.movi_end:
+        return None
     if i == len(chunks.runs):
         return 0 if found.is_blank or chunks.head.n_frames <= n_before else None
     run = chunks.runs[i]
@@ -273,6 +280,19 @@ def _index_is_believed(chunks: AviChunks, *, starts_file: bool) -> bool:
     return bool(np.mean(chunks.index.lengths[:n] == chunks.runs[0].lengths[:n]) >= _LEAST_ALIKE)
 
 
+def _contradicts_index(index: AviIndex | None, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (n,) bool: frames of another length than the index says, where the index is in order: not its frames."""
+    told = np.zeros(len(lengths), dtype=np.bool_)
+    n = 0 if index is None else min(len(lengths), len(index.lengths) - 1)
+    if index is None or n <= 0:
+        return told
+    differs = index.lengths[:n] != lengths[:n]
+    ends = index.offsets[:n] + HEADER_BYTES + index.lengths[:n] + index.lengths[:n] % 2
+    if np.mean(differs) <= 1.0 - _LEAST_ALIKE:
+        told[:n] = differs & (ends == index.offsets[1 : n + 1])
+    return told
+
+
 def _place_in_index(chunks: AviChunks, run: ChunkRun, at_least: int) -> int | None:
     """Return where a run of chunks stands in the index, by place or else by its lengths; None where it does not."""
     index = chunks.index
@@ -297,7 +317,7 @@ def _has_row(index: AviIndex, run: ChunkRun, number: int) -> bool:
 def _sentence(gap: Gap) -> str:
     damage = f"{gap.end - gap.begin:,} bytes from byte {gap.begin:,} on are damaged"
     if gap.n_lost < 0:
-        return f"{damage}, and nothing tells how many frames lay there: none from frame {gap.first_lost} on can be used"
+        return f"{damage}, and {UNNUMBERED}: none from frame {gap.first_lost} on can be used"
     if gap.n_lost == 0:
         return f"{damage}: frame {gap.first_lost - 1} may be incomplete"
     last = gap.first_lost + gap.n_lost - 1

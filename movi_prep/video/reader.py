@@ -31,7 +31,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.records.timeline import group_refusals
-from movi_prep.video.frame_table import read_frame_table
+from movi_prep.video.frame_table import UNNUMBERED, read_frame_table
 from movi_prep.video.holes import HoleFinder
 from movi_prep.video.spliced_file import cut_excerpt, mend_avi
 
@@ -80,7 +80,7 @@ class _Fault(Enum):
     DROPPED = "the camera dropped it when the video was recorded"
 
 
-_UNNUMBERED = "damaged bytes come before it, and nothing tells how many frames were in them"
+_UNNUMBERED = f"damaged bytes come before it, and {UNNUMBERED}"
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,8 @@ class VideoReader:
     def _shown(self) -> Iterator[_Shown]:
         """Yield every frame up to the end, and those that the decoder does not show."""
         end = self.table.n_frames if self.table is not None else None
+        if end == 0:
+            return
         silent, has_complained, delay, last_read = 0, False, None, -1
         with _decoder_messages() as said_something, HoleFinder(self.path, self.table) as holes:
             while silent < _SILENT_FAILURES_AT_END:
@@ -241,7 +243,10 @@ class VideoReader:
                 number = read - delay
                 if end is not None and number >= end:
                     break
-                yield from (_Shown(skipped, self._fault_unseen(skipped, delay)) for skipped in self._until(number))
+                if number < self.n_frames:
+                    # A stream without a container has no clock: its first frame alone has a number.
+                    continue
+                yield from self._unseen(number, delay)
                 is_damaged = complained or self._is_damaged(last_read + 1 if delay else read, read, holes)
                 last_read = read
                 self.n_frames = number + 1
@@ -252,11 +257,13 @@ class VideoReader:
                     stands_alone=self._stands_alone(),
                 )
             if end is not None:
-                yield from (_Shown(skipped, self._fault_unseen(skipped, delay or 0)) for skipped in self._until(end))
-                self.n_frames = end
+                yield from self._unseen(end, delay or 0)
 
-    def _until(self, number: int) -> range:
-        return range(self.n_frames, number)
+    def _unseen(self, end: int, delay: int) -> Iterator[_Shown]:
+        """Yield the frames before `end` that the decoder did not show."""
+        while self.n_frames < end:
+            self.n_frames += 1
+            yield _Shown(self.n_frames - 1, self._fault_unseen(self.n_frames - 1, delay))
 
     def _chunk_read(self, last_read: int) -> int:
         """Return which chunk of the file the decoder read for the frame that it shows."""

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from movi_prep.video.frame_table import FrameTable
+    from movi_prep.video.frame_table import FrameTable, Gap
 
 _UNDECODABLE = bytes(8)
 """No codec makes a picture of zeros; an empty chunk would be one that the recording dropped."""
+
+MOST_BYTES = 1 << 32
+"""OpenCV hands places on as 32 bit integers: beyond 2 GB they come out negative, beyond 4 GB they are lost."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class SplicedFile(io.BufferedIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Go to a place."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._begins[-1]}[whence]
-        self._place = max(0, start + offset)
+        self._place = start + offset if whence != io.SEEK_SET or offset >= 0 else offset + MOST_BYTES
         return self._place
 
     def tell(self) -> int:
@@ -92,15 +95,16 @@ def mend_avi(path: Path, table: FrameTable) -> SplicedFile:
     A decoder that meets no picture first may take the file for something else; and FFmpeg moves an idx1 so that its
     first frame is the first chunk, which it is not then.
     """
-    place, extents = 0, []
+    place = 0
+    extents: list[Extent] = []
     for gap in table.gaps:
-        if gap.n_lost <= 0:
+        if gap.n_lost <= 0 or gap.begin < place:
             continue
         is_first = gap.first_lost == 0
         end = int(table.offsets[table.decoder_begins_at]) if is_first else gap.end
-        literal = _stand_ins(end - gap.begin, 0 if is_first else gap.n_lost, frame_names(table.head.stream)[0])
-        extents += [Extent(gap.begin - place, place), Extent(len(literal), literal=literal)]
-        place = end - max(end - gap.begin - len(literal), 0)
+        extents.append(Extent(gap.begin - place, place))
+        extents += _stand_ins(gap, 0 if is_first else gap.n_lost, end, stream=table.head.stream)
+        place = end
     end = table.head.n_bytes
     if table.decoder_begins_at:
         end = int(table.offsets[-1] + HEADER_BYTES + table.lengths[-1])
@@ -114,8 +118,11 @@ def cut_excerpt(path: Path, table: FrameTable, *, first: int, n_frames: int) -> 
     return SplicedFile(path, [Extent(table.head.movi + 4), Extent(end - begin, begin)])
 
 
-def _stand_ins(n_bytes: int, n_frames: int, name: bytes) -> bytes:
-    """Return a chunk for every lost frame, and the header of a chunk for the rest of the bytes where it has room."""
-    frames = (name + struct.pack("<I", len(_UNDECODABLE)) + _UNDECODABLE) * n_frames
-    rest = n_bytes - len(frames) - HEADER_BYTES
-    return frames if rest < 0 else frames + b"JUNK" + struct.pack("<I", rest)
+def _stand_ins(gap: Gap, n_frames: int, end: int, *, stream: int) -> list[Extent]:
+    """Return a chunk for every lost frame, and one for the rest of the bytes up to `end` where it has room."""
+    frames = (frame_names(stream)[0] + struct.pack("<I", len(_UNDECODABLE)) + _UNDECODABLE) * n_frames
+    rest = end - gap.begin - len(frames) - HEADER_BYTES
+    if rest < 0:
+        return [Extent(len(frames), literal=frames)]
+    content = frames + b"JUNK" + struct.pack("<I", rest)
+    return [Extent(len(content), literal=content), Extent(rest, gap.begin)]
