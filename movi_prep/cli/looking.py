@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -121,7 +122,14 @@ def inspect(given: argparse.Namespace) -> int:
     from movi_prep.stages.inspect import inspect_file
 
     console = open_console(to_stderr=bool(given.json))
-    described = [inspect_file(Path(name)) for name in given.files]
+    described, unreadable = [], 0
+    for name in given.files:
+        try:
+            described.append(inspect_file(Path(name)))
+        except MoviPrepError as error:
+            # One of many files must not cost what there is to say of the others.
+            print(f"movi-prep: {error}", file=sys.stderr)
+            unreadable += 1
     for facts in described:
         console.print(f"{facts.path}: {facts.kind}", style="bold", markup=False)
         for name, value in facts.facts.items():
@@ -133,8 +141,8 @@ def inspect(given: argparse.Namespace) -> int:
             ]
             columns = ("array", "shape", "dtype", "dims", "unit", "frame", "content")
             print_table(console, "", columns, rows)
-    print_json({"files": [_facts_json(facts) for facts in described]}, wanted=given.json)
-    return OK
+    print_json({"files": [_facts_json(facts) for facts in described]}, wanted=given.json and bool(described))
+    return FAILED if unreadable else OK
 
 
 def report(given: argparse.Namespace) -> int:

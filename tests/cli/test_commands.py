@@ -159,6 +159,15 @@ def test_inspect_tells_damaged_files_in_one_line(
     assert len(err.strip().splitlines()) == 1
 
 
+def test_inspect_goes_on_after_a_file_that_it_cannot_read(movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "empty.trc").touch()
+    known = next(movi_prep.data.rglob("Subject_1_F_1_poses.npz"))
+    code, out, err = movi_prep("inspect", str(tmp_path / "empty.trc"), str(known), "--json")
+    assert code == 1
+    assert [Path(file["file"]) for file in json.loads(out)["files"]] == [known]
+    assert "empty.trc: expected a first line" in err
+
+
 def test_inspect_reads_no_yaml_that_is_not_text(movi_prep: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\x00")
     code, _, err = movi_prep("inspect", str(tmp_path / "a.yaml"))
