@@ -83,7 +83,7 @@ def _rule(entry: Any, path: Path) -> tuple[str, MarkerRule]:
         expected = f"a name and one of {list_names(_KINDS)}"
         raise InputError(f"{path}: markers", expected=expected, got=f"{entry!r}", remedy=_REMEDY)
     (kind,) = kinds
-    name, value = str(entry["name"]), entry[kind]
+    name, value = _name(entry["name"], path), entry[kind]
     if kind in ("vertex", "joint") and isinstance(value, int) and not isinstance(value, bool):
         return name, Vertex(value) if kind == "vertex" else JointCentre(value)
     if kind == "midpoint" and isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -92,3 +92,16 @@ def _rule(entry: Any, path: Path) -> tuple[str, MarkerRule]:
         return name, FloorPoint(value)
     wanted = {"vertex": "a number", "joint": "a number", "midpoint": "a list of marker names", "floor": "a marker name"}
     raise InputError(f"{path}: {name}", expected=f"{wanted[kind]} for {kind!r}", got=f"{value!r}", remedy=_REMEDY)
+
+
+def _name(value: Any, path: Path) -> str:
+    """Return a name that a marker file can carry; YAML makes a truth value of NO and ON without quotes."""
+    text = str(value)
+    if isinstance(value, str | int) and not isinstance(value, bool) and text.strip() == text != "" and "\t" not in text:
+        return text
+    raise InputError(
+        f"{path}: markers",
+        expected="names without tabs and spaces around them, in quotes where YAML reads something else",
+        got=f"{value!r}",
+        remedy=_REMEDY,
+    )
