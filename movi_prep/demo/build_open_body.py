@@ -93,6 +93,7 @@ def _mesh_with_marker_vertices(source: MakeHuman, skin_weights: NDArray[np.float
     order = np.full(N_VERTICES, -1)
     for name, vertex in held.items():
         order[ids[name]] = rank[vertex]
+    # The other vertices fill the ids that are left, in their own order.
     order[order < 0] = np.setdiff1d(np.arange(N_VERTICES), order)
     new_index = np.argsort(order)
     return Mesh(thinned.vertices_m[order], new_index[thinned.faces], thinned.mixtures[order])
@@ -144,6 +145,7 @@ def _compact_space(sex: str, space: ShapeSpace) -> dict[str, NDArray[np.generic]
 
 def _triplets(name: str, matrix: NDArray[np.float64], dtype: type[np.floating]) -> dict[str, NDArray[np.generic]]:
     """Return the non-zero entries of a matrix as rows, columns and values."""
+    # After rounding: what becomes zero need not be stored.
     rows, columns = np.nonzero(matrix.astype(dtype))
     return {
         f"{name}_rows": rows.astype(np.uint16),

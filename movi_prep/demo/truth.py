@@ -63,6 +63,7 @@ class PosedPoints:
 def posed_points(body: DemoBody, session: Session) -> PosedPoints:
     """Return the points of a whole session."""
     chosen = marker_vertices()
+    # Only the vertices that are markers are posed: a session has thousands of samples.
     marked = body.only(np.array(list(chosen.values())))
     _, joints = joint_transforms(body, session.poses_rad, session.translation_m)
     markers = pose_vertices(marked, session.poses_rad, session.translation_m)
@@ -89,6 +90,7 @@ def describe_performer(performer: Performer, session: Session, height_m: float) 
         "betas": performer.betas.tolist(),
         "rate_hz": performer.rate_hz,
         "video_frames": {"PG1": session.n_frames, "PG2": session.n_frames - performer.short_video},
+        # The recording ends with the sample that its last frame shows.
         "mocap_samples": VIDEO_STEP * session.n_frames - 3,
         "clips": {
             str(clip.number): {

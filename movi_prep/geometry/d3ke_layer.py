@@ -47,6 +47,7 @@ def layer_joint_centres(
     for joint in _parents_first(model):
         child = _frame(joint.child_location_m, joint.child_orientation_rad, scale_ratios.get(joint.child_body))
         if joint.parent_body == "ground":
+            # The layer is given the root's pose whole; its coordinates are no labels.
             moving = parent = root_poses
         else:
             offset = _frame(joint.parent_location_m, joint.parent_orientation_rad, scale_ratios.get(joint.parent_body))
@@ -72,6 +73,7 @@ def _parents_first(model: BaseModel) -> list[BaseJoint]:
 def _coordinate_values(model: BaseModel, labels: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     values = dict(labels)
     for coupler in model.couplers:
+        # A follower that is a label is predicted by itself.
         if not coupler.enforced or coupler.dependent in labels:
             continue
         if coupler.independent not in labels:
@@ -88,6 +90,7 @@ def _rotation(joint: BaseJoint, values: Mapping[str, NDArray[np.float64]], *, n:
     pose = np.broadcast_to(np.eye(4), (n, 4, 4)).copy()
     for axis in joint.axes[:3]:
         if axis.coordinate:
+            # Coordinates that are no labels rest at zero in the layer.
             angles = values.get(axis.coordinate, np.zeros(n))
             # each axis turns with those before it: R1 R2 R3 in the moving frame
             pose[:, :3, :3] = pose[:, :3, :3] @ _axis_rotation(np.array(axis.axis), angles)

@@ -54,5 +54,6 @@ class PixelStatistics:
         if self._count == 0:
             return np.zeros((4, 3))
         mean = self._sum / self._count
+        # Rounding may leave a picture of one colour slightly below zero.
         variance = np.maximum(self._square / self._count - mean**2, 0.0)
         return np.stack([mean, np.sqrt(variance), self._least, self._most])

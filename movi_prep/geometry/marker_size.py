@@ -33,6 +33,7 @@ def check_marker_size(markers: MarkerTrajectories, model_m: Mapping[str, NDArray
     seen = np.asarray(np.isfinite(markers.positions_m[:, columns]).all(axis=-1))
     if not seen.any():
         return
+    # One frame is enough: units are wrong in all of them or in none.
     row = int(np.argmax(seen.sum(axis=1)))
     observed_m = _spread_m(markers.positions_m[row, columns][seen[row]])
     expected_m = _spread_m(np.array([model_m[markers.names[column]] for column in columns])[seen[row]])

@@ -31,6 +31,7 @@ def mirror_partner(name: str, names: Sequence[str]) -> str:
     Knows the endings of OpenSim models (`_r` and `_l`, or nothing and `_l`) and the beginnings of markers and joints
     (`R` and `L`, `right_` and `left_`, also behind `Virtual_` and `Virtual_Ground_`).
     """
+    # Several may fit a name; which one exists decides.
     candidates = []
     if name.endswith(("_r", "_l")):
         candidates += [name[:-2] + ("_l" if name.endswith("_r") else "_r")]

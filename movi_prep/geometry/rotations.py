@@ -21,6 +21,7 @@ def matrices_from_axis_angles(axis_angles_rad: NDArray[np.float64]) -> NDArray[n
     squared = np.sum(axis_angles_rad**2, axis=-1)[..., None, None]
     angle = np.sqrt(squared)
     small = angle < _SMALL_ANGLE_RAD
+    # Both branches are computed for all: the one that is not taken must not divide by zero.
     safe = np.where(small, 1.0, angle)
     sine_part = np.where(small, 1.0 - squared / 6.0, np.sin(safe) / safe)
     cosine_part = np.where(small, 0.5 - squared / 24.0, (1.0 - np.cos(safe)) / safe**2)
@@ -58,6 +59,7 @@ def quaternions_from_matrices(matrices: NDArray[np.float64]) -> NDArray[np.float
         outer[..., 0, i + 1] = outer[..., i + 1, 0] = m[..., k, j] - m[..., j, k]
         outer[..., i + 1, i + 1] = 1.0 + 2.0 * m[..., i, i] - trace
         outer[..., j + 1, k + 1] = outer[..., k + 1, j + 1] = m[..., k, j] + m[..., j, k]
+    # The row of the largest component: every other divides by a smaller number.
     largest = np.argmax(np.diagonal(outer, axis1=-2, axis2=-1), axis=-1)
     rows = np.take_along_axis(outer, largest[..., None, None], axis=-2)[..., 0, :]
     unit = rows / np.linalg.norm(rows, axis=-1, keepdims=True)

@@ -48,6 +48,7 @@ def read_model(path: Path) -> opensim.Model:
             got=_refusal(path, error),
             remedy="open it in OpenSim's application and repair it, or choose another model",
         ) from error
+    # OpenSim loads any of its documents as an empty model.
     if model.getMarkerSet().getSize() == 0 and model.getCoordinateSet().getSize() == 0:
         raise InputError(
             path,
@@ -85,6 +86,7 @@ def write_model(path: Path, model: opensim.Model) -> None:
     """Write a model atomically; raise ModelError where OpenSim cannot read it back."""
     model.finalizeConnections()
     with atomic_path(path) as partial:
+        # Read back before it gets its name: what cannot be loaded must not be found by the next stage.
         model.printToXML(str(partial))
         try:
             opensim.Model(str(partial)).initSystem()
@@ -155,6 +157,7 @@ def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
     """Return the second angle of the root joint's rotation sequence, NaN with fewer: gimbal lock is at 90 degrees."""
     joint = root_joint(model)
     coordinates = [joint.get_coordinates(index) for index in range(joint.numCoordinates())]
+    # Its first and third angle are free to go round; the middle one is where a sequence locks.
     rotations = [c for c in coordinates if c.getMotionType() == opensim.Coordinate.Rotational]
     return float(rotations[1].getValue(state)) if len(rotations) > 1 else float("nan")
 

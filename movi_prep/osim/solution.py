@@ -151,6 +151,7 @@ def complete_solution(
         suspect_rms_m: a solved frame whose weighted RMS is above this is marked SUSPECT.
     """
     names = tuple(name for name in marker_names(scaled.model) if name in markers.names)
+    # A marker with one infinite component would give a residual that is no number, and was not seen.
     observed_m = finite_or_nan(markers.select(names).positions_m)
     marker_weights = np.array([weights.get(name, 0.0) for name in names])
     posed = _pose(scaled, frames.coordinates, names)
@@ -232,6 +233,7 @@ def _pose(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[st
         return _pose_in_opensim(scaled, coordinates, names)
     frame_rotations, centres = tree.joint_frames(coordinates)
     rotations, positions = tree.bodies_at(frame_rotations, centres)
+    # The tree has parents before children; labels have the model's order.
     bodies = [tree.body_names.index(name) for name in body_names(scaled.model)]
     joints = [tree.joint_names.index(name) for name in joint_names(scaled.model)]
     markers = tree.markers_at(rotations, positions)
@@ -289,6 +291,7 @@ def _coupler_errors(scaled: ScaledModel, coordinates: NDArray[np.float64]) -> ND
     tree = scaled.tree
     if tree is None or not bool(np.any(tree.coupled_to >= 0)):
         return np.where(np.isfinite(coordinates).all(axis=1), 0.0, np.nan)
+    # How far followers are from where their leaders put them, before they are put there.
     coupled = tree.coupled_to >= 0
     wanted = tree.complete_coordinates(coordinates)
     return np.asarray(np.abs(wanted - coordinates)[:, coupled].max(axis=1))

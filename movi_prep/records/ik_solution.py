@@ -138,5 +138,6 @@ class IkSolution:
 
     def weighted_rms_m(self) -> float:
         """Return the weighted marker RMS over all usable frames, metres."""
+        # The objective is half the weighted mean square of a frame.
         values = self.objectives[self.usable()]
         return float(np.sqrt(2.0 * values.mean())) if values.size else float("nan")

@@ -134,6 +134,7 @@ class _Collapse:
             if not self.queue:
                 raise InternalError(f"decimation stopped at {left} vertices; {n_vertices} were wanted")
             _, gone, kept, *versions = heapq.heappop(self.queue)
+            # An entry from before a neighbour collapsed has the wrong error; a new one has been offered since.
             stale = versions != [self.version[gone], self.version[kept]]
             if self.alive[gone] and self.alive[kept] and not stale and self._may_collapse(gone, kept):
                 self._collapse(gone, kept)
@@ -154,6 +155,7 @@ class _Collapse:
 
     def _may_collapse(self, gone: int, kept: int) -> bool:
         """Return whether the mesh stays a manifold (the link condition) and no triangle folds over."""
+        # An inner edge has two faces, and their two far corners are all that its ends may have in common.
         shared = self.faces_of[gone] & self.faces_of[kept]
         common = self._neighbours(gone) & self._neighbours(kept)
         if len(shared) != 2 or len(common) != 2 or any(len(self.faces_of[vertex]) <= 3 for vertex in common):
