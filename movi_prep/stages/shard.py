@@ -120,6 +120,7 @@ def _write_shard(
         body_px=np.concatenate([clip.body_px for clip in planned.clips]),
     )
     reader = open_video(inputs, subject.camera, settings)
+    planned = planned.with_video(findings=reader.notes(), warnings=reader.damage())
     # On the second pass nothing is watched: the verdict on the pictures is there already.
     watch = watch_clips(planned.clips if judged is None else (), subject.camera)
     with open_shard_writer(outputs.shard) as writer:

@@ -443,7 +443,7 @@ def _write_pictures(
     kept = [clip for clip in shown if clip.timeline.clip not in gone]
     if not kept:
         raise judged.refusal(inputs.video, subject.camera.name)
-    told = (*suspects, *not_shown(clips, shown), *judged.kept(settings.picture_check), *faults)
+    told = (*reader.damage(), *suspects, *not_shown(clips, shown), *judged.kept(settings.picture_check), *faults)
     return kept, [str(item) for item in told]
 
 

@@ -6,7 +6,7 @@ Whatever is missing for one clip costs that clip alone.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +127,10 @@ class PlannedClips:
             findings=self.findings,
             warnings=self.warnings,
         )
+
+    def with_video(self, *, findings: Sequence[str], warnings: Sequence[str]) -> PlannedClips:
+        """Return the plan with what is to be told of the video file."""
+        return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
 def subject_inputs(download: Download, work: WorkFolder, subject: int) -> dict[str, Any]:

@@ -141,18 +141,27 @@ class FrameTable:
         """Whether a decoder that jumps over damaged bytes would count wrongly."""
         return any(gap.n_lost > 0 for gap in self.gaps)
 
-    def findings(self) -> tuple[str, ...]:
-        """Return what a person should know of the file, as sentences without its name."""
-        claimed = max(self.head.n_frames, 0 if self.index is None else len(self.index.lengths))
-        found = [_sentence(gap) for gap in self.gaps]
+    def damage(self) -> tuple[str, ...]:
+        """Return what is damaged, as sentences without the name of the file."""
+        told = [_sentence(gap) for gap in self.gaps]
         if self.is_cut:
-            found.append(f"the file was cut: it holds {self.n_frames} frames, its headers tell of {claimed}")
-        elif self.n_frames < claimed and self.unnumbered is None:
-            found.append(f"the file holds {self.n_frames} frames, its headers and index tell of {claimed}")
+            told.append(f"the file was cut: it holds {self.n_frames} frames, its headers tell of {self.n_claimed}")
+        return tuple(told)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what else is not as it should be, as sentences without the name of the file."""
+        told = []
+        if self.n_frames != self.n_claimed and not self.is_cut and self.unnumbered is None:
+            told.append(f"the file holds {self.n_frames} frames, its headers and index tell of {self.n_claimed}")
         n_dropped = int(self.is_dropped.sum())
         if n_dropped:
-            found.append(f"{n_dropped} frames were dropped when it was recorded")
-        return tuple(found)
+            told.append(f"{n_dropped} frames were dropped when it was recorded")
+        return tuple(told)
+
+    @property
+    def n_claimed(self) -> int:
+        """Number of frames that headers or index tell of."""
+        return max(self.head.n_frames, 0 if self.index is None else len(self.index.lengths))
 
 
 @dataclass(frozen=True)

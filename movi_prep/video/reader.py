@@ -212,9 +212,16 @@ class VideoReader:
         reasons[_UNNUMBERED if is_open else f"the video ends after {self.n_frames} frames"] = beyond
         return tuple(item for reason, numbers in reasons.items() for item in group_refusals(_sorted(numbers), reason))
 
-    def findings(self) -> tuple[str, ...]:
-        """Return what a person should know of the file, as sentences."""
-        return () if self.table is None else tuple(f"{self.path.name}: {text}" for text in self.table.findings())
+    def damage(self) -> tuple[str, ...]:
+        """Return what the structure of the file shows to be damaged, as sentences."""
+        return () if self.table is None else tuple(f"{self.path.name}: {text}" for text in self.table.damage())
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what else in the structure of the file is not as it should be, or could not be checked."""
+        if self.table is None:
+            what = "its structure cannot be read" if self.path.suffix.lower() == ".avi" else "it is no .avi"
+            return (f"{self.path.name}: {what}: frames that were lost in damaged bytes would not be noticed",)
+        return tuple(f"{self.path.name}: {text}" for text in self.table.notes())
 
     def close(self) -> None:
         """Release the decoder."""
