@@ -153,8 +153,22 @@ def _measurements(path: Path, scaler: ET.Element) -> Iterator[Measurement]:
                 got=f"{' '.join(wrong[0]) or 'none'}",
                 remedy="name two markers, separated by a space",
             )
-        bodies = [(body.get("name", ""), _text(body, "axes").replace(" ", "")) for body in element.iter("BodyScale")]
+        bodies = [(body.get("name", ""), _axes(path, body, name)) for body in element.iter("BodyScale")]
         yield Measurement(name=name, marker_pairs=tuple((a, b) for a, b in pairs), body_axes=tuple(bodies))
+
+
+def _axes(path: Path, body: ET.Element, measurement: str) -> str:
+    text = _text(body, "axes")
+    # small letters count in OpenSim, too
+    axes = "".join(text.upper().split())
+    if not axes or not set(axes) <= set("XYZ"):
+        raise InputError(
+            path,
+            expected=f"axes of X, Y, Z for body {body.get('name', '')!r} in measurement {measurement!r}",
+            got=repr(text),
+            remedy="name one to three of them, separated by spaces",
+        )
+    return axes
 
 
 def _manual_factors(path: Path, scaler: ET.Element) -> Iterator[tuple[str, tuple[float, float, float]]]:

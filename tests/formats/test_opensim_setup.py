@@ -186,6 +186,28 @@ def _with_tasks_elsewhere(folder: Path) -> tuple[Path, Path]:
     return _file(folder, "split.xml", f'{head}<IKTaskSet file="tasks.xml"/>{tail}'), split
 
 
+def _scale_document(tmp_path: Path, axes: str) -> Path:
+    measurement = (
+        '<Measurement name="thigh"><MarkerPair><markers>A B</markers></MarkerPair>'
+        f'<BodyScale name="femur_r"><axes>{axes}</axes></BodyScale></Measurement>'
+    )
+    scaler = f"<ModelScaler><scaling_order>measurements</scaling_order>{measurement}</ModelScaler>"
+    return _file(
+        tmp_path, "s.xml", f"<OpenSimDocument><ScaleTool>{scaler}<MarkerPlacer/></ScaleTool></OpenSimDocument>"
+    )
+
+
+def test_axes_of_a_document_may_be_small_letters(tmp_path: Path) -> None:
+    setup = read_scale_setup(_scale_document(tmp_path, " x  z "))
+    assert setup.measurements[0].body_axes == (("femur_r", "XZ"),)
+
+
+@pytest.mark.parametrize("axes", ["", "X W", "XYZ1"])
+def test_axes_that_are_none_are_refused(tmp_path: Path, axes: str) -> None:
+    with pytest.raises(InputError, match=r"axes of X, Y, Z for body 'femur_r' in measurement 'thigh'"):
+        read_scale_setup(_scale_document(tmp_path, axes))
+
+
 def _ik_document(tmp_path: Path, tasks: str) -> Path:
     path = tmp_path / "setup.xml"
     start, _, rest = IK_XML.partition("<objects>")
