@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -29,12 +28,10 @@ def test_markers_are_made_once(movi_prep: CommandLine) -> None:
     assert read_markers(movi_prep.work / "markers" / "S001" / "C02.h5").rate_hz == 30.0
     assert "markers/S001/C02.h5" in first["outputs"]
 
-    begin = time.process_time()
     code, second = movi_prep.json("markers", *movi_prep.flags(), *SERIAL)
     assert code == 0
     assert second["stages"]["markers"] == {"done": 0, "current": 4, "failed": 0, "waiting": 0}
     assert second["stages"]["static"]["done"] == 0
-    assert time.process_time() - begin < 3
 
 
 def test_without_json_a_table_is_on_standard_output(movi_prep: CommandLine) -> None:

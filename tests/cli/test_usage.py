@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -106,8 +105,7 @@ def test_every_command_is_dispatched_and_documented() -> None:
     assert {positional.command for positional in POSITIONALS} <= set(SUMMARIES)
 
 
-def test_help_is_quick_and_loads_nothing_heavy() -> None:
-    begin = time.process_time()
+def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from movi_prep.cli import main; code = main(['--help']); "
         "print(sorted({'torch', 'opensim', 'cv2', 'numba', 'dask', 'pydantic', 'numpy'} & set(sys.modules)), code)"
@@ -116,4 +114,3 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert done.stdout.rstrip().endswith("[] 0")
-    assert time.process_time() - begin < 2
