@@ -92,7 +92,13 @@ FLAGS = (
     Flag("--scale-setup", IK, "scaling set-up (.yaml, .xml)", "scaling.setup", metavar="FILE"),
     Flag("--ik-setup", IK, "marker weights (.yaml, .xml)", "ik.setup", metavar="FILE"),
     Flag("--solver", IK, "our converged solver or OpenSim's", "ik.solver", choices=("converged", "opensim")),
-    Flag("--setup", ("ik",), "run this OpenSim InverseKinematicsTool document alone", metavar="FILE.xml"),
+    Flag(
+        "--setup",
+        ("ik",),
+        "run these OpenSim InverseKinematicsTool documents alone",
+        metavar="FILE.xml",
+        more={"nargs": "+"},
+    ),
     Flag(
         "--marker-file",
         ("ik",),

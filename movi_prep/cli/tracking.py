@@ -55,12 +55,12 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 def _track(given: argparse.Namespace) -> int:
     from movi_prep.report.trials import write_trials_report
     from movi_prep.stages.compile_solver import compile_solver
-    from movi_prep.stages.marker_files import solve_marker_files, solve_setup_document
+    from movi_prep.stages.marker_files import solve_marker_files, solve_setup_documents
 
     begin = time.perf_counter()
     config = load_config(config_file_of(given), settings_of(given))
     console = open_console(to_stderr=bool(given.json))
-    named = [Path(name) for name in ([given.setup] if given.setup else given.marker_file)]
+    named = [Path(name) for name in given.setup or given.marker_file]
     # Nobody should wait for the compiler to be told of a name that is wrong.
     if config.ik.needs_compiler and all(path.is_file() for path in named):
         compile_solver(console.print)
@@ -68,12 +68,12 @@ def _track(given: argparse.Namespace) -> int:
     outputs: tuple[Path, ...] = ()
     passed = True
     if given.setup:
-        files: tuple[FileResult, ...] = (
-            solve_setup_document(Path(given.setup), config.ik, results_folder=config.work if given.work else None),
+        files: tuple[FileResult, ...] = solve_setup_documents(
+            named, config.ik, results_folder=config.work if given.work else None
         )
     else:
         static_file = Path(given.static_file) if given.static_file else None
-        result = solve_marker_files([Path(name) for name in given.marker_file], config, static_file=static_file)
+        result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
         outputs = (*result.outputs, write_trials_report(result, config))
         passed = bool(result.numbers.get("passed", True))

@@ -29,7 +29,7 @@ from movi_prep.stages.ik import ik_numbers, ik_setup_path, model_markers, motion
 from movi_prep.stages.scale import model_and_setup, pose_solver, scale_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -167,6 +167,55 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
     outputs = _write_tool_results(solution, setup, results_folder)
     findings = (*orientation_findings(markers, scaled.default_markers_m), *findings)
     return _file_result(setup.marker_file, solution, scaled, settings, outputs=outputs, findings=findings)
+
+
+def solve_setup_documents(
+    documents: Sequence[Path], settings: SolveSettings, *, results_folder: Path | None = None
+) -> tuple[FileResult, ...]:
+    """Solve several documents, as `solve_setup_document` solves one; of several, one that fails leaves the others.
+
+    Raises:
+        UsageError: two of them would write one file.
+        InputError: there is one document alone, and it cannot be solved.
+    """
+    if len(documents) == 1:
+        return (solve_setup_document(documents[0], settings, results_folder=results_folder),)
+    _check_results_differ(documents, results_folder)
+    results = []
+    for document in documents:
+        try:
+            results.append(solve_setup_document(document, settings, results_folder=results_folder))
+        except MoviPrepError as error:
+            results.append(FileResult(marker_file=document, outputs=(), numbers={}, findings=(), error=str(error)))
+    return tuple(results)
+
+
+def _check_results_differ(documents: Sequence[Path], results_folder: Path | None) -> None:
+    writers: dict[Path, Path] = {}
+    for document in documents:
+        try:
+            setup = read_ik_setup(document)
+        except MoviPrepError:
+            continue  # told when its turn comes
+        for path in _result_paths(setup, results_folder):
+            other = writers.setdefault(path.resolve(), document)
+            if other != document:
+                raise UsageError(
+                    f"expected documents that write different files, but {other} and {document} both write {path}; "
+                    "give the tools different names or results directories, or run them one by one"
+                )
+
+
+def _result_paths(setup: IkSetup, folder: Path | None) -> list[Path]:
+    """Return the files that a set-up asks OpenSim's tool for."""
+    motion, reports = _motion_path(setup, folder), folder or setup.results_folder
+    paths = [] if motion is None else [motion]
+    return paths if reports is None else [*paths, *(reports / name for name, _ in _reports(setup, setup.name))]
+
+
+def _motion_path(setup: IkSetup, folder: Path | None) -> Path | None:
+    motion = setup.output_motion_file
+    return motion if motion is None or folder is None else folder / motion.name
 
 
 def _file_result(
@@ -372,11 +421,11 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
 
 
 def _write_tool_results(solution: IkSolution, setup: IkSetup, folder: Path | None) -> tuple[Path, ...]:
-    reports = folder or setup.results_folder
+    motion, reports = _motion_path(setup, folder), folder or setup.results_folder
     outputs = []
-    if setup.output_motion_file is not None:
-        outputs.append(folder / setup.output_motion_file.name if folder else setup.output_motion_file)
-        write_storage(outputs[-1], motion_table(solution, name="Coordinates"))
+    if motion is not None:
+        outputs.append(motion)
+        write_storage(motion, motion_table(solution, name="Coordinates"))
     if reports is not None:
         outputs += _write_tool_reports(solution, setup, folder=reports, name=setup.name)
     if not outputs:
@@ -392,13 +441,19 @@ def _write_tool_results(solution: IkSolution, setup: IkSetup, folder: Path | Non
 def _write_tool_reports(solution: IkSolution, setup: IkSetup, *, folder: Path, name: str) -> list[Path]:
     """Write the reports that the set-up asks OpenSim's tool for, under the tool's names."""
     outputs = []
-    if setup.report_errors:
-        outputs.append(folder / f"{name}_ik_marker_errors.sto")
-        write_storage(outputs[-1], _error_table(solution, setup))
-    if setup.report_marker_locations:
-        outputs.append(folder / f"{name}_ik_model_marker_locations.sto")
-        write_storage(outputs[-1], _location_table(solution, setup))
+    for file_name, table in _reports(setup, name):
+        outputs.append(folder / file_name)
+        write_storage(outputs[-1], table(solution, setup))
     return outputs
+
+
+def _reports(setup: IkSetup, name: str) -> list[tuple[str, Callable[[IkSolution, IkSetup], StorageTable]]]:
+    """Return the file name of each report that is asked for, and what makes it."""
+    asked = (
+        (setup.report_errors, "marker_errors", _error_table),
+        (setup.report_marker_locations, "model_marker_locations", _location_table),
+    )
+    return [(f"{name}_ik_{what}.sto", table) for wanted, what, table in asked if wanted]
 
 
 def _reported(solution: IkSolution, setup: IkSetup) -> tuple[list[int], list[int]]:

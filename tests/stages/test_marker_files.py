@@ -16,7 +16,13 @@ from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
-from movi_prep.stages.marker_files import _curve, select_time_range, solve_marker_files, solve_setup_document
+from movi_prep.stages.marker_files import (
+    _curve,
+    select_time_range,
+    solve_marker_files,
+    solve_setup_document,
+    solve_setup_documents,
+)
 from tests.builders.small_model import MARKERS, trajectories
 from tests.builders.small_world import write_small_world
 
@@ -104,6 +110,28 @@ def test_a_document_is_solved_over_its_time_range_beside_itself(tmp_path: Path) 
     np.testing.assert_allclose(np.radians(hip), world.coordinates[1:7, 6], atol=0.01)
     locations = read_storage(tmp_path / names[2])
     assert locations.labels[:3] == ("pelvis_a_tx", "pelvis_a_ty", "pelvis_a_tz")
+
+
+def test_of_several_documents_one_that_fails_leaves_the_others(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    text = DOCUMENT.format(tasks=MARKER_TASKS, coordinates="")
+    documents = [tmp_path / f"{name}.xml" for name in ("first", "broken", "last")]
+    for document in documents:
+        changed = text.replace('name="small"', f'name="{document.stem}"').replace("small_ik", f"{document.stem}_ik")
+        document.write_text(changed.replace("generic.osim", "none.osim") if document.stem == "broken" else changed)
+    first, broken, last = solve_setup_documents(documents, OPENSIM)
+    assert "none.osim" in broken.error
+    assert not first.error
+    assert {path.name[:4] for path in last.outputs} == {"last"}
+    assert all(path.is_file() for path in (*first.outputs, *last.outputs))
+
+
+def test_documents_that_would_write_over_each_other_are_refused(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    for name in ("a.xml", "b.xml"):
+        (tmp_path / name).write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates=""))
+    with pytest.raises(UsageError, match=r"a\.xml and .*b\.xml both write .*small_ik\.mot; give the tools"):
+        solve_setup_documents([tmp_path / "a.xml", tmp_path / "b.xml"], OPENSIM)
 
 
 @pytest.mark.parametrize("asked_s", [[0.0, 0.5], [0.5, 1.2]])
