@@ -28,19 +28,23 @@ class ConvergedSettings(Settings):
     """Standard deviation of a marker of average weight, metres: the noise that posterior deviations refer to, and from
     which on prior and temporal term act in full; below, in proportion to the variance that the residuals show."""
 
-    prior_strength: float = Field(default=0.01, ge=0, le=10)
+    prior_strength: float = Field(default=1.0, ge=0, le=10)
     """Pull towards the model's default pose: 1 is a prior whose standard deviation is a quarter of each range at
-    `marker_noise_m`, 0 switches it off. The root has none. It decides only what markers leave open."""
+    `marker_noise_m`, 0 switches it off. The root has none. It acts on what markers leave open."""
 
-    temporal_weight: float = Field(default=1e-5, ge=0, le=1e-2)
-    """Weight of the squared step from the frame solved before, m^2/rad^2; 0 switches it off. It keeps directions that
-    no marker sees still; it is no smoother."""
+    temporal_weight: float = Field(default=3e-4, ge=0, le=1e-2)
+    """Weight of the squared departure from how the frames solved before would go on, m^2/rad^2; 0 switches it off. It
+    keeps directions that no marker sees still, and has a joint glide where it would jump; it is no smoother."""
 
     tracks: Literal["both", "forward"] = "both"
     """Follow each clip forward only, or also backward from an independent start at its end, and join the two."""
 
     switching_weight: float = Field(default=3e-4, ge=0, le=1)
     """What the joined path pays for the squared change between two frames, m^2/rad^2."""
+
+    scout_interval: int = Field(default=120, ge=2)
+    """Every so many frames an independent start looks for a lower minimum than the joined path is in, and is followed
+    where it finds one, samples. Where markers see every joint, all starts end in the same, and none is sent."""
 
     restart_gap: int = Field(default=24, ge=1)
     """After this many frames without a pose the next one starts anew instead of from the last pose, samples."""

@@ -66,7 +66,9 @@ _ASK_AGAIN = 4
 # No joint moves further than this in one iteration (rad or m).
 _LARGEST_STEP = 0.5
 # Markers without any noise still leave this share of the pulls: what they cannot see must stay where it is.
-_SMALLEST_SHARE = 1e-3
+_SMALLEST_SHARE = 1e-5
+# tracks.CARRIED, repeated for the same reason as the codes above.
+_CARRIED = 0.9
 
 
 class Rules(NamedTuple):
@@ -861,15 +863,23 @@ def _load_frame(scene, tasks, positions, weights, frame):
 
 
 @_inner
-def _load_priors(scene, prior, anchor, temporal, share):
-    """A share of prior and temporal term as one: the sum of two quadratics about their common centre."""
+def _load_priors(scene, prior, before, earlier, temporal, share):
+    """A share of prior and temporal term as one, about their common centre; return their sum there.
+
+    The temporal term pulls to where the last two poses, slowing down, would lead.
+    """
     prior_centre, prior_weight = prior
+    least = 0.0
     for u in range(prior_weight.shape[0]):
         scene.stiffness[u], scene.centre[u] = share * prior_weight[u], prior_centre[u]
         if temporal[u] > 0.0:
             total = prior_weight[u] + temporal[u]
             scene.stiffness[u] = share * total
-            scene.centre[u] = (prior_weight[u] * prior_centre[u] + temporal[u] * anchor[u]) / total
+            carried = before[u] + _CARRIED * (before[u] - earlier[u])
+            scene.centre[u] = (prior_weight[u] * prior_centre[u] + temporal[u] * carried) / total
+            apart = carried - prior_centre[u]
+            least += prior_weight[u] * temporal[u] / total * apart * apart
+    return 0.5 * share * least
 
 
 @_inner
@@ -939,8 +949,8 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
         data: (n, m, 3) positions in plan order, (m,) weights, (n,) bool frames that can be solved.
         pulls: (x,) centre and (x,) weight of the prior, (x,) weight of the temporal term.
         first, end, direction: frames first, first + direction, ... up to but without `end`.
-        out: (n, x) unknowns, (n, 9) bases, (n,) how each ended, (n,) iterations, (n,) frame of the temporal
-            anchor or -1, (n,) values of f, (n,) shares of the pulls; written.
+        out: (n, x) unknowns, (n, 9) bases, (n,) how each ended, (n,) iterations, (n, 2) frames that the temporal
+            term came from or -1, (n,) values of f, (n,) shares of the pulls; written.
         other: (n, x) unknowns and (n,) ends of an earlier track; where this one meets it for three frames, it stops.
 
     Returns:
@@ -956,22 +966,26 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
             if known > 0:
                 _predict(plan, work, unknowns, last, direction, known)
             temporal = pulls[2] if known > 0 else work.no_pull
-            _load_priors(work.scene, (pulls[0], pulls[1]), unknowns[last], temporal, share)
-            ends[frame], count, values[frame], markers = _solve_frame(plan, work, tasks, rules)
+            earlier = last - direction if known > 1 else last
+            least = _load_priors(work.scene, (pulls[0], pulls[1]), unknowns[last], unknowns[earlier], temporal, share)
+            ends[frame], count, value, markers = _solve_frame(plan, work, tasks, rules)
+            values[frame] = value + least
             shares[frame], spent = share, spent + count
             share = _find_share(rules, markers, n_seen, unknowns.shape[1])
             if known == 0 and share < 0.5 * shares[frame] and ends[frame] == CONVERGED:
                 continue
             iterations[frame], spent = spent, 0
-            anchors[frame] = last if known > 0 else -1
+            anchors[frame, 0] = last if known > 0 else -1
+            anchors[frame, 1] = earlier if known > 0 else -1
             for u in range(unknowns.shape[1]):
                 unknowns[frame, u] = work.x[0, u]
             for k in range(9):
                 bases[frame, k] = work.pose.base[k]
-            known, last = known + 1, frame
+            # A gap ends the extrapolation, not the memory.
+            known, last = known + 1 if frame == last + direction else 1, frame
             met = met + 1 if _meets(plan.motion, unknowns, other, frame, rules.meeting_tolerance) else 0
         else:
-            known = min(known, 1)  # a gap ends the extrapolation, not the memory
+            known = min(known, 1)
         frame += direction
         if met >= 3:
             break
@@ -1086,7 +1100,7 @@ def certify(plan, work, tasks, data, prior, temporal, shares, unknowns, weak, ou
 
     Args:
         plan, work, tasks, data, prior: as for `track`.
-        temporal: (n, x) anchors and (n, x) weights of the temporal term.
+        temporal: (n, x) centres and (n, x) weights of the temporal term.
         shares: (n,) shares of prior and temporal term.
         unknowns: (n, x) the solution; frames that are not finite are skipped.
         weak: (x,) weak prior for the rank, or length 0 to leave rank and deviations out.
@@ -1104,7 +1118,8 @@ def certify(plan, work, tasks, data, prior, temporal, shares, unknowns, weak, ou
         if not solvable[frame]:
             continue
         _load_frame(work.scene, tasks, positions, weights, frame)
-        _load_priors(work.scene, (prior[0], prior[1]), temporal[0][frame], temporal[1][frame], shares[frame])
+        centre, weight = temporal[0][frame], temporal[1][frame]
+        _load_priors(work.scene, (prior[0], prior[1]), centre, centre, weight, shares[frame])
         for u in range(unknowns.shape[1]):
             work.x[0, u] = unknowns[frame, u]
         objective[frame] = 0.5 * _evaluate_markers(plan, work, slot, second)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from movi_prep.kinematics.plan import ALONG
-from movi_prep.kinematics.tracks import CONVERGED, ITERATION_LIMIT, STALLED
+from movi_prep.kinematics.tracks import CARRIED, CONVERGED, ITERATION_LIMIT, STALLED
 from movi_prep.records.kinematic_tree import rotation_about
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _BOX_PASSES, _RELEASE_PASSES = 25, 15
 _NEWTON_RANGE = 0.2
 _LARGEST_STEP = 0.5
 _ASK_AGAIN = 4
-_SMALLEST_SHARE = 1e-3
+_SMALLEST_SHARE = 1e-5
 _MEETINGS = 3
 
 
@@ -412,13 +412,16 @@ def load_frame(scene: Scene, tasks: Tasks, positions: Array, weights: Array, fra
     scene.task_target = tasks.target[frame]
 
 
-def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, temporal: Array, share: float) -> None:
+def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, temporal: Array, share: float) -> float:
+    """Prior and temporal term as one quadratic; return their sum at its centre."""
     both = prior[1] + temporal
     scene.stiffness = share * both
     pulled = temporal > 0.0
     scene.centre = prior[0].copy()
     total = (prior[1] * prior[0] + temporal * anchor)[pulled]
     scene.centre[pulled] = total / both[pulled]
+    apart = (anchor - prior[0])[pulled]
+    return float(0.5 * share * (prior[1][pulled] * temporal[pulled] / both[pulled] * apart**2).sum())
 
 
 def _predict(plan: Plan, work: Workspace, past: Array) -> None:
@@ -459,14 +462,14 @@ def _solve_pulled(  # noqa: PLR0913, PLR0917 - the signature of the compiled ker
     spent, n_seen = 0, int(np.count_nonzero(work.scene.weight))
     noise_error = 0.5 * rules.pull_noise**2 * max(3 * n_seen - plan.n_unknowns, 0) / max(n_seen, 1)
     while True:
-        _load_pulls(work.scene, pulls[:2], anchor, pulls[2] if settled else np.zeros_like(pulls[2]), share)
+        least = _load_pulls(work.scene, pulls[:2], anchor, pulls[2] if settled else np.zeros_like(pulls[2]), share)
         ended, iterations, value, markers = solve_frame(plan, work, tasks, rules)
         spent += iterations
         used, share = share, 1.0
         if noise_error > 0.0:
             share = min(max(markers / noise_error, _SMALLEST_SHARE), 1.0)
         if settled or share > 0.5 * used or ended != CONVERGED:
-            return ended, spent, value, used, share
+            return ended, spent, value + least, used, share
 
 
 def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
@@ -490,12 +493,14 @@ def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
             load_frame(work.scene, tasks, data[0], data[1], frame)
             if known > 0:
                 _predict(plan, work, unknowns[[last - k * direction for k in range(min(known, 4))]])
+            earlier = last - direction if known > 1 else last
+            carried = unknowns[last] + CARRIED * (unknowns[last] - unknowns[earlier])
             ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(
-                *(plan, work, tasks, rules, pulls, unknowns[last], share, known > 0)
+                *(plan, work, tasks, rules, pulls, carried, share, known > 0)
             )
-            anchors[frame] = last if known > 0 else -1
+            anchors[frame] = (last, earlier) if known > 0 else -1
             unknowns[frame], bases[frame] = work.x[0], work.pose.base
-            known, last = known + 1, frame
+            known, last = known + 1 if frame == last + direction else 1, frame
             joints = plan.motion.is_root == 0
             apart = np.abs(unknowns[frame] - other[0][frame])[joints].max(initial=0.0)
             met = met + 1 if other[1][frame] == CONVERGED and apart < rules.meeting_tolerance else 0

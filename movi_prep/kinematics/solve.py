@@ -20,6 +20,7 @@ from movi_prep.kinematics.diagnosis import judge_ranks, judge_residuals, judge_s
 from movi_prep.kinematics.plan import Problem, plan_problem
 from movi_prep.kinematics.start import find_start
 from movi_prep.kinematics.tracks import (
+    CARRIED,
     CONVERGED,
     RETRIED,
     Prior,
@@ -29,6 +30,7 @@ from movi_prep.kinematics.tracks import (
     Tracker,
     is_root,
     join_tracks,
+    track_around,
     track_backward,
     track_forward,
 )
@@ -51,8 +53,18 @@ _PRIOR_STD = (0.02, 1.0)
 # a deviation beyond this many prior deviations is reported as infinite.
 _WEAK_STRENGTH = 1e-9
 _INFINITE_STD = 1e3
+# The first pose is found under no stronger prior than this; the clip's own prior waits for what the markers show there.
+_FAINT_STRENGTH = 0.01
+# A start is polished by the track that begins there (rad or m).
+_START_TOLERANCE = 1e-3
+# The prior acts in half where the markers' variance is this share of its own: a tenth of its standard deviation.
+_HARDLY_OPEN = 0.01
 # A start whose objective is this many times that of the forward track is not followed backward.
 _WORSE_BASIN = 1.05
+# Where markers leave no unknown more open than this, every start ends in the same minimum: none is sent out between.
+_OPEN = 0.5
+# A start in between is followed where its objective is less than this many times that of the path so far.
+_BETTER_BASIN = 0.99
 
 
 @dataclass(frozen=True)
@@ -242,49 +254,84 @@ def _clip(
 
 def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict[int, Start]]:
     """Return prior and temporal term as this clip needs them, and the start of every stretch."""
-    unit = unit_prior(tracker.problem, settings)
-    prior = replace(unit.scaled(settings.prior_strength), noise_m=settings.marker_noise_m)
+    unit = replace(unit_prior(tracker.problem, settings), noise_m=settings.marker_noise_m)
     stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
-    starts = {s.start: find_start(tracker, s.start, unit, prior).start(0) for s in stretches}
+    starts = {s.start: _first_pose(tracker, settings, s.start) for s in stretches}
     first = stretches[0].start
-    openness = _openness(tracker, settings, unit, first, starts[first])
-    return tracker.pulls(settings, prior.scaled(openness), openness), starts
+    information = _information(tracker, settings, unit, first, starts[first])
+    # Both act in full where nothing is seen, hardly where markers determine; the prior begins to matter earlier.
+    prior = unit.scaled(settings.prior_strength * _part(unit.weight**2, (_HARDLY_OPEN * information) ** 2))
+    return tracker.pulls(settings, prior, _part(unit.weight, information)), starts
 
 
-def _openness(
+def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> Start:
+    """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
+    unit = replace(unit_prior(tracker.problem, settings), noise_m=settings.marker_noise_m)
+    faint = unit.scaled(min(settings.prior_strength, _FAINT_STRENGTH))
+    return find_start(tracker, frame, unit, faint).start(0)
+
+
+def _independent(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, frame: int) -> Track:
+    """The pose of a frame under the clip's prior, found without any other frame, as a track of one."""
+    if not _is_open(pulls):
+        return find_start(tracker, frame, unit_prior(tracker.problem, settings), pulls.prior)
+    pose = _first_pose(tracker, settings, frame)
+    return tracker.solve_one(frame, pose, pulls.prior, damped=False, tolerance=_START_TOLERANCE)
+
+
+def _is_open(pulls: Pulls) -> bool:
+    return bool(pulls.openness.max() > _OPEN)
+
+
+def _part(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(one / np.maximum(one + other, 1e-300))
+
+
+def _information(
     tracker: Tracker, settings: ConvergedSettings, unit: Prior, frame: int, start: Start
 ) -> NDArray[np.float64]:
-    """(x,) between 0 and 1: how far the markers of one frame leave each unknown open, var / (var + unit variance).
-
-    Prior and temporal term act in this proportion: fully where nothing is seen, hardly where markers determine.
-    """
+    """(x,) how sharply the markers of one frame determine each unknown, in the measure of a prior's weight."""
     single = Tracker.prepare(tracker.engine, tracker.problem, tracker.clip.frames([frame]))
     track = Track.empty(1, tracker.problem.plan.n_unknowns)
     track.unknowns[0] = model_angles(tracker.problem, start.unknowns[None], start.base[None])[0]
     pulls = single.pulls(settings, unit, np.zeros_like(unit.weight))
     proof = _certify(single, pulls, track, _weak_prior(tracker.problem, settings, always=True))
-    information = 1.0 / np.maximum(proof.deviation[0], 1e-300) ** 2
-    return np.asarray(unit.weight / np.maximum(unit.weight + information, 1e-300))
+    return np.asarray(1.0 / np.maximum(proof.deviation[0], 1e-100) ** 2)
 
 
 def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, starts: dict[int, Start]) -> Track:
     """Return the best path through the clip; frames that did not converge on it are tried again."""
     track = track_forward(tracker, pulls, starts)
     if settings.tracks == "both":
-        unit = unit_prior(tracker.problem, settings)
         stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
-        ends = {s.stop - 1: (s.start, _end_start(tracker, unit, pulls.prior, track, s.stop - 1)) for s in stretches}
+        ends = {s.stop - 1: (s.start, _end_start(tracker, settings, pulls, track, s.stop - 1)) for s in stretches}
         other = track_backward(tracker, pulls, track, ends)
         switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
         track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
+        if _is_open(pulls):
+            track = _scout(tracker, settings, pulls, track)
     return _retry(tracker, settings, pulls.prior, track)
 
 
-def _end_start(tracker: Tracker, unit: Prior, prior: Prior, forward: Track, frame: int) -> Start:
+def _end_start(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, forward: Track, frame: int) -> Start:
     """Where the backward track begins: independently, unless that ends in a clearly worse basin than forward did."""
-    independent = find_start(tracker, frame, unit, prior)
+    independent = _independent(tracker, settings, pulls, frame)
     competes = independent.values[0] <= _WORSE_BASIN * forward.values[frame]
     return independent.start(0) if competes else forward.start(frame)
+
+
+def _scout(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, track: Track) -> Track:
+    """Look for better basins between the ends, and follow those found; return the best path."""
+    every = settings.scout_interval
+    switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
+    for stretch in _stretches(tracker.clip.solvable, settings.restart_gap):
+        for frame in range(stretch.start + every // 2, stretch.stop, every):
+            if tracker.clip.solvable[frame]:
+                found = _independent(tracker, settings, pulls, frame)
+                if found.values[0] < _BETTER_BASIN * track.values[frame]:
+                    other = track_around(tracker, pulls, track, stretch, (frame, found.start(0)))
+                    track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
+    return track
 
 
 def _stretches(solvable: NDArray[np.bool_], longest_gap: int) -> list[range]:
@@ -350,12 +397,13 @@ class _Proof:
 
 def _certify(tracker: Tracker, pulls: Pulls, track: Track, weak: NDArray[np.float64]) -> _Proof:
     """Evaluate the joined solution afresh, in the model's own angles."""
-    pulled = track.anchors >= 0
-    anchors = np.ascontiguousarray(track.unknowns[np.where(pulled, track.anchors, 0)])
+    pulled = track.anchors[:, 0] >= 0
+    before, earlier = (track.unknowns[np.where(pulled, frames, 0)] for frames in track.anchors.T)
+    carried = np.ascontiguousarray(before + CARRIED * (before - earlier))
     proof = _Proof.empty(tracker.clip, tracker.problem)
     tracker.engine.certify(
         *(tracker.problem.plan, tracker.work, tracker.tasks, tracker.data),
-        *((pulls.prior.centre, pulls.prior.weight), (anchors, pulled[:, None] * pulls.temporal), track.shares),
+        *((pulls.prior.centre, pulls.prior.weight), (carried, pulled[:, None] * pulls.temporal), track.shares),
         *(track.unknowns, weak),
         (proof.objective, proof.gradient, proof.rank, proof.deviation, proof.markers),
     )
@@ -385,7 +433,7 @@ def _compose(
     if solved.any():
         coordinates[solved] = _expand(problem, clip, choose_branches(problem, track.unknowns[solved]))
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
-    judge_solution(statuses, reasons, track.ends, track.anchors == RETRIED, settings.iteration_limit)
+    judge_solution(statuses, reasons, track.ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None

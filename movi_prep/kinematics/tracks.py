@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = range(4)
 # In the place of an anchor: the frame was solved again on its own.
 RETRIED = -2
+# The temporal term pulls to the pose before plus this share of the last step: a joint goes on, and comes to rest.
+CARRIED = 0.9
 # Tracks whose poses differ by less count as one (rad or m): the temporal term alone keeps them that far apart.
 _MEETING_DISTANCE = 5e-3
 # A forward track that leaves its extrapolation by this much may have changed its basin (rad or m).
@@ -71,7 +73,8 @@ class Track:
         bases: (n, 9) float64, rotations row by row, from which the free root's angles count.
         ends: (n,) int64, how each frame ended.
         iterations: (n,) int64.
-        anchors: (n,) int64, the frame that the temporal term pulled to, -1 for none, -2 for a frame tried again.
+        anchors: (n, 2) int64, the frame before and the one before that, from which the temporal term pulled (twice the
+            same where only one was known); -1 for none, -2 for a frame tried again.
         values: (n,) float64, objective with all its terms, m^2.
         shares: (n,) float64, share of prior and temporal term that acted.
     """
@@ -91,7 +94,7 @@ class Track:
     @classmethod
     def empty(cls, n_frames: int, n_unknowns: int) -> Track:
         """Return a track on which no frame is solved."""
-        counts = (np.full(n_frames, UNSOLVED), np.zeros(n_frames, dtype=np.int64), np.full(n_frames, -1))
+        counts = (np.full(n_frames, UNSOLVED), np.zeros(n_frames, dtype=np.int64), np.full((n_frames, 2), -1))
         poses = (np.zeros((n_frames, n_unknowns)), np.zeros((n_frames, 9)))
         return cls(*poses, *counts, np.full(n_frames, np.inf), np.ones(n_frames))
 
@@ -147,7 +150,7 @@ class Tracker:
         limits = (settings.step_tolerance, settings.iteration_limit)
         rules = self.engine.Rules(*limits, True, 0.0, _MEETING_DISTANCE, prior.noise_m)
         temporal = np.where(is_root(self.problem), 0.0, settings.temporal_weight * openness)
-        return Pulls(prior, temporal, rules)
+        return Pulls(prior, temporal, rules, openness)
 
     def solve_one(self, frame: int, start: Start, prior: Prior, *, damped: bool, tolerance: float) -> Track:
         """Solve a single frame on its own, long and without a temporal term; return a track of one frame.
@@ -161,7 +164,8 @@ class Tracker:
         """
         first_damping = _FAR_DAMPING if damped else 0.0
         rules = self.engine.Rules(tolerance, _PATIENCE, True, first_damping, 0.0, prior.noise_m)
-        pulls = Pulls(prior, np.zeros_like(prior.weight), rules)
+        nothing = np.zeros_like(prior.weight)
+        pulls = Pulls(prior, nothing, rules, nothing)
         self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
         return Track(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
 
@@ -172,13 +176,15 @@ class Pulls:
 
     Attributes:
         prior: the prior.
-        temporal: (x,) weights of the squared step from the frame before, m^2/rad^2.
+        temporal: (x,) weights of the squared departure from how the frames before would go on, m^2/rad^2.
         rules: the engine's Rules.
+        openness: (x,) from 0 to 1, how far markers leave each unknown open.
     """
 
     prior: Prior
     temporal: NDArray[np.float64]
     rules: Any
+    openness: NDArray[np.float64]
 
 
 def is_root(problem: Problem) -> NDArray[np.bool_]:
@@ -215,6 +221,15 @@ def track_backward(tracker: Tracker, pulls: Pulls, forward: Track, starts: dict[
     return out
 
 
+def track_around(tracker: Tracker, pulls: Pulls, path: Track, span: range, found: tuple[int, Start]) -> Track:
+    """Return the track that leads both ways from a frame within `span`, up to where it meets `path`."""
+    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
+    frame, start = found
+    tracker.run(pulls, start, range(frame, span.start - 1, -1), out, path)
+    tracker.run(pulls, start, range(frame, span.stop), out, path)
+    return out
+
+
 def _jumps(problem: Problem, track: Track) -> NDArray[np.int64]:
     """Frames at which the track leaves its own extrapolation; the root follows the rest."""
     bend = np.abs(np.diff(track.unknowns[:, ~is_root(problem)], 2, axis=0)).max(axis=1, initial=0.0)
@@ -241,9 +256,9 @@ def join_tracks(forward: Track, backward: Track, stretches: list[range], switchi
     taken &= ~missing
     chosen = [np.where(_like(taken, two), two, one) for one, two in zip(forward.arrays, backward.arrays, strict=True)]
     joined = Track(*chosen)
-    # Where the path changes tracks, the frame's anchor is on the track that was left.
-    to_other = taken[np.maximum(joined.anchors, 0)] != taken
-    return replace(joined, anchors=np.where(to_other, -1, joined.anchors))
+    # Where the path changes tracks, the frame's anchors are on the track that was left.
+    to_other = (taken[np.maximum(joined.anchors, 0)] != taken[:, None]).any(axis=1)
+    return replace(joined, anchors=np.where(to_other[:, None], -1, joined.anchors))
 
 
 def _parting(missing: NDArray[np.bool_], stretch: range) -> list[slice]:

@@ -162,7 +162,7 @@ def prepare_ik(units: Sequence[Unit], say: Callable[[str], None]) -> None:
 
 IK = Stage(
     name="ik",
-    version=2,
+    version=3,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=run_ik,

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from movi_prep.records.scaling import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
-STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False)
-"""How the static pose is found: one frame has one track, and nobody asks what it sees."""
+STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
+"""How the static pose is found: one frame has one track, and nobody asks what it sees. The prior is a faint one: what a
+static pose is off by is a constant error of all the subject's angles."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def prepare_scale(units: Sequence[Unit], say: Callable[[str], None]) -> None:
 
 SCALE = Stage(
     name="scale",
-    version=2,
+    version=3,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,

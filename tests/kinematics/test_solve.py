@@ -9,6 +9,7 @@ import pytest
 
 from movi_prep.errors import InputError, ModelError
 from movi_prep.kinematics import ConvergedSolution, CoordinateTask, solve_inverse_kinematics
+from movi_prep.kinematics.tracks import CARRIED
 from movi_prep.records.ik_solution import FrameStatus
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_rotation, random_tree, smooth_motion
 from tests.kinematics.engines import settings
@@ -103,6 +104,75 @@ def test_exact_markers_are_not_pulled(seed: int) -> None:
     assert np.abs(error_deg[:, root]).max() < 0.001
     assert np.abs(error_deg[:, hinges].sum(axis=1)).max() < 0.001
     assert pose_error_m(tree, solution, markers) < 1e-5
+
+
+def test_the_prior_acts_on_what_markers_leave_open_alone() -> None:
+    tree = column()
+    truth = smooth_motion(tree, 1, size=0.1)
+    noisy = tree.marker_positions(truth) + np.random.default_rng(1).normal(0, 0.005, (20, 12, 3))
+
+    pulled, free = solve(tree, noisy), solve(tree, noisy, settings=PURE)
+
+    hinges = [tree.coordinate(f"hinge{level}") for level in range(4)]
+    error, error_free = (np.rad2deg(one.coordinates - truth)[:, hinges] for one in (pulled, free))
+    assert np.sqrt((error**2).mean()) < 0.5 * np.sqrt((error_free**2).mean())
+    # All four together turn what the markers see.
+    np.testing.assert_allclose(error.sum(axis=1), error_free.sum(axis=1), atol=0.6)
+    assert pulled.objectives.mean() < 1.1 * free.objectives.mean()
+
+
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+def test_a_joint_out_of_sight_goes_on_and_comes_to_rest(engine: str) -> None:
+    tree, _ = two_legs()
+    hip, step = tree.coordinate("hip_L"), 0.02
+    truth = np.zeros((70, tree.n_coordinates))
+    truth[:, hip] = np.arange(70) * step
+    gaps = tree.marker_positions(truth)
+    leg = [k for k, name in enumerate(tree.marker_names) if name in ("LKNE", "LTHI", "LANK")]
+    gaps[10:, leg] = np.nan
+
+    solution = solve(tree, gaps, settings=settings(prior_strength=0.0, tracks="forward", engine=engine))
+
+    found = solution.coordinates[:, hip]
+    np.testing.assert_allclose(found[:10], truth[:10, hip], atol=1e-5)
+    assert found[10] - found[9] == pytest.approx(CARRIED * step, rel=1e-3)
+    assert found[-1] - found[9] == pytest.approx(step * CARRIED / (1.0 - CARRIED), rel=0.01)
+
+
+def arm(n_frames: int) -> tuple[KinematicTree, NDArray[np.float64]]:
+    """An upper arm and a forearm in a plane, whose hand can be reached in two ways; nobody sees how the hand spins.
+
+    The elbow's marker tells which way it is, but counts for little, and is seen in the middle of the clip alone.
+    """
+    builder = TreeBuilder()
+    trunk = builder.root()
+    builder.markers(trunk, np.random.default_rng(0).normal(0, 0.2, (6, 3)))
+    shoulder, elbow = builder.coordinate("shoulder"), builder.coordinate("elbow")
+    builder.arrays["coordinate_range"][elbow] = (-1.5, 1.2)  # left alone, a start bends it the other way
+    upper = builder.body(trunk, [(True, (0, 0, 1), shoulder, 0)], (0.0, 0.3, 0.0))
+    builder.markers(upper, np.array([[0.3, 0.0, 0.0]]))
+    fore = builder.body(upper, [(True, (0, 0, 1), elbow, 0)], (0.3, 0.0, 0.0))
+    spin = builder.coordinate("spin")
+    builder.markers(builder.body(fore, [(True, (1, 0, 0), spin, 0)], (0.3, 0.0, 0.0)), np.array([[0.0, 0.0, 0.0]]))
+    tree = builder.build()
+    truth = np.zeros((n_frames, tree.n_coordinates))
+    truth[:, shoulder], truth[:, elbow] = -0.4, 0.8
+    return tree, tree.marker_positions(truth)
+
+
+def test_a_lower_minimum_that_only_the_middle_of_a_clip_shows_is_found() -> None:
+    tree, markers = arm(100)
+    markers[:40, 6] = markers[80:, 6] = np.nan
+    weights = {name: 0.05 if k == 6 else 1.0 for k, name in enumerate(tree.marker_names)}
+
+    with_scouts, without = (
+        solve(tree, markers, weights=weights, settings=settings(scout_interval=every)) for every in (120, 1000)
+    )
+
+    elbow = tree.coordinate("elbow")
+    assert np.all(without.coordinates[:, elbow] < -0.5)
+    np.testing.assert_allclose(with_scouts.coordinates[:, elbow], 0.8, atol=0.01)
+    assert with_scouts.objectives.sum() < without.objectives.sum()
 
 
 def test_every_solved_frame_has_a_vanishing_gradient(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
