@@ -3,8 +3,9 @@
     python -m benchmarks.converged_ik [--shared ../shared] [--work WORK] [--tool-frames 40] [--seeds 3] [--only NAME]
 
 Trials: OpenSim's gait2354 example with its own set-up; World A with D3KE's scaled `full_body.osim` (D3KE's own results
-beside) and with its model without hands; and, with `--work`, every clip of a work folder that has been through
-`movi-prep markers` and `movi-prep ik`, with our model.
+beside) and with its model without hands, scaled by our scaling stage with D3KE's tables, and as it comes; and, with
+`--work`, every clip of a work folder that has been through `movi-prep markers` and `movi-prep ik`, with our model, and
+the first clip of each of its subjects with both models of D3KE, scaled.
 
 * Times are CPU time, ours and the tool's in one run, so that a busy machine weighs on both. `solver` is the two tracks
   joined, `call` is everything: planning, both starts, tracks, certificate, ranks and deviations.
@@ -43,8 +44,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from movi_prep.config.ik_solver import ConvergedSettings
-from movi_prep.formats.marker_file import read_markers
-from movi_prep.formats.opensim_setup import read_ik_setup
+from movi_prep.config.scaling import ScaleAuditSettings
+from movi_prep.formats.marker_file import read_markers, read_static_trial
+from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc, write_trc
@@ -52,11 +54,13 @@ from movi_prep.kinematics import ConvergedSolution, CoordinateTask, solve_invers
 from movi_prep.kinematics import solve as solve_module
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.marker_tracking import coordinate_targets
-from movi_prep.osim.models import marker_positions_m, read_model, set_pose
+from movi_prep.osim.models import marker_positions_m, read_model, set_pose, write_model
+from movi_prep.osim.scaling import scale_model
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.kinematic_tree import KinematicTree
-from movi_prep.records.markers import MarkerTrajectories
+from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.setups import IkSetup
+from movi_prep.stages.scale import solve_pose_converged
 
 Array = NDArray[np.float64]
 
@@ -67,6 +71,22 @@ OBSERVABLE_DEG = 3.0
 
 KNOWN_FRAMES = 12
 """Frames of the known answers that both solvers are compared on."""
+
+
+@dataclass(frozen=True)
+class TheirModel:
+    """A model of D3KE with the set-ups that are packaged for it: file names."""
+
+    name: str
+    model: str
+    scaling: str
+    ik: str
+
+
+WITHOUT_HANDS = TheirModel(
+    "wo_hands", "full_body_wo_hands.osim", "scaling_d3ke_without_hands.yaml", "ik_d3ke_without_hands.yaml"
+)
+WITH_HANDS = TheirModel("full_body", "full_body.osim", "scaling_d3ke.yaml", "ik_d3ke.yaml")
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,6 @@ class Trial:
         setup: weights, tasks and OpenSim's settings.
         elsewhere: objectives (n,) of a published result on the same markers, None where there is none.
         elsewhere_jitter_deg: its jitter.
-        fit: whether the model is scaled to the subject, so that residuals mean something.
     """
 
     name: str
@@ -91,7 +110,6 @@ class Trial:
     setup: IkSetup
     elsewhere: Array | None = None
     elsewhere_jitter_deg: float = float("nan")
-    fit: bool = True
 
     @property
     def tracked(self) -> list[str]:
@@ -144,9 +162,12 @@ def find_trials(options: argparse.Namespace, folder: Path) -> Iterator[Trial]:
         yield gait_trial(reference / "gait2354")
         for subject in (1, 15):
             yield world_trial(reference, subject, folder)
+            yield scaled_world_trial(reference, subject, folder)
         yield without_hands_trial(reference)
     if options.work is not None:
         yield from work_trials(options.work)
+    if options.work is not None and reference.is_dir():
+        yield from scaled_work_trials(reference, options.work, folder)
 
 
 def gait_trial(folder: Path) -> Trial:
@@ -198,10 +219,42 @@ def world_trial(reference: Path, subject: int, folder: Path) -> Trial:
 
 def without_hands_trial(reference: Path) -> Trial:
     """World A on D3KE's model without hands; it is not scaled, so residuals are large for both solvers."""
-    path = reference / "d3ke_models" / "full_body_wo_hands.osim"
-    setup = read_ik_setup(packaged_path("opensim_models", "ik_d3ke_without_hands.yaml"))
+    path = reference / "d3ke_models" / WITHOUT_HANDS.model
+    setup = read_ik_setup(packaged_path("opensim_models", WITHOUT_HANDS.ik))
     markers = world_markers(reference / "world_a_d3ke", 1)
-    return Trial("World A S01 wo_hands", path, extract_tree(read_model(path)), markers, setup, fit=False)
+    return Trial("World A S01 wo_hands, not scaled", path, extract_tree(read_model(path)), markers, setup)
+
+
+def scaled_world_trial(reference: Path, subject: int, folder: Path) -> Trial:
+    """World A on D3KE's model without hands, scaled and placed on the subject's static markers."""
+    theirs = reference / "world_a_d3ke"
+    stored = np.load(theirs / f"subject_{subject}_static_markers.npz")
+    still = _trajectories(stored["names"].tolist(), np.repeat(stored["markers"][None].astype(float), 67, axis=0), "T")
+    static = StaticTrial(still, 1.7, float("nan"), None, "given")
+    name = f"World A S{subject:02d}"
+    return scaled_trial(reference, WITHOUT_HANDS, static, (name, world_markers(theirs, subject)), folder)
+
+
+def scaled_work_trials(reference: Path, work: Path, folder: Path) -> Iterator[Trial]:
+    """First clip of each subject of a work folder on D3KE's models, scaled."""
+    for subject in sorted((work / "markers").glob("S*")):
+        static, clip = read_static_trial(subject / "static.h5"), min(subject.glob("C*.h5"))
+        for theirs in (WITHOUT_HANDS, WITH_HANDS):
+            named = (f"{subject.name}/{clip.stem}", read_markers(clip))
+            yield scaled_trial(reference, theirs, static, named, folder)
+
+
+def scaled_trial(
+    reference: Path, theirs: TheirModel, static: StaticTrial, named: tuple[str, MarkerTrajectories], folder: Path
+) -> Trial:
+    """Scale one of D3KE's models as `movi-prep ik --model` with its packaged tables does."""
+    model = read_model(reference / "d3ke_models" / theirs.model)
+    setup = read_scale_setup(packaged_path("opensim_models", theirs.scaling))
+    scale_model(model, static, setup, ScaleAuditSettings(), solve_pose=solve_pose_converged)
+    path = folder / f"{named[0].replace('/', '_')} {theirs.model}"
+    write_model(path, model)
+    ik_setup = read_ik_setup(packaged_path("opensim_models", theirs.ik))
+    return Trial(f"{named[0]} {theirs.name}", path, extract_tree(read_model(path)), named[1], ik_setup)
 
 
 def work_trials(work: Path) -> Iterator[Trial]:
@@ -235,7 +288,8 @@ def compare(trial: Trial, options: argparse.Namespace, folder: Path) -> tuple[st
     _row("times the tool", f"solver {tool_ms / solver_ms:.0f}, call {tool_ms / call_ms:.0f}")
     _row(f"not above, {n_tool} frames", _shares(our_f / their_f))
     _row("weighted RMS mm", f"ours {_rms_mm(our_f):.3f}, tool {_rms_mm(their_f):.3f}")
-    _row("jitter deg", f"ours {jitter_deg(trial, coordinates):.3f}, tool {jitter_deg(trial, theirs):.3f}")
+    ours_deg, tool_deg = jitter_deg(trial, coordinates), jitter_deg(trial, theirs)
+    _row("jitter deg", f"ours {ours_deg:.3f}, tool {tool_deg:.3f}, ratio {ours_deg / tool_deg:.3f}")
     if trial.elsewhere is not None:
         everywhere = objectives_in_opensim(trial, ours.coordinates[: len(trial.elsewhere)])
         _row(f"D3KE, {len(trial.elsewhere)} frames", _shares(everywhere / trial.elsewhere))
