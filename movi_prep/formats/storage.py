@@ -102,12 +102,16 @@ def read_storage(path: Path) -> StorageTable:
 
 
 def _in_degrees(header: list[str]) -> bool:
-    """Return what the first line of the form `inDegrees=...` says; comments that mention the word do not count."""
-    for line in header:
-        key, separator, value = line.partition("=")
-        if separator and key.strip().lower() == "indegrees":
-            return value.strip().lower() in ("yes", "y", "true")
-    return False
+    """Return what the first line of the form `inDegrees=...` says; comments that mention the word do not count.
+
+    Without one, OpenSim takes files from before version 1, as SIMM's motions are, to be in degrees, and later ones not.
+    """
+    pairs = [line.partition("=") for line in header]
+    said = {key.strip().lower(): value.strip().lower() for key, _, value in reversed(pairs)}
+    if "indegrees" in said:
+        return said["indegrees"] in ("yes", "y", "true")
+    version = said.get("version", "0")
+    return version.isdecimal() and int(version) < 1
 
 
 def _numbers(path: Path, rows: list[list[str]], width: int) -> NDArray[np.float64]:

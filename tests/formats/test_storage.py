@@ -89,3 +89,22 @@ def test_published_results_of_opensim_are_read(shared: Path) -> None:
     assert table.values.shape == (73, 23)
     assert table.labels[0] == "pelvis_tilt"
     assert table.times_s[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("head", "in_degrees"),
+    [
+        ("name walk\ndatacolumns 2\ndatarows 1\n", True),
+        ("walk\nversion=0\nnRows=1\nnColumns=2\n", True),
+        ("walk\nversion=1\nnRows=1\nnColumns=2\n", False),
+        ("walk\nversion=0\nnRows=1\nnColumns=2\ninDegrees=no\n", False),
+    ],
+)
+def test_files_from_before_version_1_are_in_degrees_as_opensim_has_it(
+    tmp_path: Path, head: str, in_degrees: bool
+) -> None:
+    path = tmp_path / "walk.mot"
+    path.write_text(head + "endheader\ntime\tknee\n0.0\t-30\n")
+    assert read_storage(path).in_degrees is in_degrees
+    opensim = pytest.importorskip("opensim")
+    assert opensim.Storage(str(path)).isInDegrees() is in_degrees
