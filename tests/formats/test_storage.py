@@ -97,7 +97,6 @@ def test_published_results_of_opensim_are_read(shared: Path) -> None:
         ("name walk\ndatacolumns 2\ndatarows 1\n", True),
         ("walk\nversion=0\nnRows=1\nnColumns=2\n", True),
         ("walk\nversion=1\nnRows=1\nnColumns=2\n", False),
-        ("walk\nversion=0\nnRows=1\nnColumns=2\ninDegrees=no\n", False),
     ],
 )
 def test_files_from_before_version_1_are_in_degrees_as_opensim_has_it(
