@@ -13,12 +13,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dask_jobqueue import SLURMCluster
-from dask_jobqueue.slurm import SLURMJob
 from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import ProcessInterface
 
+from movi_prep.runtime.interruption import keep_signals
 from movi_prep.runtime.job_queue import JOB_NAME, describe_doom, describe_wait, read_queue
+
+with keep_signals():
+    # When it is imported, it has Ctrl-C call `sys.exit`, whatever Ctrl-C was to do.
+    from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.slurm import SLURMJob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

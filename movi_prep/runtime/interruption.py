@@ -29,6 +29,18 @@ class _Stop:
 
 
 @contextmanager
+def keep_signals() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM do after the block what they did before it, whatever the block does about them."""
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
 def stop_once(*, process_ends: bool = False) -> Iterator[None]:
     """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt and ignore those that follow; the outermost call counts.
 

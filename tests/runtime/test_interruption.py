@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +15,7 @@ from movi_prep.runtime.interruption import stop_once
 PRESSED_IN_BLOCK_AND_AFTER = """
 import os, signal, sys
 from movi_prep.runtime.interruption import stop_once
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     with stop_once(process_ends=True):
         os.kill(os.getpid(), signal.SIGINT)
@@ -23,6 +25,21 @@ os.kill(os.getpid(), signal.SIGINT)
 os.kill(os.getpid(), signal.SIGTERM)
 sys.exit(3)
 """
+
+HANDLED_AFTER_IMPORT = """
+import signal
+before = signal.getsignal(signal.SIGINT)
+import movi_prep.runtime.adaptive
+print(signal.getsignal(signal.SIGINT) is before)
+"""
+
+
+@pytest.fixture(autouse=True)
+def terminal() -> Iterator[None]:
+    """Signals as a terminal leaves them; a suite that runs in the background may have been started without Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -51,6 +68,11 @@ def test_ctrl_c_that_a_shell_has_switched_off_stays_off() -> None:
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_what_starts_jobs_leaves_ctrl_c_as_it_was() -> None:
+    done = subprocess.run([sys.executable, "-c", HANDLED_AFTER_IMPORT], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_a_process_that_was_stopped_ends_by_its_own_exit_code() -> None:
