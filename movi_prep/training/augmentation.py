@@ -17,7 +17,8 @@ class Augmentation:
         shift: largest shift of the aim, in sides of the box; drawn from a disc.
         zoom: smallest and largest magnification.
         roll_rad: largest roll to either side, radians.
-        flip_probability: how often the picture is flipped.
+        flip_probability: how often the picture is flipped. Angles and scales of a flipped sample give its joint centres
+            on a model whose left and right are mirror images, as ours; D3KE's is none.
         seed: seed of the draws.
     """
 
