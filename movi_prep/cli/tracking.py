@@ -89,11 +89,28 @@ def _print_files(console: Console, files: Sequence[FileResult], outputs: Sequenc
     """Print what became of each marker file; return the same for `--json`."""
     for file in files:
         _print_file(console, file)
+    if len(files) > 1:
+        columns = ("file", "state", "usable frames#", "marker RMS, mm#", "missed most", "by, mm#")
+        print_table(console, "all files", columns, [_overview_row(file) for file in files])
     for path in outputs:
         console.print(str(path), markup=False)
     failed = [{"unit": str(file.marker_file), "reason": file.error, "redo": ""} for file in files if file.error]
     counts = {"done": len(files) - len(failed), "current": 0, "failed": len(failed), "waiting": 0}
-    return {"stages": {"ik": counts}, "failed": failed, "outputs": [str(path) for path in outputs]}
+    solved = [
+        {"file": str(file.marker_file), "numbers": dict(file.numbers), "findings": list(file.findings)}
+        for file in files
+        if not file.error
+    ]
+    return {"stages": {"ik": counts}, "failed": failed, "files": solved, "outputs": [str(path) for path in outputs]}
+
+
+def _overview_row(file: FileResult) -> tuple[str, ...]:
+    if file.error:
+        return (str(file.marker_file), "FAILED", "", "", "", "")
+    rms_mm = file.numbers.get("marker_rms_mm")
+    missed, by_mm = (file.markers[0].name, f"{file.markers[0].rms_mm:.1f}") if file.markers else ("", "")
+    usable = f"{file.numbers['usable_rows']} of {file.numbers['rows']}"
+    return (str(file.marker_file), "solved", usable, "" if rms_mm is None else f"{rms_mm:.1f}", missed, by_mm)
 
 
 def _print_file(console: Console, file: FileResult) -> None:

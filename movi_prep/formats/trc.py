@@ -83,7 +83,9 @@ def read_trc(path: Path) -> MarkerTrajectories:
         raise MissingError(path, expected="a TRC file", got="no file", remedy="check the path")
     lines = _text(path).splitlines()
     if len(lines) < 5 or not lines[0].startswith("PathFileType"):
-        raise _broken(path, "a first line that begins with PathFileType", lines[0][:40] if lines else "an empty file")
+        raise _broken(
+            path, "a first line that begins with PathFileType", repr(lines[0][:40]) if lines else "an empty file"
+        )
     facts = _head(lines[1], lines[2])
     names = tuple(name.strip() for name in lines[3].rstrip().split("\t")[2:] if name.strip())
     rows = [line.split("\t") for line in lines[5:] if line.strip()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from movi_prep.cli.commands import COMMANDS
 from movi_prep.cli.flags import FLAGS, POSITIONALS, SUMMARIES
+from tests.builders.small_world import write_small_world
 from tests.cli.conftest import CommandLine
 
 
@@ -114,3 +117,21 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert done.stdout.rstrip().endswith("[] 0")
+
+
+def test_several_marker_files_end_in_one_table(movi_prep: CommandLine, tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    shutil.copy(tmp_path / "walk.trc", tmp_path / "again.trc")
+    (tmp_path / "empty.trc").touch()
+    names = [str(tmp_path / f"{name}.trc") for name in ("walk", "again", "empty")]
+    setups = ["--model", str(tmp_path / "generic.osim"), "--ik-setup", str(tmp_path / "ik.yaml")]
+    asked = ["ik", "--marker-file", *names, *setups, "--solver", "opensim", "--work", str(tmp_path / "out")]
+    code, out, _ = movi_prep(*asked)
+    assert code == 3
+    for name, state in (("walk", "solved"), ("again", "solved"), ("empty", "FAILED")):
+        assert re.search(rf"{name}\.trc +{state}", out)
+    code, result = movi_prep.json(*asked)
+    assert code == 3
+    assert [Path(file["file"]).stem for file in result["files"]] == ["walk", "again"]
+    assert all(file["numbers"]["usable_rows"] == 8 for file in result["files"])
+    assert [Path(entry["unit"]).stem for entry in result["failed"]] == ["empty"]
