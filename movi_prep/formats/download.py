@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,12 +62,13 @@ def find_download(folders: Folders) -> Download:
     Raises:
         UsageError: a folder that was named does not exist.
     """
+    _check_folders(folders)
     findings: list[str] = []
-    motions = _find_motions(_files_below(folders.amass, "amass"), findings)
-    body_models, dmpl_models = _find_body_models(_files_below(folders.body_models, "body_models"), findings)
-    intrinsics, extrinsics = _find_calibration(_files_below(folders.calibration, "calibration"))
-    videos = _find_videos(_files_below(folders.videos, "videos"), findings)
-    v3d = _find_v3d(_files_below(folders.v3d, "v3d"), findings)
+    motions = _find_motions(_files_below(folders.amass), findings)
+    body_models, dmpl_models = _find_body_models(_files_below(folders.body_models), findings)
+    intrinsics, extrinsics = _find_calibration(_files_below(folders.calibration))
+    videos = _find_videos(_files_below(folders.videos), findings)
+    v3d = _find_v3d(_files_below(folders.v3d), findings)
     return Download(
         motions=motions,
         body_models=body_models,
@@ -125,12 +126,19 @@ def _ranges(numbers: Collection[int]) -> str:
     return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts) or "none"
 
 
-def _files_below(folder: Path | None, setting: str) -> list[Path]:
+def _check_folders(folders: Folders) -> None:
+    """Raise UsageError that names every folder that is not there: nobody should correct six paths one by one."""
+    named = {item.name: getattr(folders, item.name) for item in fields(folders)}
+    wrong = {name: folder for name, folder in named.items() if folder is not None and not folder.is_dir()}
+    if wrong:
+        told = "; ".join(f"{name}: expected a folder, but {folder} is not one" for name, folder in wrong.items())
+        raise UsageError(f"{told}; correct the path{'s' if len(wrong) > 1 else ''}")
+
+
+def _files_below(folder: Path | None) -> list[Path]:
     """Return all files below `folder` in a stable order, links followed once."""
     if folder is None:
         return []
-    if not folder.is_dir():
-        raise UsageError(f"{setting}: expected a folder, but {folder} is not one; correct the path")
     seen: set[str] = set()
     found: list[Path] = []
     for where, below, names in os.walk(folder, followlinks=True):

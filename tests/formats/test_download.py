@@ -111,6 +111,8 @@ def test_one_folder_for_everything_and_links_in_circles(root: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(root: Path) -> None:
     with pytest.raises(UsageError, match=r"v3d: expected a folder, but .*nowhere"):
         find(root, v3d=root / "nowhere")
+    with pytest.raises(UsageError, match=r"amass: expected .*nowhere is not one; v3d: expected .*; correct the paths"):
+        find(root, v3d=root / "nowhere", amass=root / "nowhere")
 
 
 def test_a_choice_keeps_the_other_clips_for_their_subject(root: Path) -> None:
