@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def check_data(given: argparse.Namespace) -> int:
     """`check`: what is found, what is missing, what will run."""
-    from movi_prep.runtime.overview import describe_download, describe_space
+    from movi_prep.runtime.overview import damaged_videos, describe_download, describe_space
 
     if given.self_test:
         return _run_self_test(given)
@@ -46,7 +46,8 @@ def check_data(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
-    print_findings(console, "findings", download.findings)
+    findings = (*download.findings, *damaged_videos(download))
+    print_findings(console, "findings", findings)
     plan, notes = _plan_everything(config, download)
     will_run: dict[str, dict[str, int]] = {}
     if plan is not None:
@@ -56,7 +57,7 @@ def check_data(given: argparse.Namespace) -> int:
     console.print(f"work folder: {config.work} ({describe_space(config.work)})", markup=False)
     content = {
         "parts": [{"part": part.name, "found": part.found, "missing": part.missing} for part in parts],
-        "findings": [*download.findings, *notes],
+        "findings": [*findings, *notes],
         "will_run": will_run,
     }
     print_json(content, wanted=given.json)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,6 +51,8 @@ _IDX1 = np.dtype([("name", "S4"), ("flags", "<u4"), ("offset", "<u4"), ("length"
 _SUPER = np.dtype([("place", "<u8"), ("n_bytes", "<u4"), ("n_frames", "<u4")])
 _STANDARD = np.dtype([("content", "<u4"), ("length", "<u4")])
 _INDEX_HEAD_BYTES = 24
+_SLACK_BYTES = 16
+"""Some programs count headers of chunks to their lengths."""
 _OF_INDEXES, _OF_CHUNKS = 0, 1
 _NOT_KEY, _IS_KEY = 0x80000000, 0x10
 
@@ -89,11 +91,6 @@ class AviHead:
     def n_frames(self) -> int:
         """How many frames the headers claim, 0 where none does."""
         return self.n_frames_odml or self.n_frames_stream or self.n_frames_main
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the file ends before its first RIFF chunk does; files that were never closed have no length."""
-        return self.riff_bytes < OFFSET_BITS and self.n_bytes < self.riff_bytes
 
 
 @dataclass(frozen=True)
@@ -207,16 +204,20 @@ def _super_index(content: bytes) -> tuple[tuple[int, int, int], ...]:
     return tuple(np.frombuffer(content, _SUPER, n_entries, _INDEX_HEAD_BYTES).tolist())
 
 
-def read_avi_index(descriptor: int, head: AviHead, idx1: tuple[int, int] | None) -> AviIndex | None:
+def read_avi_index(
+    descriptor: int, head: AviHead, *, idx1: tuple[int, int] | None, standard: Sequence[int]
+) -> AviIndex | None:
     """Return the index of the video stream of an open file: OpenDML's, else idx1; None where there is none.
 
     Args:
         descriptor: the open file.
         head: its headers.
         idx1: place and length of the content of the chunk idx1.
+        standard: places of the chunks ix## that were met; they count where others are named, if they are as many.
     """
     if head.super_index:
-        return _read_odml(descriptor, head)
+        places = standard if len(standard) == len(head.super_index) else [place for place, _, _ in head.super_index]
+        return _read_odml(descriptor, head, places)
     return _read_idx1(descriptor, head, *idx1) if idx1 is not None else None
 
 
@@ -233,10 +234,34 @@ def find_idx1(descriptor: int, head: AviHead) -> tuple[int, int] | None:
     return None
 
 
-def _read_odml(descriptor: int, head: AviHead) -> AviIndex | None:
+def check_avi_ends(path: Path) -> tuple[str, ...]:
+    """Return what the headers and the end of an .avi show to be wrong, as sentences; () for other files.
+
+    Some fifty bytes are read, so that all videos of a download can be looked at.
+    """
+    with path.open("rb") as file:
+        descriptor = file.fileno()
+        if os.pread(descriptor, _LIST_HEADER_BYTES, 0)[8:] != b"AVI ":
+            return ()
+        head = parse_avi_head(descriptor)
+        if head is None or not head.movi_end:
+            return ("its headers are damaged",)
+        ends_at = max([head.riff_bytes, *(place + n_bytes for place, n_bytes, _ in head.super_index)])
+        if head.riff_bytes < OFFSET_BITS and head.n_bytes + _SLACK_BYTES < ends_at:
+            return (f"it is cut: {head.n_bytes:,} of {ends_at:,} bytes are there",)
+        idx1 = find_idx1(descriptor, head)
+    if idx1 is None and not head.super_index:
+        return ("it has no index where its headers say: it was never closed, or is damaged or cut",)
+    n_indexed = 0 if idx1 is None else idx1[1] // _IDX1.itemsize
+    if n_indexed and head.n_streams == 1 and not head.n_frames_odml and n_indexed != head.n_frames:
+        return (f"its index tells of {n_indexed} frames, its headers of {head.n_frames}",)
+    return ()
+
+
+def _read_odml(descriptor: int, head: AviHead, places: Sequence[int]) -> AviIndex | None:
     offsets, lengths, is_key, is_whole = [], [], [], True
     name = b"ix%02d" % head.stream
-    for place, n_bytes, _ in head.super_index:
+    for place, (_, n_bytes, _) in zip(places, head.super_index, strict=True):
         content = os.pread(descriptor, min(n_bytes, _MAX_HEAD_BYTES), place)
         body = content[HEADER_BYTES:]
         n_entries = _number(body, 4)
@@ -254,8 +279,8 @@ def _read_odml(descriptor: int, head: AviHead) -> AviIndex | None:
         is_key.append(entries["length"] < _NOT_KEY)
     if not offsets:
         return None
-    places = np.concatenate(offsets) & OFFSET_BITS
-    return AviIndex("OpenDML", places, np.concatenate(lengths), np.concatenate(is_key), is_whole)
+    where = np.concatenate(offsets) & OFFSET_BITS
+    return AviIndex("OpenDML", where, np.concatenate(lengths), np.concatenate(is_key), is_whole)
 
 
 def _read_idx1(descriptor: int, head: AviHead, place: int, n_bytes: int) -> AviIndex | None:

@@ -58,8 +58,8 @@ class AviChunks:
         runs: its chunks; more than one run where bytes in between are none.
         index: what its index says, None where it has none.
         is_cut: whether the last frame's chunk is longer than the file.
-        moved_bytes: how far behind its place by the headers idx1 lies: bytes that were put in, negative where some are
-            missing; 0 where that cannot be told.
+        moved_bytes: how far behind its place by the headers the last index lies: bytes that were put in, negative where
+            some are missing; 0 where that cannot be told.
     """
 
     head: AviHead
@@ -79,9 +79,8 @@ def read_avi_chunks(path: Path) -> AviChunks | None:
         walk = _Walk(descriptor, head)
         walk.run()
         runs = tuple(run for run in walk.runs if len(run.offsets))
-        can_tell = walk.idx1 is not None and head.movi_end and not head.n_frames_odml
-        moved_bytes = walk.idx1[0] - HEADER_BYTES - head.movi_end if walk.idx1 is not None and can_tell else 0
-        return AviChunks(head, runs, read_avi_index(descriptor, head, walk.idx1), walk.is_cut, moved_bytes)
+        index = read_avi_index(descriptor, head, idx1=walk.idx1, standard=walk.standard)
+        return AviChunks(head, runs, index, walk.is_cut, walk.moved_bytes())
 
 
 class _Chunk(NamedTuple):
@@ -99,14 +98,16 @@ class _Walk:
     Attributes:
         runs: chunks met so far.
         idx1: place and length of the content of idx1, None before it was met.
+        standard: places of the chunks ix## of the video stream.
         is_cut: whether the last frame's chunk is longer than the file.
     """
 
     def __init__(self, descriptor: int, head: AviHead) -> None:
         self.runs: list[ChunkRun] = []
         self.idx1: tuple[int, int] | None = None
+        self.standard: list[int] = []
         self.is_cut = False
-        self._descriptor, self._begin, self._n_bytes = descriptor, head.movi + 4, head.n_bytes
+        self._descriptor, self._head, self._n_bytes = descriptor, head, head.n_bytes
         self._frames = frozenset(frame_names(head.stream))
         streams = [b"%02d" % number for number in range(head.n_streams)]
         self._others = frozenset(
@@ -118,9 +119,17 @@ class _Walk:
 
     def run(self) -> None:
         """Walk to the end of the file."""
-        place: int | None = self._begin
+        place: int | None = self._head.movi + 4
         while place is not None:
             place = self._walk_run(place)
+
+    def moved_bytes(self) -> int:
+        """Return how far behind its place by the headers the last index lies, 0 where that cannot be told."""
+        if self._head.super_index:
+            is_there = len(self.standard) == len(self._head.super_index)
+            return self.standard[-1] - self._head.super_index[-1][0] if is_there else 0
+        can_tell = self.idx1 is not None and self._head.movi_end
+        return self.idx1[0] - HEADER_BYTES - self._head.movi_end if self.idx1 is not None and can_tell else 0
 
     def _walk_run(self, begin: int) -> int | None:
         """Note the chunks from a place on; return where the next run begins, None where there is none."""
@@ -132,6 +141,8 @@ class _Walk:
                 frames.append(chunk)
             elif chunk.name == b"idx1":
                 self.idx1 = (chunk.place + HEADER_BYTES, chunk.length)
+            elif chunk.name == b"ix%02d" % self._head.stream:
+                self.standard.append(chunk.place)
             last, chunk = chunk, self._chunk_behind(chunk)
         end = begin if last is None else last.after
         if chunk is None and end >= self._n_bytes:

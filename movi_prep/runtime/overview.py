@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import list_names
+from movi_prep.formats.avi import check_avi_ends
 from movi_prep.records.identity import subject_key
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def describe_download(download: Download, config: Config) -> tuple[Part, ...]:
         _describe_videos(download, config),
         _describe_calibration(download, config),
     )
+
+
+def damaged_videos(download: Download) -> tuple[str, ...]:
+    """Return a sentence on each video whose headers and end do not fit together; the rest of it is not read."""
+    return tuple(f"{path.name}: {text}" for _, path in sorted(download.videos.items()) for text in check_avi_ends(path))
 
 
 def describe_space(work: Path) -> str:

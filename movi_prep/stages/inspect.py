@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from movi_prep.video.reader import VideoReader
+
 
 @dataclass(frozen=True)
 class ArrayFacts:
@@ -302,6 +304,7 @@ def _inspect_video(path: Path) -> FileFacts:
 
     reader = VideoReader(path)
     header = reader.header
+    told = (*reader.damage(), *reader.notes())
     reader.close()
     facts: dict[str, str | float | int] = {
         "size_px": f"{header.size_px[0]} x {header.size_px[1]}",
@@ -309,8 +312,22 @@ def _inspect_video(path: Path) -> FileFacts:
         "n_frames": header.n_frames,
         "duration_s": round(header.n_frames / header.rate_hz, 3) if header.rate_hz else "not told",
         "codec": header.codec,
+        **_facts_of_avi(reader),
+        "findings": "; ".join(text.removeprefix(f"{path.name}: ") for text in told) or "none",
     }
     return FileFacts(path, "video", facts)
+
+
+def _facts_of_avi(reader: VideoReader) -> dict[str, str | float | int]:
+    """Return what the structure of an .avi says of its frames; nothing of other videos."""
+    table = reader.table
+    if table is None:
+        return {}
+    return {
+        "frames by header": table.head.n_frames,
+        "frames by index": "no index" if table.index is None else f"{len(table.index.lengths)} ({table.index.kind})",
+        "frames in the file": table.n_frames - int(table.is_lost.sum()),
+    }
 
 
 def _inspect_json(path: Path) -> FileFacts:

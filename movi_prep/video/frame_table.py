@@ -36,11 +36,17 @@ if TYPE_CHECKING:
 _LEAST_ALIKE = 0.9
 """Share of an index's lengths that must be those of the chunks before the damage for the index to be believed."""
 
+_MOST_CONTRADICTED = 0.5
+"""An index that contradicts more of its file is of another kind."""
+
 _ROW_THAT_TELLS = 3
 """So many lengths in a row occur once in an index of pictures of different sizes."""
 
 _MOST_UNLIKE = 3.0
 """How far the mean length of lost frames may lie from that of the others, as a ratio, where headers are believed."""
+
+_MOST_BETWEEN_FRAMES_BYTES = 1 << 26
+"""Entries of an index that lie farther apart are damaged themselves."""
 
 UNNUMBERED = "how many frames lay in them cannot be told"
 
@@ -229,7 +235,8 @@ def number_frames(chunks: AviChunks, breaks: Sequence[Break]) -> FrameTable:
 def _read_break(descriptor: int, chunks: AviChunks, before: ChunkRun | None, after: ChunkRun | None) -> Break:
     begin = chunks.head.movi + 4 if before is None else before.end
     # Behind the last run lie the index and what programs add; where no index was met, it may be damaged.
-    end = after.begin if after is not None else begin if chunks.index is not None else chunks.head.n_bytes
+    is_indexed = chunks.index is not None and chunks.index.is_whole
+    end = after.begin if after is not None else begin if is_indexed else chunks.head.n_bytes
     if end <= begin:
         return Break(begin, begin)
     is_blank = end - begin <= _MAX_PADDING_BYTES and not os.pread(descriptor, end - begin, begin).strip(b"\0")
@@ -293,12 +300,15 @@ def _contradicts_index(index: AviIndex | None, lengths: NDArray[np.int64]) -> ND
     """Return (n,) bool: frames of another length than the index says, where the index is in order: not its frames."""
     told = np.zeros(len(lengths), dtype=np.bool_)
     n = 0 if index is None else min(len(lengths), len(index.lengths) - 1)
-    if index is None or n <= 0:
+    if index is None or n <= 1:
         return told
-    differs = index.lengths[:n] != lengths[:n]
-    ends = index.offsets[:n] + HEADER_BYTES + index.lengths[:n] + index.lengths[:n] % 2
-    if np.mean(differs) <= 1.0 - _LEAST_ALIKE:
-        told[:n] = differs & (ends == index.offsets[1 : n + 1])
+    # Some programs count the padding.
+    differs = np.abs(index.lengths[:n] - lengths[:n]) > 1
+    room = index.offsets[1 : n + 1] - index.offsets[:n]
+    in_order = (room >= HEADER_BYTES + index.lengths[:n]) & (room < _MOST_BETWEEN_FRAMES_BYTES)
+    in_order[1:] &= in_order[:-1]
+    if np.mean(differs) <= _MOST_CONTRADICTED:
+        told[:n] = differs & in_order
     return told
 
 

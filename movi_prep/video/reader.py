@@ -74,13 +74,13 @@ _EXCERPT_FRAMES = 300
 class _Fault(Enum):
     """Why a frame is not handed on."""
 
-    LOST = "its bytes in the file are damaged"
+    LOST = "lost in damaged bytes of the file"
     DAMAGED = "cannot be decoded"
     ORPHANED = "builds on a frame that cannot be decoded"
-    DROPPED = "the camera dropped it when the video was recorded"
+    DROPPED = "dropped when the video was recorded"
 
 
-_UNNUMBERED = f"damaged bytes come before it, and {UNNUMBERED}"
+_UNNUMBERED = f"behind damaged bytes, and {UNNUMBERED}"
 
 
 @dataclass(frozen=True)

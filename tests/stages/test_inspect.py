@@ -12,6 +12,7 @@ from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.d3ke import write_base_model, write_boxes, write_dictionary
 from movi_prep.records.base_model import BaseBody, BaseModel
 from movi_prep.stages.inspect import inspect_file
+from tests.builders.avi_files import Layout, build_avi, encoded_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,21 @@ def test_d3kes_boxes_frames_and_model_are_told(tmp_path: Path) -> None:
     body = BaseBody("pelvis", (), 1.0, (0.0,) * 3, (0.0,) * 6, (1.0,) * 3)
     write_base_model(tmp_path / "pyBaseModel.pkl", BaseModel((body,), (), (), ()))
     assert inspect_file(tmp_path / "pyBaseModel.pkl").facts["bodies"] == 1
+
+
+def test_a_video_says_what_headers_index_and_file_hold(tmp_path: Path) -> None:
+    avi = build_avi(encoded_frames("MJPG"), Layout())
+    begin, end = avi.middle(25), avi.middle(31)
+    for name, content, frames, findings in (
+        ("whole.avi", avi.content, ("60 (idx1)", 60), "none"),
+        ("damaged.avi", avi.content[:begin] + bytes(end - begin) + avi.content[end:], ("60 (idx1)", 54), "are lost"),
+        ("cut.avi", avi.content[:begin], ("no index", 26), "the file was cut: it holds 26 frames"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        facts = inspect_file(tmp_path / name).facts
+        assert facts["frames by header"] == 60
+        assert (facts["frames by index"], facts["frames in the file"]) == frames
+        assert findings in str(facts["findings"])
 
 
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,21 @@ def test_a_damaged_frame_costs_itself_and_shifts_nothing(world: FilmedWorld, tmp
     report, shard = _run(_unit(world, tmp_path, video=damaged))
     assert 8 not in shard.read("frames/video_frame")
     assert "frame 8 refused: cannot be decoded" in report.warnings
+    test_crop_i_shows_frame_i(shard)
+
+
+def test_garbage_over_whole_frames_costs_them_and_shifts_nothing(world: FilmedWorld, tmp_path: Path) -> None:
+    """A decoder jumps over frames 8 to 10 and counts on as if they had never been there."""
+    content = world.video.read_bytes()
+    places = [match.start() for match in re.finditer(b"00dc", content)]
+    damaged = tmp_path / "damaged.avi"
+    garbage = np.random.default_rng(0).bytes(places[10] + 50 - places[8])
+    damaged.write_bytes(content[: places[8]] + garbage + content[places[10] + 50 :])
+    report, shard = _run(_unit(world, tmp_path, video=damaged))
+    shown = [frame for first, last in world.flags30 for frame in range(first - 1, last)]
+    assert shard.read("frames/video_frame").tolist() == [frame for frame in shown if frame not in (8, 9, 10)]
+    assert "frames 8 to 10 refused: lost in damaged bytes of the file" in report.warnings
+    assert any("are damaged: frames 8 to 10 are lost" in warning for warning in report.warnings)
     test_crop_i_shows_frame_i(shard)
 
 
