@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,6 +132,28 @@ def test_a_job_that_has_to_wait_keeps_its_place(
         cancel(before)
     # One job was asked for, and no other: withdrawn ones would have used up numbers.
     assert submit("--wrap=true") == before + 2
+
+
+FROM_A_TERMINAL = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from movi_prep.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slurm
+def test_ctrl_c_cancels_the_jobs_and_says_how_to_go_on(data: Path, tmp_path: Path, slurm_profile: Path) -> None:
+    flags = ["--amass", str(data / "amass"), "--body-models", str(data / "models"), "--work", str(tmp_path / "work")]
+    slurm = ["--executor", "slurm", "--slurm-profile", str(slurm_profile)]
+    words = [sys.executable, "-c", FROM_A_TERMINAL, "markers", *flags, *slurm]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_until(lambda: bool(jobs()))
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate()
+    assert process.returncode == 1
+    assert said.rstrip().endswith("stopped; the same command goes on where it stopped")
+    wait_until(lambda: not jobs())
 
 
 @pytest.mark.slurm
