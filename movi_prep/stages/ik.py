@@ -10,6 +10,7 @@ solved is flagged and has no pose; it never ends a clip.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -62,6 +63,9 @@ LEAST_USABLE = 0.5
 
 REASONS_TOLD = 5
 """How many different reasons of unusable frames are told, the most frequent first."""
+
+_LONE_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
+"""A number that stands alone: 276 in `RMS 276 mm`, not the one of the marker T8."""
 
 
 @dataclass(frozen=True)
@@ -434,7 +438,9 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames
     # Workers on other machines have not run `prepare`, and find their own cache empty.
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)
-    findings = [f"{count} of {len(found.statuses)} frames: {reason}" for reason, count in _counted(found.reasons)]
+    findings = [
+        f"{count} of {len(found.statuses)} frames: {reason}" for reason, count in counted_reasons(found.reasons)
+    ]
     if found.unseen:
         findings.append(f"{len(found.unseen)} coordinates are not seen by the markers: {list_names(found.unseen)}")
     frames = SolvedFrames(
@@ -464,8 +470,22 @@ def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, settings: Solve
     )
 
 
-def _counted(reasons: tuple[str, ...]) -> list[tuple[str, int]]:
-    return Counter(reason for reason in reasons if reason).most_common(REASONS_TOLD)
+def counted_reasons(reasons: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the most frequent reasons; those that differ in a number alone are one, with its range."""
+    alike: dict[str, Counter[str]] = {}
+    for reason in filter(None, reasons):
+        alike.setdefault(_LONE_NUMBER.sub("#", reason), Counter())[reason] += 1
+    largest = sorted(alike.items(), key=lambda entry: -entry[1].total())[:REASONS_TOLD]
+    return [(_with_ranges(frame, list(counts)), counts.total()) for frame, counts in largest]
+
+
+def _with_ranges(frame: str, reasons: Sequence[str]) -> str:
+    """Fill each `#` of a frame with the number that the reasons have there, or the least and the largest one."""
+    columns = zip(*([float(number) for number in _LONE_NUMBER.findall(reason)] for reason in reasons), strict=True)
+    for numbers in columns:
+        least, most = min(numbers), max(numbers)
+        frame = frame.replace("#", f"{least:g}" if least == most else f"{least:g} to {most:g}", 1)
+    return frame
 
 
 def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings) -> NDArray[np.bool_]:

@@ -18,7 +18,15 @@ from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.stages.ik import IK, ik_numbers, limit_violations, name_findings, read_scaled_model, solve_clip
+from movi_prep.stages.ik import (
+    IK,
+    counted_reasons,
+    ik_numbers,
+    limit_violations,
+    name_findings,
+    read_scaled_model,
+    solve_clip,
+)
 from movi_prep.stages.scale import SCALE
 from tests.builders.small_model import MARKERS
 from tests.builders.small_world import CLIP, SmallWorld, write_small_world
@@ -170,6 +178,17 @@ def test_a_misspelt_weight_gets_a_suggestion(world: SmallWorld) -> None:
     setup = replace(read_ik_setup(_unit(world).inputs.setup), marker_weights=weights)  # type: ignore[attr-defined]
     findings = name_findings(scaled, read_markers(world.work.markers(CLIP)), setup)
     assert findings[0].startswith("weighted markers that are not in the model: pelvis_x (did you mean 'pelvis_a'?)")
+
+
+def test_reasons_that_differ_in_a_number_alone_are_told_once() -> None:
+    reasons = [
+        "RMS 276 mm, most at T8",
+        "",
+        "RMS 274.5 mm, most at T8",
+        "RMS 276 mm, most at T8",
+        "RMS 9 mm, most at T10",
+    ]
+    assert counted_reasons(reasons) == [("RMS 274.5 to 276 mm, most at T8", 3), ("RMS 9 mm, most at T10", 1)]
 
 
 def test_swapped_markers_are_suspect_and_not_labels(world: SmallWorld) -> None:
