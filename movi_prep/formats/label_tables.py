@@ -10,6 +10,7 @@
 | `label_opensim_joints` | joints of the model, `leaf_joints` following them                                |
 | `mirror_sign`          | coordinate -> 1 or -1                                                            |
 | `body_scale_means`     | body -> mean scale along x, y, z in D3KE's data                                  |
+| `body_scale_reach`     | body -> how far from that D3KE's network can predict, along x, y, z              |
 | `split`                | `train`, `validation`, `test`: lists of subjects; alone in a user's split file   |
 """
 
@@ -21,6 +22,7 @@ import yaml
 
 from movi_prep.errors import InputError, MissingError, list_names, suggest
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.records.base_model import Triple
 from movi_prep.records.labels import LabelTables
 
 if TYPE_CHECKING:
@@ -115,7 +117,16 @@ def read_mirror_signs(path: Path | None = None) -> dict[str, int]:
     return {str(name): int(sign) for name, sign in content["mirror_sign"].items()}
 
 
-def read_body_scale_means(path: Path | None = None) -> dict[str, tuple[float, float, float]]:
+def read_body_scale_means(path: Path | None = None) -> dict[str, Triple]:
     """Return the mean scale of each label body, along x, y, z, in the data that D3KE's network was made for."""
+    return _triples("body_scale_means", path)
+
+
+def read_body_scale_reach(path: Path | None = None) -> dict[str, Triple]:
+    """Return how far from its mean D3KE's network can predict the scale of each label body, along x, y, z."""
+    return _triples("body_scale_reach", path)
+
+
+def _triples(key: str, path: Path | None) -> dict[str, Triple]:
     content = _read_mapping(path or default_label_tables_path())
-    return {str(name): (float(x), float(y), float(z)) for name, (x, y, z) in content["body_scale_means"].items()}
+    return {str(name): (float(x), float(y), float(z)) for name, (x, y, z) in content[key].items()}

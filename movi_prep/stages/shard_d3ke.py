@@ -24,9 +24,13 @@ from numpy.typing import NDArray
 
 from movi_prep.config.root import Config
 from movi_prep.config.shard import D3keSettings, ShardUnitSettings
-from movi_prep.errors import InputError, ModelError
+from movi_prep.errors import InputError, ModelError, list_names
 from movi_prep.formats import d3ke
-from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means
+from movi_prep.formats.label_tables import (
+    default_label_tables_path,
+    read_body_scale_means,
+    read_body_scale_reach,
+)
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.d3ke_layer import layer_joint_centres
@@ -247,6 +251,21 @@ def body_scales(base: BaseModel, scale: ScaleResult, bodies: Sequence[str]) -> N
     return np.stack([meshes[name] * factors[name] for name in bodies])
 
 
+def scales_beyond_reach(
+    scales: NDArray[np.float64], bodies: Sequence[str], means: Mapping[str, Triple], reach: Mapping[str, Triple]
+) -> tuple[str, ...]:
+    """Return the body scales, as `skull_z`, that D3KE's network cannot predict as it is configured.
+
+    Args:
+        scales: (b, 3) as `body_scales` returns them.
+        bodies: (b,) their bodies.
+        means: body -> middle of what it predicts.
+        reach: body -> how far from there.
+    """
+    beyond = np.abs(scales - [means[name] for name in bodies]) > [reach[name] for name in bodies]
+    return tuple(f"{bodies[body]}_{'xyz'[axis]}" for body, axis in np.argwhere(beyond).tolist())
+
+
 def layer_error_m(
     base: BaseModel, tables: LabelTables, rows: dict[str, NDArray[Any]], scales: NDArray[np.float64]
 ) -> float:
@@ -326,7 +345,8 @@ def _run_subject(unit: Unit) -> StageReport:
 
     inputs, outputs = cast("D3keInputs", unit.inputs), cast("D3keOutputs", unit.outputs)
     settings = cast("D3keSettings", unit.settings)
-    base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
+    means = read_body_scale_means(inputs.labels)
+    base = with_body_scales(read_base_model(inputs.base_model), means)
     v3d = read_v3d(inputs.v3d)
     parts, findings, warnings = [], [], []
     for index, camera in enumerate(settings.cameras):
@@ -350,13 +370,28 @@ def _run_subject(unit: Unit) -> StageReport:
         bone_scale=scales,
     )
     error_m = layer_error_m(base, subject.tables, rows, scales)
+    beyond = scales_beyond_reach(scales, subject.tables.bodies, means, read_body_scale_reach(inputs.labels))
+    return StageReport(
+        numbers={"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3},
+        findings=(*findings, *_network_findings(error_m, beyond, n_scales=scales.size)),
+        warnings=tuple(warnings),
+    )
+
+
+def _network_findings(error_m: float, beyond: Sequence[str], *, n_scales: int) -> list[str]:
+    """Return sentences on what D3KE's network could not learn of these labels."""
+    findings = []
+    if beyond:
+        findings.append(
+            f"{len(beyond)} of {n_scales} body scales lie beyond what D3KE's network predicts as it is configured: "
+            f"{list_names(beyond)}; widen its BODY_AMPITUDE_VALUE to train on them"
+        )
     if error_m > LAYER_TOLERANCE_M:
         findings.append(
             f"D3KE's layer gives joint centres up to {error_m * 1e3:.2f} mm from the written ones: "
             "a coordinate that is no label is not zero, or the model has parts that the layer does not know"
         )
-    numbers = {"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3}
-    return StageReport(numbers=numbers, findings=tuple(findings), warnings=tuple(warnings))
+    return findings
 
 
 def _with_pose(clips: Sequence[ClipRows], inputs: ShardInputs) -> tuple[list[ClipRows], list[Refusal]]:

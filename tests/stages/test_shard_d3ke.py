@@ -32,6 +32,7 @@ from movi_prep.stages.shard_d3ke import (
     CorpusInputs,
     CorpusOutputs,
     _boxes_of_video,
+    scales_beyond_reach,
     unbroken_runs,
     with_body_scales,
 )
@@ -55,6 +56,13 @@ def test_a_body_without_a_mesh_takes_the_scale_about_which_the_network_predicts(
     bare, unlabelled = (replace(drawn, name=name, meshes=(), mesh_scale=(1.0,) * 3) for name in ("tibia_r", "lunate"))
     model = with_body_scales(BaseModel((drawn, bare, unlabelled), (), (), ()), {"tibia_r": (0.7, 0.9, 0.7)})
     assert [body.mesh_scale for body in model.bodies] == [(1.1, 1.0, 1.1), (0.7, 0.9, 0.7), (1.0, 1.0, 1.0)]
+
+
+def test_scales_that_the_network_cannot_say_are_named() -> None:
+    bodies = ("femur_r", "skull")
+    means, reach = dict.fromkeys(bodies, (1.0, 0.7, 0.9)), {"femur_r": (0.1,) * 3, "skull": (0.1, 0.1, 0.0)}
+    scales = np.array([[1.05, 0.9, 0.85], [0.95, 0.7, 0.91]])
+    assert scales_beyond_reach(scales, bodies, means, reach) == ("femur_r_y", "skull_z")
 
 
 @pytest.mark.reference
