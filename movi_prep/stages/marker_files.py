@@ -115,10 +115,13 @@ def solve_marker_files(
         static_file: the static trial (.trc); none means the one that the scaling set-up names.
 
     Raises:
-        UsageError: neither the call nor the set-up names a model or a static trial, or two files bear one name.
+        UsageError: neither the call nor the set-up names a model or a static trial, two files bear one name, or a
+            result would replace its input.
         InputError: static trial, model or set-ups cannot be used.
     """
     _check_names_differ(marker_files)
+    for path in marker_files if config.ik.write_trc else ():
+        _check_not_replaced(path, by=config.work / "ik" / f"{path.stem}.trc")
     # Before the static trial is scaled to: whoever named a wrong file need not wait for that.
     setup = read_ik_setup(ik_setup_path(config))
     numbers: Mapping[str, float | int | str | bool] = {}
@@ -129,6 +132,7 @@ def solve_marker_files(
     else:
         outputs = (config.work / "models" / "scaled.osim", config.work / "models" / "scale.json")
         scaled_path, result_path = outputs
+        _check_not_replaced(config.scaling.model, by=scaled_path)
         numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
     scaled = read_scaled_model(scaled_path)
     return MarkerFilesResult(
@@ -324,6 +328,12 @@ def _check_names_differ(marker_files: Sequence[Path]) -> None:
             f"expected marker files of different names, but got {list_names(twice)} more than once; "
             "results bear their names: solve them into different work folders"
         )
+
+
+def _check_not_replaced(path: Path | None, *, by: Path) -> None:
+    """Refuse to write a result over what it is made from."""
+    if path is not None and path.resolve() == by.resolve():
+        raise UsageError(f"expected inputs outside of the results, but {path} would be replaced; name another --work")
 
 
 def _model_that_came_scaled(config: Config) -> Path:

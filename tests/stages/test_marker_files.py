@@ -82,6 +82,21 @@ def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
         solve_marker_files([tmp_path / "walk.trc", tmp_path / "other" / "walk.trc"], write_small_world(tmp_path).config)
 
 
+def test_results_never_replace_what_they_are_made_from(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    static = tmp_path / "static.trc"
+    (world.config.work / "ik").mkdir(parents=True)
+    inside = shutil.copy(tmp_path / "walk.trc", world.config.work / "ik" / "walk.trc")
+    with pytest.raises(UsageError, match=r"walk\.trc would be replaced"):
+        solve_marker_files([inside], world.config, static_file=static)
+    solve_marker_files([tmp_path / "walk.trc"], world.config, static_file=static)
+    scaled = world.config.work / "models" / "scaled.osim"
+    scaling = world.config.scaling.model_copy(update={"model": scaled})
+    again = world.config.model_copy(update={"scaling": scaling})
+    with pytest.raises(UsageError, match=r"scaled\.osim would be replaced"):
+        solve_marker_files([tmp_path / "walk.trc"], again, static_file=static)
+
+
 def test_the_worst_marker_comes_first_and_landmarks_are_missed_where_there_are_none(tmp_path: Path) -> None:
     world = write_small_world(tmp_path)
     markers = read_trc(tmp_path / "walk.trc")
