@@ -78,8 +78,9 @@ def run_grow(unit: Unit) -> StageReport:
     content = unit.inputs.motion.read_bytes()
     if content.startswith(b"fail"):
         raise InputError(unit.inputs.motion, expected="a motion", got="a mishap", remedy="record it again")
-    half = content * unit.settings.copies
-    write_bytes(unit.outputs.grown, half)
+    whole = content * unit.settings.copies
+    # Who is killed from here on leaves a file that is not whole.
+    write_bytes(unit.outputs.grown, whole[: len(whole) // 2])
     if content.startswith(b"die"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep({b"slow": 0.3, b"rest": 6.0, b"long": 15.0, b"ages": 600.0}.get(content[:4], 0.0))
@@ -88,6 +89,7 @@ def run_grow(unit: Unit) -> StageReport:
     if content.startswith(b"late"):
         retire_at_s = float(os.environ[RETIRE_AT])
         wait_until(lambda: time.time() > retire_at_s + 2.0)
+    write_bytes(unit.outputs.grown, whole)
     if content.startswith(b"full"):
         raise OSError(errno.ENOSPC, "No space left on device", str(unit.outputs.grown.parent))
     if content.startswith(b"link"):
@@ -95,9 +97,9 @@ def run_grow(unit: Unit) -> StageReport:
     if content.startswith(b"edit"):
         unit.inputs.motion.write_bytes(content + b"!")
     if not content.startswith(b"mute"):
-        unit.outputs.note.write_text(f"{len(half)} bytes")
+        unit.outputs.note.write_text(f"{len(whole)} bytes")
     os.write(1, b"spoken on the way\n")
-    return StageReport(numbers={"grown_bytes": len(half)}, findings=("it grew",))
+    return StageReport(numbers={"grown_bytes": len(whole)}, findings=("it grew",))
 
 
 def release_file(amass: Path) -> Path:
