@@ -28,9 +28,10 @@ class ConvergedSettings(Settings):
     """Standard deviation of a marker of average weight, metres: the noise that posterior deviations refer to, and from
     which on prior and temporal term act in full; below, in proportion to the variance that the residuals show."""
 
-    prior_strength: float = Field(default=1.0, ge=0, le=10)
+    prior_strength: float = Field(default=0.75, ge=0, le=10)
     """Pull towards the model's default pose: 1 is a prior whose standard deviation is a quarter of each range at
-    `marker_noise_m`, 0 switches it off. The root has none. It acts on what markers leave open."""
+    `marker_noise_m`, 0.75 one as wide as an even spread over the range, 0 switches it off. The root has none. It acts
+    on what markers leave open."""
 
     temporal_weight: float = Field(default=3e-4, ge=0, le=1e-2)
     """Weight of the squared departure from how the frames solved before would go on, m^2/rad^2; 0 switches it off. It
