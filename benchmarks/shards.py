@@ -8,7 +8,8 @@
 2. speed and size, in one run, on frames with sensor noise (sigma 2 of 255): the data set's video repeated, noise
    added to every channel, stored uncompressed, so that no codec takes the noise away before either side sees it;
    size is told per frame, and per video: full frames hold every frame, a shard those within the flags;
-3. peak memory of one shard of a video of 5,000 frames, above what importing takes.
+3. peak memory of one shard of a video of 5,000 frames, above what importing takes; and what it costs to read the
+   structure of that file, and to look for holes in its frames, as a share of the shard's CPU time.
 
 Times are CPU seconds of one thread. Both sides decode the same video.
 """
@@ -44,6 +45,8 @@ from movi_prep.stages.shard import SHARD, ShardOutputs
 from movi_prep.stages.shard_subject import ShardInputs
 from movi_prep.stages.verify import verify_shards
 from movi_prep.video.avi_writer import write_avi
+from movi_prep.video.frame_table import read_frame_table
+from movi_prep.video.holes import HoleFinder
 from movi_prep.video.pictures import decode_picture
 from movi_prep.video.reader import VideoReader
 
@@ -322,7 +325,7 @@ def peak_memory(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[str,
     command += ["--demo", str(run.data)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     numbers = json.loads(done.stdout.splitlines()[-1])
-    return [(name, f"{value:.0f}") for name, value in numbers.items()]
+    return [(name, f"{value:.1f}" if value < 10 else f"{value:.0f}") for name, value in numbers.items()]
 
 
 def _measure_memory(run: DemoRun, folder: Path, n_frames: int) -> None:
@@ -333,9 +336,31 @@ def _measure_memory(run: DemoRun, folder: Path, n_frames: int) -> None:
     import movi_prep.osim.extract_tree  # noqa: F401
 
     reset_peak()
-    before = _peak_mb()
+    before, start = _peak_mb(), time.process_time()
     rows = SHARD.run(long).numbers["rows"]
-    print(json.dumps({"video frames": n_video, "rows": rows, "MB above import": _peak_mb() - before}))
+    numbers = {"video frames": n_video, "rows": rows, "MB above import": _peak_mb() - before}
+    shard_s = time.process_time() - start
+    print(json.dumps(numbers | structure_cost(long.inputs.video, shard_s=shard_s)))
+
+
+def structure_cost(video: Path, *, shard_s: float) -> dict[str, float]:
+    """Return what it costs to read the structure of an .avi and to look for holes in every frame, medians of five."""
+    walks, searches = [], []
+    for _ in range(5):
+        start = time.process_time()
+        table = read_frame_table(video)
+        walks.append(time.process_time() - start)
+        with HoleFinder(video, table) as holes:
+            start = time.process_time()
+            if any(holes.is_in(number) for number in range(0 if table is None else table.n_frames)):
+                raise SystemExit(f"{video}: holes in a video without damage")
+            searches.append(time.process_time() - start)
+    walk_s, search_s = float(np.median(walks)), float(np.median(searches))
+    return {
+        "structure, ms": 1e3 * walk_s,
+        "holes, ms": 1e3 * search_s,
+        "both, % of the shard's CPU time": 100 * (walk_s + search_s) / shard_s,
+    }
 
 
 def reset_peak() -> None:
@@ -380,7 +405,7 @@ def main() -> None:
             "noisy video, native shard against full frames", head, speed_and_size(run, folder, n_frames=asked.frames)
         )
         (folder / "memory").mkdir()
-        print_table("peak memory", ("what", "value"), peak_memory(run, folder / "memory", n_frames=5000))
+        print_table("a video of 5,000 frames", ("what", "value"), peak_memory(run, folder / "memory", n_frames=5000))
 
 
 if __name__ == "__main__":
