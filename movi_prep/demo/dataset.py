@@ -7,6 +7,7 @@
     calibration/cameraParams_PG1.npz, ...            intrinsics and extrinsics in MATLAB's conventions
     truth/truth.npz, truth.json                      what every stage should find
     config.yaml                                      ready for `movi-prep run --config`
+    ABOUT.txt                                        what this folder is; written first
 
 Equal arguments give equal bytes.
 """
@@ -46,7 +47,14 @@ if TYPE_CHECKING:
     from movi_prep.demo.posed_body import DemoBody
     from movi_prep.demo.session import Session
 
+_PARTS = ("body_models", "amass", "v3d", "videos", "calibration", "truth")
+"""Folders of the data set."""
+
 VIDEO_RATE_HZ = MOCAP_RATE_HZ / VIDEO_STEP
+
+_ABOUT = """\
+The embedded data set of movi-prep: made up people, no recordings. `movi-prep demo` writes it anew; it may be deleted.
+"""
 
 _CONFIG = """\
 # Settings of the embedded data set: paths count from this file's folder; both layouts of shards; else the default.
@@ -113,10 +121,11 @@ def write_demo(
         workers: processes that render; none for one per core, at most one per video.
 
     Raises:
-        UsageError: there is no such subject or clip.
+        UsageError: there is no such subject, clip or seed, or the folder holds data of another origin.
     """
     performers = _chosen(subjects)
     cues = {performer.subject: _chosen_cues(performer, clips) for performer in performers}
+    _claim(folder, seed)
     cameras = demo_cameras()
     write_open_body(folder / "body_models")
     for camera in cameras:
@@ -141,6 +150,23 @@ def write_demo(
     write_truth(folder / "truth", arrays, description)
     write_text(folder / "config.yaml", _CONFIG)
     return _summary(folder, sessions, shoots)
+
+
+def _claim(folder: Path, seed: int) -> None:
+    """Mark the folder as the embedded data set's own: the names of its files are those of real recordings."""
+    if seed < 0:
+        raise UsageError(f"demo: expected a seed of 0 or more, but got {seed}")
+    own = [folder / "ABOUT.txt", folder / "config.yaml"]
+    is_own = any(
+        path.is_file() and path.read_text(errors="replace")[:40] in (_ABOUT[:40], _CONFIG[:40]) for path in own
+    )
+    there = [name for name in (*_PARTS, "config.yaml", "work") if (folder / name).exists()]
+    if there and not is_own:
+        raise UsageError(
+            f"{folder}: expected an empty folder or an embedded data set to write anew, but it holds "
+            f"{list_names(there)} of another origin, which would be replaced; name another folder"
+        )
+    write_text(folder / "ABOUT.txt", _ABOUT)
 
 
 def _chosen(subjects: Sequence[int] | None) -> list[Performer]:
@@ -245,7 +271,6 @@ def _film_one(shoot: _Shoot) -> NDArray[np.float64]:
 
 def _summary(folder: Path, sessions: dict[int, Session], shoots: Sequence[_Shoot]) -> DemoSummary:
     written = [clip for session in sessions.values() for clip in session.clips if clip.in_amass]
-    parts = ("body_models", "amass", "v3d", "videos", "calibration", "truth")
     return DemoSummary(
         folder=folder,
         config=folder / "config.yaml",
@@ -253,5 +278,5 @@ def _summary(folder: Path, sessions: dict[int, Session], shoots: Sequence[_Shoot
         n_clips=len(written),
         n_samples=sum(clip.samples.stop - clip.samples.start for clip in written),
         n_frames=sum(len(shoot.poses_rad) for shoot in shoots),
-        n_bytes=sum(path.stat().st_size for part in parts for path in (folder / part).rglob("*") if path.is_file()),
+        n_bytes=sum(path.stat().st_size for part in _PARTS for path in (folder / part).rglob("*") if path.is_file()),
     )

@@ -169,6 +169,19 @@ def test_a_contact_sheet_of_something_else_is_refused(tmp_path: Path) -> None:
         draw_contact_sheet(tmp_path, None, tmp_path / "sheet.png")
 
 
+def test_recordings_of_another_origin_are_never_replaced(tmp_path: Path) -> None:
+    real = tmp_path / "videos" / "F_PG1_Subject_1_L.avi"
+    real.parent.mkdir()
+    real.write_text("a recording")
+    (tmp_path / "config.yaml").write_text("amass: elsewhere")
+    with pytest.raises(UsageError, match=r"holds config\.yaml, videos of another origin"):
+        write_demo(tmp_path)
+    assert real.read_text() == "a recording"
+    with pytest.raises(UsageError, match="seed of 0 or more, but got -1"):
+        write_demo(tmp_path / "new", seed=-1)
+    assert not (tmp_path / "new").exists()
+
+
 def test_unknown_subjects_and_clips_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="1, 15"):
         write_demo(tmp_path, subjects=(2,))
