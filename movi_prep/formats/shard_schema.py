@@ -58,7 +58,12 @@ LABEL_FIELDS = (
     Field("labels/coordinates_rad", "f4", ("row", "coordinate"), "rad", "joint angles"),
     Field("labels/coordinates_valid", "bool", ("row", "coordinate"), "1", "no landmark of the body misses by 2 cm"),
     Field(
-        "labels/coordinates_std_rad", "f4", ("row", "coordinate"), "rad", "posterior standard deviation", optional=True
+        "labels/coordinates_std_rad",
+        "f4",
+        ("row", "coordinate"),
+        "rad",
+        "posterior standard deviation; infinite where the markers do not see the coordinate",
+        optional=True,
     ),
     Field("labels/pelvis_rotation_world", "f4", ("row", 3, 3), "1", "pelvis body to world", WORLD),
     Field("labels/pelvis_rotation_camera", "f4", ("row", 3, 3), "1", "pelvis body to camera", CAMERA),

@@ -168,7 +168,10 @@ def _coordinates(
     }
     if solution.posterior_std is not None:
         spread = _columns(solution.posterior_std[rows], solution.coordinate_names, names)
-        found["labels/coordinates_std_rad"] = _blank(spread.values, solved)
+        # infinite where the markers see nothing: a value, unlike in all other labels
+        found["labels/coordinates_std_rad"] = np.nan_to_num(
+            np.where(solved[:, None], spread.values, 0.0), posinf=np.inf
+        )
     return found
 
 

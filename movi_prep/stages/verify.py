@@ -187,8 +187,8 @@ _MAY_BE_NAN = (
 )
 """NaN where nothing was measured, or the model has no such body."""
 
-_MAY_BE_INFINITE = ("tree/piece_start", "tree/coordinate_range")
-"""The first piece of a function reaches to -infinity."""
+_MAY_BE_INFINITE = ("tree/piece_start", "tree/coordinate_range", "labels/coordinates_std_rad")
+"""The first piece of a function reaches to -infinity; so do deviations of what no marker sees, to the other."""
 
 
 def _value_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:

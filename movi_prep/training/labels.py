@@ -18,6 +18,9 @@ from movi_prep.geometry.mirror import (
 )
 from movi_prep.geometry.virtual_camera import VirtualCamera
 
+STD = "labels/coordinates_std_rad"
+"""Not in every shard: OpenSim's solver gives no posterior deviations."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -29,6 +32,7 @@ class Labels:
         points_valid: (p,) bool.
         coordinates_rad: (c,) float32.
         coordinates_valid: (c,) bool.
+        coordinates_std_rad: (c,) float32, posterior standard deviations; None where they are not asked for.
         body_scales: (b, 3) float32.
         root_pose: (3, 4) float32, rotation and position (m) of the moving frame of the ground-to-pelvis joint.
     """
@@ -38,6 +42,7 @@ class Labels:
     points_valid: NDArray[np.bool_]
     coordinates_rad: NDArray[np.float32]
     coordinates_valid: NDArray[np.bool_]
+    coordinates_std_rad: NDArray[np.float32] | None
     body_scales: NDArray[np.float32]
     root_pose: NDArray[np.float32]
 
@@ -87,6 +92,7 @@ class LabelContext:
         coordinates_valid: (n, c) bool; false in rows that were not solved.
         pose_valid: (n,) bool.
         body_scales: (b, 3) float32.
+        with_std: whether posterior standard deviations are read, too.
     """
 
     joints_valid: NDArray[np.bool_]
@@ -94,9 +100,10 @@ class LabelContext:
     coordinates_valid: NDArray[np.bool_]
     pose_valid: NDArray[np.bool_]
     body_scales: NDArray[np.float32]
+    with_std: bool
 
 
-def read_label_context(shard: ShardFile, *, n_markers: int) -> LabelContext:
+def read_label_context(shard: ShardFile, *, n_markers: int, with_std: bool) -> LabelContext:
     """Read what all rows share, for the first `n_markers` markers."""
     solved = shard.read("labels/pose_valid")
     return LabelContext(
@@ -105,6 +112,7 @@ def read_label_context(shard: ShardFile, *, n_markers: int) -> LabelContext:
         coordinates_valid=shard.read("labels/coordinates_valid") & solved[:, None],
         pose_valid=solved,
         body_scales=shard.read("subject/body_scales").astype(np.float32),
+        with_std=with_std,
     )
 
 
@@ -137,6 +145,7 @@ def read_labels(
         points_valid=valid & in_view,
         coordinates_rad=shard.read("labels/coordinates_rad", row),
         coordinates_valid=context.coordinates_valid[row],
+        coordinates_std_rad=shard.read(STD, row) if context.with_std else None,
         body_scales=context.body_scales,
         root_pose=_root_pose(shard, row, virtual),
     )
@@ -163,6 +172,9 @@ def mirror_labels(labels: Labels, tables: MirrorTables, *, size_px: int) -> Labe
         points_valid=labels.points_valid[tables.points],
         coordinates_rad=coordinates.astype(np.float32),
         coordinates_valid=labels.coordinates_valid[tables.coordinates],
+        coordinates_std_rad=None
+        if labels.coordinates_std_rad is None
+        else labels.coordinates_std_rad[tables.coordinates],
         body_scales=labels.body_scales[tables.bodies],
         root_pose=np.concatenate([rotation, position[:, None]], axis=1).astype(np.float32),
     )

@@ -6,6 +6,7 @@
 | `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | joint centres, SMPL joints, markers; m in that camera, px |
 | `joint3d_validity_mask` | float32 | (p,) | 1 where the label holds and lies in the picture |
 | `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they hold |
+| `coordinateStd` | float32 | (c,) | their posterior deviations, infinite where unseen; if all shards have them |
 | `boneScale` | float32 | (b, 3) | body scales relative to the generic model |
 | `rootRotMat` | float32 | (3, 4) | pose of the ground-to-pelvis joint's moving frame in the virtual camera |
 | `bbox` | float32 | (4,) | box in the video: column, row, width, height |
@@ -37,6 +38,7 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.labels import Split
 from movi_prep.training.augmentation import Augmentation, View, draw_view
 from movi_prep.training.labels import (
+    STD,
     LabelContext,
     Labels,
     MirrorTables,
@@ -125,6 +127,7 @@ class _Source:
 
     def __init__(self, path: Path) -> None:
         self.file = ShardFile(path)
+        self.with_std = STD in self.file
 
     @cached_property
     def camera(self) -> Camera:
@@ -136,7 +139,7 @@ class _Source:
 
     @cached_property
     def context(self) -> LabelContext:
-        return read_label_context(self.file, n_markers=self.n_markers)
+        return read_label_context(self.file, n_markers=self.n_markers, with_std=self.with_std)
 
     @cached_property
     def boxes_px(self) -> NDArray[np.float64]:
@@ -227,6 +230,9 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         self._augmentation, self._epoch = augmentation, torch.zeros((), dtype=torch.int64).share_memory_()
         sources = [_Source(path) for path in _find_shards(shards)]
         self._sources = [source for source in sources if _is_wanted(source, selection)]
+        with_std = all(source.with_std for source in self._sources)
+        for source in self._sources:
+            source.with_std = with_std
         rows = [_select_rows(source, selection) for source in self._sources]
         self._rows = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
         self._source_of = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
@@ -321,7 +327,9 @@ def _image(picture: NDArray[np.uint8], *, flip: bool) -> NDArray[np.float32]:
 
 
 def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+    uncertain = {} if labels.coordinates_std_rad is None else {"coordinateStd": labels.coordinates_std_rad}
     return {
+        **uncertain,
         "pose3d": labels.points_m,
         "pose2d": labels.points_px,
         "joint3d_validity_mask": labels.points_valid.astype(np.float32),

@@ -26,6 +26,10 @@ DISC_JOINT = 0
 """The SMPL joint that is drawn, a red disc on grey."""
 
 
+UNSEEN = 4
+"""Coordinate that no marker sees, where a shard has deviations."""
+
+
 def small_camera(name: str = "PG1") -> Camera:
     """Return a camera three metres from the origin, looking along the world's x axis from one metre up."""
     rotation = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
@@ -48,6 +52,7 @@ def write_small_shard(
     split: str = "train",
     scale: float = 1.0,
     left_out: tuple[tuple[int, str], ...] = (),
+    std_rad: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Write a shard of ten rows in two clips; return its fields.
 
@@ -58,12 +63,16 @@ def write_small_shard(
         split: part of the data.
         scale: picture pixels per video pixel.
         left_out: clips without rows, and why.
+        std_rad: posterior deviation of every coordinate but UNSEEN; None for a shard without any.
     """
     camera = camera or small_camera()
     rng = np.random.default_rng(subject)
     fields = _zeros(sum(n for _, n in CLIPS))
     _fill_frames(fields)
     _fill_labels(fields, camera, rng)
+    if std_rad is not None:
+        fields["labels/coordinates_std_rad"] = np.full_like(fields["labels/coordinates_rad"], std_rad)
+        fields["labels/coordinates_std_rad"][:, UNSEEN] = np.inf
     corner = _fill_crops(fields, camera, scale)
     with open_shard_writer(path) as writer:
         for row in range(len(corner)):

@@ -239,6 +239,21 @@ def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: Filmed
     assert verify_shard(shard.path).faults == ()
 
 
+def test_what_no_marker_sees_has_an_infinite_deviation_and_is_sound(world: FilmedWorld, tmp_path: Path) -> None:
+    solution = read_ik_solution(world.work.ik_solution(ClipId(1, 1)))
+    assert solution.posterior_std is not None
+    unseen = solution.posterior_std.copy()
+    unseen[:, solution.coordinate_names.index("hip_flexion_r")] = np.inf
+    write_ik_solution(tmp_path / "C01.h5", replace(solution, posterior_std=unseen), provenance={})
+    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))  # type: ignore[attr-defined]
+    infinite = np.isinf(shard.read("labels/coordinates_std_rad"))
+    column = shard.names("names/coordinates").index("hip_flexion_r")
+    assert np.flatnonzero(infinite.any(axis=0)).tolist() == [column]
+    assert infinite[:, column].sum() == 12
+    assert verify_shard(shard.path).faults == ()
+
+
 def _poseless(world: FilmedWorld, folder: Path, rows: slice) -> Path:
     """Write clip 1 again as if its residuals had been beyond all bounds in some rows."""
     solution = read_ik_solution(world.work.ik_solution(ClipId(1, 1)))

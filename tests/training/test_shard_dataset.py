@@ -14,7 +14,7 @@ from movi_prep import ShardDataset
 from movi_prep.errors import MissingError, UsageError
 from movi_prep.training.augmentation import Augmentation
 from movi_prep.training.shard_dataset import Selection, Window
-from tests.builders.shard import DISC_JOINT, small_camera, write_small_shard
+from tests.builders.shard import DISC_JOINT, UNSEEN, small_camera, write_small_shard
 
 N_OPENSIM = 50
 DISC = N_OPENSIM + DISC_JOINT
@@ -165,6 +165,17 @@ def test_indices_count_from_both_ends_and_stop(shards: Path) -> None:
     torch.testing.assert_close(dataset[-1]["pose2d"], dataset[len(dataset) - 1]["pose2d"])
     with pytest.raises(IndexError, match="below 27, but got 27"):
         dataset[27]
+
+
+def test_deviations_come_with_the_angles_where_all_shards_have_them(shards: Path, tmp_path: Path) -> None:
+    write_small_shard(tmp_path / "S003_PG1.h5", subject=3, std_rad=0.1)
+    std = ShardDataset(tmp_path)[2]["coordinateStd"]
+    assert std.isinf().nonzero().flatten().tolist() == [UNSEEN]
+    torch.testing.assert_close(std[:UNSEEN], torch.full((UNSEEN,), 0.1))
+    # left and right change places, so that a flipped angle keeps its own
+    flipped = ShardDataset(tmp_path, augmentation=Augmentation(flip_probability=1.0))[2]
+    assert flipped["coordinateStd"].isinf().sum() == 1
+    assert "coordinateStd" not in ShardDataset([tmp_path / "S003_PG1.h5", shards / "S001_PG1.h5"])[2]
 
 
 def test_labels_have_names(shards: Path) -> None:
