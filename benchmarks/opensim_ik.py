@@ -29,7 +29,6 @@ from benchmarks.converged_ik import Trial, run_tool, without_hands_trial, work_t
 from movi_prep.config.ik import IkSettings, SolveSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScaleAuditSettings, ScalingSettings
-from movi_prep.formats.download import find_download
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
@@ -43,6 +42,7 @@ from movi_prep.osim.solution import marker_objectives, prepare_model
 from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.run import find_data
 from movi_prep.stages.ik import IK, read_scaled_model, solve_clip
 from movi_prep.stages.marker_files import select_time_range
 from movi_prep.stages.markers import MARKERS, STATIC
@@ -243,7 +243,7 @@ def measure_data(data: Path, reference: Path, folder: Path) -> None:
 
 
 def _tell_data(title: str, config: Config, seconds: dict[str, float]) -> None:
-    work, download = WorkFolder(config.work), find_download(config)
+    work, download = WorkFolder(config.work), find_data(config)
     for subject in download.subjects:
         result = read_scale_result(work.scale_result(subject))
         row(f"{title}: S{subject:03d} static landmark RMS", 1000.0 * result.landmark_rms_m, "mm")
@@ -369,7 +369,7 @@ def _trajectories(positions_m: NDArray[np.float64], names: object, rate_hz: floa
 
 def _run_stages(config: Config, stages: tuple[object, ...]) -> dict[str, float]:
     """Run every unit of the stages in this process; return CPU seconds per stage."""
-    download, work = find_download(config), WorkFolder(config.work)
+    download, work = find_data(config), WorkFolder(config.work)
     seconds = {}
     for stage in stages:
         started = time.process_time()
