@@ -173,9 +173,13 @@ class _Walk:
             return _Chunk(place, name, length, place + HEADER_BYTES + length + length % 2)
         if name in (b"LIST", b"RIFF") and header[8:] in _ENTERED:
             return _Chunk(place, name, 4, place + _LIST_HEADER_BYTES)
-        if name == b"LIST":
-            return _Chunk(place, name, length, place + HEADER_BYTES + length + length % 2)
-        return None
+        after = place + HEADER_BYTES + length + length % 2
+        # What other programs put between frames is told by what follows it.
+        is_foreign = name.isalnum() and self._is_known(after)
+        return _Chunk(place, name, length, after) if name == b"LIST" or is_foreign else None
+
+    def _is_known(self, place: int) -> bool:
+        return self._any_name.fullmatch(os.pread(self._descriptor, len(b"name"), place)) is not None
 
     def _chunk_behind(self, chunk: _Chunk) -> _Chunk | None:
         """Return the next chunk; some programs write no padding behind odd lengths."""

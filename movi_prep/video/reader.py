@@ -67,6 +67,9 @@ _SILENT_FAILURES_AT_END = 3
 _BUILT_ON_OTHERS = frozenset(map(ord, "PBSpb"))
 """FFmpeg's letters of pictures that need others."""
 
+_NO_PICTURE_BYTES = 8
+"""A chunk as short as this that gives no picture says so: it is empty, or MPEG-4's header of a frame not coded."""
+
 _EXCERPT_FRAMES = 300
 """More than encoders put between key frames."""
 
@@ -302,7 +305,8 @@ class VideoReader:
         if self.table.is_lost[number]:
             return _Fault.LOST
         # With B frames, the order of chunks is not that of frames.
-        return _Fault.DROPPED if self.table.is_dropped[number] and not delay else _Fault.DAMAGED
+        is_empty = self.table.lengths[number] <= _NO_PICTURE_BYTES
+        return _Fault.DROPPED if is_empty and not delay else _Fault.DAMAGED
 
     def _is_damaged(self, first: int, last: int, holes: HoleFinder) -> bool:
         """Return whether one of the chunks from `first` to `last` is known to be damaged."""

@@ -71,6 +71,17 @@ def test_a_break_ends_a_run_and_what_follows_begins_one(tmp_path: Path) -> None:
     assert tuple(second.offsets) == avi.begins[7:]
 
 
+def test_chunks_of_other_programs_break_nothing(tmp_path: Path) -> None:
+    avi = build_avi(FRAMES, Layout())
+    content = avi.content
+    for place in reversed(avi.begins[1:6]):
+        content = content[:place] + b"Cam1" + (6).to_bytes(4, "little") + b"stamps" + content[place:]
+    chunks = read_avi_chunks(_write(tmp_path / "v.avi", AviFile(content, avi.begins, avi.ends)))
+    assert chunks is not None
+    (run,) = chunks.runs
+    assert len(run.offsets) == len(FRAMES)
+
+
 def test_missing_bytes_move_the_index(tmp_path: Path) -> None:
     for layout in (Layout(), Layout(n_riffs=2)):
         avi = build_avi(FRAMES, layout)

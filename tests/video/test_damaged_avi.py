@@ -203,6 +203,17 @@ def test_dropped_frames_have_no_picture_and_end_nothing(tmp_path: Path, codec: s
     assert reader.notes() == ("video.avi: 2 frames were dropped when it was recorded",)
 
 
+def test_frames_that_mpeg4_does_not_code_end_nothing(tmp_path: Path) -> None:
+    """An encoder whose picture did not change may write a header alone: the next one builds on the one before."""
+    not_coded = Frame(bytes([0, 0, 1, 0xB6, 0x52, 0xDF]), is_key=False)
+    frames = encoded_frames("XVID")
+    path = tmp_path / "video.avi"
+    path.write_bytes(build_avi([*frames[:15], not_coded, *frames[15:59]], Layout(codec_name="XVID")).content)
+    came, reasons, _ = _read(path)
+    assert {n: read_code(image) for n, image in came.items()} == {n: n - (n > 15) for n in range(N_FRAMES) if n != 15}
+    assert reasons == {15: "dropped when the video was recorded"}
+
+
 def test_a_hole_of_zeros_in_a_picture_is_found_where_the_decoder_is_silent(tmp_path: Path) -> None:
     """A picture of noise, 20 kB: a blank block in it is a picture to the decoder."""
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT * 4, WIDTH * 4, 3), dtype=np.uint8)
