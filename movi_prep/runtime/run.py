@@ -72,7 +72,9 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
     if not (folder / "config.yaml").is_file():
         if not write:
             raise UsageError(f"{folder}: expected the embedded data set, but it is not there yet; run first")
-        write_demo(folder, subjects=config.subjects, clips=config.clips, workers=config.run.workers)
+        # What is written is counted anew from 1: up to the last clip asked for, numbers stay what they are.
+        clips = None if config.clips is None else range(1, max(config.clips) + 1)
+        write_demo(folder, subjects=config.subjects, clips=clips, workers=config.run.workers)
     parts = ("amass", "body_models", "v3d", "videos", "calibration")
     return config.model_copy(update={part: folder / part for part in parts})
 
