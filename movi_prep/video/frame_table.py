@@ -48,8 +48,6 @@ _MOST_UNLIKE = 3.0
 _MOST_BETWEEN_FRAMES_BYTES = 1 << 26
 """Entries of an index that lie farther apart are damaged themselves."""
 
-UNNUMBERED = "how many frames lay in them cannot be told"
-
 _END_OF_JPEG = b"\xff\xd9"
 _TAIL_BYTES = 4096
 _MAX_PADDING_BYTES = 1 << 20
@@ -131,11 +129,14 @@ class FrameTable:
         return bool(self.offsets[number] < 0 or self.is_doubtful[number])
 
     def longest_whole_run(self) -> tuple[int, int]:
-        """Return the first frame and the number of the most frames in a row that are there, and whole."""
+        """Return the first frame and the number of the most frames in a row that are whole, from a key frame on."""
         is_broken = np.r_[True, self.is_lost | self.is_doubtful | self.is_dropped, True]
         ends = np.flatnonzero(is_broken)
         longest = int(np.argmax(np.diff(ends)))
-        return int(ends[longest]), int(ends[longest + 1] - ends[longest] - 1)
+        first, behind = int(ends[longest]), int(ends[longest + 1]) - 1
+        is_key = np.ones(0, np.bool_) if self.index is None else self.index.is_key[first:behind]
+        skipped = int(np.argmax(is_key)) if is_key.any() else 0
+        return first + skipped, behind - first - skipped
 
     @property
     def unnumbered(self) -> Gap | None:
@@ -336,7 +337,7 @@ def _has_row(index: AviIndex, run: ChunkRun, number: int) -> bool:
 def _sentence(gap: Gap) -> str:
     damage = f"{gap.end - gap.begin:,} bytes from byte {gap.begin:,} on are damaged"
     if gap.n_lost < 0:
-        return f"{damage}, and {UNNUMBERED}: none from frame {gap.first_lost} on can be used"
+        return f"{damage}, and frames behind them cannot be numbered: none from frame {gap.first_lost} on is used"
     if gap.n_lost == 0:
         return f"{damage}: frame {gap.first_lost - 1} may be incomplete"
     last = gap.first_lost + gap.n_lost - 1

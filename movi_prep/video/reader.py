@@ -31,7 +31,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.records.timeline import group_refusals
-from movi_prep.video.frame_table import UNNUMBERED, read_frame_table
+from movi_prep.video.frame_table import read_frame_table
 from movi_prep.video.holes import HoleFinder
 from movi_prep.video.spliced_file import cut_excerpt, mend_avi
 
@@ -83,7 +83,7 @@ class _Fault(Enum):
     DROPPED = "dropped when the video was recorded"
 
 
-_UNNUMBERED = f"behind damaged bytes, and {UNNUMBERED}"
+_UNNUMBERED = "behind damaged bytes, where frames cannot be numbered"
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,8 @@ class VideoReader:
 
     def damage(self) -> tuple[str, ...]:
         """Return what the structure of the file shows to be damaged, as sentences."""
-        return () if self.table is None else tuple(f"{self.path.name}: {text}" for text in self.table.damage())
+        told = () if self.table is None else self.table.damage()
+        return tuple(f"{self.path.name}: {text} (fetch the file again)" for text in told)
 
     def notes(self) -> tuple[str, ...]:
         """Return what else in the structure of the file is not as it should be, or could not be checked."""
@@ -234,19 +235,10 @@ class VideoReader:
 
     def _shown(self) -> Iterator[_Shown]:
         """Yield every frame up to the end, and those that the decoder does not show."""
-        end = self.table.n_frames if self.table is not None else None
-        if end == 0:
-            return
-        silent, has_complained, delay, last_read = 0, False, None, -1
-        with _decoder_messages() as said_something, HoleFinder(self.path, self.table) as holes:
-            while silent < _SILENT_FAILURES_AT_END:
-                done = self._capture.grab()
-                complained = said_something()
-                has_complained = has_complained or complained
-                if not done:
-                    silent = 0 if complained else silent + 1
-                    continue
-                silent = 0
+        end = None if self.table is None else self.table.n_frames
+        delay, last_read = None, -1
+        with HoleFinder(self.path, self.table) as holes:
+            for complained, has_complained in self._grabbed():
                 read = self._chunk_read(last_read)
                 if delay is None:
                     delay = self._delay(read, has_complained)
@@ -257,17 +249,29 @@ class VideoReader:
                     # A stream without a container has no clock: its first frame alone has a number.
                     continue
                 yield from self._unseen(number, delay)
+                # A decoder with B frames read other chunks since, which it shows later.
                 is_damaged = complained or self._is_damaged(last_read + 1 if delay else read, read, holes)
-                last_read = read
-                self.n_frames = number + 1
+                last_read, self.n_frames = read, number + 1
                 yield _Shown(
                     number,
                     _Fault.DAMAGED if is_damaged else None,
                     is_key=bool(self._capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME)),
                     stands_alone=self._stands_alone(),
                 )
-            if end is not None:
-                yield from self._unseen(end, delay or 0)
+        if end is not None:
+            yield from self._unseen(end, delay or 0)
+
+    def _grabbed(self) -> Iterator[tuple[bool, bool]]:
+        """Decode frames to the end; yield whether the decoder complained of the chunks at hand, and whether ever."""
+        silent, has_complained = 0, False
+        with _decoder_messages() as said_something:
+            while silent < _SILENT_FAILURES_AT_END:
+                done = self._capture.grab()
+                complained = said_something()
+                has_complained = has_complained or complained
+                silent = 0 if done or complained else silent + 1
+                if done:
+                    yield complained, has_complained
 
     def _unseen(self, end: int, delay: int) -> Iterator[_Shown]:
         """Yield the frames before `end` that the decoder did not show."""
@@ -411,6 +415,8 @@ def _measure_delay(path: Path, table: FrameTable) -> int:
     The longest piece without damage is decoded, at most a few seconds of it.
     """
     first, n_frames = table.longest_whole_run()
+    if not n_frames:
+        return 0
     with cut_excerpt(path, table, first=first, n_frames=min(n_frames, _EXCERPT_FRAMES)) as excerpt:
         capture = _open(path, excerpt)
         n_shown = n_held = 0

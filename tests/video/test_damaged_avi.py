@@ -174,8 +174,8 @@ def test_damage_without_an_index_ends_what_can_be_used_unless_the_headers_tell(t
     path.write_bytes(_two_places(avi))
     came, reasons, reader = _read(path)
     assert sorted(came) == list(range(25))
-    assert reasons[59] == "behind damaged bytes, and how many frames lay in them cannot be told"
-    assert "none from frame 26 on can be used" in reader.damage()[0]
+    assert reasons[59] == "behind damaged bytes, where frames cannot be numbered"
+    assert "none from frame 26 on is used" in reader.damage()[0]
 
 
 def test_a_damaged_index_costs_nothing(tmp_path: Path) -> None:
