@@ -88,7 +88,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
         )
     facts = _head(lines[1], lines[2])
     names = tuple(name.strip() for name in lines[3].rstrip().split("\t")[2:] if name.strip())
-    rows = [line.split("\t") for line in lines[5:] if line.strip()]
+    rows = [line for line in lines[5:] if line.strip()]
     if not names or not rows:
         expected = "marker names separated by tabs, and at least one row"
         raise _broken(path, expected, f"{len(names)} names and {len(rows)} rows")
@@ -124,9 +124,11 @@ def _head(keys: str, values: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in fields}
 
 
-def _numbers(path: Path, rows: list[list[str]], width: int) -> NDArray[np.float64]:
+def _numbers(path: Path, rows: list[str], width: int) -> NDArray[np.float64]:
+    """Return the rows as numbers, NaN where a field is empty; split one by one, for fields take much memory."""
     values = np.full((len(rows), width), np.nan)
-    for index, row in enumerate(rows):
+    for index, line in enumerate(rows):
+        row = line.split("\t")
         fields = [field.strip() for field in row[:width]]
         if len(fields) < 2:
             raise _broken(path, "columns separated by tabs", f"one column in data row {index + 1}")
