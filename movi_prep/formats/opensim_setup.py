@@ -92,7 +92,8 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
             remedy="write the document with OpenSim's Scale Tool",
         )
     placing, scaling = _flag(placer, "apply", default=True), _flag(scaler, "apply", default=True)
-    weights, tasks = _tasks(path, placer) if placing else ({}, ())
+    # Tasks count where no marker is placed, too: the static pose is what the audit looks at.
+    weights, tasks = _tasks(path, placer)
     height_mm = _positive(path, tool, "height")
     return ScaleSetup(
         name=tool.get("name", path.stem),

@@ -95,7 +95,9 @@ def scale_model(
     check_marker_size(in_scaling, tracked_m)
     measured = measurement_factors(model, in_scaling, setup)
     factors = body_factors(model, setup, measured)
-    _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
+    if setup.order:
+        # A document that switches scaling off leaves the masses alone, too.
+        _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
     mean = _mean_frame(_within(static.markers, setup.placement_time_range_s))
     problem = _static_problem(model, mean, setup, coordinate_file or {})
     pose = _static_pose(model, mean, setup, solve_pose(model, problem))

@@ -253,6 +253,14 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
                 read(tmp_path / name)
 
 
+def test_a_document_that_places_no_marker_keeps_its_tasks_for_the_audit(tmp_path: Path) -> None:
+    tasks = '<IKTaskSet><objects><IKMarkerTask name="A"><weight>2</weight></IKMarkerTask></objects></IKTaskSet>'
+    text = f"<ScaleTool><ModelScaler/><MarkerPlacer><apply>false</apply>{tasks}</MarkerPlacer></ScaleTool>"
+    setup = read_scale_setup(_file(tmp_path, "s.xml", text))
+    assert not setup.place_markers
+    assert setup.marker_weights == {"A": 2.0}
+
+
 @pytest.mark.reference
 def test_the_official_example_of_scaling_reads(shared: Path) -> None:
     folder = shared / "reference" / "gait2354"

@@ -107,6 +107,23 @@ def test_manual_factors_win_when_they_come_later(model: opensim.Model) -> None:
     np.testing.assert_array_equal(body_factors(model, first, measured)["pelvis"], 1.5)
 
 
+def test_steps_that_a_document_switches_off_change_nothing(model: opensim.Model) -> None:
+    """As OpenSim's tool: without scaling masses stay, without placement markers stay; the audit sees the pose."""
+    rest = static_trial(markers_at(model, REST[None])[0])
+    mass_kg = model.getTotalMass(model.initSystem())
+    result = scale_model(model, replace(rest, mass_kg=mass_kg + 10.0), replace(SETUP, order=()), SETTINGS)
+    assert result.mass_kg == pytest.approx(mass_kg)
+    np.testing.assert_array_equal(result.body_factors, 1.0)
+
+    fresh = build_model()
+    moved = markers_at(fresh, REST[None])[0]
+    moved[MARKERS.index("shank_r_a")] += [0.01, 0.0, 0.0]
+    before = fresh.getMarkerSet().get("shank_r_a").get_location().to_numpy()
+    result = scale_model(fresh, static_trial(moved), replace(SETUP, order=(), place_markers=False), SETTINGS)
+    np.testing.assert_array_equal(fresh.getMarkerSet().get("shank_r_a").get_location().to_numpy(), before)
+    assert result.landmark_max_m > 0.002
+
+
 def test_a_coordinate_task_holds_a_coordinate_in_the_static_pose(model: opensim.Model) -> None:
     task = CoordinateTask(name="knee", weight=1e4, source="manual", value=0.5)
     post = PostScaling(default_values="static pose")
