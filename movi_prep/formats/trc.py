@@ -118,8 +118,9 @@ def _text(path: Path) -> str:
 
 
 def _head(keys: str, values: str) -> dict[str, str]:
-    """Return the second and third line as a table; split at tabs where there are any, so that a value may be empty."""
-    separator = "\t" if "\t" in keys and "\t" in values else None
+    """Return the second and third line as a table; split at tabs where these agree, so that a value may be empty."""
+    by_tabs = keys.rstrip().count("\t") == values.rstrip().count("\t") > 0
+    separator = "\t" if by_tabs else None
     fields = zip(keys.split(separator), values.split(separator), strict=False)
     return {key.strip(): value.strip() for key, value in fields}
 

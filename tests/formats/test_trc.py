@@ -108,6 +108,15 @@ def test_units_may_be_spelt_out(tmp_path: Path, markers: MarkerTrajectories, nam
     np.testing.assert_allclose(read_trc(tmp_path / "a.trc").positions_m, markers.positions_m, atol=1e-9)
 
 
+@pytest.mark.parametrize("separator", ["\t\t", "  ", "\t  "])
+def test_the_head_may_be_aligned_by_hand(tmp_path: Path, markers: MarkerTrajectories, separator: str) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    lines = (tmp_path / "a.trc").read_text().splitlines()
+    lines[2] = lines[2].replace("\t", separator)
+    (tmp_path / "a.trc").write_text("\n".join(lines))
+    assert read_trc(tmp_path / "a.trc").rate_hz == markers.rate_hz
+
+
 def test_an_empty_unit_is_missed_where_it_should_be(tmp_path: Path, markers: MarkerTrajectories) -> None:
     write_trc(tmp_path / "a.trc", markers)
     text = (tmp_path / "a.trc").read_text().replace("\tmm\t", "\t\t")
