@@ -87,7 +87,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
             path, "a first line that begins with PathFileType", repr(lines[0][:40]) if lines else "an empty file"
         )
     facts = _head(lines[1], lines[2])
-    names = tuple(name.strip() for name in lines[3].rstrip().split("\t")[2:] if name.strip())
+    names = _names(path, lines[3])
     rows = [line for line in lines[5:] if line.strip()]
     if not names or not rows:
         expected = "marker names separated by tabs, and at least one row"
@@ -125,6 +125,16 @@ def _head(keys: str, values: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in fields}
 
 
+def _names(path: Path, line: str) -> tuple[str, ...]:
+    """Return the names of the fourth line; refuse a marker without one, whose columns the next one would take."""
+    fields = line.rstrip().split("\t")[2:]
+    places = [place for place, field in enumerate(fields) if field.strip()]
+    nameless = sorted(set(range(0, max(places, default=0), 3)) - set(places))
+    if nameless and all(place % 3 == 0 for place in places):
+        raise _broken(path, "a name over the columns of each marker", f"none for marker {nameless[0] // 3 + 1}")
+    return tuple(fields[place].strip() for place in places)
+
+
 def _numbers(path: Path, rows: list[str], width: int) -> NDArray[np.float64]:
     """Return the rows as numbers, NaN where a field is empty; split one by one, for fields take much memory."""
     values = np.full((len(rows), width), np.nan)
@@ -135,7 +145,8 @@ def _numbers(path: Path, rows: list[str], width: int) -> NDArray[np.float64]:
             raise _broken(path, "columns separated by tabs", f"one column in data row {index + 1}")
         # Empty fields at the end of a row are harmless; numbers there belong to a marker without a name.
         if any(field.strip() for field in row[width:]):
-            raise _broken(path, f"at most {width} columns", f"{len(row)} in data row {index + 1}")
+            expected = f"at most {width} columns, for the {width // 3} markers that have a name"
+            raise _broken(path, expected, f"{len(row)} in data row {index + 1}")
         try:
             values[index, : len(fields)] = [float(field) if field else np.nan for field in fields]
         except ValueError as error:

@@ -89,6 +89,8 @@ def test_a_file_in_metres_that_says_millimetres_is_refused(tmp_path: Path, marke
         (lambda text: text + "6\t0.2\tx\n", "numbers"),
         (lambda text: text + "6 0.2 1.0 1.0 1.0\n", "separated by tabs, but got one column in data row 6"),
         (lambda text: "\n".join(text.splitlines()[:6]), "0 rows"),
+        (lambda text: text.replace("R.ASIS", "", 1), "none for marker 2"),
+        (lambda text: text.replace("L.ASIS", "", 1), "at most 8 columns, for the 2 markers that have a name"),
     ],
 )
 def test_broken_files_say_what_is_wrong(
