@@ -373,12 +373,28 @@ def _run_subject(unit: Unit) -> StageReport:
     beyond = scales_beyond_reach(scales, subject.tables.bodies, means, read_body_scale_reach(inputs.labels))
     return StageReport(
         numbers={"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3},
-        findings=(*findings, *_network_findings(error_m, beyond, n_scales=scales.size)),
+        findings=(*findings, *_network_findings(error_m, beyond, held_off_zero(subject), n_scales=scales.size)),
         warnings=tuple(warnings),
     )
 
 
-def _network_findings(error_m: float, beyond: Sequence[str], *, n_scales: int) -> list[str]:
+def held_off_zero(subject: ShardSubject) -> tuple[str, ...]:
+    """Return the coordinates that the scaled model locks elsewhere than at zero, and that are no labels.
+
+    The network's layer takes all of them as zero. D3KE's own model without hands has two, `elbow_y` of both sides.
+    """
+    tree = subject.model.tree
+    if tree is None:
+        return ()
+    held = tree.coordinate_locked & (np.abs(tree.coordinate_default) > 1e-6)
+    return tuple(
+        name
+        for name, is_held in zip(tree.coordinate_names, held, strict=True)
+        if is_held and name not in subject.tables.coordinates
+    )
+
+
+def _network_findings(error_m: float, beyond: Sequence[str], held: Sequence[str], *, n_scales: int) -> list[str]:
     """Return sentences on what D3KE's network could not learn of these labels."""
     findings = []
     if beyond:
@@ -387,9 +403,13 @@ def _network_findings(error_m: float, beyond: Sequence[str], *, n_scales: int) -
             f"{list_names(beyond)}; widen its BODY_AMPITUDE_VALUE to train on them"
         )
     if error_m > LAYER_TOLERANCE_M:
+        reason = (
+            f"it takes {list_names(held)} as zero, which the scaled model locks elsewhere"
+            if held
+            else "a coordinate that is no label is not zero, or the model has parts that the layer does not know"
+        )
         findings.append(
-            f"D3KE's layer gives joint centres up to {error_m * 1e3:.2f} mm from the written ones: "
-            "a coordinate that is no label is not zero, or the model has parts that the layer does not know"
+            f"D3KE's layer gives joint centres up to {error_m * 1e3:.2f} mm from the written ones: {reason}"
         )
     return findings
 

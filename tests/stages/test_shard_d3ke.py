@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -32,6 +33,7 @@ from movi_prep.stages.shard_d3ke import (
     CorpusInputs,
     CorpusOutputs,
     _boxes_of_video,
+    held_off_zero,
     scales_beyond_reach,
     unbroken_runs,
     with_body_scales,
@@ -56,6 +58,16 @@ def test_a_body_without_a_mesh_takes_the_scale_about_which_the_network_predicts(
     bare, unlabelled = (replace(drawn, name=name, meshes=(), mesh_scale=(1.0,) * 3) for name in ("tibia_r", "lunate"))
     model = with_body_scales(BaseModel((drawn, bare, unlabelled), (), (), ()), {"tibia_r": (0.7, 0.9, 0.7)})
     assert [body.mesh_scale for body in model.bodies] == [(1.1, 1.0, 1.1), (0.7, 0.9, 0.7), (1.0, 1.0, 1.0)]
+
+
+def test_coordinates_that_the_layer_takes_as_zero_and_the_model_does_not_are_named() -> None:
+    tree = SimpleNamespace(
+        coordinate_names=("hip", "elbow_y", "wrist", "knee"),
+        coordinate_locked=np.array([True, True, True, False]),
+        coordinate_default=np.array([0.2, -0.17, 0.0, 0.3]),
+    )
+    subject = SimpleNamespace(model=SimpleNamespace(tree=tree), tables=SimpleNamespace(coordinates=("hip",)))
+    assert held_off_zero(subject) == ("elbow_y",)  # type: ignore[arg-type]
 
 
 def test_scales_that_the_network_cannot_say_are_named() -> None:
