@@ -54,6 +54,7 @@ _INDEX_HEAD_BYTES = 24
 _SLACK_BYTES = 16
 """Some programs count headers of chunks to their lengths."""
 _OF_INDEXES, _OF_CHUNKS = 0, 1
+_ENTRIES_TRIED = 20
 _NOT_KEY, _IS_KEY = 0x80000000, 0x10
 
 
@@ -289,9 +290,8 @@ def _read_idx1(descriptor: int, head: AviHead, place: int, n_bytes: int) -> AviI
     entries = entries[np.isin(entries["name"], frame_names(head.stream))]
     if not len(entries):
         return None
-    # Offsets count from the word 'movi' or from the file; the first frame's chunk tells which.
     offsets = entries["offset"].astype(np.int64)
-    base = 0 if offsets[0] > head.movi else head.movi
+    base = _base_of_idx1(descriptor, head, entries)
     return AviIndex(
         "idx1",
         (offsets + base) & OFFSET_BITS,
@@ -299,6 +299,20 @@ def _read_idx1(descriptor: int, head: AviHead, place: int, n_bytes: int) -> AviI
         (entries["flags"] & _IS_KEY) > 0,
         is_whole=len(content) == n_bytes,
     )
+
+
+def _base_of_idx1(descriptor: int, head: AviHead, entries: NDArray[np.void]) -> int:
+    """Return from where offsets count: the word 'movi' or the beginning of the file, whichever more chunks confirm."""
+    tried = entries[np.linspace(0, len(entries) - 1, _ENTRIES_TRIED).astype(int)]
+
+    def n_confirmed(base: int) -> int:
+        headers = [os.pread(descriptor, HEADER_BYTES, base + int(entry["offset"])) for entry in tried]
+        return sum(
+            header == struct.pack("<4sI", entry["name"], entry["length"])
+            for header, entry in zip(headers, tried, strict=True)
+        )
+
+    return 0 if n_confirmed(0) > n_confirmed(head.movi) else head.movi
 
 
 def frame_names(stream: int) -> list[bytes]:

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from movi_prep.formats.avi import HEADER_BYTES, AviHead, AviIndex, frame_names, parse_avi_head, read_avi_index
+from movi_prep.formats.avi import (
+    HEADER_BYTES,
+    OFFSET_BITS,
+    AviHead,
+    AviIndex,
+    find_idx1,
+    frame_names,
+    parse_avi_head,
+    read_avi_index,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +34,8 @@ if TYPE_CHECKING:
 _RUNS_ON = 3
 """Chunks in a row that are no coincidence: four letters and a length that leads to the next, each."""
 
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 17
+_BLOCK_BYTES, _SECTOR_BYTES = 4096, 512
 _LIST_HEADER_BYTES = 12
 _KINDS_IN_STREAMS = (b"dc", b"db", b"wb", b"pc", b"tx")
 _ENTERED = (b"movi", b"rec ", b"AVIX")
@@ -76,7 +86,7 @@ def read_avi_chunks(path: Path) -> AviChunks | None:
         head = parse_avi_head(descriptor)
         if head is None:
             return None
-        walk = _Walk(descriptor, head)
+        walk = _Walk(descriptor, head, read_avi_index(descriptor, head, idx1=find_idx1(descriptor, head), standard=()))
         walk.run()
         runs = tuple(run for run in walk.runs if len(run.offsets))
         index = read_avi_index(descriptor, head, idx1=walk.idx1, standard=walk.standard)
@@ -102,12 +112,13 @@ class _Walk:
         is_cut: whether the last frame's chunk is longer than the file.
     """
 
-    def __init__(self, descriptor: int, head: AviHead) -> None:
+    def __init__(self, descriptor: int, head: AviHead, index: AviIndex | None) -> None:
         self.runs: list[ChunkRun] = []
         self.idx1: tuple[int, int] | None = None
         self.standard: list[int] = []
         self.is_cut = False
         self._descriptor, self._head, self._n_bytes = descriptor, head, head.n_bytes
+        self._indexed = {} if index is None else dict(zip(index.offsets.tolist(), index.lengths.tolist(), strict=True))
         self._frames = frozenset(frame_names(head.stream))
         streams = [b"%02d" % number for number in range(head.n_streams)]
         self._others = frozenset(
@@ -182,9 +193,16 @@ class _Walk:
         return self._any_name.fullmatch(os.pread(self._descriptor, len(b"name"), place)) is not None
 
     def _chunk_behind(self, chunk: _Chunk) -> _Chunk | None:
-        """Return the next chunk; some programs write no padding behind odd lengths."""
+        """Return the next chunk; some programs write no padding behind odd lengths, others fill up sectors."""
         found = self._chunk_at(chunk.after)
-        return self._chunk_at(chunk.after - 1) if found is None and chunk.length % 2 else found
+        if found is None and chunk.length % 2:
+            found = self._chunk_at(chunk.after - 1)
+        if found is None and not self._indexed:
+            padding = os.pread(self._descriptor, _BLOCK_BYTES, chunk.after)
+            place = chunk.after + len(padding) - len(padding.lstrip(b"\0"))
+            # Zeros may also be the rest of a frame that lost bytes: its end lies anywhere.
+            found = self._chunk_at(place) if place % _SECTOR_BYTES in (0, _SECTOR_BYTES - HEADER_BYTES) else None
+        return found
 
     def _next_run(self, place: int) -> int | None:
         """Return where the next row of chunks begins, None where none does."""
@@ -200,8 +218,10 @@ class _Walk:
         return None
 
     def _runs_on(self, place: int) -> bool:
-        """Return whether a row of chunks begins here: enough of them, or fewer that lead to the very end."""
+        """Return whether a row of chunks begins here: enough, or some that the index or the file's end confirm."""
         chunk = self._chunk_at(place)
+        if chunk is not None and chunk.name in self._frames and self._indexed.get(place & OFFSET_BITS) == chunk.length:
+            return True
         for _ in range(_RUNS_ON):
             if chunk is None or chunk.after > self._n_bytes + 1:
                 return False

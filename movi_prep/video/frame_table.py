@@ -49,7 +49,7 @@ _MOST_BETWEEN_FRAMES_BYTES = 1 << 26
 """Entries of an index that lie farther apart are damaged themselves."""
 
 _END_OF_JPEG = b"\xff\xd9"
-_TAIL_BYTES = 4096
+_TAIL_BYTES = _BLOCK_BYTES = 4096
 _MAX_PADDING_BYTES = 1 << 20
 
 
@@ -245,8 +245,8 @@ def _read_break(descriptor: int, chunks: AviChunks, before: ChunkRun | None, aft
 
 
 def _is_whole_jpeg(descriptor: int, chunks: AviChunks, run: ChunkRun | None) -> bool:
-    """Return whether the last frame of a run is a JPEG with its end."""
-    if run is None or chunks.head.codec.upper() not in JPEG_CODECS:
+    """Return whether the last frame of a run is a JPEG with its end; where bytes are missing it may be another's."""
+    if run is None or chunks.moved_bytes or chunks.head.codec.upper() not in JPEG_CODECS:
         return False
     end = int(run.offsets[-1] + HEADER_BYTES + run.lengths[-1])
     tail = os.pread(descriptor, _TAIL_BYTES, max(0, end - _TAIL_BYTES))
@@ -272,7 +272,9 @@ def _count_lost(chunks: AviChunks, i: int, found: Break, n_before: int) -> int |
         return number - n_before
     lengths = np.concatenate([run.lengths for run in chunks.runs])
     n_bytes = found.end - found.begin
-    if n_bytes < HEADER_BYTES + lengths.min() and (found.is_blank or found.follows_whole_jpeg):
+    is_padding = found.is_blank and not n_before and n_bytes < _BLOCK_BYTES
+    is_short = n_bytes < HEADER_BYTES + lengths.min() and (found.is_blank or found.follows_whole_jpeg)
+    if is_padding or is_short:
         return 0
     return _count_by_headers(chunks, n_bytes, lengths)
 
@@ -321,12 +323,11 @@ def _place_in_index(chunks: AviChunks, run: ChunkRun, at_least: int) -> int | No
     candidates = at_least + np.flatnonzero(index.lengths[at_least:] == run.lengths[0])
     # Bytes that are missing, or were put in, move all that follows, the index with it.
     places = {int(run.offsets[0]) & OFFSET_BITS, int(run.offsets[0] - chunks.moved_bytes) & OFFSET_BITS}
-    there = candidates[np.isin(index.offsets[candidates], list(places))].tolist()
+    there = candidates[np.isin(index.offsets[candidates], list(places))]
+    if len(there) == 1:
+        return int(there[0])
     rows = [number for number in candidates.tolist() if _has_row(index, run, number)]
-    for found in (there, rows):
-        if len(found) == 1:
-            return int(found[0])
-    return None
+    return int(rows[0]) if len(rows) == 1 else None
 
 
 def _has_row(index: AviIndex, run: ChunkRun, number: int) -> bool:

@@ -100,6 +100,7 @@ class Layout:
         grouped: whether three frames each lie in a list 'rec '.
         sound: whether a second stream has a chunk behind every frame.
         padded: whether chunks of odd length are followed by a byte.
+        sector: bytes of the sectors that chunks begin in, with zeros before; 0 where they follow each other.
         has_index: whether there is an index.
         n_riffs: RIFF chunks; more than one make an OpenDML file with ix00 and a super index, without idx1.
         codec_name: four letters.
@@ -109,6 +110,7 @@ class Layout:
     grouped: bool = False
     sound: bool = False
     padded: bool = True
+    sector: int = 0
     has_index: bool = True
     n_riffs: int = 1
     codec_name: str = "MJPG"
@@ -163,6 +165,8 @@ def _movi(frames: Sequence[Frame], layout: Layout, begin: int) -> tuple[bytes, l
                 "<I", 4 + sum(map(len, (_chunk(b"00dc", f.content, layout) for f in group)))
             )
             content += b"rec "
+        if layout.sector:
+            content += bytes(-(begin + len(content)) % layout.sector)
         places.append((begin + len(content), len(frame.content), frame.is_key))
         content += _chunk(b"00dc", frame.content, layout)
         if layout.sound:

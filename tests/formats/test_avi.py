@@ -82,6 +82,14 @@ def test_chunks_of_other_programs_break_nothing(tmp_path: Path) -> None:
     assert len(run.offsets) == len(FRAMES)
 
 
+@pytest.mark.parametrize("has_index", [True, False])
+def test_chunks_that_begin_in_sectors_are_all_there(tmp_path: Path, has_index: bool) -> None:
+    avi = build_avi(FRAMES, Layout(sector=512, has_index=has_index))
+    chunks = read_avi_chunks(_write(tmp_path / "v.avi", avi))
+    assert chunks is not None
+    assert tuple(place for run in chunks.runs for place in run.offsets) == avi.begins
+
+
 def test_missing_bytes_move_the_index(tmp_path: Path) -> None:
     for layout in (Layout(), Layout(n_riffs=2)):
         avi = build_avi(FRAMES, layout)
