@@ -106,7 +106,12 @@ FLAGS = (
         metavar="FILE.trc",
         more={"nargs": "+"},
     ),
-    Flag("--static-file", ("ik",), "scale to this static .trc first", metavar="FILE.trc"),
+    Flag(
+        "--static-file",
+        ("ik",),
+        "scale to this static .trc first; without --marker-file, scale alone",
+        metavar="FILE.trc",
+    ),
     Flag("--cameras", SHARD, "cameras, as PG1,PG2", "shard.cameras", metavar="LIST"),
     Flag("--layout", SHARD, "layout of shards", "shard.layout", choices=("native", "d3ke", "both")),
     Flag(

@@ -1,4 +1,4 @@
-"""`ik` on marker files of any origin: `--marker-file`, or OpenSim's own document by `--setup`."""
+"""`ik` on files of any origin: `--marker-file`, `--static-file`, or OpenSim's own document by `--setup`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -31,12 +31,10 @@ _HONOURED = {
 
 
 def run_ik(given: argparse.Namespace) -> int:
-    """`ik`: of AMASS clips, unless marker files or a set-up document are named."""
+    """`ik`: of AMASS clips, unless marker files, a static trial or a set-up document are named."""
     if given.setup and given.marker_file:
         raise UsageError("ik: expected --setup or --marker-file, but got both; the document names its own marker file")
-    if not given.setup and not given.marker_file:
-        if given.static_file:
-            raise UsageError("ik: expected --marker-file with --static-file, but got none; name the moving trial")
+    if not given.setup and not given.marker_file and not given.static_file:
         return run_stages(given)
     _check_flags(given, "setup" if given.setup else "marker_file")
     return _track(given)
@@ -60,13 +58,13 @@ def _track(given: argparse.Namespace) -> int:
     begin = time.perf_counter()
     config = load_config(config_file_of(given), settings_of(given))
     console = open_console(to_stderr=bool(given.json))
-    named = [Path(name) for name in given.setup or given.marker_file]
+    named = [Path(name) for name in given.setup or given.marker_file or ()]
     # Nobody should wait for the compiler to be told of a name that is wrong.
     if config.ik.needs_compiler and all(path.is_file() for path in named):
         compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
-    passed = True
+    scaling: dict[str, Any] = {}
     if given.setup:
         files: tuple[FileResult, ...] = solve_setup_documents(
             named, config.ik, results_folder=config.work if given.work else None
@@ -75,12 +73,18 @@ def _track(given: argparse.Namespace) -> int:
         static_file = Path(given.static_file) if given.static_file else None
         result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
-        outputs = (*result.outputs, write_trials_report(result, config))
-        passed = bool(result.numbers.get("passed", True))
+        scaling = dict(result.numbers)
+        # A page of trials is for trials; a model that was scaled alone has its findings here and in scale.json.
+        outputs = (*result.outputs, write_trials_report(result, config)) if files else result.outputs
     outputs += tuple(path for file in files for path in file.outputs)
-    title = "scaling" if passed else "scaling fails its audit; the model is used all the same"
+    if scaling:
+        print_table(console, "scaling", ("what", "value#"), _number_rows(scaling))
+    passed = scaling.get("passed", True)
+    title = "findings of scaling" if passed else "scaling fails its audit; the model is used all the same"
     print_findings(console, title, findings)
     content = _print_files(console, files, outputs)
+    if scaling:
+        content["scaling"] = {"numbers": scaling, "findings": list(findings)}
     print_json({**content, "seconds": round(time.perf_counter() - begin, 3)}, wanted=given.json)
     return UNITS_FAILED if content["failed"] else OK
 
@@ -114,9 +118,8 @@ def _overview_row(file: FileResult) -> tuple[str, ...]:
 
 
 def _print_file(console: Console, file: FileResult) -> None:
-    rows = [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in file.numbers.items()]
-    if rows:
-        print_table(console, str(file.marker_file), ("what", "value#"), rows)
+    if file.numbers:
+        print_table(console, str(file.marker_file), ("what", "value#"), _number_rows(file.numbers))
     if file.markers:
         title = "markers by RMS" if len(file.markers) <= _WORST else f"the {_WORST} markers with the largest RMS"
         columns = ("marker", "weight#", "RMS, mm#", "largest, mm#", "at, s#")
@@ -124,6 +127,10 @@ def _print_file(console: Console, file: FileResult) -> None:
     print_findings(console, "findings", file.findings)
     if file.error:
         console.print(f"{file.marker_file} failed: {file.error}", style="red", markup=False)
+
+
+def _number_rows(numbers: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in numbers.items()]
 
 
 def _miss_row(miss: MarkerMiss) -> tuple[str, ...]:

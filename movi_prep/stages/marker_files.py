@@ -110,7 +110,7 @@ def solve_marker_files(
     A model that comes without a static trial and without a scaling set-up is taken as scaled.
 
     Args:
-        marker_files: moving trials (.trc); results bear their names.
+        marker_files: moving trials (.trc); results bear their names. None of them scales the model and is all.
         config: `work`, `scaling` (model, setup, audit) and `ik` (setup, solver, what is written).
         static_file: the static trial (.trc); none means the one that the scaling set-up names.
 
@@ -123,7 +123,7 @@ def solve_marker_files(
     for path in marker_files if config.ik.write_trc else ():
         _check_not_replaced(path, by=config.work / "ik" / f"{path.stem}.trc")
     # Before the static trial is scaled to: whoever named a wrong file need not wait for that.
-    setup = read_ik_setup(ik_setup_path(config))
+    setup = read_ik_setup(ik_setup_path(config)) if marker_files else None
     numbers: Mapping[str, float | int | str | bool] = {}
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
@@ -134,14 +134,11 @@ def solve_marker_files(
         scaled_path, result_path = outputs
         _check_not_replaced(config.scaling.model, by=scaled_path)
         numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
-    scaled = read_scaled_model(scaled_path)
-    return MarkerFilesResult(
-        model=scaled_path,
-        outputs=outputs,
-        numbers=numbers,
-        findings=findings,
-        files=tuple(_solve_or_tell(path, scaled, setup, config) for path in marker_files),
-    )
+    files: tuple[FileResult, ...] = ()
+    if setup is not None:
+        scaled = read_scaled_model(scaled_path)
+        files = tuple(_solve_or_tell(path, scaled, setup, config) for path in marker_files)
+    return MarkerFilesResult(model=scaled_path, outputs=outputs, numbers=numbers, findings=findings, files=files)
 
 
 def solve_setup_document(document: Path, settings: SolveSettings, *, results_folder: Path | None = None) -> FileResult:

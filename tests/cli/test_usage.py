@@ -34,7 +34,7 @@ from tests.cli.conftest import CommandLine
         (["demo", "--workers", "0"], "argument --workers: expected a whole number from 1, but got '0'"),
         (["verify", "--workers", "many"], "expected a whole number from 1, but got 'many'"),
         (["status", "--work", "nowhere"], "nothing ran in this work folder yet"),
-        (["ik", "--static-file", "a.trc"], "name the moving trial"),
+        (["ik", "--static-file", "a.trc", "--subjects", "1"], "but got --subjects; leave it out"),
         (["ik", "--setup", "a.xml", "--marker-file", "b.trc"], "but got both"),
         (["ik", "--setup", "a.xml", "--model", "b.osim", "--dry-run"], "but got --model, --dry-run; the document"),
         (["ik", "--marker-file", "b.trc", "--subjects", "1"], "but got --subjects; leave it out"),
@@ -117,6 +117,19 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert done.stdout.rstrip().endswith("[] 0")
+
+
+def test_a_static_trial_alone_scales_the_model(movi_prep: CommandLine, tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    files = ["--static-file", str(tmp_path / "static.trc"), "--model", str(tmp_path / "generic.osim")]
+    asked = ["ik", *files, "--scale-setup", str(tmp_path / "scale.yaml"), "--work", str(tmp_path / "out")]
+    code, result = movi_prep.json(*asked, "--solver", "opensim")
+    assert code == 0
+    assert result["scaling"]["numbers"]["passed"] is True
+    assert [Path(path).name for path in result["outputs"]] == ["scaled.osim", "scale.json"]
+    assert not (tmp_path / "out" / "report").exists()
+    code, out, _ = movi_prep(*asked, "--solver", "opensim")
+    assert "landmark_rms_mm" in out
 
 
 def test_several_marker_files_end_in_one_table(movi_prep: CommandLine, tmp_path: Path) -> None:
