@@ -64,7 +64,7 @@ def _track(given: argparse.Namespace) -> int:
         compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
-    scaling: dict[str, Any] = {}
+    scaling: Mapping[str, Any] = {}
     if given.setup:
         files: tuple[FileResult, ...] = solve_setup_documents(
             named, config.ik, results_folder=config.work if given.work else None
@@ -73,20 +73,24 @@ def _track(given: argparse.Namespace) -> int:
         static_file = Path(given.static_file) if given.static_file else None
         result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
-        scaling = dict(result.numbers)
+        scaling = result.numbers
         # A page of trials is for trials; a model that was scaled alone has its findings here and in scale.json.
         outputs = (*result.outputs, write_trials_report(result, config)) if files else result.outputs
     outputs += tuple(path for file in files for path in file.outputs)
-    if scaling:
-        print_table(console, "scaling", ("what", "value#"), _number_rows(scaling))
-    passed = scaling.get("passed", True)
-    title = "findings of scaling" if passed else "scaling fails its audit; the model is used all the same"
-    print_findings(console, title, findings)
-    content = _print_files(console, files, outputs)
-    if scaling:
-        content["scaling"] = {"numbers": scaling, "findings": list(findings)}
+    content = {**_print_scaling(console, scaling, findings), **_print_files(console, files, outputs)}
     print_json({**content, "seconds": round(time.perf_counter() - begin, 3)}, wanted=given.json)
     return UNITS_FAILED if content["failed"] else OK
+
+
+def _print_scaling(console: Console, numbers: Mapping[str, Any], findings: Sequence[str]) -> dict[str, Any]:
+    """Print what scaling measured and found; return the same for `--json`, nothing where nothing was scaled."""
+    if not numbers:
+        return {}
+    print_table(console, "scaling", ("what", "value#"), _number_rows(numbers))
+    passed = numbers.get("passed", True)
+    title = "findings of scaling" if passed else "scaling fails its audit; the model is used all the same"
+    print_findings(console, title, findings)
+    return {"scaling": {"numbers": dict(numbers), "findings": list(findings)}}
 
 
 def _print_files(console: Console, files: Sequence[FileResult], outputs: Sequence[Path]) -> dict[str, Any]:
