@@ -7,6 +7,7 @@
 | `.h5`, `.hdf5` | format, version, provenance; every dataset with dims, unit and frame; D3KE's layout by its names |
 | `.trc`, `.mot`, `.sto` | rate, rows, time span, names, unit |
 | `.osim` | bodies, joints, coordinates, markers |
+| `.xml` | OpenSim's set-ups: weights, tasks, measurements, time range, files and whether they are there |
 | `.avi`, `.mp4` | size, rate, frames, codec |
 | `.json`, `.yaml`, `.yml` | keys; records of units: how they ended |
 | `.npy`, `.pkl` | arrays; D3KE's boxes, frames and base model; pickles are read without running code |
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from movi_prep.records.setups import IkSetup, ScaleSetup
     from movi_prep.video.reader import VideoReader
 
 
@@ -283,8 +285,7 @@ def _inspect_osim(path: Path) -> FileFacts:
         raise InputError(path, expected="an OpenSim document", got=str(error), remedy="write it again") from error
     model = root.find("Model")
     if model is None:
-        kinds = list_names(child.tag for child in root)
-        return FileFacts(path, f"OpenSim document: {kinds}", {"version": root.get("Version", "not told")})
+        return _inspect_document(path, root)
     facts: dict[str, str | float | int] = {"name": model.get("name", ""), "version": root.get("Version", "not told")}
     for what, where in (
         ("bodies", "BodySet/objects"),
@@ -297,6 +298,54 @@ def _inspect_osim(path: Path) -> FileFacts:
         facts[what] = 0 if found is None else len(found)
     coordinates = [item.get("name", "") for item in model.iter("Coordinate")]
     return FileFacts(path, "OpenSim model", {**facts, "coordinates": len(coordinates), "names": ", ".join(coordinates)})
+
+
+def _inspect_document(path: Path, root: ET.Element) -> FileFacts:
+    """Tell a set-up as it is read for scaling or inverse kinematics; of other documents only what they are."""
+    from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+
+    kinds = {root.tag, *(child.tag for child in root)} - {"OpenSimDocument"}
+    facts: dict[str, str | float | int] = {"version": root.get("Version", "not told")}
+    if "InverseKinematicsTool" in kinds:
+        ik = read_ik_setup(path)
+        facts |= _facts_of_tasks(ik) | {
+            "time range, s": _range(ik.time_range_s),
+            "files": _file_names(model=ik.model_file, markers=ik.marker_file, coordinates=ik.coordinate_file),
+        }
+    if "ScaleTool" in kinds:
+        scale = read_scale_setup(path)
+        facts |= _facts_of_tasks(scale) | {
+            "measurements": ", ".join(item.name for item in scale.measurements) or "none",
+            "manual factors": ", ".join(scale.manual_factors) or "none",
+            "order": " ".join(scale.order) or "switched off",
+            "markers are placed": "yes" if scale.place_markers else "no",
+            "mass_kg": "not told" if scale.mass_kg is None else scale.mass_kg,
+            "time range, s": _range(scale.placement_time_range_s),
+            "files": _file_names(model=scale.model_file, marker_set=scale.marker_set_file, static=scale.static_file),
+        }
+    return FileFacts(path, f"OpenSim document: {list_names(kinds)}", facts)
+
+
+def _facts_of_tasks(setup: ScaleSetup | IkSetup) -> dict[str, str | float | int]:
+    weighted = [f"{name} {weight:g}" for name, weight in setup.marker_weights.items() if weight > 0]
+    return {
+        "name": setup.name,
+        "weighted markers": len(weighted),
+        "weights": ", ".join(weighted) or "none",
+        "coordinate tasks": ", ".join(task.name for task in setup.coordinate_tasks) or "none",
+    }
+
+
+def _range(range_s: tuple[float, float]) -> str:
+    return "all" if np.isinf(range_s).all() else f"{range_s[0]:g} to {range_s[1]:g}"
+
+
+def _file_names(**files: Path | None) -> str:
+    """Return named files, and which of them are not there."""
+    told = [
+        f"{what} {path}{'' if path.is_file() else ' (not there)'}" for what, path in files.items() if path is not None
+    ]
+    return "; ".join(told) or "none"
 
 
 def _inspect_video(path: Path) -> FileFacts:

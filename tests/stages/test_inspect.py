@@ -52,6 +52,24 @@ def test_d3kes_boxes_frames_and_model_are_told(tmp_path: Path) -> None:
     assert inspect_file(tmp_path / "pyBaseModel.pkl").facts["bodies"] == 1
 
 
+def test_a_set_up_of_opensim_is_told_as_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "walk.trc").touch()
+    tasks = '<IKTaskSet><objects><IKMarkerTask name="A"><weight>3</weight></IKMarkerTask></objects></IKTaskSet>'
+    files = "<model_file>m.osim</model_file><marker_file>walk.trc</marker_file><time_range>0.5 2</time_range>"
+    document = f"<InverseKinematicsTool name='walk'>{files}{tasks}</InverseKinematicsTool>"
+    (tmp_path / "ik.xml").write_text(f"<OpenSimDocument Version='40000'>{document}</OpenSimDocument>")
+    facts = inspect_file(tmp_path / "ik.xml")
+    assert facts.kind == "OpenSim document: InverseKinematicsTool"
+    assert (facts.facts["weights"], facts.facts["time range, s"]) == ("A 3", "0.5 to 2")
+    assert facts.facts["files"] == f"model {tmp_path / 'm.osim'} (not there); markers {tmp_path / 'walk.trc'}"
+    scaler = "<ModelScaler><scaling_order>measurements</scaling_order></ModelScaler>"
+    (tmp_path / "s.xml").write_text(
+        f"<ScaleTool><mass>70</mass>{scaler}<MarkerPlacer>{tasks}</MarkerPlacer></ScaleTool>"
+    )
+    facts = inspect_file(tmp_path / "s.xml")
+    assert (facts.facts["mass_kg"], facts.facts["order"], facts.facts["files"]) == (70.0, "measurements", "none")
+
+
 def test_a_video_says_what_headers_index_and_file_hold(tmp_path: Path) -> None:
     avi = build_avi(encoded_frames("MJPG"), Layout())
     begin, end = avi.middle(25), avi.middle(31)
