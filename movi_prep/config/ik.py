@@ -61,6 +61,10 @@ class IkSettings(SolveSettings):
     write_trc: bool = False
     """Whether the model's markers are written as .trc."""
 
+    marker_file_up: Literal["y", "z"] = "y"
+    """Axis of marker files (`--marker-file`, `--static-file`) that points up. OpenSim's ground, where everything is
+    solved and written, has y up; of a laboratory that has z up, (x, y, z) is taken as (x, z, -y)."""
+
     def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
         """Return the part that one clip depends on."""
         shared = {name: getattr(self, name) for name in SolveSettings.model_fields}

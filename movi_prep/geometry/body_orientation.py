@@ -58,7 +58,7 @@ def orientation_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDAr
         return ()
     return (
         f"the body is tilted by {tilt_deg:.0f} degrees (median) from the model's upright pose: OpenSim's ground has y "
-        "up; if the file has z up, write (x, z, -y) for its (x, y, z)",
+        "up; if the file has z up, say ik.marker_file_up=z, or write (x, z, -y) for its (x, y, z)",
     )
 
 

@@ -7,12 +7,13 @@
 |                        |                                                     | what OpenSim's tool reports: .sto |
 | `solve_setup_document` | InverseKinematicsTool document, what it names       | what OpenSim's tool writes        |
 
-Marker files are in OpenSim ground (y up), as OpenSim's own tools take them; their unit row is honoured.
+Marker files are in OpenSim ground (y up), as OpenSim's own tools take them, unless `ik.marker_file_up` says z; their
+unit row is honoured.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.geometry.body_orientation import orientation_findings
+from movi_prep.geometry.frames import amass_to_ground
 from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.ik import ik_numbers, ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.stages.scale import model_and_setup, pose_solver, scale_numbers
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from movi_prep.config.ik import SolveSettings
+    from movi_prep.config.ik import IkSettings, SolveSettings
     from movi_prep.config.root import Config
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel
@@ -141,7 +143,7 @@ def solve_marker_files(
     return MarkerFilesResult(model=scaled_path, outputs=outputs, numbers=numbers, findings=findings, files=files)
 
 
-def solve_setup_document(document: Path, settings: SolveSettings, *, results_folder: Path | None = None) -> FileResult:
+def solve_setup_document(document: Path, settings: IkSettings, *, results_folder: Path | None = None) -> FileResult:
     """Do what OpenSim's InverseKinematicsTool does with its set-up document, with either solver.
 
     Args:
@@ -162,7 +164,7 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
             document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
         )
     scaled = read_scaled_model(setup.model_file)
-    markers = select_time_range(read_trc(setup.marker_file), setup.time_range_s)
+    markers = select_time_range(_read_markers(setup.marker_file, settings), setup.time_range_s)
     curves = read_curves(setup.coordinate_file, scaled)
     solution, findings = solve_clip(scaled, markers, setup, settings, coordinate_file=curves)
     outputs = _write_tool_results(solution, setup, results_folder)
@@ -171,7 +173,7 @@ def solve_setup_document(document: Path, settings: SolveSettings, *, results_fol
 
 
 def solve_setup_documents(
-    documents: Sequence[Path], settings: SolveSettings, *, results_folder: Path | None = None
+    documents: Sequence[Path], settings: IkSettings, *, results_folder: Path | None = None
 ) -> tuple[FileResult, ...]:
     """Solve several documents, as `solve_setup_document` solves one; of several, one that fails leaves the others.
 
@@ -365,7 +367,7 @@ def _scale(
     model = read_model(generic)
     if setup.marker_set_file is not None:
         add_marker_set(model, setup.marker_set_file)
-    static = _static_trial(setup, static_file)
+    static = _static_trial(setup, static_file, config)
     curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
     settings = config.scaling.for_unit(config.ik.solver)
     result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
@@ -385,12 +387,21 @@ def _scale_setup_path(config: Config) -> Path:
     return config.scaling.setup if config.scaling.setup is not None else model_and_setup(config)[1]
 
 
-def _static_trial(setup: ScaleSetup, static_file: Path | None) -> StaticTrial:
+def _read_markers(path: Path, settings: IkSettings) -> MarkerTrajectories:
+    """Read a marker file into OpenSim ground."""
+    markers = read_trc(path)
+    if settings.marker_file_up == "y":
+        return markers
+    # AMASS' world is such a laboratory's: z up, right-handed.
+    return replace(markers, positions_m=amass_to_ground(markers.positions_m))
+
+
+def _static_trial(setup: ScaleSetup, static_file: Path | None, config: Config) -> StaticTrial:
     path = static_file or setup.static_file
     if path is None:
         raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
     return StaticTrial(
-        markers=read_trc(path),
+        markers=_read_markers(path, config.ik),
         height_m=setup.height_m or float("nan"),
         mass_kg=setup.mass_kg or float("nan"),
         sex=None,
@@ -408,7 +419,7 @@ def _solve_or_tell(path: Path, scaled: ScaledModel, setup: IkSetup, config: Conf
 def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
     # The time range of a set-up belongs to the marker file that it names.
     own = setup.marker_file is not None and setup.marker_file.name == path.name
-    markers = read_trc(path)
+    markers = _read_markers(path, config.ik)
     markers = select_time_range(markers, setup.time_range_s) if own else markers
     curves = read_curves(setup.coordinate_file, scaled)
     solution, findings = solve_clip(scaled, markers, setup, config.ik, coordinate_file=curves)

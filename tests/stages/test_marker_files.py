@@ -16,6 +16,7 @@ from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
+from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.stages.marker_files import (
     _curve,
     select_time_range,
@@ -80,6 +81,19 @@ def test_a_model_that_came_scaled_is_tracked_as_it_is(tmp_path: Path) -> None:
 def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"got walk more than once"):
         solve_marker_files([tmp_path / "walk.trc", tmp_path / "other" / "walk.trc"], write_small_world(tmp_path).config)
+
+
+def test_files_of_a_laboratory_with_z_up_give_the_same_motion(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    (expected,) = solve_marker_files([tmp_path / "walk.trc"], world.config, static_file=tmp_path / "static.trc").files
+    for name in ("walk", "static"):
+        markers = read_trc(tmp_path / f"{name}.trc")
+        write_trc(tmp_path / f"{name}_z.trc", replace(markers, positions_m=ground_to_amass(markers.positions_m)))
+    ik = world.config.ik.model_copy(update={"marker_file_up": "z"})
+    config = world.config.model_copy(update={"ik": ik, "work": tmp_path / "z"})
+    (turned,) = solve_marker_files([tmp_path / "walk_z.trc"], config, static_file=tmp_path / "static_z.trc").files
+    one, other = (read_ik_solution(file.outputs[0]).coordinates for file in (expected, turned))
+    np.testing.assert_allclose(other, one, atol=1e-6)
 
 
 def test_results_never_replace_what_they_are_made_from(tmp_path: Path) -> None:
