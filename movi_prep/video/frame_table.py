@@ -153,6 +153,10 @@ class FrameTable:
         told = [_sentence(gap) for gap in self.gaps]
         if self.is_cut:
             told.append(f"the file was cut: it holds {self.n_frames} frames, its headers tell of {self.n_claimed}")
+        explained = {gap.first_lost - 1 for gap in self.gaps} | ({self.n_frames - 1} if self.is_cut else set())
+        others = set(np.flatnonzero(self.is_doubtful).tolist()) - explained
+        if others:
+            told.append(f"{len(others)} frames from frame {min(others)} on are not those that the index tells of")
         return tuple(told)
 
     def notes(self) -> tuple[str, ...]:
@@ -223,11 +227,18 @@ def number_frames(chunks: AviChunks, breaks: Sequence[Break]) -> FrameTable:
             break
         starts.append(n_frames + n_lost)
         n_frames = starts[-1] + len(chunks.runs[i].offsets)
+    return _table(chunks, starts, doubtful=doubtful, gaps=gaps)
+
+
+def _table(chunks: AviChunks, starts: Sequence[int], *, doubtful: list[int], gaps: Sequence[Gap]) -> FrameTable:
+    """Return the table of the runs whose first frames have these numbers; the others have none."""
+    runs = chunks.runs[: len(starts)]
+    n_frames = starts[-1] + len(runs[-1].offsets) if runs else 0
     offsets, lengths = np.full(n_frames, -1, dtype=np.int64), np.zeros(n_frames, dtype=np.int64)
-    for start, run in zip(starts, chunks.runs, strict=False):
+    for start, run in zip(starts, runs, strict=True):
         offsets[start : start + len(run.offsets)] = run.offsets
         lengths[start : start + len(run.offsets)] = run.lengths
-    is_cut = chunks.is_cut and len(starts) == len(chunks.runs)
+    is_cut = chunks.is_cut and len(runs) == len(chunks.runs)
     is_doubtful = _contradicts_index(chunks.index, lengths) & (offsets >= 0)
     is_doubtful[[*doubtful, *([n_frames - 1] if is_cut else [])]] = True
     return FrameTable(chunks.head, chunks.index, offsets, lengths, is_doubtful, tuple(gaps), is_cut)

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError
-from movi_prep.video.frame_table import read_frame_table
-from movi_prep.video.holes import HoleFinder
 from movi_prep.video.reader import VideoReader
 from tests.builders.avi_files import (
     CODECS,
@@ -213,22 +211,6 @@ def test_frames_that_mpeg4_does_not_code_end_nothing(tmp_path: Path) -> None:
     came, reasons, _ = _read(path)
     assert {n: read_code(image) for n, image in came.items()} == {n: n - (n > 15) for n in range(N_FRAMES) if n != 15}
     assert reasons == {15: "dropped when the video was recorded"}
-
-
-def test_a_hole_of_zeros_in_a_picture_is_found_where_the_decoder_is_silent(tmp_path: Path) -> None:
-    """A picture of noise, 20 kB: a blank block in it is a picture to the decoder."""
-    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT * 4, WIDTH * 4, 3), dtype=np.uint8)
-    content = cv2.imencode(".jpg", noise)[1].tobytes()
-    whole = build_avi([Frame(content)] * 4, Layout())
-    path = tmp_path / "video.avi"
-    begin = whole.begins[2] + 9000
-    path.write_bytes(whole.content[:begin] + bytes(4200) + whole.content[begin + 4200 :])
-    with HoleFinder(path, read_frame_table(path)) as holes:
-        assert [holes.is_in(number) for number in range(4)] == [False, False, True, False]
-    padded = content + bytes(5000)
-    path.write_bytes(build_avi([Frame(padded)] * 2, Layout()).content)
-    with HoleFinder(path, read_frame_table(path)) as holes:
-        assert not holes.is_in(0)
 
 
 def test_other_files_say_what_cannot_be_checked(tmp_path: Path) -> None:
