@@ -131,7 +131,7 @@ def plan_shard_d3ke(download: Download, work: WorkFolder, config: Config) -> tup
         for subject in download.subjects
         if subject in download.v3d and (seen := tuple(name for name in cameras if (subject, name) in download.videos))
     )
-    return (*units, _corpus_unit(work, config, units)) if units else ()
+    return (*units, _corpus_unit(download, work, config, units)) if units else ()
 
 
 def run_shard_d3ke(unit: Unit) -> StageReport:
@@ -319,17 +319,23 @@ def _subject_unit(
     )
 
 
-def _corpus_unit(work: WorkFolder, config: Config, units: Sequence[Unit]) -> Unit:
+def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Sequence[Unit]) -> Unit:
     folder = work.d3ke_shards()
-    outputs = [cast("D3keOutputs", unit.outputs) for unit in units]
+    boxes = {unit.key: cast("D3keOutputs", unit.outputs).boxes for unit in units}
+    # A run of some subjects adds to what an earlier one wrote of the others: training opens the files of all.
+    for subject in sorted(download.v3d):
+        key = subject_key(subject)
+        if key not in boxes and key not in config.exclude and (left := sorted(folder.glob(f"{subject}_*_bbox.npy"))):
+            boxes[key] = tuple(left)
+    subjects = [subject for subject in sorted(download.v3d) if subject_key(subject) in boxes]
     return Unit(
         stage=SHARD_D3KE.name,
         key=ALL,
         inputs=CorpusInputs(
             base_model=model_and_setup(config)[0],
             labels=default_label_tables_path(),
-            v3d=tuple(cast("D3keInputs", unit.inputs).v3d for unit in units),
-            boxes=tuple(path for output in outputs for path in output.boxes),
+            v3d=tuple(download.v3d[subject] for subject in subjects),
+            boxes=tuple(path for subject in subjects for path in boxes[subject_key(subject)]),
         ),
         outputs=CorpusOutputs(
             boxes=folder / "all_bbox.npy",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import h5py
 import numpy as np
@@ -22,6 +23,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.geometry.label_rows import moved_since_used
 from movi_prep.records.base_model import BaseBody, BaseModel
+from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
@@ -273,6 +275,33 @@ def test_frames_without_a_pose_have_no_row_and_no_window_reaches_over_them(world
     assert windows[1:, 10].tolist() == [first + 12, first + frames[-1]]
     with h5py.File(tmp_path / "subject_1_opensim.hdf5") as opensim:
         assert opensim["openSimJointPos"][:].any(axis=(1, 2)).all()
+
+
+def test_a_run_of_some_subjects_keeps_what_is_there_of_the_others(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path / "work")
+    subjects, cameras = (1, 2, 15), ("PG1", "PG2")
+    everything = Download(
+        motions={ClipId(subject, 1): tmp_path / f"{subject}_poses.npz" for subject in subjects},
+        v3d={subject: tmp_path / f"F_v3d_Subject_{subject}.mat" for subject in subjects},
+        videos={(subject, camera): tmp_path / f"{subject}_{camera}.avi" for subject in subjects for camera in cameras},
+        intrinsics={camera: tmp_path / f"{camera}_intrinsics.npz" for camera in cameras},
+        extrinsics={camera: tmp_path / f"{camera}_extrinsics.npz" for camera in cameras},
+    )
+    config = load_config(None, {"work": work.root, "amass": tmp_path, "exclude": ["S015"]})
+
+    def corpus_inputs(chosen: int | None) -> CorpusInputs:
+        download = select_clips(everything, subjects=None if chosen is None else [chosen], clips=None, exclude=["S015"])
+        unit = SHARD_D3KE.plan(download, work, config)[-1]
+        assert unit.key == ALL
+        return cast("CorpusInputs", unit.inputs)
+
+    assert [path.name for path in corpus_inputs(2).boxes] == ["2_PG1_bbox.npy", "2_PG2_bbox.npy"]
+    work.d3ke_shards().mkdir(parents=True)
+    for subject in subjects:
+        for camera in cameras:
+            (work.d3ke_shards() / f"{subject}_{camera}_bbox.npy").touch()
+    assert corpus_inputs(2) == corpus_inputs(None)
+    assert [path.name for path in corpus_inputs(2).v3d] == ["F_v3d_Subject_1.mat", "F_v3d_Subject_2.mat"]
 
 
 def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path: Path) -> None:
