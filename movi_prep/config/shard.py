@@ -117,7 +117,7 @@ class ShardUnitSettings(PictureSettings):
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
     """Frame rate of the videos, Hz."""
 
-    miss_limit_m: float = Field(default=0.02, gt=0)
+    landmark_limit_m: float = Field(default=0.02, gt=0)
     """A marker or joint that the fitted model misses by more than this is not valid, metres."""
 
     split: Path | None = None
@@ -163,7 +163,7 @@ class ShardSettings(PictureSettings):
         return AlignmentUnitSettings(**self.alignment.model_dump(), video_rate_hz=video_rate_hz)
 
     def shard_unit(
-        self, *, video_rate_hz: float, miss_limit_m: float, other_cameras: tuple[str, ...] = ()
+        self, *, video_rate_hz: float, landmark_limit_m: float, other_cameras: tuple[str, ...] = ()
     ) -> ShardUnitSettings:
         """Return the part that a native shard depends on."""
         return ShardUnitSettings(
@@ -172,11 +172,11 @@ class ShardSettings(PictureSettings):
             picture_check=self.picture_check,
             other_cameras=other_cameras,
             video_rate_hz=video_rate_hz,
-            miss_limit_m=miss_limit_m,
+            landmark_limit_m=landmark_limit_m,
             split=self.split,
         )
 
-    def d3ke_unit(self, *, cameras: tuple[str, ...], video_rate_hz: float, miss_limit_m: float) -> D3keSettings:
+    def d3ke_unit(self, *, cameras: tuple[str, ...], video_rate_hz: float, landmark_limit_m: float) -> D3keSettings:
         """Return the part that one subject's files in D3KE's layout depend on."""
-        shard = self.shard_unit(video_rate_hz=video_rate_hz, miss_limit_m=miss_limit_m)
+        shard = self.shard_unit(video_rate_hz=video_rate_hz, landmark_limit_m=landmark_limit_m)
         return D3keSettings(cameras=cameras, seed=self.seed, shard=shard)

@@ -178,7 +178,7 @@ def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject
         outputs=ShardOutputs(shard=work.shard(subject, camera)),
         settings=config.shard.shard_unit(
             video_rate_hz=config.markers.video_rate_hz,
-            miss_limit_m=config.ik.landmark_limit_m,
+            landmark_limit_m=config.ik.landmark_limit_m,
             other_cameras=others,
         ),
     )

@@ -314,7 +314,7 @@ def _subject_unit(
             boxes=tuple(folder / f"{subject}_{camera}_bbox.npy" for camera in cameras),
         ),
         settings=config.shard.d3ke_unit(
-            cameras=cameras, video_rate_hz=config.markers.video_rate_hz, miss_limit_m=config.ik.landmark_limit_m
+            cameras=cameras, video_rate_hz=config.markers.video_rate_hz, landmark_limit_m=config.ik.landmark_limit_m
         ),
     )
 

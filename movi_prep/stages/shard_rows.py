@@ -130,7 +130,7 @@ def plan_clip(
         window_frames=round(settings.box_smoothing_s * settings.video_rate_hz),
     )
     labels = label_clip(
-        timeline, sources.markers, sources.solution, tables, camera=camera, miss_limit_m=settings.miss_limit_m
+        timeline, sources.markers, sources.solution, tables, camera=camera, miss_limit_m=settings.landmark_limit_m
     )
     return ClipRows(
         alignment=replace(sources.alignment, timeline=timeline),
