@@ -20,6 +20,9 @@ N_OPENSIM = 50
 DISC = N_OPENSIM + DISC_JOINT
 AUGMENTED = Augmentation(shift=0.1, zoom=(0.8, 1.3), roll_rad=0.5, flip_probability=0.5, seed=4)
 
+# On a machine with one core, torch advises against the second process.
+unadvised = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -132,6 +135,7 @@ def test_views_depend_on_the_epoch_and_not_on_the_reader(shards: Path) -> None:
     assert not torch.allclose(one[3]["pose2d"], other[3]["pose2d"])
 
 
+@unadvised
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_persistent_workers_see_the_epoch(shards: Path, start: str) -> None:
     dataset, alone = (ShardDataset(shards, size_px=16, augmentation=AUGMENTED) for _ in range(2))
@@ -145,6 +149,7 @@ def test_persistent_workers_see_the_epoch(shards: Path, start: str) -> None:
         torch.testing.assert_close(torch.cat([batch["pose2d"] for batch in loader]), expected)
 
 
+@unadvised
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_read_what_one_process_reads(shards: Path, start: str) -> None:
     dataset = ShardDataset(shards, size_px=64, augmentation=AUGMENTED)
