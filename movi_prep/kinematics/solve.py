@@ -23,6 +23,7 @@ from movi_prep.kinematics.tracks import (
     CARRIED,
     CONVERGED,
     RETRIED,
+    UNSOLVED,
     Prior,
     Pulls,
     Start,
@@ -63,6 +64,8 @@ _HARDLY_OPEN = 0.01
 _WORSE_BASIN = 1.05
 # Where markers leave no unknown more open than this, every start ends in the same minimum: none is sent out between.
 _OPEN = 0.5
+# How far a start in between is followed, each way, in intervals between them.
+_REACH = 10
 # A start in between is followed where its objective is less than this many times that of the path so far.
 _BETTER_BASIN = 0.99
 
@@ -321,16 +324,22 @@ def _end_start(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, forw
 
 
 def _scout(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, track: Track) -> Track:
-    """Look for better basins between the ends, and follow those found; return the best path."""
-    every = settings.scout_interval
+    """Look for better basins between the ends, and follow those found; return the best path.
+
+    Frames that a track from in between has been through are not looked at again: time stays in proportion to the clip.
+    """
+    every, seen = settings.scout_interval, ~tracker.clip.solvable
     switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
     for stretch in _stretches(tracker.clip.solvable, settings.restart_gap):
         for frame in range(stretch.start + every // 2, stretch.stop, every):
-            if tracker.clip.solvable[frame]:
-                found = _independent(tracker, settings, pulls, frame)
-                if found.values[0] < _BETTER_BASIN * track.values[frame]:
-                    other = track_around(tracker, pulls, track, stretch, (frame, found.start(0)))
-                    track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
+            if seen[frame]:
+                continue
+            found = _independent(tracker, settings, pulls, frame)
+            if found.values[0] < _BETTER_BASIN * track.values[frame]:
+                near = range(max(stretch.start, frame - _REACH * every), min(stretch.stop, frame + _REACH * every))
+                other = track_around(tracker, pulls, track, near, (frame, found.start(0)))
+                track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
+                seen |= other.ends != UNSOLVED
     return track
 
 
