@@ -113,7 +113,7 @@ def _split(content: Any, path: Path) -> dict[int, Split]:
 
 def read_mirror_signs(path: Path | None = None) -> dict[str, int]:
     """Return what each label coordinate is multiplied by in a mirror image, 1 or -1."""
-    content = _read_mapping(path or packaged_path("opensim_models", "labels_d3ke.yaml"))
+    content = _read_mapping(path or default_label_tables_path())
     return {str(name): int(sign) for name, sign in content["mirror_sign"].items()}
 
 
