@@ -1,6 +1,6 @@
 """The embedded data set: a small download of AMASS BMLmovi and MoVi made by the project itself.
 
-open_body      the human body, in SMPL+H layout (built by open_body_builder)
+open_body      the human body, in SMPL+H layout (built by `tools.build_open_body`)
 rotations, posed_body                         plain numpy posing: the truth, independent of `movi_prep.body`
 channels, footsteps, figure, motions, session what people do, as SMPL+H poses on one clock
 cameras, room, wardrobe, rasterizer, film     what the two cameras see

@@ -1,6 +1,6 @@
 """The open body: a human body of CC0 data in the layout of SMPL+H, for the demo, the tests and the benchmarks.
 
-`data/open_body.npz`, written by `movi_prep.demo.build_open_body` (SEX is male, female or neutral):
+`data/open_body.npz`, written by `tools.build_open_body` (SEX is male, female or neutral):
 
     name                         shape              dtype    unit and meaning
     faces                        (13776, 3)         uint16   triangles, outward

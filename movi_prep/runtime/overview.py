@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import list_names
-from movi_prep.formats.avi import check_avi_ends
+from movi_prep.formats.avi.structure import check_avi_ends
 from movi_prep.records.identity import subject_key
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ A decoder jumps over damaged bytes and counts on: it does not know how many fram
 | the length of the damage | too short for a frame: none was lost |
 | the headers | one damage alone, and both agree on a number of frames that so many bytes can have held |
 
-Where none does, or in a file above 4 GB (`video.spliced_file`), frames behind lost ones have no number; none is used.
+Where none does, or in a file above 4 GB (`MOST_BYTES`), frames behind lost ones have no number; none is used.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.formats.avi import HEADER_BYTES, JPEG_CODECS, OFFSET_BITS
-from movi_prep.formats.avi_chunks import read_avi_chunks
-from movi_prep.video.spliced_file import MOST_BYTES
+from movi_prep.formats.avi.chunks import read_avi_chunks
+from movi_prep.formats.avi.structure import HEADER_BYTES, JPEG_CODECS, OFFSET_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +29,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from movi_prep.formats.avi import AviHead, AviIndex
-    from movi_prep.formats.avi_chunks import AviChunks, ChunkRun
+    from movi_prep.formats.avi.chunks import AviChunks, ChunkRun
+    from movi_prep.formats.avi.structure import AviHead, AviIndex
+
+MOST_BYTES = 1 << 32
+"""OpenCV hands places on as 32 bit integers: beyond 2 GB they come out negative, beyond 4 GB they are lost."""
 
 _LEAST_ALIKE = 0.9
 """Share of an index's lengths that must be those of the chunks before the damage for the index to be believed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from movi_prep.formats.avi import HEADER_BYTES, JPEG_CODECS
+from movi_prep.formats.avi.structure import HEADER_BYTES, JPEG_CODECS
 
 if TYPE_CHECKING:
     from pathlib import Path

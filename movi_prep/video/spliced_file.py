@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from movi_prep.formats.avi import HEADER_BYTES, frame_names
+from movi_prep.formats.avi.structure import HEADER_BYTES, frame_names
+from movi_prep.video.frame_table import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 _UNDECODABLE = bytes(8)
 """No codec makes a picture of zeros; an empty chunk would be one that the recording dropped."""
-
-MOST_BYTES = 1 << 32
-"""OpenCV hands places on as 32 bit integers: beyond 2 GB they come out negative, beyond 4 GB they are lost."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from movi_prep.demo.open_body import SEXES, OpenBody, face_regions, read_open_body, smplh_parents, write_open_body
-from movi_prep.demo.open_body_builder.landmarks import MIDLINE_VERTICES, PAIRED_VERTICES, marker_vertices
 from movi_prep.errors import UsageError
+from tools.open_body_builder.landmarks import MIDLINE_VERTICES, PAIRED_VERTICES, marker_vertices
 
 if TYPE_CHECKING:
     from pathlib import Path

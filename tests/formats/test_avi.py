@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from movi_prep.formats.avi import check_avi_ends, read_avi_head
-from movi_prep.formats.avi_chunks import read_avi_chunks
+from movi_prep.formats.avi.chunks import read_avi_chunks
+from movi_prep.formats.avi.structure import check_avi_ends, read_avi_head
 from tests.builders.avi_files import AviFile, Frame, Layout, build_avi
 
 FRAMES = [Frame(bytes([65 + number]) * (101 + 7 * number), is_key=number % 4 == 0) for number in range(12)]

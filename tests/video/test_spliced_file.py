@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from movi_prep.video.spliced_file import MOST_BYTES, Extent, SplicedFile
+from movi_prep.video.frame_table import MOST_BYTES
+from movi_prep.video.spliced_file import Extent, SplicedFile
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.demo.open_body_builder.skeleton import JOINT_INDEX, JOINTS
+from tools.open_body_builder.skeleton import JOINT_INDEX, JOINTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from movi_prep.formats.avi import (
+from movi_prep.formats.avi.structure import (
     HEADER_BYTES,
     OFFSET_BITS,
     AviHead,

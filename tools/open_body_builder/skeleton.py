@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from movi_prep.demo.open_body_builder.rays import hit_surface
+from tools.open_body_builder.rays import hit_surface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from movi_prep.demo.open_body_builder.makehuman import MakeHuman
+    from tools.open_body_builder.makehuman import MakeHuman
 
 _FINGERS = (("index", 2), ("middle", 3), ("pinky", 5), ("ring", 4), ("thumb", 1))
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from movi_prep.demo.build_open_body import main
-from movi_prep.demo.open_body_builder.makehuman import Phenotype, read_makehuman
-from movi_prep.demo.open_body_builder.rays import hit_surface
-from movi_prep.demo.open_body_builder.remeshing import Mesh, decimate, insert_landmarks, whole_mesh
 from movi_prep.errors import InputError, InternalError
+from tools.build_open_body import main
+from tools.open_body_builder.makehuman import Phenotype, read_makehuman
+from tools.open_body_builder.rays import hit_surface
+from tools.open_body_builder.remeshing import Mesh, decimate, insert_landmarks, whole_mesh
 
 if TYPE_CHECKING:
     from pathlib import Path

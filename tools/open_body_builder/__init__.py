@@ -1,6 +1,6 @@
 """The builder of the open body: from MakeHuman's CC0 data to arrays in SMPL+H layout.
 
-A maintainer runs it once in a while (`python -m movi_prep.demo.build_open_body`); users read its result with
+A maintainer runs it once in a while (`python -m tools.build_open_body`); users read its result with
 `movi_prep.demo.open_body`. In the order of the work:
 
     makehuman     the CC0 data as it lies in the wheel, and the mixing of phenotypes

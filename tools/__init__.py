@@ -1,0 +1,1 @@
+"""What maintainers run once in a while; not part of the installed package."""
