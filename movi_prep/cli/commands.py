@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from movi_prep.cli.looking import check_data, inspect, report, show_status, verify
-from movi_prep.cli.running import run_demo, run_stages, write_batch_scripts
-from movi_prep.cli.tracking import run_ik
+from movi_prep.cli.batch_command import write_batch_scripts
+from movi_prep.cli.check_command import check_data
+from movi_prep.cli.demo_command import run_demo
+from movi_prep.cli.ik_command import run_ik
+from movi_prep.cli.inspect_command import inspect
+from movi_prep.cli.report_command import report
+from movi_prep.cli.run_command import run_stages
+from movi_prep.cli.status_command import show_status
+from movi_prep.cli.verify_command import verify
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from movi_prep.cli.flags import parse_arguments, settings_of
-from movi_prep.cli.tables import group_findings, print_run, print_status
+from movi_prep.cli.printing import group_findings, print_run, print_status
 from movi_prep.config.load import load_config
 from movi_prep.runtime.summary import StageCounts, Summary
 from movi_prep.runtime.unit_record import UnitRecord, read_record, write_record

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.flags import config_file_of, settings_of
-from movi_prep.cli.running import OK, UNITS_FAILED, run_stages
-from movi_prep.cli.tables import open_console, print_findings, print_json, print_table
+from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
+from movi_prep.cli.run_command import run_stages
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
 

@@ -1,0 +1,103 @@
+"""`check`: what is found, what is missing, what will run."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.exit_codes import FAILED, OK
+from movi_prep.cli.flags import config_file_of, settings_of
+from movi_prep.cli.printing import (
+    open_console,
+    print_findings,
+    print_json,
+    print_table,
+)
+from movi_prep.config.load import load_config
+from movi_prep.errors import UsageError
+from movi_prep.runtime.run import check_machine, find_data, prepare_run, use_embedded_data
+
+if TYPE_CHECKING:
+    from movi_prep.config.root import Config
+    from movi_prep.records.download import Download
+    from movi_prep.runtime.plan import Plan
+
+
+def check_data(given: argparse.Namespace) -> int:
+    """`check`: what is found, what is missing, what will run."""
+    from movi_prep.runtime.overview import damaged_videos, describe_download, describe_space
+
+    if given.self_test:
+        return _run_self_test(given)
+    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=False)
+    download = find_data(config)
+    parts = describe_download(download, config)
+    console = open_console(to_stderr=bool(given.json))
+    rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
+    print_table(console, "data", ("part", "found", "missing", "folder"), rows)
+    findings = (*download.findings, *damaged_videos(download))
+    print_findings(console, "findings", findings)
+    plan, notes = _plan_everything(config, download)
+    will_run: dict[str, dict[str, int]] = {}
+    if plan is not None:
+        will_run = {stage: {str(state): n for state, n in plan.counts(stage).items()} for stage in plan.stages}
+        print_table(console, "what will run", ("stage", "to run#", "current#", "why"), _reasons(plan))
+    print_findings(console, "nothing can run" if plan is None else "left out", notes)
+    console.print(f"work folder: {config.work} ({describe_space(config.work)})", markup=False)
+    content = {
+        "parts": [{"part": part.name, "found": part.found, "missing": part.missing} for part in parts],
+        "findings": [*findings, *notes],
+        "will_run": will_run,
+    }
+    print_json(content, wanted=given.json)
+    return OK if plan is not None else 2
+
+
+def _run_self_test(given: argparse.Namespace) -> int:
+    from movi_prep.stages.compile_solver import compile_solver
+    from movi_prep.stages.self_test import run_self_test
+
+    console = open_console(to_stderr=bool(given.json))
+    compile_solver(console.print)
+    results = [run_self_test(solver) for solver in ("converged", "opensim")]
+    rows = [
+        (
+            result.solver,
+            "passed" if result.passed else "FAILED",
+            f"{result.rms_deg:.2g} of {result.limit_deg:g} deg",
+            f"{result.marker_rms_mm:.2g} mm",
+            f"{result.usable_frames} of {result.n_frames}",
+            f"{result.seconds:.1f} s",
+        )
+        for result in results
+    ]
+    columns = ("solver", "outcome", "angles RMS#", "markers RMS#", "frames#", "took#")
+    print_table(console, "self-test: known poses of the packaged model, from their markers", columns, rows)
+    print_json({"self_test": [vars(result) for result in results]}, wanted=given.json)
+    return OK if all(result.passed for result in results) else FAILED
+
+
+def _plan_everything(config: Config, download: Download) -> tuple[Plan | None, list[str]]:
+    """Return the plan of all stages and what is left out of it, or None and why nothing can run."""
+    if not (download.motions and download.body_models):
+        return None, ["AMASS clips and body models are needed (--amass, --body-models)"]
+    stages, notes = stages_of("run", config)
+    try:
+        prepared = prepare_run(config, stages)
+        check_machine(prepared)
+    except UsageError as error:
+        return None, [str(error)]
+    return prepared.plan, [*notes, *prepared.plan.left_out.values()]
+
+
+def _reasons(plan: Plan) -> list[tuple[str, ...]]:
+    """Return per stage how many units run, and why: the most frequent reasons."""
+    rows: list[tuple[str, ...]] = []
+    for stage in plan.stages:
+        planned = [unit for unit in plan.units.values() if unit.unit.stage == stage]
+        reasons = Counter(unit.reason.partition(":")[0].split(" S")[0] for unit in planned if not unit.is_current)
+        said = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+        rows.append((stage, str(sum(reasons.values())), str(len(planned) - sum(reasons.values())), said))
+    return rows

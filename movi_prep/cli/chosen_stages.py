@@ -1,0 +1,31 @@
+"""The stages that a command carries out with the data that the configuration names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import UsageError
+from movi_prep.stages.order import COMMANDS, entries_of, load_stage, missing_parts
+
+if TYPE_CHECKING:
+    from movi_prep.config.root import Config
+    from movi_prep.records.unit import Stage
+
+
+def stages_of(command: str, config: Config) -> tuple[list[Stage], list[str]]:
+    """Return the stages of a command for which there are data, and a note on each that is left out.
+
+    Raises:
+        UsageError: the command itself cannot work without a part of the data.
+    """
+    last = next((name for name in COMMANDS if name == command), COMMANDS[-1])
+    stages, notes = [], []
+    for entry in entries_of(last, config):
+        missing = ", ".join(f"--{part.replace('_', '-')}" for part in missing_parts(entry, config))
+        if not missing:
+            stages.append(load_stage(entry))
+        elif command == "run" and stages:
+            notes.append(f"{entry.name} is left out: it needs {missing}")
+        else:
+            raise UsageError(f"{entry.name} needs {missing}; name them as flags or in --config")
+    return stages, notes

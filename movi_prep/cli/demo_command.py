@@ -1,0 +1,84 @@
+"""`demo`: writes the embedded data set and runs every stage on it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.exit_codes import OK, UNITS_FAILED
+from movi_prep.cli.flags import settings_of
+from movi_prep.cli.printing import open_console, print_findings, print_json, print_table, verification_rows
+from movi_prep.cli.run_command import carry_out_and_print, say_stopped
+from movi_prep.config.load import load_config
+from movi_prep.runtime.run import prepare_run
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from movi_prep.runtime.plan import PlannedUnit
+    from movi_prep.runtime.summary import Summary
+
+
+def run_demo(given: argparse.Namespace) -> int:
+    """`demo`: write the embedded data set, run every stage on it, and say what came out and where."""
+    from movi_prep.demo import draw_contact_sheet, write_demo
+
+    begin = time.perf_counter()
+    console = open_console(to_stderr=bool(given.json))
+    folder = Path(given.folder).absolute()
+    written = write_demo(folder, seed=given.seed, workers=given.workers)
+    console.print(
+        f"embedded data set: {written.n_clips} clips, {written.n_frames} video frames, "
+        f"{written.n_bytes / 1e6:.0f} MB, in {time.perf_counter() - begin:.0f} s: {folder}",
+        markup=False,
+    )
+    config = load_config(written.config, settings_of(given))
+    stages, notes = stages_of("run", config)
+    prepared = prepare_run(config, stages)
+    print_findings(console, "data", (*prepared.download.findings, *notes))
+
+    def redo(planned: PlannedUnit) -> str:
+        return shlex.join(["movi-prep", "run", "--config", str(written.config), "--only", planned.unit.id])
+
+    result, summary = carry_out_and_print(console, prepared, begin, redo=redo)
+    if result.interrupted:
+        return say_stopped(console)
+    sheet = config.work / "contact_sheet.png"
+    if result.is_complete:
+        draw_contact_sheet(folder, config.work, sheet)
+    _print_outputs(console, summary, config.work)
+    is_sound = _print_verification(console, config.work)
+    if sheet.is_file():
+        console.print(f"a look at it: {sheet}", markup=False)
+    page = shlex.join([sys.argv[0], "report", "--work", str(config.work)])
+    console.print(f"quality on one page: {page}", markup=False)
+    print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
+    return OK if result.is_complete and is_sound else UNITS_FAILED
+
+
+def _print_outputs(console: Console, summary: Summary, work: Path) -> None:
+    """Print what came out and where, by folder and kind of file."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for name in summary.outputs:
+        path = work / name
+        groups.setdefault((name.split("/", maxsplit=1)[0], path.suffix), []).append(path.stat().st_size)
+    rows = [
+        (f"{work / folder}/**/*{suffix}", str(len(sizes)), f"{sum(sizes) / 1e6:.1f} MB")
+        for (folder, suffix), sizes in groups.items()
+    ]
+    print_table(console, "what came out, and where", ("files", "number#", "size#"), rows)
+
+
+def _print_verification(console: Console, work: Path) -> bool:
+    """Verify the shards that a run wrote, print each file's state, and return whether all are sound."""
+    from movi_prep.stages.verify_d3ke import verify_folder
+
+    report = verify_folder(work)
+    print_table(console, "verified as training reads them", ("file", "rows#", "state"), verification_rows(report))
+    return report.is_sound

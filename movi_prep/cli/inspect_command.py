@@ -1,0 +1,53 @@
+"""`inspect`: says what files hold."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from movi_prep.cli.exit_codes import FAILED, OK
+from movi_prep.cli.printing import open_console, print_json, print_table
+from movi_prep.errors import MoviPrepError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from movi_prep.stages.inspect import FileFacts
+
+
+def inspect(given: argparse.Namespace) -> int:
+    """`inspect`: what files hold."""
+    from movi_prep.stages.inspect import inspect_file
+
+    console = open_console(to_stderr=bool(given.json))
+    described, unreadable = [], 0
+    for name in given.files:
+        try:
+            described.append(inspect_file(Path(name)))
+        except MoviPrepError as error:
+            # One of many files must not cost what there is to say of the others.
+            print(f"movi-prep: {error}", file=sys.stderr)
+            unreadable += 1
+    for facts in described:
+        console.print(f"{facts.path}: {facts.kind}", style="bold", markup=False)
+        for name, value in facts.facts.items():
+            console.print(f"  {name}: {value}", markup=False)
+        if facts.arrays:
+            rows = [
+                (item.name, str(item.shape), item.dtype, item.dims, item.unit, item.frame, item.description)
+                for item in facts.arrays
+            ]
+            columns = ("array", "shape", "dtype", "dims", "unit", "frame", "content")
+            print_table(console, "", columns, rows)
+    print_json({"files": [_facts_json(facts) for facts in described]}, wanted=given.json and bool(described))
+    return FAILED if unreadable else OK
+
+
+def _facts_json(facts: FileFacts) -> dict[str, Any]:
+    return {
+        "file": str(facts.path),
+        "kind": facts.kind,
+        "facts": dict(facts.facts),
+        "arrays": [{**vars(item), "shape": list(item.shape)} for item in facts.arrays],
+    }

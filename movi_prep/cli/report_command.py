@@ -1,0 +1,50 @@
+"""`report`: writes the pages on quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.exit_codes import OK
+from movi_prep.cli.last_run import config_of_last_run
+from movi_prep.cli.printing import open_console, print_json
+from movi_prep.errors import MoviPrepError
+from movi_prep.runtime.run import prepare_run, use_embedded_data
+
+if TYPE_CHECKING:
+    import argparse
+
+    from movi_prep.config.root import Config
+    from movi_prep.report.work import PlanFacts
+
+
+def report(given: argparse.Namespace) -> int:
+    """`report`: one page on quality."""
+    from movi_prep.report.write import write_report
+
+    config = use_embedded_data(config_of_last_run(given), write=False)
+    beside = Path(given.beside).absolute() if given.beside else None
+    written = write_report(config, beside=beside, plan=_plan_facts(config))
+    console = open_console(to_stderr=bool(given.json))
+    for path in written:
+        console.print(str(path), markup=False)
+    print_json({"outputs": [str(path) for path in written]}, wanted=given.json)
+    return OK
+
+
+def _plan_facts(config: Config) -> PlanFacts:
+    """Return what the plan says for the report, which is written without the data, too."""
+    from movi_prep.report.work import PlanFacts
+    from movi_prep.runtime.outdated import find_outdated
+
+    try:
+        stages, notes = stages_of("run", config)
+        prepared = prepare_run(config, stages)
+    except MoviPrepError as error:
+        return PlanFacts(data=(f"the data are not at hand, so that what they leave out cannot be told: {error}",))
+    return PlanFacts(
+        left_out=(*notes, *prepared.plan.left_out.values()),
+        data=prepared.download.findings,
+        outdated=find_outdated(prepared.plan, prepared.identities),
+    )

@@ -1,0 +1,62 @@
+"""`verify`: reads shards as training does; in a work folder, compares them with its last run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.exit_codes import OK, UNITS_FAILED
+from movi_prep.cli.printing import (
+    open_console,
+    print_findings,
+    print_json,
+    print_outdated,
+    print_table,
+    verification_rows,
+)
+from movi_prep.config.load import load_config
+from movi_prep.errors import MoviPrepError
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.run import config_path, prepare_run, use_embedded_data
+
+if TYPE_CHECKING:
+    import argparse
+
+    from movi_prep.records.outdated import OutdatedShards
+
+
+def verify(given: argparse.Namespace) -> int:
+    """`verify`: read shards the way training does, every sample; in a work folder, are they those of its last run?"""
+    from movi_prep.stages.verify_d3ke import verify_folder
+
+    console = open_console(to_stderr=bool(given.json))
+    folder = Path(given.folder).absolute()
+    result = verify_folder(folder, workers=given.workers or 1)
+    print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
+    outdated, notes = _outdated_shards(folder)
+    print_outdated(console, outdated)
+    print_findings(console, "not compared with the last run", notes)
+    content = [
+        {"file": str(file.path), "rows": file.n_rows, "faults": [str(fault) for fault in file.faults]}
+        for file in result.files
+    ]
+    print_json({"shards": content, "outdated": [vars(item) for item in outdated], "notes": notes}, wanted=given.json)
+    return OK if result.is_sound and not outdated else UNITS_FAILED
+
+
+def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str]]:
+    """Return the shards of earlier runs below a work folder, or beside its records, and why they cannot be told."""
+    from movi_prep.runtime.outdated import find_outdated
+
+    work = folder if config_path(folder).is_file() else folder.parent
+    if not config_path(work).is_file() or not WorkFolder(work).records().is_dir():
+        # Shards that were copied elsewhere have no records beside them; there is nothing to compare with.
+        return (), []
+    try:
+        config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
+        prepared = prepare_run(config, stages_of("run", config)[0])
+    except MoviPrepError as error:
+        # The data may be out of reach of who verifies; the shards are sound all the same.
+        return (), [str(error)]
+    return find_outdated(prepared.plan, prepared.identities), []
