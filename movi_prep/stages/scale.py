@@ -144,8 +144,8 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
         ModelError: the solver cannot represent the model.
         AuditError: OpenSim's forward kinematics disagree.
     """
-    from movi_prep.kinematics import CoordinateTask, solve_inverse_kinematics
-    from movi_prep.kinematics.ahead import compile_ahead
+    from movi_prep.kinematics import CoordinateTarget, solve_inverse_kinematics
+    from movi_prep.kinematics.kernel_cache import compile_ahead
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.marker_tracking import Track
     from movi_prep.osim.verify_solution import check_solution
@@ -155,7 +155,7 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
     except ModelError as error:
         raise ModelError(f"{error}; or let OpenSim find the static pose: scaling.placement_solver=opensim") from error
     markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))
-    tasks = [CoordinateTask(task.name, task.weight, values) for task, values in problem.coordinate_targets]
+    tasks = [CoordinateTarget(task.name, task.weight, values) for task, values in problem.coordinate_targets]
     asked = (tree, markers.names, markers.positions_m, weights, STATIC_SOLVER)
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)
