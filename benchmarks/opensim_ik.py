@@ -39,7 +39,7 @@ from movi_prep.formats.trc import read_trc
 from movi_prep.osim.models import add_marker_set, read_model, write_model
 from movi_prep.osim.scaling import scale_model
 from movi_prep.osim.solution import marker_objectives, prepare_model
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.run import find_data
@@ -251,7 +251,7 @@ def _tell_data(title: str, config: Config, seconds: dict[str, float]) -> None:
         row(f"{title}: S{subject:03d} T-pose middle angle", np.degrees(result.pelvis_middle_angle_rad), "deg")
     row(f"{title}: scaling per subject, CPU", seconds["scale"] / len(download.subjects), "s")
     clips = [clip for clip in download.motions if work.ik_solution(clip).is_file()]
-    told = [_clip_numbers(work.ik_solution(ClipId(clip.subject, clip.clip))) for clip in clips]
+    told = [_clip_numbers(work.ik_solution(movi_clip(clip.subject, clip.clip))) for clip in clips]
     squares, counts, valid, n_rows = (np.array(column) for column in zip(*told, strict=True))
     row(f"{title}: marker RMS over {len(clips)} clips", 1000.0 * np.sqrt(squares.sum() / counts.sum()), "mm")
     row(f"{title}: label coordinates valid", 100.0 * (valid * n_rows).sum() / n_rows.sum(), "%")

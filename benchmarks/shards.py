@@ -38,7 +38,7 @@ from movi_prep.formats.alignment_file import read_alignment, write_alignment
 from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.shard import ShardFile
 from movi_prep.records.alignment import SubjectAlignment
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.shard import SHARD, ShardOutputs
@@ -179,7 +179,7 @@ def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) ->
     for repeat in range(repeats):
         for alignment in once.clips:
             timeline, offset = alignment.timeline, repeat * n_once
-            clip = ClipId(once.subject, len(clips) + 1)
+            clip = movi_clip(once.subject, len(clips) + 1)
             moved = replace(timeline, clip=clip, video_frames=timeline.video_frames + offset)
             clips.append(replace(alignment, timeline=moved, first_video_frame=alignment.first_video_frame + offset))
             index = by_clip[f"C{timeline.clip.clip:02d}"]

@@ -11,12 +11,12 @@ import pytest
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment, write_alignment
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.timeline import Refusal, overlap_clocks
 
 
 def _alignment() -> SubjectAlignment:
-    timeline = overlap_clocks(ClipId(3, 2), "kicking", video_range=(100, 160), n_samples=200, samples_per_frame=4)
+    timeline = overlap_clocks(movi_clip(3, 2), "kicking", video_range=(100, 160), n_samples=200, samples_per_frame=4)
     wanted = np.ones(timeline.n_frames, bool)
     wanted[[4, 5, 20]] = False
     clip = ClipAlignment(

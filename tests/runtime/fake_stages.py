@@ -17,8 +17,9 @@ from movi_prep.config.base import Settings
 from movi_prep.config.root import Config
 from movi_prep.errors import InputError
 from movi_prep.formats.atomic import write_bytes
+from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.worker_setup import RETIRE_AT
@@ -136,9 +137,9 @@ def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Un
     return tuple(
         Unit(
             stage="blend",
-            key=subject_key(subject),
+            key=movi_subject(subject),
             inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in download.clips_of(subject))),
-            outputs=BlendOutputs(blend=work.root / "blend" / f"{subject_key(subject)}.bin"),
+            outputs=BlendOutputs(blend=work.root / "blend" / f"{movi_subject(subject)}.bin"),
             settings=config.scaling,
         )
         for subject in download.subjects

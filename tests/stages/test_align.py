@@ -17,8 +17,8 @@ from movi_prep.formats.marker_file import write_markers
 from movi_prep.geometry.alignment import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.geometry.frames import amass_to_ground, amass_to_movi
 from movi_prep.records.alignment import SubjectAlignment
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.unit import StageReport
 from movi_prep.records.work_folder import WorkFolder
@@ -26,7 +26,7 @@ from movi_prep.stages.align import ALIGN
 from movi_prep.stages.markers import MARKERS
 from tests.builders.v3d_files import VIRTUAL_MARKERS, V3dFile
 
-CLIP = ClipId(1, 1)
+CLIP = movi_clip(1, 1)
 FLAGS = ((21, 50), (61, 75))
 N_SAMPLES = 400
 
@@ -78,7 +78,7 @@ def _align(folder: Path, v3d: V3dFile | None, work: WorkFolder) -> tuple[Subject
     )
     (unit,) = ALIGN.plan(download, work, Config())
     report = ALIGN.run(unit)
-    return read_alignment(work.alignment(1)), report
+    return read_alignment(work.alignment("S001")), report
 
 
 def test_two_recordings_of_one_motion_agree(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import amass_to_ground, ground_to_amass
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.marker_set import JointCentre, Vertex
 from movi_prep.records.motion import Motion
 from movi_prep.records.unit import StageReport, Unit
@@ -78,7 +78,7 @@ def build_download(tmp_path: Path, models: dict[str, Path]) -> Callable[..., Dow
 
     def build(*clips: dict[str, Any], **found: Any) -> Download:
         paths = {
-            ClipId(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
+            movi_clip(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
             for k, arrays in enumerate(clips, start=1)
         }
         known = {"body_models": {"female": models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
@@ -179,7 +179,7 @@ def test_a_bad_first_clip_costs_itself_and_no_other(
 ) -> None:
     good = old_release(build_motion(9))
     download = build_download({**good, "poses": np.full((9, 156), np.nan)}, good)
-    download.motions[ClipId(1, 1)].write_bytes(download.motions[ClipId(1, 1)].read_bytes()[:3000])
+    download.motions[movi_clip(1, 1)].write_bytes(download.motions[movi_clip(1, 1)].read_bytes()[:3000])
     trial, report = make_static(download, tmp_path, **settings)
     assert trial.sex == "female"
     assert len(report.findings) == 1
@@ -317,7 +317,7 @@ from pathlib import Path
 import movi_prep.body.marker_points, movi_prep.body.skinning
 from movi_prep.config.root import Config
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import MARKERS
 
@@ -325,7 +325,7 @@ def memory_mb(field):
     return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
 
 clip, model, work = map(Path, sys.argv[1:])
-download = Download(motions={ClipId(1, 1): clip}, body_models={"female": model})
+download = Download(motions={movi_clip(1, 1): clip}, body_models={"female": model})
 before = memory_mb("VmRSS")
 (unit,) = MARKERS.plan(download, WorkFolder(work), Config(markers={"rate": "mocap"}))
 MARKERS.run(unit)
@@ -380,7 +380,7 @@ def test_world_a_within_a_hundredth_of_a_millimetre(world_a: Path, tmp_path: Pat
 @pytest.mark.parametrize("soft_tissue", [False, True])
 def test_world_a_agrees_with_smplx_on_the_whole_mesh(world_a: Path, tmp_path: Path, *, soft_tissue: bool) -> None:
     """All 118 vertices and joints, all 16 betas, within 1e-6 m of `smplx.lbs.lbs` in float64."""
-    found, clip = find_world_a(world_a), ClipId(15, 2)
+    found, clip = find_world_a(world_a), movi_clip(15, 2)
     download, work = replace(found, motions={clip: found.motions[clip]}), WorkFolder(tmp_path)
     run(MARKERS.plan(download, work, Config(markers={"soft_tissue": soft_tissue})), MARKERS)
     markers = read_markers(work.markers(clip))
