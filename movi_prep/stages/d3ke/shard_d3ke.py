@@ -39,7 +39,7 @@ from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId, subject_key
 from movi_prep.records.labels import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import Refusal, group_refusals
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.motion import Sex
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.timeline import Refusal
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.video.reader import VideoReader
