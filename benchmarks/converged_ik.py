@@ -50,12 +50,12 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc, write_trc
-from movi_prep.kinematics import ConvergedSolution, CoordinateTask, solve_inverse_kinematics
+from movi_prep.kinematics import ConvergedSolution, CoordinateTarget, solve_inverse_kinematics
 from movi_prep.kinematics import solve as solve_module
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.marker_tracking import coordinate_targets
 from movi_prep.osim.models import marker_positions_m, read_model, set_pose, write_model
-from movi_prep.osim.scaling import scale_model
+from movi_prep.osim.scale_model import scale_model
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.kinematic_tree import KinematicTree
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
@@ -117,13 +117,13 @@ class Trial:
         weights = self.setup.marker_weights
         return [name for name in self.markers.names if weights.get(name, 0) > 0 and name in self.tree.marker_names]
 
-    def tasks(self) -> list[CoordinateTask]:
+    def tasks(self) -> list[CoordinateTarget]:
         """Coordinate tasks with their targets over time."""
         model = read_model(self.model_path)
         targets = coordinate_targets(model, self.setup.coordinate_tasks, self.markers.times_s, {}, self.name)
-        return [CoordinateTask(task.name, task.weight, values) for task, values in targets]
+        return [CoordinateTarget(task.name, task.weight, values) for task, values in targets]
 
-    def solve(self, settings: ConvergedSettings, tasks: list[CoordinateTask]) -> ConvergedSolution:
+    def solve(self, settings: ConvergedSettings, tasks: list[CoordinateTarget]) -> ConvergedSolution:
         """Solve all frames with the converged solver."""
         weights = {name: float(self.setup.marker_weights[name]) for name in self.tracked}
         return solve_inverse_kinematics(
@@ -379,7 +379,7 @@ def objectives_in_opensim(trial: Trial, coordinates: Array) -> Array:
     return found
 
 
-def task_objectives(trial: Trial, tasks: list[CoordinateTask], coordinates: Array) -> Array:
+def task_objectives(trial: Trial, tasks: list[CoordinateTarget], coordinates: Array) -> Array:
     """Return (n,) coordinate tasks' part of the objective."""
     total = np.zeros(len(coordinates))
     for task in tasks:
@@ -558,7 +558,7 @@ def show_corpus(costs: list[tuple[str, float, float]]) -> None:
         print(f"  {name:24s} ours {ours_min:6.1f} minutes, OpenSim's tool {tool_h:6.1f} hours")
 
 
-def _solver_ms(trial: Trial, tasks: list[CoordinateTask], rounds: int, tracks: str = "both") -> float:
+def _solver_ms(trial: Trial, tasks: list[CoordinateTarget], rounds: int, tracks: str = "both") -> float:
     """CPU time of the tracks alone: without planning, certificate and composition."""
     spent = [0.0]
     original = solve_module._solve_tracks

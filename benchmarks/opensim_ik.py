@@ -37,7 +37,7 @@ from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.osim.models import add_marker_set, read_model, write_model
-from movi_prep.osim.scaling import scale_model
+from movi_prep.osim.scale_model import scale_model
 from movi_prep.osim.solution import marker_objectives, prepare_model
 from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial

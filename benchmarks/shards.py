@@ -41,9 +41,9 @@ from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.shard_subject import ShardInputs
-from movi_prep.stages.verify import verify_shards
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.subject_clips import ShardInputs
+from movi_prep.stages.shards.verify import verify_shards
 from movi_prep.video.avi_writer import write_avi
 from movi_prep.video.frame_table import read_frame_table
 from movi_prep.video.holes import HoleFinder

@@ -38,7 +38,7 @@ class SolveSettings(Settings):
     @property
     def needs_compiler(self) -> bool:
         """Whether solving runs kernels that are compiled once per installation."""
-        return self.solver == "converged" and self.converged.engine == "numba"
+        return self.solver == "converged"
 
 
 class IkUnitSettings(SolveSettings):

@@ -15,9 +15,6 @@ class ConvergedSettings(Settings):
     Defaults are measured: `python -m benchmarks.converged_ik` shows what they give.
     """
 
-    engine: Literal["numba", "numpy"] = "numba"
-    """Compiled kernels, or the same recursions in NumPy (a hundred times slower; needs no compiler)."""
-
     step_tolerance: float = Field(default=1e-6, gt=0, le=1e-2)
     """A frame has converged when no unknown moves by more than this any further, rad or m."""
 

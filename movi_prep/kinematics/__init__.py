@@ -1,5 +1,5 @@
 """The kinematic tree as arrays and the solver on it (no OpenSim import)."""
 
-from movi_prep.kinematics.solve import ConvergedSolution, CoordinateTask, solve_inverse_kinematics
+from movi_prep.kinematics.solve import ConvergedSolution, CoordinateTarget, solve_inverse_kinematics
 
-__all__ = ["ConvergedSolution", "CoordinateTask", "solve_inverse_kinematics"]
+__all__ = ["ConvergedSolution", "CoordinateTarget", "solve_inverse_kinematics"]

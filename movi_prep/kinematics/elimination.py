@@ -2,7 +2,7 @@
 
 The Gauss-Newton matrix of a tree has a nonzero only where one coordinate moves a body below the other, so
 eliminating limbs before the root keeps the factor sparse. The pattern never changes; it is found once per
-problem by minimum degree, and grouped into blocks of up to four columns that share their rows below (supernodes)
+folded by minimum degree, and grouped into blocks of up to four columns that share their rows below (supernodes)
 whose rows are stored as runs of consecutive indices.
 """
 

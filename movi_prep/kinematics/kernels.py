@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from movi_prep.kinematics.plan import Plan
+    from movi_prep.kinematics.folded_model import FoldedArrays
 
 _Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
 
-# Codes of movi_prep.kinematics.plan, repeated as literals: a compiled kernel freezes globals into its cache.
+# Codes of movi_prep.kinematics.folded_model, repeated as literals: a compiled kernel freezes globals into its cache.
 _ABOUT_X, _ABOUT_Y, _ABOUT_Z, _ALONG, _LINE = 0, 1, 2, 4, 0
 # How a frame ended.
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = 0, 1, 2, 3
@@ -148,11 +148,11 @@ class Tasks(NamedTuple):
     target: NDArray[np.float64]
 
 
-def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
+def allocate_workspace(arrays: FoldedArrays, n_tasks: int) -> Workspace:
     """Return the memory that one track needs."""
-    x, q, nodes = plan.n_unknowns, len(plan.pattern.q_unknown), len(plan.motion.parent)
-    mobilities, markers = len(plan.pattern.unknown), len(plan.markers.position)
-    twists, sums = np.zeros((mobilities, 6)), len(plan.pattern.sum_rows)
+    x, q, nodes = arrays.n_unknowns, len(arrays.pattern.q_unknown), len(arrays.motion.parent)
+    mobilities, markers = len(arrays.pattern.unknown), len(arrays.markers.position)
+    twists, sums = np.zeros((mobilities, 6)), len(arrays.pattern.sum_rows)
     coordinates = (np.zeros(q), np.zeros(q), np.zeros(q))
     places = (np.zeros((nodes, 9)), np.zeros((nodes, 3)))
     scene = (np.zeros((markers, 3)), np.zeros(markers), np.zeros(3), np.zeros(x), np.zeros(x))
@@ -515,22 +515,22 @@ def _add_priors(pattern, pose, scene, model, tasks, x, slot, second):
 
 
 @_inner
-def _evaluate_markers(plan, work, slot, second):
+def _evaluate_markers(arrays, work, slot, second):
     """Return the markers' weighted sum of squares at work.x[slot]; fill their gradient and matrices."""
-    _place_nodes(plan.functions, plan.motion, work.pose, work.scene.centroid, work.x[slot])
-    total = _gather_markers(plan.markers, work.pose, work.scene, work.moments)
-    _sweep(plan.pattern, plan.elimination, work.pose, work.moments, work.model, slot, second)
+    _place_nodes(arrays.functions, arrays.motion, work.pose, work.scene.centroid, work.x[slot])
+    total = _gather_markers(arrays.markers, work.pose, work.scene, work.moments)
+    _sweep(arrays.pattern, arrays.elimination, work.pose, work.moments, work.model, slot, second)
     return total
 
 
 @_inner
-def _evaluate(plan, work, tasks, slot, second):
+def _evaluate(arrays, work, tasks, slot, second):
     """Return f at work.x[slot] and its marker part; fill gradient and matrices.
 
     Matrices are stored lower, by column, in elimination order: entry (row, column) at column * x + row.
     """
-    markers = _evaluate_markers(plan, work, slot, second)
-    priors = _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, work.x[slot], slot, second)
+    markers = _evaluate_markers(arrays, work, slot, second)
+    priors = _add_priors(arrays.pattern, work.pose, work.scene, work.model, tasks, work.x[slot], slot, second)
     return 0.5 * (markers + priors), 0.5 * markers
 
 
@@ -708,31 +708,31 @@ def _find_multipliers(elimination, model, system, slot, second, damping):
 
 
 @_inner
-def _guess_sides(plan, system, x, g):
+def _guess_sides(arrays, system, x, g):
     """Bound unknowns to begin with: those pushed out of their range, and those held before.
 
     A guess costs or saves passes; the step does not depend on it.
     """
     for u in range(x.shape[0]):
         before, side = system.side[u], 0
-        if x[u] <= plan.lower[u] and (g[u] > 0.0 or before == -1):
+        if x[u] <= arrays.lower[u] and (g[u] > 0.0 or before == -1):
             side = -1
-        elif x[u] >= plan.upper[u] and (g[u] < 0.0 or before == 1):
+        elif x[u] >= arrays.upper[u] and (g[u] < 0.0 or before == 1):
             side = 1
         system.side[u], system.step[u] = side, 0.0
 
 
 @_inner
-def _bind_violators(plan, system, x):
+def _bind_violators(arrays, system, x):
     count = 0
     for u in range(x.shape[0]):
         if system.side[u] != 0:
             continue
-        if x[u] + system.step[u] < plan.lower[u] - 1e-15:
-            system.side[u], system.step[u] = -1, plan.lower[u] - x[u]
+        if x[u] + system.step[u] < arrays.lower[u] - 1e-15:
+            system.side[u], system.step[u] = -1, arrays.lower[u] - x[u]
             count += 1
-        elif x[u] + system.step[u] > plan.upper[u] + 1e-15:
-            system.side[u], system.step[u] = 1, plan.upper[u] - x[u]
+        elif x[u] + system.step[u] > arrays.upper[u] + 1e-15:
+            system.side[u], system.step[u] = 1, arrays.upper[u] - x[u]
             count += 1
     return count
 
@@ -756,44 +756,44 @@ def _release_wrong(elimination, model, system, slot, second, damping):
 
 
 @_inner
-def _solve_box(plan, model, system, stiffness, x, slot, second, damping):
+def _solve_box(arrays, model, system, stiffness, x, slot, second, damping):
     """Minimise the quadratic model inside the bounds (primal active set, Nocedal & Wright 2006, 16.5).
 
     Returns false where the matrix is not positive. The exact solution matters: with dozens of unknowns on a
     bound, a clipped step costs two to three times the outer iterations.
     """
-    _guess_sides(plan, system, x, model.gradient[slot])
+    _guess_sides(arrays, system, x, model.gradient[slot])
     for number in range(_BOX_PASSES):
-        if not _solve_free(plan.elimination, model, system, stiffness, slot, second, damping):
+        if not _solve_free(arrays.elimination, model, system, stiffness, slot, second, damping):
             return False
-        if _bind_violators(plan, system, x) > 0:
+        if _bind_violators(arrays, system, x) > 0:
             continue
         if number > _RELEASE_PASSES:
             break
-        if _release_wrong(plan.elimination, model, system, slot, second, damping) == 0:
+        if _release_wrong(arrays.elimination, model, system, slot, second, damping) == 0:
             break
     return True
 
 
 @_inner
-def _try_step(plan, step, x, tried):
+def _try_step(arrays, step, x, tried):
     """Write the next point, inside the bounds; return its largest change.
 
     A step that would turn a joint too far is shortened as a whole: it would end in another winding of the joint.
     """
     joint = 0.0
     for u in range(x.shape[0]):
-        if plan.motion.is_root[u] == 0:
+        if arrays.motion.is_root[u] == 0:
             joint = max(joint, abs(step[u]))
     share, largest = min(1.0, _LARGEST_STEP / max(joint, 1e-30)), 0.0
     for u in range(x.shape[0]):
-        tried[u] = min(max(x[u] + share * step[u], plan.lower[u]), plan.upper[u])
+        tried[u] = min(max(x[u] + share * step[u], arrays.lower[u]), arrays.upper[u])
         largest = max(largest, abs(tried[u] - x[u]))
     return largest
 
 
 @_inner
-def _solve_frame(plan, work, tasks, rules):
+def _solve_frame(arrays, work, tasks, rules):
     """Minimise f from work.x[0]; leave the result there.
 
     Returns (how it ended, iterations, f before the last step, its marker part). The last step is applied without
@@ -805,7 +805,7 @@ def _solve_frame(plan, work, tasks, rules):
     ended, iteration, fallback = ITERATION_LIMIT, 0, False
     while iteration < rules.iteration_limit:
         if tried_slot >= 0:
-            tried, tried_markers = _evaluate(plan, work, tasks, tried_slot, tried_second)
+            tried, tried_markers = _evaluate(arrays, work, tasks, tried_slot, tried_second)
             if tried <= value * (1.0 + 1e-13) + 1e-26:
                 slot, value, markers, second, before = tried_slot, tried, tried_markers, tried_second, largest
                 damping = 0.1 * damping if damping > 1e-8 else 0.0
@@ -817,7 +817,7 @@ def _solve_frame(plan, work, tasks, rules):
             ended = STALLED
             break
         newton = second and (refused < 2 or iteration % _ASK_AGAIN == 0) and not fallback
-        if not _solve_box(plan, work.model, work.system, work.scene.stiffness, work.x[slot], slot, newton, damping):
+        if not _solve_box(arrays, work.model, work.system, work.scene.stiffness, work.x[slot], slot, newton, damping):
             # Newton's matrix is indefinite: the Gauss-Newton matrix of the same point is at hand. If that is
             # not positive either, only damping helps.
             if newton:
@@ -826,7 +826,7 @@ def _solve_frame(plan, work, tasks, rules):
                 damping = max(10.0 * damping, 1e-9)
             continue
         fallback = False
-        largest = _try_step(plan, work.system.step, work.x[slot], work.x[1 - slot])
+        largest = _try_step(arrays, work.system.step, work.x[slot], work.x[1 - slot])
         foretold = largest * largest / before if largest < 0.1 * before < np.inf else largest
         if damping < 1e-2 and foretold < rules.step_tolerance:
             slot, ended = 1 - slot, CONVERGED
@@ -900,12 +900,12 @@ def _turn_base(motion, base, x):
 
 
 @_inner
-def _predict(plan, work, unknowns, last, direction, known):
+def _predict(arrays, work, unknowns, last, direction, known):
     """Begin a frame from the one before, and from how the frames before that went on.
 
     With two frames known, a straight line; with four, a parabola where that would have met the last one more closely.
     """
-    motion = plan.motion
+    motion = arrays.motion
     before = unknowns[last]
     one = unknowns[last - direction] if known > 1 else before
     two, three = (unknowns[last - 2 * direction], unknowns[last - 3 * direction]) if known > 3 else (one, one)
@@ -918,7 +918,7 @@ def _predict(plan, work, unknowns, last, direction, known):
     share = 1.0 if known > 3 and off_parabola < off_line else 0.0
     for u in range(before.shape[0]):
         guess = 2.0 * before[u] - one[u] + share * (before[u] - 2.0 * one[u] + two[u])
-        work.x[0, u] = min(max(guess, plan.lower[u]), plan.upper[u])
+        work.x[0, u] = min(max(guess, arrays.lower[u]), arrays.upper[u])
     if motion.free_node >= 0:
         _turn_base(motion, work.pose.base, before)
         for k in range(3):  # the turn since the frame before is the best guess of the next one
@@ -938,15 +938,15 @@ def _find_share(rules, markers, n_seen, n_unknowns):
 
 
 @_compiled
-def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, other):
+def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, other):
     """Solve frames from `first` on, each from the extrapolation of those before.
 
     The first one starts at work.x[0] with the free root's angles counted from work.pose.base. As no frame before it
     says how noisy markers are, it is solved again while its own share of the pulls falls by more than half.
 
     Args:
-        plan, work, tasks, rules: see their classes.
-        data: (n, m, 3) positions in plan order, (m,) weights, (n,) bool frames that can be solved.
+        arrays, work, tasks, rules: see their classes.
+        data: (n, m, 3) positions in arrays order, (m,) weights, (n,) bool frames that can be solved.
         pulls: (x,) centre and (x,) weight of the prior, (x,) weight of the temporal term.
         first, end, direction: frames first, first + direction, ... up to but without `end`.
         out: (n, x) unknowns, (n, 9) bases, (n,) how each ended, (n,) iterations, (n, 2) frames that the temporal
@@ -964,11 +964,11 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
         if solvable[frame]:
             n_seen = _load_frame(work.scene, tasks, positions, weights, frame)
             if known > 0:
-                _predict(plan, work, unknowns, last, direction, known)
+                _predict(arrays, work, unknowns, last, direction, known)
             temporal = pulls[2] if known > 0 else work.no_pull
             earlier = last - direction if known > 1 else last
             least = _load_priors(work.scene, (pulls[0], pulls[1]), unknowns[last], unknowns[earlier], temporal, share)
-            ends[frame], count, value, markers = _solve_frame(plan, work, tasks, rules)
+            ends[frame], count, value, markers = _solve_frame(arrays, work, tasks, rules)
             values[frame] = value + least
             shares[frame], spent = share, spent + count
             share = _find_share(rules, markers, n_seen, unknowns.shape[1])
@@ -983,7 +983,7 @@ def track(plan, work, tasks, rules, data, pulls, first, end, direction, out, oth
                 bases[frame, k] = work.pose.base[k]
             # A gap ends the extrapolation, not the memory.
             known, last = known + 1 if frame == last + direction else 1, frame
-            met = met + 1 if _meets(plan.motion, unknowns, other, frame, rules.meeting_tolerance) else 0
+            met = met + 1 if _meets(arrays.motion, unknowns, other, frame, rules.meeting_tolerance) else 0
         else:
             known = min(known, 1)
         frame += direction
@@ -1051,11 +1051,11 @@ def _invert_diagonal(elimination, factor, inverse, column):
 
 
 @_inner
-def _projected_gradient(plan, x, g):
+def _projected_gradient(arrays, x, g):
     """Largest gradient entry that the bounds do not hold."""
     largest = 0.0
     for u in range(x.shape[0]):
-        held = (x[u] <= plan.lower[u] and g[u] > 0.0) or (x[u] >= plan.upper[u] and g[u] < 0.0)
+        held = (x[u] <= arrays.lower[u] and g[u] > 0.0) or (x[u] >= arrays.upper[u] and g[u] < 0.0)
         if not held:
             largest = max(largest, abs(g[u]))
     return largest
@@ -1074,14 +1074,14 @@ def _write_markers(markers, pose, centroid, out):
 
 
 @_inner
-def _observe(plan, work, weak, std, slot, second):
+def _observe(arrays, work, weak, std, slot, second):
     """Write the square root of the diagonal of the markers' inverse matrix; return their rank, -1 on failure.
 
     `weak` keeps directions that no marker sees finite; a pivot of its size is such a direction.
     """
-    elimination, model, system = plan.elimination, work.model, work.system
+    elimination, model, system = arrays.elimination, work.model, work.system
     for u in range(weak.shape[0]):
-        model.gauss_newton[0, plan.pattern.diagonal[u]] += weak[u]
+        model.gauss_newton[0, arrays.pattern.diagonal[u]] += weak[u]
         system.side[u], system.step[u] = 0, 0.0
     if not _solve_free(elimination, model, system, weak, slot, second, 0.0):
         return -1
@@ -1095,11 +1095,11 @@ def _observe(plan, work, weak, std, slot, second):
 
 
 @_compiled
-def certify(plan, work, tasks, data, prior, temporal, shares, unknowns, weak, out):
+def certify(arrays, work, tasks, data, prior, temporal, shares, unknowns, weak, out):
     """Evaluate every solved frame once more: what the solution is worth.
 
     Args:
-        plan, work, tasks, data, prior: as for `track`.
+        arrays, work, tasks, data, prior: as for `track`.
         temporal: (n, x) centres and (n, x) weights of the temporal term.
         shares: (n,) shares of prior and temporal term.
         unknowns: (n, x) the solution; frames that are not finite are skipped.
@@ -1110,7 +1110,7 @@ def certify(plan, work, tasks, data, prior, temporal, shares, unknowns, weak, ou
     positions, weights, solvable = data
     objective, gradient, rank, std, markers = out
     for k in range(9):  # the model's own angles: nothing of the solver's chart is left
-        work.pose.base[k] = plan.motion.rotation[plan.motion.free_node, k]
+        work.pose.base[k] = arrays.motion.rotation[arrays.motion.free_node, k]
     # Not constants: numba would compile a second copy of every kernel below for the literals 0 and False.
     slot = int(0 * unknowns.shape[0])
     second = slot > 0
@@ -1122,12 +1122,12 @@ def certify(plan, work, tasks, data, prior, temporal, shares, unknowns, weak, ou
         _load_priors(work.scene, (prior[0], prior[1]), centre, centre, weight, shares[frame])
         for u in range(unknowns.shape[1]):
             work.x[0, u] = unknowns[frame, u]
-        objective[frame] = 0.5 * _evaluate_markers(plan, work, slot, second)
-        _write_markers(plan.markers, work.pose, work.scene.centroid, markers[frame])
+        objective[frame] = 0.5 * _evaluate_markers(arrays, work, slot, second)
+        _write_markers(arrays.markers, work.pose, work.scene.centroid, markers[frame])
         if weak.shape[0] > 0:
-            rank[frame] = _observe(plan, work, weak, std[frame], slot, second)
-        _add_priors(plan.pattern, work.pose, work.scene, work.model, tasks, work.x[slot], slot, second)
-        gradient[frame] = _projected_gradient(plan, work.x[0], work.model.gradient[0])
+            rank[frame] = _observe(arrays, work, weak, std[frame], slot, second)
+        _add_priors(arrays.pattern, work.pose, work.scene, work.model, tasks, work.x[slot], slot, second)
+        gradient[frame] = _projected_gradient(arrays, work.x[0], work.model.gradient[0])
 
 
 @_compiled
@@ -1137,9 +1137,9 @@ def load_frame(scene, tasks, positions, weights, frame):
 
 
 @_compiled
-def evaluate(plan, work, tasks, slot, second):
+def evaluate(arrays, work, tasks, slot, second):
     """Door for tests: see `_evaluate`."""
-    return _evaluate(plan, work, tasks, slot, second)
+    return _evaluate(arrays, work, tasks, slot, second)
 
 
 @_compiled

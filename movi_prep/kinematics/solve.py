@@ -1,33 +1,33 @@
 """Inverse kinematics that converges: from markers to every coordinate of the model, with its proof.
 
 The method in short: weighted least squares per frame with exact bounds, Newton's method on the tree (`kernels`),
-a first pose from nothing (`start`), tracks in both directions of time joined by the best path (`tracks`), angles that a
-person expects (`branch`), and for every frame a status, the objective, its gradient, and what the markers determine.
+a first pose from nothing (`first_pose`), tracks in both directions of time joined by the best path (`tracks`), angles
+that a person expects (`angle_branches`), and for every frame a status, the objective, its gradient, and what the
+markers determine.
 """
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.errors import InputError, list_names, suggest
-from movi_prep.kinematics.branch import choose_branches, model_angles
-from movi_prep.kinematics.clip import Clip, judge_frames
+from movi_prep.kinematics.angle_branches import choose_branches, model_angles
 from movi_prep.kinematics.diagnosis import judge_ranks, judge_residuals, judge_solution
-from movi_prep.kinematics.plan import Problem, plan_problem
-from movi_prep.kinematics.start import find_start
+from movi_prep.kinematics.first_pose import find_start
+from movi_prep.kinematics.folded_model import FoldedModel, fold_model
+from movi_prep.kinematics.marker_frames import MarkerFrames, judge_frames
 from movi_prep.kinematics.tracks import (
     CARRIED,
     CONVERGED,
     RETRIED,
     UNSOLVED,
+    PoseTrack,
     Prior,
     Pulls,
     Start,
-    Track,
     Tracker,
     is_root,
     join_tracks,
@@ -40,13 +40,13 @@ from movi_prep.records.ik_solution import FrameStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
     from movi_prep.config.ik_solver import ConvergedSettings
     from movi_prep.records.kinematic_tree import KinematicTree
 
-_ENGINES = {"numba": "movi_prep.kinematics.kernels", "numpy": "movi_prep.kinematics.oracle"}
 _WHERE = "inverse kinematics"
 # Standard deviation of the unit prior: a quarter of the range, inside these limits (rad or m).
 _PRIOR_STD = (0.02, 1.0)
@@ -71,7 +71,7 @@ _BETTER_BASIN = 0.99
 
 
 @dataclass(frozen=True)
-class CoordinateTask:
+class CoordinateTarget:
     """A pull of one coordinate towards a target, as OpenSim's IKCoordinateTask.
 
     Attributes:
@@ -100,7 +100,7 @@ class ConvergedSolution:
         posterior_std: (n, c) float64, rad or m, at `marker_noise_m`, from the markers alone and without bounds;
             0 for locked coordinates, infinite where the markers see nothing. None if not asked for.
         ranks: (n,) int32, how many directions the markers determine. None if not asked for.
-        n_unknowns: how many unknowns the problem has; a rank below it means directions that nothing determines.
+        n_unknowns: how many unknowns the model has; a rank below it means directions that nothing determines.
         unseen: free coordinates that no tracked marker sees, or whose median deviation is above the setting.
         marker_names: (k,) tracked markers.
     """
@@ -126,7 +126,7 @@ def solve_inverse_kinematics(
     weights: Mapping[str, float],
     settings: ConvergedSettings,
     *,
-    tasks: Sequence[CoordinateTask] = (),
+    tasks: Sequence[CoordinateTarget] = (),
 ) -> ConvergedSolution:
     """Find the coordinates of every frame.
 
@@ -146,31 +146,38 @@ def solve_inverse_kinematics(
     tracked = [name for name in tree.marker_names if name in set(marker_names) and weights.get(name, 0.0) > 0.0]
     if not tracked:
         return _nothing_tracked(tree, len(positions_m))
-    problem = plan_problem(tree, tuple(tree.marker(name) for name in tracked))
-    clip = _clip(problem, marker_names, positions_m, weights, tasks)
-    tracker = Tracker.prepare(importlib.import_module(_ENGINES[settings.engine]), problem, clip)
+    folded = fold_model(tree, tuple(tree.marker(name) for name in tracked))
+    clip = _clip(folded, marker_names, positions_m, weights, tasks)
+    tracker = Tracker.prepare(_engine(), folded, clip)
     if not clip.solvable.any():
         return _compose(
-            tracker, settings, Track.empty(clip.n_frames, problem.plan.n_unknowns), _Proof.empty(clip, problem)
+            tracker, settings, PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns), _Proof.empty(clip, folded)
         )
     pulls, starts = _prepare(tracker, settings)
     track = _solve_tracks(tracker, settings, pulls, starts)
-    track = replace(track, unknowns=model_angles(problem, track.unknowns, track.bases))
-    return _compose(tracker, settings, track, _certify(tracker, pulls, track, _weak_prior(problem, settings)))
+    track = replace(track, unknowns=model_angles(folded, track.unknowns, track.bases))
+    return _compose(tracker, settings, track, _certify(tracker, pulls, track, _weak_prior(folded, settings)))
 
 
-def unit_prior(problem: Problem, settings: ConvergedSettings) -> Prior:
+def _engine() -> ModuleType:
+    """Return the compiled kernels; numba takes half a second to load, and few who import this module solve."""
+    from movi_prep.kinematics import kernels
+
+    return kernels
+
+
+def unit_prior(folded: FoldedModel, settings: ConvergedSettings) -> Prior:
     """Return the prior of strength 1: it weighs as much as one look at the coordinate with a quarter range's noise.
 
     With M markers of mean weight and noise sigma, the objective's matrix is that of the posterior times
     sigma^2 / M; so a standard deviation tau becomes the weight sigma^2 / (M tau^2).
     """
-    coordinates = problem.unknowns
-    low, high = problem.tree.coordinate_range[coordinates].T
+    coordinates = folded.unknowns
+    low, high = folded.tree.coordinate_range[coordinates].T
     deviation = np.clip((high - low) / 4.0, *_PRIOR_STD)
-    weight = settings.marker_noise_m**2 / (len(problem.markers) * deviation**2)
-    weight[is_root(problem)] = 0.0
-    return Prior(problem.start, weight)
+    weight = settings.marker_noise_m**2 / (len(folded.markers) * deviation**2)
+    weight[is_root(folded)] = 0.0
+    return Prior(folded.start, weight)
 
 
 def _check_inputs(
@@ -178,7 +185,7 @@ def _check_inputs(
     marker_names: Sequence[str],
     positions_m: NDArray[np.float64],
     weights: Mapping[str, float],
-    tasks: Sequence[CoordinateTask],
+    tasks: Sequence[CoordinateTarget],
 ) -> None:
     check_shape(positions_m, (None, len(marker_names), 3), what="marker positions", where=_WHERE)
     bad = [name for name, weight in weights.items() if not (np.isfinite(weight) and weight >= 0.0)]
@@ -220,44 +227,44 @@ def _nothing_tracked(tree: KinematicTree, n_frames: int) -> ConvergedSolution:
 
 
 def _clip(
-    problem: Problem,
+    folded: FoldedModel,
     marker_names: Sequence[str],
     positions_m: NDArray[np.float64],
     weights: Mapping[str, float],
-    tasks: Sequence[CoordinateTask],
-) -> Clip:
-    """Bring markers and tasks into the plan's order."""
-    names = [problem.tree.marker_names[marker] for marker in problem.markers]
+    tasks: Sequence[CoordinateTarget],
+) -> MarkerFrames:
+    """Bring markers and tasks into the solver's order."""
+    names = [folded.tree.marker_names[marker] for marker in folded.markers]
     column = {name: k for k, name in enumerate(marker_names)}
     positions = np.array(positions_m[:, [column[name] for name in names]], dtype=np.float64, order="C")
-    place = {int(coordinate): q for q, coordinate in enumerate(problem.moving)}
+    place = {int(coordinate): q for q, coordinate in enumerate(folded.moving)}
     active = [task for task in tasks if task.weight > 0.0]
-    moved = [task for task in active if problem.tree.coordinate(task.name) in place]
+    moved = [task for task in active if folded.tree.coordinate(task.name) in place]
     target = np.array([np.broadcast_to(task.target, len(positions)) for task in moved], dtype=np.float64)
     target = np.ascontiguousarray(target.reshape(len(moved), len(positions)).T)
-    statuses, reasons = judge_frames(problem, positions)
+    statuses, reasons = judge_frames(folded, positions)
     for frame in np.flatnonzero(~np.isfinite(target).all(axis=1) & (statuses == FrameStatus.SOLVED)):
         statuses[frame], reasons[frame] = FrameStatus.FAILED, "a coordinate task has no finite target"
-    return Clip(
+    return MarkerFrames(
         positions_m=positions,
         weights=np.array([weights[name] for name in names], dtype=np.float64),
         solvable=statuses == FrameStatus.SOLVED,
         statuses=statuses,
         reasons=tuple(reasons),
-        task_q=np.array([place[problem.tree.coordinate(task.name)] for task in moved], dtype=np.int64),
+        task_q=np.array([place[folded.tree.coordinate(task.name)] for task in moved], dtype=np.int64),
         task_weight=np.array([task.weight for task in moved], dtype=np.float64),
         task_target=target,
         unseen_targets={
-            problem.tree.coordinate(task.name): np.broadcast_to(task.target, len(positions))
+            folded.tree.coordinate(task.name): np.broadcast_to(task.target, len(positions))
             for task in active
-            if task.name in problem.unseen
+            if task.name in folded.unseen
         },
     )
 
 
 def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict[int, Start]]:
     """Return prior and temporal term as this clip needs them, and the start of every stretch."""
-    unit = replace(unit_prior(tracker.problem, settings), noise_m=settings.marker_noise_m)
+    unit = replace(unit_prior(tracker.folded, settings), noise_m=settings.marker_noise_m)
     stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
     starts = {s.start: _first_pose(tracker, settings, s.start) for s in stretches}
     first = stretches[0].start
@@ -269,15 +276,15 @@ def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict
 
 def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> Start:
     """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
-    unit = replace(unit_prior(tracker.problem, settings), noise_m=settings.marker_noise_m)
+    unit = replace(unit_prior(tracker.folded, settings), noise_m=settings.marker_noise_m)
     faint = unit.scaled(min(settings.prior_strength, _FAINT_STRENGTH))
     return find_start(tracker, frame, unit, faint).start(0)
 
 
-def _independent(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, frame: int) -> Track:
+def _independent(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, frame: int) -> PoseTrack:
     """The pose of a frame under the clip's prior, found without any other frame, as a track of one."""
     if not _is_open(pulls):
-        return find_start(tracker, frame, unit_prior(tracker.problem, settings), pulls.prior)
+        return find_start(tracker, frame, unit_prior(tracker.folded, settings), pulls.prior)
     pose = _first_pose(tracker, settings, frame)
     return tracker.solve_one(frame, pose, pulls.prior, damped=False, tolerance=_START_TOLERANCE)
 
@@ -294,42 +301,42 @@ def _information(
     tracker: Tracker, settings: ConvergedSettings, unit: Prior, frame: int, start: Start
 ) -> NDArray[np.float64]:
     """(x,) how sharply the markers of one frame determine each unknown, in the measure of a prior's weight."""
-    single = Tracker.prepare(tracker.engine, tracker.problem, tracker.clip.frames([frame]))
-    track = Track.empty(1, tracker.problem.plan.n_unknowns)
-    track.unknowns[0] = model_angles(tracker.problem, start.unknowns[None], start.base[None])[0]
+    single = Tracker.prepare(tracker.engine, tracker.folded, tracker.clip.frames([frame]))
+    track = PoseTrack.empty(1, tracker.folded.arrays.n_unknowns)
+    track.unknowns[0] = model_angles(tracker.folded, start.unknowns[None], start.base[None])[0]
     pulls = single.pulls(settings, unit, np.zeros_like(unit.weight))
-    proof = _certify(single, pulls, track, _weak_prior(tracker.problem, settings, always=True))
+    proof = _certify(single, pulls, track, _weak_prior(tracker.folded, settings, always=True))
     return np.asarray(1.0 / np.maximum(proof.deviation[0], 1e-100) ** 2)
 
 
-def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, starts: dict[int, Start]) -> Track:
+def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, starts: dict[int, Start]) -> PoseTrack:
     """Return the best path through the clip; frames that did not converge on it are tried again."""
     track = track_forward(tracker, pulls, starts)
     if settings.tracks == "both":
         stretches = _stretches(tracker.clip.solvable, settings.restart_gap)
         ends = {s.stop - 1: (s.start, _end_start(tracker, settings, pulls, track, s.stop - 1)) for s in stretches}
         other = track_backward(tracker, pulls, track, ends)
-        switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
+        switching = np.where(is_root(tracker.folded), 0.0, settings.switching_weight)
         track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
         if _is_open(pulls):
             track = _scout(tracker, settings, pulls, track)
     return _retry(tracker, settings, pulls.prior, track)
 
 
-def _end_start(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, forward: Track, frame: int) -> Start:
+def _end_start(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, forward: PoseTrack, frame: int) -> Start:
     """Where the backward track begins: independently, unless that ends in a clearly worse basin than forward did."""
     independent = _independent(tracker, settings, pulls, frame)
     competes = independent.values[0] <= _WORSE_BASIN * forward.values[frame]
     return independent.start(0) if competes else forward.start(frame)
 
 
-def _scout(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, track: Track) -> Track:
+def _scout(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, track: PoseTrack) -> PoseTrack:
     """Look for better basins between the ends, and follow those found; return the best path.
 
     Frames that a track from in between has been through are not looked at again: time stays in proportion to the clip.
     """
     every, seen = settings.scout_interval, ~tracker.clip.solvable
-    switching = np.where(is_root(tracker.problem), 0.0, settings.switching_weight)
+    switching = np.where(is_root(tracker.folded), 0.0, settings.switching_weight)
     for stretch in _stretches(tracker.clip.solvable, settings.restart_gap):
         for frame in range(stretch.start + every // 2, stretch.stop, every):
             if seen[frame]:
@@ -361,7 +368,7 @@ def _runs(flags: NDArray[np.bool_]) -> list[range]:
     return [range(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _retry(tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: Track) -> Track:
+def _retry(tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: PoseTrack) -> PoseTrack:
     """Solve frames that did not converge again, alone and longer, from their neighbours and from themselves."""
     solved = replace(track, **{name: getattr(track, name).copy() for name in track.__dataclass_fields__})
     for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)).tolist():
@@ -397,21 +404,21 @@ class _Proof:
     markers: NDArray[np.float64]
 
     @classmethod
-    def empty(cls, clip: Clip, problem: Problem) -> _Proof:
+    def empty(cls, clip: MarkerFrames, folded: FoldedModel) -> _Proof:
         """Return the proof of nothing, to be written."""
-        nan, n_unknowns = np.full(clip.n_frames, np.nan), problem.plan.n_unknowns
+        nan, n_unknowns = np.full(clip.n_frames, np.nan), folded.arrays.n_unknowns
         deviation = np.full((clip.n_frames, n_unknowns), np.inf)
         return cls(nan, nan.copy(), np.full(clip.n_frames, -1), deviation, np.full(clip.positions_m.shape, np.nan))
 
 
-def _certify(tracker: Tracker, pulls: Pulls, track: Track, weak: NDArray[np.float64]) -> _Proof:
+def _certify(tracker: Tracker, pulls: Pulls, track: PoseTrack, weak: NDArray[np.float64]) -> _Proof:
     """Evaluate the joined solution afresh, in the model's own angles."""
     pulled = track.anchors[:, 0] >= 0
     before, earlier = (track.unknowns[np.where(pulled, frames, 0)] for frames in track.anchors.T)
     carried = np.ascontiguousarray(before + CARRIED * (before - earlier))
-    proof = _Proof.empty(tracker.clip, tracker.problem)
+    proof = _Proof.empty(tracker.clip, tracker.folded)
     tracker.engine.certify(
-        *(tracker.problem.plan, tracker.work, tracker.tasks, tracker.data),
+        *(tracker.folded.arrays, tracker.work, tracker.tasks, tracker.data),
         *((pulls.prior.centre, pulls.prior.weight), (carried, pulled[:, None] * pulls.temporal), track.shares),
         *(track.unknowns, weak),
         (proof.objective, proof.gradient, proof.rank, proof.deviation, proof.markers),
@@ -419,28 +426,28 @@ def _certify(tracker: Tracker, pulls: Pulls, track: Track, weak: NDArray[np.floa
     return proof
 
 
-def _weak_prior(problem: Problem, settings: ConvergedSettings, *, always: bool = False) -> NDArray[np.float64]:
+def _weak_prior(folded: FoldedModel, settings: ConvergedSettings, *, always: bool = False) -> NDArray[np.float64]:
     """(x,) weights that keep the observability matrix invertible; empty where observability is not asked for."""
     if not (settings.observability or always):
         return np.zeros(0)
-    unit = unit_prior(problem, settings).weight
-    root = settings.marker_noise_m**2 / len(problem.markers)
+    unit = unit_prior(folded, settings).weight
+    root = settings.marker_noise_m**2 / len(folded.markers)
     return np.where(unit > 0.0, unit, root) * _WEAK_STRENGTH
 
 
 def _compose(
     tracker: Tracker,
     settings: ConvergedSettings,
-    track: Track,
+    track: PoseTrack,
     proof: _Proof,
 ) -> ConvergedSolution:
     """Expand the unknowns to all coordinates and judge every frame."""
-    problem, clip = tracker.problem, tracker.clip
-    tree, solved = problem.tree, clip.solvable
-    names = [tree.marker_names[marker] for marker in problem.markers]
+    folded, clip = tracker.folded, tracker.clip
+    tree, solved = folded.tree, clip.solvable
+    names = [tree.marker_names[marker] for marker in folded.markers]
     coordinates = np.full((clip.n_frames, tree.n_coordinates), np.nan)
     if solved.any():
-        coordinates[solved] = _expand(problem, clip, choose_branches(problem, track.unknowns[solved]))
+        coordinates[solved] = _expand(folded, clip, choose_branches(folded, track.unknowns[solved]))
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
     judge_solution(statuses, reasons, track.ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
@@ -456,21 +463,21 @@ def _compose(
         gradient_norms=proof.gradient,
         posterior_std=deviation,
         ranks=proof.rank.astype(np.int32) if settings.observability else None,
-        n_unknowns=problem.plan.n_unknowns,
-        unseen=_unseen(problem, deviation, settings),
+        n_unknowns=folded.arrays.n_unknowns,
+        unseen=_unseen(folded, deviation, settings),
         marker_names=tuple(names),
     )
 
 
-def _expand(problem: Problem, clip: Clip, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
+def _expand(folded: FoldedModel, clip: MarkerFrames, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
     """(s, c) coordinates of the solved frames; unseen ones at their task's target or their default."""
-    tree = problem.tree
+    tree = folded.tree
     coordinates = np.tile(tree.coordinate_default, (len(unknowns), 1))
     for coordinate, target in clip.unseen_targets.items():
         low, high = tree.coordinate_range[coordinate]
         inside = np.clip(target[clip.solvable], low, high)
         coordinates[:, coordinate] = inside if tree.coordinate_clamped[coordinate] else target[clip.solvable]
-    coordinates[:, problem.unknowns] = unknowns
+    coordinates[:, folded.unknowns] = unknowns
     return tree.complete_coordinates(coordinates)
 
 
@@ -478,17 +485,17 @@ def _coordinate_deviation(
     tracker: Tracker, settings: ConvergedSettings, proof: _Proof, coordinates: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """(n, c) posterior deviations: of unknowns by the proof, of followers through the slope of their coupler."""
-    problem, clip = tracker.problem, tracker.clip
-    tree = problem.tree
+    folded, clip = tracker.folded, tracker.clip
+    tree = folded.tree
     n_seen = np.maximum((~np.isnan(clip.positions_m).any(axis=2)).sum(axis=1), 1)
     unknown_std = proof.deviation * (settings.marker_noise_m / np.sqrt(n_seen))[:, None]
-    low, high = tree.coordinate_range[problem.unknowns].T
+    low, high = tree.coordinate_range[folded.unknowns].T
     unknown_std[unknown_std > _INFINITE_STD * np.clip((high - low) / 4.0, *_PRIOR_STD)] = np.inf
     deviation = np.full(coordinates.shape, np.inf)
     deviation[:, tree.coordinate_locked] = 0.0
-    deviation[:, problem.unknowns] = unknown_std
-    for q in range(problem.plan.n_unknowns, len(problem.moving)):
-        follower, unknown = int(problem.moving[q]), int(problem.plan.pattern.q_unknown[q])
+    deviation[:, folded.unknowns] = unknown_std
+    for q in range(folded.arrays.n_unknowns, len(folded.moving)):
+        follower, unknown = int(folded.moving[q]), int(folded.arrays.pattern.q_unknown[q])
         slope = _slope(tree, follower, coordinates)
         with np.errstate(invalid="ignore"):
             deviation[:, follower] = np.where(slope == 0.0, 0.0, np.abs(slope) * unknown_std[:, unknown])
@@ -509,11 +516,11 @@ def _slope(tree: KinematicTree, follower: int, coordinates: NDArray[np.float64])
     return slope
 
 
-def _unseen(problem: Problem, deviation: NDArray[np.float64] | None, settings: ConvergedSettings) -> tuple[str, ...]:
-    names = list(problem.unseen)
+def _unseen(folded: FoldedModel, deviation: NDArray[np.float64] | None, settings: ConvergedSettings) -> tuple[str, ...]:
+    names = list(folded.unseen)
     if deviation is not None and len(deviation):
-        middle = np.median(deviation[:, problem.unknowns], axis=0)
+        middle = np.median(deviation[:, folded.unknowns], axis=0)
         names += [
-            problem.tree.coordinate_names[problem.unknowns[k]] for k in np.flatnonzero(middle > settings.unseen_std_rad)
+            folded.tree.coordinate_names[folded.unknowns[k]] for k in np.flatnonzero(middle > settings.unseen_std_rad)
         ]
     return tuple(names)

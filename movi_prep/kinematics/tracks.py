@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.ik_solver import ConvergedSettings
-    from movi_prep.kinematics.clip import Clip
-    from movi_prep.kinematics.plan import Problem
+    from movi_prep.kinematics.folded_model import FoldedModel
+    from movi_prep.kinematics.marker_frames import MarkerFrames
 
 # How solve_frame ends, in both engines.
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = range(4)
@@ -65,7 +65,7 @@ class Prior:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class PoseTrack:
     """One way through the frames of a clip.
 
     Attributes:
@@ -92,7 +92,7 @@ class Track:
         return Start(self.unknowns[frame], self.bases[frame])
 
     @classmethod
-    def empty(cls, n_frames: int, n_unknowns: int) -> Track:
+    def empty(cls, n_frames: int, n_unknowns: int) -> PoseTrack:
         """Return a track on which no frame is solved."""
         counts = (np.full(n_frames, UNSOLVED), np.zeros(n_frames, dtype=np.int64), np.full((n_frames, 2), -1))
         poses = (np.zeros((n_frames, n_unknowns)), np.zeros((n_frames, 9)))
@@ -106,40 +106,40 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Tracker:
-    """An engine (module `kernels` or `oracle`) with the memory for one problem and clip.
+    """An engine with the memory for one model and clip: module `kernels`, or the plain NumPy that tests compare with.
 
     `scratch` is where single frames are solved; `nothing` is a track that no other one meets.
     """
 
     engine: ModuleType
-    problem: Problem
-    clip: Clip
+    folded: FoldedModel
+    clip: MarkerFrames
     work: Any
     tasks: Any
-    scratch: Track
-    nothing: Track
+    scratch: PoseTrack
+    nothing: PoseTrack
 
     @classmethod
-    def prepare(cls, engine: ModuleType, problem: Problem, clip: Clip) -> Tracker:
+    def prepare(cls, engine: ModuleType, folded: FoldedModel, clip: MarkerFrames) -> Tracker:
         """Return a tracker with memory of its own."""
-        work = engine.allocate_workspace(problem.plan, len(clip.task_q))
+        work = engine.allocate_workspace(folded.arrays, len(clip.task_q))
         tasks = engine.Tasks(clip.task_q, clip.task_weight, clip.task_target)
-        scratch, nothing = (Track.empty(clip.n_frames, problem.plan.n_unknowns) for _ in range(2))
-        return cls(engine, problem, clip, work, tasks, scratch, nothing)
+        scratch, nothing = (PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns) for _ in range(2))
+        return cls(engine, folded, clip, work, tasks, scratch, nothing)
 
     @property
     def data(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Positions, weights and solvable frames, as the kernels take them."""
         return self.clip.positions_m, self.clip.weights, self.clip.solvable
 
-    def run(self, pulls: Pulls, start: Start, span: range, out: Track, other: Track) -> int:
+    def run(self, pulls: Pulls, start: Start, span: range, out: PoseTrack, other: PoseTrack) -> int:
         """Track the frames of `span` from `start` into `out`; return the frame after the last one solved."""
-        plan = self.problem.plan
-        self.work.x[0] = np.clip(start.unknowns, plan.lower, plan.upper)
+        arrays = self.folded.arrays
+        self.work.x[0] = np.clip(start.unknowns, arrays.lower, arrays.upper)
         self.work.pose.base[:] = start.base
         self.work.system.side[:] = 0
         reached = self.engine.track(
-            *(plan, self.work, self.tasks, pulls.rules, self.data),
+            *(arrays, self.work, self.tasks, pulls.rules, self.data),
             *((pulls.prior.centre, pulls.prior.weight, pulls.temporal), span.start, span.stop, span.step),
             *(out.arrays, (other.unknowns, other.ends)),
         )
@@ -149,10 +149,10 @@ class Tracker:
         """Return prior, temporal term (in proportion to (x,) openness) and rules for a whole clip."""
         limits = (settings.step_tolerance, settings.iteration_limit)
         rules = self.engine.Rules(*limits, True, 0.0, _MEETING_DISTANCE, prior.noise_m)
-        temporal = np.where(is_root(self.problem), 0.0, settings.temporal_weight * openness)
+        temporal = np.where(is_root(self.folded), 0.0, settings.temporal_weight * openness)
         return Pulls(prior, temporal, rules, openness)
 
-    def solve_one(self, frame: int, start: Start, prior: Prior, *, damped: bool, tolerance: float) -> Track:
+    def solve_one(self, frame: int, start: Start, prior: Prior, *, damped: bool, tolerance: float) -> PoseTrack:
         """Solve a single frame on its own, long and without a temporal term; return a track of one frame.
 
         Args:
@@ -167,7 +167,7 @@ class Tracker:
         nothing = np.zeros_like(prior.weight)
         pulls = Pulls(prior, nothing, rules, nothing)
         self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
-        return Track(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
+        return PoseTrack(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,30 +187,32 @@ class Pulls:
     openness: NDArray[np.float64]
 
 
-def is_root(problem: Problem) -> NDArray[np.bool_]:
+def is_root(folded: FoldedModel) -> NDArray[np.bool_]:
     """(x,) bool, unknowns that move a joint on ground: neither prior nor temporal term nor path touches them."""
-    return np.asarray(problem.plan.motion.is_root == 1)
+    return np.asarray(folded.arrays.motion.is_root == 1)
 
 
-def track_forward(tracker: Tracker, pulls: Pulls, starts: dict[int, Start]) -> Track:
+def track_forward(tracker: Tracker, pulls: Pulls, starts: dict[int, Start]) -> PoseTrack:
     """Return one forward track; it starts anew at every frame of `starts`."""
-    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
+    out = PoseTrack.empty(tracker.clip.n_frames, tracker.folded.arrays.n_unknowns)
     for first, end in pairwise([*sorted(starts), tracker.clip.n_frames]):
         tracker.run(pulls, starts[first], range(first, end), out, tracker.nothing)
     return out
 
 
-def track_backward(tracker: Tracker, pulls: Pulls, forward: Track, starts: dict[int, tuple[int, Start]]) -> Track:
+def track_backward(
+    tracker: Tracker, pulls: Pulls, forward: PoseTrack, starts: dict[int, tuple[int, Start]]
+) -> PoseTrack:
     """Return one backward track, left empty where it would repeat the forward one.
 
     Args:
-        tracker: engine, problem and clip.
+        tracker: engine, folded and clip.
         pulls: prior, temporal term and rules.
         forward: the track in the other direction.
         starts: for the last frame of each stretch, its first frame and a start found independently.
     """
-    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
-    jumps = _jumps(tracker.problem, forward)
+    out = PoseTrack.empty(tracker.clip.n_frames, tracker.folded.arrays.n_unknowns)
+    jumps = _jumps(tracker.folded, forward)
     for last, (first, start) in starts.items():
         reached = tracker.run(pulls, start, range(last, first - 1, -1), out, forward)
         # Where forward jumped between basins, its later basin is followed into the frames before.
@@ -221,22 +223,24 @@ def track_backward(tracker: Tracker, pulls: Pulls, forward: Track, starts: dict[
     return out
 
 
-def track_around(tracker: Tracker, pulls: Pulls, path: Track, span: range, found: tuple[int, Start]) -> Track:
+def track_around(tracker: Tracker, pulls: Pulls, path: PoseTrack, span: range, found: tuple[int, Start]) -> PoseTrack:
     """Return the track that leads both ways from a frame within `span`, up to where it meets `path`."""
-    out = Track.empty(tracker.clip.n_frames, tracker.problem.plan.n_unknowns)
+    out = PoseTrack.empty(tracker.clip.n_frames, tracker.folded.arrays.n_unknowns)
     frame, start = found
     tracker.run(pulls, start, range(frame, span.start - 1, -1), out, path)
     tracker.run(pulls, start, range(frame, span.stop), out, path)
     return out
 
 
-def _jumps(problem: Problem, track: Track) -> NDArray[np.int64]:
+def _jumps(folded: FoldedModel, track: PoseTrack) -> NDArray[np.int64]:
     """Frames at which the track leaves its own extrapolation; the root follows the rest."""
-    bend = np.abs(np.diff(track.unknowns[:, ~is_root(problem)], 2, axis=0)).max(axis=1, initial=0.0)
+    bend = np.abs(np.diff(track.unknowns[:, ~is_root(folded)], 2, axis=0)).max(axis=1, initial=0.0)
     return np.flatnonzero(bend > _JUMP) + 2
 
 
-def join_tracks(forward: Track, backward: Track, stretches: list[range], switching: NDArray[np.float64]) -> Track:
+def join_tracks(
+    forward: PoseTrack, backward: PoseTrack, stretches: list[range], switching: NDArray[np.float64]
+) -> PoseTrack:
     """Return the best path through two tracks; a frame that stopped early counts with what it reached.
 
     Args:
@@ -255,7 +259,7 @@ def join_tracks(forward: Track, backward: Track, stretches: list[range], switchi
             taken[rows] |= _best_path(values, unknowns, switching)
     taken &= ~missing
     chosen = [np.where(_like(taken, two), two, one) for one, two in zip(forward.arrays, backward.arrays, strict=True)]
-    joined = Track(*chosen)
+    joined = PoseTrack(*chosen)
     # Where the path changes tracks, the frame's anchors are on the track that was left.
     to_other = (taken[np.maximum(joined.anchors, 0)] != taken[:, None]).any(axis=1)
     return replace(joined, anchors=np.where(to_other[:, None], -1, joined.anchors))

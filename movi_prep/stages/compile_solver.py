@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def compile_solver(say: Callable[[str], None]) -> None:
     """Have the converged solver compiled on this machine, and say so first; nothing where that was done before."""
-    from movi_prep.kinematics.ahead import compile_ahead, is_compiled
+    from movi_prep.kinematics.kernel_cache import compile_ahead, is_compiled
 
     if is_compiled():
         return

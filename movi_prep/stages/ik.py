@@ -27,11 +27,11 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import StorageTable, write_storage
 from movi_prep.formats.trc import write_trc
+from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
-from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, packaged_setups
 
 if TYPE_CHECKING:
@@ -420,9 +420,8 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrame
 
 
 def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames, tuple[str, ...]]:
-    from movi_prep.kinematics import CoordinateTask as Pull
-    from movi_prep.kinematics import solve_inverse_kinematics
-    from movi_prep.kinematics.ahead import compile_ahead
+    from movi_prep.kinematics import CoordinateTarget, solve_inverse_kinematics
+    from movi_prep.kinematics.kernel_cache import compile_ahead
     from movi_prep.osim.solution import SolvedFrames
 
     if clip.scaled.tree is None:
@@ -434,7 +433,7 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> tuple[SolvedFrames
         {name: clip.setup.marker_weights[name] for name in clip.tracked},
         settings.converged,
     )
-    tasks = [Pull(name=task.name, weight=task.weight, target=values) for task, values in clip.targets]
+    tasks = [CoordinateTarget(name=task.name, weight=task.weight, target=values) for task, values in clip.targets]
     # Workers on other machines have not run `prepare`, and find their own cache empty.
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.config.scaling import ScaleUnitSettings
     from movi_prep.osim.marker_tracking import Problem, Track
-    from movi_prep.osim.scaling import PoseSolver
+    from movi_prep.osim.scale_model import PoseSolver
     from movi_prep.records.download import Download
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
 STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
@@ -91,7 +91,7 @@ def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Un
 def run_scale(unit: Unit) -> StageReport:
     """Scale one subject's model and audit it."""
     from movi_prep.osim.models import add_marker_set, read_model, write_model
-    from movi_prep.osim.scaling import scale_model
+    from movi_prep.osim.scale_model import scale_model
 
     inputs, outputs = cast("ScaleInputs", unit.inputs), cast("ScaleOutputs", unit.outputs)
     # Read anew for each subject: scaling changes the model in place.
@@ -144,8 +144,8 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
         ModelError: the solver cannot represent the model.
         AuditError: OpenSim's forward kinematics disagree.
     """
-    from movi_prep.kinematics import CoordinateTask, solve_inverse_kinematics
-    from movi_prep.kinematics.ahead import compile_ahead
+    from movi_prep.kinematics import CoordinateTarget, solve_inverse_kinematics
+    from movi_prep.kinematics.kernel_cache import compile_ahead
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.marker_tracking import Track
     from movi_prep.osim.verify_solution import check_solution
@@ -155,7 +155,7 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
     except ModelError as error:
         raise ModelError(f"{error}; or let OpenSim find the static pose: scaling.placement_solver=opensim") from error
     markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))
-    tasks = [CoordinateTask(task.name, task.weight, values) for task, values in problem.coordinate_targets]
+    tasks = [CoordinateTarget(task.name, task.weight, values) for task, values in problem.coordinate_targets]
     asked = (tree, markers.names, markers.positions_m, weights, STATIC_SOLVER)
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)

@@ -22,7 +22,7 @@ from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import ClipTimeline, Refusal
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.unit_record import UnitRecord, write_record

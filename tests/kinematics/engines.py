@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.config.ik_solver import ConvergedSettings
-from movi_prep.kinematics import kernels, oracle
-from movi_prep.kinematics.clip import Clip
-from movi_prep.kinematics.plan import Problem, plan_problem
+from movi_prep.kinematics import kernels
+from movi_prep.kinematics.folded_model import FoldedModel, fold_model
+from movi_prep.kinematics.marker_frames import MarkerFrames
 from tests.builders.kinematic_tree import random_tree, smooth_motion
+from tests.kinematics import oracle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,28 +22,30 @@ TASK_WEIGHT = 0.3
 ENGINES = (kernels, oracle)
 
 
-def problem_of(tree: KinematicTree) -> Problem:
-    """Return the problem in which every marker is tracked."""
-    return plan_problem(tree, tuple(range(len(tree.marker_names))))
+def problem_of(tree: KinematicTree) -> FoldedModel:
+    """Return the model in which every marker is tracked."""
+    return fold_model(tree, tuple(range(len(tree.marker_names))))
 
 
-def random_problem(seed: int) -> Problem:
-    """Return the problem of a random tree."""
+def random_problem(seed: int) -> FoldedModel:
+    """Return a random tree, folded."""
     return problem_of(random_tree(seed))
 
 
-def random_point(problem: Problem, seed: int) -> NDArray[np.float64]:
+def random_point(folded: FoldedModel, seed: int) -> NDArray[np.float64]:
     """Return (x,) unknowns inside the bounds."""
     rng = np.random.default_rng(seed)
-    return np.clip(problem.start + rng.normal(0, 0.4, problem.plan.n_unknowns), problem.plan.lower, problem.plan.upper)
+    return np.clip(
+        folded.start + rng.normal(0, 0.4, folded.arrays.n_unknowns), folded.arrays.lower, folded.arrays.upper
+    )
 
 
-def marker_clip(problem: Problem, positions_m: NDArray[np.float64], seed: int = 0) -> Clip:
-    """Return (n, m, 3) positions in the plan's order as a clip: uneven weights, a task on the last coordinate."""
-    n_frames, last = len(positions_m), len(problem.moving) - 1
-    return Clip(
+def marker_clip(folded: FoldedModel, positions_m: NDArray[np.float64], seed: int = 0) -> MarkerFrames:
+    """Return (n, m, 3) positions in the solver's order as a clip: uneven weights, a task on the last coordinate."""
+    n_frames, last = len(positions_m), len(folded.moving) - 1
+    return MarkerFrames(
         positions_m=np.ascontiguousarray(positions_m),
-        weights=np.random.default_rng(seed).uniform(0.5, 2.0, len(problem.markers)),
+        weights=np.random.default_rng(seed).uniform(0.5, 2.0, len(folded.markers)),
         solvable=np.ones(n_frames, dtype=bool),
         statuses=np.zeros(n_frames, dtype=np.int8),
         reasons=("",) * n_frames,
@@ -53,24 +56,24 @@ def marker_clip(problem: Problem, positions_m: NDArray[np.float64], seed: int = 
     )
 
 
-def moving_clip(problem: Problem, seed: int, n_frames: int = 8, noise_m: float = 0.01) -> Clip:
+def moving_clip(folded: FoldedModel, seed: int, n_frames: int = 8, noise_m: float = 0.01) -> MarkerFrames:
     """Return a clip of a smooth motion with white marker noise."""
-    coordinates = smooth_motion(problem.tree, seed, n_frames)
-    exact = problem.tree.marker_positions(coordinates)[:, problem.markers]
-    return marker_clip(problem, exact + np.random.default_rng(seed).normal(0, noise_m, exact.shape), seed)
+    coordinates = smooth_motion(folded.tree, seed, n_frames)
+    exact = folded.tree.marker_positions(coordinates)[:, folded.markers]
+    return marker_clip(folded, exact + np.random.default_rng(seed).normal(0, noise_m, exact.shape), seed)
 
 
 class Posed:
     """A frame loaded into both engines, so that they can be evaluated at any point."""
 
-    def __init__(self, problem: Problem, clip: Clip, seed: int = 0) -> None:
+    def __init__(self, folded: FoldedModel, clip: MarkerFrames, seed: int = 0) -> None:
         """Load the first frame, with a random prior."""
-        self.problem, self.clip = problem, clip
-        stiffness = np.random.default_rng(seed).uniform(0, 0.1, problem.plan.n_unknowns)
+        self.folded, self.clip = folded, clip
+        stiffness = np.random.default_rng(seed).uniform(0, 0.1, folded.arrays.n_unknowns)
         self.work: dict[str, Any] = {}
         self.tasks: dict[str, Any] = {}
         for engine in ENGINES:
-            work = engine.allocate_workspace(problem.plan, 1)
+            work = engine.allocate_workspace(folded.arrays, 1)
             tasks = engine.Tasks(clip.task_q, clip.task_weight, clip.task_target)
             engine.load_frame(work.scene, tasks, clip.positions_m, clip.weights, 0)
             work.scene.stiffness[:] = stiffness
@@ -80,22 +83,22 @@ class Posed:
     def evaluate_kernel(self, x: NDArray[np.float64]) -> oracle.Evaluation:
         """Return what the kernel finds, with matrices unpacked to the unknowns' own order."""
         name = kernels.__name__
-        work, tasks, plan = self.work[name], self.tasks[name], self.problem.plan
+        work, tasks, arrays = self.work[name], self.tasks[name], self.folded.arrays
         work.x[0] = x
-        value, markers = kernels.evaluate(plan, work, tasks, 0, True)
+        value, markers = kernels.evaluate(arrays, work, tasks, 0, True)
         return oracle.Evaluation(
             value=value,
             markers=markers,
             gradient=work.model.gradient[0].copy(),
-            gauss_newton=unpack(work.model.gauss_newton[0], plan.elimination.order),
-            second_order=unpack(work.model.second_order[0], plan.elimination.order),
+            gauss_newton=unpack(work.model.gauss_newton[0], arrays.elimination.order),
+            second_order=unpack(work.model.second_order[0], arrays.elimination.order),
             positions=np.zeros((0, 3)),
         )
 
     def evaluate_oracle(self, x: NDArray[np.float64]) -> oracle.Evaluation:
         """Return what the oracle finds."""
         name = oracle.__name__
-        return oracle.evaluate(self.problem.plan, self.work[name], self.tasks[name], x)
+        return oracle.evaluate(self.folded.arrays, self.work[name], self.tasks[name], x)
 
 
 def unpack(stored: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.float64]:

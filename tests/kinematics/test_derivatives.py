@@ -17,23 +17,23 @@ SEEDS = range(6)
 
 
 def posed(seed: int) -> tuple[Posed, np.ndarray]:
-    problem = random_problem(seed)
-    return Posed(problem, moving_clip(problem, seed), seed), random_point(problem, seed)
+    folded = random_problem(seed)
+    return Posed(folded, moving_clip(folded, seed), seed), random_point(folded, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_objective_is_what_it_says(seed: int) -> None:
     both, x = posed(seed)
-    problem, clip, scene = both.problem, both.clip, both.work["movi_prep.kinematics.oracle"].scene
-    coordinates = problem.tree.coordinate_default.copy()
-    coordinates[problem.unknowns] = x
-    coordinates = problem.tree.complete_coordinates(coordinates)
-    markers = problem.tree.marker_positions(coordinates)[problem.markers]
+    folded, clip, scene = both.folded, both.clip, both.work["tests.kinematics.oracle"].scene
+    coordinates = folded.tree.coordinate_default.copy()
+    coordinates[folded.unknowns] = x
+    coordinates = folded.tree.complete_coordinates(coordinates)
+    markers = folded.tree.marker_positions(coordinates)[folded.markers]
 
     share = clip.weights / clip.weights.sum()
     expected = share @ ((markers - clip.positions_m[0]) ** 2).sum(axis=1)
     expected += scene.stiffness @ (x - scene.centre) ** 2
-    expected += TASK_WEIGHT * (coordinates[problem.moving[-1]] - 0.1) ** 2
+    expected += TASK_WEIGHT * (coordinates[folded.moving[-1]] - 0.1) ** 2
 
     assert both.evaluate_kernel(x).value == pytest.approx(expected / 2, rel=1e-12)
 
@@ -63,13 +63,13 @@ def spine(seed: int) -> tuple[Posed, np.ndarray]:
         if k >= 2:
             arm = tree.body(body, [(True, rng.normal(size=3), (elbow, wrist)[k - 2], line)], (0.1, 0.0, 0.0))
             tree.markers(arm, rng.normal(0, 0.1, (3, 3)))
-    problem = problem_of(tree.build())
-    return Posed(problem, moving_clip(problem, seed), seed), random_point(problem, seed)
+    folded = problem_of(tree.build())
+    return Posed(folded, moving_clip(folded, seed), seed), random_point(folded, seed)
 
 
 def test_one_unknown_that_bends_a_chain_meets_the_others_once() -> None:
     both, x = spine(0)
-    pattern = both.problem.plan.pattern
+    pattern = both.folded.arrays.pattern
 
     ours, oracles = both.evaluate_kernel(x), both.evaluate_oracle(x)
 
@@ -101,35 +101,35 @@ def test_gradient_and_hessian_agree_with_finite_differences(seed: int, made: Cal
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_without_residuals_gauss_newton_is_the_whole_hessian(seed: int) -> None:
-    problem = random_problem(seed)
-    both = Posed(problem, moving_clip(problem, seed, noise_m=0.0), seed)
+    folded = random_problem(seed)
+    both = Posed(folded, moving_clip(folded, seed, noise_m=0.0), seed)
     from tests.builders.kinematic_tree import smooth_motion
 
-    truth = smooth_motion(problem.tree, seed, 8)[0, problem.unknowns]
+    truth = smooth_motion(folded.tree, seed, 8)[0, folded.unknowns]
     at = both.evaluate_kernel(truth)
 
     assert at.markers < 1e-28
     task = np.unravel_index(np.abs(at.second_order).argmax(), at.second_order.shape)
-    assert task[0] == task[1] == problem.plan.pattern.q_unknown[-1], "only the coordinate task has curvature left"
+    assert task[0] == task[1] == folded.arrays.pattern.q_unknown[-1], "only the coordinate task has curvature left"
 
 
 def test_the_gauss_newton_matrix_is_the_jacobians_square() -> None:
     both, x = posed(2)
-    problem = both.problem
+    folded = both.folded
     step = 1e-6
 
     def markers(unknowns: np.ndarray) -> np.ndarray:
-        coordinates = problem.tree.coordinate_default.copy()
-        coordinates[problem.unknowns] = unknowns
-        return problem.tree.marker_positions(problem.tree.complete_coordinates(coordinates))[problem.markers]
+        coordinates = folded.tree.coordinate_default.copy()
+        coordinates[folded.unknowns] = unknowns
+        return folded.tree.marker_positions(folded.tree.complete_coordinates(coordinates))[folded.markers]
 
     moves = np.eye(len(x)) * step
     jacobian = np.array([(markers(x + move) - markers(x - move)).ravel() / (2 * step) for move in moves]).T
     share = np.repeat(both.clip.weights / both.clip.weights.sum(), 3)
-    scene = both.work["movi_prep.kinematics.oracle"].scene
+    scene = both.work["tests.kinematics.oracle"].scene
     expected = jacobian.T @ (share[:, None] * jacobian) + np.diag(scene.stiffness)
     found = both.evaluate_kernel(x).gauss_newton
-    unknown = problem.plan.pattern.q_unknown[-1]
+    unknown = folded.arrays.pattern.q_unknown[-1]
     found[unknown, unknown] = expected[unknown, unknown] = 0.0  # the coordinate task's own entry
 
     np.testing.assert_allclose(found, expected, atol=1e-9)

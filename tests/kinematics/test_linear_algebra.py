@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from movi_prep.kinematics import kernels, oracle
+from movi_prep.kinematics import kernels
 from movi_prep.kinematics.elimination import order_elimination
+from tests.kinematics import oracle
 from tests.kinematics.engines import Posed, moving_clip, random_point, random_problem
 
 
@@ -35,9 +36,9 @@ def test_the_factor_fills_in_nowhere_else(seed: int, size: int) -> None:
 
 
 def _kernel_at(seed: int) -> tuple[Posed, np.ndarray, oracle.Evaluation]:
-    problem = random_problem(seed)
-    posed = Posed(problem, moving_clip(problem, seed), seed)
-    x = random_point(problem, seed)
+    folded = random_problem(seed)
+    posed = Posed(folded, moving_clip(folded, seed), seed)
+    x = random_point(folded, seed)
     return posed, x, posed.evaluate_kernel(x)
 
 
@@ -45,13 +46,13 @@ def _kernel_at(seed: int) -> tuple[Posed, np.ndarray, oracle.Evaluation]:
 @pytest.mark.parametrize("n_bound", [0, 4])
 def test_the_sparse_step_is_the_dense_one(seed: int, n_bound: int) -> None:
     posed, x, at = _kernel_at(seed)
-    work, plan = posed.work[kernels.__name__], posed.problem.plan
+    work, arrays = posed.work[kernels.__name__], posed.folded.arrays
     bound = np.random.default_rng(seed).permutation(len(x))[:n_bound]
     work.system.side[:] = 0
     work.system.step[:] = 0.0
     work.system.side[bound], work.system.step[bound] = 1, 0.1
 
-    assert kernels.solve_free(plan.elimination, work.model, work.system, work.scene.stiffness, 0, False, 1e-3)
+    assert kernels.solve_free(arrays.elimination, work.model, work.system, work.scene.stiffness, 0, False, 1e-3)
 
     matrix = at.gauss_newton + 1e-3 * np.diag(np.diag(at.gauss_newton) + 1e-9)
     free = np.setdiff1d(np.arange(len(x)), bound)
@@ -61,18 +62,18 @@ def test_the_sparse_step_is_the_dense_one(seed: int, n_bound: int) -> None:
 
 def test_an_indefinite_matrix_is_told() -> None:
     posed, _, at = _kernel_at(1)
-    work, plan = posed.work[kernels.__name__], posed.problem.plan
-    work.model.second_order[0, plan.pattern.diagonal] -= 10.0 * np.diag(at.gauss_newton)
+    work, arrays = posed.work[kernels.__name__], posed.folded.arrays
+    work.model.second_order[0, arrays.pattern.diagonal] -= 10.0 * np.diag(at.gauss_newton)
     work.system.side[:] = 0
 
-    assert not kernels.solve_free(plan.elimination, work.model, work.system, work.scene.stiffness, 0, True, 0.0)
+    assert not kernels.solve_free(arrays.elimination, work.model, work.system, work.scene.stiffness, 0, True, 0.0)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_bounded_step_meets_the_optimality_conditions(seed: int) -> None:
     posed, x, _ = _kernel_at(seed)
-    plan = posed.problem.plan
-    tight = plan._replace(lower=x - 0.05, upper=x + 0.02)
+    arrays = posed.folded.arrays
+    tight = arrays._replace(lower=x - 0.05, upper=x + 0.02)
     at = posed.evaluate_oracle(x)
 
     step = oracle.solve_box(tight, posed.work[oracle.__name__], (x, at), newton=False, damping=0.0)
@@ -89,19 +90,19 @@ def test_the_bounded_step_meets_the_optimality_conditions(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rank_and_deviations_agree_with_the_dense_inverse(seed: int) -> None:
-    problem = random_problem(seed)
-    clip = moving_clip(problem, seed, 3)
-    weak = np.full(problem.plan.n_unknowns, 1e-12)
+    folded = random_problem(seed)
+    clip = moving_clip(folded, seed, 3)
+    weak = np.full(folded.arrays.n_unknowns, 1e-12)
     found = []
     for engine in (kernels, oracle):
-        n, m, x = 3, len(problem.markers), problem.plan.n_unknowns
+        n, m, x = 3, len(folded.markers), folded.arrays.n_unknowns
         out = (np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros((n, x)), np.zeros((n, m, 3)))
-        work = engine.allocate_workspace(problem.plan, 1)
+        work = engine.allocate_workspace(folded.arrays, 1)
         tasks = engine.Tasks(clip.task_q, clip.task_weight, clip.task_target)
-        prior = (problem.start, np.full(x, 1e-6))
-        point = np.tile(random_point(problem, seed), (n, 1))
+        prior = (folded.start, np.full(x, 1e-6))
+        point = np.tile(random_point(folded, seed), (n, 1))
         data = (clip.positions_m, clip.weights, clip.solvable)
-        engine.certify(problem.plan, work, tasks, data, prior, (point, np.zeros((n, x))), np.ones(n), point, weak, out)
+        engine.certify(folded.arrays, work, tasks, data, prior, (point, np.zeros((n, x))), np.ones(n), point, weak, out)
         found.append(out)
 
     for ours, theirs in zip(*found, strict=True):

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError, ModelError
-from movi_prep.kinematics import ConvergedSolution, CoordinateTask, kernels, solve_inverse_kinematics
-from movi_prep.kinematics.plan import plan_problem
+from movi_prep.kinematics import ConvergedSolution, CoordinateTarget, kernels, solve_inverse_kinematics
+from movi_prep.kinematics.folded_model import fold_model
 from movi_prep.kinematics.solve import _clip, _prepare, _scout
 from movi_prep.kinematics.tracks import CARRIED, Start, Tracker, track_forward
 from movi_prep.records.ik_solution import FrameStatus
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_rotation, random_tree, smooth_motion
-from tests.kinematics.engines import settings
+from tests.kinematics.engines import ENGINES, settings
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from numpy.typing import NDArray
 
     from movi_prep.records.kinematic_tree import KinematicTree
@@ -25,11 +27,13 @@ PURE = settings(prior_strength=0.0, temporal_weight=0.0)
 
 
 def solve(tree: KinematicTree, positions_m: NDArray[np.float64], **options: Any) -> ConvergedSolution:
-    """Solve with unit weights and the default settings, unless said otherwise."""
+    """Solve with unit weights, the default settings and the compiled engine, unless said otherwise."""
+    engine = options.pop("engine", kernels)
     weights = options.pop("weights", dict.fromkeys(tree.marker_names, 1.0))
-    return solve_inverse_kinematics(
-        tree, tree.marker_names, positions_m, weights, options.pop("settings", settings()), **options
-    )
+    chosen = options.pop("settings", settings())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("movi_prep.kinematics.solve._engine", lambda: engine)
+        return solve_inverse_kinematics(tree, tree.marker_names, positions_m, weights, chosen, **options)
 
 
 def pose_error_m(tree: KinematicTree, solution: ConvergedSolution, positions_m: NDArray[np.float64]) -> float:
@@ -123,8 +127,8 @@ def test_the_prior_acts_on_what_markers_leave_open_alone() -> None:
     assert pulled.objectives.mean() < 1.1 * free.objectives.mean()
 
 
-@pytest.mark.parametrize("engine", ["numba", "numpy"])
-def test_a_joint_out_of_sight_goes_on_and_comes_to_rest(engine: str) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_joint_out_of_sight_goes_on_and_comes_to_rest(engine: ModuleType) -> None:
     tree, _ = two_legs()
     hip, step = tree.coordinate("hip_L"), 0.02
     truth = np.zeros((70, tree.n_coordinates))
@@ -133,7 +137,7 @@ def test_a_joint_out_of_sight_goes_on_and_comes_to_rest(engine: str) -> None:
     leg = [k for k, name in enumerate(tree.marker_names) if name in ("LKNE", "LTHI", "LANK")]
     gaps[10:, leg] = np.nan
 
-    solution = solve(tree, gaps, settings=settings(prior_strength=0.0, tracks="forward", engine=engine))
+    solution = solve(tree, gaps, settings=settings(prior_strength=0.0, tracks="forward"), engine=engine)
 
     found = solution.coordinates[:, hip]
     np.testing.assert_allclose(found[:10], truth[:10, hip], atol=1e-5)
@@ -164,13 +168,13 @@ def arm(n_frames: int) -> tuple[KinematicTree, NDArray[np.float64]]:
 
 def test_a_start_in_between_finds_the_lower_minimum_and_is_followed_both_ways() -> None:
     tree, markers = arm(100)
-    problem = plan_problem(tree, tuple(range(len(tree.marker_names))))
-    elbow = problem.unknowns.tolist().index(tree.coordinate("elbow"))
+    folded = fold_model(tree, tuple(range(len(tree.marker_names))))
+    elbow = folded.unknowns.tolist().index(tree.coordinate("elbow"))
     weights = {name: 0.05 if k == 6 else 1.0 for k, name in enumerate(tree.marker_names)}
-    tracker = Tracker.prepare(kernels, problem, _clip(problem, tree.marker_names, markers, weights, []))
+    tracker = Tracker.prepare(kernels, folded, _clip(folded, tree.marker_names, markers, weights, []))
     pulls, starts = _prepare(tracker, settings())
     bent = Start(starts[0].unknowns.copy(), starts[0].base)
-    bent.unknowns[:] = problem.start
+    bent.unknowns[:] = folded.start
     bent.unknowns[elbow] = -0.6
     wrong = track_forward(tracker, pulls, {0: bent})
 
@@ -222,7 +226,7 @@ def test_both_engines_find_the_same(tree: KinematicTree, markers: NDArray[np.flo
     noisy = markers[:6] + np.random.default_rng(2).normal(0, 0.005, markers[:6].shape)
     noisy[2:4, 5] = np.nan
 
-    compiled, plain = (solve(tree, noisy, settings=settings(engine=engine)) for engine in ("numba", "numpy"))
+    compiled, plain = (solve(tree, noisy, engine=engine) for engine in ENGINES)
 
     np.testing.assert_allclose(compiled.coordinates, plain.coordinates, atol=1e-7)
     np.testing.assert_array_equal(compiled.statuses, plain.statuses)
@@ -426,7 +430,7 @@ def test_a_coordinate_task_pulls_where_no_marker_decides() -> None:
     tree = builder.build()
     markers = tree.marker_positions(np.zeros((3, tree.n_coordinates)))
 
-    solution = solve(tree, markers, tasks=[CoordinateTask("spin", 10.0, np.array([0.1, 0.2, 0.3]))])
+    solution = solve(tree, markers, tasks=[CoordinateTarget("spin", 10.0, np.array([0.1, 0.2, 0.3]))])
 
     np.testing.assert_allclose(solution.coordinates[:, spin], [0.1, 0.2, 0.3], atol=1e-6)
     assert "spin" in solution.unseen
@@ -440,14 +444,14 @@ def test_a_task_for_an_unknown_coordinate_suggests_the_right_one(
     tree: KinematicTree, markers: NDArray[np.float64]
 ) -> None:
     with pytest.raises(InputError, match="did you mean 'root_tilt'"):
-        solve(tree, markers, tasks=[CoordinateTask("root_tlt", 1.0, 0.0)])
+        solve(tree, markers, tasks=[CoordinateTarget("root_tlt", 1.0, 0.0)])
 
 
 def test_a_task_without_a_target_fails_its_frame_only(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
     target = np.zeros(len(markers))
     target[2] = np.nan
 
-    solution = solve(tree, markers, tasks=[CoordinateTask("gimbal0_0", 1e-9, target)])
+    solution = solve(tree, markers, tasks=[CoordinateTarget("gimbal0_0", 1e-9, target)])
 
     assert solution.statuses[2] == FrameStatus.FAILED
     assert "target" in solution.reasons[2]

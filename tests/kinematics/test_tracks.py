@@ -9,30 +9,31 @@ from typing import Any
 import numpy as np
 import pytest
 
-from movi_prep.kinematics import kernels, oracle
-from movi_prep.kinematics.branch import model_angles
+from movi_prep.kinematics import kernels
+from movi_prep.kinematics.angle_branches import model_angles
+from movi_prep.kinematics.first_pose import find_start
 from movi_prep.kinematics.solve import unit_prior
-from movi_prep.kinematics.start import find_start
 from movi_prep.kinematics.tracks import (
     CARRIED,
     CONVERGED,
     UNSOLVED,
+    PoseTrack,
     Start,
-    Track,
     Tracker,
     join_tracks,
     track_around,
     track_backward,
     track_forward,
 )
+from tests.kinematics import oracle
 from tests.kinematics.engines import TASK_WEIGHT, moving_clip, random_problem, settings
 
 
 def prepared(engine: object, seed: int, n_frames: int = 8, noise_m: float = 0.01) -> tuple[Tracker, object, Start]:
-    problem = random_problem(seed)
-    tracker = Tracker.prepare(engine, problem, moving_clip(problem, seed, n_frames, noise_m))  # type: ignore[arg-type]
-    prior = replace(unit_prior(problem, settings()).scaled(0.1), noise_m=2.0 * noise_m)
-    pulls = tracker.pulls(settings(), prior, np.full(problem.plan.n_unknowns, 1e-3))
+    folded = random_problem(seed)
+    tracker = Tracker.prepare(engine, folded, moving_clip(folded, seed, n_frames, noise_m))  # type: ignore[arg-type]
+    prior = replace(unit_prior(folded, settings()).scaled(0.1), noise_m=2.0 * noise_m)
+    pulls = tracker.pulls(settings(), prior, np.full(folded.arrays.n_unknowns, 1e-3))
     return tracker, pulls, find_start(tracker, 0, prior, prior).start(0)
 
 
@@ -54,14 +55,16 @@ def test_kernel_and_oracle_walk_the_same_way(seed: int) -> None:
 @pytest.mark.parametrize("engine", [kernels, oracle])
 @pytest.mark.parametrize(("noise_m", "share"), [(0.0, 1e-5), (0.0025, 0.25), (0.02, 1.0)])
 def test_pulls_act_in_proportion_to_the_variance_of_the_noise(engine: Any, noise_m: float, share: float) -> None:
-    problem = random_problem(2)
-    clip = moving_clip(problem, 2, 60 if engine is kernels else 8, noise_m)
+    folded = random_problem(2)
+    clip = moving_clip(folded, 2, 60 if engine is kernels else 8, noise_m)
     without = {"task_q": np.zeros(0, dtype=np.int64), "task_weight": np.zeros(0), "task_target": np.zeros((60, 0))}
-    tracker = Tracker.prepare(engine, problem, replace(clip, weights=np.ones_like(clip.weights), **without))
-    prior = replace(unit_prior(problem, settings()).scaled(0.01), noise_m=0.005)
+    tracker = Tracker.prepare(engine, folded, replace(clip, weights=np.ones_like(clip.weights), **without))
+    prior = replace(unit_prior(folded, settings()).scaled(0.01), noise_m=0.005)
     start = find_start(tracker, 0, prior, prior).start(0)
 
-    track = track_forward(tracker, tracker.pulls(settings(), prior, np.full(problem.plan.n_unknowns, 1e-3)), {0: start})
+    track = track_forward(
+        tracker, tracker.pulls(settings(), prior, np.full(folded.arrays.n_unknowns, 1e-3)), {0: start}
+    )
 
     assert np.median(track.shares) == pytest.approx(share, rel=0.25 if engine is kernels else 0.6)
     # The share of a frame is that of the one before; the first one is solved until it agrees with its own.
@@ -72,21 +75,21 @@ def test_pulls_act_in_proportion_to_the_variance_of_the_noise(engine: Any, noise
 def test_the_value_of_a_frame_is_the_objective_with_all_its_terms(engine: Any) -> None:
     tracker, pulls, start = prepared(engine, 0)
     track = track_forward(tracker, pulls, {0: start})  # type: ignore[arg-type]
-    prior, clip, tree = pulls.prior, tracker.clip, tracker.problem.tree  # type: ignore[attr-defined]
+    prior, clip, tree = pulls.prior, tracker.clip, tracker.folded.tree  # type: ignore[attr-defined]
     for frame in (0, 1, 5):
         before, earlier = track.unknowns[track.anchors[frame]]
         known = track.anchors[frame, 0] >= 0
-        x, joints = track.unknowns[frame], tracker.problem.plan.motion.is_root == 0
+        x, joints = track.unknowns[frame], tracker.folded.arrays.motion.is_root == 0
         stepped = (x - before - CARRIED * (before - earlier))[joints] if known else np.zeros(joints.sum())
         expected = prior.weight[joints] @ (x - prior.centre)[joints] ** 2
         expected += pulls.temporal[joints] @ stepped**2  # type: ignore[attr-defined]
-        angles = model_angles(tracker.problem, track.unknowns, track.bases)[frame]
+        angles = model_angles(tracker.folded, track.unknowns, track.bases)[frame]
         coordinates = tree.coordinate_default.copy()
-        coordinates[tracker.problem.unknowns] = angles
+        coordinates[tracker.folded.unknowns] = angles
         coordinates = tree.complete_coordinates(coordinates)
-        away = tree.marker_positions(coordinates)[tracker.problem.markers] - clip.positions_m[frame]
+        away = tree.marker_positions(coordinates)[tracker.folded.markers] - clip.positions_m[frame]
         markers = (clip.weights / clip.weights.sum()) @ (away**2).sum(axis=1)
-        task = TASK_WEIGHT * (coordinates[tracker.problem.moving[-1]] - 0.1) ** 2
+        task = TASK_WEIGHT * (coordinates[tracker.folded.moving[-1]] - 0.1) ** 2
 
         found = track.values[frame]
 
@@ -95,10 +98,10 @@ def test_the_value_of_a_frame_is_the_objective_with_all_its_terms(engine: Any) -
 
 @pytest.mark.parametrize("engine", [kernels, oracle])
 def test_a_gap_ends_the_extrapolation_and_not_the_memory(engine: Any) -> None:
-    problem = random_problem(1)
-    clip = moving_clip(problem, 1, 12, 1e-4)
+    folded = random_problem(1)
+    clip = moving_clip(folded, 1, 12, 1e-4)
     clip.solvable[4:6] = False
-    tracker = Tracker.prepare(engine, problem, clip)
+    tracker = Tracker.prepare(engine, folded, clip)
     _, pulls, start = prepared(engine, 1)
 
     track = track_forward(tracker, pulls, {0: start})  # type: ignore[arg-type]
@@ -130,14 +133,14 @@ def test_a_backward_track_stops_where_it_meets_the_forward_one() -> None:
 
     assert np.count_nonzero(backward.ends != UNSOLVED) < 12
     joined = join_tracks(forward, backward, [range(30)], np.zeros(forward.unknowns.shape[1]))
-    joints = tracker.problem.plan.motion.is_root == 0  # the root's angles count from another base
+    joints = tracker.folded.arrays.motion.is_root == 0  # the root's angles count from another base
     np.testing.assert_allclose(joined.unknowns[:, joints], forward.unknowns[:, joints], atol=1e-4)
 
 
-def two_tracks(rng: np.random.Generator, n_frames: int) -> tuple[Track, Track]:
+def two_tracks(rng: np.random.Generator, n_frames: int) -> tuple[PoseTrack, PoseTrack]:
     tracks = []
     for _ in range(2):
-        track = Track.empty(n_frames, 3)
+        track = PoseTrack.empty(n_frames, 3)
         track.unknowns[:], track.values[:], track.ends[:] = (
             rng.normal(size=(n_frames, 3)),
             rng.random(n_frames),

@@ -18,8 +18,8 @@ from movi_prep.stages.scale import SCALE
 
 def test_the_solver_is_compiled_once_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[object] = []
-    monkeypatch.setattr("movi_prep.kinematics.ahead.is_compiled", lambda: bool(compiled))
-    monkeypatch.setattr("movi_prep.kinematics.ahead.compile_ahead", lambda tree, *_: compiled.append(tree))
+    monkeypatch.setattr("movi_prep.kinematics.kernel_cache.is_compiled", lambda: bool(compiled))
+    monkeypatch.setattr("movi_prep.kinematics.kernel_cache.compile_ahead", lambda tree, *_: compiled.append(tree))
     said: list[str] = []
     for _ in range(2):
         compile_solver(said.append)

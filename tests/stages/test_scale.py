@@ -18,7 +18,7 @@ from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.osim.models import read_model
-from movi_prep.osim.scaling import scale_model
+from movi_prep.osim.scale_model import scale_model
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import StaticTrial

@@ -22,8 +22,8 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.stages.order import idle_cameras
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.verify import verify_shard
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.pictures import decode_picture
 from tests.builders.calibration_files import CENTRE_M, FOCAL_PX
 from tests.builders.filmed_world import (

@@ -13,7 +13,7 @@ from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.timeline import LeftOut
-from movi_prep.stages.shard_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.camera import Camera
     from movi_prep.records.timeline import Refusal
-    from movi_prep.stages.picture_check import JudgedVideo
-    from movi_prep.stages.shard_subject import ShardSubject
+    from movi_prep.stages.shards.picture_check import JudgedVideo
+    from movi_prep.stages.shards.subject_clips import ShardSubject
     from movi_prep.video.crop_pass import CropPass
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from movi_prep.kinematics.branch import alias, angles_about, continue_triple
+from movi_prep.kinematics.angle_branches import alias, angles_about, continue_triple
 from movi_prep.records.kinematic_tree import rotation_about
 from tests.builders.kinematic_tree import random_rotation
 

@@ -1,4 +1,4 @@
-"""The solver in plain NumPy: an oracle for the compiled kernels, and what runs where there is no compiler.
+"""The solver in plain NumPy: an oracle for the compiled kernels.
 
 The same recursions and the same decisions as in `kernels`, written for reading: a node's quantities are vectors and
 matrices, the matrices of a frame are dense and in the unknowns' own order, and linear systems go to LAPACK. It agrees
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from movi_prep.kinematics.plan import ALONG
+from movi_prep.kinematics.folded_model import ALONG
 from movi_prep.kinematics.tracks import CARRIED, CONVERGED, ITERATION_LIMIT, STALLED
 from movi_prep.records.kinematic_tree import rotation_about
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from movi_prep.kinematics.plan import Motion, Pattern, Plan
+    from movi_prep.kinematics.folded_model import FoldedArrays, MovingNodes, Pattern
 
     Array = NDArray[np.float64]
 
@@ -111,9 +111,9 @@ class Evaluation:
     positions: Array
 
 
-def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
+def allocate_workspace(arrays: FoldedArrays, n_tasks: int) -> Workspace:
     """Return the memory that one track needs."""
-    x, markers = plan.n_unknowns, len(plan.markers.position)
+    x, markers = arrays.n_unknowns, len(arrays.markers.position)
     scene = Scene(
         observed=np.zeros((markers, 3)),
         weight=np.zeros(markers),
@@ -125,27 +125,27 @@ def allocate_workspace(plan: Plan, n_tasks: int) -> Workspace:
     return Workspace(np.zeros((2, x)), Pose(np.eye(3).ravel()), System(np.zeros(x, dtype=np.int8)), scene)
 
 
-def evaluate(plan: Plan, work: Workspace, tasks: Tasks, x: Array) -> Evaluation:
+def evaluate(arrays: FoldedArrays, work: Workspace, tasks: Tasks, x: Array) -> Evaluation:
     """Return the objective and its derivatives at x (the equations are at the top of `kernels`)."""
-    return _with_priors(plan, work.scene, tasks, x, evaluate_markers(plan, work, x))
+    return _with_priors(arrays, work.scene, tasks, x, evaluate_markers(arrays, work, x))
 
 
-def evaluate_markers(plan: Plan, work: Workspace, x: Array) -> Evaluation:
+def evaluate_markers(arrays: FoldedArrays, work: Workspace, x: Array) -> Evaluation:
     """Return the marker part alone."""
-    rotations, positions, twists, bends = _place_nodes(plan, work, *_move_coordinates(plan, x))
-    markers, moments, error = _gather(plan, work.scene, rotations, positions)
-    return Evaluation(0.5 * error, 0.5 * error, *_sweep(plan, moments, twists, bends), markers)
+    rotations, positions, twists, bends = _place_nodes(arrays, work, *_move_coordinates(arrays, x))
+    markers, moments, error = _gather(arrays, work.scene, rotations, positions)
+    return Evaluation(0.5 * error, 0.5 * error, *_sweep(arrays, moments, twists, bends), markers)
 
 
-def _with_priors(plan: Plan, scene: Scene, tasks: Tasks, x: Array, at: Evaluation) -> Evaluation:
+def _with_priors(arrays: FoldedArrays, scene: Scene, tasks: Tasks, x: Array, at: Evaluation) -> Evaluation:
     """Add prior, temporal and task terms."""
-    q, rate, curve = _move_coordinates(plan, x)
+    q, rate, curve = _move_coordinates(arrays, x)
     away = x - scene.centre
     value = 2.0 * at.markers + float(scene.stiffness @ away**2)
     gradient, gauss_newton = at.gradient + scene.stiffness * away, at.gauss_newton + np.diag(scene.stiffness)
     second_order = at.second_order.copy()
     for k, place in enumerate(tasks.q):
-        unknown, miss = plan.pattern.q_unknown[place], q[place] - scene.task_target[k]
+        unknown, miss = arrays.pattern.q_unknown[place], q[place] - scene.task_target[k]
         value += float(tasks.weight[k] * miss**2)
         gradient[unknown] += tasks.weight[k] * miss * rate[place]
         gauss_newton[unknown, unknown] += tasks.weight[k] * rate[place] ** 2
@@ -153,9 +153,9 @@ def _with_priors(plan: Plan, scene: Scene, tasks: Tasks, x: Array, at: Evaluatio
     return Evaluation(0.5 * value, at.markers, gradient, gauss_newton, second_order, at.positions)
 
 
-def _function(plan: Plan, which: int, argument: float) -> tuple[float, float, float]:
+def _function(arrays: FoldedArrays, which: int, argument: float) -> tuple[float, float, float]:
     """Value, first and second derivative."""
-    functions = plan.functions
+    functions = arrays.functions
     first, end = functions.first_piece[which], functions.first_piece[which + 1]
     piece = first + int(np.searchsorted(functions.start[first + 1 : end], argument, side="right"))
     line = np.polynomial.Polynomial(functions.coefficients[piece])
@@ -163,28 +163,30 @@ def _function(plan: Plan, which: int, argument: float) -> tuple[float, float, fl
     return float(line(offset)), float(line.deriv(1)(offset)), float(line.deriv(2)(offset))
 
 
-def _move_coordinates(plan: Plan, x: Array) -> tuple[Array, Array, Array]:
-    motion = plan.motion
+def _move_coordinates(arrays: FoldedArrays, x: Array) -> tuple[Array, Array, Array]:
+    motion = arrays.motion
     q = np.concatenate([x, np.zeros(len(motion.leader))])
     rate, curve = np.ones_like(q), np.zeros_like(q)
     for k, (leader, which) in enumerate(zip(motion.leader, motion.following, strict=True), start=len(x)):
-        value, slope, bend = _function(plan, int(which), float(q[leader]))
+        value, slope, bend = _function(arrays, int(which), float(q[leader]))
         q[k], rate[k] = value, slope * rate[leader]
         curve[k] = bend * rate[leader] ** 2 + slope * curve[leader]
     return q, rate, curve
 
 
-def _place_nodes(plan: Plan, work: Workspace, q: Array, rate: Array, curve: Array) -> tuple[Array, Array, Array, Array]:
+def _place_nodes(
+    arrays: FoldedArrays, work: Workspace, q: Array, rate: Array, curve: Array
+) -> tuple[Array, Array, Array, Array]:
     """Pose of every node about the centroid, and twist and second twist of every mobility."""
-    motion = plan.motion
-    n_nodes, n_mobilities = len(motion.parent), len(plan.pattern.unknown)
+    motion = arrays.motion
+    n_nodes, n_mobilities = len(motion.parent), len(arrays.pattern.unknown)
     rotations, positions = np.empty((n_nodes, 3, 3)), np.empty((n_nodes, 3))
     twists, bends = np.zeros((n_mobilities, 6)), np.zeros((n_mobilities, 6))
     for node in range(n_nodes):
         rotation, position = _node_frame(motion, work, node, rotations, positions)
         for axis in range(motion.first_axis[node], motion.first_axis[node + 1]):
             k, mobility, direction = motion.axis_q[axis], motion.axis_mobility[axis], motion.axis_direction[axis]
-            value, slope, second = _function(plan, int(motion.axis_function[axis]), float(q[k]))
+            value, slope, second = _function(arrays, int(motion.axis_function[axis]), float(q[k]))
             along = rotation @ direction
             if motion.axis_kind[axis] == ALONG:
                 position = position + value * along
@@ -199,7 +201,9 @@ def _place_nodes(plan: Plan, work: Workspace, q: Array, rate: Array, curve: Arra
     return rotations, positions, twists, bends
 
 
-def _node_frame(motion: Motion, work: Workspace, node: int, rotations: Array, positions: Array) -> tuple[Array, Array]:
+def _node_frame(
+    motion: MovingNodes, work: Workspace, node: int, rotations: Array, positions: Array
+) -> tuple[Array, Array]:
     own = (work.pose.base if node == motion.free_node else motion.rotation[node]).reshape(3, 3)
     parent = motion.parent[node]
     if parent < 0:
@@ -218,11 +222,11 @@ def _bracket(outer: Array, inner: Array) -> Array:
 Moments = tuple["Array", "Array", "Array", "Array", "Array"]
 
 
-def _gather(plan: Plan, scene: Scene, rotations: Array, positions: Array) -> tuple[Array, Moments, float]:
+def _gather(arrays: FoldedArrays, scene: Scene, rotations: Array, positions: Array) -> tuple[Array, Moments, float]:
     """Return markers, moments of every node's own markers, and the weighted sum of squared errors."""
     n_nodes = len(rotations)
-    node_of = np.repeat(np.arange(n_nodes), np.diff(plan.markers.first))
-    placed = positions[node_of] + (rotations[node_of] @ plan.markers.position[:, :, None])[:, :, 0]
+    node_of = np.repeat(np.arange(n_nodes), np.diff(arrays.markers.first))
+    placed = positions[node_of] + (rotations[node_of] @ arrays.markers.position[:, :, None])[:, :, 0]
     seen = scene.weight > 0.0
     weight, error = scene.weight[:, None], np.where(seen[:, None], placed - scene.observed, 0.0)
     own = (
@@ -233,9 +237,9 @@ def _gather(plan: Plan, scene: Scene, rotations: Array, positions: Array) -> tup
         _per_node(weight[:, :, None] * placed[:, :, None] * error[:, None, :], node_of, n_nodes),
     )
     for node in range(n_nodes - 1, -1, -1):
-        if plan.motion.parent[node] >= 0:
+        if arrays.motion.parent[node] >= 0:
             for moment in own:
-                moment[plan.motion.parent[node]] += moment[node]
+                moment[arrays.motion.parent[node]] += moment[node]
     return placed, own, float((weight * error**2).sum())
 
 
@@ -245,10 +249,10 @@ def _per_node(values: Array, node_of: NDArray[np.int64], n_nodes: int) -> Array:
     return total
 
 
-def _sweep(plan: Plan, moments: Moments, twists: Array, bends: Array) -> tuple[Array, Array, Array]:
+def _sweep(arrays: FoldedArrays, moments: Moments, twists: Array, bends: Array) -> tuple[Array, Array, Array]:
     """Gradient, Gauss-Newton matrix and second-order term of the marker part."""
-    pattern: Pattern = plan.pattern
-    size = plan.n_unknowns
+    pattern: Pattern = arrays.pattern
+    size = arrays.n_unknowns
     gradient, gauss_newton, second_order = np.zeros(size), np.zeros((size, size)), np.zeros((size, size))
     for node in range(len(pattern.parent)):
         m, h, spread, force, first_moment = (moment[node] for moment in moments)
@@ -297,26 +301,26 @@ def _is_positive(matrix: Array, diagonal: Array, stiffness: Array, order: NDArra
 
 
 def solve_box(
-    plan: Plan, work: Workspace, point: tuple[Array, Evaluation], *, newton: bool, damping: float
+    arrays: FoldedArrays, work: Workspace, point: tuple[Array, Evaluation], *, newton: bool, damping: float
 ) -> Array | None:
     """Return the step to the minimum of the quadratic model inside the bounds; None where it is not positive."""
     x, at = point
     matrix = at.gauss_newton + at.second_order if newton else at.gauss_newton.copy()
     plain = matrix.copy()
     matrix[np.diag_indices_from(matrix)] += damping * (np.diag(at.gauss_newton) + 1e-9)
-    work.system.side = side = _guess_sides(plan, x, at.gradient, work.system.side)
+    work.system.side = side = _guess_sides(arrays, x, at.gradient, work.system.side)
     step = np.zeros_like(x)
     for number in range(_BOX_PASSES):
         free = side == 0
-        order = plan.elimination.order[free[plan.elimination.order]]
+        order = arrays.elimination.order[free[arrays.elimination.order]]
         if newton and not _is_positive(matrix, np.diag(at.gauss_newton), work.scene.stiffness, order):
             return None
         right = -at.gradient[free] - matrix[np.ix_(free, ~free)] @ step[~free]
         step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right)
-        low, high = free & (x + step < plan.lower - 1e-15), free & (x + step > plan.upper + 1e-15)
+        low, high = free & (x + step < arrays.lower - 1e-15), free & (x + step > arrays.upper + 1e-15)
         if low.any() or high.any():
             side[low], side[high] = -1, 1
-            step[low], step[high] = (plan.lower - x)[low], (plan.upper - x)[high]
+            step[low], step[high] = (arrays.lower - x)[low], (arrays.upper - x)[high]
             continue
         multiplier = at.gradient + plain @ step + damping * np.diag(at.gauss_newton) * step
         wrong = side * multiplier > 1e-12
@@ -326,16 +330,16 @@ def solve_box(
     return step
 
 
-def _guess_sides(plan: Plan, x: Array, gradient: Array, before: NDArray[np.int8]) -> NDArray[np.int8]:
+def _guess_sides(arrays: FoldedArrays, x: Array, gradient: Array, before: NDArray[np.int8]) -> NDArray[np.int8]:
     side = np.zeros(len(x), dtype=np.int8)
-    side[(x >= plan.upper) & ((gradient < 0.0) | (before == 1))] = 1
-    side[(x <= plan.lower) & ((gradient > 0.0) | (before == -1))] = -1
+    side[(x >= arrays.upper) & ((gradient < 0.0) | (before == 1))] = 1
+    side[(x <= arrays.lower) & ((gradient > 0.0) | (before == -1))] = -1
     return side
 
 
-def _try_step(plan: Plan, step: Array, x: Array) -> tuple[Array, float]:
-    joint = np.abs(step[plan.motion.is_root == 0]).max(initial=1e-30)
-    tried = np.clip(x + min(1.0, _LARGEST_STEP / joint) * step, plan.lower, plan.upper)
+def _try_step(arrays: FoldedArrays, step: Array, x: Array) -> tuple[Array, float]:
+    joint = np.abs(step[arrays.motion.is_root == 0]).max(initial=1e-30)
+    tried = np.clip(x + min(1.0, _LARGEST_STEP / joint) * step, arrays.lower, arrays.upper)
     return tried, float(np.abs(tried - x).max(initial=0.0))
 
 
@@ -351,43 +355,43 @@ class _Iteration:
     before: float = np.inf
 
 
-def solve_frame(plan: Plan, work: Workspace, tasks: Tasks, rules: Rules) -> tuple[int, int, float, float]:
+def solve_frame(arrays: FoldedArrays, work: Workspace, tasks: Tasks, rules: Rules) -> tuple[int, int, float, float]:
     """Minimise f from work.x[0]; leave the result there.
 
     Returns (how it ended, iterations, f before the last step, its marker part).
     """
     first = rules.newton and rules.first_damping == 0.0
     start = work.x[0].copy()
-    state = _Iteration(start, evaluate(plan, work, tasks, start), first, 0.1 * rules.first_damping)
+    state = _Iteration(start, evaluate(arrays, work, tasks, start), first, 0.1 * rules.first_damping)
     ended, iteration = ITERATION_LIMIT, 0
     while iteration < rules.iteration_limit:
         iteration += 1
-        step = _find_step(plan, work, state, ask=state.refused < 2 or iteration % _ASK_AGAIN == 0)
+        step = _find_step(arrays, work, state, ask=state.refused < 2 or iteration % _ASK_AGAIN == 0)
         if state.damping > _LARGEST_DAMPING:
             ended = STALLED
             break
         if step is None:
             continue
-        tried, largest = _try_step(plan, step, state.x)
+        tried, largest = _try_step(arrays, step, state.x)
         foretold = largest * largest / state.before if largest < 0.1 * state.before < np.inf else largest
         if state.damping < 1e-2 and foretold < rules.step_tolerance:
             state.x, ended = tried, CONVERGED
             break
         if iteration < rules.iteration_limit:
-            _judge_step(state, (tried, evaluate(plan, work, tasks, tried)), largest, newton=rules.newton)
+            _judge_step(state, (tried, evaluate(arrays, work, tasks, tried)), largest, newton=rules.newton)
     work.x[0] = state.x
     return ended, iteration, state.at.value, state.at.markers
 
 
-def _find_step(plan: Plan, work: Workspace, state: _Iteration, *, ask: bool) -> Array | None:
+def _find_step(arrays: FoldedArrays, work: Workspace, state: _Iteration, *, ask: bool) -> Array | None:
     """Newton's step, or Gauss-Newton's where that matrix is not positive."""
     if state.newton and ask:
-        step = solve_box(plan, work, (state.x, state.at), newton=True, damping=state.damping)
+        step = solve_box(arrays, work, (state.x, state.at), newton=True, damping=state.damping)
         if step is not None:
             return step
         state.refused += 1
     try:
-        return solve_box(plan, work, (state.x, state.at), newton=False, damping=state.damping)
+        return solve_box(arrays, work, (state.x, state.at), newton=False, damping=state.damping)
     except np.linalg.LinAlgError:
         state.damping = max(10.0 * state.damping, 1e-9)
         return None
@@ -424,9 +428,9 @@ def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, tempora
     return float(0.5 * share * (prior[1][pulled] * temporal[pulled] / both[pulled] * apart**2).sum())
 
 
-def _predict(plan: Plan, work: Workspace, past: Array) -> None:
+def _predict(arrays: FoldedArrays, work: Workspace, past: Array) -> None:
     """Begin a frame from (k, x) the frames before, latest first: see `kernels._predict`."""
-    motion, before = plan.motion, past[0]
+    motion, before = arrays.motion, past[0]
     slope = before - past[1] if len(past) > 1 else np.zeros_like(before)
     bends = past[:-2] - 2.0 * past[1:-1] + past[2:]
     joints = motion.is_root == 0
@@ -441,15 +445,15 @@ def _predict(plan: Plan, work: Workspace, past: Array) -> None:
         work.pose.base = base.ravel()
         guess[free] = before[free] if len(past) > 1 else 0.0
         guess[free] += slope[free] if curved else 0.0
-    work.x[0] = np.clip(guess, plan.lower, plan.upper)
+    work.x[0] = np.clip(guess, arrays.lower, arrays.upper)
 
 
 def _largest(values: Array) -> float:
     return float(np.abs(values).max(initial=0.0))
 
 
-def _solve_pulled(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
-    plan: Plan,
+def _solve_pulled(  # noqa: PLR0917 - the signature of the compiled kernel
+    arrays: FoldedArrays,
     work: Workspace,
     tasks: Tasks,
     rules: Rules,
@@ -460,10 +464,10 @@ def _solve_pulled(  # noqa: PLR0913, PLR0917 - the signature of the compiled ker
 ) -> tuple[int, int, float, float, float]:
     """Solve a loaded frame with a share of the pulls; as the first lines of the loop of `kernels.track` do."""
     spent, n_seen = 0, int(np.count_nonzero(work.scene.weight))
-    noise_error = 0.5 * rules.pull_noise**2 * max(3 * n_seen - plan.n_unknowns, 0) / max(n_seen, 1)
+    noise_error = 0.5 * rules.pull_noise**2 * max(3 * n_seen - arrays.n_unknowns, 0) / max(n_seen, 1)
     while True:
         least = _load_pulls(work.scene, pulls[:2], anchor, pulls[2] if settled else np.zeros_like(pulls[2]), share)
-        ended, iterations, value, markers = solve_frame(plan, work, tasks, rules)
+        ended, iterations, value, markers = solve_frame(arrays, work, tasks, rules)
         spent += iterations
         used, share = share, 1.0
         if noise_error > 0.0:
@@ -472,8 +476,8 @@ def _solve_pulled(  # noqa: PLR0913, PLR0917 - the signature of the compiled ker
             return ended, spent, value + least, used, share
 
 
-def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
-    plan: Plan,
+def track(  # noqa: PLR0917 - the signature of the compiled kernel
+    arrays: FoldedArrays,
     work: Workspace,
     tasks: Tasks,
     rules: Rules,
@@ -492,16 +496,16 @@ def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
         if data[2][frame]:
             load_frame(work.scene, tasks, data[0], data[1], frame)
             if known > 0:
-                _predict(plan, work, unknowns[[last - k * direction for k in range(min(known, 4))]])
+                _predict(arrays, work, unknowns[[last - k * direction for k in range(min(known, 4))]])
             earlier = last - direction if known > 1 else last
             carried = unknowns[last] + CARRIED * (unknowns[last] - unknowns[earlier])
             ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(
-                *(plan, work, tasks, rules, pulls, carried, share, known > 0)
+                *(arrays, work, tasks, rules, pulls, carried, share, known > 0)
             )
             anchors[frame] = (last, earlier) if known > 0 else -1
             unknowns[frame], bases[frame] = work.x[0], work.pose.base
             known, last = known + 1 if frame == last + direction else 1, frame
-            joints = plan.motion.is_root == 0
+            joints = arrays.motion.is_root == 0
             apart = np.abs(unknowns[frame] - other[0][frame])[joints].max(initial=0.0)
             met = met + 1 if other[1][frame] == CONVERGED and apart < rules.meeting_tolerance else 0
         else:
@@ -510,8 +514,8 @@ def track(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
     return frame
 
 
-def certify(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
-    plan: Plan,
+def certify(  # noqa: PLR0917 - the signature of the compiled kernel
+    arrays: FoldedArrays,
     work: Workspace,
     tasks: Tasks,
     data: tuple[Array, Array, NDArray[np.bool_]],
@@ -524,24 +528,24 @@ def certify(  # noqa: PLR0913, PLR0917 - the signature of the compiled kernel
 ) -> None:
     """Evaluate every solved frame once more; see `kernels.certify`."""
     objective, gradient, rank, deviation, markers = out
-    work.pose.base = plan.motion.rotation[plan.motion.free_node].copy()
+    work.pose.base = arrays.motion.rotation[arrays.motion.free_node].copy()
     for frame in np.flatnonzero(data[2]).tolist():
         load_frame(work.scene, tasks, data[0], data[1], frame)
         _load_pulls(work.scene, prior, temporal[0][frame], temporal[1][frame], float(shares[frame]))
         x = unknowns[frame]
-        alone = evaluate_markers(plan, work, x)
-        at = _with_priors(plan, work.scene, tasks, x, alone)
-        held = ((x <= plan.lower) & (at.gradient > 0.0)) | ((x >= plan.upper) & (at.gradient < 0.0))
+        alone = evaluate_markers(arrays, work, x)
+        at = _with_priors(arrays, work.scene, tasks, x, alone)
+        held = ((x <= arrays.lower) & (at.gradient > 0.0)) | ((x >= arrays.upper) & (at.gradient < 0.0))
         objective[frame], gradient[frame] = at.markers, np.abs(at.gradient[~held]).max(initial=0.0)
         markers[frame] = at.positions + work.scene.centroid
         if len(weak):
-            rank[frame], deviation[frame] = _observe(plan, alone, weak)
+            rank[frame], deviation[frame] = _observe(arrays, alone, weak)
 
 
-def _observe(plan: Plan, at: Evaluation, weak: Array) -> tuple[int, Array]:
+def _observe(arrays: FoldedArrays, at: Evaluation, weak: Array) -> tuple[int, Array]:
     """Rank of the markers' matrix and root of its inverse's diagonal, both under a weak prior."""
     matrix = at.gauss_newton + np.diag(weak)
-    order = plan.elimination.order
+    order = arrays.elimination.order
     ordered = matrix[np.ix_(order, order)]
     try:
         pivots = np.diag(np.linalg.cholesky(ordered)) ** 2

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from movi_prep.kinematics.plan import Problem
+    from movi_prep.kinematics.folded_model import FoldedModel
 
 # A person's markers are metres from the origin; a coordinate beyond this is a sentinel or a fault.
 _FARTHEST_M = 1e3
@@ -23,11 +23,11 @@ _LINE_RATIO = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class MarkerFrames:
     """What the kernels read.
 
     Attributes:
-        positions_m: (n, m, 3) float64, metres, markers in the plan's order; NaN where not seen.
+        positions_m: (n, m, 3) float64, metres, markers in the solver's order; NaN where not seen.
         weights: (m,) float64, positive.
         solvable: (n,) bool, frames with a pose to find.
         statuses: (n,) int8 of FrameStatus, why a frame is not solvable.
@@ -53,10 +53,10 @@ class Clip:
         """Number of frames."""
         return len(self.positions_m)
 
-    def frames(self, chosen: Sequence[int]) -> Clip:
+    def frames(self, chosen: Sequence[int]) -> MarkerFrames:
         """Return the clip of just these frames, all taken as solvable."""
         rows = np.asarray(chosen, dtype=np.int64)
-        return Clip(
+        return MarkerFrames(
             positions_m=np.ascontiguousarray(self.positions_m[rows]),
             weights=self.weights,
             solvable=np.ones(len(rows), dtype=bool),
@@ -69,18 +69,18 @@ class Clip:
         )
 
 
-def judge_frames(problem: Problem, positions_m: NDArray[np.float64]) -> tuple[NDArray[np.int8], list[str]]:
+def judge_frames(folded: FoldedModel, positions_m: NDArray[np.float64]) -> tuple[NDArray[np.int8], list[str]]:
     """Return (n,) statuses and reasons of frames that cannot be solved; SOLVED and "" for the others.
 
     Args:
-        problem: the folded problem.
-        positions_m: (n, m, 3) metres, markers in the plan's order.
+        folded: the folded model.
+        positions_m: (n, m, 3) metres, markers in the solver's order.
     """
-    names = [problem.tree.marker_names[marker] for marker in problem.markers]
+    names = [folded.tree.marker_names[marker] for marker in folded.markers]
     seen: NDArray[np.bool_] = np.asarray(~np.isnan(positions_m).any(axis=2))
     wild = seen & (np.abs(positions_m).max(axis=2, initial=0.0) > _FARTHEST_M)
     # A marker gives three equations; with fewer equations than unknowns some coordinates would be the prior's alone.
-    needed = max(3, min(-(-problem.plan.n_unknowns // 3), len(names) // 2))
+    needed = max(3, min(-(-folded.arrays.n_unknowns // 3), len(names) // 2))
     statuses = np.zeros(len(positions_m), dtype=np.int8)
     reasons = [""] * len(positions_m)
     count = seen.sum(axis=1)

@@ -20,16 +20,15 @@ from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means, read_label_tables
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.geometry.frame_labels import moved_since_used
 from movi_prep.geometry.frames import ground_to_amass
-from movi_prep.geometry.label_rows import moved_since_used
 from movi_prep.records.base_model import BaseBody, BaseModel
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.order import ORDER, load_stage
-from movi_prep.stages.shard_d3ke import (
+from movi_prep.stages.d3ke.shard_d3ke import (
     ALL,
     SHARD_D3KE,
     CorpusInputs,
@@ -40,7 +39,8 @@ from movi_prep.stages.shard_d3ke import (
     unbroken_runs,
     with_body_scales,
 )
-from movi_prep.stages.verify_d3ke import verify_folder
+from movi_prep.stages.d3ke.verify import verify_folder
+from movi_prep.stages.order import ORDER, load_stage
 from tests.builders.v3d_files import V3dFile
 
 SUBJECT, CLIP = 1, 2

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.kinematics.solve import CoordinateTask, solve_inverse_kinematics
+from movi_prep.kinematics.solve import CoordinateTarget, solve_inverse_kinematics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,14 +41,12 @@ def compile_ahead(
     weights: Mapping[str, float],
     settings: ConvergedSettings,
     *,
-    tasks: Sequence[CoordinateTask] = (),
+    tasks: Sequence[CoordinateTarget] = (),
 ) -> None:
     """Have the kernels compiled that solving these frames needs; arguments as of `solve_inverse_kinematics`.
 
     Returns at once where that was done before. Processes that come meanwhile wait for the one that compiles.
     """
-    if settings.engine != "numba":
-        return
     done = _stamp()
     if _is_compiled(done):
         return

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.kinematics.plan import LINE
-from movi_prep.kinematics.tracks import Prior, Start, Track, Tracker, is_root
+from movi_prep.kinematics.folded_model import LINE
+from movi_prep.kinematics.tracks import PoseTrack, Prior, Start, Tracker, is_root
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from movi_prep.kinematics.clip import Clip
-    from movi_prep.kinematics.plan import Problem
+    from movi_prep.kinematics.folded_model import FoldedModel
+    from movi_prep.kinematics.marker_frames import MarkerFrames
 
 # Strengths of the fading prior, in units of `ConvergedSettings.prior_strength`; the last stage is the clip's own prior.
 _FADING = (3.0, 0.3, 0.03)
@@ -34,48 +34,48 @@ _HOLD = 1e4
 _PLACED = 1e-12
 
 
-def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) -> Track:
+def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) -> PoseTrack:
     """Return the pose of one frame, found without any other frame, as a track of one.
 
     Args:
-        tracker: engine, problem and clip.
+        tracker: engine, folded and clip.
         frame: which frame.
         unit_prior: the prior at strength 1, for the fading.
         prior: the prior that the clip is solved with.
     """
-    placed, middle = _place_figure(tracker, frame), _middle(tracker.problem)
-    pose = Start(np.where(is_root(tracker.problem), placed.unknowns, middle), placed.base)
+    placed, middle = _place_figure(tracker, frame), _middle(tracker.folded)
+    pose = Start(np.where(is_root(tracker.folded), placed.unknowns, middle), placed.base)
     for strength in _FADING:
         faded = Prior(middle, unit_prior.weight * strength)
         pose = tracker.solve_one(frame, pose, faded, damped=True, tolerance=_FADING_TOLERANCE).start(0)
     return tracker.solve_one(frame, pose, prior, damped=False, tolerance=_FADING_TOLERANCE)
 
 
-def _middle(problem: Problem) -> NDArray[np.float64]:
+def _middle(folded: FoldedModel) -> NDArray[np.float64]:
     """(x,) the middle of each range; the default where nothing bounds it on both sides."""
-    lower, upper = problem.plan.lower, problem.plan.upper
+    lower, upper = folded.arrays.lower, folded.arrays.upper
     bounded = np.isfinite(lower) & np.isfinite(upper)
-    return np.where(bounded, 0.5 * (np.where(bounded, lower, 0.0) + np.where(bounded, upper, 0.0)), problem.start)
+    return np.where(bounded, 0.5 * (np.where(bounded, lower, 0.0) + np.where(bounded, upper, 0.0)), folded.start)
 
 
 def _place_figure(tracker: Tracker, frame: int) -> Start:
     """Return the neutral pose with the root where the figure lies best on the markers of a frame."""
-    problem, clip = tracker.problem, tracker.clip
+    folded, clip = tracker.folded, tracker.clip
     observed = clip.positions_m[frame]
     seen = ~np.isnan(observed).any(axis=1)
-    rotation, shift = align_points(problem.figure_m[seen], observed[seen], clip.weights[seen])
-    placed = _place_free_root(problem, rotation, shift)
-    return placed if placed is not None else _search_root(tracker, frame, problem.figure_m @ rotation.T + shift)
+    rotation, shift = align_points(folded.figure_m[seen], observed[seen], clip.weights[seen])
+    placed = _place_free_root(folded, rotation, shift)
+    return placed if placed is not None else _search_root(tracker, frame, folded.figure_m @ rotation.T + shift)
 
 
-def _place_free_root(problem: Problem, rotation: NDArray[np.float64], shift: NDArray[np.float64]) -> Start | None:
+def _place_free_root(folded: FoldedModel, rotation: NDArray[np.float64], shift: NDArray[np.float64]) -> Start | None:
     """Return the pose of a root that moves and turns freely, exactly; None for any other root."""
-    motion = problem.plan.motion
+    motion = folded.arrays.motion
     parent = int(motion.parent[motion.free_node]) if motion.free_node >= 0 else -1
     if parent < 0 or motion.first_axis[parent + 1] - motion.first_axis[parent] != 3:
         return None
     moves = slice(motion.first_axis[parent], motion.first_axis[parent + 1])
-    q, functions = motion.axis_q[moves], problem.plan.functions
+    q, functions = motion.axis_q[moves], folded.arrays.functions
     lines = functions.coefficients[functions.first_piece[motion.axis_function[moves]]]
     outer = motion.rotation[parent].reshape(3, 3)
     # Columns: how ground moves with each coordinate.
@@ -83,8 +83,8 @@ def _place_free_root(problem: Problem, rotation: NDArray[np.float64], shift: NDA
     if np.any(functions.kind[motion.axis_function[moves]] != LINE) or abs(np.linalg.det(columns)) < 1e-6:
         return None
     origin = motion.position[parent] + outer @ motion.position[motion.free_node]
-    origin = origin + outer @ (motion.axis_direction[moves].T @ lines[:, 0]) + columns @ problem.start[q]
-    unknowns = problem.start.copy()
+    origin = origin + outer @ (motion.axis_direction[moves].T @ lines[:, 0]) + columns @ folded.start[q]
+    unknowns = folded.start.copy()
     unknowns[q] += np.linalg.solve(columns, rotation @ origin + shift - origin)
     base = outer.T @ rotation @ outer @ motion.rotation[motion.free_node].reshape(3, 3)
     return Start(unknowns, base.ravel())
@@ -92,12 +92,12 @@ def _place_free_root(problem: Problem, rotation: NDArray[np.float64], shift: NDA
 
 def _search_root(tracker: Tracker, frame: int, figure_m: NDArray[np.float64]) -> Start:
     """Find the coordinates of a root with bounds or joints of its own: from quarter turns, by the solver."""
-    problem = tracker.problem
-    placed = Tracker.prepare(tracker.engine, problem, _one_frame(tracker.clip, frame, figure_m))
-    hold = Prior(problem.start, np.where(is_root(problem), 0.0, _HOLD))
-    base = problem.plan.motion.rotation[problem.plan.motion.free_node].copy()
-    best, least = Start(problem.start, base), np.inf
-    for begin in _quarter_turns(problem):
+    folded = tracker.folded
+    placed = Tracker.prepare(tracker.engine, folded, _one_frame(tracker.clip, frame, figure_m))
+    hold = Prior(folded.start, np.where(is_root(folded), 0.0, _HOLD))
+    base = folded.arrays.motion.rotation[folded.arrays.motion.free_node].copy()
+    best, least = Start(folded.start, base), np.inf
+    for begin in _quarter_turns(folded):
         solved = placed.solve_one(0, Start(begin, base), hold, damped=True, tolerance=1e-8)
         if solved.values[0] < least:
             best, least = solved.start(0), float(solved.values[0])
@@ -106,20 +106,20 @@ def _search_root(tracker: Tracker, frame: int, figure_m: NDArray[np.float64]) ->
     return best
 
 
-def _quarter_turns(problem: Problem) -> list[NDArray[np.float64]]:
+def _quarter_turns(folded: FoldedModel) -> list[NDArray[np.float64]]:
     """Neutral poses with the root's angles turned by quarters, least turned first: Newton finds the rest."""
-    root = np.flatnonzero(is_root(problem))
-    turns = problem.tree.coordinate_is_rotation[problem.unknowns[root]]
+    root = np.flatnonzero(is_root(folded))
+    turns = folded.tree.coordinate_is_rotation[folded.unknowns[root]]
     quarter = (0.0, np.pi / 2, np.pi, -np.pi / 2)
     poses = []
     for choice in sorted(product(*(quarter if turn else (0.0,) for turn in turns)), key=np.count_nonzero):
-        pose = problem.start.copy()
+        pose = folded.start.copy()
         pose[root] += choice
         poses.append(pose)
     return poses
 
 
-def _one_frame(clip: Clip, frame: int, positions_m: NDArray[np.float64]) -> Clip:
+def _one_frame(clip: MarkerFrames, frame: int, positions_m: NDArray[np.float64]) -> MarkerFrames:
     """A clip of one frame with every marker seen and no coordinate tasks."""
     return replace(
         clip.frames([frame]),

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.kinematics.plan import ALONG, LINE
+from movi_prep.kinematics.folded_model import ALONG, LINE
 from movi_prep.records.kinematic_tree import rotation_about
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from movi_prep.kinematics.plan import Problem
+    from movi_prep.kinematics.folded_model import FoldedModel
 
 _TURN = 2.0 * np.pi
 
 
-def model_angles(problem: Problem, unknowns: NDArray[np.float64], bases: NDArray[np.float64]) -> NDArray[np.float64]:
+def model_angles(folded: FoldedModel, unknowns: NDArray[np.float64], bases: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (n, x) unknowns with the free root's angles counted as the model counts them.
 
     Args:
-        problem: the folded problem.
+        folded: the folded model.
         unknowns: (n, x) float64, rad and m, as tracks leave them.
         bases: (n, 9) float64, from which the free root's angles count there.
     """
-    motion = problem.plan.motion
+    motion = folded.arrays.motion
     if motion.free_node < 0:
         return unknowns
     first = motion.first_axis[motion.free_node]
@@ -63,20 +63,20 @@ def angles_about(directions: NDArray[np.float64], rotation: NDArray[np.float64])
     return np.stack([first, middle, handed * last], axis=-1)
 
 
-def choose_branches(problem: Problem, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
+def choose_branches(folded: FoldedModel, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the same poses with the angles a person expects.
 
     Args:
-        problem: the folded problem.
+        folded: the folded model.
         unknowns: (n, x) float64, rad and m, angles as the model counts them, every frame solved, in order of time.
     """
-    motion = problem.plan.motion
+    motion = folded.arrays.motion
     chosen = unknowns.copy()
     if motion.free_node >= 0:
         free = motion.free_unknown
         chosen[:, free] = continue_triple(unknowns[:, free] * motion.free_slope) * motion.free_slope
-    angles = _unbounded_angles(problem)
-    chosen[:, angles] = _near_default(chosen[:, angles], problem.start[angles])
+    angles = _unbounded_angles(folded)
+    chosen[:, angles] = _near_default(chosen[:, angles], folded.start[angles])
     return chosen
 
 
@@ -112,18 +112,18 @@ def _near_default(angles_rad: NDArray[np.float64], default_rad: NDArray[np.float
 
 
 @lru_cache(maxsize=8)
-def _unbounded_angles(problem: Problem) -> list[int]:
+def _unbounded_angles(folded: FoldedModel) -> list[int]:
     """Unknowns that are themselves an unbounded angle about one axis; those of a free root are seen to already."""
-    motion, functions = problem.plan.motion, problem.plan.functions
-    uses = np.bincount(motion.axis_q, minlength=len(problem.moving))
+    motion, functions = folded.arrays.motion, folded.arrays.functions
+    uses = np.bincount(motion.axis_q, minlength=len(folded.moving))
     leads = set(motion.leader.tolist())
     found = []
     for axis, q in enumerate(motion.axis_q.tolist()):
         which = motion.axis_function[axis]
         slope = functions.coefficients[functions.first_piece[which], 1]
         is_angle = motion.axis_kind[axis] != ALONG and functions.kind[which] == LINE and abs(slope) == 1.0
-        if not is_angle or q >= problem.plan.n_unknowns or uses[q] != 1 or q in leads or q in motion.free_unknown:
+        if not is_angle or q >= folded.arrays.n_unknowns or uses[q] != 1 or q in leads or q in motion.free_unknown:
             continue
-        if np.isinf(problem.plan.lower[q]) and np.isinf(problem.plan.upper[q]):
+        if np.isinf(folded.arrays.lower[q]) and np.isinf(folded.arrays.upper[q]):
             found.append(q)
     return found

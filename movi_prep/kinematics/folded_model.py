@@ -44,7 +44,7 @@ class Functions(NamedTuple):
     coefficients: NDArray[np.float64]
 
 
-class Motion(NamedTuple):
+class MovingNodes(NamedTuple):
     """What moves: coordinates, and nodes with their axes, parents before children.
 
     Entries 0 to x - 1 of the moving coordinates q are the unknowns, followers come after them in order.
@@ -97,11 +97,11 @@ class Pattern(NamedTuple):
     q_unknown: NDArray[np.int64]
 
 
-class Plan(NamedTuple):
+class FoldedArrays(NamedTuple):
     """Flat arrays for the kernels, grouped by who reads them."""
 
     functions: Functions
-    motion: Motion
+    motion: MovingNodes
     markers: Markers
     pattern: Pattern
     elimination: Elimination
@@ -115,13 +115,13 @@ class Plan(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """A plan and what its indices mean in the tree.
+class FoldedModel:
+    """Arrays for the kernels, and what their indices mean in the tree.
 
     Attributes:
         tree: where it came from.
-        plan: arrays for the kernels.
-        markers: (k,) tree marker at each place of the plan.
+        arrays: arrays for the kernels.
+        markers: (k,) tree marker at each place of the arrays.
         moving: (q,) tree coordinate of each moving coordinate; the first x are the unknowns.
         start: (x,) defaults of the unknowns, moved into their bounds.
         figure_m: (k, 3) metres, tracked markers of the neutral figure: every unknown at its start.
@@ -130,7 +130,7 @@ class Problem:
     """
 
     tree: KinematicTree
-    plan: Plan
+    arrays: FoldedArrays
     markers: NDArray[np.int64]
     moving: NDArray[np.int64]
     start: NDArray[np.float64]
@@ -141,7 +141,7 @@ class Problem:
     @property
     def unknowns(self) -> NDArray[np.int64]:
         """(x,) tree coordinate of each unknown."""
-        return self.moving[: self.plan.n_unknowns]
+        return self.moving[: self.arrays.n_unknowns]
 
 
 @dataclass
@@ -158,8 +158,8 @@ class _Nodes:
 
 
 @lru_cache(maxsize=8)
-def plan_problem(tree: KinematicTree, markers: tuple[int, ...]) -> Problem:
-    """Return the folded problem for the given tracked markers (indices into the tree's markers).
+def fold_model(tree: KinematicTree, markers: tuple[int, ...]) -> FoldedModel:
+    """Return the model folded for the given tracked markers (indices into the tree's markers).
 
     The clips of one subject share it.
 
@@ -179,9 +179,9 @@ def plan_problem(tree: KinematicTree, markers: tuple[int, ...]) -> Problem:
     default = tree.coordinate_default[unknowns]
     start = np.clip(default, lower, upper)
     free = np.flatnonzero(tree.free_coordinates)
-    return Problem(
+    return FoldedModel(
         tree=tree,
-        plan=_flat_plan(tree, nodes, moving, ordered, (lower, upper)),
+        arrays=_flat_plan(tree, nodes, moving, ordered, (lower, upper)),
         markers=np.array(ordered, dtype=np.int64),
         moving=np.array(moving, dtype=np.int64),
         start=start,
@@ -362,7 +362,7 @@ def _flat_plan(
     moving: list[int],
     markers: list[int],
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> Plan:
+) -> FoldedArrays:
     """Lay everything out as arrays."""
     n_unknowns = len(bounds[0])
     place = {coordinate: k for k, coordinate in enumerate(moving)}
@@ -373,7 +373,7 @@ def _flat_plan(
     free_node, free_unknown, free_slope = _free_root(tree, nodes, place)
     lower, upper = bounds
     lower[free_unknown], upper[free_unknown] = -np.inf, np.inf
-    motion = Motion(
+    motion = MovingNodes(
         n_unknowns=n_unknowns,
         leader=_ints([place[int(tree.coupled_to[k])] for k in moving[n_unknowns:]]),
         following=_ints([int(tree.coupling_function[k]) for k in moving[n_unknowns:]]),
@@ -391,7 +391,7 @@ def _flat_plan(
         free_slope=free_slope,
         is_root=_root_flags(nodes, place, n_unknowns),
     )
-    return Plan(
+    return FoldedArrays(
         functions=_functions(tree),
         motion=motion,
         markers=_place_markers(tree, nodes, markers),
