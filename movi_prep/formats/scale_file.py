@@ -24,7 +24,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.described_json import read_described_json
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

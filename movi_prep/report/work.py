@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from movi_prep.records.alignment import SubjectAlignment
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.outdated import OutdatedShards
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
 T = TypeVar("T")

@@ -101,7 +101,7 @@ def run_align(unit: Unit) -> StageReport:
 
 ALIGN = Stage(
     name="align",
-    version=2,
+    version=3,
     summary="clip boundaries, overlap of the clocks, agreement with V3D",
     plan=plan_align,
     run=run_align,

@@ -358,7 +358,7 @@ def _scale(
     config: Config, static_file: Path | None, *, model_path: Path, result_path: Path
 ) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
     from movi_prep.osim.models import add_marker_set, read_model, write_model
-    from movi_prep.osim.scaling import scale_model
+    from movi_prep.osim.scale_model import scale_model
     from movi_prep.osim.solution import prepare_model
 
     setup = read_scale_setup(_scale_setup_path(config))

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.config.scaling import ScaleUnitSettings
     from movi_prep.osim.marker_tracking import Problem, Track
-    from movi_prep.osim.scaling import PoseSolver
+    from movi_prep.osim.scale_model import PoseSolver
     from movi_prep.records.download import Download
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
 STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
@@ -89,7 +89,7 @@ def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Un
 def run_scale(unit: Unit) -> StageReport:
     """Scale one subject's model and audit it."""
     from movi_prep.osim.models import add_marker_set, read_model, write_model
-    from movi_prep.osim.scaling import scale_model
+    from movi_prep.osim.scale_model import scale_model
 
     inputs, outputs = cast("ScaleInputs", unit.inputs), cast("ScaleOutputs", unit.outputs)
     # Read anew for each subject: scaling changes the model in place.

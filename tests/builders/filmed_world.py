@@ -27,7 +27,7 @@ from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.align import ALIGN
 from movi_prep.stages.markers import MARKERS
@@ -81,7 +81,7 @@ def write_filmed_world(
         motions=motions,
         body_models={"female": model},
         v3d={"S001": v3d},
-        videos={(1, CAMERA): video},
+        videos={("S001", CAMERA): video},
         intrinsics={CAMERA: intrinsics},
         extrinsics={CAMERA: extrinsics},
     )

@@ -22,7 +22,7 @@ from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import ClipTimeline, Refusal
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.unit_record import UnitRecord, write_record
@@ -154,4 +154,6 @@ def _alignment() -> SubjectAlignment:
         rms_m=0.003,
         suspicions=("lag +25.0 ms (bound 16.7 ms)",),
     )
-    return SubjectAlignment(subject=1, clips=(clip, replace(clip, timeline=replace(timeline, clip=movi_clip(1, 4)))))
+    return SubjectAlignment(
+        subject="S001", clips=(clip, replace(clip, timeline=replace(timeline, clip=movi_clip(1, 4))))
+    )

@@ -31,7 +31,7 @@ def _alignment() -> SubjectAlignment:
         suspicions=("a",),
         findings=("b",),
     )
-    return SubjectAlignment(subject=3, clips=(clip,), findings=("c",))
+    return SubjectAlignment(subject="S003", clips=(clip,), findings=("c",))
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
@@ -44,6 +44,19 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert new.timeline.refused == old.timeline.refused
     assert (new.lag_s, new.mismatch, new.suspicions, new.findings) == (0.001, None, ("a",), ("b",))
     assert after.findings == ("c",)
+
+
+def test_version_1_which_had_numbers_still_reads(tmp_path: Path) -> None:
+    path = tmp_path / "S003.json"
+    write_alignment(path, _alignment(), provenance={})
+    content = json.loads(path.read_text())
+    assert (content["subject"], content["clips"][0]["clip"]) == ("S003", "C02")
+    content |= {"version": 1, "subject": 3}
+    content["clips"][0]["clip"] = 2
+    path.write_text(json.dumps(content))
+    after = read_alignment(path)
+    assert after.subject == "S003"
+    assert after.clips[0].timeline.clip == movi_clip(3, 2)
 
 
 def test_runs_are_short(tmp_path: Path) -> None:

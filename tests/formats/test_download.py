@@ -58,8 +58,8 @@ def test_everything_is_found_where_archives_leave_it(root: Path) -> None:
     assert list(download.motions) == [movi_clip(1, 1), movi_clip(1, 22), movi_clip(15, 3)]
     assert list(download.body_models) == ["female"]
     assert list(download.dmpl_models) == ["female"]
-    assert list(download.v3d) == [1]
-    assert list(download.videos) == [(1, "PG1")]
+    assert list(download.v3d) == ["S001"]
+    assert list(download.videos) == [("S001", "PG1")]
     assert download.intrinsics["PG1"].suffix == ".npz"
     assert download.extrinsics["PG1"].suffix == ".pkl"
 
@@ -116,9 +116,13 @@ def test_a_folder_that_is_not_there_is_named(root: Path) -> None:
 
 
 def test_a_choice_keeps_the_other_clips_for_their_subject(root: Path) -> None:
-    chosen = select_clips(find(root), subjects=(1,), clips=(1,))
+    chosen = select_clips(find(root), subjects=["1"], clips=["C01"])
     assert list(chosen.motions) == [movi_clip(1, 1)]
-    assert [path.name for path in chosen.all_motions_of(1)] == ["Subject_1_F_1_poses.npz", "Subject_1_F_22_poses.npz"]
+    names = [path.name for path in chosen.all_motions_of("S001")]
+    assert names == [
+        "Subject_1_F_1_poses.npz",
+        "Subject_1_F_22_poses.npz",
+    ]
 
 
 def test_excluded_clips_and_subjects_are_left_out(root: Path) -> None:
@@ -128,11 +132,11 @@ def test_excluded_clips_and_subjects_are_left_out(root: Path) -> None:
 
 def test_a_choice_of_nothing_is_refused(root: Path) -> None:
     with pytest.raises(UsageError, match=r"expected subjects with AMASS clips \(1,15\), but got 99; say 1, or check"):
-        select_clips(find(root), subjects=(1, 99), clips=None)
+        select_clips(find(root), subjects=["S001", "99"], clips=None)
     with pytest.raises(UsageError, match=r"\(1,15\), but got 2-14,16; say 1,15, or check"):
-        select_clips(find(root), subjects=range(1, 17), clips=None)
+        select_clips(find(root), subjects=["1-16"], clips=None)
     with pytest.raises(UsageError, match="at least one clip"):
-        select_clips(find(root), subjects=(1,), clips=(7,))
+        select_clips(find(root), subjects=["1"], clips=["7"])
 
 
 @pytest.mark.parametrize(

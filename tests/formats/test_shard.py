@@ -18,7 +18,7 @@ from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.shard import ShardFile, open_shard_writer
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, shard_document
 from movi_prep.records.bmlmovi_names import movi_subject
-from movi_prep.stages.verify import verify_shard
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.pictures import decode_picture
 from tests.builders.kinematic_tree import random_tree
 from tests.builders.shard import BOX_SIDE_PX, write_small_shard

@@ -177,7 +177,12 @@ def test_an_empty_work_folder_is_said_not_refused(tmp_path: Path) -> None:
 
 def test_a_subject_that_only_failed_has_a_page(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
-    for path in (work.static_trial("S001"), work.scale_result("S001"), work.scaled_model("S001"), work.alignment("S001")):
+    for path in (
+        work.static_trial("S001"),
+        work.scale_result("S001"),
+        work.scaled_model("S001"),
+        work.alignment("S001"),
+    ):
         path.unlink()
     work.ik_solution(CLIP).unlink()
     page = _page(write_report(Config(work=tmp_path))[1])
@@ -242,7 +247,7 @@ def test_a_work_folder_that_was_moved_is_the_one_that_is_meant(tmp_path: Path) -
 
 
 def test_the_report_keeps_to_the_subjects_that_are_asked_for(work: WorkFolder) -> None:
-    assert [path.name for path in write_report(Config(work=work.root, subjects=(2,)))] == ["index.html"]
+    assert [path.name for path in write_report(Config(work=work.root, subjects=("2",)))] == ["index.html"]
 
 
 def test_without_a_work_folder_there_is_no_report(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from movi_prep.config.base import Settings
 from movi_prep.config.root import Config
 from movi_prep.errors import InputError
 from movi_prep.formats.atomic import write_bytes
-from movi_prep.records.bmlmovi_names import movi_subject
+from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Stage, StageReport, Unit
@@ -137,9 +137,9 @@ def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Un
     return tuple(
         Unit(
             stage="blend",
-            key=movi_subject(subject),
+            key=subject,
             inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in download.clips_of(subject))),
-            outputs=BlendOutputs(blend=work.root / "blend" / f"{movi_subject(subject)}.bin"),
+            outputs=BlendOutputs(blend=work.root / "blend" / f"{subject}.bin"),
             settings=config.scaling,
         )
         for subject in download.subjects
@@ -169,7 +169,11 @@ STAGES = (GROW, BLEND)
 def write_motions(folder: Path, contents: dict[ClipId, bytes]) -> None:
     """Write files that are named like AMASS clips."""
     for clip, content in contents.items():
-        path = folder / f"Subject_{clip.subject}_F_MoSh" / f"Subject_{clip.subject}_F_{clip.clip}_poses.npz"
+        path = (
+            folder
+            / f"Subject_{number_of(clip.subject)}_F_MoSh"
+            / f"Subject_{number_of(clip.subject)}_F_{number_of(clip.clip)}_poses.npz"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 

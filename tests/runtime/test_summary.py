@@ -56,5 +56,5 @@ def test_videos_that_are_cut_are_named_before_anything_runs(world: World, tmp_pa
     whole, cut = tmp_path / "F_PG1_Subject_1_L.avi", tmp_path / "F_PG2_Subject_1_L.avi"
     whole.write_bytes(content)
     cut.write_bytes(content[:50_000])
-    download = replace(world.prepare().download, videos={(1, "PG1"): whole, (1, "PG2"): cut})
+    download = replace(world.prepare().download, videos={("S001", "PG1"): whole, ("S001", "PG2"): cut})
     assert damaged_videos(download) == (f"{cut.name}: it is cut: 50,000 of {len(content):,} bytes are there",)

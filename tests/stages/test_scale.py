@@ -14,11 +14,12 @@ from movi_prep.config.ik import IkSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScaleAuditSettings, ScaleUnitSettings, ScalingSettings
 from movi_prep.errors import ModelError, UsageError
+from movi_prep.formats.download import select_clips
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.osim.models import read_model
-from movi_prep.osim.scaling import scale_model
+from movi_prep.osim.scale_model import scale_model
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
 from movi_prep.records.markers import StaticTrial
@@ -42,7 +43,7 @@ DOWNLOAD = Download(motions={movi_clip(1, 1): Path("a"), movi_clip(1, 2): Path("
 def test_there_is_one_unit_per_subject_that_is_asked_for(tmp_path: Path) -> None:
     units = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), Config())
     assert [unit.id for unit in units] == ["scale S001", "scale S007"]
-    units = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), Config(subjects=(7,)))
+    units = SCALE.plan(select_clips(DOWNLOAD, subjects=["7"], clips=None), WorkFolder(tmp_path), Config())
     assert [unit.key for unit in units] == ["S007"]
     assert units[0].inputs.model.name == "movi_full_body.osim"  # type: ignore[attr-defined]
     assert SCALE.plan(Download(), WorkFolder(tmp_path), Config()) == ()

@@ -10,7 +10,7 @@ import pytest
 from movi_prep.config.shard import PictureCheckSettings
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.picture_check import PictureAgreement
-from movi_prep.stages.picture_check import picture_doubts
+from movi_prep.stages.shards.picture_check import picture_doubts
 from movi_prep.video.motion_watch import ClipBody, MotionWatch
 from tests.builders.moving_figure import N_FRAMES, SIZE_PX, figure_px, film, still_px
 

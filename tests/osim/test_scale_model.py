@@ -17,7 +17,7 @@ from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.trc import read_trc
 from movi_prep.osim.models import add_marker_set, array, marker_names, marker_positions_m, read_model, set_pose
-from movi_prep.osim.scaling import body_factors, measurement_factors, scale_model
+from movi_prep.osim.scale_model import body_factors, measurement_factors, scale_model
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.setups import MANUAL, MEASUREMENTS, CoordinateTask, Measurement, PostScaling, ScaleSetup
 from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, trajectories

@@ -14,7 +14,7 @@ from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.timeline import LeftOut
-from movi_prep.stages.shard_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from movi_prep.records.camera import Camera
     from movi_prep.records.identity import ClipId
     from movi_prep.records.timeline import Refusal
-    from movi_prep.stages.picture_check import JudgedVideo
-    from movi_prep.stages.shard_subject import ShardSubject
+    from movi_prep.stages.shards.picture_check import JudgedVideo
+    from movi_prep.stages.shards.subject_clips import ShardSubject
     from movi_prep.video.crop_pass import CropPass
 
 

@@ -33,22 +33,22 @@ from movi_prep.formats.label_tables import (
 )
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.v3d import read_v3d
-from movi_prep.geometry.d3ke_layer import layer_joint_centres
-from movi_prep.geometry.label_rows import moved_since_used
+from movi_prep.geometry.frame_labels import moved_since_used
 from movi_prep.records.base_model import BaseModel, Triple
 from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId, natural_order
 from movi_prep.records.labels import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import Refusal, group_refusals
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.picture_check import judge_pictures, watch_clips
+from movi_prep.stages.d3ke.network_layer import layer_joint_centres
 from movi_prep.stages.scale import model_and_setup
-from movi_prep.stages.shard_rows import ClipRows, frame_fields
-from movi_prep.stages.shard_subject import (
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.picture_check import judge_pictures, watch_clips
+from movi_prep.stages.shards.subject_clips import (
     PlannedClips,
     ShardInputs,
     ShardSubject,

@@ -9,7 +9,7 @@ import pytest
 
 from movi_prep.errors import InternalError
 from movi_prep.formats.label_tables import read_label_tables
-from movi_prep.geometry.label_rows import label_clip, moved_since_used, rows_of_samples
+from movi_prep.geometry.frame_labels import label_clip, moved_since_used, rows_of_samples
 from movi_prep.geometry.label_statistics import PixelStatistics, masked_statistics
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.records.bmlmovi_names import movi_clip

@@ -22,8 +22,8 @@ from movi_prep.records.download import Download
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.stages.order import idle_cameras
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.verify import verify_shard
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.pictures import decode_picture
 from tests.builders.calibration_files import CENTRE_M, FOCAL_PX
 from tests.builders.filmed_world import (
@@ -318,7 +318,7 @@ def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(wor
         intrinsics={**found.intrinsics, "PG2": Path("cameraParams_PG2.npz")},
         extrinsics={**found.extrinsics, "PG2": Path("Extrinsics_PG2.npz")},
     )
-    of_another = replace(calibrated, videos={**found.videos, (99, "PG2"): Path("F_PG2_Subject_99_L.avi")})
+    of_another = replace(calibrated, videos={**found.videos, ("S099", "PG2"): Path("F_PG2_Subject_99_L.avi")})
     for download, keys in (
         (found, ["S001/PG1"]),
         (calibrated, ["S001/PG1"]),
@@ -330,7 +330,7 @@ def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(wor
 
 
 def test_what_there_is_not_of_a_camera_is_said() -> None:
-    assert idle_cameras(Download(videos={(1, "PG2"): Path("a")}), ("PG2", "PG3")) == {
+    assert idle_cameras(Download(videos={("S001", "PG2"): Path("a")}), ("PG2", "PG3")) == {
         "PG2": "no shards of PG2: found no calibration (cameraParams_PG2 and Extrinsics_PG2)",
         "PG3": "no shards of PG3: found no videos (F_PG3_Subject_N_L.avi) and no calibration "
         "(cameraParams_PG3 and Extrinsics_PG3)",

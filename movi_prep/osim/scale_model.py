@@ -30,7 +30,7 @@ from movi_prep.osim.models import (
 )
 from movi_prep.osim.scale_audit import audit_scaling
 from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.setups import MANUAL, MEASUREMENTS
 
 if TYPE_CHECKING:

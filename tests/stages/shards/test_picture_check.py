@@ -17,10 +17,10 @@ from movi_prep.formats.shard import ShardFile
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.picture_check import PictureAgreement
 from movi_prep.records.unit import Unit
-from movi_prep.stages.picture_check import judge_pictures
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.shard_subject import ShardInputs, plan_clips, read_shard_subject
-from movi_prep.stages.verify import verify_shard
+from movi_prep.stages.shards.picture_check import judge_pictures
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.subject_clips import ShardInputs, plan_clips, read_shard_subject
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.avi_writer import write_avi
 from tests.builders.filmed_world import FilmedWorld, write_filmed_world
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.geometry.boxes import body_extent, plan_crops, square_boxes
-from movi_prep.geometry.label_rows import has_samples, label_clip, moved_since_used
+from movi_prep.geometry.frame_labels import has_samples, label_clip, moved_since_used
 from movi_prep.geometry.picture_motion import STEP_FRAMES
 from movi_prep.geometry.projection import project_points
 from movi_prep.records.bmlmovi_names import require_number

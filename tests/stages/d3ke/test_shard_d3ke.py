@@ -20,16 +20,15 @@ from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means, read_label_tables
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.geometry.frame_labels import moved_since_used
 from movi_prep.geometry.frames import ground_to_amass
-from movi_prep.geometry.label_rows import moved_since_used
 from movi_prep.records.base_model import BaseBody, BaseModel
-from movi_prep.records.bmlmovi_names import movi_clip
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
 from movi_prep.records.download import Download
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.order import ORDER, load_stage
-from movi_prep.stages.shard_d3ke import (
+from movi_prep.stages.d3ke.shard_d3ke import (
     ALL,
     SHARD_D3KE,
     CorpusInputs,
@@ -40,7 +39,8 @@ from movi_prep.stages.shard_d3ke import (
     unbroken_runs,
     with_body_scales,
 )
-from movi_prep.stages.verify_d3ke import verify_folder
+from movi_prep.stages.d3ke.verify import verify_folder
+from movi_prep.stages.order import ORDER, load_stage
 from tests.builders.v3d_files import V3dFile
 
 SUBJECT, CLIP = 1, 2
@@ -106,7 +106,7 @@ class WorldRun:
             videos=self.world / "videos",
             calibration=self.world / "cameras",
         )
-        self.download = select_clips(find_download(folders), subjects=(SUBJECT,), clips=(CLIP,))
+        self.download = select_clips(find_download(folders), subjects=[str(SUBJECT)], clips=[str(CLIP)])
         self.reports: dict[str, StageReport] = {}
         for entry in ORDER:
             if entry.name != "shard":
@@ -282,15 +282,21 @@ def test_a_run_of_some_subjects_keeps_what_is_there_of_the_others(tmp_path: Path
     subjects, cameras = (1, 2, 15), ("PG1", "PG2")
     everything = Download(
         motions={movi_clip(subject, 1): tmp_path / f"{subject}_poses.npz" for subject in subjects},
-        v3d={subject: tmp_path / f"F_v3d_Subject_{subject}.mat" for subject in subjects},
-        videos={(subject, camera): tmp_path / f"{subject}_{camera}.avi" for subject in subjects for camera in cameras},
+        v3d={movi_subject(subject): tmp_path / f"F_v3d_Subject_{subject}.mat" for subject in subjects},
+        videos={
+            (movi_subject(subject), camera): tmp_path / f"{subject}_{camera}.avi"
+            for subject in subjects
+            for camera in cameras
+        },
         intrinsics={camera: tmp_path / f"{camera}_intrinsics.npz" for camera in cameras},
         extrinsics={camera: tmp_path / f"{camera}_extrinsics.npz" for camera in cameras},
     )
     config = load_config(None, {"work": work.root, "amass": tmp_path, "exclude": ["S015"]})
 
     def corpus_inputs(chosen: int | None) -> CorpusInputs:
-        download = select_clips(everything, subjects=None if chosen is None else [chosen], clips=None, exclude=["S015"])
+        download = select_clips(
+            everything, subjects=None if chosen is None else [str(chosen)], clips=None, exclude=["S015"]
+        )
         unit = SHARD_D3KE.plan(download, work, config)[-1]
         assert unit.key == ALL
         return cast("CorpusInputs", unit.inputs)
