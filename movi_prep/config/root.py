@@ -13,7 +13,7 @@ from movi_prep.config.markers import MarkerSettings
 from movi_prep.config.run import RunSettings
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.config.shard import ShardSettings
-from movi_prep.records.choice import range_of
+from movi_prep.names import range_of
 
 
 def parse_names(value: object) -> object:

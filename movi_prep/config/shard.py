@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from movi_prep.config.base import Settings
-from movi_prep.records.identity import check_name
+from movi_prep.names import check_name
 
 
 class AlignmentSettings(Settings):

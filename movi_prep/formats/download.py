@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.names import natural_order
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.choice import choose_names
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId, natural_order
+from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from movi_prep.names import range_of
 from movi_prep.records.bmlmovi_names import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-
-
-def range_of(entry: str) -> range | None:
-    """Return the numbers of `15` or `1-5`, None for any other text.
-
-    Raises:
-        ValueError: the range counts down.
-    """
-    match = _RANGE.fullmatch(entry)
-    if match is None:
-        return None
-    first, last = int(match[1]), int(match[2] or match[1])
-    if last < first:
-        raise ValueError(f"expected a range that counts up, but got {entry!r}")
-    return range(first, last + 1)
 
 
 def numbers_in(entries: Iterable[str]) -> tuple[int, ...]:

@@ -23,8 +23,9 @@ from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.shard import ShardFile
+from movi_prep.names import ALL_SUBJECTS, natural_order
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.identity import ALL_SUBJECTS, ClipId, natural_order
+from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

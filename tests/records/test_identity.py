@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from movi_prep.errors import InputError
+from movi_prep.names import LONGEST_NAME, check_name, clean_name, natural_order
 from movi_prep.records.bmlmovi_names import movi_clip, number_of, require_number
 from movi_prep.records.choice import choose_names, numbers_in
-from movi_prep.records.identity import LONGEST_NAME, ClipId, check_name, clean_name, natural_order
+from movi_prep.records.identity import ClipId
 
 AS_PEOPLE_HAVE_THEM = [
     "Hip Hop (2)",

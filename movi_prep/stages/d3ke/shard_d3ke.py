@@ -34,10 +34,11 @@ from movi_prep.formats.label_tables import (
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.frame_labels import moved_since_used
+from movi_prep.names import natural_order
 from movi_prep.records.base_model import BaseModel, Triple
 from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId, natural_order
+from movi_prep.records.identity import ClipId
 from movi_prep.records.labels import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.scale_result import ScaleResult
