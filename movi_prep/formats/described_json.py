@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@reads("a JSON file", "make it again")
 def read_described_json(path: Path, *, kind: str, version: int, what: str, remedy: str) -> dict[str, Any]:
     """Return the content of a file that names its format.
 
