@@ -4,7 +4,7 @@
 |---|---|---|
 | `sha256:...` | any file up to 64 MiB, every file on request | all bytes |
 | `sampled:...` | larger files (videos) | size, time stamp and 32 samples of 64 KiB spread over the file |
-| `unreadable:...` | files without the right to read them | size and time stamp: its reader says what is wrong, where it matters |
+| `unreadable:...` | files without the right to read them | size and time stamp; their reader says what is wrong |
 
 Hashes are remembered by path, size and time stamps, so that a file that nobody touched is not read twice.
 """

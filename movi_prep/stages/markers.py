@@ -25,7 +25,6 @@ from movi_prep.formats.marker_file import open_marker_writer, read_markers, writ
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import AMASS_TO_GROUND
-from movi_prep.records.identity import subject_key
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
@@ -198,11 +197,11 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
     return samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=", or markers.rate to mocap")
 
 
-def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: int) -> Unit:
+def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: str) -> Unit:
     motions = _shaping_motions(download, subject, exclude=config.exclude)
     return Unit(
         stage=STATIC.name,
-        key=subject_key(subject),
+        key=subject,
         inputs=StaticInputs(
             motions=motions,
             marker_set=_marker_set_path(config),
@@ -214,7 +213,7 @@ def _static_unit(download: Download, work: WorkFolder, config: Config, *, subjec
     )
 
 
-def _shaping_motions(download: Download, subject: int, *, exclude: Collection[str]) -> tuple[Path, ...]:
+def _shaping_motions(download: Download, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
     """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
     found = {**download.others, **download.motions}
     return tuple(found[clip] for clip in sorted(found) if clip.subject == subject and str(clip) not in exclude)
