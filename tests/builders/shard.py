@@ -144,6 +144,8 @@ def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generato
     fields["labels/coordinates_valid"][:] = True
     fields["labels/pose_valid"][:] = True
     fields["labels/pose_valid"][-1] = False
+    fields["labels/opensim_joints_valid"] = np.repeat(fields["labels/pose_valid"][:, None], 50, axis=1)
+    fields["subject/body_scales_valid"][:] = True
     fields["subject/body_scales"] = rng.uniform(0.9, 1.1, fields["subject/body_scales"].shape)
     fields["camera/intrinsics_px"] = camera.intrinsics_px
     fields["camera/radial_distortion"] = camera.radial_distortion
