@@ -22,6 +22,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
+from movi_prep.formats.hdf5_links import holds, own_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,10 +191,17 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
 
 def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
     """Raise InputError unless the file says that it is of `schema`; return the version of its layout."""
-    found, version = file.attrs.get("format"), int(file.attrs.get("format_version", 0))
-    if found != schema.format:
+    found, version = file.attrs.get("format"), file.attrs.get("format_version", 0)
+    if not isinstance(found, str) or found != schema.format:
         raise InputError(
             path, expected=f"format {schema.format!r}", got=f"{found!r}", remedy="check which file this is"
+        )
+    if not isinstance(version, int | np.integer) or version < 1:
+        raise InputError(
+            path,
+            expected=f"a version of {schema.format!r}, 1 to {schema.version}",
+            got=f"{version!r}",
+            remedy="the file is damaged: make it again",
         )
     if version > schema.version:
         raise InputError(
@@ -202,11 +210,11 @@ def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
             got=f"version {version}",
             remedy="update movi-prep",
         )
-    return version
+    return int(version)
 
 
 def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
-    if item.name not in file:
+    if not holds(file, item.name):
         if item.optional:
             return None
         raise InputError(
@@ -215,7 +223,7 @@ def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
             got=f"only {list_names(file)}",
             remedy="the file is damaged: make it again",
         )
-    value = file[item.name][()]
+    value = own_dataset(file, item.name, path)[()]
     if item.dtype == STRING:
         return tuple(entry.decode("utf-8") for entry in value)
     return _frozen(value)

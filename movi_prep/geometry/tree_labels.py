@@ -99,12 +99,17 @@ def _coordinate_values(
 
 
 def _answered(tree: KinematicTree, pelvis: int, said: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return (b,) bool: joints that hang from the pelvis by nothing but coordinates that something says."""
-    answered = np.zeros(tree.n_bodies, dtype=np.bool_)
-    answered[pelvis] = True
+    """Return (b,) bool: joints whose centre hangs from the pelvis by nothing but coordinates that something says."""
+    placed = np.zeros(tree.n_bodies, dtype=np.bool_)
+    turned = placed.copy()
+    placed[pelvis] = turned[pelvis] = True
     for body in range(tree.n_bodies):
         if body == pelvis or tree.body_parent[body] < 0:
             continue
-        moving = tree.axis_coordinate[tree.first_axis[body] : tree.first_axis[body + 1]]
-        answered[body] = answered[tree.body_parent[body]] and bool(said[moving[moving >= 0]].all())
-    return answered
+        axes = slice(tree.first_axis[body], tree.first_axis[body + 1])
+        moving, rotates = tree.axis_coordinate[axes], tree.axis_is_rotation[axes]
+        known = (moving < 0) | said[moving]
+        # A rotation leaves the centre of its own joint where it is, and moves those behind it.
+        placed[body] = turned[tree.body_parent[body]] and bool(known[~rotates].all())
+        turned[body] = placed[body] and bool(known.all())
+    return placed
