@@ -22,6 +22,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
+from movi_prep.formats.hdf5_files import open_hdf5
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def write_described(
             f"{list_names(attributes)} against {list_names(schema.attributes)}"
         )
     lengths: dict[str, int] = {}
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         write_header(file, schema, attributes=attributes, provenance=provenance)
         for item in schema.fields:
             value = fields.get(item.name)
@@ -174,7 +175,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
             path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
         )
     try:
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except OSError as error:
         raise InputError(
             path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="make it again"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from movi_prep.errors import InputError
+from movi_prep.formats.hdf5_files import open_hdf5
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def read_hdf5_outline(path: Path) -> Hdf5Outline:
             found.append(_outline(name, item))
 
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             # Outlines, not values: a shard is gigabytes.
             file.visititems(visit)
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
