@@ -27,7 +27,7 @@ from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.timeline import LeftOut
 from movi_prep.stages.ik import read_scaled_model
 from movi_prep.stages.markers import model_for
-from movi_prep.stages.shard_rows import ClipRows, ClipSources, plan_clip
+from movi_prep.stages.shards.clip_rows import ClipRows, ClipSources, plan_clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from movi_prep.records.labels import LabelTables
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.motion import Sex
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.timeline import Refusal
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.video.reader import VideoReader
@@ -133,7 +133,7 @@ class PlannedClips:
         return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
-def subject_inputs(download: Download, work: WorkFolder, subject: int) -> dict[str, Any]:
+def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[str, Any]:
     """Return the fields of SubjectInputs for one subject."""
     clips = download.clips_of(subject)
     motions = tuple(download.motions[clip] for clip in clips)
