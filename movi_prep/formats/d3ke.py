@@ -134,16 +134,8 @@ def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
 def _open(path: Path) -> h5py.File:
     if not path.is_file():
         raise MissingError(path, expected="a file of D3KE's layout", got="no file", remedy="run 'movi-prep shard'")
-<<<<<<< HEAD
-    try:
-        return open_hdf5(path)
-    except OSError as error:
-        got = f"an unreadable one ({error})"
-        raise InputError(path, expected="an HDF5 file", got=got, remedy="write the files again") from error
-=======
     with reading(path, expected="an HDF5 file", remedy="write the files again"):
-        return h5py.File(path, "r")
->>>>>>> main
+        return open_hdf5(path)
 
 
 def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:

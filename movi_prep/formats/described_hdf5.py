@@ -22,11 +22,8 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
-<<<<<<< HEAD
 from movi_prep.formats.hdf5_files import open_hdf5
-=======
 from movi_prep.formats.reading import HIGHEST_RATIO, reading
->>>>>>> main
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,17 +175,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
         raise MissingError(
             path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
         )
-<<<<<<< HEAD
-    try:
-        file = open_hdf5(path)
-    except OSError as error:
-        raise InputError(
-            path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="make it again"
-        ) from error
-    with file:
-=======
-    with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), h5py.File(path, "r") as file:
->>>>>>> main
+    with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), open_hdf5(path) as file:
         version = check_header(file, schema, path)
         # Fields of later versions are no fault of an older file.
         values = {item.name: _read_field(file, item, path) for item in schema.fields if item.since <= version}

@@ -25,11 +25,8 @@ from movi_prep.formats.described_hdf5 import (
     write_field,
     write_header,
 )
-<<<<<<< HEAD
 from movi_prep.formats.hdf5_files import open_hdf5
-=======
 from movi_prep.formats.reading import reads
->>>>>>> main
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 
 if TYPE_CHECKING:

@@ -46,14 +46,10 @@ def write_batch(
         commands: `markers`, `ik`, `shard`, or the first few of them.
         chunk: subjects per task.
     """
-<<<<<<< HEAD
     check_one_line("work", str(folder))
-    for subject in map(str, subjects):
+    for subject in subjects:
         check_one_line("subjects", subject)
-    tasks = [",".join(map(str, subjects[first : first + chunk])) for first in range(0, len(subjects), chunk)]
-=======
     tasks = [",".join(subjects[first : first + chunk]) for first in range(0, len(subjects), chunk)]
->>>>>>> main
     write_text(folder / "config.yaml", dump_config(config))
     write_text(folder / "tasks.txt", "\n".join(tasks) + "\n")
     scripts = []
