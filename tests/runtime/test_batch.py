@@ -40,13 +40,13 @@ def test_every_line_keeps_a_folder_with_blanks_together(tmp_path: Path) -> None:
 def test_a_folder_that_would_leave_its_line_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     with pytest.raises(UsageError, match="work: "):
-        write_batch(folder, Config(work=tmp_path), SlurmProfile(), subjects=(1,), commands=("markers",), chunk=1)
+        write_batch(folder, Config(work=tmp_path), SlurmProfile(), subjects=("S001",), commands=("markers",), chunk=1)
     assert not folder.exists()
 
 
 def test_a_percent_sign_is_no_pattern(tmp_path: Path) -> None:
     folder = tmp_path / "50%a"
-    write_batch(folder, Config(work=tmp_path), SlurmProfile(), subjects=(1,), commands=("markers",), chunk=1)
+    write_batch(folder, Config(work=tmp_path), SlurmProfile(), subjects=("S001",), commands=("markers",), chunk=1)
     assert f'--output="{tmp_path}/50%%a/markers-%a.log"' in (folder / "markers.sbatch").read_text()
 
 
