@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep._version import __version__
 from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.plain_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,8 +81,8 @@ FLAGS = (
     Flag("--v3d", PLANNED, "folder with F_v3d_Subject_N.mat", "v3d", metavar="DIR"),
     Flag("--videos", PLANNED, "folder with F_PG1_Subject_N_L.avi", "videos", metavar="DIR"),
     Flag("--calibration", PLANNED, "folder with camera calibration", "calibration", metavar="DIR"),
-    Flag("--subjects", PLANNED, "subjects, as 1,15 or 1-5", "subjects", metavar="LIST"),
-    Flag("--clips", PLANNED, "clips, as 1,3 or 1-5", "clips", metavar="LIST"),
+    Flag("--subjects", PLANNED, "subjects, as 1,15 or 1-5, or by name", "subjects", metavar="LIST"),
+    Flag("--clips", PLANNED, "clips, as 1,3 or 1-5, or by name", "clips", metavar="LIST"),
     Flag("--exclude", PLANNED, "keys to leave out, as S007,S012/C03", "exclude", metavar="KEYS"),
     Flag("--set", PLANNED, "any setting, as markers.soft_tissue=true", metavar="NAME=VALUE", more={"action": "append"}),
     Flag("--rate", MARKERS, "clock of markers and labels", "markers.rate", choices=("video", "mocap")),
@@ -175,7 +176,7 @@ class _Parser(argparse.ArgumentParser):
     """Errors are one line with a suggestion, and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {visible(message)} (see {self.prog} --help)\n")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

@@ -45,8 +45,8 @@ from movi_prep.formats.shard_records import read_attribute, read_label_names, re
 from movi_prep.formats.shard_schema import DATASETS
 from movi_prep.geometry.mirror import CAMERA_REFLECTION
 from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.camera import Camera
-from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.training.augmentation import Augmentation, View, draw_view
 from movi_prep.training.picture import warp_picture
@@ -368,7 +368,7 @@ def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
         "frame": frame,
         "localIdx": row,
         "fileIdx": index,
-        "name": f"{ClipId(source.subject, clip)}/{source.camera.name}/{frame:06d}",
+        "name": f"{movi_clip(source.subject, clip)}/{source.camera.name}/{frame:06d}",
     }
 
 

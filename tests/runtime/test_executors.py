@@ -10,8 +10,10 @@ from typing import Any
 import dask
 import pytest
 
-from movi_prep.records.identity import ClipId
-from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError, quiet_dask
+from movi_prep.config.run import RunSettings
+from movi_prep.errors import UsageError
+from movi_prep.records.bmlmovi_names import movi_clip
+from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError, local_executor, quiet_dask
 from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import BLEND, GROW, meeting_place, run_meeting, write_motions
 
@@ -28,7 +30,7 @@ def test_two_processes_write_what_one_writes(world: World) -> None:
 
 
 def test_a_unit_whose_worker_always_dies_is_set_aside_after_three_times(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 2): b"die"})
+    write_motions(world.amass, {movi_clip(1, 2): b"die"})
     result = world.run(run=TWO)
     assert [record.id for record in result.failed] == ["grow S001/C02"]
     assert "set aside: its worker died 3 times" in result.failed[0].reason
@@ -40,7 +42,7 @@ def test_a_unit_whose_worker_always_dies_is_set_aside_after_three_times(world: W
 
 
 def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, clip): b"slow" for clip in range(1, 13)})
+    write_motions(world.amass, {movi_clip(1, clip): b"slow" for clip in range(1, 13)})
     result = world.run(run={"executor": "local", "workers": 1, "recycle_units": 4})
     assert result.is_complete
     assert len({record.worker for record in result.records.values()}) >= 3
@@ -48,7 +50,7 @@ def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
 
 def test_a_worker_that_is_replaced_brings_the_unit_in_hand_to_its_end(world: World) -> None:
     # The fourth unit comes just as the process has done its three, and lasts longer than Dask grants one to close.
-    write_motions(world.amass, {ClipId(1, 7): b"rest"})
+    write_motions(world.amass, {movi_clip(1, 7): b"rest"})
     result = world.run(run={"executor": "local", "workers": 1, "recycle_units": 3})
     assert result.is_complete
     assert {record.tries for record in result.records.values()} == {1}
@@ -91,7 +93,7 @@ class Reinforcing(Silent):
 def test_a_worker_that_comes_late_gets_units_that_were_submitted_before(world: World) -> None:
     from distributed import LocalCluster
 
-    write_motions(world.amass, {ClipId(1, clip): b"motion" for clip in range(2, 25)} | {ClipId(1, 1): b"meet"})
+    write_motions(world.amass, {movi_clip(1, clip): b"motion" for clip in range(2, 25)} | {movi_clip(1, 1): b"meet"})
     stages = (replace(GROW, run=run_meeting), BLEND)
     with (
         dask.config.set(DASK_SETTINGS),
@@ -120,3 +122,48 @@ def test_a_scheduler_that_is_not_there_is_said(world: World, address: str, monke
     monkeypatch.setattr("movi_prep.runtime.executors._CONNECT_S", 1.0)
     with pytest.raises(MoviPrepError, match="no Dask scheduler"):
         world.run(run={"scheduler": address})
+
+
+def test_few_open_files_are_said_before_any_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from movi_prep.runtime import executors
+
+    monkeypatch.setattr(executors.resource, "getrlimit", lambda _which: (20, 20))
+    with pytest.raises(UsageError, match="ulimit -n 72"):
+        executors.check_open_files(2)
+
+
+def test_a_limit_that_may_be_raised_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    from movi_prep.runtime import executors
+
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr(executors.resource, "getrlimit", lambda _which: (20, 4096))
+    monkeypatch.setattr(executors.resource, "setrlimit", lambda _which, limits: raised.append(limits))
+    executors.check_open_files(2)
+    assert raised == [(72, 4096)]
+
+
+def test_workers_that_cannot_start_are_one_line_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_arguments: object) -> None:
+        raise RuntimeError("Nanny failed to start.") from OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("distributed.LocalCluster", fail)
+    with (
+        pytest.raises(UsageError, match=r"Resource temporarily unavailable.*--executor serial"),
+        local_executor(2, RunSettings()),
+    ):
+        pass
+
+
+def test_nothing_listens_beyond_this_machine_and_nothing_answers_a_browser() -> None:
+    import psutil
+
+    own = psutil.Process()
+    with local_executor(1, RunSettings()):
+        processes = [own, *own.children(recursive=True)]
+        listening = {
+            connection.laddr.ip
+            for process in processes
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    assert listening == {"127.0.0.1"}

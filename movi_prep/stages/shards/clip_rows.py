@@ -17,6 +17,7 @@ from movi_prep.geometry.frame_labels import (
 )
 from movi_prep.geometry.picture_motion import STEP_FRAMES
 from movi_prep.geometry.projection import project_points
+from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import ClipTimeline
@@ -150,7 +151,7 @@ def frame_numbers(rows: ClipRows, settings: ShardUnitSettings) -> FrameNumbers:
     """Return which frame each row is, and whether it is used."""
     timeline = rows.timeline
     return FrameNumbers(
-        clip=np.full(timeline.n_frames, timeline.clip.clip),
+        clip=np.full(timeline.n_frames, require_number(timeline.clip.clip, wanted_by="a shard")),
         video_frame=timeline.video_frames,
         clip_frame=timeline.video_frames - rows.alignment.first_video_frame,
         mocap_sample=timeline.mocap_samples,

@@ -39,7 +39,7 @@ from movi_prep.formats.shard_records import (
 from movi_prep.formats.shard_schema import DATASETS, ROTATION_FIELDS, SHARD_SCHEMA
 from movi_prep.geometry.projection import rotation_to_camera, world_to_camera
 from movi_prep.geometry.tree_labels import place_tree
-from movi_prep.records.identity import subject_key
+from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.label_tables import Split
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def _name_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         yield "subject", f"expected a subject and the name of a camera, but got {subject!r} and {camera!r}"
         return
     own, _, seen_by = shard.path.stem.partition("_")
-    named = subject_key(subject) if isinstance(subject, int) else subject
+    named = movi_subject(subject) if isinstance(subject, int) else subject
     # Files that were given names of another kind say nothing.
     if re.fullmatch(r"S\d+", own) and seen_by and (own, seen_by) != (named, camera):
         yield "file", f"the name says {own} and {seen_by}, the attributes say {subject} and {camera}"
