@@ -101,13 +101,7 @@ class _Clip:
 
 def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
     """Return one unit per clip that is asked for."""
-    clips = [
-        clip
-        for clip in sorted(download.motions)
-        if (config.subjects is None or clip.subject in config.subjects)
-        and (config.clips is None or clip.clip in config.clips)
-    ]
-    if not clips:
+    if not download.motions:
         return ()
     setup = ik_setup_path(config)
     setup_parts = included_files(setup)
@@ -130,7 +124,7 @@ def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit,
             ),
             settings=settings,
         )
-        for clip in clips
+        for clip in sorted(download.motions)
     )
 
 

@@ -20,7 +20,6 @@ from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.opensim_setup import included_files, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
-from movi_prep.records.identity import subject_key
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
@@ -65,15 +64,14 @@ class ScaleOutputs:
 
 def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
     """Return one unit per subject that is asked for."""
-    subjects = [subject for subject in download.subjects if config.subjects is None or subject in config.subjects]
-    if not subjects:
+    if not download.subjects:
         return ()
     model, setup = model_and_setup(config)
     marker_set, setup_parts = read_scale_setup(setup).marker_set_file, included_files(setup)
     return tuple(
         Unit(
             stage=SCALE.name,
-            key=subject_key(subject),
+            key=subject,
             inputs=ScaleInputs(
                 static=work.static_trial(subject),
                 model=model,
@@ -84,7 +82,7 @@ def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Un
             outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
             settings=config.scaling.for_unit(config.ik.solver),
         )
-        for subject in subjects
+        for subject in download.subjects
     )
 
 

@@ -23,7 +23,6 @@ import numpy as np
 
 from movi_prep.formats.shard import open_shard_writer
 from movi_prep.records.crops import CropPlan
-from movi_prep.records.identity import subject_key
 from movi_prep.records.timeline import LeftOut
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.order import idle_cameras
@@ -161,12 +160,12 @@ SHARD = Stage(
 )
 
 
-def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: int, camera: str) -> Unit:
+def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: str, camera: str) -> Unit:
     # Every calibration there is: exchanged files are told by the one that fits better.
     others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
     return Unit(
         stage=SHARD.name,
-        key=f"{subject_key(subject)}/{camera}",
+        key=f"{subject}/{camera}",
         inputs=ShardInputs(
             video=download.videos.get((subject, camera)),
             intrinsics=download.intrinsics.get(camera),

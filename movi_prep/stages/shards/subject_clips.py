@@ -133,7 +133,7 @@ class PlannedClips:
         return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
-def subject_inputs(download: Download, work: WorkFolder, subject: int) -> dict[str, Any]:
+def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[str, Any]:
     """Return the fields of SubjectInputs for one subject."""
     clips = download.clips_of(subject)
     motions = tuple(download.motions[clip] for clip in clips)
