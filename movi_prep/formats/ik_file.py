@@ -29,7 +29,13 @@ SCHEMA = Schema(
         Field("times_s", "float64", ("frame",), "s", "seconds since the first mocap sample of the clip"),
         Field("sample_indices", "int64", ("frame",), "1", "which mocap sample each row is"),
         Field("coordinate_names", STRING, ("coordinate",), "1", "coordinates of the model, in its order"),
-        Field("coordinate_is_rotation", "bool", ("coordinate",), "1", "radians where true, metres where false"),
+        Field(
+            "coordinate_is_rotation",
+            "bool",
+            ("coordinate",),
+            "1",
+            "motion type Rotational: radians; false is metres or, if the type is Coupled, its function's argument",
+        ),
         Field("free_coordinates", "bool", ("coordinate",), "1", "neither locked nor coupled"),
         Field(
             "coordinates",
