@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.formats.described_hdf5 import STRING, Field, Schema, read_described, write_described
+from movi_prep.formats.reading import reads
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def write_ik_solution(path: Path, solution: IkSolution, *, provenance: Mapping[s
     write_described(path, SCHEMA, fields=fields, attributes=attributes, provenance=provenance)
 
 
+@reads("an IK solution", "make it again")
 def read_ik_solution(path: Path) -> IkSolution:
     """Read a solution; arrays stored in single precision come back as float64.
 

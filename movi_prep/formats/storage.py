@@ -24,6 +24,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.atomic import write_text
+from movi_prep.formats.reading import reads
 from movi_prep.records.checks import check_shape
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def write_storage(path: Path, table: StorageTable) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
+@reads("a .mot or .sto file", "write the file again")
 def read_storage(path: Path) -> StorageTable:
     """Read a table as it stands.
 
