@@ -39,7 +39,6 @@ from movi_prep.formats.trc import read_trc
 from movi_prep.osim.models import add_marker_set, read_model, write_model
 from movi_prep.osim.scale_model import scale_model
 from movi_prep.osim.solution import marker_objectives, prepare_model
-from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.run import find_data
@@ -204,7 +203,7 @@ def _coupled_trials(data: Path | None, reference: Path, folder: Path) -> Iterato
     if data is None:
         print("our model skipped: give --data FOLDER (movi-prep demo writes one)")
     else:
-        config = Config(work=folder / "tool", amass=data / "amass", body_models=data / "body_models", subjects=(1,))
+        config = Config(work=folder / "tool", amass=data / "amass", body_models=data / "body_models", subjects=("1",))
         _run_stages(config, (STATIC, MARKERS, SCALE))
         yield next(work_trials(config.work))
     if reference.is_dir():
@@ -246,12 +245,12 @@ def _tell_data(title: str, config: Config, seconds: dict[str, float]) -> None:
     work, download = WorkFolder(config.work), find_data(config)
     for subject in download.subjects:
         result = read_scale_result(work.scale_result(subject))
-        row(f"{title}: S{subject:03d} static landmark RMS", 1000.0 * result.landmark_rms_m, "mm")
-        row(f"{title}: S{subject:03d} static landmark max", 1000.0 * result.landmark_max_m, "mm")
-        row(f"{title}: S{subject:03d} T-pose middle angle", np.degrees(result.pelvis_middle_angle_rad), "deg")
+        row(f"{title}: {subject} static landmark RMS", 1000.0 * result.landmark_rms_m, "mm")
+        row(f"{title}: {subject} static landmark max", 1000.0 * result.landmark_max_m, "mm")
+        row(f"{title}: {subject} T-pose middle angle", np.degrees(result.pelvis_middle_angle_rad), "deg")
     row(f"{title}: scaling per subject, CPU", seconds["scale"] / len(download.subjects), "s")
     clips = [clip for clip in download.motions if work.ik_solution(clip).is_file()]
-    told = [_clip_numbers(work.ik_solution(ClipId(clip.subject, clip.clip))) for clip in clips]
+    told = [_clip_numbers(work.ik_solution(clip)) for clip in clips]
     squares, counts, valid, n_rows = (np.array(column) for column in zip(*told, strict=True))
     row(f"{title}: marker RMS over {len(clips)} clips", 1000.0 * np.sqrt(squares.sum() / counts.sum()), "mm")
     row(f"{title}: label coordinates valid", 100.0 * (valid * n_rows).sum() / n_rows.sum(), "%")

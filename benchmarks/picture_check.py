@@ -30,10 +30,10 @@ from benchmarks.shards import DemoRun, absolute_path, make_demo_run, print_table
 from movi_prep.config.shard import PictureCheckSettings
 from movi_prep.records.picture_check import PictureAgreement
 from movi_prep.records.unit import Unit
-from movi_prep.stages.picture_check import JudgedVideo, judge_pictures, watch_clips
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.shard_rows import ClipRows
-from movi_prep.stages.shard_subject import ShardInputs, ShardSubject, plan_clips, read_shard_subject
+from movi_prep.stages.shards.clip_rows import ClipRows
+from movi_prep.stages.shards.picture_check import JudgedVideo, judge_pictures, watch_clips
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.subject_clips import ShardInputs, ShardSubject, plan_clips, read_shard_subject
 from movi_prep.video.motion_watch import MotionWatch
 from movi_prep.video.reader import VideoReader
 

@@ -41,9 +41,9 @@ from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.shard_subject import ShardInputs
-from movi_prep.stages.verify import verify_shards
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.subject_clips import ShardInputs
+from movi_prep.stages.shards.verify import verify_shards
 from movi_prep.video.avi_writer import write_avi
 from movi_prep.video.frame_table import read_frame_table
 from movi_prep.video.holes import HoleFinder
@@ -179,12 +179,12 @@ def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) ->
     for repeat in range(repeats):
         for alignment in once.clips:
             timeline, offset = alignment.timeline, repeat * n_once
-            clip = ClipId(once.subject, len(clips) + 1)
+            clip = ClipId(once.subject, f"C{len(clips) + 1:02d}")
             moved = replace(timeline, clip=clip, video_frames=timeline.video_frames + offset)
             clips.append(replace(alignment, timeline=moved, first_video_frame=alignment.first_video_frame + offset))
-            index = by_clip[f"C{timeline.clip.clip:02d}"]
+            index = by_clip[timeline.clip.clip]
             for role, paths in files.items():
-                link = folder / role / f"S{clip.subject:03d}" / f"C{clip.clip:02d}{getattr(inputs, role)[index].suffix}"
+                link = folder / role / clip.subject / f"{clip.clip}{getattr(inputs, role)[index].suffix}"
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(getattr(inputs, role)[index])
                 paths.append(link)

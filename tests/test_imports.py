@@ -18,6 +18,7 @@ PACKAGE = Path(movi_prep.__file__).parent
 LEVELS = {
     "_version": 0,
     "errors": 0,
+    "names": 0,
     "config": 1,
     "records": 1,
     "geometry": 2,

@@ -77,7 +77,7 @@ def _print_outputs(console: Console, summary: Summary, work: Path) -> None:
 
 def _print_verification(console: Console, work: Path) -> bool:
     """Verify the shards that a run wrote, print each file's state, and return whether all are sound."""
-    from movi_prep.stages.verify_d3ke import verify_folder
+    from movi_prep.stages.d3ke.verify import verify_folder
 
     report = verify_folder(work)
     print_table(console, "verified as training reads them", ("file", "rows#", "state"), verification_rows(report))

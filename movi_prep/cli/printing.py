@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from movi_prep.records.outdated import OutdatedShards
     from movi_prep.runtime.plan import Plan
     from movi_prep.runtime.summary import Summary
-    from movi_prep.stages.verify import VerifyReport
+    from movi_prep.stages.shards.verify import VerifyReport
 
 _SHOWN = 20
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def verify(given: argparse.Namespace) -> int:
     """`verify`: read shards the way training does, every sample; in a work folder, are they those of its last run?"""
-    from movi_prep.stages.verify_d3ke import verify_folder
+    from movi_prep.stages.d3ke.verify import verify_folder
 
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.folder).absolute()

@@ -5,20 +5,13 @@ A unit of work receives only its own part, so that a change of one does not redo
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from movi_prep.config.base import Settings, narrow
-
-
-def check_camera(name: str) -> str:
-    """Return a name that a video or calibration file can carry."""
-    if re.match(r"^PG\d+$", name) is None:
-        raise ValueError(f"expected a camera like 'PG1', but got {name!r}")
-    return name
+from movi_prep.names import check_name
 
 
 class AlignmentSettings(Settings):
@@ -140,7 +133,7 @@ class D3keSettings(Settings):
 class ShardSettings(PictureSettings):
     """What goes into shards, and how."""
 
-    cameras: tuple[Annotated[str, AfterValidator(check_camera)], ...] = Field(default=("PG1", "PG2"), min_length=1)
+    cameras: tuple[Annotated[str, AfterValidator(check_name)], ...] = Field(default=("PG1", "PG2"), min_length=1)
     """Cameras to write."""
 
     layout: Literal["native", "d3ke", "both"] = "native"

@@ -23,6 +23,7 @@ import yaml
 from movi_prep.errors import InputError, MissingError, list_names, suggest
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.records.base_model import Triple
+from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.labels import LabelTables
 
 if TYPE_CHECKING:
@@ -86,11 +87,11 @@ def _names(content: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _split(content: Any, path: Path) -> dict[int, Split]:
+def _split(content: Any, path: Path) -> dict[str, Split]:
     """Return subject -> part; refuse unknown parts and subjects that stand in two of them."""
     if not isinstance(content, dict) or not content:
         raise InputError(path, expected="parts with lists of subjects", got=f"{content!r}", remedy="correct the file")
-    found: dict[int, Split] = {}
+    found: dict[str, Split] = {}
     for part, subjects in content.items():
         if part not in PARTS:
             raise InputError(
@@ -100,14 +101,16 @@ def _split(content: Any, path: Path) -> dict[int, Split]:
                 remedy="rename it",
             )
         for subject in subjects or ():
-            if not isinstance(subject, int):
-                raise InputError(path, expected="numbers of subjects", got=f"{subject!r}", remedy="correct the file")
-            if subject in found:
-                got = f"subject {subject} in {found[subject]} and {part}"
+            if isinstance(subject, bool) or not isinstance(subject, int | str):
+                expected = "names of subjects, or BML-MoVi's numbers"
+                raise InputError(path, expected=expected, got=f"{subject!r}", remedy="correct the file")
+            name = movi_subject(subject) if isinstance(subject, int) else subject
+            if name in found:
+                got = f"subject {subject} in {found[name]} and {part}"
                 raise InputError(
                     path, expected="each subject in one part", got=got, remedy="remove it from one of them"
                 )
-            found[subject] = cast("Split", part)
+            found[name] = cast("Split", part)
     return found
 
 

@@ -141,7 +141,7 @@ def complete_solution(
     *,
     suspect_rms_m: float = np.inf,
 ) -> IkSolution:
-    """Return the whole solution; `coordinate_valid` is still true in all usable frames (see `stages.labels`).
+    """Return the whole solution; `coordinate_valid` is still true in all usable frames (see `geometry.landmark_rule`).
 
     Args:
         scaled: the model that was solved.

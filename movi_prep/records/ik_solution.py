@@ -46,7 +46,7 @@ class IkSolution:
         coordinate_names: (c,) every coordinate of the model, in its own order; locked and coupled ones included.
         coordinate_is_rotation: (c,) bool, radians where true, metres where false.
         coordinates: (n, c) float64, radians or metres; NaN in frames without a pose.
-        coordinate_valid: (n, c) bool, the landmark rule (see `stages.labels`): false where a landmark of the
+        coordinate_valid: (n, c) bool, the landmark rule (see `geometry.landmark_rule`): false where a landmark of the
             coordinate's body misses by more than the bound, and in frames that are not usable.
         marker_names: (m,) markers of the model that the data hold.
         marker_weights: (m,) float64, the weights used; 0 for markers that were only carried along.

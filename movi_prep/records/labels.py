@@ -31,9 +31,9 @@ class LabelTables:
     coordinates: tuple[str, ...]
     bodies: tuple[str, ...]
     opensim_joints: tuple[str, ...]
-    split: Mapping[int, Split]
+    split: Mapping[str, Split]
     source: str
 
-    def split_of(self, subject: int) -> Split:
+    def split_of(self, subject: str) -> Split:
         """Return the part that a subject belongs to."""
         return self.split.get(subject, "none")

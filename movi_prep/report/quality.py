@@ -106,7 +106,7 @@ class SubjectQuality:
         return tuple(outcome for outcome in self.outcomes if outcome.status == "failed")
 
 
-def measure_subject(scope: Scope, subject: int) -> SubjectQuality:
+def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
     """Read one subject's part of the work folder and measure it."""
     files = read_subject_files(scope.work, subject)
     problems = list(files.problems)

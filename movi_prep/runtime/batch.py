@@ -32,7 +32,7 @@ UNITS_FAILED = 3
 
 
 def write_batch(
-    folder: Path, config: Config, profile: SlurmProfile, *, subjects: Sequence[int], commands: Sequence[str], chunk: int
+    folder: Path, config: Config, profile: SlurmProfile, *, subjects: Sequence[str], commands: Sequence[str], chunk: int
 ) -> tuple[Path, ...]:
     """Write the scripts; return them, the one to submit first.
 
@@ -44,7 +44,7 @@ def write_batch(
         commands: `markers`, `ik`, `shard`, or the first few of them.
         chunk: subjects per task.
     """
-    tasks = [",".join(map(str, subjects[first : first + chunk])) for first in range(0, len(subjects), chunk)]
+    tasks = [",".join(subjects[first : first + chunk]) for first in range(0, len(subjects), chunk)]
     write_text(folder / "config.yaml", dump_config(config))
     write_text(folder / "tasks.txt", "\n".join(tasks) + "\n")
     scripts = []

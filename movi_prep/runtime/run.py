@@ -14,7 +14,7 @@ from movi_prep.config.load import check_files, dump_config
 from movi_prep.errors import UsageError, list_names, suggest
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.download import Folders, find_download, select_clips
-from movi_prep.records.identity import is_subject_key
+from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.coordinate import Coordinator, RunResult
 from movi_prep.runtime.execute import Task, clear_scratch
@@ -73,10 +73,18 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
         if not write:
             raise UsageError(f"{folder}: expected the embedded data set, but it is not there yet; run first")
         # What is written is counted anew from 1: up to the last clip asked for, numbers stay what they are.
-        clips = None if config.clips is None else range(1, max(config.clips) + 1)
-        write_demo(folder, subjects=config.subjects, clips=clips, workers=config.run.workers)
+        clips = None if config.clips is None else range(1, max(_numbers("clips", config.clips)) + 1)
+        subjects = None if config.subjects is None else _numbers("subjects", config.subjects)
+        write_demo(folder, subjects=subjects, clips=clips, workers=config.run.workers)
     parts = ("amass", "body_models", "v3d", "videos", "calibration")
     return config.model_copy(update={part: folder / part for part in parts})
+
+
+def _numbers(setting: str, entries: Sequence[str]) -> tuple[int, ...]:
+    try:
+        return numbers_in(entries)
+    except ValueError as error:
+        raise UsageError(f"{setting}: {error}; the embedded data set is numbered") from error
 
 
 def find_data(config: Config) -> Download:
@@ -122,7 +130,8 @@ def prepare_run(
     identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
     plan = make_plan(stages, download=download, work=work, config=config, identities=identities, force=force)
     if per_subject:
-        only = [name for name, planned in plan.units.items() if is_subject_key(scope_of(planned.unit.key))]
+        subjects = set(download.subjects)
+        only = [name for name, planned in plan.units.items() if scope_of(planned.unit.key) in subjects]
     return Prepared(config=config, download=download, plan=_cut(plan, only) if only else plan, identities=identities)
 
 

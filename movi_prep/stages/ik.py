@@ -27,11 +27,11 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import StorageTable, write_storage
 from movi_prep.formats.trc import write_trc
+from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
-from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, packaged_setups
 
 if TYPE_CHECKING:

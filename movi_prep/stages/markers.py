@@ -25,7 +25,6 @@ from movi_prep.formats.marker_file import open_marker_writer, read_markers, writ
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import AMASS_TO_GROUND
-from movi_prep.records.identity import subject_key
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
@@ -197,11 +196,11 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
     return samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=", or markers.rate to mocap")
 
 
-def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: int) -> StaticUnit:
+def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
     motions = download.all_motions_of(subject)
     return Unit(
         stage=STATIC.name,
-        key=subject_key(subject),
+        key=subject,
         inputs=StaticInputs(
             motions=motions,
             marker_set=_marker_set_path(config),

@@ -50,9 +50,9 @@ ORDER = (
     StageEntry("scale", "scale", "SCALE", "ik", _MOTION),
     StageEntry("ik", "ik", "IK", "ik", _MOTION),
     StageEntry("align", "align", "ALIGN", "shard", _VIDEO),
-    StageEntry("shard", "shard", "SHARD", "shard", _VIDEO),
-    StageEntry("shard_d3ke", "shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
-    StageEntry("d3ke_corpus", "shard_d3ke", "D3KE_CORPUS", "shard", _VIDEO),
+    StageEntry("shard", "shards.shard", "SHARD", "shard", _VIDEO),
+    StageEntry("shard_d3ke", "d3ke.shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
+    StageEntry("d3ke_corpus", "d3ke.shard_d3ke", "D3KE_CORPUS", "shard", _VIDEO),
 )
 """Every stage, each after those whose files it may read."""
 

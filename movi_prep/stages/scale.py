@@ -20,7 +20,6 @@ from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.opensim_setup import included_files, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
-from movi_prep.records.identity import subject_key
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
@@ -74,7 +73,7 @@ def plan_scale(
     return tuple(
         Unit(
             stage=SCALE.name,
-            key=subject_key(subject),
+            key=subject,
             inputs=ScaleInputs(
                 static=work.static_trial(subject),
                 model=model,

@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from movi_prep.errors import MissingError, UsageError
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.camera import Camera
-from movi_prep.records.identity import ClipId
 from movi_prep.records.labels import Split
 from movi_prep.training.augmentation import Augmentation, View, draw_view
 from movi_prep.training.labels import (
@@ -350,7 +350,7 @@ def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
         "frame": frame,
         "localIdx": row,
         "fileIdx": index,
-        "name": f"{ClipId(source.subject, clip)}/{source.camera.name}/{frame:06d}",
+        "name": f"{movi_clip(source.subject, clip)}/{source.camera.name}/{frame:06d}",
     }
 
 

@@ -22,6 +22,7 @@ from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.geometry.alignment import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.geometry.frames import amass_to_movi
 from movi_prep.osim.models import write_model
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
@@ -59,7 +60,7 @@ class FilmedWorld:
     @property
     def video(self) -> Path:
         """The video."""
-        return self.download.videos[(1, CAMERA)]
+        return self.download.videos["S001", CAMERA]
 
 
 def write_filmed_world(
@@ -67,7 +68,9 @@ def write_filmed_world(
 ) -> FilmedWorld:
     """Write everything up to and including the alignment."""
     model = write_npz(folder / "smplh/female/model.npz", model_arrays(_body_model()))
-    motions = {ClipId(1, k): _write_motion(folder, k, last - first + 1) for k, (first, last) in enumerate(flags30, 1)}
+    motions = {
+        movi_clip(1, k): _write_motion(folder, k, last - first + 1) for k, (first, last) in enumerate(flags30, 1)
+    }
     intrinsics, extrinsics = write_calibration(folder, CAMERA)
     video = folder / f"F_{CAMERA}_Subject_1_L.avi"
     write_grey_video(video, n_video_frames)
@@ -77,8 +80,8 @@ def write_filmed_world(
     download = Download(
         motions=motions,
         body_models={"female": model},
-        v3d={1: v3d},
-        videos={(1, CAMERA): video},
+        v3d={"S001": v3d},
+        videos={("S001", CAMERA): video},
         intrinsics={CAMERA: intrinsics},
         extrinsics={CAMERA: extrinsics},
     )
@@ -142,10 +145,10 @@ def _solve(world: FilmedWorld) -> None:
         rate_hz=120.0, source="test",
     )  # fmt: skip
     trial = StaticTrial(markers=still, height_m=1.7, mass_kg=60.0, sex="female", mass_source="given")
-    write_static_trial(world.work.static_trial(1), trial, provenance={})
-    world.work.scaled_model(1).parent.mkdir(parents=True)
-    write_model(world.work.scaled_model(1), build_model())
-    write_scale_result(world.work.scale_result(1), _scale_result(), provenance={})
+    write_static_trial(world.work.static_trial("S001"), trial, provenance={})
+    world.work.scaled_model("S001").parent.mkdir(parents=True)
+    write_model(world.work.scaled_model("S001"), build_model())
+    write_scale_result(world.work.scale_result("S001"), _scale_result(), provenance={})
 
 
 def _scale_result() -> ScaleResult:

@@ -10,7 +10,7 @@ import pytest
 
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import Stage
 from movi_prep.runtime.coordinate import RunResult
 from movi_prep.runtime.plan import PlannedUnit
@@ -84,6 +84,6 @@ def world(tmp_path: Path) -> World:
     """Two subjects, three clips each."""
     write_motions(
         tmp_path / "amass",
-        {ClipId(subject, clip): f"motion {subject} {clip} ".encode() for subject in (1, 15) for clip in (1, 2, 5)},
+        {movi_clip(subject, clip): f"motion {subject} {clip} ".encode() for subject in (1, 15) for clip in (1, 2, 5)},
     )
     return World(tmp_path)

@@ -18,8 +18,9 @@ from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.errors import InputError
 from movi_prep.formats.atomic import write_bytes
+from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import AnyUnit, Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.worker_setup import RETIRE_AT
@@ -133,9 +134,9 @@ def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[An
     return tuple(
         Unit(
             stage="blend",
-            key=subject_key(subject),
+            key=subject,
             inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in download.clips_of(subject))),
-            outputs=BlendOutputs(blend=work.root / "blend" / f"{subject_key(subject)}.bin"),
+            outputs=BlendOutputs(blend=work.root / "blend" / f"{subject}.bin"),
             settings=config.scaling,
         )
         for subject in download.subjects
@@ -163,7 +164,11 @@ STAGES = (GROW, BLEND)
 def write_motions(folder: Path, contents: dict[ClipId, bytes]) -> None:
     """Write files that are named like AMASS clips."""
     for clip, content in contents.items():
-        path = folder / f"Subject_{clip.subject}_F_MoSh" / f"Subject_{clip.subject}_F_{clip.clip}_poses.npz"
+        path = (
+            folder
+            / f"Subject_{number_of(clip.subject)}_F_MoSh"
+            / f"Subject_{number_of(clip.subject)}_F_{number_of(clip.clip)}_poses.npz"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 

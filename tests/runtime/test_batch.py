@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 def test_every_line_keeps_a_folder_with_blanks_together(tmp_path: Path) -> None:
     folder = tmp_path / "my work" / "batch"
     written = write_batch(
-        folder, Config(work=folder.parent), SlurmProfile(), subjects=(1, 2, 15), commands=("markers", "ik"), chunk=2
+        folder,
+        Config(work=folder.parent),
+        SlurmProfile(),
+        subjects=("S001", "S002", "KIT_3"),
+        commands=("markers", "ik"),
+        chunk=2,
     )
-    assert (folder / "tasks.txt").read_text() == "1,2\n15\n"
+    assert (folder / "tasks.txt").read_text() == "S001,S002\nKIT_3\n"
     for script in (path for path in written if path.suffix in (".sbatch", ".sh")):
         lines = [line for line in script.read_text().splitlines() if str(folder) in line]
         assert lines

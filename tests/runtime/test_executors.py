@@ -10,7 +10,7 @@ from typing import Any
 import dask
 import pytest
 
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError, quiet_dask
 from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import BLEND, GROW, meeting_place, run_meeting, write_motions
@@ -28,7 +28,7 @@ def test_two_processes_write_what_one_writes(world: World) -> None:
 
 
 def test_a_unit_whose_worker_always_dies_is_set_aside_after_three_times(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 2): b"die"})
+    write_motions(world.amass, {movi_clip(1, 2): b"die"})
     result = world.run(run=TWO)
     assert [record.id for record in result.failed] == ["grow S001/C02"]
     assert "set aside: its worker died 3 times" in result.failed[0].reason
@@ -40,7 +40,7 @@ def test_a_unit_whose_worker_always_dies_is_set_aside_after_three_times(world: W
 
 
 def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, clip): b"slow" for clip in range(1, 13)})
+    write_motions(world.amass, {movi_clip(1, clip): b"slow" for clip in range(1, 13)})
     result = world.run(run={"executor": "local", "workers": 1, "recycle_units": 4})
     assert result.is_complete
     assert len({record.worker for record in result.records.values()}) >= 3
@@ -48,7 +48,7 @@ def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
 
 def test_a_worker_that_is_replaced_brings_the_unit_in_hand_to_its_end(world: World) -> None:
     # The fourth unit comes just as the process has done its three, and lasts longer than Dask grants one to close.
-    write_motions(world.amass, {ClipId(1, 7): b"rest"})
+    write_motions(world.amass, {movi_clip(1, 7): b"rest"})
     result = world.run(run={"executor": "local", "workers": 1, "recycle_units": 3})
     assert result.is_complete
     assert {record.tries for record in result.records.values()} == {1}
@@ -91,7 +91,7 @@ class Reinforcing(Silent):
 def test_a_worker_that_comes_late_gets_units_that_were_submitted_before(world: World) -> None:
     from distributed import LocalCluster
 
-    write_motions(world.amass, {ClipId(1, clip): b"motion" for clip in range(2, 25)} | {ClipId(1, 1): b"meet"})
+    write_motions(world.amass, {movi_clip(1, clip): b"motion" for clip in range(2, 25)} | {movi_clip(1, 1): b"meet"})
     stages = (replace(GROW, run=run_meeting), BLEND)
     with (
         dask.config.set(DASK_SETTINGS),

@@ -12,7 +12,7 @@ import pytest
 
 from movi_prep.config.base import Settings
 from movi_prep.errors import InternalError, UsageError
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import AnyUnit, StageReport
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.execute import Task, execute
@@ -64,7 +64,7 @@ def test_one_setting_runs_its_stage_and_what_follows_again_and_no_more(world: Wo
 
 def test_one_input_runs_its_clip_and_its_subject_again(world: World) -> None:
     world.run()
-    write_motions(world.amass, {ClipId(1, 2): b"another motion"})
+    write_motions(world.amass, {movi_clip(1, 2): b"another motion"})
     assert ran(world.run()) == {"grow S001/C02", "blend S001"}
 
 
@@ -108,7 +108,7 @@ def test_force_runs_a_stage_and_what_follows(world: World) -> None:
 
 
 def test_a_failed_clip_is_a_row_and_the_others_are_done(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    write_motions(world.amass, {movi_clip(1, 2): b"fail"})
     result = world.run()
     assert [record.id for record in result.failed] == ["grow S001/C02"]
     assert result.blocked == {"blend S001": "needs grow S001/C02, which failed"}
@@ -122,23 +122,23 @@ def test_a_failed_clip_is_a_row_and_the_others_are_done(world: World) -> None:
 
 
 def test_a_mended_clip_runs_with_what_waited_for_it(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    write_motions(world.amass, {movi_clip(1, 2): b"fail"})
     world.run()
-    write_motions(world.amass, {ClipId(1, 2): b"mended"})
+    write_motions(world.amass, {movi_clip(1, 2): b"mended"})
     result = world.run()
     assert ran(result) == {"grow S001/C02", "blend S001"}
     assert result.is_complete
 
 
 def test_abort_stops_after_the_first_failure(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 1): b"fail"})
+    write_motions(world.amass, {movi_clip(1, 1): b"fail"})
     result = world.run(run={"on_error": "abort"})
     assert ran(result) == {"grow S001/C01"}
     assert "blend S015" in result.blocked
 
 
 def test_an_absent_output_is_a_failure_and_nothing_is_published(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 2): b"mute"})
+    write_motions(world.amass, {movi_clip(1, 2): b"mute"})
     result = world.run()
     assert "did not write its output 'note'" in result.failed[0].reason
     assert "grown/S001/C02.bin" not in world.results()
@@ -229,7 +229,7 @@ def test_an_orphaned_worker_leaves_neither_output_nor_record(world: World) -> No
 
 def test_a_tolerant_unit_goes_on_without_what_failed(world: World) -> None:
     tolerant = replace(BLEND, plan=plan_tolerant_blend, run=run_tolerant_blend)
-    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    write_motions(world.amass, {movi_clip(1, 2): b"fail"})
     result = world.run(stages=(GROW, tolerant))
     assert [record.id for record in result.failed] == ["grow S001/C02"]
     assert result.blocked == {}
@@ -239,7 +239,7 @@ def test_a_tolerant_unit_goes_on_without_what_failed(world: World) -> None:
     assert ran(again) == {"grow S001/C02"}
     assert again.unchanged == {"blend S001"}
 
-    write_motions(world.amass, {ClipId(1, 2): b"mended"})
+    write_motions(world.amass, {movi_clip(1, 2): b"mended"})
     assert ran(world.run(stages=(GROW, tolerant))) == {"grow S001/C02", "blend S001"}
     assert b"mended" in world.results()["blend/S001.bin"]
 
@@ -247,20 +247,20 @@ def test_a_tolerant_unit_goes_on_without_what_failed(world: World) -> None:
 def test_a_tolerant_unit_does_not_see_what_an_earlier_run_made(world: World) -> None:
     tolerant = replace(BLEND, plan=plan_tolerant_blend, run=run_tolerant_blend)
     world.run(stages=(GROW, tolerant))
-    write_motions(world.amass, {ClipId(1, 2): b"fail"})
+    write_motions(world.amass, {movi_clip(1, 2): b"fail"})
     world.run(stages=(GROW, tolerant))
     assert b"motion 1 2" not in world.results()["blend/S001.bin"]
 
 
 def test_an_input_that_changes_meanwhile_fails_and_one_that_a_backup_links_does_not(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 1): b"link", ClipId(1, 2): b"edit"})
+    write_motions(world.amass, {movi_clip(1, 1): b"link", movi_clip(1, 2): b"edit"})
     result = world.run()
     assert [record.key for record in result.failed] == ["S001/C02"]
     assert "one that changed meanwhile" in result.failed[0].reason
 
 
 def test_a_full_disk_is_told_by_the_folder_that_a_person_knows(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, 2): b"full"})
+    write_motions(world.amass, {movi_clip(1, 2): b"full"})
     (record,) = world.run().failed
     folder = world.work / "grown" / "S001"
     assert record.reason == f"{folder}: No space left on device; check the path, permissions and free space"
@@ -310,7 +310,7 @@ def test_who_stops_a_run_is_told_at_once_that_it_heard(world: World) -> None:
 def test_an_input_that_is_another_file_is_told_with_both_names(world: World) -> None:
     world.run()
     before = world.amass.rename(world.folder / "before")
-    write_motions(world.amass, {ClipId(1, 1): b"another take"})
+    write_motions(world.amass, {movi_clip(1, 1): b"another take"})
     name = "Subject_1_F_MoSh/Subject_1_F_1_poses.npz"
     assert world.prepare().plan.units["grow S001/C01"].reason == "input motion was changed: " + str(world.amass / name)
     world.amass.rename(world.folder / "later")

@@ -15,7 +15,7 @@ import yaml
 
 from movi_prep.cli import main
 from movi_prep.errors import UsageError
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import Stage
 from movi_prep.runtime.coordinate import RunResult
 from movi_prep.runtime.executors import WorkersLostError
@@ -184,7 +184,7 @@ def test_a_network_that_is_not_there_is_said(tmp_path: Path, slurm_profile: Path
 def write_world(folder: Path, contents: list[bytes]) -> World:
     """One subject, a clip per content."""
     write_motions(
-        folder / "amass", {ClipId(1, clip): b"%s %d" % (content, clip) for clip, content in enumerate(contents, 1)}
+        folder / "amass", {movi_clip(1, clip): b"%s %d" % (content, clip) for clip, content in enumerate(contents, 1)}
     )
     return World(folder)
 

@@ -52,7 +52,7 @@ def _unit(world: SmallWorld) -> Unit:
 
 
 def _solved(world: SmallWorld, markers: MarkerTrajectories, **settings: object):  # type: ignore[no-untyped-def]
-    scaled = read_scaled_model(world.work.scaled_model(1))
+    scaled = read_scaled_model(world.work.scaled_model("S001"))
     setup = read_ik_setup(_unit(world).inputs.setup)
     return solve_clip(scaled, markers, setup, IkSettings(solver="opensim", **settings))  # type: ignore[arg-type]
 
@@ -172,7 +172,7 @@ def test_a_unit_that_is_wrong_by_ten_is_named(world: SmallWorld, factor: float) 
 
 
 def test_a_misspelt_weight_gets_a_suggestion(world: SmallWorld) -> None:
-    scaled = read_scaled_model(world.work.scaled_model(1))
+    scaled = read_scaled_model(world.work.scaled_model("S001"))
     weights = dict.fromkeys(("pelvis_x", *MARKERS[1:]), 1.0)
     setup = replace(read_ik_setup(_unit(world).inputs.setup), marker_weights=weights)
     findings = name_findings(scaled, read_markers(world.work.markers(CLIP)), setup)
@@ -203,7 +203,7 @@ def test_swapped_markers_are_suspect_and_not_labels(world: SmallWorld) -> None:
 
 def test_numbers_tell_limits_that_are_broken(world: SmallWorld) -> None:
     solution, _ = _solved(world, read_markers(world.work.markers(CLIP)))
-    scaled = read_scaled_model(world.work.scaled_model(1))
+    scaled = read_scaled_model(world.work.scaled_model("S001"))
     assert limit_violations(solution, scaled).max() == 0.0
     beyond = np.array(solution.coordinates)
     beyond[0, 6] = 2.5

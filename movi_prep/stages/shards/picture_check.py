@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import PictureCheckSettings
     from movi_prep.records.camera import Camera
     from movi_prep.records.identity import ClipId
-    from movi_prep.stages.shard_rows import ClipRows
+    from movi_prep.stages.shards.clip_rows import ClipRows
     from movi_prep.video.motion_watch import MotionWatch
 
 _STRONG = 2.0
@@ -67,7 +67,7 @@ class JudgedClip:
 
 def watch_clips(clips: Sequence[ClipRows], camera: Camera) -> MotionWatch:
     """Return what a pass over the video hands its frames to, to measure how well they agree with the clips."""
-    from movi_prep.stages.shard_rows import CHECKED_EVERY
+    from movi_prep.stages.shards.clip_rows import CHECKED_EVERY
     from movi_prep.video.motion_watch import ClipBody, MotionWatch
 
     bodies = [

@@ -19,16 +19,15 @@ from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means, read_label_tables
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.geometry.frame_labels import moved_since_used
 from movi_prep.geometry.frames import ground_to_amass
-from movi_prep.geometry.label_rows import moved_since_used
 from movi_prep.records.base_model import BaseBody, BaseModel
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.order import ORDER, load_stage
-from movi_prep.stages.shard_d3ke import (
+from movi_prep.stages.d3ke.shard_d3ke import (
     ALL,
     D3KE_CORPUS,
     SHARD_D3KE,
@@ -40,7 +39,8 @@ from movi_prep.stages.shard_d3ke import (
     unbroken_runs,
     with_body_scales,
 )
-from movi_prep.stages.verify_d3ke import verify_folder
+from movi_prep.stages.d3ke.verify import verify_folder
+from movi_prep.stages.order import ORDER, load_stage
 from tests.builders.v3d_files import V3dFile
 
 SUBJECT, CLIP = 1, 2
@@ -106,7 +106,7 @@ class WorldRun:
             videos=self.world / "videos",
             calibration=self.world / "cameras",
         )
-        self.download = select_clips(find_download(folders), subjects=(SUBJECT,), clips=(CLIP,))
+        self.download = select_clips(find_download(folders), subjects=[str(SUBJECT)], clips=[str(CLIP)])
         self.reports: dict[str, StageReport] = {}
         for entry in ORDER:
             if entry.name != "shard":
@@ -179,8 +179,8 @@ def test_the_used_flag_is_the_released_one_given_its_own_labels(world: WorldRun)
 def test_joint_centres_are_opensims_own(world: WorldRun) -> None:
     from movi_prep.osim.models import array, read_model, set_pose
 
-    model = read_model(world.work.scaled_model(SUBJECT))
-    solution = read_ik_solution(world.work.ik_solution(ClipId(SUBJECT, CLIP)))
+    model = read_model(world.work.scaled_model(movi_subject(SUBJECT)))
+    solution = read_ik_solution(world.work.ik_solution(movi_clip(SUBJECT, CLIP)))
     state = model.initSystem()
     with world.ours("subject_1_opensim.hdf5") as file:
         written = file["openSimJointPos"][:]
@@ -253,7 +253,7 @@ def test_verification_finds_nothing_wrong_and_then_what_was_broken(world: WorldR
 def test_frames_without_a_pose_have_no_row_and_no_window_reaches_over_them(world: WorldRun, tmp_path: Path) -> None:
     """The released code masks neither joint centres nor the root, and counts rows where it means frames."""
     unit = SHARD_D3KE.plan(world.download, world.work, world.config)[0]
-    solution = read_ik_solution(world.work.ik_solution(ClipId(SUBJECT, CLIP)))
+    solution = read_ik_solution(world.work.ik_solution(movi_clip(SUBJECT, CLIP)))
     statuses = solution.statuses.copy()
     statuses[[list(solution.sample_indices).index(4 * frame) for frame in (10, 11)]] = FrameStatus.FAILED
     broken = tmp_path / f"S{SUBJECT:03d}" / f"C{CLIP:02d}.h5"
@@ -281,16 +281,22 @@ def test_a_run_of_some_subjects_keeps_what_is_there_of_the_others(tmp_path: Path
     work = WorkFolder(tmp_path / "work")
     subjects, cameras = (1, 2, 15), ("PG1", "PG2")
     everything = Download(
-        motions={ClipId(subject, 1): tmp_path / f"{subject}_poses.npz" for subject in subjects},
-        v3d={subject: tmp_path / f"F_v3d_Subject_{subject}.mat" for subject in subjects},
-        videos={(subject, camera): tmp_path / f"{subject}_{camera}.avi" for subject in subjects for camera in cameras},
+        motions={movi_clip(subject, 1): tmp_path / f"{subject}_poses.npz" for subject in subjects},
+        v3d={movi_subject(subject): tmp_path / f"F_v3d_Subject_{subject}.mat" for subject in subjects},
+        videos={
+            (movi_subject(subject), camera): tmp_path / f"{subject}_{camera}.avi"
+            for subject in subjects
+            for camera in cameras
+        },
         intrinsics={camera: tmp_path / f"{camera}_intrinsics.npz" for camera in cameras},
         extrinsics={camera: tmp_path / f"{camera}_extrinsics.npz" for camera in cameras},
     )
     config = load_config(None, {"work": work.root, "amass": tmp_path, "exclude": ["S015"]})
 
     def corpus_inputs(chosen: int | None) -> CorpusInputs:
-        download = select_clips(everything, subjects=None if chosen is None else [chosen], clips=None, exclude=["S015"])
+        download = select_clips(
+            everything, subjects=None if chosen is None else [str(chosen)], clips=None, exclude=["S015"]
+        )
         (unit,) = D3KE_CORPUS.plan(download, work, config)
         return unit.inputs
 

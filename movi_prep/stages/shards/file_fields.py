@@ -11,9 +11,10 @@ import numpy as np
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
+from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.timeline import LeftOut
-from movi_prep.stages.shard_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.camera import Camera
+    from movi_prep.records.identity import ClipId
     from movi_prep.records.timeline import Refusal
-    from movi_prep.stages.picture_check import JudgedVideo
-    from movi_prep.stages.shard_subject import ShardSubject
+    from movi_prep.stages.shards.picture_check import JudgedVideo
+    from movi_prep.stages.shards.subject_clips import ShardSubject
     from movi_prep.video.crop_pass import CropPass
 
 
@@ -70,12 +72,12 @@ def shard_fields(
 def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: ShardUnitSettings) -> dict[str, Any]:
     """Return the scalars of the schema."""
     lossy = settings.image_format == "jpeg"
-    number = subject.alignment.subject
+    number = require_number(subject.alignment.subject, wanted_by="a shard")
     return {
         "subject": number,
         "camera": subject.camera.name,
         "sex": subject.trial.sex,
-        "split": subject.tables.split_of(number),
+        "split": subject.tables.split_of(subject.alignment.subject),
         "height_m": subject.trial.height_m,
         "mass_kg": subject.trial.mass_kg,
         "image_width_px": subject.camera.size_px[0],
@@ -92,8 +94,12 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
         "refused": json.dumps(
             [[item.first_frame, item.last_frame, item.reason] for item in sorted([*shard.refused, *shard.lost])]
         ),
-        "left_out": json.dumps([[item.clip.clip, item.reason] for item in shard.left_out]),
+        "left_out": json.dumps([[_number(item.clip), item.reason] for item in shard.left_out]),
     }
+
+
+def _number(clip: ClipId) -> int:
+    return require_number(clip.clip, wanted_by="a shard")
 
 
 def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def _clip_fields(shard: FinishedShard) -> dict[str, Any]:
     counts = np.array([clip.timeline.n_frames for clip in clips])
     measured = [clip.alignment for clip in clips]
     return {
-        "clips/number": [clip.timeline.clip.clip for clip in clips],
+        "clips/number": [_number(clip.timeline.clip) for clip in clips],
         "clips/motion": [clip.timeline.motion for clip in clips],
         "clips/first_row": np.cumsum(counts) - counts,
         "clips/n_rows": counts,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import MissingError
-from movi_prep.stages.verify import verify_shard, verify_shards
+from movi_prep.stages.shards.verify import verify_shard, verify_shards
 from tests.builders.shard import write_small_shard
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError
+from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.osim.models import read_model
 from movi_prep.osim.solution import prepare_model
-from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_bodies
 
 if TYPE_CHECKING:
     from pathlib import Path

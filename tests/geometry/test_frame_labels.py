@@ -9,10 +9,10 @@ import pytest
 
 from movi_prep.errors import InternalError
 from movi_prep.formats.label_tables import read_label_tables
-from movi_prep.geometry.label_rows import label_clip, moved_since_used, rows_of_samples
+from movi_prep.geometry.frame_labels import label_clip, moved_since_used, rows_of_samples
 from movi_prep.geometry.label_statistics import PixelStatistics, masked_statistics
 from movi_prep.geometry.surface_samples import spread_vertices
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.timeline import overlap_clocks
@@ -20,7 +20,7 @@ from tests.builders.filmed_world import made_up_solution
 from tests.builders.shard import small_camera
 
 TABLES = read_label_tables()
-TIMELINE = overlap_clocks(ClipId(1, 1), "walking", video_range=(10, 15), n_samples=17, samples_per_frame=4)
+TIMELINE = overlap_clocks(movi_clip(1, 1), "walking", video_range=(10, 15), n_samples=17, samples_per_frame=4)
 
 
 def _markers() -> MarkerTrajectories:

@@ -17,13 +17,13 @@ from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.stages.order import idle_cameras
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.verify import verify_shard
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.pictures import decode_picture
 from tests.builders.calibration_files import CENTRE_M, FOCAL_PX
 from tests.builders.filmed_world import (
@@ -83,7 +83,7 @@ def test_labels_agree_between_world_camera_and_pixels(world: FilmedWorld, shard:
     camera_m = shard.read("labels/joints_camera_m")
     by_hand = np.stack([world_m[..., 0], CENTRE_M[2] - world_m[..., 2], world_m[..., 1] + 4.0], axis=-1)
     np.testing.assert_allclose(camera_m, by_hand, atol=1e-6)
-    markers = read_markers(world.work.markers(ClipId(1, 2)))
+    markers = read_markers(world.work.markers(movi_clip(1, 2)))
     ankle = ground_to_amass(markers.select(["LANK"]).positions_m[5, 0])
     row = 12 + 5
     column = shard.names("names/markers").index("LANK")
@@ -224,7 +224,7 @@ def test_a_missing_solution_costs_its_clip(world: FilmedWorld, tmp_path: Path) -
 
 
 def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: FilmedWorld, tmp_path: Path) -> None:
-    solution = read_ik_solution(world.work.ik_solution(ClipId(1, 1)))
+    solution = read_ik_solution(world.work.ik_solution(movi_clip(1, 1)))
     statuses = solution.statuses.copy()
     statuses[4] = FrameStatus.TOO_FEW_MARKERS
     coordinates = solution.coordinates.copy()
@@ -240,7 +240,7 @@ def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: Filmed
 
 
 def test_what_no_marker_sees_has_an_infinite_deviation_and_is_sound(world: FilmedWorld, tmp_path: Path) -> None:
-    solution = read_ik_solution(world.work.ik_solution(ClipId(1, 1)))
+    solution = read_ik_solution(world.work.ik_solution(movi_clip(1, 1)))
     assert solution.posterior_std is not None
     unseen = solution.posterior_std.copy()
     unseen[:, solution.coordinate_names.index("hip_flexion_r")] = np.inf
@@ -256,7 +256,7 @@ def test_what_no_marker_sees_has_an_infinite_deviation_and_is_sound(world: Filme
 
 def _poseless(world: FilmedWorld, folder: Path, rows: slice) -> Path:
     """Write clip 1 again as if its residuals had been beyond all bounds in some rows."""
-    solution = read_ik_solution(world.work.ik_solution(ClipId(1, 1)))
+    solution = read_ik_solution(world.work.ik_solution(movi_clip(1, 1)))
     statuses = solution.statuses.copy()
     statuses[rows] = FrameStatus.SUSPECT
     write_ik_solution(folder / "C01.h5", replace(solution, statuses=statuses), provenance={})
@@ -282,7 +282,7 @@ def test_a_clip_with_few_poses_is_kept_and_said_aloud(world: FilmedWorld, tmp_pa
 
 
 def test_suspects_are_left_out_unless_kept(world: FilmedWorld, tmp_path: Path) -> None:
-    alignment = read_alignment(world.work.alignment(1))
+    alignment = read_alignment(world.work.alignment("S001"))
     clips = (replace(alignment.clips[0], suspicions=("lag +40.0 ms (bound 16.7 ms)",)), alignment.clips[1])
     path = tmp_path / "S001.json"
     write_alignment(path, replace(alignment, clips=clips), provenance={})
@@ -318,7 +318,7 @@ def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(wor
         intrinsics={**found.intrinsics, "PG2": Path("cameraParams_PG2.npz")},
         extrinsics={**found.extrinsics, "PG2": Path("Extrinsics_PG2.npz")},
     )
-    of_another = replace(calibrated, videos={**found.videos, (99, "PG2"): Path("F_PG2_Subject_99_L.avi")})
+    of_another = replace(calibrated, videos={**found.videos, ("S099", "PG2"): Path("F_PG2_Subject_99_L.avi")})
     for download, keys in (
         (found, ["S001/PG1"]),
         (calibrated, ["S001/PG1"]),
@@ -330,7 +330,7 @@ def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(wor
 
 
 def test_what_there_is_not_of_a_camera_is_said() -> None:
-    assert idle_cameras(Download(videos={(1, "PG2"): Path("a")}), ("PG2", "PG3")) == {
+    assert idle_cameras(Download(videos={("S001", "PG2"): Path("a")}), ("PG2", "PG3")) == {
         "PG2": "no shards of PG2: found no calibration (cameraParams_PG2 and Extrinsics_PG2)",
         "PG3": "no shards of PG3: found no videos (F_PG3_Subject_N_L.avi) and no calibration "
         "(cameraParams_PG3 and Extrinsics_PG3)",

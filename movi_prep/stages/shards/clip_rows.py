@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.geometry.boxes import body_extent, plan_crops, square_boxes
-from movi_prep.geometry.label_rows import has_samples, label_clip, moved_since_used
+from movi_prep.geometry.frame_labels import has_samples, label_clip, moved_since_used
 from movi_prep.geometry.picture_motion import STEP_FRAMES
 from movi_prep.geometry.projection import project_points
+from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.timeline import ClipTimeline
 
@@ -148,7 +149,7 @@ def frame_fields(rows: ClipRows, settings: ShardUnitSettings) -> dict[str, NDArr
     """Return the (n,) fields that say which frame each row is, and whether it is used."""
     timeline = rows.timeline
     return {
-        "frames/clip": np.full(timeline.n_frames, timeline.clip.clip),
+        "frames/clip": np.full(timeline.n_frames, require_number(timeline.clip.clip, wanted_by="a shard")),
         "frames/video_frame": timeline.video_frames,
         "frames/clip_frame": timeline.video_frames - rows.alignment.first_video_frame,
         "frames/mocap_sample": timeline.mocap_samples,

@@ -8,7 +8,7 @@ Rows are video frames that have a mocap sample, an IK row, a body in the image a
 frame within the flags is refused by number, in the report and in the file. Positions are metres in AMASS world and
 in the camera frame, angles radians, pixels those of the video image. The layout is `formats.shard_schema`.
 
-The one pass over the video also measures how well its pictures agree with the projected body (`stages.picture_check`);
+The one pass over the video also measures how well its pictures agree with the projected body (`picture_check`);
 a clip whose pictures are suspect is left out, for which the pass is made once more.
 
 Whatever is missing for one clip costs that clip alone.
@@ -23,14 +23,13 @@ import numpy as np
 
 from movi_prep.formats.shard import open_shard_writer
 from movi_prep.records.crops import CropPlan
-from movi_prep.records.identity import subject_key
 from movi_prep.records.timeline import LeftOut
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.order import idle_cameras
-from movi_prep.stages.picture_check import judge_pictures, watch_clips
-from movi_prep.stages.shard_fields import FinishedShard, shard_attributes, shard_fields
-from movi_prep.stages.shard_rows import ClipRows
-from movi_prep.stages.shard_subject import (
+from movi_prep.stages.shards.clip_rows import ClipRows
+from movi_prep.stages.shards.file_fields import FinishedShard, shard_attributes, shard_fields
+from movi_prep.stages.shards.picture_check import judge_pictures, watch_clips
+from movi_prep.stages.shards.subject_clips import (
     PlannedClips,
     ShardInputs,
     ShardSubject,
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.records.download import Download
     from movi_prep.records.work_folder import WorkFolder
-    from movi_prep.stages.picture_check import JudgedVideo
+    from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.video.crop_pass import CropPass
 
     ShardUnit: TypeAlias = Unit[ShardInputs, "ShardOutputs", ShardUnitSettings]
@@ -162,12 +161,12 @@ SHARD = Stage(
 )
 
 
-def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: int, camera: str) -> ShardUnit:
+def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
     # Every calibration there is: exchanged files are told by the one that fits better.
     others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
     return Unit(
         stage=SHARD.name,
-        key=f"{subject_key(subject)}/{camera}",
+        key=f"{subject}/{camera}",
         inputs=ShardInputs(
             camera=camera,
             video=download.videos.get((subject, camera)),

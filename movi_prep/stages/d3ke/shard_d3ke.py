@@ -33,21 +33,23 @@ from movi_prep.formats.label_tables import (
 )
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.v3d import read_v3d
-from movi_prep.geometry.d3ke_layer import layer_joint_centres
-from movi_prep.geometry.label_rows import moved_since_used
+from movi_prep.geometry.frame_labels import moved_since_used
+from movi_prep.names import natural_order
 from movi_prep.records.base_model import BaseModel, Triple
+from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.identity import ClipId
 from movi_prep.records.labels import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import Refusal, group_refusals
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.picture_check import judge_pictures, watch_clips
+from movi_prep.stages.d3ke.network_layer import layer_joint_centres
 from movi_prep.stages.scale import model_and_setup
-from movi_prep.stages.shard_rows import ClipRows, frame_fields
-from movi_prep.stages.shard_subject import (
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.picture_check import judge_pictures, watch_clips
+from movi_prep.stages.shards.subject_clips import (
     PlannedClips,
     ShardInputs,
     ShardSubject,
@@ -168,7 +170,7 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
     d3ke.write_opensim_labels(
         outputs.opensim_labels,
         {name: rows[name] for name in d3ke.OPENSIM_DTYPES},
-        subject=subject.alignment.subject,
+        subject=_number(subject.alignment.subject),
         bone_scale=scales,
     )
     error_m = layer_error_m(base, subject.tables, rows, scales)
@@ -261,7 +263,7 @@ def subject_rows(
         used: the "moved since" flag of each clip's rows.
         first_frame: first video frame of the subject's first clip, 0-based.
     """
-    number, camera = subject.alignment.subject, subject.camera.name
+    number, camera = _number(subject.alignment.subject), subject.camera.name
     frames = [frame_fields(clip, settings.shard) for clip in clips]
     joined = {name: np.concatenate([clip[name] for clip in frames]) for name in frames[0]}
     labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in clips[0].labels}
@@ -370,12 +372,12 @@ def layer_error_m(
 
 
 def _subject_unit(
-    download: Download, work: WorkFolder, config: Config, *, subject: int, cameras: tuple[str, ...]
+    download: Download, work: WorkFolder, config: Config, *, subject: str, cameras: tuple[str, ...]
 ) -> SubjectUnit:
-    folder = work.d3ke_shards()
+    folder, number = work.d3ke_shards(), _number(subject)
     return Unit(
         stage=SHARD_D3KE.name,
-        key=subject_key(subject),
+        key=subject,
         inputs=D3keInputs(
             videos=tuple(download.videos[subject, camera] for camera in cameras),
             intrinsics=tuple(download.intrinsics[camera] for camera in cameras),
@@ -385,10 +387,10 @@ def _subject_unit(
             **subject_inputs(download, work, subject),
         ),
         outputs=D3keOutputs(
-            labels=folder / f"subject_{subject}.hdf5",
-            opensim_labels=folder / f"subject_{subject}_opensim.hdf5",
-            images=tuple(folder / f"{subject}_{camera}_img.hdf5" for camera in cameras),
-            boxes=tuple(folder / f"{subject}_{camera}_bbox.npy" for camera in cameras),
+            labels=folder / f"subject_{number}.hdf5",
+            opensim_labels=folder / f"subject_{number}_opensim.hdf5",
+            images=tuple(folder / f"{number}_{camera}_img.hdf5" for camera in cameras),
+            boxes=tuple(folder / f"{number}_{camera}_bbox.npy" for camera in cameras),
         ),
         settings=config.shard.d3ke_unit(
             cameras=cameras, video_rate_hz=config.markers.video_rate_hz, landmark_limit_m=config.ik.landmark_limit_m
@@ -400,11 +402,11 @@ def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Se
     folder = work.d3ke_shards()
     boxes = {unit.key: unit.outputs.boxes for unit in units}
     # A run of some subjects adds to what an earlier one wrote of the others: training opens the files of all.
-    for subject in sorted(download.v3d):
-        key = subject_key(subject)
-        if key not in boxes and key not in config.exclude and (left := sorted(folder.glob(f"{subject}_*_bbox.npy"))):
+    for key in sorted(download.v3d, key=natural_order):
+        left = sorted(folder.glob(f"{_number(key)}_*_bbox.npy"))
+        if key not in boxes and key not in config.exclude and left:
             boxes[key] = tuple(left)
-    subjects = [subject for subject in sorted(download.v3d) if subject_key(subject) in boxes]
+    subjects = [subject for subject in sorted(download.v3d, key=natural_order) if subject in boxes]
     return Unit(
         stage=D3KE_CORPUS.name,
         key=ALL,
@@ -412,7 +414,7 @@ def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Se
             base_model=model_and_setup(config)[0],
             labels=default_label_tables_path(),
             v3d=tuple(download.v3d[subject] for subject in subjects),
-            boxes=tuple(path for subject in subjects for path in boxes[subject_key(subject)]),
+            boxes=tuple(path for subject in subjects for path in boxes[subject]),
         ),
         outputs=CorpusOutputs(
             boxes=folder / "all_bbox.npy",
@@ -421,6 +423,10 @@ def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Se
         ),
         settings=config.shard.alignment_unit(config.markers.video_rate_hz),
     )
+
+
+def _number(name: str) -> int:
+    return require_number(name, wanted_by="D3KE's layout")
 
 
 def held_off_zero(subject: ShardSubject) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import ModelError
-from movi_prep.geometry.d3ke_layer import layer_joint_centres
 from movi_prep.records.base_model import BaseAxis, BaseCoordinate, BaseCoupler, BaseJoint, BaseModel
+from movi_prep.stages.d3ke.network_layer import layer_joint_centres
 
 ZERO = (0.0, 0.0, 0.0)
 COORDINATE = BaseCoordinate("bend", rotates=True, default=0.0, minimum=-3.0, maximum=3.0, locked=False)

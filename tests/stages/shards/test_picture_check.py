@@ -14,19 +14,19 @@ from movi_prep.config.shard import PictureCheckSettings
 from movi_prep.errors import InputError
 from movi_prep.formats.alignment_file import read_alignment, write_alignment
 from movi_prep.formats.shard import ShardFile
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.picture_check import PictureAgreement
 from movi_prep.records.unit import Unit
-from movi_prep.stages.picture_check import judge_pictures
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.shard_subject import ShardInputs, plan_clips, read_shard_subject
-from movi_prep.stages.verify import verify_shard
+from movi_prep.stages.shards.picture_check import judge_pictures
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.subject_clips import ShardInputs, plan_clips, read_shard_subject
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.avi_writer import write_avi
 from tests.builders.filmed_world import FilmedWorld, write_filmed_world
 
 SETTINGS = PictureCheckSettings()
 FINE = PictureAgreement(
-    ClipId(1, 1),
+    movi_clip(1, 1),
     n_pairs=40,
     agreement=0.6,
     gain=0.3,
@@ -37,12 +37,12 @@ FINE = PictureAgreement(
     by_chance=0.08,
     others={"PG2": 0.3},
 )
-STILL = PictureAgreement(ClipId(1, 9), n_pairs=40, not_judged="the body moves in 0 of 40 pairs of frames")
+STILL = PictureAgreement(movi_clip(1, 9), n_pairs=40, not_judged="the body moves in 0 of 40 pairs of frames")
 EXCHANGED = replace(FINE, agreement=0.3, lag_agreement=0.3, others={"PG2": 0.62})
 
 
 def _named(item: PictureAgreement, clip: int) -> PictureAgreement:
-    return replace(item, clip=ClipId(1, clip))
+    return replace(item, clip=movi_clip(1, clip))
 
 
 def test_nothing_is_said_of_good_pictures_and_the_still_ones_are_named() -> None:
@@ -134,7 +134,7 @@ def test_the_shard_is_that_of_a_download_without_the_clip(world: FilmedWorld, tm
     """Nothing of what is left out stays in the file."""
     SHARD.run_unit(_unit(world, tmp_path))
     size = (tmp_path / "S001_PG1.h5").stat().st_size
-    alignment = read_alignment(world.work.alignment(1))
+    alignment = read_alignment(world.work.alignment("S001"))
     write_alignment(tmp_path / "S001.json", replace(alignment, clips=alignment.clips[1:]), provenance={})
     alone = _unit(world, tmp_path)
     inputs = replace(alone.inputs, alignment=tmp_path / "S001.json")  # type: ignore[type-var]

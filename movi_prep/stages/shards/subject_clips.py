@@ -22,12 +22,12 @@ from movi_prep.formats.label_tables import default_label_tables_path, read_label
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.geometry.surface_samples import spread_vertices
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.timeline import LeftOut
 from movi_prep.stages.ik import read_scaled_model
 from movi_prep.stages.markers import model_for
-from movi_prep.stages.shard_rows import ClipRows, ClipSources, plan_clip
+from movi_prep.stages.shards.clip_rows import ClipRows, ClipSources, plan_clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,12 +140,12 @@ class PlannedClips:
         return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
-def subject_inputs(download: Download, work: WorkFolder, subject: int) -> dict[str, Any]:
+def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[str, Any]:
     """Return the fields of SubjectInputs for one subject."""
     clips = download.clips_of(subject)
     motions = tuple(download.motions[clip] for clip in clips)
     return {
-        "subject": subject_key(subject),
+        "subject": subject,
         "clips": tuple(map(str, clips)),
         "alignment": work.alignment(subject),
         "static_trial": work.static_trial(subject),
