@@ -23,6 +23,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.described_json import read_described_json
+from movi_prep.formats.reading import reads
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, require_number
 from movi_prep.records.checks import frozen_array
@@ -54,6 +55,7 @@ def write_alignment(path: Path, alignment: SubjectAlignment, *, provenance: Mapp
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
+@reads("an alignment", "run the stage again")
 def read_alignment(path: Path) -> SubjectAlignment:
     """Read a subject's alignment.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.errors import InputError
+from movi_prep.formats.reading import check_real, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +34,7 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         raise InputError(path, expected="a pickled dict of arrays", got=f"a {kind}", remedy=remedy)
     arrays = {str(name): np.asarray(value) for name, value in content.items()}
     for name, array in arrays.items():
-        if not np.issubdtype(array.dtype, np.number):
-            raise InputError(path, expected=f"numbers in {name!r}", got=f"dtype {array.dtype}", remedy=remedy)
+        check_real(array.dtype, where=path, name=name, remedy=remedy)
     return arrays
 
 
@@ -44,10 +44,8 @@ def load_array_pickle(content: bytes, *, where: str, remedy: str) -> Any:
     Raises:
         InputError: it is not a pickle, or names anything but numpy's array parts.
     """
-    try:
+    with reading(where, expected="a pickle of plain numpy arrays", remedy=remedy):
         return _ArrayUnpickler(BytesIO(content), encoding="latin1").load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError, IndexError, KeyError) as error:
-        raise InputError(where, expected="a pickle of plain numpy arrays", got=str(error), remedy=remedy) from error
 
 
 def dump_array_pickle(value: Any) -> bytes:

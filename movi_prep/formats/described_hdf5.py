@@ -22,6 +22,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
+from movi_prep.formats.reading import HIGHEST_RATIO, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,13 +174,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
         raise MissingError(
             path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
         )
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(
-            path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="make it again"
-        ) from error
-    with file:
+    with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), h5py.File(path, "r") as file:
         version = check_header(file, schema, path)
         # Fields of later versions are no fault of an older file.
         values = {item.name: _read_field(file, item, path) for item in schema.fields if item.since <= version}
@@ -215,7 +210,15 @@ def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
             got=f"only {list_names(file)}",
             remedy="the file is damaged: make it again",
         )
-    value = file[item.name][()]
+    dataset = file[item.name]
+    if dataset.nbytes > HIGHEST_RATIO * path.stat().st_size:
+        raise InputError(
+            f"{path}: {item.name}",
+            expected="an array that the file can hold",
+            got=f"shape {dataset.shape} of {dataset.dtype} in a file of {path.stat().st_size} bytes",
+            remedy="the file is damaged: make it again",
+        )
+    value = dataset[()]
     if item.dtype == STRING:
         return tuple(entry.decode("utf-8") for entry in value)
     return _frozen(value)

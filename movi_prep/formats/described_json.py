@@ -6,12 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
 
+@reads("a JSON file", "make it again")
 def read_described_json(
     path: Path, *, kind: str, version: int, older: Collection[int] = (), what: str, remedy: str
 ) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from movi_prep.formats.described_hdf5 import (
     write_field,
     write_header,
 )
+from movi_prep.formats.reading import reads
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def write_markers(path: Path, markers: MarkerTrajectories, *, provenance: Mappin
     )
 
 
+@reads("a movi-prep markers file", "make it again")
 def read_markers(path: Path) -> MarkerTrajectories:
     """Read trajectories; raise MissingError or InputError as `read_described` does."""
     return _trajectories(read_described(path, MARKERS_SCHEMA), path)
@@ -117,6 +119,7 @@ def write_static_trial(path: Path, trial: StaticTrial, *, provenance: Mapping[st
     write_described(path, STATIC_SCHEMA, fields=_fields(trial.markers), attributes=attributes, provenance=provenance)
 
 
+@reads("a static trial", "make it again")
 def read_static_trial(path: Path) -> StaticTrial:
     """Read a static trial; raise MissingError or InputError as `read_described` does."""
     file = read_described(path, STATIC_SCHEMA)

@@ -84,14 +84,17 @@ def _is_document(path: Path) -> bool:
 
 def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
     scaler, placer = tool.find("ModelScaler"), tool.find("MarkerPlacer")
-    if scaler is None or placer is None:
+    if scaler is None and placer is None:
         raise InputError(
             path,
-            expected="a ScaleTool with ModelScaler and MarkerPlacer",
+            expected="a ScaleTool with a ModelScaler or a MarkerPlacer",
             got=f"only {list_names({child.tag for child in tool})}",
             remedy="write the document with OpenSim's Scale Tool",
         )
-    placing, scaling = _flag(placer, "apply", default=True), _flag(scaler, "apply", default=True)
+    # A step that the document lacks is switched off, as in OpenSim (ScaleTool::isDefaultModelScaler).
+    scaler, scaling = (scaler, _flag(scaler, "apply")) if scaler is not None else (ET.Element("ModelScaler"), False)
+    placer, placing = (placer, _flag(placer, "apply")) if placer is not None else (ET.Element("MarkerPlacer"), False)
+    static_files = [_file(path, step, "marker_file") for step in (scaler, placer)]
     # Tasks count where no marker is placed, too: the static pose is what the audit looks at.
     weights, tasks = _tasks(path, placer)
     height_mm = _positive(path, tool, "height")
@@ -101,6 +104,7 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
         measurements=tuple(_measurements(path, scaler)) if scaling else (),
         manual_factors=dict(_manual_factors(path, scaler)) if scaling else {},
         order=tuple(_text(scaler, "scaling_order").split()) if scaling else (),
+        scale_bodies=scaling,
         scaling_time_range_s=_time_range(path, scaler),
         placement_time_range_s=_time_range(path, placer),
         preserve_mass_distribution=_flag(scaler, "preserve_mass_distribution", default=False),
@@ -112,7 +116,8 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
         height_m=None if height_mm is None else height_mm / 1000.0,
         model_file=_file(path, tool.find("GenericModelMaker"), "model_file"),
         marker_set_file=_file(path, tool.find("GenericModelMaker"), "marker_set_file"),
-        static_file=_file(path, scaler, "marker_file") or _file(path, placer, "marker_file"),
+        static_file=static_files[0] or static_files[1],
+        placement_file=static_files[1],
         coordinate_file=_file(path, placer, "coordinate_file"),
     )
 

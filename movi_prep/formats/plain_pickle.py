@@ -23,6 +23,7 @@ from io import BytesIO
 from typing import Any
 
 from movi_prep.errors import InputError, InternalError
+from movi_prep.formats.reading import reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +50,12 @@ def load_plain(content: bytes, *, package: str, where: str) -> Foreign:
     Raises:
         InputError: it is no pickle, names other classes, or holds something else.
     """
-    try:
-        tree = _PlainReader(BytesIO(content), package).load()
-    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
-        got = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(where, expected=f"a pickle of {package}", got=got, remedy="make it again") from error
+    with reading(where, expected=f"a pickle of {package}", remedy="make it again"):
+        return _load_plain(content, package=package, where=where)
+
+
+def _load_plain(content: bytes, *, package: str, where: str) -> Foreign:
+    tree = _PlainReader(BytesIO(content), package).load()
     if not isinstance(tree, _Stand):
         raise InputError(
             where, expected=f"an instance of {package}", got=type(tree).__name__, remedy="check which file this is"

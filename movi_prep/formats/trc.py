@@ -21,6 +21,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.atomic import write_text
+from movi_prep.formats.reading import reads
 from movi_prep.records.markers import MarkerTrajectories
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> 
     write_text(path, "\n".join(lines) + "\n")
 
 
+@reads("a TRC file", "write the file again")
 def read_trc(path: Path) -> MarkerTrajectories:
     """Read trajectories in metres; the unit row of the file is honoured.
 

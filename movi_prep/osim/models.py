@@ -143,14 +143,43 @@ def set_pose(model: opensim.Model, state: opensim.State, coordinates: NDArray[np
     model.realizePosition(state)
 
 
+def is_rotation(coordinate: opensim.Coordinate) -> bool:
+    """Return whether a coordinate is in radians, and in degrees in files: whether its motion type is Rotational.
+
+    Translational ones are in metres. Coupled ones (anything but a line of slope 1, on a rotation or a translation) are
+    in the unit of their function's argument, and OpenSim never converts them.
+    """
+    return bool(coordinate.getMotionType() == opensim.Coordinate.Rotational)
+
+
 def root_joint(model: opensim.Model) -> opensim.Joint:
-    """Return the joint between ground and the first body that moves; raise ModelError where there is none."""
-    joints = model.getJointSet()
-    for index in range(joints.getSize()):
-        joint = joints.get(index)
-        if joint.getParentFrame().findBaseFrame().getName() == "ground" and joint.numCoordinates() > 0:
-            return joint
-    raise ModelError(f"model {model.getName()}: no joint moves a body against ground; add one with six coordinates")
+    """Return the joint that moves the body against ground; raise ModelError where nothing moves.
+
+    Bodies that are welded to ground, one after the other, count as ground. Of several bodies that move against it the
+    one with most coordinates is the root: a person on a treadmill, not the treadmill.
+    """
+    moving = [joint for joint in _joints_at_ground(model) if joint.numCoordinates() > 0]
+    if not moving:
+        raise ModelError(f"model {model.getName()}: no joint moves a body against ground; add one with coordinates")
+    # The first of equals: `max` keeps the model's order.
+    return max(moving, key=lambda joint: joint.numCoordinates())
+
+
+def _joints_at_ground(model: opensim.Model) -> list[opensim.Joint]:
+    """Return the joints whose parent is ground or welded to it, in the model's order."""
+    joints = [model.getJointSet().get(index) for index in range(model.getJointSet().getSize())]
+    still = {model.getGround().getAbsolutePathString()}
+    while True:
+        found = [joint for joint in joints if _base_path(joint.getParentFrame()) in still]
+        welded = {_base_path(joint.getChildFrame()) for joint in found if joint.numCoordinates() == 0}
+        if welded <= still:
+            return found
+        # In any order of the file: a weld may stand before the one that it hangs on.
+        still |= welded
+
+
+def _base_path(frame: opensim.PhysicalFrame) -> str:
+    return str(frame.findBaseFrame().getAbsolutePathString())
 
 
 def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
@@ -158,7 +187,7 @@ def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
     joint = root_joint(model)
     coordinates = [joint.get_coordinates(index) for index in range(joint.numCoordinates())]
     # Its first and third angle are free to go round; the middle one is where a sequence locks.
-    rotations = [c for c in coordinates if c.getMotionType() == opensim.Coordinate.Rotational]
+    rotations = [coordinate for coordinate in coordinates if is_rotation(coordinate)]
     return float(rotations[1].getValue(state)) if len(rotations) > 1 else float("nan")
 
 

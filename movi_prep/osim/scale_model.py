@@ -84,23 +84,28 @@ def scale_model(
         Factors, residuals and the audit; it does not raise where the audit fails, but says so.
 
     Raises:
-        InputError: a measurement names a marker or body that does not exist, the trial is not static, or its markers
-            are of another size than the model (a wrong unit).
+        InputError: a measurement names a marker or body that does not exist, the rows that a step uses are not static,
+            or their markers are of another size than the model (a wrong unit).
         ModelError: the static pose cannot be solved, or scaling produced a model that is not physical.
     """
-    in_scaling = _within(static.markers, setup.scaling_time_range_s)
-    _check_static(in_scaling, setup, settings)
-    tracked_m = _default_markers_m(model, in_scaling, setup)
-    # Before anything is fitted: factors from millimetres taken for metres are finite, and look like factors.
-    check_marker_size(in_scaling, tracked_m)
-    measured = measurement_factors(model, in_scaling, setup)
+    rows = _step_rows(static, setup)
+    for step_rows, names in rows.used():
+        _check_static(step_rows, names, setup, settings)
+        # Before anything is fitted: factors from millimetres taken for metres are finite, and look like factors.
+        check_marker_size(step_rows, _default_markers_m(model, names))
+    upright = orientation_findings(rows.placing, _default_markers_m(model, rows.placed_names))
+    # Before the model loses markers: it is the generic model that is told apart from the trial.
+    findings = (*upright, *name_findings(model, rows.placing.names, setup))
+    measured = measurement_factors(model, rows.measuring, setup) if rows.measured_names else {}
     factors = body_factors(model, setup, measured)
-    if setup.order:
+    if setup.scale_bodies:
         # A document that switches scaling off leaves the masses alone, too.
         _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
-    mean = _mean_frame(_within(static.markers, setup.placement_time_range_s))
-    problem = _static_problem(model, mean, setup, coordinate_file or {})
-    pose = _static_pose(model, mean, setup, solve_pose(model, problem))
+    for name in setup.post_scaling.markers_moved_to_body:
+        _check_name(name, marker_names(model), "marker", setup.source)
+    if setup.place_markers:
+        _delete_markers_without_data(model, rows.placing.names)
+    pose = _static_pose(model, rows.placing, setup, coordinate_file or {}, solve_pose)
     # Now: moving the markers ends the system that the state belongs to.
     middle_angle = middle_angle_rad(model, pose.state)
     finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
@@ -117,10 +122,58 @@ def scale_model(
         mass_kg=_mass_kg(model),
         height_m=static.height_m,
         pelvis_middle_angle_rad=middle_angle,
-        findings=(*orientation_findings(in_scaling, tracked_m), *name_findings(model, static.markers.names, setup)),
+        findings=findings,
         passed=True,
     )
     return audit_scaling(result, settings)
+
+
+@dataclass(frozen=True)
+class _StepRows:
+    """The rows of the static trial that each step of scaling looks at, and the markers that it uses of them.
+
+    Attributes:
+        measuring: rows of the measurements.
+        measured_names: markers of the measurements; none where nothing is measured.
+        placing: rows of the static pose.
+        placed_names: markers that the static pose is found from.
+    """
+
+    measuring: MarkerTrajectories
+    measured_names: tuple[str, ...]
+    placing: MarkerTrajectories
+    placed_names: tuple[str, ...]
+
+    def used(self) -> list[tuple[MarkerTrajectories, tuple[str, ...]]]:
+        """Return rows and markers of the steps that use any."""
+        steps = [(self.measuring, self.measured_names), (self.placing, self.placed_names)]
+        return [(rows, names) for rows, names in steps if names]
+
+
+def _step_rows(static: StaticTrial, setup: ScaleSetup) -> _StepRows:
+    """Return which rows are judged and used: a step that is switched off, or measures nothing, looks at none."""
+    pairs = [pair for item in setup.measurements for pair in item.marker_pairs] if MEASUREMENTS in setup.order else []
+    measured_names = tuple(dict.fromkeys(name for pair in pairs for name in pair))
+    measuring, placing = static.markers, static.placement or static.markers
+    # Where no marker is placed the pose only serves the audit, of the rows that the bodies are measured in.
+    placing_range_s = setup.placement_time_range_s if setup.place_markers else setup.scaling_time_range_s
+    return _StepRows(
+        measuring=_within(measuring, setup.scaling_time_range_s) if measured_names else measuring,
+        measured_names=measured_names,
+        placing=_within(placing if setup.place_markers else measuring, placing_range_s),
+        placed_names=tuple(setup.marker_weights),
+    )
+
+
+def _delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...]) -> None:
+    """Delete the model's markers that the static trial lacks, weighted or not (MarkerPlacer::processModel)."""
+    kept = opensim.ArrayStr()
+    for name in data_names:
+        kept.append(name)
+    model.deleteUnusedMarkers(kept)
+    model.finalizeConnections()
+    # A changed model has no system, and the solvers need one.
+    model.initSystem()
 
 
 def measurement_factors(model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup) -> dict[str, float]:
@@ -177,7 +230,8 @@ def finish_scaling(
     """
     places = _marker_places(model, state, setup, observed_m)
     # Everything is read before anything is set: a changed model makes its states worthless.
-    values = {name: model.getCoordinateSet().get(name).getValue(state) for name in coordinate_names(model)}
+    coordinates = model.getCoordinateSet()
+    values = [coordinates.get(index).getValue(state) for index in range(coordinates.getSize())]
     for name, (body, location) in places.items():
         marker = model.getMarkerSet().get(name)
         if body is not None:
@@ -185,8 +239,8 @@ def finish_scaling(
         marker.set_location(vector(location))
     post = setup.post_scaling
     if post.default_values == "static pose":
-        for name, value in values.items():
-            model.getCoordinateSet().get(name).setDefaultValue(value)
+        for index, value in enumerate(values):
+            model.getCoordinateSet().get(index).setDefaultValue(value)
     # Unlocked first, as the set-up lists them: a name in both lists ends locked.
     for names, locked in ((post.unlocked_coordinates, False), (post.locked_coordinates, True)):
         for name in names:
@@ -216,10 +270,8 @@ def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: Scal
             f"weighted markers that are not in the model: {told}; add them to its marker set or take their weights out"
         )
     if not_in_data:
-        findings.append(
-            f"markers of the model that are not in the static trial: {list_names(not_in_data)}; "
-            "they keep their scaled place"
-        )
+        kept = "the scaled model leaves them out, as OpenSim's tool does" if setup.place_markers else "they keep theirs"
+        findings.append(f"markers of the model that are not in the static trial: {list_names(not_in_data)}; {kept}")
     if unscaled:
         findings.append(
             f"bodies without a measurement, which keep their size: {list_names(unscaled)}; "
@@ -252,11 +304,10 @@ def _within(markers: MarkerTrajectories, time_range_s: tuple[float, float]) -> M
     return markers.rows(slice(start, max(stop, start + 1)))
 
 
-def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: ScaleAuditSettings) -> None:
-    """Raise InputError where a marker that scaling uses moves within the static time range."""
-    used = {name for item in setup.measurements for pair in item.marker_pairs for name in pair} | set(
-        setup.marker_weights
-    )
+def _check_static(
+    static: MarkerTrajectories, used: tuple[str, ...], setup: ScaleSetup, settings: ScaleAuditSettings
+) -> None:
+    """Raise InputError where a marker that a step uses moves within the step's rows."""
     columns = [index for index, name in enumerate(static.names) if name in used]
     if not columns:
         raise InputError(
@@ -282,12 +333,10 @@ def _check_static(static: MarkerTrajectories, setup: ScaleSetup, settings: Scale
         )
 
 
-def _default_markers_m(
-    model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup
-) -> dict[str, NDArray[np.float64]]:
-    """Return marker -> (3,) metres in the model's default pose, of those that the static pose is found from."""
-    weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
-    names = [name for name in weighted if name in static.names and name in marker_names(model)]
+def _default_markers_m(model: opensim.Model, wanted: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Return marker -> (3,) metres in the model's default pose, of those wanted that it has."""
+    existing = marker_names(model)
+    names = [name for name in wanted if name in existing]
     return dict(zip(names, marker_positions_m(model, model.initSystem(), names), strict=True))
 
 
@@ -326,20 +375,33 @@ def _static_problem(
     )
 
 
-def _static_pose(model: opensim.Model, mean: MarkerTrajectories, setup: ScaleSetup, track: Track) -> _StaticPose:
-    if track.statuses[0] not in [int(status) for status in POSED]:
+def _static_pose(
+    model: opensim.Model,
+    placing: MarkerTrajectories,
+    setup: ScaleSetup,
+    coordinate_file: Mapping[str, Curve],
+    solve_pose: PoseSolver,
+) -> _StaticPose:
+    mean = _mean_frame(placing)
+    existing = marker_names(model)
+    names = tuple(name for name in mean.names if name in existing)
+    weights = np.array([setup.marker_weights.get(name, 0.0) for name in names])
+    # A document that neither places markers nor weighs one asks for no pose: nothing is compared with the data.
+    posed = setup.place_markers or bool((weights > 0).any())
+    track = solve_pose(model, _static_problem(model, mean, setup, coordinate_file)) if posed else None
+    if track is not None and track.statuses[0] not in [int(status) for status in POSED]:
         raise ModelError(
             f"model {model.getName()}: no static pose was found; check {setup.source} and the markers of {mean.source}"
         )
     state = model.initSystem()
-    set_pose(model, state, track.coordinates[0])
-    existing = marker_names(model)
-    names = tuple(name for name in mean.names if name in existing)
+    if track is not None:
+        set_pose(model, state, track.coordinates[0])
+    model_m = marker_positions_m(model, state, names)
     return _StaticPose(
         state=state,
         names=names,
-        weights=np.array([setup.marker_weights.get(name, 0.0) for name in names]),
-        model_m=marker_positions_m(model, state, names),
+        weights=weights,
+        model_m=model_m if posed else np.full_like(model_m, np.nan),
         observed_m=mean.select(names).positions_m[0],
     )
 
@@ -358,8 +420,6 @@ def _marker_places(
     """Return marker -> (new body or None, place in its frame) for every marker that moves or changes its body."""
     ground = model.getGround()
     places: dict[str, tuple[str | None, NDArray[np.float64]]] = {}
-    for name in setup.post_scaling.markers_moved_to_body:
-        _check_name(name, marker_names(model), "marker", setup.source)
     for name in marker_names(model):
         marker = model.getMarkerSet().get(name)
         body = setup.post_scaling.markers_moved_to_body.get(name)

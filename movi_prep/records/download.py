@@ -46,8 +46,3 @@ class Download:
     def clips_of(self, subject: str) -> tuple[ClipId, ...]:
         """Clips of one subject, in order."""
         return tuple(sorted(clip for clip in self.motions if clip.subject == subject))
-
-    def all_motions_of(self, subject: str) -> tuple[Path, ...]:
-        """AMASS files of one subject in the order of its clips, whether asked for or not."""
-        found = {**self.others, **self.motions}
-        return tuple(found[clip] for clip in sorted(found) if clip.subject == subject)

@@ -98,6 +98,7 @@ class StaticTrial:
         mass_kg: body mass, kilograms.
         sex: the body model's sex, or None for real motion capture without that knowledge.
         mass_source: how the mass was found: "volume", "v3d", "setup" or "given".
+        placement: the trial that markers are placed from, None where it is the one that bodies are measured in.
     """
 
     markers: MarkerTrajectories
@@ -105,6 +106,7 @@ class StaticTrial:
     mass_kg: float
     sex: Sex | None
     mass_source: str
+    placement: MarkerTrajectories | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scalars, for tables and JSON."""

@@ -4,6 +4,7 @@
 |---|---|---|
 | `sha256:...` | any file up to 64 MiB, every file on request | all bytes |
 | `sampled:...` | larger files (videos) | size, time stamp and 32 samples of 64 KiB spread over the file |
+| `unreadable:...` | files without the right to read them | size and time stamp; their reader says what is wrong |
 
 Hashes are remembered by path, size and time stamps, so that a file that nobody touched is not read twice.
 """
@@ -75,7 +76,11 @@ class FileIdentities:
         before = self.known.get((str(path), wanted))
         if before is not None and before[0] == stamp:
             return before[1]
-        identity = _sampled(path, stamp) if wanted == "sampled" else _whole(path)
+        try:
+            identity = _sampled(path, stamp) if wanted == "sampled" else _whole(path)
+        except PermissionError:
+            # One of many inputs, perhaps: the unit that reads it fails with the reason, the others go on.
+            return f"unreadable:{stamp.size}-{stamp.modified_ns}"
         # A file that was written just now could be written again within the same time stamp.
         if stamp == Stamp.of(path) and stamp.is_settled():
             self.known[str(path), wanted] = (stamp, identity)

@@ -25,7 +25,7 @@ from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
-from movi_prep.formats.storage import StorageTable, write_storage
+from movi_prep.formats.storage import StorageTable, coordinate_table, write_storage
 from movi_prep.formats.trc import write_trc
 from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
@@ -329,15 +329,14 @@ def _gap_findings(markers: MarkerTrajectories, names: Sequence[str]) -> list[str
 
 
 def motion_table(solution: IkSolution, *, name: str) -> StorageTable:
-    """Return coordinates as motion files have them: degrees and metres; frames without a pose are left out."""
+    """Return coordinates as motion files have them (see `formats.storage`); frames without a pose are left out."""
     posed = np.isfinite(solution.coordinates).all(axis=1)
-    values = np.where(solution.coordinate_is_rotation, np.degrees(solution.coordinates), solution.coordinates)
-    return StorageTable(
+    return coordinate_table(
+        solution.coordinate_names,
+        solution.times_s[posed],
+        solution.coordinates[posed],
+        solution.coordinate_is_rotation,
         name=name,
-        labels=solution.coordinate_names,
-        times_s=solution.times_s[posed],
-        values=values[posed],
-        in_degrees=True,
     )
 
 

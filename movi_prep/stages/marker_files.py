@@ -22,7 +22,7 @@ from movi_prep.errors import InputError, MoviPrepError, UsageError, list_names
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
-from movi_prep.formats.storage import StorageTable, read_storage, write_storage
+from movi_prep.formats.storage import StorageTable, coordinates_of, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.geometry.body_orientation import orientation_findings
 from movi_prep.geometry.frames import amass_to_ground
@@ -279,7 +279,7 @@ def select_time_range(markers: MarkerTrajectories, time_range_s: tuple[float, fl
 
 
 def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
-    """Return the coordinates of a storage file as functions of time, rad or m; none where there is no file.
+    """Return the coordinates of a storage file as functions of time, in code's units; none where there is no file.
 
     Between samples a quintic spline interpolates, as OpenSim does (GCVSplineSet of degree 5). Asked for times that the
     file does not have, the functions raise InputError: beyond its ends a spline leaves for any value. One row holds
@@ -288,14 +288,11 @@ def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
     if path is None:
         return {}
     table = read_storage(path)
-    rotations = dict(zip(scaled.coordinate_names, scaled.coordinate_is_rotation.tolist(), strict=True))
-    curves: dict[str, Curve] = {}
-    for column, label in enumerate(table.labels):
-        values = table.values[:, column]
-        if table.in_degrees and rotations.get(label, False):
-            values = np.radians(values)
-        curves[label] = _curve(path, table.times_s, values)
-    return curves
+    # A name that several joints have means the first of them, as in OpenSim.
+    kinds = reversed(list(zip(scaled.coordinate_names, scaled.coordinate_is_rotation.tolist(), strict=True)))
+    values = coordinates_of(table, dict(kinds))
+    columns = {label: table.labels.index(label) for label in table.labels}
+    return {label: _curve(path, table.times_s, values[:, column]) for label, column in columns.items()}
 
 
 def _curve(path: Path, times_s: NDArray[np.float64], values: NDArray[np.float64]) -> Curve:
@@ -400,7 +397,10 @@ def _static_trial(setup: ScaleSetup, static_file: Path | None, config: Config) -
     path = static_file or setup.static_file
     if path is None:
         raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
+    # The user's word replaces both of the set-up's files.
+    other = None if static_file is not None or setup.placement_file == setup.static_file else setup.placement_file
     return StaticTrial(
+        placement=None if other is None else _read_markers(other, config.ik),
         markers=_read_markers(path, config.ik),
         height_m=setup.height_m or float("nan"),
         mass_kg=setup.mass_kg or float("nan"),

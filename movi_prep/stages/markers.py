@@ -7,7 +7,7 @@
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
 Rows of a clip are mocap samples 0, 4, 8, ... (the video clock) or every sample. A subject is shaped by the betas of
-its first readable clip; a clip is posed with its own.
+its first clip that can be read, is of SMPL+H and is not left out; a clip is posed with its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
     from typing import TypeAlias
 
@@ -100,7 +100,8 @@ class MarkerOutputs:
 def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
     """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
 
-    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips.
+    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips. Those
+    that `exclude` names do not.
     """
     return tuple(_static_unit(download, work, config, subject=subject) for subject in download.subjects)
 
@@ -197,7 +198,7 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
 
 
 def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
-    motions = download.all_motions_of(subject)
+    motions = _shaping_motions(download, subject, exclude=config.exclude)
     return Unit(
         stage=STATIC.name,
         key=subject,
@@ -210,6 +211,12 @@ def _static_unit(download: Download, work: WorkFolder, config: Config, *, subjec
         outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
         settings=config.markers.static_trial,
     )
+
+
+def _shaping_motions(download: Download, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
+    """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
+    found = {**download.others, **download.motions}
+    return tuple(found[clip] for clip in sorted(found) if clip.subject == subject and str(clip) not in exclude)
 
 
 def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
@@ -257,7 +264,7 @@ def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[s
     if not shapes:
         raise next(iter(errors.values()))
     first, shape = next(iter(shapes.items()))
-    findings = [f"betas not read: {error}" for error in errors.values()]
+    findings = [f"betas not used: {error}" for error in errors.values()]
     # Told, not refused: AMASS fits a subject once, but releases mix fits.
     for motion, other in shapes.items():
         off = float(np.abs(other.betas - shape.betas).max())

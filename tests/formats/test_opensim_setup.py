@@ -261,6 +261,32 @@ def test_a_document_that_places_no_marker_keeps_its_tasks_for_the_audit(tmp_path
     assert setup.marker_weights == {"A": 2.0}
 
 
+@pytest.mark.parametrize(
+    ("document", "scales", "places"),
+    [
+        ("<ModelScaler/><MarkerPlacer/>", True, True),
+        ("<MarkerPlacer/>", False, True),
+        ("<ModelScaler/>", True, False),
+        ("<ModelScaler><apply>false</apply></ModelScaler><MarkerPlacer/>", False, True),
+    ],
+)
+def test_a_step_that_is_switched_off_or_absent_is_not_done(
+    tmp_path: Path, document: str, scales: bool, places: bool
+) -> None:
+    setup = read_scale_setup(_file(tmp_path, "s.xml", f"<ScaleTool>{document}</ScaleTool>"))
+    assert (setup.scale_bodies, setup.place_markers) == (scales, places)
+
+
+def test_each_step_has_its_own_static_trial(tmp_path: Path) -> None:
+    text = """<ScaleTool><ModelScaler><marker_file>a.trc</marker_file></ModelScaler>
+        <MarkerPlacer><marker_file>b.trc</marker_file></MarkerPlacer></ScaleTool>"""
+    setup = read_scale_setup(_file(tmp_path, "s.xml", text))
+    assert (setup.static_file, setup.placement_file) == (tmp_path / "a.trc", tmp_path / "b.trc")
+    alone = text.replace("a.trc", "Unassigned")
+    setup = read_scale_setup(_file(tmp_path, "alone.xml", alone))
+    assert (setup.static_file, setup.placement_file) == (tmp_path / "b.trc", tmp_path / "b.trc")
+
+
 @pytest.mark.reference
 def test_the_official_example_of_scaling_reads(shared: Path) -> None:
     folder = shared / "reference" / "gait2354"

@@ -111,7 +111,8 @@ def test_steps_that_a_document_switches_off_change_nothing(model: opensim.Model)
     """As OpenSim's tool: without scaling masses stay, without placement markers stay; the audit sees the pose."""
     rest = static_trial(markers_at(model, REST[None])[0])
     mass_kg = model.getTotalMass(model.initSystem())
-    result = scale_model(model, replace(rest, mass_kg=mass_kg + 10.0), replace(SETUP, order=()), SETTINGS)
+    off = replace(SETUP, order=(), scale_bodies=False)
+    result = scale_model(model, replace(rest, mass_kg=mass_kg + 10.0), off, SETTINGS)
     assert result.mass_kg == pytest.approx(mass_kg)
     np.testing.assert_array_equal(result.body_factors, 1.0)
 
@@ -145,6 +146,70 @@ def test_a_trial_that_is_not_static_is_refused(model: opensim.Model) -> None:
     positions = trial.markers.positions_m + np.linspace(0.0, 0.2, 10)[:, None, None]
     with pytest.raises(InputError, match="a static trial"):
         scale_model(model, replace(trial, markers=trajectories(positions)), SETUP, SETTINGS)
+
+
+MEASURED = replace(SETUP, marker_weights=dict.fromkeys(MARKERS, 1.0))
+
+
+def _moving_later(still_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (20, m, 3): ten rows that stand still, ten in which the body walks away."""
+    walk = np.concatenate([np.zeros(10), np.linspace(0.05, 0.5, 10)])
+    return still_m + walk[:, None, None]
+
+
+@pytest.mark.parametrize("place_first", [True, False])
+def test_each_step_is_judged_over_its_own_rows(model: opensim.Model, place_first: bool) -> None:
+    """Rows 0 to 9 stand still: only a step that looks beyond 0.3 s meets a body that moves."""
+    still, beyond = (0.0, 0.29), (0.0, 0.6)
+    trial = replace(static_trial(_subject()), markers=trajectories(_moving_later(_subject())))
+    one = {"scaling_time_range_s": beyond, "placement_time_range_s": still}
+    ranges = one if place_first else {"scaling_time_range_s": still, "placement_time_range_s": beyond}
+    with pytest.raises(InputError):
+        scale_model(build_model(), trial, replace(MEASURED, **ranges), SETTINGS)  # type: ignore[arg-type]
+    unused = {"order": ()} if place_first else {"place_markers": False}
+    result = scale_model(model, trial, replace(MEASURED, **ranges, **unused), SETTINGS)  # type: ignore[arg-type]
+    assert np.isfinite(result.marker_errors_m).all()
+
+
+def test_a_range_that_no_step_looks_at_may_lie_outside_of_the_trial(model: opensim.Model) -> None:
+    setup = replace(SETUP, order=(), scaling_time_range_s=(50.0, 60.0))
+    scale_model(model, static_trial(_subject()), setup, SETTINGS)
+
+
+def test_a_set_up_without_a_placer_scales_and_says_that_nothing_was_compared(model: opensim.Model) -> None:
+    setup = replace(SETUP, marker_weights={}, place_markers=False)
+    result = scale_model(model, static_trial(_subject()), setup, SETTINGS)
+    np.testing.assert_allclose(dict(zip(result.body_names, result.body_factors, strict=True))["pelvis"], 1.1)
+    assert np.isnan(result.marker_errors_m).all()
+    assert not result.passed
+
+
+@pytest.mark.parametrize("weight", [0.0, 20.0])
+def test_markers_that_the_trial_lacks_leave_the_model_as_in_opensims_tool(model: opensim.Model, weight: float) -> None:
+    """Weighted or not, on any body; where markers are not placed they stay."""
+    trial, lacking = static_trial(_subject()), ("pelvis_c", "shank_r_b")
+    shown = tuple(name for name in MARKERS if name not in lacking)
+    trial = replace(trial, markers=trial.markers.select(shown))
+    # One pair of each body is left to measure it.
+    measurements = tuple(replace(item, marker_pairs=((f"{body}_a", f"{body}_{end}"),)) for item, body, end in (
+        (SETUP.measurements[0], "pelvis", "b"), (SETUP.measurements[2], "shank_r", "c")
+    ))  # fmt: skip
+    weights = {**SETUP.marker_weights, **dict.fromkeys(lacking, weight)}
+    setup = replace(SETUP, measurements=measurements, marker_weights=weights)
+    result = scale_model(model, trial, setup, SETTINGS)
+    assert marker_names(model) == shown
+    assert all(any(name in finding for finding in result.findings) for name in lacking)
+    kept = build_model()
+    scale_model(kept, trial, replace(setup, place_markers=False), SETTINGS)
+    assert marker_names(kept) == MARKERS
+
+
+def test_markers_are_placed_from_a_trial_of_their_own(model: opensim.Model) -> None:
+    shifted = _subject() + np.array([0.5, 0.0, 0.0])
+    trial = replace(static_trial(_subject()), placement=static_trial(shifted).markers)
+    setup = replace(SETUP, post_scaling=PostScaling(default_values="static pose"))
+    scale_model(model, trial, setup, SETTINGS)
+    np.testing.assert_allclose(marker_positions_m(model, model.initSystem(), MARKERS), shifted, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,17 @@ def test_a_damaged_memory_only_costs_time(tmp_path: Path) -> None:
     memory = tmp_path / "memory.json"
     memory.write_text('[["a", "sha256"')
     assert read_identities(memory, full_hash=False).known == {}
+
+
+def test_a_file_that_may_not_be_read_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"locked")
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file_identity, "_whole", refuse)
+        locked = FileIdentities().identity(tmp_path / "a")
+    assert locked.startswith("unreadable:")
+    # What was recorded of it does not hold once it can be read.
+    assert not FileIdentities().holds(tmp_path / "a", locked)

@@ -215,6 +215,44 @@ def test_a_clip_of_another_fit_is_a_finding(
     assert [re.search("Subject_1_F_2.*up to 0.25 off", finding) is not None for finding in report.findings] == [True]
 
 
+def of_another_body(motion: Motion, *, stated: bool) -> dict[str, Any]:
+    """Return a clip of SMPL-X whose betas would make another man; the old release does not state its model."""
+    poses = np.zeros((motion.n_samples, 165))
+    arrays = {**old_release(motion), "poses": poses, "betas": motion.betas + 1.0}
+    return {**arrays, "surface_model_type": np.array("smplx")} if stated else arrays
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_betas_of_another_body_model_shape_nobody(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any], *, stated: bool
+) -> None:
+    motion = build_motion(5)
+    alone, _ = make_static(build_download(old_release(motion)), tmp_path, **settings)
+    other = of_another_body(motion, stated=stated)
+    mixed, report = make_static(build_download(other, old_release(motion)), tmp_path, **settings)
+    assert mixed.height_m == alone.height_m
+    assert len(report.findings) == 1
+    with pytest.raises(InputError) as caught:
+        make_static(build_download(other), tmp_path / "nothing", **settings)
+    assert "SMPL-X" in caught.value.got
+    assert not list((tmp_path / "nothing").rglob("*.h5"))
+
+
+def test_a_clip_that_is_left_out_shapes_nobody(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    motion = build_motion(5)
+    found = build_download({**old_release(motion), "betas": motion.betas + 0.25}, old_release(motion))
+    download = select_clips(found, subjects=None, clips=None, exclude=("S001/C01",))
+    config = Config(markers=settings, exclude=("S001/C01",))
+    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), config)
+    assert [path.name for path in unit.inputs.motions] == ["Subject_1_F_2_poses.npz"]  # type: ignore[attr-defined]
+    # A clip that is only not asked for now still counts: a body does not change with the choice of clips.
+    download = select_clips(found, subjects=None, clips=["2"])
+    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+    assert len(unit.inputs.motions) == 2  # type: ignore[attr-defined]
+
+
 def test_a_body_that_does_not_reach_the_floor_is_a_finding(
     build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
