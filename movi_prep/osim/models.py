@@ -11,6 +11,7 @@ import opensim
 
 from movi_prep.errors import InputError, MissingError, ModelError, list_names
 from movi_prep.formats.atomic import atomic_path
+from movi_prep.osim.trial_load import check_that_it_loads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +39,12 @@ def read_model(path: Path) -> opensim.Model:
     quiet_opensim()
     if not path.is_file():
         raise MissingError(path, expected="an OpenSim model (.osim)", got="no file", remedy="check the path")
+    check_that_it_loads(path, lambda: opensim.Model(str(path)).initSystem())
     try:
         model = opensim.Model(str(path))
         model.initSystem()
-    except RuntimeError as error:
+    # ValueError: a reason that quotes bytes of the file which are no text.
+    except (RuntimeError, ValueError) as error:
         raise InputError(
             path,
             expected="a model that OpenSim can load",
@@ -68,12 +71,16 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
     """
     if not path.is_file():
         raise MissingError(path, expected="a marker set (.xml)", got="no file", remedy="check the path")
-    try:
-        markers = opensim.MarkerSet(str(path))
-        model.updateMarkerSet(markers)
+
+    def add() -> None:
+        model.updateMarkerSet(opensim.MarkerSet(str(path)))
         model.finalizeConnections()
         model.initSystem()
-    except RuntimeError as error:
+
+    check_that_it_loads(path, add)
+    try:
+        add()
+    except (RuntimeError, ValueError) as error:
         raise InputError(
             path,
             expected="a marker set for this model",
@@ -195,7 +202,8 @@ def _refusal(path: Path, error: Exception) -> str:
     """Return why a model does not load; of a file that is no model at all OpenSim tells only what its parser met."""
     try:
         root = ET.parse(path).getroot()  # noqa: S314 - a model file of the user, no network, no entities used
-    except ET.ParseError as broken:
+    # Unknown encodings end in the other two.
+    except (ET.ParseError, LookupError, ValueError) as broken:
         return f"a file that is cut or no XML: {broken}"
     if root.tag != "Model" and root.find("Model") is None:
         return f"a document without a <Model>: <{root.tag}> holds {list_names({child.tag for child in root})}"

@@ -13,10 +13,10 @@ A shard of a camera or subject that the last run was not asked for is not outdat
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from movi_prep.plain_text import shell_line
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
 from movi_prep.runtime.run import config_path
@@ -122,6 +122,6 @@ def _is_another(entry: FileRecord, identities: FileIdentities) -> bool:
 
 
 def _redo(work: WorkFolder, name: str) -> str:
-    return shlex.join(
+    return shell_line(
         ["movi-prep", "run", "--config", str(config_path(work.root)), "--work", str(work.root), "--only", name]
     )
