@@ -106,7 +106,7 @@ def _unit(world: FilmedWorld, folder: Path) -> Unit:
 def _pictures(world: FilmedWorld) -> Iterator[np.ndarray]:
     unit = _unit(world, Path())
     assert isinstance(unit.inputs, ShardInputs)
-    subject = read_shard_subject(unit.key, unit.inputs, unit.settings)  # type: ignore[arg-type]
+    subject = read_shard_subject(unit.inputs, unit.settings)  # type: ignore[arg-type]
     second = plan_clips(subject, unit.inputs, unit.settings).clips[1]  # type: ignore[arg-type]
     body_of = dict(zip(second.timeline.video_frames.tolist(), second.body_px, strict=True))
     greys = np.random.default_rng(1).uniform(20, 230, second.body_px.shape[1])
