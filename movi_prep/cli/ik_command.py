@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from movi_prep.stages.marker_files import FileResult, MarkerMiss
+    from movi_prep.trials.trial_results import FileResult, MarkerMiss
 
 _WORST = 10
 """How many markers are shown, the worst first."""
@@ -54,7 +54,8 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 def _track(given: argparse.Namespace) -> int:
     from movi_prep.report.trials import write_trials_report
     from movi_prep.stages.compile_solver import compile_solver
-    from movi_prep.stages.marker_files import solve_marker_files, solve_setup_documents
+    from movi_prep.trials.marker_files import solve_marker_files
+    from movi_prep.trials.tool_documents import solve_setup_documents
 
     begin = time.perf_counter()
     config = load_config(config_file_of(given), settings_of(given))
@@ -106,7 +107,12 @@ def _print_files(console: Console, files: Sequence[FileResult], outputs: Sequenc
     failed = [{"unit": str(file.marker_file), "reason": file.error, "redo": ""} for file in files if file.error]
     counts = {"done": len(files) - len(failed), "current": 0, "failed": len(failed), "waiting": 0}
     solved = [
-        {"file": str(file.marker_file), "numbers": dict(file.numbers), "findings": list(file.findings)}
+        {
+            "file": str(file.marker_file),
+            "numbers": dict(file.numbers),
+            "findings": list(file.findings),
+            "warnings": list(file.warnings),
+        }
         for file in files
         if not file.error
     ]
@@ -123,6 +129,8 @@ def _overview_row(file: FileResult) -> tuple[str, ...]:
 
 
 def _print_file(console: Console, file: FileResult) -> None:
+    for warning in file.warnings:
+        console.print(f"WARNING: {file.marker_file}: {warning}", style="yellow", markup=False)
     if file.numbers:
         print_table(console, str(file.marker_file), ("what", "value#"), _number_rows(file.numbers))
     if file.markers:

@@ -17,13 +17,9 @@ from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.geometry.frames import ground_to_amass
-from movi_prep.stages.marker_files import (
-    _curve,
-    select_time_range,
-    solve_marker_files,
-    solve_setup_document,
-    solve_setup_documents,
-)
+from movi_prep.trials.marker_files import solve_marker_files
+from movi_prep.trials.tool_documents import solve_setup_document, solve_setup_documents
+from movi_prep.trials.trial_input import _curve, select_time_range
 from tests.builders.small_model import MARKERS, trajectories
 from tests.builders.small_world import write_small_world
 
