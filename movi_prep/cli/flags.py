@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep._version import __version__
-from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.errors import UsageError, cut, list_names, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +198,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def settings_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that flags lay over the configuration file, nested like it."""
-    import yaml
+    from movi_prep.config.yaml_text import YamlError, parse_yaml
 
     nested: dict[str, Any] = {}
     for flag in FLAGS:
@@ -215,7 +215,10 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
         if not equals:
             raise UsageError(f"--set: expected NAME=VALUE, but got {text!r}")
         _check_full_name(name.strip())
-        _put(nested, name.strip(), yaml.safe_load(value))
+        try:
+            _put(nested, name.strip(), parse_yaml(value))
+        except YamlError as error:
+            raise UsageError(f"--set {name.strip()}: expected a value (YAML), but {cut(str(error))}") from error
     return nested
 
 
