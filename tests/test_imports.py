@@ -19,6 +19,7 @@ LEVELS = {
     "_version": 0,
     "errors": 0,
     "names": 0,
+    "plain_text": 0,
     "config": 1,
     "records": 1,
     "geometry": 2,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
+from movi_prep.plain_text import shell_line
 from movi_prep.runtime.run import use_embedded_data
 from movi_prep.stages.order import COMMANDS, ORDER
 
@@ -43,6 +43,6 @@ def write_batch_scripts(given: argparse.Namespace) -> int:
     print_findings(console, "data", notes)
     for path in written:
         console.print(str(path), markup=False)
-    console.print(f"submit with: bash {shlex.quote(str(written[0]))}", markup=False)
+    console.print(f"submit with: bash {shell_line([str(written[0])])}", markup=False)
     print_json({"outputs": [str(path) for path in written]}, wanted=given.json)
     return OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from movi_prep.cli.flags import settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table, verification_rows
 from movi_prep.cli.run_command import carry_out_and_print, say_stopped
 from movi_prep.config.load import load_config
+from movi_prep.plain_text import shell_line
 from movi_prep.runtime.run import prepare_run
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run_demo(given: argparse.Namespace) -> int:
     print_findings(console, "data", (*prepared.download.findings, *notes))
 
     def redo(planned: PlannedUnit) -> str:
-        return shlex.join(["movi-prep", "run", "--config", str(written.config), "--only", planned.unit.id])
+        return shell_line(["movi-prep", "run", "--config", str(written.config), "--only", planned.unit.id])
 
     result, summary = carry_out_and_print(console, prepared, begin, redo=redo)
     if result.interrupted:
@@ -56,7 +56,7 @@ def run_demo(given: argparse.Namespace) -> int:
     is_sound = _print_verification(console, config.work)
     if sheet.is_file():
         console.print(f"a look at it: {sheet}", markup=False)
-    page = shlex.join([sys.argv[0], "report", "--work", str(config.work)])
+    page = shell_line([sys.argv[0], "report", "--work", str(config.work)])
     console.print(f"quality on one page: {page}", markup=False)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if result.is_complete and is_sound else UNITS_FAILED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep._version import __version__
 from movi_prep.errors import UsageError, cut, list_names, suggest
+from movi_prep.plain_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +176,7 @@ class _Parser(argparse.ArgumentParser):
     """Errors are one line with a suggestion, and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {visible(message)} (see {self.prog} --help)\n")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

@@ -7,6 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from movi_prep.plain_text import visible
 from movi_prep.runtime.progress import format_duration
 
 if TYPE_CHECKING:
@@ -26,12 +27,18 @@ _NUMBER = re.compile(r"(?<![\w/.-])\d+(\.\d+)?")
 
 
 def open_console(*, to_stderr: bool) -> Console:
-    """Return where tables go. Lines are not cut where nobody looks at a terminal."""
+    """Return where tables go. Lines are not cut where nobody looks at a terminal; names cannot steer a terminal."""
     from rich.console import Console
+
+    class PlainConsole(Console):
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **how)
 
     # A pipe has no width: nothing is cut there, and every row stays one line for grep.
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200)
+    return PlainConsole(
+        file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
+    )
 
 
 def print_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -40,11 +47,11 @@ def print_table(console: Console, title: str, columns: Sequence[str], rows: Iter
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(visible(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from movi_prep.cli.printing import (
     print_run,
 )
 from movi_prep.config.load import load_config
+from movi_prep.plain_text import shell_line
 from movi_prep.runtime.run import carry_out, check_machine, prepare_run, use_embedded_data
 from movi_prep.runtime.summary import summarise_run
 from movi_prep.stages.order import ORDER
@@ -84,7 +84,7 @@ def redo_command(given: argparse.Namespace, planned: PlannedUnit) -> str:
         flag = f"--{name.replace('_', '-')}"
         for entry in value if isinstance(value, list) else [value]:
             words += [flag] if entry is True else [flag, str(Path(entry).absolute()) if name in paths else str(entry)]
-    return shlex.join([*words, "--only", planned.unit.id, "--executor", "serial"])
+    return shell_line([*words, "--only", planned.unit.id, "--executor", "serial"])
 
 
 def carry_out_and_print(

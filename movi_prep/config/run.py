@@ -28,6 +28,9 @@ class RunSettings(Settings):
     scheduler: str | None = None
     """Address of a running Dask scheduler to use instead, `tcp://host:port`."""
 
+    dashboard: str | None = None
+    """Where Dask's page on workers listens, `127.0.0.1:8787`; none means no page. It has no password."""
+
     slurm_profile: Path | None = None
     """Cluster profile (YAML); none means the packaged `pipelines/slurm.yaml`."""
 

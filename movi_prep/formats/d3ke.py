@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 from movi_prep.errors import InputError, InternalError, MissingError
 from movi_prep.formats.array_pickle import dump_array_pickle, load_array_pickle
 from movi_prep.formats.atomic import atomic_path, check_space, write_bytes
+from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.plain_pickle import Foreign, dump_plain, load_plain
 from movi_prep.formats.reading import reading, reads
 from movi_prep.records.base_model import (
@@ -81,7 +82,7 @@ def image_name(subject: int, camera: str, clip: int, frame: int) -> str:
 
 def write_labels(path: Path, rows: Mapping[str, NDArray[Any]]) -> None:
     """Write `subject_N.hdf5` atomically; `rows` holds every dataset of LABEL_DTYPES, one entry per row."""
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         _write_rows(file, rows, LABEL_DTYPES)
 
 
@@ -96,7 +97,7 @@ def write_opensim_labels(
         subject: the subject N.
         bone_scale: (b, 3) float64, scale factor times mesh scale of the base model, label bodies.
     """
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         _write_rows(file, rows, OPENSIM_DTYPES)
         file.create_dataset(f"{subject}_boneScale", data=np.asarray(bone_scale, dtype="f8"), **_GZIP)
 
@@ -134,7 +135,7 @@ def _open(path: Path) -> h5py.File:
     if not path.is_file():
         raise MissingError(path, expected="a file of D3KE's layout", got="no file", remedy="run 'movi-prep shard'")
     with reading(path, expected="an HDF5 file", remedy="write the files again"):
-        return h5py.File(path, "r")
+        return open_hdf5(path)
 
 
 def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
@@ -163,7 +164,7 @@ def write_images(
         shape: number of frames of the video, height and width, pixels.
     """
     n_frames, height, width = shape
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         file.create_dataset("name", data=np.array([name], dtype="S150"))
         file.create_dataset("numFrames", data=np.array([n_frames], dtype="i8"))
         images = file.create_dataset(

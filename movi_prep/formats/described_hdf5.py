@@ -22,6 +22,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
+from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.reading import HIGHEST_RATIO, reading
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def write_described(
             f"{list_names(attributes)} against {list_names(schema.attributes)}"
         )
     lengths: dict[str, int] = {}
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         write_header(file, schema, attributes=attributes, provenance=provenance)
         for item in schema.fields:
             value = fields.get(item.name)
@@ -174,7 +175,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
         raise MissingError(
             path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
         )
-    with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), h5py.File(path, "r") as file:
+    with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), open_hdf5(path) as file:
         version = check_header(file, schema, path)
         # Fields of later versions are no fault of an older file.
         values = {item.name: _read_field(file, item, path) for item in schema.fields if item.since <= version}

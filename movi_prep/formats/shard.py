@@ -27,6 +27,7 @@ from movi_prep.formats.described_hdf5 import (
     write_field,
     write_header,
 )
+from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, TREE_FIELDS
 from movi_prep.records.kinematic_tree import KinematicTree
 
@@ -146,7 +147,7 @@ class ShardWriter:
 @contextmanager
 def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
     """Write a shard under a temporary name; it gets its final one when the block ends after `finish`."""
-    with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=_WRITE_CACHE) as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w", rdcc_nbytes=_WRITE_CACHE) as file:
         writer = ShardWriter(file, path.parent)
         yield writer
         if not writer.finished:
@@ -294,7 +295,7 @@ def _open_for_reading(path: Path) -> h5py.File:
     if not path.is_file():
         raise MissingError(path, expected="a shard", got="no file", remedy="run 'movi-prep shard'")
     try:
-        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE, locking=False)
+        file = open_hdf5(path, rdcc_nbytes=_CHUNK_CACHE)
     except OSError as error:
         raise InputError(
             path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="run 'movi-prep shard' again"

@@ -18,7 +18,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from movi_prep.config.load import dump_config
+from movi_prep.errors import UsageError
 from movi_prep.formats.atomic import write_text
+from movi_prep.plain_text import has_control
 from movi_prep.runtime.process import ONE_THREAD
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ def write_batch(
         commands: `markers`, `ik`, `shard`, or the first few of them.
         chunk: subjects per task.
     """
+    check_one_line("work", str(folder))
+    for subject in subjects:
+        check_one_line("subjects", subject)
     tasks = [",".join(subjects[first : first + chunk]) for first in range(0, len(subjects), chunk)]
     write_text(folder / "config.yaml", dump_config(config))
     write_text(folder / "tasks.txt", "\n".join(tasks) + "\n")
@@ -97,6 +102,25 @@ def submit_script(scripts: Sequence[Path], finish: Path) -> str:
     return "\n".join([*lines, ""])
 
 
+def check_one_line(setting: str, text: str) -> None:
+    """Raise UsageError where text that goes into a job script would not stay on its line, or in its quotes.
+
+    Args:
+        setting: the setting that it comes from.
+        text: a path or a name.
+    """
+    if has_control(text) or '"' in text or "\\" in text:
+        raise UsageError(
+            f"{setting}: expected a name without control characters, double quotes and backslashes, because it goes "
+            f"into job scripts, but got {text!r}; choose another"
+        )
+
+
+def log_path(folder: Path) -> str:
+    """Return a folder as `#SBATCH --output` takes it: sbatch reads `%` as the start of a pattern."""
+    return str(folder).replace("%", "%%")
+
+
 def _head(log: str, folder: Path, profile: SlurmProfile, *options: str) -> list[str]:
     """Return the lines of a job before its command: what it asks for, and its environment."""
     asked = [
@@ -106,7 +130,7 @@ def _head(log: str, folder: Path, profile: SlurmProfile, *options: str) -> list[
         f"--mem={profile.memory.replace(' ', '').removesuffix('B').removesuffix('i')}",
         f"--time={profile.walltime}",
         # sbatch splits directives at blanks; quotes keep a folder with one together.
-        f'--output="{folder}/{log}.log"',
+        f'--output="{log_path(folder)}/{log}.log"',
         *([f"--partition={profile.queue}"] if profile.queue else []),
         *([f"--account={profile.account}"] if profile.account else []),
         *profile.directives,

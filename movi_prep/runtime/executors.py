@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import resource
+import shutil
 import signal
+import tempfile
 import time
 import warnings
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from movi_prep.errors import MoviPrepError
+from movi_prep.errors import MoviPrepError, UsageError
 from movi_prep.runtime.execute import Task, UnitEnd, execute
 from movi_prep.runtime.process import ONE_THREAD
 from movi_prep.runtime.worker_setup import execute_on_worker
@@ -42,14 +45,28 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.work-stealing": False,
     "distributed.worker.profile.enabled": False,
+    # Its lock files need a file system with locks; the folders of a run are its own, and go with it.
+    "distributed.worker.use-file-locking": False,
     "distributed.worker.preload": ["movi_prep.runtime.worker_setup"],
 }
+
+LOOPBACK = "127.0.0.1:0"
+"""This machine only, any free port: where a page that Dask always opens cannot be reached from elsewhere."""
 
 _CONNECT_S = 15.0
 """How long a scheduler may take to answer; a busy one, or a machine that stalls, takes its time."""
 
+_OPEN_FILES, _OPEN_FILES_PER_WORKER = 40, 16
+"""Open files that a run with local workers needs in the process that coordinates: measured, with some to spare."""
+
 _START_S = 20.0
 """How long a worker process may take to start without a word said, seconds."""
+
+
+def dask_settings(dashboard: str | None) -> dict[str, Any]:
+    """Return Dask's settings; without a dashboard, neither scheduler nor workers answer what a browser asks."""
+    silent: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    return DASK_SETTINGS if dashboard else {**DASK_SETTINGS, **silent}
 
 
 class WorkersLostError(MoviPrepError):
@@ -209,12 +226,27 @@ def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
     import dask
     from distributed import Client, LocalCluster
 
-    settings = {**DASK_SETTINGS, "distributed.nanny.pre-spawn-environ": ONE_THREAD}
-    with dask.config.set(settings), quiet_dask():
-        cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
-        )
-        client = Client(cluster, set_as_default=False)
+    check_open_files(workers)
+    settings = {**dask_settings(run.dashboard), "distributed.nanny.pre-spawn-environ": ONE_THREAD}
+    with dask.config.set(settings), quiet_dask(), _worker_folder() as folder:
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=run.dashboard or LOOPBACK,
+                scheduler_kwargs={"dashboard": run.dashboard is not None},
+                local_directory=folder,
+                silence_logs=logging.ERROR,
+            )
+            client = Client(cluster, set_as_default=False)
+        except (RuntimeError, OSError, MemoryError) as error:
+            raise UsageError(
+                f"executor local: expected {workers} worker processes to start, but {_root_of(error)}; look at the "
+                "limits of processes, open files and memory (ulimit -a), or use --workers with fewer or "
+                "--executor serial"
+            ) from error
         executor = DaskExecutor(client, run, in_flight=2 * workers + 2, watch=ProcessWatch(client.ncores))
         try:
             yield executor
@@ -224,12 +256,58 @@ def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
             close_cluster(client, cluster)
 
 
+def check_open_files(workers: int) -> None:
+    """Raise this process' limit of open files to what some local workers need, as far as the system lets it.
+
+    Raises:
+        UsageError: it does not.
+    """
+    needed = _OPEN_FILES + _OPEN_FILES_PER_WORKER * workers
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise UsageError(
+            f"executor local: expected a limit of {needed} open files or more for {workers} worker "
+            f"{'process' if workers == 1 else 'processes'}, but it is {hard}; raise it (ulimit -n {needed}), "
+            "name fewer --workers, or use --executor serial"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+@contextmanager
+def _worker_folder() -> Iterator[str]:
+    """Make a folder for what Dask's workers keep beside their work, and remove it when they have ended.
+
+    Raises:
+        UsageError: no temporary folder can be written.
+    """
+    try:
+        folder = tempfile.mkdtemp(prefix="movi-prep-workers-")
+    except OSError as error:
+        raise UsageError(
+            f"executor local: expected a temporary folder that can be written, but {error.strerror or error}; "
+            "name one in TMPDIR, or use --executor serial"
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _root_of(error: BaseException) -> str:
+    """Return what an error began with: Dask wraps the reason into words on its own parts."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 @contextmanager
 def scheduler_executor(address: str, run: RunSettings) -> Iterator[Executor]:
     """Use the workers of a Dask scheduler that somebody else runs."""
     import dask
 
-    with dask.config.set(DASK_SETTINGS), quiet_dask():
+    with dask.config.set(dask_settings(run.dashboard)), quiet_dask():
         client = _connect(address)
 
         def watch() -> str:

@@ -13,10 +13,10 @@ A shard of a camera or subject that the last run was not asked for is not outdat
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from movi_prep.plain_text import shell_line
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
 from movi_prep.runtime.run import config_path
@@ -25,7 +25,7 @@ from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_r
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from movi_prep.records.unit import Unit
+    from movi_prep.records.unit import AnyUnit
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
     from movi_prep.runtime.plan import Plan, PlannedUnit
@@ -67,7 +67,7 @@ def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShard
     return (*planned, *others)
 
 
-def _shards_left(plan: Plan, unit: Unit) -> tuple[str, ...]:
+def _shards_left(plan: Plan, unit: AnyUnit) -> tuple[str, ...]:
     """Return the shards of a unit that are there, whoever wrote them; none where it writes something else."""
     paths = [path for _, path in paths_of(unit.outputs) if path.parent in _folders(plan.work)]
     return tuple(_name(path, plan.work) for path in paths if path.is_file())
@@ -122,6 +122,6 @@ def _is_another(entry: FileRecord, identities: FileIdentities) -> bool:
 
 
 def _redo(work: WorkFolder, name: str) -> str:
-    return shlex.join(
+    return shell_line(
         ["movi-prep", "run", "--config", str(config_path(work.root)), "--work", str(work.root), "--only", name]
     )

@@ -11,6 +11,8 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from movi_prep.plain_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,7 +79,7 @@ class PlainProgress:
 
     def _say(self, text: str) -> None:
         self._said_s = time.monotonic()
-        self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+        self._stream.write(f"{time.strftime('%H:%M:%S')} {visible(text)}\n")
         self._stream.flush()
 
 
@@ -102,7 +104,7 @@ class LiveProgress:
         self._progress.start_task(bar)
         if record.status == "failed":
             self._failed[record.stage] += 1
-            self._progress.console.print(f"{record.id} failed: {record.reason}", style="red", highlight=False)
+            self._tell(f"{record.id} failed: {record.reason}", style="red")
         failed = self._failed[record.stage]
         speed = self._progress.tasks[bar].speed
         self._progress.update(
@@ -112,8 +114,11 @@ class LiveProgress:
     def tick(self, waits_for: str) -> None:
         """Say what everything waits for, above the bars; the display renews itself."""
         if waits_for and waits_for != self._waits_for:
-            self._progress.console.print(waits_for, style="yellow", highlight=False)
+            self._tell(waits_for, style="yellow")
         self._waits_for = waits_for
+
+    def _tell(self, text: str, *, style: str) -> None:
+        self._progress.console.print(visible(text), style=style, highlight=False, markup=False)
 
 
 @contextmanager

@@ -12,7 +12,15 @@ from movi_prep.config.load import load_settings
 from movi_prep.config.slurm import SlurmProfile
 from movi_prep.errors import UsageError
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.runtime.executors import DASK_SETTINGS, DaskExecutor, WorkersLostError, close_cluster, quiet_dask
+from movi_prep.runtime.batch import check_one_line, log_path
+from movi_prep.runtime.executors import (
+    LOOPBACK,
+    DaskExecutor,
+    WorkersLostError,
+    close_cluster,
+    dask_settings,
+    quiet_dask,
+)
 from movi_prep.runtime.job_queue import JOB_NAME
 from movi_prep.runtime.process import ONE_THREAD
 from movi_prep.runtime.worker_setup import RETIRE_AT
@@ -60,8 +68,14 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
             "or use --executor local"
         )
     jobs = math.ceil(run.workers / profile.processes) if run.workers else profile.maximum_jobs
+    check_one_line("work", str(log_folder))
     log_folder.mkdir(parents=True, exist_ok=True)
-    with dask.config.set(DASK_SETTINGS), quiet_dask(), _scheduler(profile, log_folder) as (cluster, client):
+    arguments = cluster_arguments(profile, log_folder, dashboard=run.dashboard)
+    with (
+        dask.config.set(dask_settings(run.dashboard)),
+        quiet_dask(),
+        _scheduler(profile, arguments) as (cluster, client),
+    ):
         adaptive = cluster.adapt(
             Adaptive=JobAdaptive,
             minimum_jobs=min(profile.minimum_jobs, jobs),
@@ -76,13 +90,12 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
 
 
 @contextmanager
-def _scheduler(profile: SlurmProfile, log_folder: Path) -> Iterator[tuple[WatchedCluster, Client]]:
+def _scheduler(profile: SlurmProfile, arguments: dict[str, Any]) -> Iterator[tuple[WatchedCluster, Client]]:
     """Start a scheduler without workers here, and a client of it; stop both, and cancel all jobs, in the end."""
     from distributed import Client
 
     from movi_prep.runtime.adaptive import WatchedCluster
 
-    arguments = cluster_arguments(profile, log_folder)
     try:
         cluster = WatchedCluster(**arguments)
     except (RuntimeError, ValueError) as error:
@@ -108,7 +121,7 @@ def _describe_wait(supply: Supply) -> str:
     return supply.waits_for
 
 
-def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]:
+def cluster_arguments(profile: SlurmProfile, log_folder: Path, *, dashboard: str | None = None) -> dict[str, Any]:
     """Return the arguments of `dask_jobqueue.SLURMCluster`.
 
     Raises:
@@ -132,19 +145,22 @@ def cluster_arguments(profile: SlurmProfile, log_folder: Path) -> dict[str, Any]
         "job_name": JOB_NAME,
         # Not by dask-jobqueue's log_directory, which it writes without quotes: sbatch splits directives at blanks.
         "job_extra_directives": [
-            f'--error="{log_folder}/{JOB_NAME}-%J.err"',
-            f'--output="{log_folder}/{JOB_NAME}-%J.out"',
+            f'--error="{log_path(log_folder)}/{JOB_NAME}-%J.err"',
+            f'--output="{log_path(log_folder)}/{JOB_NAME}-%J.out"',
             *profile.directives,
         ],
         "job_script_prologue": [*worker_environment(), retirement(lifetime_s, profile.stagger_s), *profile.prologue],
-        "scheduler_options": {"dashboard_address": ":0"},
+        # Workers must reach the scheduler; a page without a password is for this machine, unless it is asked for.
+        "scheduler_options": {"dashboard_address": dashboard or LOOPBACK, "dashboard": dashboard is not None},
+        "worker_extra_args": ["--no-dashboard", "--dashboard-address", LOOPBACK],
     }
 
 
 def worker_environment() -> list[str]:
     """Return shell lines that give a job what a local worker gets from its parent: Dask's settings, one thread."""
     names = {
-        f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": value for name, value in DASK_SETTINGS.items()
+        f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": value
+        for name, value in dask_settings(None).items()
     }
     return [f'export {name}="{value}"' for name, value in (*names.items(), *ONE_THREAD.items())]
 

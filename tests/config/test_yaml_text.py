@@ -21,7 +21,7 @@ from movi_prep.formats.setup_yaml import read_ik_yaml, read_scale_yaml
 from movi_prep.stages.inspect import inspect_file
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{k}: &{k} [{','.join(f'*{before}' for _ in range(9))}]\n" for before, k in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{k}: &{k} [{','.join([f'*{before}'] * 9)}]\n" for before, k in zip("abcdefgh", "bcdefghi", strict=True)
 )
 LONG_WORD = "a: &a " + "x" * 10**5 + f"\nb: [{','.join(['*a'] * 1000)}]\n"
 REFUSED = {

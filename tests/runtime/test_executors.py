@@ -10,8 +10,10 @@ from typing import Any
 import dask
 import pytest
 
+from movi_prep.config.run import RunSettings
+from movi_prep.errors import UsageError
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError, quiet_dask
+from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError, local_executor, quiet_dask
 from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import BLEND, GROW, meeting_place, run_meeting, write_motions
 
@@ -120,3 +122,48 @@ def test_a_scheduler_that_is_not_there_is_said(world: World, address: str, monke
     monkeypatch.setattr("movi_prep.runtime.executors._CONNECT_S", 1.0)
     with pytest.raises(MoviPrepError, match="no Dask scheduler"):
         world.run(run={"scheduler": address})
+
+
+def test_few_open_files_are_said_before_any_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from movi_prep.runtime import executors
+
+    monkeypatch.setattr(executors.resource, "getrlimit", lambda _which: (20, 20))
+    with pytest.raises(UsageError, match="ulimit -n 72"):
+        executors.check_open_files(2)
+
+
+def test_a_limit_that_may_be_raised_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    from movi_prep.runtime import executors
+
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr(executors.resource, "getrlimit", lambda _which: (20, 4096))
+    monkeypatch.setattr(executors.resource, "setrlimit", lambda _which, limits: raised.append(limits))
+    executors.check_open_files(2)
+    assert raised == [(72, 4096)]
+
+
+def test_workers_that_cannot_start_are_one_line_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_arguments: object) -> None:
+        raise RuntimeError("Nanny failed to start.") from OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("distributed.LocalCluster", fail)
+    with (
+        pytest.raises(UsageError, match=r"Resource temporarily unavailable.*--executor serial"),
+        local_executor(2, RunSettings()),
+    ):
+        pass
+
+
+def test_nothing_listens_beyond_this_machine_and_nothing_answers_a_browser() -> None:
+    import psutil
+
+    own = psutil.Process()
+    with local_executor(1, RunSettings()):
+        processes = [own, *own.children(recursive=True)]
+        listening = {
+            connection.laddr.ip
+            for process in processes
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    assert listening == {"127.0.0.1"}
