@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from movi_prep.records.outdated import OutdatedShards
-    from movi_prep.runtime.plan import Plan
     from movi_prep.runtime.summary import Summary
+    from movi_prep.runtime.work_plan import WorkPlan
     from movi_prep.stages.shards.verify import VerifyReport
 
 _SHOWN = 20
@@ -95,7 +95,7 @@ def print_status(console: Console, summary: Summary) -> None:
     _print_warnings(console, summary)
 
 
-def print_plan(console: Console, plan: Plan) -> None:
+def print_plan(console: Console, plan: WorkPlan) -> None:
     """Print what would run, and why, and what was asked for and cannot be."""
     print_findings(console, "left out", list(plan.left_out.values()))
     if not plan.to_run:
