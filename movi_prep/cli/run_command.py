@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import FAILED, OK, UNITS_FAILED
-from movi_prep.cli.flags import FLAGS, config_file_of, settings_of
+from movi_prep.cli.flags import FLAGS
 from movi_prep.cli.printing import (
     open_console,
     print_findings,
@@ -16,7 +17,6 @@ from movi_prep.cli.printing import (
     print_plan,
     print_run,
 )
-from movi_prep.config.load import load_config
 from movi_prep.plain_text import shell_line
 from movi_prep.runtime.run import carry_out, check_machine, prepare_run, use_embedded_data
 from movi_prep.runtime.summary import summarise_run
@@ -51,7 +51,7 @@ def run_stages(given: argparse.Namespace) -> int:
     """`markers`, `ik`, `shard`, `run`: plan, carry out, and say what it came to."""
     begin = time.perf_counter()
     console = open_console(to_stderr=bool(given.json))
-    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=True)
+    config = use_embedded_data(config_of(given), write=True)
     stages, notes = stages_of(given.command, config)
     own = [entry.name for entry in ORDER if given.command in ("run", entry.command)]
     prepared = prepare_run(
