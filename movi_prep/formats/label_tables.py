@@ -24,12 +24,12 @@ from movi_prep.errors import InputError, MissingError, list_names, suggest
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.records.base_model import Triple
 from movi_prep.records.bmlmovi_names import movi_subject
-from movi_prep.records.labels import LabelTables
+from movi_prep.records.label_tables import LabelTables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from movi_prep.records.labels import Split
+    from movi_prep.records.label_tables import Split
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same loader in C, where PyYAML was built with it: ten times as fast."""

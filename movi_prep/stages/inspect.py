@@ -261,6 +261,7 @@ def _inspect_trc(path: Path) -> FileFacts:
         "first_s": float(markers.times_s[0]),
         "last_s": float(markers.times_s[-1]),
         "absent points": int(np.isnan(markers.positions_m).any(axis=2).sum()),
+        **{f"finding {number}": finding for number, finding in enumerate(markers.findings, 1)},
     }
     positions = ArrayFacts(
         "positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", "as stored (OpenSim: y up)"
