@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, UnknownSettingError
 from movi_prep.config.root import Config
 from movi_prep.errors import UsageError
 
@@ -74,7 +74,7 @@ def _is_below(flags: Mapping[str, Any], place: Sequence[str | int]) -> bool:
         if part not in flags:
             return False
         flags = flags[part]
-    return True
+    return bool(place)
 
 
 def load_settings(model: type[SettingsType], file: Path) -> SettingsType:
@@ -133,7 +133,10 @@ def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]
         value = problem.get("input")
         says_what_came = not isinstance(value, str | int | float | bool) or "but got" in message
         came = "" if says_what_came else f", but got {value!r}"
-        said.append((problem["loc"], f"{where}: {message}{came}" if where else message))
+        cause = problem.get("ctx", {}).get("error")
+        # The key that is wrong stands below the section that refuses it.
+        place = (*problem["loc"], cause.key) if isinstance(cause, UnknownSettingError) else problem["loc"]
+        said.append((place, f"{where}: {message}{came}" if where else message))
     return said
 
 

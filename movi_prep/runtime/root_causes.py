@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from movi_prep.runtime.plan import Plan
-    from movi_prep.runtime.summary import Failure
 
 _PATH = re.compile(r"(?<![\w/])/[^\s:;,()']+")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _OVERRIDE = re.compile(r"--set (\S+=\S+)")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit that failed: which, why, and the command that repeats it."""
+
+    unit: str
+    reason: str
+    redo: str
 
 
 @dataclass(frozen=True)
