@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from movi_prep.cli.flags import config_file_of, settings_of, typed_of
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
-from movi_prep.runtime.run import config_path
+from movi_prep.runtime.pipeline_run import config_path
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep._version import __version__
-from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.errors import UsageError, cut, list_names, suggest
 from movi_prep.plain_text import shell_line, visible
 
 if TYPE_CHECKING:
@@ -214,14 +214,13 @@ def _join_work_folder(parser: _Parser, given: argparse.Namespace) -> None:
 
 def _read_value(text: str, value: str) -> Any:
     """Return the value of a `--set`, read as YAML reads it."""
-    import yaml
+    from movi_prep.config.yaml_text import YamlError, parse_yaml
 
     try:
-        return yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        return parse_yaml(value)
+    except YamlError as error:
         raise UsageError(
-            f"--set {shell_line([text[:200]])}: expected a value as in YAML, but {' '.join(str(error).split())[:200]}; "
-            "correct it, or put it in quotes"
+            f"--set {shell_line([cut(text)])}: expected a value (YAML), but {cut(str(error))}; correct it"
         ) from error
 
 

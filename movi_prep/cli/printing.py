@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from movi_prep.records.outdated import OutdatedShards
-    from movi_prep.runtime.plan import Plan
     from movi_prep.runtime.root_causes import RootCause
     from movi_prep.runtime.summary import Summary
+    from movi_prep.runtime.work_plan import WorkPlan
     from movi_prep.stages.shards.verify import VerifyReport
 
 _SHOWN, _KEYS_SHOWN = 20, 3
@@ -113,7 +113,7 @@ def print_end(console: Console, summary: Summary, work: Path, *, seconds: float)
     console.print(f"next: {shell_line(['movi-prep', command, str(work)])}", markup=False)
 
 
-def print_plan(console: Console, plan: Plan) -> None:
+def print_plan(console: Console, plan: WorkPlan) -> None:
     """Print what would run, and why, and what was asked for and cannot be."""
     print_findings(console, "left out", list(plan.left_out.values()))
     if not plan.to_run:

@@ -19,7 +19,7 @@ from movi_prep.cli.printing import (
     print_run,
 )
 from movi_prep.plain_text import shell_line
-from movi_prep.runtime.run import carry_out, check_machine, prepare_run, use_embedded_data
+from movi_prep.runtime.pipeline_run import carry_out, check_machine, prepare_run, use_embedded_data
 from movi_prep.runtime.summary import summarise_run
 from movi_prep.stages.order import ORDER
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from movi_prep.runtime.coordinate import RunResult
-    from movi_prep.runtime.plan import Plan, PlannedUnit
-    from movi_prep.runtime.run import Prepared
+    from movi_prep.runtime.pipeline_run import Prepared
+    from movi_prep.runtime.plan_execution import RunResult
     from movi_prep.runtime.summary import Summary
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 _NOT_REPEATED = {
     "command",
@@ -122,7 +122,7 @@ def say_stopped(console: Console) -> int:
     return FAILED
 
 
-def _describe_plan(plan: Plan) -> dict[str, Any]:
+def _describe_plan(plan: WorkPlan) -> dict[str, Any]:
     return {
         "would_run": [
             {"unit": planned.unit.id, "state": planned.state, "why": planned.reason} for planned in plan.to_run

@@ -18,7 +18,7 @@ from movi_prep.cli.printing import (
 from movi_prep.config.load import load_config
 from movi_prep.errors import MoviPrepError
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.run import config_path, prepare_run, use_embedded_data
+from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse

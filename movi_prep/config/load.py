@@ -11,10 +11,13 @@ from pydantic import ValidationError
 
 from movi_prep.config.base import Settings, UnknownSettingError
 from movi_prep.config.root import Config
-from movi_prep.errors import UsageError
+from movi_prep.errors import UsageError, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+_LONGEST_VALUE, _LONGEST_MESSAGE = 100, 1200
+"""Characters of a value and of a message that are shown; a misspelt name lists all settings that there are."""
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
@@ -128,11 +131,11 @@ def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]
     # A list whose entry is refused is reported as too short as well: the entry is what a person can correct.
     above = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
     for problem in [problem for problem in problems if problem["loc"] not in above][:3]:
-        where = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        where = cut(".".join(str(part) for part in problem["loc"]), at_most=_LONGEST_VALUE)
+        message = cut(problem["msg"].removeprefix("Value error, "), at_most=_LONGEST_MESSAGE)
         value = problem.get("input")
         says_what_came = not isinstance(value, str | int | float | bool) or "but got" in message
-        came = "" if says_what_came else f", but got {value!r}"
+        came = "" if says_what_came else f", but got {cut(repr(value), at_most=_LONGEST_VALUE)}"
         cause = problem.get("ctx", {}).get("error")
         # The key that is wrong stands below the section that refuses it.
         place = (*problem["loc"], cause.key) if isinstance(cause, UnknownSettingError) else problem["loc"]
@@ -148,15 +151,14 @@ def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: st
 
 
 def _read_mapping(file: Path) -> dict[str, Any]:
-    import yaml
+    from movi_prep.config.yaml_text import YamlError, read_yaml
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file)
     except OSError as error:
         raise UsageError(f"{file}: expected a configuration file, but {error.strerror}; check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        what = " ".join(str(error).split())
-        raise UsageError(f"{file}: expected YAML, but {what}; correct the file") from error
+    except YamlError as error:
+        raise UsageError(f"{file}: expected YAML, but {cut(str(error))}; correct the file") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

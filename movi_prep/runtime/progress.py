@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from movi_prep.runtime.coordinate import Observer
-    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.plan_execution import Observer
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import WorkPlan
 
 _LINE_EVERY_S = 10.0
 
@@ -28,7 +28,7 @@ _LINE_EVERY_S = 10.0
 class PlainProgress:
     """A line when something failed, when a stage is through, and now and then on all that is under way."""
 
-    def __init__(self, plan: Plan, stream: TextIO) -> None:
+    def __init__(self, plan: WorkPlan, stream: TextIO) -> None:
         """Count what is to be done."""
         self._stream = stream
         self._total = Counter(planned.unit.stage for planned in plan.to_run)
@@ -88,7 +88,7 @@ class PlainProgress:
 class LiveProgress:
     """One bar per stage, with rate and time left."""
 
-    def __init__(self, plan: Plan, progress: Progress) -> None:
+    def __init__(self, plan: WorkPlan, progress: Progress) -> None:
         """Add a bar for every stage with something to do."""
         total = Counter(planned.unit.stage for planned in plan.to_run)
         self._progress = progress
@@ -129,7 +129,7 @@ def _record_name(record: UnitRecord) -> str:
 
 
 @contextmanager
-def show_progress(plan: Plan) -> Iterator[Observer]:
+def show_progress(plan: WorkPlan) -> Iterator[Observer]:
     """Show how a plan is carried out, on standard error."""
     from rich.console import Console
     from rich.progress import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.work_plan import WorkPlan
 
 _PATH = re.compile(r"(?<![\w/])/[^\s:;,()']+")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -61,7 +61,7 @@ def root_causes(failed: Iterable[Failure], waits_for: Mapping[str, str]) -> tupl
     return tuple(sorted(causes, key=lambda cause: -len(cause.keys) - cause.n_waiting))
 
 
-def waiting_for(plan: Plan, failed: Sequence[str], waiting: Iterable[str]) -> dict[str, str]:
+def waiting_for(plan: WorkPlan, failed: Sequence[str], waiting: Iterable[str]) -> dict[str, str]:
     """Return, for each waiting unit that needs the outputs of a failed one, which one that is.
 
     Args:

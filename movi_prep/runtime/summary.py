@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from movi_prep.records.outdated import OutdatedShards
-    from movi_prep.runtime.coordinate import RunResult
     from movi_prep.runtime.file_identity import FileIdentities
-    from movi_prep.runtime.plan import Plan, PlannedUnit
+    from movi_prep.runtime.plan_execution import RunResult
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def summarise_run(result: RunResult) -> Summary:
     return replace(summary, outdated=outdated_outputs(result.plan, {**lost, **result.blocked}))
 
 
-def summarise_plan(plan: Plan, identities: FileIdentities) -> Summary:
+def summarise_plan(plan: WorkPlan, identities: FileIdentities) -> Summary:
     """Return the state of a work folder: what holds, what no longer does, what failed, what waits."""
     stages = {}
     for stage in plan.stages:
@@ -152,7 +152,7 @@ def _failures(records: Iterable[UnitRecord]) -> tuple[Failure, ...]:
 
 
 def _summary(
-    plan: Plan,
+    plan: WorkPlan,
     stages: Mapping[str, StageCounts],
     failed: tuple[Failure, ...],
     waiting: Mapping[str, str],
