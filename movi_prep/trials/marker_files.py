@@ -17,11 +17,11 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import write_storage
 from movi_prep.formats.trc import write_trc
-from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.ik import ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
-from movi_prep.stages.scale import model_and_setup, pose_solver, scale_numbers
+from movi_prep.stages.scale import model_and_setup, scale_numbers
+from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import write_tool_reports
-from movi_prep.trials.trial_input import read_curves, read_marker_file, read_trial
+from movi_prep.trials.trial_input import read_curves, read_trial
 from movi_prep.trials.trial_results import FileResult, trial_result
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.osim.solution import ScaledModel
-    from movi_prep.records.setups import IkSetup, ScaleSetup
+    from movi_prep.records.setups import IkSetup
 
 
 @dataclass(frozen=True)
@@ -119,50 +119,20 @@ def _model_that_came_scaled(config: Config) -> Path:
 def _scale(
     config: Config, static_file: Path | None, *, model_path: Path, result_path: Path
 ) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
-    from movi_prep.osim.models import add_marker_set, read_model, write_model
-    from movi_prep.osim.scale_model import scale_model
-    from movi_prep.osim.solution import prepare_model
-
-    setup = read_scale_setup(_scale_setup_path(config))
+    # A set-up of the user's own may name its model itself; only without both does the packaged pair stand in.
+    setup = read_scale_setup(config.scaling.setup or model_and_setup(config)[1])
     # The user's word before the set-up's, the set-up's before the packaged model.
     generic = config.scaling.model or setup.model_file or model_and_setup(config)[0]
-    model = read_model(generic)
-    if setup.marker_set_file is not None:
-        add_marker_set(model, setup.marker_set_file)
-    static = _static_trial(setup, static_file, config)
-    curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
-    settings = config.scaling.for_unit(config.ik.solver)
-    result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
-    write_model(model_path, model)
+    scaled = scale_to_trial(setup, generic, config, static_file=static_file)
+    write_scaled_model(model_path, scaled)
     provenance = {
         "model": generic.name,
         "setup": setup.source,
-        "static": static.markers.source,
-        "placement_solver": settings.placement_solver,
+        "static": scaled.static_source,
+        "placement_solver": scaled.placement_solver,
     }
-    write_scale_result(result_path, result, provenance=provenance)
-    return scale_numbers(result), (*static.markers.findings, *result.findings)
-
-
-def _scale_setup_path(config: Config) -> Path:
-    # A set-up of the user's own may name its model itself; only without both does the packaged pair stand in.
-    return config.scaling.setup if config.scaling.setup is not None else model_and_setup(config)[1]
-
-
-def _static_trial(setup: ScaleSetup, static_file: Path | None, config: Config) -> StaticTrial:
-    path = static_file or setup.static_file
-    if path is None:
-        raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
-    # The user's word replaces both of the set-up's files.
-    other = None if static_file is not None or setup.placement_file == setup.static_file else setup.placement_file
-    return StaticTrial(
-        placement=None if other is None else read_marker_file(other, config.ik),
-        markers=read_marker_file(path, config.ik),
-        height_m=setup.height_m or float("nan"),
-        mass_kg=setup.mass_kg or float("nan"),
-        sex=None,
-        mass_source="setup" if setup.mass_kg else "given",
-    )
+    write_scale_result(result_path, scaled.result, provenance=provenance)
+    return scale_numbers(scaled.result), scaled.findings
 
 
 def _solve_or_tell(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from movi_prep.config.ik import IkSettings
+from movi_prep.config.root import Config
 from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc, write_trc
-from movi_prep.trials.tool_documents import solve_setup_document, solve_setup_documents
+from movi_prep.trials.tool_documents import run_setup_documents, solve_setup_document
 from tests.builders.small_world import write_small_world
 from tests.trials.test_marker_files import DOCUMENT, MARKER_TASKS
 
@@ -69,7 +70,7 @@ def test_a_result_never_replaces_what_another_document_reads(tmp_path: Path) -> 
     second = tmp_path / "second.xml"
     second.write_text(first.read_text().replace('name="small"', 'name="other"').replace("small_ik.mot", "setup.xml"))
     with pytest.raises(UsageError):
-        solve_setup_documents([first, second], SETTINGS)
+        run_setup_documents([first, second], Config(work=tmp_path / "work"))
 
 
 def test_marker_locations_stand_in_the_order_of_the_marker_file(tmp_path: Path) -> None:
@@ -107,3 +108,53 @@ def test_a_time_range_that_cuts_the_trial_is_said(tmp_path: Path) -> None:
     text = document.read_text().replace("<time_range>0.04 0.2</time_range>", "")
     document.write_text(text)
     assert not any("time_range" in finding for finding in solve_setup_document(document, SETTINGS).findings)
+
+
+SCALE_DOCUMENT = """<OpenSimDocument Version="40000"><ScaleTool name="small"><mass>60</mass>
+  <GenericModelMaker><model_file>generic.osim</model_file></GenericModelMaker>
+  <ModelScaler><scaling_order>manualScale</scaling_order><ScaleSet><objects><Scale><scales>1.1 1.1 1.1</scales>
+    <segment>pelvis</segment></Scale></objects></ScaleSet><output_model_file>sized.osim</output_model_file></ModelScaler>
+  <MarkerPlacer><IKTaskSet><objects>{tasks}</objects></IKTaskSet><marker_file>{static}</marker_file>
+    <output_model_file>{output}</output_model_file><output_motion_file>pose.mot</output_motion_file></MarkerPlacer>
+</ScaleTool></OpenSimDocument>
+"""
+
+
+def _scale_document(folder: Path, *, static: str = "static.trc", output: str = "placed.osim") -> Path:
+    write_small_world(folder)
+    (folder / "scale.xml").write_text(SCALE_DOCUMENT.format(tasks=MARKER_TASKS, static=static, output=output))
+    return folder / "scale.xml"
+
+
+def test_a_scale_tool_document_runs_like_the_tool(tmp_path: Path) -> None:
+    (result,) = run_setup_documents([_scale_document(tmp_path)], Config(work=tmp_path / "elsewhere"))
+    assert [path.name for path in result.outputs] == ["sized.osim", "placed.osim"]
+    assert not (tmp_path / "elsewhere").exists(), "a drop-in writes where the document says"
+    sized, placed = (read_text_of_markers(path) for path in result.outputs)
+    assert sized != placed, "markers are placed in the second model only"
+    assert any("output_motion_file" in finding for finding in result.findings)
+
+
+def test_models_of_a_scale_tool_document_go_where_the_user_says(tmp_path: Path) -> None:
+    config = Config(work=tmp_path / "work")
+    (result,) = run_setup_documents([_scale_document(tmp_path)], config, results_folder=tmp_path / "work")
+    assert {path.parent for path in result.outputs} == {tmp_path / "work"}
+
+
+@pytest.mark.parametrize("output", ["generic.osim", "static.trc", "scale.xml"])
+def test_a_scaled_model_never_replaces_what_is_read(tmp_path: Path, output: str) -> None:
+    document = _scale_document(tmp_path, output=output)
+    before = _bytes(tmp_path)
+    with pytest.raises(UsageError):
+        run_setup_documents([document], Config(work=tmp_path / "work"))
+    assert _bytes(tmp_path) == before
+
+
+def test_a_scale_tool_document_without_a_static_trial_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        run_setup_documents([_scale_document(tmp_path, static="")], Config(work=tmp_path / "work"))
+
+
+def read_text_of_markers(path: Path) -> list[str]:
+    """Return the lines of a model that say where its markers are."""
+    return [line.strip() for line in path.read_text().splitlines() if "<location>" in line]
