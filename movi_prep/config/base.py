@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from movi_prep.errors import list_names, suggest
 
+CHANGES_NO_RESULT = "changes no result"
+"""Marks a field, `Annotated[int, CHANGES_NO_RESULT]`, that no result depends on: a change of it redoes nothing."""
+
 
 class Settings(BaseModel):
     """Frozen settings that forbid unknown keys and say which key was probably meant."""
@@ -24,6 +27,10 @@ class Settings(BaseModel):
                 there = list_names(cls.model_fields, at_most=40)
                 raise ValueError(f"no setting {key!r}{suggest(str(key), cls.model_fields)}; there are {there}")
         return values
+
+
+class NoSettings(Settings):
+    """What a unit receives that nothing configures."""
 
 
 Part = TypeVar("Part", bound=Settings)
