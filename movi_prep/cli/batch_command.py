@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import OK
-from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json
-from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
 from movi_prep.plain_text import shell_line
 from movi_prep.runtime.pipeline_run import use_embedded_data
@@ -25,7 +24,7 @@ def write_batch_scripts(given: argparse.Namespace) -> int:
     from movi_prep.runtime.slurm.array_jobs import write_batch
     from movi_prep.runtime.slurm.cluster import read_profile
 
-    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=True)
+    config = use_embedded_data(config_of(given), write=True)
     stages, notes = stages_of("run", config)
     names = {stage.name for stage in stages}
     commands = [command for command in COMMANDS if any(e.command == command and e.name in names for e in ORDER)]

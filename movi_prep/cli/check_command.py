@@ -7,15 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import FAILED, OK
-from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.printing import (
     open_console,
     print_findings,
     print_json,
     print_table,
 )
-from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
 from movi_prep.runtime.pipeline_run import check_machine, find_data, prepare_run, use_embedded_data
 
@@ -31,7 +30,7 @@ def check_data(given: argparse.Namespace) -> int:
 
     if given.self_test:
         return _run_self_test(given)
-    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=False)
+    config = use_embedded_data(config_of(given), write=False)
     download = find_data(config)
     parts = describe_download(download, config)
     console = open_console(to_stderr=bool(given.json))

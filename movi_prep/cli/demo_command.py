@@ -43,10 +43,12 @@ def run_demo(given: argparse.Namespace) -> int:
     prepared = prepare_run(config, stages)
     print_findings(console, "data", (*prepared.download.findings, *notes))
 
-    def redo(planned: PlannedUnit) -> str:
-        return shell_line(["movi-prep", "run", "--config", str(written.config), "--only", planned.unit.id])
+    go_on = shell_line(["movi-prep", "run", "--config", str(written.config)])
 
-    result, summary = carry_out_and_print(console, prepared, begin, redo=redo)
+    def redo(planned: PlannedUnit) -> str:
+        return f"{go_on} {shell_line(['--only', planned.unit.id])}"
+
+    result, summary = carry_out_and_print(console, prepared, redo=redo, go_on=go_on, verbose=bool(given.verbose))
     if result.interrupted:
         return say_stopped(console)
     sheet = config.work / "contact_sheet.png"

@@ -31,7 +31,7 @@ def verify(given: argparse.Namespace) -> int:
     from movi_prep.stages.d3ke.verify import verify_folder
 
     console = open_console(to_stderr=bool(given.json))
-    folder = Path(given.folder).absolute()
+    folder = Path(given.work or "work").absolute()
     result = verify_folder(folder, workers=given.workers or 1)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
     outdated, notes = _outdated_shards(folder)

@@ -47,7 +47,9 @@ class PlainProgress:
         self._seconds[stage] += record.seconds
         if record.status == "failed":
             self._failed[stage] += 1
-            self._say(f"{record.id} failed: {record.reason}")
+            # One line for a stage; the reasons, each once, stand at the end.
+            if self._failed[stage] == 1:
+                self._say(f"{record.id} failed; why stands at the end, and in {_record_name(record)}")
         self._say_if_through(stage)
 
     def unit_held(self, planned: PlannedUnit) -> None:
@@ -115,7 +117,8 @@ class LiveProgress:
         self._progress.start_task(bar)
         if record.status == "failed":
             self._failed[record.stage] += 1
-            self._tell(f"{record.id} failed: {record.reason}", style="red")
+            if self._failed[record.stage] == 1:
+                self._tell(f"{record.id} failed; why stands at the end, and in {_record_name(record)}", style="red")
         failed = self._failed[record.stage]
         speed = self._progress.tasks[bar].speed
         self._progress.update(
@@ -135,6 +138,10 @@ class LiveProgress:
 
     def _tell(self, text: str, *, style: str) -> None:
         self._progress.console.print(visible(text), style=style, highlight=False, markup=False)
+
+
+def _record_name(record: UnitRecord) -> str:
+    return f"records/{record.stage}/{record.key}.json"
 
 
 @contextmanager
