@@ -30,17 +30,17 @@ from movi_prep.config.base import Settings
 from movi_prep.config.load import load_config
 from movi_prep.demo.open_body import write_open_body
 from movi_prep.records.unit import AnyStage, FileSet, StageReport, paths_of
-from movi_prep.runtime.execute import Task, execute
 from movi_prep.runtime.locks import hold_scopes, scope_of
-from movi_prep.runtime.run import Prepared, carry_out, prepare_run, remember
+from movi_prep.runtime.pipeline_run import Prepared, carry_out, prepare_run, remember
+from movi_prep.runtime.unit_attempt import Task, execute
 from movi_prep.stages.order import ORDER, load_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from movi_prep.config.root import Config
-    from movi_prep.runtime.plan import PlannedUnit
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import PlannedUnit
 
 T = TypeVar("T")
 
@@ -70,6 +70,9 @@ class Silent:
     def __init__(self) -> None:
         """Start with nothing."""
         self.records: list[UnitRecord] = []
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Nobody watches."""
 
     def unit_ended(self, record: UnitRecord) -> None:
         """Keep the record."""
@@ -206,7 +209,7 @@ def measure_costs(folder: Path, data: Path) -> None:
 
 def processor_seconds(work: Path) -> float:
     """Return the processor time of all units of a work folder."""
-    paths = (path for path in (work / "records").rglob("*.json") if path.name != "file_identities.json")
+    paths = (path for path in (work / "records").rglob("*.json") if path.name != "file_hashes.json")
     return sum(json.loads(path.read_text())["processor_seconds"] for path in paths)
 
 

@@ -395,12 +395,9 @@ def _inspect_json(path: Path) -> FileFacts:
 
 
 def _inspect_yaml(path: Path) -> FileFacts:
-    import yaml
+    from movi_prep.formats.yaml_file import read_yaml_file
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, expected="YAML", got=" ".join(str(error).split()), remedy="correct it") from error
+    content = read_yaml_file(path, expected="YAML", remedy="correct it")
     return FileFacts(path, "YAML", _keys(content))
 
 

@@ -11,19 +11,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from movi_prep.records.unit import paths_of
-from movi_prep.runtime.execute import Task, UnitEnd, scratch_of
 from movi_prep.runtime.locks import scope_of
-from movi_prep.runtime.plan import why_not_current
 from movi_prep.runtime.settings_identity import describe_settings
+from movi_prep.runtime.unit_attempt import Task, UnitEnd, scratch_of
 from movi_prep.runtime.unit_record import UnitRecord, record_path, write_record
+from movi_prep.runtime.work_plan import why_not_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from movi_prep.runtime.executors import Executor
     from movi_prep.runtime.file_identity import FileIdentities
-    from movi_prep.runtime.plan import Plan, PlannedUnit
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
+    from movi_prep.runtime.worker_pools import Executor
 
 _LOG = logging.getLogger("movi_prep.run")
 _TICK_S = 0.5
@@ -34,6 +34,10 @@ class Observer(Protocol):
 
     def unit_ended(self, record: UnitRecord) -> None:
         """Hear of a unit that ended."""
+        ...
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Hear of a unit that was not run, because all that it reads came out as it was."""
         ...
 
     def tick(self, waits_for: str) -> None:
@@ -49,11 +53,11 @@ class RunResult:
         plan: what was to be done.
         records: of the units that were executed, by id.
         blocked: units that were not executed, by id, and why.
-        unchanged: units that turned out to be current, because what they tolerate ended as it did before.
+        unchanged: units that turned out to be current, because the files that they read came out as they were.
         interrupted: whether someone stopped the run.
     """
 
-    plan: Plan
+    plan: WorkPlan
     records: Mapping[str, UnitRecord]
     blocked: Mapping[str, str]
     unchanged: frozenset[str] = frozenset()
@@ -83,7 +87,7 @@ class Coordinator:
         on_error: whether a failure lets the others go on.
     """
 
-    plan: Plan
+    plan: WorkPlan
     executor: Executor
     observer: Observer
     make_task: Callable[[PlannedUnit, frozenset[Path]], Task]
@@ -140,6 +144,7 @@ class Coordinator:
         absent = self._absent_inputs(planned)
         if planned.is_open and not why_not_current(planned, self.plan.work, self.identities, absent=absent):
             self._unchanged.add(name)
+            self.observer.unit_held(planned)
             self._tell_followers(name, is_done=True)
             return
         self._running += 1
@@ -147,7 +152,7 @@ class Coordinator:
 
     def _absent_inputs(self, planned: PlannedUnit) -> frozenset[Path]:
         """Return the inputs whose makers failed or were not executed: what lies there is of an earlier run."""
-        return frozenset(
+        return planned.absent | frozenset(
             path
             for need in planned.tolerates
             if need in self._blocked or (need in self._records and self._records[need].status == "failed")

@@ -22,8 +22,9 @@ from movi_prep.formats.atomic import publish
 from movi_prep.records.unit import map_paths, optional_roles, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
 from movi_prep.runtime.locks import check_still_held, scope_of
-from movi_prep.runtime.process import peak_memory_mb, reset_peak_memory, resident_memory_mb, unit_log
+from movi_prep.runtime.process_memory import peak_memory_mb, reset_peak_memory, resident_memory_mb
 from movi_prep.runtime.settings_identity import describe_settings
+from movi_prep.runtime.unit_log import unit_log
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, record_path, write_record
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ class Task:
         work: the work folder.
         run_id: the run on whose behalf it works.
         tries: how often a unit is tried whose worker dies.
-        full_hash: whether large inputs are hashed whole.
         redo: the command that repeats it alone.
         absent: optional inputs that count as not there, because the unit that makes them failed.
     """
@@ -55,7 +55,6 @@ class Task:
     work: WorkFolder
     run_id: str
     tries: int = 3
-    full_hash: bool = False
     redo: str = ""
     absent: frozenset[Path] = frozenset()
 
@@ -74,7 +73,7 @@ class UnitEnd:
 
 
 # One memory of hashes per process: a body model is read once, not once per clip.
-_identities: dict[bool, FileIdentities] = {}
+_identities = FileIdentities()
 
 
 def execute(task: Task) -> UnitEnd:
@@ -82,7 +81,7 @@ def execute(task: Task) -> UnitEnd:
     begin_s, begin_processor_s = time.perf_counter(), time.process_time()
     reset_peak_memory()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    identities = _identities.setdefault(task.full_hash, FileIdentities(full_hash=task.full_hash))
+    identities = _identities
     blank = UnitRecord(
         stage=task.unit.stage,
         key=task.unit.key,
