@@ -48,6 +48,7 @@ def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) ->
     for strength in _FADING:
         faded = Prior(middle, unit_prior.weight * strength)
         pose = tracker.solve_one(frame, pose, faded, damped=True, tolerance=_FADING_TOLERANCE).start(0)
+        pose = pose._replace(share=1.0)  # every stage pulls in full: it is the figure that they keep whole
     return tracker.solve_one(frame, pose, prior, damped=False, tolerance=_FADING_TOLERANCE)
 
 

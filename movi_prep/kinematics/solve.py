@@ -18,6 +18,7 @@ from movi_prep.kinematics.angle_branches import choose_branches, model_angles
 from movi_prep.kinematics.diagnosis import judge_ranks, judge_residuals, judge_solution
 from movi_prep.kinematics.first_pose import find_start
 from movi_prep.kinematics.folded_model import FoldedModel, fold_model
+from movi_prep.kinematics.global_search import lowest_minimum
 from movi_prep.kinematics.marker_frames import MarkerFrames, judge_frames
 from movi_prep.kinematics.tracks import (
     CARRIED,
@@ -278,13 +279,14 @@ def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> St
     """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
     unit = replace(unit_prior(tracker.folded, settings), noise_m=settings.marker_noise_m)
     faint = unit.scaled(min(settings.prior_strength, _FAINT_STRENGTH))
-    return find_start(tracker, frame, unit, faint).start(0)
+    return lowest_minimum(tracker, frame, find_start(tracker, frame, unit, faint), faint).start(0)
 
 
 def _independent(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, frame: int) -> PoseTrack:
     """The pose of a frame under the clip's prior, found without any other frame, as a track of one."""
     if not _is_open(pulls):
-        return find_start(tracker, frame, unit_prior(tracker.folded, settings), pulls.prior)
+        found = find_start(tracker, frame, unit_prior(tracker.folded, settings), pulls.prior)
+        return lowest_minimum(tracker, frame, found, pulls.prior)
     pose = _first_pose(tracker, settings, frame)
     return tracker.solve_one(frame, pose, pulls.prior, damped=False, tolerance=_START_TOLERANCE)
 
