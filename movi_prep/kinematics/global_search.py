@@ -7,7 +7,8 @@ go from the joint next to the bad markers up to the root, and back. Every limb k
 better, so that several limbs improve in one round; the whole body is solved from there.
 
 How long the search goes on depends on what there is to explain. Noise lies on all markers alike: where no marker
-stands out, few rounds are made, and the more some markers stand out, the more.
+stands out, few rounds are made in a clip, and the more some markers stand out, the more. A pose that is found alone,
+as the static pose of scaling is, has no neighbours from which a better one could come: there the search is long.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.kinematics.angle_branches import model_angles
+from movi_prep.kinematics.diagnosis import BEYOND_NOISE, STANDS_OUT, stand_out
 from movi_prep.kinematics.limbs import Limbs, find_limbs, other_solution
-from movi_prep.kinematics.tracks import PoseTrack, Prior, Start, Tracker, is_root
+from movi_prep.kinematics.tracks import CONVERGED, PoseTrack, Prior, Start, Tracker, is_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
 _EXACT_M = 2e-5
 # A marker is badly met where it misses by more than this share of the one that misses most.
 _BAD_SHARE = 0.3
-# Rounds without success after which the search ends: where no marker stands out from the others, where some miss by
-# more than `_STANDS_OUT` times the median, and where some miss by more than ten times that.
-_ROUNDS = (64, 64, 64)
-_STANDS_OUT = 4.0
+# Rounds without success after which the search ends, in a clip: where no marker stands out from the others, where some
+# miss by more than `STANDS_OUT` times the median, and where some miss by more than ten times that.
+_ROUNDS = (2, 4, 64)
+# In a clip of no more frames than this, so many rounds at any rate: there are no other starts that could do better.
+_ALONE, _ROUNDS_ALONE, _ROUNDS_BEYOND = 8, 64, 16
 # How a limb is put elsewhere, in turn: other branch, only on the way to ground, whole.
 _BRANCH, _ON_THE_WAY, _WHOLE = range(3)
 _WAYS = 3
@@ -43,12 +46,14 @@ _WAYS = 3
 _HOLD = 1.0
 # A limb takes its new pose where its error, with the rest held, is not more than this many times the old one: what
 # the rest gives way by when all are solved together is not known yet.
-_TAKEN = 10.0
+_TAKEN = 3.0
 # A new pose counts where it leaves less than this share of the objective.
 _BETTER = 0.98
 # Tolerances of a limb put elsewhere, and of the whole body after it (rad or m).
 _LIMB_TOLERANCE, _BODY_TOLERANCE = 1e-2, 1e-3
 _LIMB_ITERATIONS = 40
+# After so many iterations the whole body must be within this many times the objective of the best pose so far.
+_HASTY_ITERATIONS, _NEAR = 15, 4.0
 # How far from a bound an unknown counts as at it (rad or m).
 _AT_BOUND = 1e-9
 
@@ -73,7 +78,9 @@ class _Fit:
         return float(self.errors.sum())
 
 
-def lowest_minimum(tracker: Tracker, frame: int, found: PoseTrack, prior: Prior) -> PoseTrack:
+def lowest_minimum(
+    tracker: Tracker, frame: int, found: PoseTrack, prior: Prior, *, rounds: int | None = None
+) -> PoseTrack:
     """Return the best pose of one frame that the search finds, as a track of one; `found` where it finds no better.
 
     Args:
@@ -81,23 +88,22 @@ def lowest_minimum(tracker: Tracker, frame: int, found: PoseTrack, prior: Prior)
         frame: which frame.
         found: a minimum of this frame, as a track of one.
         prior: the prior that it was found under.
+        rounds: without success, after which the search ends; none means as many as there is to explain.
     """
     best, failed, tried = _fit(tracker, frame, found), 0, 0
-    while best.objective > 0.5 * _EXACT_M**2 and failed < _patience(best):
+    while best.objective > 0.5 * _EXACT_M**2 and failed < (rounds or _patience(tracker, best, prior.noise_m)):
         better = _try_elsewhere(tracker, frame, best, prior, tried)
         best, failed, tried = (best, failed + 1, tried + 1) if better is None else (better, 0, tried + 1)
     return best.pose
 
 
-def stands_out(missed_m: NDArray[np.float64]) -> float:
-    """Return how many times the median the marker is missed that is missed most; (m,) metres, 0 where not seen."""
-    seen = missed_m[missed_m > 0.0]
-    return float(seen.max() / max(np.median(seen), _EXACT_M)) if seen.size else 0.0
-
-
-def _patience(fit: _Fit) -> int:
-    contrast = stands_out(fit.missed_m)
-    return _ROUNDS[0 if contrast < _STANDS_OUT else 1 if contrast < 10.0 * _STANDS_OUT else 2]
+def _patience(tracker: Tracker, fit: _Fit, noise_m: float) -> int:
+    if tracker.clip.n_frames <= _ALONE:
+        return _ROUNDS_ALONE
+    if 2.0 * fit.objective > (BEYOND_NOISE * noise_m) ** 2 > 0.0:
+        return _ROUNDS_BEYOND
+    contrast = float(stand_out(tracker.clip.weights, fit.missed_m[None])[0])
+    return _ROUNDS[0 if contrast < STANDS_OUT else 1 if contrast < 10.0 * STANDS_OUT else 2]
 
 
 def _try_elsewhere(tracker: Tracker, frame: int, best: _Fit, prior: Prior, tried: int) -> _Fit | None:
@@ -119,9 +125,14 @@ def _try_elsewhere(tracker: Tracker, frame: int, best: _Fit, prior: Prior, tried
     if not taken:
         return None
     mixed = np.where(limbs.unknowns[taken].any(axis=0), placed.pose.unknowns[0], start.unknowns)
-    solved = tracker.solve_one(
-        frame, Start(mixed, start.base, start.share), prior, damped=True, tolerance=_BODY_TOLERANCE
+    mixed_start = Start(mixed, start.base, start.share)
+    # Most rounds fail, and show it soon: only what comes near is solved to the end.
+    hasty = tracker.solve_one(
+        frame, mixed_start, prior, damped=True, tolerance=_BODY_TOLERANCE, limit=_HASTY_ITERATIONS
     )
+    if hasty.ends[0] != CONVERGED and hasty.values[0] > _NEAR * best.pose.values[0]:
+        return None
+    solved = tracker.solve_one(frame, hasty.start(0), prior, damped=True, tolerance=_BODY_TOLERANCE)
     after = _fit(tracker, frame, solved)
     return after if after.objective < _BETTER * best.objective else None
 
@@ -132,8 +143,9 @@ def _bad_limbs(limbs: Limbs, fit: _Fit, tried: int) -> tuple[list[int], NDArray[
     In every third round that is the limbs whole, else only what lies between the badly met markers and ground: the rest
     of a hand may be right, though the arm is not.
     """
-    bad = np.flatnonzero(fit.missed_m > _BAD_SHARE * fit.missed_m.max(initial=0.0))
-    nodes = {int(node) for node in limbs.node[bad] if limbs.levels[node]}
+    missed_m = np.where([bool(limbs.levels[node]) for node in limbs.node], fit.missed_m, 0.0)  # not by the root
+    bad = np.flatnonzero(missed_m > _BAD_SHARE * missed_m.max(initial=0.0))
+    nodes = {int(node) for node in limbs.node[bad]}
     level = tried // _WAYS % max((len(limbs.levels[node]) for node in nodes), default=1)
     top_of = {node: limbs.levels[node][min(level, len(limbs.levels[node]) - 1)] for node in nodes}
     moved = np.zeros(limbs.own.shape[1], dtype=bool)
@@ -172,17 +184,17 @@ def _other_branch(
 ) -> NDArray[np.float64] | None:
     """Return the pose with the second solution of three-angle joints that move; None where there is none.
 
-    All joints that have an angle at a bound change; where none has, one of them, another in each turn. What lies
+    All joints that have an angle at a bound change; in every other turn, one of those that move does. What lies
     outside the bounds is put on them: near a middle angle of 90 degrees that is still close.
     """
     lower, upper = tracker.folded.arrays.lower, tracker.folded.arrays.upper
     at_bound = (unknowns <= lower + _AT_BOUND) | (unknowns >= upper - _AT_BOUND)
     free = [triple for triple in limbs.triples if moved[triple.unknowns].any()]
-    held = [triple for triple in free if at_bound[triple.unknowns].any()]
+    held = [triple for triple in free if at_bound[triple.unknowns].any()] if turn % 2 == 0 else []
     if not free:
         return None
     other, done = unknowns.copy(), np.zeros(len(unknowns), dtype=bool)
-    for triple in held or [free[turn % len(free)]]:
+    for triple in held or [free[turn // 2 % len(free)]]:
         these = triple.unknowns
         if not done[these].any():
             middle, values = 0.5 * (limbs.low[these] + limbs.high[these]), other_solution(triple, other[these])

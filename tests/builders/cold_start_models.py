@@ -118,3 +118,17 @@ def _joint(
 def _sided(positions_m: list[list[float]], sign: float) -> np.ndarray:
     """Return (m, 3) markers of the right limb, or their mirror images for the left one."""
     return np.array(positions_m) * np.array([1.0, 1.0, sign])
+
+
+def random_poses(tree: KinematicTree, n_poses: int, rng: np.random.Generator) -> np.ndarray:
+    """Return (n, c) coordinates, even over every range; what turns by a turn and more, or moves freely, anywhere.
+
+    Free is what is not clamped and no angle (within a metre). Locks and couplers hold.
+    """
+    low, high = tree.coordinate_range.T
+    whole = tree.coordinate_is_rotation & (high - low > 2.0 * np.pi)
+    anywhere = ~tree.coordinate_is_rotation & ~tree.coordinate_clamped
+    low, high = np.where(whole, -np.pi, low), np.where(whole, np.pi, high)
+    low, high = np.where(anywhere, -1.0, low), np.where(anywhere, 1.0, high)
+    poses = rng.uniform(low, high, (n_poses, tree.n_coordinates))
+    return tree.complete_coordinates(np.where(tree.free_coordinates, poses, tree.coordinate_default))
