@@ -25,6 +25,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "shards": ("--demo", "{demo}"),
     "picture_check": ("--demo", "{demo}"),
     "reading": ("--demo", "{demo}"),
+    "kinematic_layer": ("--demo", "{demo}"),
     "runtime": ("--data", "{demo}"),
 }
 """Each benchmark and how it is told where the data set is."""

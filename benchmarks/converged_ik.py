@@ -55,7 +55,7 @@ from movi_prep.kinematics import solve as solve_module
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.marker_tracking import coordinate_targets
 from movi_prep.osim.models import marker_positions_m, read_model, set_pose, write_model
-from movi_prep.osim.scaling import scale_model
+from movi_prep.osim.scale_model import scale_model
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.kinematic_tree import KinematicTree
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial

@@ -34,9 +34,9 @@ from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.records.bmlmovi_names import movi_clip, number_of
 from movi_prep.records.body_model import BodyModel
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.marker_set import JointCentre, Vertex
 from movi_prep.records.motion import Motion
 from movi_prep.records.work_folder import WorkFolder
@@ -57,7 +57,7 @@ def find_world(world: Path) -> Download:
 def run_stage(download: Download, work: Path, **settings: Any) -> int:
     """Run the marker stage on every clip; return how many samples that were."""
     units = MARKERS.plan(download, WorkFolder(work), Config(markers=settings))
-    return sum(int(MARKERS.run(unit).numbers["n_samples"]) for unit in units)
+    return sum(int(MARKERS.run_unit(unit).numbers["n_samples"]) for unit in units)
 
 
 def lengthen(download: Download, folder: Path, n_samples: int) -> Download:
@@ -181,7 +181,10 @@ def measure_accuracy(download: Download, world: Path, folder: Path) -> None:
         for clip in download.motions:
             markers = read_markers(WorkFolder(folder).markers(clip))
             for kind, names in columns.items():
-                off = ground_to_amass(markers.select(names).positions_m) - truth[f"S{clip.subject}_C{clip.clip}_{kind}"]
+                off = (
+                    ground_to_amass(markers.select(names).positions_m)
+                    - truth[f"S{number_of(clip.subject)}_C{number_of(clip.clip)}_{kind}"]
+                )
                 worst[kind] = max(worst[kind], float(np.abs(off).max()))
     print(f"accuracy on World A, {len(download.motions)} clips at the mocap clock, largest coordinate difference")
     print(f"  66 markers {worst['markers']:.2e} m, 52 joints {worst['joints']:.2e} m (truth is stored in float32)")
@@ -189,7 +192,7 @@ def measure_accuracy(download: Download, world: Path, folder: Path) -> None:
 
 def measure_agreement(download: Download, folder: Path) -> None:
     """Print the largest distance from `smplx.lbs.lbs` in float64, with and without DMPL."""
-    clip = ClipId(15, 3)
+    clip = movi_clip(15, 3)
     one = replace(download, motions={clip: download.motions[clip]})
     motion = read_motion(one.motions[clip])
     model = read_body_model(one.body_models[motion.sex], sex=motion.sex, soft_tissue=one.dmpl_models[motion.sex])

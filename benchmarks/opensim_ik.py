@@ -37,17 +37,16 @@ from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.osim.models import add_marker_set, read_model, write_model
-from movi_prep.osim.scaling import scale_model
+from movi_prep.osim.scale_model import scale_model
 from movi_prep.osim.solution import marker_objectives, prepare_model
-from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.run import find_data
+from movi_prep.runtime.pipeline_run import find_data
 from movi_prep.stages.ik import IK, read_scaled_model, solve_clip
-from movi_prep.stages.marker_files import select_time_range
 from movi_prep.stages.markers import MARKERS, STATIC
 from movi_prep.stages.scale import SCALE
 from movi_prep.stages.self_test import run_self_test
+from movi_prep.trials.trial_input import select_time_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +203,7 @@ def _coupled_trials(data: Path | None, reference: Path, folder: Path) -> Iterato
     if data is None:
         print("our model skipped: give --data FOLDER (movi-prep demo writes one)")
     else:
-        config = Config(work=folder / "tool", amass=data / "amass", body_models=data / "body_models", subjects=(1,))
+        config = Config(work=folder / "tool", amass=data / "amass", body_models=data / "body_models", subjects=("1",))
         _run_stages(config, (STATIC, MARKERS, SCALE))
         yield next(work_trials(config.work))
     if reference.is_dir():
@@ -246,12 +245,12 @@ def _tell_data(title: str, config: Config, seconds: dict[str, float]) -> None:
     work, download = WorkFolder(config.work), find_data(config)
     for subject in download.subjects:
         result = read_scale_result(work.scale_result(subject))
-        row(f"{title}: S{subject:03d} static landmark RMS", 1000.0 * result.landmark_rms_m, "mm")
-        row(f"{title}: S{subject:03d} static landmark max", 1000.0 * result.landmark_max_m, "mm")
-        row(f"{title}: S{subject:03d} T-pose middle angle", np.degrees(result.pelvis_middle_angle_rad), "deg")
+        row(f"{title}: {subject} static landmark RMS", 1000.0 * result.landmark_rms_m, "mm")
+        row(f"{title}: {subject} static landmark max", 1000.0 * result.landmark_max_m, "mm")
+        row(f"{title}: {subject} T-pose middle angle", np.degrees(result.pelvis_middle_angle_rad), "deg")
     row(f"{title}: scaling per subject, CPU", seconds["scale"] / len(download.subjects), "s")
     clips = [clip for clip in download.motions if work.ik_solution(clip).is_file()]
-    told = [_clip_numbers(work.ik_solution(ClipId(clip.subject, clip.clip))) for clip in clips]
+    told = [_clip_numbers(work.ik_solution(clip)) for clip in clips]
     squares, counts, valid, n_rows = (np.array(column) for column in zip(*told, strict=True))
     row(f"{title}: marker RMS over {len(clips)} clips", 1000.0 * np.sqrt(squares.sum() / counts.sum()), "mm")
     row(f"{title}: label coordinates valid", 100.0 * (valid * n_rows).sum() / n_rows.sum(), "%")
@@ -374,7 +373,7 @@ def _run_stages(config: Config, stages: tuple[object, ...]) -> dict[str, float]:
     for stage in stages:
         started = time.process_time()
         for unit in stage.plan(download, work, config):  # type: ignore[attr-defined]
-            stage.run(unit)  # type: ignore[attr-defined]
+            stage.run_unit(unit)  # type: ignore[attr-defined]
         seconds[stage.name] = time.process_time() - started  # type: ignore[attr-defined]
     return seconds
 

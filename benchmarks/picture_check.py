@@ -30,10 +30,10 @@ from benchmarks.shards import DemoRun, absolute_path, make_demo_run, print_table
 from movi_prep.config.shard import PictureCheckSettings
 from movi_prep.records.picture_check import PictureAgreement
 from movi_prep.records.unit import Unit
-from movi_prep.stages.picture_check import JudgedVideo, judge_pictures, watch_clips
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.shard_rows import ClipRows
-from movi_prep.stages.shard_subject import ShardInputs, ShardSubject, plan_clips, read_shard_subject
+from movi_prep.stages.shards.clip_rows import ClipRows
+from movi_prep.stages.shards.picture_check import JudgedVideo, judge_pictures, watch_clips
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.subject_clips import ShardInputs, ShardSubject, plan_clips, read_shard_subject
 from movi_prep.video.motion_watch import MotionWatch
 from movi_prep.video.reader import VideoReader
 
@@ -111,7 +111,7 @@ def cost(run: DemoRun, folder: Path, *, repeats: int) -> list[tuple[str, str]]:
     """Return what the check adds to the stage, from pairs of runs."""
     units = [replace(unit, outputs=ShardOutputs(folder / "shard.h5")) for unit in run.units()]
     for unit in units:
-        SHARD.run(unit)
+        SHARD.run_unit(unit)
     ratios = []
     for _ in range(repeats):
         with_check = sum(_seconds(unit) for unit in units)
@@ -129,7 +129,7 @@ def _alone(unit: Unit) -> Unit:
 
 def _seconds(unit: Unit) -> float:
     start = time.process_time()
-    SHARD.run(unit)
+    SHARD.run_unit(unit)
     return time.process_time() - start
 
 

@@ -41,9 +41,9 @@ from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.shard import SHARD, ShardOutputs
-from movi_prep.stages.shard_subject import ShardInputs
-from movi_prep.stages.verify import verify_shards
+from movi_prep.stages.shards.shard import SHARD, ShardOutputs
+from movi_prep.stages.shards.subject_clips import ShardInputs
+from movi_prep.stages.shards.verify import verify_shards
 from movi_prep.video.avi_writer import write_avi
 from movi_prep.video.frame_table import read_frame_table
 from movi_prep.video.holes import HoleFinder
@@ -179,12 +179,12 @@ def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) ->
     for repeat in range(repeats):
         for alignment in once.clips:
             timeline, offset = alignment.timeline, repeat * n_once
-            clip = ClipId(once.subject, len(clips) + 1)
+            clip = ClipId(once.subject, f"C{len(clips) + 1:02d}")
             moved = replace(timeline, clip=clip, video_frames=timeline.video_frames + offset)
             clips.append(replace(alignment, timeline=moved, first_video_frame=alignment.first_video_frame + offset))
-            index = by_clip[f"C{timeline.clip.clip:02d}"]
+            index = by_clip[timeline.clip.clip]
             for role, paths in files.items():
-                link = folder / role / f"S{clip.subject:03d}" / f"C{clip.clip:02d}{getattr(inputs, role)[index].suffix}"
+                link = folder / role / clip.subject / f"{clip.clip}{getattr(inputs, role)[index].suffix}"
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(getattr(inputs, role)[index])
                 paths.append(link)
@@ -294,11 +294,11 @@ def speed_and_size(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[s
         where = folder / unit.key.replace("/", "_")
         where.mkdir()
         # Once before, so that what is imported and read once per process is not measured.
-        SHARD.run(replace(unit, outputs=ShardOutputs(where / "warm.h5")))
+        SHARD.run_unit(replace(unit, outputs=ShardOutputs(where / "warm.h5")))
         long, n_video = long_unit(unit, where, n_frames=n_frames, uncompressed=True)
         inputs: Any = long.inputs
         start = time.process_time()
-        report = SHARD.run(long)
+        report = SHARD.run_unit(long)
         seconds = time.process_time() - start
         gzip_s, gzip_bytes = full_frames_cost(inputs.video, where / "full.h5", n_frames=60)
         n_bytes = (where / "long.h5").stat().st_size
@@ -337,7 +337,7 @@ def _measure_memory(run: DemoRun, folder: Path, n_frames: int) -> None:
 
     reset_peak()
     before, start = _peak_mb(), time.process_time()
-    rows = SHARD.run(long).numbers["rows"]
+    rows = SHARD.run_unit(long).numbers["rows"]
     numbers = {"video frames": n_video, "rows": rows, "MB above import": _peak_mb() - before}
     shard_s = time.process_time() - start
     print(json.dumps(numbers | structure_cost(long.inputs.video, shard_s=shard_s)))

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LONGEST_PART = 600
+"""Characters of one part of a message."""
+
+
 class MoviPrepError(Exception):
     """Base of all errors that a user of movi-prep should see as one line."""
 
@@ -42,6 +46,8 @@ class InputError(MoviPrepError):
 
     def __init__(self, where: Path | str, *, expected: str, got: str, remedy: str) -> None:
         """Keep the four parts as one line and as attributes."""
+        # What came can be a whole file: a message shows the beginning of it, on one line.
+        expected, got = cut(expected), cut(got)
         super().__init__(where, expected, got, remedy)
         self.where = str(where)
         self.expected = expected
@@ -82,6 +88,15 @@ def describe_os_error(error: OSError) -> str:
     """Return what the system refused as one line: a full disk, a folder without permission."""
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}; check the path, permissions and free space"
+
+
+def cut(text: str, *, at_most: int = LONGEST_PART) -> str:
+    """Return text on one line, cut with the count of the rest where it is long."""
+    # Cut first: joining the words of a gigabyte takes time, too.
+    line = " ".join(text[: 4 * at_most].split())
+    if len(text) <= 4 * at_most and len(line) <= at_most:
+        return line
+    return f"{line[:at_most]}... ({len(text)} characters)"
 
 
 def list_names(names: Iterable[str], *, at_most: int = 12) -> str:

@@ -8,12 +8,30 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import sentences
+
 # A machine may stall within any example, and whoever changed nothing gets the answer of before. Some of this is what
 # Hypothesis itself chooses where the environment says CI; the suite shall say the same everywhere.
 hypothesis.settings.register_profile(
     "movi-prep", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("movi-prep")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that records the sentences of errors (`tests/sentences.py`)."""
+    parser.addoption("--record-sentences", action="store_true", help="write tests/sentences.json anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand the option on."""
+    if config.getoption("--record-sentences"):
+        sentences.start_recording()
+
+
+def pytest_sessionfinish() -> None:
+    """Write what was recorded."""
+    sentences.write_recorded()
 
 
 def _shared_folder() -> Path:

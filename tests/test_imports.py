@@ -18,6 +18,8 @@ PACKAGE = Path(movi_prep.__file__).parent
 LEVELS = {
     "_version": 0,
     "errors": 0,
+    "names": 0,
+    "plain_text": 0,
     "config": 1,
     "records": 1,
     "geometry": 2,
@@ -29,9 +31,10 @@ LEVELS = {
     "stages": 5,
     "demo": 5,
     "training": 5,
-    "report": 6,
-    "runtime": 6,
-    "cli": 7,
+    "trials": 6,
+    "report": 7,
+    "runtime": 7,
+    "cli": 8,
 }
 
 HOMES = {

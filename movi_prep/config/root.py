@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 
 from movi_prep.config.base import Settings
 from movi_prep.config.ik import IkSettings
@@ -14,37 +13,33 @@ from movi_prep.config.markers import MarkerSettings
 from movi_prep.config.run import RunSettings
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.config.shard import ShardSettings
+from movi_prep.errors import cut
+from movi_prep.names import LONGEST_NAME, range_of
 
-_KEY = re.compile(r"^S\d{3,}(/C\d{2,})?$")
-_RANGE = re.compile(r"^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$")
 
-
-def parse_numbers(value: object) -> object:
-    """Return a tuple of ints for "1,15" or "1-5,9"; leave everything else to pydantic."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
-    if not isinstance(value, str):
+def parse_names(value: object) -> object:
+    """Return a tuple of names and ranges for "1,15", "1-5,S009", 7 or a list of them; leave the rest to pydantic."""
+    if isinstance(value, str):
+        entries = [part.strip() for part in value.split(",")]
+    elif isinstance(value, list | tuple | range) and all(_is_name(item) for item in value):
+        entries = [str(item).strip() for item in value]
+    elif _is_name(value):
+        entries = [str(value)]
+    else:
         return value
-    numbers: list[int] = []
-    for part in value.split(","):
-        match = _RANGE.match(part)
-        if match is None:
-            raise ValueError(f"expected numbers like '1,15' or '1-5', but got {value!r}")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise ValueError(f"expected a range that counts up, but got {part.strip()!r}")
-        numbers.extend(range(first, last + 1))
-    return tuple(dict.fromkeys(numbers))
+    longest = 2 * LONGEST_NAME + 1  # two names and what parts them
+    if not all(0 < len(entry) <= longest for entry in entries):
+        raise ValueError(f"expected names or numbers like '1,15' or '1-5', but got {cut(repr(value), at_most=80)}")
+    for entry in entries:
+        range_of(entry)
+    return tuple(dict.fromkeys(entries))
 
 
-def check_key(key: str) -> str:
-    """Return a key that can meet a subject or a clip; any other would leave nothing out, and nobody would notice."""
-    if _KEY.match(key) is None:
-        raise ValueError(f"expected a key like 'S007' or 'S012/C03', but got {key!r}")
-    return key
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-Numbers = Annotated[tuple[int, ...], BeforeValidator(parse_numbers)]
+Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
 
 
 class Config(Settings):
@@ -68,13 +63,13 @@ class Config(Settings):
     calibration: Path | None = None
     """Folder with `cameraParams_PG1`, `Extrinsics_PG1` and PG2's (.npz, .pkl, .mat)."""
 
-    subjects: Numbers | None = None
-    """Subjects to work on, `1,15` or `1-5`; none means all that are found."""
+    subjects: Names | None = None
+    """Subjects to work on: names (`S001`, `KIT_*`), or BMLmovi's numbers, `1,15` or `1-5`; none means all there are."""
 
-    clips: Numbers | None = None
-    """Clips to work on; none means all that are found."""
+    clips: Names | None = None
+    """Clips to work on, as subjects; none means all there are."""
 
-    exclude: tuple[Annotated[str, AfterValidator(check_key)], ...] = ()
+    exclude: Names = ()
     """Subjects and clips to leave out, by the keys that tables and records show: `S007`, `S012/C03`."""
 
     embedded: bool = False

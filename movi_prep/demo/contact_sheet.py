@@ -21,7 +21,7 @@ from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.geometry.projection import project_points
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.marker_set import JointCentre, Vertex
 from movi_prep.records.work_folder import WorkFolder
 
@@ -79,7 +79,7 @@ def _subject_rows(
     """Yield a row of tiles per clip: three times in PG1, then the same three in PG2."""
     tiles: dict[int, list[NDArray[np.uint8]]] = {}
     clips = {int(number): clip for number, clip in told["clips"].items() if clip["in_amass"]}
-    markers = {number: _clip_markers(folder, work, ClipId(subject, number)) for number in clips}
+    markers = {number: _clip_markers(folder, work, subject, number) for number in clips}
     for name in (camera.name for camera in demo_cameras()):
         calibration = folder / "calibration"
         camera = read_camera(name, calibration / f"cameraParams_{name}.npz", calibration / f"Extrinsics_{name}.npz")
@@ -122,11 +122,11 @@ def _tile(image: NDArray[np.uint8], camera: Camera, markers: _ClipMarkers, row: 
     return tile
 
 
-def _clip_markers(folder: Path, work: Path | None, clip: ClipId) -> _ClipMarkers:
+def _clip_markers(folder: Path, work: Path | None, subject: int, number: int) -> _ClipMarkers:
     """Return the markers of the marker stage where they exist, else the truth."""
-    path = None if work is None else WorkFolder(work).markers(clip)
+    path = None if work is None else WorkFolder(work).markers(movi_clip(subject, number))
     if path is None or not path.is_file():
-        return _true_markers(folder, clip)
+        return _true_markers(folder, subject, number)
     markers = read_markers(path)
     rules = read_marker_set(default_marker_set_path()).rules
     shown = [name for name in markers.names if isinstance(rules.get(name), Vertex | JointCentre)]
@@ -135,8 +135,8 @@ def _clip_markers(folder: Path, work: Path | None, clip: ClipId) -> _ClipMarkers
     return _ClipMarkers(positions, np.array([isinstance(rules[name], JointCentre) for name in shown]), "markers")
 
 
-def _true_markers(folder: Path, clip: ClipId) -> _ClipMarkers:
+def _true_markers(folder: Path, subject: int, number: int) -> _ClipMarkers:
     with np.load(folder / "truth" / "truth.npz") as truth:
-        joints, markers = (truth[f"S{clip.subject}_C{clip.clip}_{what}_m"] for what in ("joints", "markers"))
+        joints, markers = (truth[f"S{subject}_C{number}_{what}_m"] for what in ("joints", "markers"))
     positions = np.concatenate([joints, markers], axis=1)[::VIDEO_STEP]
     return _ClipMarkers(positions, np.arange(positions.shape[1]) < joints.shape[1], "truth")

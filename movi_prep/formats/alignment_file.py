@@ -2,10 +2,10 @@
 
 | key                             | content                                                                        |
 |---------------------------------|--------------------------------------------------------------------------------|
-| `format`, `version`             | `movi-prep alignment`, 1                                                       |
-| `subject`, `findings`           | number; sentences on the subject's files                                       |
+| `format`, `version`             | `movi-prep alignment`, 2                                                       |
+| `subject`, `findings`           | name (version 1: number); sentences on the subject's files                     |
 | `clips[]`                       | one entry per clip                                                             |
-| `  clip`, `motion`              | number and name                                                                |
+| `  clip`, `motion`              | name (version 1: number); what was performed                                   |
 | `  first_video_frame`, `n_video_frames` | by flags30, from 0                                                     |
 | `  video_frames`, `mocap_samples` | the overlap, as runs [first, count, step]                                    |
 | `  refused`                     | [first frame, last frame, reason]                                              |
@@ -23,7 +23,9 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.described_json import read_described_json
+from movi_prep.formats.reading import reads
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, require_number
 from movi_prep.records.checks import frozen_array
 from movi_prep.records.identity import ClipId
 from movi_prep.records.timeline import ClipTimeline, Refusal
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = "movi-prep alignment"
-VERSION = 1
+VERSION = 2
 
 _MEASURED = ("lag_s", "mismatch", "rotation_deg", "offset_m", "rms_m")
 
@@ -53,6 +55,7 @@ def write_alignment(path: Path, alignment: SubjectAlignment, *, provenance: Mapp
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
+@reads("an alignment", "run the stage again")
 def read_alignment(path: Path) -> SubjectAlignment:
     """Read a subject's alignment.
 
@@ -61,9 +64,9 @@ def read_alignment(path: Path) -> SubjectAlignment:
         InputError: it is not an alignment, or of another version.
     """
     content = read_described_json(
-        path, kind=FORMAT, version=VERSION, what="an alignment", remedy="run 'movi-prep shard'"
+        path, kind=FORMAT, version=VERSION, older=(1,), what="an alignment", remedy="run 'movi-prep shard'"
     )
-    subject = int(content["subject"])
+    subject = _subject(content["subject"])
     clips = tuple(_clip(subject, entry) for entry in content["clips"])
     return SubjectAlignment(subject=subject, clips=clips, findings=tuple(content["findings"]))
 
@@ -84,9 +87,9 @@ def _clip_content(clip: ClipAlignment) -> dict[str, Any]:
     }
 
 
-def _clip(subject: int, entry: dict[str, Any]) -> ClipAlignment:
+def _clip(subject: str, entry: dict[str, Any]) -> ClipAlignment:
     timeline = ClipTimeline(
-        clip=ClipId(subject, int(entry["clip"])),
+        clip=_clip_id(subject, entry["clip"]),
         motion=str(entry["motion"]),
         video_frames=_from_runs(entry["video_frames"]),
         mocap_samples=_from_runs(entry["mocap_samples"]),
@@ -100,6 +103,17 @@ def _clip(subject: int, entry: dict[str, Any]) -> ClipAlignment:
         suspicions=tuple(entry["suspicions"]),
         findings=tuple(entry["findings"]),
     )
+
+
+def _subject(stored: int | str) -> str:
+    """Return the name of a subject; version 1 counted subjects and clips, as BML-MoVi does."""
+    return movi_subject(stored) if isinstance(stored, int) else stored
+
+
+def _clip_id(subject: str, stored: int | str) -> ClipId:
+    if isinstance(stored, int):
+        return movi_clip(require_number(subject, wanted_by="version 1 of this file"), stored)
+    return ClipId(subject, stored)
 
 
 def _runs(numbers: NDArray[np.int64]) -> list[list[int]]:

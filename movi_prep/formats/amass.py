@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from movi_prep.errors import InputError, list_names
 from movi_prep.formats.npz import NpzArchive
+from movi_prep.formats.reading import reading
 from movi_prep.records.checks import check_finite, frozen_array
 from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS, Motion, Sex
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_LONGEST_TEXT_BYTES = 4096
+"""Room for a gender or the name of a body model, several times over."""
 
 _RATE_NAMES = ("mocap_framerate", "mocap_frame_rate")
 _WIDTHS = {156: "SMPL+H", 165: "SMPL-X", 72: "SMPL"}
@@ -65,11 +70,12 @@ class MotionFile:
         """Read and check everything but the samples."""
         self._archive = archive
         self.path = archive.path
-        _check_surface_model(archive)
-        self.n_samples = _checked_length(archive)
-        self.rate_hz = _read_rate(archive)
-        self.shape = _read_shape(archive)
-        self.dmpl_gap = _dmpl_gap(archive, self.n_samples)
+        with reading(self.path, expected="a clip of SMPL+H motion"):
+            _check_surface_model(archive)
+            self.n_samples = _checked_length(archive)
+            self.rate_hz = _read_rate(archive)
+            self.shape = _read_shape(archive)
+            self.dmpl_gap = _dmpl_gap(archive, self.n_samples)
 
     def blocks(self, n_rows: int, *, every: int = 1) -> Iterator[tuple[NDArray[np.int64], Motion]]:
         """Yield the clip in blocks of at most `n_rows` rows: sample numbers (k,) and the motion at those samples.
@@ -124,8 +130,15 @@ def read_motion(path: Path) -> Motion:
 
 
 def read_subject_shape(path: Path) -> SubjectShape:
-    """Read betas and sex of a clip, or of the `shape.npz` beside the clips; nothing else is looked at."""
-    with NpzArchive(path) as archive:
+    """Read betas and sex of a SMPL+H clip, or of the `shape.npz` beside the clips; samples are not looked at.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it cannot be read, or its betas are of another body model.
+    """
+    with NpzArchive(path) as archive, reading(path, expected="a clip of SMPL+H motion"):
+        if "poses" in archive:
+            _check_surface_model(archive)
         return _read_shape(archive)
 
 
@@ -162,7 +175,7 @@ def _checked_length(archive: NpzArchive) -> int:
             got=f"poses {poses} and trans {trans}",
             remedy="fetch the file again or leave the clip out",
         )
-    if poses[0] == 0:
+    if poses[0] < 1:
         raise InputError(
             archive.path,
             expected="at least one sample",
@@ -186,14 +199,15 @@ def _read_rate(archive: NpzArchive) -> float:
 
 
 def _read_shape(archive: NpzArchive) -> SubjectShape:
-    betas = archive.read("betas")
-    if betas.shape != (N_BETAS,):
+    shape = archive.shape("betas")
+    if shape != (N_BETAS,):
         raise InputError(
             f"{archive.path}: betas",
             expected=f"{N_BETAS} shape coefficients, ({N_BETAS},)",
-            got=f"{betas.shape}",
+            got=f"{shape}",
             remedy="fetch the SMPL+H G release, which carries 16",
         )
+    betas = archive.numbers("betas")
     check_finite(betas, what="betas", where=str(archive.path))
     return SubjectShape(betas=frozen_array(betas), sex=_read_sex(archive))
 
@@ -237,15 +251,18 @@ def _text(archive: NpzArchive, name: str) -> str:
 
 def _number(archive: NpzArchive, name: str) -> float:
     value = _single(archive, name)
-    if isinstance(value, (int, float)) and np.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value):
         return float(value)
     raise InputError(f"{archive.path}: {name}", expected="a finite number", got=f"{value!r}", remedy="correct it")
 
 
 def _single(archive: NpzArchive, name: str) -> Any:
-    values = archive.read(name)
-    if values.size == 1:
-        return values.reshape(()).item()
+    header = archive.header(name)
+    if prod(header.shape) == 1 and header.dtype.itemsize <= _LONGEST_TEXT_BYTES:
+        return archive.read(name).reshape(()).item()
     raise InputError(
-        f"{archive.path}: {name}", expected="one value", got=f"shape {values.shape}", remedy="fetch the file again"
+        f"{archive.path}: {name}",
+        expected="one value",
+        got=f"shape {header.shape} of {header.dtype}",
+        remedy="fetch the file again",
     )

@@ -23,6 +23,7 @@ import numpy as np
 from movi_prep.errors import InputError, MissingError, list_names
 from movi_prep.formats.array_pickle import read_array_pickle
 from movi_prep.formats.npz import NpzArchive
+from movi_prep.formats.reading import check_real, reading
 from movi_prep.formats.v3d import load_mat
 from movi_prep.geometry.frames import AMASS_TO_MOVI
 from movi_prep.records.camera import Camera
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_LARGEST_ARRAY_BYTES = 4096
+"""A camera is a few numbers."""
 
 MILLIMETRES = 1e-3
 
@@ -76,6 +80,11 @@ def read_camera(name: str, intrinsics: Path, extrinsics: Path, size_px: tuple[in
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with reading(path, expected="a calibration file"):
+        return _read_by_suffix(path)
+
+
+def _read_by_suffix(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise MissingError(
             path,
@@ -88,7 +97,9 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     if path.suffix == ".mat":
         return _read_mat(path)
     with NpzArchive(path) as archive:
-        return {name: archive.read(name) for name in archive.names}
+        # Of what else lies in it nothing is read: it can be of any size.
+        small = (name for name in archive.names if archive.header(name).n_bytes <= _LARGEST_ARRAY_BYTES)
+        return {name: archive.read(name) for name in small}
 
 
 def _read_mat(path: Path) -> dict[str, NDArray[Any]]:
@@ -110,7 +121,8 @@ def _array(content: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...], 
     raw = np.asarray(content[name])
     # MATLAB has no vectors: (1, 3) and (3, 1) are its (3,).
     fits = raw.shape == shape or (len(shape) == 1 and raw.size == shape[0] and raw.ndim == 2)
-    if not fits or not np.issubdtype(raw.dtype, np.number):
+    check_real(raw.dtype, where=path, name=name, remedy=remedy)
+    if not fits:
         raise InputError(
             path, expected=f"{name} of shape {shape}", got=f"shape {raw.shape} of {raw.dtype}", remedy=remedy
         )

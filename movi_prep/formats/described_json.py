@@ -6,18 +6,24 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
-def read_described_json(path: Path, *, kind: str, version: int, what: str, remedy: str) -> dict[str, Any]:
+@reads("a JSON file", "make it again")
+def read_described_json(
+    path: Path, *, kind: str, version: int, older: Collection[int] = (), what: str, remedy: str
+) -> dict[str, Any]:
     """Return the content of a file that names its format.
 
     Args:
         path: the file.
         kind: the format that it must name.
-        version: the version of its layout that is read; files are made anew faster than older ones are read.
+        version: the version of its layout that is written now.
+        older: earlier versions that the caller reads too; for most files none: they are made anew in seconds.
         what: what it is, for the message where it is not there.
         remedy: how it is made.
 
@@ -31,7 +37,8 @@ def read_described_json(path: Path, *, kind: str, version: int, what: str, remed
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(path, expected="JSON", got=str(error), remedy=f"{remedy} again") from error
-    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (kind, version):
+    read = [(kind, number) for number in (version, *older)]
+    if not isinstance(content, dict) or (content.get("format"), content.get("version")) not in read:
         raise InputError(
             path,
             expected=f"format {kind!r}, version {version}",

@@ -22,9 +22,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from movi_prep.errors import UsageError, list_names
+from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.names import natural_order
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
+from movi_prep.records.choice import choose_names
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -40,9 +43,10 @@ _ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|zip|7z|rar)$", 
 _OTHER_MODEL = re.compile(r"^(SMPL|SMPLH|SMPLX|basicmodel)_.*\.(pkl|npz)$", re.IGNORECASE)
 _SEXES = ("male", "female", "neutral")
 _DOUBLES_TOLD = 3
+_NAMES_TOLD = 20
 _CALIBRATION_ORDER = (".npz", ".pkl", ".mat")
 
-Key = TypeVar("Key", ClipId, int, str, tuple[int, str])
+Key = TypeVar("Key", ClipId, str, tuple[str, str])
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ def find_download(folders: Folders) -> Download:
 def select_clips(
     download: Download,
     *,
-    subjects: Collection[int] | None,
-    clips: Collection[int] | None,
+    subjects: Collection[str] | None,
+    clips: Collection[str] | None,
     exclude: Collection[str] = (),
 ) -> Download:
     """Return the download cut to some subjects and clips; None means all that are found.
@@ -93,21 +97,21 @@ def select_clips(
     Raises:
         UsageError: a subject is asked for that has no clips, or nothing is left.
     """
-    absent = set(subjects or ()) - set(download.subjects)
+    known = download.subjects
+    wanted, absent = (set(known), []) if subjects is None else choose_names(subjects, known)
     if absent:
-        kept = set(subjects or ()) - absent
-        remedy = f"say {_ranges(kept)}" if kept else "choose among them"
+        remedy = f"say {_ranges(wanted)}" if wanted else f"choose among them{suggest(absent[0], known)}"
         raise UsageError(
-            f"subjects: expected subjects with AMASS clips ({_ranges(download.subjects)}), but got {_ranges(absent)}; "
+            f"subjects: expected subjects with AMASS clips ({_ranges(known)}), but got {_ranges(absent)}; "
             f"{remedy}, or check the folder `amass`"
         )
+    names = {clip.clip for clip in download.motions}
+    named = names if clips is None else choose_names(clips, names)[0]
+    _check_excluded(exclude, download)
     left = {
         clip: path
         for clip, path in download.motions.items()
-        if (subjects is None or clip.subject in subjects)
-        and (clips is None or clip.clip in clips)
-        and str(clip) not in exclude
-        and subject_key(clip.subject) not in exclude
+        if clip.subject in wanted and clip.clip in named and not {str(clip), clip.subject} & set(exclude)
     }
     if download.motions and not left:
         raise UsageError("subjects, clips, exclude: expected at least one clip, but none is left; widen the choice")
@@ -115,15 +119,37 @@ def select_clips(
     return replace(download, motions=left, others=others)
 
 
-def _ranges(numbers: Collection[int]) -> str:
-    """Return numbers as `--subjects` takes them, `1-6,8`: of a range with a gap in it, what is there can be copied."""
+def _check_excluded(exclude: Collection[str], download: Download) -> None:
+    """Raise UsageError for what can be no key of these data: it would leave nothing out, and nobody would notice."""
+    keys = {*map(str, download.motions), *download.subjects}
+    for entry in exclude:
+        # A subject of BMLmovi that is not there need not be an error: one list serves any part of the data.
+        parts = entry.split("/")
+        numbered = number_of(parts[0]) is not None and len(parts) <= 2
+        if download.motions and entry not in keys and not numbered:
+            example = next(iter(download.motions))
+            raise UsageError(
+                f"exclude: expected a key like {example.subject!r} or {str(example)!r}, but got {entry!r}"
+                f"{suggest(entry, keys)}"
+            )
+
+
+def _ranges(names: Collection[str]) -> str:
+    """Return names as `--subjects` takes them, BML-MoVi's as `1-6,8`: of a range with a gap, what is there."""
+    numbers = {number: name for name in names if (number := _number(name)) is not None}
     parts: list[list[int]] = []
     for number in sorted(numbers):
         if parts and number == parts[-1][-1] + 1:
             parts[-1].append(number)
         else:
             parts.append([number])
-    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts) or "none"
+    ranges = [f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts]
+    others = sorted(set(names) - set(numbers.values()), key=natural_order)
+    return ",".join([*ranges, *others[:_NAMES_TOLD], *(["..."] if len(others) > _NAMES_TOLD else [])]) or "none"
+
+
+def _number(name: str) -> int | None:
+    return int(name) if name.isdecimal() else number_of(name)
 
 
 def _check_folders(folders: Folders) -> None:
@@ -157,7 +183,7 @@ def _find_motions(files: Iterable[Path], findings: list[str]) -> dict[ClipId, Pa
     for path in files:
         match = _CLIP.match(path.name)
         if match is not None:
-            candidates[ClipId(subject=int(match[1]), clip=int(match[2]))].append(path)
+            candidates[movi_clip(int(match[1]), int(match[2]))].append(path)
         elif path.suffix.lower() == ".npz" and not any(pattern.match(path.name) for pattern in _KNOWN_NPZ):
             strangers.append(path.name)
         elif _ARCHIVE.search(path.name):
@@ -170,24 +196,24 @@ def _find_motions(files: Iterable[Path], findings: list[str]) -> dict[ClipId, Pa
     return _one_each(candidates, findings, rank=lambda path: "stageii" in path.name.lower())
 
 
-def _find_v3d(files: Iterable[Path], findings: list[str]) -> dict[int, Path]:
-    candidates: dict[int, list[Path]] = defaultdict(list)
+def _find_v3d(files: Iterable[Path], findings: list[str]) -> dict[str, Path]:
+    candidates: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         match = _V3D.match(path.name)
         if match is not None:
-            candidates[int(match[1])].append(path)
+            candidates[movi_subject(int(match[1]))].append(path)
         elif _ARCHIVE.search(path.name):
             findings.append(f"{path} is still packed: unpack it where it lies if V3D files are missing")
     return _one_each(candidates, findings)
 
 
-def _find_videos(files: Iterable[Path], findings: list[str]) -> dict[tuple[int, str], Path]:
-    candidates: dict[tuple[int, str], list[Path]] = defaultdict(list)
+def _find_videos(files: Iterable[Path], findings: list[str]) -> dict[tuple[str, str], Path]:
+    candidates: dict[tuple[str, str], list[Path]] = defaultdict(list)
     trimmed = 0
     for path in files:
         match = _VIDEO.match(path.name)
         if match is not None:
-            candidates[int(match[2]), match[1].upper()].append(path)
+            candidates[movi_subject(int(match[2])), match[1].upper()].append(path)
         trimmed += _TRIMMED_VIDEO.match(path.name) is not None
     if trimmed:
         findings.append(f"{trimmed} videos are cut into single motions and were passed over: whole ones are needed")
@@ -267,17 +293,15 @@ def _first_few(said: list[str], rest: str) -> list[str]:
     return said if n_more <= 0 else [*said[:_DOUBLES_TOLD], f"{n_more} {rest}"]
 
 
-def _say(key: ClipId | int | str | tuple[int, str]) -> str:
-    if isinstance(key, tuple):
-        return f"{subject_key(key[0])}/{key[1]}"
-    return subject_key(key) if isinstance(key, int) else str(key)
+def _say(key: ClipId | str | tuple[str, str]) -> str:
+    return "/".join(key) if isinstance(key, tuple) else str(key)
 
 
 def _absences(
-    motions: Mapping[ClipId, Path], v3d: Mapping[int, Path], videos: Mapping[tuple[int, str], Path]
+    motions: Mapping[ClipId, Path], v3d: Mapping[str, Path], videos: Mapping[tuple[str, str], Path]
 ) -> list[str]:
     """Return what subjects with motion lack, where others have it."""
-    subjects = sorted({clip.subject for clip in motions})
+    subjects = sorted({clip.subject for clip in motions}, key=natural_order)
     cameras = sorted({camera for _, camera in videos})
     said = []
     if v3d:
@@ -286,4 +310,4 @@ def _absences(
         (f"no {camera} video", [subject for subject in subjects if (subject, camera) not in videos])
         for camera in cameras
     ]
-    return [f"{what}: {list_names(map(subject_key, lacking), at_most=100)}" for what, lacking in said if lacking]
+    return [f"{what}: {list_names(lacking, at_most=100)}" for what, lacking in said if lacking]

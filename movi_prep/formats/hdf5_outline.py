@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from movi_prep.errors import InputError
+from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,15 +59,10 @@ def read_hdf5_outline(path: Path) -> Hdf5Outline:
         if isinstance(item, h5py.Dataset):
             found.append(_outline(name, item))
 
-    try:
-        with h5py.File(path, "r") as file:
-            # Outlines, not values: a shard is gigabytes.
-            file.visititems(visit)
-            attributes = {name: _plain(value) for name, value in file.attrs.items()}
-    except OSError as error:
-        raise InputError(
-            path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="make it again"
-        ) from error
+    with reading(path, expected="an HDF5 file", remedy="make it again"), open_hdf5(path) as file:
+        # Outlines, not values: a shard is gigabytes.
+        file.visititems(visit)
+        attributes = {name: _plain(value) for name, value in file.attrs.items()}
     return Hdf5Outline(attributes=attributes, datasets=tuple(sorted(found, key=lambda item: item.name)))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.formats.described_hdf5 import STRING, Field, Schema, read_described, write_described
+from movi_prep.formats.reading import reads
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 
 if TYPE_CHECKING:
@@ -29,7 +30,13 @@ SCHEMA = Schema(
         Field("times_s", "float64", ("frame",), "s", "seconds since the first mocap sample of the clip"),
         Field("sample_indices", "int64", ("frame",), "1", "which mocap sample each row is"),
         Field("coordinate_names", STRING, ("coordinate",), "1", "coordinates of the model, in its order"),
-        Field("coordinate_is_rotation", "bool", ("coordinate",), "1", "radians where true, metres where false"),
+        Field(
+            "coordinate_is_rotation",
+            "bool",
+            ("coordinate",),
+            "1",
+            "motion type Rotational: radians; false is metres or, if the type is Coupled, its function's argument",
+        ),
         Field("free_coordinates", "bool", ("coordinate",), "1", "neither locked nor coupled"),
         Field(
             "coordinates",
@@ -109,6 +116,7 @@ def write_ik_solution(path: Path, solution: IkSolution, *, provenance: Mapping[s
     write_described(path, SCHEMA, fields=fields, attributes=attributes, provenance=provenance)
 
 
+@reads("an IK solution", "make it again")
 def read_ik_solution(path: Path) -> IkSolution:
     """Read a solution; arrays stored in single precision come back as float64.
 

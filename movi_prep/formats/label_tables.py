@@ -18,20 +18,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import yaml
-
-from movi_prep.errors import InputError, MissingError, list_names, suggest
+from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.formats.yaml_file import read_yaml_file
 from movi_prep.records.base_model import Triple
-from movi_prep.records.labels import LabelTables
+from movi_prep.records.bmlmovi_names import movi_subject
+from movi_prep.records.label_tables import LabelTables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from movi_prep.records.labels import Split
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same loader in C, where PyYAML was built with it: ten times as fast."""
+    from movi_prep.records.label_tables import Split
 
 PARTS = ("train", "validation", "test")
 
@@ -66,13 +63,7 @@ def read_label_tables(path: Path | None = None, *, split: Path | None = None) ->
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingError(path, expected="a YAML file", got="no file", remedy="check the path")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - both loaders are safe ones
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        got = " ".join(str(error).split())
-        raise InputError(path, expected="a YAML file", got=got, remedy="correct the file") from error
+    content = read_yaml_file(path, expected="a YAML file")
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise InputError(path, expected="a YAML mapping", got=f"a {kind}", remedy="correct the file")
@@ -86,11 +77,11 @@ def _names(content: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _split(content: Any, path: Path) -> dict[int, Split]:
+def _split(content: Any, path: Path) -> dict[str, Split]:
     """Return subject -> part; refuse unknown parts and subjects that stand in two of them."""
     if not isinstance(content, dict) or not content:
         raise InputError(path, expected="parts with lists of subjects", got=f"{content!r}", remedy="correct the file")
-    found: dict[int, Split] = {}
+    found: dict[str, Split] = {}
     for part, subjects in content.items():
         if part not in PARTS:
             raise InputError(
@@ -100,14 +91,16 @@ def _split(content: Any, path: Path) -> dict[int, Split]:
                 remedy="rename it",
             )
         for subject in subjects or ():
-            if not isinstance(subject, int):
-                raise InputError(path, expected="numbers of subjects", got=f"{subject!r}", remedy="correct the file")
-            if subject in found:
-                got = f"subject {subject} in {found[subject]} and {part}"
+            if isinstance(subject, bool) or not isinstance(subject, int | str):
+                expected = "names of subjects, or BML-MoVi's numbers"
+                raise InputError(path, expected=expected, got=f"{subject!r}", remedy="correct the file")
+            name = movi_subject(subject) if isinstance(subject, int) else subject
+            if name in found:
+                got = f"subject {subject} in {found[name]} and {part}"
                 raise InputError(
                     path, expected="each subject in one part", got=got, remedy="remove it from one of them"
                 )
-            found[subject] = cast("Split", part)
+            found[name] = cast("Split", part)
     return found
 
 

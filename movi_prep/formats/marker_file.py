@@ -25,6 +25,8 @@ from movi_prep.formats.described_hdf5 import (
     write_field,
     write_header,
 )
+from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.reading import reads
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def open_marker_writer(  # noqa: PLR0913 - a file's head, spelt out
 ) -> Iterator[MarkerWriter]:
     """Write a marker file whose positions follow in blocks; nothing stays if the block ends with an error."""
     lengths: dict[str, int] = {}
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         attributes = {"rate_hz": rate_hz, "source": source}
         write_header(file, MARKERS_SCHEMA, attributes=attributes, provenance=provenance)
         for item, value in ((_NAMES, names), (_TIMES, times_s), (_SAMPLES, sample_indices)):
@@ -106,6 +108,7 @@ def write_markers(path: Path, markers: MarkerTrajectories, *, provenance: Mappin
     )
 
 
+@reads("a movi-prep markers file", "make it again")
 def read_markers(path: Path) -> MarkerTrajectories:
     """Read trajectories; raise MissingError or InputError as `read_described` does."""
     return _trajectories(read_described(path, MARKERS_SCHEMA), path)
@@ -117,6 +120,7 @@ def write_static_trial(path: Path, trial: StaticTrial, *, provenance: Mapping[st
     write_described(path, STATIC_SCHEMA, fields=_fields(trial.markers), attributes=attributes, provenance=provenance)
 
 
+@reads("a static trial", "make it again")
 def read_static_trial(path: Path) -> StaticTrial:
     """Read a static trial; raise MissingError or InputError as `read_described` does."""
     file = read_described(path, STATIC_SCHEMA)

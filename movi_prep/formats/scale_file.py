@@ -24,7 +24,8 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.described_json import read_described_json
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.formats.reading import reads
+from movi_prep.records.scale_result import ScaleResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,7 @@ def write_scale_result(path: Path, result: ScaleResult, *, provenance: Mapping[s
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
+@reads("a scale result", "run scaling again: movi-prep ik")
 def read_scale_result(path: Path) -> ScaleResult:
     """Read a result.
 

@@ -24,7 +24,8 @@ import numpy as np
 
 from movi_prep.errors import InputError
 from movi_prep.formats.npz import NpzArchive
-from movi_prep.records.body_model import BodyModel
+from movi_prep.formats.reading import reading
+from movi_prep.records.body_model import N_POSE_FEATURES, BodyModel
 from movi_prep.records.checks import check_finite
 from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 N_VERTICES = 6890
 """Vertices of SMPL+H; marker sets count on this numbering."""
 
+_EXPECTED = f"an extended SMPL+H model ({N_JOINTS} joints, {N_VERTICES} vertices, {N_BETAS} betas, .npz)"
+
 _KNOWN_LAYOUTS = {24: "SMPL (24 joints)", 55: "SMPL-X (55 joints)", 16: "MANO (a hand, 16 joints)"}
 
 
@@ -50,18 +53,18 @@ def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) ->
     """
     if path.suffix.lower() == ".pkl":
         _refuse(path, "a pickled model (.pkl, perhaps with MANO merged in)")
-    with NpzArchive(path) as archive:
+    with NpzArchive(path) as archive, reading(path, expected=_EXPECTED):
         _check_layout(archive)
-        parents = archive.read("kintree_table")[0].astype(np.int64)
+        parents = _integers(archive, "kintree_table")[0]
         parents[0] = -1  # stored as 2^32 - 1 in files of unsigned integers
         return BodyModel(
             sex=sex,
-            template_m=_floats(archive, "v_template"),
-            faces=archive.read("f").astype(np.int64),
-            shape_directions_m=_floats(archive, "shapedirs"),
-            pose_directions_m=archive.read("posedirs"),
-            joint_regressor=_floats(archive, "J_regressor"),
-            skinning_weights=_floats(archive, "weights"),
+            template_m=_floats(archive, "v_template", (N_VERTICES, 3)),
+            faces=_integers(archive, "f"),
+            shape_directions_m=_floats(archive, "shapedirs", (N_VERTICES, 3, N_BETAS)),
+            pose_directions_m=archive.numbers("posedirs", (N_VERTICES, 3, N_POSE_FEATURES)),
+            joint_regressor=_floats(archive, "J_regressor", (N_JOINTS, N_VERTICES)),
+            skinning_weights=_floats(archive, "weights", (N_VERTICES, N_JOINTS)),
             parents=parents,
             soft_tissue_directions_m=None if soft_tissue is None else read_soft_tissue_directions(soft_tissue),
             source=str(path),
@@ -79,7 +82,7 @@ def read_soft_tissue_directions(path: Path) -> NDArray[np.float64]:
                 got=f"shape {shape}",
                 remedy="fetch DMPL's model.npz of this sex again",
             )
-        directions = np.ascontiguousarray(_floats(archive, "eigvec")[:, :, :N_DMPLS])
+        directions = np.ascontiguousarray(_floats(archive, "eigvec", shape)[:, :, :N_DMPLS])
     check_finite(directions, what="eigvec", where=str(path))
     return directions
 
@@ -105,16 +108,21 @@ def _check_layout(archive: NpzArchive) -> None:
 def _refuse(path: Path, found: str) -> NoReturn:
     raise InputError(
         path,
-        expected=f"an extended SMPL+H model ({N_JOINTS} joints, {N_VERTICES} vertices, {N_BETAS} betas, .npz)",
+        expected=_EXPECTED,
         got=found,
         remedy="fetch 'Extended SMPL+H' (for AMASS) from mano.is.tue.mpg.de, smplh/{male,female,neutral}/model.npz",
     )
 
 
-def _floats(archive: NpzArchive, name: str) -> NDArray[np.float64]:
-    values = archive.read(name)
-    if not np.issubdtype(values.dtype, np.number):
+def _floats(archive: NpzArchive, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return np.asarray(archive.numbers(name, shape), dtype=np.float64)
+
+
+def _integers(archive: NpzArchive, name: str) -> NDArray[np.int64]:
+    values = archive.numbers(name)
+    # Compared as floats: what is cast without a look turns 2.7 into a vertex, and NaN into another.
+    if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
         raise InputError(
-            f"{archive.path}: {name}", expected="numbers", got=f"dtype {values.dtype}", remedy="fetch the model again"
+            f"{archive.path}: {name}", expected="whole numbers", got="others", remedy="fetch the model again"
         )
-    return np.asarray(values, dtype=np.float64)
+    return values.astype(np.int64)

@@ -9,7 +9,10 @@
 | labels    | `time`, then one label per column, separated by tabs                          |
 | rows      | seconds, then values                                                          |
 
-Rotations are radians in code and degrees in files that say so; `StorageTable` holds what the file holds.
+`StorageTable` holds what the file holds. In a table of coordinates that says `inDegrees=yes`, those of motion type
+Rotational are in degrees; all others are as in code (SimbodyEngine::convertDegreesToRadians, OpenSim 4.6). Coordinates
+of motion type Coupled are among these: they drive a rotation or translation by another function than a line of slope 1,
+and their unit is that of the function's argument. `coordinate_table` and `coordinates_of` are the sides of this rule.
 """
 
 from __future__ import annotations
@@ -21,9 +24,11 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.atomic import write_text
+from movi_prep.formats.reading import reads
 from movi_prep.records.checks import check_shape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -38,7 +43,7 @@ class StorageTable:
         labels: (c,) labels without `time`.
         times_s: (n,) float64, seconds.
         values: (n, c) float64, in the units of the file.
-        in_degrees: whether rotations are in degrees.
+        in_degrees: whether rotations (coordinates of motion type Rotational) are in degrees.
     """
 
     name: str
@@ -50,6 +55,40 @@ class StorageTable:
     def __post_init__(self) -> None:
         """Check that labels, times and values agree."""
         check_shape(self.values, (len(self.times_s), len(self.labels)), what="values", where=f"table {self.name}")
+
+
+def coordinate_table(
+    labels: tuple[str, ...],
+    times_s: NDArray[np.float64],
+    coordinates: NDArray[np.float64],
+    is_rotation: NDArray[np.bool_],
+    *,
+    name: str = "Coordinates",
+) -> StorageTable:
+    """Return (n, c) coordinates as motion files hold them, in degrees where they are rotations.
+
+    Args:
+        labels: (c,) names of the coordinates.
+        times_s: (n,) seconds.
+        coordinates: (n, c) radians where `is_rotation`, as they are elsewhere.
+        is_rotation: (c,) bool, motion type Rotational.
+        name: first line of the file.
+    """
+    values = np.where(is_rotation, np.degrees(coordinates), coordinates)
+    return StorageTable(name=name, labels=labels, times_s=times_s, values=values, in_degrees=True)
+
+
+def coordinates_of(table: StorageTable, is_rotation: Mapping[str, bool]) -> NDArray[np.float64]:
+    """Return the table's (n, c) values as code has them: radians where a label is a rotation, as they are elsewhere.
+
+    Args:
+        table: a motion or a coordinate file.
+        is_rotation: whether a coordinate's motion type is Rotational; labels that it lacks are no rotations.
+    """
+    if not table.in_degrees:
+        return table.values
+    turns = np.array([is_rotation.get(label, False) for label in table.labels], dtype=bool)
+    return np.where(turns, np.radians(table.values), table.values)
 
 
 def write_storage(path: Path, table: StorageTable) -> None:
@@ -73,6 +112,7 @@ def write_storage(path: Path, table: StorageTable) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
+@reads("a .mot or .sto file", "write the file again")
 def read_storage(path: Path) -> StorageTable:
     """Read a table as it stands.
 

@@ -17,13 +17,14 @@ mass is told by size (nobody is 50 m or 5 mm tall) and said in a finding; where 
 from __future__ import annotations
 
 import re
-import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.formats.mat_structure import check_mat_structure
+from movi_prep.formats.reading import REAL_KINDS, reading, reads
 from movi_prep.records.checks import frozen_array
 from movi_prep.records.v3d import V3dSubject
 
@@ -44,6 +45,7 @@ _MASS_UNITS = (("kilograms", 15.0, 300.0, 1.0), ("grams", 15_000.0, 300_000.0, 0
 """Name, smallest and largest value that a person can have, and factor to metres or kilograms."""
 
 
+@reads("an F_v3d file (MATLAB v5)")
 def read_v3d(path: Path) -> V3dSubject:
     """Read one subject's V3D file.
 
@@ -100,18 +102,15 @@ def load_mat(path: Path) -> dict[str, Any]:
     """Load a MATLAB v5 file; raise MissingError or InputError where that cannot be."""
     # Loading scipy.io takes a third of a second, which only those who read a .mat should wait for.
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     if not path.is_file():
         raise MissingError(path, expected="a MATLAB file", got="no file", remedy="check the path")
-    remedy = "the file is damaged or of another kind: fetch it again"
-    try:
-        return cast("dict[str, Any]", loadmat(str(path)))
-    except NotImplementedError as error:
-        raise InputError(path, expected="a MATLAB v5 file", got="v7.3 (HDF5)", remedy="save it with -v7") from error
-    except (MatReadError, ValueError, TypeError, OSError, EOFError, IndexError, zlib.error) as error:
-        got = f"{type(error).__name__}: {error}"
-        raise InputError(path, expected="a readable MATLAB v5 file", got=got, remedy=remedy) from error
+    with reading(path, expected="a readable MATLAB v5 file"):
+        check_mat_structure(path)
+        try:
+            return cast("dict[str, Any]", loadmat(str(path)))
+        except NotImplementedError as error:
+            raise InputError(path, expected="a MATLAB v5 file", got="v7.3 (HDF5)", remedy="save it with -v7") from error
 
 
 def _unwrap(value: Any) -> Any:
@@ -176,7 +175,7 @@ def _with_unit(
     person: Any, field: str, units: tuple[tuple[str, float, float, float], ...], findings: list[str]
 ) -> float | None:
     raw = np.asarray(_optional_field(person, field)).ravel()
-    if raw.size != 1 or raw.dtype == object or not np.issubdtype(raw.dtype, np.number) or not np.isfinite(raw[0]):
+    if raw.size != 1 or raw.dtype.kind not in REAL_KINDS or not np.isfinite(raw[0]):
         findings.append(f"{field}: expected a number, but the file has none; left out")
         return None
     value = float(raw[0])
@@ -195,7 +194,7 @@ def _flag_rows(raw: Any, path: Path, field: str) -> NDArray[np.float64]:
     # They may lie on their side: one row of firsts, one of lasts.
     if flags.ndim == 2 and flags.shape[0] == 2 and flags.shape[1] != 2:
         flags = flags.T
-    if flags.ndim != 2 or flags.shape[1] != 2 or not np.issubdtype(flags.dtype, np.number):
+    if flags.ndim != 2 or flags.shape[1] != 2 or flags.dtype.kind not in REAL_KINDS:
         raise InputError(
             path,
             expected=f"{field} of shape (k, 2), numbers",
@@ -272,7 +271,7 @@ def _positions(move: Any, field: str, path: Path) -> NDArray[np.float64] | None:
     if raw is None:
         return None
     raw = np.asarray(raw)
-    if raw.ndim != 3 or raw.shape[2] != 3 or not np.issubdtype(raw.dtype, np.number):
+    if raw.ndim != 3 or raw.shape[2] != 3 or raw.dtype.kind not in REAL_KINDS:
         raise InputError(
             path,
             expected=f"{field} of shape (t, m, 3), numbers",

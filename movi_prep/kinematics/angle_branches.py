@@ -106,9 +106,11 @@ def _wrap(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _near_default(angles_rad: NDArray[np.float64], default_rad: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, a) angles without whole turns, each angle the same for all frames."""
-    middle = np.median(angles_rad, axis=0)
-    return np.asarray(angles_rad - _TURN * np.round((middle - default_rad) / _TURN))
+    """(n, a) angles without whole turns, each frame next to the one before, the middle one next to the default."""
+    # A step of the solver may end whole turns away in one frame: the same pose, and a jump to whoever reads it.
+    unwrapped = np.unwrap(angles_rad, axis=0)
+    middle = np.median(unwrapped, axis=0)
+    return np.asarray(unwrapped - _TURN * np.round((middle - default_rad) / _TURN))
 
 
 @lru_cache(maxsize=8)

@@ -124,7 +124,9 @@ def _search_root(tracker: Tracker, frame: int, figure_m: NDArray[np.float64]) ->
 def _quarter_turns(folded: FoldedModel) -> list[NDArray[np.float64]]:
     """Neutral poses with the root's angles turned by quarters, least turned first: Newton finds the rest."""
     root = np.flatnonzero(is_root(folded))
-    turns = folded.tree.coordinate_is_rotation[folded.unknowns[root]]
+    # What the coordinate moves counts, not its unit: rotations by a function other than a line have none of their own.
+    tree = folded.tree
+    turns = np.isin(folded.unknowns[root], tree.axis_coordinate[tree.axis_is_rotation])
     quarter = (0.0, np.pi / 2, np.pi, -np.pi / 2)
     poses = []
     for choice in sorted(product(*(quarter if turn else (0.0,) for turn in turns)), key=np.count_nonzero):

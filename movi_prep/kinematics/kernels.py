@@ -37,6 +37,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numba
 import numpy as np
 
+from movi_prep.kinematics.cache_place import use_temporary_cache
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -179,22 +181,29 @@ _FLAGS: dict[str, Any] = {
 }
 
 
+def _jit(function: _Kernel, **wrappers: bool) -> _Kernel:
+    try:
+        kernel: _Kernel = numba.njit(**wrappers, **_FLAGS)(function)
+    except RuntimeError:
+        # numba finds no place to keep what it compiles: neither the installation nor the home folder can be written.
+        use_temporary_cache()
+        kernel = numba.njit(**wrappers, **_FLAGS)(function)
+    return kernel
+
+
 def _compiled(function: _Kernel) -> _Kernel:
     """Compile on the first call from Python, cached on disk, without the interpreter's lock."""
-    kernel: _Kernel = numba.njit(no_cfunc_wrapper=True, **_FLAGS)(function)
-    return kernel
+    return _jit(function, no_cfunc_wrapper=True)
 
 
 def _small(function: _Kernel) -> _Kernel:
     """Compile into the caller: a call would pass dozens of array descriptors."""
-    kernel: _Kernel = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **_FLAGS)(function)
-    return kernel
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 def _inner(function: _Kernel) -> _Kernel:
     """Compile for calls from other kernels alone: half the compile time goes into wrappers for Python."""
-    kernel: _Kernel = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_FLAGS)(function)
-    return kernel
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @_small

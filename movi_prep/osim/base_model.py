@@ -12,7 +12,7 @@ from pathlib import Path
 import opensim
 
 from movi_prep.errors import ModelError
-from movi_prep.osim.models import read_model
+from movi_prep.osim.models import is_rotation, read_model
 from movi_prep.records.base_model import (
     BaseAxis,
     BaseBody,
@@ -94,8 +94,7 @@ def _joint(joint: opensim.Joint) -> BaseJoint:
 def _coordinate(coordinate: opensim.Coordinate) -> BaseCoordinate:
     return BaseCoordinate(
         name=coordinate.getName(),
-        # OpenSim::Coordinate::MotionType: 1 rotational, 2 translational, 3 coupled
-        rotates=coordinate.getMotionType() == 1,
+        rotates=is_rotation(coordinate),
         default=coordinate.getDefaultValue(),
         minimum=coordinate.getRangeMin(),
         maximum=coordinate.getRangeMax(),

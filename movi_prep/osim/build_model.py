@@ -18,12 +18,12 @@ from movi_prep.errors import ModelError, MoviPrepError
 from movi_prep.formats.atomic import atomic_path
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.osim.model_building.default_pose import GROUND, DefaultPose, joint_place, solve_default_pose
-from movi_prep.osim.model_building.tables import read_tables
+from movi_prep.osim.model_building.part_tables import read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from movi_prep.osim.model_building.tables import (
+    from movi_prep.osim.model_building.part_tables import (
         BodyRow,
         CoordinateRow,
         CouplerRow,

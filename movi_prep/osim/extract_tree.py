@@ -24,6 +24,7 @@ import numpy as np
 import opensim
 
 from movi_prep.errors import ModelError
+from movi_prep.osim.models import is_rotation
 from movi_prep.records.kinematic_tree import KinematicTree
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def extract_tree(model: opensim.Model) -> KinematicTree:
     coordinates = _coordinate_arrays(model, state, problems)
     couplers = _coupler_arrays(model, state, table, problems)
     joints = _ordered_joints(model, problems)
-    bodies = _joint_arrays(joints, {name: k for k, name in enumerate(coordinates["names"])}, table, problems)
+    bodies = _joint_arrays(joints, _coordinate_index(model), table, problems)
     markers = _marker_arrays(model, joints, problems)
     _check_locked_followers(coordinates, couplers, problems)
     if problems:
@@ -125,8 +126,7 @@ def _coordinate_arrays(model: opensim.Model, state: opensim.State, problems: lis
         default[index], locked[index] = _value(function)(0.0), True
     return {
         "names": [coordinate.getName() for coordinate in found],
-        # Coupled motion types (3) drive rotations and translations alike; their own unit is the radian.
-        "is_rotation": [coordinate.getMotionType() != opensim.Coordinate.Translational for coordinate in found],
+        "is_rotation": [is_rotation(coordinate) for coordinate in found],
         "default": default,
         "range": np.array([[c.getRangeMin(), c.getRangeMax()] for c in found]).reshape(-1, 2),
         "clamped": [coordinate.getClamped(state) for coordinate in found],
@@ -134,12 +134,26 @@ def _coordinate_arrays(model: opensim.Model, state: opensim.State, problems: lis
     }
 
 
+def _coordinate_index(model: opensim.Model) -> dict[str, int]:
+    """Return absolute path -> place in the model's order; names are unique only within their joint."""
+    found = model.getCoordinateSet()
+    return {found.get(k).getAbsolutePathString(): k for k in range(found.getSize())}
+
+
+def _own_coordinates(joint: opensim.Joint, coordinate_index: dict[str, int]) -> dict[str, int]:
+    """Return name -> place in the model's order of the coordinates of one joint, in the joint's order."""
+    own = [joint.get_coordinates(k) for k in range(joint.numCoordinates())]
+    return {coordinate.getName(): coordinate_index[coordinate.getAbsolutePathString()] for coordinate in own}
+
+
 def _coupler_arrays(
     model: opensim.Model, state: opensim.State, table: _FunctionTable, problems: list[str]
 ) -> dict[str, Any]:
     """Which coordinate follows which, by which function."""
-    index = {model.getCoordinateSet().get(k).getName(): k for k in range(model.getCoordinateSet().getSize())}
-    coupled_to, function = np.full(len(index), -1), np.full(len(index), -1)
+    names = [model.getCoordinateSet().get(k).getName() for k in range(model.getCoordinateSet().getSize())]
+    # A name that several joints have means the first of them, as in CoordinateSet::get.
+    index = {name: names.index(name) for name in names}
+    coupled_to, function = np.full(len(names), -1), np.full(len(names), -1)
     constraints = model.getConstraintSet()
     for constraint in (constraints.get(k) for k in range(constraints.getSize())):
         # Models carry constraints that are switched off, D3KE's among them.
@@ -160,7 +174,7 @@ def _coupler_arrays(
             problems.append(f"{name} ({error})")
             continue
         coupled_to[follower], function[follower] = index[leaders.get(0)], table.add(pieces)
-    _refuse_rings(coupled_to, list(index), problems)
+    _refuse_rings(coupled_to, names, problems)
     return {"coupled_to": coupled_to, "coupling_function": function}
 
 
@@ -235,7 +249,7 @@ def _joint_arrays(
         "child_rotation": np.array([rotation.T for rotation, _ in in_child]).reshape(-1, 3, 3),
         "child_position_m": np.array([-rotation.T @ position for rotation, position in in_child]).reshape(-1, 3),
         "first_axis": first_axis,
-        "axis_is_rotation": [is_rotation for is_rotation, _, _, _ in axes],
+        "axis_is_rotation": [turns for turns, _, _, _ in axes],
         "axis_direction": np.array([direction for _, direction, _, _ in axes]).reshape(-1, 3),
         "axis_coordinate": [coordinate for _, _, _, coordinate in axes],
         "axis_function": [table.add(pieces) for _, _, pieces, _ in axes],
@@ -249,15 +263,13 @@ def _axes(joint: opensim.Joint, coordinate_index: dict[str, int]) -> list[Axis]:
         return _custom_axes(joint, coordinate_index)
     if kind not in _BUILT_IN:
         raise _UnsupportedError("a joint type without a kinematic-tree form")
-    names = [joint.get_coordinates(k).getName() for k in range(joint.numCoordinates())]
-    return [
-        (is_rotation, np.eye(3)[direction], _LINE, coordinate_index[names[own]])
-        for is_rotation, direction, own in _BUILT_IN[kind]
-    ]
+    own = list(_own_coordinates(joint, coordinate_index).values())
+    return [(turns, np.eye(3)[direction], _LINE, own[which]) for turns, direction, which in _BUILT_IN[kind]]
 
 
 def _custom_axes(joint: opensim.Joint, coordinate_index: dict[str, int]) -> list[Axis]:
     spatial = opensim.CustomJoint.safeDownCast(joint).getSpatialTransform()
+    own = _own_coordinates(joint, coordinate_index)
     axes: list[Axis] = []
     # SpatialTransform lists rotations first (0 to 2), but the translations (3 to 5) act first.
     for k in (3, 4, 5, 0, 1, 2):
@@ -269,7 +281,7 @@ def _custom_axes(joint: opensim.Joint, coordinate_index: dict[str, int]) -> list
         if len(pieces) == 1 and not np.any(pieces[0][2]):
             continue  # an axis that never moves
         direction = _vector(axis.getAxis())
-        coordinate = coordinate_index[names.get(0)] if names.getSize() else -1
+        coordinate = own[names.get(0)] if names.getSize() else -1
         axes.append((k < 3, direction / np.linalg.norm(direction), pieces, coordinate))
     return axes
 

@@ -11,6 +11,7 @@ import opensim
 
 from movi_prep.errors import InputError, MissingError, ModelError, list_names
 from movi_prep.formats.atomic import atomic_path
+from movi_prep.osim.trial_load import check_that_it_loads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +39,12 @@ def read_model(path: Path) -> opensim.Model:
     quiet_opensim()
     if not path.is_file():
         raise MissingError(path, expected="an OpenSim model (.osim)", got="no file", remedy="check the path")
+    check_that_it_loads(path, lambda: opensim.Model(str(path)).initSystem())
     try:
         model = opensim.Model(str(path))
         model.initSystem()
-    except RuntimeError as error:
+    # ValueError: a reason that quotes bytes of the file which are no text.
+    except (RuntimeError, ValueError) as error:
         raise InputError(
             path,
             expected="a model that OpenSim can load",
@@ -68,12 +71,16 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
     """
     if not path.is_file():
         raise MissingError(path, expected="a marker set (.xml)", got="no file", remedy="check the path")
-    try:
-        markers = opensim.MarkerSet(str(path))
-        model.updateMarkerSet(markers)
+
+    def add() -> None:
+        model.updateMarkerSet(opensim.MarkerSet(str(path)))
         model.finalizeConnections()
         model.initSystem()
-    except RuntimeError as error:
+
+    check_that_it_loads(path, add)
+    try:
+        add()
+    except (RuntimeError, ValueError) as error:
         raise InputError(
             path,
             expected="a marker set for this model",
@@ -143,14 +150,43 @@ def set_pose(model: opensim.Model, state: opensim.State, coordinates: NDArray[np
     model.realizePosition(state)
 
 
+def is_rotation(coordinate: opensim.Coordinate) -> bool:
+    """Return whether a coordinate is in radians, and in degrees in files: whether its motion type is Rotational.
+
+    Translational ones are in metres. Coupled ones (anything but a line of slope 1, on a rotation or a translation) are
+    in the unit of their function's argument, and OpenSim never converts them.
+    """
+    return bool(coordinate.getMotionType() == opensim.Coordinate.Rotational)
+
+
 def root_joint(model: opensim.Model) -> opensim.Joint:
-    """Return the joint between ground and the first body that moves; raise ModelError where there is none."""
-    joints = model.getJointSet()
-    for index in range(joints.getSize()):
-        joint = joints.get(index)
-        if joint.getParentFrame().findBaseFrame().getName() == "ground" and joint.numCoordinates() > 0:
-            return joint
-    raise ModelError(f"model {model.getName()}: no joint moves a body against ground; add one with six coordinates")
+    """Return the joint that moves the body against ground; raise ModelError where nothing moves.
+
+    Bodies that are welded to ground, one after the other, count as ground. Of several bodies that move against it the
+    one with most coordinates is the root: a person on a treadmill, not the treadmill.
+    """
+    moving = [joint for joint in _joints_at_ground(model) if joint.numCoordinates() > 0]
+    if not moving:
+        raise ModelError(f"model {model.getName()}: no joint moves a body against ground; add one with coordinates")
+    # The first of equals: `max` keeps the model's order.
+    return max(moving, key=lambda joint: joint.numCoordinates())
+
+
+def _joints_at_ground(model: opensim.Model) -> list[opensim.Joint]:
+    """Return the joints whose parent is ground or welded to it, in the model's order."""
+    joints = [model.getJointSet().get(index) for index in range(model.getJointSet().getSize())]
+    still = {model.getGround().getAbsolutePathString()}
+    while True:
+        found = [joint for joint in joints if _base_path(joint.getParentFrame()) in still]
+        welded = {_base_path(joint.getChildFrame()) for joint in found if joint.numCoordinates() == 0}
+        if welded <= still:
+            return found
+        # In any order of the file: a weld may stand before the one that it hangs on.
+        still |= welded
+
+
+def _base_path(frame: opensim.PhysicalFrame) -> str:
+    return str(frame.findBaseFrame().getAbsolutePathString())
 
 
 def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
@@ -158,7 +194,7 @@ def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
     joint = root_joint(model)
     coordinates = [joint.get_coordinates(index) for index in range(joint.numCoordinates())]
     # Its first and third angle are free to go round; the middle one is where a sequence locks.
-    rotations = [c for c in coordinates if c.getMotionType() == opensim.Coordinate.Rotational]
+    rotations = [coordinate for coordinate in coordinates if is_rotation(coordinate)]
     return float(rotations[1].getValue(state)) if len(rotations) > 1 else float("nan")
 
 
@@ -166,7 +202,8 @@ def _refusal(path: Path, error: Exception) -> str:
     """Return why a model does not load; of a file that is no model at all OpenSim tells only what its parser met."""
     try:
         root = ET.parse(path).getroot()  # noqa: S314 - a model file of the user, no network, no entities used
-    except ET.ParseError as broken:
+    # Unknown encodings end in the other two.
+    except (ET.ParseError, LookupError, ValueError) as broken:
         return f"a file that is cut or no XML: {broken}"
     if root.tag != "Model" and root.find("Model") is None:
         return f"a document without a <Model>: <{root.tag}> holds {list_names({child.tag for child in root})}"

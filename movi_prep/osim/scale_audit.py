@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from movi_prep.config.scaling import ScaleAuditSettings
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
 
 GIMBAL_LIMIT_RAD = np.radians(60.0)
 """A root whose middle angle is beyond this in the static pose is near gimbal lock (90 degrees)."""

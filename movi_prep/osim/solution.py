@@ -18,6 +18,7 @@ from movi_prep.osim.models import (
     array,
     body_names,
     coordinate_names,
+    is_rotation,
     marker_names,
     marker_positions_m,
     root_joint,
@@ -44,7 +45,7 @@ class ScaledModel:
         refusal: why there is no tree, empty where there is one.
         source: the file it was read from.
         coordinate_names: (c,) in the model's order.
-        coordinate_is_rotation: (c,) bool.
+        coordinate_is_rotation: (c,) bool, motion type Rotational: radians (see `IkSolution`).
         free_coordinates: (c,) bool, neither locked nor coupled.
         coordinate_bounds: (c, 2) float64, rad or m: the range where it is clamped, infinite elsewhere.
         marker_bodies: marker -> body that carries it.
@@ -119,9 +120,7 @@ def prepare_model(model: opensim.Model, source: Path) -> ScaledModel:
         refusal=refusal,
         source=source,
         coordinate_names=coordinate_names(model),
-        coordinate_is_rotation=np.array(
-            [coordinate.getMotionType() != opensim.Coordinate.Translational for coordinate in coordinates]
-        ),
+        coordinate_is_rotation=np.array([is_rotation(coordinate) for coordinate in coordinates], dtype=bool),
         # A constrained coordinate is a coupled or prescribed one (Coordinate::isConstrained covers locks too).
         free_coordinates=np.array([not coordinate.isConstrained(state) for coordinate in coordinates]),
         coordinate_bounds=np.array([_bounds(coordinate, state) for coordinate in coordinates]).reshape(-1, 2),
@@ -141,7 +140,7 @@ def complete_solution(
     *,
     suspect_rms_m: float = np.inf,
 ) -> IkSolution:
-    """Return the whole solution; `coordinate_valid` is still true in all usable frames (see `stages.labels`).
+    """Return the whole solution; `coordinate_valid` is still true in all usable frames (see `geometry.landmark_rule`).
 
     Args:
         scaled: the model that was solved.

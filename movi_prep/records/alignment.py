@@ -53,6 +53,6 @@ class SubjectAlignment:
         findings: what is odd about the subject's files as a whole.
     """
 
-    subject: int
+    subject: str
     clips: tuple[ClipAlignment, ...]
     findings: tuple[str, ...] = ()

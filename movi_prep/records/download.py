@@ -31,23 +31,18 @@ class Download:
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
     body_models: Mapping[str, Path] = field(default_factory=dict)
     dmpl_models: Mapping[str, Path] = field(default_factory=dict)
-    v3d: Mapping[int, Path] = field(default_factory=dict)
-    videos: Mapping[tuple[int, str], Path] = field(default_factory=dict)
+    v3d: Mapping[str, Path] = field(default_factory=dict)
+    videos: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     intrinsics: Mapping[str, Path] = field(default_factory=dict)
     extrinsics: Mapping[str, Path] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     others: Mapping[ClipId, Path] = field(default_factory=dict)
 
     @property
-    def subjects(self) -> tuple[int, ...]:
+    def subjects(self) -> tuple[str, ...]:
         """Subjects with at least one clip of motion, in order."""
-        return tuple(sorted({clip.subject for clip in self.motions}))
+        return tuple(dict.fromkeys(clip.subject for clip in sorted(self.motions)))
 
-    def clips_of(self, subject: int) -> tuple[ClipId, ...]:
+    def clips_of(self, subject: str) -> tuple[ClipId, ...]:
         """Clips of one subject, in order."""
         return tuple(sorted(clip for clip in self.motions if clip.subject == subject))
-
-    def all_motions_of(self, subject: int) -> tuple[Path, ...]:
-        """AMASS files of one subject in the order of its clips, whether asked for or not."""
-        found = {**self.others, **self.motions}
-        return tuple(found[clip] for clip in sorted(found) if clip.subject == subject)

@@ -1,44 +1,49 @@
-"""Names of subjects, clips and cameras, and how they are written in paths and messages."""
+"""Which clip of whom: the key that stands in the work folder and in messages.
+
+How a data set numbers its subjects and clips is its reader's matter (for BMLmovi: `records.bmlmovi_names`).
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import total_ordering
 
-_SUBJECT_KEY = re.compile(r"^S\d{3,}$")
-_CLIP_KEY = re.compile(r"^S(\d{3,})/C(\d{2,})$")
+from movi_prep.names import check_name, natural_order
 
 
-@dataclass(frozen=True, order=True)
+@total_ordering
+@dataclass(frozen=True)
 class ClipId:
-    """One clip of one subject: `subject` and `clip` count from 1, as BML-MoVi does."""
+    """One clip of one subject, by their names.
 
-    subject: int
-    clip: int
+    Attributes:
+        subject: name of the subject, unlike that of every other subject.
+        clip: name of the clip, unlike that of the subject's other clips.
+    """
+
+    subject: str
+    clip: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name: it would be another path."""
+        check_name(self.subject)
+        check_name(self.clip)
+
+    def __lt__(self, other: ClipId) -> bool:
+        """Return whether this clip stands before another, as people count."""
+        return (natural_order(self.subject), natural_order(self.clip)) < (
+            natural_order(other.subject),
+            natural_order(other.clip),
+        )
 
     def __str__(self) -> str:
         """Return the key that stands in the work folder, `S001/C01`."""
-        return f"{subject_key(self.subject)}/{clip_key(self.clip)}"
+        return f"{self.subject}/{self.clip}"
 
     @classmethod
     def parse(cls, key: str) -> ClipId:
         """Return the clip of a key like `S001/C01`; raise ValueError for anything else."""
-        match = _CLIP_KEY.match(key)
-        if match is None:
-            raise ValueError(f"expected a clip key like 'S001/C01', but got {key!r}")
-        return cls(subject=int(match[1]), clip=int(match[2]))
-
-
-def subject_key(subject: int) -> str:
-    """Return `S001` for subject 1."""
-    return f"S{subject:03d}"
-
-
-def is_subject_key(key: str) -> bool:
-    """Return whether a key is that of one subject."""
-    return _SUBJECT_KEY.match(key) is not None
-
-
-def clip_key(clip: int) -> str:
-    """Return `C01` for clip 1."""
-    return f"C{clip:02d}"
+        subject, slash, clip = key.partition("/")
+        if not slash:
+            raise ValueError(f"expected the key of a clip, SUBJECT/CLIP, but got {key!r}")
+        return cls(subject=subject, clip=clip)

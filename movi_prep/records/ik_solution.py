@@ -44,9 +44,10 @@ class IkSolution:
         sample_indices: (n,) int64, which mocap sample each row is.
         rate_hz: rows per second.
         coordinate_names: (c,) every coordinate of the model, in its own order; locked and coupled ones included.
-        coordinate_is_rotation: (c,) bool, radians where true, metres where false.
-        coordinates: (n, c) float64, radians or metres; NaN in frames without a pose.
-        coordinate_valid: (n, c) bool, the landmark rule (see `stages.labels`): false where a landmark of the
+        coordinate_is_rotation: (c,) bool, motion type Rotational: radians where true. False means metres or, for a
+            coordinate of motion type Coupled (a knee cap on a spline), the unit of its function's argument.
+        coordinates: (n, c) float64, in these units; NaN in frames without a pose.
+        coordinate_valid: (n, c) bool, the landmark rule (see `geometry.landmark_rule`): false where a landmark of the
             coordinate's body misses by more than the bound, and in frames that are not usable.
         marker_names: (m,) markers of the model that the data hold.
         marker_weights: (m,) float64, the weights used; 0 for markers that were only carried along.

@@ -23,7 +23,7 @@ f functions, p polynomial pieces and m markers:
 | piece_origin         | (p,)       | the piece is a polynomial in (argument - origin)                            |
 | piece_coefficients   | (p, k)     | ascending                                                                   |
 | coordinate_names     | (c,) str   | every coordinate of the model in its own order                              |
-| coordinate_is_rotation | (c,) bool | radians, else metres                                                       |
+| coordinate_is_rotation | (c,) bool | radians, else metres or, of a coupled motion type, its functions' argument |
 | coordinate_default   | (c,)       | rad or m                                                                    |
 | coordinate_range     | (c, 2)     | rad or m                                                                    |
 | coordinate_clamped   | (c,) bool  | whether the range is a bound                                                |

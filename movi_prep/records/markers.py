@@ -30,6 +30,7 @@ class MarkerTrajectories:
             clock is sample 4 j); counts 0..n-1 where the data have one clock only.
         rate_hz: rows per second.
         source: file or description, for messages.
+        findings: sentences on where the file contradicts itself, and what was taken.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class MarkerTrajectories:
     sample_indices: NDArray[np.int64]
     rate_hz: float
     source: str
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shapes, unique names and increasing times."""
@@ -98,6 +100,7 @@ class StaticTrial:
         mass_kg: body mass, kilograms.
         sex: the body model's sex, or None for real motion capture without that knowledge.
         mass_source: how the mass was found: "volume", "v3d", "setup" or "given".
+        placement: the trial that markers are placed from, None where it is the one that bodies are measured in.
     """
 
     markers: MarkerTrajectories
@@ -105,6 +108,7 @@ class StaticTrial:
     mass_kg: float
     sex: Sex | None
     mass_source: str
+    placement: MarkerTrajectories | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scalars, for tables and JSON."""

@@ -74,6 +74,7 @@ class ScaleSetup:
         measurements: factors from marker distances.
         manual_factors: body -> three factors that are given.
         order: which of MEASUREMENTS and MANUAL is applied, in which order; the later one wins on a body.
+        scale_bodies: whether bodies and masses are scaled at all.
         scaling_time_range_s: first and last time over which marker distances are averaged.
         placement_time_range_s: first and last time over which the static pose is averaged.
         preserve_mass_distribution: whether bodies keep their share of the total mass.
@@ -82,14 +83,18 @@ class ScaleSetup:
         coordinate_tasks: coordinates that are pulled towards a value in the static pose.
         accuracy: of OpenSim's solver in the static pose; MarkerPlacer's own is 1e-4, which leaves landmarks some
             millimetres further off than they need be.
-        place_markers: whether markers are moved onto the static trial.
+        place_markers: whether markers are moved onto the static trial, and those that it lacks are left out.
         post_scaling: steps afterwards.
         mass_kg: mass that the setup states, None where it does not.
         height_m: stature that the setup states, None where it does not.
         model_file: generic model that the setup names.
         marker_set_file: marker set (OpenSim XML) that replaces or joins the model's markers.
         static_file: static trial that the setup names.
+        placement_file: static trial that it names for the placement of markers, None where it is the same.
         coordinate_file: coordinates for tasks with source "file".
+        scaled_model_file: where OpenSim's tool writes the model before markers are placed.
+        placed_model_file: where it writes the model with its markers placed.
+        unwritten: what else the document asks the tool for, in words; it is not written here.
     """
 
     name: str
@@ -97,6 +102,7 @@ class ScaleSetup:
     measurements: tuple[Measurement, ...]
     manual_factors: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     order: tuple[str, ...] = (MEASUREMENTS,)
+    scale_bodies: bool = True
     scaling_time_range_s: tuple[float, float] = (float("-inf"), float("inf"))
     placement_time_range_s: tuple[float, float] = (float("-inf"), float("inf"))
     preserve_mass_distribution: bool = True
@@ -111,7 +117,11 @@ class ScaleSetup:
     model_file: Path | None = None
     marker_set_file: Path | None = None
     static_file: Path | None = None
+    placement_file: Path | None = None
     coordinate_file: Path | None = None
+    scaled_model_file: Path | None = None
+    placed_model_file: Path | None = None
+    unwritten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

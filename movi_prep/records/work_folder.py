@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from movi_prep.records.identity import ClipId, clip_key, subject_key
+if TYPE_CHECKING:
+    from movi_prep.records.identity import ClipId
 
 
 @dataclass(frozen=True)
@@ -22,49 +24,57 @@ class WorkFolder:
 
     root: Path
 
-    def static_trial(self, subject: int) -> Path:
-        """Static trial with height, mass and sex (.h5)."""
-        return self.root / "markers" / subject_key(subject) / "static.h5"
+    def embedded(self) -> Path:
+        """Folder of the embedded data set, which is data, not a result."""
+        return self.root / "embedded"
 
-    def static_trc(self, subject: int) -> Path:
+    def is_made(self, path: Path) -> bool:
+        """Whether a file is one that units make, not one of the data."""
+        return path.is_relative_to(self.root) and not path.is_relative_to(self.embedded())
+
+    def static_trial(self, subject: str) -> Path:
+        """Static trial with height, mass and sex (.h5)."""
+        return self.root / "markers" / subject / "static.h5"
+
+    def static_trc(self, subject: str) -> Path:
         """Static trial for OpenSim's own tools (.trc)."""
-        return self.root / "markers" / subject_key(subject) / "static.trc"
+        return self.root / "markers" / subject / "static.trc"
 
     def markers(self, clip: ClipId) -> Path:
         """Marker trajectories of a clip (.h5)."""
-        return self.root / "markers" / subject_key(clip.subject) / f"{clip_key(clip.clip)}.h5"
+        return self.root / "markers" / clip.subject / f"{clip.clip}.h5"
 
     def markers_trc(self, clip: ClipId) -> Path:
         """Marker trajectories of a clip (.trc)."""
-        return self.markers(clip).with_suffix(".trc")
+        return self.root / "markers" / clip.subject / f"{clip.clip}.trc"
 
-    def scaled_model(self, subject: int) -> Path:
+    def scaled_model(self, subject: str) -> Path:
         """Scaled OpenSim model."""
-        return self.root / "models" / subject_key(subject) / "scaled.osim"
+        return self.root / "models" / subject / "scaled.osim"
 
-    def scale_result(self, subject: int) -> Path:
+    def scale_result(self, subject: str) -> Path:
         """Factors, residuals and audit of scaling (.json)."""
-        return self.root / "models" / subject_key(subject) / "scale.json"
+        return self.root / "models" / subject / "scale.json"
 
     def ik_solution(self, clip: ClipId) -> Path:
         """IK solution of a clip (.h5)."""
-        return self.root / "ik" / subject_key(clip.subject) / f"{clip_key(clip.clip)}.h5"
+        return self.root / "ik" / clip.subject / f"{clip.clip}.h5"
 
     def ik_motion(self, clip: ClipId) -> Path:
         """Coordinates for OpenSim's own tools (.mot)."""
-        return self.ik_solution(clip).with_suffix(".mot")
+        return self.root / "ik" / clip.subject / f"{clip.clip}.mot"
 
-    def alignment(self, subject: int) -> Path:
+    def alignment(self, subject: str) -> Path:
         """Measured alignment of a subject's clips with V3D and video (.json)."""
-        return self.root / "alignment" / f"{subject_key(subject)}.json"
+        return self.root / "alignment" / f"{subject}.json"
 
     def shards(self) -> Path:
         """Folder of native shards."""
         return self.root / "shards"
 
-    def shard(self, subject: int, camera: str) -> Path:
+    def shard(self, subject: str, camera: str) -> Path:
         """Native shard of one subject and camera (.h5)."""
-        return self.shards() / f"{subject_key(subject)}_{camera}.h5"
+        return self.shards() / f"{subject}_{camera}.h5"
 
     def d3ke_shards(self) -> Path:
         """Folder of shards in D3KE's layout."""

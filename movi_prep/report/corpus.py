@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.records.identity import subject_key
 from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
 from movi_prep.report.html import (
     Html,
@@ -125,7 +124,7 @@ def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Seq
         n_files = sum(len(item.files) for item in scope.plan.outdated)
         found.append(("bad", f"{_count(n_files, 'shard file')} outdated: see Shards"))
     for quality in qualities:
-        name = subject_key(quality.files.subject)
+        name = quality.files.subject
         link = element("a", name, href=f"{name}.html")
         found += [(verdict, join([link, f": {text}"])) for verdict, text in attention(quality, scope)]
     return section("Look at first", "", look_list(most_urgent_first(found), at_most=N_FIRST))
@@ -184,7 +183,7 @@ def _subjects(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
 
 
 def _subject_row(quality: SubjectQuality, scope: Scope) -> list[object]:
-    name = subject_key(quality.files.subject)
+    name = quality.files.subject
     rms = [clip.marker_rms_mm for clip in quality.clips if isfinite(clip.marker_rms_mm)]
     median, worst = (float(np.median(rms)), max(rms)) if rms else (float("nan"), float("nan"))
     return [

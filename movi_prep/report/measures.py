@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.report.html import Verdict
 
 IK_RMS_LIMIT_MM = 20.0

@@ -17,7 +17,7 @@ import numpy as np
 from movi_prep.errors import MoviPrepError
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.projection import project_camera_points
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.report.html import Html, element
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _figure(shard: ShardFile, row: int) -> Html:
     from movi_prep.video.pictures import encode_picture
 
     encoded = encode_picture(draw_row(shard, row), "jpeg", quality=_QUALITY)
-    clip = ClipId(int(shard.attribute("subject")), int(shard.read("frames/clip", row)))
+    clip = movi_clip(int(shard.attribute("subject")), int(shard.read("frames/clip", row)))
     says = f"{clip}, video frame {int(shard.read('frames/video_frame', row))}"
     says += "" if shard.read("labels/pose_valid", row) else " (no pose)"
     source = f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
-    from movi_prep.records.labels import LabelTables
+    from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
@@ -106,7 +106,7 @@ class SubjectQuality:
         return tuple(outcome for outcome in self.outcomes if outcome.status == "failed")
 
 
-def measure_subject(scope: Scope, subject: int) -> SubjectQuality:
+def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
     """Read one subject's part of the work folder and measure it."""
     files = read_subject_files(scope.work, subject)
     problems = list(files.problems)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from movi_prep.config.scaling import ScalingSettings
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
 
 N_WORST_MARKERS = 15

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from movi_prep.records.identity import subject_key
 from movi_prep.report.charts import RED, colour_key
 from movi_prep.report.html import (
     Html,
@@ -49,7 +48,7 @@ _TITLES = (
 def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
     """Return the page of one subject."""
     return page(
-        subject_key(quality.files.subject),
+        quality.files.subject,
         _subtitle(quality),
         element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _TITLES)),
         _cards(quality),

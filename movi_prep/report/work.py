@@ -23,7 +23,9 @@ from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.shard import ShardFile
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.names import ALL_SUBJECTS, natural_order
+from movi_prep.records.bmlmovi_names import movi_clip
+from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from movi_prep.records.alignment import SubjectAlignment
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.outdated import OutdatedShards
-    from movi_prep.records.scaling import ScaleResult
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
 T = TypeVar("T")
@@ -66,9 +68,9 @@ class Outcome:
     peak_memory_mb: float
 
     @property
-    def subject(self) -> int | None:
-        """Number of the subject, None for units of all subjects."""
-        return _subject_of(self.key)
+    def subject(self) -> str:
+        """Name of the subject; `all` for units of all subjects."""
+        return self.key.split("/", maxsplit=1)[0]
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class PlanFacts:
 class SubjectFiles:
     """What the work folder holds of one subject; None where it is not there, `problems` where it is damaged."""
 
-    subject: int
+    subject: str
     trial: StaticTrial | None
     scale: ScaleResult | None
     model: ModelFacts | None
@@ -189,18 +191,21 @@ def read_outcomes(work: WorkFolder) -> tuple[tuple[Outcome, ...], tuple[str, ...
     return tuple(outcomes), tuple(problems)
 
 
-def find_subjects(work: WorkFolder, outcomes: Iterable[Outcome]) -> tuple[int, ...]:
+def find_subjects(work: WorkFolder, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """Return every subject of which the work folder holds anything."""
-    folders = [folder.name for part in ("markers", "models", "ik") for folder in (work.root / part).glob("S*")]
-    files = [path.stem.split("_")[0] for part in ("alignment", "shards") for path in (work.root / part).glob("S*.*")]
-    named = {_subject_of(name) for name in (*folders, *files)} | {outcome.subject for outcome in outcomes}
-    return tuple(sorted(subject for subject in named if subject is not None))
+    folders = [folder for part in ("markers", "models", "ik") for folder in (work.root / part).glob("*/")]
+    alignments = (work.root / "alignment").glob("*.json")
+    named = {path.stem if path.suffix == ".json" else path.name for path in (*folders, *alignments)}
+    # The camera stands last: names of subjects may hold the joint, too.
+    named |= {path.stem.rpartition("_")[0] for path in work.shards().glob("*_*.h5")}
+    named |= {outcome.subject for outcome in outcomes} - {ALL_SUBJECTS}
+    return tuple(sorted((name for name in named if name and name[0] != "."), key=natural_order))
 
 
-def read_subject_files(work: WorkFolder, subject: int) -> SubjectFiles:
+def read_subject_files(work: WorkFolder, subject: str) -> SubjectFiles:
     """Return what is there of one subject, without its solutions."""
     problems: list[str] = []
-    shards = sorted(work.shards().glob(f"{subject_key(subject)}_*.h5"))
+    shards = sorted(work.shards().glob(f"{subject}_*.h5"))
     facts = (read_if_there(path, read_shard_facts, problems) for path in shards)
     return SubjectFiles(
         subject=subject,
@@ -269,7 +274,7 @@ def read_shard_facts(path: Path) -> ShardFacts:
             valid_percent=100.0 * float(valid.mean()) if valid.size else float("nan"),
             pictures=_picture_facts(shard) if "clips/picture_agreement" in shard else (),
             left_out=tuple(
-                (ClipId(int(shard.attribute("subject")), int(clip)), str(reason))
+                (movi_clip(int(shard.attribute("subject")), int(clip)), str(reason))
                 for clip, reason in shard.attribute("left_out")
             ),
         )
@@ -286,7 +291,7 @@ def _picture_facts(shard: ShardFile) -> tuple[PictureFacts, ...]:
     }
     return tuple(
         PictureFacts(
-            clip=ClipId(int(shard.attribute("subject")), clip),
+            clip=movi_clip(int(shard.attribute("subject")), clip),
             camera=str(shard.attribute("camera")),
             agreement=read["picture_agreement"][row],
             on_body=read["picture_on_body"][row],
@@ -301,10 +306,8 @@ def _picture_facts(shard: ShardFile) -> tuple[PictureFacts, ...]:
     )
 
 
-def _solved_clips(work: WorkFolder, subject: int) -> tuple[ClipId, ...]:
-    folder = work.root / "ik" / subject_key(subject)
-    names = [path.stem for path in folder.glob("C*.h5") if path.stem[1:].isdigit()]
-    return tuple(sorted(ClipId(subject, int(name[1:])) for name in names))
+def _solved_clips(work: WorkFolder, subject: str) -> tuple[ClipId, ...]:
+    return tuple(sorted(ClipId(subject, path.stem) for path in (work.root / "ik" / subject).glob("*.h5")))
 
 
 def _read_outcome(path: Path) -> Outcome:
@@ -326,11 +329,6 @@ def _read_outcome(path: Path) -> Outcome:
         raise InputError(
             path, expected="the record of a unit", got=f"{error!r}", remedy="run it again: movi-prep status names it"
         ) from error
-
-
-def _subject_of(key: str) -> int | None:
-    first = key.split("/", maxsplit=1)[0]
-    return int(first[1:]) if first[:1] == "S" and first[1:].isdigit() else None
 
 
 def _range(coordinate: ET.Element) -> tuple[float, float]:

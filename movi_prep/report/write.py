@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from movi_prep.errors import MissingError
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.label_tables import read_label_tables
-from movi_prep.records.identity import subject_key
+from movi_prep.records.choice import choose_names
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.corpus import write_corpus_page
 from movi_prep.report.quality import Scope, measure_subject
@@ -52,12 +52,13 @@ def write_report(config: Config, *, beside: Path | None = None, plan: PlanFacts 
         beside=WorkFolder(beside) if beside is not None else None,
         plan=plan or PlanFacts(),
     )
-    wanted = [s for s in find_subjects(work, outcomes) if config.subjects is None or s in config.subjects]
+    there = find_subjects(work, outcomes)
+    chosen = set(there) if config.subjects is None else choose_names(config.subjects, there)[0]
     qualities, pages = [], []
-    for subject in wanted:
+    for subject in [name for name in there if name in chosen]:
         # Pages are written one by one: solutions of a whole corpus do not fit into memory.
         quality = measure_subject(scope, subject)
-        pages.append(work.report().with_name(f"{subject_key(subject)}.html"))
+        pages.append(work.report().with_name(f"{subject}.html"))
         write_text(pages[-1], write_subject_page(quality, scope))
         qualities.append(quality)
     write_text(work.report(), write_corpus_page(qualities, scope, problems=problems))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.errors import list_names
 from movi_prep.formats.avi.structure import check_avi_ends
-from movi_prep.records.identity import subject_key
+from movi_prep.records.bmlmovi_names import number_of
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
@@ -74,7 +74,7 @@ def _describe_motions(download: Download, config: Config) -> Part:
         missing = "no AMASS clip (Subject_N_F_K_poses.npz): nothing can run"
     else:
         gaps = [
-            f"{subject_key(subject)} {','.join(map(str, absent))}"
+            f"{subject} {','.join(map(str, absent))}"
             for subject in download.subjects
             if (absent := _absent_clips(download, subject))
         ]
@@ -83,9 +83,10 @@ def _describe_motions(download: Download, config: Config) -> Part:
     return Part("AMASS clips", config.amass, f"{n_clips} clips of {len(download.subjects)} subjects", missing)
 
 
-def _absent_clips(download: Download, subject: int) -> list[int]:
+def _absent_clips(download: Download, subject: str) -> list[int]:
     """Return the clips up to BMLmovi's 21st (or the subject's last, in smaller sets) that a subject lacks."""
-    there = {clip.clip for clip in (*download.motions, *download.others) if clip.subject == subject}
+    clips = [clip.clip for clip in (*download.motions, *download.others) if clip.subject == subject]
+    there = {number for clip in clips if (number := number_of(clip)) is not None}
     most = max(Counter(clip.subject for clip in (*download.motions, *download.others)).values())
     last = N_MOTIONS if most >= N_MOTIONS - 1 else max(there, default=0)
     return [number for number in range(1, last + 1) if number not in there]
@@ -115,7 +116,7 @@ def _describe_calibration(download: Download, config: Config) -> Part:
     return Part("calibration", config.calibration, list_names(whole), said)
 
 
-def _lacking(download: Download, there: set[int], folder: Path | None) -> str:
+def _lacking(download: Download, there: set[str], folder: Path | None) -> str:
     """Return which subjects with motion lack a part; nothing where no folder was named at all."""
-    lacking = [subject_key(subject) for subject in download.subjects if subject not in there]
+    lacking = [subject for subject in download.subjects if subject not in there]
     return f"none of {list_names(lacking, at_most=8)}: no shards of them" if lacking and folder else ""

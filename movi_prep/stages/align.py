@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from movi_prep.formats.v3d import MOCAP_PER_VIDEO_FRAME, read_v3d
 from movi_prep.geometry.alignment import Agreement, compare_with_v3d, joints_for_v3d
 from movi_prep.geometry.frames import amass_to_movi, ground_to_amass
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
-from movi_prep.records.identity import ClipId, subject_key
+from movi_prep.records.bmlmovi_names import movi_subject, number_of
+from movi_prep.records.identity import ClipId
 from movi_prep.records.timeline import overlap_clocks, samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
 
@@ -44,10 +45,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AlignInputs:
-    """What the alignment of a subject is measured from; `v3d` is None where the download has no such file."""
+    """What the alignment of a subject is measured from; `v3d` is None where the download has no such file.
 
+    `clips` are the keys of the subject's clips; `markers` has one entry for each, None where its unit failed.
+    """
+
+    subject: str
     v3d: Path | None
-    markers: tuple[Path, ...] = field(metadata={"optional": True})
+    clips: tuple[str, ...]
+    markers: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,18 @@ class AlignOutputs:
     alignment: Path
 
 
-def plan_align(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_align(
+    download: Download, work: WorkFolder, config: Config
+) -> tuple[Unit[AlignInputs, AlignOutputs, AlignmentUnitSettings], ...]:
     """Return one unit per subject."""
     return tuple(
         Unit(
             stage=ALIGN.name,
-            key=subject_key(subject),
+            key=subject,
             inputs=AlignInputs(
+                subject=subject,
                 v3d=download.v3d.get(subject),
+                clips=tuple(map(str, download.clips_of(subject))),
                 markers=tuple(work.markers(clip) for clip in download.clips_of(subject)),
             ),
             outputs=AlignOutputs(alignment=work.alignment(subject)),
@@ -74,33 +84,34 @@ def plan_align(download: Download, work: WorkFolder, config: Config) -> tuple[Un
     )
 
 
-def run_align(unit: Unit) -> StageReport:
+def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUnitSettings) -> StageReport:
     """Measure the alignment of one subject's clips; clips that cannot be aligned are named and left out."""
-    inputs, outputs = cast("AlignInputs", unit.inputs), cast("AlignOutputs", unit.outputs)
-    settings = cast("AlignmentUnitSettings", unit.settings)
     if inputs.v3d is None:
         raise MissingError(
-            f"V3D file of {unit.key}",
+            f"V3D file of {inputs.subject}",
             expected="F_v3d_Subject_N.mat, which says where clips begin and end in the video",
             got="none",
             remedy="unpack it below the folder of --v3d",
         )
     v3d = read_v3d(inputs.v3d)
     clips, lost = [], []
-    for path in inputs.markers:
-        clip = ClipId.parse(f"{path.parent.name}/{path.stem}")
+    for key, path in zip(inputs.clips, inputs.markers, strict=True):
+        clip = ClipId.parse(key)
+        if path is None:
+            lost.append(f"{clip} is not aligned: it has no markers, because its unit failed")
+            continue
         try:
             clips.append(align_clip(clip, read_markers(path), v3d, settings))
         except InputError as error:
             lost.append(f"{clip} is not aligned: {error}")
-    alignment = SubjectAlignment(subject=v3d.subject, clips=tuple(clips), findings=(*v3d.findings, *lost))
+    alignment = SubjectAlignment(subject=movi_subject(v3d.subject), clips=tuple(clips), findings=(*v3d.findings, *lost))
     write_alignment(outputs.alignment, alignment, provenance={"v3d": inputs.v3d.name})
     return _report(alignment, lost)
 
 
 ALIGN = Stage(
     name="align",
-    version=2,
+    version=3,
     summary="clip boundaries, overlap of the clocks, agreement with V3D",
     plan=plan_align,
     run=run_align,
@@ -115,13 +126,13 @@ def align_clip(
     Raises:
         InputError: V3D has no such clip, or its flags make no sense, or the mocap rate does not fit the video's.
     """
-    first, end = _video_range(clip, v3d)
+    row, (first, end) = _v3d_row(clip, v3d)
     mocap_hz = _mocap_rate_hz(markers)
     step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
     # Where the clocks disagree in length, the overlap is computed here once; what is beyond it is refused by number.
     timeline = overlap_clocks(
         clip,
-        v3d.motions[clip.clip - 1],
+        v3d.motions[row],
         video_range=(first, end),
         n_samples=int(markers.sample_indices[-1]) + 1,
         samples_per_frame=step,
@@ -132,7 +143,7 @@ def align_clip(
         amass_to_movi(ground_to_amass(joints.positions_m[rows])),
         markers.sample_indices[rows],
         v3d,
-        first_sample=int(v3d.mocap_ranges[clip.clip - 1, 0]),
+        first_sample=int(v3d.mocap_ranges[row, 0]),
         rate_hz=mocap_hz,
     )
     return ClipAlignment(
@@ -144,23 +155,24 @@ def align_clip(
         rotation_deg=None if agreement.fit is None else math.degrees(agreement.fit.angle_rad),
         offset_m=None if agreement.fit is None else agreement.fit.offset_m,
         rms_m=None if agreement.fit is None else agreement.fit.rms_m,
-        suspicions=(*_clock_suspicions(v3d, clip.clip - 1, settings), *suspicions(agreement, settings)),
+        suspicions=(*_clock_suspicions(v3d, row, settings), *suspicions(agreement, settings)),
         findings=_length_findings(markers, end - first, step, agreement),
     )
 
 
-def _video_range(clip: ClipId, v3d: V3dSubject) -> tuple[int, int]:
-    """Return a clip's first video frame and one past its last, from 0; raise InputError where V3D has none."""
+def _v3d_row(clip: ClipId, v3d: V3dSubject) -> tuple[int, tuple[int, int]]:
+    """Return a clip's row in V3D, its first video frame and one past its last, from 0; raise InputError for none."""
+    number = number_of(clip.clip)
     # The file may have a row for every motion of the protocol, recorded or not.
-    if clip.clip > v3d.n_clips or v3d.video_ranges[clip.clip - 1, 0] >= v3d.video_ranges[clip.clip - 1, 1]:
+    ranges = v3d.video_ranges[number - 1] if number is not None and 0 < number <= v3d.n_clips else None
+    if number is None or ranges is None or ranges[0] >= ranges[1]:
         raise InputError(
             v3d.source,
             expected=f"flags30 with first and last video frame of clip {clip.clip}",
-            got=f"{v3d.n_clips} clips" if clip.clip > v3d.n_clips else "flags that make no sense",
+            got=f"{v3d.n_clips} clips" if ranges is None else "flags that make no sense",
             remedy="leave the clip out: without flags it has no place in the video",
         )
-    first, end = v3d.video_ranges[clip.clip - 1].tolist()
-    return first, end
+    return number - 1, (int(ranges[0]), int(ranges[1]))
 
 
 def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[str, ...]:

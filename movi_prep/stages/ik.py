@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,13 +25,13 @@ from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
-from movi_prep.formats.storage import StorageTable, write_storage
+from movi_prep.formats.storage import StorageTable, coordinate_table, write_storage
 from movi_prep.formats.trc import write_trc
+from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
-from movi_prep.stages.labels import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, packaged_setups
 
 if TYPE_CHECKING:
@@ -99,15 +99,11 @@ class _Clip:
     targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
 
 
-def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per clip that is asked for."""
-    clips = [
-        clip
-        for clip in sorted(download.motions)
-        if (config.subjects is None or clip.subject in config.subjects)
-        and (config.clips is None or clip.clip in config.clips)
-    ]
-    if not clips:
+def plan_ik(
+    download: Download, work: WorkFolder, config: Config
+) -> tuple[Unit[IkInputs, IkOutputs, IkUnitSettings], ...]:
+    """Return one unit per clip."""
+    if not download.motions:
         return ()
     setup = ik_setup_path(config)
     setup_parts = included_files(setup)
@@ -130,21 +126,19 @@ def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit,
             ),
             settings=settings,
         )
-        for clip in clips
+        for clip in sorted(download.motions)
     )
 
 
-def run_ik(unit: Unit) -> StageReport:
+def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> StageReport:
     """Solve one clip and write it."""
-    inputs, outputs = cast("IkInputs", unit.inputs), cast("IkOutputs", unit.outputs)
-    settings = cast("IkUnitSettings", unit.settings)
     check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
     markers = read_markers(inputs.markers)
     setup = read_ik_setup(inputs.setup)
     scaled = read_scaled_model(inputs.model)
     solution, findings = solve_clip(scaled, markers, setup, settings)
     provenance = {
-        "markers": f"{unit.key}{inputs.markers.suffix}",
+        "markers": f"{inputs.markers.parent.name}/{inputs.markers.name}",
         "model": inputs.model.name,
         "setup": inputs.setup.name,
     }
@@ -158,9 +152,9 @@ def run_ik(unit: Unit) -> StageReport:
     )
 
 
-def prepare_ik(units: Sequence[Unit], say: Callable[[str], None]) -> None:
+def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -> None:
     """Have the converged solver compiled where one of these clips is solved by it."""
-    if any(cast("IkUnitSettings", unit.settings).needs_compiler for unit in units):
+    if any(each.needs_compiler for each in settings):
         compile_solver(say)
 
 
@@ -191,7 +185,7 @@ def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
     if not result.passed and not keep_failed:
         raise AuditError(
             f"{scale_result}: scaling failed its audit ({'; '.join(result.findings[:3])}); correct the static trial, "
-            "the measurements or the bounds in `scaling`, or set scaling.keep_failed_audit"
+            "the measurements or the bounds in `scaling`, or go on with --set scaling.keep_failed_audit=true"
         )
 
 
@@ -335,15 +329,14 @@ def _gap_findings(markers: MarkerTrajectories, names: Sequence[str]) -> list[str
 
 
 def motion_table(solution: IkSolution, *, name: str) -> StorageTable:
-    """Return coordinates as motion files have them: degrees and metres; frames without a pose are left out."""
+    """Return coordinates as motion files have them (see `formats.storage`); frames without a pose are left out."""
     posed = np.isfinite(solution.coordinates).all(axis=1)
-    values = np.where(solution.coordinate_is_rotation, np.degrees(solution.coordinates), solution.coordinates)
-    return StorageTable(
+    return coordinate_table(
+        solution.coordinate_names,
+        solution.times_s[posed],
+        solution.coordinates[posed],
+        solution.coordinate_is_rotation,
         name=name,
-        labels=solution.coordinate_names,
-        times_s=solution.times_s[posed],
-        values=values[posed],
-        in_degrees=True,
     )
 
 

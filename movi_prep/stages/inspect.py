@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.errors import InputError, MissingError, cut, list_names
+from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from movi_prep.formats.npz import ArrayHeader
     from movi_prep.records.setups import IkSetup, ScaleSetup
     from movi_prep.video.reader import VideoReader
 
@@ -111,10 +114,14 @@ _D3KE = {
     "images": ("(frame, row, column, BGR)", "1", "video image"),
 }
 """Datasets of D3KE's layout (see `formats.d3ke`), which carry no description of their own."""
+_LARGEST_FACT_BYTES = 4096
+"""Room for a rate or a gender, several times over."""
+
 _KNOWN = {**_AMASS, **_BODY, **_CALIBRATION}
 _PROVENANCE = ("format", "format_version", "provenance")
 
 
+@reads("a file of the kind that its name says", "check which file this is, or fetch it again")
 def inspect_file(path: Path) -> FileFacts:
     """Return what a file holds.
 
@@ -145,15 +152,16 @@ def _inspect_npz(path: Path) -> FileFacts:
         names = archive.names
         for name in names:
             try:
-                values = archive.read(name)
-            except InputError:
+                # Read through, not kept: damage shows, and memory does not grow with the file.
+                header = archive.check(name)
+            except InputError as error:
                 # Unpickling would run whatever code the file carries; looking at a file must not.
-                arrays.append(ArrayFacts(name, (), "object", description="pickled: not read"))
+                arrays.append(ArrayFacts(name, (), "not read", description=f"{error.got}"))
                 continue
-            arrays.append(_array_facts(name, values))
+            arrays.append(_array_facts(name, header))
             # Rates and genders are arrays of one entry in .npz files; a person reads them as facts.
-            if values.size == 1:
-                small[name] = _say(values.reshape(())[()])
+            if prod(header.shape) == 1 and header.n_bytes <= _LARGEST_FACT_BYTES:
+                small[name] = _say(archive.read(name).reshape(())[()])
     return FileFacts(path, _kind_of_npz(set(names)), {**small, **_clip_facts(arrays, small)}, tuple(arrays))
 
 
@@ -253,6 +261,7 @@ def _inspect_trc(path: Path) -> FileFacts:
         "first_s": float(markers.times_s[0]),
         "last_s": float(markers.times_s[-1]),
         "absent points": int(np.isnan(markers.positions_m).any(axis=2).sum()),
+        **{f"finding {number}": finding for number, finding in enumerate(markers.findings, 1)},
     }
     positions = ArrayFacts(
         "positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", "as stored (OpenSim: y up)"
@@ -380,21 +389,15 @@ def _facts_of_avi(reader: VideoReader) -> dict[str, str | float | int]:
 
 
 def _inspect_json(path: Path) -> FileFacts:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(path, expected="JSON", got=str(error), remedy="make it again") from error
+    content = json.loads(path.read_text(encoding="utf-8"))
     kind = str(content.get("format", "JSON")) if isinstance(content, dict) else "JSON"
     return FileFacts(path, kind, _keys(content))
 
 
 def _inspect_yaml(path: Path) -> FileFacts:
-    import yaml
+    from movi_prep.formats.yaml_file import read_yaml_file
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, expected="YAML", got=" ".join(str(error).split()), remedy="correct it") from error
+    content = read_yaml_file(path, expected="YAML", remedy="correct it")
     return FileFacts(path, "YAML", _keys(content))
 
 
@@ -477,10 +480,10 @@ def _say(value: Any) -> str | float | int:
         return f"{len(value)} entries: {list_names(map(str, value), at_most=6)}"
     if isinstance(value, list | tuple) and len(value) > 6:
         return f"{len(value)} entries"
-    return " ".join(str(value).split())
+    return cut(str(value))
 
 
-def _array_facts(name: str, values: NDArray[Any]) -> ArrayFacts:
+def _array_facts(name: str, values: NDArray[Any] | ArrayHeader) -> ArrayFacts:
     dims, unit, frame = _KNOWN.get(name, ("", "", ""))
     return ArrayFacts(name, values.shape, str(values.dtype), dims, unit, frame)
 

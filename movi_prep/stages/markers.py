@@ -7,14 +7,14 @@
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
 Rows of a clip are mocap samples 0, 4, 8, ... (the video clock) or every sample. A subject is shaped by the betas of
-its first readable clip; a clip is posed with its own.
+its first clip that can be read, is of SMPL+H and is not left out; a clip is posed with its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,14 +25,14 @@ from movi_prep.formats.marker_file import open_marker_writer, read_markers, writ
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import AMASS_TO_GROUND
-from movi_prep.records.identity import subject_key
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from movi_prep.records.motion import Sex
     from movi_prep.records.v3d import V3dSubject
     from movi_prep.records.work_folder import WorkFolder
+
+    StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
+    MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
 
 _SAME_BETAS = 1e-6
 """Betas of one subject agree to the last digit; more than this is another fit."""
@@ -94,26 +97,25 @@ class MarkerOutputs:
     trc: Path | None
 
 
-def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
     """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
 
-    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips.
+    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips. Those
+    that `exclude` names do not.
     """
     return tuple(_static_unit(download, work, config, subject=subject) for subject in download.subjects)
 
 
-def plan_markers(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_markers(download: Download, work: WorkFolder, config: Config) -> tuple[MarkerUnit, ...]:
     """Return one unit per clip."""
     return tuple(_markers_unit(download, work, config, clip=clip) for clip in sorted(download.motions))
 
 
-def run_static(unit: Unit) -> StageReport:
+def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTrialSettings) -> StageReport:
     """Make one subject's static trial, with height and mass."""
     from movi_prep.body.t_pose import stand_in_t_pose, static_markers
     from movi_prep.formats.trc import write_trc
 
-    inputs, outputs = cast("StaticInputs", unit.inputs), cast("StaticOutputs", unit.outputs)
-    settings = cast("StaticTrialSettings", unit.settings)
     motion, shape, findings = _subject_shape(inputs.motions)
     v3d, v3d_findings = _read_v3d(inputs.v3d, needed=settings.mass == "v3d")
     if inputs.body_model is None:
@@ -132,20 +134,24 @@ def run_static(unit: Unit) -> StageReport:
         sex=shape.sex,
         mass_source=settings.mass,
     )
-    write_static_trial(outputs.trial, trial, provenance=_provenance(motion, inputs.body_model, markers))
+    # Not which clip gave the shape: all clips of a subject do, and a clip more must not make another file.
+    write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.body_model, markers))
     write_trc(outputs.trc, trial.markers)
     return StageReport(
-        numbers={"height_m": trial.height_m, "mass_kg": trial.mass_kg, "sex": shape.sex},
+        numbers={
+            "height_m": trial.height_m,
+            "mass_kg": trial.mass_kg,
+            "sex": shape.sex,
+            "shaped_by": motion.name,
+        },
         findings=(*findings, *v3d_findings, *_sex_findings(shape, v3d)),
     )
 
 
-def run_markers(unit: Unit) -> StageReport:
+def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: TrajectorySettings) -> StageReport:
     """Make one clip's trajectories, block by block."""
     from movi_prep.body.device import torch_threads
 
-    inputs, outputs = cast("MarkerInputs", unit.inputs), cast("MarkerOutputs", unit.outputs)
-    settings = cast("TrajectorySettings", unit.settings)
     with torch_threads(1), open_motion(inputs.motion) as motion:
         _check_soft_tissue(motion, inputs, settings)
         # Read once per process: a work folder has thousands of clips and one marker set.
@@ -160,17 +166,17 @@ def run_markers(unit: Unit) -> StageReport:
 
 STATIC = Stage(
     name="static",
-    version=1,
+    version=2,
     summary="static T-pose trial, height and mass of each subject",
     plan=plan_static,
     run=run_static,
 )
 
 
-def check_markers(units: Sequence[Unit]) -> None:
+def check_markers(settings: Sequence[TrajectorySettings]) -> None:
     """Raise UsageError where torch lacks the device that these clips are to be posed on."""
     # Loading torch takes seconds, and the processor is always there.
-    for device in {cast("TrajectorySettings", unit.settings).device for unit in units} - {"cpu"}:
+    for device in {each.device for each in settings} - {"cpu"}:
         from movi_prep.body.device import torch_device
 
         torch_device(device)
@@ -197,11 +203,11 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
     return samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=", or markers.rate to mocap")
 
 
-def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: int) -> Unit:
-    motions = download.all_motions_of(subject)
+def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
+    motions = _shaping_motions(download, subject, exclude=config.exclude)
     return Unit(
         stage=STATIC.name,
-        key=subject_key(subject),
+        key=subject,
         inputs=StaticInputs(
             motions=motions,
             marker_set=_marker_set_path(config),
@@ -213,7 +219,13 @@ def _static_unit(download: Download, work: WorkFolder, config: Config, *, subjec
     )
 
 
-def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip: ClipId) -> Unit:
+def _shaping_motions(download: Download, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
+    """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
+    found = {**download.others, **download.motions}
+    return tuple(found[clip] for clip in sorted(found) if clip.subject == subject and str(clip) not in exclude)
+
+
+def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
     motion = download.motions[clip]
     tissue = config.markers.soft_tissue
     return Unit(
@@ -258,7 +270,7 @@ def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[s
     if not shapes:
         raise next(iter(errors.values()))
     first, shape = next(iter(shapes.items()))
-    findings = [f"betas not read: {error}" for error in errors.values()]
+    findings = [f"betas not used: {error}" for error in errors.values()]
     # Told, not refused: AMASS fits a subject once, but releases mix fits.
     for motion, other in shapes.items():
         off = float(np.abs(other.betas - shape.betas).max())
@@ -356,7 +368,8 @@ def _write_trajectories(
         rate_hz=motion.rate_hz / step,
         source=motion.path.name,
         provenance={
-            **_provenance(inputs.motion, inputs.body_model, markers),
+            "motion": inputs.motion.name,
+            **_provenance(inputs.body_model, markers),
             "soft_tissue": settings.soft_tissue,
         },
     ) as writer:
@@ -383,10 +396,10 @@ def _floor_findings(lowest_m: float) -> tuple[str, ...]:
     return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put",)
 
 
-def _provenance(motion: Path, body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
+def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
     """Return names, not paths: equal inputs give equal bytes wherever they lie."""
     model = "" if body_model is None else f"{body_model.parent.name}/{body_model.name}"
-    return {"motion": motion.name, "body_model": model, "marker_set": markers.name}
+    return {"body_model": model, "marker_set": markers.name}
 
 
 def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> BodyPart:

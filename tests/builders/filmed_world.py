@@ -22,11 +22,12 @@ from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.geometry.alignment import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.geometry.frames import amass_to_movi
 from movi_prep.osim.models import write_model
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.align import ALIGN
 from movi_prep.stages.markers import MARKERS
@@ -59,7 +60,7 @@ class FilmedWorld:
     @property
     def video(self) -> Path:
         """The video."""
-        return self.download.videos[(1, CAMERA)]
+        return self.download.videos["S001", CAMERA]
 
 
 def write_filmed_world(
@@ -67,7 +68,9 @@ def write_filmed_world(
 ) -> FilmedWorld:
     """Write everything up to and including the alignment."""
     model = write_npz(folder / "smplh/female/model.npz", model_arrays(_body_model()))
-    motions = {ClipId(1, k): _write_motion(folder, k, last - first + 1) for k, (first, last) in enumerate(flags30, 1)}
+    motions = {
+        movi_clip(1, k): _write_motion(folder, k, last - first + 1) for k, (first, last) in enumerate(flags30, 1)
+    }
     intrinsics, extrinsics = write_calibration(folder, CAMERA)
     video = folder / f"F_{CAMERA}_Subject_1_L.avi"
     write_grey_video(video, n_video_frames)
@@ -77,8 +80,8 @@ def write_filmed_world(
     download = Download(
         motions=motions,
         body_models={"female": model},
-        v3d={1: v3d},
-        videos={(1, CAMERA): video},
+        v3d={"S001": v3d},
+        videos={("S001", CAMERA): video},
         intrinsics={CAMERA: intrinsics},
         extrinsics={CAMERA: extrinsics},
     )
@@ -88,7 +91,7 @@ def write_filmed_world(
     world = FilmedWorld(download, work, config, tuple(map(tuple, flags30)), n_video_frames, motions)
     _solve(world)
     for unit in ALIGN.plan(download, work, config):
-        ALIGN.run(unit)
+        ALIGN.run_unit(unit)
     return world
 
 
@@ -133,7 +136,7 @@ def _virtual_markers_mm(
 def _solve(world: FilmedWorld) -> None:
     """Run the marker stage and make up what scaling and inverse kinematics would have found."""
     for unit in MARKERS.plan(world.download, world.work, world.config):
-        MARKERS.run(unit)
+        MARKERS.run_unit(unit)
     for clip in world.motions:
         markers = read_markers(world.work.markers(clip))
         write_ik_solution(world.work.ik_solution(clip), made_up_solution(markers), provenance={})
@@ -142,13 +145,14 @@ def _solve(world: FilmedWorld) -> None:
         rate_hz=120.0, source="test",
     )  # fmt: skip
     trial = StaticTrial(markers=still, height_m=1.7, mass_kg=60.0, sex="female", mass_source="given")
-    write_static_trial(world.work.static_trial(1), trial, provenance={})
-    world.work.scaled_model(1).parent.mkdir(parents=True)
-    write_model(world.work.scaled_model(1), build_model())
-    write_scale_result(world.work.scale_result(1), _scale_result(), provenance={})
+    write_static_trial(world.work.static_trial("S001"), trial, provenance={})
+    world.work.scaled_model("S001").parent.mkdir(parents=True)
+    write_model(world.work.scaled_model("S001"), build_model())
+    write_scale_result(world.work.scale_result("S001"), made_up_scales(), provenance={})
 
 
-def _scale_result() -> ScaleResult:
+def made_up_scales() -> ScaleResult:
+    """Return scales of every label body, all different."""
     bodies = read_label_tables().bodies
     return ScaleResult(
         body_names=bodies,
@@ -176,6 +180,10 @@ def made_up_solution(markers: MarkerTrajectories) -> IkSolution:
     fitted[:, names.index(MISSED_MARKER)] += np.array([0.03, 0.0, 0.0])
     c, j = len(tables.coordinates), len(tables.opensim_joints)
     root = markers.positions_m[:, names.index("ROOT")]
+    offsets_m = np.linspace(0.0, 0.3, 3 * j).reshape(j, 3)
+    # The world's model has these joints in the middle of its pelvis; where its others are no label says.
+    for name in ("ground_pelvis", "hip_r"):
+        offsets_m[tables.opensim_joints.index(name)] = 0.0
     return IkSolution(
         solver="converged",
         times_s=markers.times_s,
@@ -193,7 +201,7 @@ def made_up_solution(markers: MarkerTrajectories) -> IkSolution:
         body_rotations=np.broadcast_to(np.eye(3), (n, 1, 3, 3)),
         body_positions_m=root[:, None],
         joint_names=tables.opensim_joints,
-        joint_centres_m=root[:, None] + np.linspace(0.0, 0.3, 3 * j).reshape(j, 3),
+        joint_centres_m=root[:, None] + offsets_m,
         root_frame_rotations=np.broadcast_to(np.eye(3), (n, 3, 3)),
         root_frame_positions_m=root,
         statuses=np.full(n, FrameStatus.SOLVED, np.int8),

@@ -19,15 +19,15 @@ from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.marker_file import write_static_trial
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import ClipTimeline, Refusal
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.unit_record import UnitRecord, write_record
 
-CLIP = ClipId(1, 3)
+CLIP = movi_clip(1, 3)
 N_SOLVED = 40
 BODY = "calcn_r"
 MARKERS = ("HEEL", "SOFT", "CARRIED")
@@ -116,11 +116,11 @@ def known_scale(*, passed: bool = True) -> ScaleResult:
 def write_quality_work(root: Path, *, solution: IkSolution | None = None) -> WorkFolder:
     """Write everything but shards, with the records of one unit that is done and one that failed."""
     work = WorkFolder(root)
-    write_static_trial(work.static_trial(1), _trial(), provenance={})
-    write_scale_result(work.scale_result(1), known_scale(), provenance={})
-    work.scaled_model(1).write_text(MODEL, encoding="utf-8")
+    write_static_trial(work.static_trial("S001"), _trial(), provenance={})
+    write_scale_result(work.scale_result("S001"), known_scale(), provenance={})
+    work.scaled_model("S001").write_text(MODEL, encoding="utf-8")
     write_ik_solution(work.ik_solution(CLIP), solution or known_solution(), provenance={})
-    write_alignment(work.alignment(1), _alignment(), provenance={})
+    write_alignment(work.alignment("S001"), _alignment(), provenance={})
     done = UnitRecord("ik", str(CLIP), "done", 1, {}, findings=(NASTY,), seconds=2.5, peak_memory_mb=300.0)
     failed = UnitRecord("shard", "S001/PG2", "failed", 1, {}, reason=NASTY, redo=REDO)
     for record in (done, failed):
@@ -154,4 +154,6 @@ def _alignment() -> SubjectAlignment:
         rms_m=0.003,
         suspicions=("lag +25.0 ms (bound 16.7 ms)",),
     )
-    return SubjectAlignment(subject=1, clips=(clip, replace(clip, timeline=replace(timeline, clip=ClipId(1, 4)))))
+    return SubjectAlignment(
+        subject="S001", clips=(clip, replace(clip, timeline=replace(timeline, clip=movi_clip(1, 4))))
+    )

@@ -13,8 +13,8 @@ from movi_prep.config.scaling import ScalingSettings
 from movi_prep.formats.marker_file import write_markers, write_static_trial
 from movi_prep.formats.trc import write_trc
 from movi_prep.osim.models import write_model
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.work_folder import WorkFolder
 from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, swinging, trajectories
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CLIP = ClipId(1, 1)
+CLIP = movi_clip(1, 1)
 
 SCALE_SETUP = """
 format: movi-prep scaling
@@ -63,7 +63,7 @@ def write_small_world(folder: Path, *, solver: str = "opensim") -> SmallWorld:
     static = markers_at(model, np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]))[0]
     moving = trajectories(markers_at(model, coordinates))
     work = WorkFolder(folder / "work")
-    write_static_trial(work.static_trial(1), static_trial(static), provenance={})
+    write_static_trial(work.static_trial("S001"), static_trial(static), provenance={})
     write_markers(work.markers(CLIP), moving, provenance={})
     write_model(folder / "generic.osim", model)
     write_trc(folder / "static.trc", static_trial(static).markers)

@@ -11,12 +11,12 @@ import pytest
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment, write_alignment
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.timeline import Refusal, overlap_clocks
 
 
 def _alignment() -> SubjectAlignment:
-    timeline = overlap_clocks(ClipId(3, 2), "kicking", video_range=(100, 160), n_samples=200, samples_per_frame=4)
+    timeline = overlap_clocks(movi_clip(3, 2), "kicking", video_range=(100, 160), n_samples=200, samples_per_frame=4)
     wanted = np.ones(timeline.n_frames, bool)
     wanted[[4, 5, 20]] = False
     clip = ClipAlignment(
@@ -31,7 +31,7 @@ def _alignment() -> SubjectAlignment:
         suspicions=("a",),
         findings=("b",),
     )
-    return SubjectAlignment(subject=3, clips=(clip,), findings=("c",))
+    return SubjectAlignment(subject="S003", clips=(clip,), findings=("c",))
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
@@ -44,6 +44,19 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert new.timeline.refused == old.timeline.refused
     assert (new.lag_s, new.mismatch, new.suspicions, new.findings) == (0.001, None, ("a",), ("b",))
     assert after.findings == ("c",)
+
+
+def test_version_1_which_had_numbers_still_reads(tmp_path: Path) -> None:
+    path = tmp_path / "S003.json"
+    write_alignment(path, _alignment(), provenance={})
+    content = json.loads(path.read_text())
+    assert (content["subject"], content["clips"][0]["clip"]) == ("S003", "C02")
+    content |= {"version": 1, "subject": 3}
+    content["clips"][0]["clip"] = 2
+    path.write_text(json.dumps(content))
+    after = read_alignment(path)
+    assert after.subject == "S003"
+    assert after.clips[0].timeline.clip == movi_clip(3, 2)
 
 
 def test_runs_are_short(tmp_path: Path) -> None:

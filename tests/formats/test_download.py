@@ -8,8 +8,8 @@ import pytest
 
 from movi_prep.errors import UsageError
 from movi_prep.formats.download import Folders, find_download, select_clips
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -55,11 +55,11 @@ def find(root: Path, **more: Path) -> Download:
 
 def test_everything_is_found_where_archives_leave_it(root: Path) -> None:
     download = find(root)
-    assert list(download.motions) == [ClipId(1, 1), ClipId(1, 22), ClipId(15, 3)]
+    assert list(download.motions) == [movi_clip(1, 1), movi_clip(1, 22), movi_clip(15, 3)]
     assert list(download.body_models) == ["female"]
     assert list(download.dmpl_models) == ["female"]
-    assert list(download.v3d) == [1]
-    assert list(download.videos) == [(1, "PG1")]
+    assert list(download.v3d) == ["S001"]
+    assert list(download.videos) == [("S001", "PG1")]
     assert download.intrinsics["PG1"].suffix == ".npz"
     assert download.extrinsics["PG1"].suffix == ".pkl"
 
@@ -82,7 +82,7 @@ def test_what_is_odd_is_said(root: Path) -> None:
 def test_of_two_releases_of_a_clip_the_one_with_soft_tissue_is_used_and_said(root: Path) -> None:
     touch(root, "amass/new/Subject_1_F_1_stageii.npz")
     download = find(root)
-    assert download.motions[ClipId(1, 1)].name == "Subject_1_F_1_poses.npz"
+    assert download.motions[movi_clip(1, 1)].name == "Subject_1_F_1_poses.npz"
     assert any("S001/C01: 2 files" in text and "stageii" in text for text in download.findings)
 
 
@@ -97,7 +97,7 @@ def test_a_download_that_is_there_twice_does_not_flood(root: Path) -> None:
 def test_a_link_to_nothing_is_passed_over_and_said(root: Path) -> None:
     (root / "amass" / "Subject_1_F_5_poses.npz").symlink_to(root / "nowhere")
     download = find(root)
-    assert ClipId(1, 5) not in download.motions
+    assert movi_clip(1, 5) not in download.motions
     assert any("Subject_1_F_5_poses.npz is a link to nothing" in text for text in download.findings)
 
 
@@ -116,23 +116,23 @@ def test_a_folder_that_is_not_there_is_named(root: Path) -> None:
 
 
 def test_a_choice_keeps_the_other_clips_for_their_subject(root: Path) -> None:
-    chosen = select_clips(find(root), subjects=(1,), clips=(1,))
-    assert list(chosen.motions) == [ClipId(1, 1)]
-    assert [path.name for path in chosen.all_motions_of(1)] == ["Subject_1_F_1_poses.npz", "Subject_1_F_22_poses.npz"]
+    chosen = select_clips(find(root), subjects=["1"], clips=["C01"])
+    assert list(chosen.motions) == [movi_clip(1, 1)]
+    assert chosen.others[movi_clip(1, 22)].name == "Subject_1_F_22_poses.npz"
 
 
 def test_excluded_clips_and_subjects_are_left_out(root: Path) -> None:
     left = select_clips(find(root), subjects=None, clips=None, exclude=("S001/C22", "S015"))
-    assert list(left.motions) == [ClipId(1, 1)]
+    assert list(left.motions) == [movi_clip(1, 1)]
 
 
 def test_a_choice_of_nothing_is_refused(root: Path) -> None:
     with pytest.raises(UsageError, match=r"expected subjects with AMASS clips \(1,15\), but got 99; say 1, or check"):
-        select_clips(find(root), subjects=(1, 99), clips=None)
+        select_clips(find(root), subjects=["S001", "99"], clips=None)
     with pytest.raises(UsageError, match=r"\(1,15\), but got 2-14,16; say 1,15, or check"):
-        select_clips(find(root), subjects=range(1, 17), clips=None)
+        select_clips(find(root), subjects=["1-16"], clips=None)
     with pytest.raises(UsageError, match="at least one clip"):
-        select_clips(find(root), subjects=(1,), clips=(7,))
+        select_clips(find(root), subjects=["1"], clips=["7"])
 
 
 @pytest.mark.parametrize(

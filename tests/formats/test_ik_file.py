@@ -14,7 +14,7 @@ from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.ik_file import SCHEMA, read_ik_solution, write_ik_solution
 from movi_prep.formats.scale_file import read_scale_result, write_scale_result
 from movi_prep.records.ik_solution import IkSolution
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 
 if TYPE_CHECKING:
     from pathlib import Path

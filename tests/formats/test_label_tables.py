@@ -8,6 +8,7 @@ import pytest
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.records.bmlmovi_names import movi_subject
 
 
 def test_the_packaged_tables_are_those_of_d3ke() -> None:
@@ -16,14 +17,24 @@ def test_the_packaged_tables_are_those_of_d3ke() -> None:
     assert lengths == [22, 55, 69, 48]
     assert len(tables.opensim_joints) == 50
     assert tables.opensim_joints[-2:] == ("radiocarpal", "radiocarpal_l")
-    assert [tables.split_of(subject) for subject in (1, 14, 2, 12)] == ["train", "validation", "test", "none"]
+    assert [tables.split_of(subject) for subject in map(movi_subject, (1, 14, 2, 12))] == [
+        "train",
+        "validation",
+        "test",
+        "none",
+    ]
 
 
 def test_a_split_of_the_users_own(tmp_path: Path) -> None:
     path = tmp_path / "split.yaml"
     path.write_text("train: [2, 12]\ntest: [1]\n")
     tables = read_label_tables(split=path)
-    assert [tables.split_of(subject) for subject in (2, 12, 1, 14)] == ["train", "train", "test", "none"]
+    assert [tables.split_of(subject) for subject in map(movi_subject, (2, 12, 1, 14))] == [
+        "train",
+        "train",
+        "test",
+        "none",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +42,7 @@ def test_a_split_of_the_users_own(tmp_path: Path) -> None:
     [
         ("train: [1]\ntest: [1]\n", "subject 1 in train and test"),
         ("trian: [1]\n", "did you mean 'train'"),
-        ("train: [one]\n", "numbers of subjects, but got 'one'"),
+        ("train: [[one]]\n", "names of subjects"),
         ("- 1\n", "a YAML mapping"),
         ("train: [1\n", "a YAML file"),
     ],

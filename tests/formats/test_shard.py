@@ -17,8 +17,8 @@ from movi_prep.errors import InputError, InternalError, MissingError
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.shard import ShardFile, open_shard_writer
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, shard_document
-from movi_prep.records.identity import subject_key
-from movi_prep.stages.verify import verify_shard
+from movi_prep.records.bmlmovi_names import movi_subject
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.pictures import decode_picture
 from tests.builders.kinematic_tree import random_tree
 from tests.builders.shard import BOX_SIDE_PX, write_small_shard
@@ -28,7 +28,7 @@ RELEASED = sorted((Path(__file__).parents[1] / "data").glob("shard_v*.h5"))
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / f"{subject_key(1)}_PG1.h5"
+    return tmp_path / f"{movi_subject(1)}_PG1.h5"
 
 
 def test_what_is_written_comes_back(path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.storage import StorageTable, read_storage, write_storage
+from movi_prep.formats.storage import StorageTable, coordinate_table, coordinates_of, read_storage, write_storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,19 @@ def test_opensim_reads_degrees_as_degrees(tmp_path: Path) -> None:
     column = opensim.ArrayDouble()
     storage.getDataColumn("hip", column)
     np.testing.assert_allclose([column.get(row) for row in range(3)], TABLE.values[:, 0], atol=1e-7)
+
+
+def test_degrees_are_for_rotations_only_and_come_back(tmp_path: Path) -> None:
+    """OpenSim converts by motion type: a translation and a knee cap on a spline are written as they are."""
+    labels, coordinates = ("hip", "tx", "knee_beta"), np.array([[np.pi / 2, 1.0, -0.6], [-np.pi, 0.5, -0.3]])
+    rotations = np.array([True, False, False])
+    table = coordinate_table(labels, np.array([0.0, 0.1]), coordinates, rotations)
+    np.testing.assert_allclose(table.values, [[90.0, 1.0, -0.6], [-180.0, 0.5, -0.3]])
+    write_storage(tmp_path / "a.mot", table)
+    back = coordinates_of(read_storage(tmp_path / "a.mot"), {"hip": True, "tx": False})
+    np.testing.assert_allclose(back, coordinates, atol=1e-8)
+    in_radians = StorageTable("Coordinates", labels, table.times_s, coordinates, in_degrees=False)
+    np.testing.assert_array_equal(coordinates_of(in_radians, {"hip": True}), coordinates)
 
 
 @pytest.mark.parametrize(

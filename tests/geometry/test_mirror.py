@@ -10,7 +10,6 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.geometry.d3ke_layer import layer_joint_centres
 from movi_prep.geometry.mirror import (
     BODY_REFLECTION,
     CAMERA_REFLECTION,
@@ -20,6 +19,7 @@ from movi_prep.geometry.mirror import (
     mirror_positions,
     mirror_rotations,
 )
+from movi_prep.stages.d3ke.network_layer import layer_joint_centres
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from movi_prep.osim.models import (
 from tests.builders.small_model import MARKERS, SEGMENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import opensim
@@ -58,6 +59,49 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         read_model(tmp_path / "empty.osim")
     with pytest.raises(MissingError, match=r"no\.osim"):
         read_model(tmp_path / "no.osim")
+
+
+def _with_a_coordinate_too_many(folder: Path, model: opensim.Model) -> Path:
+    write_model(folder / "small.osim", model)
+    text = (folder / "small.osim").read_text()
+    first = text.index("<Coordinate ")
+    coordinate = text[first : text.index("</Coordinate>") + len("</Coordinate>")]
+    (folder / "many.osim").write_text(text.replace(coordinate, coordinate + coordinate, 1))
+    return folder / "many.osim"
+
+
+def _nested_deeply(folder: Path, model: opensim.Model) -> Path:
+    depth = 200_000
+    (folder / "deep.osim").write_text(
+        f"<OpenSimDocument Version='40000'>{'<a>' * depth}{'</a>' * depth}</OpenSimDocument>"
+    )
+    return folder / "deep.osim"
+
+
+def _bytes_that_are_no_text(folder: Path, model: opensim.Model) -> Path:
+    write_model(folder / "small.osim", model)
+    text = (folder / "small.osim").read_bytes()
+    (folder / "bytes.osim").write_bytes(text.replace(b"<mass>", b"<\xaf\xbdss>", 1))
+    return folder / "bytes.osim"
+
+
+@pytest.mark.parametrize("spoil", [_with_a_coordinate_too_many, _nested_deeply, _bytes_that_are_no_text])
+def test_what_ends_opensims_parser_is_the_files_error(
+    tmp_path: Path, model: opensim.Model, spoil: Callable[[Path, opensim.Model], Path]
+) -> None:
+    path = spoil(tmp_path, model)
+    with pytest.raises(InputError) as told:
+        read_model(path)
+    assert str(path) in str(told.value)
+    sound = tmp_path / "sound.osim"
+    write_model(sound, model)
+    assert body_names(read_model(sound)) == SEGMENTS
+
+
+def test_a_marker_set_that_ends_opensims_parser_is_its_own_error(tmp_path: Path, model: opensim.Model) -> None:
+    with pytest.raises(InputError):
+        add_marker_set(model, _nested_deeply(tmp_path, model))
+    assert marker_names(model) == MARKERS
 
 
 def test_a_marker_set_on_unknown_bodies_is_refused(tmp_path: Path, model: opensim.Model) -> None:

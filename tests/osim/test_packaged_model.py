@@ -17,7 +17,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.kinematics import solve_inverse_kinematics
 from movi_prep.osim.build_model import main
 from movi_prep.osim.extract_tree import extract_tree
-from movi_prep.osim.model_building.tables import left_marker_name, left_name, read_tables
+from movi_prep.osim.model_building.part_tables import left_marker_name, left_name, read_tables
 from movi_prep.osim.models import body_names, coordinate_names, marker_names, marker_positions_m, read_model
 from movi_prep.osim.observability import solve_observability
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from movi_prep.osim.model_building.tables import ModelTables
+    from movi_prep.osim.model_building.part_tables import ModelTables
     from movi_prep.records.kinematic_tree import KinematicTree
 
 MIRROR = np.array([1.0, 1.0, -1.0])

@@ -9,7 +9,7 @@ import pytest
 
 from movi_prep.config.scaling import ScaleAuditSettings
 from movi_prep.osim.scale_audit import audit_scaling
-from movi_prep.records.scaling import ScaleResult
+from movi_prep.records.scale_result import ScaleResult
 
 GOOD = ScaleResult(
     body_names=("femur_r", "femur_l", "humerus", "humerus_l", "pelvis"),

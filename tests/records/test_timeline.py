@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.timeline import Refusal, group_refusals, overlap_clocks, samples_per_frame
 
-CLIP = ClipId(1, 2)
+CLIP = movi_clip(1, 2)
 
 
 @pytest.mark.parametrize(("mocap_hz", "step"), [(120.0, 4), (120.00004578, 4), (119.0, 4), (30.0, 1), (60.0, 2)])

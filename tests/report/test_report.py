@@ -38,7 +38,7 @@ def _page(path: Path) -> Page:
 def work(tmp_path_factory: pytest.TempPathFactory) -> WorkFolder:
     work = write_quality_work(tmp_path_factory.mktemp("quality") / "work")
     work.shards().mkdir()
-    write_small_shard(work.shard(1, "PG1"))
+    write_small_shard(work.shard("S001", "PG1"))
     return work
 
 
@@ -122,7 +122,7 @@ def test_what_is_marked_in_a_row_is_named_first(tmp_path: Path, heel_mm: float) 
         posterior_std=np.full_like(known.coordinates, 0.01),
     )
     work = write_quality_work(tmp_path, solution=solution)
-    work.alignment(1).unlink()
+    work.alignment("S001").unlink()
     (work.records() / "shard" / "S001" / "PG2.json").unlink()
     index, subject = (_page(path) for path in write_report(Config(work=tmp_path)))
     marks = {5.0: "", 30.0: "check", 60.0: "over limit"}
@@ -177,7 +177,12 @@ def test_an_empty_work_folder_is_said_not_refused(tmp_path: Path) -> None:
 
 def test_a_subject_that_only_failed_has_a_page(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
-    for path in (work.static_trial(1), work.scale_result(1), work.scaled_model(1), work.alignment(1)):
+    for path in (
+        work.static_trial("S001"),
+        work.scale_result("S001"),
+        work.scaled_model("S001"),
+        work.alignment("S001"),
+    ):
         path.unlink()
     work.ik_solution(CLIP).unlink()
     page = _page(write_report(Config(work=tmp_path))[1])
@@ -189,9 +194,9 @@ def test_a_subject_that_only_failed_has_a_page(tmp_path: Path) -> None:
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
-    damaged = [work.scale_result(1), work.ik_solution(CLIP), work.scaled_model(1)]
+    damaged = [work.scale_result("S001"), work.ik_solution(CLIP), work.scaled_model("S001")]
     record = work.records() / "ik" / "S001" / "C03.json"
-    shard = work.shard(1, "PG1")
+    shard = work.shard("S001", "PG1")
     shard.parent.mkdir()
     for path in (*damaged, record, shard):
         path.write_text("not what it should be")
@@ -204,7 +209,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 def test_a_failed_audit_is_told_in_words(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
-    write_scale_result(work.scale_result(1), known_scale(passed=False), provenance={})
+    write_scale_result(work.scale_result("S001"), known_scale(passed=False), provenance={})
     index, subject = (_page(path) for path in write_report(Config(work=tmp_path)))
     assert index.row("S001")[5] == "failed"
     assert "scaling failed its audit: landmark RMS is 11.0 mm" in subject.text
@@ -242,7 +247,7 @@ def test_a_work_folder_that_was_moved_is_the_one_that_is_meant(tmp_path: Path) -
 
 
 def test_the_report_keeps_to_the_subjects_that_are_asked_for(work: WorkFolder) -> None:
-    assert [path.name for path in write_report(Config(work=work.root, subjects=(2,)))] == ["index.html"]
+    assert [path.name for path in write_report(Config(work=work.root, subjects=("2",)))] == ["index.html"]
 
 
 def test_without_a_work_folder_there_is_no_report(tmp_path: Path) -> None:
@@ -268,9 +273,9 @@ def test_a_joint_is_drawn_where_the_lens_shows_it(tmp_path: Path, scale: float) 
 def test_pictures_of_a_damaged_shard_are_said_not_drawn(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
     work.shards().mkdir()
-    write_small_shard(work.shard(1, "PG1"))
+    write_small_shard(work.shard("S001", "PG1"))
     plain = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()[:8]
-    path = work.shard(1, "PG1")
+    path = work.shard("S001", "PG1")
     path.write_bytes(path.read_bytes().replace(plain, b"\0" * len(plain)))
     assert "No pictures:" in _page(write_report(Config(work=tmp_path))[1]).text
 
@@ -307,7 +312,7 @@ def test_bars_stay_within_their_tracks() -> None:
 def test_what_was_left_out_is_told_with_its_reason(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
     work.shards().mkdir()
-    write_small_shard(work.shard(1, "PG1"), left_out=((2, f"the clip is suspect {NASTY}"),))
+    write_small_shard(work.shard("S001", "PG1"), left_out=((2, f"the clip is suspect {NASTY}"),))
     plan = PlanFacts(
         left_out=("no shards of PG3: found no videos",),
         data=("no PG2 video: S001",),

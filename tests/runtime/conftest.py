@@ -10,12 +10,12 @@ import pytest
 
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import Stage
-from movi_prep.runtime.coordinate import RunResult
-from movi_prep.runtime.plan import PlannedUnit
-from movi_prep.runtime.run import Prepared, carry_out, prepare_run
+from movi_prep.runtime.pipeline_run import Prepared, carry_out, prepare_run
+from movi_prep.runtime.plan_execution import RunResult
 from movi_prep.runtime.unit_record import UnitRecord
+from movi_prep.runtime.work_plan import PlannedUnit
 from tests.runtime.fake_stages import STAGES, write_motions
 
 
@@ -24,10 +24,14 @@ class Silent:
     """An observer that only remembers."""
 
     ended: list[UnitRecord] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
     waited_for: list[str] = field(default_factory=list)
 
     def unit_ended(self, record: UnitRecord) -> None:
         self.ended.append(record)
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        self.held.append(planned.unit.id)
 
     def tick(self, waits_for: str) -> None:
         if waits_for and waits_for not in self.waited_for:
@@ -84,6 +88,6 @@ def world(tmp_path: Path) -> World:
     """Two subjects, three clips each."""
     write_motions(
         tmp_path / "amass",
-        {ClipId(subject, clip): f"motion {subject} {clip} ".encode() for subject in (1, 15) for clip in (1, 2, 5)},
+        {movi_clip(subject, clip): f"motion {subject} {clip} ".encode() for subject in (1, 15) for clip in (1, 2, 5)},
     )
     return World(tmp_path)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from tests.runtime.conftest import World
 from tests.runtime.fake_stages import release_file, wait_until, write_motions
 
 ROOT = Path(__file__).parents[2]
-CLIPS = [ClipId(subject, clip) for subject in (1, 15) for clip in range(1, 6)]
+CLIPS = [movi_clip(subject, clip) for subject in (1, 15) for clip in range(1, 6)]
 
 
 def start(world: World) -> subprocess.Popen[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.runtime.overview import N_MOTIONS, Part, damaged_videos, describe_download
 from movi_prep.runtime.summary import summarise_plan
 from tests.builders.avi_files import Layout, build_avi, encoded_frames
@@ -14,7 +14,7 @@ from tests.runtime.fake_stages import write_motions
 
 
 def test_what_no_longer_holds_waits_with_its_reason_and_is_no_failure(world: World) -> None:
-    write_motions(world.amass, {ClipId(15, 2): b"fail"})
+    write_motions(world.amass, {movi_clip(15, 2): b"fail"})
     world.run()
     prepared = world.prepare(scaling={"factor_min": 0.5})
     state = summarise_plan(prepared.plan, prepared.identities)
@@ -32,7 +32,7 @@ def motions(world: World) -> Part:
 
 
 def test_gaps_in_a_whole_download_are_named_up_to_the_last_motion_everyone_performed(world: World) -> None:
-    write_motions(world.amass, {ClipId(1, clip): b"motion" for clip in range(1, N_MOTIONS + 1)})
+    write_motions(world.amass, {movi_clip(1, clip): b"motion" for clip in range(1, N_MOTIONS + 1)})
     part = motions(world)
     assert part.found == "24 clips of 2 subjects"
     gaps = ",".join(str(clip) for clip in range(1, N_MOTIONS + 1) if clip not in (1, 2, 5))
@@ -56,5 +56,5 @@ def test_videos_that_are_cut_are_named_before_anything_runs(world: World, tmp_pa
     whole, cut = tmp_path / "F_PG1_Subject_1_L.avi", tmp_path / "F_PG2_Subject_1_L.avi"
     whole.write_bytes(content)
     cut.write_bytes(content[:50_000])
-    download = replace(world.prepare().download, videos={(1, "PG1"): whole, (1, "PG2"): cut})
+    download = replace(world.prepare().download, videos={("S001", "PG1"): whole, ("S001", "PG2"): cut})
     assert damaged_videos(download) == (f"{cut.name}: it is cut: 50,000 of {len(content):,} bytes are there",)

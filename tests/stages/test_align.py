@@ -17,8 +17,8 @@ from movi_prep.formats.marker_file import write_markers
 from movi_prep.geometry.alignment import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.geometry.frames import amass_to_ground, amass_to_movi
 from movi_prep.records.alignment import SubjectAlignment
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.unit import StageReport
 from movi_prep.records.work_folder import WorkFolder
@@ -26,7 +26,7 @@ from movi_prep.stages.align import ALIGN
 from movi_prep.stages.markers import MARKERS
 from tests.builders.v3d_files import VIRTUAL_MARKERS, V3dFile
 
-CLIP = ClipId(1, 1)
+CLIP = movi_clip(1, 1)
 FLAGS = ((21, 50), (61, 75))
 N_SAMPLES = 400
 
@@ -73,12 +73,12 @@ def _v3d(
 def _align(folder: Path, v3d: V3dFile | None, work: WorkFolder) -> tuple[SubjectAlignment, StageReport]:
     download = Download(
         motions={CLIP: folder / "unused.npz"},
-        v3d={} if v3d is None else {1: v3d.write(folder)},
-        videos={(1, "PG1"): folder / "unused.avi"},
+        v3d={} if v3d is None else {"S001": v3d.write(folder)},
+        videos={("S001", "PG1"): folder / "unused.avi"},
     )
     (unit,) = ALIGN.plan(download, work, Config())
-    report = ALIGN.run(unit)
-    return read_alignment(work.alignment(1)), report
+    report = ALIGN.run_unit(unit)
+    return read_alignment(work.alignment("S001")), report
 
 
 def test_two_recordings_of_one_motion_agree(tmp_path: Path) -> None:
@@ -205,12 +205,12 @@ def test_world_a_is_aligned_to_the_sample(shared: Path, tmp_path: Path) -> None:
     truth = json.loads((world / "truth.json").read_text())
     work = WorkFolder(tmp_path)
     for unit in MARKERS.plan(download, work, Config()):
-        MARKERS.run(unit)
+        MARKERS.run_unit(unit)
     for unit in ALIGN.plan(download, work, Config()):
-        ALIGN.run(unit)
+        ALIGN.run_unit(unit)
     for subject in (1, 15):
-        for clip in read_alignment(work.alignment(subject)).clips:
-            first, last = truth["subjects"][str(subject)]["flags30"][clip.timeline.clip.clip - 1]
+        for clip in read_alignment(work.alignment(movi_subject(subject))).clips:
+            first, last = truth["subjects"][str(subject)]["flags30"][(number_of(clip.timeline.clip.clip) or 0) - 1]
             assert clip.timeline.video_frames.tolist() == list(range(first - 1, last))
             assert clip.lag_s == pytest.approx(0.0, abs=2e-4)
             assert clip.rotation_deg == pytest.approx(0.0, abs=1e-3)

@@ -23,8 +23,8 @@ from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import amass_to_ground, ground_to_amass
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
 from movi_prep.records.marker_set import JointCentre, Vertex
 from movi_prep.records.motion import Motion
 from movi_prep.records.unit import StageReport, Unit
@@ -78,7 +78,7 @@ def build_download(tmp_path: Path, models: dict[str, Path]) -> Callable[..., Dow
 
     def build(*clips: dict[str, Any], **found: Any) -> Download:
         paths = {
-            ClipId(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
+            movi_clip(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
             for k, arrays in enumerate(clips, start=1)
         }
         known = {"body_models": {"female": models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
@@ -88,12 +88,12 @@ def build_download(tmp_path: Path, models: dict[str, Path]) -> Callable[..., Dow
 
 
 def run(units: tuple[Unit, ...], stage: Any) -> list[StageReport]:
-    return [stage.run(unit) for unit in units]
+    return [stage.run_unit(unit) for unit in units]
 
 
 def make_static(download: Download, tmp_path: Path, **settings: Any) -> tuple[Any, StageReport]:
     (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
-    report = STATIC.run(unit)
+    report = STATIC.run_unit(unit)
     return read_static_trial(unit.outputs.trial), report  # type: ignore[attr-defined]
 
 
@@ -179,15 +179,15 @@ def test_a_bad_first_clip_costs_itself_and_no_other(
 ) -> None:
     good = old_release(build_motion(9))
     download = build_download({**good, "poses": np.full((9, 156), np.nan)}, good)
-    download.motions[ClipId(1, 1)].write_bytes(download.motions[ClipId(1, 1)].read_bytes()[:3000])
+    download.motions[movi_clip(1, 1)].write_bytes(download.motions[movi_clip(1, 1)].read_bytes()[:3000])
     trial, report = make_static(download, tmp_path, **settings)
     assert trial.sex == "female"
     assert len(report.findings) == 1
     assert "Subject_1_F_1" in report.findings[0]
     bad, fine = MARKERS.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
     with pytest.raises(InputError, match="Subject_1_F_1"):
-        MARKERS.run(bad)
-    assert MARKERS.run(fine).numbers["n_rows"] == 3
+        MARKERS.run_unit(bad)
+    assert MARKERS.run_unit(fine).numbers["n_rows"] == 3
     assert sorted(path.name for path in (tmp_path / "work" / "markers" / "S001").iterdir()) == [
         "C02.h5",
         "static.h5",
@@ -215,6 +215,44 @@ def test_a_clip_of_another_fit_is_a_finding(
     assert [re.search("Subject_1_F_2.*up to 0.25 off", finding) is not None for finding in report.findings] == [True]
 
 
+def of_another_body(motion: Motion, *, stated: bool) -> dict[str, Any]:
+    """Return a clip of SMPL-X whose betas would make another man; the old release does not state its model."""
+    poses = np.zeros((motion.n_samples, 165))
+    arrays = {**old_release(motion), "poses": poses, "betas": motion.betas + 1.0}
+    return {**arrays, "surface_model_type": np.array("smplx")} if stated else arrays
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_betas_of_another_body_model_shape_nobody(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any], *, stated: bool
+) -> None:
+    motion = build_motion(5)
+    alone, _ = make_static(build_download(old_release(motion)), tmp_path, **settings)
+    other = of_another_body(motion, stated=stated)
+    mixed, report = make_static(build_download(other, old_release(motion)), tmp_path, **settings)
+    assert mixed.height_m == alone.height_m
+    assert len(report.findings) == 1
+    with pytest.raises(InputError) as caught:
+        make_static(build_download(other), tmp_path / "nothing", **settings)
+    assert "SMPL-X" in caught.value.got
+    assert not list((tmp_path / "nothing").rglob("*.h5"))
+
+
+def test_a_clip_that_is_left_out_shapes_nobody(
+    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    motion = build_motion(5)
+    found = build_download({**old_release(motion), "betas": motion.betas + 0.25}, old_release(motion))
+    download = select_clips(found, subjects=None, clips=None, exclude=("S001/C01",))
+    config = Config(markers=settings, exclude=("S001/C01",))
+    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), config)
+    assert [path.name for path in unit.inputs.motions] == ["Subject_1_F_2_poses.npz"]  # type: ignore[attr-defined]
+    # A clip that is only not asked for now still counts: a body does not change with the choice of clips.
+    download = select_clips(found, subjects=None, clips=["2"])
+    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+    assert len(unit.inputs.motions) == 2  # type: ignore[attr-defined]
+
+
 def test_a_body_that_does_not_reach_the_floor_is_a_finding(
     build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
@@ -224,7 +262,7 @@ def test_a_body_that_does_not_reach_the_floor_is_a_finding(
     for height_m, said in heights.items():
         lifted = replace(motion, translation_m=motion.translation_m + np.array([0, 0, height_m]))
         (unit,) = MARKERS.plan(build_download(old_release(lifted)), WorkFolder(tmp_path), Config(markers=settings))
-        findings = MARKERS.run(unit).findings
+        findings = MARKERS.run_unit(unit).findings
         assert len(findings) == len(said)
         assert all(finding.startswith(start) for finding, start in zip(findings, said, strict=True))
 
@@ -273,7 +311,7 @@ def test_a_gender_that_v3d_contradicts_is_a_finding(
     build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     file = V3dFile(person={"sex": "Male"}).write(tmp_path)
-    download = build_download(old_release(build_motion(5)), v3d={1: file})
+    download = build_download(old_release(build_motion(5)), v3d={"S001": file})
     trial, report = make_static(download, tmp_path, **settings)
     assert trial.sex == "female"
     assert ["says male" in finding for finding in report.findings] == [True]
@@ -283,7 +321,7 @@ def test_mass_from_v3d_only_when_asked(
     build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     file = V3dFile(person={"sex": "female", "mass": 61.5}).write(tmp_path)
-    download = build_download(old_release(build_motion(5)), v3d={1: file})
+    download = build_download(old_release(build_motion(5)), v3d={"S001": file})
     assert make_static(download, tmp_path, **settings)[0].mass_source == "volume"
     trial, _ = make_static(download, tmp_path, **settings, mass="v3d")
     assert (trial.mass_kg, trial.mass_source) == (61.5, "v3d")
@@ -298,7 +336,7 @@ def test_units_carry_their_own_settings_and_files(build_download: Callable[..., 
     other = Config(markers={"static_duration_s": 1.0})
     assert MARKERS.plan(download, work, other) == MARKERS.plan(download, work, Config())
     assert STATIC.plan(download, work, other) != STATIC.plan(download, work, Config())
-    second = select_clips(download, subjects=None, clips=(2,))
+    second = select_clips(download, subjects=None, clips=["2"])
     assert [unit.key for unit in MARKERS.plan(second, work, Config())] == ["S001/C02"]
     # A subset of clips is still the same subject.
     assert STATIC.plan(second, work, Config()) == STATIC.plan(download, work, Config())
@@ -317,7 +355,7 @@ from pathlib import Path
 import movi_prep.body.marker_points, movi_prep.body.skinning
 from movi_prep.config.root import Config
 from movi_prep.records.download import Download
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import MARKERS
 
@@ -325,10 +363,10 @@ def memory_mb(field):
     return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
 
 clip, model, work = map(Path, sys.argv[1:])
-download = Download(motions={ClipId(1, 1): clip}, body_models={"female": model})
+download = Download(motions={movi_clip(1, 1): clip}, body_models={"female": model})
 before = memory_mb("VmRSS")
 (unit,) = MARKERS.plan(download, WorkFolder(work), Config(markers={"rate": "mocap"}))
-MARKERS.run(unit)
+MARKERS.run_unit(unit)
 print(memory_mb("VmHWM") - before)
 """
 
@@ -372,7 +410,7 @@ def test_world_a_within_a_hundredth_of_a_millimetre(world_a: Path, tmp_path: Pat
             markers = read_markers(work.markers(clip))
             for names, kind in ((vertices, "markers"), ([joints[k] for k in range(52)], "joints")):
                 found = ground_to_amass(markers.select(names).positions_m)
-                expected = truth[f"S{clip.subject}_C{clip.clip}_{kind}"]
+                expected = truth[f"S{number_of(clip.subject)}_C{number_of(clip.clip)}_{kind}"]
                 np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5, err_msg=f"{clip} {kind}")
 
 
@@ -380,7 +418,7 @@ def test_world_a_within_a_hundredth_of_a_millimetre(world_a: Path, tmp_path: Pat
 @pytest.mark.parametrize("soft_tissue", [False, True])
 def test_world_a_agrees_with_smplx_on_the_whole_mesh(world_a: Path, tmp_path: Path, *, soft_tissue: bool) -> None:
     """All 118 vertices and joints, all 16 betas, within 1e-6 m of `smplx.lbs.lbs` in float64."""
-    found, clip = find_world_a(world_a), ClipId(15, 2)
+    found, clip = find_world_a(world_a), movi_clip(15, 2)
     download, work = replace(found, motions={clip: found.motions[clip]}), WorkFolder(tmp_path)
     run(MARKERS.plan(download, work, Config(markers={"soft_tissue": soft_tissue})), MARKERS)
     markers = read_markers(work.markers(clip))
@@ -418,10 +456,10 @@ def test_world_a_static_trial_is_that_of_the_superseded_code(shared: Path, tmp_p
     """Same markers to 1e-5 m; only the floor differs: ours is y = 0, theirs the lowest vertex wherever it is."""
     world = shared / "reference" / "world_a"
     download, work = find_world_a(world), WorkFolder(tmp_path)
-    (unit,) = STATIC.plan(select_clips(download, subjects=(subject,), clips=None), work, Config())
-    report = STATIC.run(unit)
+    (unit,) = STATIC.plan(select_clips(download, subjects=[str(subject)], clips=None), work, Config())
+    report = STATIC.run_unit(unit)
     assert report.findings == ()
-    trial = read_static_trial(work.static_trial(subject))
+    trial = read_static_trial(work.static_trial(movi_subject(subject)))
     with np.load(shared / "reference" / "world_a_d3ke" / f"subject_{subject}_static_markers.npz") as theirs:
         assert trial.markers.names == tuple(theirs["names"])
         on_floor = theirs["markers"] - [0, theirs["markers"][:, 1].min(), 0]

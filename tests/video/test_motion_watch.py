@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from movi_prep.config.shard import PictureCheckSettings
-from movi_prep.records.identity import ClipId
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.picture_check import PictureAgreement
-from movi_prep.stages.picture_check import picture_doubts
+from movi_prep.stages.shards.picture_check import picture_doubts
 from movi_prep.video.motion_watch import ClipBody, MotionWatch
 from tests.builders.moving_figure import N_FRAMES, SIZE_PX, figure_px, film, still_px
 
-CLIP = ClipId(1, 1)
+CLIP = movi_clip(1, 1)
 FIRST = 6
 """First video frame of the clip."""
 
@@ -104,7 +104,7 @@ def test_clips_that_overlap_and_frames_that_are_missing_are_no_matter() -> None:
     kept = (frames % 31 != 7) & ((frames < 40) | (frames > 46))
     parts = [
         ClipBody(CLIP, frames[kept], body[kept]),
-        ClipBody(ClipId(1, 2), frames[30:], body[30:]),
+        ClipBody(movi_clip(1, 2), frames[30:], body[30:]),
     ]
     watch = MotionWatch(parts, SIZE_PX)
     for number, image in enumerate(film(body)):

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from movi_prep.osim.model_building.tables import CoordinateRow, JointRow, ModelTables, Vector
+    from movi_prep.osim.model_building.part_tables import CoordinateRow, JointRow, ModelTables, Vector
 
 # Places are rounded to a micrometre, so that the printed model does not depend on the last bits of a processor.
 DECIMALS_M = 6

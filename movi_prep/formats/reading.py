@@ -1,0 +1,91 @@
+"""The door of every reader: whatever reading raises is that file's one error, and nothing else's.
+
+Damaged files make libraries raise what they like: `RuntimeError` for an encrypted archive, `KeyError` for a member that
+is not there, `MemoryError`, `RecursionError`, errors of zlib and lzma. Only here is all of it turned into `InputError`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from movi_prep.errors import InputError, MissingError, MoviPrepError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    import numpy as np
+
+More = ParamSpec("More")
+Result = TypeVar("Result")
+
+AGAIN = "the file is damaged or of another kind: fetch it again, or leave it out"
+"""What can be done about most files that cannot be read."""
+
+HIGHEST_RATIO = 1100
+"""Bytes that one packed byte can hold at most: deflate's limit is 1032 (zlib.net/zlib_tech.html)."""
+
+REAL_KINDS = "iuf"
+"""Kinds of dtype that are real numbers; numpy turns complex ones, dates and truth values into floats without a word."""
+
+
+@contextmanager
+def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator[None]:
+    """Turn whatever is raised inside into an error of the file; errors of our own pass through.
+
+    Args:
+        path: the file, or the file and the part of it that is read.
+        expected: what it should be: "a whole .npz archive".
+        remedy: what to do about it.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: everything else that went wrong.
+    """
+    try:
+        yield
+    except MoviPrepError:
+        raise
+    except FileNotFoundError as error:
+        raise MissingError(path, expected=expected, got="no file", remedy="check the path") from error
+    except PermissionError as error:
+        raise InputError(
+            path, expected=expected, got=f"{error.strerror or error}", remedy="give yourself the right to read it"
+        ) from error
+    except Exception as error:
+        raise InputError(path, expected=expected, got=_say(error), remedy=remedy) from error
+
+
+def reads(
+    expected: str, remedy: str = AGAIN
+) -> Callable[[Callable[Concatenate[Path, More], Result]], Callable[Concatenate[Path, More], Result]]:
+    """Make a function that reads its first argument raise nothing but errors of that file, as `reading` does."""
+
+    def through_the_door(
+        read: Callable[Concatenate[Path, More], Result],
+    ) -> Callable[Concatenate[Path, More], Result]:
+        @wraps(read)
+        def read_or_tell(path: Path, /, *args: More.args, **kwargs: More.kwargs) -> Result:
+            with reading(path, expected=expected, remedy=remedy):
+                return read(path, *args, **kwargs)
+
+        return read_or_tell
+
+    return through_the_door
+
+
+def check_real(dtype: np.dtype[Any], *, where: Path | str, name: str, remedy: str = AGAIN) -> None:
+    """Raise InputError unless a dtype is one of real numbers."""
+    if dtype.kind not in REAL_KINDS:
+        raise InputError(f"{where}: {name}", expected="real numbers", got=f"dtype {dtype}", remedy=remedy)
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "one that asks for more memory than there is"
+    if isinstance(error, RecursionError):
+        return "one that is nested deeper than anything real"
+    return f"a damaged one ({type(error).__name__}{f': {error}' if str(error) else ''})"

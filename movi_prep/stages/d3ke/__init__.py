@@ -1,0 +1,1 @@
+"""The layout of D3KE: written, checked through its network layer, and verified."""

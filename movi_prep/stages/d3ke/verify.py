@@ -1,0 +1,210 @@
+"""Verify files in D3KE's layout the way its training code reads them: three files to a row, one row at a time.
+
+| check | finds |
+|---|---|
+| layout | a missing file or dataset, another dtype or shape, unequal numbers of rows |
+| finite values | NaN or infinity |
+| rotations | a root pose that is none |
+| masks | anything but 0 and 1 |
+| order | rows that are not sorted by camera, clip and frame, or that a window of frames would not find by counting |
+| pictures | a picture that is black inside its box, or not black outside it |
+| layer | joint centres that the network's layer does not give back from angles, scales and root pose |
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from movi_prep.errors import MissingError, MoviPrepError
+from movi_prep.formats import d3ke
+from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.records.base_model import BaseModel
+from movi_prep.records.label_tables import LabelTables
+from movi_prep.stages.d3ke.shard_d3ke import layer_error_m
+from movi_prep.stages.shards.verify import CheckedFile, ShardFault, VerifyReport, verify_shards
+
+_ROTATION_TOLERANCE = 1e-5
+
+_LAYER_TOLERANCE_M = 1e-3
+"""A solver that holds couplers by a weight, as OpenSim's does at D3KE's settings, leaves a few tenths of a mm."""
+
+_PICTURES_PER_CAMERA = 50
+"""Pictures that are unpacked per camera, spread evenly: each is a whole frame of gzip-9."""
+
+Rows = Mapping[str, NDArray[Any]]
+
+
+def verify_folder(folder: Path, workers: int = 1) -> VerifyReport:
+    """Verify the shards of a work folder, both layouts, or of a folder that holds one of them.
+
+    Raises:
+        MissingError: there is neither.
+    """
+    native, foreign = (folder / name if (folder / name).is_dir() else folder for name in ("shards", "shards-d3ke"))
+    files = verify_d3ke(foreign) if foreign.is_dir() else ()
+    if any(native.glob("*.h5")):
+        files = (*verify_shards(native, workers).files, *files)
+    if not files:
+        raise MissingError(folder, expected="shards of either layout", got="none", remedy="run 'movi-prep shard'")
+    return VerifyReport(files)
+
+
+def verify_d3ke(folder: Path) -> tuple[CheckedFile, ...]:
+    """Verify all subjects of a folder in D3KE's layout; an empty tuple where it holds none."""
+    subjects = sorted(
+        int(match[1]) for path in folder.glob("*.hdf5") if (match := re.match(r"subject_(\d+)\.", path.name))
+    )
+    if not subjects:
+        return ()
+    tables = read_label_tables()
+    shared = _checked(folder / "pyBaseModel.pkl", _shared_faults(folder, subjects))
+    try:
+        base = d3ke.read_base_model(folder / "pyBaseModel.pkl")
+    except MoviPrepError:
+        # named by the faults of the shared files; the layer cannot be run without it
+        base = None
+    return (shared, *(_verify_subject(folder, subject, tables, base) for subject in subjects))
+
+
+def _verify_subject(folder: Path, subject: int, tables: LabelTables, base: BaseModel | None) -> CheckedFile:
+    path = folder / f"subject_{subject}.hdf5"
+    try:
+        rows = d3ke.read_rows(path)
+        opensim = d3ke.read_rows(folder / f"subject_{subject}_opensim.hdf5")
+    except MoviPrepError as error:
+        return CheckedFile(path, 0, (ShardFault(path, "file", str(error)),))
+    faults = list(_layout_faults(rows, opensim, subject, tables))
+    if not faults:
+        # what follows would trip over the same datasets with a message that says less
+        faults += [*_value_faults(rows, opensim), *_order_faults(rows), *_picture_faults(folder, subject, rows)]
+        if base is not None:
+            faults += _layer_faults(base, tables, opensim, subject)
+    return CheckedFile(path, len(rows.get("frame", ())), tuple(ShardFault(path, *fault) for fault in faults))
+
+
+def _checked(path: Path, faults: Iterator[tuple[str, str]]) -> CheckedFile:
+    return CheckedFile(path, 0, tuple(ShardFault(path, where, what) for where, what in faults))
+
+
+def _shared_faults(folder: Path, subjects: Sequence[int]) -> Iterator[tuple[str, str]]:
+    try:
+        d3ke.read_base_model(folder / "pyBaseModel.pkl")
+    except MoviPrepError as error:
+        yield "base model", str(error)
+    for name in ("all_bbox.npy", "videoIdx.npy"):
+        try:
+            table = d3ke.read_dictionary(folder / name)
+        except MoviPrepError as error:
+            yield name, str(error)
+            continue
+        lacking = sorted(set(subjects) - set(table))
+        if lacking:
+            yield name, f"expected an entry for every subject, but {lacking} have none"
+
+
+def _layout_faults(rows: Rows, opensim: Rows, subject: int, tables: LabelTables) -> Iterator[tuple[str, str]]:
+    scale = f"{subject}_boneScale"
+    for found, dtypes in ((rows, d3ke.LABEL_DTYPES), (opensim, {**d3ke.OPENSIM_DTYPES, scale: "f8"})):
+        for name, dtype in dtypes.items():
+            if name not in found:
+                yield name, "the dataset is missing"
+            elif found[name].dtype != np.dtype(dtype):
+                yield name, f"expected dtype {np.dtype(dtype)}, but got {found[name].dtype}"
+    if "frame" not in rows:
+        return
+    n, shapes = len(rows["frame"]), _shapes(tables)
+    for name, values in {**rows, **opensim}.items():
+        expected = (len(tables.bodies), 3) if name == scale else (n, *shapes.get(name, ()))
+        if values.shape != expected:
+            yield name, f"expected shape {expected}, but got {values.shape}"
+
+
+def _shapes(tables: LabelTables) -> dict[str, tuple[int, ...]]:
+    joints, markers, coordinates = len(tables.joints), len(tables.markers), len(tables.coordinates)
+    return {
+        **dict.fromkeys(("pos3d", "sim_pos3d"), (joints, 3)),
+        **dict.fromkeys(("marker_pos3d", "sim_marker_pos3d"), (markers, 3)),
+        "pos3d_mask": (joints,),
+        "marker_pos3d_mask": (markers,),
+        "bbox": (4,),
+        "openSimJointPos": (len(tables.opensim_joints), 3),
+        **dict.fromkeys(("coordinateAngle", "coordinateMask"), (coordinates,)),
+        "rootRot": (4, 4),
+    }
+
+
+def _value_faults(rows: Rows, opensim: Rows) -> Iterator[tuple[str, str]]:
+    for name, values in {**rows, **opensim}.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            yield name, f"{np.count_nonzero(~np.isfinite(values))} values are NaN or infinite"
+        if name.lower().endswith("mask") and not np.isin(values, (0.0, 1.0)).all():
+            yield name, "expected a mask of 0 and 1"
+    # Files of before had rows without a pose: those have no valid coordinate, and no root.
+    solved = opensim["coordinateMask"].any(axis=1)
+    rotations = opensim["rootRot"][solved, :3, :3]
+    errors = np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2), initial=0.0)
+    bad = (errors > _ROTATION_TOLERANCE) | (np.linalg.det(rotations) < 0)
+    if bad.any():
+        yield "rootRot", f"{np.count_nonzero(bad)} of {len(bad)} are no rotations"
+
+
+def _order_faults(rows: Rows) -> Iterator[tuple[str, str]]:
+    keys = list(zip(rows["cameraType"].tolist(), rows["videoID"].tolist(), rows["frame"].tolist(), strict=True))
+    if keys != sorted(keys):
+        yield "rows", "expected them sorted by camera, clip and frame"
+    same_clip = np.array([here[:2] == after[:2] for here, after in itertools.pairwise(keys)], dtype=bool)
+    if np.any(np.diff(rows["globalFrame"] - rows["frame"])[same_clip] != 0):
+        yield "frame", "frames of a clip do not count on with those of the video"
+    for name in ("startFrame", "globalEndFrame"):
+        if lost := _lost_ends(keys, rows["globalFrame"], rows[name]):
+            yield name, f"{lost} rows do not lie as many rows from this frame as frames: windows would mix clips"
+
+
+def _lost_ends(keys: Sequence[tuple[Any, ...]], frames: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
+    """Return how many rows do not find the end of their window as the training code does, by counting rows."""
+    rows = zip(keys, frames.tolist(), ends.tolist(), strict=True)
+    return sum(
+        not 0 <= (other := row + end - frame) < len(keys) or keys[other][:2] != key[:2] or frames[other] != end
+        for row, (key, frame, end) in enumerate(rows)
+    )
+
+
+def _picture_faults(folder: Path, subject: int, rows: Rows) -> Iterator[tuple[str, str]]:
+    for camera in sorted({name.decode() for name in rows["cameraType"].tolist()}):
+        path = folder / f"{subject}_{camera}_img.hdf5"
+        numbers = np.flatnonzero(rows["cameraType"] == camera.encode())
+        # A fixed number: to unpack every whole frame takes as long as writing them did.
+        picks = numbers[np.unique(np.linspace(0, len(numbers) - 1, _PICTURES_PER_CAMERA).astype(int))]
+        try:
+            for row in picks.tolist():
+                fault = _box_fault(d3ke.read_image(path, int(rows["globalFrame"][row])), rows["bbox"][row])
+                if fault:
+                    yield f"{path.name}, frame {int(rows['globalFrame'][row])}", fault
+        except MoviPrepError as error:
+            yield path.name, str(error)
+
+
+def _box_fault(image: NDArray[np.uint8], box_px: NDArray[np.int64]) -> str:
+    left, top, width, height = (int(value) for value in box_px)
+    inside = np.zeros(image.shape[:2], dtype=bool)
+    inside[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = True
+    if not image[inside].any():
+        return "black inside the box"
+    return "not black outside the box" if image[~inside].any() else ""
+
+
+def _layer_faults(base: BaseModel, tables: LabelTables, opensim: Rows, subject: int) -> Iterator[tuple[str, str]]:
+    try:
+        error_m = layer_error_m(base, tables, dict(opensim), opensim[f"{subject}_boneScale"])
+    except (MoviPrepError, KeyError) as error:
+        yield "layer", f"the network's layer cannot be run: {error}"
+        return
+    if error_m > _LAYER_TOLERANCE_M:
+        yield "layer", f"joint centres of the network's layer lie up to {error_m * 1e3:.2f} mm from the written ones"

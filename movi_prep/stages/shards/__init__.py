@@ -1,0 +1,1 @@
+"""Native shards: what goes into them, written and verified."""

@@ -1,0 +1,179 @@
+"""The rows of a shard, clip by clip: labels and boxes, before the video is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.geometry.boxes import body_extent, plan_crops, square_boxes
+from movi_prep.geometry.frame_labels import (
+    SolvedClip,
+    absent_labels,
+    has_samples,
+    label_clip,
+    moved_since_used,
+)
+from movi_prep.geometry.picture_motion import STEP_FRAMES
+from movi_prep.geometry.projection import project_points
+from movi_prep.records.bmlmovi_names import require_number
+from movi_prep.records.crops import CropPlan
+from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
+from movi_prep.records.timeline import ClipTimeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.records.alignment import ClipAlignment
+    from movi_prep.records.camera import Camera
+    from movi_prep.records.label_tables import LabelTables
+
+
+CHECKED_EVERY = 2
+"""Every second point of the body's sample tells where it moves: the cells are wider than the points are apart."""
+
+
+@dataclass(frozen=True)
+class ClipSources:
+    """What the rows of one clip are made from.
+
+    Attributes:
+        alignment: the clip's overlap with the video.
+        solved: markers, inverse kinematics and scales.
+        vertices_m: (n, v, 3) float64, metres, AMASS world: a sample of the posed mesh at `vertex_samples`.
+        vertex_samples: (n,) int64, mocap samples of the clip.
+    """
+
+    alignment: ClipAlignment
+    solved: SolvedClip
+    vertices_m: NDArray[np.float64]
+    vertex_samples: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClipRows:
+    """The rows of one clip.
+
+    Attributes:
+        alignment: the clip, with the frames that were refused since.
+        plan: what is cut out of each frame.
+        body_px: (n, v, 2) float32, sample of the mesh in the video image, pixels; NaN where it is not seen.
+        others_px: camera -> (n, w, 2) float32, every second point of that sample as other cameras would see it; NaN in
+            frames that are not looked at.
+        labels: labels of the rows.
+        absent: label names that the model lacks.
+    """
+
+    alignment: ClipAlignment
+    plan: CropPlan
+    body_px: NDArray[np.float32]
+    others_px: dict[str, NDArray[np.float32]]
+    labels: FrameLabels
+    absent: tuple[str, ...]
+
+    @property
+    def timeline(self) -> ClipTimeline:
+        """Frames of these rows."""
+        return self.alignment.timeline
+
+    def keep(self, wanted: NDArray[np.bool_]) -> ClipRows:
+        """Return the rows where (n,) bool `wanted` holds; why the others go is recorded elsewhere."""
+        timeline = self.timeline
+        kept = ClipTimeline(
+            clip=timeline.clip,
+            motion=timeline.motion,
+            video_frames=timeline.video_frames[wanted],
+            mocap_samples=timeline.mocap_samples[wanted],
+            refused=timeline.refused,
+        )
+        return ClipRows(
+            alignment=replace(self.alignment, timeline=kept),
+            plan=self.plan.select(wanted),
+            body_px=self.body_px[wanted],
+            others_px={name: pixels[wanted] for name, pixels in self.others_px.items()},
+            labels=self.labels.select(wanted),
+            absent=self.absent,
+        )
+
+
+def plan_clip(
+    sources: ClipSources,
+    tables: LabelTables,
+    camera: Camera,
+    settings: ShardUnitSettings,
+    *,
+    others: Sequence[Camera] = (),
+) -> ClipRows:
+    """Return the rows of one clip as one camera sees it; frames without a solution or a body in the image go.
+
+    Args:
+        sources: what they are made from.
+        tables: names of the labels.
+        camera: the camera.
+        settings: boxes and bounds.
+        others: cameras whose calibration the pictures are compared with, too.
+    """
+    solved = sources.alignment.timeline
+    solved = solved.keep(
+        has_samples(solved.mocap_samples, sources.solved.solution.sample_indices),
+        "inverse kinematics has no such sample",
+    )
+    posed = np.searchsorted(sources.vertex_samples, solved.mocap_samples)
+    pixels = project_points(camera, sources.vertices_m[posed])
+    extent = body_extent(pixels)
+    # What is refused here needs neither labels nor a picture: it is cut before either is made.
+    seen = _touches_image(extent, camera.size_px)
+    timeline = solved.keep(seen, f"the body is outside {camera.name}'s image")
+    posed, pixels, extent = posed[seen], pixels[seen], extent[seen]
+    boxes = square_boxes(
+        extent,
+        margin=settings.box_margin,
+        window_frames=round(settings.box_smoothing_s * settings.video_rate_hz),
+    )
+    labels = label_clip(timeline, sources.solved, tables, camera=camera, miss_limit_m=settings.landmark_limit_m)
+    return ClipRows(
+        alignment=replace(sources.alignment, timeline=timeline),
+        plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
+        body_px=pixels.astype(np.float32),
+        others_px={
+            other.name: _other_view(other, sources, posed, timeline.video_frames % STEP_FRAMES == 0) for other in others
+        },
+        labels=labels,
+        absent=absent_labels(sources.solved, tables),
+    )
+
+
+def frame_numbers(rows: ClipRows, settings: ShardUnitSettings) -> FrameNumbers:
+    """Return which frame each row is, and whether it is used."""
+    timeline = rows.timeline
+    return FrameNumbers(
+        clip=np.full(timeline.n_frames, require_number(timeline.clip.clip, wanted_by="a shard")),
+        video_frame=timeline.video_frames,
+        clip_frame=timeline.video_frames - rows.alignment.first_video_frame,
+        mocap_sample=timeline.mocap_samples,
+        used=moved_since_used(
+            rows.labels.markers.world_m, distance_m=settings.used_frame_distance_m, rule=settings.used_frame_rule
+        ),
+    )
+
+
+def _other_view(
+    camera: Camera, sources: ClipSources, posed: NDArray[np.int64], wanted: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return (n, w, 2) pixels before another camera; NaN in frames that are not looked at."""
+    points_m = sources.vertices_m[posed[wanted], ::CHECKED_EVERY]
+    pixels = np.full((len(posed), points_m.shape[1], 2), np.nan, dtype=np.float32)
+    pixels[wanted] = project_points(camera, points_m)
+    return pixels
+
+
+def _touches_image(extent_px: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return (n,) bool: bodies of which at least a pixel lies on the image; false for NaN."""
+    with np.errstate(invalid="ignore"):
+        near = np.maximum(extent_px[:, :2], 0.0)
+        far = np.minimum(extent_px[:, 2:], np.asarray(size_px) - 1.0)
+        return np.asarray((far - near >= 1.0).all(axis=1))

@@ -1,0 +1,172 @@
+"""What a native shard holds beside its pictures: every field and attribute of `formats.shard_schema`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.formats.shard_records import record_datasets
+from movi_prep.formats.shard_schema import STATISTICS
+from movi_prep.geometry.label_statistics import masked_statistics
+from movi_prep.geometry.projection import crop_intrinsics
+from movi_prep.records.bmlmovi_names import require_number
+from movi_prep.records.crops import CropPlan
+from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
+from movi_prep.records.timeline import LeftOut
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.camera import Camera
+    from movi_prep.records.identity import ClipId
+    from movi_prep.records.timeline import Refusal
+    from movi_prep.stages.shards.picture_check import JudgedVideo
+    from movi_prep.stages.shards.subject_clips import ShardSubject
+    from movi_prep.video.crop_pass import CropPass
+
+
+@dataclass(frozen=True)
+class FinishedShard:
+    """What a shard holds, and what it lacks.
+
+    Attributes:
+        clips: rows that have a picture.
+        refused: frames that can have no row.
+        lost: frames that the video does not show.
+        left_out: clips without any row.
+        judged: the verdict on the pictures.
+    """
+
+    clips: list[ClipRows]
+    refused: list[Refusal]
+    lost: list[Refusal]
+    left_out: tuple[LeftOut, ...]
+    judged: JudgedVideo
+
+
+def shard_fields(
+    shard: FinishedShard, subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
+) -> dict[str, Any]:
+    """Return every field of the schema but the pictures themselves."""
+    labels = FrameLabels.join([clip.labels for clip in shard.clips])
+    frames = FrameNumbers.join([frame_numbers(clip, settings) for clip in shard.clips])
+    return {
+        **record_datasets("labels", labels),
+        **record_datasets("frames", frames),
+        **record_datasets("names", subject.tables),
+        **record_datasets("camera", subject.camera),
+        **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
+        **_clip_fields(shard),
+        **_picture_fields(shard, settings),
+        **_statistics_fields(labels, crops.statistics),
+        **_tree_fields(subject.model),
+    }
+
+
+def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: ShardUnitSettings) -> dict[str, Any]:
+    """Return the scalars of the schema."""
+    lossy = settings.image_format == "jpeg"
+    number = require_number(subject.alignment.subject, wanted_by="a shard")
+    return {
+        "subject": number,
+        "camera": subject.camera.name,
+        "sex": subject.trial.sex,
+        "split": subject.tables.split_of(subject.alignment.subject),
+        "height_m": subject.trial.height_m,
+        "mass_kg": subject.trial.mass_kg,
+        "image_width_px": subject.camera.size_px[0],
+        "image_height_px": subject.camera.size_px[1],
+        "frame_rate_hz": settings.video_rate_hz,
+        "image_format": settings.image_format,
+        "image_quality": settings.jpeg_quality if lossy else None,
+        # What is far from the body is never stored better than what is on it.
+        "context_quality": min(settings.context_quality, settings.jpeg_quality) if lossy else None,
+        "crop_size_px": settings.crop_size_px,
+        "box_margin": settings.box_margin,
+        "used_frame_rule": settings.used_frame_rule,
+        "used_frame_distance_m": settings.used_frame_distance_m,
+        "refused": json.dumps(
+            [[item.first_frame, item.last_frame, item.reason] for item in sorted([*shard.refused, *shard.lost])]
+        ),
+        "left_out": json.dumps([[_number(item.clip), item.reason] for item in shard.left_out]),
+    }
+
+
+def _number(clip: ClipId) -> int:
+    return require_number(clip.clip, wanted_by="a shard")
+
+
+def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
+    return {
+        "crops/size_px": plan.picture_size_px,
+        "crops/box_px": plan.box_px,
+        "crops/source_px": plan.source_px,
+        "crops/padding_px": plan.padding_px,
+        "crops/valid_px": plan.valid_px,
+        "crops/body_px": plan.body_px,
+        "crops/intrinsics_px": crop_intrinsics(camera.intrinsics_px, plan.corner_px.astype(np.float64), plan.scale),
+    }
+
+
+def _clip_fields(shard: FinishedShard) -> dict[str, Any]:
+    clips = shard.clips
+    counts = np.array([clip.timeline.n_frames for clip in clips])
+    measured = [clip.alignment for clip in clips]
+    return {
+        "clips/number": [_number(clip.timeline.clip) for clip in clips],
+        "clips/motion": [clip.timeline.motion for clip in clips],
+        "clips/first_row": np.cumsum(counts) - counts,
+        "clips/n_rows": counts,
+        "clips/first_video_frame": [item.first_video_frame for item in measured],
+        "clips/n_video_frames": [item.n_video_frames for item in measured],
+        "clips/lag_s": [_or_nan(item.lag_s) for item in measured],
+        "clips/rotation_deg": [_or_nan(item.rotation_deg) for item in measured],
+        "clips/offset_m": [_or_nan(item.offset_m) for item in measured],
+        "clips/suspect": [item.is_suspect or shard.judged.clips[item.timeline.clip].is_suspect for item in measured],
+    }
+
+
+def _picture_fields(shard: FinishedShard, settings: ShardUnitSettings) -> dict[str, Any]:
+    judged = [shard.judged.clips[clip.timeline.clip] for clip in shard.clips]
+    measured = [item.measured for item in judged]
+    others = [item.best_other or ("", np.nan) for item in measured]
+    lags_s = [_or_nan(item.lag_frames) / settings.video_rate_hz for item in measured]
+    return {
+        "clips/doubted": [bool(item.doubts) for item in judged],
+        "clips/picture_agreement": [_or_nan(item.agreement) for item in measured],
+        "clips/picture_lag_s": lags_s,
+        "clips/picture_offset_px": [item.offset_px or (np.nan, np.nan) for item in measured],
+        "clips/picture_on_body": [_or_nan(item.on_body) for item in measured],
+        "clips/picture_by_chance": [_or_nan(item.by_chance) for item in measured],
+        "clips/other_agreement": [agreement for _, agreement in others],
+        "clips/other_camera": [name for name, _ in others],
+    }
+
+
+def _tree_fields(model: ScaledModel) -> dict[str, Any]:
+    # Without a tree the model cannot be said as arrays; the fields are optional.
+    arrays = {} if model.tree is None else model.tree.to_arrays()
+    return {f"tree/{name}": values for name, values in arrays.items()}
+
+
+def _statistics_fields(labels: FrameLabels, pixels: NDArray[np.float64]) -> dict[str, Any]:
+    angles, joints = labels.coordinates, labels.joints
+    # One mask for x, y and z of a joint.
+    everywhere = np.broadcast_to(joints.valid[..., None], joints.camera_m.shape)
+    return {
+        "statistics/coordinates_rad": masked_statistics(angles.angles_rad, angles.valid),
+        "statistics/coordinates_n": angles.valid.sum(axis=0),
+        "statistics/joints_camera_m": masked_statistics(joints.camera_m, everywhere),
+        "statistics/image_bgr": pixels,
+        "names/statistics": STATISTICS,
+    }
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value

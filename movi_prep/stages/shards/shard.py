@@ -1,0 +1,226 @@
+"""The shard stage: what one camera saw of one subject, with labels, in one file.
+
+| unit | reads | writes |
+|---|---|---|
+| `shard S001/PG1` | alignment, video, all calibration, motion, markers, IK, body model, scaling | `S001_PG1.h5` |
+
+Rows are video frames that have a mocap sample, an IK row, a body in the image and an intact picture; every other
+frame within the flags is refused by number, in the report and in the file. Positions are metres in AMASS world and
+in the camera frame, angles radians, pixels those of the video image. The layout is `formats.shard_schema`.
+
+The one pass over the video also measures how well its pictures agree with the projected body (`picture_check`);
+a clip whose pictures are suspect is left out, for which the pass is made once more.
+
+Whatever is missing for one clip costs that clip alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.formats.shard import open_shard_writer
+from movi_prep.records.crops import CropPlan
+from movi_prep.records.timeline import LeftOut
+from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.order import idle_cameras
+from movi_prep.stages.shards.clip_rows import ClipRows
+from movi_prep.stages.shards.file_fields import FinishedShard, shard_attributes, shard_fields
+from movi_prep.stages.shards.picture_check import judge_pictures, watch_clips
+from movi_prep.stages.shards.subject_clips import (
+    PlannedClips,
+    ShardInputs,
+    ShardSubject,
+    check_rows,
+    not_shown,
+    open_video,
+    plan_clips,
+    read_shard_subject,
+    subject_inputs,
+    with_pictures,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from movi_prep.config.root import Config
+    from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.records.download import Download
+    from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.stages.shards.picture_check import JudgedVideo
+    from movi_prep.video.crop_pass import CropPass
+
+    ShardUnit: TypeAlias = Unit[ShardInputs, "ShardOutputs", ShardUnitSettings]
+
+LEAST_POSES = 0.5
+"""A clip with a smaller share of rows that have a pose is named among the warnings."""
+
+
+@dataclass(frozen=True)
+class ShardOutputs:
+    """The shard."""
+
+    shard: Path
+
+
+def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[ShardUnit, ...]:
+    """Return one unit per subject and camera, where the subject has a video at all and the camera can have a shard."""
+    # A subject without any video was not filmed; one that lacks a camera's video has a unit, which fails and says so.
+    with_video = {subject for subject, _ in download.videos}
+    idle = idle_cameras(download, config.shard.cameras)
+    return tuple(
+        _shard_unit(download, work, config, subject=subject, camera=camera)
+        for subject in download.subjects
+        if subject in with_video
+        for camera in config.shard.cameras
+        if camera not in idle
+    )
+
+
+def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSettings) -> StageReport:
+    """Write one subject's shard for one camera."""
+    subject = read_shard_subject(inputs, settings)
+    planned = plan_clips(subject, inputs, settings)
+    try:
+        return _write_shard(planned, subject, inputs, outputs, settings)
+    # Only the pass over the video tells; it is made once more, without what it spoke against.
+    except _SuspectPictures as found:
+        rest = planned.without(found.left_out)
+        if not rest.clips:
+            raise found.judged.refusal(inputs.video, subject.camera.name) from None
+        return _write_shard(rest, subject, inputs, outputs, settings, found.judged)
+
+
+class _SuspectPictures(Exception):  # noqa: N818 - no error: it takes back what was written so far
+    """Some clips must not be in the shard that is being written."""
+
+    def __init__(self, left_out: tuple[LeftOut, ...], judged: JudgedVideo) -> None:
+        super().__init__("; ".join(map(str, left_out)))
+        self.left_out, self.judged = left_out, judged
+
+
+def _write_shard(
+    planned: PlannedClips,
+    subject: ShardSubject,
+    inputs: ShardInputs,
+    outputs: ShardOutputs,
+    settings: ShardUnitSettings,
+    judged: JudgedVideo | None = None,
+) -> StageReport:
+    """Write a shard of these clips; raise _SuspectPictures unless their pictures are `judged`, or may all go in."""
+    from movi_prep.video.crop_pass import WantedCrops, crop_video
+
+    wanted = WantedCrops(
+        frame_of_row=np.concatenate([clip.timeline.video_frames for clip in planned.clips]),
+        plan=CropPlan.join([clip.plan for clip in planned.clips]),
+        body_px=np.concatenate([clip.body_px for clip in planned.clips]),
+    )
+    reader = open_video(inputs, subject.camera, settings)
+    planned = planned.with_video(findings=reader.notes(), warnings=reader.damage())
+    # On the second pass nothing is watched: the verdict on the pictures is there already.
+    watch = watch_clips(planned.clips if judged is None else (), subject.camera)
+    with open_shard_writer(outputs.shard) as writer:
+        crops = crop_video(reader, wanted, settings=settings, take=writer.append_picture, watch=watch)
+        reader.close()
+        if judged is None:
+            judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)
+            left_out = judged.left_out(settings.picture_check)
+            if left_out:
+                raise _SuspectPictures(left_out, judged)
+        shard = _finished(planned, crops, judged)
+        check_rows(shard.clips, shard.lost, inputs)
+        writer.finish(
+            picture_of_row=crops.picture_of_row[crops.picture_of_row >= 0],
+            fields=shard_fields(shard, subject, crops, settings),
+            attributes=shard_attributes(shard, subject, settings),
+            provenance=_provenance(inputs),
+        )
+    return _report(shard, planned, settings)
+
+
+def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> FinishedShard:
+    """Return what the shard holds now that the video has been read."""
+    kept = with_pictures(planned.clips, crops.picture_of_row >= 0)
+    refused = {item for clip in planned.clips for item in clip.timeline.refused}
+    return FinishedShard(
+        clips=kept,
+        # What the video lost is told as such, not a second time as refused.
+        refused=sorted(refused - {*crops.faults}),
+        lost=list(crops.faults),
+        left_out=(*planned.left_out, *not_shown(planned.clips, kept)),
+        judged=judged,
+    )
+
+
+SHARD = Stage(
+    name="shard", version=4, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
+)
+
+
+def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
+    # Every calibration there is: exchanged files are told by the one that fits better.
+    others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
+    return Unit(
+        stage=SHARD.name,
+        key=f"{subject}/{camera}",
+        inputs=ShardInputs(
+            camera=camera,
+            video=download.videos.get((subject, camera)),
+            intrinsics=download.intrinsics.get(camera),
+            extrinsics=download.extrinsics.get(camera),
+            other_intrinsics=tuple(download.intrinsics[name] for name in others),
+            other_extrinsics=tuple(download.extrinsics[name] for name in others),
+            **subject_inputs(download, work, subject),
+        ),
+        outputs=ShardOutputs(shard=work.shard(subject, camera)),
+        settings=config.shard.shard_unit(
+            video_rate_hz=config.markers.video_rate_hz,
+            landmark_limit_m=config.ik.landmark_limit_m,
+            other_cameras=others,
+        ),
+    )
+
+
+def _provenance(inputs: ShardInputs) -> dict[str, Any]:
+    """Return names, not paths: equal inputs give equal bytes wherever they lie."""
+    single = {"video": inputs.video, "intrinsics": inputs.intrinsics, "extrinsics": inputs.extrinsics}
+    return {
+        **{role: path.name for role, path in single.items() if path is not None},
+        "motions": [path.name for path in inputs.motions],
+    }
+
+
+def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSettings) -> StageReport:
+    masked = 1.0 - np.mean(np.concatenate([clip.labels.coordinates.valid for clip in shard.clips]))
+    return StageReport(
+        numbers={
+            "rows": sum(clip.timeline.n_frames for clip in shard.clips),
+            "clips": len(shard.clips),
+            "clips_left_out": len(shard.left_out),
+            "refused_frames": sum(item.n_frames for item in (*shard.refused, *shard.lost)),
+            "coordinates_masked": float(masked),
+            **shard.judged.numbers(),
+        },
+        findings=(*planned.findings, *shard.judged.not_judged(), *map(str, shard.refused)),
+        warnings=(
+            *planned.warnings,
+            *map(str, shard.left_out),
+            *shard.judged.kept(settings.picture_check),
+            *_poor_poses(shard.clips),
+            *map(str, shard.lost),
+        ),
+    )
+
+
+def _poor_poses(clips: Sequence[ClipRows]) -> tuple[str, ...]:
+    """Return a sentence on each clip of whose rows less than half have a pose to train on."""
+    poses = [(clip.timeline, clip.labels.root.valid) for clip in clips]
+    return tuple(
+        f"{timeline.clip}: inverse kinematics has a pose to train on in {valid.sum()} of {len(valid)} rows alone"
+        for timeline, valid in poses
+        if valid.mean() < LEAST_POSES
+    )

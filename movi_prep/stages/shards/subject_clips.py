@@ -1,0 +1,370 @@
+"""What a shard is made from, in either layout: the files of one subject and camera, and the rows of its clips.
+
+Whatever is missing for one clip costs that clip alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.alignment_file import read_alignment
+from movi_prep.formats.amass import open_motion
+from movi_prep.formats.calibration import read_camera
+from movi_prep.formats.file_stamp import FileStamp, file_stamp
+from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
+from movi_prep.formats.marker_file import read_markers, read_static_trial
+from movi_prep.formats.scale_file import read_scale_result
+from movi_prep.geometry.frame_labels import SolvedClip
+from movi_prep.geometry.surface_samples import spread_vertices
+from movi_prep.records.identity import ClipId
+from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.timeline import LeftOut
+from movi_prep.stages.ik import read_scaled_model
+from movi_prep.stages.markers import model_for
+from movi_prep.stages.shards.clip_rows import ClipRows, ClipSources, plan_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.body.skinning import BodyPart
+    from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
+    from movi_prep.records.camera import Camera
+    from movi_prep.records.download import Download
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.label_tables import LabelTables
+    from movi_prep.records.markers import StaticTrial
+    from movi_prep.records.motion import Sex
+    from movi_prep.records.scale_result import ScaleResult
+    from movi_prep.records.timeline import Refusal
+    from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.video.reader import VideoReader
+
+N_VERTICES = 400
+"""Vertices of 6890 that stand for the mesh; their boxes miss those of the whole mesh by a few pixels, the margin is
+ten times that."""
+
+SAME_PLACE_M = 1e-3
+"""Two cameras closer than this are one."""
+
+_POSED_AT_ONCE = 512
+"""Samples posed in one batch; bounds the memory, changes nothing else."""
+
+
+@dataclass(frozen=True)
+class SubjectInputs:
+    """What all shards of a subject are made from, of either layout; None for what the download does not have.
+
+    `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
+    None where the unit that makes it failed.
+    """
+
+    subject: str
+    clips: tuple[str, ...]
+    alignment: Path
+    static_trial: Path
+    scale: Path
+    scaled_model: Path
+    body_model: Path | None
+    labels: Path
+    motions: tuple[Path, ...]
+    markers: tuple[Path | None, ...] = field(metadata={"optional": True})
+    solutions: tuple[Path | None, ...] = field(metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class ShardInputs(SubjectInputs):
+    """What one native shard is made from; None for what the download does not have."""
+
+    camera: str
+    video: Path | None
+    intrinsics: Path | None
+    extrinsics: Path | None
+    other_intrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
+    other_extrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
+
+
+@dataclass(frozen=True)
+class ShardSubject:
+    """What all clips of a shard share."""
+
+    alignment: SubjectAlignment
+    camera: Camera
+    tables: LabelTables
+    trial: StaticTrial
+    scale: ScaleResult
+    model: ScaledModel
+    body: BodyPart
+    others: tuple[Camera, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedClips:
+    """The rows that are asked of a video.
+
+    Attributes:
+        clips: rows of every clip that can have some.
+        left_out: the other clips, and why.
+        findings: what else a person should read.
+        warnings: what a person must read.
+    """
+
+    clips: tuple[ClipRows, ...]
+    left_out: tuple[LeftOut, ...]
+    findings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def without(self, suspects: Sequence[LeftOut]) -> PlannedClips:
+        """Return the plan without some clips."""
+        gone = {item.clip for item in suspects}
+        return PlannedClips(
+            clips=tuple(clip for clip in self.clips if clip.timeline.clip not in gone),
+            left_out=(*self.left_out, *suspects),
+            findings=self.findings,
+            warnings=self.warnings,
+        )
+
+    def with_video(self, *, findings: Sequence[str], warnings: Sequence[str]) -> PlannedClips:
+        """Return the plan with what is to be told of the video file."""
+        return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
+
+
+def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[str, Any]:
+    """Return the fields of SubjectInputs for one subject."""
+    clips = download.clips_of(subject)
+    motions = tuple(download.motions[clip] for clip in clips)
+    return {
+        "subject": subject,
+        "clips": tuple(map(str, clips)),
+        "alignment": work.alignment(subject),
+        "static_trial": work.static_trial(subject),
+        "scale": work.scale_result(subject),
+        "scaled_model": work.scaled_model(subject),
+        "body_model": model_for(motions, download.body_models),
+        "labels": default_label_tables_path(),
+        "motions": motions,
+        "markers": tuple(work.markers(clip) for clip in clips),
+        "solutions": tuple(work.ik_solution(clip) for clip in clips),
+    }
+
+
+def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
+    """Read what all clips of one subject and camera share."""
+    camera = inputs.camera
+    trial = read_static_trial(inputs.static_trial)
+    # Told when the unit runs, not when it is planned: the other subjects go on.
+    if inputs.body_model is None or trial.sex is None:
+        raise _missing(f"body model of {inputs.subject}", f"smplh/{trial.sex}/model.npz", "--body-models")
+    if inputs.intrinsics is None or inputs.extrinsics is None:
+        raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
+    calibrated = read_camera(camera, inputs.intrinsics, inputs.extrinsics)
+    others, warnings = _read_others(calibrated, inputs, settings)
+    return ShardSubject(
+        alignment=read_alignment(inputs.alignment),
+        camera=calibrated,
+        tables=read_label_tables(inputs.labels, split=settings.split),
+        trial=trial,
+        scale=read_scale_result(inputs.scale),
+        model=read_scaled_model(inputs.scaled_model),
+        body=_body_sample(inputs.body_model, trial.sex),
+        others=others,
+        warnings=warnings,
+    )
+
+
+def _read_others(
+    camera: Camera, inputs: ShardInputs, settings: ShardUnitSettings
+) -> tuple[tuple[Camera, ...], tuple[str, ...]]:
+    """Read the other cameras' calibration; what is wrong with it fails their own shards, here it is only told."""
+    cameras, warnings = [], []
+    files = zip(settings.other_cameras, inputs.other_intrinsics, inputs.other_extrinsics, strict=True)
+    for name, intrinsics, extrinsics in files:
+        if intrinsics is None or extrinsics is None:
+            warnings.append(f"pictures are not compared with the calibration of {name}: its files are gone")
+            continue
+        try:
+            other = read_camera(name, intrinsics, extrinsics)
+        except InputError as error:
+            warnings.append(f"pictures are not compared with the calibration of {name}: {error}")
+            continue
+        cameras.append(other)
+        apart_m = other.world_to_camera_translation_m - camera.world_to_camera_translation_m
+        if np.linalg.norm(apart_m) < SAME_PLACE_M:
+            names = f"{_name(inputs.extrinsics)} and {extrinsics.name}"
+            warnings.append(f"{camera.name} and {name} stand in one place by {names}: is one a copy of the other?")
+    return tuple(cameras), tuple(warnings)
+
+
+def _name(path: Path | None) -> str:
+    return path.name if path is not None else "none"
+
+
+def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
+    """Return the rows of every clip that can have some, and why the others have none."""
+    files = {
+        ClipId.parse(key): (motion, markers, solution)
+        for key, motion, markers, solution in zip(
+            inputs.clips, inputs.motions, inputs.markers, inputs.solutions, strict=True
+        )
+    }
+    planned = [_rows_of(item, files, subject, settings) for item in subject.alignment.clips]
+    clips = [item for item in planned if isinstance(item, ClipRows)]
+    left_out = [*_not_aligned(files, subject.alignment), *(item for item in planned if isinstance(item, LeftOut))]
+    if not clips:
+        raise InputError(
+            inputs.alignment,
+            expected="at least one clip with markers, inverse kinematics and a trusted alignment",
+            got="none; " + ("; ".join(map(str, left_out)) or "the alignment has no clips"),
+            remedy="see what failed before: movi-prep status",
+        )
+    return PlannedClips(tuple(clips), tuple(left_out), _label_findings(subject.model, clips), subject.warnings)
+
+
+def _rows_of(
+    alignment: ClipAlignment,
+    files: Mapping[ClipId, tuple[Path, Path | None, Path | None]],
+    subject: ShardSubject,
+    settings: ShardUnitSettings,
+) -> ClipRows | LeftOut:
+    """Return the rows of one clip, or why it has none; `files` are motion, markers and solution of each."""
+    clip = alignment.timeline.clip
+    if alignment.is_suspect and not settings.keep_suspects:
+        return LeftOut(clip, f"suspect alignment ({'; '.join(alignment.suspicions)})")
+    motion, markers, solution = files[clip]
+    if markers is None or solution is None:
+        return LeftOut(clip, f"it has no {'inverse kinematics' if markers else 'markers'}, because its unit failed")
+    try:
+        sources = ClipSources(
+            alignment=alignment,
+            solved=SolvedClip(read_markers(markers), read_ik_solution(solution), subject.scale),
+            **pose_vertices(subject.body, motion, step=_mocap_step(alignment.timeline.mocap_samples)),
+        )
+        rows = plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others)
+    except InputError as error:
+        # Markers and solutions are optional inputs: a clip that failed before must not cost the others.
+        return LeftOut(clip, str(error))
+    if not rows.labels.root.valid.any():
+        return LeftOut(clip, _why_empty(rows, sources.solved.solution))
+    return rows
+
+
+def _label_findings(model: ScaledModel, clips: Sequence[ClipRows]) -> tuple[str, ...]:
+    """Return what the model cannot give to any row."""
+    findings = [] if model.tree is not None else [f"no kinematic tree in the shard: {model.refusal}"]
+    lacking = sorted({name for clip in clips for name in clip.absent})
+    if lacking:
+        findings.append(f"{len(lacking)} labels are not in the model, their masks are false: {', '.join(lacking)}")
+    return tuple(findings)
+
+
+def _not_aligned(clips: Iterable[ClipId], alignment: SubjectAlignment) -> list[LeftOut]:
+    """Return the clips that the alignment does not have, in its words."""
+    aligned = {item.timeline.clip for item in alignment.clips}
+    said = {clip: f"{clip} is not aligned" for clip in clips if clip not in aligned}
+    return [
+        LeftOut(
+            clip,
+            next((text for text in alignment.findings if text.startswith(words)), words).removeprefix(f"{clip} is "),
+        )
+        for clip, words in said.items()
+    ]
+
+
+def _why_empty(rows: ClipRows, solution: IkSolution) -> str:
+    """Return why a clip has no row with a pose."""
+    n_rows = rows.timeline.n_frames
+    if n_rows == 0:
+        return "no frame can have a row: " + ("; ".join(map(str, rows.timeline.refused)) or "the clip has none")
+    counts = Counter(FrameStatus(status).name.lower().replace("_", " ") for status in solution.statuses.tolist())
+    told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return f"inverse kinematics has a pose to train on in none of {n_rows} frames ({told})"
+
+
+def _body_sample(path: Path, sex: Sex) -> BodyPart:
+    """Return a sample of the mesh, ready to be posed; subjects of one sex share it."""
+    return _cached_body_sample(path, file_stamp(path), sex)
+
+
+@lru_cache(maxsize=2)
+def _cached_body_sample(path: Path, stamp: FileStamp, sex: Sex) -> BodyPart:  # noqa: ARG001 - part of the key
+    from movi_prep.body.skinning import select_vertices
+    from movi_prep.formats.smplh import read_body_model
+
+    model = read_body_model(path, sex=sex)
+    return select_vertices(model, spread_vertices(model.template_m, N_VERTICES).tolist())
+
+
+def pose_vertices(body: BodyPart, motion: Path, *, step: int) -> dict[str, NDArray[Any]]:
+    """Return `vertices_m` and `vertex_samples` of ClipSources: a sample of the mesh at every `step`-th sample."""
+    from movi_prep.body.device import torch_threads
+    from movi_prep.body.skinning import pose_body, shape_body
+
+    vertices, samples = [], []
+    # One thread: workers are as many as there are cores.
+    with torch_threads(1), open_motion(motion) as file:
+        shaped = shape_body(body, file.shape.betas)
+        for numbers, block in file.blocks(_POSED_AT_ONCE, every=step):
+            vertices.append(pose_body(shaped, block).vertices_m)
+            samples.append(numbers)
+    return {"vertices_m": np.concatenate(vertices), "vertex_samples": np.concatenate(samples)}
+
+
+def _mocap_step(samples: NDArray[np.int64]) -> int:
+    """Return the spacing of the samples that a clip's frames show; they start at 0."""
+    return int(np.gcd.reduce(samples)) or 1
+
+
+def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings) -> VideoReader:
+    """Open the video of one camera; raise InputError unless size and frame rate fit the calibration."""
+    from movi_prep.video.reader import VideoReader
+
+    if inputs.video is None:
+        raise _missing(f"video of {camera.name}", f"F_{camera.name}_Subject_N_L.avi", "--videos")
+    reader = VideoReader(inputs.video)
+    reader.check(size_px=camera.size_px, rate_hz=settings.video_rate_hz)
+    return reader
+
+
+def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[ClipRows]:
+    """Return the rows that got a picture, `came` counting the rows of all clips; clips without any go."""
+    # Rows of all clips stand one after the other, as the video was asked for them.
+    ends = np.cumsum([clip.timeline.n_frames for clip in clips])[:-1]
+    parts = np.split(came, ends)
+    return [clip.keep(part) for clip, part in zip(clips, parts, strict=True) if part.any()]
+
+
+def not_shown(planned: Sequence[ClipRows], kept: Sequence[ClipRows]) -> tuple[LeftOut, ...]:
+    """Return the clips of which no frame came."""
+    there = {clip.timeline.clip for clip in kept}
+    return tuple(
+        LeftOut(clip.timeline.clip, "the video shows none of its frames")
+        for clip in planned
+        if clip.timeline.clip not in there
+    )
+
+
+def check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: ShardInputs) -> None:
+    """Raise InputError where no row of any clip got a picture."""
+    if not clips:
+        raise InputError(
+            inputs.video or "video",
+            expected="at least one intact frame within the flags",
+            got="; ".join(map(str, refused)) or "none",
+            remedy="check that the video belongs to this subject",
+        )
+
+
+def _missing(what: str, expected: str, flag: str) -> MissingError:
+    return MissingError(what, expected=expected, got="none", remedy=f"put it below the folder of {flag}")
