@@ -57,7 +57,7 @@ def find_world(world: Path) -> Download:
 def run_stage(download: Download, work: Path, **settings: Any) -> int:
     """Run the marker stage on every clip; return how many samples that were."""
     units = MARKERS.plan(download, WorkFolder(work), Config(markers=settings))
-    return sum(int(MARKERS.run(unit).numbers["n_samples"]) for unit in units)
+    return sum(int(MARKERS.run_unit(unit).numbers["n_samples"]) for unit in units)
 
 
 def lengthen(download: Download, folder: Path, n_samples: int) -> Download:

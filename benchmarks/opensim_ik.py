@@ -373,7 +373,7 @@ def _run_stages(config: Config, stages: tuple[object, ...]) -> dict[str, float]:
     for stage in stages:
         started = time.process_time()
         for unit in stage.plan(download, work, config):  # type: ignore[attr-defined]
-            stage.run(unit)  # type: ignore[attr-defined]
+            stage.run_unit(unit)  # type: ignore[attr-defined]
         seconds[stage.name] = time.process_time() - started  # type: ignore[attr-defined]
     return seconds
 

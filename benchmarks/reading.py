@@ -137,7 +137,7 @@ def read_native(shard: ShardFile, row: int) -> None:
 def compare(run: DemoRun, folder: Path, *, n_samples: int) -> list[tuple[str, ...]]:
     """Read the same random rows in all ways, in turn; return the table."""
     long, _ = long_unit(run.units()[0], folder, n_frames=1, uncompressed=True)
-    SHARD.run(long)
+    SHARD.run_unit(long)
     inputs: Any = long.inputs
     path = folder / "long.h5"
     dataset = ShardDataset(path, size_px=PICTURE_PX, selection=Selection(solved_only=False))

@@ -294,11 +294,11 @@ def speed_and_size(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[s
         where = folder / unit.key.replace("/", "_")
         where.mkdir()
         # Once before, so that what is imported and read once per process is not measured.
-        SHARD.run(replace(unit, outputs=ShardOutputs(where / "warm.h5")))
+        SHARD.run_unit(replace(unit, outputs=ShardOutputs(where / "warm.h5")))
         long, n_video = long_unit(unit, where, n_frames=n_frames, uncompressed=True)
         inputs: Any = long.inputs
         start = time.process_time()
-        report = SHARD.run(long)
+        report = SHARD.run_unit(long)
         seconds = time.process_time() - start
         gzip_s, gzip_bytes = full_frames_cost(inputs.video, where / "full.h5", n_frames=60)
         n_bytes = (where / "long.h5").stat().st_size
@@ -337,7 +337,7 @@ def _measure_memory(run: DemoRun, folder: Path, n_frames: int) -> None:
 
     reset_peak()
     before, start = _peak_mb(), time.process_time()
-    rows = SHARD.run(long).numbers["rows"]
+    rows = SHARD.run_unit(long).numbers["rows"]
     numbers = {"video frames": n_video, "rows": rows, "MB above import": _peak_mb() - before}
     shard_s = time.process_time() - start
     print(json.dumps(numbers | structure_cost(long.inputs.video, shard_s=shard_s)))

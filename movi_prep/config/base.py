@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -24,3 +24,15 @@ class Settings(BaseModel):
                 there = list_names(cls.model_fields, at_most=40)
                 raise ValueError(f"no setting {key!r}{suggest(str(key), cls.model_fields)}; there are {there}")
         return values
+
+
+Part = TypeVar("Part", bound=Settings)
+
+
+def narrow(settings: Settings, part: type[Part], **more: Any) -> Part:
+    """Return the part of some settings that a unit of work receives: the fields that both have, and those of `more`.
+
+    A unit's settings are part of what it is: one that receives less is not run again for what it does not use.
+    """
+    shared = part.model_fields.keys() & type(settings).model_fields.keys() - more.keys()
+    return part(**{name: getattr(settings, name) for name in shared}, **more)

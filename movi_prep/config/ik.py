@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, narrow
 from movi_prep.config.ik_solver import ConvergedSettings
 
 
@@ -67,5 +67,4 @@ class IkSettings(SolveSettings):
 
     def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
         """Return the part that one clip depends on."""
-        shared = {name: getattr(self, name) for name in SolveSettings.model_fields}
-        return IkUnitSettings(keep_failed_audit=keep_failed_audit, **shared)
+        return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, narrow
 
 
 class StaticTrialSettings(Settings):
@@ -60,9 +60,9 @@ class MarkerSettings(StaticTrialSettings, TrajectorySettings):
     @property
     def static_trial(self) -> StaticTrialSettings:
         """The part that static trials depend on."""
-        return StaticTrialSettings(**{name: getattr(self, name) for name in StaticTrialSettings.model_fields})
+        return narrow(self, StaticTrialSettings)
 
     @property
     def trajectories(self) -> TrajectorySettings:
         """The part that trajectories depend on."""
-        return TrajectorySettings(**{name: getattr(self, name) for name in TrajectorySettings.model_fields})
+        return narrow(self, TrajectorySettings)

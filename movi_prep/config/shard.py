@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, narrow
 from movi_prep.names import check_name
 
 
@@ -153,23 +153,22 @@ class ShardSettings(PictureSettings):
 
     def alignment_unit(self, video_rate_hz: float) -> AlignmentUnitSettings:
         """Return the part that alignment depends on."""
-        return AlignmentUnitSettings(**self.alignment.model_dump(), video_rate_hz=video_rate_hz)
+        return narrow(self.alignment, AlignmentUnitSettings, video_rate_hz=video_rate_hz)
 
     def shard_unit(
         self, *, video_rate_hz: float, landmark_limit_m: float, other_cameras: tuple[str, ...] = ()
     ) -> ShardUnitSettings:
         """Return the part that a native shard depends on."""
-        return ShardUnitSettings(
-            **{name: getattr(self, name) for name in PictureSettings.model_fields},
+        return narrow(
+            self,
+            ShardUnitSettings,
             keep_suspects=self.alignment.keep_suspects,
-            picture_check=self.picture_check,
             other_cameras=other_cameras,
             video_rate_hz=video_rate_hz,
             landmark_limit_m=landmark_limit_m,
-            split=self.split,
         )
 
     def d3ke_unit(self, *, cameras: tuple[str, ...], video_rate_hz: float, landmark_limit_m: float) -> D3keSettings:
         """Return the part that one subject's files in D3KE's layout depend on."""
         shard = self.shard_unit(video_rate_hz=video_rate_hz, landmark_limit_m=landmark_limit_m)
-        return D3keSettings(cameras=cameras, seed=self.seed, shard=shard)
+        return narrow(self, D3keSettings, cameras=cameras, shard=shard)

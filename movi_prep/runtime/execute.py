@@ -27,9 +27,9 @@ from movi_prep.runtime.settings_identity import describe_settings
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, record_path, write_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from movi_prep.records.unit import Stage, Unit
+    from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.records.work_folder import WorkFolder
 
 SCRATCH = ".scratch"
@@ -50,8 +50,8 @@ class Task:
         absent: optional inputs that count as not there, because the unit that makes them failed.
     """
 
-    stage: Stage
-    unit: Unit
+    stage: AnyStage
+    unit: AnyUnit
     work: WorkFolder
     run_id: str
     tries: int = 3
@@ -141,11 +141,12 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
             role: FileRecord(str(path), identities.identity(path) if role in stamps else ABSENT)
             for role, path in paths_of(unit.inputs)
         }
-        private = _aside(task, aside)
+        absent = {path for role, path in paths_of(unit.inputs) if role not in stamps}
+        private = _aside(task, aside, absent)
         for folder in {path.parent for _, path in paths_of(private.outputs)} - {aside}:
             folder.mkdir(parents=True, exist_ok=True)
         with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
-            report = task.stage.run(private)
+            report = task.stage.run_unit(private)
         _check_unchanged(unit, stamps, inputs, identities)
         check_still_held(task.work, unit.key, task.run_id)
         outputs = _publish(unit, private, root, identities)
@@ -162,12 +163,10 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
     )
 
 
-def _aside(task: Task, folder: Path) -> Unit:
-    """Return the unit writing below its scratch folder, and unable to see what counts as absent."""
+def _aside(task: Task, folder: Path, absent: Collection[Path]) -> AnyUnit:
+    """Return the unit writing below its scratch folder, with None for each input that is not there."""
     root, unit = task.work.root, task.unit
-    inputs = map_paths(
-        unit.inputs, lambda path: folder / ABSENT / path.relative_to(root) if path in task.absent else path
-    )
+    inputs = map_paths(unit.inputs, lambda path: None if path in absent else path)
     # One flat folder: making and removing folders costs more than all else here. Names stay, unless two are alike.
     names = [path.name for _, path in paths_of(unit.outputs)]
     is_flat = len(set(names)) == len(names)
@@ -189,7 +188,7 @@ def _stamps(task: Task) -> dict[str, Stamp]:
 
 
 def _check_unchanged(
-    unit: Unit, stamps: Mapping[str, Stamp], before: Mapping[str, FileRecord], identities: FileIdentities
+    unit: AnyUnit, stamps: Mapping[str, Stamp], before: Mapping[str, FileRecord], identities: FileIdentities
 ) -> None:
     for role, path in paths_of(unit.inputs):
         if role not in stamps or (path.is_file() and Stamp.of(path) == stamps[role]):
@@ -201,7 +200,7 @@ def _check_unchanged(
             )
 
 
-def _publish(unit: Unit, private: Unit, root: Path, identities: FileIdentities) -> dict[str, FileRecord]:
+def _publish(unit: AnyUnit, private: AnyUnit, root: Path, identities: FileIdentities) -> dict[str, FileRecord]:
     """Move every output to its final name, flushed; return what was written."""
     final = dict(paths_of(unit.outputs))
     for role, aside in paths_of(private.outputs):
@@ -223,9 +222,8 @@ def _attempt_folder(task: Task, attempt: int) -> Path:
 
 def _with_final_names(record: UnitRecord, task: Task, folder: Path) -> UnitRecord:
     """Return the record without scratch paths in its sentences: a person knows the final names only."""
-    final = {str(folder / ABSENT): str(task.work.root)}
-    asides, finals = (paths_of(unit.outputs) for unit in (_aside(task, folder), task.unit))
-    final |= {str(aside): str(path) for (_, aside), (_, path) in zip(asides, finals, strict=True)}
+    asides, finals = (paths_of(unit.outputs) for unit in (_aside(task, folder, ()), task.unit))
+    final = {str(aside): str(path) for (_, aside), (_, path) in zip(asides, finals, strict=True)}
     for _, path in paths_of(task.unit.outputs):
         final.setdefault(str(folder), str(path.parent))
 

@@ -25,7 +25,7 @@ from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_r
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from movi_prep.records.unit import Unit
+    from movi_prep.records.unit import AnyUnit
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
     from movi_prep.runtime.plan import Plan, PlannedUnit
@@ -67,7 +67,7 @@ def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShard
     return (*planned, *others)
 
 
-def _shards_left(plan: Plan, unit: Unit) -> tuple[str, ...]:
+def _shards_left(plan: Plan, unit: AnyUnit) -> tuple[str, ...]:
     """Return the shards of a unit that are there, whoever wrote them; none where it writes something else."""
     paths = [path for _, path in paths_of(unit.outputs) if path.parent in _folders(plan.work)]
     return tuple(_name(path, plan.work) for path in paths if path.is_file())

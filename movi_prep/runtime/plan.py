@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
-    from movi_prep.records.unit import Stage, Unit
+    from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
 
@@ -46,8 +46,8 @@ class PlannedUnit:
         is_open: whether it may turn out to be current, when the units that it tolerates end as they did before.
     """
 
-    stage: Stage
-    unit: Unit
+    stage: AnyStage
+    unit: AnyUnit
     needs: tuple[str, ...]
     tolerates: frozenset[str]
     state: State
@@ -88,7 +88,7 @@ class Plan:
 
 
 def make_plan(
-    stages: Sequence[Stage],
+    stages: Sequence[AnyStage],
     *,
     download: Download,
     work: WorkFolder,
@@ -179,7 +179,7 @@ def _decide(
     return replace(fresh, state=state, reason=reason, is_open=is_open)
 
 
-def _writers(units: Iterable[Unit]) -> dict[Path, str]:
+def _writers(units: Iterable[AnyUnit]) -> dict[Path, str]:
     """Return which unit writes each file."""
     writers: dict[Path, str] = {}
     for unit in units:
@@ -190,7 +190,7 @@ def _writers(units: Iterable[Unit]) -> dict[Path, str]:
     return writers
 
 
-def _needs(unit: Unit, writers: Mapping[Path, str], *, optional: bool = True) -> tuple[str, ...]:
+def _needs(unit: AnyUnit, writers: Mapping[Path, str], *, optional: bool = True) -> tuple[str, ...]:
     """Return which units a unit waits for: the writers of the files that it reads."""
     skipped = frozenset[str]() if optional else optional_roles(unit.inputs)
     wanted = (path for role, path in paths_of(unit.inputs) if role not in skipped)
@@ -210,7 +210,7 @@ def _say_follows(waiting: Sequence[str]) -> str:
     return f"follows {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
 
 
-def _why_outputs_changed(unit: Unit, last: UnitRecord, work: WorkFolder, identities: FileIdentities) -> str:
+def _why_outputs_changed(unit: AnyUnit, last: UnitRecord, work: WorkFolder, identities: FileIdentities) -> str:
     outputs = {role: str(path.relative_to(work.root)) for role, path in paths_of(unit.outputs)}
     if outputs != {role: entry.path for role, entry in last.outputs.items()}:
         return "it writes other files now"
@@ -220,7 +220,7 @@ def _why_outputs_changed(unit: Unit, last: UnitRecord, work: WorkFolder, identit
     return ""
 
 
-def _why_inputs_changed(unit: Unit, last: UnitRecord, identities: FileIdentities, absent: Collection[Path]) -> str:
+def _why_inputs_changed(unit: AnyUnit, last: UnitRecord, identities: FileIdentities, absent: Collection[Path]) -> str:
     inputs = dict(paths_of(unit.inputs))
     if inputs.keys() != last.inputs.keys():
         return "it reads other files now"

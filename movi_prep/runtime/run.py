@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
-    from movi_prep.records.unit import Stage, Unit
+    from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.runtime.coordinate import Observer
     from movi_prep.runtime.executors import Executor
 
@@ -105,7 +105,7 @@ def find_data(config: Config) -> Download:
 
 def prepare_run(
     config: Config,
-    stages: Sequence[Stage],
+    stages: Sequence[AnyStage],
     *,
     force: Collection[str] = (),
     only: Collection[str] = (),
@@ -145,7 +145,7 @@ def check_machine(prepared: Prepared) -> None:
         return
     for stage, units in _units_to_run(prepared.plan):
         if stage.check is not None:
-            stage.check(units)
+            stage.check([unit.settings for unit in units])
 
 
 def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[PlannedUnit], str]) -> RunResult:
@@ -186,7 +186,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
         if _works_here(config):
             for stage, units in _units_to_run(plan):
                 if stage.prepare is not None:
-                    stage.prepare(units, observer.tick)
+                    stage.prepare([unit.settings for unit in units], observer.tick)
         with open_executor(config, len(plan.to_run)) as executor:
             result = Coordinator(
                 plan=plan,
@@ -227,7 +227,7 @@ def _works_here(config: Config) -> bool:
     return config.run.scheduler is None and config.run.executor in ("serial", "local")
 
 
-def _units_to_run(plan: Plan) -> Iterator[tuple[Stage, list[Unit]]]:
+def _units_to_run(plan: Plan) -> Iterator[tuple[AnyStage, list[AnyUnit]]]:
     """Yield each stage that has something to do, with these units."""
     by_stage: dict[str, list[PlannedUnit]] = {}
     for planned in plan.to_run:
@@ -241,7 +241,7 @@ def _serial() -> Iterator[Executor]:
     yield SerialExecutor()
 
 
-def _check_nothing_is_empty(config: Config, stages: Sequence[Stage], download: Download) -> None:
+def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], download: Download) -> None:
     """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
     for part, wanted in empty_parts([stage.name for stage in stages], download).items():
         folder = str(getattr(config, part))

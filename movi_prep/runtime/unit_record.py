@@ -27,7 +27,7 @@ from movi_prep._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from movi_prep.records.unit import Unit
+    from movi_prep.records.unit import AnyUnit
     from movi_prep.records.work_folder import WorkFolder
 
 FORMAT = "movi-prep-record"
@@ -76,7 +76,7 @@ class UnitRecord:
         return f"{self.stage} {self.key}"
 
 
-def record_path(work: WorkFolder, unit: Unit) -> Path:
+def record_path(work: WorkFolder, unit: AnyUnit) -> Path:
     """Return where the record of a unit stands."""
     return work.records() / unit.stage / f"{unit.key}.json"
 

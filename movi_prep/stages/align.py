@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -45,10 +45,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AlignInputs:
-    """What the alignment of a subject is measured from; `v3d` is None where the download has no such file."""
+    """What the alignment of a subject is measured from; `v3d` is None where the download has no such file.
 
+    `clips` are the keys of the subject's clips; `markers` has one entry for each, None where its unit failed.
+    """
+
+    subject: str
     v3d: Path | None
-    markers: tuple[Path, ...] = field(metadata={"optional": True})
+    clips: tuple[str, ...]
+    markers: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,18 @@ class AlignOutputs:
     alignment: Path
 
 
-def plan_align(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_align(
+    download: Download, work: WorkFolder, config: Config
+) -> tuple[Unit[AlignInputs, AlignOutputs, AlignmentUnitSettings], ...]:
     """Return one unit per subject."""
     return tuple(
         Unit(
             stage=ALIGN.name,
             key=subject,
             inputs=AlignInputs(
+                subject=subject,
                 v3d=download.v3d.get(subject),
+                clips=tuple(map(str, download.clips_of(subject))),
                 markers=tuple(work.markers(clip) for clip in download.clips_of(subject)),
             ),
             outputs=AlignOutputs(alignment=work.alignment(subject)),
@@ -75,21 +84,22 @@ def plan_align(download: Download, work: WorkFolder, config: Config) -> tuple[Un
     )
 
 
-def run_align(unit: Unit) -> StageReport:
+def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUnitSettings) -> StageReport:
     """Measure the alignment of one subject's clips; clips that cannot be aligned are named and left out."""
-    inputs, outputs = cast("AlignInputs", unit.inputs), cast("AlignOutputs", unit.outputs)
-    settings = cast("AlignmentUnitSettings", unit.settings)
     if inputs.v3d is None:
         raise MissingError(
-            f"V3D file of {unit.key}",
+            f"V3D file of {inputs.subject}",
             expected="F_v3d_Subject_N.mat, which says where clips begin and end in the video",
             got="none",
             remedy="unpack it below the folder of --v3d",
         )
     v3d = read_v3d(inputs.v3d)
     clips, lost = [], []
-    for path in inputs.markers:
-        clip = ClipId.parse(f"{path.parent.name}/{path.stem}")
+    for key, path in zip(inputs.clips, inputs.markers, strict=True):
+        clip = ClipId.parse(key)
+        if path is None:
+            lost.append(f"{clip} is not aligned: it has no markers, because its unit failed")
+            continue
         try:
             clips.append(align_clip(clip, read_markers(path), v3d, settings))
         except InputError as error:

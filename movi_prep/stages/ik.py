@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -99,8 +99,10 @@ class _Clip:
     targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
 
 
-def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per clip that is asked for."""
+def plan_ik(
+    download: Download, work: WorkFolder, config: Config
+) -> tuple[Unit[IkInputs, IkOutputs, IkUnitSettings], ...]:
+    """Return one unit per clip."""
     if not download.motions:
         return ()
     setup = ik_setup_path(config)
@@ -128,17 +130,15 @@ def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit,
     )
 
 
-def run_ik(unit: Unit) -> StageReport:
+def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> StageReport:
     """Solve one clip and write it."""
-    inputs, outputs = cast("IkInputs", unit.inputs), cast("IkOutputs", unit.outputs)
-    settings = cast("IkUnitSettings", unit.settings)
     check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
     markers = read_markers(inputs.markers)
     setup = read_ik_setup(inputs.setup)
     scaled = read_scaled_model(inputs.model)
     solution, findings = solve_clip(scaled, markers, setup, settings)
     provenance = {
-        "markers": f"{unit.key}{inputs.markers.suffix}",
+        "markers": f"{inputs.markers.parent.name}/{inputs.markers.name}",
         "model": inputs.model.name,
         "setup": inputs.setup.name,
     }
@@ -152,9 +152,9 @@ def run_ik(unit: Unit) -> StageReport:
     )
 
 
-def prepare_ik(units: Sequence[Unit], say: Callable[[str], None]) -> None:
+def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -> None:
     """Have the converged solver compiled where one of these clips is solved by it."""
-    if any(cast("IkUnitSettings", unit.settings).needs_compiler for unit in units):
+    if any(each.needs_compiler for each in settings):
         compile_solver(say)
 
 

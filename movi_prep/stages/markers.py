@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from movi_prep.records.unit import Stage, StageReport, Unit
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from movi_prep.records.motion import Sex
     from movi_prep.records.v3d import V3dSubject
     from movi_prep.records.work_folder import WorkFolder
+
+    StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
+    MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
 
 _SAME_BETAS = 1e-6
 """Betas of one subject agree to the last digit; more than this is another fit."""
@@ -93,7 +97,7 @@ class MarkerOutputs:
     trc: Path | None
 
 
-def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
     """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
 
     Clips that are there but not asked for count too: a subject's body does not change with the choice of clips. Those
@@ -102,18 +106,16 @@ def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[U
     return tuple(_static_unit(download, work, config, subject=subject) for subject in download.subjects)
 
 
-def plan_markers(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_markers(download: Download, work: WorkFolder, config: Config) -> tuple[MarkerUnit, ...]:
     """Return one unit per clip."""
     return tuple(_markers_unit(download, work, config, clip=clip) for clip in sorted(download.motions))
 
 
-def run_static(unit: Unit) -> StageReport:
+def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTrialSettings) -> StageReport:
     """Make one subject's static trial, with height and mass."""
     from movi_prep.body.t_pose import stand_in_t_pose, static_markers
     from movi_prep.formats.trc import write_trc
 
-    inputs, outputs = cast("StaticInputs", unit.inputs), cast("StaticOutputs", unit.outputs)
-    settings = cast("StaticTrialSettings", unit.settings)
     motion, shape, findings = _subject_shape(inputs.motions)
     v3d, v3d_findings = _read_v3d(inputs.v3d, needed=settings.mass == "v3d")
     if inputs.body_model is None:
@@ -140,12 +142,10 @@ def run_static(unit: Unit) -> StageReport:
     )
 
 
-def run_markers(unit: Unit) -> StageReport:
+def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: TrajectorySettings) -> StageReport:
     """Make one clip's trajectories, block by block."""
     from movi_prep.body.device import torch_threads
 
-    inputs, outputs = cast("MarkerInputs", unit.inputs), cast("MarkerOutputs", unit.outputs)
-    settings = cast("TrajectorySettings", unit.settings)
     with torch_threads(1), open_motion(inputs.motion) as motion:
         _check_soft_tissue(motion, inputs, settings)
         # Read once per process: a work folder has thousands of clips and one marker set.
@@ -167,10 +167,10 @@ STATIC = Stage(
 )
 
 
-def check_markers(units: Sequence[Unit]) -> None:
+def check_markers(settings: Sequence[TrajectorySettings]) -> None:
     """Raise UsageError where torch lacks the device that these clips are to be posed on."""
     # Loading torch takes seconds, and the processor is always there.
-    for device in {cast("TrajectorySettings", unit.settings).device for unit in units} - {"cpu"}:
+    for device in {each.device for each in settings} - {"cpu"}:
         from movi_prep.body.device import torch_device
 
         torch_device(device)
@@ -197,7 +197,7 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
     return samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=", or markers.rate to mocap")
 
 
-def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: str) -> Unit:
+def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
     motions = _shaping_motions(download, subject, exclude=config.exclude)
     return Unit(
         stage=STATIC.name,
@@ -219,7 +219,7 @@ def _shaping_motions(download: Download, subject: str, *, exclude: Collection[st
     return tuple(found[clip] for clip in sorted(found) if clip.subject == subject and str(clip) not in exclude)
 
 
-def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip: ClipId) -> Unit:
+def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
     motion = download.motions[clip]
     tissue = config.markers.soft_tissue
     return Unit(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.records.download import Download
-    from movi_prep.records.unit import Stage
+    from movi_prep.records.unit import AnyStage
 
 Command = Literal["markers", "ik", "shard"]
 Part = Literal["amass", "body_models", "v3d", "videos", "calibration"]
@@ -52,6 +52,7 @@ ORDER = (
     StageEntry("align", "align", "ALIGN", "shard", _VIDEO),
     StageEntry("shard", "shards.shard", "SHARD", "shard", _VIDEO),
     StageEntry("shard_d3ke", "d3ke.shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
+    StageEntry("d3ke_corpus", "d3ke.shard_d3ke", "D3KE_CORPUS", "shard", _VIDEO),
 )
 """Every stage, each after those whose files it may read."""
 
@@ -66,7 +67,7 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
     """Return the stages that a command stands for, in order: its own and all before it, as the layout asks."""
     last = COMMANDS.index(command)
     layout = config.shard.layout
-    unwanted = {"native": {"shard_d3ke"}, "d3ke": {"shard"}, "both": set[str]()}[layout]
+    unwanted = {"native": {"shard_d3ke", "d3ke_corpus"}, "d3ke": {"shard"}, "both": set[str]()}[layout]
     return tuple(entry for entry in ORDER if COMMANDS.index(entry.command) <= last and entry.name not in unwanted)
 
 
@@ -103,9 +104,9 @@ def idle_cameras(download: Download, cameras: Iterable[str]) -> dict[str, str]:
     return idle
 
 
-def load_stage(entry: StageEntry) -> Stage:
+def load_stage(entry: StageEntry) -> AnyStage:
     """Import a stage."""
-    stage: Stage = getattr(import_module(f"movi_prep.stages.{entry.module}"), entry.constant)
+    stage: AnyStage = getattr(import_module(f"movi_prep.stages.{entry.module}"), entry.constant)
     if stage.name != entry.name:
         raise InternalError(f"stage {stage.name!r} stands in the order as {entry.name!r}")
     return stage

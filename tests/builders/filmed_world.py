@@ -91,7 +91,7 @@ def write_filmed_world(
     world = FilmedWorld(download, work, config, tuple(map(tuple, flags30)), n_video_frames, motions)
     _solve(world)
     for unit in ALIGN.plan(download, work, config):
-        ALIGN.run(unit)
+        ALIGN.run_unit(unit)
     return world
 
 
@@ -136,7 +136,7 @@ def _virtual_markers_mm(
 def _solve(world: FilmedWorld) -> None:
     """Run the marker stage and make up what scaling and inverse kinematics would have found."""
     for unit in MARKERS.plan(world.download, world.work, world.config):
-        MARKERS.run(unit)
+        MARKERS.run_unit(unit)
     for clip in world.motions:
         markers = read_markers(world.work.markers(clip))
         write_ik_solution(world.work.ik_solution(clip), made_up_solution(markers), provenance={})

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from movi_prep.config.base import Settings
 from movi_prep.errors import InternalError, UsageError
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.unit import StageReport, Unit
+from movi_prep.records.unit import AnyUnit, StageReport
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.execute import Task, execute
 from movi_prep.runtime.locks import LockedError, hold_scopes
@@ -30,16 +31,16 @@ from tests.runtime.fake_stages import (
 )
 
 
-def prepare_loudly(units: Sequence[Unit], say: Callable[[str], None]) -> None:
-    say(f"preparing for {len(units)} units")
+def prepare_loudly(settings: Sequence[Settings], say: Callable[[str], None]) -> None:
+    say(f"preparing for {len(settings)} units")
 
 
-def refuse(units: Sequence[Unit]) -> None:
-    raise UsageError(f"{len(units)} units cannot run here")
+def refuse(settings: Sequence[Settings]) -> None:
+    raise UsageError(f"{len(settings)} units cannot run here")
 
 
-def interrupt(unit: Unit) -> StageReport:
-    raise KeyboardInterrupt(unit.id)
+def interrupt(*_: object) -> StageReport:
+    raise KeyboardInterrupt
 
 
 def ran(result: object) -> set[str]:
@@ -210,7 +211,7 @@ def test_outputs_under_other_names_are_made_anew(world: World) -> None:
 
 
 def test_no_two_units_write_one_file(world: World) -> None:
-    def plan_again(*found: Any) -> tuple[Unit, ...]:
+    def plan_again(*found: Any) -> tuple[AnyUnit, ...]:
         return tuple(replace(unit, stage="weed") for unit in GROW.plan(*found))
 
     with pytest.raises(InternalError, match=r"(grow|weed) S001/C01 and (grow|weed) S001/C01 both write .*C01.bin"):

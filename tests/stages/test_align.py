@@ -77,7 +77,7 @@ def _align(folder: Path, v3d: V3dFile | None, work: WorkFolder) -> tuple[Subject
         videos={("S001", "PG1"): folder / "unused.avi"},
     )
     (unit,) = ALIGN.plan(download, work, Config())
-    report = ALIGN.run(unit)
+    report = ALIGN.run_unit(unit)
     return read_alignment(work.alignment("S001")), report
 
 
@@ -205,9 +205,9 @@ def test_world_a_is_aligned_to_the_sample(shared: Path, tmp_path: Path) -> None:
     truth = json.loads((world / "truth.json").read_text())
     work = WorkFolder(tmp_path)
     for unit in MARKERS.plan(download, work, Config()):
-        MARKERS.run(unit)
+        MARKERS.run_unit(unit)
     for unit in ALIGN.plan(download, work, Config()):
-        ALIGN.run(unit)
+        ALIGN.run_unit(unit)
     for subject in (1, 15):
         for clip in read_alignment(work.alignment(movi_subject(subject))).clips:
             first, last = truth["subjects"][str(subject)]["flags30"][(number_of(clip.timeline.clip.clip) or 0) - 1]

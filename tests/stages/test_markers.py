@@ -88,12 +88,12 @@ def build_download(tmp_path: Path, models: dict[str, Path]) -> Callable[..., Dow
 
 
 def run(units: tuple[Unit, ...], stage: Any) -> list[StageReport]:
-    return [stage.run(unit) for unit in units]
+    return [stage.run_unit(unit) for unit in units]
 
 
 def make_static(download: Download, tmp_path: Path, **settings: Any) -> tuple[Any, StageReport]:
     (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
-    report = STATIC.run(unit)
+    report = STATIC.run_unit(unit)
     return read_static_trial(unit.outputs.trial), report  # type: ignore[attr-defined]
 
 
@@ -186,8 +186,8 @@ def test_a_bad_first_clip_costs_itself_and_no_other(
     assert "Subject_1_F_1" in report.findings[0]
     bad, fine = MARKERS.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
     with pytest.raises(InputError, match="Subject_1_F_1"):
-        MARKERS.run(bad)
-    assert MARKERS.run(fine).numbers["n_rows"] == 3
+        MARKERS.run_unit(bad)
+    assert MARKERS.run_unit(fine).numbers["n_rows"] == 3
     assert sorted(path.name for path in (tmp_path / "work" / "markers" / "S001").iterdir()) == [
         "C02.h5",
         "static.h5",
@@ -262,7 +262,7 @@ def test_a_body_that_does_not_reach_the_floor_is_a_finding(
     for height_m, said in heights.items():
         lifted = replace(motion, translation_m=motion.translation_m + np.array([0, 0, height_m]))
         (unit,) = MARKERS.plan(build_download(old_release(lifted)), WorkFolder(tmp_path), Config(markers=settings))
-        findings = MARKERS.run(unit).findings
+        findings = MARKERS.run_unit(unit).findings
         assert len(findings) == len(said)
         assert all(finding.startswith(start) for finding, start in zip(findings, said, strict=True))
 
@@ -366,7 +366,7 @@ clip, model, work = map(Path, sys.argv[1:])
 download = Download(motions={movi_clip(1, 1): clip}, body_models={"female": model})
 before = memory_mb("VmRSS")
 (unit,) = MARKERS.plan(download, WorkFolder(work), Config(markers={"rate": "mocap"}))
-MARKERS.run(unit)
+MARKERS.run_unit(unit)
 print(memory_mb("VmHWM") - before)
 """
 
@@ -457,7 +457,7 @@ def test_world_a_static_trial_is_that_of_the_superseded_code(shared: Path, tmp_p
     world = shared / "reference" / "world_a"
     download, work = find_world_a(world), WorkFolder(tmp_path)
     (unit,) = STATIC.plan(select_clips(download, subjects=[str(subject)], clips=None), work, Config())
-    report = STATIC.run(unit)
+    report = STATIC.run_unit(unit)
     assert report.findings == ()
     trial = read_static_trial(work.static_trial(movi_subject(subject)))
     with np.load(shared / "reference" / "world_a_d3ke" / f"subject_{subject}_static_markers.npz") as theirs:

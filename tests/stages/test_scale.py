@@ -40,12 +40,12 @@ SMALL_SETUP = ScaleSetup(
 DOWNLOAD = Download(motions={movi_clip(1, 1): Path("a"), movi_clip(1, 2): Path("b"), movi_clip(7, 1): Path("c")})
 
 
-def test_there_is_one_unit_per_subject_that_is_asked_for(tmp_path: Path) -> None:
+def test_there_is_one_unit_per_subject(tmp_path: Path) -> None:
     units = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), Config())
     assert [unit.id for unit in units] == ["scale S001", "scale S007"]
     units = SCALE.plan(select_clips(DOWNLOAD, subjects=["7"], clips=None), WorkFolder(tmp_path), Config())
     assert [unit.key for unit in units] == ["S007"]
-    assert units[0].inputs.model.name == "movi_full_body.osim"  # type: ignore[attr-defined]
+    assert units[0].inputs.model.name == "movi_full_body.osim"
     assert SCALE.plan(Download(), WorkFolder(tmp_path), Config()) == ()
 
 
@@ -58,7 +58,7 @@ def test_a_model_of_the_users_own_needs_a_set_up(tmp_path: Path) -> None:
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
     world = write_small_world(tmp_path)
     (unit,) = SCALE.plan(world.download, world.work, world.config)
-    report = SCALE.run(unit)
+    report = SCALE.run_unit(unit)
     assert report.numbers["passed"] is True
     result = read_scale_result(world.work.scaled_model("S001").with_name("scale.json"))
     assert result.passed
@@ -69,9 +69,9 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     world = write_small_world(tmp_path)
     (unit,) = SCALE.plan(world.download, world.work, world.config)
-    SCALE.run(unit)
+    SCALE.run_unit(unit)
     first = {path.name: path.read_bytes() for path in world.work.scaled_model("S001").parent.iterdir()}
-    SCALE.run(unit)
+    SCALE.run_unit(unit)
     assert first == {path.name: path.read_bytes() for path in world.work.scaled_model("S001").parent.iterdir()}
 
 

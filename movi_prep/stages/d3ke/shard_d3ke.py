@@ -3,7 +3,7 @@
 | unit | reads | writes |
 |---|---|---|
 | `shard_d3ke S001` | as `shard`, for all cameras, and the unscaled model | the subject's labels, pictures, boxes |
-| `shard_d3ke all` | boxes of all subjects, V3D files, the unscaled model | what all subjects share |
+| `d3ke_corpus all` | boxes of all subjects, V3D files, the unscaled model | what all subjects share |
 
 Rows are those of native shards that have a pose (the released code has no mask for joint centres and the root), sorted
 by camera, clip and frame. Pixels outside the box are black. Positions are
@@ -17,14 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from movi_prep.config.root import Config
-from movi_prep.config.shard import D3keSettings, ShardUnitSettings
-from movi_prep.errors import InputError, ModelError, list_names
+from movi_prep.config.shard import AlignmentUnitSettings, D3keSettings, ShardUnitSettings
+from movi_prep.errors import InputError, InternalError, ModelError, list_names
 from movi_prep.formats import d3ke
 from movi_prep.formats.label_tables import (
     default_label_tables_path,
@@ -112,8 +112,8 @@ class CorpusInputs:
 
     base_model: Path
     labels: Path
-    v3d: tuple[Path, ...] = field(metadata={"optional": True})
-    boxes: tuple[Path, ...] = field(metadata={"optional": True})
+    v3d: tuple[Path | None, ...] = field(metadata={"optional": True})
+    boxes: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -125,30 +125,107 @@ class CorpusOutputs:
     base_model: Path
 
 
-def plan_shard_d3ke(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per subject with videos, and the one that collects them."""
+SubjectUnit: TypeAlias = Unit[D3keInputs, D3keOutputs, D3keSettings]
+CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, AlignmentUnitSettings]
+
+
+def plan_shard_d3ke(download: Download, work: WorkFolder, config: Config) -> tuple[SubjectUnit, ...]:
+    """Return one unit per subject with videos."""
     cameras = [name for name in config.shard.cameras if name in download.intrinsics and name in download.extrinsics]
-    units = tuple(
+    return tuple(
         _subject_unit(download, work, config, subject=subject, cameras=seen)
         for subject in download.subjects
         if subject in download.v3d and (seen := tuple(name for name in cameras if (subject, name) in download.videos))
     )
-    return (*units, _corpus_unit(download, work, config, units)) if units else ()
 
 
-def run_shard_d3ke(unit: Unit) -> StageReport:
-    """Write one subject's files, or those that all subjects share."""
-    if unit.key == ALL:
-        return _run_corpus(cast("CorpusInputs", unit.inputs), cast("CorpusOutputs", unit.outputs))
-    return _run_subject(unit)
+def plan_d3ke_corpus(download: Download, work: WorkFolder, config: Config) -> tuple[CorpusUnit, ...]:
+    """Return the unit that collects all subjects, where there are any."""
+    units = plan_shard_d3ke(download, work, config)
+    return (_corpus_unit(download, work, config, units),) if units else ()
+
+
+def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSettings) -> StageReport:
+    """Write one subject's files."""
+    from movi_prep.osim.base_model import read_base_model
+
+    means = read_body_scale_means(inputs.labels)
+    base = with_body_scales(read_base_model(inputs.base_model), means)
+    v3d = read_v3d(inputs.v3d)
+    parts, findings, warnings = [], [], []
+    for index, camera in enumerate(settings.cameras):
+        one, shard_settings = _one_camera(inputs, camera, index), _settings_of_camera(settings, index)
+        subject = read_shard_subject(one, shard_settings)
+        planned = plan_clips(subject, one, shard_settings)
+        kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
+        findings += [f"{camera}: {finding}" for finding in planned.findings]
+        posed, unsolved = _with_pose(kept, one)
+        said = (*planned.warnings, *map(str, planned.left_out), *told, *map(str, unsolved))
+        warnings += [f"{camera}: {warning}" for warning in said]
+        used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
+        parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    scales = body_scales(base, subject.scale, subject.tables.bodies)
+    d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
+    d3ke.write_opensim_labels(
+        outputs.opensim_labels,
+        {name: rows[name] for name in d3ke.OPENSIM_DTYPES},
+        subject=_number(subject.alignment.subject),
+        bone_scale=scales,
+    )
+    error_m = layer_error_m(base, subject.tables, rows, scales)
+    beyond = scales_beyond_reach(scales, subject.tables.bodies, means, read_body_scale_reach(inputs.labels))
+    return StageReport(
+        numbers={"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3},
+        findings=(*findings, *_network_findings(error_m, beyond, held_off_zero(subject), n_scales=scales.size)),
+        warnings=tuple(warnings),
+    )
 
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
     version=3,
-    summary="files of D3KE's training code",
+    summary="files of D3KE's training code, of each subject",
     plan=plan_shard_d3ke,
     run=run_shard_d3ke,
+)
+
+
+def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: AlignmentUnitSettings) -> StageReport:  # noqa: ARG001 - a stage has settings
+    """Write what all subjects share."""
+    from movi_prep.osim.base_model import read_base_model
+
+    boxes: dict[int, dict[str, NDArray[np.float64]]] = {}
+    # Subjects that failed have none; the others' files must not wait for them.
+    for path in filter(None, inputs.boxes):
+        subject, camera, _ = path.stem.split("_")
+        boxes.setdefault(int(subject), {})[camera] = np.load(path, allow_pickle=False)
+    if not boxes:
+        raise InputError(
+            outputs.boxes.parent,
+            expected="boxes of at least one subject",
+            got="none",
+            remedy="see what failed before: movi-prep status",
+        )
+    clip_frames = {}
+    for path in filter(None, inputs.v3d):
+        v3d = read_v3d(path)
+        if v3d.subject in boxes:
+            # flags30 as the file has them: from 1, inclusive
+            clip_frames[v3d.subject] = (v3d.video_ranges + np.array([1, 0])).T.astype(np.int32)
+    d3ke.write_dictionary(outputs.boxes, boxes)
+    d3ke.write_dictionary(outputs.clip_frames, clip_frames)
+    base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
+    d3ke.write_base_model(outputs.base_model, base)
+    return StageReport(numbers={"subjects": len(boxes)})
+
+
+D3KE_CORPUS = Stage(
+    name="d3ke_corpus",
+    version=1,
+    summary="files of D3KE's training code that all subjects share",
+    plan=plan_d3ke_corpus,
+    run=run_d3ke_corpus,
 )
 
 
@@ -296,7 +373,7 @@ def layer_error_m(
 
 def _subject_unit(
     download: Download, work: WorkFolder, config: Config, *, subject: str, cameras: tuple[str, ...]
-) -> Unit:
+) -> SubjectUnit:
     folder, number = work.d3ke_shards(), _number(subject)
     return Unit(
         stage=SHARD_D3KE.name,
@@ -321,9 +398,9 @@ def _subject_unit(
     )
 
 
-def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Sequence[Unit]) -> Unit:
+def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Sequence[SubjectUnit]) -> CorpusUnit:
     folder = work.d3ke_shards()
-    boxes = {unit.key: cast("D3keOutputs", unit.outputs).boxes for unit in units}
+    boxes = {unit.key: unit.outputs.boxes for unit in units}
     # A run of some subjects adds to what an earlier one wrote of the others: training opens the files of all.
     for key in sorted(download.v3d, key=natural_order):
         left = sorted(folder.glob(f"{_number(key)}_*_bbox.npy"))
@@ -331,7 +408,7 @@ def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Se
             boxes[key] = tuple(left)
     subjects = [subject for subject in sorted(download.v3d, key=natural_order) if subject in boxes]
     return Unit(
-        stage=SHARD_D3KE.name,
+        stage=D3KE_CORPUS.name,
         key=ALL,
         inputs=CorpusInputs(
             base_model=model_and_setup(config)[0],
@@ -350,44 +427,6 @@ def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Se
 
 def _number(name: str) -> int:
     return require_number(name, wanted_by="D3KE's layout")
-
-
-def _run_subject(unit: Unit) -> StageReport:
-    from movi_prep.osim.base_model import read_base_model
-
-    inputs, outputs = cast("D3keInputs", unit.inputs), cast("D3keOutputs", unit.outputs)
-    settings = cast("D3keSettings", unit.settings)
-    means = read_body_scale_means(inputs.labels)
-    base = with_body_scales(read_base_model(inputs.base_model), means)
-    v3d = read_v3d(inputs.v3d)
-    parts, findings, warnings = [], [], []
-    for index, camera in enumerate(settings.cameras):
-        one, shard_settings = _one_camera(inputs, index), _settings_of_camera(settings, index)
-        subject = read_shard_subject(f"{unit.key}/{camera}", one, shard_settings)
-        planned = plan_clips(subject, one, shard_settings)
-        kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
-        findings += [f"{camera}: {finding}" for finding in planned.findings]
-        posed, unsolved = _with_pose(kept, one)
-        said = (*planned.warnings, *map(str, planned.left_out), *told, *map(str, unsolved))
-        warnings += [f"{camera}: {warning}" for warning in said]
-        used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
-        parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
-    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    scales = body_scales(base, subject.scale, subject.tables.bodies)
-    d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
-    d3ke.write_opensim_labels(
-        outputs.opensim_labels,
-        {name: rows[name] for name in d3ke.OPENSIM_DTYPES},
-        subject=_number(subject.alignment.subject),
-        bone_scale=scales,
-    )
-    error_m = layer_error_m(base, subject.tables, rows, scales)
-    beyond = scales_beyond_reach(scales, subject.tables.bodies, means, read_body_scale_reach(inputs.labels))
-    return StageReport(
-        numbers={"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3},
-        findings=(*findings, *_network_findings(error_m, beyond, held_off_zero(subject), n_scales=scales.size)),
-        warnings=tuple(warnings),
-    )
 
 
 def held_off_zero(subject: ShardSubject) -> tuple[str, ...]:
@@ -442,8 +481,9 @@ def _with_pose(clips: Sequence[ClipRows], inputs: ShardInputs) -> tuple[list[Cli
 def _read_used_flags(
     clip: ClipRows, subject: ShardSubject, inputs: ShardInputs, settings: D3keSettings
 ) -> NDArray[np.bool_]:
-    key = str(clip.timeline.clip)
-    path = next(path for path in inputs.markers if f"{path.parent.name}/{path.stem}" == key)
+    path = inputs.markers[inputs.clips.index(str(clip.timeline.clip))]
+    if path is None:
+        raise InternalError(f"{clip.timeline.clip} has rows, but no markers")
     return used_flags(clip, read_markers(path), subject.tables.markers, settings)
 
 
@@ -455,8 +495,9 @@ def _without(items: tuple[T, ...], index: int) -> tuple[T, ...]:
     return items[:index] + items[index + 1 :]
 
 
-def _one_camera(inputs: D3keInputs, index: int) -> ShardInputs:
+def _one_camera(inputs: D3keInputs, camera: str, index: int) -> ShardInputs:
     return ShardInputs(
+        camera=camera,
         video=inputs.videos[index],
         intrinsics=inputs.intrinsics[index],
         extrinsics=inputs.extrinsics[index],
@@ -544,31 +585,3 @@ def _random_columns(subject: int, camera: str, n: int, *, seed: int) -> dict[str
     # By subject and camera, so that the draws of one do not depend on which others are written.
     rng = np.random.default_rng([seed, subject, *camera.encode()])
     return {"hflipUsage": np.full(n, int(rng.uniform() >= 0.5)), "seed": np.full(n, int(rng.integers(0, 2**10)))}
-
-
-def _run_corpus(inputs: CorpusInputs, outputs: CorpusOutputs) -> StageReport:
-    from movi_prep.osim.base_model import read_base_model
-
-    boxes: dict[int, dict[str, NDArray[np.float64]]] = {}
-    # Subjects that failed have none; the others' files must not wait for them.
-    for path in filter(Path.is_file, inputs.boxes):
-        subject, camera, _ = path.stem.split("_")
-        boxes.setdefault(int(subject), {})[camera] = np.load(path, allow_pickle=False)
-    if not boxes:
-        raise InputError(
-            outputs.boxes.parent,
-            expected="boxes of at least one subject",
-            got="none",
-            remedy="see what failed before: movi-prep status",
-        )
-    clip_frames = {}
-    for path in filter(Path.is_file, inputs.v3d):
-        v3d = read_v3d(path)
-        if v3d.subject in boxes:
-            # flags30 as the file has them: from 1, inclusive
-            clip_frames[v3d.subject] = (v3d.video_ranges + np.array([1, 0])).T.astype(np.int32)
-    d3ke.write_dictionary(outputs.boxes, boxes)
-    d3ke.write_dictionary(outputs.clip_frames, clip_frames)
-    base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
-    d3ke.write_base_model(outputs.base_model, base)
-    return StageReport(numbers={"subjects": len(boxes)})

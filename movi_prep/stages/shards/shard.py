@@ -17,7 +17,7 @@ Whatever is missing for one clip costs that clip alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,6 +45,7 @@ from movi_prep.stages.shards.subject_clips import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from movi_prep.config.root import Config
     from movi_prep.config.shard import ShardUnitSettings
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.video.crop_pass import CropPass
+
+    ShardUnit: TypeAlias = Unit[ShardInputs, "ShardOutputs", ShardUnitSettings]
 
 LEAST_POSES = 0.5
 """A clip with a smaller share of rows that have a pose is named among the warnings."""
@@ -64,7 +67,7 @@ class ShardOutputs:
     shard: Path
 
 
-def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[ShardUnit, ...]:
     """Return one unit per subject and camera, where the subject has a video at all and the camera can have a shard."""
     # A subject without any video was not filmed; one that lacks a camera's video has a unit, which fails and says so.
     with_video = {subject for subject, _ in download.videos}
@@ -78,11 +81,9 @@ def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[Un
     )
 
 
-def run_shard(unit: Unit) -> StageReport:
+def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSettings) -> StageReport:
     """Write one subject's shard for one camera."""
-    inputs, settings = cast("ShardInputs", unit.inputs), cast("ShardUnitSettings", unit.settings)
-    outputs = cast("ShardOutputs", unit.outputs)
-    subject = read_shard_subject(unit.key, inputs, settings)
+    subject = read_shard_subject(inputs, settings)
     planned = plan_clips(subject, inputs, settings)
     try:
         return _write_shard(planned, subject, inputs, outputs, settings)
@@ -160,13 +161,14 @@ SHARD = Stage(
 )
 
 
-def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: str, camera: str) -> Unit:
+def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
     # Every calibration there is: exchanged files are told by the one that fits better.
     others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
     return Unit(
         stage=SHARD.name,
         key=f"{subject}/{camera}",
         inputs=ShardInputs(
+            camera=camera,
             video=download.videos.get((subject, camera)),
             intrinsics=download.intrinsics.get(camera),
             extrinsics=download.extrinsics.get(camera),

@@ -63,8 +63,14 @@ _POSED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class SubjectInputs:
-    """What all shards of a subject are made from, of either layout; None for what the download does not have."""
+    """What all shards of a subject are made from, of either layout; None for what the download does not have.
 
+    `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
+    None where the unit that makes it failed.
+    """
+
+    subject: str
+    clips: tuple[str, ...]
     alignment: Path
     static_trial: Path
     scale: Path
@@ -72,19 +78,20 @@ class SubjectInputs:
     body_model: Path | None
     labels: Path
     motions: tuple[Path, ...]
-    markers: tuple[Path, ...] = field(metadata={"optional": True})
-    solutions: tuple[Path, ...] = field(metadata={"optional": True})
+    markers: tuple[Path | None, ...] = field(metadata={"optional": True})
+    solutions: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)
 class ShardInputs(SubjectInputs):
     """What one native shard is made from; None for what the download does not have."""
 
+    camera: str
     video: Path | None
     intrinsics: Path | None
     extrinsics: Path | None
-    other_intrinsics: tuple[Path, ...] = field(default=(), metadata={"optional": True})
-    other_extrinsics: tuple[Path, ...] = field(default=(), metadata={"optional": True})
+    other_intrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
+    other_extrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,8 @@ def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[s
     clips = download.clips_of(subject)
     motions = tuple(download.motions[clip] for clip in clips)
     return {
+        "subject": subject,
+        "clips": tuple(map(str, clips)),
         "alignment": work.alignment(subject),
         "static_trial": work.static_trial(subject),
         "scale": work.scale_result(subject),
@@ -150,13 +159,13 @@ def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[s
     }
 
 
-def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
-    """Read what all clips of one subject and camera share; `key` is `S001/PG1`."""
-    camera = key.split("/")[1]
+def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
+    """Read what all clips of one subject and camera share."""
+    camera = inputs.camera
     trial = read_static_trial(inputs.static_trial)
     # Told when the unit runs, not when it is planned: the other subjects go on.
     if inputs.body_model is None or trial.sex is None:
-        raise _missing(f"body model of {key}", f"smplh/{trial.sex}/model.npz", "--body-models")
+        raise _missing(f"body model of {inputs.subject}", f"smplh/{trial.sex}/model.npz", "--body-models")
     if inputs.intrinsics is None or inputs.extrinsics is None:
         raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
     calibrated = read_camera(camera, inputs.intrinsics, inputs.extrinsics)
@@ -181,6 +190,9 @@ def _read_others(
     cameras, warnings = [], []
     files = zip(settings.other_cameras, inputs.other_intrinsics, inputs.other_extrinsics, strict=True)
     for name, intrinsics, extrinsics in files:
+        if intrinsics is None or extrinsics is None:
+            warnings.append(f"pictures are not compared with the calibration of {name}: its files are gone")
+            continue
         try:
             other = read_camera(name, intrinsics, extrinsics)
         except InputError as error:
@@ -201,8 +213,10 @@ def _name(path: Path | None) -> str:
 def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
     """Return the rows of every clip that can have some, and why the others have none."""
     files = {
-        ClipId.parse(f"{markers.parent.name}/{markers.stem}"): (motion, markers, solution)
-        for motion, markers, solution in zip(inputs.motions, inputs.markers, inputs.solutions, strict=True)
+        ClipId.parse(key): (motion, markers, solution)
+        for key, motion, markers, solution in zip(
+            inputs.clips, inputs.motions, inputs.markers, inputs.solutions, strict=True
+        )
     }
     planned = [_rows_of(item, files, subject, settings) for item in subject.alignment.clips]
     clips = [item for item in planned if isinstance(item, ClipRows)]
@@ -219,7 +233,7 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
 
 def _rows_of(
     alignment: ClipAlignment,
-    files: Mapping[ClipId, tuple[Path, Path, Path]],
+    files: Mapping[ClipId, tuple[Path, Path | None, Path | None]],
     subject: ShardSubject,
     settings: ShardUnitSettings,
 ) -> ClipRows | LeftOut:
@@ -228,6 +242,8 @@ def _rows_of(
     if alignment.is_suspect and not settings.keep_suspects:
         return LeftOut(clip, f"suspect alignment ({'; '.join(alignment.suspicions)})")
     motion, markers, solution = files[clip]
+    if markers is None or solution is None:
+        return LeftOut(clip, f"it has no {'inverse kinematics' if markers else 'markers'}, because its unit failed")
     try:
         sources = ClipSources(
             alignment=alignment,

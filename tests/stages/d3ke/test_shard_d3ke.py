@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 import h5py
 import numpy as np
@@ -30,6 +29,7 @@ from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.d3ke.shard_d3ke import (
     ALL,
+    D3KE_CORPUS,
     SHARD_D3KE,
     CorpusInputs,
     CorpusOutputs,
@@ -112,7 +112,7 @@ class WorldRun:
             if entry.name != "shard":
                 stage = load_stage(entry)
                 for unit in stage.plan(self.download, self.work, self.config):
-                    self.reports[unit.id] = stage.run(unit)
+                    self.reports[unit.id] = stage.run_unit(unit)
 
     @staticmethod
     def _config(reference: Path, folder: Path) -> Config:
@@ -262,7 +262,7 @@ def test_frames_without_a_pose_have_no_row_and_no_window_reaches_over_them(world
         name: tuple(tmp_path / path.name for path in paths) if isinstance(paths, tuple) else tmp_path / paths.name
         for name, paths in vars(unit.outputs).items()
     }
-    report = SHARD_D3KE.run(
+    report = SHARD_D3KE.run_unit(
         replace(unit, inputs=replace(unit.inputs, solutions=(broken,)), outputs=replace(unit.outputs, **outputs))
     )
     assert sum("no pose in S001/C02" in warning for warning in report.warnings) == 2
@@ -297,17 +297,16 @@ def test_a_run_of_some_subjects_keeps_what_is_there_of_the_others(tmp_path: Path
         download = select_clips(
             everything, subjects=None if chosen is None else [str(chosen)], clips=None, exclude=["S015"]
         )
-        unit = SHARD_D3KE.plan(download, work, config)[-1]
-        assert unit.key == ALL
-        return cast("CorpusInputs", unit.inputs)
+        (unit,) = D3KE_CORPUS.plan(download, work, config)
+        return unit.inputs
 
-    assert [path.name for path in corpus_inputs(2).boxes] == ["2_PG1_bbox.npy", "2_PG2_bbox.npy"]
+    assert [path.name for path in corpus_inputs(2).boxes if path] == ["2_PG1_bbox.npy", "2_PG2_bbox.npy"]
     work.d3ke_shards().mkdir(parents=True)
     for subject in subjects:
         for camera in cameras:
             (work.d3ke_shards() / f"{subject}_{camera}_bbox.npy").touch()
     assert corpus_inputs(2) == corpus_inputs(None)
-    assert [path.name for path in corpus_inputs(2).v3d] == ["F_v3d_Subject_1.mat", "F_v3d_Subject_2.mat"]
+    assert [path.name for path in corpus_inputs(2).v3d if path] == ["F_v3d_Subject_1.mat", "F_v3d_Subject_2.mat"]
 
 
 def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path: Path) -> None:
@@ -315,18 +314,18 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
     v3d = V3dFile(flags30=((6, 17),), motions=["walk"], n_samples=80).write(tmp_path)
     names = ("all_bbox.npy", "videoIdx.npy", "pyBaseModel.pkl")
     unit = Unit(
-        stage=SHARD_D3KE.name,
+        stage=D3KE_CORPUS.name,
         key=ALL,
         inputs=CorpusInputs(
             base_model=packaged_path("opensim_models", "movi_full_body.osim"),
             labels=default_label_tables_path(),
-            v3d=(v3d, tmp_path / "F_v3d_Subject_2.mat"),
-            boxes=(tmp_path / "1_PG1_bbox.npy", tmp_path / "2_PG1_bbox.npy"),
+            v3d=(v3d, None),
+            boxes=(tmp_path / "1_PG1_bbox.npy", None),
         ),
         outputs=CorpusOutputs(*(tmp_path / name for name in names)),
         settings=Config().shard.alignment_unit(30.0),
     )
-    assert SHARD_D3KE.run(unit).numbers == {"subjects": 1}
+    assert D3KE_CORPUS.run_unit(unit).numbers == {"subjects": 1}
     assert all((tmp_path / name).is_file() for name in names)
     pelvis = next(body for body in read_base_model(tmp_path / "pyBaseModel.pkl").bodies if body.name == "pelvis")
     assert pelvis.mesh_scale == read_body_scale_means()["pelvis"], "our model has no meshes"

@@ -118,7 +118,7 @@ def _pictures(world: FilmedWorld) -> Iterator[np.ndarray]:
 
 
 def test_a_clip_with_strange_pictures_is_left_out_and_named(world: FilmedWorld, tmp_path: Path) -> None:
-    report = SHARD.run(_unit(world, tmp_path))
+    report = SHARD.run_unit(_unit(world, tmp_path))
     with ShardFile(tmp_path / "S001_PG1.h5") as shard:
         assert shard.read("clips/number").tolist() == [2]
         assert shard.read("clips/picture_agreement")[0] > 0.35
@@ -132,13 +132,13 @@ def test_a_clip_with_strange_pictures_is_left_out_and_named(world: FilmedWorld, 
 
 def test_the_shard_is_that_of_a_download_without_the_clip(world: FilmedWorld, tmp_path: Path) -> None:
     """Nothing of what is left out stays in the file."""
-    SHARD.run(_unit(world, tmp_path))
+    SHARD.run_unit(_unit(world, tmp_path))
     size = (tmp_path / "S001_PG1.h5").stat().st_size
     alignment = read_alignment(world.work.alignment("S001"))
     write_alignment(tmp_path / "S001.json", replace(alignment, clips=alignment.clips[1:]), provenance={})
     alone = _unit(world, tmp_path)
     inputs = replace(alone.inputs, alignment=tmp_path / "S001.json")  # type: ignore[type-var]
-    SHARD.run(replace(alone, inputs=inputs, outputs=ShardOutputs(tmp_path / "alone.h5")))
+    SHARD.run_unit(replace(alone, inputs=inputs, outputs=ShardOutputs(tmp_path / "alone.h5")))
     with ShardFile(tmp_path / "S001_PG1.h5") as left, ShardFile(tmp_path / "alone.h5") as right:
         np.testing.assert_array_equal(left.read("crops/bytes"), right.read("crops/bytes"))
     assert abs(size - (tmp_path / "alone.h5").stat().st_size) < 2000
@@ -151,5 +151,5 @@ def test_a_video_of_which_no_clip_is_left_fails_and_leaves_no_file(world: Filmed
         black, (np.zeros((600, 800, 3), np.uint8) for _ in range(134)), size_px=(800, 600), rate_hz=30.0, quality=90
     )
     with pytest.raises(InputError, match=r"black\.avi: expected pictures that show the body .* --set shard\.picture"):
-        SHARD.run(replace(unit, inputs=replace(unit.inputs, video=black)))  # type: ignore[type-var]
+        SHARD.run_unit(replace(unit, inputs=replace(unit.inputs, video=black)))  # type: ignore[type-var]
     assert list(tmp_path.glob("*.h5")) == []

@@ -52,8 +52,8 @@ def _unit(world: FilmedWorld, tmp_path: Path, *, settings: dict[str, Any] | None
 
 
 def _run(unit: Unit) -> tuple[StageReport, ShardFile]:
-    report = SHARD.run(unit)
-    return report, ShardFile(unit.outputs.shard)  # type: ignore[attr-defined]
+    report = SHARD.run_unit(unit)
+    return report, ShardFile(unit.outputs.shard)
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_another_size_or_rate_is_refused(
 
 def test_a_missing_solution_costs_its_clip(world: FilmedWorld, tmp_path: Path) -> None:
     (unit,) = SHARD.plan(world.download, world.work, world.config)
-    solutions = (unit.inputs.solutions[0], tmp_path / "C02.h5")  # type: ignore[attr-defined]
+    solutions = (unit.inputs.solutions[0], None)
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [1]
     assert any(warning.startswith("S001/C02 left out:") for warning in report.warnings)
@@ -231,7 +231,7 @@ def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: Filmed
     coordinates[4] = np.nan
     write_ik_solution(tmp_path / "C01.h5", replace(solution, statuses=statuses, coordinates=coordinates), provenance={})
     (unit,) = SHARD.plan(world.download, world.work, world.config)
-    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))  # type: ignore[attr-defined]
+    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))
     assert not shard.read("labels/pose_valid")[4]
     assert not shard.read("labels/coordinates_valid")[4].any()
     assert (shard.read("labels/coordinates_rad")[4] == 0).all()
@@ -246,7 +246,7 @@ def test_what_no_marker_sees_has_an_infinite_deviation_and_is_sound(world: Filme
     unseen[:, solution.coordinate_names.index("hip_flexion_r")] = np.inf
     write_ik_solution(tmp_path / "C01.h5", replace(solution, posterior_std=unseen), provenance={})
     (unit,) = SHARD.plan(world.download, world.work, world.config)
-    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))  # type: ignore[attr-defined]
+    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))
     infinite = np.isinf(shard.read("labels/coordinates_std_rad"))
     column = shard.names("names/coordinates").index("hip_flexion_r")
     assert np.flatnonzero(infinite.any(axis=0)).tolist() == [column]
@@ -265,7 +265,7 @@ def _poseless(world: FilmedWorld, folder: Path, rows: slice) -> Path:
 
 def test_a_clip_without_any_pose_is_left_out_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
     (unit,) = SHARD.plan(world.download, world.work, world.config)
-    solutions = (_poseless(world, tmp_path, slice(None)), unit.inputs.solutions[1])  # type: ignore[attr-defined]
+    solutions = (_poseless(world, tmp_path, slice(None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [2]
     reason = "inverse kinematics has a pose to train on in none of 12 frames (12 suspect)"
@@ -275,7 +275,7 @@ def test_a_clip_without_any_pose_is_left_out_and_said_aloud(world: FilmedWorld, 
 
 def test_a_clip_with_few_poses_is_kept_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
     (unit,) = SHARD.plan(world.download, world.work, world.config)
-    solutions = (_poseless(world, tmp_path, slice(4, None)), unit.inputs.solutions[1])  # type: ignore[attr-defined]
+    solutions = (_poseless(world, tmp_path, slice(4, None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.n_rows == 24
     assert report.warnings == ("S001/C01: inverse kinematics has a pose to train on in 4 of 12 rows alone",)
