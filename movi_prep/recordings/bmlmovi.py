@@ -25,7 +25,7 @@ from movi_prep.recordings.bodies import find_body_models
 from movi_prep.recordings.folders import list_files, nearly_right, one_each, packed
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
 from movi_prep.records.identity import ClipId
-from movi_prep.records.recordings import CameraFiles, Recordings
+from movi_prep.records.recordings import Recordings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,13 +58,15 @@ def find_bmlmovi(folders: Folders) -> Recordings:
     body_models, dmpl_models = find_body_models(listings["body_models"], findings)
     sessions = _find_v3d(listings["v3d"], findings)
     videos = _find_videos(listings["videos"], findings)
+    intrinsics, extrinsics = _find_cameras(listings["calibration"], findings)
     return Recordings(
         motions=motions,
         body_models=body_models,
         dmpl_models=dmpl_models,
         sessions=sessions,
         videos=videos,
-        cameras=_find_cameras(listings["calibration"], findings),
+        intrinsics=intrinsics,
+        extrinsics=extrinsics,
         findings=(*dict.fromkeys(findings), *_absences(motions, sessions, videos)),
     )
 
@@ -145,7 +147,7 @@ def _find_videos(listing: Listing, findings: list[str]) -> dict[tuple[str, str],
     return one_each({key: candidates[key] for key in ordered}, findings, say="/".join)
 
 
-def _find_cameras(listing: Listing, findings: list[str]) -> dict[str, CameraFiles]:
+def _find_cameras(listing: Listing, findings: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
     found: dict[tuple[str, str], Path] = {}
     rest: list[Path] = []
     kinds = {suffix: rank for rank, suffix in enumerate(_CALIBRATION_ORDER)}
@@ -167,10 +169,12 @@ def _find_cameras(listing: Listing, findings: list[str]) -> dict[str, CameraFile
         return (kind, camera), f"{right}_{camera}.{suffix if f'.{suffix}' in kinds else 'npz'}"
 
     findings += [*packed(listing), *nearly_right(rest, meant, found)]
-    return {
-        camera: CameraFiles(found.get(("cameraparams", camera)), found.get(("extrinsics", camera)))
-        for camera in sorted({camera for _, camera in found})
-    }
+    cameras = sorted({camera for _, camera in found})
+    inner, outer = (
+        {camera: found[kind, camera] for camera in cameras if (kind, camera) in found}
+        for kind in ("cameraparams", "extrinsics")
+    )
+    return inner, outer
 
 
 def _absences(

@@ -1,4 +1,4 @@
-"""From the folders that a configuration names to the record of what there is, cut to the subjects and clips asked for."""
+"""From the folders of a configuration to the record of what there is, cut to the subjects and clips asked for."""
 
 from __future__ import annotations
 

@@ -24,19 +24,6 @@ ReaderName = Literal["bmlmovi", "amass"]
 
 
 @dataclass(frozen=True)
-class CameraFiles:
-    """Where the calibration of a camera stands; None for a part that is not there."""
-
-    intrinsics: Path | None = None
-    extrinsics: Path | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the camera can be read."""
-        return self.intrinsics is not None and self.extrinsics is not None
-
-
-@dataclass(frozen=True)
 class Recordings:
     """The one record of what there is.
 
@@ -46,7 +33,8 @@ class Recordings:
         dmpl_models: DMPL `model.npz` by sex.
         sessions: file that tells, for a subject, the person and when in the videos clips begin and end.
         videos: video by (subject, camera).
-        cameras: files of each camera's calibration, by name.
+        intrinsics: file with the intrinsics of each camera, by its name; may be that of `extrinsics`.
+        extrinsics: file with its pose, or poses, in the world.
         video_rate_hz: nominal rate of the videos, Hz; None for recordings that have none by their nature.
         reader: which reader made this, and can read sessions and cameras.
         findings: sentences on what was passed over and why (for example two files for one clip).
@@ -58,7 +46,8 @@ class Recordings:
     dmpl_models: Mapping[str, Path] = field(default_factory=dict)
     sessions: Mapping[str, Path] = field(default_factory=dict)
     videos: Mapping[tuple[str, str], Path] = field(default_factory=dict)
-    cameras: Mapping[str, CameraFiles] = field(default_factory=dict)
+    intrinsics: Mapping[str, Path] = field(default_factory=dict)
+    extrinsics: Mapping[str, Path] = field(default_factory=dict)
     video_rate_hz: float | None = 30.0
     reader: ReaderName = "bmlmovi"
     findings: tuple[str, ...] = ()
@@ -73,14 +62,14 @@ class Recordings:
         """Clips of one subject, in order."""
         return self._clips.get(subject, ())
 
-    def all_motions_of(self, subject: str) -> tuple[Path, ...]:
+    def all_motions_of(self, subject: str) -> dict[ClipId, Path]:
         """Motion files of one subject in the order of its clips, whether asked for or not."""
-        return self._all_motions.get(subject, ())
+        return self._all_motions.get(subject, {})
 
     @property
     def whole_cameras(self) -> frozenset[str]:
         """Cameras whose calibration is all there."""
-        return frozenset(name for name, files in self.cameras.items() if files.is_whole)
+        return frozenset(self.intrinsics) & frozenset(self.extrinsics)
 
     @cached_property
     def _clips(self) -> dict[str, tuple[ClipId, ...]]:
@@ -88,9 +77,9 @@ class Recordings:
         return _by_subject(self.motions)
 
     @cached_property
-    def _all_motions(self) -> dict[str, tuple[Path, ...]]:
+    def _all_motions(self) -> dict[str, dict[ClipId, Path]]:
         found = {**self.others, **self.motions}
-        return {subject: tuple(found[clip] for clip in clips) for subject, clips in _by_subject(found).items()}
+        return {subject: {clip: found[clip] for clip in clips} for subject, clips in _by_subject(found).items()}
 
 
 def _by_subject(clips: Mapping[ClipId, Path]) -> dict[str, tuple[ClipId, ...]]:

@@ -1,4 +1,4 @@
-"""Commands on a small download, in this process: what they make, print and return."""
+"""Commands on a small recordings, in this process: what they make, print and return."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_batch_writes_scripts_that_a_shell_accepts(movi_prep: CommandLine) -> No
     assert [path.name for path in scripts] == ["submit.sh", "markers.sbatch", "ik.sbatch", "finish.sbatch"]
     for path in scripts:
         subprocess.run(["bash", "-n", str(path)], check=True)
-    assert (movi_prep.work / "batch" / "tasks.txt").read_text() == "1\n15\n"
+    assert (movi_prep.work / "batch" / "tasks.txt").read_text() == "S001\nS015\n"
     assert "#SBATCH --array=1-2" in scripts[1].read_text()
 
 

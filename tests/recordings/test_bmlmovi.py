@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from movi_prep.errors import UsageError
-from movi_prep.formats.download import Folders, find_download, select_clips
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.find import check_folders, select_clips
+from movi_prep.recordings.folders import Folders
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
+from movi_prep.records.recordings import Recordings
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -28,9 +34,6 @@ def root(tmp_path: Path) -> Path:
         "amass/BMLmovi/BMLmovi/Subject_1_F_MoSh/shape.npz",
         "amass/BMLmovi/BMLmovi/Subject_15_F_MoSh/Subject_15_F_3_stageii.npz",
         "amass/BMLmovi/BMLmovi/Subject_15_F_MoSh/female_stagei.npz",
-        "models/smplh/female/model.npz",
-        "models/dmpls/female/model.npz",
-        "models/smplx/male/model.npz",
         "v3d/F_Subjects_1_45.tar/F_Subjects_1_45/F_v3d_Subject_1.mat",
         "videos/F_PG1_Subject_1_L.avi",
         "videos/F_PG1_Subject_1_L3.avi",
@@ -39,10 +42,24 @@ def root(tmp_path: Path) -> Path:
         "calib/cameraParams_PG1.npz",
         "calib/Extrinsics_PG1.pkl",
     )
+    write_model(tmp_path / "models/smplh/female/model.npz", n_joints=52)
+    write_model(tmp_path / "models/smplx/male/model.npz", n_joints=55)
+    np.savez(make_folder(tmp_path / "models/dmpls/female") / "model.npz", eigvec=np.zeros((1, 3, 8)))
     return tmp_path
 
 
-def find(root: Path, **more: Path) -> Download:
+def make_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_model(path: Path, *, n_joints: int) -> None:
+    """Write as much of a body model as tells what it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, J_regressor=np.zeros((n_joints, 1)), v_template=np.zeros((1, 3)))
+
+
+def find(root: Path, **more: Path) -> Recordings:
     folders = {
         "amass": root / "amass",
         "body_models": root / "models",
@@ -50,18 +67,18 @@ def find(root: Path, **more: Path) -> Download:
         "videos": root / "videos",
         "calibration": root / "calib",
     }
-    return find_download(Folders(**{**folders, **more}))
+    return find_bmlmovi(Folders(**{**folders, **more}))
 
 
 def test_everything_is_found_where_archives_leave_it(root: Path) -> None:
-    download = find(root)
-    assert list(download.motions) == [movi_clip(1, 1), movi_clip(1, 22), movi_clip(15, 3)]
-    assert list(download.body_models) == ["female"]
-    assert list(download.dmpl_models) == ["female"]
-    assert list(download.v3d) == ["S001"]
-    assert list(download.videos) == [("S001", "PG1")]
-    assert download.intrinsics["PG1"].suffix == ".npz"
-    assert download.extrinsics["PG1"].suffix == ".pkl"
+    recordings = find(root)
+    assert list(recordings.motions) == [movi_clip(1, 1), movi_clip(1, 22), movi_clip(15, 3)]
+    assert list(recordings.body_models) == ["female"]
+    assert list(recordings.dmpl_models) == ["female"]
+    assert list(recordings.sessions) == ["S001"]
+    assert list(recordings.videos) == [("S001", "PG1")]
+    assert recordings.intrinsics["PG1"].suffix == ".npz"
+    assert recordings.extrinsics["PG1"].suffix == ".pkl"
 
 
 def test_what_lies_beside_clips_is_passed_over_without_a_word(root: Path) -> None:
@@ -69,9 +86,9 @@ def test_what_lies_beside_clips_is_passed_over_without_a_word(root: Path) -> Non
 
 
 def test_what_is_odd_is_said(root: Path) -> None:
-    touch(root, "amass/Subject_1_F_MoSh/extra.npz", "v3d/F_Subjects_46_90.tar")
+    touch(root, "amass/CMU/01/01_01_poses.npz", "v3d/F_Subjects_46_90.tar")
     said = "\n".join(find(root).findings)
-    assert "extra.npz" in said
+    assert "01_01_poses.npz" in said
     assert "F_Subjects_46_90.tar is still packed" in said
     assert "SMPL-X" in said
     assert "1 videos are cut into single motions" in said
@@ -81,9 +98,9 @@ def test_what_is_odd_is_said(root: Path) -> None:
 
 def test_of_two_releases_of_a_clip_the_one_with_soft_tissue_is_used_and_said(root: Path) -> None:
     touch(root, "amass/new/Subject_1_F_1_stageii.npz")
-    download = find(root)
-    assert download.motions[movi_clip(1, 1)].name == "Subject_1_F_1_poses.npz"
-    assert any("S001/C01: 2 files" in text and "stageii" in text for text in download.findings)
+    recordings = find(root)
+    assert recordings.motions[movi_clip(1, 1)].name == "Subject_1_F_1_poses.npz"
+    assert any("S001/C01: 2 files" in text and "stageii" in text for text in recordings.findings)
 
 
 def test_a_download_that_is_there_twice_does_not_flood(root: Path) -> None:
@@ -96,23 +113,23 @@ def test_a_download_that_is_there_twice_does_not_flood(root: Path) -> None:
 
 def test_a_link_to_nothing_is_passed_over_and_said(root: Path) -> None:
     (root / "amass" / "Subject_1_F_5_poses.npz").symlink_to(root / "nowhere")
-    download = find(root)
-    assert movi_clip(1, 5) not in download.motions
-    assert any("Subject_1_F_5_poses.npz is a link to nothing" in text for text in download.findings)
+    recordings = find(root)
+    assert movi_clip(1, 5) not in recordings.motions
+    assert any("Subject_1_F_5_poses.npz is a link to nothing" in text for text in recordings.findings)
 
 
 def test_one_folder_for_everything_and_links_in_circles(root: Path) -> None:
     (root / "amass" / "back").symlink_to(root, target_is_directory=True)
-    download = find_download(Folders(root, root, root, root, root))
-    assert len(download.motions) == 3
-    assert len(download.videos) == 1
+    recordings = find_bmlmovi(Folders(root, root, root, root, root))
+    assert len(recordings.motions) == 3
+    assert len(recordings.videos) == 1
 
 
 def test_a_folder_that_is_not_there_is_named(root: Path) -> None:
     with pytest.raises(UsageError, match=r"v3d: expected a folder, but .*nowhere"):
-        find(root, v3d=root / "nowhere")
+        check_folders(Folders(v3d=root / "nowhere"))
     with pytest.raises(UsageError, match=r"amass: expected .*nowhere is not one; v3d: expected .*; correct the paths"):
-        find(root, v3d=root / "nowhere", amass=root / "nowhere")
+        check_folders(Folders(v3d=root / "nowhere", amass=root / "nowhere"))
 
 
 def test_a_choice_keeps_the_other_clips_for_their_subject(root: Path) -> None:
@@ -136,13 +153,94 @@ def test_a_choice_of_nothing_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("smplh.tar.xz", "still packed"), ("smplh/SMPLH_MALE.pkl", "another release"), ("note.txt", "")]
+    ("name", "told"), [("smplh.tar.xz", "still packed"), ("SMPLH/SMPLH_MALE.pkl", "another release"), ("note.txt", "")]
 )
 def test_what_is_no_body_model_is_told_where_there_is_none(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
-    findings = find_download(Folders(body_models=tmp_path)).findings
+    findings = find_bmlmovi(Folders(body_models=tmp_path)).findings
     assert [told in finding for finding in findings] == ([True] if told else [])
-    (tmp_path / "smplh" / "male").mkdir(parents=True)
-    (tmp_path / "smplh" / "male" / "model.npz").touch()
-    assert find_download(Folders(body_models=tmp_path)).findings == ()
+    write_model(tmp_path / "smplh/male/model.npz", n_joints=52)
+    assert find_bmlmovi(Folders(body_models=tmp_path)).findings == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["SMPLH_MALE.npz", "smplh_male.npz", "male/model.npz", "MALE/SMPLH.npz", "model_male.npz"]
+)
+@pytest.mark.parametrize("above", ["smplx_project/models", "dmpl_and_smpl", "."])
+def test_arrays_tell_what_a_body_model_is_whatever_it_is_called(tmp_path: Path, above: str, name: str) -> None:
+    write_model(tmp_path / above / name, n_joints=52)
+    found = find_bmlmovi(Folders(body_models=tmp_path / above))
+    assert (list(found.body_models), found.dmpl_models, found.findings) == (["male"], {}, ())
+
+
+def test_a_wrong_file_under_a_right_name_is_refused_by_what_it_holds(tmp_path: Path) -> None:
+    write_model(tmp_path / "smplh/male/model.npz", n_joints=24)
+    np.savez(make_folder(tmp_path / "smplh/female") / "model.npz", poses=np.zeros(3))
+    found = find_bmlmovi(Folders(body_models=tmp_path))
+    assert found.body_models == {}
+    assert any("male/model.npz is a SMPL model" in text for text in found.findings)
+    assert any("female/model.npz holds no body model (poses)" in text for text in found.findings)
+
+
+def test_a_model_that_cannot_be_read_is_named_and_kept_for_its_sex_only_where_there_is_no_other(tmp_path: Path) -> None:
+    touch(tmp_path, "smplh/male/model.npz", "smplh/female/model.npz")
+    write_model(tmp_path / "SMPLH_FEMALE.npz", n_joints=52)
+    found = find_bmlmovi(Folders(body_models=tmp_path))
+    assert found.body_models["female"].name == "SMPLH_FEMALE.npz"
+    assert found.body_models["male"].parent.name == "male"
+    assert sum("cannot be read" in text for text in found.findings) == 2
+
+
+NEARLY = [
+    ("videos", "F_PG1_Subject_7_L.mp4", "F_PG1_Subject_7_L.avi"),
+    ("videos", "F_PG2_Subject_7.avi", "F_PG2_Subject_7_L.avi"),
+    ("videos", "F_PG1_Subject_7_L (1).avi", "F_PG1_Subject_7_L.avi"),
+    ("videos", "F_PG1_Subject_7_L.avi.part", "F_PG1_Subject_7_L.avi"),
+    ("v3d", "F_v3d_Subject_7 (1).mat", "F_v3d_Subject_7.mat"),
+    ("v3d", "F_v3d_Subject_7.mat.crdownload", "F_v3d_Subject_7.mat"),
+    ("calib", "cameraParams_PG3 (1).npz", "cameraParams_PG3.npz"),
+    ("calib", "Extrinsics_PG3 - Copy.pkl", "Extrinsics_PG3.pkl"),
+    ("calib", "cameraParams_PG3.txt", "cameraParams_PG3.npz"),
+    ("amass", "Subject_7_F_2_poses(2).npz", "Subject_7_F_2_poses.npz"),
+    ("amass", "Subject_7_F_2_stageii.npz.part", "Subject_7_F_2_stageii.npz"),
+]
+
+
+@pytest.mark.parametrize(("part", "name", "right"), NEARLY)
+def test_a_name_that_is_nearly_right_is_told_with_the_right_one(root: Path, part: str, name: str, right: str) -> None:
+    touch(root, f"{part}/below/{name}")
+    told = [text for text in find(root).findings if name in text]
+    assert len(told) == 1
+    assert f"is nearly {right}: " in told[0]
+    # What is there under its right name is not missed.
+    touch(root, f"{part}/{right}")
+    assert not [text for text in find(root).findings if "is nearly " in text]
+
+
+@pytest.mark.parametrize("part", ["amass", "models", "v3d", "videos", "calib"])
+def test_a_folder_that_cannot_be_listed_is_a_finding_in_each_part(
+    root: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    locked = root / part / "locked"
+    locked.mkdir()
+    refuse_to_list(monkeypatch, locked)
+    assert [text for text in find(root).findings if text.startswith(f"{locked} cannot be listed")]
+
+
+def test_a_named_folder_that_cannot_be_listed_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_to_list(monkeypatch, root / "v3d")
+    with pytest.raises(UsageError, match="expected a folder that can be listed"):
+        find(root)
+
+
+def refuse_to_list(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the system refuse a folder, as it does to all but the superuser."""
+    scan = os.scandir
+
+    def refusing(where: Any) -> Any:
+        if Path(where) == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(where))
+        return scan(where)
+
+    monkeypatch.setattr(os, "scandir", refusing)
