@@ -41,7 +41,7 @@ from movi_prep.osim.scale_model import scale_model
 from movi_prep.osim.solution import marker_objectives, prepare_model
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.run import find_data
+from movi_prep.runtime.pipeline_run import find_data
 from movi_prep.stages.ik import IK, read_scaled_model, solve_clip
 from movi_prep.stages.marker_files import select_time_range
 from movi_prep.stages.markers import MARKERS, STATIC

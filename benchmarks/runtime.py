@@ -30,17 +30,17 @@ from movi_prep.config.base import Settings
 from movi_prep.config.load import load_config
 from movi_prep.demo.open_body import write_open_body
 from movi_prep.records.unit import AnyStage, FileSet, StageReport, paths_of
-from movi_prep.runtime.execute import Task, execute
 from movi_prep.runtime.locks import hold_scopes, scope_of
-from movi_prep.runtime.run import Prepared, carry_out, prepare_run, remember
+from movi_prep.runtime.pipeline_run import Prepared, carry_out, prepare_run, remember
+from movi_prep.runtime.unit_attempt import Task, execute
 from movi_prep.stages.order import ORDER, load_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from movi_prep.config.root import Config
-    from movi_prep.runtime.plan import PlannedUnit
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import PlannedUnit
 
 T = TypeVar("T")
 

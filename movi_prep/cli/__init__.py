@@ -83,7 +83,7 @@ def _drop_output() -> None:
 
 def _use_one_thread() -> None:
     """Give this process the environment of workers, before numpy is loaded: serial runs give the same bytes."""
-    from movi_prep.runtime.process import ONE_THREAD
+    from movi_prep.runtime.one_thread import ONE_THREAD
 
     for name, value in ONE_THREAD.items():
         os.environ.setdefault(name, value)

@@ -7,22 +7,21 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import FAILED, OK
-from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.printing import (
     open_console,
     print_findings,
     print_json,
     print_table,
 )
-from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
-from movi_prep.runtime.run import check_machine, find_data, prepare_run, use_embedded_data
+from movi_prep.runtime.pipeline_run import check_machine, find_data, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.records.recordings import Recordings
-    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.work_plan import WorkPlan
 
 
 def check_data(given: argparse.Namespace) -> int:
@@ -31,7 +30,7 @@ def check_data(given: argparse.Namespace) -> int:
 
     if given.self_test:
         return _run_self_test(given)
-    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=False)
+    config = use_embedded_data(config_of(given), write=False)
     recordings = find_data(config)
     parts = describe_recordings(recordings, config)
     console = open_console(to_stderr=bool(given.json))
@@ -79,7 +78,7 @@ def _run_self_test(given: argparse.Namespace) -> int:
     return OK if all(result.passed for result in results) else FAILED
 
 
-def _plan_everything(config: Config, recordings: Recordings) -> tuple[Plan | None, list[str]]:
+def _plan_everything(config: Config, recordings: Recordings) -> tuple[WorkPlan | None, list[str]]:
     """Return the plan of all stages and what is left out of it, or None and why nothing can run."""
     if not (recordings.motions and recordings.body_models):
         return None, ["AMASS clips and body models are needed (--amass, --body-models)"]
@@ -92,7 +91,7 @@ def _plan_everything(config: Config, recordings: Recordings) -> tuple[Plan | Non
     return prepared.plan, [*notes, *prepared.plan.left_out.values()]
 
 
-def _reasons(plan: Plan) -> list[tuple[str, ...]]:
+def _reasons(plan: WorkPlan) -> list[tuple[str, ...]]:
     """Return per stage how many units run, and why: the most frequent reasons."""
     rows: list[tuple[str, ...]] = []
     for stage in plan.stages:

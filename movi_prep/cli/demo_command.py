@@ -14,15 +14,15 @@ from movi_prep.cli.printing import open_console, print_findings, print_json, pri
 from movi_prep.cli.run_command import carry_out_and_print, say_stopped
 from movi_prep.config.load import load_config
 from movi_prep.plain_text import shell_line
-from movi_prep.runtime.run import prepare_run
+from movi_prep.runtime.pipeline_run import prepare_run
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
 
-    from movi_prep.runtime.plan import PlannedUnit
     from movi_prep.runtime.summary import Summary
+    from movi_prep.runtime.work_plan import PlannedUnit
 
 
 def run_demo(given: argparse.Namespace) -> int:
@@ -43,10 +43,12 @@ def run_demo(given: argparse.Namespace) -> int:
     prepared = prepare_run(config, stages)
     print_findings(console, "data", (*prepared.recordings.findings, *notes))
 
-    def redo(planned: PlannedUnit) -> str:
-        return shell_line(["movi-prep", "run", "--config", str(written.config), "--only", planned.unit.id])
+    go_on = shell_line(["movi-prep", "run", "--config", str(written.config)])
 
-    result, summary = carry_out_and_print(console, prepared, begin, redo=redo)
+    def redo(planned: PlannedUnit) -> str:
+        return f"{go_on} {shell_line(['--only', planned.unit.id])}"
+
+    result, summary = carry_out_and_print(console, prepared, redo=redo, go_on=go_on, verbose=bool(given.verbose))
     if result.interrupted:
         return say_stopped(console)
     sheet = config.work / "contact_sheet.png"

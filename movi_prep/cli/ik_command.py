@@ -6,11 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
-from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
 from movi_prep.cli.run_command import run_stages
-from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def _track(given: argparse.Namespace) -> int:
     from movi_prep.stages.marker_files import solve_marker_files, solve_setup_documents
 
     begin = time.perf_counter()
-    config = load_config(config_file_of(given), settings_of(given))
+    config = config_of(given)
     console = open_console(to_stderr=bool(given.json))
     named = [Path(name) for name in given.setup or given.marker_file or ()]
     # Nobody should wait for the compiler to be told of a name that is wrong.

@@ -6,13 +6,17 @@ import time
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
-from movi_prep.cli.exit_codes import OK
-from movi_prep.cli.last_run import config_of_last_run
+from movi_prep.cli.configuration import config_of_last_run
+from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_status
-from movi_prep.runtime.run import prepare_run, use_embedded_data
+from movi_prep.cli.run_command import words_again
+from movi_prep.plain_text import shell_line
+from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse
+
+    from movi_prep.config.root import Config
 
 
 def show_status(given: argparse.Namespace) -> int:
@@ -25,9 +29,16 @@ def show_status(given: argparse.Namespace) -> int:
     prepared = prepare_run(config, stages)
     summary = summarise_plan(prepared.plan, prepared.identities)
     console = open_console(to_stderr=bool(given.json))
-    print_status(console, summary)
+    print_status(console, summary, go_on=_go_on(given, config), verbose=bool(given.verbose))
     print_findings(console, "left out", notes)
     if config.subjects is None and config.clips is None and any(counts.waiting for counts in summary.stages.values()):
         console.print("of all subjects and clips that are there: --subjects and --clips count those of a part")
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
-    return OK
+    return OK if summary.is_complete else UNITS_FAILED
+
+
+def _go_on(given: argparse.Namespace, config: Config) -> str:
+    """Return the command that goes on: with the data that were named, else by the last run's configuration."""
+    if given.config or given.amass:
+        return shell_line(["movi-prep", "run", *words_again(given)[2:]])
+    return shell_line(["movi-prep", "run", "--config", str(config_path(config.work)), "--work", str(config.work)])

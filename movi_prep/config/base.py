@@ -9,6 +9,15 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from movi_prep.errors import list_names, suggest
 
 
+class UnknownSettingError(ValueError):
+    """A key names no setting; `key` is what it was."""
+
+    def __init__(self, message: str, *, key: str) -> None:
+        """Keep the key, so that it is known who brought it."""
+        super().__init__(message)
+        self.key = key
+
+
 class Settings(BaseModel):
     """Frozen settings that forbid unknown keys and say which key was probably meant."""
 
@@ -22,7 +31,8 @@ class Settings(BaseModel):
         for key in values:
             if key not in cls.model_fields:
                 there = list_names(cls.model_fields, at_most=40)
-                raise ValueError(f"no setting {key!r}{suggest(str(key), cls.model_fields)}; there are {there}")
+                said = f"no setting {key!r}{suggest(str(key), cls.model_fields)}; there are {there}"
+                raise UnknownSettingError(said, key=str(key))
         return values
 
 

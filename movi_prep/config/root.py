@@ -13,7 +13,8 @@ from movi_prep.config.markers import MarkerSettings
 from movi_prep.config.run import RunSettings
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.config.shard import ShardSettings
-from movi_prep.names import range_of
+from movi_prep.errors import cut
+from movi_prep.names import LONGEST_NAME, range_of
 
 
 def parse_names(value: object) -> object:
@@ -26,8 +27,9 @@ def parse_names(value: object) -> object:
         entries = [str(value)]
     else:
         return value
-    if not all(entries):
-        raise ValueError(f"expected names or numbers like '1,15' or '1-5', but got {value!r}")
+    longest = 2 * LONGEST_NAME + 1  # two names and what parts them
+    if not all(0 < len(entry) <= longest for entry in entries):
+        raise ValueError(f"expected names or numbers like '1,15' or '1-5', but got {cut(repr(value), at_most=80)}")
     for entry in entries:
         range_of(entry)
     return tuple(dict.fromkeys(entries))

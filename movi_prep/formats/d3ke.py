@@ -44,6 +44,7 @@ from movi_prep.errors import InputError, InternalError, MissingError
 from movi_prep.formats.array_pickle import dump_array_pickle, load_array_pickle
 from movi_prep.formats.atomic import atomic_path, check_space, write_bytes
 from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.hdf5_links import own_dataset
 from movi_prep.formats.plain_pickle import Foreign, dump_plain, load_plain
 from movi_prep.formats.reading import reading, reads
 from movi_prep.records.base_model import (
@@ -111,7 +112,7 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
         InputError: it is not HDF5.
     """
     with _open(path) as file:
-        return {name: np.asarray(file[name][()]) for name in file}
+        return {name: np.asarray(own_dataset(file, name, path)[()]) for name in file.keys()}  # noqa: SIM118 - links
 
 
 @reads("images of D3KE's layout", "write the files again")
@@ -123,7 +124,7 @@ def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
         InputError: it is not HDF5, or has no such frame.
     """
     with _open(path) as file:
-        images = file["images"]
+        images = own_dataset(file, "images", path)
         if not 0 <= frame < images.shape[0]:
             raise InputError(
                 path, expected=f"a frame {frame}", got=f"{images.shape[0]} frames", remedy="write the files again"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from movi_prep.plain_text import shell_line
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
-from movi_prep.runtime.run import config_path
+from movi_prep.runtime.pipeline_run import config_path
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from movi_prep.records.unit import AnyUnit
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
-    from movi_prep.runtime.plan import Plan, PlannedUnit
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 _READ_BY_TRAINING = frozenset({".h5", ".hdf5", ".npy", ".pkl"})
 
 
-def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedShards, ...]:
+def outdated_outputs(plan: WorkPlan, reasons: Mapping[str, str]) -> tuple[OutdatedShards, ...]:
     """Return the shards that units of a plan once wrote, of which something else is expected now.
 
     Args:
@@ -47,7 +47,7 @@ def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedSh
     )
 
 
-def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShards, ...]:
+def find_outdated(plan: WorkPlan, identities: FileIdentities) -> tuple[OutdatedShards, ...]:
     """Return every shard of the work folder that does not hold: those of the plan's units, then all others.
 
     Args:
@@ -67,7 +67,7 @@ def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShard
     return (*planned, *others)
 
 
-def _shards_left(plan: Plan, unit: AnyUnit) -> tuple[str, ...]:
+def _shards_left(plan: WorkPlan, unit: AnyUnit) -> tuple[str, ...]:
     """Return the shards of a unit that are there, whoever wrote them; none where it writes something else."""
     paths = [path for _, path in paths_of(unit.outputs) if path.parent in _folders(plan.work)]
     return tuple(_name(path, plan.work) for path in paths if path.is_file())
@@ -77,7 +77,7 @@ def _name(path: Path, work: WorkFolder) -> str:
     return str(path.relative_to(work.root))
 
 
-def _say_cause(plan: Plan, planned: PlannedUnit) -> str:
+def _say_cause(plan: WorkPlan, planned: PlannedUnit) -> str:
     """Return why a unit does not hold: the reason of the first one in the chain that it follows."""
     cause = planned
     while waiting := [need for need in cause.needs if need not in cause.tolerates and not plan.units[need].is_current]:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from movi_prep.runtime.coordinate import Observer
-    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.plan_execution import Observer
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import WorkPlan
 
 _LINE_EVERY_S = 10.0
 
@@ -28,7 +28,7 @@ _LINE_EVERY_S = 10.0
 class PlainProgress:
     """A line when something failed, when a stage is through, and now and then on all that is under way."""
 
-    def __init__(self, plan: Plan, stream: TextIO) -> None:
+    def __init__(self, plan: WorkPlan, stream: TextIO) -> None:
         """Count what is to be done."""
         self._stream = stream
         self._total = Counter(planned.unit.stage for planned in plan.to_run)
@@ -46,7 +46,9 @@ class PlainProgress:
         self._seconds[stage] += record.seconds
         if record.status == "failed":
             self._failed[stage] += 1
-            self._say(f"{record.id} failed: {record.reason}")
+            # One line for a stage; the reasons, each once, stand at the end.
+            if self._failed[stage] == 1:
+                self._say(f"{record.id} failed; why stands at the end, and in {_record_name(record)}")
         if self._ended[stage] == self._total[stage]:
             failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
             units = "1 unit" if self._total[stage] == 1 else f"{self._total[stage]} units"
@@ -86,7 +88,7 @@ class PlainProgress:
 class LiveProgress:
     """One bar per stage, with rate and time left."""
 
-    def __init__(self, plan: Plan, progress: Progress) -> None:
+    def __init__(self, plan: WorkPlan, progress: Progress) -> None:
         """Add a bar for every stage with something to do."""
         total = Counter(planned.unit.stage for planned in plan.to_run)
         self._progress = progress
@@ -104,7 +106,8 @@ class LiveProgress:
         self._progress.start_task(bar)
         if record.status == "failed":
             self._failed[record.stage] += 1
-            self._tell(f"{record.id} failed: {record.reason}", style="red")
+            if self._failed[record.stage] == 1:
+                self._tell(f"{record.id} failed; why stands at the end, and in {_record_name(record)}", style="red")
         failed = self._failed[record.stage]
         speed = self._progress.tasks[bar].speed
         self._progress.update(
@@ -121,8 +124,12 @@ class LiveProgress:
         self._progress.console.print(visible(text), style=style, highlight=False, markup=False)
 
 
+def _record_name(record: UnitRecord) -> str:
+    return f"records/{record.stage}/{record.key}.json"
+
+
 @contextmanager
-def show_progress(plan: Plan) -> Iterator[Observer]:
+def show_progress(plan: WorkPlan) -> Iterator[Observer]:
     """Show how a plan is carried out, on standard error."""
     from rich.console import Console
     from rich.progress import (

@@ -185,7 +185,7 @@ def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
     if not result.passed and not keep_failed:
         raise AuditError(
             f"{scale_result}: scaling failed its audit ({'; '.join(result.findings[:3])}); correct the static trial, "
-            "the measurements or the bounds in `scaling`, or set scaling.keep_failed_audit"
+            "the measurements or the bounds in `scaling`, or go on with --set scaling.keep_failed_audit=true"
         )
 
 

@@ -168,7 +168,7 @@ def solve_setup_document(document: Path, settings: IkSettings, *, results_folder
     curves = read_curves(setup.coordinate_file, scaled)
     solution, findings = solve_clip(scaled, markers, setup, settings, coordinate_file=curves)
     outputs = _write_tool_results(solution, setup, results_folder)
-    findings = (*orientation_findings(markers, scaled.default_markers_m), *findings)
+    findings = (*orientation_findings(markers, scaled.default_markers_m), *markers.findings, *findings)
     return _file_result(setup.marker_file, solution, scaled, settings, outputs=outputs, findings=findings)
 
 
@@ -376,7 +376,7 @@ def _scale(
         "placement_solver": settings.placement_solver,
     }
     write_scale_result(result_path, result, provenance=provenance)
-    return scale_numbers(result), result.findings
+    return scale_numbers(result), (*static.markers.findings, *result.findings)
 
 
 def _scale_setup_path(config: Config) -> Path:
@@ -434,7 +434,7 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
         outputs.append(solution_path.with_suffix(".trc"))
         write_trc(outputs[-1], model_markers(solution, source=str(path)))
     outputs += _write_tool_reports(solution, setup, folder=solution_path.parent, name=path.stem)
-    findings = (*orientation_findings(markers, scaled.default_markers_m), *findings)
+    findings = (*orientation_findings(markers, scaled.default_markers_m), *markers.findings, *findings)
     return _file_result(path, solution, scaled, config.ik, outputs=outputs, findings=findings)
 
 

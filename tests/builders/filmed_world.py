@@ -148,10 +148,11 @@ def _solve(world: FilmedWorld) -> None:
     write_static_trial(world.work.static_trial("S001"), trial, provenance={})
     world.work.scaled_model("S001").parent.mkdir(parents=True)
     write_model(world.work.scaled_model("S001"), build_model())
-    write_scale_result(world.work.scale_result("S001"), _scale_result(), provenance={})
+    write_scale_result(world.work.scale_result("S001"), made_up_scales(), provenance={})
 
 
-def _scale_result() -> ScaleResult:
+def made_up_scales() -> ScaleResult:
+    """Return scales of every label body, all different."""
     bodies = read_label_tables().bodies
     return ScaleResult(
         body_names=bodies,
@@ -179,6 +180,10 @@ def made_up_solution(markers: MarkerTrajectories) -> IkSolution:
     fitted[:, names.index(MISSED_MARKER)] += np.array([0.03, 0.0, 0.0])
     c, j = len(tables.coordinates), len(tables.opensim_joints)
     root = markers.positions_m[:, names.index("ROOT")]
+    offsets_m = np.linspace(0.0, 0.3, 3 * j).reshape(j, 3)
+    # The world's model has these joints in the middle of its pelvis; where its others are no label says.
+    for name in ("ground_pelvis", "hip_r"):
+        offsets_m[tables.opensim_joints.index(name)] = 0.0
     return IkSolution(
         solver="converged",
         times_s=markers.times_s,
@@ -196,7 +201,7 @@ def made_up_solution(markers: MarkerTrajectories) -> IkSolution:
         body_rotations=np.broadcast_to(np.eye(3), (n, 1, 3, 3)),
         body_positions_m=root[:, None],
         joint_names=tables.opensim_joints,
-        joint_centres_m=root[:, None] + np.linspace(0.0, 0.3, 3 * j).reshape(j, 3),
+        joint_centres_m=root[:, None] + offsets_m,
         root_frame_rotations=np.broadcast_to(np.eye(3), (n, 3, 3)),
         root_frame_positions_m=root,
         statuses=np.full(n, FrameStatus.SOLVED, np.int8),

@@ -55,7 +55,7 @@ def test_a_bad_clip_is_named_with_a_command_that_repeats_it(movi_prep: CommandLi
     assert "Subject_1_F_2_poses.npz" in failure["reason"]
 
     status, state = movi_prep.json("status", "--work", str(movi_prep.work))
-    assert status == 0
+    assert status == 3
     assert state["stages"]["markers"] == {"done": 3, "current": 3, "failed": 1, "waiting": 0}
 
     bad.write_bytes(whole)
@@ -234,3 +234,53 @@ def test_verify_without_the_data_says_what_it_did_not_compare(filmed: CommandLin
     assert code == 0
     assert "not compared with the last run" in out
     assert "out of reach" in out
+
+
+def test_a_cause_is_told_once_and_the_rest_on_request(movi_prep: CommandLine, tmp_path: Path) -> None:
+    amass = tmp_path / "amass"
+    shutil.copytree(movi_prep.data / "amass", amass)
+    clips = sorted(amass.rglob("*_poses.npz"))
+    for clip in clips:
+        clip.write_bytes(b"")
+    code, out, err = movi_prep("markers", *movi_prep.flags(), *SERIAL, "--amass", str(amass))
+    assert code == 3
+    assert err.count("failed;") <= 2, "one line for a stage"
+    assert sum(str(clip) in out for clip in clips) <= 2, "one clip stands for all"
+    assert "--only" not in out
+    again = next(line for line in out.splitlines() if "go on with: " in line).partition("go on with: ")[2]
+    program, command, *_ = shlex.split(again)
+    assert (program, command) == ("movi-prep", "markers")
+    assert f"next: movi-prep status {movi_prep.work}" in out.splitlines()[-1]
+
+    code, out, _ = movi_prep("status", str(movi_prep.work), "-v")
+    assert code == 3
+    assert all(str(clip) in out for clip in clips)
+    assert "--only" in out
+
+
+def test_a_run_ends_with_time_place_and_what_is_next(movi_prep: CommandLine) -> None:
+    _, out, _ = movi_prep("markers", *movi_prep.flags(), *SERIAL, "--clips", "1")
+    ended, following = out.splitlines()[-2:]
+    assert re.fullmatch(rf"done in \d+ s: {movi_prep.work}", ended)
+    assert following == f"next: movi-prep report {movi_prep.work}"
+
+
+def test_a_work_folder_is_taken_with_and_without_its_flag(filmed: CommandLine) -> None:
+    for command in ("status", "report", "verify"):
+        plain, by_flag = filmed(command, str(filmed.work)), filmed(command, "--work", str(filmed.work))
+        assert plain[:2] == by_flag[:2]
+
+
+def test_an_error_blames_the_flag_that_brought_it_and_the_file_for_its_own(
+    movi_prep: CommandLine, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("markers: {rate: video}\n")
+    for flag in ("--set markers.rate=vido", "--set markers.rat=video", "--set ik.landmark_weight=many"):
+        code, _, err = movi_prep("status", "--config", str(file), *flag.split())
+        assert (code, err.startswith(f"movi-prep: {flag}: ")) == (2, True), err
+        assert str(file) not in err
+    file.write_text("markers: {rate: vido}\n")
+    code, _, err = movi_prep("status", "--config", str(file), "--set", "ik.solver=opensim")
+    assert err.startswith(f"movi-prep: {file}: ")
+    assert "--set" not in err

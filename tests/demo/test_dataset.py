@@ -80,10 +80,11 @@ def test_amass_reads_back_what_was_played(recordings: tuple[Path, dict[int, Sess
     folder, sessions, _ = recordings
     for clip, path in find_bmlmovi(Folders(amass=folder / "amass")).motions.items():
         motion = read_motion(path)
-        played = sessions[number_of(clip.subject) or 0].clips[(number_of(clip.clip) or 0) - 1]
-        np.testing.assert_array_equal(motion.poses_rad, sessions[clip.subject].poses_rad[played.samples])
-        np.testing.assert_array_equal(motion.translation_m, sessions[clip.subject].translation_m[played.samples])
-        assert motion.sex == cast()[clip.subject].sex
+        session = sessions[number_of(clip.subject) or 0]
+        played = session.clips[(number_of(clip.clip) or 0) - 1]
+        np.testing.assert_array_equal(motion.poses_rad, session.poses_rad[played.samples])
+        np.testing.assert_array_equal(motion.translation_m, session.translation_m[played.samples])
+        assert motion.sex == cast()[number_of(clip.subject) or 0].sex
 
 
 def test_shape_files_hold_the_betas(recordings: tuple[Path, Any, Any]) -> None:

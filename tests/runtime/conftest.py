@@ -12,10 +12,10 @@ from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import Stage
-from movi_prep.runtime.coordinate import RunResult
-from movi_prep.runtime.plan import PlannedUnit
-from movi_prep.runtime.run import Prepared, carry_out, prepare_run
+from movi_prep.runtime.pipeline_run import Prepared, carry_out, prepare_run
+from movi_prep.runtime.plan_execution import RunResult
 from movi_prep.runtime.unit_record import UnitRecord
+from movi_prep.runtime.work_plan import PlannedUnit
 from tests.runtime.fake_stages import STAGES, write_motions
 
 

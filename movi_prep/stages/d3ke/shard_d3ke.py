@@ -37,8 +37,9 @@ from movi_prep.names import natural_order
 from movi_prep.recordings.read import read_session
 from movi_prep.records.base_model import BaseModel, Triple
 from movi_prep.records.bmlmovi_names import require_number
+from movi_prep.records.frame_labels import FrameLabels, FrameNumbers, RootPoses
 from movi_prep.records.identity import ClipId
-from movi_prep.records.labels import LabelTables
+from movi_prep.records.label_tables import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.recordings import ReaderName, Recordings
 from movi_prep.records.scale_result import ScaleResult
@@ -47,7 +48,7 @@ from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.d3ke.network_layer import layer_joint_centres
 from movi_prep.stages.scale import model_and_setup
-from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_numbers
 from movi_prep.stages.shards.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.shards.subject_clips import (
     PlannedClips,
@@ -70,19 +71,6 @@ ALL = "all"
 
 LAYER_TOLERANCE_M = 1e-4
 """Beyond this the network's layer cannot carry the labels, and a finding says so, metres."""
-
-_FIELDS = {
-    "pos3d": "labels/joints_world_m",
-    "sim_pos3d": "labels/model_joints_world_m",
-    "pos3d_mask": "labels/joints_valid",
-    "marker_pos3d": "labels/markers_world_m",
-    "sim_marker_pos3d": "labels/model_markers_world_m",
-    "marker_pos3d_mask": "labels/markers_valid",
-    "openSimJointPos": "labels/opensim_joints_world_m",
-    "coordinateAngle": "labels/coordinates_rad",
-    "coordinateMask": "labels/coordinates_valid",
-}
-"""Dataset of D3KE -> label of a native shard."""
 
 
 @dataclass(frozen=True)
@@ -267,27 +255,34 @@ def subject_rows(
         first_frame: first video frame of the subject's first clip, 0-based.
     """
     number, camera = _number(subject.alignment.subject), subject.camera.name
-    frames = [frame_fields(clip, settings.shard) for clip in clips]
-    joined = {name: np.concatenate([clip[name] for clip in frames]) for name in frames[0]}
-    labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in clips[0].labels}
-    n = len(joined["frames/clip"])
+    frames = FrameNumbers.join([frame_numbers(clip, settings.shard) for clip in clips])
+    labels = FrameLabels.join([clip.labels for clip in clips])
+    n = labels.n_frames
     runs = np.concatenate([unbroken_runs(clip.timeline.video_frames) for clip in clips])
-    names = zip(joined["frames/clip"].tolist(), joined["frames/clip_frame"].tolist(), strict=True)
+    names = zip(frames.clip.tolist(), frames.clip_frame.tolist(), strict=True)
     return {
-        **{name: labels[field_name] for name, field_name in _FIELDS.items()},
+        "pos3d": labels.joints.world_m,
+        "sim_pos3d": labels.joints.model_world_m,
+        "pos3d_mask": labels.joints.valid,
+        "marker_pos3d": labels.markers.world_m,
+        "sim_marker_pos3d": labels.markers.model_world_m,
+        "marker_pos3d_mask": labels.markers.valid,
+        "openSimJointPos": labels.joint_centres.world_m,
+        "coordinateAngle": labels.coordinates.angles_rad,
+        "coordinateMask": labels.coordinates.valid,
         **_random_columns(number, camera, n, seed=settings.seed),
         "ImgList": np.array([d3ke.image_name(number, camera, clip, frame).encode() for clip, frame in names]),
         "subjectID": np.full(n, number),
         "cameraType": np.full(n, camera.encode()),
-        "videoID": joined["frames/clip"],
-        "frame": joined["frames/clip_frame"],
-        "globalFrame": joined["frames/video_frame"],
+        "videoID": frames.clip,
+        "frame": frames.clip_frame,
+        "globalFrame": frames.video_frame,
         "startFrame": runs[:, 0],
         "globalEndFrame": runs[:, 1],
         "globalStartFrame": np.full(n, first_frame),
         "usedFrame": np.concatenate([used[clip.timeline.clip] for clip in clips]),
         "bbox": np.concatenate([clip.plan.box_px for clip in clips]),
-        "rootRot": _root_poses(labels),
+        "rootRot": _root_poses(labels.root),
     }
 
 
@@ -471,7 +466,7 @@ def _network_findings(error_m: float, beyond: Sequence[str], held: Sequence[str]
 
 def _with_pose(clips: Sequence[ClipRows], inputs: ShardInputs) -> tuple[list[ClipRows], list[Refusal]]:
     """Return the rows that have a pose, and the frames that have none; raise InputError where none has one."""
-    solved = [clip.labels["labels/pose_valid"] for clip in clips]
+    solved = [clip.labels.root.valid for clip in clips]
     refused = [
         refusal
         for clip, posed in zip(clips, solved, strict=True)
@@ -576,10 +571,10 @@ def _boxes_of_video(frames: NDArray[np.int64], boxes_px: NDArray[np.int64], n_fr
     return boxes_px[order][np.maximum(last, 0)].astype(np.float64)
 
 
-def _root_poses(labels: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
-    poses = np.zeros((len(labels["labels/root_rotation_world"]), 4, 4))
-    poses[:, :3, :3] = labels["labels/root_rotation_world"]
-    poses[:, :3, 3] = labels["labels/root_position_world_m"]
+def _root_poses(root: RootPoses) -> NDArray[np.float64]:
+    poses = np.zeros((len(root.valid), 4, 4))
+    poses[:, :3, :3] = root.rotation_world
+    poses[:, :3, 3] = root.position_world_m
     poses[:, 3, 3] = 1.0
     return poses
 

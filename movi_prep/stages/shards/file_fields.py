@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from movi_prep.formats.shard_records import record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.crops import CropPlan
+from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import LeftOut
-from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,18 +54,16 @@ def shard_fields(
     shard: FinishedShard, subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
 ) -> dict[str, Any]:
     """Return every field of the schema but the pictures themselves."""
-    clips = shard.clips
-    # A field that only some clips have (deviations of one solver) cannot be a field of the file.
-    common = [name for name in clips[0].labels if all(name in clip.labels for clip in clips)]
-    labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in common}
-    frames = [frame_fields(clip, settings) for clip in clips]
+    labels = FrameLabels.join([clip.labels for clip in shard.clips])
+    frames = FrameNumbers.join([frame_numbers(clip, settings) for clip in shard.clips])
     return {
-        **labels,
-        **{name: np.concatenate([clip[name] for clip in frames]) for name in frames[0]},
-        **_crop_fields(CropPlan.join([clip.plan for clip in clips]), subject.camera),
+        **record_datasets("labels", labels),
+        **record_datasets("frames", frames),
+        **record_datasets("names", subject.tables),
+        **record_datasets("camera", subject.camera),
+        **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
-        **_subject_fields(subject),
         **_statistics_fields(labels, crops.statistics),
         **_tree_fields(subject.model),
     }
@@ -149,38 +149,20 @@ def _picture_fields(shard: FinishedShard, settings: ShardUnitSettings) -> dict[s
     }
 
 
-def _subject_fields(subject: ShardSubject) -> dict[str, Any]:
-    tables, camera = subject.tables, subject.camera
-    factors = dict(zip(subject.scale.body_names, subject.scale.body_factors, strict=True))
-    return {
-        "names/joints": tables.joints,
-        "names/markers": tables.markers,
-        "names/opensim_joints": tables.opensim_joints,
-        "names/coordinates": tables.coordinates,
-        "names/bodies": tables.bodies,
-        "subject/body_scales": [factors.get(name, np.full(3, np.nan)) for name in tables.bodies],
-        "camera/intrinsics_px": camera.intrinsics_px,
-        "camera/radial_distortion": camera.radial_distortion,
-        "camera/world_to_camera_rotation": camera.world_to_camera_rotation,
-        "camera/world_to_camera_translation_m": camera.world_to_camera_translation_m,
-    }
-
-
 def _tree_fields(model: ScaledModel) -> dict[str, Any]:
     # Without a tree the model cannot be said as arrays; the fields are optional.
     arrays = {} if model.tree is None else model.tree.to_arrays()
     return {f"tree/{name}": values for name, values in arrays.items()}
 
 
-def _statistics_fields(labels: dict[str, NDArray[Any]], pixels: NDArray[np.float64]) -> dict[str, Any]:
-    valid = labels["labels/coordinates_valid"]
-    joints = labels["labels/joints_camera_m"]
+def _statistics_fields(labels: FrameLabels, pixels: NDArray[np.float64]) -> dict[str, Any]:
+    angles, joints = labels.coordinates, labels.joints
     # One mask for x, y and z of a joint.
-    everywhere = np.broadcast_to(labels["labels/joints_valid"][..., None], joints.shape)
+    everywhere = np.broadcast_to(joints.valid[..., None], joints.camera_m.shape)
     return {
-        "statistics/coordinates_rad": masked_statistics(labels["labels/coordinates_rad"], valid),
-        "statistics/coordinates_n": valid.sum(axis=0),
-        "statistics/joints_camera_m": masked_statistics(joints, everywhere),
+        "statistics/coordinates_rad": masked_statistics(angles.angles_rad, angles.valid),
+        "statistics/coordinates_n": angles.valid.sum(axis=0),
+        "statistics/joints_camera_m": masked_statistics(joints.camera_m, everywhere),
         "statistics/image_bgr": pixels,
         "names/statistics": STATISTICS,
     }

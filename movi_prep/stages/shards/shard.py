@@ -157,7 +157,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 
 SHARD = Stage(
-    name="shard", version=3, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
+    name="shard", version=4, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
 )
 
 
@@ -195,8 +195,7 @@ def _provenance(inputs: ShardInputs) -> dict[str, Any]:
 
 
 def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSettings) -> StageReport:
-    labels = [clip.labels for clip in shard.clips]
-    masked = 1.0 - np.mean(np.concatenate([rows["labels/coordinates_valid"] for rows in labels]))
+    masked = 1.0 - np.mean(np.concatenate([clip.labels.coordinates.valid for clip in shard.clips]))
     return StageReport(
         numbers={
             "rows": sum(clip.timeline.n_frames for clip in shard.clips),
@@ -219,7 +218,7 @@ def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSett
 
 def _poor_poses(clips: Sequence[ClipRows]) -> tuple[str, ...]:
     """Return a sentence on each clip of whose rows less than half have a pose to train on."""
-    poses = [(clip.timeline, clip.labels["labels/pose_valid"]) for clip in clips]
+    poses = [(clip.timeline, clip.labels.root.valid) for clip in clips]
     return tuple(
         f"{timeline.clip}: inverse kinematics has a pose to train on in {valid.sum()} of {len(valid)} rows alone"
         for timeline, valid in poses

@@ -20,6 +20,7 @@ from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
+from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.recordings.read import read_camera
 from movi_prep.recordings.wanted import WANTED
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
     from movi_prep.records.camera import Camera
     from movi_prep.records.ik_solution import IkSolution
-    from movi_prep.records.labels import LabelTables
+    from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.motion import Sex
     from movi_prep.records.recordings import ReaderName, Recordings
@@ -250,16 +251,15 @@ def _rows_of(
     try:
         sources = ClipSources(
             alignment=alignment,
-            markers=read_markers(markers),
-            solution=read_ik_solution(solution),
+            solved=SolvedClip(read_markers(markers), read_ik_solution(solution), subject.scale),
             **pose_vertices(subject.body, motion, step=_mocap_step(alignment.timeline.mocap_samples)),
         )
         rows = plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others)
     except InputError as error:
         # Markers and solutions are optional inputs: a clip that failed before must not cost the others.
         return LeftOut(clip, str(error))
-    if not rows.labels["labels/pose_valid"].any():
-        return LeftOut(clip, _why_empty(rows, sources.solution))
+    if not rows.labels.root.valid.any():
+        return LeftOut(clip, _why_empty(rows, sources.solved.solution))
     return rows
 
 

@@ -56,7 +56,7 @@ def test_nothing_is_said_of_good_pictures_and_the_still_ones_are_named() -> None
 def test_files_are_exchanged_whole_so_still_clips_go_with_the_others() -> None:
     video = judge_pictures([_named(EXCHANGED, 1), _named(EXCHANGED, 2), STILL], "PG1", SETTINGS)
     left_out = video.left_out(SETTINGS)
-    assert [item.clip.clip for item in left_out] == [1, 2, 9]
+    assert [item.clip.clip for item in left_out] == ["C01", "C02", "C09"]
     assert (
         "all judged clips of the video together: the picture of PG1 agrees better with the calibration of PG2"
         in str(left_out[2])
@@ -66,7 +66,7 @@ def test_files_are_exchanged_whole_so_still_clips_go_with_the_others() -> None:
 
 def test_one_bad_clip_does_not_spoil_the_others() -> None:
     video = judge_pictures([_named(EXCHANGED, 1), _named(FINE, 2), _named(FINE, 3), STILL], "PG1", SETTINGS)
-    assert [item.clip.clip for item in video.left_out(SETTINGS)] == [1]
+    assert [item.clip.clip for item in video.left_out(SETTINGS)] == ["C01"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def _unit(world: FilmedWorld, folder: Path) -> Unit:
 def _pictures(world: FilmedWorld) -> Iterator[np.ndarray]:
     unit = _unit(world, Path())
     assert isinstance(unit.inputs, ShardInputs)
-    subject = read_shard_subject(unit.key, unit.inputs, unit.settings)  # type: ignore[arg-type]
+    subject = read_shard_subject(unit.inputs, unit.settings)  # type: ignore[arg-type]
     second = plan_clips(subject, unit.inputs, unit.settings).clips[1]  # type: ignore[arg-type]
     body_of = dict(zip(second.timeline.video_frames.tolist(), second.body_px, strict=True))
     greys = np.random.default_rng(1).uniform(20, 230, second.body_px.shape[1])

@@ -16,13 +16,13 @@ from movi_prep.formats.atomic import write_text
 from movi_prep.recordings.find import find_recordings
 from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.coordinate import Coordinator, RunResult
-from movi_prep.runtime.execute import Task, clear_scratch
-from movi_prep.runtime.executors import SerialExecutor, local_executor, scheduler_executor
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
 from movi_prep.runtime.interruption import stop_once
 from movi_prep.runtime.locks import hold_scopes, scope_of
-from movi_prep.runtime.plan import Plan, PlannedUnit, make_plan
+from movi_prep.runtime.plan_execution import Coordinator, RunResult
+from movi_prep.runtime.unit_attempt import Task, clear_scratch
+from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan, make_plan
+from movi_prep.runtime.worker_pools import SerialExecutor, local_executor, scheduler_executor
 from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage, AnyUnit
-    from movi_prep.runtime.coordinate import Observer
-    from movi_prep.runtime.executors import Executor
+    from movi_prep.runtime.plan_execution import Observer
+    from movi_prep.runtime.worker_pools import Executor
 
 _LOG = logging.getLogger("movi_prep.run")
 
@@ -45,7 +45,7 @@ class Prepared:
 
     config: Config
     recordings: Recordings
-    plan: Plan
+    plan: WorkPlan
     identities: FileIdentities
 
 
@@ -210,7 +210,7 @@ def open_executor(config: Config, n_units: int) -> AbstractContextManager[Execut
     if run.executor == "serial":
         return _serial()
     if run.executor == "slurm":
-        from movi_prep.runtime.slurm import read_profile, slurm_executor
+        from movi_prep.runtime.slurm.cluster import read_profile, slurm_executor
 
         return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run)
     workers = run.workers or len(os.sched_getaffinity(0))
@@ -222,7 +222,7 @@ def _works_here(config: Config) -> bool:
     return config.run.scheduler is None and config.run.executor in ("serial", "local")
 
 
-def _units_to_run(plan: Plan) -> Iterator[tuple[AnyStage, list[AnyUnit]]]:
+def _units_to_run(plan: WorkPlan) -> Iterator[tuple[AnyStage, list[AnyUnit]]]:
     """Yield each stage that has something to do, with these units."""
     by_stage: dict[str, list[PlannedUnit]] = {}
     for planned in plan.to_run:
@@ -262,7 +262,7 @@ def _make_work_folder(work: Path) -> None:
         ) from error
 
 
-def _cut(plan: Plan, only: Collection[str]) -> Plan:
+def _cut(plan: WorkPlan, only: Collection[str]) -> WorkPlan:
     """Return the plan of some units and all that they need."""
     known = {*plan.units, *plan.stages}
     unknown = [name for name in only if name not in known]

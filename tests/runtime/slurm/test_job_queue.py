@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from movi_prep.runtime.job_queue import QueuedJob, describe_wait, read_queue
+from movi_prep.runtime.slurm.job_queue import QueuedJob, describe_wait, read_queue
 
 
 def write_squeue(folder: Path, script: str) -> None:

@@ -13,7 +13,7 @@ Split = Literal["train", "validation", "test", "none"]
 
 
 @dataclass(frozen=True)
-class LabelTables:
+class LabelNames:
     """The ordered names of all labels; row i of a label array belongs to entry i.
 
     Attributes:
@@ -22,8 +22,6 @@ class LabelTables:
         coordinates: (69,) coordinates of the model, all rotations.
         bodies: (48,) bodies with a scale.
         opensim_joints: (50,) joints of the model whose centres are labels; the two leaves last.
-        split: subject -> part.
-        source: the file.
     """
 
     joints: tuple[str, ...]
@@ -31,6 +29,17 @@ class LabelTables:
     coordinates: tuple[str, ...]
     bodies: tuple[str, ...]
     opensim_joints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelTables(LabelNames):
+    """The names of all labels, and which part of the data each subject belongs to.
+
+    Attributes:
+        split: subject -> part.
+        source: the file.
+    """
+
     split: Mapping[str, Split]
     source: str
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from movi_prep.formats.label_tables import read_mirror_signs
 from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import read_attribute, read_body_scales, read_label_names
+from movi_prep.formats.shard_schema import DATASETS
 from movi_prep.geometry.mirror import (
     CAMERA_REFLECTION,
     mirror_coordinates,
@@ -17,9 +19,7 @@ from movi_prep.geometry.mirror import (
     mirror_rotations,
 )
 from movi_prep.geometry.virtual_camera import VirtualCamera
-
-STD = "labels/coordinates_std_rad"
-"""Not in every shard: OpenSim's solver gives no posterior deviations."""
+from movi_prep.records.frame_labels import BodyScales
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Labels:
         coordinates_rad: (c,) float32.
         coordinates_valid: (c,) bool.
         coordinates_std_rad: (c,) float32, posterior standard deviations; None where they are not asked for.
-        body_scales: (b, 3) float32.
+        body_scales: (b, 3) float32, zero where the model has no such body.
+        body_scales_valid: (b,) bool.
         root_pose: (3, 4) float32, rotation and position (m) of the moving frame of the ground-to-pelvis joint.
     """
 
@@ -44,6 +45,7 @@ class Labels:
     coordinates_valid: NDArray[np.bool_]
     coordinates_std_rad: NDArray[np.float32] | None
     body_scales: NDArray[np.float32]
+    body_scales_valid: NDArray[np.bool_]
     root_pose: NDArray[np.float32]
 
 
@@ -66,19 +68,15 @@ class MirrorTables:
 
 def read_mirror_tables(shard: ShardFile, *, n_markers: int) -> MirrorTables:
     """Return the mirror tables for the names that a shard carries, the first `n_markers` markers."""
-    groups = [
-        shard.names("names/opensim_joints"),
-        shard.names("names/joints"),
-        shard.names("names/markers")[:n_markers],
-    ]
+    names = read_label_names(shard)
+    groups = [names.opensim_joints, names.joints, names.markers[:n_markers]]
     starts = np.cumsum([0] + [len(group) for group in groups[:-1]])
-    coordinates = shard.names("names/coordinates")
     signs = read_mirror_signs()
     return MirrorTables(
         points=np.concatenate([start + mirror_order(group) for start, group in zip(starts, groups, strict=True)]),
-        coordinates=mirror_order(coordinates),
-        signs=np.array([signs[name] for name in coordinates], dtype=np.float64),
-        bodies=mirror_order(shard.names("names/bodies")),
+        coordinates=mirror_order(names.coordinates),
+        signs=np.array([signs[name] for name in names.coordinates], dtype=np.float64),
+        bodies=mirror_order(names.bodies),
     )
 
 
@@ -87,31 +85,32 @@ class LabelContext:
     """What the labels of all rows of a shard share; small enough to stay in memory.
 
     Attributes:
-        joints_valid: (n, 22) bool.
-        markers_valid: (n, m) bool, markers of the network.
+        points_valid: (n, p) bool: joint centres, SMPL joints, markers of the network.
         coordinates_valid: (n, c) bool; false in rows that were not solved.
-        pose_valid: (n,) bool.
-        body_scales: (b, 3) float32.
+        n_markers: markers of the network; the others stand behind them.
+        scales: scales of the subject's bodies, float32.
         with_std: whether posterior standard deviations are read, too.
     """
 
-    joints_valid: NDArray[np.bool_]
-    markers_valid: NDArray[np.bool_]
+    points_valid: NDArray[np.bool_]
     coordinates_valid: NDArray[np.bool_]
-    pose_valid: NDArray[np.bool_]
-    body_scales: NDArray[np.float32]
+    n_markers: int
+    scales: BodyScales
     with_std: bool
 
 
 def read_label_context(shard: ShardFile, *, n_markers: int, with_std: bool) -> LabelContext:
     """Read what all rows share, for the first `n_markers` markers."""
-    solved = shard.read("labels/pose_valid")
+    solved, centres, joints, markers, coordinates = (
+        read_attribute(shard, f"labels.{name}.valid")
+        for name in ("root", "joint_centres", "joints", "markers", "coordinates")
+    )
+    scales = read_body_scales(shard)
     return LabelContext(
-        joints_valid=shard.read("labels/joints_valid"),
-        markers_valid=shard.read("labels/markers_valid")[:, :n_markers],
-        coordinates_valid=shard.read("labels/coordinates_valid") & solved[:, None],
-        pose_valid=solved,
-        body_scales=shard.read("subject/body_scales").astype(np.float32),
+        points_valid=np.concatenate([centres, joints, markers[:, :n_markers]], axis=1),
+        coordinates_valid=coordinates & solved[:, None],
+        n_markers=n_markers,
+        scales=BodyScales(scales.factors.astype(np.float32), scales.valid),
         with_std=with_std,
     )
 
@@ -128,33 +127,37 @@ def read_labels(
         virtual: the camera.
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
     """
-    kind = "model_" if simulated else ""
-    own_valid = np.concatenate([context.joints_valid[row], context.markers_valid[row]])
     # From the world, not from the stored camera: the virtual camera is turned away from that.
-    opensim = shard.read("labels/opensim_joints_world_m", row)
-    joints = shard.read(f"labels/{kind}joints_world_m", row)
-    markers = shard.read(f"labels/{kind}markers_world_m", row)[: context.markers_valid.shape[1]]
-    points = virtual.to_camera(np.concatenate([opensim, joints, markers]).astype(np.float64))
+    point = "model_world_m" if simulated else "world_m"
+    centres, joints, markers = (
+        _read_row(shard, name, row) for name in ("joint_centres.world_m", f"joints.{point}", f"markers.{point}")
+    )
+    points = virtual.to_camera(np.concatenate([centres, joints, markers[: context.n_markers]]).astype(np.float64))
     pixels = virtual.to_pixels(points)
     with np.errstate(invalid="ignore"):
         in_view = ((pixels >= -0.5) & (pixels < virtual.size_px - 0.5)).all(axis=-1)
-    valid = np.concatenate([np.full(len(opensim), context.pose_valid[row]), own_valid])
     return Labels(
         points_m=points.astype(np.float32),
         points_px=np.nan_to_num(pixels).astype(np.float32),
-        points_valid=valid & in_view,
-        coordinates_rad=shard.read("labels/coordinates_rad", row),
+        points_valid=context.points_valid[row] & in_view,
+        coordinates_rad=_read_row(shard, "coordinates.angles_rad", row),
         coordinates_valid=context.coordinates_valid[row],
-        coordinates_std_rad=shard.read(STD, row) if context.with_std else None,
-        body_scales=context.body_scales,
+        coordinates_std_rad=_read_row(shard, "coordinates.std_rad", row) if context.with_std else None,
+        body_scales=context.scales.factors,
+        body_scales_valid=context.scales.valid,
         root_pose=_root_pose(shard, row, virtual),
     )
 
 
 def _root_pose(shard: ShardFile, row: int, virtual: VirtualCamera) -> NDArray[np.float32]:
-    rotation = virtual.world_to_camera_rotation @ shard.read("labels/root_rotation_world", row)
-    position = virtual.to_camera(shard.read("labels/root_position_world_m", row).astype(np.float64))
+    rotation = virtual.world_to_camera_rotation @ _read_row(shard, "root.rotation_world", row)
+    position = virtual.to_camera(_read_row(shard, "root.position_world_m", row).astype(np.float64))
     return np.concatenate([rotation, position[:, None]], axis=1).astype(np.float32)
+
+
+def _read_row(shard: ShardFile, attribute: str, row: int) -> NDArray[np.float32]:
+    # Read straight: this is the inner loop of training.
+    return shard.read(DATASETS[f"labels.{attribute}"], row)
 
 
 def mirror_labels(labels: Labels, tables: MirrorTables, *, size_px: int) -> Labels:
@@ -176,5 +179,6 @@ def mirror_labels(labels: Labels, tables: MirrorTables, *, size_px: int) -> Labe
         if labels.coordinates_std_rad is None
         else labels.coordinates_std_rad[tables.coordinates],
         body_scales=labels.body_scales[tables.bodies],
+        body_scales_valid=labels.body_scales_valid[tables.bodies],
         root_pose=np.concatenate([rotation, position[:, None]], axis=1).astype(np.float32),
     )

@@ -11,19 +11,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from movi_prep.records.unit import paths_of
-from movi_prep.runtime.execute import Task, UnitEnd, scratch_of
 from movi_prep.runtime.locks import scope_of
-from movi_prep.runtime.plan import why_not_current
 from movi_prep.runtime.settings_identity import describe_settings
+from movi_prep.runtime.unit_attempt import Task, UnitEnd, scratch_of
 from movi_prep.runtime.unit_record import UnitRecord, record_path, write_record
+from movi_prep.runtime.work_plan import why_not_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from movi_prep.runtime.executors import Executor
     from movi_prep.runtime.file_identity import FileIdentities
-    from movi_prep.runtime.plan import Plan, PlannedUnit
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
+    from movi_prep.runtime.worker_pools import Executor
 
 _LOG = logging.getLogger("movi_prep.run")
 _TICK_S = 0.5
@@ -53,7 +53,7 @@ class RunResult:
         interrupted: whether someone stopped the run.
     """
 
-    plan: Plan
+    plan: WorkPlan
     records: Mapping[str, UnitRecord]
     blocked: Mapping[str, str]
     unchanged: frozenset[str] = frozenset()
@@ -83,7 +83,7 @@ class Coordinator:
         on_error: whether a failure lets the others go on.
     """
 
-    plan: Plan
+    plan: WorkPlan
     executor: Executor
     observer: Observer
     make_task: Callable[[PlannedUnit, frozenset[Path]], Task]

@@ -1,19 +1,24 @@
-"""The configuration that a work folder keeps of its last run, for commands that only look."""
+"""The configuration that a command works with: of its flags and file, or that of a work folder's last run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.cli.flags import config_file_of, settings_of
+from movi_prep.cli.flags import config_file_of, settings_of, typed_of
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
-from movi_prep.runtime.run import config_path
+from movi_prep.runtime.pipeline_run import config_path
 
 if TYPE_CHECKING:
     import argparse
 
     from movi_prep.config.root import Config
+
+
+def config_of(given: argparse.Namespace) -> Config:
+    """Return the configuration that flags and file name."""
+    return load_config(config_file_of(given), settings_of(given), typed=typed_of(given))
 
 
 def config_of_last_run(given: argparse.Namespace) -> Config:
@@ -32,4 +37,4 @@ def config_of_last_run(given: argparse.Namespace) -> Config:
         file = last
         # A folder that was moved or copied is the one that is meant, not the one where it was made.
         flags["work"] = str(last.parent)
-    return load_config(file, flags)
+    return load_config(file, flags, typed=typed_of(given))

@@ -17,7 +17,7 @@ from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import ProcessInterface
 
 from movi_prep.runtime.interruption import keep_signals
-from movi_prep.runtime.job_queue import JOB_NAME, describe_doom, describe_wait, read_queue
+from movi_prep.runtime.slurm.job_queue import JOB_NAME, describe_doom, describe_wait, read_queue
 
 with keep_signals():
     # When it is imported, it has Ctrl-C call `sys.exit`, whatever Ctrl-C was to do.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from movi_prep.runtime.job_queue import QueuedJob
+    from movi_prep.runtime.slurm.job_queue import QueuedJob
 
 _LOOK_EVERY_S = 15.0
 _LOOK_SOON_S = 4.0

@@ -13,7 +13,7 @@ import pytest
 from movi_prep.config.run import RunSettings
 from movi_prep.errors import UsageError
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.runtime.executors import DASK_SETTINGS, ProcessWatch, WorkersLostError, local_executor, quiet_dask
+from movi_prep.runtime.worker_pools import DASK_SETTINGS, ProcessWatch, WorkersLostError, local_executor, quiet_dask
 from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import BLEND, GROW, meeting_place, run_meeting, write_motions
 
@@ -119,26 +119,26 @@ def test_a_machine_that_stalls_is_not_lectured_on_scratch_folders(monkeypatch: p
 def test_a_scheduler_that_is_not_there_is_said(world: World, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from movi_prep.errors import MoviPrepError
 
-    monkeypatch.setattr("movi_prep.runtime.executors._CONNECT_S", 1.0)
+    monkeypatch.setattr("movi_prep.runtime.worker_pools._CONNECT_S", 1.0)
     with pytest.raises(MoviPrepError, match="no Dask scheduler"):
         world.run(run={"scheduler": address})
 
 
 def test_few_open_files_are_said_before_any_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from movi_prep.runtime import executors
+    from movi_prep.runtime import worker_pools
 
-    monkeypatch.setattr(executors.resource, "getrlimit", lambda _which: (20, 20))
+    monkeypatch.setattr(worker_pools.resource, "getrlimit", lambda _which: (20, 20))
     with pytest.raises(UsageError, match="ulimit -n 72"):
-        executors.check_open_files(2)
+        worker_pools.check_open_files(2)
 
 
 def test_a_limit_that_may_be_raised_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    from movi_prep.runtime import executors
+    from movi_prep.runtime import worker_pools
 
     raised: list[tuple[int, int]] = []
-    monkeypatch.setattr(executors.resource, "getrlimit", lambda _which: (20, 4096))
-    monkeypatch.setattr(executors.resource, "setrlimit", lambda _which, limits: raised.append(limits))
-    executors.check_open_files(2)
+    monkeypatch.setattr(worker_pools.resource, "getrlimit", lambda _which: (20, 4096))
+    monkeypatch.setattr(worker_pools.resource, "setrlimit", lambda _which, limits: raised.append(limits))
+    worker_pools.check_open_files(2)
     assert raised == [(72, 4096)]
 
 

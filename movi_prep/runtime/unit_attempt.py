@@ -22,8 +22,9 @@ from movi_prep.formats.atomic import publish
 from movi_prep.records.unit import map_paths, optional_roles, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
 from movi_prep.runtime.locks import check_still_held, scope_of
-from movi_prep.runtime.process import peak_memory_mb, reset_peak_memory, resident_memory_mb, unit_log
+from movi_prep.runtime.process_memory import peak_memory_mb, reset_peak_memory, resident_memory_mb
 from movi_prep.runtime.settings_identity import describe_settings
+from movi_prep.runtime.unit_log import unit_log
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, record_path, write_record
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from movi_prep.errors import MoviPrepError, UsageError
-from movi_prep.runtime.execute import Task, UnitEnd, execute
-from movi_prep.runtime.process import ONE_THREAD
+from movi_prep.runtime.one_thread import ONE_THREAD
+from movi_prep.runtime.unit_attempt import Task, UnitEnd, execute
 from movi_prep.runtime.worker_setup import execute_on_worker
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from movi_prep.config.load import dump_config
 from movi_prep.errors import UsageError
 from movi_prep.formats.atomic import write_text
 from movi_prep.plain_text import has_control
-from movi_prep.runtime.process import ONE_THREAD
+from movi_prep.runtime.one_thread import ONE_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,9 @@ from movi_prep.errors import InternalError, UsageError
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import AnyUnit, StageReport
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.execute import Task, execute
 from movi_prep.runtime.locks import LockedError, hold_scopes
-from movi_prep.runtime.run import check_machine, prepare_run
+from movi_prep.runtime.pipeline_run import check_machine, prepare_run
+from movi_prep.runtime.unit_attempt import Task, execute
 from movi_prep.runtime.unit_record import read_record, record_path
 from movi_prep.stages.order import ORDER, load_stage
 from tests.runtime.conftest import Silent, World

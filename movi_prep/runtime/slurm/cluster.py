@@ -12,8 +12,10 @@ from movi_prep.config.load import load_settings
 from movi_prep.config.slurm import SlurmProfile
 from movi_prep.errors import UsageError
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.runtime.batch import check_one_line, log_path
-from movi_prep.runtime.executors import (
+from movi_prep.runtime.one_thread import ONE_THREAD
+from movi_prep.runtime.slurm.array_jobs import check_one_line, log_path
+from movi_prep.runtime.slurm.job_queue import JOB_NAME
+from movi_prep.runtime.worker_pools import (
     LOOPBACK,
     DaskExecutor,
     WorkersLostError,
@@ -21,8 +23,6 @@ from movi_prep.runtime.executors import (
     dask_settings,
     quiet_dask,
 )
-from movi_prep.runtime.job_queue import JOB_NAME
-from movi_prep.runtime.process import ONE_THREAD
 from movi_prep.runtime.worker_setup import RETIRE_AT
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from movi_prep.config.run import RunSettings
-    from movi_prep.runtime.adaptive import Supply, WatchedCluster
-    from movi_prep.runtime.executors import Executor
+    from movi_prep.runtime.slurm.adaptive_jobs import Supply, WatchedCluster
+    from movi_prep.runtime.worker_pools import Executor
 
 _ADAPT_EVERY = "2s"
 _TICKS_TO_GIVE_BACK = 15
@@ -60,7 +60,7 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
     """
     import dask
 
-    from movi_prep.runtime.adaptive import JobAdaptive
+    from movi_prep.runtime.slurm.adaptive_jobs import JobAdaptive
 
     if shutil.which("sbatch") is None:
         raise UsageError(
@@ -94,7 +94,7 @@ def _scheduler(profile: SlurmProfile, arguments: dict[str, Any]) -> Iterator[tup
     """Start a scheduler without workers here, and a client of it; stop both, and cancel all jobs, in the end."""
     from distributed import Client
 
-    from movi_prep.runtime.adaptive import WatchedCluster
+    from movi_prep.runtime.slurm.adaptive_jobs import WatchedCluster
 
     try:
         cluster = WatchedCluster(**arguments)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from movi_prep.config.root import Config
 from movi_prep.config.slurm import SlurmProfile
 from movi_prep.errors import UsageError
-from movi_prep.runtime.batch import write_batch
+from movi_prep.runtime.slurm.array_jobs import write_batch
 
 if TYPE_CHECKING:
     from pathlib import Path

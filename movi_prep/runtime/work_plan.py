@@ -62,7 +62,7 @@ class PlannedUnit:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkPlan:
     """All units, each after those that it needs.
 
     Attributes:
@@ -95,8 +95,8 @@ def make_plan(
     config: Config,
     identities: FileIdentities,
     force: Collection[str] = (),
-) -> Plan:
-    """Return the plan of some stages over a recordings.
+) -> WorkPlan:
+    """Return the plan of some stages over some recordings.
 
     Args:
         stages: the stages, in order.
@@ -129,7 +129,7 @@ def make_plan(
         planned[name] = _decide(fresh, waiting, work, identities, is_forced=stage.name in force)
     ordered = {unit.id: planned[unit.id] for _, unit in units}
     names = tuple(stage.name for stage in stages)
-    return Plan(work=work, stages=names, units=ordered, left_out=_left_out(names, recordings, config))
+    return WorkPlan(work=work, stages=names, units=ordered, left_out=_left_out(names, recordings, config))
 
 
 def why_not_current(

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from movi_prep.runtime.adaptive import JobAdaptive
-from movi_prep.runtime.job_queue import QueuedJob
+from movi_prep.runtime.slurm.adaptive_jobs import JobAdaptive
+from movi_prep.runtime.slurm.job_queue import QueuedJob
 
 PATIENCE = 3
 
@@ -58,7 +58,7 @@ def books() -> Books:
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> dict[str, QueuedJob]:
     jobs = {f"10{job}": QueuedJob(f"10{job}", "PENDING", "Priority") for job in range(5)}
-    monkeypatch.setattr("movi_prep.runtime.adaptive.read_queue", lambda: dict(jobs))
+    monkeypatch.setattr("movi_prep.runtime.slurm.adaptive_jobs.read_queue", lambda: dict(jobs))
     return jobs
 
 
@@ -168,8 +168,8 @@ def test_slurm_is_asked_now_and_then_and_sooner_of_a_job_it_did_not_list(
         asked_s.append(clock[0])
         return {"100": QueuedJob("100", "PENDING", "Priority")} if is_listed else {}
 
-    monkeypatch.setattr("movi_prep.runtime.adaptive.read_queue", answer)
-    monkeypatch.setattr("movi_prep.runtime.adaptive.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("movi_prep.runtime.slurm.adaptive_jobs.read_queue", answer)
+    monkeypatch.setattr("movi_prep.runtime.slurm.adaptive_jobs.time", SimpleNamespace(monotonic=lambda: clock[0]))
     books.units = ["no-worker"]
     books.add(0)
     books.workers[0].submitted_s = 1e9
@@ -217,8 +217,8 @@ def test_an_answer_that_comes_late_says_nothing_of_a_job_submitted_before_it(
         clock[0] += 15.0
         return {}
 
-    monkeypatch.setattr("movi_prep.runtime.adaptive.read_queue", answer_late)
-    monkeypatch.setattr("movi_prep.runtime.adaptive.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr("movi_prep.runtime.slurm.adaptive_jobs.read_queue", answer_late)
+    monkeypatch.setattr("movi_prep.runtime.slurm.adaptive_jobs.time", SimpleNamespace(monotonic=lambda: clock[0]))
     books.units = ["no-worker"]
     books.add(0)
     books.workers[0].submitted_s = 999.0
