@@ -19,7 +19,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import list_names
+from movi_prep.errors import InputError, list_names
 from movi_prep.names import natural_order
 from movi_prep.recordings.bodies import find_body_models
 from movi_prep.recordings.folders import list_files, nearly_right, one_each, packed
@@ -148,6 +148,7 @@ def _find_videos(listing: Listing, findings: list[str]) -> dict[tuple[str, str],
 
 
 def _find_cameras(listing: Listing, findings: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return camera -> intrinsics and extrinsics; raise InputError where two files say different things of one."""
     found: dict[tuple[str, str], Path] = {}
     rest: list[Path] = []
     kinds = {suffix: rank for rank, suffix in enumerate(_CALIBRATION_ORDER)}
@@ -155,7 +156,11 @@ def _find_cameras(listing: Listing, findings: list[str]) -> tuple[dict[str, Path
     for path in sorted(listing.files, key=lambda path: kinds.get(path.suffix.lower(), len(kinds))):
         match = _CALIBRATION.match(path.name)
         if match is not None:
-            found.setdefault((match[1].lower(), match[2].upper()), path)
+            camera = match[2].upper()
+            first = found.setdefault((match[1].lower(), camera), path)
+            # BMLmovi comes with each file as .npz and as .pkl: one calibration, written twice.
+            if first.suffix == path.suffix:
+                _check_same(first, path, camera=camera)
         else:
             rest.append(path)
 
@@ -175,6 +180,16 @@ def _find_cameras(listing: Listing, findings: list[str]) -> tuple[dict[str, Path
         for kind in ("cameraparams", "extrinsics")
     )
     return inner, outer
+
+
+def _check_same(first: Path, other: Path, *, camera: str) -> None:
+    if first != other and first.read_bytes() != other.read_bytes():
+        raise InputError(
+            other,
+            expected=f"one calibration of {camera}",
+            got=f"another one than {first}",
+            remedy="leave the one that the videos were recorded with below the folder of --calibration",
+        )
 
 
 def _absences(

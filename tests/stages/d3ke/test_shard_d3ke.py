@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from movi_prep.config.base import NoSettings
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
 from movi_prep.formats.d3ke import read_base_model
@@ -55,6 +56,10 @@ def test_a_frame_without_a_box_keeps_the_one_before() -> None:
 
 def test_a_window_never_reaches_over_frames_that_have_no_row() -> None:
     assert unbroken_runs(np.array([7, 8, 9, 12, 13, 20])).tolist() == [[7, 9]] * 3 + [[12, 13]] * 2 + [[20, 20]]
+
+
+def test_a_gap_of_one_frame_breaks_a_run_of_rows() -> None:
+    assert unbroken_runs(np.array([7, 8, 10, 11, 13])).tolist() == [[7, 8]] * 2 + [[10, 11]] * 2 + [[13, 13]]
 
 
 def test_a_body_without_a_mesh_takes_the_scale_about_which_the_network_predicts() -> None:
@@ -326,7 +331,7 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
             boxes=(tmp_path / "1_PG1_bbox.npy", None),
         ),
         outputs=CorpusOutputs(*(tmp_path / name for name in names)),
-        settings=Config().shard.alignment_unit(30.0),
+        settings=NoSettings(),
     )
     assert D3KE_CORPUS.run_unit(unit).numbers == {"subjects": 1}
     assert all((tmp_path / name).is_file() for name in names)
