@@ -19,21 +19,19 @@ from typing import TYPE_CHECKING, TypeVar
 from movi_prep.errors import InputError, MoviPrepError, describe_os_error
 from movi_prep.formats.amass import open_motion
 from movi_prep.formats.avi.structure import parse_avi_head
-from movi_prep.formats.calibration import read_camera
 from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
-from movi_prep.formats.v3d import read_v3d
-from movi_prep.records.bmlmovi_names import number_of
+from movi_prep.recordings.read import read_camera, read_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from movi_prep.formats.amass import MotionFile
-    from movi_prep.records.download import Download
     from movi_prep.records.identity import ClipId
     from movi_prep.records.motion import Sex
-    from movi_prep.records.v3d import V3dSubject
+    from movi_prep.records.recordings import Recordings
+    from movi_prep.records.session import Session
 
 Result = TypeVar("Result")
 
@@ -140,28 +138,28 @@ class _Found:
         return tuple(sorted(kinds, key=lambda fault: -len(fault.files)))
 
 
-def check_data_files(download: Download) -> DataCheck:
+def check_data_files(recordings: Recordings) -> DataCheck:
     """Open one clip per subject, and every body model, V3D file, calibration and video head."""
     found = _Found()
-    firsts = {subject: download.clips_of(subject)[0] for subject in download.subjects}
+    firsts = {subject: recordings.clips_of(subject)[0] for subject in recordings.subjects}
     motions = {
         clip: motion
         for clip in firsts.values()
-        if (motion := found.open(CLIPS, download.motions[clip], _reads_head(download.motions[clip])))
+        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings.motions[clip])))
     }
-    _open_bodies(download, found)
-    _open_cameras(download, found)
-    for subject, path in sorted(download.v3d.items()):
+    _open_bodies(recordings, found)
+    _open_cameras(recordings, found)
+    for subject, path in sorted(recordings.sessions.items()):
         # Of subjects without clips nothing is used.
         if subject in firsts:
-            v3d = found.open("V3D", path, lambda path=path: read_v3d(path))  # type: ignore[misc]
-            if v3d is not None:
-                _compare_with_clips(v3d, path, download.clips_of(subject), motions, found)
-            _open_videos(download, subject, v3d, found)
+            session = found.open("V3D", path, lambda path=path: read_session(recordings.reader, path))  # type: ignore[misc]
+            if session is not None:
+                _compare_with_clips(session, path, recordings.clips_of(subject), motions, found)
+            _open_videos(recordings, subject, session, found)
     for subject in firsts:
-        if subject not in download.v3d:
-            _open_videos(download, subject, None, found)
-    return DataCheck(faults=found.kinds(), lengths=dict(_lengths(download, motions)))
+        if subject not in recordings.sessions:
+            _open_videos(recordings, subject, None, found)
+    return DataCheck(faults=found.kinds(), lengths=dict(_lengths(recordings, motions)))
 
 
 @dataclass(frozen=True)
@@ -183,33 +181,33 @@ def _head_of(file: MotionFile) -> _Head:
     return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex)
 
 
-def _open_bodies(download: Download, found: _Found) -> None:
-    for sex, path in sorted(download.body_models.items()):
+def _open_bodies(recordings: Recordings, found: _Found) -> None:
+    for sex, path in sorted(recordings.body_models.items()):
         found.open("body models", path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
-    for path in download.dmpl_models.values():
+    for path in recordings.dmpl_models.values():
         found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
 
 
-def _open_cameras(download: Download, found: _Found) -> None:
-    for camera, intrinsics in sorted(download.intrinsics.items()):
-        extrinsics = download.extrinsics.get(camera)
+def _open_cameras(recordings: Recordings, found: _Found) -> None:
+    for camera, intrinsics in sorted(recordings.intrinsics.items()):
+        extrinsics = recordings.extrinsics.get(camera)
         if extrinsics is None:
             continue
 
         def read(camera: str = camera, inner: Path = intrinsics, outer: Path = extrinsics) -> object:
-            return read_camera(camera, inner, outer)
+            return read_camera(recordings.reader, camera, inner, outer)
 
         # Either may be a page or empty; what they hold is read together.
         if found.open("calibration", extrinsics, lambda: True):
             found.open("calibration", intrinsics, read)
 
 
-def _open_videos(download: Download, subject: str, v3d: V3dSubject | None, found: _Found) -> None:
-    for (owner, _), path in sorted(download.videos.items()):
+def _open_videos(recordings: Recordings, subject: str, session: Session | None, found: _Found) -> None:
+    for (owner, _), path in sorted(recordings.videos.items()):
         if owner != subject:
             continue
         n_frames = found.open("videos", path, lambda path=path: _n_frames(path))  # type: ignore[misc]
-        last = int(v3d.video_ranges[:, 1].max()) if v3d is not None and v3d.n_clips else 0
+        last = int(session.video_ranges[:, 1].max()) if session is not None and len(session.clips) else 0
         if n_frames and last > n_frames + _SLACK_FRAMES:
             found.add(
                 "videos against V3D",
@@ -233,27 +231,27 @@ def _n_frames(path: Path) -> int:
 
 
 def _compare_with_clips(
-    v3d: V3dSubject, path: Path, clips: Iterable[ClipId], motions: Mapping[ClipId, _Head], found: _Found
+    session: Session, path: Path, clips: Iterable[ClipId], motions: Mapping[ClipId, _Head], found: _Found
 ) -> None:
     """Note where a subject's clips cannot be those that its V3D file describes."""
     for clip in clips:
-        number, motion = number_of(clip.clip), motions.get(clip)
-        if number is None or not 0 < number <= v3d.n_clips:
+        row, motion = session.row_of(clip.clip), motions.get(clip)
+        if row is None:
             found.add(
                 "AMASS clips against V3D",
                 path,
                 expected=f"flags30 of {clip}",
-                got=f"flags of {v3d.n_clips} clips",
+                got=f"flags of {len(session.clips)} clips",
                 remedy="the clip gets no pictures: look whether the V3D file is another subject's",
             )
         elif motion is not None:
-            _compare_length(v3d, path, number - 1, motion, found)
-            _compare_sex(v3d, path, motion, found)
+            _compare_length(session, path, row, motion, found)
+            _compare_sex(session, path, motion, found)
 
 
-def _compare_length(v3d: V3dSubject, path: Path, row: int, motion: _Head, found: _Found) -> None:
-    first, end = (int(value) for value in v3d.video_ranges[row])
-    first_sample, last_sample = (int(value) for value in v3d.mocap_ranges[row])
+def _compare_length(session: Session, path: Path, row: int, motion: _Head, found: _Found) -> None:
+    first, end = (int(value) for value in session.video_ranges[row])
+    first_sample, last_sample = (int(value) for value in session.mocap_ranges[row])
     flagged_s = (last_sample - first_sample) / motion.rate_hz
     there_s = motion.n_samples / motion.rate_hz
     slack_s = max(_LENGTH_SLACK * flagged_s, _SLACK_FRAMES * flagged_s / max(end - first, 1))
@@ -267,21 +265,21 @@ def _compare_length(v3d: V3dSubject, path: Path, row: int, motion: _Head, found:
         )
 
 
-def _compare_sex(v3d: V3dSubject, path: Path, motion: _Head, found: _Found) -> None:
-    if motion.sex not in ("neutral", v3d.sex):
+def _compare_sex(session: Session, path: Path, motion: _Head, found: _Found) -> None:
+    if motion.sex not in ("neutral", session.sex):
         found.add(
             "AMASS clips against V3D",
             path,
             expected=f"a {motion.sex} subject, as AMASS says",
-            got=f"{v3d.sex}",
+            got=f"{session.sex}",
             remedy="look whether clip and V3D file belong together",
         )
 
 
-def _lengths(download: Download, motions: Mapping[ClipId, _Head]) -> Iterator[tuple[ClipId, ClipLength]]:
+def _lengths(recordings: Recordings, motions: Mapping[ClipId, _Head]) -> Iterator[tuple[ClipId, ClipLength]]:
     """Yield the length of every clip: files of one release have the same bytes for each sample."""
-    heads = {clip.subject: (head, download.motions[clip].stat().st_size) for clip, head in motions.items()}
-    for clip, path in download.motions.items():
+    heads = {clip.subject: (head, recordings.motions[clip].stat().st_size) for clip, head in motions.items()}
+    for clip, path in recordings.motions.items():
         if clip in motions:
             yield clip, ClipLength(motions[clip].n_samples, motions[clip].rate_hz)
         elif clip.subject in heads:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from movi_prep.formats.download import Folders, find_download
 from movi_prep.runtime.data_check import CLIPS, DataCheck, check_data_files
 from movi_prep.runtime.work_estimate import Estimate
 from tests.builders.download import write_small_download
