@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from movi_prep.config.load import load_config
+from movi_prep.recordings.find import find_recordings
 from movi_prep.runtime.data_check import CLIPS, DataCheck, check_data_files
 from movi_prep.runtime.work_estimate import Estimate
 from tests.builders.download import write_small_download
@@ -19,15 +21,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _check(folder: Path, **others: Path) -> DataCheck:
     folders = {"amass": folder / "amass", "body_models": folder / "models", **others}
-    return check_data_files(find_download(Folders(**folders)))
+    return check_data_files(find_recordings(load_config(None, folders)))
 
 
 def test_a_whole_download_has_no_fault_and_every_clip_a_length(good: Path) -> None:
     checked = _check(good)
     assert checked.faults == ()
-    assert {str(clip) for clip in checked.lengths} == {
-        str(clip) for clip in find_download(Folders(amass=good / "amass")).motions
-    }
+    assert checked.lengths.keys() == find_recordings(load_config(None, {"amass": good / "amass"})).motions.keys()
     assert all(length.n_samples > 0 for length in checked.lengths.values())
 
 
