@@ -115,6 +115,7 @@ ALIGN = Stage(
     summary="clip boundaries, overlap of the clocks, agreement with V3D",
     plan=plan_align,
     run=run_align,
+    gathers=True,
 )
 
 
