@@ -24,6 +24,7 @@ LEVELS = {
     "records": 1,
     "geometry": 2,
     "formats": 3,
+    "recordings": 4,
     "body": 4,
     "osim": 4,
     "kinematics": 4,
@@ -31,9 +32,10 @@ LEVELS = {
     "stages": 5,
     "demo": 5,
     "training": 5,
-    "report": 6,
-    "runtime": 6,
-    "cli": 7,
+    "trials": 6,
+    "report": 7,
+    "runtime": 7,
+    "cli": 8,
 }
 
 HOMES = {

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from movi_prep.records.download import Download
     from movi_prep.records.identity import ClipId
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
 
 FORMAT = "movi-prep-choice"
@@ -71,60 +71,65 @@ def read_choice(work: WorkFolder) -> ChosenClips | None:
 
 
 def keep_choice(
-    work: WorkFolder, download: Download, *, all_subjects: bool, all_clips: bool, is_gathering: bool
+    work: WorkFolder, recordings: Recordings, *, all_subjects: bool, all_clips: bool, is_gathering: bool
 ) -> None:
     """Add the choice of a run to what was chosen before.
 
     Args:
         work: the work folder.
-        download: cut to what the run works on.
+        recordings: cut to what the run works on.
         all_subjects: whether it was asked for every subject.
         all_clips: whether it was asked for every clip of them.
         is_gathering: whether it writes files of whole subjects.
     """
     before = read_choice(work) or ChosenClips()
     header: dict[str, Any] = {"format": FORMAT, "version": VERSION}
-    for subject in download.subjects:
-        now: Clips = None if all_clips else frozenset(map(str, download.clips_of(subject)))
-        parts = {"asked": _joined(before.asked, subject, now)}
-        if is_gathering or subject in before.gathered:
-            parts["gathered"] = _joined(before.gathered, subject, now) if is_gathering else before.gathered[subject]
-        listed = {part: None if clips is None else sorted(clips) for part, clips in parts.items()}
-        write_text(_folder(work) / f"{subject}.json", json.dumps(header | listed) + "\n")
-    if all_subjects:
+    for subject in recordings.subjects:
+        now: Clips = None if all_clips else frozenset(map(str, recordings.clips_of(subject)))
+        old = {"asked": before.asked, "gathered": before.gathered}
+        new = {"asked": _joined(before.asked, subject, now)}
+        if is_gathering:
+            new["gathered"] = _joined(before.gathered, subject, now)
+        # All of AMASS has hundreds of subjects: what is kept already is not written again.
+        if any(subject not in old[part] or old[part][subject] != clips for part, clips in new.items()):
+            kept = {part: chosen[subject] for part, chosen in old.items() if subject in chosen} | new
+            listed = {part: None if clips is None else sorted(clips) for part, clips in kept.items()}
+            write_text(_folder(work) / f"{subject}.json", json.dumps(header | listed) + "\n")
+    if all_subjects and not before.every_subject:
         write_text(_marker(work), json.dumps(header | {"subjects": "all"}) + "\n")
 
 
-def with_gathered(download: Download, choice: ChosenClips | None, *, exclude: Collection[str]) -> Download:
-    """Return the download with the clips that the files of its subjects hold already, and a finding on each subject."""
+def with_gathered(recordings: Recordings, choice: ChosenClips | None, *, exclude: Collection[str]) -> Recordings:
+    """Return the recordings with the clips that files of their subjects hold already, and a finding on each subject."""
     if choice is None:
-        return download
-    subjects = set(download.subjects)
+        return recordings
+    subjects = set(recordings.subjects)
     widened = take_clips(
-        download,
+        recordings,
         lambda clip: (
-            clip in download.motions or (clip.subject in subjects & choice.gathered.keys() and choice.is_gathered(clip))
+            clip in recordings.motions
+            or (clip.subject in subjects & choice.gathered.keys() and choice.is_gathered(clip))
         ),
         exclude=exclude,
     )
-    added = [clip for clip in widened.motions if clip not in download.motions]
+    added = [clip for clip in widened.motions if clip not in recordings.motions]
     told = [
         f"{subject}: {list_names(clip.clip for clip in added if clip.subject == subject)} of earlier runs stay in its "
         "files and are kept up to date with them; `exclude` leaves a clip out"
         for subject in dict.fromkeys(clip.subject for clip in added)
     ]
-    return replace(widened, findings=(*download.findings, *told))
+    return replace(widened, findings=(*recordings.findings, *told))
 
 
-def take_clips(download: Download, is_wanted: Callable[[ClipId], bool], *, exclude: Collection[str]) -> Download:
-    """Return the download cut to the clips that are wanted and not left out."""
-    found = {**download.others, **download.motions}
+def take_clips(recordings: Recordings, is_wanted: Callable[[ClipId], bool], *, exclude: Collection[str]) -> Recordings:
+    """Return the recordings cut to the clips that are wanted and not left out."""
+    found = {**recordings.others, **recordings.motions}
     wanted = {
         clip: path
         for clip, path in sorted(found.items())
         if is_wanted(clip) and not {str(clip), clip.subject} & set(exclude)
     }
-    return replace(download, motions=wanted, others={clip: found[clip] for clip in found if clip not in wanted})
+    return replace(recordings, motions=wanted, others={clip: found[clip] for clip in found if clip not in wanted})
 
 
 def _covers(chosen: Mapping[str, Clips], clip: ClipId) -> bool:

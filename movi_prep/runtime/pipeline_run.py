@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from movi_prep.config.load import check_files, dump_config
 from movi_prep.errors import UsageError, list_names, suggest
 from movi_prep.formats.atomic import write_text
-from movi_prep.formats.download import Folders, find_download, select_clips
+from movi_prep.recordings.find import find_recordings
 from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.chosen_clips import keep_choice, read_choice, take_clips, with_gathered
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.runtime.plan_execution import Observer
     from movi_prep.runtime.worker_pools import Executor
@@ -46,7 +46,7 @@ class Prepared:
 
     Attributes:
         config: the whole configuration.
-        download: what was found, cut to what the plan is about.
+        recordings: what was found, cut to what the plan is about.
         plan: the plan.
         identities: the file hashes that planning knows.
         is_gathering: whether a stage makes files of whole subjects.
@@ -54,7 +54,7 @@ class Prepared:
     """
 
     config: Config
-    download: Download
+    recordings: Recordings
     plan: WorkPlan
     identities: FileIdentities
     is_gathering: bool = False
@@ -99,20 +99,13 @@ def _numbers(setting: str, entries: Sequence[str]) -> tuple[int, ...]:
         raise UsageError(f"{setting}: {error}; the embedded data set is numbered") from error
 
 
-def find_data(config: Config) -> Download:
+def find_data(config: Config) -> Recordings:
     """Return what is there of the data that a configuration names, cut to its subjects and clips.
 
     Raises:
         UsageError: a folder does not exist, or the choice of subjects and clips leaves nothing.
     """
-    folders = Folders(
-        amass=config.amass,
-        body_models=config.body_models,
-        v3d=config.v3d,
-        videos=config.videos,
-        calibration=config.calibration,
-    )
-    return select_clips(find_download(folders), subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+    return find_recordings(config)
 
 
 def prepare_run(
@@ -141,21 +134,21 @@ def prepare_run(
     """
     work = WorkFolder(config.work)
     check_files(config)
-    download = find_data(config)
-    _check_nothing_is_empty(config, stages, download)
+    recordings = find_data(config)
+    _check_nothing_is_empty(config, stages, recordings)
     choice, is_gathering = read_choice(work), any(stage.gathers for stage in stages)
     gathered = None
     if choice is not None and (as_chosen or only) and config.subjects is None and config.clips is None:
         named = {name.partition(" ")[2] for name in only}
-        everything, was_asked, is_gathered = download, choice.was_asked, choice.is_gathered
-        download = take_clips(everything, lambda clip: str(clip) in named or was_asked(clip), exclude=config.exclude)
+        everything, was_asked, is_gathered = recordings, choice.was_asked, choice.is_gathered
+        recordings = take_clips(everything, lambda clip: str(clip) in named or was_asked(clip), exclude=config.exclude)
         gathered = take_clips(everything, is_gathered, exclude=config.exclude)
     elif is_gathering:
-        download = with_gathered(download, choice, exclude=config.exclude)
+        recordings = with_gathered(recordings, choice, exclude=config.exclude)
     identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
     plan = make_plan(
         stages,
-        download=download,
+        recordings=recordings,
         gathered=gathered,
         config=config,
         identities=identities,
@@ -163,11 +156,11 @@ def prepare_run(
     )
     is_cut = bool(only)
     if per_subject:
-        subjects = set(download.subjects)
+        subjects = set(recordings.subjects)
         only = [name for name, planned in plan.units.items() if scope_of(planned.unit.key) in subjects]
     return Prepared(
         config=config,
-        download=download,
+        recordings=recordings,
         plan=_cut(plan, only) if only else plan,
         identities=identities,
         is_gathering=is_gathering,
@@ -248,7 +241,7 @@ def _keep_choice(prepared: Prepared) -> None:
     if not prepared.is_cut:
         keep_choice(
             prepared.plan.work,
-            prepared.download,
+            prepared.recordings,
             all_subjects=config.subjects is None,
             all_clips=config.clips is None,
             is_gathering=prepared.is_gathering,
@@ -295,13 +288,13 @@ def _serial() -> Iterator[Executor]:
     yield SerialExecutor()
 
 
-def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], download: Download) -> None:
+def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordings: Recordings) -> None:
     """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
-    for part, wanted in empty_parts([stage.name for stage in stages], download).items():
+    for part, wanted in empty_parts([stage.name for stage in stages], recordings).items():
         folder = str(getattr(config, part))
-        told = "".join(f"; {finding}" for finding in download.findings if finding.startswith(folder))
+        told = "".join(f"; {finding}" for finding in recordings.findings if finding.startswith(folder))
         raise UsageError(f"{part}: expected {wanted} below {folder}, but got none; correct the path{told}")
-    idle = idle_cameras(download, config.shard.cameras)
+    idle = idle_cameras(recordings, config.shard.cameras)
     if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
         raise UsageError(
             f"shard.cameras: expected a camera with videos and calibration, but got {'; '.join(idle.values())}; "

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.runtime.file_identity import FileIdentities
 
@@ -95,17 +95,17 @@ class WorkPlan:
 def make_plan(
     stages: Sequence[AnyStage],
     *,
-    download: Download,
+    recordings: Recordings,
     config: Config,
     identities: FileIdentities,
     force: Collection[str] = (),
-    gathered: Download | None = None,
+    gathered: Recordings | None = None,
 ) -> WorkPlan:
-    """Return the plan of some stages over a download.
+    """Return the plan of some stages over some recordings.
 
     Args:
         stages: the stages, in order.
-        download: what was found.
+        recordings: what was found.
         config: the whole configuration; each stage takes its own part.
         identities: remembers file hashes; what is read here is added.
         force: names of stages whose units run whatever their records say.
@@ -115,7 +115,7 @@ def make_plan(
         InternalError: two units write one file, or units wait for each other in a circle.
     """
     work = WorkFolder(config.work)
-    given = {False: download, True: gathered or download}
+    given = {False: recordings, True: gathered or recordings}
     units = [(stage, unit) for stage in stages for unit in stage.plan(given[stage.gathers], work, config)]
     writers = _writers([unit for _, unit in units])
     needs = {unit.id: _needs(unit, writers) for _, unit in units}
@@ -141,7 +141,7 @@ def make_plan(
         work=work,
         stages=names,
         units=ordered,
-        left_out=_left_out(names, download, config),
+        left_out=_left_out(names, recordings, config),
         exclude=frozenset(config.exclude),
     )
 
@@ -178,10 +178,10 @@ def why_not_current(
     )
 
 
-def _left_out(stages: Sequence[str], download: Download, config: Config) -> dict[str, str]:
+def _left_out(stages: Sequence[str], recordings: Recordings, config: Config) -> dict[str, str]:
     """Return the cameras that were asked for and can have no shard."""
     shards = [name for name in stages if name in SHARD_STAGES]
-    idle = idle_cameras(download, config.shard.cameras) if shards else {}
+    idle = idle_cameras(recordings, config.shard.cameras) if shards else {}
     return {f"{shards[0]} {camera}": why for camera, why in idle.items()}
 
 
