@@ -312,7 +312,7 @@ def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(wor
     config = world.config.model_copy(
         update={"shard": world.config.shard.model_copy(update={"cameras": (CAMERA, "PG2")})}
     )
-    found = world.download
+    found = world.recordings
     calibrated = replace(
         found,
         intrinsics={**found.intrinsics, "PG2": Path("cameraParams_PG2.npz")},
