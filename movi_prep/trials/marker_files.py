@@ -165,15 +165,21 @@ def _scale(
 def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
     # The time range of a set-up belongs to the marker file that it names.
     own = setup.marker_file is not None and setup.marker_file.name == path.name
-    trial = read_trial(path, scaled, setup, config.ik, is_cut=own)
+    settings = config.ik.for_marker_files()
+    trial = read_trial(path, scaled, setup, settings, is_cut=own)
     curves = read_curves(setup.coordinate_file, scaled)
-    solution, findings = solve_clip(scaled, trial.markers, trial.setup, config.ik, coordinate_file=curves)
+    solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
     outputs = _outputs(path, setup, config)
-    provenance = {"markers": str(path), "model": str(scaled.source), "setup": setup.source}
+    provenance = {
+        "markers": str(path),
+        "model": str(scaled.source),
+        "setup": setup.source,
+        "minimised": settings.minimised,
+    }
     write_ik_solution(outputs[0], solution, provenance=provenance)
     if config.ik.write_mot:
         write_storage(outputs[0].with_suffix(".mot"), motion_table(solution, name="Coordinates"))
     if config.ik.write_trc:
         write_trc(outputs[0].with_suffix(".trc"), model_markers(solution, source=str(path)))
     write_tool_reports(solution, trial.setup, folder=outputs[0].parent, name=path.stem, order=trial.order)
-    return trial_result(trial, solution, scaled, config.ik, outputs=outputs, findings=findings)
+    return trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
