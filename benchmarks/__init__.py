@@ -6,7 +6,7 @@ a BLAS that waits in a second thread is counted as processor time of whatever is
 
 import os
 
-from movi_prep.runtime.process import ONE_THREAD
+from movi_prep.runtime.one_thread import ONE_THREAD
 
 for _name, _value in ONE_THREAD.items():
     os.environ.setdefault(_name, _value)

@@ -73,7 +73,7 @@ def read_views(run: DemoRun) -> tuple[View, ...]:
     """Return both cameras of both subjects."""
     views = []
     for unit in run.units():
-        subject = read_shard_subject(unit.key, _inputs(unit), unit.settings)  # type: ignore[arg-type]
+        subject = read_shard_subject(_inputs(unit), unit.settings)  # type: ignore[arg-type]
         views.append(View(unit, subject, plan_clips(subject, _inputs(unit), unit.settings).clips))  # type: ignore[arg-type]
     return tuple(views)
 
@@ -111,7 +111,7 @@ def cost(run: DemoRun, folder: Path, *, repeats: int) -> list[tuple[str, str]]:
     """Return what the check adds to the stage, from pairs of runs."""
     units = [replace(unit, outputs=ShardOutputs(folder / "shard.h5")) for unit in run.units()]
     for unit in units:
-        SHARD.run(unit)
+        SHARD.run_unit(unit)
     ratios = []
     for _ in range(repeats):
         with_check = sum(_seconds(unit) for unit in units)
@@ -129,7 +129,7 @@ def _alone(unit: Unit) -> Unit:
 
 def _seconds(unit: Unit) -> float:
     start = time.process_time()
-    SHARD.run(unit)
+    SHARD.run_unit(unit)
     return time.process_time() - start
 
 

@@ -26,20 +26,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from movi_prep.config.base import Settings
 from movi_prep.config.load import load_config
 from movi_prep.demo.open_body import write_open_body
-from movi_prep.records.unit import Stage, StageReport, Unit, paths_of
-from movi_prep.runtime.execute import Task, execute
+from movi_prep.records.unit import AnyStage, FileSet, StageReport, paths_of
 from movi_prep.runtime.locks import hold_scopes, scope_of
-from movi_prep.runtime.run import Prepared, carry_out, prepare_run, remember
+from movi_prep.runtime.pipeline_run import Prepared, carry_out, prepare_run, remember
+from movi_prep.runtime.unit_attempt import Task, execute
 from movi_prep.stages.order import ORDER, load_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from movi_prep.config.root import Config
-    from movi_prep.runtime.plan import PlannedUnit
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import PlannedUnit
 
 T = TypeVar("T")
 
@@ -69,6 +70,9 @@ class Silent:
     def __init__(self) -> None:
         """Start with nothing."""
         self.records: list[UnitRecord] = []
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Nobody watches."""
 
     def unit_ended(self, record: UnitRecord) -> None:
         """Keep the record."""
@@ -205,7 +209,7 @@ def measure_costs(folder: Path, data: Path) -> None:
 
 def processor_seconds(work: Path) -> float:
     """Return the processor time of all units of a work folder."""
-    paths = (path for path in (work / "records").rglob("*.json") if path.name != "file_identities.json")
+    paths = (path for path in (work / "records").rglob("*.json") if path.name != "file_hashes.json")
     return sum(json.loads(path.read_text())["processor_seconds"] for path in paths)
 
 
@@ -273,15 +277,15 @@ def write_stand_ins(folder: Path, n_clips: int = N_CLIPS) -> Config:
     return load_config(None, {"work": folder / "work", **parts, "run": {"executor": "serial"}})
 
 
-def stand_in(stage: Stage) -> Stage:
+def stand_in(stage: AnyStage) -> AnyStage:
     """Return a stage that plans as the real one and writes a line to each output."""
     return replace(stage, run=write_a_line)
 
 
-def write_a_line(unit: Unit) -> StageReport:
-    """Write the name of the unit to each of its outputs."""
-    for _, path in paths_of(unit.outputs):
-        path.write_text(unit.id)
+def write_a_line(_inputs: FileSet, outputs: FileSet, _settings: Settings) -> StageReport:
+    """Write a line to each of a unit's outputs."""
+    for _, path in paths_of(outputs):
+        path.write_text(path.name)
     return StageReport()
 
 
@@ -381,7 +385,7 @@ def say_equal(found: dict[str, str], expected: dict[str, str]) -> str:
     return f"{len(differing)} differ" if differing else "equal"
 
 
-def plan_and_remember(config: Config, stages: Sequence[Stage]) -> Prepared:
+def plan_and_remember(config: Config, stages: Sequence[AnyStage]) -> Prepared:
     """Plan, and keep the hashes as a run does."""
     prepared = prepare_run(config, stages)
     remember(prepared)

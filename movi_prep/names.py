@@ -20,7 +20,10 @@ ALL_SUBJECTS = "all"
 _RESERVED = frozenset({"static", "index", ALL_SUBJECTS})
 """Names that the work folder has files of its own for, whatever the case of the file system's names."""
 
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_RANGE = re.compile(r"(\d{1,12})(?:-(\d{1,12}))?")
+
+MOST_NUMBERS = 100_000
+"""No data set has more subjects or clips; a range of more is a slip of the hand."""
 
 
 def check_name(name: str) -> str:
@@ -52,7 +55,7 @@ def range_of(entry: str) -> range | None:
     """Return the numbers of `15` or `1-5`, None for any other text.
 
     Raises:
-        ValueError: the range counts down.
+        ValueError: the range counts down, or is longer than any data set.
     """
     match = _RANGE.fullmatch(entry)
     if match is None:
@@ -60,4 +63,6 @@ def range_of(entry: str) -> range | None:
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
         raise ValueError(f"expected a range that counts up, but got {entry!r}")
+    if last - first >= MOST_NUMBERS:
+        raise ValueError(f"expected a range of at most {MOST_NUMBERS} numbers, but got {entry!r}")
     return range(first, last + 1)

@@ -19,10 +19,12 @@ LEVELS = {
     "_version": 0,
     "errors": 0,
     "names": 0,
+    "plain_text": 0,
     "config": 1,
     "records": 1,
     "geometry": 2,
     "formats": 3,
+    "recordings": 4,
     "body": 4,
     "osim": 4,
     "kinematics": 4,
@@ -30,9 +32,10 @@ LEVELS = {
     "stages": 5,
     "demo": 5,
     "training": 5,
-    "report": 6,
-    "runtime": 6,
-    "cli": 7,
+    "trials": 6,
+    "report": 7,
+    "runtime": 7,
+    "cli": 8,
 }
 
 HOMES = {

@@ -6,11 +6,13 @@ named; 1 anything else.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import MoviPrepError, UsageError, describe_os_error
+from movi_prep.plain_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from movi_prep.runtime.interruption import stop_once
 
     _use_one_thread()
+    _complete_streams()
     try:
         given = parse_arguments(list(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as ended:
@@ -32,26 +35,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with stop_once(process_ends=True):
             from movi_prep.cli.commands import COMMANDS
 
-            return COMMANDS[given.command](given)
+            code = COMMANDS[given.command](given)
+            # What a full disk or a reader that has gone does not take shows now, not after the exit code is said.
+            sys.stdout.flush()
+            return code
     except MoviPrepError as error:
-        print(f"movi-prep: {error}", file=sys.stderr)
+        print(f"movi-prep: {visible(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("movi-prep: stopped; the same command goes on where it stopped", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader of our output (head, less) has seen enough; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()
         return 1
     except OSError as error:
         # A full disk, a folder without permission: nothing that a traceback would explain better.
-        print(f"movi-prep: {describe_os_error(error)}", file=sys.stderr)
+        print(f"movi-prep: {visible(describe_os_error(error))}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         return 1
+
+
+def _complete_streams() -> None:
+    """Open what the caller has closed (`>&-`), so that no file of ours takes the number of a standard stream."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is the one that was closed: those below it are open by now.
+            os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
+            if name == "stdout":
+                print("movi-prep: standard output is closed; what would be printed there is lost", file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding does not have is spelt out, not a traceback.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _use_one_thread() -> None:
     """Give this process the environment of workers, before numpy is loaded: serial runs give the same bytes."""
-    from movi_prep.runtime.process import ONE_THREAD
+    from movi_prep.runtime.one_thread import ONE_THREAD
 
     for name, value in ONE_THREAD.items():
         os.environ.setdefault(name, value)

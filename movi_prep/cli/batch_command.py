@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import OK
-from movi_prep.cli.flags import config_file_of, settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json
-from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
-from movi_prep.runtime.run import use_embedded_data
+from movi_prep.plain_text import shell_line
+from movi_prep.runtime.pipeline_run import use_embedded_data
 from movi_prep.stages.order import COMMANDS, ORDER
 
 if TYPE_CHECKING:
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
 def write_batch_scripts(given: argparse.Namespace) -> int:
     """`batch`: write SLURM array jobs that do what `run` does."""
-    from movi_prep.runtime.batch import write_batch
-    from movi_prep.runtime.run import find_data
-    from movi_prep.runtime.slurm import read_profile
+    from movi_prep.runtime.pipeline_run import find_data
+    from movi_prep.runtime.slurm.array_jobs import write_batch
+    from movi_prep.runtime.slurm.cluster import read_profile
 
-    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=True)
+    config = use_embedded_data(config_of(given), write=True)
     stages, notes = stages_of("run", config)
     names = {stage.name for stage in stages}
     commands = [command for command in COMMANDS if any(e.command == command and e.name in names for e in ORDER)]
@@ -43,6 +42,6 @@ def write_batch_scripts(given: argparse.Namespace) -> int:
     print_findings(console, "data", notes)
     for path in written:
         console.print(str(path), markup=False)
-    console.print(f"submit with: bash {shlex.quote(str(written[0]))}", markup=False)
+    console.print(f"submit with: bash {shell_line([str(written[0])])}", markup=False)
     print_json({"outputs": [str(path) for path in written]}, wanted=given.json)
     return OK

@@ -9,10 +9,10 @@ from movi_prep.stages.order import COMMANDS, entries_of, load_stage, missing_par
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
-    from movi_prep.records.unit import Stage
+    from movi_prep.records.unit import AnyStage
 
 
-def stages_of(command: str, config: Config) -> tuple[list[Stage], list[str]]:
+def stages_of(command: str, config: Config) -> tuple[list[AnyStage], list[str]]:
     """Return the stages of a command for which there are data, and a note on each that is left out.
 
     Raises:

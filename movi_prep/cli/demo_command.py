@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,15 +13,16 @@ from movi_prep.cli.flags import settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table, verification_rows
 from movi_prep.cli.run_command import carry_out_and_print, say_stopped
 from movi_prep.config.load import load_config
-from movi_prep.runtime.run import prepare_run
+from movi_prep.plain_text import shell_line
+from movi_prep.runtime.pipeline_run import prepare_run
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
 
-    from movi_prep.runtime.plan import PlannedUnit
     from movi_prep.runtime.summary import Summary
+    from movi_prep.runtime.work_plan import PlannedUnit
 
 
 def run_demo(given: argparse.Namespace) -> int:
@@ -41,12 +41,14 @@ def run_demo(given: argparse.Namespace) -> int:
     config = load_config(written.config, settings_of(given))
     stages, notes = stages_of("run", config)
     prepared = prepare_run(config, stages)
-    print_findings(console, "data", (*prepared.download.findings, *notes))
+    print_findings(console, "data", (*prepared.recordings.findings, *notes))
+
+    go_on = shell_line(["movi-prep", "run", "--config", str(written.config)])
 
     def redo(planned: PlannedUnit) -> str:
-        return shlex.join(["movi-prep", "run", "--config", str(written.config), "--only", planned.unit.id])
+        return f"{go_on} {shell_line(['--only', planned.unit.id])}"
 
-    result, summary = carry_out_and_print(console, prepared, begin, redo=redo)
+    result, summary = carry_out_and_print(console, prepared, redo=redo, go_on=go_on, verbose=bool(given.verbose))
     if result.interrupted:
         return say_stopped(console)
     sheet = config.work / "contact_sheet.png"
@@ -56,7 +58,7 @@ def run_demo(given: argparse.Namespace) -> int:
     is_sound = _print_verification(console, config.work)
     if sheet.is_file():
         console.print(f"a look at it: {sheet}", markup=False)
-    page = shlex.join([sys.argv[0], "report", "--work", str(config.work)])
+    page = shell_line([sys.argv[0], "report", "--work", str(config.work)])
     console.print(f"quality on one page: {page}", markup=False)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if result.is_complete and is_sound else UNITS_FAILED

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep._version import __version__
-from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.errors import UsageError, cut, list_names, suggest
+from movi_prep.plain_text import shell_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,8 @@ SUMMARIES = {
 
 PLANNED = ("check", "markers", "ik", "shard", "run", "status", "report", "batch")
 RUNNING = ("markers", "ik", "shard", "run")
+TAKES_WORK = ("status", "report", "verify")
+"""Commands that look at a work folder, and take it without a flag, too."""
 MARKERS = ("check", "markers", "ik", "shard", "run", "batch", "status")
 IK = ("check", "ik", "shard", "run", "batch", "status")
 SHARD = ("check", "shard", "run", "batch", "status")
@@ -74,12 +77,13 @@ def at_least_one(text: str) -> int:
 
 FLAGS = (
     Flag("--config", PLANNED, "configuration file (YAML); flags win over it", metavar="FILE.yaml"),
-    Flag("--work", PLANNED, "work folder: everything is written there", "work", metavar="DIR"),
-    Flag("--amass", PLANNED, "folder with AMASS BMLmovi", "amass", metavar="DIR"),
+    Flag("--work", (*PLANNED, "verify"), "work folder: everything is written there", "work", metavar="DIR"),
+    Flag("--amass", PLANNED, "folder with AMASS", "amass", metavar="DIR"),
     Flag("--body-models", PLANNED, "folder with smplh/ and, if there, dmpls/", "body_models", metavar="DIR"),
     Flag("--v3d", PLANNED, "folder with F_v3d_Subject_N.mat", "v3d", metavar="DIR"),
     Flag("--videos", PLANNED, "folder with F_PG1_Subject_N_L.avi", "videos", metavar="DIR"),
     Flag("--calibration", PLANNED, "folder with camera calibration", "calibration", metavar="DIR"),
+    Flag("--subset", PLANNED, "subsets of AMASS, as ACCAD,KIT, or all; without it BMLmovi", "subset", metavar="LIST"),
     Flag("--subjects", PLANNED, "subjects, as 1,15 or 1-5, or by name", "subjects", metavar="LIST"),
     Flag("--clips", PLANNED, "clips, as 1,3 or 1-5, or by name", "clips", metavar="LIST"),
     Flag("--exclude", PLANNED, "keys to leave out, as S007,S012/C03", "exclude", metavar="KEYS"),
@@ -134,7 +138,13 @@ FLAGS = (
     Flag("--scheduler", RUNNING, "address of a running Dask scheduler", "run.scheduler", metavar="tcp://HOST:PORT"),
     Flag("--slurm-profile", (*RUNNING, "batch"), "cluster profile (YAML)", "run.slurm_profile", metavar="FILE"),
     Flag("--on-error", RUNNING, "go on or stop after a failure", "run.on_error", choices=("continue", "abort")),
-    Flag("--full-hash", (*RUNNING, "status"), "hash large videos whole", "run.full_hash", value=True),
+    Flag(
+        "--full-hash",
+        (*RUNNING, "status"),
+        "compare large files by all bytes, not by samples",
+        "run.full_hash",
+        value=True,
+    ),
     Flag("--force", RUNNING, "run the command's own stages again", value=True),
     Flag(
         "--only",
@@ -150,6 +160,7 @@ FLAGS = (
     Flag("--chunk", ("batch",), "subjects per array task", metavar="N", more={"type": int, "default": 1}),
     Flag("--output", ("batch",), "folder of the scripts (WORK/batch)", metavar="DIR"),
     Flag("--beside", ("report",), "another work folder, whose residuals stand beside", metavar="DIR"),
+    Flag("--verbose", (*RUNNING, "demo", "status"), "name every failed unit with its own command", value=True),
     Flag("--json", tuple(SUMMARIES), "end with one JSON object on standard output, and nothing else there", value=True),
 )
 
@@ -167,7 +178,9 @@ class Positional:
 POSITIONALS = (
     Positional("folder", "demo", "where the data set and its results go", {"nargs": "?", "default": "demo"}),
     Positional("files", "inspect", "files that the project reads or writes", {"nargs": "+"}),
-    Positional("folder", "verify", "a folder of shards, or a work folder", {"nargs": "?", "default": "work"}),
+    Positional("folder", "status", "the work folder (as --work)", {"nargs": "?"}),
+    Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
+    Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
 )
 
 
@@ -175,7 +188,7 @@ class _Parser(argparse.ArgumentParser):
     """Errors are one line with a suggestion, and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {visible(message)} (see {self.prog} --help)\n")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -193,13 +206,33 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         name = unknown[0].split("=", maxsplit=1)[0]
         there = list_names(flags, at_most=60)
         parser.error(f"{given.command} takes no {name!r}{suggest(name, flags)}; there are {there}")
+    _join_work_folder(parser, given)
     return given
+
+
+def _join_work_folder(parser: _Parser, given: argparse.Namespace) -> None:
+    """Take `status WORK` for `status --work WORK`, and refuse two that differ."""
+    if given.command not in TAKES_WORK or given.folder is None:
+        return
+    if given.work is not None and Path(given.work).absolute() != Path(given.folder).absolute():
+        parser.error(f"{given.command}: expected one work folder, but got {given.folder!r} and --work {given.work!r}")
+    given.work = given.folder
+
+
+def _read_value(text: str, value: str) -> Any:
+    """Return the value of a `--set`, read as YAML reads it."""
+    from movi_prep.config.yaml_text import YamlError, parse_yaml
+
+    try:
+        return parse_yaml(value)
+    except YamlError as error:
+        raise UsageError(
+            f"--set {shell_line([cut(text)])}: expected a value (YAML), but {cut(str(error))}; correct it"
+        ) from error
 
 
 def settings_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that flags lay over the configuration file, nested like it."""
-    import yaml
-
     nested: dict[str, Any] = {}
     for flag in FLAGS:
         value = getattr(given, flag.dest, None)
@@ -215,8 +248,20 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
         if not equals:
             raise UsageError(f"--set: expected NAME=VALUE, but got {text!r}")
         _check_full_name(name.strip())
-        _put(nested, name.strip(), yaml.safe_load(value))
+        _put(nested, name.strip(), _read_value(text, value))
     return nested
+
+
+def typed_of(given: argparse.Namespace) -> dict[str, str]:
+    """Return what was typed for each setting, by its dotted name: `--set markers.rate=vido`, `--rate vido`."""
+    typed = {
+        flag.setting: f"{flag.name} {shell_line([str(value)])}" if flag.value is None else flag.name
+        for flag in FLAGS
+        if flag.setting is not None and (value := getattr(given, flag.dest, None)) is not None
+    }
+    for text in getattr(given, "set", None) or ():
+        typed[text.partition("=")[0].strip()] = f"--set {shell_line([text])}"
+    return typed
 
 
 def config_file_of(given: argparse.Namespace) -> Path | None:
@@ -264,7 +309,8 @@ def _parser() -> _Parser:
 def _add(parser: argparse.ArgumentParser, flag: Flag) -> None:
     if flag.value is not None or flag.name == "--trc":
         # None where it is not given: a flag that is absent must not overrule the file.
-        parser.add_argument(flag.name, help=flag.help, action="store_const", const=flag.value or True, default=None)
+        names = ("-v", flag.name) if flag.name == "--verbose" else (flag.name,)
+        parser.add_argument(*names, help=flag.help, action="store_const", const=flag.value or True, default=None)
         return
     more: dict[str, Any] = {"metavar": flag.metavar} if flag.metavar else {}
     if flag.choices:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from movi_prep.cli.exit_codes import FAILED, OK
 from movi_prep.cli.printing import open_console, print_json, print_table
 from movi_prep.errors import MoviPrepError
+from movi_prep.plain_text import visible
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ def inspect(given: argparse.Namespace) -> int:
             described.append(inspect_file(Path(name)))
         except MoviPrepError as error:
             # One of many files must not cost what there is to say of the others.
-            print(f"movi-prep: {error}", file=sys.stderr)
+            print(f"movi-prep: {visible(error)}", file=sys.stderr)
             unreadable += 1
     for facts in described:
         console.print(f"{facts.path}: {facts.kind}", style="bold", markup=False)

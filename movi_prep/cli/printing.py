@@ -7,31 +7,40 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from movi_prep.plain_text import shell_line, visible
 from movi_prep.runtime.progress import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
     from movi_prep.records.outdated import OutdatedShards
-    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.root_causes import RootCause
     from movi_prep.runtime.summary import Summary
+    from movi_prep.runtime.work_plan import WorkPlan
     from movi_prep.stages.shards.verify import VerifyReport
 
-_SHOWN = 20
+_SHOWN, _KEYS_SHOWN = 20, 3
 
 _NUMBER = re.compile(r"(?<![\w/.-])\d+(\.\d+)?")
 """A number in a sentence; the digits of keys and names (`S001/C03`, `flags30`) are none."""
 
 
 def open_console(*, to_stderr: bool) -> Console:
-    """Return where tables go. Lines are not cut where nobody looks at a terminal."""
+    """Return where tables go. Lines are not cut where nobody looks at a terminal; names cannot steer a terminal."""
     from rich.console import Console
+
+    class PlainConsole(Console):
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **how)
 
     # A pipe has no width: nothing is cut there, and every row stays one line for grep.
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200)
+    return PlainConsole(
+        file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
+    )
 
 
 def print_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -40,11 +49,11 @@ def print_table(console: Console, title: str, columns: Sequence[str], rows: Iter
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(visible(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
 
 
@@ -54,8 +63,15 @@ def print_json(content: Mapping[str, Any], *, wanted: object) -> None:
         print(json.dumps(content), flush=True)
 
 
-def print_run(console: Console, summary: Summary, *, seconds: float) -> None:
-    """Print what a run came to: one table, failures with their commands, warnings, and what else is to be read."""
+def print_run(console: Console, summary: Summary, *, go_on: str, verbose: bool = False) -> None:
+    """Print what a run came to: one table, causes of failures, warnings, and what else is to be read.
+
+    Args:
+        console: where to.
+        summary: what it came to.
+        go_on: the whole command that goes on with it.
+        verbose: whether every failed unit is named with its own command.
+    """
     rows = [
         (
             stage,
@@ -69,26 +85,35 @@ def print_run(console: Console, summary: Summary, *, seconds: float) -> None:
         for stage, counts in summary.stages.items()
     ]
     columns = ("stage", "done#", "current#", "failed#", "waiting#", "work#", "peak memory#")
-    print_table(console, f"in {format_duration(seconds)}", columns, rows)
-    _print_failures(console, summary)
+    print_table(console, "", columns, rows)
+    _print_failures(console, summary, go_on=go_on, verbose=verbose)
     print_outdated(console, summary.outdated)
     _print_warnings(console, summary)
     _print_findings(console, summary)
 
 
-def print_status(console: Console, summary: Summary) -> None:
-    """Print the state of a work folder."""
+def print_status(console: Console, summary: Summary, *, go_on: str, verbose: bool = False) -> None:
+    """Print the state of a work folder; arguments as of `print_run`."""
     rows = [
         (stage, str(counts.done), str(counts.stale), str(counts.failed), str(counts.waiting))
         for stage, counts in summary.stages.items()
     ]
     print_table(console, "status", ("stage", "done#", "stale#", "failed#", "waiting#"), rows)
-    _print_failures(console, summary)
+    _print_failures(console, summary, go_on=go_on, verbose=verbose)
     print_outdated(console, summary.outdated)
     _print_warnings(console, summary)
 
 
-def print_plan(console: Console, plan: Plan) -> None:
+def print_end(console: Console, summary: Summary, work: Path, *, seconds: float) -> None:
+    """Print, as the last lines, how long a run took, where the results are, and what to do next."""
+    ended = "done" if summary.is_complete else "ended with failures"
+    console.print(f"{ended} in {format_duration(seconds)}: {work}", markup=False)
+    has_shards = any(name.startswith("shards") for name in summary.outputs)
+    command = ("verify" if has_shards else "report") if summary.is_complete else "status"
+    console.print(f"next: {shell_line(['movi-prep', command, str(work)])}", markup=False)
+
+
+def print_plan(console: Console, plan: WorkPlan) -> None:
     """Print what would run, and why, and what was asked for and cannot be."""
     print_findings(console, "left out", list(plan.left_out.values()))
     if not plan.to_run:
@@ -128,19 +153,39 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _print_failures(console: Console, summary: Summary) -> None:
+def _print_failures(console: Console, summary: Summary, *, go_on: str, verbose: bool) -> None:
+    """Print why units failed, each cause once; every unit with its own command where that is asked for."""
     if not summary.failed:
         return
-    console.print(f"{_counted(len(summary.failed), 'unit')} failed", style="bold red")
-    for failure in summary.failed[:_SHOWN]:
-        console.print(f"  {failure.unit}: {failure.reason}", markup=False)
-        console.print(f"    redo: {failure.redo}", markup=False)
-    if len(summary.failed) > _SHOWN:
-        console.print(f"  and {len(summary.failed) - _SHOWN} more: movi-prep status --json names them all")
-    # Of those that wait, only these wait in vain; the others have not had their turn.
-    blocked = [f"{unit}: {reason}" for unit, reason in summary.waiting.items() if reason.startswith("needs ")]
-    verb = "waits" if len(blocked) == 1 else "wait"
-    print_findings(console, f"{_counted(len(blocked), 'unit')} {verb} for them", blocked)
+    waiting = f", {_counted(len(summary.waits_for), 'unit')} wait for them" if summary.waits_for else ""
+    console.print(f"{_counted(len(summary.failed), 'unit')} failed{waiting}", style="bold red")
+    for cause in summary.causes[:_SHOWN]:
+        console.print(f"  {_say_cause(cause)}", markup=False)
+        if cause.override:
+            console.print(f"    all the same: {go_on} --set {cause.override}", markup=False)
+    if len(summary.causes) > _SHOWN:
+        console.print(f"  and {len(summary.causes) - _SHOWN} more causes: --json names them all")
+    if verbose:
+        for failure in summary.failed:
+            console.print(f"  {failure.unit}: {failure.reason}", markup=False)
+            console.print(f"    redo: {failure.redo}", markup=False)
+    console.print(f"  when mended, go on with: {go_on}", markup=False)
+
+
+def _say_cause(cause: RootCause) -> str:
+    """Return a cause as one line: which units, how many wait for them, and why they failed."""
+    by_stage: dict[str, list[str]] = {}
+    for unit in cause.units:
+        stage, _, key = unit.partition(" ")
+        by_stage.setdefault(stage, []).append(key)
+    units = "; ".join(f"{stage} {_first_keys(keys)}" for stage, keys in by_stage.items())
+    waiting = f" ({_counted(cause.n_waiting, 'unit')} wait{'s' if cause.n_waiting == 1 else ''})"
+    return f"{units}{waiting if cause.n_waiting else ''}: {cause.reason}"
+
+
+def _first_keys(keys: Sequence[str]) -> str:
+    rest = len(keys) - _KEYS_SHOWN
+    return f"{', '.join(keys[:_KEYS_SHOWN])}{f' and {rest} more' if rest > 0 else ''}"
 
 
 def _print_warnings(console: Console, summary: Summary) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.configuration import config_of_last_run
 from movi_prep.cli.exit_codes import OK
-from movi_prep.cli.last_run import config_of_last_run
 from movi_prep.cli.printing import open_console, print_json
 from movi_prep.errors import MoviPrepError
-from movi_prep.runtime.run import prepare_run, use_embedded_data
+from movi_prep.runtime.pipeline_run import prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse
@@ -40,11 +40,11 @@ def _plan_facts(config: Config) -> PlanFacts:
 
     try:
         stages, notes = stages_of("run", config)
-        prepared = prepare_run(config, stages)
+        prepared = prepare_run(config, stages, as_chosen=True)
     except MoviPrepError as error:
         return PlanFacts(data=(f"the data are not at hand, so that what they leave out cannot be told: {error}",))
     return PlanFacts(
         left_out=(*notes, *prepared.plan.left_out.values()),
-        data=prepared.download.findings,
+        data=prepared.recordings.findings,
         outdated=find_outdated(prepared.plan, prepared.identities),
     )

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.chosen_stages import stages_of
+from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import FAILED, OK, UNITS_FAILED
-from movi_prep.cli.flags import FLAGS, config_file_of, settings_of
+from movi_prep.cli.flags import FLAGS
 from movi_prep.cli.printing import (
     open_console,
+    print_end,
     print_findings,
     print_json,
     print_plan,
     print_run,
 )
-from movi_prep.config.load import load_config
-from movi_prep.runtime.run import carry_out, check_machine, prepare_run, use_embedded_data
+from movi_prep.plain_text import shell_line
+from movi_prep.runtime.pipeline_run import carry_out, check_machine, prepare_run, use_embedded_data
 from movi_prep.runtime.summary import summarise_run
 from movi_prep.stages.order import ORDER
 
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from movi_prep.runtime.coordinate import RunResult
-    from movi_prep.runtime.plan import Plan, PlannedUnit
-    from movi_prep.runtime.run import Prepared
+    from movi_prep.runtime.pipeline_run import Prepared
+    from movi_prep.runtime.plan_execution import RunResult
     from movi_prep.runtime.summary import Summary
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 _NOT_REPEATED = {
     "command",
+    "folder",
     "executor",
     "workers",
     "scheduler",
@@ -44,6 +46,7 @@ _NOT_REPEATED = {
     "only",
     "dry_run",
     "per_subject",
+    "verbose",
 }
 
 
@@ -51,7 +54,7 @@ def run_stages(given: argparse.Namespace) -> int:
     """`markers`, `ik`, `shard`, `run`: plan, carry out, and say what it came to."""
     begin = time.perf_counter()
     console = open_console(to_stderr=bool(given.json))
-    config = use_embedded_data(load_config(config_file_of(given), settings_of(given)), write=True)
+    config = use_embedded_data(config_of(given), write=True)
     stages, notes = stages_of(given.command, config)
     own = [entry.name for entry in ORDER if given.command in ("run", entry.command)]
     prepared = prepare_run(
@@ -61,13 +64,21 @@ def run_stages(given: argparse.Namespace) -> int:
         only=given.only or (),
         per_subject=bool(given.per_subject),
     )
-    print_findings(console, "data", (*prepared.download.findings, *notes))
+    print_findings(console, "data", (*prepared.recordings.findings, *notes))
     if given.dry_run:
         check_machine(prepared)
         print_plan(console, prepared.plan)
         print_json(_describe_plan(prepared.plan), wanted=given.json)
         return OK
-    result, summary = carry_out_and_print(console, prepared, begin, redo=lambda planned: redo_command(given, planned))
+    result, summary = carry_out_and_print(
+        console,
+        prepared,
+        redo=lambda planned: redo_command(given, planned),
+        go_on=shell_line(words_again(given)),
+        verbose=bool(given.verbose),
+    )
+    if not result.interrupted:
+        print_end(console, summary, config.work, seconds=time.perf_counter() - begin)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     if result.interrupted:
         return say_stopped(console)
@@ -76,6 +87,11 @@ def run_stages(given: argparse.Namespace) -> int:
 
 def redo_command(given: argparse.Namespace, planned: PlannedUnit) -> str:
     """Return the exact command that repeats one unit (and what it needs) in one process, from any folder."""
+    return shell_line([*words_again(given), "--only", planned.unit.id, "--executor", "serial"])
+
+
+def words_again(given: argparse.Namespace) -> list[str]:
+    """Return the words of a command that does the same from any folder; how and where it ran is left out."""
     paths = {flag.dest for flag in FLAGS if (flag.metavar or "").startswith(("DIR", "FILE"))}
     words = ["movi-prep", given.command]
     for name, value in vars(given).items():
@@ -84,11 +100,11 @@ def redo_command(given: argparse.Namespace, planned: PlannedUnit) -> str:
         flag = f"--{name.replace('_', '-')}"
         for entry in value if isinstance(value, list) else [value]:
             words += [flag] if entry is True else [flag, str(Path(entry).absolute()) if name in paths else str(entry)]
-    return shlex.join([*words, "--only", planned.unit.id, "--executor", "serial"])
+    return words
 
 
 def carry_out_and_print(
-    console: Console, prepared: Prepared, begin: float, *, redo: Callable[[PlannedUnit], str]
+    console: Console, prepared: Prepared, *, redo: Callable[[PlannedUnit], str], go_on: str, verbose: bool = False
 ) -> tuple[RunResult, Summary]:
     """Carry out a plan in sight of a person, and print what it came to."""
     from movi_prep.runtime.progress import show_progress
@@ -96,7 +112,7 @@ def carry_out_and_print(
     with show_progress(prepared.plan) as observer:
         result = carry_out(prepared, observer, redo=redo)
     summary = summarise_run(result)
-    print_run(console, summary, seconds=time.perf_counter() - begin)
+    print_run(console, summary, go_on=go_on, verbose=verbose)
     return result, summary
 
 
@@ -106,7 +122,7 @@ def say_stopped(console: Console) -> int:
     return FAILED
 
 
-def _describe_plan(plan: Plan) -> dict[str, Any]:
+def _describe_plan(plan: WorkPlan) -> dict[str, Any]:
     return {
         "would_run": [
             {"unit": planned.unit.id, "state": planned.state, "why": planned.reason} for planned in plan.to_run

@@ -6,28 +6,46 @@ import time
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
-from movi_prep.cli.exit_codes import OK
-from movi_prep.cli.last_run import config_of_last_run
+from movi_prep.cli.configuration import config_of_last_run
+from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_status
-from movi_prep.runtime.run import prepare_run, use_embedded_data
+from movi_prep.cli.run_command import words_again
+from movi_prep.plain_text import shell_line
+from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse
 
+    from movi_prep.config.root import Config
+
 
 def show_status(given: argparse.Namespace) -> int:
     """`status`: what is done, stale, failed, waiting; by the last run's configuration where no data are named."""
-    from movi_prep.runtime.summary import summarise_plan
+    from movi_prep.runtime.summary import count_sampled, summarise_plan
 
     begin = time.perf_counter()
     config = use_embedded_data(config_of_last_run(given), write=False)
     stages, notes = stages_of("run", config)
-    prepared = prepare_run(config, stages)
+    prepared = prepare_run(config, stages, as_chosen=True)
     summary = summarise_plan(prepared.plan, prepared.identities)
     console = open_console(to_stderr=bool(given.json))
-    print_status(console, summary)
+    print_status(console, summary, go_on=_go_on(given, config), verbose=bool(given.verbose))
+    print_findings(console, "data", prepared.recordings.findings)
     print_findings(console, "left out", notes)
-    if config.subjects is None and config.clips is None and any(counts.waiting for counts in summary.stages.values()):
-        console.print("of all subjects and clips that are there: --subjects and --clips count those of a part")
+    if config.subjects is None and config.clips is None and (n_others := len(prepared.recordings.others)):
+        console.print(f"{n_others} other clips are there, of which no run was asked for: --subjects, --clips, exclude")
+    n_sampled = count_sampled(prepared.plan)
+    if n_sampled and not config.run.full_hash:
+        console.print(
+            f"{n_sampled} large files are compared by samples, which do not show every change; --full-hash compares "
+            "all of their bytes"
+        )
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
-    return OK
+    return OK if summary.is_complete else UNITS_FAILED
+
+
+def _go_on(given: argparse.Namespace, config: Config) -> str:
+    """Return the command that goes on: with the data that were named, else by the last run's configuration."""
+    if given.config or given.amass:
+        return shell_line(["movi-prep", "run", *words_again(given)[2:]])
+    return shell_line(["movi-prep", "run", "--config", str(config_path(config.work)), "--work", str(config.work)])

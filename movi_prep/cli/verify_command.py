@@ -18,7 +18,7 @@ from movi_prep.cli.printing import (
 from movi_prep.config.load import load_config
 from movi_prep.errors import MoviPrepError
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.run import config_path, prepare_run, use_embedded_data
+from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +31,7 @@ def verify(given: argparse.Namespace) -> int:
     from movi_prep.stages.d3ke.verify import verify_folder
 
     console = open_console(to_stderr=bool(given.json))
-    folder = Path(given.folder).absolute()
+    folder = Path(given.work or "work").absolute()
     result = verify_folder(folder, workers=given.workers or 1)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
     outdated, notes = _outdated_shards(folder)
@@ -55,7 +55,7 @@ def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str
         return (), []
     try:
         config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
-        prepared = prepare_run(config, stages_of("run", config)[0])
+        prepared = prepare_run(config, stages_of("run", config)[0], as_chosen=True)
     except MoviPrepError as error:
         # The data may be out of reach of who verifies; the shards are sound all the same.
         return (), [str(error)]

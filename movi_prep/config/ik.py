@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, narrow
 from movi_prep.config.ik_solver import ConvergedSettings
 
 
@@ -34,6 +34,13 @@ class SolveSettings(Settings):
 
     converged: ConvergedSettings = ConvergedSettings()
     """Settings of the converged solver."""
+
+    @property
+    def minimised(self) -> str:
+        """What a solution is the minimum of, in words for files and reports."""
+        if self.solver == "opensim" or self.converged.pulls == "unseen":
+            return "marker error"
+        return "marker error, prior and temporal term"
 
     @property
     def needs_compiler(self) -> bool:
@@ -65,7 +72,18 @@ class IkSettings(SolveSettings):
     """Axis of marker files (`--marker-file`, `--static-file`) that points up. OpenSim's ground, where everything is
     solved and written, has y up; of a laboratory that has z up, (x, y, z) is taken as (x, z, -y)."""
 
+    def for_marker_files(self) -> IkSettings:
+        """Return the settings for files that are solved as OpenSim's tool would: no pulls where markers decide.
+
+        Whoever sets a pull keeps it.
+        """
+        if self.converged.model_fields_set & {"pulls", "prior_strength", "temporal_weight"}:
+            return self
+        return self.model_copy(update={"converged": self.converged.model_copy(update={"pulls": "unseen"})})
+
     def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
-        """Return the part that one clip depends on."""
-        shared = {name: getattr(self, name) for name in SolveSettings.model_fields}
-        return IkUnitSettings(keep_failed_audit=keep_failed_audit, **shared)
+        """Return the part that one clip depends on: settings of the solver that is not used stay at their defaults."""
+        fields = IkUnitSettings.model_fields
+        idle = ("accuracy", "constraint_weight", "suspect_rms_m") if self.solver == "converged" else ("converged",)
+        unused = {name: fields[name].default for name in idle}
+        return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit, **unused)

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, UnknownSettingError
 from movi_prep.config.root import Config
-from movi_prep.errors import UsageError
+from movi_prep.errors import UsageError, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+_LONGEST_VALUE, _LONGEST_MESSAGE = 100, 1200
+"""Characters of a value and of a message that are shown; a misspelt name lists all settings that there are."""
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
-def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
+def load_config(file: Path | None, flags: Mapping[str, Any], *, typed: Mapping[str, str] | None = None) -> Config:
     """Return the configuration of a YAML file (or the defaults) with flags laid over it.
 
     Relative paths in the file count from its folder, those in flags from the current folder; all become absolute.
@@ -27,6 +30,7 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
     Args:
         file: the YAML file, None for defaults.
         flags: nested like the configuration, only what was given: `{"run": {"workers": 2}}`.
+        typed: what was typed for a setting, by its dotted name (`--set markers.rate=vido`): an error blames it.
 
     Raises:
         UsageError: the file is missing, is not YAML, or a setting is unknown or out of its limits.
@@ -35,12 +39,45 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> Config:
     base = here if file is None else file.absolute().parent
     # The default work folder lies beside the configuration file, as every other relative path.
     from_file = {"work": "work"} if file is None else {"work": "work", **_read_mapping(file)}
-    where = str(file or "command line")
+    typed = typed or {}
+    values = _merge(
+        _paths_of(from_file, base, lambda _name: str(file or "command line")),
+        _paths_of(flags, here, lambda name: typed.get(name, "command line")),
+    )
     try:
-        values = _merge(_absolute_paths(Config, from_file, base), _absolute_paths(Config, dict(flags), here))
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_blame(error, flags, typed, file)) from error
+
+
+def _paths_of(values: Mapping[str, Any], base: Path, where: Callable[[str], str]) -> dict[str, Any]:
+    try:
+        return _absolute_paths(Config, values, base)
     except ValueError as error:
-        raise UsageError(f"{where}: {error}") from error
-    return _validate(Config, values, where=where)
+        name = str(error).partition(":")[0]
+        raise UsageError(f"{where(name)}: {error}") from error
+
+
+def _blame(error: ValidationError, flags: Mapping[str, Any], typed: Mapping[str, str], file: Path | None) -> str:
+    """Return the problems of a configuration, each with what it came from: a flag, or the file."""
+    told: dict[str, list[str]] = {}
+    for place, said in _problems(error):
+        from_flag = _is_below(flags, place)
+        names = (".".join(map(str, place[:depth])) for depth in range(len(place), 0, -1))
+        flag = next((typed[name] for name in names if name in typed), "command line")
+        told.setdefault(flag if from_flag or file is None else str(file), []).append(said)
+    return "; ".join(f"{where}: {'; '.join(said)}" for where, said in told.items())
+
+
+def _is_below(flags: Mapping[str, Any], place: Sequence[str | int]) -> bool:
+    """Whether a flag set what stands at a place of the configuration, or a part of it."""
+    for part in place:
+        if not isinstance(flags, dict):
+            return True
+        if part not in flags:
+            return False
+        flags = flags[part]
+    return bool(place)
 
 
 def load_settings(model: type[SettingsType], file: Path) -> SettingsType:
@@ -84,18 +121,26 @@ def check_files(config: Config) -> None:
 
 def describe_problems(error: ValidationError) -> str:
     """Return the first three problems: `markers.rate: Input should be 'video' or 'mocap', but got 'vido'`."""
+    return "; ".join(said for _, said in _problems(error))
+
+
+def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return the first three problems, each with its place in the configuration."""
     said = []
     problems = error.errors(include_url=False)
     # A list whose entry is refused is reported as too short as well: the entry is what a person can correct.
     above = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
     for problem in [problem for problem in problems if problem["loc"] not in above][:3]:
-        where = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        where = cut(".".join(str(part) for part in problem["loc"]), at_most=_LONGEST_VALUE)
+        message = cut(problem["msg"].removeprefix("Value error, "), at_most=_LONGEST_MESSAGE)
         value = problem.get("input")
         says_what_came = not isinstance(value, str | int | float | bool) or "but got" in message
-        came = "" if says_what_came else f", but got {value!r}"
-        said.append(f"{where}: {message}{came}" if where else message)
-    return "; ".join(said)
+        came = "" if says_what_came else f", but got {cut(repr(value), at_most=_LONGEST_VALUE)}"
+        cause = problem.get("ctx", {}).get("error")
+        # The key that is wrong stands below the section that refuses it.
+        place = (*problem["loc"], cause.key) if isinstance(cause, UnknownSettingError) else problem["loc"]
+        said.append((place, f"{where}: {message}{came}" if where else message))
+    return said
 
 
 def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: str) -> SettingsType:
@@ -106,15 +151,14 @@ def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: st
 
 
 def _read_mapping(file: Path) -> dict[str, Any]:
-    import yaml
+    from movi_prep.config.yaml_text import YamlError, read_yaml
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file)
     except OSError as error:
         raise UsageError(f"{file}: expected a configuration file, but {error.strerror}; check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        what = " ".join(str(error).split())
-        raise UsageError(f"{file}: expected YAML, but {what}; correct the file") from error
+    except YamlError as error:
+        raise UsageError(f"{file}: expected YAML, but {cut(str(error))}; correct the file") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

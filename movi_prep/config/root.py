@@ -13,7 +13,8 @@ from movi_prep.config.markers import MarkerSettings
 from movi_prep.config.run import RunSettings
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.config.shard import ShardSettings
-from movi_prep.names import range_of
+from movi_prep.errors import cut
+from movi_prep.names import LONGEST_NAME, range_of
 
 
 def parse_names(value: object) -> object:
@@ -26,8 +27,9 @@ def parse_names(value: object) -> object:
         entries = [str(value)]
     else:
         return value
-    if not all(entries):
-        raise ValueError(f"expected names or numbers like '1,15' or '1-5', but got {value!r}")
+    longest = 2 * LONGEST_NAME + 1  # two names and what parts them
+    if not all(0 < len(entry) <= longest for entry in entries):
+        raise ValueError(f"expected names or numbers like '1,15' or '1-5', but got {cut(repr(value), at_most=80)}")
     for entry in entries:
         range_of(entry)
     return tuple(dict.fromkeys(entries))
@@ -47,7 +49,7 @@ class Config(Settings):
     """Work folder: everything that is written goes here."""
 
     amass: Path | None = None
-    """Folder with AMASS BMLmovi clips, however it was unpacked."""
+    """Folder with AMASS, however it was unpacked."""
 
     body_models: Path | None = None
     """Folder with `smplh/{male,female,neutral}/model.npz` and, if there, `dmpls/.../model.npz`."""
@@ -60,6 +62,10 @@ class Config(Settings):
 
     calibration: Path | None = None
     """Folder with `cameraParams_PG1`, `Extrinsics_PG1` and PG2's (.npz, .pkl, .mat)."""
+
+    subset: Names | None = None
+    """Subsets of AMASS to take, as their folders are called (`ACCAD,KIT`), or `all`; none means BMLmovi, with videos.
+    Without videos, labels are at each clip's own mocap rate."""
 
     subjects: Names | None = None
     """Subjects to work on: names (`S001`, `KIT_*`), or BMLmovi's numbers, `1,15` or `1-5`; none means all there are."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, narrow
 
 
 class ScaleAuditSettings(Settings):
@@ -65,5 +65,4 @@ class ScalingSettings(ScaleAuditSettings):
 
     def for_unit(self, ik_solver: PoseSolverName) -> ScaleUnitSettings:
         """Return the part that a scaled model depends on, where inverse kinematics uses this solver."""
-        audit = {name: getattr(self, name) for name in ScaleAuditSettings.model_fields}
-        return ScaleUnitSettings(**audit, placement_solver=self.placement_solver or ik_solver)
+        return narrow(self, ScaleUnitSettings, placement_solver=self.placement_solver or ik_solver)

@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import Settings, narrow
 from movi_prep.names import check_name
 
 
-class AlignmentSettings(Settings):
-    """When the alignment of a clip with V3D is trusted."""
+class AlignmentBounds(Settings):
+    """What the alignment of a clip with V3D may be off by; beyond, it is suspect."""
 
     max_lag_s: float = Field(default=0.5 / 30.0, gt=0, le=10)
     """Largest time lag between AMASS joints and V3D's virtual markers, seconds (half a video frame)."""
@@ -30,11 +30,15 @@ class AlignmentSettings(Settings):
     """Largest share of the motion's squared velocity that may differ at the best lag; above it, the two recordings
     do not show one motion."""
 
+
+class AlignmentSettings(AlignmentBounds):
+    """When the alignment of a clip with V3D is trusted, and what becomes of the others."""
+
     keep_suspects: bool = False
     """Whether clips beyond these bounds go into shards all the same (they are named either way)."""
 
 
-class AlignmentUnitSettings(AlignmentSettings):
+class AlignmentUnitSettings(AlignmentBounds):
     """What one unit of alignment is told."""
 
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
@@ -153,23 +157,22 @@ class ShardSettings(PictureSettings):
 
     def alignment_unit(self, video_rate_hz: float) -> AlignmentUnitSettings:
         """Return the part that alignment depends on."""
-        return AlignmentUnitSettings(**self.alignment.model_dump(), video_rate_hz=video_rate_hz)
+        return narrow(self.alignment, AlignmentUnitSettings, video_rate_hz=video_rate_hz)
 
     def shard_unit(
         self, *, video_rate_hz: float, landmark_limit_m: float, other_cameras: tuple[str, ...] = ()
     ) -> ShardUnitSettings:
         """Return the part that a native shard depends on."""
-        return ShardUnitSettings(
-            **{name: getattr(self, name) for name in PictureSettings.model_fields},
+        return narrow(
+            self,
+            ShardUnitSettings,
             keep_suspects=self.alignment.keep_suspects,
-            picture_check=self.picture_check,
             other_cameras=other_cameras,
             video_rate_hz=video_rate_hz,
             landmark_limit_m=landmark_limit_m,
-            split=self.split,
         )
 
     def d3ke_unit(self, *, cameras: tuple[str, ...], video_rate_hz: float, landmark_limit_m: float) -> D3keSettings:
         """Return the part that one subject's files in D3KE's layout depend on."""
         shard = self.shard_unit(video_rate_hz=video_rate_hz, landmark_limit_m=landmark_limit_m)
-        return D3keSettings(cameras=cameras, seed=self.seed, shard=shard)
+        return narrow(self, D3keSettings, cameras=cameras, shard=shard)

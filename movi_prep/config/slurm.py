@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from movi_prep.config.base import Settings
+from movi_prep.plain_text import has_control
+
+
+def _check_line(text: str) -> str:
+    """Return text that stays on its line of a job script; anything after a newline would be a command of its own."""
+    if has_control(text.replace("\t", " ")):
+        raise ValueError(f"expected one line without control characters, but got {text!r}")
+    return text
+
+
+def _check_name(text: str) -> str:
+    """Return a name without blanks, at which sbatch would split it."""
+    if has_control(text) or not text or any(letter.isspace() or letter in "\"'`$\\" for letter in text):
+        raise ValueError(f"expected a name without blanks, quotes and control characters, but got {text!r}")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_check_line)]
+Name = Annotated[str, AfterValidator(_check_name)]
 
 
 class SlurmProfile(Settings):
     """A cluster profile, read from its own file (`pipelines/slurm.yaml` is the packaged one)."""
 
-    queue: str | None = None
+    queue: Name | None = None
     """Partition; none means the cluster's default."""
 
-    account: str | None = None
+    account: Name | None = None
     """Account that is charged; none means yours."""
 
     processes: int = Field(default=4, ge=1, le=1000)
@@ -37,11 +58,11 @@ class SlurmProfile(Settings):
     maximum_jobs: int = Field(default=8, ge=1)
     """Jobs at most; `--workers` overrides it (rounded up to whole jobs)."""
 
-    interface: str | None = None
+    interface: Name | None = None
     """Network interface between scheduler and workers (`ib0`, `eth0`); none means the default."""
 
-    directives: tuple[str, ...] = ()
+    directives: tuple[Line, ...] = ()
     """Further #SBATCH options, as `--constraint=ib`."""
 
-    prologue: tuple[str, ...] = ()
+    prologue: tuple[Line, ...] = ()
     """Shell lines before the worker starts, as `module load python/3.11`."""

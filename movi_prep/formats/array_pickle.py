@@ -1,23 +1,27 @@
 """Pickles of plain numpy arrays: read without running code, written for any numpy.
 
 A pickle may name any function to be called while it is read. This reader knows only what numpy needs to rebuild an
-array; whatever else a file names is refused before anything is called.
+array; whatever else a file names is refused before anything is called. numpy itself sees no byte of the file before
+shape, dtype and length agree.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from movi_prep.errors import InputError
+from movi_prep.formats.plain_pickle import check_opcodes
 from movi_prep.formats.reading import check_real, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_BYTES = {("_codecs", "encode"), ("__builtin__", "bytes"), ("builtins", "bytes")}
 _ARRAY_PARTS = {"_reconstruct", "_frombuffer", "scalar"}
 
 
@@ -45,7 +49,8 @@ def load_array_pickle(content: bytes, *, where: str, remedy: str) -> Any:
         InputError: it is not a pickle, or names anything but numpy's array parts.
     """
     with reading(where, expected="a pickle of plain numpy arrays", remedy=remedy):
-        return _ArrayUnpickler(BytesIO(content), encoding="latin1").load()
+        check_opcodes(content)
+        return _value(_ArrayUnpickler(BytesIO(content), encoding="latin1").load(), {})
 
 
 def dump_array_pickle(value: Any) -> bytes:
@@ -61,15 +66,77 @@ class _ArrayUnpickler(pickle.Unpickler):
     """Finds the parts of numpy arrays, under the old and the new name of numpy's core, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
         parts = module.split(".")
-        if parts[0] == "numpy" and parts[-1] in ("multiarray", "numeric") and name in _ARRAY_PARTS:
-            return _array_part(name)
         # Protocols 0 to 2 of Python 3 write bytes as an encoded string.
-        if (module, name) == ("_codecs", "encode"):
-            return _encode_latin1
+        if (module, name) in _BYTES or (module == "numpy" and name in ("ndarray", "dtype")):
+            return _Maker(name)
+        if parts[0] == "numpy" and parts[-1] in ("multiarray", "numeric") and name in _ARRAY_PARTS:
+            return _Maker(name)
         raise pickle.UnpicklingError(f"a call of {module}.{name}, which an array does not need")
+
+
+class _Part:
+    """Stands for a thing of numpy while its pickle is read: numpy crashes on states that nothing could have written."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: tuple[Any, ...] = ()) -> None:
+        self.state = state
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Keep the state as it is; `_value` looks at it."""
+        self.state = state
+
+
+class _Dtype(_Part):
+    """A dtype: its kind and size, and later the state that numpy would restore."""
+
+    __slots__ = ("spec",)
+
+    def __init__(self, spec: str) -> None:
+        super().__init__()
+        self.spec = spec
+
+    def build(self) -> np.dtype[Any]:
+        """Return the dtype; raise ValueError for any but plain ones."""
+        order = self.state[1] if self.state else "="
+        # Numbers in structures, with a metadata or of a size that the state contradicts: none of ours has them.
+        plain = re.fullmatch(r"[biufcSUO]\d{1,6}", self.spec) and order in ("<", ">", "|", "=")
+        if not plain or any(part is not None for part in self.state[2:5]):
+            raise ValueError(f"a dtype {self.spec[:20]!r} with a state that is none of it")
+        return np.dtype("O") if self.spec[0] == "O" else np.dtype(f"{order}{self.spec}")
+
+
+class _Scalar(_Part):
+    """One number: (dtype, bytes)."""
+
+
+class _Buffer(_Part):
+    """An array of protocol 5: (bytes, dtype, shape, order)."""
+
+
+class _Maker:
+    """Stands for a function or a class of numpy that a pickle names."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __setstate__(self, state: object) -> None:
+        """Refuse a state: a function has none."""
+        raise pickle.UnpicklingError(f"a state of {self.name}")
+
+    def __call__(self, *args: Any) -> Any:
+        """Return what stands for the result."""
+        if self.name in ("encode", "bytes"):
+            # Without arguments: how they write no bytes at all.
+            return _encode_latin1(*args) if args else b""
+        if self.name == "dtype":
+            return _Dtype(str(args[0]))
+        kinds = {"_reconstruct": _Part, "scalar": _Scalar, "_frombuffer": _Buffer}
+        # What `_reconstruct` begins with is nothing: shape, dtype and values come as its state.
+        return kinds[self.name](() if self.name == "_reconstruct" else args)
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:
@@ -78,10 +145,42 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _array_part(name: str) -> Any:
-    """Take numpy's own function out of how it pickles an array: its module was renamed between versions."""
-    if name == "_reconstruct":
-        return np.zeros(1).__reduce__()[0]
-    if name == "scalar":
-        return np.float64(0).__reduce__()[0]
-    return np.zeros(1).__reduce_ex__(5)[0]
+def _value(item: Any, seen: dict[int, Any]) -> Any:
+    """Return what an unpickled tree stands for; parts that occur twice are built once."""
+    if not isinstance(item, _Part | list | tuple | dict):
+        return item
+    if id(item) not in seen:
+        seen[id(item)] = _build(item, seen)
+    return seen[id(item)]
+
+
+def _build(item: Any, seen: dict[int, Any]) -> Any:
+    if isinstance(item, dict):
+        return {_value(key, seen): _value(value, seen) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return type(item)(_value(value, seen) for value in item)
+    if isinstance(item, _Dtype):
+        return item.build()
+    if isinstance(item, _Scalar):
+        dtype, raw = item.state
+        return _array((1,), dtype.build(), raw, "C", seen)[0]
+    if isinstance(item, _Buffer):
+        raw, dtype, shape, order = item.state
+    else:
+        _, shape, dtype, is_fortran, raw = item.state
+        order = "F" if is_fortran else "C"
+    return _array(shape, dtype.build(), raw, order, seen)
+
+
+def _array(shape: tuple[int, ...], dtype: np.dtype[Any], raw: Any, order: Any, seen: dict[int, Any]) -> Any:
+    """Return the array of a state whose parts agree; raise ValueError for any other."""
+    if not all(isinstance(length, int) and length >= 0 for length in shape):
+        raise ValueError("an array whose lengths are not whole numbers of 0 or more")
+    if dtype.kind == "O":
+        values = np.empty(len(raw), dtype=object)
+        for index, value in enumerate(raw):
+            values[index] = _value(value, seen)
+    else:
+        content = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
+        values = np.frombuffer(content, dtype=dtype)
+    return values.reshape(shape, order=order).copy(order)

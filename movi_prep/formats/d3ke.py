@@ -43,6 +43,8 @@ from numpy.typing import NDArray
 from movi_prep.errors import InputError, InternalError, MissingError
 from movi_prep.formats.array_pickle import dump_array_pickle, load_array_pickle
 from movi_prep.formats.atomic import atomic_path, check_space, write_bytes
+from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.hdf5_links import foreign_parts, own_dataset
 from movi_prep.formats.plain_pickle import Foreign, dump_plain, load_plain
 from movi_prep.formats.reading import reading, reads
 from movi_prep.records.base_model import (
@@ -81,7 +83,7 @@ def image_name(subject: int, camera: str, clip: int, frame: int) -> str:
 
 def write_labels(path: Path, rows: Mapping[str, NDArray[Any]]) -> None:
     """Write `subject_N.hdf5` atomically; `rows` holds every dataset of LABEL_DTYPES, one entry per row."""
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         _write_rows(file, rows, LABEL_DTYPES)
 
 
@@ -96,7 +98,7 @@ def write_opensim_labels(
         subject: the subject N.
         bone_scale: (b, 3) float64, scale factor times mesh scale of the base model, label bodies.
     """
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         _write_rows(file, rows, OPENSIM_DTYPES)
         file.create_dataset(f"{subject}_boneScale", data=np.asarray(bone_scale, dtype="f8"), **_GZIP)
 
@@ -110,7 +112,14 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
         InputError: it is not HDF5.
     """
     with _open(path) as file:
-        return {name: np.asarray(file[name][()]) for name in file}
+        return {name: np.asarray(own_dataset(file, name, path)[()]) for name in file.keys()}  # noqa: SIM118 - links
+
+
+@reads("a file of D3KE's layout", "write the files again")
+def read_foreign_parts(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return what of an HDF5 file of the layout is elsewhere: name and what it is (see `hdf5_links`)."""
+    with _open(path) as file:
+        return tuple(foreign_parts(file))
 
 
 @reads("images of D3KE's layout", "write the files again")
@@ -122,7 +131,7 @@ def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
         InputError: it is not HDF5, or has no such frame.
     """
     with _open(path) as file:
-        images = file["images"]
+        images = own_dataset(file, "images", path)
         if not 0 <= frame < images.shape[0]:
             raise InputError(
                 path, expected=f"a frame {frame}", got=f"{images.shape[0]} frames", remedy="write the files again"
@@ -134,7 +143,7 @@ def _open(path: Path) -> h5py.File:
     if not path.is_file():
         raise MissingError(path, expected="a file of D3KE's layout", got="no file", remedy="run 'movi-prep shard'")
     with reading(path, expected="an HDF5 file", remedy="write the files again"):
-        return h5py.File(path, "r")
+        return open_hdf5(path)
 
 
 def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
@@ -163,7 +172,7 @@ def write_images(
         shape: number of frames of the video, height and width, pixels.
     """
     n_frames, height, width = shape
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         file.create_dataset("name", data=np.array([name], dtype="S150"))
         file.create_dataset("numFrames", data=np.array([n_frames], dtype="i8"))
         images = file.create_dataset(

@@ -22,6 +22,8 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
+from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.hdf5_links import holds, own_dataset
 from movi_prep.formats.reading import HIGHEST_RATIO, reading
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def write_described(
             f"{list_names(attributes)} against {list_names(schema.attributes)}"
         )
     lengths: dict[str, int] = {}
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         write_header(file, schema, attributes=attributes, provenance=provenance)
         for item in schema.fields:
             value = fields.get(item.name)
@@ -174,7 +176,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
         raise MissingError(
             path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
         )
-    with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), h5py.File(path, "r") as file:
+    with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), open_hdf5(path) as file:
         version = check_header(file, schema, path)
         # Fields of later versions are no fault of an older file.
         values = {item.name: _read_field(file, item, path) for item in schema.fields if item.since <= version}
@@ -185,10 +187,17 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
 
 def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
     """Raise InputError unless the file says that it is of `schema`; return the version of its layout."""
-    found, version = file.attrs.get("format"), int(file.attrs.get("format_version", 0))
-    if found != schema.format:
+    found, version = file.attrs.get("format"), file.attrs.get("format_version", 0)
+    if not isinstance(found, str) or found != schema.format:
         raise InputError(
             path, expected=f"format {schema.format!r}", got=f"{found!r}", remedy="check which file this is"
+        )
+    if not isinstance(version, int | np.integer) or version < 1:
+        raise InputError(
+            path,
+            expected=f"a version of {schema.format!r}, 1 to {schema.version}",
+            got=f"{version!r}" if isinstance(version, str) else str(version),
+            remedy="the file is damaged: make it again",
         )
     if version > schema.version:
         raise InputError(
@@ -197,11 +206,11 @@ def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
             got=f"version {version}",
             remedy="update movi-prep",
         )
-    return version
+    return int(version)
 
 
 def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
-    if item.name not in file:
+    if not holds(file, item.name):
         if item.optional:
             return None
         raise InputError(
@@ -210,7 +219,7 @@ def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
             got=f"only {list_names(file)}",
             remedy="the file is damaged: make it again",
         )
-    dataset = file[item.name]
+    dataset = own_dataset(file, item.name, path)
     if dataset.nbytes > HIGHEST_RATIO * path.stat().st_size:
         raise InputError(
             f"{path}: {item.name}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.reading import reading
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read_hdf5_outline(path: Path) -> Hdf5Outline:
         if isinstance(item, h5py.Dataset):
             found.append(_outline(name, item))
 
-    with reading(path, expected="an HDF5 file", remedy="make it again"), h5py.File(path, "r") as file:
+    with reading(path, expected="an HDF5 file", remedy="make it again"), open_hdf5(path) as file:
         # Outlines, not values: a shard is gigabytes.
         file.visititems(visit)
         attributes = {name: _plain(value) for name, value in file.attrs.items()}

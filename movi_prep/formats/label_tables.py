@@ -18,21 +18,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import yaml
-
-from movi_prep.errors import InputError, MissingError, list_names, suggest
+from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.formats.yaml_file import read_yaml_file
 from movi_prep.records.base_model import Triple
 from movi_prep.records.bmlmovi_names import movi_subject
-from movi_prep.records.labels import LabelTables
+from movi_prep.records.label_tables import LabelTables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from movi_prep.records.labels import Split
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same loader in C, where PyYAML was built with it: ten times as fast."""
+    from movi_prep.records.label_tables import Split
 
 PARTS = ("train", "validation", "test")
 
@@ -67,13 +63,7 @@ def read_label_tables(path: Path | None = None, *, split: Path | None = None) ->
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingError(path, expected="a YAML file", got="no file", remedy="check the path")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - both loaders are safe ones
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        got = " ".join(str(error).split())
-        raise InputError(path, expected="a YAML file", got=got, remedy="correct the file") from error
+    content = read_yaml_file(path, expected="a YAML file")
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise InputError(path, expected="a YAML mapping", got=f"a {kind}", remedy="correct the file")

@@ -25,6 +25,7 @@ from movi_prep.formats.described_hdf5 import (
     write_field,
     write_header,
 )
+from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.reading import reads
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 
@@ -90,7 +91,7 @@ def open_marker_writer(  # noqa: PLR0913 - a file's head, spelt out
 ) -> Iterator[MarkerWriter]:
     """Write a marker file whose positions follow in blocks; nothing stays if the block ends with an error."""
     lengths: dict[str, int] = {}
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         attributes = {"rate_hz": rate_hz, "source": source}
         write_header(file, MARKERS_SCHEMA, attributes=attributes, provenance=provenance)
         for item, value in ((_NAMES, names), (_TIMES, times_s), (_SAMPLES, sample_indices)):

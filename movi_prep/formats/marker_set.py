@@ -19,10 +19,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.errors import InputError, list_names
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.formats.yaml_file import read_yaml_file
 from movi_prep.records.marker_set import FloorPoint, JointCentre, MarkerRule, MarkerSet, Midpoint, Vertex
 
 if TYPE_CHECKING:
@@ -60,13 +59,7 @@ def read_marker_set(path: Path) -> MarkerSet:
 
 
 def _read_document(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingError(path, expected="a marker set (YAML)", got="no file", remedy="check the path")
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(path, expected="YAML", got=f"something else ({reason})", remedy=_REMEDY) from error
+    document = read_yaml_file(path, expected="a marker set (YAML)", remedy=_REMEDY)
     head = (document.get("format"), document.get("version")) if isinstance(document, dict) else None
     if head != (_FORMAT, _VERSION):
         raise InputError(path, expected=f"format {_FORMAT!r}, version {_VERSION}", got=f"{head}", remedy=_REMEDY)

@@ -7,8 +7,9 @@
 | `InverseKinematicsTool` (.xml)         | files, tasks, time range (s), accuracy, constraint weight, reports          |
 
 File names inside a document count from the document's folder, as OpenSim has it. A part that lies in a file of its own
-(`<IKTaskSet file="tasks.xml"/>`) is read from there. What is switched off by `<apply>false</apply>` is left out. Values
-of coordinate tasks are radians or metres, as OpenSim takes them.
+(`<IKTaskSet file="tasks.xml"/>`) is read from there. OpenSim does not look at the tag of the tool itself (`IKTool`, or
+a misspelt one): what is inside decides, here too. `Unassigned` stands for what nobody set. What is switched off by
+`<apply>false</apply>` is left out. Values of coordinate tasks are radians or metres, as OpenSim takes them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from movi_prep.records.setups import CoordinateTask, IkSetup, Measurement, Scale
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_UNSET = ("", "Unassigned")
+_UNSET = ("", "unassigned")
+_INSIDE = {"ScaleTool": ("ModelScaler", "MarkerPlacer"), "InverseKinematicsTool": ("IKTaskSet",)}
+"""What tells a tool whose tag says something else."""
 _SOURCES: dict[str, Literal["default", "manual", "file"]] = {
     "default_value": "default",
     "manual_value": "manual",
@@ -55,6 +58,18 @@ def read_ik_setup(path: Path) -> IkSetup:
     if _is_document(path):
         return _ik_setup_from_xml(path, _tool_element(path, "InverseKinematicsTool"))
     return read_ik_yaml(path)
+
+
+def is_scale_document(path: Path) -> bool:
+    """Return whether a document is one of OpenSim's ScaleTool, by what is inside.
+
+    Raises:
+        MissingError: there is no such document.
+        InputError: it is no XML.
+    """
+    root = _document_root(path)
+    tools = list(root) if root.tag == "OpenSimDocument" else [root]
+    return any(tool.find(step) is not None for tool in tools for step in _INSIDE["ScaleTool"])
 
 
 def included_files(path: Path) -> tuple[Path, ...]:
@@ -119,17 +134,24 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
         static_file=static_files[0] or static_files[1],
         placement_file=static_files[1],
         coordinate_file=_file(path, placer, "coordinate_file"),
+        scaled_model_file=_file(path, scaler, "output_model_file") if scaling else None,
+        placed_model_file=_file(path, placer, "output_model_file") if placing else None,
+        unwritten=tuple(
+            f"<{tag}> of <{step.tag}>"
+            for step, tag in ((scaler, "output_scale_file"), (placer, "output_motion_file"))
+            if _file(path, step, tag) is not None
+        ),
     )
 
 
 def _ik_setup_from_xml(path: Path, tool: ET.Element) -> IkSetup:
     weights, tasks = _tasks(path, tool)
     return IkSetup(
-        name=tool.get("name", path.stem),
+        name=_tool_name(path, tool),
         source=str(path),
         marker_weights=weights,
         coordinate_tasks=tasks,
-        accuracy=_number(path, tool, "accuracy", 1e-5),
+        accuracy=_accuracy(path, tool),
         # OpenSim 4.6's tool enforces couplers whatever weight is set: 1, 20 and infinity give the same coordinates on
         # a model with 21 couplers. The weight that the document states is therefore not what its tool does.
         constraint_weight=math.inf,
@@ -181,7 +203,11 @@ def _manual_factors(path: Path, scaler: ET.Element) -> Iterator[tuple[str, tuple
     for element in scaler.iter("Scale"):
         if _flag(element, "apply", default=True):
             x, y, z = _numbers(path, element, "scales", 3)
-            yield _text(element, "segment"), (x, y, z)
+            segment = _text(element, "segment")
+            if not all(0 < factor < math.inf for factor in (x, y, z)):
+                got = f"{x:g} {y:g} {z:g} for {segment}"
+                raise InputError(path, expected="positive manual scales", got=got, remedy="correct <scales>")
+            yield segment, (x, y, z)
 
 
 def _tasks(path: Path, tool: ET.Element) -> tuple[dict[str, float], tuple[CoordinateTask, ...]]:
@@ -208,7 +234,7 @@ def _coordinate_task(path: Path, element: ET.Element) -> CoordinateTask:
         name=element.get("name", ""),
         weight=_weight(path, element),
         source=_SOURCES[kind],
-        value=_number(path, element, "value", 0.0),
+        value=_finite(path, element, "value"),
     )
 
 
@@ -221,6 +247,28 @@ def _weight(path: Path, task: ET.Element) -> float:
     return weight
 
 
+def _accuracy(path: Path, tool: ET.Element) -> float:
+    accuracy = _number(path, tool, "accuracy", 1e-5)
+    if not 0 < accuracy < math.inf:
+        raise InputError(
+            path, expected="a positive <accuracy>", got=f"{accuracy:g}", remedy="correct it, or leave it out (1e-5)"
+        )
+    return accuracy
+
+
+def _tool_name(path: Path, tool: ET.Element) -> str:
+    """Return the tool's name, "" where it has none: its reports bear it, so it must not lead to another folder."""
+    name = tool.get("name", "").strip()
+    if name in (".", "..") or any(letter in "/\\" or not letter.isprintable() for letter in name):
+        raise InputError(
+            path,
+            expected="a tool name that can stand in a file name",
+            got=repr(name),
+            remedy="take path separators and control characters out; <results_directory> says where results go",
+        )
+    return name
+
+
 def _movement_limit_m(path: Path, placer: ET.Element) -> float:
     # OpenSim states the limit in the unit of the marker data, which is nearly always millimetres.
     limit = _number(path, placer, "max_marker_movement", -1.0)
@@ -228,15 +276,42 @@ def _movement_limit_m(path: Path, placer: ET.Element) -> float:
 
 
 def _tool_element(path: Path, tag: str) -> ET.Element:
-    tool = _element_of(path, tag, what=f"an OpenSim {tag} document")
-    for parent in tool.iter():
+    """Return the element of a tool, with the parts that lie in files of their own in their places."""
+    root = _document_root(path)
+    tools = list(root) if root.tag == "OpenSimDocument" else [root]
+    fitting = [tool for tool in tools if tool.tag == tag] or [
+        tool for tool in tools if any(tool.find(inside) is not None for inside in _INSIDE[tag])
+    ]
+    if not fitting:
+        raise InputError(
+            path,
+            expected=f"an OpenSim {tag} document, with {' or '.join(f'<{inside}>' for inside in _INSIDE[tag])}",
+            got=list_names({root.tag, *(tool.tag for tool in tools)}),
+            remedy="check which set-up this is",
+        )
+    _include(path, fitting[0], above=(path.resolve(),))
+    return fitting[0]
+
+
+def _include(path: Path, element: ET.Element, *, above: tuple[Path, ...]) -> None:
+    """Put the parts that lie in files of their own in their places, those of these files, too."""
+    for parent in list(element.iter()):
         for index, child in enumerate(parent):
-            if _is_elsewhere(child):
-                parent[index] = _element_of(_named_file(path, child), child.tag, what=f"the <{child.tag}> of {path}")
-    return tool
+            if not _is_elsewhere(child):
+                continue
+            part = _named_file(path, child)
+            if part.resolve() in above:
+                raise InputError(
+                    part,
+                    expected="files that do not include each other in a circle",
+                    got=f"<{child.tag}> of {path.name}, which this file is a part of",
+                    remedy="correct the attribute file=",
+                )
+            parent[index] = _part_element(part, child.tag, what=f"the <{child.tag}> of {path}")
+            _include(part, parent[index], above=(*above, part.resolve()))
 
 
-def _element_of(path: Path, tag: str, *, what: str) -> ET.Element:
+def _part_element(path: Path, tag: str, *, what: str) -> ET.Element:
     root = _document_root(path)
     found = root if root.tag == tag else root.find(tag)
     if found is None:
@@ -249,7 +324,8 @@ def _document_root(path: Path) -> ET.Element:
     _check_exists(path)
     try:
         return ET.parse(path).getroot()  # noqa: S314 - a document of the user, no network, no entities used
-    except ET.ParseError as error:
+    # An encoding that does not exist is a LookupError, one that expat cannot decode a ValueError.
+    except (ET.ParseError, LookupError, ValueError) as error:
         raise InputError(
             path, expected="an XML document", got=f"broken XML ({error})", remedy="write it again"
         ) from error
@@ -257,7 +333,7 @@ def _document_root(path: Path) -> ET.Element:
 
 def _is_elsewhere(element: ET.Element) -> bool:
     """Return whether an object lies in a file of its own, as sets of tasks and measurements in older set-ups do."""
-    return element.get("file", "").strip() not in _UNSET
+    return element.get("file", "").strip().lower() not in _UNSET
 
 
 def _named_file(path: Path, element: ET.Element) -> Path:
@@ -271,7 +347,8 @@ def _check_exists(path: Path) -> None:
 
 def _text(element: ET.Element | None, tag: str) -> str:
     found = element.find(tag) if element is not None else None
-    return (found.text or "").strip() if found is not None else ""
+    text = (found.text or "").strip() if found is not None else ""
+    return "" if text.lower() in _UNSET else text
 
 
 def _flag(element: ET.Element, tag: str, *, default: bool = True) -> bool:
@@ -289,13 +366,24 @@ def _numbers(path: Path, element: ET.Element, tag: str, count: int) -> list[floa
         values = []
     if len(values) != count:
         raise InputError(
-            path, expected=f"{count} numbers in <{tag}>", got=repr(text), remedy=f"correct <{tag}> of <{element.tag}>"
+            path,
+            expected=f"{count} numbers in <{tag}>",
+            got=repr(text[:80]),
+            remedy=f"correct <{tag}> of <{element.tag}>",
         )
     return values
 
 
 def _number(path: Path, element: ET.Element, tag: str, default: float) -> float:
     return _numbers(path, element, tag, 1)[0] if _text(element, tag) else default
+
+
+def _finite(path: Path, element: ET.Element, tag: str) -> float:
+    value = _number(path, element, tag, 0.0)
+    if not math.isfinite(value):
+        got = f"{value:g} for {element.get('name', '')}"
+        raise InputError(path, expected=f"a finite number in <{tag}>", got=got, remedy=f"correct <{tag}>")
+    return value
 
 
 def _positive(path: Path, element: ET.Element, tag: str) -> float | None:
@@ -308,9 +396,19 @@ def _time_range(path: Path, element: ET.Element) -> tuple[float, float]:
         return (-math.inf, math.inf)
     first, last = _numbers(path, element, "time_range", 2)
     # OpenSim's own "not set" of the scale tool is -1 -1.
-    return (-math.inf, math.inf) if last < 0 else (first, last)
+    if last < 0:
+        return (-math.inf, math.inf)
+    # Asked so that NaN fails, too.
+    if not first <= last:
+        raise InputError(
+            path,
+            expected=f"a <time_range> of <{element.tag}> that ends after it begins",
+            got=f"{first:g} to {last:g} s",
+            remedy="exchange the two times",
+        )
+    return (first, last)
 
 
 def _file(path: Path, element: ET.Element | None, tag: str) -> Path | None:
     text = _text(element, tag).replace("\\", "/")
-    return None if text in _UNSET else path.parent / text
+    return path.parent / text if text else None

@@ -17,6 +17,7 @@ Source of the opcodes: Python's `pickletools` module.
 from __future__ import annotations
 
 import pickle
+import pickletools
 import struct
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -55,6 +56,7 @@ def load_plain(content: bytes, *, package: str, where: str) -> Foreign:
 
 
 def _load_plain(content: bytes, *, package: str, where: str) -> Foreign:
+    check_opcodes(content)
     tree = _PlainReader(BytesIO(content), package).load()
     if not isinstance(tree, _Stand):
         raise InputError(
@@ -62,6 +64,14 @@ def _load_plain(content: bytes, *, package: str, where: str) -> Foreign:
         )
     foreign: Foreign = _foreign_of(tree, {})
     return foreign
+
+
+def check_opcodes(content: bytes) -> None:
+    """Raise ValueError where a pickle is cut, or numbers more things than it has bytes."""
+    # Python's unpickler takes memory for as many things as the highest number says.
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument is not None and argument > len(content):
+            raise ValueError(f"thing number {argument} in a pickle of {len(content)} bytes")
 
 
 class _Stand:
@@ -92,11 +102,12 @@ def _foreign_of(value: Any, seen: dict[int, Any]) -> Any:
         # Remembered before its attributes are read: instances may refer to each other in circles.
         foreign.attributes.update({key: _foreign_of(item, seen) for key, item in vars(value).items()})
         return foreign
+    # Each once, as they stand in the file: lists of one list, nested, would double at every step.
     if isinstance(value, list):
-        return [_foreign_of(item, seen) for item in value]
-    if isinstance(value, dict):
-        return {key: _foreign_of(item, seen) for key, item in value.items()}
-    return value
+        seen[id(value)] = [_foreign_of(item, seen) for item in value]
+    elif isinstance(value, dict):
+        seen[id(value)] = {key: _foreign_of(item, seen) for key, item in value.items()}
+    return seen.get(id(value), value)
 
 
 def _write(value: Any, out: BytesIO, memo: dict[int, int]) -> None:

@@ -9,12 +9,12 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from movi_prep.config.base import Settings
 from movi_prep.config.load import describe_problems
-from movi_prep.errors import InputError, MissingError
+from movi_prep.errors import InputError
+from movi_prep.formats.yaml_file import read_yaml_file
 from movi_prep.records.setups import (
     MANUAL,
     MEASUREMENTS,
@@ -229,7 +229,7 @@ def _tasks(entries: dict[str, TaskEntry]) -> tuple[CoordinateTask, ...]:
 
 
 def _read(path: Path, kind: type[FileType], format_name: str) -> FileType:
-    content = _read_document(path)
+    content = read_yaml_file(path, expected="a set-up file (YAML)", remedy="correct it")
     found = content.get("format") if isinstance(content, dict) else None
     if found != format_name:
         raise InputError(
@@ -248,13 +248,3 @@ def _read(path: Path, kind: type[FileType], format_name: str) -> FileType:
         raise InputError(
             path, expected=f"settings of {format_name}", got=describe_problems(error), remedy="correct it"
         ) from error
-
-
-def _read_document(path: Path) -> Any:
-    if not path.is_file():
-        raise MissingError(path, expected="a set-up file", got="no file", remedy="check the path")
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(path, expected="a YAML file", got=f"broken YAML ({reason})", remedy="correct it") from error

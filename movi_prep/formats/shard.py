@@ -1,8 +1,10 @@
 """Native shards: `S001_PG1.h5`, what camera PG1 saw of subject 1. The layout is `shard_schema.SHARD_SCHEMA`.
 
 Beside what every described file carries, each dataset has the attribute `sha256`: of its values in C order,
-little-endian, strings as their zero-padded bytes. Pictures follow each other in `crops/bytes`, uncompressed beyond
-their own encoding; labels stand in chunks of rows, uncompressed, so that reading one row costs one small read.
+little-endian, strings as their zero-padded bytes. From version 3 on the file has `metadata_sha256`: of all attributes,
+those of the file and of every dataset, as JSON with sorted keys. Pictures follow each other in `crops/bytes`,
+uncompressed beyond their own encoding; labels stand in chunks of rows, uncompressed, so that reading one row costs
+one small read. Nothing is read through a link to elsewhere (`hdf5_links`).
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from movi_prep.formats.described_hdf5 import (
     write_field,
     write_header,
 )
+from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.hdf5_links import foreign_parts, holds, own_dataset
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, TREE_FIELDS
 from movi_prep.records.kinematic_tree import KinematicTree
 
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
 
 PICTURES = "crops/bytes"
 
+METADATA_SINCE = 3
+"""Version of the layout from which on attributes are under a checksum."""
+
 _PICTURE_CHUNK = 1 << 16
 """Bytes per chunk of pictures: about one picture, so that little is read that was not asked for."""
 
@@ -54,6 +61,8 @@ _WRITE_CACHE = 1 << 18
 """Bytes of chunk cache per dataset of a writer."""
 
 _ROWS_PER_CHUNK = 64
+
+_METADATA_CHECKSUM = "metadata_sha256"
 
 
 class ShardWriter:
@@ -119,6 +128,7 @@ class ShardWriter:
                 self._pictures.attrs["sha256"] = self._hash.hexdigest()
             elif item.name in fields or item.name in ours:
                 self._write_field(item, fields.get(item.name, ours.get(item.name)), axes)
+        self._file.attrs[_METADATA_CHECKSUM] = _metadata_sha256(self._file)
         self.finished = True
 
     def _flush(self, n_bytes: int) -> None:
@@ -146,7 +156,7 @@ class ShardWriter:
 @contextmanager
 def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
     """Write a shard under a temporary name; it gets its final one when the block ends after `finish`."""
-    with atomic_path(path) as partial, h5py.File(partial, "w", rdcc_nbytes=_WRITE_CACHE) as file:
+    with atomic_path(path) as partial, open_hdf5(partial, "w", rdcc_nbytes=_WRITE_CACHE) as file:
         writer = ShardWriter(file, path.parent)
         yield writer
         if not writer.finished:
@@ -220,7 +230,7 @@ class ShardFile:
 
     def __contains__(self, field: str) -> bool:
         """Return whether the file holds a field (optional ones may be absent)."""
-        return field in self._open()
+        return holds(self._open(), field)
 
     def fields(self) -> tuple[str, ...]:
         """Return the names of all fields of the schema that the file holds."""
@@ -262,7 +272,26 @@ class ShardFile:
 
     def faulty_checksums(self) -> tuple[str, ...]:
         """Return the fields whose values are not those that were written."""
-        return tuple(field for field in self.fields() if self._checksum(field) != self._dataset(field).attrs["sha256"])
+        return tuple(
+            field for field in self.fields() if self._checksum(field) != self._dataset(field).attrs.get("sha256")
+        )
+
+    def metadata_changed(self) -> bool:
+        """Return whether an attribute is not what was written; shards before version 3 do not tell."""
+        file = self._open()
+        written = file.attrs.get(_METADATA_CHECKSUM)
+        if written is None:
+            return self.version >= METADATA_SINCE
+        return bool(written != _metadata_sha256(file))
+
+    def foreign_parts(self) -> tuple[tuple[str, str], ...]:
+        """Return what of the file is elsewhere: name and what it is (see `hdf5_links`)."""
+        return tuple(foreign_parts(self._open()))
+
+    def description(self, field: str) -> dict[str, Any]:
+        """Return what a field says of itself: `dims`, `unit`, `frame`, `description`; None for what it does not say."""
+        attributes = self._dataset(field).attrs
+        return {name: attributes.get(name) for name in ("dims", "unit", "frame", "description")}
 
     def _checksum(self, field: str) -> str:
         dataset = self._dataset(field)
@@ -283,10 +312,10 @@ class ShardFile:
     def _dataset(self, field: str) -> h5py.Dataset:
         file = self._open()
         if field not in self._datasets:
-            if field not in file:
+            if not holds(file, field):
                 known = [item.name for item in SHARD_SCHEMA.fields]
                 raise KeyError(f"{self.path} has no field {field!r}{suggest(field, known)}")
-            self._datasets[field] = file[field]
+            self._datasets[field] = own_dataset(file, field, self.path)
         return self._datasets[field]
 
 
@@ -294,7 +323,7 @@ def _open_for_reading(path: Path) -> h5py.File:
     if not path.is_file():
         raise MissingError(path, expected="a shard", got="no file", remedy="run 'movi-prep shard'")
     try:
-        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE, locking=False)
+        file = open_hdf5(path, rdcc_nbytes=_CHUNK_CACHE)
     except OSError as error:
         raise InputError(
             path, expected="an HDF5 file", got=f"an unreadable one ({error})", remedy="run 'movi-prep shard' again"
@@ -314,6 +343,23 @@ def _check_names(fields: Mapping[str, Any], attributes: Mapping[str, Any]) -> No
             f"shard: expected attributes {list_names(SHARD_SCHEMA.attributes, at_most=30)}, "
             f"but got {list_names(attributes, at_most=30)}"
         )
+
+
+def _metadata_sha256(file: h5py.File) -> str:
+    """Return the checksum of all attributes of the file and of its fields."""
+    said = {
+        name: {key: _plain(value) for key, value in file[name].attrs.items()}
+        for name in (item.name for item in SHARD_SCHEMA.fields)
+        if holds(file, name)
+    }
+    said["/"] = {key: _plain(value) for key, value in file.attrs.items() if key != _METADATA_CHECKSUM}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute as JSON has it; anything else than text and numbers as Python writes it."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, str | int | float | bool) else repr(value)
 
 
 def _sha256(values: Any) -> str:

@@ -14,7 +14,7 @@ from movi_prep.formats.described_hdf5 import STRING, Field, Schema
 WORLD, CAMERA, IMAGE, PICTURE = "AMASS world", "camera", "video image", "stored picture"
 
 FRAME_FIELDS = (
-    Field("frames/clip", "i4", ("row",), "1", "clip of the subject, from 1"),
+    Field("frames/clip", "i4", ("row",), "1", "clip of the subject, as in clips/number"),
     Field("frames/video_frame", "i4", ("row",), "1", "frame of the whole video, from 0"),
     Field("frames/clip_frame", "i4", ("row",), "1", "frame of the clip, from 0"),
     Field("frames/mocap_sample", "i4", ("row",), "1", "mocap sample of the clip that this frame shows, from 0"),
@@ -54,6 +54,11 @@ LABEL_FIELDS = (
     Field(
         "labels/opensim_joints_camera_m", "f4", ("row", "opensim_joint", 3), "m", "the model's joint centres", CAMERA
     ),
+    Field(
+        *("labels/opensim_joints_valid", "bool", ("row", "opensim_joint"), "1"),
+        "inverse kinematics solved the frame, and the model has the joint",
+        since=3,
+    ),
     Field("labels/pose_valid", "bool", ("row",), "1", "inverse kinematics solved the frame"),
     Field("labels/coordinates_rad", "f4", ("row", "coordinate"), "rad", "joint angles"),
     Field("labels/coordinates_valid", "bool", ("row", "coordinate"), "1", "no landmark of the body misses by 2 cm"),
@@ -87,8 +92,9 @@ SUBJECT_FIELDS = (
         "f8",
         ("body", 3),
         "1",
-        "scale factor of each body and axis, relative to the generic model",
+        "scale factor of each body and axis, relative to the generic model (NaN for an absent body before version 3)",
     ),
+    Field("subject/body_scales_valid", "bool", ("body",), "1", "whether the model has the body", since=3),
     Field("camera/intrinsics_px", "f8", (3, 3), "px", "camera matrix of the whole image", IMAGE),
     Field("camera/radial_distortion", "f8", (2,), "1", "k1, k2 of x (1 + k1 r^2 + k2 r^4), normalised coordinates"),
     Field("camera/world_to_camera_rotation", "f8", (3, 3), "1", "AMASS world to camera", CAMERA),
@@ -96,7 +102,14 @@ SUBJECT_FIELDS = (
 )
 
 CLIP_FIELDS = (
-    Field("clips/number", "i4", ("clip",), "1", "clips of this file, from 1"),
+    Field(
+        "clips/number",
+        "i4",
+        ("clip",),
+        "1",
+        "clips of this file: numbers in their names, or 1, 2, 3",
+    ),
+    Field("clips/name", STRING, ("clip",), "", "their names", since=3),
     Field("clips/motion", STRING, ("clip",), "", "name of the motion"),
     Field("clips/first_row", "i4", ("clip",), "1", "first row of the clip"),
     Field("clips/n_rows", "i4", ("clip",), "1", "how many rows it has"),
@@ -180,7 +193,8 @@ TREE_FIELDS = tuple(
 """The scaled model's kinematic tree (`records.kinematic_tree`): forward kinematics without OpenSim."""
 
 ATTRIBUTES = {
-    "subject": "number of the subject",
+    "subject": "number of the subject; 0 where its name has none",
+    "subject_name": "name of the subject (since version 3)",
     "camera": "name of the camera",
     "sex": "sex of the body model",
     "split": "part of the data: train, validation, test or none",
@@ -197,12 +211,12 @@ ATTRIBUTES = {
     "used_frame_rule": "any or sum",
     "used_frame_distance_m": "distance of that rule, metres",
     "refused": "JSON list of [first frame, last frame, reason]: video frames within the flags that have no row",
-    "left_out": "JSON list of [clip, reason]: clips of the subject that have no rows (since version 2)",
+    "left_out": "JSON list of [clip, reason]: clips without rows (since version 2, which has their numbers)",
 }
 
 SHARD_SCHEMA = Schema(
     "movi-prep shard",
-    2,
+    3,
     (
         *FRAME_FIELDS,
         *CROP_FIELDS,
@@ -215,6 +229,43 @@ SHARD_SCHEMA = Schema(
     ),
     ATTRIBUTES,
 )
+
+DATASETS = {
+    **{f"frames.{name}": f"frames/{name}" for name in ("clip", "video_frame", "clip_frame", "mocap_sample", "used")},
+    **{
+        f"labels.{kind}.{attribute}": f"labels/{dataset.format(kind)}"
+        for kind in ("joints", "markers")
+        for attribute, dataset in (
+            *(("world_m", "{}_world_m"), ("camera_m", "{}_camera_m"), ("seen_px", "{}_px")),
+            *(("in_image", "{}_in_image"), ("valid", "{}_valid"), ("model_world_m", "model_{}_world_m")),
+        )
+    },
+    "labels.joint_centres.world_m": "labels/opensim_joints_world_m",
+    "labels.joint_centres.camera_m": "labels/opensim_joints_camera_m",
+    "labels.joint_centres.valid": "labels/opensim_joints_valid",
+    "labels.coordinates.angles_rad": "labels/coordinates_rad",
+    "labels.coordinates.valid": "labels/coordinates_valid",
+    "labels.coordinates.std_rad": "labels/coordinates_std_rad",
+    "labels.root.valid": "labels/pose_valid",
+    "labels.root.pelvis_rotation_world": "labels/pelvis_rotation_world",
+    "labels.root.pelvis_rotation_camera": "labels/pelvis_rotation_camera",
+    "labels.root.pelvis_position_world_m": "labels/pelvis_position_world_m",
+    "labels.root.pelvis_position_camera_m": "labels/pelvis_position_camera_m",
+    "labels.root.rotation_world": "labels/root_rotation_world",
+    "labels.root.position_world_m": "labels/root_position_world_m",
+    "labels.scales.factors": "subject/body_scales",
+    "labels.scales.valid": "subject/body_scales_valid",
+    "labels.ik_status": "frames/ik_status",
+    **{f"names.{name}": f"names/{name}" for name in ("joints", "markers", "opensim_joints", "coordinates", "bodies")},
+    **{
+        f"camera.{name}": f"camera/{name}"
+        for name in (
+            *("intrinsics_px", "radial_distortion"),
+            *("world_to_camera_rotation", "world_to_camera_translation_m"),
+        )
+    },
+}
+"""Where a record of the program has it (`formats.shard_records`) -> dataset: the one place that knows both."""
 
 ROTATION_FIELDS = tuple(
     item.name for item in SHARD_SCHEMA.fields if item.dims[-2:] == (3, 3) and "rotation" in item.name

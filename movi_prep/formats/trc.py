@@ -9,6 +9,9 @@
 | 6    | empty, or left out                                                                            |
 | 7 .. | frame number, time (s), three numbers per marker; empty fields where a marker was not seen    |
 
+Rows and their times decide. Where the head says otherwise (a DataRate or a number of frames or markers that they
+contradict, as files do that were cut or resampled), they are read all the same and a finding says so.
+
 Axes are those of the file: OpenSim's tools take them as ground (y up). Many exporters write exactly 0, 0, 0 for a
 marker that was not seen; it is read so, for no marker of a body is ever exactly at the origin.
 """
@@ -94,8 +97,10 @@ def read_trc(path: Path) -> MarkerTrajectories:
     if not names or not rows:
         expected = "marker names separated by tabs, and at least one row"
         raise _broken(path, expected, f"{len(names)} names and {len(rows)} rows")
-    _check_whole(path, facts, len(rows))
-    numbers = _numbers(path, rows, 2 + 3 * len(names))
+    width = 2 + 3 * len(names)
+    _check_last_row(path, facts, rows, width)
+    numbers = _numbers(path, rows, width)
+    rate_hz, findings = _rate_hz(path, facts, numbers[:, 1])
     unit = _unit(path, facts)
     # Multiplied, not divided: OpenSim's reader does so, and equal bits make equal solutions.
     positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * _METRES[unit]
@@ -107,8 +112,9 @@ def read_trc(path: Path) -> MarkerTrajectories:
         positions_m=positions_m,
         times_s=numbers[:, 1].copy(),
         sample_indices=np.arange(len(rows), dtype=np.int64),
-        rate_hz=_rate_hz(path, facts, numbers[:, 1]),
+        rate_hz=rate_hz,
         source=str(path),
+        findings=(*findings, *_counts_that_differ(path, facts, n_rows=len(rows), n_markers=len(names))),
     )
 
 
@@ -165,33 +171,59 @@ def _unit(path: Path, facts: dict[str, str]) -> str:
     return _UNIT_NAMES[stated.lower()]
 
 
-def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) -> float:
-    """Return DataRate; raise InputError where the time column tells another one, for then one of both is wrong."""
-    try:
-        rate_hz = float(facts["DataRate"])
-    except (KeyError, ValueError) as error:
-        raise _broken(path, "a number as DataRate", repr(facts.get("DataRate"))) from error
+def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) -> tuple[float, tuple[str, ...]]:
+    """Return the rows per second, and a finding where DataRate says otherwise: the time column decides.
+
+    Raises:
+        InputError: the times are not finite numbers that increase, or there is one row and no DataRate.
+    """
+    if not np.isfinite(times_s).all():
+        row = int(np.flatnonzero(~np.isfinite(times_s))[0])
+        raise _broken(path, "a time in each row", f"none in data row {row + 1}")
+    stated = _positive(facts.get("DataRate", ""))
+    if len(times_s) == 1:
+        if stated is None:
+            raise _broken(path, "a positive DataRate in a file of one row", repr(facts.get("DataRate", "")))
+        return stated, ()
     # The median bears gaps and times that are rounded to milliseconds.
-    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0 / rate_hz
-    if step_s > 0 and abs(step_s * rate_hz - 1.0) > RATE_TOLERANCE:
-        raise InputError(
-            path,
-            expected="a time column at the DataRate of the third line",
-            got=f"steps of {step_s:.6g} s ({1.0 / step_s:.6g} Hz) and DataRate {rate_hz:g}",
-            remedy="correct the one that is wrong",
-        )
-    return rate_hz
+    step_s = float(np.median(np.diff(times_s)))
+    if step_s <= 0:
+        raise _broken(path, "times that increase from row to row", f"a median step of {step_s:g} s")
+    if stated is not None and abs(step_s * stated - 1.0) <= RATE_TOLERANCE:
+        return stated, ()
+    said = f"{stated:g} Hz" if stated is not None else repr(facts.get("DataRate", "")[:40])
+    return 1.0 / step_s, (
+        f"{path.name}: DataRate says {said}, but the times have steps of {step_s:.6g} s ({1.0 / step_s:.6g} Hz); "
+        "the times are used",
+    )
 
 
-def _check_whole(path: Path, facts: dict[str, str], n_rows: int) -> None:
-    stated = facts.get("NumFrames", "")
-    if stated.isdigit() and n_rows < int(stated):
-        raise InputError(
-            path,
-            expected=f"{stated} rows, as NumFrames says",
-            got=f"{n_rows}: the file is cut",
-            remedy="export it again, or correct NumFrames in the third line where rows were taken out on purpose",
-        )
+def _positive(text: str) -> float | None:
+    """Return a finite number above 0, or None for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < np.inf else None
+
+
+def _check_last_row(path: Path, facts: dict[str, str], rows: list[str], width: int) -> None:
+    """Refuse a file that ends amid a row and before its number of frames: it was cut, and digits may be lost, too."""
+    stated, n_fields = _positive(facts.get("NumFrames", "")), len(rows[-1].split("\t"))
+    if stated is not None and len(rows) < stated and n_fields < width:
+        expected = f"{width} columns in the last row, or {stated:g} rows, as NumFrames says"
+        raise _broken(path, expected, f"{n_fields} columns and {len(rows)} rows: the file is cut")
+
+
+def _counts_that_differ(path: Path, facts: dict[str, str], *, n_rows: int, n_markers: int) -> tuple[str, ...]:
+    """Return a finding for each count of the head that the rows contradict."""
+    found = []
+    for key, count, what in (("NumFrames", n_rows, "rows"), ("NumMarkers", n_markers, "markers")):
+        stated = facts.get(key, "")
+        if not stated or _positive(stated) == count:
+            continue
+        found.append(f"{path.name}: {key} says {stated[:40]}, but there are {count} {what}; these are used")
+    return tuple(found)
 
 
 def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.formats.mat_structure import check_mat_structure
 from movi_prep.formats.reading import REAL_KINDS, reading, reads
 from movi_prep.records.checks import frozen_array
 from movi_prep.records.v3d import V3dSubject
@@ -105,6 +106,7 @@ def load_mat(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingError(path, expected="a MATLAB file", got="no file", remedy="check the path")
     with reading(path, expected="a readable MATLAB v5 file"):
+        check_mat_structure(path)
         try:
             return cast("dict[str, Any]", loadmat(str(path)))
         except NotImplementedError as error:

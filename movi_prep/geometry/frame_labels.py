@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.errors import InternalError
 from movi_prep.geometry.frames import AMASS_TO_GROUND, ground_to_amass
 from movi_prep.geometry.projection import inside_image, project_points, rotation_to_camera, world_to_camera
+from movi_prep.records.frame_labels import BodyPoints, BodyScales, FrameLabels, JointAngles, JointCentres, RootPoses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from movi_prep.records.camera import Camera
     from movi_prep.records.ik_solution import IkSolution
-    from movi_prep.records.labels import LabelTables
+    from movi_prep.records.label_tables import LabelNames
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.timeline import ClipTimeline
 
 PELVIS = "pelvis"
@@ -27,58 +29,78 @@ PELVIS = "pelvis"
 
 
 @dataclass(frozen=True)
-class ClipLabels:
-    """Label arrays of one clip, by their names in the shard's schema, and what the model does not have.
+class SolvedClip:
+    """What the labels of one clip are made from.
 
     Attributes:
-        rows: field -> array, first axis the frames of the timeline.
-        absent: label names that the model or the data lack; their masks are false in every row.
+        markers: marker trajectories, OpenSim ground.
+        solution: inverse kinematics, OpenSim ground.
+        scale: body scales of the subject.
     """
 
-    rows: dict[str, NDArray[Any]]
-    absent: tuple[str, ...]
+    markers: MarkerTrajectories
+    solution: IkSolution
+    scale: ScaleResult
 
 
 def label_clip(
-    timeline: ClipTimeline,
-    markers: MarkerTrajectories,
-    solution: IkSolution,
-    tables: LabelTables,
-    *,
-    camera: Camera,
-    miss_limit_m: float,
-) -> ClipLabels:
+    timeline: ClipTimeline, clip: SolvedClip, tables: LabelNames, *, camera: Camera, miss_limit_m: float
+) -> FrameLabels:
     """Return the labels of every frame of a timeline.
 
     Args:
-        timeline: frames whose mocap sample has a row in `markers` and in `solution`.
-        markers: marker trajectories of the clip, OpenSim ground.
-        solution: inverse kinematics of the clip, OpenSim ground.
+        timeline: frames whose mocap sample has a row in the markers and in the solution.
+        clip: what the labels are made from.
         tables: which labels, in which order.
         camera: the camera.
         miss_limit_m: a marker or joint that the model misses by more is not valid.
     """
+    markers, solution = clip.markers, clip.solution
     # Markers and solution may have been cut differently: rows are found by sample, never counted.
     marker_rows = rows_of_samples(timeline.mocap_samples, markers.sample_indices)
-    solution_rows = rows_of_samples(timeline.mocap_samples, solution.sample_indices)
-    solved = solution.usable()[solution_rows]
-    found: dict[str, NDArray[Any]] = {}
-    absent: list[str] = []
-    for kind, names in (("joints", tables.joints), ("markers", tables.markers)):
+    rows = rows_of_samples(timeline.mocap_samples, solution.sample_indices)
+    solved = solution.usable()[rows]
+
+    def points(names: tuple[str, ...]) -> BodyPoints:
         seen_ground = markers.select(names).positions_m[marker_rows]
-        fitted = _columns(solution.model_markers_m[solution_rows], solution.marker_names, names)
-        absent += list(fitted.absent)
-        found |= _points(kind, ground_to_amass(seen_ground), camera)
-        found |= _fit_of_points(kind, seen_ground, fitted, solved=solved, miss_limit_m=miss_limit_m)
-    joints = _columns(solution.joint_centres_m[solution_rows], solution.joint_names, tables.opensim_joints)
-    coordinates = _columns(solution.coordinates[solution_rows], solution.coordinate_names, tables.coordinates)
-    absent += [*joints.absent, *coordinates.absent]
-    found |= _opensim_joints(joints.values, solved, camera)
-    found |= _coordinates(coordinates, solution, solution_rows, tables.coordinates, solved)
-    found |= _poses(solution, solution_rows, solved, camera)
-    found["labels/pose_valid"] = solved
-    found["frames/ik_status"] = solution.statuses[solution_rows]
-    return ClipLabels(rows=found, absent=tuple(absent))
+        fitted = _columns(solution.model_markers_m[rows], solution.marker_names, names)
+        return _points(seen_ground, fitted, camera, solved=solved, miss_limit_m=miss_limit_m)
+
+    return FrameLabels(
+        joints=points(tables.joints),
+        markers=points(tables.markers),
+        joint_centres=_joint_centres(solution, rows, tables.opensim_joints, solved, camera),
+        coordinates=_coordinates(solution, rows, tables.coordinates, solved),
+        root=_poses(solution, rows, solved, camera),
+        scales=body_scales(clip.scale, tables.bodies),
+        ik_status=solution.statuses[rows],
+    )
+
+
+def absent_labels(clip: SolvedClip, tables: LabelNames) -> tuple[str, ...]:
+    """Return the names of labels that the model lacks; their masks are false in every row."""
+    solution = clip.solution
+    return tuple(
+        name
+        for wanted, there in (
+            (tables.joints, solution.marker_names),
+            (tables.markers, solution.marker_names),
+            (tables.opensim_joints, solution.joint_names),
+            (tables.coordinates, solution.coordinate_names),
+            (tables.bodies, clip.scale.body_names),
+        )
+        for name in wanted
+        if name not in there
+    )
+
+
+def body_scales(scale: ScaleResult, bodies: Sequence[str]) -> BodyScales:
+    """Return the scale factors of some bodies; zero and false for one that the model lacks."""
+    factors = dict(zip(scale.body_names, scale.body_factors, strict=True))
+    return BodyScales(
+        factors=np.array([factors.get(name, np.zeros(3)) for name in bodies]),
+        valid=np.array([name in factors for name in bodies]),
+    )
 
 
 def rows_of_samples(samples: NDArray[np.int64], available: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -101,7 +123,6 @@ class _Columns:
 
     values: NDArray[np.float64]
     there: NDArray[np.bool_]
-    absent: tuple[str, ...]
 
 
 def _columns(values: NDArray[np.float64], names: Sequence[str], wanted: Sequence[str]) -> _Columns:
@@ -110,75 +131,65 @@ def _columns(values: NDArray[np.float64], names: Sequence[str], wanted: Sequence
     # Column 0 stands in for names that are absent, and is overwritten at once.
     picked = values[:, [position.get(name, 0) for name in wanted]].copy()
     picked[:, ~there] = np.nan
-    absent = tuple(name for name in wanted if name not in position)
-    return _Columns(values=picked, there=there, absent=absent)
+    return _Columns(values=picked, there=there)
 
 
-def _points(kind: str, world_m: NDArray[np.float64], camera: Camera) -> dict[str, NDArray[Any]]:
-    pixels = project_points(camera, world_m)
-    return {
-        f"labels/{kind}_world_m": np.nan_to_num(world_m),
-        f"labels/{kind}_camera_m": np.nan_to_num(world_to_camera(camera, world_m)),
-        f"labels/{kind}_px": np.nan_to_num(pixels),
-        f"labels/{kind}_in_image": inside_image(pixels, camera.size_px),
-    }
-
-
-def _fit_of_points(
-    kind: str,
+def _points(
     seen_ground: NDArray[np.float64],
     fitted: _Columns,
+    camera: Camera,
     *,
     solved: NDArray[np.bool_],
     miss_limit_m: float,
-) -> dict[str, NDArray[Any]]:
-    """The fitted model's points, and which observed ones it reaches; not seen, not fitted and not solved are false."""
+) -> BodyPoints:
+    """Return points and which of them the fitted model reaches; not seen, not fitted and not solved are false."""
+    world_m = ground_to_amass(seen_ground)
+    pixels = project_points(camera, world_m)
     with np.errstate(invalid="ignore"):
         # NaN on either side compares as false, as it should.
         reached = np.linalg.norm(fitted.values - seen_ground, axis=2) <= miss_limit_m
-    return {
-        f"labels/model_{kind}_world_m": _blank(ground_to_amass(fitted.values), solved),
-        f"labels/{kind}_valid": reached & solved[:, None],
-    }
+    return BodyPoints(
+        world_m=np.nan_to_num(world_m),
+        camera_m=np.nan_to_num(world_to_camera(camera, world_m)),
+        seen_px=np.nan_to_num(pixels),
+        in_image=inside_image(pixels, camera.size_px),
+        valid=reached & solved[:, None],
+        model_world_m=_blank(ground_to_amass(fitted.values), solved),
+    )
 
 
-def _opensim_joints(
-    centres_ground: NDArray[np.float64], solved: NDArray[np.bool_], camera: Camera
-) -> dict[str, NDArray[Any]]:
-    world_m = ground_to_amass(centres_ground)
-    return {
-        "labels/opensim_joints_world_m": _blank(world_m, solved),
-        "labels/opensim_joints_camera_m": _blank(world_to_camera(camera, world_m), solved),
-    }
+def _joint_centres(
+    solution: IkSolution, rows: NDArray[np.int64], names: Sequence[str], solved: NDArray[np.bool_], camera: Camera
+) -> JointCentres:
+    centres = _columns(solution.joint_centres_m[rows], solution.joint_names, names)
+    world_m = ground_to_amass(centres.values)
+    return JointCentres(
+        world_m=_blank(world_m, solved),
+        camera_m=_blank(world_to_camera(camera, world_m), solved),
+        valid=centres.there & solved[:, None],
+    )
 
 
 def _coordinates(
-    coordinates: _Columns,
-    solution: IkSolution,
-    rows: NDArray[np.int64],
-    names: Sequence[str],
-    solved: NDArray[np.bool_],
-) -> dict[str, NDArray[Any]]:
+    solution: IkSolution, rows: NDArray[np.int64], names: Sequence[str], solved: NDArray[np.bool_]
+) -> JointAngles:
+    coordinates = _columns(solution.coordinates[rows], solution.coordinate_names, names)
     # As numbers, so that an absent name is NaN, which is not 1.
     valid = _columns(solution.coordinate_valid[rows].astype(np.float64), solution.coordinate_names, names)
-    mask = (valid.values == 1.0) & coordinates.there & solved[:, None]
-    found: dict[str, NDArray[Any]] = {
-        "labels/coordinates_rad": _blank(coordinates.values, solved),
-        "labels/coordinates_valid": mask,
-    }
+    spread = None
     if solution.posterior_std is not None:
-        spread = _columns(solution.posterior_std[rows], solution.coordinate_names, names)
-        # infinite where the markers see nothing: a value, unlike in all other labels
-        found["labels/coordinates_std_rad"] = np.nan_to_num(
-            np.where(solved[:, None], spread.values, 0.0), posinf=np.inf
-        )
-    return found
+        std = _columns(solution.posterior_std[rows], solution.coordinate_names, names)
+        # Infinite where the markers see nothing: a value, unlike in all other labels.
+        spread = np.nan_to_num(np.where(solved[:, None], std.values, 0.0), posinf=np.inf)
+    return JointAngles(
+        angles_rad=_blank(coordinates.values, solved),
+        valid=(valid.values == 1.0) & coordinates.there & solved[:, None],
+        std_rad=spread,
+    )
 
 
-def _poses(
-    solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_], camera: Camera
-) -> dict[str, NDArray[Any]]:
-    """Pelvis and root frame; a rotation is changed from ground to world by the same turn as a point."""
+def _poses(solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_], camera: Camera) -> RootPoses:
+    """Return pelvis and root frame; a rotation is changed from ground to world by the same turn as a point."""
     if PELVIS not in solution.body_names:
         raise InternalError(f"the model has no body {PELVIS!r}")
     pelvis = solution.body_names.index(PELVIS)
@@ -186,14 +197,15 @@ def _poses(
     to_world = AMASS_TO_GROUND.T
     rotation = _upright(to_world @ solution.body_rotations[rows, pelvis], solved)
     position = ground_to_amass(solution.body_positions_m[rows, pelvis])
-    return {
-        "labels/pelvis_rotation_world": rotation,
-        "labels/pelvis_rotation_camera": rotation_to_camera(camera, rotation),
-        "labels/pelvis_position_world_m": _blank(position, solved),
-        "labels/pelvis_position_camera_m": _blank(world_to_camera(camera, position), solved),
-        "labels/root_rotation_world": _upright(to_world @ solution.root_frame_rotations[rows], solved),
-        "labels/root_position_world_m": _blank(ground_to_amass(solution.root_frame_positions_m[rows]), solved),
-    }
+    return RootPoses(
+        valid=solved,
+        pelvis_rotation_world=rotation,
+        pelvis_rotation_camera=rotation_to_camera(camera, rotation),
+        pelvis_position_world_m=_blank(position, solved),
+        pelvis_position_camera_m=_blank(world_to_camera(camera, position), solved),
+        rotation_world=_upright(to_world @ solution.root_frame_rotations[rows], solved),
+        position_world_m=_blank(ground_to_amass(solution.root_frame_positions_m[rows]), solved),
+    )
 
 
 def _blank(values: NDArray[np.float64], solved: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -37,6 +37,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numba
 import numpy as np
 
+from movi_prep.kinematics.cache_place import use_temporary_cache
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -80,6 +82,7 @@ class Rules(NamedTuple):
     first_damping: float
     meeting_tolerance: float
     pull_noise: float
+    first_share: float
 
 
 class Pose(NamedTuple):
@@ -178,22 +181,29 @@ _FLAGS: dict[str, Any] = {
 }
 
 
+def _jit(function: _Kernel, **wrappers: bool) -> _Kernel:
+    try:
+        kernel: _Kernel = numba.njit(**wrappers, **_FLAGS)(function)
+    except RuntimeError:
+        # numba finds no place to keep what it compiles: neither the installation nor the home folder can be written.
+        use_temporary_cache()
+        kernel = numba.njit(**wrappers, **_FLAGS)(function)
+    return kernel
+
+
 def _compiled(function: _Kernel) -> _Kernel:
     """Compile on the first call from Python, cached on disk, without the interpreter's lock."""
-    kernel: _Kernel = numba.njit(no_cfunc_wrapper=True, **_FLAGS)(function)
-    return kernel
+    return _jit(function, no_cfunc_wrapper=True)
 
 
 def _small(function: _Kernel) -> _Kernel:
     """Compile into the caller: a call would pass dozens of array descriptors."""
-    kernel: _Kernel = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **_FLAGS)(function)
-    return kernel
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 def _inner(function: _Kernel) -> _Kernel:
     """Compile for calls from other kernels alone: half the compile time goes into wrappers for Python."""
-    kernel: _Kernel = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_FLAGS)(function)
-    return kernel
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @_small
@@ -941,8 +951,9 @@ def _find_share(rules, markers, n_seen, n_unknowns):
 def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, other):
     """Solve frames from `first` on, each from the extrapolation of those before.
 
-    The first one starts at work.x[0] with the free root's angles counted from work.pose.base. As no frame before it
-    says how noisy markers are, it is solved again while its own share of the pulls falls by more than half.
+    The first one starts at work.x[0] with the free root's angles counted from work.pose.base, under the share of the
+    pulls that its start came with. As no frame before it says how noisy markers are, it is solved again while its own
+    share falls by more than half.
 
     Args:
         arrays, work, tasks, rules: see their classes.
@@ -959,7 +970,7 @@ def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, o
     positions, weights, solvable = data
     unknowns, bases, ends, iterations, anchors, values, shares = out
     # `known` is no constant: numba would compile a second copy of what it is passed to for the literal 0.
-    known, met, frame, last, share, spent = first - first, 0, first, first, 1.0, 0
+    known, met, frame, last, share, spent = first - first, 0, first, first, rules.first_share, 0
     while frame != end:
         if solvable[frame]:
             n_seen = _load_frame(work.scene, tasks, positions, weights, frame)

@@ -30,6 +30,7 @@ class MarkerTrajectories:
             clock is sample 4 j); counts 0..n-1 where the data have one clock only.
         rate_hz: rows per second.
         source: file or description, for messages.
+        findings: sentences on where the file contradicts itself, and what was taken.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class MarkerTrajectories:
     sample_indices: NDArray[np.int64]
     rate_hz: float
     source: str
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shapes, unique names and increasing times."""

@@ -8,26 +8,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pydantic import BaseModel
+    from movi_prep.config.base import Settings
+    from movi_prep.config.root import Config
+    from movi_prep.records.recordings import Recordings
+    from movi_prep.records.work_folder import WorkFolder
 
 
 class FileSet(Protocol):
-    """A frozen dataclass whose fields are paths, tuples of paths, or None.
+    """A frozen dataclass whose fields are paths, tuples of paths, or None; text names what the files are of.
 
     An input declared with `field(metadata={"optional": True})` may be absent when the unit runs: a unit that should
-    have made it may have failed. The stage then goes on without it and says so.
+    have made it may have failed. The stage then has None in its place, goes on without it and says so.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
+Inputs = TypeVar("Inputs", bound=FileSet)
+Outputs = TypeVar("Outputs", bound=FileSet)
+UnitSettings = TypeVar("UnitSettings", bound="Settings")
+Files = TypeVar("Files", bound=FileSet)
+
+
 @dataclass(frozen=True)
-class Unit:
+class Unit(Generic[Inputs, Outputs, UnitSettings]):
     """One piece of work: a clip, a subject, or a subject and camera.
 
     Attributes:
@@ -40,9 +49,9 @@ class Unit:
 
     stage: str
     key: str
-    inputs: FileSet
-    outputs: FileSet
-    settings: BaseModel
+    inputs: Inputs
+    outputs: Outputs
+    settings: UnitSettings
 
     @property
     def id(self) -> str:
@@ -66,26 +75,37 @@ class StageReport:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Generic[Inputs, Outputs, UnitSettings]):
     """A stage: how it plans its units and how it runs one.
 
     Attributes:
         name: name at the command line and in records.
         version: raised by whoever changes what the stage writes; part of each unit's identity.
         summary: one line for tables.
-        plan: (download, work folder, config) -> units.
-        run: runs one unit in this process: reads its inputs, writes all its outputs, returns a report.
-        check: (units) raises UsageError where this machine cannot run them as they are set; quick, writes nothing.
-        prepare: (units, say) does on this machine what they would otherwise do in the first unit's time, and says so.
+        plan: (recordings, work folder, config) -> units.
+        run: (inputs, outputs, settings) runs one unit in this process: reads its inputs, writes all its outputs.
+        check: (settings of units) raises UsageError where this machine cannot run them; quick, writes nothing.
+        prepare: (settings of units, say) does on this machine what the first unit would otherwise do, and says so.
+        gathers: whether a unit makes a file of all clips of a subject: a later choice of clips does not shrink it.
     """
 
     name: str
     version: int
     summary: str
-    plan: Callable[..., tuple[Unit, ...]]
-    run: Callable[[Unit], StageReport]
-    check: Callable[[Sequence[Unit]], None] | None = None
-    prepare: Callable[[Sequence[Unit], Callable[[str], None]], None] | None = None
+    plan: Callable[[Recordings, WorkFolder, Config], tuple[Unit[Inputs, Outputs, UnitSettings], ...]]
+    run: Callable[[Inputs, Outputs, UnitSettings], StageReport]
+    check: Callable[[Sequence[UnitSettings]], None] | None = None
+    prepare: Callable[[Sequence[UnitSettings], Callable[[str], None]], None] | None = None
+    gathers: bool = False
+
+    def run_unit(self, unit: Unit[Inputs, Outputs, UnitSettings]) -> StageReport:
+        """Run one of its units."""
+        return self.run(unit.inputs, unit.outputs, unit.settings)
+
+
+AnyUnit: TypeAlias = Unit[Any, Any, Any]
+AnyStage: TypeAlias = Stage[Any, Any, Any]
+"""A stage of many, as the runtime holds them: which unit belongs to which stage is the plan's to keep."""
 
 
 def paths_of(files: FileSet) -> Iterator[tuple[str, Path]]:
@@ -96,7 +116,8 @@ def paths_of(files: FileSet) -> Iterator[tuple[str, Path]]:
             yield item.name, value
         elif isinstance(value, tuple):
             for index, path in enumerate(value):
-                yield f"{item.name}[{index}]", path
+                if isinstance(path, Path):
+                    yield f"{item.name}[{index}]", path
 
 
 def optional_roles(files: FileSet) -> frozenset[str]:
@@ -105,14 +126,14 @@ def optional_roles(files: FileSet) -> frozenset[str]:
     return frozenset(role for role, _ in paths_of(files) if role.partition("[")[0] in optional)
 
 
-def map_paths(files: FileSet, change: Callable[[Path], Path]) -> FileSet:
+def map_paths(files: Files, change: Callable[[Path], Path | None]) -> Files:
     """Return the same file set with `change` applied to every path."""
 
     def changed(value: Any) -> Any:
         if isinstance(value, Path):
             return change(value)
         if isinstance(value, tuple):
-            return tuple(change(path) for path in value)
+            return tuple(changed(inner) for inner in value)
         return value
 
     new = {item.name: changed(getattr(files, item.name)) for item in fields(files)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Literal
 
+from movi_prep.plain_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -26,7 +28,7 @@ class Html(str):
 
 def markup(content: object) -> Html:
     """Return content as markup: `Html` as it is, everything else escaped."""
-    return content if isinstance(content, Html) else Html(escape(str(content)))
+    return content if isinstance(content, Html) else Html(escape(visible(content)))
 
 
 def join(parts: Iterable[object], separator: str = "") -> Html:
@@ -38,7 +40,7 @@ def element(name: str, /, *content: object, **attributes: object) -> Html:
     """Return an element; attribute `class_` is written `class`, underscores within become hyphens."""
     # Attributes that are None are left out: callers pass what a cell may have.
     said = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(visible(value))}"'
         for key, value in attributes.items()
         if value is not None
     )

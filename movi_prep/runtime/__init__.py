@@ -1,1 +1,1 @@
-"""What runs when: work folder records, plan, executors, progress."""
+"""What runs when: work folder records, plan, worker pools, progress."""

@@ -7,33 +7,35 @@ away. But training reads a folder, not records, and would take such a file for w
 |---|---|
 | whose unit is not current: failed, changed in settings, inputs or output, or following one that is | the plan |
 | that no unit of the plan writes, and no record vouches for: not named, changed, or of inputs that changed | records |
+| of a subject that is left out (`exclude`) | the configuration |
 
 A shard of a camera or subject that the last run was not asked for is not outdated while its record holds.
 """
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from movi_prep.plain_text import shell_line
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
-from movi_prep.runtime.run import config_path
-from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record
+from movi_prep.runtime.locks import scope_of
+from movi_prep.runtime.pipeline_run import config_path
+from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, makers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from movi_prep.records.unit import Unit
+    from movi_prep.records.unit import AnyUnit
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
-    from movi_prep.runtime.plan import Plan, PlannedUnit
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 _READ_BY_TRAINING = frozenset({".h5", ".hdf5", ".npy", ".pkl"})
 
 
-def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedShards, ...]:
+def outdated_outputs(plan: WorkPlan, reasons: Mapping[str, str]) -> tuple[OutdatedShards, ...]:
     """Return the shards that units of a plan once wrote, of which something else is expected now.
 
     Args:
@@ -47,7 +49,7 @@ def outdated_outputs(plan: Plan, reasons: Mapping[str, str]) -> tuple[OutdatedSh
     )
 
 
-def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShards, ...]:
+def find_outdated(plan: WorkPlan, identities: FileIdentities) -> tuple[OutdatedShards, ...]:
     """Return every shard of the work folder that does not hold: those of the plan's units, then all others.
 
     Args:
@@ -57,8 +59,8 @@ def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShard
     planned = outdated_outputs(plan, {planned.unit.id: _say_cause(plan, planned) for planned in plan.to_run})
     expected = {path for planned in plan.units.values() for _, path in paths_of(planned.unit.outputs)}
     strangers = [path for path in _shards_there(plan.work) if path not in expected]
-    makers = _makers(plan.work) if strangers else {}
-    doubts = {path: _doubt(path, makers.get(path), plan.work, identities) for path in strangers}
+    makers = makers_of(plan.work) if strangers else {}
+    doubts = {path: _doubt(path, makers.get(path), plan, identities) for path in strangers}
     others = [
         OutdatedShards((_name(path, plan.work),), doubt, "remove it, or run its subject and camera again")
         for path, doubt in doubts.items()
@@ -67,7 +69,7 @@ def find_outdated(plan: Plan, identities: FileIdentities) -> tuple[OutdatedShard
     return (*planned, *others)
 
 
-def _shards_left(plan: Plan, unit: Unit) -> tuple[str, ...]:
+def _shards_left(plan: WorkPlan, unit: AnyUnit) -> tuple[str, ...]:
     """Return the shards of a unit that are there, whoever wrote them; none where it writes something else."""
     paths = [path for _, path in paths_of(unit.outputs) if path.parent in _folders(plan.work)]
     return tuple(_name(path, plan.work) for path in paths if path.is_file())
@@ -77,7 +79,7 @@ def _name(path: Path, work: WorkFolder) -> str:
     return str(path.relative_to(work.root))
 
 
-def _say_cause(plan: Plan, planned: PlannedUnit) -> str:
+def _say_cause(plan: WorkPlan, planned: PlannedUnit) -> str:
     """Return why a unit does not hold: the reason of the first one in the chain that it follows."""
     cause = planned
     while waiting := [need for need in cause.needs if need not in cause.tolerates and not plan.units[need].is_current]:
@@ -97,18 +99,13 @@ def _shards_there(work: WorkFolder) -> Iterator[Path]:
         )
 
 
-def _makers(work: WorkFolder) -> dict[Path, UnitRecord]:
-    """Return the records that vouch for files, by the file; that of a failed unit vouches for none."""
-    found = (read_record(path) for path in sorted(work.records().glob("*/**/*.json")))
-    records = [record for record in found if record is not None and record.status == "done"]
-    return {work.root / entry.path: record for record in records for entry in record.outputs.values()}
-
-
-def _doubt(path: Path, maker: UnitRecord | None, work: WorkFolder, identities: FileIdentities) -> str:
+def _doubt(path: Path, maker: UnitRecord | None, plan: WorkPlan, identities: FileIdentities) -> str:
     """Return why a file is not vouched for, nothing where it is."""
     if maker is None:
         return "no record names it: its unit failed, or it was put there by hand"
-    written = next(entry for entry in maker.outputs.values() if work.root / entry.path == path)
+    if scope_of(maker.key) in plan.exclude:
+        return f"{scope_of(maker.key)} is left out now (exclude)"
+    written = next(entry for entry in maker.outputs.values() if plan.work.root / entry.path == path)
     if not identities.holds(path, written.identity):
         return f"it was changed after {maker.id} wrote it"
     changed = [role for role, entry in maker.inputs.items() if _is_another(entry, identities)]
@@ -122,6 +119,6 @@ def _is_another(entry: FileRecord, identities: FileIdentities) -> bool:
 
 
 def _redo(work: WorkFolder, name: str) -> str:
-    return shlex.join(
+    return shell_line(
         ["movi-prep", "run", "--config", str(config_path(work.root)), "--work", str(work.root), "--only", name]
     )

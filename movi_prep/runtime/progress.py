@@ -11,14 +11,16 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from movi_prep.plain_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import Progress, TaskID
 
-    from movi_prep.runtime.coordinate import Observer
-    from movi_prep.runtime.plan import Plan
+    from movi_prep.runtime.plan_execution import Observer
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 _LINE_EVERY_S = 10.0
 
@@ -26,13 +28,14 @@ _LINE_EVERY_S = 10.0
 class PlainProgress:
     """A line when something failed, when a stage is through, and now and then on all that is under way."""
 
-    def __init__(self, plan: Plan, stream: TextIO) -> None:
+    def __init__(self, plan: WorkPlan, stream: TextIO) -> None:
         """Count what is to be done."""
         self._stream = stream
         self._total = Counter(planned.unit.stage for planned in plan.to_run)
         self._stages = [stage for stage in plan.stages if self._total[stage]]
         self._ended: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
         self._seconds = dict.fromkeys(self._stages, 0.0)
         self._begin_s = self._said_s = time.monotonic()
         self._waits_for = ""
@@ -44,11 +47,23 @@ class PlainProgress:
         self._seconds[stage] += record.seconds
         if record.status == "failed":
             self._failed[stage] += 1
-            self._say(f"{record.id} failed: {record.reason}")
+            # One line for a stage; the reasons, each once, stand at the end.
+            if self._failed[stage] == 1:
+                self._say(f"{record.id} failed; why stands at the end, and in {_record_name(record)}")
+        self._say_if_through(stage)
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Count it as ended."""
+        self._ended[planned.unit.stage] += 1
+        self._held[planned.unit.stage] += 1
+        self._say_if_through(planned.unit.stage)
+
+    def _say_if_through(self, stage: str) -> None:
         if self._ended[stage] == self._total[stage]:
             failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
+            held = f", {self._held[stage]} held as they were" if self._held[stage] else ""
             units = "1 unit" if self._total[stage] == 1 else f"{self._total[stage]} units"
-            self._say(f"{stage} is through: {units}{failed}")
+            self._say(f"{stage} is through: {units}{failed}{held}")
 
     def tick(self, waits_for: str) -> None:
         """Say where all stages stand, now and then, and at once what everything waits for."""
@@ -77,14 +92,14 @@ class PlainProgress:
 
     def _say(self, text: str) -> None:
         self._said_s = time.monotonic()
-        self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+        self._stream.write(f"{time.strftime('%H:%M:%S')} {visible(text)}\n")
         self._stream.flush()
 
 
 class LiveProgress:
     """One bar per stage, with rate and time left."""
 
-    def __init__(self, plan: Plan, progress: Progress) -> None:
+    def __init__(self, plan: WorkPlan, progress: Progress) -> None:
         """Add a bar for every stage with something to do."""
         total = Counter(planned.unit.stage for planned in plan.to_run)
         self._progress = progress
@@ -102,22 +117,35 @@ class LiveProgress:
         self._progress.start_task(bar)
         if record.status == "failed":
             self._failed[record.stage] += 1
-            self._progress.console.print(f"{record.id} failed: {record.reason}", style="red", highlight=False)
+            if self._failed[record.stage] == 1:
+                self._tell(f"{record.id} failed; why stands at the end, and in {_record_name(record)}", style="red")
         failed = self._failed[record.stage]
         speed = self._progress.tasks[bar].speed
         self._progress.update(
             bar, advance=1, failed=f"{failed} failed" if failed else "", rate=format_rate(speed) if speed else ""
         )
 
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Move the bar of its stage."""
+        self._progress.start_task(self._bars[planned.unit.stage])
+        self._progress.update(self._bars[planned.unit.stage], advance=1)
+
     def tick(self, waits_for: str) -> None:
         """Say what everything waits for, above the bars; the display renews itself."""
         if waits_for and waits_for != self._waits_for:
-            self._progress.console.print(waits_for, style="yellow", highlight=False)
+            self._tell(waits_for, style="yellow")
         self._waits_for = waits_for
+
+    def _tell(self, text: str, *, style: str) -> None:
+        self._progress.console.print(visible(text), style=style, highlight=False, markup=False)
+
+
+def _record_name(record: UnitRecord) -> str:
+    return f"records/{record.stage}/{record.key}.json"
 
 
 @contextmanager
-def show_progress(plan: Plan) -> Iterator[Observer]:
+def show_progress(plan: WorkPlan) -> Iterator[Observer]:
     """Show how a plan is carried out, on standard error."""
     from rich.console import Console
     from rich.progress import (

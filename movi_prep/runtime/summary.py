@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from movi_prep.runtime.file_identity import is_sampled
 from movi_prep.runtime.outdated import find_outdated, outdated_outputs
+from movi_prep.runtime.root_causes import Failure, RootCause, root_causes, waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from movi_prep.records.outdated import OutdatedShards
-    from movi_prep.runtime.coordinate import RunResult
     from movi_prep.runtime.file_identity import FileIdentities
-    from movi_prep.runtime.plan import Plan, PlannedUnit
+    from movi_prep.runtime.plan_execution import RunResult
     from movi_prep.runtime.unit_record import UnitRecord
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,6 @@ class StageCounts:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A unit that failed: which, why, and the command that repeats it."""
-
-    unit: str
-    reason: str
-    redo: str
-
-
-@dataclass(frozen=True)
 class Summary:
     """The end of a run, or the state of a work folder.
 
@@ -61,6 +54,7 @@ class Summary:
         warnings: what a person must read, by unit or by what was not planned (`shard PG3`): something was left out, or
             must not be trusted.
         outputs: every file that holds, relative to the work folder.
+        waits_for: the failed unit that each waiting unit waits for, by id; others have not had their turn.
         outdated: shards of an earlier run that stand under their names and do not hold.
     """
 
@@ -70,7 +64,18 @@ class Summary:
     findings: Mapping[str, tuple[str, ...]]
     warnings: Mapping[str, tuple[str, ...]]
     outputs: tuple[str, ...]
+    waits_for: Mapping[str, str] = field(default_factory=dict)
     outdated: tuple[OutdatedShards, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing failed, and nothing waits for what did."""
+        return not self.failed and not self.waits_for
+
+    @property
+    def causes(self) -> tuple[RootCause, ...]:
+        """Why units failed, each cause once."""
+        return root_causes(self.failed, self.waits_for)
 
     def to_json(self, *, seconds: float) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -115,7 +120,7 @@ def summarise_run(result: RunResult) -> Summary:
     return replace(summary, outdated=outdated_outputs(result.plan, {**lost, **result.blocked}))
 
 
-def summarise_plan(plan: Plan, identities: FileIdentities) -> Summary:
+def summarise_plan(plan: WorkPlan, identities: FileIdentities) -> Summary:
     """Return the state of a work folder: what holds, what no longer does, what failed, what waits."""
     stages = {}
     for stage in plan.stages:
@@ -139,6 +144,13 @@ def summarise_plan(plan: Plan, identities: FileIdentities) -> Summary:
     return replace(summary, outdated=find_outdated(plan, identities))
 
 
+def count_sampled(plan: WorkPlan) -> int:
+    """Return how many files records know that are compared by samples only."""
+    records = [planned.last for planned in plan.units.values() if planned.last is not None]
+    entries = [entry for record in records for entry in (*record.inputs.values(), *record.outputs.values())]
+    return len({entry.path for entry in entries if is_sampled(entry.identity)})
+
+
 def _holds(planned: PlannedUnit, result: RunResult) -> bool:
     return planned.is_current or planned.unit.id in result.unchanged
 
@@ -148,7 +160,7 @@ def _failures(records: Iterable[UnitRecord]) -> tuple[Failure, ...]:
 
 
 def _summary(
-    plan: Plan,
+    plan: WorkPlan,
     stages: Mapping[str, StageCounts],
     failed: tuple[Failure, ...],
     waiting: Mapping[str, str],
@@ -162,6 +174,7 @@ def _summary(
         warnings={name: (why,) for name, why in plan.left_out.items()}
         | {record.id: record.warnings for record in holding if record.warnings},
         outputs=_outputs(holding),
+        waits_for=waiting_for(plan, [failure.unit for failure in failed], waiting),
     )
 
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from movi_prep.runtime.execute import Task, UnitEnd, execute
+from movi_prep.runtime.unit_attempt import Task, UnitEnd, execute
 
 if TYPE_CHECKING:
     from distributed import Worker

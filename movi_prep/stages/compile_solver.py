@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def compile_solver(say: Callable[[str], None]) -> None:
     """Have the converged solver compiled on this machine, and say so first; nothing where that was done before."""
+    from movi_prep.kinematics.cache_place import temporary_cache
     from movi_prep.kinematics.kernel_cache import compile_ahead, is_compiled
 
     if is_compiled():
@@ -24,6 +25,12 @@ def compile_solver(say: Callable[[str], None]) -> None:
     from movi_prep.osim.models import read_model
 
     say("compiling the solver, once per installation: about half a minute")
+    place = temporary_cache()
+    if place:
+        say(
+            f"it is kept in {place}, because neither the installation nor the home folder can be written; "
+            "NUMBA_CACHE_DIR names another place"
+        )
     # What is compiled depends on the types of arrays alone: the packaged model stands for every other.
     tree = extract_tree(read_model(packaged_path("opensim_models", PACKAGED_MODEL)))
     markers = known_markers(tree, known_poses(tree))

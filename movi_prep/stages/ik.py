@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
-    from movi_prep.records.download import Download
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.setups import CoordinateTask, IkSetup
     from movi_prep.records.work_folder import WorkFolder
 
@@ -99,9 +99,11 @@ class _Clip:
     targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
 
 
-def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per clip that is asked for."""
-    if not download.motions:
+def plan_ik(
+    recordings: Recordings, work: WorkFolder, config: Config
+) -> tuple[Unit[IkInputs, IkOutputs, IkUnitSettings], ...]:
+    """Return one unit per clip."""
+    if not recordings.motions:
         return ()
     setup = ik_setup_path(config)
     setup_parts = included_files(setup)
@@ -124,23 +126,22 @@ def plan_ik(download: Download, work: WorkFolder, config: Config) -> tuple[Unit,
             ),
             settings=settings,
         )
-        for clip in sorted(download.motions)
+        for clip in sorted(recordings.motions)
     )
 
 
-def run_ik(unit: Unit) -> StageReport:
+def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> StageReport:
     """Solve one clip and write it."""
-    inputs, outputs = cast("IkInputs", unit.inputs), cast("IkOutputs", unit.outputs)
-    settings = cast("IkUnitSettings", unit.settings)
     check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
     markers = read_markers(inputs.markers)
     setup = read_ik_setup(inputs.setup)
     scaled = read_scaled_model(inputs.model)
     solution, findings = solve_clip(scaled, markers, setup, settings)
     provenance = {
-        "markers": f"{unit.key}{inputs.markers.suffix}",
+        "markers": f"{inputs.markers.parent.name}/{inputs.markers.name}",
         "model": inputs.model.name,
         "setup": inputs.setup.name,
+        "minimised": settings.minimised,
     }
     write_ik_solution(outputs.solution, solution, provenance=provenance)
     if outputs.motion is not None:
@@ -152,9 +153,9 @@ def run_ik(unit: Unit) -> StageReport:
     )
 
 
-def prepare_ik(units: Sequence[Unit], say: Callable[[str], None]) -> None:
+def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -> None:
     """Have the converged solver compiled where one of these clips is solved by it."""
-    if any(cast("IkUnitSettings", unit.settings).needs_compiler for unit in units):
+    if any(each.needs_compiler for each in settings):
         compile_solver(say)
 
 
@@ -185,7 +186,7 @@ def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
     if not result.passed and not keep_failed:
         raise AuditError(
             f"{scale_result}: scaling failed its audit ({'; '.join(result.findings[:3])}); correct the static trial, "
-            "the measurements or the bounds in `scaling`, or set scaling.keep_failed_audit"
+            "the measurements or the bounds in `scaling`, or go on with --set scaling.keep_failed_audit=true"
         )
 
 
@@ -368,6 +369,7 @@ def ik_numbers(
     errors = solution.constraint_errors
     numbers: dict[str, float | int | str | bool] = {
         "solver": solution.solver,
+        "minimised": settings.minimised,
         "rows": solution.n_rows,
         "usable_rows": int(solution.usable().sum()),
         "retried_rows": int((solution.statuses == FrameStatus.RETRIED).sum()),

@@ -261,6 +261,7 @@ def _inspect_trc(path: Path) -> FileFacts:
         "first_s": float(markers.times_s[0]),
         "last_s": float(markers.times_s[-1]),
         "absent points": int(np.isnan(markers.positions_m).any(axis=2).sum()),
+        **{f"finding {number}": finding for number, finding in enumerate(markers.findings, 1)},
     }
     positions = ArrayFacts(
         "positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", "as stored (OpenSim: y up)"
@@ -394,12 +395,9 @@ def _inspect_json(path: Path) -> FileFacts:
 
 
 def _inspect_yaml(path: Path) -> FileFacts:
-    import yaml
+    from movi_prep.formats.yaml_file import read_yaml_file
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, expected="YAML", got=" ".join(str(error).split()), remedy="correct it") from error
+    content = read_yaml_file(path, expected="YAML", remedy="correct it")
     return FileFacts(path, "YAML", _keys(content))
 
 

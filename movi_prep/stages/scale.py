@@ -10,7 +10,7 @@ A subject whose audit fails is written all the same, with every finding and its 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from movi_prep.config.scaling import ScaleUnitSettings
     from movi_prep.osim.marker_tracking import Problem, Track
     from movi_prep.osim.scale_model import PoseSolver
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
@@ -62,9 +62,11 @@ class ScaleOutputs:
     result: Path
 
 
-def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per subject that is asked for."""
-    if not download.subjects:
+def plan_scale(
+    recordings: Recordings, work: WorkFolder, config: Config
+) -> tuple[Unit[ScaleInputs, ScaleOutputs, ScaleUnitSettings], ...]:
+    """Return one unit per subject."""
+    if not recordings.subjects:
         return ()
     model, setup = model_and_setup(config)
     marker_set, setup_parts = read_scale_setup(setup).marker_set_file, included_files(setup)
@@ -82,39 +84,37 @@ def plan_scale(download: Download, work: WorkFolder, config: Config) -> tuple[Un
             outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
             settings=config.scaling.for_unit(config.ik.solver),
         )
-        for subject in download.subjects
+        for subject in recordings.subjects
     )
 
 
-def run_scale(unit: Unit) -> StageReport:
+def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSettings) -> StageReport:
     """Scale one subject's model and audit it."""
     from movi_prep.osim.models import add_marker_set, read_model, write_model
     from movi_prep.osim.scale_model import scale_model
 
-    inputs, outputs = cast("ScaleInputs", unit.inputs), cast("ScaleOutputs", unit.outputs)
     # Read anew for each subject: scaling changes the model in place.
     model = read_model(inputs.model)
     # OpenSim's own set-ups keep their markers in a document beside the model.
     if inputs.marker_set is not None:
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
-    settings = cast("ScaleUnitSettings", unit.settings)
     setup = read_scale_setup(inputs.setup)
     result = scale_model(model, static, setup, settings, solve_pose=pose_solver(settings))
     write_model(outputs.model, model)
     provenance = {
         "model": inputs.model.name,
         "setup": inputs.setup.name,
-        "static": f"{unit.key}/{inputs.static.name}",
+        "static": f"{inputs.static.parent.name}/{inputs.static.name}",
         "placement_solver": settings.placement_solver,
     }
     write_scale_result(outputs.result, result, provenance=provenance)
     return StageReport(numbers=scale_numbers(result), findings=result.findings)
 
 
-def prepare_scale(units: Sequence[Unit], say: Callable[[str], None]) -> None:
+def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], None]) -> None:
     """Have the converged solver compiled where it finds the static pose of one of these subjects."""
-    if any(cast("ScaleUnitSettings", unit.settings).placement_solver == "converged" for unit in units):
+    if any(each.placement_solver == "converged" for each in settings):
         compile_solver(say)
 
 

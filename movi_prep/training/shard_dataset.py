@@ -8,12 +8,21 @@
 | `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they hold |
 | `coordinateStd` | float32 | (c,) | their posterior deviations, infinite where unseen; if all shards have them |
 | `boneScale` | float32 | (b, 3) | body scales relative to the generic model |
+| `boneScaleMask` | float32 | (b,) | 1 where the model has the body |
 | `rootRotMat` | float32 | (3, 4) | pose of the ground-to-pelvis joint's moving frame in the virtual camera |
 | `bbox` | float32 | (4,) | box in the video: column, row, width, height |
-| `subject`, `videoID`, `frame` | int | | subject, clip, frame of the clip |
+| `cameraIntrinsics` | float32 | (3, 3) | camera matrix of the virtual camera, px of `image`; it has no lens |
+| `worldToCamera` | float32 | (3, 4) | AMASS world to the frame of `pose3d`, rotation and translation (m) |
+| `cropIntrinsics` | float32 | (3, 3) | camera matrix of the stored picture, whose lens is `lens` |
+| `worldToCrop` | float32 | (3, 4) | AMASS world to the real camera, rotation and translation (m) |
+| `lens` | float32 | (2,) | k1 and k2 of the real camera: x (1 + k1 r^2 + k2 r^4), normalised coordinates |
+| `subject`, `videoID`, `frame` | int | | numbers of subject and clip, frame of the clip |
 | `localIdx`, `fileIdx` | int | | row of the shard, index of the sample |
 | `cameraType`, `name` | str | | camera; `S001/C02/PG1/000017` |
 | `hflip` | bool | | whether the picture is flipped |
+
+Where `hflip` is set, `worldToCamera` holds the reflection too (its determinant is -1): it takes a point of the world
+to where the flipped picture shows it, which is the label of the same point on the other side.
 
 With a window of t frames every array gains a leading axis t, and the scalars describe the frame that is predicted.
 """
@@ -32,13 +41,23 @@ from numpy.typing import NDArray
 
 from movi_prep.errors import MissingError, UsageError
 from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import (
+    read_attribute,
+    read_clip_ids,
+    read_label_names,
+    read_shard_camera,
+    read_subject_name,
+)
+from movi_prep.formats.shard_schema import DATASETS
+from movi_prep.geometry.mirror import CAMERA_REFLECTION
 from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
-from movi_prep.records.bmlmovi_names import movi_clip
+from movi_prep.names import natural_order
 from movi_prep.records.camera import Camera
-from movi_prep.records.labels import Split
+from movi_prep.records.identity import ClipId
+from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.training.augmentation import Augmentation, View, draw_view
-from movi_prep.training.labels import (
-    STD,
+from movi_prep.training.picture import warp_picture
+from movi_prep.training.sample_labels import (
     LabelContext,
     Labels,
     MirrorTables,
@@ -47,7 +66,6 @@ from movi_prep.training.labels import (
     read_labels,
     read_mirror_tables,
 )
-from movi_prep.training.picture import warp_picture
 from movi_prep.video.pictures import decode_picture
 
 FLOOR_PREFIX = "Virtual_Ground_"
@@ -60,9 +78,9 @@ class Selection:
 
     Attributes:
         split: "train", "validation", "test" or "none", as the shards were written.
-        subjects: numbers of subjects.
+        subjects: names or numbers of subjects.
         cameras: names of cameras.
-        clips: numbers of clips.
+        clips: names or numbers of clips.
         used_only: only frames that moved since the last used one.
         every: only each n-th frame of a clip.
         solved_only: only frames that inverse kinematics solved.
@@ -70,9 +88,9 @@ class Selection:
     """
 
     split: Split | None = None
-    subjects: Sequence[int] | None = None
+    subjects: Sequence[int | str] | None = None
     cameras: Sequence[str] | None = None
-    clips: Sequence[int] | None = None
+    clips: Sequence[int | str] | None = None
     used_only: bool = False
     every: int = 1
     solved_only: bool = True
@@ -109,25 +127,12 @@ class Window:
         return np.arange(last - self.n_frames + 1, last + 1, dtype=np.int64)
 
 
-def read_shard_camera(shard: ShardFile) -> Camera:
-    """Return the camera of a shard, for the whole video image."""
-    return Camera(
-        name=str(shard.attribute("camera")),
-        intrinsics_px=shard.read("camera/intrinsics_px"),
-        radial_distortion=shard.read("camera/radial_distortion"),
-        world_to_camera_rotation=shard.read("camera/world_to_camera_rotation"),
-        world_to_camera_translation_m=shard.read("camera/world_to_camera_translation_m"),
-        size_px=(int(shard.attribute("image_width_px")), int(shard.attribute("image_height_px"))),
-        source=str(shard.path),
-    )
-
-
 class _Source:
     """One shard with what all its rows share; opens its file in the process that reads it."""
 
     def __init__(self, path: Path) -> None:
         self.file = ShardFile(path)
-        self.with_std = STD in self.file
+        self.with_std = DATASETS["labels.coordinates.std_rad"] in self.file
 
     @cached_property
     def camera(self) -> Camera:
@@ -138,6 +143,14 @@ class _Source:
         return int(self.file.attribute("subject"))
 
     @cached_property
+    def subject_name(self) -> str:
+        return read_subject_name(self.file)
+
+    @cached_property
+    def clip_ids(self) -> dict[int, ClipId]:
+        return read_clip_ids(self.file)
+
+    @cached_property
     def context(self) -> LabelContext:
         return read_label_context(self.file, n_markers=self.n_markers, with_std=self.with_std)
 
@@ -146,19 +159,27 @@ class _Source:
         return self.file.read("crops/box_px").astype(np.float64)
 
     @cached_property
+    def crop_intrinsics_px(self) -> NDArray[np.float64]:
+        return self.file.read("crops/intrinsics_px")
+
+    @cached_property
     def cuts(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Corner of each stored picture in the video, and picture pixels per video pixel.
 
         A picture's camera matrix says how it was cut: the focal length gives the scale, the principal point the corner.
         """
-        whole, cut = self.camera.intrinsics_px, self.file.read("crops/intrinsics_px")
+        whole, cut = self.camera.intrinsics_px, self.crop_intrinsics_px
         scales = cut[:, 0, 0] / whole[0, 0]
         return whole[:2, 2] + 0.5 - (cut[:, :2, 2] + 0.5) / scales[:, None], scales
 
     @cached_property
     def n_markers(self) -> int:
         """Markers of the network: those that are not on the floor."""
-        return sum(not name.startswith(FLOOR_PREFIX) for name in self.file.names("names/markers"))
+        return sum(not name.startswith(FLOOR_PREFIX) for name in self.names.markers)
+
+    @cached_property
+    def names(self) -> LabelNames:
+        return read_label_names(self.file)
 
     @cached_property
     def mirror(self) -> MirrorTables:
@@ -166,11 +187,11 @@ class _Source:
 
     @cached_property
     def clips(self) -> NDArray[np.int32]:
-        return self.file.read("frames/clip")
+        return self.file.read(DATASETS["frames.clip"])
 
     @cached_property
     def clip_frames(self) -> NDArray[np.int32]:
-        return self.file.read("frames/clip_frame")
+        return self.file.read(DATASETS["frames.clip_frame"])
 
     @cached_property
     def clip_rows(self) -> dict[int, tuple[int, int]]:
@@ -249,22 +270,18 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
     @property
     def point_names(self) -> tuple[str, ...]:
         """What each of `pose3d`, `pose2d` and `joint3d_validity_mask` is: model joints, SMPL joints, markers."""
-        file, n_markers = self._sources[0].file, self._sources[0].n_markers
-        return (
-            *file.names("names/opensim_joints"),
-            *file.names("names/joints"),
-            *file.names("names/markers")[:n_markers],
-        )
+        names, n_markers = self._sources[0].names, self._sources[0].n_markers
+        return (*names.opensim_joints, *names.joints, *names.markers[:n_markers])
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
         """What each of `coordinateAngle` and `coordinateMask` is."""
-        return self._sources[0].file.names("names/coordinates")
+        return self._sources[0].names.coordinates
 
     @property
     def body_names(self) -> tuple[str, ...]:
         """What each row of `boneScale` is."""
-        return self._sources[0].file.names("names/bodies")
+        return self._sources[0].names.bodies
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -305,7 +322,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         labels = read_labels(source.file, row, context=source.context, virtual=virtual, simulated=self._simulated)
         if view.flip:
             labels = mirror_labels(labels, source.mirror, size_px=self._size_px)
-        arrays = _arrays(labels, box_px)
+        arrays = {**_arrays(labels, box_px), **_cameras(source, row, virtual, flip=view.flip)}
         if self._pictures:
             arrays["image"] = _image(_see(source, row, virtual), flip=view.flip)
         return arrays
@@ -336,9 +353,25 @@ def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np
         "coordinateAngle": labels.coordinates_rad,
         "coordinateMask": labels.coordinates_valid.astype(np.float32),
         "boneScale": labels.body_scales,
+        "boneScaleMask": labels.body_scales_valid.astype(np.float32),
         "rootRotMat": labels.root_pose,
         "bbox": box_px.astype(np.float32),
     }
+
+
+def _cameras(source: _Source, row: int, virtual: VirtualCamera, *, flip: bool) -> dict[str, NDArray[np.float32]]:
+    """Return what places a sample in the world: the virtual camera of its picture, and the real one of the crop."""
+    seen = np.column_stack([virtual.world_to_camera_rotation, -virtual.world_to_camera_rotation @ virtual.centre_m])
+    real = source.camera
+    cameras = {
+        "cameraIntrinsics": virtual.intrinsics_px,
+        # The principal point is the middle of the picture: flipped, the camera matrix stays as it is.
+        "worldToCamera": seen * CAMERA_REFLECTION[:, None] if flip else seen,
+        "cropIntrinsics": source.crop_intrinsics_px[row],
+        "worldToCrop": np.column_stack([real.world_to_camera_rotation, real.world_to_camera_translation_m]),
+        "lens": real.radial_distortion,
+    }
+    return {name: values.astype(np.float32) for name, values in cameras.items()}
 
 
 def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
@@ -350,7 +383,7 @@ def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
         "frame": frame,
         "localIdx": row,
         "fileIdx": index,
-        "name": f"{movi_clip(source.subject, clip)}/{source.camera.name}/{frame:06d}",
+        "name": f"{source.clip_ids[clip]}/{source.camera.name}/{frame:06d}",
     }
 
 
@@ -373,19 +406,19 @@ def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
 
 def _describe_choices(sources: Sequence[_Source]) -> str:
     """Return what a selection can choose from, in words."""
-    choices: dict[str, list[str] | list[int]] = {
+    choices: dict[str, list[str]] = {
         "splits": sorted({str(source.file.attribute("split")) for source in sources}),
-        "subjects": sorted({source.subject for source in sources}),
+        "subjects": sorted({source.subject_name for source in sources}, key=natural_order),
         "cameras": sorted({source.camera.name for source in sources}),
-        "clips": sorted({number for source in sources for number in source.clip_rows}),
+        "clips": sorted({clip.clip for source in sources for clip in source.clip_ids.values()}, key=natural_order),
     }
-    return "; ".join(f"{what} {', '.join(str(one) for one in there)}" for what, there in choices.items())
+    return "; ".join(f"{what} {', '.join(there)}" for what, there in choices.items())
 
 
 def _is_wanted(source: _Source, selection: Selection) -> bool:
     return (
         (selection.split is None or source.file.attribute("split") == selection.split)
-        and (selection.subjects is None or source.subject in selection.subjects)
+        and (selection.subjects is None or not {source.subject, source.subject_name}.isdisjoint(selection.subjects))
         and (selection.cameras is None or source.camera.name in selection.cameras)
     )
 
@@ -393,11 +426,12 @@ def _is_wanted(source: _Source, selection: Selection) -> bool:
 def _select_rows(source: _Source, selection: Selection) -> NDArray[np.int64]:
     wanted = source.clip_frames % selection.every == 0
     if selection.clips is not None:
-        wanted &= np.isin(source.clips, list(selection.clips))
+        asked = set(selection.clips)
+        wanted &= np.isin(source.clips, [one for one, clip in source.clip_ids.items() if {one, clip.clip} & asked])
     if selection.used_only:
-        wanted &= source.file.read("frames/used")
+        wanted &= read_attribute(source.file, "frames.used")
     if selection.solved_only:
-        wanted &= source.file.read("labels/pose_valid")
+        wanted &= read_attribute(source.file, "labels.root.valid")
     if selection.min_valid > 0.0:
-        wanted &= source.file.read("labels/coordinates_valid").mean(axis=1) >= selection.min_valid
+        wanted &= read_attribute(source.file, "labels.coordinates.valid").mean(axis=1) >= selection.min_valid
     return np.flatnonzero(wanted).astype(np.int64)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,12 @@ from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.formats.shard import PICTURES, open_shard_writer
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, STATISTICS
+from movi_prep.geometry.frames import AMASS_TO_GROUND, ground_to_amass
 from movi_prep.geometry.projection import crop_intrinsics, project_points, world_to_camera
+from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.camera import Camera
+from movi_prep.records.kinematic_tree import KinematicTree
+from tests.builders.kinematic_tree import random_rotation, random_tree, smooth_motion
 
 SIZE_PX = (400, 300)
 BOX_SIDE_PX = 160
@@ -53,6 +59,9 @@ def write_small_shard(
     scale: float = 1.0,
     left_out: tuple[tuple[int, str], ...] = (),
     std_rad: float | None = None,
+    tree: bool = False,
+    subject_name: str | None = None,
+    changes: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Write a shard of ten rows in two clips; return its fields.
 
@@ -64,6 +73,9 @@ def write_small_shard(
         scale: picture pixels per video pixel.
         left_out: clips without rows, and why.
         std_rad: posterior deviation of every coordinate but UNSEEN; None for a shard without any.
+        tree: whether the file has a kinematic tree, whose joint centres it then holds.
+        subject_name: name of a subject that has no number.
+        changes: field -> what a wrong writer makes of its values.
     """
     camera = camera or small_camera()
     rng = np.random.default_rng(subject)
@@ -73,14 +85,22 @@ def write_small_shard(
     if std_rad is not None:
         fields["labels/coordinates_std_rad"] = np.full_like(fields["labels/coordinates_rad"], std_rad)
         fields["labels/coordinates_std_rad"][:, UNSEEN] = np.inf
+    if tree:
+        _fill_tree(fields, camera)
     corner = _fill_crops(fields, camera, scale)
+    for name, change in (changes or {}).items():
+        fields[name] = change(np.asarray(fields[name]))
     with open_shard_writer(path) as writer:
         for row in range(len(corner)):
             writer.append_picture(_picture(fields, camera, corner[row], scale, row))
         writer.finish(
             picture_of_row=np.arange(len(corner)),
             fields=fields,
-            attributes={**_attributes(subject, camera, split), "left_out": json.dumps(left_out)},
+            attributes={
+                **_attributes(subject, camera, split),
+                **({} if subject_name is None else {"subject": 0, "subject_name": subject_name}),
+                "left_out": json.dumps(left_out),
+            },
             provenance={"made": "for a test"},
         )
     return fields
@@ -96,6 +116,7 @@ def _zeros(n_rows: int) -> dict[str, Any]:
         "names/coordinates": tables.coordinates,
         "names/bodies": tables.bodies,
         "names/statistics": STATISTICS,
+        "clips/name": [f"C{number:02d}" for number, _ in CLIPS],
         "clips/motion": [f"motion {number}" for number, _ in CLIPS],
         "clips/other_camera": ["PG2" for _ in CLIPS],
     }
@@ -140,15 +161,59 @@ def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generato
         fields[f"labels/{name}_rotation_world"] = rotations
     fields["labels/pelvis_rotation_camera"] = camera.world_to_camera_rotation @ rotations
     fields["labels/root_position_world_m"] = fields["labels/joints_world_m"][:, 0]
+    fields["labels/pelvis_position_world_m"] = fields["labels/joints_world_m"][:, 1]
+    fields["labels/pelvis_position_camera_m"] = fields["labels/joints_camera_m"][:, 1]
     fields["labels/coordinates_rad"] = rng.uniform(-0.5, 0.5, fields["labels/coordinates_rad"].shape)
     fields["labels/coordinates_valid"][:] = True
     fields["labels/pose_valid"][:] = True
     fields["labels/pose_valid"][-1] = False
+    fields["labels/opensim_joints_valid"] = np.repeat(fields["labels/pose_valid"][:, None], 50, axis=1)
+    fields["subject/body_scales_valid"][:] = True
     fields["subject/body_scales"] = rng.uniform(0.9, 1.1, fields["subject/body_scales"].shape)
     fields["camera/intrinsics_px"] = camera.intrinsics_px
     fields["camera/radial_distortion"] = camera.radial_distortion
     fields["camera/world_to_camera_rotation"] = camera.world_to_camera_rotation
     fields["camera/world_to_camera_translation_m"] = camera.world_to_camera_translation_m
+
+
+def labelled_tree() -> KinematicTree:
+    """Return a random tree that hangs from a pelvis turned in its joint, named as labels are."""
+    tables, tree, rng = read_label_tables(), random_tree(3), np.random.default_rng(3)
+    turned = np.array([random_rotation(rng), *tree.child_rotation[1:]])
+    moved = np.array([rng.normal(0, 0.1, 3), *tree.child_position_m[1:]])
+    return replace(
+        tree,
+        body_names=("pelvis", *tree.body_names[1:]),
+        joint_names=tables.opensim_joints[: tree.n_bodies],
+        coordinate_names=(*tree.coordinate_names[:6], *tables.coordinates[: tree.n_coordinates - 6]),
+        child_rotation=turned,
+        child_position_m=moved,
+    )
+
+
+def _fill_tree(fields: dict[str, Any], camera: Camera) -> None:
+    """Pose the tree in ground by all its coordinates; its labels are what it says, seen from the world."""
+    tree = labelled_tree()
+    n = len(fields["labels/pose_valid"])
+    coordinates = smooth_motion(tree, 1, n_frames=n, size=0.3)
+    coordinates[:, 1] += 1.0  # ground's y is up: the camera looks from one metre up
+    rotations, centres = tree.joint_frames(coordinates)
+    body_rotations, body_positions = tree.bodies_at(rotations, centres)
+    fields |= {f"tree/{name}": values for name, values in tree.to_arrays().items()}
+    there = np.arange(50) < tree.n_bodies
+    world = np.zeros((n, 50, 3))
+    world[:, there] = ground_to_amass(centres)
+    fields["labels/opensim_joints_world_m"] = world
+    fields["labels/opensim_joints_camera_m"] = np.where(there[:, None], world_to_camera(camera, world), 0.0)
+    fields["labels/opensim_joints_valid"] = fields["labels/pose_valid"][:, None] & there
+    fields["labels/coordinates_rad"][:, : tree.n_coordinates - 6] = coordinates[:, 6:]
+    to_world = AMASS_TO_GROUND.T
+    fields["labels/root_rotation_world"] = to_world @ rotations[:, 0]
+    fields["labels/root_position_world_m"] = world[:, 0]
+    fields["labels/pelvis_rotation_world"] = to_world @ body_rotations[:, 0]
+    fields["labels/pelvis_rotation_camera"] = camera.world_to_camera_rotation @ to_world @ body_rotations[:, 0]
+    fields["labels/pelvis_position_world_m"] = ground_to_amass(body_positions[:, 0])
+    fields["labels/pelvis_position_camera_m"] = world_to_camera(camera, fields["labels/pelvis_position_world_m"])
 
 
 def _fill_crops(fields: dict[str, Any], camera: Camera, scale: float) -> np.ndarray:
@@ -178,6 +243,7 @@ def _picture(fields: dict[str, Any], camera: Camera, corner: np.ndarray, scale: 
 def _attributes(subject: int, camera: Camera, split: str) -> dict[str, Any]:
     known = {
         "subject": subject,
+        "subject_name": movi_subject(subject),
         "camera": camera.name,
         "split": split,
         "image_width_px": camera.size_px[0],

@@ -1,4 +1,4 @@
-"""Commands on a small download, in this process: what they make, print and return."""
+"""Commands on a small recordings, in this process: what they make, print and return."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_bad_clip_is_named_with_a_command_that_repeats_it(movi_prep: CommandLi
     assert "Subject_1_F_2_poses.npz" in failure["reason"]
 
     status, state = movi_prep.json("status", "--work", str(movi_prep.work))
-    assert status == 0
+    assert status == 3
     assert state["stages"]["markers"] == {"done": 3, "current": 3, "failed": 1, "waiting": 0}
 
     bad.write_bytes(whole)
@@ -102,6 +102,31 @@ def test_check_without_data_says_what_is_needed(movi_prep: CommandLine) -> None:
     code, out, _ = movi_prep("check", "--work", str(movi_prep.work))
     assert code == 2
     assert "AMASS clips and body models are needed" in out
+
+
+@pytest.mark.parametrize("part", ["amass", "body_models"])
+def test_check_says_which_of_two_folders_holds_nothing(movi_prep: CommandLine, tmp_path: Path, part: str) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    folders = {"amass": movi_prep.data / "amass", "body_models": movi_prep.data / "models"} | {part: empty}
+    named = [word for name, folder in folders.items() for word in (f"--{name.replace('_', '-')}", str(folder))]
+    code, result = movi_prep.json("check", *named, "--work", str(movi_prep.work))
+    assert code == 2
+    assert [text.partition(":")[0] for text in result["findings"] if str(empty) in text] == [part]
+
+
+def test_a_subset_of_amass_runs_under_its_own_names(movi_prep: CommandLine, tmp_path: Path) -> None:
+    subject = tmp_path / "amass" / "KIT" / "3 (new)"
+    subject.mkdir(parents=True)
+    clip = min((movi_prep.data / "amass").rglob("*_poses.npz"))
+    shutil.copyfile(clip, subject / "walk [slow]_poses.npz")
+    work = ("--work", str(movi_prep.work), *SERIAL)
+    data = ("--amass", str(tmp_path / "amass"), "--body-models", str(movi_prep.data / "models"), *work)
+    code, result = movi_prep.json("markers", *data, "--subset", "kit", "--clips", "walk*")
+    assert code == 0
+    assert "markers/KIT_3_new/walk_slow.h5" in result["outputs"]
+    _, again = movi_prep.json("markers", *data, "--subset", "all")
+    assert (again["stages"]["markers"]["done"], again["stages"]["markers"]["current"]) == (0, 1)
 
 
 def test_check_says_which_folder_holds_nothing(movi_prep: CommandLine, tmp_path: Path) -> None:
@@ -179,7 +204,7 @@ def test_batch_writes_scripts_that_a_shell_accepts(movi_prep: CommandLine) -> No
     assert [path.name for path in scripts] == ["submit.sh", "markers.sbatch", "ik.sbatch", "finish.sbatch"]
     for path in scripts:
         subprocess.run(["bash", "-n", str(path)], check=True)
-    assert (movi_prep.work / "batch" / "tasks.txt").read_text() == "1\n15\n"
+    assert (movi_prep.work / "batch" / "tasks.txt").read_text() == "S001\nS015\n"
     assert "#SBATCH --array=1-2" in scripts[1].read_text()
 
 
@@ -234,3 +259,53 @@ def test_verify_without_the_data_says_what_it_did_not_compare(filmed: CommandLin
     assert code == 0
     assert "not compared with the last run" in out
     assert "out of reach" in out
+
+
+def test_a_cause_is_told_once_and_the_rest_on_request(movi_prep: CommandLine, tmp_path: Path) -> None:
+    amass = tmp_path / "amass"
+    shutil.copytree(movi_prep.data / "amass", amass)
+    clips = sorted(amass.rglob("Subject_*_*_*_*.npz"))
+    for clip in clips:
+        clip.write_bytes(b"")
+    code, out, err = movi_prep("markers", *movi_prep.flags(), *SERIAL, "--amass", str(amass))
+    assert code == 3
+    assert err.count("failed;") <= 2, "one line for a stage"
+    assert sum(str(clip) in out for clip in clips) == 1, "one clip stands for all"
+    assert "--only" not in out
+    again = next(line for line in out.splitlines() if "go on with: " in line).partition("go on with: ")[2]
+    program, command, *_ = shlex.split(again)
+    assert (program, command) == ("movi-prep", "markers")
+    assert f"next: movi-prep status {movi_prep.work}" in out.splitlines()[-1]
+
+    code, out, _ = movi_prep("status", str(movi_prep.work), "-v")
+    assert code == 3
+    assert all(str(clip) in out for clip in clips)
+    assert "--only" in out
+
+
+def test_a_run_ends_with_time_place_and_what_is_next(movi_prep: CommandLine) -> None:
+    _, out, _ = movi_prep("markers", *movi_prep.flags(), *SERIAL, "--clips", "1")
+    ended, following = out.splitlines()[-2:]
+    assert re.fullmatch(rf"done in \d+ s: {movi_prep.work}", ended)
+    assert following == f"next: movi-prep report {movi_prep.work}"
+
+
+def test_a_work_folder_is_taken_with_and_without_its_flag(filmed: CommandLine) -> None:
+    for command in ("status", "report", "verify"):
+        plain, by_flag = filmed(command, str(filmed.work)), filmed(command, "--work", str(filmed.work))
+        assert plain[:2] == by_flag[:2]
+
+
+def test_an_error_blames_the_flag_that_brought_it_and_the_file_for_its_own(
+    movi_prep: CommandLine, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("markers: {rate: video}\n")
+    for flag in ("--set markers.rate=vido", "--set markers.rat=video", "--set ik.landmark_weight=many"):
+        code, _, err = movi_prep("status", "--config", str(file), *flag.split())
+        assert (code, err.startswith(f"movi-prep: {flag}: ")) == (2, True), err
+        assert str(file) not in err
+    file.write_text("markers: {rate: vido}\n")
+    code, _, err = movi_prep("status", "--config", str(file), "--set", "ik.solver=opensim")
+    assert err.startswith(f"movi-prep: {file}: ")
+    assert "--set" not in err

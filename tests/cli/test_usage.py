@@ -29,6 +29,8 @@ from tests.cli.conftest import CommandLine
         (["markers", "--set", "jpeg_quality=3"], "the whole name of a setting (shard.jpeg_quality), but got 'jpeg"),
         (["run", "--cameras", "a/b"], "shard.cameras.0: expected a name of letters"),
         (["markers", "--set", "rate"], "expected NAME=VALUE"),
+        (["markers", "--set", "markers.rate=[1"], "expected a value (YAML)"),
+        (["status", "a", "--work", "b"], "expected one work folder, but got 'a' and --work 'b'"),
         (["run", "--subjects", "5-1"], "counts up"),
         (["demo", "--workers", "0"], "argument --workers: expected a whole number from 1, but got '0'"),
         (["verify", "--workers", "many"], "expected a whole number from 1, but got 'many'"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,7 +145,6 @@ def test_faults_of_our_files_are_named(tmp_path: Path, old: str, new: str, messa
     [
         ("from_file", "nowhere", "value_type"),
         ("<accuracy>1e-4", "<accuracy>tight", "1 numbers in <accuracy>"),
-        ("InverseKinematicsTool", "ScaleTool", "InverseKinematicsTool document"),
         ("</OpenSimDocument>", "", "XML document"),
         ("<weight>7", "<weight>-7", "coordinate weights of 0 or more, but got -7 for hip"),
     ],
@@ -315,3 +316,85 @@ def test_a_marker_file_is_no_set_up(tmp_path: Path) -> None:
     for read in (read_ik_setup, read_scale_setup):
         with pytest.raises(InputError, match=r"an OpenSim document \(.xml\) or a YAML file \(.yaml\), but got .trc"):
             read(path)
+
+
+@pytest.mark.parametrize("tag", ["IKTool", "InverseKinemtaticsTool", "ScaleTool"])
+def test_the_tag_of_the_tool_does_not_count(tmp_path: Path, tag: str) -> None:
+    right = read_ik_setup(_file(tmp_path, "right.xml", IK_XML))
+    other = read_ik_setup(_file(tmp_path, "other.xml", IK_XML.replace("InverseKinematicsTool", tag)))
+    assert replace(other, source=right.source) == right
+
+
+def test_a_document_of_another_tool_is_refused_by_what_it_lacks(tmp_path: Path) -> None:
+    text = "<OpenSimDocument><AnalyzeTool><model_file>m.osim</model_file></AnalyzeTool></OpenSimDocument>"
+    for read, inside in ((read_ik_setup, "IKTaskSet"), (read_scale_setup, "ModelScaler")):
+        with pytest.raises(InputError) as caught:
+            read(_file(tmp_path, "a.xml", text))
+        assert inside in caught.value.expected
+        assert "AnalyzeTool" in caught.value.got
+
+
+@pytest.mark.parametrize("word", ["Unassigned", "unassigned", " UNASSIGNED "])
+def test_what_nobody_assigned_is_not_set(tmp_path: Path, word: str) -> None:
+    text = re.sub(r"<time_range>.*?</time_range>", f"<time_range>{word}</time_range>", IK_XML)
+    text = re.sub(r"<accuracy>.*?</accuracy>", f"<accuracy>{word}</accuracy>", text)
+    setup = read_ik_setup(_file(tmp_path, "s.xml", text))
+    assert setup.time_range_s == (-math.inf, math.inf)
+    assert setup.accuracy == 1e-5
+
+
+@pytest.mark.parametrize("values", ["2 1", "nan 1", "0 nan"])
+def test_a_time_range_that_cannot_be_is_refused(tmp_path: Path, values: str) -> None:
+    text = re.sub(r"<time_range>.*?</time_range>", f"<time_range>{values}</time_range>", IK_XML)
+    with pytest.raises(InputError) as caught:
+        read_ik_setup(_file(tmp_path, "s.xml", text))
+    assert "time_range" in caught.value.expected
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
+def test_an_accuracy_that_cannot_be_is_refused(tmp_path: Path, value: str) -> None:
+    text = re.sub(r"<accuracy>.*?</accuracy>", f"<accuracy>{value}</accuracy>", IK_XML)
+    with pytest.raises(InputError) as caught:
+        read_ik_setup(_file(tmp_path, "s.xml", text))
+    assert "accuracy" in caught.value.expected
+
+
+def test_a_tool_without_a_name_has_none(tmp_path: Path) -> None:
+    text = re.sub(r'<InverseKinematicsTool name="[^"]*">', "<InverseKinematicsTool>", IK_XML)
+    assert read_ik_setup(_file(tmp_path, "s.xml", text)).name == ""
+
+
+@pytest.mark.parametrize("name", ["../up", "/abs/up", "..", "a\\b", "a&#10;b", "C:\\x"])
+def test_a_tool_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    text = re.sub(r'<InverseKinematicsTool name="[^"]*">', lambda _: f'<InverseKinematicsTool name="{name}">', IK_XML)
+    with pytest.raises(InputError):
+        read_ik_setup(_file(tmp_path, "s.xml", text))
+
+
+@pytest.mark.parametrize("encoding", ["no-such-encoding", "utf-7", "base64"])
+def test_an_encoding_that_cannot_be_read_is_the_files_error(tmp_path: Path, encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?>' + IK_XML.partition("?>")[2]
+    with pytest.raises(InputError) as caught:
+        read_ik_setup(_file(tmp_path, "s.xml", text))
+    assert caught.value.where.endswith("s.xml")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_files_that_include_each_other_in_a_circle_are_named(tmp_path: Path, length: int) -> None:
+    text = re.sub(r"<IKTaskSet.*</IKTaskSet>", '<IKTaskSet file="part0.xml"/>', IK_XML, flags=re.DOTALL)
+    for index in range(length):
+        inner = f'<IKTaskSet file="part{(index + 1) % length}.xml"/>'
+        part = f"<OpenSimDocument><IKTaskSet><objects>{inner}</objects></IKTaskSet></OpenSimDocument>"
+        _file(tmp_path, f"part{index}.xml", part)
+    with pytest.raises(InputError) as caught:
+        read_ik_setup(_file(tmp_path, "s.xml", text))
+    assert "circle" in caught.value.expected
+
+
+def test_manual_scales_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    for value in ("nan", "0", "-1", "inf"):
+        scale = f"<Scale><scales>1 {value} 1</scales><segment>torso</segment></Scale>"
+        scaler = f"<ModelScaler><ScaleSet><objects>{scale}</objects></ScaleSet></ModelScaler><MarkerPlacer/>"
+        with pytest.raises(InputError) as caught:
+            read_scale_setup(_file(tmp_path, "s.xml", f"<ScaleTool>{scaler}</ScaleTool>"))
+        assert "torso" in caught.value.got

@@ -81,10 +81,10 @@ def test_a_file_in_metres_that_says_millimetres_is_refused(tmp_path: Path, marke
         (lambda _: "", "PathFileType"),
         (lambda text: text.replace("PathFileType", "Nonsense", 1), "PathFileType"),
         (lambda text: text.replace("\tmm\t", "\tfurlong\t"), "mm, cm or m"),
-        (lambda text: text.replace("30.0\t30.0", "fast\t30.0", 1), "DataRate"),
-        (lambda text: text.replace("30.0\t30.0", "60.0\t60.0", 1), "steps of 0.0333333 s .30 Hz. and DataRate 60"),
-        (lambda text: text.replace("30.0\t30.0", "15.0\t15.0", 1), "steps of 0.0333333 s .30 Hz. and DataRate 15"),
-        (lambda text: "\n".join(text.splitlines()[:-2]), "as NumFrames says"),
+        (lambda text: "\n".join(text.splitlines()[:-2])[:-12], "as NumFrames says"),
+        (lambda text: text.replace("0.033333333", "nan", 1), "a time in each row"),
+        (lambda text: text.replace("0.033333333", "", 1), "a time in each row"),
+        (lambda text: text.replace("0.033333333", "-1", 1), "increasing"),
         (lambda text: text + "6\t0.2" + "\t1.0" * 12 + "\n", "at most 11 columns"),
         (lambda text: text + "6\t0.2\tx\n", "numbers"),
         (lambda text: text + "6 0.2 1.0 1.0 1.0\n", "separated by tabs, but got one column in data row 6"),
@@ -158,3 +158,49 @@ def test_trailing_gaps_of_a_short_row_are_not_seen(tmp_path: Path, markers: Mark
     back = read_trc(tmp_path / "a.trc")
     assert np.isnan(back.positions_m[-1, 2]).all()
     assert np.isfinite(back.positions_m[-1, :2]).all()
+
+
+def _with_head(path: Path, markers: MarkerTrajectories, place: int, value: str) -> MarkerTrajectories:
+    write_trc(path, markers)
+    lines = path.read_text().splitlines()
+    fields = lines[2].split("\t")
+    fields[place] = value
+    lines[2] = "\t".join(fields)
+    path.write_text("\n".join(lines) + "\n")
+    return read_trc(path)
+
+
+@pytest.mark.parametrize("value", ["0", "-30", "nan", "inf", "1e999", "fast", "60.0", "15.0", "", "\u00b2"])
+def test_the_times_decide_where_the_data_rate_says_otherwise(
+    tmp_path: Path, markers: MarkerTrajectories, value: str
+) -> None:
+    back = _with_head(tmp_path / "a.trc", markers, 0, value)
+    assert back.rate_hz == pytest.approx(30.0, rel=1e-6)
+    np.testing.assert_allclose(back.times_s, markers.times_s, atol=1e-9)
+    (finding,) = back.findings
+    assert "DataRate" in finding
+
+
+@pytest.mark.parametrize(("place", "key"), [(2, "NumFrames"), (3, "NumMarkers")])
+@pytest.mark.parametrize("value", ["900", "1", "0", "-5", "nan", "many", "\u00b2"])
+def test_the_rows_decide_where_a_count_says_otherwise(
+    tmp_path: Path, markers: MarkerTrajectories, place: int, key: str, value: str
+) -> None:
+    back = _with_head(tmp_path / "a.trc", markers, place, value)
+    np.testing.assert_allclose(back.positions_m, markers.positions_m, atol=1e-9)
+    (finding,) = back.findings
+    assert key in finding
+
+
+def test_a_file_that_agrees_with_itself_has_no_finding(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    write_trc(tmp_path / "a.trc", markers)
+    assert read_trc(tmp_path / "a.trc").findings == ()
+
+
+@pytest.mark.parametrize("value", ["0", "nan", "-1", "inf", "x"])
+def test_one_row_needs_a_rate(tmp_path: Path, markers: MarkerTrajectories, value: str) -> None:
+    one = markers.rows(slice(0, 1))
+    assert _with_head(tmp_path / "a.trc", one, 0, "30").rate_hz == 30.0
+    with pytest.raises(InputError) as caught:
+        _with_head(tmp_path / "a.trc", one, 0, value)
+    assert "DataRate" in caught.value.expected

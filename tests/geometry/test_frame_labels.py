@@ -9,14 +9,21 @@ import pytest
 
 from movi_prep.errors import InternalError
 from movi_prep.formats.label_tables import read_label_tables
-from movi_prep.geometry.frame_labels import label_clip, moved_since_used, rows_of_samples
+from movi_prep.formats.shard_records import record_datasets
+from movi_prep.geometry.frame_labels import (
+    SolvedClip,
+    absent_labels,
+    label_clip,
+    moved_since_used,
+    rows_of_samples,
+)
 from movi_prep.geometry.label_statistics import PixelStatistics, masked_statistics
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories
 from movi_prep.records.timeline import overlap_clocks
-from tests.builders.filmed_world import made_up_solution
+from tests.builders.filmed_world import made_up_scales, made_up_solution
 from tests.builders.shard import small_camera
 
 TABLES = read_label_tables()
@@ -33,7 +40,11 @@ def _markers() -> MarkerTrajectories:
 
 
 def _label(markers: MarkerTrajectories, solution: IkSolution):  # type: ignore[no-untyped-def]
-    return label_clip(TIMELINE, markers, solution, TABLES, camera=small_camera(), miss_limit_m=0.02)
+    return label_clip(TIMELINE, _clip(markers, solution), TABLES, camera=small_camera(), miss_limit_m=0.02)
+
+
+def _clip(markers: MarkerTrajectories, solution: IkSolution, *, bodies: tuple[str, ...] = TABLES.bodies) -> SolvedClip:
+    return SolvedClip(markers, solution, replace(made_up_scales(), body_names=bodies))
 
 
 def test_names_decide_not_positions() -> None:
@@ -48,9 +59,10 @@ def test_names_decide_not_positions() -> None:
         joint_names=solution.joint_names[::-1],
         joint_centres_m=solution.joint_centres_m[:, ::-1],
     )
-    first, second = _label(markers, solution).rows, _label(markers, reversed_solution).rows
-    for name in ("labels/coordinates_rad", "labels/model_markers_world_m", "labels/opensim_joints_world_m"):
-        np.testing.assert_array_equal(first[name], second[name])
+    first, second = _label(markers, solution), _label(markers, reversed_solution)
+    np.testing.assert_array_equal(first.coordinates.angles_rad, second.coordinates.angles_rad)
+    np.testing.assert_array_equal(first.markers.model_world_m, second.markers.model_world_m)
+    np.testing.assert_array_equal(first.joint_centres.world_m, second.joint_centres.world_m)
 
 
 def test_what_the_model_lacks_is_masked_and_named() -> None:
@@ -61,35 +73,41 @@ def test_what_the_model_lacks_is_masked_and_named() -> None:
         coordinate_names=("other", *solution.coordinate_names[1:]),
         joint_names=("other", *solution.joint_names[1:]),
     )
-    labels = _label(markers, without)
-    assert set(labels.absent) == {TABLES.coordinates[0], TABLES.opensim_joints[0]}
-    valid = labels.rows["labels/coordinates_valid"]
-    assert not valid[:, 0].any()
-    assert valid[:, 1:].all()
-    assert (labels.rows["labels/coordinates_rad"][:, 0] == 0).all()
+    clip = _clip(markers, without, bodies=("other", *TABLES.bodies[1:]))
+    labels = label_clip(TIMELINE, clip, TABLES, camera=small_camera(), miss_limit_m=0.02)
+    assert set(absent_labels(clip, TABLES)) == {TABLES.coordinates[0], TABLES.opensim_joints[0], TABLES.bodies[0]}
+    for valid, values in (
+        (labels.coordinates.valid, labels.coordinates.angles_rad),
+        (labels.joint_centres.valid, labels.joint_centres.world_m),
+        (labels.joint_centres.valid, labels.joint_centres.camera_m),
+        (labels.scales.valid[None], labels.scales.factors[None]),
+    ):
+        assert not valid[:, 0].any()
+        assert valid[:, 1:].all()
+        assert (values[:, 0] == 0).all()
 
 
 def test_a_marker_that_was_not_seen_is_zero_and_false() -> None:
     markers = _markers()
     positions = markers.positions_m.copy()
     positions[2, markers.column("LANI")] = np.nan
-    rows = _label(replace(markers, positions_m=positions), made_up_solution(markers)).rows
+    labels = _label(replace(markers, positions_m=positions), made_up_solution(markers))
     column = TABLES.markers.index("LANI")
-    assert not rows["labels/markers_valid"][2, column]
-    assert not rows["labels/markers_in_image"][2, column]
-    assert (rows["labels/markers_world_m"][2, column] == 0).all()
-    assert all(np.isfinite(values).all() for values in rows.values())
+    assert not labels.markers.valid[2, column]
+    assert not labels.markers.in_image[2, column]
+    assert (labels.markers.world_m[2, column] == 0).all()
+    assert all(np.isfinite(values).all() for values in record_datasets("labels", labels).values())
 
 
 @pytest.mark.parametrize("status", [FrameStatus.NOT_CONVERGED, FrameStatus.FAILED, FrameStatus.SUSPECT])
 def test_only_usable_frames_have_a_pose(status: FrameStatus) -> None:
     markers = _markers()
     statuses = np.array([0, 1, status, 0, 0], np.int8)
-    rows = _label(markers, replace(made_up_solution(markers), statuses=statuses)).rows
-    assert rows["labels/pose_valid"].tolist() == [True, True, False, True, True]
-    np.testing.assert_array_equal(rows["labels/pelvis_rotation_world"][2], np.eye(3))
-    assert not rows["labels/coordinates_valid"][2].any()
-    assert not rows["labels/joints_valid"][2].any()
+    labels = _label(markers, replace(made_up_solution(markers), statuses=statuses))
+    assert labels.root.valid.tolist() == [True, True, False, True, True]
+    np.testing.assert_array_equal(labels.root.pelvis_rotation_world[2], np.eye(3))
+    for valid in (labels.coordinates.valid, labels.joints.valid, labels.joint_centres.valid):
+        assert not valid[2].any()
 
 
 def test_a_sample_without_a_row_is_a_broken_promise() -> None:

@@ -11,11 +11,11 @@ import pytest
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.unit import Stage
-from movi_prep.runtime.coordinate import RunResult
-from movi_prep.runtime.plan import PlannedUnit
-from movi_prep.runtime.run import Prepared, carry_out, prepare_run
+from movi_prep.records.unit import AnyStage
+from movi_prep.runtime.pipeline_run import Prepared, carry_out, prepare_run
+from movi_prep.runtime.plan_execution import RunResult
 from movi_prep.runtime.unit_record import UnitRecord
+from movi_prep.runtime.work_plan import PlannedUnit
 from tests.runtime.fake_stages import STAGES, write_motions
 
 
@@ -24,10 +24,14 @@ class Silent:
     """An observer that only remembers."""
 
     ended: list[UnitRecord] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
     waited_for: list[str] = field(default_factory=list)
 
     def unit_ended(self, record: UnitRecord) -> None:
         self.ended.append(record)
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        self.held.append(planned.unit.id)
 
     def tick(self, waits_for: str) -> None:
         if waits_for and waits_for not in self.waited_for:
@@ -56,13 +60,20 @@ class World:
         run = {"executor": "serial", **flags.pop("run", {})}
         return load_config(None, {"work": self.work, "amass": self.amass, "run": run, **flags})
 
-    def prepare(self, *, stages: tuple[Stage, ...] = STAGES, force: tuple[str, ...] = (), **flags: Any) -> Prepared:
-        return prepare_run(self.config(**flags), stages, force=force)
+    def prepare(
+        self,
+        *,
+        stages: tuple[AnyStage, ...] = STAGES,
+        force: tuple[str, ...] = (),
+        as_chosen: bool = False,
+        **flags: Any,
+    ) -> Prepared:
+        return prepare_run(self.config(**flags), stages, force=force, as_chosen=as_chosen)
 
     def run(
         self,
         *,
-        stages: tuple[Stage, ...] = STAGES,
+        stages: tuple[AnyStage, ...] = STAGES,
         force: tuple[str, ...] = (),
         observer: Silent | None = None,
         **flags: Any,

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from movi_prep.config.base import Settings
 from movi_prep.config.root import Config
+from movi_prep.config.scaling import ScalingSettings
 from movi_prep.errors import InputError
 from movi_prep.formats.atomic import write_bytes
 from movi_prep.records.bmlmovi_names import number_of
-from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
-from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.records.recordings import Recordings
+from movi_prep.records.unit import AnyUnit, Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.worker_setup import RETIRE_AT
 
@@ -54,7 +55,7 @@ def grown_path(work: WorkFolder, clip: ClipId) -> Path:
     return work.root / "grown" / f"{clip}.bin"
 
 
-def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_grow(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     return tuple(
         Unit(
             stage="grow",
@@ -63,42 +64,39 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Uni
             outputs=GrowOutputs(grown=grown_path(work, clip), note=grown_path(work, clip).with_suffix(".txt")),
             settings=GrowSettings(copies=config.markers.batch_samples),
         )
-        for clip, path in download.motions.items()
+        for clip, path in recordings.motions.items()
     )
 
 
-def run_grow(unit: Unit) -> StageReport:
+def run_grow(inputs: GrowInputs, outputs: GrowOutputs, settings: GrowSettings) -> StageReport:
     """Copy the motion a few times.
 
     Its first bytes may order a mishap: `fail`, `die`, `slow`, `rest`, `long`, `ages`, `hold`, `late`,
     `mute`, `link`, `edit`, `full`.
     """
-    assert isinstance(unit.inputs, GrowInputs)
-    assert isinstance(unit.outputs, GrowOutputs)
-    assert isinstance(unit.settings, GrowSettings)
-    content = unit.inputs.motion.read_bytes()
+    content = inputs.motion.read_bytes()
     if content.startswith(b"fail"):
-        raise InputError(unit.inputs.motion, expected="a motion", got="a mishap", remedy="record it again")
-    whole = content * unit.settings.copies
+        raise InputError(inputs.motion, expected="a motion", got="a mishap", remedy="record it again")
+    whole = content * settings.copies
     # Who is killed from here on leaves a file that is not whole.
-    write_bytes(unit.outputs.grown, whole[: len(whole) // 2])
+    write_bytes(outputs.grown, whole[: len(whole) // 2])
     if content.startswith(b"die"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep({b"slow": 0.3, b"rest": 6.0, b"long": 15.0, b"ages": 600.0}.get(content[:4], 0.0))
     if content.startswith(b"hold"):
-        wait_until(release_file(unit.inputs.motion.parents[1]).exists)
+        wait_until(release_file(inputs.motion.parents[1]).exists)
     if content.startswith(b"late"):
         retire_at_s = float(os.environ[RETIRE_AT])
         wait_until(lambda: time.time() > retire_at_s + 2.0)
-    write_bytes(unit.outputs.grown, whole)
+    write_bytes(outputs.grown, whole)
     if content.startswith(b"full"):
-        raise OSError(errno.ENOSPC, "No space left on device", str(unit.outputs.grown.parent))
+        raise OSError(errno.ENOSPC, "No space left on device", str(outputs.grown.parent))
     if content.startswith(b"link"):
-        os.link(unit.inputs.motion, unit.inputs.motion.with_suffix(".backup"))
+        os.link(inputs.motion, inputs.motion.with_suffix(".backup"))
     if content.startswith(b"edit"):
-        unit.inputs.motion.write_bytes(content + b"!")
+        inputs.motion.write_bytes(content + b"!")
     if not content.startswith(b"mute"):
-        unit.outputs.note.write_text(f"{len(whole)} bytes")
+        outputs.note.write_text(f"{len(whole)} bytes")
     os.write(1, b"spoken on the way\n")
     return StageReport(numbers={"grown_bytes": len(whole)}, findings=("it grew",))
 
@@ -122,47 +120,44 @@ def meeting_place(amass: Path) -> Path:
     return amass.parent / "met"
 
 
-def run_meeting(unit: Unit) -> StageReport:
+def run_meeting(inputs: GrowInputs, outputs: GrowOutputs, settings: GrowSettings) -> StageReport:
     """Grow; whose motion begins with `meet` waits until another process had a unit in hand, too."""
-    assert isinstance(unit.inputs, GrowInputs)
-    place = meeting_place(unit.inputs.motion.parents[1])
+    place = meeting_place(inputs.motion.parents[1])
     place.mkdir(exist_ok=True)
     (place / str(os.getpid())).touch()
-    if unit.inputs.motion.read_bytes().startswith(b"meet"):
+    if inputs.motion.read_bytes().startswith(b"meet"):
         wait_until(lambda: len(list(place.iterdir())) >= 2)
-    return run_grow(unit)
+    return run_grow(inputs, outputs, settings)
 
 
-def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_blend(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     return tuple(
         Unit(
             stage="blend",
             key=subject,
-            inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in download.clips_of(subject))),
+            inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in recordings.clips_of(subject))),
             outputs=BlendOutputs(blend=work.root / "blend" / f"{subject}.bin"),
             settings=config.scaling,
         )
-        for subject in download.subjects
+        for subject in recordings.subjects
     )
 
 
-def plan_blend_elsewhere(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_blend_elsewhere(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     """Plan the same units with outputs in another folder."""
     return tuple(
         replace(unit, outputs=BlendOutputs(blend=work.root / "mixed" / f"{unit.key}.bin"))
-        for unit in plan_blend(download, work, config)
+        for unit in plan_blend(recordings, work, config)
     )
 
 
-def run_blend(unit: Unit) -> StageReport:
-    assert isinstance(unit.inputs, BlendInputs)
-    assert isinstance(unit.outputs, BlendOutputs)
-    write_bytes(unit.outputs.blend, b"".join(path.read_bytes() for path in unit.inputs.grown))
+def run_blend(inputs: BlendInputs, outputs: BlendOutputs, settings: ScalingSettings) -> StageReport:
+    write_bytes(outputs.blend, b"".join(path.read_bytes() for path in inputs.grown))
     return StageReport()
 
 
 GROW = Stage(name="grow", version=1, summary="copies of a motion", plan=plan_grow, run=run_grow)
-BLEND = Stage(name="blend", version=1, summary="all copies of a subject", plan=plan_blend, run=run_blend)
+BLEND = Stage(name="blend", version=1, summary="all copies of a subject", plan=plan_blend, run=run_blend, gathers=True)
 STAGES = (GROW, BLEND)
 
 
@@ -180,18 +175,15 @@ def write_motions(folder: Path, contents: dict[ClipId, bytes]) -> None:
 
 @dataclass(frozen=True)
 class TolerantInputs:
-    grown: tuple[Path, ...] = field(metadata={"optional": True})
+    grown: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
-def plan_tolerant_blend(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_tolerant_blend(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     return tuple(
-        replace(unit, inputs=TolerantInputs(unit.inputs.grown))  # type: ignore[attr-defined]
-        for unit in plan_blend(download, work, config)
+        replace(unit, inputs=TolerantInputs(unit.inputs.grown)) for unit in plan_blend(recordings, work, config)
     )
 
 
-def run_tolerant_blend(unit: Unit) -> StageReport:
-    assert isinstance(unit.inputs, TolerantInputs)
-    assert isinstance(unit.outputs, BlendOutputs)
-    write_bytes(unit.outputs.blend, b"".join(path.read_bytes() for path in unit.inputs.grown if path.is_file()))
+def run_tolerant_blend(inputs: TolerantInputs, outputs: BlendOutputs, settings: ScalingSettings) -> StageReport:
+    write_bytes(outputs.blend, b"".join(path.read_bytes() for path in inputs.grown if path is not None))
     return StageReport()

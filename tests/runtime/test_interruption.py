@@ -29,7 +29,7 @@ sys.exit(3)
 HANDLED_AFTER_IMPORT = """
 import signal
 before = signal.getsignal(signal.SIGINT)
-import movi_prep.runtime.adaptive
+import movi_prep.runtime.slurm.adaptive_jobs
 print(signal.getsignal(signal.SIGINT) is before)
 """
 

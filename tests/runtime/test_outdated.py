@@ -10,9 +10,9 @@ import pytest
 
 from movi_prep.config.root import Config
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
 from movi_prep.records.outdated import OutdatedShards
-from movi_prep.records.unit import Unit
+from movi_prep.records.recordings import Recordings
+from movi_prep.records.unit import AnyUnit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.outdated import find_outdated
 from movi_prep.runtime.summary import summarise_run
@@ -20,11 +20,11 @@ from tests.runtime.conftest import World
 from tests.runtime.fake_stages import BLEND, GROW, BlendOutputs, plan_blend, write_motions
 
 
-def plan_shards(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_shards(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     """Plan what `blend` does, as shards: one file per subject where training looks for it."""
     return tuple(
         replace(unit, outputs=BlendOutputs(work.shards() / f"{unit.key}.h5"))
-        for unit in plan_blend(download, work, config)
+        for unit in plan_blend(recordings, work, config)
     )
 
 
@@ -65,7 +65,7 @@ def test_the_old_shard_of_a_unit_that_cannot_be_made_again_is_named(finished: Wo
 
 
 def test_a_shard_whose_own_unit_failed_says_why(finished: World) -> None:
-    def fail(_unit: Unit) -> None:
+    def fail(*_: object) -> None:
         raise OSError("the lamp went out")
 
     stages = (STAGES[0], replace(STAGES[1], run=fail))

@@ -17,9 +17,9 @@ from movi_prep.cli import main
 from movi_prep.errors import UsageError
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import Stage
-from movi_prep.runtime.coordinate import RunResult
-from movi_prep.runtime.executors import WorkersLostError
-from movi_prep.runtime.slurm import cluster_arguments, read_profile, seconds_of
+from movi_prep.runtime.plan_execution import RunResult
+from movi_prep.runtime.slurm.cluster import cluster_arguments, read_profile, seconds_of
+from movi_prep.runtime.worker_pools import WorkersLostError
 from movi_prep.runtime.worker_setup import RETIRE_AT
 from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import GROW, STAGES, wait_until, write_motions
@@ -170,7 +170,7 @@ def test_ctrl_c_cancels_the_jobs_and_says_how_to_go_on(data: Path, tmp_path: Pat
 def test_a_profile_that_gives_no_workers_ends_the_run_with_the_reason(
     tmp_path: Path, slurm_profile: Path, wrong: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("movi_prep.runtime.adaptive._LOOK_EVERY_S", 3.0)
+    monkeypatch.setattr("movi_prep.runtime.slurm.adaptive_jobs._LOOK_EVERY_S", 3.0)
     with pytest.raises(WorkersLostError, match=said):
         run_on_slurm(write_world(tmp_path, [b"motion"]), slurm_profile, **wrong)
 

@@ -41,27 +41,27 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
     world = write_small_world(tmp_path_factory.mktemp("world"))
-    (unit,) = SCALE.plan(world.download, world.work, world.config)
-    SCALE.run(unit)
+    (unit,) = SCALE.plan(world.recordings, world.work, world.config)
+    SCALE.run_unit(unit)
     return world
 
 
 def _unit(world: SmallWorld) -> Unit:
-    (unit,) = IK.plan(world.download, world.work, world.config)
+    (unit,) = IK.plan(world.recordings, world.work, world.config)
     return unit
 
 
 def _solved(world: SmallWorld, markers: MarkerTrajectories, **settings: object):  # type: ignore[no-untyped-def]
     scaled = read_scaled_model(world.work.scaled_model("S001"))
-    setup = read_ik_setup(_unit(world).inputs.setup)  # type: ignore[attr-defined]
+    setup = read_ik_setup(_unit(world).inputs.setup)
     return solve_clip(scaled, markers, setup, IkSettings(solver="opensim", **settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("solver", ["opensim", "converged"])
 def test_both_solvers_find_the_known_motion(world: SmallWorld, solver: str) -> None:
     config = world.config.model_copy(update={"ik": world.config.ik.model_copy(update={"solver": solver})})
-    (unit,) = IK.plan(world.download, world.work, config)
-    report = IK.run(unit)
+    (unit,) = IK.plan(world.recordings, world.work, config)
+    report = IK.run_unit(unit)
     solution = read_ik_solution(world.work.ik_solution(CLIP))
     assert solution.solver == solver
     assert solution.usable().all()
@@ -72,7 +72,7 @@ def test_both_solvers_find_the_known_motion(world: SmallWorld, solver: str) -> N
 
 
 def test_files_for_others_hold_degrees_and_millimetres(world: SmallWorld) -> None:
-    IK.run(_unit(world))
+    IK.run_unit(_unit(world))
     solution = read_ik_solution(world.work.ik_solution(CLIP))
     motion = read_storage(world.work.ik_motion(CLIP))
     assert motion.in_degrees
@@ -85,32 +85,31 @@ def test_files_for_others_hold_degrees_and_millimetres(world: SmallWorld) -> Non
 
 def test_only_what_is_asked_for_is_planned(world: SmallWorld) -> None:
     settings = world.config.ik.model_copy(update={"write_mot": False, "write_trc": False})
-    (unit,) = IK.plan(world.download, world.work, world.config.model_copy(update={"ik": settings}))
-    assert unit.outputs.motion is None  # type: ignore[attr-defined]
-    assert unit.outputs.trc is None  # type: ignore[attr-defined]
+    (unit,) = IK.plan(world.recordings, world.work, world.config.model_copy(update={"ik": settings}))
+    assert unit.outputs.motion is None
+    assert unit.outputs.trc is None
     assert unit.settings == _unit(world).settings
-    assert IK.plan(world.download, world.work, world.config.model_copy(update={"clips": (9,)})) == ()
 
 
 def test_a_model_of_the_users_own_needs_a_tracking_set_up(world: SmallWorld) -> None:
     config = world.config.model_copy(update={"ik": IkSettings()})
     with pytest.raises(UsageError, match=r"needs a tracking set-up"):
-        IK.plan(world.download, world.work, config)
+        IK.plan(world.recordings, world.work, config)
 
 
 def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorld, tmp_path: Path) -> None:
     unit = _unit(world)
-    content = json.loads(unit.inputs.scale.read_text())  # type: ignore[attr-defined]
+    content = json.loads(unit.inputs.scale.read_text())
     content.update(passed=False, findings=["landmark A misses by 30.0 mm"])
     (tmp_path / "scale.json").write_text(json.dumps(content))
     inputs = replace(unit.inputs, scale=tmp_path / "scale.json")  # type: ignore[type-var]
     with pytest.raises(AuditError, match=r"landmark A misses by 30\.0 mm.*keep_failed_audit"):
-        IK.run(replace(unit, inputs=inputs))
+        IK.run_unit(replace(unit, inputs=inputs))
     scaling = ScalingSettings(
         model=world.config.scaling.model, setup=world.config.scaling.setup, keep_failed_audit=True
     )
-    (kept,) = IK.plan(world.download, world.work, world.config.model_copy(update={"scaling": scaling}))
-    IK.run(replace(kept, inputs=inputs))
+    (kept,) = IK.plan(world.recordings, world.work, world.config.model_copy(update={"scaling": scaling}))
+    IK.run_unit(replace(kept, inputs=inputs))
 
 
 def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
@@ -175,7 +174,7 @@ def test_a_unit_that_is_wrong_by_ten_is_named(world: SmallWorld, factor: float) 
 def test_a_misspelt_weight_gets_a_suggestion(world: SmallWorld) -> None:
     scaled = read_scaled_model(world.work.scaled_model("S001"))
     weights = dict.fromkeys(("pelvis_x", *MARKERS[1:]), 1.0)
-    setup = replace(read_ik_setup(_unit(world).inputs.setup), marker_weights=weights)  # type: ignore[attr-defined]
+    setup = replace(read_ik_setup(_unit(world).inputs.setup), marker_weights=weights)
     findings = name_findings(scaled, read_markers(world.work.markers(CLIP)), setup)
     assert findings[0].startswith("weighted markers that are not in the model: pelvis_x (did you mean 'pelvis_a'?)")
 
@@ -217,5 +216,5 @@ def test_write_markers_is_what_the_stage_reads(world: SmallWorld, tmp_path: Path
     markers = read_markers(world.work.markers(CLIP))
     write_markers(tmp_path / "C01.h5", markers.rows(slice(0, 4)), provenance={})
     inputs = replace(_unit(world).inputs, markers=tmp_path / "C01.h5")  # type: ignore[type-var]
-    IK.run(replace(_unit(world), inputs=inputs))
+    IK.run_unit(replace(_unit(world), inputs=inputs))
     assert read_ik_solution(world.work.ik_solution(CLIP)).n_rows == 4

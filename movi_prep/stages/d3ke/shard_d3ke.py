@@ -3,7 +3,7 @@
 | unit | reads | writes |
 |---|---|---|
 | `shard_d3ke S001` | as `shard`, for all cameras, and the unscaled model | the subject's labels, pictures, boxes |
-| `shard_d3ke all` | boxes of all subjects, V3D files, the unscaled model | what all subjects share |
+| `d3ke_corpus all` | boxes of all subjects, V3D files, the unscaled model | what all subjects share |
 
 Rows are those of native shards that have a pose (the released code has no mask for joint centres and the root), sorted
 by camera, clip and frame. Pixels outside the box are black. Positions are
@@ -17,14 +17,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from movi_prep.config.base import NoSettings
 from movi_prep.config.root import Config
 from movi_prep.config.shard import D3keSettings, ShardUnitSettings
-from movi_prep.errors import InputError, ModelError, list_names
+from movi_prep.errors import InputError, InternalError, ModelError, list_names
 from movi_prep.formats import d3ke
 from movi_prep.formats.label_tables import (
     default_label_tables_path,
@@ -32,22 +33,23 @@ from movi_prep.formats.label_tables import (
     read_body_scale_reach,
 )
 from movi_prep.formats.marker_file import read_markers
-from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.frame_labels import moved_since_used
 from movi_prep.names import natural_order
+from movi_prep.recordings.read import read_session
 from movi_prep.records.base_model import BaseModel, Triple
 from movi_prep.records.bmlmovi_names import require_number
-from movi_prep.records.download import Download
+from movi_prep.records.frame_labels import FrameLabels, FrameNumbers, RootPoses
 from movi_prep.records.identity import ClipId
-from movi_prep.records.labels import LabelTables
+from movi_prep.records.label_tables import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
+from movi_prep.records.recordings import ReaderName, Recordings
 from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import Refusal, group_refusals
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.d3ke.network_layer import layer_joint_centres
 from movi_prep.stages.scale import model_and_setup
-from movi_prep.stages.shards.clip_rows import ClipRows, frame_fields
+from movi_prep.stages.shards.clip_rows import ClipRows, frame_numbers
 from movi_prep.stages.shards.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.shards.subject_clips import (
     PlannedClips,
@@ -71,19 +73,6 @@ ALL = "all"
 LAYER_TOLERANCE_M = 1e-4
 """Beyond this the network's layer cannot carry the labels, and a finding says so, metres."""
 
-_FIELDS = {
-    "pos3d": "labels/joints_world_m",
-    "sim_pos3d": "labels/model_joints_world_m",
-    "pos3d_mask": "labels/joints_valid",
-    "marker_pos3d": "labels/markers_world_m",
-    "sim_marker_pos3d": "labels/model_markers_world_m",
-    "marker_pos3d_mask": "labels/markers_valid",
-    "openSimJointPos": "labels/opensim_joints_world_m",
-    "coordinateAngle": "labels/coordinates_rad",
-    "coordinateMask": "labels/coordinates_valid",
-}
-"""Dataset of D3KE -> label of a native shard."""
-
 
 @dataclass(frozen=True)
 class D3keInputs(SubjectInputs):
@@ -92,7 +81,7 @@ class D3keInputs(SubjectInputs):
     videos: tuple[Path, ...]
     intrinsics: tuple[Path, ...]
     extrinsics: tuple[Path, ...]
-    v3d: Path
+    session: Path
     base_model: Path
 
 
@@ -112,8 +101,9 @@ class CorpusInputs:
 
     base_model: Path
     labels: Path
-    v3d: tuple[Path, ...] = field(metadata={"optional": True})
-    boxes: tuple[Path, ...] = field(metadata={"optional": True})
+    reader: ReaderName
+    sessions: tuple[Path | None, ...] = field(metadata={"optional": True})
+    boxes: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -125,30 +115,111 @@ class CorpusOutputs:
     base_model: Path
 
 
-def plan_shard_d3ke(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
-    """Return one unit per subject with videos, and the one that collects them."""
-    cameras = [name for name in config.shard.cameras if name in download.intrinsics and name in download.extrinsics]
-    units = tuple(
-        _subject_unit(download, work, config, subject=subject, cameras=seen)
-        for subject in download.subjects
-        if subject in download.v3d and (seen := tuple(name for name in cameras if (subject, name) in download.videos))
+SubjectUnit: TypeAlias = Unit[D3keInputs, D3keOutputs, D3keSettings]
+CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, NoSettings]
+
+
+def plan_shard_d3ke(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[SubjectUnit, ...]:
+    """Return one unit per subject with videos."""
+    cameras = [name for name in config.shard.cameras if name in recordings.whole_cameras]
+    return tuple(
+        _subject_unit(recordings, work, config, subject=subject, cameras=seen)
+        for subject in recordings.subjects
+        if subject in recordings.sessions
+        and (seen := tuple(name for name in cameras if (subject, name) in recordings.videos))
     )
-    return (*units, _corpus_unit(download, work, config, units)) if units else ()
 
 
-def run_shard_d3ke(unit: Unit) -> StageReport:
-    """Write one subject's files, or those that all subjects share."""
-    if unit.key == ALL:
-        return _run_corpus(cast("CorpusInputs", unit.inputs), cast("CorpusOutputs", unit.outputs))
-    return _run_subject(unit)
+def plan_d3ke_corpus(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[CorpusUnit, ...]:
+    """Return the unit that collects all subjects, where there are any."""
+    units = plan_shard_d3ke(recordings, work, config)
+    return (_corpus_unit(recordings, work, config, units),) if units else ()
+
+
+def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSettings) -> StageReport:
+    """Write one subject's files."""
+    from movi_prep.osim.base_model import read_base_model
+
+    means = read_body_scale_means(inputs.labels)
+    base = with_body_scales(read_base_model(inputs.base_model), means)
+    session = read_session(inputs.reader, inputs.session)
+    parts, findings, warnings = [], [], []
+    for index, camera in enumerate(settings.cameras):
+        one, shard_settings = _one_camera(inputs, camera, index), _settings_of_camera(settings, index)
+        subject = read_shard_subject(one, shard_settings)
+        planned = plan_clips(subject, one, shard_settings)
+        kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
+        findings += [f"{camera}: {finding}" for finding in planned.findings]
+        posed, unsolved = _with_pose(kept, one)
+        said = (*planned.warnings, *map(str, planned.left_out), *told, *map(str, unsolved))
+        warnings += [f"{camera}: {warning}" for warning in said]
+        used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
+        parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(session.video_ranges[0, 0])))
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    scales = body_scales(base, subject.scale, subject.tables.bodies)
+    d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
+    d3ke.write_opensim_labels(
+        outputs.opensim_labels,
+        {name: rows[name] for name in d3ke.OPENSIM_DTYPES},
+        subject=_number(subject.alignment.subject),
+        bone_scale=scales,
+    )
+    error_m = layer_error_m(base, subject.tables, rows, scales)
+    beyond = scales_beyond_reach(scales, subject.tables.bodies, means, read_body_scale_reach(inputs.labels))
+    return StageReport(
+        numbers={"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3},
+        findings=(*findings, *_network_findings(error_m, beyond, held_off_zero(subject), n_scales=scales.size)),
+        warnings=tuple(warnings),
+    )
 
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
     version=3,
-    summary="files of D3KE's training code",
+    summary="files of D3KE's training code, of each subject",
     plan=plan_shard_d3ke,
     run=run_shard_d3ke,
+    gathers=True,
+)
+
+
+def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: NoSettings) -> StageReport:  # noqa: ARG001 - a stage has settings
+    """Write what all subjects share."""
+    from movi_prep.osim.base_model import read_base_model
+
+    boxes: dict[int, dict[str, NDArray[np.float64]]] = {}
+    # Subjects that failed have none; the others' files must not wait for them.
+    for path in filter(None, inputs.boxes):
+        subject, camera, _ = path.stem.split("_")
+        boxes.setdefault(int(subject), {})[camera] = np.load(path, allow_pickle=False)
+    if not boxes:
+        raise InputError(
+            outputs.boxes.parent,
+            expected="boxes of at least one subject",
+            got="none",
+            remedy="see what failed before: movi-prep status",
+        )
+    clip_frames = {}
+    for path in filter(None, inputs.sessions):
+        session = read_session(inputs.reader, path)
+        number = _number(session.subject)
+        if number in boxes:
+            # flags30 as the file has them: from 1, inclusive
+            clip_frames[number] = (session.video_ranges + np.array([1, 0])).T.astype(np.int32)
+    d3ke.write_dictionary(outputs.boxes, boxes)
+    d3ke.write_dictionary(outputs.clip_frames, clip_frames)
+    base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
+    d3ke.write_base_model(outputs.base_model, base)
+    return StageReport(numbers={"subjects": len(boxes)})
+
+
+D3KE_CORPUS = Stage(
+    name="d3ke_corpus",
+    version=1,
+    summary="files of D3KE's training code that all subjects share",
+    plan=plan_d3ke_corpus,
+    run=run_d3ke_corpus,
+    gathers=True,
 )
 
 
@@ -187,27 +258,36 @@ def subject_rows(
         first_frame: first video frame of the subject's first clip, 0-based.
     """
     number, camera = _number(subject.alignment.subject), subject.camera.name
-    frames = [frame_fields(clip, settings.shard) for clip in clips]
-    joined = {name: np.concatenate([clip[name] for clip in frames]) for name in frames[0]}
-    labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in clips[0].labels}
-    n = len(joined["frames/clip"])
+    frames = FrameNumbers.join(
+        [frame_numbers(clip, settings.shard, clip=_number(clip.timeline.clip.clip)) for clip in clips]
+    )
+    labels = FrameLabels.join([clip.labels for clip in clips])
+    n = labels.n_frames
     runs = np.concatenate([unbroken_runs(clip.timeline.video_frames) for clip in clips])
-    names = zip(joined["frames/clip"].tolist(), joined["frames/clip_frame"].tolist(), strict=True)
+    names = zip(frames.clip.tolist(), frames.clip_frame.tolist(), strict=True)
     return {
-        **{name: labels[field_name] for name, field_name in _FIELDS.items()},
+        "pos3d": labels.joints.world_m,
+        "sim_pos3d": labels.joints.model_world_m,
+        "pos3d_mask": labels.joints.valid,
+        "marker_pos3d": labels.markers.world_m,
+        "sim_marker_pos3d": labels.markers.model_world_m,
+        "marker_pos3d_mask": labels.markers.valid,
+        "openSimJointPos": labels.joint_centres.world_m,
+        "coordinateAngle": labels.coordinates.angles_rad,
+        "coordinateMask": labels.coordinates.valid,
         **_random_columns(number, camera, n, seed=settings.seed),
         "ImgList": np.array([d3ke.image_name(number, camera, clip, frame).encode() for clip, frame in names]),
         "subjectID": np.full(n, number),
         "cameraType": np.full(n, camera.encode()),
-        "videoID": joined["frames/clip"],
-        "frame": joined["frames/clip_frame"],
-        "globalFrame": joined["frames/video_frame"],
+        "videoID": frames.clip,
+        "frame": frames.clip_frame,
+        "globalFrame": frames.video_frame,
         "startFrame": runs[:, 0],
         "globalEndFrame": runs[:, 1],
         "globalStartFrame": np.full(n, first_frame),
         "usedFrame": np.concatenate([used[clip.timeline.clip] for clip in clips]),
         "bbox": np.concatenate([clip.plan.box_px for clip in clips]),
-        "rootRot": _root_poses(labels),
+        "rootRot": _root_poses(labels.root),
     }
 
 
@@ -295,19 +375,19 @@ def layer_error_m(
 
 
 def _subject_unit(
-    download: Download, work: WorkFolder, config: Config, *, subject: str, cameras: tuple[str, ...]
-) -> Unit:
+    recordings: Recordings, work: WorkFolder, config: Config, *, subject: str, cameras: tuple[str, ...]
+) -> SubjectUnit:
     folder, number = work.d3ke_shards(), _number(subject)
     return Unit(
         stage=SHARD_D3KE.name,
         key=subject,
         inputs=D3keInputs(
-            videos=tuple(download.videos[subject, camera] for camera in cameras),
-            intrinsics=tuple(download.intrinsics[camera] for camera in cameras),
-            extrinsics=tuple(download.extrinsics[camera] for camera in cameras),
-            v3d=download.v3d[subject],
+            videos=tuple(recordings.videos[subject, camera] for camera in cameras),
+            intrinsics=tuple(recordings.intrinsics[camera] for camera in cameras),
+            extrinsics=tuple(recordings.extrinsics[camera] for camera in cameras),
+            session=recordings.sessions[subject],
             base_model=model_and_setup(config)[0],
-            **subject_inputs(download, work, subject),
+            **subject_inputs(recordings, work, subject),
         ),
         outputs=D3keOutputs(
             labels=folder / f"subject_{number}.hdf5",
@@ -321,22 +401,23 @@ def _subject_unit(
     )
 
 
-def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Sequence[Unit]) -> Unit:
+def _corpus_unit(recordings: Recordings, work: WorkFolder, config: Config, units: Sequence[SubjectUnit]) -> CorpusUnit:
     folder = work.d3ke_shards()
-    boxes = {unit.key: cast("D3keOutputs", unit.outputs).boxes for unit in units}
+    boxes = {unit.key: unit.outputs.boxes for unit in units}
     # A run of some subjects adds to what an earlier one wrote of the others: training opens the files of all.
-    for key in sorted(download.v3d, key=natural_order):
+    for key in sorted(recordings.sessions, key=natural_order):
         left = sorted(folder.glob(f"{_number(key)}_*_bbox.npy"))
         if key not in boxes and key not in config.exclude and left:
             boxes[key] = tuple(left)
-    subjects = [subject for subject in sorted(download.v3d, key=natural_order) if subject in boxes]
+    subjects = [subject for subject in sorted(recordings.sessions, key=natural_order) if subject in boxes]
     return Unit(
-        stage=SHARD_D3KE.name,
+        stage=D3KE_CORPUS.name,
         key=ALL,
         inputs=CorpusInputs(
             base_model=model_and_setup(config)[0],
             labels=default_label_tables_path(),
-            v3d=tuple(download.v3d[subject] for subject in subjects),
+            reader=recordings.reader,
+            sessions=tuple(recordings.sessions[subject] for subject in subjects),
             boxes=tuple(path for subject in subjects for path in boxes[subject]),
         ),
         outputs=CorpusOutputs(
@@ -344,50 +425,12 @@ def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Se
             clip_frames=folder / "videoIdx.npy",
             base_model=folder / "pyBaseModel.pkl",
         ),
-        settings=config.shard.alignment_unit(config.markers.video_rate_hz),
+        settings=NoSettings(),
     )
 
 
 def _number(name: str) -> int:
     return require_number(name, wanted_by="D3KE's layout")
-
-
-def _run_subject(unit: Unit) -> StageReport:
-    from movi_prep.osim.base_model import read_base_model
-
-    inputs, outputs = cast("D3keInputs", unit.inputs), cast("D3keOutputs", unit.outputs)
-    settings = cast("D3keSettings", unit.settings)
-    means = read_body_scale_means(inputs.labels)
-    base = with_body_scales(read_base_model(inputs.base_model), means)
-    v3d = read_v3d(inputs.v3d)
-    parts, findings, warnings = [], [], []
-    for index, camera in enumerate(settings.cameras):
-        one, shard_settings = _one_camera(inputs, index), _settings_of_camera(settings, index)
-        subject = read_shard_subject(f"{unit.key}/{camera}", one, shard_settings)
-        planned = plan_clips(subject, one, shard_settings)
-        kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
-        findings += [f"{camera}: {finding}" for finding in planned.findings]
-        posed, unsolved = _with_pose(kept, one)
-        said = (*planned.warnings, *map(str, planned.left_out), *told, *map(str, unsolved))
-        warnings += [f"{camera}: {warning}" for warning in said]
-        used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
-        parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
-    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    scales = body_scales(base, subject.scale, subject.tables.bodies)
-    d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
-    d3ke.write_opensim_labels(
-        outputs.opensim_labels,
-        {name: rows[name] for name in d3ke.OPENSIM_DTYPES},
-        subject=_number(subject.alignment.subject),
-        bone_scale=scales,
-    )
-    error_m = layer_error_m(base, subject.tables, rows, scales)
-    beyond = scales_beyond_reach(scales, subject.tables.bodies, means, read_body_scale_reach(inputs.labels))
-    return StageReport(
-        numbers={"rows": len(rows["frame"]), "cameras": len(parts), "layer_error_mm": error_m * 1e3},
-        findings=(*findings, *_network_findings(error_m, beyond, held_off_zero(subject), n_scales=scales.size)),
-        warnings=tuple(warnings),
-    )
 
 
 def held_off_zero(subject: ShardSubject) -> tuple[str, ...]:
@@ -428,7 +471,7 @@ def _network_findings(error_m: float, beyond: Sequence[str], held: Sequence[str]
 
 def _with_pose(clips: Sequence[ClipRows], inputs: ShardInputs) -> tuple[list[ClipRows], list[Refusal]]:
     """Return the rows that have a pose, and the frames that have none; raise InputError where none has one."""
-    solved = [clip.labels["labels/pose_valid"] for clip in clips]
+    solved = [clip.labels.root.valid for clip in clips]
     refused = [
         refusal
         for clip, posed in zip(clips, solved, strict=True)
@@ -442,8 +485,9 @@ def _with_pose(clips: Sequence[ClipRows], inputs: ShardInputs) -> tuple[list[Cli
 def _read_used_flags(
     clip: ClipRows, subject: ShardSubject, inputs: ShardInputs, settings: D3keSettings
 ) -> NDArray[np.bool_]:
-    key = str(clip.timeline.clip)
-    path = next(path for path in inputs.markers if f"{path.parent.name}/{path.stem}" == key)
+    path = inputs.markers[inputs.clips.index(str(clip.timeline.clip))]
+    if path is None:
+        raise InternalError(f"{clip.timeline.clip} has rows, but no markers")
     return used_flags(clip, read_markers(path), subject.tables.markers, settings)
 
 
@@ -455,8 +499,9 @@ def _without(items: tuple[T, ...], index: int) -> tuple[T, ...]:
     return items[:index] + items[index + 1 :]
 
 
-def _one_camera(inputs: D3keInputs, index: int) -> ShardInputs:
+def _one_camera(inputs: D3keInputs, camera: str, index: int) -> ShardInputs:
     return ShardInputs(
+        camera=camera,
         video=inputs.videos[index],
         intrinsics=inputs.intrinsics[index],
         extrinsics=inputs.extrinsics[index],
@@ -531,10 +576,10 @@ def _boxes_of_video(frames: NDArray[np.int64], boxes_px: NDArray[np.int64], n_fr
     return boxes_px[order][np.maximum(last, 0)].astype(np.float64)
 
 
-def _root_poses(labels: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
-    poses = np.zeros((len(labels["labels/root_rotation_world"]), 4, 4))
-    poses[:, :3, :3] = labels["labels/root_rotation_world"]
-    poses[:, :3, 3] = labels["labels/root_position_world_m"]
+def _root_poses(root: RootPoses) -> NDArray[np.float64]:
+    poses = np.zeros((len(root.valid), 4, 4))
+    poses[:, :3, :3] = root.rotation_world
+    poses[:, :3, 3] = root.position_world_m
     poses[:, 3, 3] = 1.0
     return poses
 
@@ -544,31 +589,3 @@ def _random_columns(subject: int, camera: str, n: int, *, seed: int) -> dict[str
     # By subject and camera, so that the draws of one do not depend on which others are written.
     rng = np.random.default_rng([seed, subject, *camera.encode()])
     return {"hflipUsage": np.full(n, int(rng.uniform() >= 0.5)), "seed": np.full(n, int(rng.integers(0, 2**10)))}
-
-
-def _run_corpus(inputs: CorpusInputs, outputs: CorpusOutputs) -> StageReport:
-    from movi_prep.osim.base_model import read_base_model
-
-    boxes: dict[int, dict[str, NDArray[np.float64]]] = {}
-    # Subjects that failed have none; the others' files must not wait for them.
-    for path in filter(Path.is_file, inputs.boxes):
-        subject, camera, _ = path.stem.split("_")
-        boxes.setdefault(int(subject), {})[camera] = np.load(path, allow_pickle=False)
-    if not boxes:
-        raise InputError(
-            outputs.boxes.parent,
-            expected="boxes of at least one subject",
-            got="none",
-            remedy="see what failed before: movi-prep status",
-        )
-    clip_frames = {}
-    for path in filter(Path.is_file, inputs.v3d):
-        v3d = read_v3d(path)
-        if v3d.subject in boxes:
-            # flags30 as the file has them: from 1, inclusive
-            clip_frames[v3d.subject] = (v3d.video_ranges + np.array([1, 0])).T.astype(np.int32)
-    d3ke.write_dictionary(outputs.boxes, boxes)
-    d3ke.write_dictionary(outputs.clip_frames, clip_frames)
-    base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
-    d3ke.write_base_model(outputs.base_model, base)
-    return StageReport(numbers={"subjects": len(boxes)})

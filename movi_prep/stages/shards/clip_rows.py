@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.geometry.boxes import body_extent, plan_crops, square_boxes
-from movi_prep.geometry.frame_labels import has_samples, label_clip, moved_since_used
+from movi_prep.geometry.frame_labels import (
+    SolvedClip,
+    absent_labels,
+    has_samples,
+    label_clip,
+    moved_since_used,
+)
 from movi_prep.geometry.picture_motion import STEP_FRAMES
 from movi_prep.geometry.projection import project_points
-from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.crops import CropPlan
+from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import ClipTimeline
 
 if TYPE_CHECKING:
@@ -23,9 +29,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.records.camera import Camera
-    from movi_prep.records.ik_solution import IkSolution
-    from movi_prep.records.labels import LabelTables
-    from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.label_tables import LabelTables
 
 
 CHECKED_EVERY = 2
@@ -38,15 +42,13 @@ class ClipSources:
 
     Attributes:
         alignment: the clip's overlap with the video.
-        markers: trajectories, OpenSim ground.
-        solution: inverse kinematics, OpenSim ground.
+        solved: markers, inverse kinematics and scales.
         vertices_m: (n, v, 3) float64, metres, AMASS world: a sample of the posed mesh at `vertex_samples`.
         vertex_samples: (n,) int64, mocap samples of the clip.
     """
 
     alignment: ClipAlignment
-    markers: MarkerTrajectories
-    solution: IkSolution
+    solved: SolvedClip
     vertices_m: NDArray[np.float64]
     vertex_samples: NDArray[np.int64]
 
@@ -61,15 +63,15 @@ class ClipRows:
         body_px: (n, v, 2) float32, sample of the mesh in the video image, pixels; NaN where it is not seen.
         others_px: camera -> (n, w, 2) float32, every second point of that sample as other cameras would see it; NaN in
             frames that are not looked at.
-        labels: field of the shard -> (n, ...) array.
-        absent: label names that the model or the data lack.
+        labels: labels of the rows.
+        absent: label names that the model lacks.
     """
 
     alignment: ClipAlignment
     plan: CropPlan
     body_px: NDArray[np.float32]
     others_px: dict[str, NDArray[np.float32]]
-    labels: dict[str, NDArray[Any]]
+    labels: FrameLabels
     absent: tuple[str, ...]
 
     @property
@@ -92,7 +94,7 @@ class ClipRows:
             plan=self.plan.select(wanted),
             body_px=self.body_px[wanted],
             others_px={name: pixels[wanted] for name, pixels in self.others_px.items()},
-            labels={name: values[wanted] for name, values in self.labels.items()},
+            labels=self.labels.select(wanted),
             absent=self.absent,
         )
 
@@ -116,7 +118,8 @@ def plan_clip(
     """
     solved = sources.alignment.timeline
     solved = solved.keep(
-        has_samples(solved.mocap_samples, sources.solution.sample_indices), "inverse kinematics has no such sample"
+        has_samples(solved.mocap_samples, sources.solved.solution.sample_indices),
+        "inverse kinematics has no such sample",
     )
     posed = np.searchsorted(sources.vertex_samples, solved.mocap_samples)
     pixels = project_points(camera, sources.vertices_m[posed])
@@ -130,9 +133,7 @@ def plan_clip(
         margin=settings.box_margin,
         window_frames=round(settings.box_smoothing_s * settings.video_rate_hz),
     )
-    labels = label_clip(
-        timeline, sources.markers, sources.solution, tables, camera=camera, miss_limit_m=settings.landmark_limit_m
-    )
+    labels = label_clip(timeline, sources.solved, tables, camera=camera, miss_limit_m=settings.landmark_limit_m)
     return ClipRows(
         alignment=replace(sources.alignment, timeline=timeline),
         plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
@@ -140,25 +141,23 @@ def plan_clip(
         others_px={
             other.name: _other_view(other, sources, posed, timeline.video_frames % STEP_FRAMES == 0) for other in others
         },
-        labels=labels.rows,
-        absent=labels.absent,
+        labels=labels,
+        absent=absent_labels(sources.solved, tables),
     )
 
 
-def frame_fields(rows: ClipRows, settings: ShardUnitSettings) -> dict[str, NDArray[Any]]:
-    """Return the (n,) fields that say which frame each row is, and whether it is used."""
+def frame_numbers(rows: ClipRows, settings: ShardUnitSettings, *, clip: int) -> FrameNumbers:
+    """Return which frame each row is, and whether it is used; `clip` is the number of the clip in its file."""
     timeline = rows.timeline
-    return {
-        "frames/clip": np.full(timeline.n_frames, require_number(timeline.clip.clip, wanted_by="a shard")),
-        "frames/video_frame": timeline.video_frames,
-        "frames/clip_frame": timeline.video_frames - rows.alignment.first_video_frame,
-        "frames/mocap_sample": timeline.mocap_samples,
-        "frames/used": moved_since_used(
-            rows.labels["labels/markers_world_m"],
-            distance_m=settings.used_frame_distance_m,
-            rule=settings.used_frame_rule,
+    return FrameNumbers(
+        clip=np.full(timeline.n_frames, clip),
+        video_frame=timeline.video_frames,
+        clip_frame=timeline.video_frames - rows.alignment.first_video_frame,
+        mocap_sample=timeline.mocap_samples,
+        used=moved_since_used(
+            rows.labels.markers.world_m, distance_m=settings.used_frame_distance_m, rule=settings.used_frame_rule
         ),
-    }
+    )
 
 
 def _other_view(

@@ -17,7 +17,7 @@ Whatever is missing for one clip costs that clip alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,13 +45,16 @@ from movi_prep.stages.shards.subject_clips import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from movi_prep.config.root import Config
     from movi_prep.config.shard import ShardUnitSettings
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.video.crop_pass import CropPass
+
+    ShardUnit: TypeAlias = Unit[ShardInputs, "ShardOutputs", ShardUnitSettings]
 
 LEAST_POSES = 0.5
 """A clip with a smaller share of rows that have a pose is named among the warnings."""
@@ -64,25 +67,23 @@ class ShardOutputs:
     shard: Path
 
 
-def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[Unit, ...]:
+def plan_shard(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[ShardUnit, ...]:
     """Return one unit per subject and camera, where the subject has a video at all and the camera can have a shard."""
     # A subject without any video was not filmed; one that lacks a camera's video has a unit, which fails and says so.
-    with_video = {subject for subject, _ in download.videos}
-    idle = idle_cameras(download, config.shard.cameras)
+    with_video = {subject for subject, _ in recordings.videos}
+    idle = idle_cameras(recordings, config.shard.cameras)
     return tuple(
-        _shard_unit(download, work, config, subject=subject, camera=camera)
-        for subject in download.subjects
+        _shard_unit(recordings, work, config, subject=subject, camera=camera)
+        for subject in recordings.subjects
         if subject in with_video
         for camera in config.shard.cameras
         if camera not in idle
     )
 
 
-def run_shard(unit: Unit) -> StageReport:
+def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSettings) -> StageReport:
     """Write one subject's shard for one camera."""
-    inputs, settings = cast("ShardInputs", unit.inputs), cast("ShardUnitSettings", unit.settings)
-    outputs = cast("ShardOutputs", unit.outputs)
-    subject = read_shard_subject(unit.key, inputs, settings)
+    subject = read_shard_subject(inputs, settings)
     planned = plan_clips(subject, inputs, settings)
     try:
         return _write_shard(planned, subject, inputs, outputs, settings)
@@ -156,23 +157,29 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 
 SHARD = Stage(
-    name="shard", version=3, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
+    name="shard",
+    version=4,
+    summary="crops and labels of each subject and camera",
+    plan=plan_shard,
+    run=run_shard,
+    gathers=True,
 )
 
 
-def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: str, camera: str) -> Unit:
+def _shard_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
     # Every calibration there is: exchanged files are told by the one that fits better.
-    others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
+    others = tuple(sorted(recordings.whole_cameras - {camera}))
     return Unit(
         stage=SHARD.name,
         key=f"{subject}/{camera}",
         inputs=ShardInputs(
-            video=download.videos.get((subject, camera)),
-            intrinsics=download.intrinsics.get(camera),
-            extrinsics=download.extrinsics.get(camera),
-            other_intrinsics=tuple(download.intrinsics[name] for name in others),
-            other_extrinsics=tuple(download.extrinsics[name] for name in others),
-            **subject_inputs(download, work, subject),
+            camera=camera,
+            video=recordings.videos.get((subject, camera)),
+            intrinsics=recordings.intrinsics.get(camera),
+            extrinsics=recordings.extrinsics.get(camera),
+            other_intrinsics=tuple(recordings.intrinsics[name] for name in others),
+            other_extrinsics=tuple(recordings.extrinsics[name] for name in others),
+            **subject_inputs(recordings, work, subject),
         ),
         outputs=ShardOutputs(shard=work.shard(subject, camera)),
         settings=config.shard.shard_unit(
@@ -193,8 +200,7 @@ def _provenance(inputs: ShardInputs) -> dict[str, Any]:
 
 
 def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSettings) -> StageReport:
-    labels = [clip.labels for clip in shard.clips]
-    masked = 1.0 - np.mean(np.concatenate([rows["labels/coordinates_valid"] for rows in labels]))
+    masked = 1.0 - np.mean(np.concatenate([clip.labels.coordinates.valid for clip in shard.clips]))
     return StageReport(
         numbers={
             "rows": sum(clip.timeline.n_frames for clip in shard.clips),
@@ -217,7 +223,7 @@ def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSett
 
 def _poor_poses(clips: Sequence[ClipRows]) -> tuple[str, ...]:
     """Return a sentence on each clip of whose rows less than half have a pose to train on."""
-    poses = [(clip.timeline, clip.labels["labels/pose_valid"]) for clip in clips]
+    poses = [(clip.timeline, clip.labels.root.valid) for clip in clips]
     return tuple(
         f"{timeline.clip}: inverse kinematics has a pose to train on in {valid.sum()} of {len(valid)} rows alone"
         for timeline, valid in poses

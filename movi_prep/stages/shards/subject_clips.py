@@ -15,13 +15,15 @@ import numpy as np
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.amass import open_motion
-from movi_prep.formats.calibration import read_camera
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
+from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices
+from movi_prep.recordings.read import read_camera
+from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.timeline import LeftOut
@@ -40,11 +42,11 @@ if TYPE_CHECKING:
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
     from movi_prep.records.camera import Camera
-    from movi_prep.records.download import Download
     from movi_prep.records.ik_solution import IkSolution
-    from movi_prep.records.labels import LabelTables
+    from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.motion import Sex
+    from movi_prep.records.recordings import ReaderName, Recordings
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.timeline import Refusal
     from movi_prep.records.work_folder import WorkFolder
@@ -63,8 +65,15 @@ _POSED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class SubjectInputs:
-    """What all shards of a subject are made from, of either layout; None for what the download does not have."""
+    """What all shards of a subject are made from, of either layout; None for what is not there.
 
+    `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
+    None where the unit that makes it failed.
+    """
+
+    subject: str
+    reader: ReaderName
+    clips: tuple[str, ...]
     alignment: Path
     static_trial: Path
     scale: Path
@@ -72,19 +81,20 @@ class SubjectInputs:
     body_model: Path | None
     labels: Path
     motions: tuple[Path, ...]
-    markers: tuple[Path, ...] = field(metadata={"optional": True})
-    solutions: tuple[Path, ...] = field(metadata={"optional": True})
+    markers: tuple[Path | None, ...] = field(metadata={"optional": True})
+    solutions: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
 @dataclass(frozen=True)
 class ShardInputs(SubjectInputs):
-    """What one native shard is made from; None for what the download does not have."""
+    """What one native shard is made from; None for what is not there."""
 
+    camera: str
     video: Path | None
     intrinsics: Path | None
     extrinsics: Path | None
-    other_intrinsics: tuple[Path, ...] = field(default=(), metadata={"optional": True})
-    other_extrinsics: tuple[Path, ...] = field(default=(), metadata={"optional": True})
+    other_intrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
+    other_extrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -133,16 +143,19 @@ class PlannedClips:
         return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
-def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[str, Any]:
+def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str) -> dict[str, Any]:
     """Return the fields of SubjectInputs for one subject."""
-    clips = download.clips_of(subject)
-    motions = tuple(download.motions[clip] for clip in clips)
+    clips = recordings.clips_of(subject)
+    motions = tuple(recordings.motions[clip] for clip in clips)
     return {
+        "subject": subject,
+        "clips": tuple(map(str, clips)),
         "alignment": work.alignment(subject),
         "static_trial": work.static_trial(subject),
         "scale": work.scale_result(subject),
         "scaled_model": work.scaled_model(subject),
-        "body_model": model_for(motions, download.body_models),
+        "reader": recordings.reader,
+        "body_model": model_for(motions, recordings.body_models),
         "labels": default_label_tables_path(),
         "motions": motions,
         "markers": tuple(work.markers(clip) for clip in clips),
@@ -150,16 +163,16 @@ def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[s
     }
 
 
-def read_shard_subject(key: str, inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
-    """Read what all clips of one subject and camera share; `key` is `S001/PG1`."""
-    camera = key.split("/")[1]
+def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
+    """Read what all clips of one subject and camera share."""
+    camera, wanted = inputs.camera, WANTED[inputs.reader]
     trial = read_static_trial(inputs.static_trial)
     # Told when the unit runs, not when it is planned: the other subjects go on.
     if inputs.body_model is None or trial.sex is None:
-        raise _missing(f"body model of {key}", f"smplh/{trial.sex}/model.npz", "--body-models")
+        raise _missing(f"body model of {inputs.subject}", f"smplh/{trial.sex}/model.npz", "--body-models")
     if inputs.intrinsics is None or inputs.extrinsics is None:
-        raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
-    calibrated = read_camera(camera, inputs.intrinsics, inputs.extrinsics)
+        raise _missing(f"calibration of {camera}", wanted.calibration.format(camera=camera), "--calibration")
+    calibrated = read_camera(inputs.reader, camera, inputs.intrinsics, inputs.extrinsics)
     others, warnings = _read_others(calibrated, inputs, settings)
     return ShardSubject(
         alignment=read_alignment(inputs.alignment),
@@ -181,8 +194,11 @@ def _read_others(
     cameras, warnings = [], []
     files = zip(settings.other_cameras, inputs.other_intrinsics, inputs.other_extrinsics, strict=True)
     for name, intrinsics, extrinsics in files:
+        if intrinsics is None or extrinsics is None:
+            warnings.append(f"pictures are not compared with the calibration of {name}: its files are gone")
+            continue
         try:
-            other = read_camera(name, intrinsics, extrinsics)
+            other = read_camera(inputs.reader, name, intrinsics, extrinsics)
         except InputError as error:
             warnings.append(f"pictures are not compared with the calibration of {name}: {error}")
             continue
@@ -201,8 +217,10 @@ def _name(path: Path | None) -> str:
 def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
     """Return the rows of every clip that can have some, and why the others have none."""
     files = {
-        ClipId.parse(f"{markers.parent.name}/{markers.stem}"): (motion, markers, solution)
-        for motion, markers, solution in zip(inputs.motions, inputs.markers, inputs.solutions, strict=True)
+        ClipId.parse(key): (motion, markers, solution)
+        for key, motion, markers, solution in zip(
+            inputs.clips, inputs.motions, inputs.markers, inputs.solutions, strict=True
+        )
     }
     planned = [_rows_of(item, files, subject, settings) for item in subject.alignment.clips]
     clips = [item for item in planned if isinstance(item, ClipRows)]
@@ -219,7 +237,7 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
 
 def _rows_of(
     alignment: ClipAlignment,
-    files: Mapping[ClipId, tuple[Path, Path, Path]],
+    files: Mapping[ClipId, tuple[Path, Path | None, Path | None]],
     subject: ShardSubject,
     settings: ShardUnitSettings,
 ) -> ClipRows | LeftOut:
@@ -228,19 +246,20 @@ def _rows_of(
     if alignment.is_suspect and not settings.keep_suspects:
         return LeftOut(clip, f"suspect alignment ({'; '.join(alignment.suspicions)})")
     motion, markers, solution = files[clip]
+    if markers is None or solution is None:
+        return LeftOut(clip, f"it has no {'inverse kinematics' if markers else 'markers'}, because its unit failed")
     try:
         sources = ClipSources(
             alignment=alignment,
-            markers=read_markers(markers),
-            solution=read_ik_solution(solution),
+            solved=SolvedClip(read_markers(markers), read_ik_solution(solution), subject.scale),
             **pose_vertices(subject.body, motion, step=_mocap_step(alignment.timeline.mocap_samples)),
         )
         rows = plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others)
     except InputError as error:
         # Markers and solutions are optional inputs: a clip that failed before must not cost the others.
         return LeftOut(clip, str(error))
-    if not rows.labels["labels/pose_valid"].any():
-        return LeftOut(clip, _why_empty(rows, sources.solution))
+    if not rows.labels.root.valid.any():
+        return LeftOut(clip, _why_empty(rows, sources.solved.solution))
     return rows
 
 
@@ -315,7 +334,7 @@ def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings)
     from movi_prep.video.reader import VideoReader
 
     if inputs.video is None:
-        raise _missing(f"video of {camera.name}", f"F_{camera.name}_Subject_N_L.avi", "--videos")
+        raise _missing(f"video of {camera.name}", WANTED[inputs.reader].videos.format(camera=camera.name), "--videos")
     reader = VideoReader(inputs.video)
     reader.check(size_px=camera.size_px, rate_hz=settings.video_rate_hz)
     return reader

@@ -2,41 +2,67 @@
 
 | check | finds |
 |---|---|
-| schema | a missing field, another dtype or shape, axes that disagree |
-| checksums | a changed or damaged byte |
+| links | fields, groups and attributes whose values are in another file or under another name |
+| schema | a missing field, another dtype or shape, axes that disagree, another unit or frame |
+| attributes | numbers, names and lists that are none; a subject or camera that the file's name contradicts |
+| checksums | a changed or damaged byte, of values and (from version 3 on) of attributes |
 | finite values | NaN or infinity where a mask says that there is a label |
 | rotations | matrices that are none |
 | pictures | one that cannot be decoded, or has another size than the file says |
 | pixels | labels marked as in the image that lie outside it, or outside the box while inside the body's extent |
 | frames | labels in world and camera frame that the camera does not carry onto each other |
+| tree | joint centres or a pelvis that the model's tree, the angles and the root pose do not give |
+| splits | shards of one subject that are in different parts of the data |
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from movi_prep.errors import MissingError, MoviPrepError, list_names
+from movi_prep.errors import InputError, MissingError, MoviPrepError, list_names
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.shard import PICTURES, ShardFile
-from movi_prep.formats.shard_schema import ROTATION_FIELDS, SHARD_SCHEMA
+from movi_prep.formats.shard_records import (
+    read_body_scales,
+    read_clip_ids,
+    read_frame_labels,
+    read_label_names,
+    read_shard_camera,
+    read_subject_name,
+)
+from movi_prep.formats.shard_schema import DATASETS, ROTATION_FIELDS, SHARD_SCHEMA
+from movi_prep.geometry.projection import rotation_to_camera, world_to_camera
+from movi_prep.geometry.tree_labels import place_tree
+from movi_prep.records.bmlmovi_names import number_of
+from movi_prep.records.label_tables import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from movi_prep.formats.described_hdf5 import Field
+    from movi_prep.records.camera import Camera
+    from movi_prep.records.frame_labels import FrameLabels
 
 _ROTATION_TOLERANCE = 1e-5
 """float32 keeps seven digits."""
 
 _FRAME_TOLERANCE_M = 1e-5
+
+_TREE_TOLERANCE_M = 1e-3
+"""A solver that holds couplers by a weight, as OpenSim's does, leaves a few tenths of a millimetre."""
+
+_TREE_ROTATION_TOLERANCE = 1e-4
 
 _BOX_TOLERANCE_PX = 1.0
 """Boxes are drawn around a sample of the mesh's vertices."""
@@ -69,11 +95,13 @@ class CheckedFile:
         path: the file.
         n_rows: rows in it.
         faults: what is wrong with it.
+        split: its subject and the part of the data that it says it belongs to; None where it does not say.
     """
 
     path: Path
     n_rows: int
     faults: tuple[ShardFault, ...]
+    split: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,33 +151,73 @@ def verify_shards(folder: Path, workers: int = 1) -> VerifyReport:
         # Spawned, not forked: the caller may hold threads and open files.
         with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
             checked = list(pool.map(verify_shard, paths))
-    return VerifyReport(tuple(checked))
+    return VerifyReport(tuple(_with_split_faults(checked)))
 
 
 def verify_shard(path: Path) -> CheckedFile:
-    """Verify one shard."""
+    """Verify one shard; whatever reading it raises is a finding about it."""
     try:
         with ShardFile(path) as shard:
             faults = tuple(ShardFault(path, where, what) for where, what in _faults(shard))
-            return CheckedFile(path, shard.n_rows, faults)
-    except (MoviPrepError, OSError, KeyError) as error:
-        # A damaged file can fail in any place that reads it; the damage is the finding.
-        return CheckedFile(path, 0, (ShardFault(path, "file", " ".join(str(error).split())),))
+            return CheckedFile(path, shard.n_rows, faults, split=_split(shard))
+    except Exception as error:  # noqa: BLE001 - a damaged file can fail in any place that reads it
+        return CheckedFile(path, 0, (ShardFault(path, "file", describe_error(error)),))
+
+
+def describe_error(error: Exception) -> str:
+    """Return one line on an error that reading a damaged file raised."""
+    says = " ".join(str(error).split())
+    # Our own errors are sentences; what h5py or numpy raise is not, so its kind is said too.
+    return says if isinstance(error, MoviPrepError) else f"it cannot be read ({type(error).__name__}: {says[:300]})"
+
+
+def _split(shard: ShardFile) -> tuple[str, str]:
+    return read_subject_name(shard), str(shard.attribute("split"))
+
+
+def _with_split_faults(files: Sequence[CheckedFile]) -> Iterator[CheckedFile]:
+    """Yield the files with what only several of them tell: one subject must be in one part of the data."""
+    parts: dict[str, Counter[str]] = {}
+    for item in files:
+        if item.split is not None:
+            parts.setdefault(item.split[0], Counter())[item.split[1]] += 1
+    for item in files:
+        if item.split is None or len(parts[item.split[0]]) == 1:
+            yield item
+        else:
+            subject, split = item.split
+            others = list_names(sorted(set(parts[subject]) - {split}))
+            told = f"subject {subject} is in {split} here, but in {others} in other shards"
+            yield replace(item, faults=(*item.faults, ShardFault(item.path, "split", told)))
 
 
 def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
-    schema = list(_schema_faults(shard))
-    yield from schema
-    if schema:
+    elsewhere = dict(shard.foreign_parts())
+    schema = [fault for fault in _schema_faults(shard) if not _is_below(fault[0], elsewhere)]
+    broken = [*((name, f"expected it in the file itself, but got {what}") for name, what in elsewhere.items()), *schema]
+    yield from broken
+    yield from _attribute_faults(shard)
+    if broken:
         # What follows would trip over the same fields with a message that says less.
         return
     for field in shard.faulty_checksums():
         yield field, "the checksum does not fit: values were changed after they were written"
+    if shard.metadata_changed():
+        yield "attributes", "the checksum does not fit: attributes were changed after they were written"
+    # Raises where the names of clips are none, which is then the finding.
+    read_clip_ids(shard)
     yield from _value_faults(shard)
     yield from _rotation_faults(shard)
-    yield from _frame_faults(shard)
-    yield from _pixel_faults(shard)
+    labels, camera = read_frame_labels(shard), read_shard_camera(shard)
+    yield from _frame_faults(labels, camera)
+    yield from _tree_faults(shard, labels)
+    yield from _pixel_faults(shard, labels, camera)
     yield from _picture_faults(shard)
+
+
+def _is_below(field: str, names: Iterable[str]) -> bool:
+    """Return whether a field or a group above it is among some names."""
+    return any(field == name or field.startswith(f"{name}/") for name in names)
 
 
 def _schema_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
@@ -160,13 +228,73 @@ def _schema_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
             if not item.optional and item.since <= shard.version:
                 yield item.name, "the field is missing"
             continue
-        shape, dtype = shard.layout(item.name)
+        try:
+            shape, dtype = shard.layout(item.name)
+        except InputError as error:
+            yield item.name, f"expected {error.expected}, but got {error.got}"
+            continue
+        yield from _description_faults(shard, item)
         if not _dtype_fits(item, dtype):
             yield item.name, f"expected {item.dtype}, but got {dtype}"
         if not _shape_fits(item, shape, axes):
             yield item.name, f"expected dims {item.dims} with {axes}, but got shape {shape}"
     if axes.get("row") == 0:
         yield "frames/clip", "the shard has no rows"
+
+
+def _description_faults(shard: ShardFile, item: Field) -> Iterator[tuple[str, str]]:
+    """Another unit, frame or axis than the schema's: the numbers would be taken for something else."""
+    said = shard.description(item.name)
+    for name, expected in (("unit", item.unit), ("frame", item.frame), ("dims", json.dumps(list(item.dims)))):
+        if said[name] != expected:
+            yield item.name, f"expected {name} {expected!r}, but got {said[name]!r}"
+
+
+_NUMBERS = ("image_width_px", "image_height_px", "frame_rate_hz")
+_LISTS = {"refused": (int, int, str), "left_out": (int | str, str)}
+"""JSON lists of the attributes: the kinds of what each entry holds."""
+
+
+def _attribute_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
+    """What readers rely on and no other check sees; also in files that have no checksum of their attributes."""
+    for name in _NUMBERS:
+        value = shard.attribute(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
+            yield name, f"expected a positive number, but got {value!r}"
+    for name, kinds in _LISTS.items():
+        try:
+            entries = shard.attribute(name)
+        except ValueError:
+            yield name, "expected a JSON list, but got something else"
+            continue
+        if not isinstance(entries, list) or not all(_is_entry(entry, kinds) for entry in entries):
+            yield name, f"expected a list of {len(kinds)} values each, but got {entries!r:.80}"
+    split = shard.attribute("split")
+    if split not in get_args(Split):
+        yield "split", f"expected one of {list_names(get_args(Split))}, but got {split!r}"
+    yield from _name_faults(shard)
+
+
+def _is_entry(entry: Any, kinds: tuple[Any, ...]) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == len(kinds)
+        and all(isinstance(value, kind) for value, kind in zip(entry, kinds, strict=True))
+    )
+
+
+def _name_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
+    """A subject or camera that the name of the file contradicts; files of other names than ours say nothing."""
+    number, name, camera = (shard.attribute(which) for which in ("subject", "subject_name", "camera"))
+    if isinstance(number, bool) or not isinstance(number, int) or not isinstance(camera, str):
+        yield "subject", f"expected the number of a subject and the name of a camera, but got {number!r} and {camera!r}"
+        return
+    if name is not None and (number_of(str(name)) or 0) != number:
+        yield "subject", f"expected the number in the name {name!r}, but got {number}"
+    subject = read_subject_name(shard)
+    said = re.fullmatch(r"(S\d+)_(.+)", shard.path.stem)
+    if said and (said[1], said[2]) != (subject, camera):
+        yield "file", f"the name says {said[1]} and {said[2]}, the attributes say {subject} and {camera}"
 
 
 def _dtype_fits(item: Field, dtype: np.dtype[Any]) -> bool:
@@ -181,11 +309,11 @@ def _shape_fits(item: Field, shape: tuple[int, ...], axes: dict[str, int]) -> bo
 
 
 _MAY_BE_NAN = (
-    *("clips/lag_s", "clips/rotation_deg", "clips/offset_m", "subject/body_scales"),
+    *("clips/lag_s", "clips/rotation_deg", "clips/offset_m"),
     *("clips/picture_agreement", "clips/picture_lag_s", "clips/picture_offset_px", "clips/picture_on_body"),
     *("clips/picture_by_chance", "clips/other_agreement"),
 )
-"""NaN where nothing was measured, or the model has no such body."""
+"""NaN where nothing was measured."""
 
 _MAY_BE_INFINITE = ("tree/piece_start", "tree/coordinate_range", "labels/coordinates_std_rad")
 """The first piece of a function reaches to -infinity; so do deviations of what no marker sees, to the other."""
@@ -195,7 +323,11 @@ def _value_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
     for item in SHARD_SCHEMA.fields:
         if item.name not in shard or item.dtype == STRING or item.name == PICTURES:
             continue
-        values = shard.read(item.name)
+        if item.name == DATASETS["labels.scales.factors"]:
+            # Before version 3 the absence of a body was told by NaN.
+            values = read_body_scales(shard).factors
+        else:
+            values = shard.read(item.name)
         if values.dtype.kind != "f" or item.name in _MAY_BE_NAN:
             continue
         # Infinity is a value of these, NaN is none of any.
@@ -221,40 +353,85 @@ def _rotation_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
             yield name, f"{bad.sum()} of {bad.size} matrices are no rotations, R R^T off by up to {error.max():.2g}"
 
 
-def _frame_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
+def _frame_faults(labels: FrameLabels, camera: Camera) -> Iterator[tuple[str, str]]:
     """The camera must carry labels of the world onto those of its own frame, the pelvis included."""
-    rotation = shard.read("camera/world_to_camera_rotation")
-    translation = shard.read("camera/world_to_camera_translation_m")
-    pose_valid = shard.read("labels/pose_valid")
-    # What the body itself shows is there in every row; what the fitted model says only where it has a pose.
-    for kind, always in (("joints", True), ("markers", True), ("opensim_joints", False)):
-        rows = slice(None) if always else pose_valid
-        world = shard.read(f"labels/{kind}_world_m")[rows].astype(np.float64)
-        camera = shard.read(f"labels/{kind}_camera_m")[rows]
-        # A point that was not seen, or that the model does not have, is zero in both frames.
-        known = world.any(axis=-1)
-        off = np.linalg.norm(world @ rotation.T + translation - camera, axis=-1)[known]
-        if off.size and off.max() > _FRAME_TOLERANCE_M:
-            yield f"labels/{kind}_camera_m", f"off the camera's view of the world by up to {off.max():.2g} m"
-    pelvis = rotation @ shard.read("labels/pelvis_rotation_world") - shard.read("labels/pelvis_rotation_camera")
-    if np.abs(pelvis).max() > _ROTATION_TOLERANCE:
-        yield "labels/pelvis_rotation_camera", f"off the turned pelvis by up to {np.abs(pelvis).max():.2g}"
+    root = labels.root
+    centres, everywhere = labels.joint_centres, np.True_
+    for attribute, world, seen, valid in (
+        ("joints.camera_m", labels.joints.world_m, labels.joints.camera_m, everywhere),
+        ("markers.camera_m", labels.markers.world_m, labels.markers.camera_m, everywhere),
+        ("joint_centres.camera_m", centres.world_m, centres.camera_m, centres.valid),
+        ("root.pelvis_position_camera_m", root.pelvis_position_world_m, root.pelvis_position_camera_m, root.valid),
+    ):
+        # A point that was not seen is zero in both frames.
+        known = world.any(axis=-1) | seen.any(axis=-1)
+        off = np.linalg.norm(world_to_camera(camera, world.astype(np.float64)) - seen, axis=-1)[known & valid]
+        if off.max(initial=0.0) > _FRAME_TOLERANCE_M:
+            yield DATASETS[f"labels.{attribute}"], f"off the camera's view of the world by up to {off.max():.2g} m"
+    turned = rotation_to_camera(camera, root.pelvis_rotation_world) - root.pelvis_rotation_camera
+    if np.abs(turned).max() > _ROTATION_TOLERANCE:
+        yield (
+            DATASETS["labels.root.pelvis_rotation_camera"],
+            f"off the turned pelvis by up to {np.abs(turned).max():.2g}",
+        )
 
 
-def _pixel_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
-    size = np.array([shard.attribute("image_width_px"), shard.attribute("image_height_px")])
+def _tree_faults(shard: ShardFile, labels: FrameLabels) -> Iterator[tuple[str, str]]:
+    """Tree, angles and root pose must give the joint centres and the pelvis: three labels that say one thing."""
+    tree, names = shard.tree(), read_label_names(shard)
+    solved = labels.select(labels.root.valid)
+    if tree is None or not solved.n_frames:
+        return
+    root = solved.root
+    answer = place_tree(
+        tree,
+        coordinate_names=names.coordinates,
+        angles_rad=solved.coordinates.angles_rad,
+        joint_names=names.opensim_joints,
+        root=root,
+    )
+    if answer is None:
+        return
+    centres = solved.joint_centres
+    misses = {
+        "joint_centres.world_m": np.where(
+            centres.valid, np.linalg.norm(answer.centres_m - centres.world_m, axis=-1), np.nan
+        ),
+        "root.pelvis_position_world_m": np.linalg.norm(
+            answer.pelvis_position_world_m - root.pelvis_position_world_m, axis=-1
+        )[:, None],
+    }
+    rows = np.flatnonzero(labels.root.valid)
+    for attribute, off in misses.items():
+        # NaN, where the tree has no answer or the file no label, is above no bound.
+        bad = off > _TREE_TOLERANCE_M
+        if bad.any():
+            first = rows[np.flatnonzero(bad.any(axis=1))[0]]
+            yield (
+                DATASETS[f"labels.{attribute}"],
+                f"up to {np.nanmax(off) * 1e3:.2f} mm from where tree, angles and root pose have it, "
+                f"first in row {first}",
+            )
+    off = np.abs(answer.pelvis_rotation_world - root.pelvis_rotation_world).max()
+    if off > _TREE_ROTATION_TOLERANCE:
+        yield DATASETS["labels.root.pelvis_rotation_world"], f"off the root frame's by up to {off:.2g}"
+
+
+def _pixel_faults(shard: ShardFile, labels: FrameLabels, camera: Camera) -> Iterator[tuple[str, str]]:
+    size = np.array(camera.size_px)
     source = shard.read("crops/source_px").astype(np.float64)[:, None]
     body = shard.read("crops/body_px").astype(np.float64)[:, None]
-    for kind in ("joints", "markers"):
-        pixels, inside = shard.read(f"labels/{kind}_px").astype(np.float64), shard.read(f"labels/{kind}_in_image")
+    for kind, points in (("joints", labels.joints), ("markers", labels.markers)):
+        field = DATASETS[f"labels.{kind}.seen_px"]
+        pixels, inside = points.seen_px.astype(np.float64), points.in_image
         outside = inside & ~((pixels >= -0.5 - 1e-3) & (pixels < size - 0.5 + 1e-3)).all(axis=-1)
         if outside.any():
-            yield f"labels/{kind}_px", f"{outside.sum()} marked as in the image lie outside"
+            yield field, f"{outside.sum()} marked as in the image lie outside"
         on_body = inside & _within(pixels, body[..., :2], body[..., 2:])
         lost = on_body & ~_within(pixels, source[..., :2] - 0.5, source[..., :2] + source[..., 2:] - 0.5)
         if lost.any():
             row = int(np.flatnonzero(lost.any(axis=1))[0])
-            yield f"labels/{kind}_px", f"{lost.sum()} on the body lie outside their crop, first in row {row}"
+            yield field, f"{lost.sum()} on the body lie outside their crop, first in row {row}"
 
 
 def _within(pixels: NDArray[np.float64], near: NDArray[np.float64], far: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -56,7 +56,7 @@ def test_nothing_is_said_of_good_pictures_and_the_still_ones_are_named() -> None
 def test_files_are_exchanged_whole_so_still_clips_go_with_the_others() -> None:
     video = judge_pictures([_named(EXCHANGED, 1), _named(EXCHANGED, 2), STILL], "PG1", SETTINGS)
     left_out = video.left_out(SETTINGS)
-    assert [item.clip.clip for item in left_out] == [1, 2, 9]
+    assert [item.clip.clip for item in left_out] == ["C01", "C02", "C09"]
     assert (
         "all judged clips of the video together: the picture of PG1 agrees better with the calibration of PG2"
         in str(left_out[2])
@@ -66,7 +66,7 @@ def test_files_are_exchanged_whole_so_still_clips_go_with_the_others() -> None:
 
 def test_one_bad_clip_does_not_spoil_the_others() -> None:
     video = judge_pictures([_named(EXCHANGED, 1), _named(FINE, 2), _named(FINE, 3), STILL], "PG1", SETTINGS)
-    assert [item.clip.clip for item in video.left_out(SETTINGS)] == [1]
+    assert [item.clip.clip for item in video.left_out(SETTINGS)] == ["C01"]
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> FilmedWorld:
 
 
 def _unit(world: FilmedWorld, folder: Path) -> Unit:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     return replace(unit, outputs=ShardOutputs(folder / "S001_PG1.h5"))
 
 
 def _pictures(world: FilmedWorld) -> Iterator[np.ndarray]:
     unit = _unit(world, Path())
     assert isinstance(unit.inputs, ShardInputs)
-    subject = read_shard_subject(unit.key, unit.inputs, unit.settings)  # type: ignore[arg-type]
+    subject = read_shard_subject(unit.inputs, unit.settings)  # type: ignore[arg-type]
     second = plan_clips(subject, unit.inputs, unit.settings).clips[1]  # type: ignore[arg-type]
     body_of = dict(zip(second.timeline.video_frames.tolist(), second.body_px, strict=True))
     greys = np.random.default_rng(1).uniform(20, 230, second.body_px.shape[1])
@@ -118,12 +118,12 @@ def _pictures(world: FilmedWorld) -> Iterator[np.ndarray]:
 
 
 def test_a_clip_with_strange_pictures_is_left_out_and_named(world: FilmedWorld, tmp_path: Path) -> None:
-    report = SHARD.run(_unit(world, tmp_path))
+    report = SHARD.run_unit(_unit(world, tmp_path))
     with ShardFile(tmp_path / "S001_PG1.h5") as shard:
         assert shard.read("clips/number").tolist() == [2]
         assert shard.read("clips/picture_agreement")[0] > 0.35
         ((clip, reason),) = shard.attribute("left_out")
-        assert clip == 1
+        assert clip == "C01"
         assert "does not show this motion" in reason
     assert report.numbers["clips_left_out"] == report.numbers["pictures_suspect"] == 1
     assert report.warnings[0].startswith("S001/C01 left out: suspect pictures (the picture of PG1")
@@ -132,13 +132,13 @@ def test_a_clip_with_strange_pictures_is_left_out_and_named(world: FilmedWorld, 
 
 def test_the_shard_is_that_of_a_download_without_the_clip(world: FilmedWorld, tmp_path: Path) -> None:
     """Nothing of what is left out stays in the file."""
-    SHARD.run(_unit(world, tmp_path))
+    SHARD.run_unit(_unit(world, tmp_path))
     size = (tmp_path / "S001_PG1.h5").stat().st_size
     alignment = read_alignment(world.work.alignment("S001"))
     write_alignment(tmp_path / "S001.json", replace(alignment, clips=alignment.clips[1:]), provenance={})
     alone = _unit(world, tmp_path)
     inputs = replace(alone.inputs, alignment=tmp_path / "S001.json")  # type: ignore[type-var]
-    SHARD.run(replace(alone, inputs=inputs, outputs=ShardOutputs(tmp_path / "alone.h5")))
+    SHARD.run_unit(replace(alone, inputs=inputs, outputs=ShardOutputs(tmp_path / "alone.h5")))
     with ShardFile(tmp_path / "S001_PG1.h5") as left, ShardFile(tmp_path / "alone.h5") as right:
         np.testing.assert_array_equal(left.read("crops/bytes"), right.read("crops/bytes"))
     assert abs(size - (tmp_path / "alone.h5").stat().st_size) < 2000
@@ -151,5 +151,5 @@ def test_a_video_of_which_no_clip_is_left_fails_and_leaves_no_file(world: Filmed
         black, (np.zeros((600, 800, 3), np.uint8) for _ in range(134)), size_px=(800, 600), rate_hz=30.0, quality=90
     )
     with pytest.raises(InputError, match=r"black\.avi: expected pictures that show the body .* --set shard\.picture"):
-        SHARD.run(replace(unit, inputs=replace(unit.inputs, video=black)))  # type: ignore[type-var]
+        SHARD.run_unit(replace(unit, inputs=replace(unit.inputs, video=black)))  # type: ignore[type-var]
     assert list(tmp_path.glob("*.h5")) == []

@@ -18,8 +18,8 @@ from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.stages.order import idle_cameras
 from movi_prep.stages.shards.shard import SHARD, ShardOutputs
@@ -42,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> FilmedWorld:
 
 
 def _unit(world: FilmedWorld, tmp_path: Path, *, settings: dict[str, Any] | None = None, **inputs: Any) -> Unit:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     return replace(
         unit,
         inputs=replace(unit.inputs, **inputs),  # type: ignore[type-var]
@@ -52,8 +52,8 @@ def _unit(world: FilmedWorld, tmp_path: Path, *, settings: dict[str, Any] | None
 
 
 def _run(unit: Unit) -> tuple[StageReport, ShardFile]:
-    report = SHARD.run(unit)
-    return report, ShardFile(unit.outputs.shard)  # type: ignore[attr-defined]
+    report = SHARD.run_unit(unit)
+    return report, ShardFile(unit.outputs.shard)
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +216,8 @@ def test_another_size_or_rate_is_refused(
 
 
 def test_a_missing_solution_costs_its_clip(world: FilmedWorld, tmp_path: Path) -> None:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
-    solutions = (unit.inputs.solutions[0], tmp_path / "C02.h5")  # type: ignore[attr-defined]
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
+    solutions = (unit.inputs.solutions[0], None)
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [1]
     assert any(warning.startswith("S001/C02 left out:") for warning in report.warnings)
@@ -230,8 +230,8 @@ def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: Filmed
     coordinates = solution.coordinates.copy()
     coordinates[4] = np.nan
     write_ik_solution(tmp_path / "C01.h5", replace(solution, statuses=statuses, coordinates=coordinates), provenance={})
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
-    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))  # type: ignore[attr-defined]
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
+    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))
     assert not shard.read("labels/pose_valid")[4]
     assert not shard.read("labels/coordinates_valid")[4].any()
     assert (shard.read("labels/coordinates_rad")[4] == 0).all()
@@ -245,8 +245,8 @@ def test_what_no_marker_sees_has_an_infinite_deviation_and_is_sound(world: Filme
     unseen = solution.posterior_std.copy()
     unseen[:, solution.coordinate_names.index("hip_flexion_r")] = np.inf
     write_ik_solution(tmp_path / "C01.h5", replace(solution, posterior_std=unseen), provenance={})
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
-    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))  # type: ignore[attr-defined]
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
+    _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))
     infinite = np.isinf(shard.read("labels/coordinates_std_rad"))
     column = shard.names("names/coordinates").index("hip_flexion_r")
     assert np.flatnonzero(infinite.any(axis=0)).tolist() == [column]
@@ -264,18 +264,18 @@ def _poseless(world: FilmedWorld, folder: Path, rows: slice) -> Path:
 
 
 def test_a_clip_without_any_pose_is_left_out_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
-    solutions = (_poseless(world, tmp_path, slice(None)), unit.inputs.solutions[1])  # type: ignore[attr-defined]
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
+    solutions = (_poseless(world, tmp_path, slice(None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [2]
     reason = "inverse kinematics has a pose to train on in none of 12 frames (12 suspect)"
-    assert shard.attribute("left_out") == [[1, reason]]
+    assert shard.attribute("left_out") == [["C01", reason]]
     assert report.warnings == (f"S001/C01 left out: {reason}",)
 
 
 def test_a_clip_with_few_poses_is_kept_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
-    solutions = (_poseless(world, tmp_path, slice(4, None)), unit.inputs.solutions[1])  # type: ignore[attr-defined]
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
+    solutions = (_poseless(world, tmp_path, slice(4, None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.n_rows == 24
     assert report.warnings == ("S001/C01: inverse kinematics has a pose to train on in 4 of 12 rows alone",)
@@ -312,25 +312,25 @@ def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(wor
     config = world.config.model_copy(
         update={"shard": world.config.shard.model_copy(update={"cameras": (CAMERA, "PG2")})}
     )
-    found = world.download
+    found = world.recordings
     calibrated = replace(
         found,
         intrinsics={**found.intrinsics, "PG2": Path("cameraParams_PG2.npz")},
         extrinsics={**found.extrinsics, "PG2": Path("Extrinsics_PG2.npz")},
     )
     of_another = replace(calibrated, videos={**found.videos, ("S099", "PG2"): Path("F_PG2_Subject_99_L.avi")})
-    for download, keys in (
+    for recordings, keys in (
         (found, ["S001/PG1"]),
         (calibrated, ["S001/PG1"]),
         (of_another, ["S001/PG1", "S001/PG2"]),
     ):
-        units = SHARD.plan(download, world.work, config)
+        units = SHARD.plan(recordings, world.work, config)
         assert [unit.key for unit in units] == keys
-        assert set(idle_cameras(download, config.shard.cameras)) == {"PG1", "PG2"} - {key[-3:] for key in keys}
+        assert set(idle_cameras(recordings, config.shard.cameras)) == {"PG1", "PG2"} - {key[-3:] for key in keys}
 
 
 def test_what_there_is_not_of_a_camera_is_said() -> None:
-    assert idle_cameras(Download(videos={("S001", "PG2"): Path("a")}), ("PG2", "PG3")) == {
+    assert idle_cameras(Recordings(videos={("S001", "PG2"): Path("a")}), ("PG2", "PG3")) == {
         "PG2": "no shards of PG2: found no calibration (cameraParams_PG2 and Extrinsics_PG2)",
         "PG3": "no shards of PG3: found no videos (F_PG3_Subject_N_L.avi) and no calibration "
         "(cameraParams_PG3 and Extrinsics_PG3)",

@@ -1,0 +1,141 @@
+"""YAML within bounds: the one reader of configuration, profiles, marker sets, set-ups and label tables.
+
+YAML lets 400 characters stand for 9^9 values, turns text into dates and colons into numbers to the base of 60, and
+takes the last of two equal keys without a word. Here a document is counted before it is built:
+
+| of a document | bound |
+|---|---|
+| size | 4 MiB |
+| nesting | 32 |
+| values, characters with every alias expanded | 100,000 and 4 Mi |
+| numbers | longer than 40 characters they stay text, as dates do; whatever reads the value says what it expected |
+| keys | each once |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_BYTES = 4 * 2**20
+DEEPEST = 32
+MOST_VALUES = 100_000
+LONGEST_NUMBER = 40
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same loader in C, where PyYAML was built with it: ten times as fast."""
+
+_TIME, _INT, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float"))
+
+
+class YamlError(ValueError):
+    """Text that is no YAML, or YAML beyond the bounds; one line."""
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds.
+
+    Raises:
+        OSError: it cannot be opened.
+        YamlError: it is not YAML, or beyond the bounds.
+    """
+    with path.open("rb") as file:
+        content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise YamlError(f"it is larger than {LARGEST_BYTES // 2**20} MiB")
+    try:
+        return parse_yaml(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise YamlError(f"it is not UTF-8 ({error.reason} at byte {error.start})") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what YAML text holds; raise YamlError where it is none, or beyond the bounds."""
+    try:
+        _check_size(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise YamlError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+class _Loader(_Base):  # type: ignore[misc]  # the loader in C has no types
+    """The safe loader without dates, without endless numbers, and with every key once."""
+
+    # Without the resolver of dates: 2020-13-45 is text, and whatever reads it says what it expected.
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIME]
+        for first, resolvers in _Base.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+    def number(self, node: Any) -> Any:
+        """Return a number, or its text where no number is that long."""
+        if len(node.value) > LONGEST_NUMBER:
+            return node.value
+        return self.construct_yaml_int(node) if node.tag == _INT else self.construct_yaml_float(node)
+
+
+_Loader.add_constructor(_INT, _Loader.number)
+_Loader.add_constructor(_FLOAT, _Loader.number)
+
+
+@dataclass
+class _Part:
+    """What is open while a document is counted: values and characters in it so far."""
+
+    anchor: str | None = None
+    n_values: int = 1
+    n_characters: int = 0
+
+
+@dataclass
+class _Count:
+    """Values of a document with every alias expanded, without expanding any."""
+
+    open: list[_Part] = field(default_factory=lambda: [_Part()])
+    closed: dict[str, _Part] = field(default_factory=dict)
+
+    def add(self, part: _Part) -> None:
+        """Count a part into what is open, and remember it by its anchor."""
+        self.open[-1].n_values += part.n_values
+        self.open[-1].n_characters += part.n_characters
+        if part.anchor is not None:
+            self.closed[part.anchor] = part
+        if self.open[-1].n_values > MOST_VALUES or self.open[-1].n_characters > LARGEST_BYTES:
+            raise YamlError(f"it stands for more than {MOST_VALUES} values or {LARGEST_BYTES // 2**20} Mi characters")
+
+    def alias(self, anchor: str) -> None:
+        """Count what an alias stands for."""
+        part = self.closed.get(anchor)
+        if part is None:
+            raise YamlError(f"the alias *{anchor} stands for nothing, or for itself")
+        self.add(_Part(None, part.n_values, part.n_characters))
+
+
+def _check_size(text: str) -> None:
+    """Raise YamlError where a document is nested too deep, or stands for too much."""
+    count = _Count()
+    for event in yaml.parse(text, Loader=_Base):
+        if isinstance(event, yaml.AliasEvent):
+            count.alias(str(event.anchor))
+        elif isinstance(event, yaml.ScalarEvent):
+            count.add(_Part(event.anchor, 1, len(event.value)))
+        elif isinstance(event, yaml.CollectionStartEvent):
+            count.open.append(_Part(event.anchor))
+            if len(count.open) > DEEPEST:
+                raise YamlError(f"it is nested deeper than {DEEPEST}")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            count.add(count.open.pop())

@@ -1,0 +1,154 @@
+"""Between the datasets of a shard and the records of the program, by the one table `shard_schema.DATASETS`.
+
+Shards before version 3 have no masks for joint centres and body scales: a centre that the model lacks was zero in
+every row, a scale NaN, and the masks are made from that.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.errors import InputError
+from movi_prep.formats.described_hdf5 import STRING
+from movi_prep.formats.shard_schema import DATASETS, SHARD_SCHEMA
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
+from movi_prep.records.camera import Camera
+from movi_prep.records.frame_labels import (
+    BodyPoints,
+    BodyScales,
+    FrameLabels,
+    FrameNumbers,
+    JointAngles,
+    JointCentres,
+    RootPoses,
+)
+from movi_prep.records.identity import ClipId
+from movi_prep.records.label_tables import LabelNames
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.formats.shard import ShardFile
+
+_FIELDS = {item.name: item for item in SHARD_SCHEMA.fields}
+
+ALL_ROWS = slice(None)
+
+
+def record_datasets(prefix: str, record: object) -> dict[str, Any]:
+    """Return dataset -> value of one record; what the record does not have (None) is left out.
+
+    Args:
+        prefix: "frames", "labels", "names" or "camera".
+        record: FrameNumbers, FrameLabels, LabelNames or Camera.
+    """
+    values = {
+        dataset: attrgetter(attribute.removeprefix(f"{prefix}."))(record)
+        for attribute, dataset in DATASETS.items()
+        if attribute.startswith(f"{prefix}.")
+    }
+    return {dataset: value for dataset, value in values.items() if value is not None}
+
+
+def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> Any:
+    """Return what a record has at `labels.joints.world_m` and so on, of some rows; names as a tuple.
+
+    A mask that the file is too old to have is made from the values; None for what a shard may lack.
+    """
+    dataset = DATASETS[attribute]
+    item = _FIELDS[dataset]
+    if dataset not in shard and (item.optional or item.since > shard.version):
+        return _before_version_3(shard, attribute, rows)
+    if item.dtype == STRING:
+        return shard.names(dataset)
+    return shard.read(dataset, rows if item.dims[0] == "row" else ())
+
+
+def _before_version_3(shard: ShardFile, attribute: str, rows: Any) -> NDArray[np.bool_] | None:
+    if attribute == "labels.joint_centres.valid":
+        # No centre of a solved frame lies at the very origin of the world in all rows.
+        there = shard.read(DATASETS["labels.joint_centres.world_m"]).any(axis=(0, 2))
+        solved = shard.read(DATASETS["labels.root.valid"], rows)
+        return np.asarray(solved[..., None] & there, dtype=np.bool_)
+    if attribute == "labels.scales.valid":
+        return np.asarray(np.isfinite(shard.read(DATASETS["labels.scales.factors"])).all(axis=1))
+    return None
+
+
+def read_frame_numbers(shard: ShardFile) -> FrameNumbers:
+    """Return which frame each row of a shard is."""
+    return FrameNumbers(**_parts(shard, "frames"))
+
+
+def read_frame_labels(shard: ShardFile, rows: slice | NDArray[Any] = ALL_ROWS) -> FrameLabels:
+    """Return the labels of a shard, or of some of its rows."""
+    return FrameLabels(
+        joints=BodyPoints(**_parts(shard, "labels.joints", rows)),
+        markers=BodyPoints(**_parts(shard, "labels.markers", rows)),
+        joint_centres=JointCentres(**_parts(shard, "labels.joint_centres", rows)),
+        coordinates=JointAngles(**_parts(shard, "labels.coordinates", rows)),
+        root=RootPoses(**_parts(shard, "labels.root", rows)),
+        scales=read_body_scales(shard),
+        ik_status=read_attribute(shard, "labels.ik_status", rows),
+    )
+
+
+def read_body_scales(shard: ShardFile) -> BodyScales:
+    """Return the subject's scales; zero where the model has no such body."""
+    scales = BodyScales(**_parts(shard, "labels.scales"))
+    return BodyScales(np.where(scales.valid[:, None], scales.factors, 0.0), scales.valid)
+
+
+def read_label_names(shard: ShardFile) -> LabelNames:
+    """Return the names of a shard's labels."""
+    return LabelNames(**_parts(shard, "names"))
+
+
+def read_subject_name(shard: ShardFile) -> str:
+    """Return the name of a shard's subject; before version 3 subjects were numbers."""
+    name = shard.attribute("subject_name")
+    return movi_subject(int(shard.attribute("subject"))) if name is None else str(name)
+
+
+def read_clip_ids(shard: ShardFile) -> dict[int, ClipId]:
+    """Return the clips of a shard by their numbers in `frames/clip`."""
+    numbers, subject = shard.read("clips/number").tolist(), read_subject_name(shard)
+    if "clips/name" not in shard:
+        return {number: movi_clip(int(shard.attribute("subject")), number) for number in numbers}
+    try:
+        return {number: ClipId(subject, name) for number, name in zip(numbers, shard.names("clips/name"), strict=True)}
+    except ValueError as error:
+        raise InputError(
+            shard.path, expected="names of clips", got=f"others ({error})", remedy="make the shard again"
+        ) from error
+
+
+def read_left_out(shard: ShardFile) -> tuple[tuple[ClipId, str], ...]:
+    """Return the clips of the subject that have no rows, and why."""
+    subject = read_subject_name(shard)
+    return tuple(
+        (
+            ClipId(subject, clip) if isinstance(clip, str) else movi_clip(int(shard.attribute("subject")), clip),
+            str(reason),
+        )
+        for clip, reason in shard.attribute("left_out")
+    )
+
+
+def read_shard_camera(shard: ShardFile) -> Camera:
+    """Return the camera of a shard, for the whole video image."""
+    return Camera(
+        **_parts(shard, "camera"),
+        name=str(shard.attribute("camera")),
+        size_px=(int(shard.attribute("image_width_px")), int(shard.attribute("image_height_px"))),
+        source=str(shard.path),
+    )
+
+
+def _parts(shard: ShardFile, prefix: str, rows: Any = ALL_ROWS) -> dict[str, Any]:
+    """Return the attributes directly below a prefix, by their last name."""
+    named = {attribute.rpartition("."): attribute for attribute in DATASETS}
+    return {last: read_attribute(shard, name, rows) for (head, _, last), name in named.items() if head == prefix}

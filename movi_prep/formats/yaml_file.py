@@ -1,0 +1,31 @@
+"""YAML files of formats of our own, read within bounds (see `config.yaml_text`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from movi_prep.config.yaml_text import YamlError, read_yaml
+from movi_prep.errors import InputError
+from movi_prep.formats.reading import reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_yaml_file(path: Path, *, expected: str, remedy: str = "correct the file") -> Any:
+    """Return what a YAML file holds.
+
+    Args:
+        path: the file.
+        expected: what it is: "a marker set (YAML)".
+        remedy: what to do where it is not.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it cannot be read, is not YAML, or stands for more than any such file holds.
+    """
+    with reading(path, expected=expected, remedy=remedy):
+        try:
+            return read_yaml(path)
+        except YamlError as error:
+            raise InputError(path, expected=expected, got=f"broken YAML ({error})", remedy=remedy) from error

@@ -1,0 +1,358 @@
+"""A run from configuration to result: what is there, what is planned, what is carried out, under lock and log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from movi_prep.config.load import check_files, dump_config
+from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.formats.atomic import write_text
+from movi_prep.recordings.find import find_recordings
+from movi_prep.records.choice import numbers_in
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.chosen_clips import keep_choice, read_choice, take_clips, with_gathered
+from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
+from movi_prep.runtime.interruption import stop_once
+from movi_prep.runtime.locks import hold_scopes, scope_of
+from movi_prep.runtime.plan_execution import Coordinator, RunResult
+from movi_prep.runtime.unit_attempt import Task, clear_scratch
+from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan, make_plan
+from movi_prep.runtime.worker_pools import SerialExecutor, local_executor, scheduler_executor
+from movi_prep.runtime.writable import check_writable
+from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+    from movi_prep.records.recordings import Recordings
+    from movi_prep.records.unit import AnyStage, AnyUnit
+    from movi_prep.runtime.plan_execution import Observer
+    from movi_prep.runtime.worker_pools import Executor
+
+_LOG = logging.getLogger("movi_prep.run")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with what it was made from.
+
+    Attributes:
+        config: the whole configuration.
+        recordings: what was found, cut to what the plan is about.
+        plan: the plan.
+        identities: the file hashes that planning knows.
+        is_gathering: whether a stage makes files of whole subjects.
+        is_cut: whether the plan is cut to units that were named: no choice of clips to be kept.
+    """
+
+    config: Config
+    recordings: Recordings
+    plan: WorkPlan
+    identities: FileIdentities
+    is_gathering: bool = False
+    is_cut: bool = False
+
+
+def config_path(work: Path) -> Path:
+    """Return where a work folder keeps the configuration of its last run, for `status` to ask by."""
+    return work / "config.yaml"
+
+
+def use_embedded_data(config: Config, *, write: bool) -> Config:
+    """Return the configuration with the embedded data set as its data, where it asks for that.
+
+    Args:
+        config: the configuration.
+        write: whether the data set is written where it is not there yet, cut to the subjects and clips asked for.
+
+    Raises:
+        UsageError: it is not there and must not be written.
+    """
+    if not config.embedded:
+        return config
+    from movi_prep.demo import write_demo
+
+    folder = WorkFolder(config.work).embedded()
+    if not (folder / "config.yaml").is_file():
+        if not write:
+            raise UsageError(f"{folder}: expected the embedded data set, but it is not there yet; run first")
+        # What is written is counted anew from 1: up to the last clip asked for, numbers stay what they are.
+        clips = None if config.clips is None else range(1, max(_numbers("clips", config.clips)) + 1)
+        subjects = None if config.subjects is None else _numbers("subjects", config.subjects)
+        write_demo(folder, subjects=subjects, clips=clips, workers=config.run.workers)
+    parts = ("amass", "body_models", "v3d", "videos", "calibration")
+    return config.model_copy(update={part: folder / part for part in parts})
+
+
+def _numbers(setting: str, entries: Sequence[str]) -> tuple[int, ...]:
+    try:
+        return numbers_in(entries)
+    except ValueError as error:
+        raise UsageError(f"{setting}: {error}; the embedded data set is numbered") from error
+
+
+def find_data(config: Config) -> Recordings:
+    """Return what is there of the data that a configuration names, cut to its subjects and clips.
+
+    Raises:
+        UsageError: a folder does not exist, or the choice of subjects and clips leaves nothing.
+    """
+    return find_recordings(config)
+
+
+def prepare_run(
+    config: Config,
+    stages: Sequence[AnyStage],
+    *,
+    force: Collection[str] = (),
+    only: Collection[str] = (),
+    per_subject: bool = False,
+    as_chosen: bool = False,
+) -> Prepared:
+    """Return the plan of some stages: what is there, what would run, and why. Nothing is written.
+
+    Files of a whole subject keep the clips that they hold: a stage that makes them is planned with those clips, too.
+
+    Args:
+        config: the whole configuration.
+        stages: the stages, in order.
+        force: stages whose units run whatever their records say.
+        only: ids of units (`ik S001/C03`) or stages (`ik`: all its units): the plan is cut to them and what they need.
+        per_subject: whether units that concern all subjects at once are left out (array jobs, one per subject).
+        as_chosen: whether a configuration that names no subjects and clips stands for those that runs were asked for.
+
+    Raises:
+        UsageError: the data or the choice of units cannot be, or a folder holds nothing of what it is named for.
+    """
+    work = WorkFolder(config.work)
+    check_files(config)
+    recordings = find_data(config)
+    _check_nothing_is_empty(config, stages, recordings)
+    choice, is_gathering = read_choice(work), any(stage.gathers for stage in stages)
+    gathered = None
+    if choice is not None and (as_chosen or only) and config.subjects is None and config.clips is None:
+        named = {name.partition(" ")[2] for name in only}
+        everything, was_asked, is_gathered = recordings, choice.was_asked, choice.is_gathered
+        recordings = take_clips(everything, lambda clip: str(clip) in named or was_asked(clip), exclude=config.exclude)
+        gathered = take_clips(everything, is_gathered, exclude=config.exclude)
+    elif is_gathering:
+        recordings = with_gathered(recordings, choice, exclude=config.exclude)
+    identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
+    plan = make_plan(
+        stages,
+        recordings=recordings,
+        gathered=gathered,
+        config=config,
+        identities=identities,
+        force=force,
+    )
+    is_cut = bool(only)
+    if per_subject:
+        subjects = set(recordings.subjects)
+        only = [name for name, planned in plan.units.items() if scope_of(planned.unit.key) in subjects]
+    return Prepared(
+        config=config,
+        recordings=recordings,
+        plan=_cut(plan, only) if only else plan,
+        identities=identities,
+        is_gathering=is_gathering,
+        is_cut=is_cut,
+    )
+
+
+def check_machine(prepared: Prepared) -> None:
+    """Raise UsageError where this machine cannot run a unit as it is set; without effect on machines elsewhere.
+
+    Raises:
+        UsageError: a stage says so, once for all of its units.
+    """
+    if not _works_here(prepared.config):
+        return
+    for stage, units in _units_to_run(prepared.plan):
+        if stage.check is not None:
+            stage.check([unit.settings for unit in units])
+
+
+def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[PlannedUnit], str]) -> RunResult:
+    """Execute a plan on the executor that its configuration names.
+
+    Raises:
+        LockedError: another run works on the same subjects.
+        UsageError: the executor cannot be started as configured, or the work folder cannot be written.
+    """
+    config, plan = prepared.config, prepared.plan
+    run_id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    scopes = {scope_of(planned.unit.key) for planned in plan.to_run}
+    if not scopes:
+        if plan.work.records().is_dir():
+            _keep_choice(prepared)
+        return RunResult(plan=plan, records={}, blocked={})
+
+    def make_task(planned: PlannedUnit, absent: frozenset[Path]) -> Task:
+        return Task(
+            stage=planned.stage,
+            unit=planned.unit,
+            work=plan.work,
+            run_id=run_id,
+            tries=config.run.tries,
+            redo=redo(planned),
+            absent=absent,
+        )
+
+    check_machine(prepared)
+    _make_work_folder(config.work)
+    with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), stop_once():
+        # Whoever left something aside is dead, or would hold the lock.
+        for scope in scopes:
+            clear_scratch(plan.work, scope)
+        # The file describes the work folder, not this run's choice from it: a later one without flags does all.
+        everything = config.model_copy(update={"subjects": None, "clips": None})
+        write_text(config_path(config.work), dump_config(everything))
+        _keep_choice(prepared)
+        _LOG.info("run %s: %d of %d units, %s", run_id, len(plan.to_run), len(plan.units), config.run.executor)
+        if _works_here(config):
+            for stage, units in _units_to_run(plan):
+                if stage.prepare is not None:
+                    stage.prepare([unit.settings for unit in units], observer.tick)
+        with open_executor(config, len(plan.to_run)) as executor:
+            result = Coordinator(
+                plan=plan,
+                executor=executor,
+                observer=observer,
+                make_task=make_task,
+                identities=prepared.identities,
+                on_error=config.run.on_error,
+            ).run()
+        _LOG.info("run %s: %d ended, %d failed", run_id, len(result.records), len(result.failed))
+        remember(prepared)
+    return result
+
+
+def _keep_choice(prepared: Prepared) -> None:
+    config = prepared.config
+    if not prepared.is_cut:
+        keep_choice(
+            prepared.plan.work,
+            prepared.recordings,
+            all_subjects=config.subjects is None,
+            all_clips=config.clips is None,
+            is_gathering=prepared.is_gathering,
+        )
+
+
+def remember(prepared: Prepared) -> None:
+    """Keep the file hashes that planning has read, so that the next plan need not; without effect on results."""
+    if prepared.plan.work.root.is_dir():
+        write_identities(_identities_path(prepared.plan.work), prepared.identities)
+
+
+def open_executor(config: Config, n_units: int) -> AbstractContextManager[Executor]:
+    """Return the executor that a configuration names, started when entered."""
+    run = config.run
+    if run.scheduler is not None:
+        return scheduler_executor(run.scheduler, run)
+    if run.executor == "serial":
+        return _serial()
+    if run.executor == "slurm":
+        from movi_prep.runtime.slurm.cluster import read_profile, slurm_executor
+
+        return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run)
+    workers = run.workers or len(os.sched_getaffinity(0))
+    return local_executor(min(workers, max(n_units, 1)), run)
+
+
+def _works_here(config: Config) -> bool:
+    """Whether units run on this machine: what holds here says nothing of a cluster's nodes."""
+    return config.run.scheduler is None and config.run.executor in ("serial", "local")
+
+
+def _units_to_run(plan: WorkPlan) -> Iterator[tuple[AnyStage, list[AnyUnit]]]:
+    """Yield each stage that has something to do, with these units."""
+    by_stage: dict[str, list[PlannedUnit]] = {}
+    for planned in plan.to_run:
+        by_stage.setdefault(planned.unit.stage, []).append(planned)
+    for units in by_stage.values():
+        yield units[0].stage, [planned.unit for planned in units]
+
+
+@contextmanager
+def _serial() -> Iterator[Executor]:
+    yield SerialExecutor()
+
+
+def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordings: Recordings) -> None:
+    """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
+    empty = []
+    for part, wanted in empty_parts([stage.name for stage in stages], recordings).items():
+        folder = str(getattr(config, part))
+        told = "".join(f"; {finding}" for finding in recordings.findings if finding.startswith(folder))
+        empty.append(f"{part}: expected {wanted} below {folder}, but got none; correct the path{told}")
+    if empty:
+        raise UsageError("; ".join(empty))
+    idle = idle_cameras(recordings, config.shard.cameras)
+    if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
+        raise UsageError(
+            f"shard.cameras: expected a camera with videos and calibration, but got {'; '.join(idle.values())}; "
+            "name others with --cameras, or correct the paths"
+        )
+
+
+def _make_work_folder(work: Path) -> None:
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"work: expected a folder that can be written, but {work}: {error.strerror}; name another"
+        ) from error
+    check_writable(work)
+
+
+def _cut(plan: WorkPlan, only: Collection[str]) -> WorkPlan:
+    """Return the plan of some units and all that they need."""
+    known = {*plan.units, *plan.stages}
+    unknown = [name for name in only if name not in known]
+    if unknown:
+        example = next(iter(plan.units), "ik S001/C03")
+        raise UsageError(
+            f"--only: expected a stage ({', '.join(plan.stages)}), or a stage and the key of a unit in the plan, as "
+            f"{example!r}, but got {list_names(unknown)}{suggest(unknown[0], known)}"
+        )
+    kept: set[str] = set()
+    waiting = [name for name, planned in plan.units.items() if name in only or planned.unit.stage in only]
+    while waiting:
+        name = waiting.pop()
+        if name not in kept:
+            kept.add(name)
+            waiting.extend(plan.units[name].needs)
+    return replace(plan, units={name: planned for name, planned in plan.units.items() if name in kept})
+
+
+def _identities_path(work: WorkFolder) -> Path:
+    return work.records() / "file_hashes.json"
+
+
+@contextmanager
+def _run_log(work: WorkFolder) -> Iterator[None]:
+    """Append what happens to `WORK/logs/run.log`."""
+    path = work.logs() / "run.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    before = _LOG.level
+    _LOG.addHandler(handler)
+    _LOG.setLevel(logging.INFO)
+    _LOG.propagate = False
+    try:
+        yield
+    finally:
+        _LOG.removeHandler(handler)
+        _LOG.setLevel(before)
+        handler.close()

@@ -1,0 +1,368 @@
+"""Where units are executed: in this process, or by the workers of a Dask scheduler (local, SLURM, or any address)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import resource
+import shutil
+import signal
+import tempfile
+import time
+import warnings
+from collections import deque
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from movi_prep.errors import MoviPrepError, UsageError
+from movi_prep.runtime.one_thread import ONE_THREAD
+from movi_prep.runtime.unit_attempt import Task, UnitEnd, execute
+from movi_prep.runtime.worker_setup import execute_on_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sized
+
+    from distributed import Client, Future, LocalCluster
+
+    from movi_prep.config.run import RunSettings
+
+DASK_SETTINGS: dict[str, Any] = {
+    # Attempts are counted by the unit itself, only for the one that was in hand; Dask would blame queued ones too.
+    "distributed.scheduler.allowed-failures": 1000,
+    # OpenSim holds the interpreter for minutes: silence is no death. Lost hosts show in their connection.
+    "distributed.scheduler.worker-ttl": None,
+    # Nannies bring their processes back. Dask would close a nanny where, seconds after one process, another is away.
+    "distributed.deploy.lost-worker-timeout": "10000h",
+    "distributed.admin.tick.limit": "1h",
+    # Tasks hold no data: nothing to spill. A worker that nears its limit is killed, and its unit tried again.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.multiprocessing-method": "spawn",
+    # A unit is minutes of work: it stays with the scheduler until a worker is free, also one that connects later.
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.worker.profile.enabled": False,
+    # Its lock files need a file system with locks; the folders of a run are its own, and go with it.
+    "distributed.worker.use-file-locking": False,
+    "distributed.worker.preload": ["movi_prep.runtime.worker_setup"],
+}
+
+LOOPBACK = "127.0.0.1:0"
+"""This machine only, any free port: where a page that Dask always opens cannot be reached from elsewhere."""
+
+_CONNECT_S = 15.0
+"""How long a scheduler may take to answer; a busy one, or a machine that stalls, takes its time."""
+
+_OPEN_FILES, _OPEN_FILES_PER_WORKER = 40, 16
+"""Open files that a run with local workers needs in the process that coordinates: measured, with some to spare."""
+
+_START_S = 20.0
+"""How long a worker process may take to start without a word said, seconds."""
+
+
+def dask_settings(dashboard: str | None) -> dict[str, Any]:
+    """Return Dask's settings; without a dashboard, neither scheduler nor workers answer what a browser asks."""
+    silent: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    return DASK_SETTINGS if dashboard else {**DASK_SETTINGS, **silent}
+
+
+class WorkersLostError(MoviPrepError):
+    """The scheduler ended, or a unit could not be delivered to any worker."""
+
+
+class Executor(Protocol):
+    """Takes units and gives back how they ended, in any order."""
+
+    def has_room(self) -> bool:
+        """Whether another unit may be submitted now."""
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Take a unit; it starts when a worker is free."""
+        ...
+
+    def wait(self, timeout_s: float) -> tuple[Task, UnitEnd | BaseException] | None:
+        """Return the next unit that ended, or None after the timeout. An exception means it never ran to an end."""
+        ...
+
+    def waits_for(self) -> str:
+        """Say what keeps all units from being worked on; empty where one is. Raises WorkersLostError without hope."""
+        ...
+
+
+class SerialExecutor:
+    """Runs units in this process, one after the other: for debugging, and where nothing else is wanted."""
+
+    def __init__(self) -> None:
+        """Start with nothing to do."""
+        self._waiting: deque[Task] = deque()
+
+    def has_room(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
+    def submit(self, task: Task) -> None:
+        """Take a unit, to run it in the next `wait`."""
+        self._waiting.append(task)
+
+    def wait(self, timeout_s: float) -> tuple[Task, UnitEnd | BaseException] | None:  # noqa: ARG002 - runs at once
+        """Run the oldest unit here."""
+        if not self._waiting:
+            return None
+        task = self._waiting.popleft()
+        return task, execute(task)
+
+    def waits_for(self) -> str:
+        """Nothing: this process is there."""
+        return ""
+
+
+class DaskExecutor:
+    """Runs units on the workers of a Dask scheduler.
+
+    Args:
+        client: connected to the scheduler.
+        run: says after how many units, or how much growth, a worker process is replaced by a fresh one.
+        in_flight: how many units are handed to it at once; more than workers, so that an adaptive cluster grows.
+        watch: says what the first worker waits for; raises WorkersLostError when none will come.
+    """
+
+    def __init__(
+        self, client: Client, run: RunSettings, *, in_flight: int, watch: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Keep the client; nothing is submitted yet."""
+        self._client = client
+        self._watch = watch
+        self._in_flight = in_flight
+        self._run = run
+        self._futures: dict[Future, Task] = {}
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._count = 0
+
+    def has_room(self) -> bool:
+        """Whether fewer units are in flight than allowed."""
+        return len(self._futures) < self._in_flight
+
+    def is_idle(self) -> bool:
+        """Whether no unit is in flight."""
+        return not self._futures
+
+    def submit(self, task: Task) -> None:
+        """Send a unit to the scheduler."""
+        self._count += 1
+        # All under one first word: Dask holds back what belongs to a group larger than the cluster, and only that.
+        key = ("unit", task.unit.id, task.run_id, self._count)
+        future = self._client.submit(
+            execute_on_worker,
+            task,
+            recycle_units=self._run.recycle_units,
+            recycle_growth_mb=self._run.recycle_growth_mb,
+            key=key,
+            pure=False,
+        )
+        self._futures[future] = task
+        future.add_done_callback(self._ended.put)
+
+    def wait(self, timeout_s: float) -> tuple[Task, UnitEnd | BaseException] | None:
+        """Return the next unit that ended."""
+        try:
+            future = self._ended.get(timeout=timeout_s)
+        except queue.Empty:
+            if self._client.status not in ("running", "connecting"):
+                raise WorkersLostError("the Dask scheduler is gone; run again to go on") from None
+            return None
+        task = self._futures.pop(future)
+        try:
+            return task, future.result()
+        except Exception as error:  # noqa: BLE001 - whatever Dask reports, it is the end of this unit only
+            return task, error
+
+    def waits_for(self) -> str:
+        """Say what the first worker waits for."""
+        return self._watch()
+
+
+class ProcessWatch:
+    """Looks whether worker processes of this machine are there: one that ends is followed by another within seconds.
+
+    Args:
+        find_workers: returns what there is of them, empty for none.
+        hope_s: how long to wait for the next before the run is given up, seconds.
+        clock: tells the time, seconds.
+    """
+
+    def __init__(
+        self, find_workers: Callable[[], Sized], *, hope_s: float = 300.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Nothing has been missed yet."""
+        self._find_workers = find_workers
+        self._hope_s = hope_s
+        self._clock = clock
+        self._missed_since_s: float | None = None
+
+    def __call__(self) -> str:
+        """Say that none is there, if so; raise WorkersLostError when none has come for long."""
+        if self._find_workers():
+            self._missed_since_s = None
+            return ""
+        if self._missed_since_s is None:
+            self._missed_since_s = self._clock()
+        waited_s = self._clock() - self._missed_since_s
+        if waited_s >= self._hope_s:
+            raise WorkersLostError(
+                f"expected a worker process, but none has started for {waited_s / 60:.0f} minutes; look whether memory "
+                "or disk is full and whether the Python environment has changed, then run again to go on"
+            )
+        # Between two of them a moment passes, which is nothing to tell.
+        return "waiting for a worker process to start" if waited_s >= _START_S else ""
+
+
+@contextmanager
+def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
+    """Start worker processes on this machine, one thread each, and stop them when the block ends."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    check_open_files(workers)
+    settings = {**dask_settings(run.dashboard), "distributed.nanny.pre-spawn-environ": ONE_THREAD}
+    with dask.config.set(settings), quiet_dask(), _worker_folder() as folder:
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=run.dashboard or LOOPBACK,
+                scheduler_kwargs={"dashboard": run.dashboard is not None},
+                local_directory=folder,
+                silence_logs=logging.ERROR,
+            )
+            client = Client(cluster, set_as_default=False)
+        except (RuntimeError, OSError, MemoryError) as error:
+            raise UsageError(
+                f"executor local: expected {workers} worker processes to start, but {_root_of(error)}; look at the "
+                "limits of processes, open files and memory (ulimit -a), or use --workers with fewer or "
+                "--executor serial"
+            ) from error
+        executor = DaskExecutor(client, run, in_flight=2 * workers + 2, watch=ProcessWatch(client.ncores))
+        try:
+            yield executor
+        finally:
+            if not executor.is_idle():
+                _kill_workers(cluster)
+            close_cluster(client, cluster)
+
+
+def check_open_files(workers: int) -> None:
+    """Raise this process' limit of open files to what some local workers need, as far as the system lets it.
+
+    Raises:
+        UsageError: it does not.
+    """
+    needed = _OPEN_FILES + _OPEN_FILES_PER_WORKER * workers
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise UsageError(
+            f"executor local: expected a limit of {needed} open files or more for {workers} worker "
+            f"{'process' if workers == 1 else 'processes'}, but it is {hard}; raise it (ulimit -n {needed}), "
+            "name fewer --workers, or use --executor serial"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+@contextmanager
+def _worker_folder() -> Iterator[str]:
+    """Make a folder for what Dask's workers keep beside their work, and remove it when they have ended.
+
+    Raises:
+        UsageError: no temporary folder can be written.
+    """
+    try:
+        folder = tempfile.mkdtemp(prefix="movi-prep-workers-")
+    except OSError as error:
+        raise UsageError(
+            f"executor local: expected a temporary folder that can be written, but {error.strerror or error}; "
+            "name one in TMPDIR, or use --executor serial"
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _root_of(error: BaseException) -> str:
+    """Return what an error began with: Dask wraps the reason into words on its own parts."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+@contextmanager
+def scheduler_executor(address: str, run: RunSettings) -> Iterator[Executor]:
+    """Use the workers of a Dask scheduler that somebody else runs."""
+    import dask
+
+    with dask.config.set(dask_settings(run.dashboard)), quiet_dask():
+        client = _connect(address)
+
+        def watch() -> str:
+            return "" if client.ncores() else f"waiting for a worker to connect to the Dask scheduler {address}"
+
+        try:
+            yield DaskExecutor(client, run, in_flight=1000, watch=watch)
+        finally:
+            close_cluster(client, None)
+
+
+def _connect(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        return Client(address, set_as_default=False, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise WorkersLostError(
+            f"{address}: expected a running Dask scheduler, but there is no Dask scheduler ({error}); "
+            "start one with `dask scheduler`, or leave --scheduler out"
+        ) from error
+
+
+def _kill_workers(cluster: LocalCluster) -> None:
+    """End the processes of workers at once, where a stopped run has units in hand.
+
+    Asked politely, each would wait seconds for its unit first. Units write aside: killed, they leave nothing half done.
+    """
+    for nanny in cluster.workers.values():
+        # Else it would start another process in place of the one that ends.
+        nanny.close_gracefully(reason="movi-prep-stopped")
+        with suppress(ProcessLookupError, TypeError):
+            os.kill(nanny.pid, signal.SIGKILL)
+
+
+def close_cluster(client: Client | None, cluster: Any) -> None:
+    """Stop everything within seconds, whatever is still running on the workers."""
+    for part in (client, cluster):
+        if part is not None:
+            with suppress(Exception):
+                part.close(timeout=3)
+
+
+@contextmanager
+def quiet_dask() -> Iterator[None]:
+    """Keep the messages of Dask and its event loop off the screen: what matters to a run is in its records."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # Advice for who chooses a scratch folder; here it only means that the machine was busy for a second.
+            warnings.filterwarnings("ignore", "Creating scratch directories", UserWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,198 @@
+"""What OpenSim's tools do with their own set-up documents: a drop-in for InverseKinematicsTool and ScaleTool.
+
+Files named inside a document count from its folder, as OpenSim has it. Nothing that a document reads is replaced by
+what it, or another document of the same call, writes; but a model that is scaled may be tracked by a later document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import InputError, MoviPrepError, UsageError
+from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
+from movi_prep.records.setups import ScaleSetup
+from movi_prep.stages.ik import read_scaled_model, solve_clip
+from movi_prep.stages.scale import scale_numbers
+from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
+from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
+from movi_prep.trials.tool_reports import result_paths, write_tool_results
+from movi_prep.trials.trial_input import read_curves, read_trial
+from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from movi_prep.config.ik import IkSettings
+    from movi_prep.config.root import Config
+    from movi_prep.records.setups import IkSetup
+
+
+def solve_setup_document(document: Path, settings: IkSettings, *, results_folder: Path | None = None) -> FileResult:
+    """Do what OpenSim's InverseKinematicsTool does with its set-up document, with either solver.
+
+    Args:
+        document: InverseKinematicsTool document (.xml); paths inside count from its folder.
+        settings: which solver, and the landmark rule.
+        results_folder: where results go instead of where the document says.
+
+    Returns:
+        Files written: the motion (.mot), `NAME_ik_marker_errors.sto` and `NAME_ik_model_marker_locations.sto` as the
+        document asks.
+
+    Raises:
+        InputError: the document names no model or marker file, or one of them cannot be used.
+        UsageError: a result would replace a file that the document reads.
+    """
+    setup, settings = read_ik_setup(document), settings.for_marker_files()
+    _check_own_results(document, results_folder)
+    if setup.model_file is None or setup.marker_file is None:
+        raise InputError(
+            document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
+        )
+    scaled = read_scaled_model(setup.model_file)
+    trial = read_trial(setup.marker_file, scaled, setup, settings, is_cut=True)
+    curves = read_curves(setup.coordinate_file, scaled)
+    solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
+    outputs = write_tool_results(solution, trial.setup, results_folder, order=trial.order)
+    return trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
+
+
+def run_scale_document(document: Path, config: Config, *, results_folder: Path | None = None) -> FileResult:
+    """Do what OpenSim's ScaleTool does with its set-up document.
+
+    Args:
+        document: ScaleTool document (.xml); paths inside count from its folder.
+        config: `scaling` (audit, solver of the static pose, model where the document names none) and `ik`.
+        results_folder: where models go instead of where the document says.
+
+    Returns:
+        The models written: scaled, and with markers placed, as the document asks.
+
+    Raises:
+        InputError: the document asks for no model, or model, set-up or static trial cannot be used.
+        UsageError: a result would replace a file that the document reads, or no static trial is named.
+    """
+    setup = read_scale_setup(document)
+    _check_own_results(document, results_folder)
+    generic = setup.model_file or config.scaling.model
+    if generic is None or not _model_paths(setup, results_folder):
+        raise InputError(
+            document,
+            expected="<model_file>, and <output_model_file> in a step that is applied",
+            got="none of one of them",
+            remedy="name both files",
+        )
+    scaled = scale_to_trial(setup, generic, config)
+    outputs = []
+    for path, is_placed in _model_paths(setup, results_folder):
+        # The tool writes the model between its two steps, too.
+        own = scaled if is_placed else scale_to_trial(replace(setup, place_markers=False), generic, config)
+        write_scaled_model(path, own)
+        outputs.append(path)
+    return FileResult(
+        marker_file=document,
+        outputs=tuple(outputs),
+        numbers=scale_numbers(scaled.result),
+        findings=(*scaled.findings, *(f"{what} is not written" for what in setup.unwritten)),
+    )
+
+
+def run_setup_documents(
+    documents: Sequence[Path], config: Config, *, results_folder: Path | None = None
+) -> tuple[FileResult, ...]:
+    """Run documents of OpenSim's scaling and inverse kinematics tools; of several, one that fails leaves the others.
+
+    Raises:
+        UsageError: two of them would write one file; or there is one document only, and a result would replace what it
+            reads.
+        InputError: there is one document only, and it cannot be solved.
+    """
+    if len(documents) == 1:
+        return (_run(documents[0], config, results_folder),)
+    known = _files_of(documents, results_folder)
+    _check_results_differ(known)
+
+    def run_beside_others(document: Path) -> FileResult:
+        _check_others_kept(document, known)
+        return _run(document, config, results_folder)
+
+    return tuple(solve_or_tell(document, partial(run_beside_others, document)) for document in documents)
+
+
+def _run(document: Path, config: Config, results_folder: Path | None) -> FileResult:
+    if is_scale_document(document):
+        return run_scale_document(document, config, results_folder=results_folder)
+    return solve_setup_document(document, config.ik, results_folder=results_folder)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What a document reads and what it writes."""
+
+    document: Path
+    read: tuple[Path, ...]
+    written: tuple[Path, ...]
+    model: Path | None
+    is_scaling: bool
+
+
+def _files_of(documents: Iterable[Path], results_folder: Path | None) -> list[_Files]:
+    """Return the files of each document that can be read; the others are named when their turn comes."""
+    found = []
+    for document in documents:
+        try:
+            found.append(_files(document, results_folder))
+        except (MoviPrepError, OSError):
+            continue
+    return found
+
+
+def _files(document: Path, results_folder: Path | None) -> _Files:
+    setup: IkSetup | ScaleSetup
+    if is_scale_document(document):
+        setup = read_scale_setup(document)
+        written = tuple(path for path, _ in _model_paths(setup, results_folder))
+    else:
+        setup = read_ik_setup(document)
+        written = tuple(result_paths(setup, results_folder))
+    read = tuple(files_read(document, setup))
+    return _Files(document, read, written, model=setup.model_file, is_scaling=isinstance(setup, ScaleSetup))
+
+
+def _model_paths(setup: ScaleSetup, folder: Path | None) -> list[tuple[Path, bool]]:
+    """Return where the tool writes models, and whether with placed markers."""
+    asked = [(setup.scaled_model_file, False), (setup.placed_model_file, True)]
+    return [(path if folder is None else folder / path.name, placed) for path, placed in asked if path is not None]
+
+
+def _check_results_differ(documents: Sequence[_Files]) -> None:
+    writers: dict[Path, Path] = {}
+    for files in documents:
+        for path in files.written:
+            other = writers.setdefault(path.resolve(), files.document)
+            if other != files.document:
+                raise UsageError(
+                    f"expected documents that write different files, but {other} and {files.document} both write "
+                    f"{path}; give the tools different names or results directories, or run them one by one"
+                )
+
+
+def _check_own_results(document: Path, results_folder: Path | None) -> None:
+    files = _files(document, results_folder)
+    check_inputs_kept(files.read, files.written, source=document)
+    check_only_results_replaced(files.written, source=document)
+
+
+def _check_others_kept(document: Path, known: Sequence[_Files]) -> None:
+    """Refuse to replace what other documents read, but for a model that is scaled before it is tracked."""
+    places = {files.document: place for place, files in enumerate(known)}
+    if document not in places:
+        return  # it cannot be read, and says so when its turn comes
+    own = known[places[document]]
+    for other in known:
+        is_scaled_first = own.is_scaling and places[document] < places[other.document]
+        read = [path for path in other.read if not (is_scaled_first and path == other.model)]
+        check_inputs_kept(read, own.written, source=document)
