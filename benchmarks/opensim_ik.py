@@ -43,10 +43,10 @@ from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.pipeline_run import find_data
 from movi_prep.stages.ik import IK, read_scaled_model, solve_clip
-from movi_prep.stages.marker_files import select_time_range
 from movi_prep.stages.markers import MARKERS, STATIC
 from movi_prep.stages.scale import SCALE
 from movi_prep.stages.self_test import run_self_test
+from movi_prep.trials.trial_input import select_time_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

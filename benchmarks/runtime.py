@@ -71,6 +71,9 @@ class Silent:
         """Start with nothing."""
         self.records: list[UnitRecord] = []
 
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Nobody watches."""
+
     def unit_ended(self, record: UnitRecord) -> None:
         """Keep the record."""
         self.records.append(record)
@@ -206,7 +209,7 @@ def measure_costs(folder: Path, data: Path) -> None:
 
 def processor_seconds(work: Path) -> float:
     """Return the processor time of all units of a work folder."""
-    paths = (path for path in (work / "records").rglob("*.json") if path.name != "file_identities.json")
+    paths = (path for path in (work / "records").rglob("*.json") if path.name != "file_hashes.json")
     return sum(json.loads(path.read_text())["processor_seconds"] for path in paths)
 
 

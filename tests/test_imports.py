@@ -31,9 +31,10 @@ LEVELS = {
     "stages": 5,
     "demo": 5,
     "training": 5,
-    "report": 6,
-    "runtime": 6,
-    "cli": 7,
+    "trials": 6,
+    "report": 7,
+    "runtime": 7,
+    "cli": 8,
 }
 
 HOMES = {

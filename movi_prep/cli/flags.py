@@ -137,7 +137,13 @@ FLAGS = (
     Flag("--scheduler", RUNNING, "address of a running Dask scheduler", "run.scheduler", metavar="tcp://HOST:PORT"),
     Flag("--slurm-profile", (*RUNNING, "batch"), "cluster profile (YAML)", "run.slurm_profile", metavar="FILE"),
     Flag("--on-error", RUNNING, "go on or stop after a failure", "run.on_error", choices=("continue", "abort")),
-    Flag("--full-hash", (*RUNNING, "status"), "hash large videos whole", "run.full_hash", value=True),
+    Flag(
+        "--full-hash",
+        (*RUNNING, "status"),
+        "compare large files by all bytes, not by samples",
+        "run.full_hash",
+        value=True,
+    ),
     Flag("--force", RUNNING, "run the command's own stages again", value=True),
     Flag(
         "--only",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from movi_prep.stages.marker_files import FileResult, MarkerMiss
+    from movi_prep.trials.trial_results import FileResult, MarkerMiss
 
 _WORST = 10
 """How many markers are shown, the worst first."""
@@ -34,10 +34,32 @@ def run_ik(given: argparse.Namespace) -> int:
     """`ik`: of AMASS clips, unless marker files, a static trial or a set-up document are named."""
     if given.setup and given.marker_file:
         raise UsageError("ik: expected --setup or --marker-file, but got both; the document names its own marker file")
-    if not given.setup and not given.marker_file and not given.static_file:
-        return run_stages(given)
-    _check_flags(given, "setup" if given.setup else "marker_file")
-    return _track(given)
+    if given.setup:
+        _check_flags(given, "setup")
+        return _track(given)
+    if given.marker_file or given.static_file or _means_trials(given):
+        _check_flags(given, "marker_file")
+        return _track(given)
+    return run_stages(given)
+
+
+def _means_trials(given: argparse.Namespace) -> bool:
+    """Return whether flags that name no marker file mean one all the same: a set-up that names its own trial.
+
+    Raises:
+        UsageError: they mean marker files, and none is named anywhere.
+    """
+    if not (given.scale_setup or given.ik_setup or given.model):
+        return False
+    config = config_of(given)
+    if config.amass is not None or config.embedded:
+        return False
+    if given.scale_setup and not given.ik_setup:
+        return True
+    raise UsageError(
+        "ik: expected marker files (--marker-file, --static-file), a set-up that names them (--setup, --scale-setup), "
+        "or AMASS motion (--amass, --body-models), but got none of them; name one"
+    )
 
 
 def _check_flags(given: argparse.Namespace, way: str) -> None:
@@ -53,7 +75,8 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 def _track(given: argparse.Namespace) -> int:
     from movi_prep.report.trials import write_trials_report
     from movi_prep.stages.compile_solver import compile_solver
-    from movi_prep.stages.marker_files import solve_marker_files, solve_setup_documents
+    from movi_prep.trials.marker_files import solve_marker_files
+    from movi_prep.trials.tool_documents import run_setup_documents
 
     begin = time.perf_counter()
     config = config_of(given)
@@ -66,8 +89,8 @@ def _track(given: argparse.Namespace) -> int:
     outputs: tuple[Path, ...] = ()
     scaling: Mapping[str, Any] = {}
     if given.setup:
-        files: tuple[FileResult, ...] = solve_setup_documents(
-            named, config.ik, results_folder=config.work if given.work else None
+        files: tuple[FileResult, ...] = run_setup_documents(
+            named, config, results_folder=config.work if given.work else None
         )
     else:
         static_file = Path(given.static_file) if given.static_file else None
@@ -105,7 +128,12 @@ def _print_files(console: Console, files: Sequence[FileResult], outputs: Sequenc
     failed = [{"unit": str(file.marker_file), "reason": file.error, "redo": ""} for file in files if file.error]
     counts = {"done": len(files) - len(failed), "current": 0, "failed": len(failed), "waiting": 0}
     solved = [
-        {"file": str(file.marker_file), "numbers": dict(file.numbers), "findings": list(file.findings)}
+        {
+            "file": str(file.marker_file),
+            "numbers": dict(file.numbers),
+            "findings": list(file.findings),
+            "warnings": list(file.warnings),
+        }
         for file in files
         if not file.error
     ]
@@ -117,11 +145,15 @@ def _overview_row(file: FileResult) -> tuple[str, ...]:
         return (str(file.marker_file), "FAILED", "", "", "", "")
     rms_mm = file.numbers.get("marker_rms_mm")
     missed, by_mm = (file.markers[0].name, f"{file.markers[0].rms_mm:.1f}") if file.markers else ("", "")
-    usable = f"{file.numbers['usable_rows']} of {file.numbers['rows']}"
-    return (str(file.marker_file), "solved", usable, "" if rms_mm is None else f"{rms_mm:.1f}", missed, by_mm)
+    # A scaling document has no frames.
+    usable = f"{file.numbers['usable_rows']} of {file.numbers['rows']}" if "rows" in file.numbers else ""
+    state, rms = "solved" if usable else "scaled", "" if rms_mm is None else f"{rms_mm:.1f}"
+    return (str(file.marker_file), state, usable, rms, missed, by_mm)
 
 
 def _print_file(console: Console, file: FileResult) -> None:
+    for warning in file.warnings:
+        console.print(f"WARNING: {file.marker_file}: {warning}", style="yellow", markup=False)
     if file.numbers:
         print_table(console, str(file.marker_file), ("what", "value#"), _number_rows(file.numbers))
     if file.markers:

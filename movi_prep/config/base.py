@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from movi_prep.errors import list_names, suggest
 
+CHANGES_NO_RESULT = "changes no result"
+"""Marks a field, `Annotated[int, CHANGES_NO_RESULT]`, that no result depends on: a change of it redoes nothing."""
+
 
 class UnknownSettingError(ValueError):
     """A key names no setting; `key` is what it was."""
@@ -34,6 +37,10 @@ class Settings(BaseModel):
                 said = f"no setting {key!r}{suggest(str(key), cls.model_fields)}; there are {there}"
                 raise UnknownSettingError(said, key=str(key))
         return values
+
+
+class NoSettings(Settings):
+    """What a unit receives that nothing configures."""
 
 
 Part = TypeVar("Part", bound=Settings)

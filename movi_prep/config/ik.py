@@ -66,5 +66,8 @@ class IkSettings(SolveSettings):
     solved and written, has y up; of a laboratory that has z up, (x, y, z) is taken as (x, z, -y)."""
 
     def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
-        """Return the part that one clip depends on."""
-        return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit)
+        """Return the part that one clip depends on: settings of the solver that is not used stay at their defaults."""
+        fields = IkUnitSettings.model_fields
+        idle = ("accuracy", "constraint_weight", "suspect_rms_m") if self.solver == "converged" else ("converged",)
+        unused = {name: fields[name].default for name in idle}
+        return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit, **unused)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import CHANGES_NO_RESULT, Settings
 
 
 class ConvergedSettings(Settings):
@@ -70,7 +70,7 @@ class ConvergedSettings(Settings):
     """A left and right pair that misses by more than this, and by less than 0.7 of it when exchanged, is reported as
     swapped, metres."""
 
-    verify_frames: int = Field(default=8, ge=0)
+    verify_frames: Annotated[int, CHANGES_NO_RESULT] = Field(default=8, ge=0)
     """How many frames of every clip are put back into OpenSim; 0 switches the check off."""
 
     verify_tolerance_m: float = Field(default=1e-8, gt=0)

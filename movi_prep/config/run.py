@@ -35,7 +35,8 @@ class RunSettings(Settings):
     """Cluster profile (YAML); none means the packaged `pipelines/slurm.yaml`."""
 
     full_hash: bool = False
-    """Whether large videos are identified by their whole content, not by size, time stamp and samples of it."""
+    """Whether large files (videos) are compared by all of their bytes. Otherwise by size and samples: a change between
+    the samples that keeps the size is not seen."""
 
     recycle_units: int = Field(default=200, ge=1)
     """A worker process is replaced by a fresh one after this many units, so that memory does not creep."""

@@ -14,8 +14,8 @@ from movi_prep.config.base import Settings, narrow
 from movi_prep.names import check_name
 
 
-class AlignmentSettings(Settings):
-    """When the alignment of a clip with V3D is trusted."""
+class AlignmentBounds(Settings):
+    """What the alignment of a clip with V3D may be off by; beyond, it is suspect."""
 
     max_lag_s: float = Field(default=0.5 / 30.0, gt=0, le=10)
     """Largest time lag between AMASS joints and V3D's virtual markers, seconds (half a video frame)."""
@@ -30,11 +30,15 @@ class AlignmentSettings(Settings):
     """Largest share of the motion's squared velocity that may differ at the best lag; above it, the two recordings
     do not show one motion."""
 
+
+class AlignmentSettings(AlignmentBounds):
+    """When the alignment of a clip with V3D is trusted, and what becomes of the others."""
+
     keep_suspects: bool = False
     """Whether clips beyond these bounds go into shards all the same (they are named either way)."""
 
 
-class AlignmentUnitSettings(AlignmentSettings):
+class AlignmentUnitSettings(AlignmentBounds):
     """What one unit of alignment is told."""
 
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)

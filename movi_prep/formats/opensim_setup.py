@@ -60,6 +60,18 @@ def read_ik_setup(path: Path) -> IkSetup:
     return read_ik_yaml(path)
 
 
+def is_scale_document(path: Path) -> bool:
+    """Return whether a document is one of OpenSim's ScaleTool, by what is inside.
+
+    Raises:
+        MissingError: there is no such document.
+        InputError: it is no XML.
+    """
+    root = _document_root(path)
+    tools = list(root) if root.tag == "OpenSimDocument" else [root]
+    return any(tool.find(step) is not None for tool in tools for step in _INSIDE["ScaleTool"])
+
+
 def included_files(path: Path) -> tuple[Path, ...]:
     """Return the files that an OpenSim document has parts of itself in; none for a YAML file.
 
@@ -122,6 +134,13 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
         static_file=static_files[0] or static_files[1],
         placement_file=static_files[1],
         coordinate_file=_file(path, placer, "coordinate_file"),
+        scaled_model_file=_file(path, scaler, "output_model_file") if scaling else None,
+        placed_model_file=_file(path, placer, "output_model_file") if placing else None,
+        unwritten=tuple(
+            f"<{tag}> of <{step.tag}>"
+            for step, tag in ((scaler, "output_scale_file"), (placer, "output_motion_file"))
+            if _file(path, step, tag) is not None
+        ),
     )
 
 

@@ -92,6 +92,9 @@ class ScaleSetup:
         static_file: static trial that the setup names.
         placement_file: static trial that it names for the placement of markers, None where it is the same.
         coordinate_file: coordinates for tasks with source "file".
+        scaled_model_file: where OpenSim's tool writes the model before markers are placed.
+        placed_model_file: where it writes the model with its markers placed.
+        unwritten: what else the document asks the tool for, in words; it is not written here.
     """
 
     name: str
@@ -116,6 +119,9 @@ class ScaleSetup:
     static_file: Path | None = None
     placement_file: Path | None = None
     coordinate_file: Path | None = None
+    scaled_model_file: Path | None = None
+    placed_model_file: Path | None = None
+    unwritten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

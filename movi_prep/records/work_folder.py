@@ -24,6 +24,14 @@ class WorkFolder:
 
     root: Path
 
+    def embedded(self) -> Path:
+        """Folder of the embedded data set, which is data, not a result."""
+        return self.root / "embedded"
+
+    def is_made(self, path: Path) -> bool:
+        """Whether a file is one that units make, not one of the data."""
+        return path.is_relative_to(self.root) and not path.is_relative_to(self.embedded())
+
     def static_trial(self, subject: str) -> Path:
         """Static trial with height, mass and sex (.h5)."""
         return self.root / "markers" / subject / "static.h5"

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.report.html import Html
     from movi_prep.report.quality import Look
-    from movi_prep.stages.marker_files import FileResult, MarkerFilesResult
+    from movi_prep.trials.marker_files import MarkerFilesResult
+    from movi_prep.trials.trial_results import FileResult
 
 PAGE = "marker_files.html"
 """Another name than the corpus page has: AMASS clips may be solved in the same work folder."""
@@ -60,6 +61,7 @@ def _write_page(result: MarkerFilesResult, config: Config) -> str:
     found: list[Look] = [
         ("bad", f"{file.marker_file.name} failed: {file.error}") for file in result.files if file.error
     ]
+    found += [("bad", f"{file.marker_file.name}: {text}") for file in result.files for text in file.warnings]
     if scale is not None and not scale.passed:
         found.append(("bad", f"scaling failed its audit: {'; '.join(scale.findings)}"))
     found += clip_attention(trials, what="trial")

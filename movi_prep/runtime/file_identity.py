@@ -2,9 +2,11 @@
 
 | identity | of | made from |
 |---|---|---|
-| `sha256:...` | any file up to 64 MiB, every file on request | all bytes |
-| `sampled:...` | larger files (videos) | size, time stamp and 32 samples of 64 KiB spread over the file |
-| `unreadable:...` | files without the right to read them | size and time stamp; their reader says what is wrong |
+| `sha256:...` | any file up to 64 MiB | all bytes |
+| `sampled:...+sha256:...` | larger files (videos) | size and 32 samples of 64 KiB spread over it; then all bytes |
+
+Whoever reads or writes a file in a unit hashes all of it: that costs little beside the unit. Later a large file is
+compared by its samples: **a change between them that keeps the size is not seen**. `--full-hash` compares all bytes.
 
 Hashes are remembered by path, size and time stamps, so that a file that nobody touched is not read twice.
 """
@@ -58,41 +60,53 @@ class FileIdentities:
     """Identities of files, remembered by their stamps.
 
     Attributes:
-        full_hash: whether large files are read whole.
-        known: (path, kind) -> stamp and identity of what was read before.
+        full_hash: whether large files, too, are compared by all of their bytes.
+        known: (path, kind) -> stamp and hash of what was read before.
     """
 
     full_hash: bool = False
     known: dict[tuple[str, Kind], tuple[Stamp, str]] = field(default_factory=dict)
 
-    def identity(self, path: Path, kind: Kind | None = None) -> str:
-        """Return the identity of a file, of the kind asked for or of the one that suits its size.
+    def identity(self, path: Path) -> str:
+        """Return the identity of a file: the hash of its content, and of its samples where it is large.
 
         Raises:
             FileNotFoundError: there is no such file.
         """
-        stamp = Stamp.of(path)
-        wanted = kind or ("sampled" if stamp.size > LARGE_BYTES and not self.full_hash else "sha256")
-        before = self.known.get((str(path), wanted))
-        if before is not None and before[0] == stamp:
-            return before[1]
         try:
-            identity = _sampled(path, stamp) if wanted == "sampled" else _whole(path)
+            whole = self._hash(path, "sha256")
+            return f"{self._hash(path, 'sampled')}+{whole}" if path.stat().st_size > LARGE_BYTES else whole
         except PermissionError:
             # One of many inputs, perhaps: the unit that reads it fails with the reason, the others go on.
+            stamp = Stamp.of(path)
             return f"unreadable:{stamp.size}-{stamp.modified_ns}"
-        # A file that was written just now could be written again within the same time stamp.
-        if stamp == Stamp.of(path) and stamp.is_settled():
-            self.known[str(path), wanted] = (stamp, identity)
-        return identity
 
     def holds(self, path: Path, identity: str) -> bool:
-        """Whether a file is still what it was, judged by the kind of identity that was recorded."""
-        kind: Kind = "sampled" if identity.startswith("sampled:") else "sha256"
+        """Whether a file is still what it was; of a large one, whether its samples are, unless `full_hash`."""
+        sampled, _, whole = identity.rpartition("+")
         try:
-            return self.identity(path, kind) == identity
+            if sampled and not self.full_hash:
+                return self._hash(path, "sampled") == sampled
+            return self._hash(path, "sha256") == whole
         except OSError:
             return False
+
+    def _hash(self, path: Path, kind: Kind) -> str:
+        stamp = Stamp.of(path)
+        before = self.known.get((str(path), kind))
+        if before is not None and before[0] == stamp:
+            return before[1]
+        found = _sampled(path, stamp.size) if kind == "sampled" else _whole(path)
+        # A file that changed meanwhile, or was written so lately that it could change within the same time stamp, is
+        # read again the next time.
+        if stamp == Stamp.of(path) and stamp.is_settled():
+            self.known[str(path), kind] = (stamp, found)
+        return found
+
+
+def is_sampled(identity: str) -> bool:
+    """Whether a file is compared by samples unless all bytes are asked for."""
+    return identity.startswith("sampled:")
 
 
 def read_identities(path: Path, *, full_hash: bool) -> FileIdentities:
@@ -102,7 +116,7 @@ def read_identities(path: Path, *, full_hash: bool) -> FileIdentities:
         rows = json.loads(path.read_text(encoding="utf-8"))
         for name, kind, size, modified_ns, changed_ns, identity in rows:
             identities.known[name, kind] = (Stamp(size, modified_ns, changed_ns), identity)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         identities.known.clear()
     return identities
 
@@ -122,9 +136,10 @@ def _whole(path: Path) -> str:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sampled(path: Path, stamp: Stamp) -> str:
-    digest = hashlib.sha256(f"{stamp.size} {stamp.modified_ns}".encode())
-    last = max(stamp.size - _SAMPLE_BYTES, 0)
+def _sampled(path: Path, size: int) -> str:
+    # Not the time stamp: a copy of a data set holds what the data set holds.
+    digest = hashlib.sha256(str(size).encode())
+    last = max(size - _SAMPLE_BYTES, 0)
     with path.open("rb") as file:
         for index in range(_SAMPLES):
             file.seek(last * index // (_SAMPLES - 1))

@@ -20,7 +20,7 @@ from movi_prep.plain_text import shell_line
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
 from movi_prep.runtime.pipeline_run import config_path
-from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record
+from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, makers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +57,7 @@ def find_outdated(plan: WorkPlan, identities: FileIdentities) -> tuple[OutdatedS
     planned = outdated_outputs(plan, {planned.unit.id: _say_cause(plan, planned) for planned in plan.to_run})
     expected = {path for planned in plan.units.values() for _, path in paths_of(planned.unit.outputs)}
     strangers = [path for path in _shards_there(plan.work) if path not in expected]
-    makers = _makers(plan.work) if strangers else {}
+    makers = makers_of(plan.work) if strangers else {}
     doubts = {path: _doubt(path, makers.get(path), plan.work, identities) for path in strangers}
     others = [
         OutdatedShards((_name(path, plan.work),), doubt, "remove it, or run its subject and camera again")
@@ -95,13 +95,6 @@ def _shards_there(work: WorkFolder) -> Iterator[Path]:
         yield from sorted(
             path for path in folder.glob("*") if path.suffix in _READ_BY_TRAINING and not path.name.startswith(".")
         )
-
-
-def _makers(work: WorkFolder) -> dict[Path, UnitRecord]:
-    """Return the records that vouch for files, by the file; that of a failed unit vouches for none."""
-    found = (read_record(path) for path in sorted(work.records().glob("*/**/*.json")))
-    records = [record for record in found if record is not None and record.status == "done"]
-    return {work.root / entry.path: record for record in records for entry in record.outputs.values()}
 
 
 def _doubt(path: Path, maker: UnitRecord | None, work: WorkFolder, identities: FileIdentities) -> str:

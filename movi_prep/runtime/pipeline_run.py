@@ -68,7 +68,7 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
         return config
     from movi_prep.demo import write_demo
 
-    folder = config.work / "embedded"
+    folder = WorkFolder(config.work).embedded()
     if not (folder / "config.yaml").is_file():
         if not write:
             raise UsageError(f"{folder}: expected the embedded data set, but it is not there yet; run first")
@@ -168,7 +168,6 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             work=plan.work,
             run_id=run_id,
             tries=config.run.tries,
-            full_hash=config.run.full_hash,
             redo=redo(planned),
             absent=absent,
         )
@@ -288,7 +287,7 @@ def _cut(plan: WorkPlan, only: Collection[str]) -> WorkPlan:
 
 
 def _identities_path(work: WorkFolder) -> Path:
-    return work.records() / "file_identities.json"
+    return work.records() / "file_hashes.json"
 
 
 @contextmanager

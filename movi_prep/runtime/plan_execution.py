@@ -36,6 +36,10 @@ class Observer(Protocol):
         """Hear of a unit that ended."""
         ...
 
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Hear of a unit that was not run, because all that it reads came out as it was."""
+        ...
+
     def tick(self, waits_for: str) -> None:
         """Hear that time passes, and what keeps all units from being worked on, if anything does."""
         ...
@@ -49,7 +53,7 @@ class RunResult:
         plan: what was to be done.
         records: of the units that were executed, by id.
         blocked: units that were not executed, by id, and why.
-        unchanged: units that turned out to be current, because what they tolerate ended as it did before.
+        unchanged: units that turned out to be current, because the files that they read came out as they were.
         interrupted: whether someone stopped the run.
     """
 
@@ -140,6 +144,7 @@ class Coordinator:
         absent = self._absent_inputs(planned)
         if planned.is_open and not why_not_current(planned, self.plan.work, self.identities, absent=absent):
             self._unchanged.add(name)
+            self.observer.unit_held(planned)
             self._tell_followers(name, is_done=True)
             return
         self._running += 1
@@ -147,7 +152,7 @@ class Coordinator:
 
     def _absent_inputs(self, planned: PlannedUnit) -> frozenset[Path]:
         """Return the inputs whose makers failed or were not executed: what lies there is of an earlier run."""
-        return frozenset(
+        return planned.absent | frozenset(
             path
             for need in planned.tolerates
             if need in self._blocked or (need in self._records and self._records[need].status == "failed")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from movi_prep.runtime.plan_execution import Observer
     from movi_prep.runtime.unit_record import UnitRecord
-    from movi_prep.runtime.work_plan import WorkPlan
+    from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
 _LINE_EVERY_S = 10.0
 
@@ -35,6 +35,7 @@ class PlainProgress:
         self._stages = [stage for stage in plan.stages if self._total[stage]]
         self._ended: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
         self._seconds = dict.fromkeys(self._stages, 0.0)
         self._begin_s = self._said_s = time.monotonic()
         self._waits_for = ""
@@ -49,10 +50,20 @@ class PlainProgress:
             # One line for a stage; the reasons, each once, stand at the end.
             if self._failed[stage] == 1:
                 self._say(f"{record.id} failed; why stands at the end, and in {_record_name(record)}")
+        self._say_if_through(stage)
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Count it as ended."""
+        self._ended[planned.unit.stage] += 1
+        self._held[planned.unit.stage] += 1
+        self._say_if_through(planned.unit.stage)
+
+    def _say_if_through(self, stage: str) -> None:
         if self._ended[stage] == self._total[stage]:
             failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
+            held = f", {self._held[stage]} held as they were" if self._held[stage] else ""
             units = "1 unit" if self._total[stage] == 1 else f"{self._total[stage]} units"
-            self._say(f"{stage} is through: {units}{failed}")
+            self._say(f"{stage} is through: {units}{failed}{held}")
 
     def tick(self, waits_for: str) -> None:
         """Say where all stages stand, now and then, and at once what everything waits for."""
@@ -113,6 +124,11 @@ class LiveProgress:
         self._progress.update(
             bar, advance=1, failed=f"{failed} failed" if failed else "", rate=format_rate(speed) if speed else ""
         )
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        """Move the bar of its stage."""
+        self._progress.start_task(self._bars[planned.unit.stage])
+        self._progress.update(self._bars[planned.unit.stage], advance=1)
 
     def tick(self, waits_for: str) -> None:
         """Say what everything waits for, above the bars; the display renews itself."""

@@ -9,18 +9,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from movi_prep.config.base import CHANGES_NO_RESULT, Settings
 
+if TYPE_CHECKING:
     from movi_prep.runtime.file_identity import FileIdentities
 
 
-def describe_settings(settings: BaseModel, identities: FileIdentities) -> dict[str, Any]:
+def describe_settings(settings: Settings, identities: FileIdentities) -> dict[str, Any]:
     """Return the settings as plain JSON values, files replaced by their identity.
 
-    Fields declared with `exclude=True` change nothing in a result and are left out.
+    Fields that are declared to change no result are left out.
     """
-    described = json.loads(json.dumps(_plain(settings.model_dump(), identities)))
+    described = json.loads(json.dumps(_plain(settings, identities)))
     assert isinstance(described, dict)  # noqa: S101 - a model dumps to a mapping
     return described
 
@@ -38,6 +38,9 @@ def changed_settings(before: dict[str, Any], now: dict[str, Any], prefix: str = 
 
 
 def _plain(value: Any, identities: FileIdentities) -> Any:
+    if isinstance(value, Settings):
+        described = type(value).model_fields.items()
+        value = {name: getattr(value, name) for name, field in described if CHANGES_NO_RESULT not in field.metadata}
     if isinstance(value, dict):
         return {str(name): _plain(inner, identities) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -46,7 +46,6 @@ class Task:
         work: the work folder.
         run_id: the run on whose behalf it works.
         tries: how often a unit is tried whose worker dies.
-        full_hash: whether large inputs are hashed whole.
         redo: the command that repeats it alone.
         absent: optional inputs that count as not there, because the unit that makes them failed.
     """
@@ -56,7 +55,6 @@ class Task:
     work: WorkFolder
     run_id: str
     tries: int = 3
-    full_hash: bool = False
     redo: str = ""
     absent: frozenset[Path] = frozenset()
 
@@ -75,7 +73,7 @@ class UnitEnd:
 
 
 # One memory of hashes per process: a body model is read once, not once per clip.
-_identities: dict[bool, FileIdentities] = {}
+_identities = FileIdentities()
 
 
 def execute(task: Task) -> UnitEnd:
@@ -83,7 +81,7 @@ def execute(task: Task) -> UnitEnd:
     begin_s, begin_processor_s = time.perf_counter(), time.process_time()
     reset_peak_memory()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    identities = _identities.setdefault(task.full_hash, FileIdentities(full_hash=task.full_hash))
+    identities = _identities
     blank = UnitRecord(
         stage=task.unit.stage,
         key=task.unit.key,

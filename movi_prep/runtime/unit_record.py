@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -96,7 +97,7 @@ def read_record(path: Path) -> UnitRecord | None:
     """Return a record, or None where there is none that this release can read: the unit then simply runs again."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
         return None
@@ -107,6 +108,32 @@ def read_record(path: Path) -> UnitRecord | None:
         }
         values = {name: value for name, value in content.items() if name in known}
         said = {name: tuple(content.get(name, ())) for name in ("findings", "warnings")}
-        return UnitRecord(**{**values, **files, **said})
+        record = UnitRecord(**{**values, **files, **said})
     except (KeyError, TypeError, AttributeError):
         return None
+    return record if _is_sound(record) else None
+
+
+def makers_of(work: WorkFolder) -> dict[Path, UnitRecord]:
+    """Return the records that vouch for files, by the file; that of a failed unit vouches for none."""
+    found = (read_record(path) for path in sorted(work.records().glob("*/**/*.json")))
+    records = [record for record in found if record is not None and record.status == "done"]
+    return {work.root / entry.path: record for record in records for entry in record.outputs.values()}
+
+
+def _is_sound(record: UnitRecord) -> bool:
+    """Whether every value is of the kind that it is declared as: a record may have been written or edited by hand."""
+    files = [*record.inputs.items(), *record.outputs.items()]
+    text = [record.stage, record.key, record.started, record.host, record.worker, record.movi_prep, record.reason]
+    text += [record.traceback, record.redo, *record.findings, *record.warnings]
+    text += [part for role, entry in files for part in (role, entry.path, entry.identity)]
+    amounts = [record.seconds, record.processor_seconds, record.peak_memory_mb]
+    return (
+        all(isinstance(value, str) for value in text)
+        and all(type(value) in (int, float) and math.isfinite(value) for value in amounts)
+        and all(type(value) is int for value in (record.stage_version, record.tries))
+        and record.status in ("done", "failed")
+        and isinstance(record.settings, dict)
+        and isinstance(record.numbers, dict)
+        and all(isinstance(value, int | float | str) for value in record.numbers.values())
+    )

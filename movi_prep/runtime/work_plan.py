@@ -1,7 +1,8 @@
 """The plan: every unit of every stage, what it waits for, and whether what it once wrote still holds.
 
 A unit is current only where its record says so and everything in that record is still true: code version of the
-stage, settings, content of every input, content of every output. Planning reads names, stamps and records; file
+stage, settings, content of every input, content of every output. One that holds but follows units that run is *open*:
+whether it runs is decided once they have ended, by what they wrote. Planning reads names, stamps and records; file
 contents only where a stamp has changed since they were last read.
 """
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from movi_prep.errors import InternalError
 from movi_prep.records.unit import optional_roles, paths_of
 from movi_prep.runtime.settings_identity import changed_settings, describe_settings
-from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, read_record, record_path
+from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, makers_of, read_record, record_path
 from movi_prep.stages.order import SHARD_STAGES, idle_cameras
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class PlannedUnit:
         state: `current` (nothing to do), `stale` (ran, no longer holds), `failed` (last time), `new` (never ran).
         reason: why it runs, one line; empty where it is current.
         last: the record of its last execution, if there is one.
-        is_open: whether it may turn out to be current, when the units that it tolerates end as they did before.
+        is_open: whether it turns out to be current when the files of the units that it needs come out as they were.
+        absent: inputs that count as not there: they lie in the work folder, and no unit and no record vouches for them.
     """
 
     stage: AnyStage
@@ -54,6 +56,7 @@ class PlannedUnit:
     reason: str
     last: UnitRecord | None
     is_open: bool = False
+    absent: frozenset[Path] = frozenset()
 
     @property
     def is_current(self) -> bool:
@@ -124,8 +127,9 @@ def make_plan(
             state="new",
             reason="",
             last=read_record(record_path(work, unit)),
+            absent=_unvouched(unit, writers, work, identities),
         )
-        waiting = [need for need in needs[name] if not planned[need].is_current]
+        waiting = [planned[need] for need in needs[name] if not planned[need].is_current]
         planned[name] = _decide(fresh, waiting, work, identities, is_forced=stage.name in force)
     ordered = {unit.id: planned[unit.id] for _, unit in units}
     names = tuple(stage.name for stage in stages)
@@ -133,7 +137,12 @@ def make_plan(
 
 
 def why_not_current(
-    planned: PlannedUnit, work: WorkFolder, identities: FileIdentities, *, absent: Collection[Path] = ()
+    planned: PlannedUnit,
+    work: WorkFolder,
+    identities: FileIdentities,
+    *,
+    absent: Collection[Path] = (),
+    unknown: Collection[Path] = (),
 ) -> str:
     """Return why a unit must run, one line, or nothing where its record still holds.
 
@@ -142,6 +151,7 @@ def why_not_current(
         work: where outputs stand.
         identities: remembers file hashes.
         absent: files that count as not there, because the unit that makes them failed.
+        unknown: files that are not looked at, because a unit that runs is to make them anew.
     """
     last = planned.last
     if last is None:
@@ -154,7 +164,7 @@ def why_not_current(
     if changed:
         return f"setting {', '.join(changed)}"
     return _why_outputs_changed(planned.unit, last, work, identities) or _why_inputs_changed(
-        planned.unit, last, identities, absent
+        planned.unit, last, identities, absent={*absent, *planned.absent}, unknown=unknown
     )
 
 
@@ -166,17 +176,40 @@ def _left_out(stages: Sequence[str], download: Download, config: Config) -> dict
 
 
 def _decide(
-    fresh: PlannedUnit, waiting: Sequence[str], work: WorkFolder, identities: FileIdentities, *, is_forced: bool
+    fresh: PlannedUnit, waiting: Sequence[PlannedUnit], work: WorkFolder, identities: FileIdentities, *, is_forced: bool
 ) -> PlannedUnit:
     """Return the unit with its state, given the units it needs that are not current."""
-    hard = [need for need in waiting if need not in fresh.tolerates]
-    reason = "forced" if is_forced else _say_follows(hard) or why_not_current(fresh, work, identities)
-    is_open = not reason and bool(waiting)
-    reason = reason or _say_follows(waiting)
+    unknown = {path for need in waiting for _, path in paths_of(need.unit.outputs)}
+    own = "forced" if is_forced else why_not_current(fresh, work, identities, unknown=unknown)
+    hard = [need.unit.id for need in waiting if need.unit.id not in fresh.tolerates]
+    # What it waits for says more than what that has done to it; where nothing else speaks, it stays open.
+    reason = own if is_forced else _say_follows(hard) or own or _say_follows([need.unit.id for need in waiting])
     if not reason:
         return replace(fresh, state="current")
     state: State = "new" if fresh.last is None else "failed" if fresh.last.status == "failed" else "stale"
-    return replace(fresh, state=state, reason=reason, is_open=is_open)
+    return replace(fresh, state=state, reason=reason, is_open=not own)
+
+
+def _unvouched(
+    unit: AnyUnit, writers: Mapping[Path, str], work: WorkFolder, identities: FileIdentities
+) -> frozenset[Path]:
+    """Return the optional inputs that an earlier run left in the work folder and that no record vouches for.
+
+    A unit may read what units of other runs wrote (the files of subjects that are not asked for now), but nothing that
+    a unit left behind which has failed since.
+    """
+    optional = optional_roles(unit.inputs)
+    left = [path for role, path in paths_of(unit.inputs) if role in optional and path not in writers]
+    left = [path for path in left if work.is_made(path)]
+    makers = makers_of(work) if left else {}
+    vouched = {
+        path: entry.identity
+        for path in left
+        if (maker := makers.get(path)) is not None
+        for entry in maker.outputs.values()
+        if work.root / entry.path == path
+    }
+    return frozenset(path for path in left if path not in vouched or not identities.holds(path, vouched[path]))
 
 
 def _writers(units: Iterable[AnyUnit]) -> dict[Path, str]:
@@ -220,11 +253,20 @@ def _why_outputs_changed(unit: AnyUnit, last: UnitRecord, work: WorkFolder, iden
     return ""
 
 
-def _why_inputs_changed(unit: AnyUnit, last: UnitRecord, identities: FileIdentities, absent: Collection[Path]) -> str:
+def _why_inputs_changed(
+    unit: AnyUnit,
+    last: UnitRecord,
+    identities: FileIdentities,
+    *,
+    absent: Collection[Path],
+    unknown: Collection[Path],
+) -> str:
     inputs = dict(paths_of(unit.inputs))
     if inputs.keys() != last.inputs.keys():
         return "it reads other files now"
     for role, path in inputs.items():
+        if path in unknown:
+            continue
         before = last.inputs[role].identity
         is_absent = path in absent or (before == ABSENT and not path.is_file())
         if (before != ABSENT) if is_absent else not identities.holds(path, before):

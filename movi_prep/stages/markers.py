@@ -134,10 +134,16 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
         sex=shape.sex,
         mass_source=settings.mass,
     )
-    write_static_trial(outputs.trial, trial, provenance=_provenance(motion, inputs.body_model, markers))
+    # Not which clip gave the shape: all clips of a subject do, and a clip more must not make another file.
+    write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.body_model, markers))
     write_trc(outputs.trc, trial.markers)
     return StageReport(
-        numbers={"height_m": trial.height_m, "mass_kg": trial.mass_kg, "sex": shape.sex},
+        numbers={
+            "height_m": trial.height_m,
+            "mass_kg": trial.mass_kg,
+            "sex": shape.sex,
+            "shaped_by": motion.name,
+        },
         findings=(*findings, *v3d_findings, *_sex_findings(shape, v3d)),
     )
 
@@ -160,7 +166,7 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
 
 STATIC = Stage(
     name="static",
-    version=1,
+    version=2,
     summary="static T-pose trial, height and mass of each subject",
     plan=plan_static,
     run=run_static,
@@ -362,7 +368,8 @@ def _write_trajectories(
         rate_hz=motion.rate_hz / step,
         source=motion.path.name,
         provenance={
-            **_provenance(inputs.motion, inputs.body_model, markers),
+            "motion": inputs.motion.name,
+            **_provenance(inputs.body_model, markers),
             "soft_tissue": settings.soft_tissue,
         },
     ) as writer:
@@ -389,10 +396,10 @@ def _floor_findings(lowest_m: float) -> tuple[str, ...]:
     return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put",)
 
 
-def _provenance(motion: Path, body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
+def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
     """Return names, not paths: equal inputs give equal bytes wherever they lie."""
     model = "" if body_model is None else f"{body_model.parent.name}/{body_model.name}"
-    return {"motion": motion.name, "body_model": model, "marker_set": markers.name}
+    return {"body_model": model, "marker_set": markers.name}
 
 
 def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> BodyPart:

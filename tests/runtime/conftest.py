@@ -24,10 +24,14 @@ class Silent:
     """An observer that only remembers."""
 
     ended: list[UnitRecord] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
     waited_for: list[str] = field(default_factory=list)
 
     def unit_ended(self, record: UnitRecord) -> None:
         self.ended.append(record)
+
+    def unit_held(self, planned: PlannedUnit) -> None:
+        self.held.append(planned.unit.id)
 
     def tick(self, waits_for: str) -> None:
         if waits_for and waits_for not in self.waited_for:

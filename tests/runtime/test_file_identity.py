@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from movi_prep.runtime import file_identity
-from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
+from movi_prep.runtime.file_identity import FileIdentities, is_sampled, read_identities, write_identities
 
 
 @pytest.fixture
@@ -38,27 +38,48 @@ def test_equal_content_is_one_identity_wherever_it_lies(tmp_path: Path) -> None:
     assert identities.identity(tmp_path / "a").startswith("sha256:")
 
 
-def test_a_large_file_is_known_by_size_stamp_and_samples(large: Path) -> None:
+def test_a_large_file_is_compared_by_its_samples(large: Path) -> None:
     before = FileIdentities().identity(large)
-    assert before.startswith("sampled:")
+    assert is_sampled(before)
     change(large, 0)
     assert FileIdentities().identity(large) != before
     assert not FileIdentities().holds(large, before)
 
 
-def test_a_full_hash_sees_what_samples_do_not(large: Path) -> None:
-    sampled, whole = FileIdentities().identity(large), FileIdentities(full_hash=True).identity(large)
-    assert whole.startswith("sha256:")
+def test_a_copy_of_a_large_file_is_the_same_file(large: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere.avi"
+    copy.write_bytes(large.read_bytes())
+    assert FileIdentities().identity(copy) == FileIdentities().identity(large)
+    assert FileIdentities().holds(copy, FileIdentities().identity(large)), "its time stamp is another"
+
+
+def test_a_full_hash_checks_again_what_was_compared_by_samples(large: Path) -> None:
+    before = FileIdentities().identity(large)
+    assert FileIdentities(full_hash=True).holds(large, before)
     change(large, 100_000)
-    assert FileIdentities().identity(large) == sampled
-    assert FileIdentities(full_hash=True).identity(large) != whole
+    assert FileIdentities().holds(large, before), "between the samples"
+    assert not FileIdentities(full_hash=True).holds(large, before)
 
 
-def test_a_record_is_judged_by_the_kind_of_identity_that_it_holds(large: Path) -> None:
-    sampled, whole = FileIdentities().identity(large), FileIdentities(full_hash=True).identity(large)
-    for full_hash in (False, True):
-        assert FileIdentities(full_hash=full_hash).holds(large, sampled)
-        assert FileIdentities(full_hash=full_hash).holds(large, whole)
+def test_a_file_that_changes_while_it_is_hashed_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    monkeypatch.setattr(file_identity.Stamp, "is_settled", lambda _stamp: True)
+    read_whole = file_identity._whole
+
+    def read_while_it_grows(growing: Path) -> str:
+        found = read_whole(growing)
+        growing.write_bytes(b"content and more")
+        return found
+
+    identities = FileIdentities()
+    with monkeypatch.context() as patch:
+        patch.setattr(file_identity, "_whole", read_while_it_grows)
+        torn = identities.identity(path)
+    assert identities.known == {}
+    assert identities.identity(path) != torn
 
 
 def test_a_file_that_nobody_touched_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

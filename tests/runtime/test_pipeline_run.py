@@ -17,6 +17,7 @@ from movi_prep.records.unit import AnyUnit, StageReport
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.locks import LockedError, hold_scopes
 from movi_prep.runtime.pipeline_run import check_machine, prepare_run
+from movi_prep.runtime.summary import summarise_plan, summarise_run
 from movi_prep.runtime.unit_attempt import Task, execute
 from movi_prep.runtime.unit_record import read_record, record_path
 from movi_prep.stages.order import ORDER, load_stage
@@ -24,8 +25,12 @@ from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import (
     BLEND,
     GROW,
+    GrowInputs,
+    GrowOutputs,
+    GrowSettings,
     plan_blend_elsewhere,
     plan_tolerant_blend,
+    run_grow,
     run_tolerant_blend,
     write_motions,
 )
@@ -92,7 +97,10 @@ def test_a_harmed_output_is_made_again(world: World, harm: str) -> None:
         victim.unlink()
     else:
         victim.write_bytes(content[:-3] if harm == "truncate" else b"X" + content[1:])
-    assert ran(world.run()) == {"grow S015/C05", "blend S015"}
+    again = world.run()
+    assert ran(again) == {"grow S015/C05"}
+    assert again.unchanged == {"blend S015"}, "it came out as it was"
+    assert world.run().records == {}
     assert victim.read_bytes() == content
 
 
@@ -101,10 +109,12 @@ def test_a_new_stage_version_runs_it_again(world: World) -> None:
     assert ran(world.run(stages=(GROW, replace(BLEND, version=2)))) == {"blend S001", "blend S015"}
 
 
-def test_force_runs_a_stage_and_what_follows(world: World) -> None:
+def test_force_runs_a_stage_and_what_follows_only_where_it_made_something_else(world: World) -> None:
     world.run()
     assert ran(world.run(force=("blend",))) == {"blend S001", "blend S015"}
-    assert len(world.run(force=("grow",)).records) == 8
+    forced = world.run(force=("grow",))
+    assert {record.stage for record in forced.records.values()} == {"grow"}
+    assert forced.unchanged == {"blend S001", "blend S015"}
 
 
 def test_a_failed_clip_is_a_row_and_the_others_are_done(world: World) -> None:
@@ -319,3 +329,73 @@ def test_an_input_that_is_another_file_is_told_with_both_names(world: World) -> 
         f"input motion is another file: was {world.amass / name}, is {world.folder / 'later' / name}"
     )
     assert before.is_dir()
+
+
+def test_equal_bytes_cut_off_all_that_follows(world: World) -> None:
+    stages = (GROW, BLEND)
+    world.run(stages=stages)
+    # A motion that is another file, and of which comes the same: `copies` halved, content doubled.
+    first = movi_clip(1, 1)
+    write_motions(world.amass, {first: b"motion 1 1 " * 2})
+    observer = Silent()
+    halved = replace(GROW, run=_grow_half_of_doubled)
+    result = world.run(stages=(halved, BLEND), observer=observer)
+    assert ran(result) == {"grow S001/C01"}
+    assert observer.held == ["blend S001"]
+    assert summarise_run(result).stages["blend"].current == 2
+    assert world.run(stages=(halved, BLEND)).records == {}
+
+
+def _grow_half_of_doubled(inputs: GrowInputs, outputs: GrowOutputs, settings: GrowSettings) -> StageReport:
+    return run_grow(inputs, outputs, GrowSettings(copies=settings.copies // 2))
+
+
+def test_what_failed_since_is_not_read_by_later_runs_that_do_not_ask_for_it(world: World) -> None:
+    """A unit may read what other runs left, but only what a record vouches for."""
+    tolerant = replace(BLEND, plan=plan_tolerant_blend, run=run_tolerant_blend)
+    world.run(stages=(GROW, tolerant))
+    write_motions(world.amass, {movi_clip(1, 2): b"fail"})
+    world.run(stages=(GROW,))
+    assert (world.work / "grown" / "S001" / "C02.bin").is_file(), "it lies there"
+    # Only the blend is planned: nobody makes what it reads.
+    again = world.run(stages=(tolerant,))
+    assert ran(again) == {"blend S001"}
+    assert world.results()["blend/S001.bin"] == b"motion 1 1 " * 512 + b"motion 1 5 " * 512
+    assert world.run(stages=(tolerant,)).records == {}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"seconds": "abc"},
+        {"seconds": None},
+        {"tries": "3"},
+        {"findings": 3},
+        {"findings": [3]},
+        {"numbers": []},
+        {"settings": 1},
+        {"inputs": []},
+        {"outputs": {"grown": {"path": 1, "identity": "x"}}},
+        {"status": "perhaps"},
+        {"format": "other"},
+    ],
+    ids=str,
+)
+def test_a_record_with_values_of_another_kind_counts_as_absent(world: World, harm: dict[str, Any]) -> None:
+    world.run()
+    path = world.work / "records" / "grow" / "S001" / "C01.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | harm))
+    prepared = world.prepare()
+    assert prepared.plan.units["grow S001/C01"].state == "new"
+    assert summarise_plan(prepared.plan, prepared.identities).stages["grow"].waiting == 1
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "", "null", "[]", "\x00", '{"a": 1'], ids=lambda text: text[:6])
+def test_a_record_that_cannot_be_read_counts_as_absent(world: World, content: str) -> None:
+    world.run()
+    for path in (world.work / "records").rglob("*.json"):
+        path.write_text(content)
+    prepared = world.prepare()
+    assert {planned.state for planned in prepared.plan.to_run} == {"new"}
+    assert summarise_plan(prepared.plan, prepared.identities).stages["grow"].waiting == 6
+    assert len(world.run().records) == 8

@@ -19,7 +19,8 @@ from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import write_trc
 from movi_prep.osim.models import marker_names, marker_positions_m, root_joint, set_pose, write_model
-from movi_prep.stages.marker_files import solve_marker_files, solve_setup_document
+from movi_prep.trials.marker_files import solve_marker_files
+from movi_prep.trials.tool_documents import solve_setup_document
 from tests.builders.small_model import trajectories
 
 if TYPE_CHECKING:

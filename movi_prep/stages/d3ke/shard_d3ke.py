@@ -22,8 +22,9 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from movi_prep.config.base import NoSettings
 from movi_prep.config.root import Config
-from movi_prep.config.shard import AlignmentUnitSettings, D3keSettings, ShardUnitSettings
+from movi_prep.config.shard import D3keSettings, ShardUnitSettings
 from movi_prep.errors import InputError, InternalError, ModelError, list_names
 from movi_prep.formats import d3ke
 from movi_prep.formats.label_tables import (
@@ -114,7 +115,7 @@ class CorpusOutputs:
 
 
 SubjectUnit: TypeAlias = Unit[D3keInputs, D3keOutputs, D3keSettings]
-CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, AlignmentUnitSettings]
+CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, NoSettings]
 
 
 def plan_shard_d3ke(download: Download, work: WorkFolder, config: Config) -> tuple[SubjectUnit, ...]:
@@ -179,7 +180,7 @@ SHARD_D3KE = Stage(
 )
 
 
-def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: AlignmentUnitSettings) -> StageReport:  # noqa: ARG001 - a stage has settings
+def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: NoSettings) -> StageReport:  # noqa: ARG001 - a stage has settings
     """Write what all subjects share."""
     from movi_prep.osim.base_model import read_base_model
 
@@ -416,7 +417,7 @@ def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Se
             clip_frames=folder / "videoIdx.npy",
             base_model=folder / "pyBaseModel.pkl",
         ),
-        settings=config.shard.alignment_unit(config.markers.video_rate_hz),
+        settings=NoSettings(),
     )
 
 

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from movi_prep.config.base import NoSettings
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
 from movi_prep.formats.d3ke import read_base_model
@@ -323,7 +324,7 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
             boxes=(tmp_path / "1_PG1_bbox.npy", None),
         ),
         outputs=CorpusOutputs(*(tmp_path / name for name in names)),
-        settings=Config().shard.alignment_unit(30.0),
+        settings=NoSettings(),
     )
     assert D3KE_CORPUS.run_unit(unit).numbers == {"subjects": 1}
     assert all((tmp_path / name).is_file() for name in names)

@@ -17,13 +17,9 @@ from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.geometry.frames import ground_to_amass
-from movi_prep.stages.marker_files import (
-    _curve,
-    select_time_range,
-    solve_marker_files,
-    solve_setup_document,
-    solve_setup_documents,
-)
+from movi_prep.trials.marker_files import solve_marker_files
+from movi_prep.trials.tool_documents import run_setup_documents, solve_setup_document
+from movi_prep.trials.trial_input import _curve, select_time_range
 from tests.builders.small_model import MARKERS, trajectories
 from tests.builders.small_world import write_small_world
 
@@ -148,7 +144,7 @@ def test_of_several_documents_one_that_fails_leaves_the_others(tmp_path: Path) -
     for document in documents:
         changed = text.replace('name="small"', f'name="{document.stem}"').replace("small_ik", f"{document.stem}_ik")
         document.write_text(changed.replace("generic.osim", "none.osim") if document.stem == "broken" else changed)
-    first, broken, last = solve_setup_documents(documents, OPENSIM)
+    first, broken, last = run_setup_documents(documents, Config(work=tmp_path / "work", ik=OPENSIM))
     assert "none.osim" in broken.error
     assert not first.error
     assert {path.name[:4] for path in last.outputs} == {"last"}
@@ -160,7 +156,7 @@ def test_documents_that_would_write_over_each_other_are_refused(tmp_path: Path) 
     for name in ("a.xml", "b.xml"):
         (tmp_path / name).write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates=""))
     with pytest.raises(UsageError, match=r"a\.xml and .*b\.xml both write .*small_ik\.mot; give the tools"):
-        solve_setup_documents([tmp_path / "a.xml", tmp_path / "b.xml"], OPENSIM)
+        run_setup_documents([tmp_path / "a.xml", tmp_path / "b.xml"], Config(work=tmp_path, ik=OPENSIM))
 
 
 @pytest.mark.parametrize("asked_s", [[0.0, 0.5], [0.5, 1.2]])

@@ -1,0 +1,162 @@
+"""Scaling and inverse kinematics of any marker file: a model, weights and trials of one's own.
+
+| reads                                               | writes                                                       |
+|-----------------------------------------------------|--------------------------------------------------------------|
+| static and moving .trc, model, scale and IK set-ups | `models/scaled.osim`, `scale.json`, `ik/NAME.h5`, `.mot`,    |
+| (moving .trc, scaled model and IK set-up suffice)   | `.trc`, and what OpenSim's tool reports (.sto)               |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import MoviPrepError, UsageError, list_names
+from movi_prep.formats.ik_file import write_ik_solution
+from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+from movi_prep.formats.scale_file import write_scale_result
+from movi_prep.formats.storage import write_storage
+from movi_prep.formats.trc import write_trc
+from movi_prep.stages.ik import ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
+from movi_prep.stages.scale import model_and_setup, scale_numbers
+from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
+from movi_prep.trials.tool_reports import write_tool_reports
+from movi_prep.trials.trial_input import read_curves, read_trial
+from movi_prep.trials.trial_results import FileResult, trial_result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+    from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.setups import IkSetup
+
+
+@dataclass(frozen=True)
+class MarkerFilesResult:
+    """What became of a subject: the scaled model, its audit, and each marker file.
+
+    Attributes:
+        model: the scaled model.
+        outputs: the scaled model and the scale result; none where the model came scaled.
+        numbers: as in the record of a subject; none where the model came scaled.
+        findings: the audit; a failed one is told, and the files are solved all the same, because they were asked for.
+        files: one result per marker file.
+    """
+
+    model: Path
+    outputs: tuple[Path, ...]
+    numbers: Mapping[str, float | int | str | bool]
+    findings: tuple[str, ...]
+    files: tuple[FileResult, ...]
+
+
+def solve_marker_files(
+    marker_files: Sequence[Path], config: Config, *, static_file: Path | None = None
+) -> MarkerFilesResult:
+    """Scale the model to the static trial, then solve every marker file; one that fails leaves the others.
+
+    A model that comes without a static trial and without a scaling set-up is taken as scaled.
+
+    Args:
+        marker_files: moving trials (.trc); results bear their names. None of them scales the model and is all.
+        config: `work`, `scaling` (model, setup, audit) and `ik` (setup, solver, what is written).
+        static_file: the static trial (.trc); none means the one that the scaling set-up names.
+
+    Raises:
+        UsageError: neither the call nor the set-up names a model or a static trial, two files bear one name, or a
+            result would replace its input.
+        InputError: static trial, model or set-ups cannot be used.
+    """
+    _check_names_differ(marker_files)
+    for path in marker_files if config.ik.write_trc else ():
+        _check_not_replaced(path, by=config.work / "ik" / f"{path.stem}.trc")
+    # Before the static trial is scaled to: whoever named a wrong file need not wait for that.
+    setup = read_ik_setup(ik_setup_path(config)) if marker_files else None
+    numbers: Mapping[str, float | int | str | bool] = {}
+    findings: tuple[str, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    if static_file is None and config.scaling.setup is None:
+        scaled_path = _model_that_came_scaled(config)
+    else:
+        outputs = (config.work / "models" / "scaled.osim", config.work / "models" / "scale.json")
+        scaled_path, result_path = outputs
+        _check_not_replaced(config.scaling.model, by=scaled_path)
+        numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
+    files: tuple[FileResult, ...] = ()
+    if setup is not None:
+        scaled = read_scaled_model(scaled_path)
+        files = tuple(_solve_or_tell(path, scaled, setup, config) for path in marker_files)
+    return MarkerFilesResult(model=scaled_path, outputs=outputs, numbers=numbers, findings=findings, files=files)
+
+
+def _check_names_differ(marker_files: Sequence[Path]) -> None:
+    names = [path.stem for path in marker_files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"expected marker files of different names, but got {list_names(twice)} more than once; "
+            "results bear their names: solve them into different work folders"
+        )
+
+
+def _check_not_replaced(path: Path | None, *, by: Path) -> None:
+    """Refuse to write a result over what it is made from."""
+    if path is not None and path.resolve() == by.resolve():
+        raise UsageError(f"expected inputs outside of the results, but {path} would be replaced; name another --work")
+
+
+def _model_that_came_scaled(config: Config) -> Path:
+    if config.scaling.model is None:
+        raise UsageError(
+            "expected a scaled model (--model), or a static trial to scale to (--static-file, with --scale-setup for "
+            "a model of your own), but got neither; name one"
+        )
+    return config.scaling.model
+
+
+def _scale(
+    config: Config, static_file: Path | None, *, model_path: Path, result_path: Path
+) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
+    # A set-up of the user's own may name its model itself; only without both does the packaged pair stand in.
+    setup = read_scale_setup(config.scaling.setup or model_and_setup(config)[1])
+    # The user's word before the set-up's, the set-up's before the packaged model.
+    generic = config.scaling.model or setup.model_file or model_and_setup(config)[0]
+    scaled = scale_to_trial(setup, generic, config, static_file=static_file)
+    write_scaled_model(model_path, scaled)
+    provenance = {
+        "model": generic.name,
+        "setup": setup.source,
+        "static": scaled.static_source,
+        "placement_solver": scaled.placement_solver,
+    }
+    write_scale_result(result_path, scaled.result, provenance=provenance)
+    return scale_numbers(scaled.result), scaled.findings
+
+
+def _solve_or_tell(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
+    try:
+        return _solve_file(path, scaled, setup, config)
+    except MoviPrepError as error:
+        return FileResult(marker_file=path, outputs=(), numbers={}, findings=(), error=str(error))
+
+
+def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
+    # The time range of a set-up belongs to the marker file that it names.
+    own = setup.marker_file is not None and setup.marker_file.name == path.name
+    trial = read_trial(path, scaled, setup, config.ik, is_cut=own)
+    curves = read_curves(setup.coordinate_file, scaled)
+    solution, findings = solve_clip(scaled, trial.markers, setup, config.ik, coordinate_file=curves)
+    solution_path = config.work / "ik" / f"{path.stem}.h5"
+    provenance = {"markers": str(path), "model": str(scaled.source), "setup": setup.source}
+    write_ik_solution(solution_path, solution, provenance=provenance)
+    outputs = [solution_path]
+    if config.ik.write_mot:
+        outputs.append(solution_path.with_suffix(".mot"))
+        write_storage(outputs[-1], motion_table(solution, name="Coordinates"))
+    if config.ik.write_trc:
+        outputs.append(solution_path.with_suffix(".trc"))
+        write_trc(outputs[-1], model_markers(solution, source=str(path)))
+    outputs += write_tool_reports(solution, setup, folder=solution_path.parent, name=path.stem, order=trial.order)
+    return trial_result(trial, solution, scaled, config.ik, outputs=outputs, findings=findings)

@@ -1,0 +1,127 @@
+"""Markers whose names differ from the model's by case, blanks, a prefix or a suffix: one reading for a whole file.
+
+`Subject1:LASI`, `lasi` and `LASI ` are the model's `LASI` where all names of the file are read in one and the same way,
+no two of them become one, and more markers are found than by the names as they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import InputError, list_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from movi_prep.records.markers import MarkerTrajectories
+
+LEAST_SHARE = 0.2
+"""A trial of the legs has a third to a half of a full-body set; where fewer of the tracked markers than this are in the
+file, names do not fit, and what is fitted to the rest (ten fingers of 88 markers) is no pose."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way to read the names of a file: how, in words, and what becomes of a name."""
+
+    how: str
+    read: Callable[[str], str]
+
+
+def match_marker_names(names: Sequence[str], wanted: Collection[str]) -> tuple[dict[str, str], str]:
+    """Return which names of a file stand for which wanted ones, and how they were read; none for "" (as they stand).
+
+    Args:
+        names: marker names of the file.
+        wanted: names of the model or set-up.
+
+    Returns:
+        name of the file -> wanted name, for those that differ, and the reading in words.
+    """
+    exact = set(names) & set(wanted)
+    best: dict[str, str] = {}
+    how = ""
+    for reading in _readings(names):
+        found = _find(names, wanted, reading)
+        # A reading that loses a marker is not the one that fits all.
+        if len(found) > max(len(exact), len(best)) and all(found.get(name) == name for name in exact):
+            best, how = found, reading.how
+    return {name: other for name, other in best.items() if name != other}, how
+
+
+def read_names_as(markers: MarkerTrajectories, wanted: Collection[str]) -> tuple[MarkerTrajectories, tuple[str, ...]]:
+    """Return the trajectories under the wanted names where one reading fits, and a finding that says which."""
+    renamed, how = match_marker_names(markers.names, wanted)
+    if not renamed:
+        return markers, ()
+    example = next(iter(renamed.items()))
+    names = tuple(renamed.get(name, name) for name in markers.names)
+    finding = f"{len(renamed)} marker names were matched {how}: {example[0]!r} is {example[1]!r}"
+    return replace(markers, names=names), (finding,)
+
+
+def check_names_fit(names: Iterable[str], weights: Mapping[str, float], *, source: str) -> None:
+    """Raise InputError where a file has too few of the markers that a set-up tracks for any pose.
+
+    Args:
+        names: marker names of the file, as they were matched.
+        weights: marker -> weight of the set-up, markers of the model only.
+        source: the file, for the message.
+    """
+    tracked = {name for name, weight in weights.items() if weight > 0}
+    found = tracked & set(names)
+    if len(found) >= LEAST_SHARE * len(tracked):
+        return
+    raise InputError(
+        source,
+        expected=f"markers that the set-up tracks ({len(tracked)}: {list_names(tracked)})",
+        got=f"{len(found)} of them among {list_names(names)}",
+        remedy="rename the markers of the file or of the set-up; a set-up for part of the body tracks its markers only",
+    )
+
+
+def _readings(names: Sequence[str]) -> list[_Reading]:
+    """Return the ways to read names, the mildest first."""
+    before, after = _common_ends(names)
+    ways = [_Reading("without blanks around them", str.strip), _Reading("without case", _folded)]
+    ways += [_Reading("without what stands before the last ':'", lambda name: _folded(name.rpartition(":")[2]))]
+    if before:
+        ways.append(_Reading(f"without {before!r} in front", lambda name: _folded(name.removeprefix(before))))
+    if after:
+        ways.append(_Reading(f"without {after!r} behind", lambda name: _folded(name.removesuffix(after))))
+    return ways
+
+
+def _common_ends(names: Sequence[str]) -> tuple[str, str]:
+    """Return what all names begin and end with."""
+    if len(names) < 2:
+        return "", ""
+    return _common_start(names), _common_start([name[::-1] for name in names])[::-1]
+
+
+def _common_start(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)
+    alike = (index for index, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(alike, min(len(first), len(last)))]
+
+
+def _find(names: Sequence[str], wanted: Collection[str], reading: _Reading) -> dict[str, str]:
+    """Return name -> wanted name under a reading; nothing where two names become one."""
+    # The wanted names keep their own prefixes: only case and blanks are laid aside on both sides.
+    targets: dict[str, str] = {}
+    for name in wanted:
+        if targets.setdefault(_folded(name), name) != name:
+            return {}
+    found: dict[str, str] = {}
+    for name in names:
+        target = targets.get(_folded(reading.read(name)))
+        if target is not None:
+            if target in found.values():
+                return {}
+            found[name] = target
+    return found
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()

@@ -1,0 +1,87 @@
+"""Scaling a model to a static trial that a set-up or the user names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from movi_prep.errors import UsageError
+from movi_prep.records.markers import StaticTrial
+from movi_prep.stages.scale import pose_solver
+from movi_prep.trials.trial_input import read_curves, read_marker_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from movi_prep.config.root import Config
+    from movi_prep.records.scale_result import ScaleResult
+    from movi_prep.records.setups import ScaleSetup
+
+
+@dataclass(frozen=True)
+class ScaledTrial:
+    """A model that was scaled.
+
+    Attributes:
+        model: the scaled `opensim.Model`.
+        result: factors, residuals and audit.
+        static_source: the static trial.
+        placement_solver: what found the static pose.
+        findings: what reading and scaling found.
+    """
+
+    model: Any
+    result: ScaleResult
+    static_source: str
+    placement_solver: str
+    findings: tuple[str, ...]
+
+
+def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_file: Path | None = None) -> ScaledTrial:
+    """Scale the generic model to the static trial that is named, or to the one that the set-up names.
+
+    Raises:
+        UsageError: neither the user nor the set-up names a static trial.
+        InputError: model, set-up or static trial cannot be used.
+    """
+    from movi_prep.osim.models import add_marker_set, read_model
+    from movi_prep.osim.scale_model import scale_model
+    from movi_prep.osim.solution import prepare_model
+
+    static = _static_trial(setup, static_file, config)
+    model = read_model(generic)
+    if setup.marker_set_file is not None:
+        add_marker_set(model, setup.marker_set_file)
+    curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
+    settings = config.scaling.for_unit(config.ik.solver)
+    result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
+    return ScaledTrial(
+        model=model,
+        result=result,
+        static_source=static.markers.source,
+        placement_solver=settings.placement_solver,
+        findings=(*static.markers.findings, *result.findings),
+    )
+
+
+def write_scaled_model(path: Path, scaled: ScaledTrial) -> None:
+    """Write the model (.osim)."""
+    from movi_prep.osim.models import write_model
+
+    write_model(path, scaled.model)
+
+
+def _static_trial(setup: ScaleSetup, static_file: Path | None, config: Config) -> StaticTrial:
+    path = static_file or setup.static_file
+    if path is None:
+        raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
+    # The user's word replaces both of the set-up's files.
+    other = None if static_file is not None or setup.placement_file == setup.static_file else setup.placement_file
+    return StaticTrial(
+        placement=None if other is None else read_marker_file(other, config.ik),
+        markers=read_marker_file(path, config.ik),
+        height_m=setup.height_m or float("nan"),
+        mass_kg=setup.mass_kg or float("nan"),
+        sex=None,
+        mass_source="setup" if setup.mass_kg else "given",
+    )

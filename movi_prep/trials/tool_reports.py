@@ -1,0 +1,120 @@
+"""The files that OpenSim's inverse kinematics tool writes, under its names, with its columns in its order.
+
+| file | columns |
+|---|---|
+| `output_motion_file` (.mot) | time, every coordinate; degrees where OpenSim has degrees |
+| `NAME_ik_marker_errors.sto` | time, total_squared_error, marker_error_RMS, marker_error_max (m) |
+| `NAME_ik_model_marker_locations.sto` | time, MARKER_tx, _ty, _tz (m), in the order of the marker file |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError, list_names
+from movi_prep.formats.storage import StorageTable, write_storage
+from movi_prep.stages.ik import motion_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.setups import IkSetup
+
+
+def result_paths(setup: IkSetup, folder: Path | None) -> list[Path]:
+    """Return the files that a set-up asks OpenSim's tool for, in `folder` where one is named."""
+    motion, reports = _motion_path(setup, folder), folder or setup.results_folder
+    paths = [] if motion is None else [motion]
+    return paths if reports is None else [*paths, *(reports / name for name in _report_names(setup, setup.name))]
+
+
+def write_tool_results(
+    solution: IkSolution, setup: IkSetup, folder: Path | None, *, order: Sequence[str]
+) -> tuple[Path, ...]:
+    """Write the motion and the reports that a set-up asks for; `order` is that of the marker file's names.
+
+    Raises:
+        InputError: the set-up asks for nothing.
+    """
+    motion, reports = _motion_path(setup, folder), folder or setup.results_folder
+    outputs = []
+    if motion is not None:
+        outputs.append(motion)
+        write_storage(motion, motion_table(solution, name="Coordinates"))
+    if reports is not None:
+        outputs += write_tool_reports(solution, setup, folder=reports, name=setup.name, order=order)
+    if not outputs:
+        raise InputError(
+            setup.source,
+            expected="an <output_motion_file> or a report",
+            got="none of them",
+            remedy=f"name what should be written; coordinates are {list_names(solution.coordinate_names)}",
+        )
+    return tuple(outputs)
+
+
+def write_tool_reports(
+    solution: IkSolution, setup: IkSetup, *, folder: Path, name: str, order: Sequence[str]
+) -> list[Path]:
+    """Write the reports that the set-up asks OpenSim's tool for, under the tool's names."""
+    paths = [folder / file_name for file_name in _report_names(setup, name)]
+    for path, table in zip(paths, _asked(setup).values(), strict=True):
+        write_storage(path, table(solution, setup, order))
+    return paths
+
+
+def _motion_path(setup: IkSetup, folder: Path | None) -> Path | None:
+    motion = setup.output_motion_file
+    return motion if motion is None or folder is None else folder / motion.name
+
+
+def _report_names(setup: IkSetup, name: str) -> list[str]:
+    return [f"{name}_ik_{what}.sto" for what in _asked(setup)]
+
+
+def _asked(setup: IkSetup) -> dict[str, Callable[[IkSolution, IkSetup, Sequence[str]], StorageTable]]:
+    """Return the end of the file name of each report that is asked for, and what makes it."""
+    asked = {
+        "marker_errors": (setup.report_errors, _error_table),
+        "model_marker_locations": (setup.report_marker_locations, _location_table),
+    }
+    return {what: table for what, (is_wanted, table) in asked.items() if is_wanted}
+
+
+def _reported(solution: IkSolution, setup: IkSetup, order: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return rows with a pose, and columns of markers that have a task (of weight zero too, as OpenSim has it)."""
+    rows = np.flatnonzero(np.isfinite(solution.coordinates).all(axis=1)).tolist()
+    place = {name: index for index, name in enumerate(order)}
+    columns = [column for column, name in enumerate(solution.marker_names) if name in setup.marker_weights]
+    return rows, sorted(columns, key=lambda column: place.get(solution.marker_names[column], len(place)))
+
+
+def _error_table(solution: IkSolution, setup: IkSetup, order: Sequence[str]) -> StorageTable:
+    rows, columns = _reported(solution, setup, order)
+    squared = np.nan_to_num(solution.residuals_m()[np.ix_(rows, columns)]) ** 2
+    total = squared.sum(axis=1)
+    values = np.stack([total, np.sqrt(total / max(len(columns), 1)), np.sqrt(squared.max(axis=1))], axis=1)
+    labels = ("total_squared_error", "marker_error_RMS", "marker_error_max")
+    return StorageTable(
+        name="Model Marker Errors from IK",
+        labels=labels,
+        times_s=solution.times_s[rows],
+        values=values,
+        in_degrees=False,
+    )
+
+
+def _location_table(solution: IkSolution, setup: IkSetup, order: Sequence[str]) -> StorageTable:
+    rows, columns = _reported(solution, setup, order)
+    names = [solution.marker_names[column] for column in columns]
+    return StorageTable(
+        name="Model Marker Locations from IK",
+        labels=tuple(f"{name}_{axis}" for name in names for axis in ("tx", "ty", "tz")),
+        times_s=solution.times_s[rows],
+        values=solution.model_markers_m[np.ix_(rows, columns)].reshape(len(rows), -1),
+        in_degrees=False,
+    )

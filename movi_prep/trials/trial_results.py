@@ -1,0 +1,115 @@
+"""What became of a trial: numbers, findings, and by how much each marker is missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.stages.ik import ik_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from movi_prep.config.ik import SolveSettings
+    from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.trials.trial_input import Trial
+
+
+@dataclass(frozen=True)
+class MarkerMiss:
+    """By how much the model misses one marker over the usable frames of a file.
+
+    Attributes:
+        name: the marker.
+        weight: its weight.
+        rms_mm: root mean square of the distance, millimetres.
+        max_mm: largest distance, millimetres.
+        max_at_s: when, seconds.
+    """
+
+    name: str
+    weight: float
+    rms_mm: float
+    max_mm: float
+    max_at_s: float
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one marker file.
+
+    Attributes:
+        marker_file: the file.
+        outputs: files written.
+        numbers: as in the record of a clip.
+        findings: sentences that a person should read.
+        warnings: sentences that a person must read first: the whole result is probably wrong.
+        markers: every tracked marker that was seen, the worst first.
+        error: why it failed, empty where it did not.
+    """
+
+    marker_file: Path
+    outputs: tuple[Path, ...]
+    numbers: Mapping[str, float | int | str | bool]
+    findings: tuple[str, ...]
+    markers: tuple[MarkerMiss, ...] = ()
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def marker_misses(solution: IkSolution) -> tuple[MarkerMiss, ...]:
+    """Return by how much each tracked marker is missed over the usable frames, the largest RMS first."""
+    usable = solution.usable()
+    # Frames without a usable pose miss every marker, which says nothing of any one.
+    times_s, residuals_mm = solution.times_s[usable], 1000.0 * solution.residuals_m()[usable]
+    misses = []
+    for column, name in enumerate(solution.marker_names):
+        seen = np.isfinite(residuals_mm[:, column])
+        if solution.marker_weights[column] <= 0.0 or not seen.any():
+            continue
+        distances_mm = residuals_mm[seen, column]
+        worst = int(np.argmax(distances_mm))
+        misses.append(
+            MarkerMiss(
+                name=name,
+                weight=float(solution.marker_weights[column]),
+                rms_mm=float(np.sqrt(np.mean(distances_mm**2))),
+                max_mm=float(distances_mm[worst]),
+                max_at_s=float(times_s[seen][worst]),
+            )
+        )
+    return tuple(sorted(misses, key=lambda miss: -miss.rms_mm))
+
+
+def trial_result(
+    trial: Trial,
+    solution: IkSolution,
+    scaled: ScaledModel,
+    settings: SolveSettings,
+    *,
+    outputs: Sequence[Path],
+    findings: Sequence[str],
+) -> FileResult:
+    """Return what became of a trial that was solved; `findings` are those of the solver."""
+    return FileResult(
+        marker_file=trial.path,
+        outputs=tuple(outputs),
+        numbers=ik_numbers(solution, scaled, settings),
+        findings=(*trial.findings, *findings, *_without_landmarks(solution, settings)),
+        markers=marker_misses(solution),
+        warnings=trial.warnings,
+    )
+
+
+def _without_landmarks(solution: IkSolution, settings: SolveSettings) -> tuple[str, ...]:
+    # The rule knows landmarks by their weight; OpenSim's users often weigh from 0 to 1, where it would judge nothing.
+    if (solution.marker_weights >= settings.landmark_weight).any():
+        return ()
+    return (
+        f"no marker has a weight of {settings.landmark_weight:g} or more (ik.landmark_weight): none is a landmark, and "
+        "no coordinate is judged by what its landmarks miss",
+    )

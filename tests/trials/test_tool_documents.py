@@ -1,0 +1,160 @@
+"""The drop-in writes what OpenSim's tool writes, where it writes it, and never over what it reads."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from movi_prep.config.ik import IkSettings
+from movi_prep.config.root import Config
+from movi_prep.errors import InputError, UsageError
+from movi_prep.formats.storage import read_storage
+from movi_prep.formats.trc import read_trc, write_trc
+from movi_prep.trials.tool_documents import run_setup_documents, solve_setup_document
+from tests.builders.small_world import write_small_world
+from tests.trials.test_marker_files import DOCUMENT, MARKER_TASKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = IkSettings()
+
+
+def _document(folder: Path, motion: str = "small_ik.mot", *, name: str = "setup.xml") -> Path:
+    write_small_world(folder)
+    text = DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("small_ik.mot", motion)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("motion", ["walk.trc", "generic.osim", "setup.xml", "./generic.osim", "../F/walk.trc"])
+def test_a_result_never_replaces_what_is_read(tmp_path: Path, motion: str) -> None:
+    (tmp_path / "F").mkdir()
+    document = _document(tmp_path / "F", motion)
+    before = _bytes(tmp_path / "F")
+    with pytest.raises(UsageError):
+        solve_setup_document(document, SETTINGS)
+    assert _bytes(tmp_path / "F") == before
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_links_do_not_hide_what_is_read(tmp_path: Path, link: object) -> None:
+    document = _document(tmp_path, "out.mot")
+    link(tmp_path / "walk.trc", tmp_path / "out.mot")  # type: ignore[operator]
+    before = _bytes(tmp_path)
+    with pytest.raises(UsageError):
+        solve_setup_document(document, SETTINGS)
+    assert _bytes(tmp_path) == before
+
+
+def test_a_result_goes_over_an_earlier_one_and_over_nothing_else(tmp_path: Path) -> None:
+    document = _document(tmp_path, "bone.vtp")
+    (tmp_path / "bone.vtp").write_text("<VTKFile/>")
+    with pytest.raises(UsageError):
+        solve_setup_document(document, SETTINGS)
+    (tmp_path / "bone.vtp").unlink()
+    solve_setup_document(document, SETTINGS)
+    solve_setup_document(document, SETTINGS)
+
+
+def test_a_result_never_replaces_what_another_document_reads(tmp_path: Path) -> None:
+    first = _document(tmp_path)
+    second = tmp_path / "second.xml"
+    second.write_text(first.read_text().replace('name="small"', 'name="other"').replace("small_ik.mot", "setup.xml"))
+    with pytest.raises(UsageError):
+        run_setup_documents([first, second], Config(work=tmp_path / "work"))
+
+
+def test_marker_locations_stand_in_the_order_of_the_marker_file(tmp_path: Path) -> None:
+    document = _document(tmp_path)
+    markers = read_trc(tmp_path / "walk.trc")
+    order = markers.names[::-1]
+    write_trc(tmp_path / "walk.trc", markers.select(order))
+    outputs = solve_setup_document(document, SETTINGS).outputs
+    table = read_storage(outputs[-1])
+    assert table.labels[::3] == tuple(f"{name}_tx" for name in order)
+
+
+def test_names_that_differ_by_case_give_the_same_angles_and_a_word(tmp_path: Path) -> None:
+    document = _document(tmp_path)
+    expected = read_storage(solve_setup_document(document, SETTINGS).outputs[0])
+    markers = read_trc(tmp_path / "walk.trc")
+    write_trc(tmp_path / "walk.trc", replace(markers, names=tuple(f"Walker:{name.lower()}" for name in markers.names)))
+    result = solve_setup_document(document, SETTINGS)
+    np.testing.assert_array_equal(read_storage(result.outputs[0]).values, expected.values)
+    assert any("matched" in finding for finding in result.findings)
+
+
+def test_names_that_fit_no_marker_are_no_result(tmp_path: Path) -> None:
+    document = _document(tmp_path)
+    markers = read_trc(tmp_path / "walk.trc")
+    write_trc(tmp_path / "walk.trc", replace(markers, names=tuple(f"p{index}" for index in range(len(markers.names)))))
+    with pytest.raises(InputError) as caught:
+        solve_setup_document(document, SETTINGS)
+    assert caught.value.where.endswith("walk.trc")
+
+
+def test_a_time_range_that_cuts_the_trial_is_said(tmp_path: Path) -> None:
+    document = _document(tmp_path)
+    assert any("time_range" in finding for finding in solve_setup_document(document, SETTINGS).findings)
+    text = document.read_text().replace("<time_range>0.04 0.2</time_range>", "")
+    document.write_text(text)
+    assert not any("time_range" in finding for finding in solve_setup_document(document, SETTINGS).findings)
+
+
+SCALE_DOCUMENT = """<OpenSimDocument Version="40000"><ScaleTool name="small"><mass>60</mass>
+  <GenericModelMaker><model_file>generic.osim</model_file></GenericModelMaker>
+  <ModelScaler><scaling_order>manualScale</scaling_order><ScaleSet><objects><Scale><scales>1.1 1.1 1.1</scales>
+    <segment>pelvis</segment></Scale></objects></ScaleSet><output_model_file>sized.osim</output_model_file></ModelScaler>
+  <MarkerPlacer><IKTaskSet><objects>{tasks}</objects></IKTaskSet><marker_file>{static}</marker_file>
+    <output_model_file>{output}</output_model_file><output_motion_file>pose.mot</output_motion_file></MarkerPlacer>
+</ScaleTool></OpenSimDocument>
+"""
+
+
+def _scale_document(folder: Path, *, static: str = "static.trc", output: str = "placed.osim") -> Path:
+    write_small_world(folder)
+    (folder / "scale.xml").write_text(SCALE_DOCUMENT.format(tasks=MARKER_TASKS, static=static, output=output))
+    return folder / "scale.xml"
+
+
+def test_a_scale_tool_document_runs_like_the_tool(tmp_path: Path) -> None:
+    (result,) = run_setup_documents([_scale_document(tmp_path)], Config(work=tmp_path / "elsewhere"))
+    assert [path.name for path in result.outputs] == ["sized.osim", "placed.osim"]
+    assert not (tmp_path / "elsewhere").exists(), "a drop-in writes where the document says"
+    sized, placed = (read_text_of_markers(path) for path in result.outputs)
+    assert sized != placed, "markers are placed in the second model only"
+    assert any("output_motion_file" in finding for finding in result.findings)
+
+
+def test_models_of_a_scale_tool_document_go_where_the_user_says(tmp_path: Path) -> None:
+    config = Config(work=tmp_path / "work")
+    (result,) = run_setup_documents([_scale_document(tmp_path)], config, results_folder=tmp_path / "work")
+    assert {path.parent for path in result.outputs} == {tmp_path / "work"}
+
+
+@pytest.mark.parametrize("output", ["generic.osim", "static.trc", "scale.xml"])
+def test_a_scaled_model_never_replaces_what_is_read(tmp_path: Path, output: str) -> None:
+    document = _scale_document(tmp_path, output=output)
+    before = _bytes(tmp_path)
+    with pytest.raises(UsageError):
+        run_setup_documents([document], Config(work=tmp_path / "work"))
+    assert _bytes(tmp_path) == before
+
+
+def test_a_scale_tool_document_without_a_static_trial_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        run_setup_documents([_scale_document(tmp_path, static="")], Config(work=tmp_path / "work"))
+
+
+def read_text_of_markers(path: Path) -> list[str]:
+    """Return the lines of a model that say where its markers are."""
+    return [line.strip() for line in path.read_text().splitlines() if "<location>" in line]
