@@ -1,7 +1,8 @@
 """Rows that leap out and back: a lost sample, a spoilt one, a flip of the root, for a few rows.
 
 Each row (or run of up to `LONGEST_RUN` rows) is predicted from two rows before and two after it, by the cubic through
-them and by the straight line between the nearest two; the smaller departure counts. People who kick, jump or spin
+them and by the straight line between the nearest two; the smaller departure counts. At an end of the clip it is
+predicted by the parabola through the three rows that there are. People who kick, jump or spin
 depart, too: a row jumps where it departs by more than any person accelerates, and by several times what the rows around
 it do.
 """
@@ -9,6 +10,7 @@ it do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -30,6 +32,9 @@ _TIMES_USUAL = 6.0
 _REACH = 2
 """Rows beside a jump that are predicted from it."""
 
+_SURE = 0.3
+"""What counts of a departure from rows on one side only: a leap of the nearest makes it three times as large."""
+
 _BEND = 0.3
 """At the ends of a run that leaps, the path bends by half the leap or more."""
 
@@ -46,9 +51,9 @@ class Limits:
     floor: float
     acceleration: float
 
-    def at(self, rate_hz: float) -> float:
-        """Return the limit for rows at this rate."""
-        return max(self.floor, self.acceleration / rate_hz**2)
+    def at(self, rate_hz: float, length: int = 1) -> float:
+        """Return the limit for a run of `length` rows at this rate: a longer one is predicted from farther away."""
+        return max(self.floor, self.acceleration / rate_hz**2) * (length + 1) / 2.0
 
 
 WHOLE_BODY_M = Limits(floor=0.02, acceleration=80.0)
@@ -77,8 +82,8 @@ def marker_jumps(positions_m: NDArray[np.float64], rate_hz: float) -> tuple[Jump
         positions_m: (n, m, 3) metres, NaN where not seen.
         rate_hz: rows per second.
     """
-    body = _find(positions_m, _median, WHOLE_BODY_M.at(rate_hz))
-    part = _find(positions_m, _third_largest, ONE_PART_M.at(rate_hz))
+    body = _find(positions_m, _median, WHOLE_BODY_M, rate_hz)
+    part = _find(positions_m, _third_largest, ONE_PART_M, rate_hz)
     return _strongest((*body, *part))
 
 
@@ -88,18 +93,18 @@ def angle_jumps(angles_rad: NDArray[np.float64], rate_hz: float) -> tuple[Jump, 
     turned = angles_rad.copy()
     # A full turn is no leap.
     turned[posed] = np.unwrap(angles_rad[posed], axis=0)
-    return _find(turned[:, :, None], _largest, ANGLE_RAD.at(rate_hz))
+    return _find(turned[:, :, None], _largest, ANGLE_RAD, rate_hz)
 
 
-def _find(values: NDArray[np.float64], rank: Rank, limit: float) -> tuple[Jump, ...]:
+def _find(values: NDArray[np.float64], rank: Rank, limits: Limits, rate_hz: float) -> tuple[Jump, ...]:
     """Return the runs that depart by more than the limit and the usual; (n, k, d) values of k things."""
     if len(values) < _LEAST_ROWS or values.shape[1] == 0:
         return ()
     found: list[Jump] = []
-    near = _near_a_kink(values, rank, limit)
+    near = _near_a_kink(values, rank, limits.at(rate_hz))
     for length in range(1, LONGEST_RUN + 1):
         size = _sizes(values, near, length, rank)
-        jumps = (size > limit) & (size > _TIMES_USUAL * _usual(size))
+        jumps = (size > limits.at(rate_hz, length)) & (size > _TIMES_USUAL * _usual(size))
         found += [Jump(row, row + length - 1, float(size[row])) for row in np.flatnonzero(jumps).tolist()]
     return _strongest(found)
 
@@ -120,30 +125,40 @@ def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, ra
     """(n,) by how much the run that begins at each row `near` departs: the least of its rows."""
     n_rows = len(values)
     size = np.zeros(n_rows)
-    near = near[near <= n_rows - length]
+    # At the ends only single rows are judged: of more than one there is no telling which of them leap.
+    ends = 0 if length == 1 else 2
+    near = near[(near >= ends) & (near <= n_rows - length - ends)]
     # In blocks: beside the clip there must be room for little else.
     for first in range(0, len(near), _BLOCK_ROWS):
         starts = near[first : first + _BLOCK_ROWS]
-        a, b, c, d = (_rows(values, starts + offset) for offset in (-2, -1, length, length + 1))
-        # At the ends of a clip, and beside a gap, from one side: that is half as sure.
-        sure = np.where(np.isnan(b) | np.isnan(c), 0.5, 1.0)
-        before, after = np.where(np.isnan(b), 2.0 * c - d, b), np.where(np.isnan(c), 2.0 * b - a, c)
+        around = {offset: _rows(values, starts + offset) for offset in (-3, -2, -1, length, length + 1, length + 2)}
         ranked = []
         for row in range(length):
-            x, share = values[starts + row], (row + 1) / (length + 1)
-            straight = (1.0 - share) * before + share * after
-            curved = sum(w * part for w, part in zip(_cubic(row, length), (a, b, c, d), strict=True))
-            departure = np.fmin(np.linalg.norm(sure * (x - straight), axis=2), np.linalg.norm(x - curved, axis=2))
-            ranked.append(rank(departure))
+            x = values[starts + row]
+            parts = [x - _predicted(around, at, row) for at in ((-1, length), (-2, -1, length, length + 1))]
+            if length == 1:
+                parts += _one_sided(x, around)
+            ranked.append(rank(np.fmin.reduce([np.linalg.norm(part, axis=2) for part in parts])))
         size[starts] = np.min(ranked, axis=0)
     return size
 
 
-def _cubic(row: int, length: int) -> NDArray[np.float64]:
-    """(4,) weights of the rows at -2, -1, length and length + 1 in the cubic through them, at `row` (Lagrange)."""
-    at = np.array([-2.0, -1.0, length, length + 1.0])
-    others = [np.delete(at, k) for k in range(4)]
-    return np.array([np.prod((row - rest) / (at[k] - rest)) for k, rest in enumerate(others)])
+def _one_sided(x: NDArray[np.float64], around: dict[int, NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return departures from the parabolas through what is after and what is before; NaN where both sides are there."""
+    departures = []
+    for nearest, outermost, at in ((-1, -2, (1, 2, 3)), (1, 2, (-3, -2, -1))):
+        share = np.where(np.isnan(around[nearest]), _SURE, 1.0)
+        is_alone = np.isnan(around[outermost])
+        departures.append(np.where(is_alone, share * (x - _predicted(around, at, 0)), np.nan))
+    return departures
+
+
+def _predicted(around: dict[int, NDArray[np.float64]], at: tuple[int, ...], row: int) -> NDArray[np.float64]:
+    """Return what stands at `row` on the polynomial through the rows `at` (Lagrange)."""
+    total = np.zeros_like(around[at[0]])
+    for here in at:
+        total += prod((row - other) / (here - other) for other in at if other != here) * around[here]
+    return total
 
 
 def _rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
