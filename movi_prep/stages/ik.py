@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from movi_prep.geometry.jumps import Jump
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
-    from movi_prep.records.download import Download
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.setups import CoordinateTask, IkSetup
     from movi_prep.records.work_folder import WorkFolder
 
@@ -102,10 +102,10 @@ class _Clip:
 
 
 def plan_ik(
-    download: Download, work: WorkFolder, config: Config
+    recordings: Recordings, work: WorkFolder, config: Config
 ) -> tuple[Unit[IkInputs, IkOutputs, IkUnitSettings], ...]:
     """Return one unit per clip."""
-    if not download.motions:
+    if not recordings.motions:
         return ()
     setup = ik_setup_path(config)
     setup_parts = included_files(setup)
@@ -128,7 +128,7 @@ def plan_ik(
             ),
             settings=settings,
         )
-        for clip in sorted(download.motions)
+        for clip in sorted(recordings.motions)
     )
 
 
@@ -143,6 +143,7 @@ def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> St
         "markers": f"{inputs.markers.parent.name}/{inputs.markers.name}",
         "model": inputs.model.name,
         "setup": inputs.setup.name,
+        "minimised": settings.minimised,
     }
     write_ik_solution(outputs.solution, solution, provenance=provenance)
     if outputs.motion is not None:
@@ -398,6 +399,7 @@ def ik_numbers(
     errors = solution.constraint_errors
     numbers: dict[str, float | int | str | bool] = {
         "solver": solution.solver,
+        "minimised": settings.minimised,
         "rows": solution.n_rows,
         "usable_rows": int(solution.usable().sum()),
         "retried_rows": int((solution.statuses == FrameStatus.RETRIED).sum()),
