@@ -21,6 +21,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "model_observability": (),
     "opensim_ik": ("--data", "{demo}"),
     "converged_ik": ("--work", "{demo}/work"),
+    "cold_start": (),
     "shards": ("--demo", "{demo}"),
     "picture_check": ("--demo", "{demo}"),
     "reading": ("--demo", "{demo}"),

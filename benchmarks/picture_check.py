@@ -73,7 +73,7 @@ def read_views(run: DemoRun) -> tuple[View, ...]:
     """Return both cameras of both subjects."""
     views = []
     for unit in run.units():
-        subject = read_shard_subject(unit.key, _inputs(unit), unit.settings)  # type: ignore[arg-type]
+        subject = read_shard_subject(_inputs(unit), unit.settings)  # type: ignore[arg-type]
         views.append(View(unit, subject, plan_clips(subject, _inputs(unit), unit.settings).clips))  # type: ignore[arg-type]
     return tuple(views)
 

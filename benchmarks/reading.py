@@ -33,11 +33,12 @@ from numpy.typing import NDArray
 from benchmarks.shards import SIZE_PX, DemoRun, absolute_path, long_unit, make_demo_run, print_table
 from movi_prep.formats import d3ke
 from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import read_shard_camera
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
 from movi_prep.records.camera import Camera
 from movi_prep.stages.shards.shard import SHARD
 from movi_prep.training.picture import warp_picture
-from movi_prep.training.shard_dataset import Selection, ShardDataset, read_shard_camera
+from movi_prep.training.shard_dataset import Selection, ShardDataset
 from movi_prep.video.pictures import decode_picture
 from movi_prep.video.reader import VideoReader
 

@@ -37,6 +37,13 @@ from movi_prep.demo.frame_code import read_frame_code
 from movi_prep.formats.alignment_file import read_alignment, write_alignment
 from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import (
+    read_frame_labels,
+    read_frame_numbers,
+    read_label_names,
+    read_shard_camera,
+)
+from movi_prep.geometry.projection import world_to_camera
 from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Unit
@@ -114,29 +121,27 @@ def accuracy(run: DemoRun) -> list[tuple[str, str]]:
 
 def _label_errors(shard: ShardFile, truth: Any, marker_names: list[str]) -> dict[str, float]:
     subject, camera = shard.attribute("subject"), shard.attribute("camera")
-    clip = shard.read("frames/clip")
-    names = shard.names("names/markers")
+    frames, labels = read_frame_numbers(shard), read_frame_labels(shard)
+    names = read_label_names(shard).markers
     mine = [index for index, name in enumerate(names) if name in marker_names]
     theirs = [52 + marker_names.index(names[index]) for index in mine]
-    rotation, shift = (shard.read(f"camera/world_to_camera_{part}") for part in ("rotation", "translation_m"))
+    pose = read_shard_camera(shard)
     errors: dict[str, list[float]] = {"joints px": [], "markers px": [], "joints camera m": []}
-    for number in np.unique(clip):
-        rows, key = clip == number, f"S{subject}_C{number}"
-        samples = shard.read("frames/mocap_sample")[rows]
+    for number in np.unique(frames.clip):
+        rows, key = frames.clip == number, f"S{subject}_C{number}"
+        samples = frames.mocap_sample[rows]
         pixels = truth[f"{key}_pixels_{camera}"][samples]
-        camera_m = truth[f"{key}_joints_m"][samples, :22].astype(np.float64) @ rotation.T + shift
-        errors["joints px"].append(float(np.abs(shard.read("labels/joints_px")[rows] - pixels[:, :22]).max()))
-        errors["markers px"].append(
-            float(np.abs(shard.read("labels/markers_px")[rows][:, mine] - pixels[:, theirs]).max())
-        )
-        errors["joints camera m"].append(float(np.abs(shard.read("labels/joints_camera_m")[rows] - camera_m).max()))
+        camera_m = world_to_camera(pose, truth[f"{key}_joints_m"][samples, :22].astype(np.float64))
+        errors["joints px"].append(float(np.abs(labels.joints.seen_px[rows] - pixels[:, :22]).max()))
+        errors["markers px"].append(float(np.abs(labels.markers.seen_px[rows][:, mine] - pixels[:, theirs]).max()))
+        errors["joints camera m"].append(float(np.abs(labels.joints.camera_m[rows] - camera_m).max()))
     return {name: max(values) for name, values in errors.items()}
 
 
 def _picture_errors(shard: ShardFile, run: DemoRun) -> dict[str, float]:
     """Crop i must show frame i: its body must fit that frame better than the frames before and after."""
     subject, camera = shard.attribute("subject"), shard.attribute("camera")
-    row_of = {int(frame): row for row, frame in enumerate(shard.read("frames/video_frame"))}
+    row_of = {int(frame): row for row, frame in enumerate(read_frame_numbers(shard).video_frame)}
     source, body = shard.read("crops/source_px"), shard.read("crops/body_px").astype(int)
     reader = VideoReader(run.data / "videos" / f"F_{camera}_Subject_{subject}_L.avi")
     own, misfits, n_moving = [], 0, 0

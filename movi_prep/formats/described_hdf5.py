@@ -196,7 +196,7 @@ def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
         raise InputError(
             path,
             expected=f"a version of {schema.format!r}, 1 to {schema.version}",
-            got=f"{version!r}",
+            got=f"{version!r}" if isinstance(version, str) else str(version),
             remedy="the file is damaged: make it again",
         )
     if version > schema.version:

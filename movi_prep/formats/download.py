@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.errors import InputError, UsageError, list_names, suggest
 from movi_prep.names import natural_order
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.choice import choose_names
@@ -253,12 +253,26 @@ def _say_unusable_model(path: Path) -> list[str]:
 
 
 def _find_calibration(files: Iterable[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return camera -> intrinsics and extrinsics; raise InputError where two files say different things of one."""
     found: dict[str, dict[str, Path]] = {"cameraparams": {}, "extrinsics": {}}
     for path in sorted(files, key=lambda path: _CALIBRATION_ORDER.index(path.suffix) if _is_calibration(path) else 9):
         match = _CALIBRATION.match(path.name)
         if match is not None:
-            found[match[1].lower()].setdefault(match[2].upper(), path)
+            first = found[match[1].lower()].setdefault(match[2].upper(), path)
+            # BMLmovi comes with each file as .npz and as .pkl: one calibration, written twice.
+            if first.suffix == path.suffix:
+                _check_same(first, path, camera=match[2].upper())
     return found["cameraparams"], found["extrinsics"]
+
+
+def _check_same(first: Path, other: Path, *, camera: str) -> None:
+    if first != other and first.read_bytes() != other.read_bytes():
+        raise InputError(
+            other,
+            expected=f"one calibration of {camera}",
+            got=f"another one than {first}",
+            remedy="leave the one that the videos were recorded with below the folder of --calibration",
+        )
 
 
 def _is_calibration(path: Path) -> bool:

@@ -80,7 +80,9 @@ def aim_camera(
             got=f"a box of {side:.0f} px about pixel ({middle[0]:.0f}, {middle[1]:.0f})",
             remedy="check the distortion terms of this camera, or leave the frame out",
         )
-    rotation = _roll(roll_rad) @ _look_along(camera.world_to_camera_rotation.T @ rays[0])
+    rotation = _roll(roll_rad) @ _look_along(
+        camera.world_to_camera_rotation.T @ rays[0], sideways=camera.world_to_camera_rotation[0]
+    )
     sides = (rays[1:] @ camera.world_to_camera_rotation) @ rotation.T
     extent = float(np.linalg.norm(sides[0, :2] / sides[0, 2] - sides[1, :2] / sides[1, 2]))
     focal = zoom * size_px / extent
@@ -114,13 +116,21 @@ def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.
     )
 
 
-def _look_along(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation, world to camera, of an upright camera that looks along a direction of the world (z up)."""
-    x, y, z = direction / np.sqrt(direction @ direction)
-    # right = forward x up, level; down = forward x right
+_STEEP = 1e-6
+"""Sine of the angle to the vertical below which a direction has no horizon that numbers can tell."""
+
+
+def _look_along(direction: NDArray[np.float64], *, sideways: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation, world to camera, of an upright camera that looks along a direction of the world (z up).
+
+    Looking straight down or up there is no upright: right is then where the real camera has it, `sideways`.
+    """
+    x, y, z = forward = direction / np.sqrt(direction @ direction)
     level = np.hypot(x, y)
-    right_x, right_y = y / level, -x / level
-    return np.array([[right_x, right_y, 0.0], [-z * right_y, z * right_x, x * right_y - y * right_x], [x, y, z]])
+    # right = forward x up, level
+    right = np.array([y, -x, 0.0]) / level if level > _STEEP else sideways - (sideways @ forward) * forward
+    right = right / np.sqrt(right @ right)
+    return np.array([right, np.cross(forward, right), [x, y, z]])
 
 
 def _roll(angle_rad: float) -> NDArray[np.float64]:

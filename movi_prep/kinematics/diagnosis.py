@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _OUTLIER_RATIO = 6.0
 # A pair is exchanged where that leaves at most this share of its error.
 _SWAP_SHARE = 0.7
+# Marker errors of so many times the noise (root mean square) have another cause: a wrong pose, or a wrong model. A pose
+# is wrong in some limbs, a model of another size everywhere: there no marker misses by so many times the median.
+BEYOND_NOISE, STANDS_OUT = 4.0, 4.0
+_EXACT_M = 2e-5
 # Ways in which marker sets tell left from right: what stands for left, what for right, at the front or the back.
 _SIDES_FRONT = (("L.", "R."), ("L_", "R_"), ("Left", "Right"), ("left", "right"), ("L", "R"), ("l", "r"))
 _SIDES_BACK = (("_l", "_r"), ("_L", "_R"), (".L", ".R"), (".l", ".r"), ("_left", "_right"))
@@ -92,6 +96,46 @@ def _usual_error(error_m: NDArray[np.float64]) -> NDArray[np.float64]:
     ever = ~np.isnan(error_m).all(axis=0)
     usual[ever] = np.nanmedian(error_m[:, ever], axis=0)
     return usual
+
+
+def stand_out(weights: NDArray[np.float64], missed_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) how many times the median the marker is missed that is missed most.
+
+    A marker of little weight may miss by much, because the model does not place it well: misses count with the root of
+    the weight.
+
+    Args:
+        weights: (m,) of the markers.
+        missed_m: (n, m) metres; NaN or 0 where a marker was not seen.
+    """
+    scaled = np.where(missed_m > 0.0, missed_m, np.nan) * np.sqrt(weights / weights.mean())
+    found = np.zeros(len(missed_m))
+    some = np.isfinite(scaled).any(axis=1)
+    found[some] = np.nanmax(scaled[some], axis=1) / np.maximum(np.nanmedian(scaled[some], axis=1), _EXACT_M)
+    return found
+
+
+def judge_fit(
+    statuses: NDArray[np.int8],
+    reasons: list[str],
+    fit: tuple[NDArray[np.float64], NDArray[np.float64]],
+    noise_m: float,
+) -> None:
+    """Mark frames as suspect whose residual the markers' noise cannot explain, and some markers stand out.
+
+    That is a wrong minimum, which a search over other poses did not leave; a model of the wrong size misses all alike.
+
+    Args:
+        statuses: (n,) int8 of FrameStatus; written.
+        reasons: (n,) texts; written.
+        fit: (n,) objectives, m^2, and (n,) how far the worst marker stands out.
+        noise_m: standard deviation of a marker.
+    """
+    rms_m = np.sqrt(2.0 * np.nan_to_num(fit[0]))
+    usable = (statuses == FrameStatus.SOLVED) | (statuses == FrameStatus.RETRIED)
+    for frame in np.flatnonzero(usable & (rms_m > BEYOND_NOISE * noise_m) & (fit[1] > STANDS_OUT)).tolist():
+        statuses[frame] = FrameStatus.SUSPECT
+        reasons[frame] = f"no pose within the bounds fits: weighted marker RMS {rms_m[frame] * 1e3:.0f} mm"
 
 
 def judge_ranks(reasons: list[str], ranks: NDArray[np.int64]) -> None:

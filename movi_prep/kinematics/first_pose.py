@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.kinematics.folded_model import LINE
+from movi_prep.kinematics.limbs import find_limbs
 from movi_prep.kinematics.tracks import PoseTrack, Prior, Start, Tracker, is_root
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ _FADING = (3.0, 0.3, 0.03)
 _FADING_TOLERANCE = 1e-3
 # Holds every coordinate but the root's in place while the root is found (m^2/rad^2).
 _HOLD = 1e4
+# Markers that make a rigid body.
+_RIGID = 3
 # The figure is placed when this is left of the objective, m^2.
 _PLACED = 1e-12
 
 
-def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) -> PoseTrack:
+def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior, *, by_root: bool = False) -> PoseTrack:
     """Return the pose of one frame, found without any other frame, as a track of one.
 
     Args:
@@ -42,12 +45,15 @@ def find_start(tracker: Tracker, frame: int, unit_prior: Prior, prior: Prior) ->
         frame: which frame.
         unit_prior: the prior at strength 1, for the fading.
         prior: the prior that the clip is solved with.
+        by_root: lay the figure on the markers of the root's body, where it has three: a bent figure, laid on all its
+            markers, may end up with its back to the front.
     """
-    placed, middle = _place_figure(tracker, frame), _middle(tracker.folded)
+    placed, middle = _place_figure(tracker, frame, by_root=by_root), _middle(tracker.folded)
     pose = Start(np.where(is_root(tracker.folded), placed.unknowns, middle), placed.base)
     for strength in _FADING:
         faded = Prior(middle, unit_prior.weight * strength)
         pose = tracker.solve_one(frame, pose, faded, damped=True, tolerance=_FADING_TOLERANCE).start(0)
+        pose = pose._replace(share=1.0)  # every stage pulls in full: it is the figure that they keep whole
     return tracker.solve_one(frame, pose, prior, damped=False, tolerance=_FADING_TOLERANCE)
 
 
@@ -58,14 +64,23 @@ def _middle(folded: FoldedModel) -> NDArray[np.float64]:
     return np.where(bounded, 0.5 * (np.where(bounded, lower, 0.0) + np.where(bounded, upper, 0.0)), folded.start)
 
 
-def _place_figure(tracker: Tracker, frame: int) -> Start:
+def _place_figure(tracker: Tracker, frame: int, *, by_root: bool) -> Start:
     """Return the neutral pose with the root where the figure lies best on the markers of a frame."""
     folded, clip = tracker.folded, tracker.clip
     observed = clip.positions_m[frame]
     seen = ~np.isnan(observed).any(axis=1)
+    on_root = seen & root_markers(folded)
+    if by_root and np.count_nonzero(on_root) >= _RIGID:
+        seen = on_root
     rotation, shift = align_points(folded.figure_m[seen], observed[seen], clip.weights[seen])
     placed = _place_free_root(folded, rotation, shift)
     return placed if placed is not None else _search_root(tracker, frame, folded.figure_m @ rotation.T + shift)
+
+
+def root_markers(folded: FoldedModel) -> NDArray[np.bool_]:
+    """(m,) markers that the root's unknowns move, and no others."""
+    limbs = find_limbs(folded)
+    return np.array([not limbs.levels[node] for node in limbs.node])
 
 
 def _place_free_root(folded: FoldedModel, rotation: NDArray[np.float64], shift: NDArray[np.float64]) -> Start | None:

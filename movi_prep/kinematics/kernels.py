@@ -82,6 +82,7 @@ class Rules(NamedTuple):
     first_damping: float
     meeting_tolerance: float
     pull_noise: float
+    first_share: float
 
 
 class Pose(NamedTuple):
@@ -950,8 +951,9 @@ def _find_share(rules, markers, n_seen, n_unknowns):
 def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, other):
     """Solve frames from `first` on, each from the extrapolation of those before.
 
-    The first one starts at work.x[0] with the free root's angles counted from work.pose.base. As no frame before it
-    says how noisy markers are, it is solved again while its own share of the pulls falls by more than half.
+    The first one starts at work.x[0] with the free root's angles counted from work.pose.base, under the share of the
+    pulls that its start came with. As no frame before it says how noisy markers are, it is solved again while its own
+    share falls by more than half.
 
     Args:
         arrays, work, tasks, rules: see their classes.
@@ -968,7 +970,7 @@ def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, o
     positions, weights, solvable = data
     unknowns, bases, ends, iterations, anchors, values, shares = out
     # `known` is no constant: numba would compile a second copy of what it is passed to for the literal 0.
-    known, met, frame, last, share, spent = first - first, 0, first, first, 1.0, 0
+    known, met, frame, last, share, spent = first - first, 0, first, first, rules.first_share, 0
     while frame != end:
         if solvable[frame]:
             n_seen = _load_frame(work.scene, tasks, positions, weights, frame)

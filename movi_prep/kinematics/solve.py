@@ -15,9 +15,17 @@ import numpy as np
 
 from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.kinematics.angle_branches import choose_branches, model_angles
-from movi_prep.kinematics.diagnosis import judge_ranks, judge_residuals, judge_solution
+from movi_prep.kinematics.diagnosis import (
+    BEYOND_NOISE,
+    judge_fit,
+    judge_ranks,
+    judge_residuals,
+    judge_solution,
+    stand_out,
+)
 from movi_prep.kinematics.first_pose import find_start
 from movi_prep.kinematics.folded_model import FoldedModel, fold_model
+from movi_prep.kinematics.global_search import lowest_minimum
 from movi_prep.kinematics.marker_frames import MarkerFrames, judge_frames
 from movi_prep.kinematics.tracks import (
     CARRIED,
@@ -68,6 +76,9 @@ _OPEN = 0.5
 _REACH = 10
 # A start in between is followed where its objective is less than this many times that of the path so far.
 _BETTER_BASIN = 0.99
+# A frame is poor where its objective is this many times the clip's median, and more than an error of so many metres
+# makes; so many of them are looked at, each for so many rounds.
+_POOR, _POOR_M, _MOST_MENDED, _MENDING_ROUNDS = 6.0, 1e-3, 3, 8
 
 
 @dataclass(frozen=True)
@@ -276,16 +287,27 @@ def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict
 
 def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> Start:
     """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
+    priors = _first_priors(tracker, settings)
+    found = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors), priors[1])
+    # A value holds the pulls, too, which is no more than the noise that they belong to.
+    if found.values[0] > 0.5 * (BEYOND_NOISE * settings.marker_noise_m) ** 2:
+        other = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors, by_root=True), priors[1])
+        found = min(found, other, key=lambda one: float(one.values[0]))
+    return found.start(0)
+
+
+def _first_priors(tracker: Tracker, settings: ConvergedSettings) -> tuple[Prior, Prior]:
+    """Return the unit prior, and the faint one under which a first pose is found."""
     unit = replace(unit_prior(tracker.folded, settings), noise_m=settings.marker_noise_m)
-    faint = unit.scaled(min(settings.prior_strength, _FAINT_STRENGTH))
-    return find_start(tracker, frame, unit, faint).start(0)
+    return unit, unit.scaled(min(settings.prior_strength, _FAINT_STRENGTH))
 
 
 def _independent(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, frame: int) -> PoseTrack:
     """The pose of a frame under the clip's prior, found without any other frame, as a track of one."""
     if not _is_open(pulls):
         return find_start(tracker, frame, unit_prior(tracker.folded, settings), pulls.prior)
-    pose = _first_pose(tracker, settings, frame)
+    unit, faint = _first_priors(tracker, settings)
+    pose = find_start(tracker, frame, unit, faint).start(0)
     return tracker.solve_one(frame, pose, pulls.prior, damped=False, tolerance=_START_TOLERANCE)
 
 
@@ -320,6 +342,7 @@ def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, s
         track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
         if _is_open(pulls):
             track = _scout(tracker, settings, pulls, track)
+        track = _mend_poor(tracker, settings, pulls, track)
     return _retry(tracker, settings, pulls.prior, track)
 
 
@@ -336,18 +359,47 @@ def _scout(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, track: P
     Frames that a track from in between has been through are not looked at again: time stays in proportion to the clip.
     """
     every, seen = settings.scout_interval, ~tracker.clip.solvable
-    switching = np.where(is_root(tracker.folded), 0.0, settings.switching_weight)
     for stretch in _stretches(tracker.clip.solvable, settings.restart_gap):
         for frame in range(stretch.start + every // 2, stretch.stop, every):
             if seen[frame]:
                 continue
             found = _independent(tracker, settings, pulls, frame)
             if found.values[0] < _BETTER_BASIN * track.values[frame]:
-                near = range(max(stretch.start, frame - _REACH * every), min(stretch.stop, frame + _REACH * every))
-                other = track_around(tracker, pulls, track, near, (frame, found.start(0)))
-                track = join_tracks(track, other, _runs(tracker.clip.solvable), switching)
-                seen |= other.ends != UNSOLVED
+                track, been = _follow(tracker, settings, pulls, track, (frame, found.start(0)))
+                seen |= been
     return track
+
+
+def _mend_poor(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, track: PoseTrack) -> PoseTrack:
+    """Look for lower minima where a few frames fit far worse than the clip, and follow those found.
+
+    A joint that turns past a bound, or an arm that was out of sight, may leave its path in another minimum for a while.
+    """
+    open_frames, interval = tracker.clip.solvable.copy(), settings.scout_interval
+    poor = _POOR * float(np.median(track.values[open_frames])) + 0.5 * _POOR_M**2
+    for _ in range(_MOST_MENDED):
+        values = np.where(open_frames, track.values, 0.0)
+        frame = int(np.argmax(values))
+        if values[frame] <= poor:
+            break
+        open_frames[max(0, frame - interval) : frame + interval] = False
+        alone = tracker.solve_one(frame, track.start(frame), pulls.prior, damped=False, tolerance=_START_TOLERANCE)
+        found = lowest_minimum(tracker, frame, alone, pulls.prior, rounds=_MENDING_ROUNDS)
+        if found.values[0] < _BETTER_BASIN * alone.values[0]:
+            track = _follow(tracker, settings, pulls, track, (frame, found.start(0)))[0]
+    return track
+
+
+def _follow(
+    tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, track: PoseTrack, found: tuple[int, Start]
+) -> tuple[PoseTrack, NDArray[np.bool_]]:
+    """Track both ways from a pose found between the ends; return the best path, and where the new track has been."""
+    frame, reach = found[0], _REACH * settings.scout_interval
+    switching = np.where(is_root(tracker.folded), 0.0, settings.switching_weight)
+    stretch = next(s for s in _stretches(tracker.clip.solvable, settings.restart_gap) if frame in s)
+    near = range(max(stretch.start, frame - reach), min(stretch.stop, frame + reach))
+    other = track_around(tracker, pulls, track, near, found)
+    return join_tracks(track, other, _runs(tracker.clip.solvable), switching), other.ends != UNSOLVED
 
 
 def _stretches(solvable: NDArray[np.bool_], longest_gap: int) -> list[range]:
@@ -451,6 +503,8 @@ def _compose(
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
     judge_solution(statuses, reasons, track.ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
+    missed_m = np.linalg.norm(proof.markers - clip.positions_m, axis=2)
+    judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
     return ConvergedSolution(

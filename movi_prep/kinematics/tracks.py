@@ -39,10 +39,18 @@ _FAR_DAMPING = 1e-3
 
 
 class Start(NamedTuple):
-    """Where a track begins: (x,) unknowns, and (9,) the rotation from which the free root's angles count."""
+    """Where a track begins.
+
+    Attributes:
+        unknowns: (x,) rad and m.
+        base: (9,) the rotation from which the free root's angles count.
+        share: of the pulls that is right for a pose that fits like this one; a full one would lead away from a pose
+            that fits exactly.
+    """
 
     unknowns: NDArray[np.float64]
     base: NDArray[np.float64]
+    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +97,7 @@ class PoseTrack:
 
     def start(self, frame: int) -> Start:
         """Return the pose of one frame, to begin another track from."""
-        return Start(self.unknowns[frame], self.bases[frame])
+        return Start(self.unknowns[frame], self.bases[frame], float(self.shares[frame]))
 
     @classmethod
     def empty(cls, n_frames: int, n_unknowns: int) -> PoseTrack:
@@ -139,7 +147,7 @@ class Tracker:
         self.work.pose.base[:] = start.base
         self.work.system.side[:] = 0
         reached = self.engine.track(
-            *(arrays, self.work, self.tasks, pulls.rules, self.data),
+            *(arrays, self.work, self.tasks, pulls.rules._replace(first_share=start.share), self.data),
             *((pulls.prior.centre, pulls.prior.weight, pulls.temporal), span.start, span.stop, span.step),
             *(out.arrays, (other.unknowns, other.ends)),
         )
@@ -148,11 +156,13 @@ class Tracker:
     def pulls(self, settings: ConvergedSettings, prior: Prior, openness: NDArray[np.float64]) -> Pulls:
         """Return prior, temporal term (in proportion to (x,) openness) and rules for a whole clip."""
         limits = (settings.step_tolerance, settings.iteration_limit)
-        rules = self.engine.Rules(*limits, True, 0.0, _MEETING_DISTANCE, prior.noise_m)
+        rules = self.engine.Rules(*limits, True, 0.0, _MEETING_DISTANCE, prior.noise_m, 1.0)
         temporal = np.where(is_root(self.folded), 0.0, settings.temporal_weight * openness)
         return Pulls(prior, temporal, rules, openness)
 
-    def solve_one(self, frame: int, start: Start, prior: Prior, *, damped: bool, tolerance: float) -> PoseTrack:
+    def solve_one(
+        self, frame: int, start: Start, prior: Prior, *, damped: bool, tolerance: float, limit: int = _PATIENCE
+    ) -> PoseTrack:
         """Solve a single frame on its own, long and without a temporal term; return a track of one frame.
 
         Args:
@@ -161,13 +171,33 @@ class Tracker:
             prior: the prior.
             damped: begin with short steps, for a start that may be far off.
             tolerance: of the steps, rad or m.
+            limit: iterations.
         """
         first_damping = _FAR_DAMPING if damped else 0.0
-        rules = self.engine.Rules(tolerance, _PATIENCE, True, first_damping, 0.0, prior.noise_m)
+        rules = self.engine.Rules(tolerance, limit, True, first_damping, 0.0, prior.noise_m, 1.0)
         nothing = np.zeros_like(prior.weight)
         pulls = Pulls(prior, nothing, rules, nothing)
         self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
         return PoseTrack(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
+
+    def markers_m(self, frame: int, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (m, 3) metres, in ground: the model's markers at (1, x) unknowns, angles as the model counts them."""
+        x, markers = unknowns.shape[1], np.empty((1, *self.clip.positions_m.shape[1:]))
+        one, none = np.zeros(1), np.zeros((1, x))
+        self.engine.certify(
+            *(self.folded.arrays, self.work, self._tasks_of(frame), self._data_of(frame)),
+            *((none[0], none[0]), (none, none), one, unknowns, np.zeros(0)),
+            (one.copy(), one.copy(), np.zeros(1, dtype=np.int64), none.copy(), markers),
+        )
+        found: NDArray[np.float64] = markers[0]
+        return found
+
+    def _tasks_of(self, frame: int) -> Any:
+        return self.tasks._replace(target=self.tasks.target[frame : frame + 1])
+
+    def _data_of(self, frame: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        positions, weights, solvable = self.data
+        return positions[frame : frame + 1], weights, solvable[frame : frame + 1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ import numpy as np
 
 from movi_prep.errors import MoviPrepError
 from movi_prep.formats.shard import ShardFile
-from movi_prep.geometry.projection import project_camera_points
+from movi_prep.formats.shard_records import read_attribute, read_frame_labels, read_shard_camera
+from movi_prep.geometry.projection import project_camera_points, project_points
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.report.html import Html, element
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from movi_prep.records.frame_labels import BodyPoints, FrameLabels
 
 N_PICTURES = 6
 AXIS_M = 0.15
@@ -54,11 +57,12 @@ def draw_row(shard: ShardFile, row: int) -> NDArray[np.uint8]:
     from movi_prep.video.pictures import decode_picture
 
     picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}").copy()
+    labels = _labels(shard, row)
     radius = max(1.2, picture.shape[0] / 260.0)
     # Below the data's: what is seen of red is how far the fitted model misses.
-    draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, row)), _MODEL, radius_px=1.3 * radius)
-    draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "markers")), _MARKER, radius_px=radius)
-    draw_dots(picture, to_picture(shard, row, _seen_px(shard, row, "joints")), _JOINT, radius_px=1.2 * radius)
+    draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, labels)), _MODEL, radius_px=1.3 * radius)
+    draw_dots(picture, to_picture(shard, row, _seen_px(labels.markers)), _MARKER, radius_px=radius)
+    draw_dots(picture, to_picture(shard, row, _seen_px(labels.joints)), _JOINT, radius_px=1.2 * radius)
     for axis_px, colour in zip(pelvis_axes_px(shard, row), _AXES, strict=True):
         draw_dots(picture, to_picture(shard, row, axis_px), colour, radius_px=0.7 * radius)
     return picture
@@ -69,46 +73,49 @@ def to_picture(shard: ShardFile, row: int, pixels: NDArray[np.floating]) -> NDAr
 
     Crop and scale are an affine change of pixels, K_picture K_image^-1, lens or not.
     """
-    change = shard.read("crops/intrinsics_px", row) @ np.linalg.inv(shard.read("camera/intrinsics_px"))
+    change = shard.read("crops/intrinsics_px", row) @ np.linalg.inv(read_shard_camera(shard).intrinsics_px)
     return np.asarray(pixels.astype(np.float64) @ change[:2, :2].T + change[:2, 2])
 
 
 def pelvis_axes_px(shard: ShardFile, row: int) -> NDArray[np.float64]:
     """Return (3, k, 2) float64, pixels of the video image: dots along the pelvis' axes; none without a pose."""
-    if not shard.read("labels/pose_valid", row):
+    root = _labels(shard, row).root
+    if not root.valid[0]:
         return np.zeros((3, 0, 2))
     steps = np.linspace(0.0, AXIS_M, _DOTS_PER_AXIS)
-    rotation = shard.read("labels/pelvis_rotation_camera", row).astype(np.float64)
-    origin = shard.read("labels/pelvis_position_camera_m", row).astype(np.float64)
+    rotation = root.pelvis_rotation_camera[0].astype(np.float64)
+    origin = root.pelvis_position_camera_m[0].astype(np.float64)
     points = origin + steps[None, :, None] * rotation.T[:, None, :]  # (3, k, 3)
     return _project(shard, points)
 
 
-def _seen_px(shard: ShardFile, row: int, kind: str) -> NDArray[np.float64]:
-    pixels = shard.read(f"labels/{kind}_px", row)[shard.read(f"labels/{kind}_in_image", row)]
-    return np.asarray(pixels, dtype=np.float64)
+def _labels(shard: ShardFile, row: int) -> FrameLabels:
+    return read_frame_labels(shard, slice(row, row + 1))
 
 
-def _fitted_markers_px(shard: ShardFile, row: int) -> NDArray[np.float64]:
-    if not shard.read("labels/pose_valid", row):
+def _seen_px(points: BodyPoints) -> NDArray[np.float64]:
+    return np.asarray(points.seen_px[points.in_image], dtype=np.float64)
+
+
+def _fitted_markers_px(shard: ShardFile, labels: FrameLabels) -> NDArray[np.float64]:
+    if not labels.root.valid[0]:
         return np.zeros((0, 2))
-    world = shard.read("labels/model_markers_world_m", row).astype(np.float64)
+    world = labels.markers.model_world_m[0].astype(np.float64)
     world = world[np.linalg.norm(world, axis=1) > _MASKED_M]
-    rotation, translation = (shard.read(f"camera/world_to_camera_{part}") for part in ("rotation", "translation_m"))
-    return _project(shard, world @ rotation.T + translation)
+    return project_points(read_shard_camera(shard), world)
 
 
 def _project(shard: ShardFile, points_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    lens = shard.read("camera/radial_distortion")
-    return project_camera_points(points_m, shard.read("camera/intrinsics_px"), lens)
+    camera = read_shard_camera(shard)
+    return project_camera_points(points_m, camera.intrinsics_px, camera.radial_distortion)
 
 
 def _figure(shard: ShardFile, row: int) -> Html:
     from movi_prep.video.pictures import encode_picture
 
     encoded = encode_picture(draw_row(shard, row), "jpeg", quality=_QUALITY)
-    clip = movi_clip(int(shard.attribute("subject")), int(shard.read("frames/clip", row)))
-    says = f"{clip}, video frame {int(shard.read('frames/video_frame', row))}"
-    says += "" if shard.read("labels/pose_valid", row) else " (no pose)"
+    clip = movi_clip(int(shard.attribute("subject")), int(read_attribute(shard, "frames.clip", row)))
+    says = f"{clip}, video frame {int(read_attribute(shard, 'frames.video_frame', row))}"
+    says += "" if read_attribute(shard, "labels.root.valid", row) else " (no pose)"
     source = f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"
     return element("figure", element("img", src=source, alt=says), element("figcaption", says))

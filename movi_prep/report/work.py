@@ -23,6 +23,7 @@ from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import read_attribute
 from movi_prep.names import ALL_SUBJECTS, natural_order
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.identity import ClipId
@@ -261,12 +262,12 @@ def read_shard_facts(path: Path) -> ShardFacts:
         quality = shard.attribute("image_quality")
         words = f"{shard.attribute('image_format')}{f' {quality}' if quality else ''}"
         # Small labels only: a page over hundreds of shards must not read their pictures.
-        valid = shard.read("labels/coordinates_valid")
+        valid = read_attribute(shard, "labels.coordinates.valid")
         return ShardFacts(
             path=path,
             camera=str(shard.attribute("camera")),
             n_rows=shard.n_rows,
-            n_used=int(shard.read("frames/used").sum()),
+            n_used=int(read_attribute(shard, "frames.used").sum()),
             n_clips=len(shard.read("clips/number")),
             n_bytes=path.stat().st_size,
             picture=f"{words}, median {sides[0]:.0f} x {sides[1]:.0f} px",

@@ -47,11 +47,22 @@ def warp_map(
     """Return column and row of the stored picture for each pixel of the virtual one, (size, size) float32 each.
 
     The map is smooth, so it is evaluated at a few Chebyshev nodes and interpolated; the exact map costs ten times
-    as much. NaN (black) wherever a node sees nothing. Arguments as for `warp_picture`.
+    as much. Where the lens does not see all of the picture, the exact map is taken, NaN (black) in what is not seen.
+    Arguments as for `warp_picture`.
     """
+
+    def places_at(pixels: NDArray[np.float64]) -> NDArray[np.float32]:
+        exact = source_pixels_at(camera, virtual, pixels)
+        return ((exact - corner_px + 0.5) * scale - 0.5).astype(np.float32)
+
+    far = virtual.size_px - 1.0
+    corners = places_at(np.array([[0.0, 0.0], [far, 0.0], [0.0, far], [far, far]]))
+    # What a lens sees is a cone, so its picture is convex: where all corners are seen, so is everything between them.
+    if not np.isfinite(corners).all():
+        exact = places_at(np.stack(np.meshgrid(*[np.arange(virtual.size_px, dtype=np.float64)] * 2), axis=-1))
+        return np.ascontiguousarray(exact[..., 0]), np.ascontiguousarray(exact[..., 1])
     nodes, weights = _interpolation(virtual.size_px)
-    exact = source_pixels_at(camera, virtual, np.stack(np.meshgrid(nodes, nodes), axis=-1))
-    places = ((exact - corner_px + 0.5) * scale - 0.5).astype(np.float32)
+    places = places_at(np.stack(np.meshgrid(nodes, nodes), axis=-1))
     return _product(weights @ places[..., 0], weights.T), _product(weights @ places[..., 1], weights.T)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from movi_prep.errors import UsageError
+from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.download import Download
@@ -146,3 +146,22 @@ def test_what_is_no_body_model_is_told_where_there_is_none(tmp_path: Path, name:
     (tmp_path / "smplh" / "male").mkdir(parents=True)
     (tmp_path / "smplh" / "male" / "model.npz").touch()
     assert find_download(Folders(body_models=tmp_path)).findings == ()
+
+
+@pytest.mark.parametrize("name", ["Extrinsics_PG1.npz", "cameraParams_PG1.npz"])
+def test_two_calibrations_of_one_camera_are_an_error(tmp_path: Path, name: str) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(folder.encode())
+    with pytest.raises(InputError) as caught:
+        find_download(Folders(calibration=tmp_path))
+    assert caught.value.where == str(tmp_path / "second" / name)
+    assert str(tmp_path / "first" / name) in caught.value.got
+
+
+def test_one_calibration_that_is_there_twice_is_one(tmp_path: Path) -> None:
+    """A copy says the same, and BMLmovi's .pkl is its .npz written another way."""
+    for name in ("one/Extrinsics_PG1.npz", "two/Extrinsics_PG1.npz", "two/Extrinsics_PG1.pkl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name[-3:].encode())
+    assert find_download(Folders(calibration=tmp_path)).extrinsics == {"PG1": tmp_path / "one" / "Extrinsics_PG1.npz"}

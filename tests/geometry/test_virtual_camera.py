@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,31 @@ def test_zoom_and_roll_act_about_the_middle() -> None:
     offset = plain.to_pixels(plain.to_camera(_points())) - 127.5
     after = turned.to_pixels(turned.to_camera(_points())) - 127.5
     np.testing.assert_allclose(after, 2.0 * np.stack([offset[:, 1], -offset[:, 0]], axis=-1), atol=1e-9)
+
+
+@pytest.mark.parametrize("turn_rad", [0.0, 1.1])
+@pytest.mark.parametrize("down", [-1.0, 1.0])
+def test_a_camera_that_looks_straight_down_or_up(down: float, turn_rad: float) -> None:
+    """No horizon is there to be level with: the picture is turned as the real one is."""
+    right = np.array([np.cos(turn_rad), np.sin(turn_rad), 0.0])
+    forward = np.array([0.0, 0.0, down])
+    rotation = np.stack([right, np.cross(forward, right), forward])
+    centre_m = np.array([0.3, -0.2, 4.0])
+    camera = replace(_camera(), world_to_camera_rotation=rotation, world_to_camera_translation_m=-rotation @ centre_m)
+    virtual = aim_camera(camera, np.array([300.5, 200.5, 200.0, 200.0]), size_px=256)
+    np.testing.assert_allclose(virtual.world_to_camera_rotation, rotation, atol=1e-12)
+    np.testing.assert_allclose(source_pixels(camera, virtual)[127:129, 127:129].mean(axis=(0, 1)), [400.0, 300.0])
+
+
+@pytest.mark.parametrize("tilt_rad", [1e-3, 1e-5, 1e-7, 0.0])
+def test_near_the_vertical_a_virtual_camera_is_a_rotation(tilt_rad: float) -> None:
+    sine, cosine = np.sin(tilt_rad), np.cos(tilt_rad)
+    rotation = np.array([[0.0, -1.0, 0.0], [-cosine, 0.0, -sine], [sine, 0.0, -cosine]])
+    camera = replace(_camera(), world_to_camera_rotation=rotation)
+    turn = aim_camera(camera, np.array([300.5, 200.5, 200.0, 200.0]), size_px=256).world_to_camera_rotation
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(turn) == pytest.approx(1.0)
+    np.testing.assert_allclose(turn, rotation, atol=1e-6)
 
 
 def test_a_box_beyond_the_lens_is_refused() -> None:

@@ -44,6 +44,7 @@ class Rules(NamedTuple):
     first_damping: float
     meeting_tolerance: float
     pull_noise: float
+    first_share: float
 
 
 class Tasks(NamedTuple):
@@ -491,7 +492,7 @@ def track(  # noqa: PLR0917 - the signature of the compiled kernel
 ) -> int:
     """Solve frames from `first` on, each from the extrapolation of those before; see `kernels.track`."""
     unknowns, bases, ends, iterations, anchors, values, shares = out
-    known, met, frame, last, share = 0, 0, first, first, 1.0
+    known, met, frame, last, share = 0, 0, first, first, rules.first_share
     while frame != end and met < _MEETINGS:
         if data[2][frame]:
             load_frame(work.scene, tasks, data[0], data[1], frame)

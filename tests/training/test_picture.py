@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from movi_prep.errors import InputError
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
-from movi_prep.training.picture import warp_map
+from movi_prep.training.picture import warp_map, warp_picture
 from movi_prep.video.pictures import decode_picture
 from tests.builders.shard import small_camera
 
@@ -20,6 +22,26 @@ def test_the_interpolated_map_is_the_exact_one(box: list[float], roll_rad: float
     columns, rows = warp_map(camera, virtual, corner_px=np.array([5.0, 7.0]), scale=0.5)
     exact = (source_pixels(camera, virtual) - [5.0, 7.0] + 0.5) * 0.5 - 0.5
     np.testing.assert_allclose(np.stack([columns, rows], axis=-1), exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("corner", [0, 1, 2, 3])
+def test_a_lens_that_does_not_see_all_of_the_picture_shows_the_rest(corner: int) -> None:
+    """One corner lies beyond the radius at which the lens model ends: it is black, the middle is as ever."""
+    camera = replace(small_camera(), radial_distortion=np.array([-0.9, 0.0]))
+    edge_px = np.array([201.0, 148.0]) + 75.0 * np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)])[corner]
+    box = np.array([*(edge_px - 59.5), 120.0, 120.0])
+    virtual = aim_camera(camera, box, size_px=128, zoom=0.7)
+    exact = source_pixels(camera, virtual)
+    seen = np.isfinite(exact).all(axis=-1)
+    assert 0.3 < seen.mean() < 0.999
+    columns, rows = warp_map(camera, virtual, corner_px=np.zeros(2), scale=1.0)
+    np.testing.assert_array_equal(np.isfinite(columns), seen)
+    np.testing.assert_allclose(np.stack([columns, rows], axis=-1)[seen], exact[seen], atol=1e-3)
+    white = np.full((300, 400, 3), 255, dtype=np.uint8)
+    picture = warp_picture(white, camera=camera, virtual=virtual, corner_px=np.zeros(2), scale=1.0)
+    assert not picture[~seen].any()
+    on_it = seen & (exact[..., 0] > 0) & (exact[..., 0] < 399) & (exact[..., 1] > 0) & (exact[..., 1] < 299)
+    assert (picture[on_it] == 255).all()
 
 
 def test_a_damaged_picture_is_named() -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from movi_prep import ShardDataset
-from movi_prep.errors import MissingError, UsageError
+from movi_prep.errors import InputError, MissingError, UsageError
+from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import read_frame_labels
+from movi_prep.geometry.mirror import mirror_order, mirror_partner
 from movi_prep.training.augmentation import Augmentation
 from movi_prep.training.shard_dataset import Selection, Window
 from tests.builders.shard import DISC_JOINT, UNSEEN, small_camera, write_small_shard
+
+RELEASED = sorted((Path(__file__).parents[1] / "data").glob("shard_v*.h5"))
 
 N_OPENSIM = 50
 DISC = N_OPENSIM + DISC_JOINT
@@ -116,6 +122,105 @@ def test_windows_repeat_the_ends_of_a_clip_and_never_cross_it(shards: Path) -> N
     torch.testing.assert_close(windowed[5]["coordinateAngle"], angles[[3, 4, 5, 5, 5]])
     torch.testing.assert_close(causal[6]["coordinateAngle"], angles[[6, 6, 6, 6, 6]])
     assert windowed[3]["image"].shape == (5, 3, 256, 256)
+
+
+FRAMES = (0, 1, 2, 4, 5, 9, 0, 1, 3, 4)
+"""Frames of the two clips of a shard with gaps: six rows, and four."""
+
+
+@pytest.fixture(scope="module")
+def gappy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("gappy") / "S001_PG1.h5"
+    write_small_shard(path, changes={"frames/clip_frame": lambda _: np.array(FRAMES)})
+    return path
+
+
+def test_a_window_counts_frames_and_shows_the_last_one_before_a_gap(gappy: Path) -> None:
+    selection = Selection(solved_only=False)
+    angles = torch.stack([sample["coordinateAngle"] for sample in ShardDataset(gappy, selection=selection)])
+    windowed = ShardDataset(gappy, selection=selection, window=Window(5), pictures=False)
+    # Around frame 4: frames 2, 3, 4, 5, 6, of which 3 is shown by 2, and 6 by 5.
+    torch.testing.assert_close(windowed[3]["coordinateAngle"], angles[[2, 2, 3, 4, 4]])
+    # Around frame 9, the last of its clip: 7 and 8 are shown by 5, and the end is repeated.
+    torch.testing.assert_close(windowed[5]["coordinateAngle"], angles[[4, 4, 5, 5, 5]])
+    # Around frame 1 of the second clip: what is before its beginning is not the first clip's.
+    torch.testing.assert_close(windowed[7]["coordinateAngle"], angles[[6, 6, 7, 7, 8]])
+
+
+@pytest.mark.parametrize(("every", "rows"), [(1, range(10)), (2, [0, 2, 3, 6, 9]), (3, [0, 5, 6, 8]), (5, [0, 4, 6])])
+def test_every_counts_frames_of_a_clip_not_rows(gappy: Path, every: int, rows: Sequence[int]) -> None:
+    dataset = ShardDataset(gappy, selection=Selection(every=every, solved_only=False), pictures=False)
+    assert [dataset[index]["localIdx"] for index in range(len(dataset))] == list(rows)
+
+
+@pytest.mark.parametrize("augmentation", [None, AUGMENTED], ids=["plain", "augmented"])
+def test_a_sample_can_be_placed_in_the_world(shards: Path, augmentation: Augmentation | None) -> None:
+    """What its cameras say of the world's points are its labels, flipped or not."""
+    dataset = ShardDataset(shards, augmentation=augmentation, size_px=64)
+    flips = 0
+    for index in range(0, len(dataset), 2):
+        sample = {key: value.numpy() if torch.is_tensor(value) else value for key, value in dataset[index].items()}
+        flips += sample["hflip"]
+        with ShardFile(shards / f"S{sample['subject']:03d}_{sample['cameraType']}.h5") as shard:
+            labels, camera = read_frame_labels(shard, slice(sample["localIdx"], sample["localIdx"] + 1)), small_camera()
+            intrinsics_px = shard.read("crops/intrinsics_px", sample["localIdx"])
+        world = np.concatenate([labels.joint_centres.world_m, labels.joints.world_m], axis=1)[0]
+        points = world @ sample["worldToCamera"][:, :3].T + sample["worldToCamera"][:, 3]
+        names = dataset.point_names[: len(world)]
+        partner = mirror_order(names) if sample["hflip"] else np.arange(len(world))
+        np.testing.assert_allclose(points[partner], sample["pose3d"][: len(world)], atol=1e-5)
+        seen = points @ sample["cameraIntrinsics"].T
+        np.testing.assert_allclose((seen[:, :2] / seen[:, 2:])[partner], sample["pose2d"][: len(world)], atol=1e-3)
+        handedness = np.linalg.det(sample["worldToCamera"][:, :3])
+        assert handedness == pytest.approx(-1.0 if sample["hflip"] else 1.0, abs=1e-5)
+        root = sample["worldToCamera"][:, :3] @ labels.root.position_world_m[0] + sample["worldToCamera"][:, 3]
+        np.testing.assert_allclose(root, sample["rootRotMat"][:, 3], atol=1e-5)
+        # The crop: the real camera, its lens, and where the picture was cut out.
+        real = world @ sample["worldToCrop"][:, :3].T + sample["worldToCrop"][:, 3]
+        camera_m = np.concatenate([labels.joint_centres.camera_m, labels.joints.camera_m], axis=1)[0]
+        np.testing.assert_allclose(real, camera_m, atol=1e-5)
+        np.testing.assert_allclose(sample["cropIntrinsics"], intrinsics_px, rtol=1e-6)
+        np.testing.assert_allclose(sample["lens"], camera.radial_distortion, rtol=1e-6)
+    assert (flips > 1) == (augmentation is not None)
+
+
+def test_bodies_and_joints_that_the_model_lacks_are_masked(tmp_path: Path) -> None:
+    def without(index: int) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda valid: valid & (np.arange(valid.shape[-1]) != index)
+
+    changes = {"labels/opensim_joints_valid": without(4), "subject/body_scales_valid": without(2)}
+    write_small_shard(tmp_path / "S001_PG1.h5", changes=changes)
+    plain = ShardDataset(tmp_path, pictures=False)
+    sample = plain[0]
+    assert torch.flatten((sample["boneScaleMask"] == 0).nonzero()).tolist() == [2]
+    assert (sample["boneScale"][2] == 0).all()
+    assert sample["joint3d_validity_mask"][4] == 0
+    flipped = ShardDataset(tmp_path, pictures=False, augmentation=Augmentation(flip_probability=1.0))[0]
+    names = plain.body_names
+    assert torch.flatten((flipped["boneScaleMask"] == 0).nonzero()).tolist() == [
+        names.index(mirror_partner(names[2], names))
+    ]
+
+
+@pytest.mark.parametrize("name", ["labels", "crops", "labels/joints_world_m", "frames/clip"])
+def test_training_follows_no_link_to_another_file(tmp_path: Path, name: str) -> None:
+    write_small_shard(tmp_path / "S001_PG1.h5")
+    other = tmp_path / "elsewhere" / "S001_PG1.h5"
+    other.parent.mkdir()
+    write_small_shard(other)
+    with h5py.File(tmp_path / "S001_PG1.h5", "r+") as file:
+        del file[name]
+        file[name] = h5py.ExternalLink(str(other), name)
+    with pytest.raises((InputError, KeyError)):
+        ShardDataset(tmp_path)[0]
+
+
+@pytest.mark.parametrize("released", RELEASED, ids=lambda path: path.name)
+def test_shards_of_every_released_version_give_samples(released: Path) -> None:
+    dataset = ShardDataset(released, size_px=32, augmentation=AUGMENTED)
+    for key, value in dataset[0].items():
+        if torch.is_tensor(value):
+            assert not value.isnan().any(), key
 
 
 def test_labels_come_without_pictures_where_none_are_wanted(shards: Path) -> None:

@@ -2,6 +2,7 @@
 
 | check | finds |
 |---|---|
+| links | datasets whose values are in another file or under another name |
 | layout | a missing file or dataset, another dtype or shape, unequal numbers of rows |
 | finite values | NaN or infinity |
 | rotations | a root pose that is none |
@@ -28,7 +29,7 @@ from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.records.base_model import BaseModel
 from movi_prep.records.label_tables import LabelTables
 from movi_prep.stages.d3ke.shard_d3ke import layer_error_m
-from movi_prep.stages.shards.verify import CheckedFile, ShardFault, VerifyReport, verify_shards
+from movi_prep.stages.shards.verify import CheckedFile, ShardFault, VerifyReport, describe_error, verify_shards
 
 _ROTATION_TOLERANCE = 1e-5
 
@@ -67,26 +68,44 @@ def verify_d3ke(folder: Path) -> tuple[CheckedFile, ...]:
     shared = _checked(folder / "pyBaseModel.pkl", _shared_faults(folder, subjects))
     try:
         base = d3ke.read_base_model(folder / "pyBaseModel.pkl")
-    except MoviPrepError:
+    except Exception:  # noqa: BLE001 - as below
         # named by the faults of the shared files; the layer cannot be run without it
         base = None
     return (shared, *(_verify_subject(folder, subject, tables, base) for subject in subjects))
 
 
 def _verify_subject(folder: Path, subject: int, tables: LabelTables, base: BaseModel | None) -> CheckedFile:
+    """Verify one subject; whatever reading its files raises is a finding about it."""
     path = folder / f"subject_{subject}.hdf5"
     try:
         rows = d3ke.read_rows(path)
         opensim = d3ke.read_rows(folder / f"subject_{subject}_opensim.hdf5")
-    except MoviPrepError as error:
-        return CheckedFile(path, 0, (ShardFault(path, "file", str(error)),))
-    faults = list(_layout_faults(rows, opensim, subject, tables))
-    if not faults:
-        # what follows would trip over the same datasets with a message that says less
-        faults += [*_value_faults(rows, opensim), *_order_faults(rows), *_picture_faults(folder, subject, rows)]
-        if base is not None:
-            faults += _layer_faults(base, tables, opensim, subject)
+        faults = list(_subject_faults(folder, subject, rows, opensim, tables=tables, base=base))
+    except Exception as error:  # noqa: BLE001 - a damaged file can fail in any place that reads it
+        return CheckedFile(path, 0, (ShardFault(path, "file", describe_error(error)),))
     return CheckedFile(path, len(rows.get("frame", ())), tuple(ShardFault(path, *fault) for fault in faults))
+
+
+def _subject_faults(
+    folder: Path, subject: int, rows: Rows, opensim: Rows, *, tables: LabelTables, base: BaseModel | None
+) -> Iterator[tuple[str, str]]:
+    broken = [*_link_faults(folder, subject), *_layout_faults(rows, opensim, subject, tables)]
+    yield from broken
+    if broken:
+        # What follows would trip over the same datasets with a message that says less.
+        return
+    yield from _value_faults(rows, opensim)
+    yield from _order_faults(rows)
+    yield from _picture_faults(folder, subject, rows)
+    if base is not None:
+        yield from _layer_faults(base, tables, opensim, subject)
+
+
+def _link_faults(folder: Path, subject: int) -> Iterator[tuple[str, str]]:
+    names = (f"subject_{subject}.hdf5", f"subject_{subject}_opensim.hdf5", f"{subject}_*_img.hdf5")
+    for path in sorted(found for name in names for found in folder.glob(name)):
+        for part, what in d3ke.read_foreign_parts(path):
+            yield f"{path.name}, {part}", f"expected it in the file itself, but got {what}"
 
 
 def _checked(path: Path, faults: Iterator[tuple[str, str]]) -> CheckedFile:
@@ -96,13 +115,13 @@ def _checked(path: Path, faults: Iterator[tuple[str, str]]) -> CheckedFile:
 def _shared_faults(folder: Path, subjects: Sequence[int]) -> Iterator[tuple[str, str]]:
     try:
         d3ke.read_base_model(folder / "pyBaseModel.pkl")
-    except MoviPrepError as error:
-        yield "base model", str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file raises is a finding about it
+        yield "base model", describe_error(error)
     for name in ("all_bbox.npy", "videoIdx.npy"):
         try:
             table = d3ke.read_dictionary(folder / name)
-        except MoviPrepError as error:
-            yield name, str(error)
+        except Exception as error:  # noqa: BLE001 - likewise
+            yield name, describe_error(error)
             continue
         lacking = sorted(set(subjects) - set(table))
         if lacking:

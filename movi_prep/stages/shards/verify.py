@@ -43,7 +43,7 @@ from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.label_tables import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -190,7 +190,9 @@ def _with_split_faults(files: Sequence[CheckedFile]) -> Iterator[CheckedFile]:
 
 
 def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
-    broken = [*shard.foreign_parts(), *_schema_faults(shard)]
+    elsewhere = dict(shard.foreign_parts())
+    schema = [fault for fault in _schema_faults(shard) if not _is_below(fault[0], elsewhere)]
+    broken = [*((name, f"expected it in the file itself, but got {what}") for name, what in elsewhere.items()), *schema]
     yield from broken
     yield from _attribute_faults(shard)
     if broken:
@@ -207,6 +209,11 @@ def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
     yield from _tree_faults(shard, labels)
     yield from _pixel_faults(shard, labels, camera)
     yield from _picture_faults(shard)
+
+
+def _is_below(field: str, names: Iterable[str]) -> bool:
+    """Return whether a field or a group above it is among some names."""
+    return any(field == name or field.startswith(f"{name}/") for name in names)
 
 
 def _schema_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:

@@ -56,6 +56,10 @@ def test_a_window_never_reaches_over_frames_that_have_no_row() -> None:
     assert unbroken_runs(np.array([7, 8, 9, 12, 13, 20])).tolist() == [[7, 9]] * 3 + [[12, 13]] * 2 + [[20, 20]]
 
 
+def test_a_gap_of_one_frame_breaks_a_run_of_rows() -> None:
+    assert unbroken_runs(np.array([7, 8, 10, 11, 13])).tolist() == [[7, 8]] * 2 + [[10, 11]] * 2 + [[13, 13]]
+
+
 def test_a_body_without_a_mesh_takes_the_scale_about_which_the_network_predicts() -> None:
     drawn = BaseBody("femur_r", ("femur.vtp",), 1.0, (0.0, 0.0, 0.0), (1.0,) * 6, (1.1, 1.0, 1.1))
     bare, unlabelled = (replace(drawn, name=name, meshes=(), mesh_scale=(1.0,) * 3) for name in ("tibia_r", "lunate"))

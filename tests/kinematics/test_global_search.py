@@ -1,0 +1,119 @@
+"""Cold starts: poses within the bounds are found from nothing, and what cannot be fitted is no label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from movi_prep.kinematics import ConvergedSolution, solve_inverse_kinematics
+from movi_prep.kinematics.folded_model import fold_model
+from movi_prep.kinematics.limbs import Triple, find_limbs, other_solution
+from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.kinematic_tree import rotation_about
+from tests.builders.cold_start_models import arm, random_poses, whole_body
+from tests.builders.kinematic_tree import random_rotation
+from tests.kinematics.engines import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from movi_prep.records.kinematic_tree import KinematicTree
+
+FITS_M = 1e-4
+
+
+def solve(tree: KinematicTree, markers_m: NDArray[np.float64]) -> ConvergedSolution:
+    weights = dict.fromkeys(tree.marker_names, 1.0)
+    return solve_inverse_kinematics(tree, tree.marker_names, markers_m, weights, settings())
+
+
+def rms_m(solution: ConvergedSolution) -> NDArray[np.float64]:
+    return np.sqrt(2.0 * solution.objectives)
+
+
+@pytest.mark.parametrize(("model", "n_poses"), [(arm, 200), (whole_body, 100)])
+def test_every_pose_within_the_bounds_is_found_from_nothing(model: Callable[[], KinematicTree], n_poses: int) -> None:
+    tree = model()
+    markers_m = tree.marker_positions(random_poses(tree, n_poses, np.random.default_rng(2024)))
+
+    alone = [solve(tree, frame[None]) for frame in markers_m]
+
+    assert max(rms_m(solution)[0] for solution in alone) < FITS_M
+    assert {int(solution.statuses[0]) for solution in alone} <= {FrameStatus.SOLVED, FrameStatus.RETRIED}
+
+
+def test_an_arm_behind_its_bound_is_found_at_the_start_and_after_a_gap() -> None:
+    tree = arm()
+    pose = np.zeros(tree.n_coordinates)
+    for name, angle_deg in (("arm_flex", 73.66), ("arm_add", -114.86), ("arm_rot", 41.09), ("elbow", 130.96)):
+        pose[tree.coordinate(name)] = np.radians(angle_deg)
+    markers_m = np.repeat(tree.marker_positions(pose[None]), 90, axis=0)
+    markers_m[30:60] = np.nan
+
+    solution = solve(tree, markers_m)
+
+    seen = np.r_[0:30, 60:90]
+    np.testing.assert_allclose(solution.coordinates[seen], np.broadcast_to(pose, (60, len(pose))), atol=1e-3)
+
+
+def test_noise_does_not_hide_the_lowest_minimum() -> None:
+    tree, rng = whole_body(), np.random.default_rng(5)
+    exact_m = tree.marker_positions(random_poses(tree, 20, rng))
+    noisy_m = exact_m + rng.normal(0.0, 0.004, exact_m.shape)
+
+    alone = [solve(tree, frame[None]) for frame in noisy_m]
+
+    # 45 markers leave less than their noise; a wrong minimum leaves centimetres.
+    assert max(rms_m(solution)[0] for solution in alone) < 0.004 * np.sqrt(3.0) * 1.2
+
+
+def test_what_no_pose_explains_is_suspect() -> None:
+    tree = whole_body()
+    markers_m = tree.marker_positions(np.zeros((1, tree.n_coordinates)))
+    hand = [k for k, body in enumerate(tree.marker_body) if body == tree.marker_body[-1]]
+    markers_m[0, hand] += (0.0, 0.3, 0.0)  # an arm as long as no arm of this model
+
+    solution = solve(tree, markers_m)
+
+    assert solution.statuses[0] == FrameStatus.SUSPECT
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_second_solution_of_three_angles_is_the_same_orientation(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mixing = np.eye(3)
+    mixing[2, 0] = -1.0  # a coupler turns back what the first angle turned
+    triple = Triple(np.arange(3), random_rotation(rng), mixing)
+    values = rng.uniform(-1.0, 1.0, 3)
+
+    other = other_solution(triple, values)
+
+    np.testing.assert_allclose(_turned(triple, other), _turned(triple, values), atol=1e-12)
+    assert np.abs(other - values).max() > 0.1
+
+
+def _turned(triple: Triple, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    one, two, three = (
+        rotation_about(axis, angle) for axis, angle in zip(triple.axes, triple.mixing @ values, strict=True)
+    )
+    return one @ two @ three
+
+
+def test_limbs_begin_at_joints_and_leave_the_root_out() -> None:
+    tree = arm()
+    folded = fold_model(tree, tuple(range(len(tree.marker_names))))
+    names = np.array(tree.coordinate_names)[folded.unknowns]
+
+    limbs = find_limbs(folded)
+
+    hand = limbs.node[-1]
+    assert set(names[limbs.unknowns[limbs.levels[hand][-1]]]) == {"arm_flex", "arm_add", "arm_rot", "elbow"}
+    assert [names[triple.unknowns].tolist() for triple in limbs.triples] == [
+        ["arm_flex", "arm_add", "arm_rot"],
+        ["arm_add", "arm_rot", "elbow"],
+    ]
+    assert limbs.levels[limbs.node[0]] == ()
