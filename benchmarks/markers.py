@@ -29,16 +29,17 @@ from smplx.lbs import lbs
 
 from movi_prep.config.root import Config
 from movi_prep.formats.amass import read_motion
-from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.folders import Folders
 from movi_prep.records.bmlmovi_names import movi_clip, number_of
 from movi_prep.records.body_model import BodyModel
-from movi_prep.records.download import Download
 from movi_prep.records.marker_set import JointCentre, Vertex
 from movi_prep.records.motion import Motion
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import MARKERS
 
@@ -49,29 +50,29 @@ _FORWARDS = 60
 """Whole-mesh forwards per round; one takes milliseconds, so that these are enough."""
 
 
-def find_world(world: Path) -> Download:
+def find_world(world: Path) -> Recordings:
     """Return World A's clips and body models."""
-    return find_download(Folders(amass=world / "amass", body_models=world))
+    return find_bmlmovi(Folders(amass=world / "amass", body_models=world))
 
 
-def run_stage(download: Download, work: Path, **settings: Any) -> int:
+def run_stage(recordings: Recordings, work: Path, **settings: Any) -> int:
     """Run the marker stage on every clip; return how many samples that were."""
-    units = MARKERS.plan(download, WorkFolder(work), Config(markers=settings))
+    units = MARKERS.plan(recordings, WorkFolder(work), Config(markers=settings))
     return sum(int(MARKERS.run_unit(unit).numbers["n_samples"]) for unit in units)
 
 
-def lengthen(download: Download, folder: Path, n_samples: int) -> Download:
+def lengthen(recordings: Recordings, folder: Path, n_samples: int) -> Recordings:
     """Return a download whose clips are repeated or cut to `n_samples`."""
     folder.mkdir(parents=True, exist_ok=True)
     motions = {}
-    for clip, path in download.motions.items():
+    for clip, path in recordings.motions.items():
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
         for name in ("poses", "trans", "dmpls"):
             arrays[name] = np.resize(arrays[name], (n_samples, arrays[name].shape[1]))
         motions[clip] = folder / path.name
         np.savez(motions[clip], **arrays)
-    return replace(download, motions=motions)
+    return replace(recordings, motions=motions)
 
 
 class WholeMesh:
@@ -138,20 +139,20 @@ def cpu_us_per_sample(work: Callable[[], int]) -> float:
     return (time.process_time() - start) / n_samples * 1e6
 
 
-def measure_throughput(download: Download, folder: Path, rounds: int) -> None:
+def measure_throughput(recordings: Recordings, folder: Path, rounds: int) -> None:
     """Print CPU time per sample of the stage and of both whole-mesh ways, and their ratios."""
-    long_clips = lengthen(download, folder / "long", _MEAN_CLIP)
+    long_clips = lengthen(recordings, folder / "long", _MEAN_CLIP)
     clip, path = next(iter(long_clips.motions.items()))
     motion = read_motion(path)
     model = read_body_model(
-        download.body_models[motion.sex], sex=motion.sex, soft_tissue=download.dmpl_models[motion.sex]
+        recordings.body_models[motion.sex], sex=motion.sex, soft_tissue=recordings.dmpl_models[motion.sex]
     )
     mesh = WholeMesh(model, torch.float32)
     counter = iter(range(1_000_000))
     ways: dict[str, Callable[[], int]] = {
         "bare": lambda: bare_forwards(mesh, motion),
         "wrapped": lambda: wrapped_forwards(mesh, path),
-        "short": lambda: run_stage(download, folder / f"work{next(counter)}", rate="mocap"),
+        "short": lambda: run_stage(recordings, folder / f"work{next(counter)}", rate="mocap"),
         "long": lambda: run_stage(long_clips, folder / f"work{next(counter)}", rate="mocap"),
     }
     for way in ways.values():
@@ -169,16 +170,16 @@ def measure_throughput(download: Download, folder: Path, rounds: int) -> None:
         print(f"  the stage, {said:28s} {took:19.1f}   {bare / took:5.0f} x bare   {wrapped / took:5.0f} x as D3KE")
 
 
-def measure_accuracy(download: Download, world: Path, folder: Path) -> None:
+def measure_accuracy(recordings: Recordings, world: Path, folder: Path) -> None:
     """Print the largest distance from World A's truth."""
-    run_stage(download, folder, rate="mocap")
+    run_stage(recordings, folder, rate="mocap")
     rules = read_marker_set(default_marker_set_path()).rules
     vertices = [name for name, rule in rules.items() if isinstance(rule, Vertex)]
     joints = sorted((rule.index, name) for name, rule in rules.items() if isinstance(rule, JointCentre))
     columns = {"markers": vertices, "joints": [name for _, name in joints]}
     worst = dict.fromkeys(columns, 0.0)
     with np.load(world / "truth.npz") as truth:
-        for clip in download.motions:
+        for clip in recordings.motions:
             markers = read_markers(WorkFolder(folder).markers(clip))
             for kind, names in columns.items():
                 off = (
@@ -186,14 +187,14 @@ def measure_accuracy(download: Download, world: Path, folder: Path) -> None:
                     - truth[f"S{number_of(clip.subject)}_C{number_of(clip.clip)}_{kind}"]
                 )
                 worst[kind] = max(worst[kind], float(np.abs(off).max()))
-    print(f"accuracy on World A, {len(download.motions)} clips at the mocap clock, largest coordinate difference")
+    print(f"accuracy on World A, {len(recordings.motions)} clips at the mocap clock, largest coordinate difference")
     print(f"  66 markers {worst['markers']:.2e} m, 52 joints {worst['joints']:.2e} m (truth is stored in float32)")
 
 
-def measure_agreement(download: Download, folder: Path) -> None:
+def measure_agreement(recordings: Recordings, folder: Path) -> None:
     """Print the largest distance from `smplx.lbs.lbs` in float64, with and without DMPL."""
     clip = movi_clip(15, 3)
-    one = replace(download, motions={clip: download.motions[clip]})
+    one = replace(recordings, motions={clip: recordings.motions[clip]})
     motion = read_motion(one.motions[clip])
     model = read_body_model(one.body_models[motion.sex], sex=motion.sex, soft_tissue=one.dmpl_models[motion.sex])
     mesh = WholeMesh(model, torch.float64)
@@ -226,12 +227,12 @@ def measure_memory(world: Path, folder: Path) -> None:
         print(f"  {n_samples:7d} samples  {float(done.stdout):6.1f} MB")
 
 
-def peak_above_import(download: Download, folder: Path, n_samples: int) -> float:
+def peak_above_import(recordings: Recordings, folder: Path, n_samples: int) -> float:
     """Return how much more memory than the imports one clip of `n_samples` takes at its peak, MB."""
     import movi_prep.body.marker_points
     import movi_prep.body.skinning  # noqa: F401 - what the stage imports when it runs
 
-    clip, path = next(iter(download.motions.items()))
+    clip, path = next(iter(recordings.motions.items()))
     long_clip = folder / f"{n_samples}" / path.name
     if not long_clip.is_file():
         # Made in another process: what making it takes must not count.
@@ -243,7 +244,7 @@ def peak_above_import(download: Download, folder: Path, n_samples: int) -> float
         world = path.parents[3]
         subprocess.run([sys.executable, "-c", code, world, long_clip.parent, str(n_samples)], check=True)
     before = _memory_mb("VmRSS")
-    run_stage(replace(download, motions={clip: long_clip}), folder / f"work-{n_samples}", rate="mocap")
+    run_stage(replace(recordings, motions={clip: long_clip}), folder / f"work-{n_samples}", rate="mocap")
     return _memory_mb("VmHWM") - before
 
 
@@ -261,14 +262,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    download = find_world(arguments.world)
+    recordings = find_world(arguments.world)
     if arguments.peak_of:
-        print(peak_above_import(download, arguments.folder, arguments.peak_of))
+        print(peak_above_import(recordings, arguments.folder, arguments.peak_of))
         return
     with tempfile.TemporaryDirectory() as folder:
-        measure_accuracy(download, arguments.world, Path(folder) / "accuracy")
-        measure_agreement(download, Path(folder) / "agreement")
-        measure_throughput(download, Path(folder), arguments.rounds)
+        measure_accuracy(recordings, arguments.world, Path(folder) / "accuracy")
+        measure_agreement(recordings, Path(folder) / "agreement")
+        measure_throughput(recordings, Path(folder), arguments.rounds)
         measure_memory(arguments.world, Path(folder))
 
 

@@ -242,14 +242,14 @@ def measure_data(data: Path, reference: Path, folder: Path) -> None:
 
 
 def _tell_data(title: str, config: Config, seconds: dict[str, float]) -> None:
-    work, download = WorkFolder(config.work), find_data(config)
-    for subject in download.subjects:
+    work, recordings = WorkFolder(config.work), find_data(config)
+    for subject in recordings.subjects:
         result = read_scale_result(work.scale_result(subject))
         row(f"{title}: {subject} static landmark RMS", 1000.0 * result.landmark_rms_m, "mm")
         row(f"{title}: {subject} static landmark max", 1000.0 * result.landmark_max_m, "mm")
         row(f"{title}: {subject} T-pose middle angle", np.degrees(result.pelvis_middle_angle_rad), "deg")
-    row(f"{title}: scaling per subject, CPU", seconds["scale"] / len(download.subjects), "s")
-    clips = [clip for clip in download.motions if work.ik_solution(clip).is_file()]
+    row(f"{title}: scaling per subject, CPU", seconds["scale"] / len(recordings.subjects), "s")
+    clips = [clip for clip in recordings.motions if work.ik_solution(clip).is_file()]
     told = [_clip_numbers(work.ik_solution(clip)) for clip in clips]
     squares, counts, valid, n_rows = (np.array(column) for column in zip(*told, strict=True))
     row(f"{title}: marker RMS over {len(clips)} clips", 1000.0 * np.sqrt(squares.sum() / counts.sum()), "mm")
@@ -368,11 +368,11 @@ def _trajectories(positions_m: NDArray[np.float64], names: object, rate_hz: floa
 
 def _run_stages(config: Config, stages: tuple[object, ...]) -> dict[str, float]:
     """Run every unit of the stages in this process; return CPU seconds per stage."""
-    download, work = find_data(config), WorkFolder(config.work)
+    recordings, work = find_data(config), WorkFolder(config.work)
     seconds = {}
     for stage in stages:
         started = time.process_time()
-        for unit in stage.plan(download, work, config):  # type: ignore[attr-defined]
+        for unit in stage.plan(recordings, work, config):  # type: ignore[attr-defined]
             stage.run_unit(unit)  # type: ignore[attr-defined]
         seconds[stage.name] = time.process_time() - started  # type: ignore[attr-defined]
     return seconds

@@ -35,7 +35,6 @@ import numpy as np
 from movi_prep.config.root import Config
 from movi_prep.demo.frame_code import read_frame_code
 from movi_prep.formats.alignment_file import read_alignment, write_alignment
-from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import (
     read_frame_labels,
@@ -44,6 +43,8 @@ from movi_prep.formats.shard_records import (
     read_shard_camera,
 )
 from movi_prep.geometry.projection import world_to_camera
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.folders import Folders
 from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.identity import ClipId
 from movi_prep.records.unit import Unit
@@ -71,7 +72,7 @@ class DemoRun:
     def units(self) -> tuple[Unit, ...]:
         """Return the shard units of both subjects and cameras."""
         folders = {name: self.data / name for name in ("amass", "body_models", "v3d", "videos", "calibration")}
-        return SHARD.plan(find_download(Folders(**folders)), WorkFolder(self.work), Config())
+        return SHARD.plan(find_bmlmovi(Folders(**folders)), WorkFolder(self.work), Config())
 
 
 def absolute_path(text: str) -> Path:

@@ -24,6 +24,7 @@ LEVELS = {
     "records": 1,
     "geometry": 2,
     "formats": 3,
+    "recordings": 4,
     "body": 4,
     "osim": 4,
     "kinematics": 4,

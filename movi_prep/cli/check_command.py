@@ -20,25 +20,25 @@ from movi_prep.runtime.pipeline_run import check_machine, find_data, prepare_run
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.runtime.work_plan import WorkPlan
 
 
 def check_data(given: argparse.Namespace) -> int:
     """`check`: what is found, what is missing, what will run."""
-    from movi_prep.runtime.overview import damaged_videos, describe_download, describe_space
+    from movi_prep.runtime.overview import damaged_videos, describe_recordings, describe_space
 
     if given.self_test:
         return _run_self_test(given)
     config = use_embedded_data(config_of(given), write=False)
-    download = find_data(config)
-    parts = describe_download(download, config)
+    recordings = find_data(config)
+    parts = describe_recordings(recordings, config)
     console = open_console(to_stderr=bool(given.json))
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
-    findings = (*download.findings, *damaged_videos(download))
+    findings = (*recordings.findings, *damaged_videos(recordings))
     print_findings(console, "findings", findings)
-    plan, notes = _plan_everything(config, download)
+    plan, notes = _plan_everything(config, recordings)
     will_run: dict[str, dict[str, int]] = {}
     if plan is not None:
         will_run = {stage: {str(state): n for state, n in plan.counts(stage).items()} for stage in plan.stages}
@@ -78,9 +78,9 @@ def _run_self_test(given: argparse.Namespace) -> int:
     return OK if all(result.passed for result in results) else FAILED
 
 
-def _plan_everything(config: Config, download: Download) -> tuple[WorkPlan | None, list[str]]:
+def _plan_everything(config: Config, recordings: Recordings) -> tuple[WorkPlan | None, list[str]]:
     """Return the plan of all stages and what is left out of it, or None and why nothing can run."""
-    if not (download.motions and download.body_models):
+    if not (recordings.motions and recordings.body_models):
         return None, ["AMASS clips and body models are needed (--amass, --body-models)"]
     stages, notes = stages_of("run", config)
     try:

@@ -41,7 +41,7 @@ def run_demo(given: argparse.Namespace) -> int:
     config = load_config(written.config, settings_of(given))
     stages, notes = stages_of("run", config)
     prepared = prepare_run(config, stages)
-    print_findings(console, "data", (*prepared.download.findings, *notes))
+    print_findings(console, "data", (*prepared.recordings.findings, *notes))
 
     go_on = shell_line(["movi-prep", "run", "--config", str(written.config)])
 

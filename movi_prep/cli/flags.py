@@ -78,11 +78,12 @@ def at_least_one(text: str) -> int:
 FLAGS = (
     Flag("--config", PLANNED, "configuration file (YAML); flags win over it", metavar="FILE.yaml"),
     Flag("--work", (*PLANNED, "verify"), "work folder: everything is written there", "work", metavar="DIR"),
-    Flag("--amass", PLANNED, "folder with AMASS BMLmovi", "amass", metavar="DIR"),
+    Flag("--amass", PLANNED, "folder with AMASS", "amass", metavar="DIR"),
     Flag("--body-models", PLANNED, "folder with smplh/ and, if there, dmpls/", "body_models", metavar="DIR"),
     Flag("--v3d", PLANNED, "folder with F_v3d_Subject_N.mat", "v3d", metavar="DIR"),
     Flag("--videos", PLANNED, "folder with F_PG1_Subject_N_L.avi", "videos", metavar="DIR"),
     Flag("--calibration", PLANNED, "folder with camera calibration", "calibration", metavar="DIR"),
+    Flag("--subset", PLANNED, "subsets of AMASS, as ACCAD,KIT, or all; without it BMLmovi", "subset", metavar="LIST"),
     Flag("--subjects", PLANNED, "subjects, as 1,15 or 1-5, or by name", "subjects", metavar="LIST"),
     Flag("--clips", PLANNED, "clips, as 1,3 or 1-5, or by name", "clips", metavar="LIST"),
     Flag("--exclude", PLANNED, "keys to leave out, as S007,S012/C03", "exclude", metavar="KEYS"),

@@ -45,6 +45,6 @@ def _plan_facts(config: Config) -> PlanFacts:
         return PlanFacts(data=(f"the data are not at hand, so that what they leave out cannot be told: {error}",))
     return PlanFacts(
         left_out=(*notes, *prepared.plan.left_out.values()),
-        data=prepared.download.findings,
+        data=prepared.recordings.findings,
         outdated=find_outdated(prepared.plan, prepared.identities),
     )

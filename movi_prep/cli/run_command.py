@@ -64,7 +64,7 @@ def run_stages(given: argparse.Namespace) -> int:
         only=given.only or (),
         per_subject=bool(given.per_subject),
     )
-    print_findings(console, "data", (*prepared.download.findings, *notes))
+    print_findings(console, "data", (*prepared.recordings.findings, *notes))
     if given.dry_run:
         check_machine(prepared)
         print_plan(console, prepared.plan)

@@ -49,7 +49,7 @@ class Config(Settings):
     """Work folder: everything that is written goes here."""
 
     amass: Path | None = None
-    """Folder with AMASS BMLmovi clips, however it was unpacked."""
+    """Folder with AMASS, however it was unpacked."""
 
     body_models: Path | None = None
     """Folder with `smplh/{male,female,neutral}/model.npz` and, if there, `dmpls/.../model.npz`."""
@@ -62,6 +62,10 @@ class Config(Settings):
 
     calibration: Path | None = None
     """Folder with `cameraParams_PG1`, `Extrinsics_PG1` and PG2's (.npz, .pkl, .mat)."""
+
+    subset: Names | None = None
+    """Subsets of AMASS to take, as their folders are called (`ACCAD,KIT`), or `all`; none means BMLmovi, with videos.
+    Without videos, labels are at each clip's own mocap rate."""
 
     subjects: Names | None = None
     """Subjects to work on: names (`S001`, `KIT_*`), or BMLmovi's numbers, `1,15` or `1-5`; none means all there are."""

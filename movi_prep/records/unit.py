@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.base import Settings
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
 
 
@@ -82,7 +82,7 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
         name: name at the command line and in records.
         version: raised by whoever changes what the stage writes; part of each unit's identity.
         summary: one line for tables.
-        plan: (download, work folder, config) -> units.
+        plan: (recordings, work folder, config) -> units.
         run: (inputs, outputs, settings) runs one unit in this process: reads its inputs, writes all its outputs.
         check: (settings of units) raises UsageError where this machine cannot run them; quick, writes nothing.
         prepare: (settings of units, say) does on this machine what the first unit would otherwise do, and says so.
@@ -91,7 +91,7 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
     name: str
     version: int
     summary: str
-    plan: Callable[[Download, WorkFolder, Config], tuple[Unit[Inputs, Outputs, UnitSettings], ...]]
+    plan: Callable[[Recordings, WorkFolder, Config], tuple[Unit[Inputs, Outputs, UnitSettings], ...]]
     run: Callable[[Inputs, Outputs, UnitSettings], StageReport]
     check: Callable[[Sequence[UnitSettings]], None] | None = None
     prepare: Callable[[Sequence[UnitSettings], Callable[[str], None]], None] | None = None

@@ -1,4 +1,4 @@
-"""What is there, what is missing: a download counted, before anything runs."""
+"""What is there, what is missing: recordings counted, before anything runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from movi_prep.errors import list_names
 from movi_prep.formats.avi.structure import check_avi_ends
+from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.bmlmovi_names import number_of
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
 
 N_MOTIONS = 21
 """Motions that every subject of BMLmovi was asked to perform."""
@@ -22,7 +23,7 @@ N_MOTIONS = 21
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a download.
+    """One part of a recordings.
 
     Attributes:
         name: what it is.
@@ -37,28 +38,35 @@ class Part:
     missing: str = ""
 
 
-def describe_download(download: Download, config: Config) -> tuple[Part, ...]:
+def describe_recordings(recordings: Recordings, config: Config) -> tuple[Part, ...]:
     """Return what was found of each part, and what is missing."""
     return (
-        _describe_motions(download, config),
-        _describe_bodies(download, config),
+        _describe_motions(recordings, config),
+        _describe_bodies(recordings, config),
         Part(
             "soft tissue",
             config.body_models,
-            list_names(download.dmpl_models),
+            list_names(recordings.dmpl_models),
             "no DMPL model: needed by markers.soft_tissue"
-            if config.markers.soft_tissue and not download.dmpl_models
+            if config.markers.soft_tissue and not recordings.dmpl_models
             else "",
         ),
-        Part("V3D", config.v3d, f"{len(download.v3d)} subjects", _lacking(download, set(download.v3d), config.v3d)),
-        _describe_videos(download, config),
-        _describe_calibration(download, config),
+        Part(
+            "V3D",
+            config.v3d,
+            f"{len(recordings.sessions)} subjects",
+            _lacking(recordings, set(recordings.sessions), config.v3d),
+        ),
+        _describe_videos(recordings, config),
+        _describe_calibration(recordings, config),
     )
 
 
-def damaged_videos(download: Download) -> tuple[str, ...]:
+def damaged_videos(recordings: Recordings) -> tuple[str, ...]:
     """Return a sentence on each video whose headers and end do not fit together; the rest of it is not read."""
-    return tuple(f"{path.name}: {text}" for _, path in sorted(download.videos.items()) for text in check_avi_ends(path))
+    return tuple(
+        f"{path.name}: {text}" for _, path in sorted(recordings.videos.items()) for text in check_avi_ends(path)
+    )
 
 
 def describe_space(work: Path) -> str:
@@ -67,56 +75,56 @@ def describe_space(work: Path) -> str:
     return f"{shutil.disk_usage(there).free / 1e9:.0f} GB free"
 
 
-def _describe_motions(download: Download, config: Config) -> Part:
-    n_clips = len(download.motions)
+def _describe_motions(recordings: Recordings, config: Config) -> Part:
+    n_clips = len(recordings.motions)
     missing = ""
     if not n_clips:
-        missing = "no AMASS clip (Subject_N_F_K_poses.npz): nothing can run"
-    else:
+        missing = f"no AMASS clip ({WANTED[recordings.reader].motions}): nothing can run"
+    elif recordings.reader == "bmlmovi":
         gaps = [
             f"{subject} {','.join(map(str, absent))}"
-            for subject in download.subjects
-            if (absent := _absent_clips(download, subject))
+            for subject in recordings.subjects
+            if (absent := _absent_clips(recordings, subject))
         ]
         if gaps:
             missing = f"clips not there: {list_names(gaps, at_most=8)}"
-    return Part("AMASS clips", config.amass, f"{n_clips} clips of {len(download.subjects)} subjects", missing)
+    return Part("AMASS clips", config.amass, f"{n_clips} clips of {len(recordings.subjects)} subjects", missing)
 
 
-def _absent_clips(download: Download, subject: str) -> list[int]:
+def _absent_clips(recordings: Recordings, subject: str) -> list[int]:
     """Return the clips up to BMLmovi's 21st (or the subject's last, in smaller sets) that a subject lacks."""
-    clips = [clip.clip for clip in (*download.motions, *download.others) if clip.subject == subject]
+    clips = [clip.clip for clip in (*recordings.motions, *recordings.others) if clip.subject == subject]
     there = {number for clip in clips if (number := number_of(clip)) is not None}
-    most = max(Counter(clip.subject for clip in (*download.motions, *download.others)).values())
+    most = max(Counter(clip.subject for clip in (*recordings.motions, *recordings.others)).values())
     last = N_MOTIONS if most >= N_MOTIONS - 1 else max(there, default=0)
     return [number for number in range(1, last + 1) if number not in there]
 
 
-def _describe_bodies(download: Download, config: Config) -> Part:
-    missing = [sex for sex in ("female", "male") if sex not in download.body_models]
+def _describe_bodies(recordings: Recordings, config: Config) -> Part:
+    missing = [sex for sex in ("female", "male") if sex not in recordings.body_models]
     said = f"no smplh/{{{','.join(missing)}}}/model.npz: clips of that sex will fail" if missing else ""
-    return Part("body models", config.body_models, list_names(download.body_models), said)
+    return Part("body models", config.body_models, list_names(recordings.body_models), said)
 
 
-def _describe_videos(download: Download, config: Config) -> Part:
-    per_camera = Counter(camera for _, camera in download.videos)
+def _describe_videos(recordings: Recordings, config: Config) -> Part:
+    per_camera = Counter(camera for _, camera in recordings.videos)
     found = ", ".join(f"{camera}: {count}" for camera, count in sorted(per_camera.items())) or "none"
     lacking = [
         f"{camera}: {said}"
         for camera in config.shard.cameras
-        if (said := _lacking(download, {n for n, name in download.videos if name == camera}, config.videos))
+        if (said := _lacking(recordings, {n for n, name in recordings.videos if name == camera}, config.videos))
     ]
     return Part("videos", config.videos, found, "; ".join(lacking))
 
 
-def _describe_calibration(download: Download, config: Config) -> Part:
-    whole = set(download.intrinsics) & set(download.extrinsics)
+def _describe_calibration(recordings: Recordings, config: Config) -> Part:
+    whole = recordings.whole_cameras
     lacking = [camera for camera in config.shard.cameras if camera not in whole]
     said = f"no calibration of {', '.join(lacking)}: no shards of it" if lacking and config.calibration else ""
     return Part("calibration", config.calibration, list_names(whole), said)
 
 
-def _lacking(download: Download, there: set[str], folder: Path | None) -> str:
+def _lacking(recordings: Recordings, there: set[str], folder: Path | None) -> str:
     """Return which subjects with motion lack a part; nothing where no folder was named at all."""
-    lacking = [subject for subject in download.subjects if subject not in there]
+    lacking = [subject for subject in recordings.subjects if subject not in there]
     return f"none of {list_names(lacking, at_most=8)}: no shards of them" if lacking and folder else ""

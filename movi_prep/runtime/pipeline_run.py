@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from movi_prep.config.load import check_files, dump_config
 from movi_prep.errors import UsageError, list_names, suggest
 from movi_prep.formats.atomic import write_text
-from movi_prep.formats.download import Folders, find_download, select_clips
+from movi_prep.recordings.find import find_recordings
 from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.runtime.plan_execution import Observer
     from movi_prep.runtime.worker_pools import Executor
@@ -44,7 +44,7 @@ class Prepared:
     """A plan with what it was made from."""
 
     config: Config
-    download: Download
+    recordings: Recordings
     plan: WorkPlan
     identities: FileIdentities
 
@@ -87,20 +87,13 @@ def _numbers(setting: str, entries: Sequence[str]) -> tuple[int, ...]:
         raise UsageError(f"{setting}: {error}; the embedded data set is numbered") from error
 
 
-def find_data(config: Config) -> Download:
+def find_data(config: Config) -> Recordings:
     """Return what is there of the data that a configuration names, cut to its subjects and clips.
 
     Raises:
         UsageError: a folder does not exist, or the choice of subjects and clips leaves nothing.
     """
-    folders = Folders(
-        amass=config.amass,
-        body_models=config.body_models,
-        v3d=config.v3d,
-        videos=config.videos,
-        calibration=config.calibration,
-    )
-    return select_clips(find_download(folders), subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+    return find_recordings(config)
 
 
 def prepare_run(
@@ -125,14 +118,16 @@ def prepare_run(
     """
     work = WorkFolder(config.work)
     check_files(config)
-    download = find_data(config)
-    _check_nothing_is_empty(config, stages, download)
+    recordings = find_data(config)
+    _check_nothing_is_empty(config, stages, recordings)
     identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
-    plan = make_plan(stages, download=download, work=work, config=config, identities=identities, force=force)
+    plan = make_plan(stages, recordings=recordings, work=work, config=config, identities=identities, force=force)
     if per_subject:
-        subjects = set(download.subjects)
+        subjects = set(recordings.subjects)
         only = [name for name, planned in plan.units.items() if scope_of(planned.unit.key) in subjects]
-    return Prepared(config=config, download=download, plan=_cut(plan, only) if only else plan, identities=identities)
+    return Prepared(
+        config=config, recordings=recordings, plan=_cut(plan, only) if only else plan, identities=identities
+    )
 
 
 def check_machine(prepared: Prepared) -> None:
@@ -240,13 +235,13 @@ def _serial() -> Iterator[Executor]:
     yield SerialExecutor()
 
 
-def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], download: Download) -> None:
+def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordings: Recordings) -> None:
     """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
-    for part, wanted in empty_parts([stage.name for stage in stages], download).items():
+    for part, wanted in empty_parts([stage.name for stage in stages], recordings).items():
         folder = str(getattr(config, part))
-        told = "".join(f"; {finding}" for finding in download.findings if finding.startswith(folder))
+        told = "".join(f"; {finding}" for finding in recordings.findings if finding.startswith(folder))
         raise UsageError(f"{part}: expected {wanted} below {folder}, but got none; correct the path{told}")
-    idle = idle_cameras(download, config.shard.cameras)
+    idle = idle_cameras(recordings, config.shard.cameras)
     if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
         raise UsageError(
             f"shard.cameras: expected a camera with videos and calibration, but got {'; '.join(idle.values())}; "

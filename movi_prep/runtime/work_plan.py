@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
@@ -93,17 +93,17 @@ class WorkPlan:
 def make_plan(
     stages: Sequence[AnyStage],
     *,
-    download: Download,
+    recordings: Recordings,
     work: WorkFolder,
     config: Config,
     identities: FileIdentities,
     force: Collection[str] = (),
 ) -> WorkPlan:
-    """Return the plan of some stages over a download.
+    """Return the plan of some stages over some recordings.
 
     Args:
         stages: the stages, in order.
-        download: what was found.
+        recordings: what was found.
         work: where outputs and records stand.
         config: the whole configuration; each stage takes its own part.
         identities: remembers file hashes; what is read here is added.
@@ -112,7 +112,7 @@ def make_plan(
     Raises:
         InternalError: two units write one file, or units wait for each other in a circle.
     """
-    units = [(stage, unit) for stage in stages for unit in stage.plan(download, work, config)]
+    units = [(stage, unit) for stage in stages for unit in stage.plan(recordings, work, config)]
     writers = _writers([unit for _, unit in units])
     needs = {unit.id: _needs(unit, writers) for _, unit in units}
     by_id = {unit.id: (stage, unit) for stage, unit in units}
@@ -133,7 +133,7 @@ def make_plan(
         planned[name] = _decide(fresh, waiting, work, identities, is_forced=stage.name in force)
     ordered = {unit.id: planned[unit.id] for _, unit in units}
     names = tuple(stage.name for stage in stages)
-    return WorkPlan(work=work, stages=names, units=ordered, left_out=_left_out(names, download, config))
+    return WorkPlan(work=work, stages=names, units=ordered, left_out=_left_out(names, recordings, config))
 
 
 def why_not_current(
@@ -168,10 +168,10 @@ def why_not_current(
     )
 
 
-def _left_out(stages: Sequence[str], download: Download, config: Config) -> dict[str, str]:
+def _left_out(stages: Sequence[str], recordings: Recordings, config: Config) -> dict[str, str]:
     """Return the cameras that were asked for and can have no shard."""
     shards = [name for name in stages if name in SHARD_STAGES]
-    idle = idle_cameras(download, config.shard.cameras) if shards else {}
+    idle = idle_cameras(recordings, config.shard.cameras) if shards else {}
     return {f"{shards[0]} {camera}": why for camera, why in idle.items()}
 
 

@@ -1,14 +1,14 @@
-"""The alignment stage: which video frames have which mocap sample, and whether AMASS and V3D agree.
+"""The alignment stage: which video frames have which mocap sample, and whether motion and session agree.
 
 | unit | reads | writes |
 |---|---|---|
-| `align S001` | V3D file, markers of every clip | `alignment/S001.json` |
+| `align S001` | file of the session, markers of every clip | `alignment/S001.json` |
 
-Video frame j of a clip is mocap sample 4 j (30 and 120 Hz). Measured per clip, between 12 AMASS joints and V3D's own
-joint centres, MoVi world, metres: the rigid fit (degrees, metres) and the time lag (seconds, to a fraction of a
-sample). The lag is on the mocap clock, so the two clocks are compared, too: a clip whose flags30 and flags120 stand
-otherwise to each other than those of the other clips has the lag of neither. A clip beyond a bound is suspect: named,
-and left out of shards unless settings keep it.
+Video frame j of a clip is mocap sample 4 j (30 and 120 Hz). Measured per clip, between joints of the motion and joint
+centres that the session measured apart (V3D's, for BMLmovi), AMASS world, metres: the rigid fit (degrees, metres) and
+the time lag (seconds, to a fraction of a sample). The lag is on the mocap clock, so the two clocks are compared, too: a
+clip whose flags30 and flags120 stand otherwise to each other than those of the other clips has the lag of neither. A
+clip beyond a bound is suspect: named, and left out of shards unless settings keep it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.errors import InputError, MissingError
+from movi_prep.errors import InputError
 from movi_prep.formats.alignment_file import write_alignment
 from movi_prep.formats.marker_file import read_markers
-from movi_prep.formats.v3d import MOCAP_PER_VIDEO_FRAME, read_v3d
-from movi_prep.geometry.alignment import Agreement, compare_with_v3d, joints_for_v3d
-from movi_prep.geometry.frames import amass_to_movi, ground_to_amass
+from movi_prep.geometry.alignment import Agreement, compare_joints, rows_on_clock
+from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.recordings.read import read_session
+from movi_prep.recordings.wanted import missing_session
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
-from movi_prep.records.bmlmovi_names import movi_subject, number_of
 from movi_prep.records.identity import ClipId
 from movi_prep.records.timeline import overlap_clocks, samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
@@ -37,21 +37,22 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.shard import AlignmentUnitSettings
-    from movi_prep.records.download import Download
     from movi_prep.records.markers import MarkerTrajectories
-    from movi_prep.records.v3d import V3dSubject
+    from movi_prep.records.recordings import ReaderName, Recordings
+    from movi_prep.records.session import Session
     from movi_prep.records.work_folder import WorkFolder
 
 
 @dataclass(frozen=True)
 class AlignInputs:
-    """What the alignment of a subject is measured from; `v3d` is None where the download has no such file.
+    """What the alignment of a subject is measured from; `session` is None where there is no such file.
 
     `clips` are the keys of the subject's clips; `markers` has one entry for each, None where its unit failed.
     """
 
     subject: str
-    v3d: Path | None
+    reader: ReaderName
+    session: Path | None
     clips: tuple[str, ...]
     markers: tuple[Path | None, ...] = field(metadata={"optional": True})
 
@@ -64,7 +65,7 @@ class AlignOutputs:
 
 
 def plan_align(
-    download: Download, work: WorkFolder, config: Config
+    recordings: Recordings, work: WorkFolder, config: Config
 ) -> tuple[Unit[AlignInputs, AlignOutputs, AlignmentUnitSettings], ...]:
     """Return one unit per subject."""
     return tuple(
@@ -73,27 +74,23 @@ def plan_align(
             key=subject,
             inputs=AlignInputs(
                 subject=subject,
-                v3d=download.v3d.get(subject),
-                clips=tuple(map(str, download.clips_of(subject))),
-                markers=tuple(work.markers(clip) for clip in download.clips_of(subject)),
+                reader=recordings.reader,
+                session=recordings.sessions.get(subject),
+                clips=tuple(map(str, recordings.clips_of(subject))),
+                markers=tuple(work.markers(clip) for clip in recordings.clips_of(subject)),
             ),
             outputs=AlignOutputs(alignment=work.alignment(subject)),
             settings=config.shard.alignment_unit(config.markers.video_rate_hz),
         )
-        for subject in download.subjects
+        for subject in recordings.subjects
     )
 
 
 def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUnitSettings) -> StageReport:
     """Measure the alignment of one subject's clips; clips that cannot be aligned are named and left out."""
-    if inputs.v3d is None:
-        raise MissingError(
-            f"V3D file of {inputs.subject}",
-            expected="F_v3d_Subject_N.mat, which says where clips begin and end in the video",
-            got="none",
-            remedy="unpack it below the folder of --v3d",
-        )
-    v3d = read_v3d(inputs.v3d)
+    if inputs.session is None:
+        raise missing_session(inputs.reader, inputs.subject)
+    session = read_session(inputs.reader, inputs.session)
     clips, lost = [], []
     for key, path in zip(inputs.clips, inputs.markers, strict=True):
         clip = ClipId.parse(key)
@@ -101,51 +98,43 @@ def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUni
             lost.append(f"{clip} is not aligned: it has no markers, because its unit failed")
             continue
         try:
-            clips.append(align_clip(clip, read_markers(path), v3d, settings))
+            clips.append(align_clip(clip, read_markers(path), session, settings))
         except InputError as error:
             lost.append(f"{clip} is not aligned: {error}")
-    alignment = SubjectAlignment(subject=movi_subject(v3d.subject), clips=tuple(clips), findings=(*v3d.findings, *lost))
-    write_alignment(outputs.alignment, alignment, provenance={"v3d": inputs.v3d.name})
+    alignment = SubjectAlignment(subject=session.subject, clips=tuple(clips), findings=(*session.findings, *lost))
+    write_alignment(outputs.alignment, alignment, provenance={"session": inputs.session.name})
     return _report(alignment, lost)
 
 
 ALIGN = Stage(
     name="align",
     version=3,
-    summary="clip boundaries, overlap of the clocks, agreement with V3D",
+    summary="clip boundaries, overlap of the clocks, agreement with the session",
     plan=plan_align,
     run=run_align,
 )
 
 
 def align_clip(
-    clip: ClipId, markers: MarkerTrajectories, v3d: V3dSubject, settings: AlignmentUnitSettings
+    clip: ClipId, markers: MarkerTrajectories, session: Session, settings: AlignmentUnitSettings
 ) -> ClipAlignment:
-    """Return the overlap of one clip's clocks and how well it agrees with V3D.
+    """Return the overlap of one clip's clocks and how well it agrees with its session.
 
     Raises:
-        InputError: V3D has no such clip, or its flags make no sense, or the mocap rate does not fit the video's.
+        InputError: the session has no frames of the clip, or the mocap rate does not fit the video's.
     """
-    row, (first, end) = _v3d_row(clip, v3d)
+    row, (first, end) = _row_and_range(clip, session)
     mocap_hz = _mocap_rate_hz(markers)
     step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
     # Where the clocks disagree in length, the overlap is computed here once; what is beyond it is refused by number.
     timeline = overlap_clocks(
         clip,
-        v3d.motions[row],
+        session.performed[row],
         video_range=(first, end),
         n_samples=int(markers.sample_indices[-1]) + 1,
         samples_per_frame=step,
     )
-    # V3D has joint centres, which no marker is; the marker set carries virtual ones at AMASS's joints.
-    joints, rows = joints_for_v3d(markers, every_samples=step)
-    agreement = compare_with_v3d(
-        amass_to_movi(ground_to_amass(joints.positions_m[rows])),
-        markers.sample_indices[rows],
-        v3d,
-        first_sample=int(v3d.mocap_ranges[row, 0]),
-        rate_hz=mocap_hz,
-    )
+    agreement = _agreement(markers, session, row=row, step=step, mocap_hz=mocap_hz)
     return ClipAlignment(
         timeline=timeline,
         first_video_frame=first,
@@ -155,24 +144,40 @@ def align_clip(
         rotation_deg=None if agreement.fit is None else math.degrees(agreement.fit.angle_rad),
         offset_m=None if agreement.fit is None else agreement.fit.offset_m,
         rms_m=None if agreement.fit is None else agreement.fit.rms_m,
-        suspicions=(*_clock_suspicions(v3d, row, settings), *suspicions(agreement, settings)),
+        suspicions=(*_clock_suspicions(session, row, settings), *suspicions(agreement, settings)),
         findings=_length_findings(markers, end - first, step, agreement),
     )
 
 
-def _v3d_row(clip: ClipId, v3d: V3dSubject) -> tuple[int, tuple[int, int]]:
-    """Return a clip's row in V3D, its first video frame and one past its last, from 0; raise InputError for none."""
-    number = number_of(clip.clip)
-    # The file may have a row for every motion of the protocol, recorded or not.
-    ranges = v3d.video_ranges[number - 1] if number is not None and 0 < number <= v3d.n_clips else None
-    if number is None or ranges is None or ranges[0] >= ranges[1]:
+def _agreement(markers: MarkerTrajectories, session: Session, *, row: int, step: int, mocap_hz: float) -> Agreement:
+    """Compare the clip's joints with those that the session measured apart, on the video's clock."""
+    if session.joints_m is None:
+        return Agreement(fit=None, lag=None, rate_hz=mocap_hz)
+    # Joint centres are no markers; the marker set carries virtual ones at the motion's joints.
+    joints = markers.select(list(session.joint_names))
+    rows = rows_on_clock(markers.sample_indices, every_samples=step)
+    return compare_joints(
+        ground_to_amass(joints.positions_m[rows]),
+        markers.sample_indices[rows],
+        session.joints_m,
+        first_sample=int(session.mocap_ranges[row, 0]),
+        rate_hz=mocap_hz,
+    )
+
+
+def _row_and_range(clip: ClipId, session: Session) -> tuple[int, tuple[int, int]]:
+    """Return a clip's row in its session, its first video frame and one past its last; raise InputError for none."""
+    row = session.row_of(clip.clip)
+    # The session may have a row for every motion of the protocol, recorded or not.
+    if row is None:
         raise InputError(
-            v3d.source,
-            expected=f"flags30 with first and last video frame of clip {clip.clip}",
-            got=f"{v3d.n_clips} clips" if ranges is None else "flags that make no sense",
+            session.source,
+            expected=f"first and last video frame of clip {clip.clip} (flags30)",
+            got="flags that make no sense" if clip.clip in session.clips else f"{len(session.clips)} clips",
             remedy="leave the clip out: without flags it has no place in the video",
         )
-    return number - 1, (int(ranges[0]), int(ranges[1]))
+    first, end = session.video_ranges[row].tolist()
+    return row, (first, end)
 
 
 def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[str, ...]:
@@ -192,11 +197,11 @@ def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[s
     return tuple(found)
 
 
-def _clock_suspicions(v3d: V3dSubject, row: int, settings: AlignmentUnitSettings) -> tuple[str, ...]:
+def _clock_suspicions(session: Session, row: int, settings: AlignmentUnitSettings) -> tuple[str, ...]:
     """Return how far flags120 start a clip from where flags30 do, if that is not what holds for the other clips."""
-    filled = v3d.video_ranges[:, 0] < v3d.video_ranges[:, 1]
-    starts_s = v3d.video_ranges[:, 0] / settings.video_rate_hz
-    apart_s = v3d.mocap_ranges[:, 0] / (MOCAP_PER_VIDEO_FRAME * settings.video_rate_hz) - starts_s
+    filled = session.video_ranges[:, 0] < session.video_ranges[:, 1]
+    starts_s = session.video_ranges[:, 0] / settings.video_rate_hz
+    apart_s = session.mocap_ranges[:, 0] / (session.samples_per_frame * settings.video_rate_hz) - starts_s
     # The recordings need not begin at once: what all clips share is no fault.
     apart_s -= np.median(apart_s[filled])
     if abs(apart_s[row]) <= settings.max_lag_s:
@@ -220,7 +225,7 @@ def _length_findings(
     if n_frames != n_video_frames:
         found.append(f"AMASS has motion for {n_frames} video frames, flags30 say {n_video_frames}")
     if agreement.fit is None:
-        found.append("agreement with V3D not measured: it has no virtual markers here")
+        found.append("agreement with the session not measured: no joints were measured apart")
     elif agreement.lag is None:
         found.append("lag not measured: nothing moves, or the clip stands at the edge of the recording")
     return tuple(found)

@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
-    from movi_prep.records.download import Download
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.setups import CoordinateTask, IkSetup
     from movi_prep.records.work_folder import WorkFolder
 
@@ -100,10 +100,10 @@ class _Clip:
 
 
 def plan_ik(
-    download: Download, work: WorkFolder, config: Config
+    recordings: Recordings, work: WorkFolder, config: Config
 ) -> tuple[Unit[IkInputs, IkOutputs, IkUnitSettings], ...]:
     """Return one unit per clip."""
-    if not download.motions:
+    if not recordings.motions:
         return ()
     setup = ik_setup_path(config)
     setup_parts = included_files(setup)
@@ -126,7 +126,7 @@ def plan_ik(
             ),
             settings=settings,
         )
-        for clip in sorted(download.motions)
+        for clip in sorted(recordings.motions)
     )
 
 

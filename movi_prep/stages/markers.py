@@ -2,7 +2,7 @@
 
 | unit | reads | writes |
 |---|---|---|
-| `static S001` | AMASS clips (betas and gender alone), SMPL+H model, marker set, V3D file | `static.h5`, `static.trc` |
+| `static S001` | AMASS clips (betas and gender alone), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
 | `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.formats.amass import MotionFile
     from movi_prep.records.body_model import BodyModel
-    from movi_prep.records.download import Download
     from movi_prep.records.identity import ClipId
     from movi_prep.records.marker_set import MarkerSet
     from movi_prep.records.motion import Sex
-    from movi_prep.records.v3d import V3dSubject
+    from movi_prep.records.recordings import ReaderName, Recordings
+    from movi_prep.records.session import Session
     from movi_prep.records.work_folder import WorkFolder
 
     StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
@@ -68,7 +68,8 @@ class StaticInputs:
     motions: tuple[Path, ...]
     marker_set: Path
     body_model: Path | None
-    v3d: Path | None
+    reader: ReaderName
+    session: Path | None
 
 
 @dataclass(frozen=True)
@@ -97,18 +98,18 @@ class MarkerOutputs:
     trc: Path | None
 
 
-def plan_static(download: Download, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
+def plan_static(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
     """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
 
     Clips that are there but not asked for count too: a subject's body does not change with the choice of clips. Those
     that `exclude` names do not.
     """
-    return tuple(_static_unit(download, work, config, subject=subject) for subject in download.subjects)
+    return tuple(_static_unit(recordings, work, config, subject=subject) for subject in recordings.subjects)
 
 
-def plan_markers(download: Download, work: WorkFolder, config: Config) -> tuple[MarkerUnit, ...]:
+def plan_markers(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[MarkerUnit, ...]:
     """Return one unit per clip."""
-    return tuple(_markers_unit(download, work, config, clip=clip) for clip in sorted(download.motions))
+    return tuple(_markers_unit(recordings, work, config, clip=clip) for clip in sorted(recordings.motions))
 
 
 def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTrialSettings) -> StageReport:
@@ -117,7 +118,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
     from movi_prep.formats.trc import write_trc
 
     motion, shape, findings = _subject_shape(inputs.motions)
-    v3d, v3d_findings = _read_v3d(inputs.v3d, needed=settings.mass == "v3d")
+    session, session_findings = _read_session(inputs, needed=settings.mass == "v3d")
     if inputs.body_model is None:
         raise _missing_model(shape, motion)
     model = read_body_model(inputs.body_model, sex=shape.sex)
@@ -130,7 +131,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
     trial = StaticTrial(
         markers=static_markers(pose, markers, rate_hz=settings.static_rate_hz, duration_s=settings.static_duration_s),
         height_m=pose.height_m,
-        mass_kg=_mass_kg(pose.vertices_m, model, v3d, settings),
+        mass_kg=_mass_kg(pose.vertices_m, model, session, settings),
         sex=shape.sex,
         mass_source=settings.mass,
     )
@@ -144,7 +145,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
             "sex": shape.sex,
             "shaped_by": motion.name,
         },
-        findings=(*findings, *v3d_findings, *_sex_findings(shape, v3d)),
+        findings=(*findings, *session_findings, *_sex_findings(shape, session)),
     )
 
 
@@ -203,30 +204,30 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
     return samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=", or markers.rate to mocap")
 
 
-def _static_unit(download: Download, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
-    motions = _shaping_motions(download, subject, exclude=config.exclude)
+def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
+    motions = _shaping_motions(recordings, subject, exclude=config.exclude)
     return Unit(
         stage=STATIC.name,
         key=subject,
         inputs=StaticInputs(
             motions=motions,
             marker_set=_marker_set_path(config),
-            body_model=model_for(motions, download.body_models),
-            v3d=download.v3d.get(subject),
+            body_model=model_for(motions, recordings.body_models),
+            reader=recordings.reader,
+            session=recordings.sessions.get(subject),
         ),
         outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
         settings=config.markers.static_trial,
     )
 
 
-def _shaping_motions(download: Download, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
+def _shaping_motions(recordings: Recordings, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
     """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
-    found = {**download.others, **download.motions}
-    return tuple(found[clip] for clip in sorted(found) if clip.subject == subject and str(clip) not in exclude)
+    return tuple(path for clip, path in recordings.all_motions_of(subject).items() if str(clip) not in exclude)
 
 
-def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
-    motion = download.motions[clip]
+def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
+    motion = recordings.motions[clip]
     tissue = config.markers.soft_tissue
     return Unit(
         stage=MARKERS.name,
@@ -234,14 +235,20 @@ def _markers_unit(download: Download, work: WorkFolder, config: Config, *, clip:
         inputs=MarkerInputs(
             motion=motion,
             marker_set=_marker_set_path(config),
-            body_model=model_for((motion,), download.body_models),
-            dmpl_model=model_for((motion,), download.dmpl_models) if tissue else None,
+            body_model=model_for((motion,), recordings.body_models),
+            dmpl_model=model_for((motion,), recordings.dmpl_models) if tissue else None,
         ),
         outputs=MarkerOutputs(
             markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
         ),
-        settings=config.markers.trajectories,
+        settings=_trajectory_settings(recordings, config),
     )
+
+
+def _trajectory_settings(recordings: Recordings, config: Config) -> TrajectorySettings:
+    """Return the settings of a clip; where there are no videos, its own clock is the only one."""
+    settings = config.markers.trajectories
+    return settings if recordings.video_rate_hz is not None else settings.model_copy(update={"rate": "mocap"})
 
 
 def _marker_set_path(config: Config) -> Path:
@@ -301,42 +308,42 @@ def _missing_model(shape: SubjectShape, motion: Path) -> MissingError:
     )
 
 
-def _read_v3d(path: Path | None, *, needed: bool) -> tuple[V3dSubject | None, tuple[str, ...]]:
-    """Return what V3D says, if it can be read; unreadable, it fails the unit only where the mass must come from it."""
-    from movi_prep.formats.v3d import read_v3d
+def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None, tuple[str, ...]]:
+    """Return what the session says; unreadable, it fails the unit only where the mass must come from it."""
+    from movi_prep.recordings.read import read_session
 
-    if path is None:
+    if inputs.session is None:
         return None, ()
     try:
-        return read_v3d(path), ()
+        return read_session(inputs.reader, inputs.session), ()
     except InputError as error:
         if needed:
             raise
-        return None, (f"gender not checked against V3D: {error}",)
+        return None, (f"gender not checked against the session: {error}",)
 
 
-def _sex_findings(shape: SubjectShape, v3d: V3dSubject | None) -> tuple[str, ...]:
-    if v3d is None or v3d.sex == shape.sex:
+def _sex_findings(shape: SubjectShape, session: Session | None) -> tuple[str, ...]:
+    if session is None or session.sex == shape.sex:
         return ()
-    return (f"AMASS says {shape.sex}, {v3d.source} says {v3d.sex}: the betas belong to AMASS's, which is used",)
+    return (f"AMASS says {shape.sex}, {session.source} says {session.sex}: the betas belong to AMASS's, which is used",)
 
 
 def _mass_kg(
-    vertices_m: NDArray[np.float64], model: BodyModel, v3d: V3dSubject | None, settings: StaticTrialSettings
+    vertices_m: NDArray[np.float64], model: BodyModel, session: Session | None, settings: StaticTrialSettings
 ) -> float:
     from movi_prep.body.t_pose import enclosed_volume_m3
 
-    # AMASS has no mass: it follows from the volume of the fitted body, or stands in V3D, where that has it.
+    # AMASS has no mass: it follows from the volume of the fitted body, or stands in the session, where that has it.
     if settings.mass == "volume":
         return settings.mass_kg_per_m3 * enclosed_volume_m3(vertices_m, model.faces, source=model.source)
-    if v3d is None or v3d.mass_kg is None:
+    if session is None or session.mass_kg is None:
         raise InputError(
-            "V3D file" if v3d is None else v3d.source,
+            "V3D file" if session is None else session.source,
             expected="a mass, because markers.mass is v3d",
-            got="no V3D file of this subject" if v3d is None else "a file without one",
+            got="no V3D file of this subject" if session is None else "a file without one",
             remedy="set markers.mass to volume, or point --v3d at the folder with F_v3d_Subject_N.mat",
         )
-    return v3d.mass_kg
+    return session.mass_kg
 
 
 def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: TrajectorySettings) -> None:

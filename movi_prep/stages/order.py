@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from movi_prep.errors import InternalError
+from movi_prep.recordings.wanted import BODY_MODELS, WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from movi_prep.config.root import Config
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage
 
 Command = Literal["markers", "ik", "shard"]
@@ -31,7 +32,7 @@ class StageEntry:
         module: module below `movi_prep.stages`.
         constant: name of the `Stage` in it.
         command: the command that ends with it.
-        parts: the parts of a download without which it has nothing to do.
+        parts: the parts of the data without which it has nothing to do.
     """
 
     name: str
@@ -72,33 +73,34 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
 
 
 def missing_parts(entry: StageEntry, config: Config) -> tuple[Part, ...]:
-    """Return the parts of a download that a stage needs and the configuration does not name."""
+    """Return the parts of the data that a stage needs and the configuration does not name."""
     return tuple(part for part in entry.parts if getattr(config, part) is None)
 
 
-def empty_parts(stages: Collection[str], download: Download) -> dict[Part, str]:
-    """Return the parts of a download that some stages need and of which nothing was found, with what was looked for."""
+def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, str]:
+    """Return the parts of the data that some stages need and of which nothing was found, with what was looked for."""
+    wanted = WANTED[recordings.reader]
     found: dict[Part, tuple[object, str]] = {
-        "amass": (download.motions, "Subject_N_F_K_poses.npz or _stageii.npz"),
-        "body_models": (download.body_models, "smplh/{male,female,neutral}/model.npz"),
-        "v3d": (download.v3d, "F_v3d_Subject_N.mat"),
-        "videos": (download.videos, "F_PG1_Subject_N_L.avi"),
-        "calibration": (download.intrinsics or download.extrinsics, "cameraParams_PG1 and Extrinsics_PG1"),
+        "amass": (recordings.motions, wanted.motions),
+        "body_models": (recordings.body_models, BODY_MODELS),
+        "v3d": (recordings.sessions, wanted.sessions),
+        "videos": (recordings.videos, wanted.videos.format(camera="PG1")),
+        "calibration": (recordings.intrinsics or recordings.extrinsics, wanted.calibration.format(camera="PG1")),
     }
     # Only what is asked for is missed: without --v3d nobody expects V3D files.
     needed = {part for entry in ORDER if entry.name in stages for part in entry.parts}
-    return {part: wanted for part, (files, wanted) in found.items() if part in needed and not files}
+    return {part: names for part, (files, names) in found.items() if part in needed and not files}
 
 
-def idle_cameras(download: Download, cameras: Iterable[str]) -> dict[str, str]:
+def idle_cameras(recordings: Recordings, cameras: Iterable[str]) -> dict[str, str]:
     """Return the cameras of which there can be no shard, whatever the subject, and what is not there of them."""
-    filmed = {camera for _, camera in download.videos}
-    whole = set(download.intrinsics) & set(download.extrinsics)
-    idle = {}
+    filmed = {camera for _, camera in recordings.videos}
+    whole = recordings.whole_cameras
+    idle, wanted = {}, WANTED[recordings.reader]
     for camera in cameras:
-        lacking = [] if camera in filmed else [f"no videos (F_{camera}_Subject_N_L.avi)"]
+        lacking = [] if camera in filmed else [f"no videos ({wanted.videos.format(camera=camera)})"]
         if camera not in whole:
-            lacking.append(f"no calibration (cameraParams_{camera} and Extrinsics_{camera})")
+            lacking.append(f"no calibration ({wanted.calibration.format(camera=camera)})")
         if lacking:
             idle[camera] = f"no shards of {camera}: found {' and '.join(lacking)}"
     return idle

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from movi_prep.config.scaling import ScaleUnitSettings
     from movi_prep.osim.marker_tracking import Problem, Track
     from movi_prep.osim.scale_model import PoseSolver
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
 
@@ -63,10 +63,10 @@ class ScaleOutputs:
 
 
 def plan_scale(
-    download: Download, work: WorkFolder, config: Config
+    recordings: Recordings, work: WorkFolder, config: Config
 ) -> tuple[Unit[ScaleInputs, ScaleOutputs, ScaleUnitSettings], ...]:
     """Return one unit per subject."""
-    if not download.subjects:
+    if not recordings.subjects:
         return ()
     model, setup = model_and_setup(config)
     marker_set, setup_parts = read_scale_setup(setup).marker_set_file, included_files(setup)
@@ -84,7 +84,7 @@ def plan_scale(
             outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
             settings=config.scaling.for_unit(config.ik.solver),
         )
-        for subject in download.subjects
+        for subject in recordings.subjects
     )
 
 

@@ -19,14 +19,14 @@ from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.formats.marker_file import read_markers, write_static_trial
 from movi_prep.formats.scale_file import write_scale_result
-from movi_prep.geometry.alignment import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.geometry.frames import amass_to_movi
 from movi_prep.osim.models import write_model
+from movi_prep.recordings.bmlmovi_session import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.align import ALIGN
@@ -50,7 +50,7 @@ SMPL_OF_MARKER |= {"LSHOULDER": 16, "RSHOULDER": 17, "LELC": 18, "RELC": 19, "LW
 class FilmedWorld:
     """Where everything is, and the video frames of each clip (1-based, inclusive, as in flags30)."""
 
-    download: Download
+    recordings: Recordings
     work: WorkFolder
     config: Config
     flags30: tuple[tuple[int, int], ...]
@@ -60,7 +60,7 @@ class FilmedWorld:
     @property
     def video(self) -> Path:
         """The video."""
-        return self.download.videos["S001", CAMERA]
+        return self.recordings.videos["S001", CAMERA]
 
 
 def write_filmed_world(
@@ -77,10 +77,10 @@ def write_filmed_world(
     virtual = _virtual_markers_mm(motions, flags30, 4 * n_video_frames)
     names = [f"motion {k}" for k in range(1, len(flags30) + 1)]
     v3d = V3dFile(flags30=flags30, motions=names, virtual_mm=virtual, n_samples=4 * n_video_frames).write(folder)
-    download = Download(
+    recordings = Recordings(
         motions=motions,
         body_models={"female": model},
-        v3d={"S001": v3d},
+        sessions={"S001": v3d},
         videos={("S001", CAMERA): video},
         intrinsics={CAMERA: intrinsics},
         extrinsics={CAMERA: extrinsics},
@@ -88,9 +88,9 @@ def write_filmed_world(
     config = Config()
     config = config.model_copy(update={"shard": config.shard.model_copy(update={"cameras": (CAMERA,)})})
     work = WorkFolder(folder / "work")
-    world = FilmedWorld(download, work, config, tuple(map(tuple, flags30)), n_video_frames, motions)
+    world = FilmedWorld(recordings, work, config, tuple(map(tuple, flags30)), n_video_frames, motions)
     _solve(world)
-    for unit in ALIGN.plan(download, work, config):
+    for unit in ALIGN.plan(recordings, work, config):
         ALIGN.run_unit(unit)
     return world
 
@@ -135,7 +135,7 @@ def _virtual_markers_mm(
 
 def _solve(world: FilmedWorld) -> None:
     """Run the marker stage and make up what scaling and inverse kinematics would have found."""
-    for unit in MARKERS.plan(world.download, world.work, world.config):
+    for unit in MARKERS.plan(world.recordings, world.work, world.config):
         MARKERS.run_unit(unit)
     for clip in world.motions:
         markers = read_markers(world.work.markers(clip))

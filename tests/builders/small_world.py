@@ -14,7 +14,7 @@ from movi_prep.formats.marker_file import write_markers, write_static_trial
 from movi_prep.formats.trc import write_trc
 from movi_prep.osim.models import write_model
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.work_folder import WorkFolder
 from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, swinging, trajectories
 
@@ -50,7 +50,7 @@ marker_weights: {WEIGHTS}
 class SmallWorld:
     """Where everything is, and the coordinates that made the clip, (n, 8) rad and m."""
 
-    download: Download
+    recordings: Recordings
     work: WorkFolder
     config: Config
     coordinates: NDArray[np.float64]
@@ -75,5 +75,5 @@ def write_small_world(folder: Path, *, solver: str = "opensim") -> SmallWorld:
         scaling=ScalingSettings(model=folder / "generic.osim", setup=folder / "scale.yaml"),
         ik=IkSettings(solver=solver, setup=folder / "ik.yaml", write_trc=True),  # type: ignore[arg-type]
     )
-    download = Download(motions={CLIP: folder / "walk.npz"})
-    return SmallWorld(download=download, work=work, config=config, coordinates=coordinates)
+    recordings = Recordings(motions={CLIP: folder / "walk.npz"})
+    return SmallWorld(recordings=recordings, work=work, config=config, coordinates=coordinates)

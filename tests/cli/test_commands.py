@@ -1,4 +1,4 @@
-"""Commands on a small download, in this process: what they make, print and return."""
+"""Commands on a small recordings, in this process: what they make, print and return."""
 
 from __future__ import annotations
 

@@ -20,9 +20,11 @@ from movi_prep.demo.session import act
 from movi_prep.demo.truth import marker_vertices
 from movi_prep.errors import MissingError, UsageError
 from movi_prep.formats.amass import read_motion, read_subject_shape
-from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.frames import amass_to_movi
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.folders import Folders
+from movi_prep.records.bmlmovi_names import number_of
 
 if TYPE_CHECKING:
     from movi_prep.demo.session import Session
@@ -52,11 +54,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_four_clips_of_each_sex_are_found_in_the_doubled_folder(recordings: tuple[Path, Any, Any]) -> None:
-    found = find_download(Folders(amass=recordings[0] / "amass", v3d=recordings[0] / "v3d"))
+    found = find_bmlmovi(Folders(amass=recordings[0] / "amass", v3d=recordings[0] / "v3d"))
     assert [str(clip) for clip in found.motions] == [
         "S001/C01", "S001/C02", "S001/C03", "S001/C04", "S015/C01", "S015/C02", "S015/C04", "S015/C05",
     ]  # fmt: skip
-    assert {read_v3d(path).sex for path in found.v3d.values()} == {"male", "female"}
+    assert {read_v3d(path).sex for path in found.sessions.values()} == {"male", "female"}
 
 
 def test_the_files_carry_the_irregularities_of_the_real_ones(recordings: tuple[Path, Any, Any]) -> None:
@@ -76,12 +78,13 @@ def test_the_files_carry_the_irregularities_of_the_real_ones(recordings: tuple[P
 
 def test_amass_reads_back_what_was_played(recordings: tuple[Path, dict[int, Session], Truth]) -> None:
     folder, sessions, _ = recordings
-    for clip, path in find_download(Folders(amass=folder / "amass")).motions.items():
+    for clip, path in find_bmlmovi(Folders(amass=folder / "amass")).motions.items():
         motion = read_motion(path)
-        played = sessions[clip.subject].clips[clip.clip - 1]
-        np.testing.assert_array_equal(motion.poses_rad, sessions[clip.subject].poses_rad[played.samples])
-        np.testing.assert_array_equal(motion.translation_m, sessions[clip.subject].translation_m[played.samples])
-        assert motion.sex == cast()[clip.subject].sex
+        session = sessions[number_of(clip.subject) or 0]
+        played = session.clips[(number_of(clip.clip) or 0) - 1]
+        np.testing.assert_array_equal(motion.poses_rad, session.poses_rad[played.samples])
+        np.testing.assert_array_equal(motion.translation_m, session.translation_m[played.samples])
+        assert motion.sex == cast()[number_of(clip.subject) or 0].sex
 
 
 def test_shape_files_hold_the_betas(recordings: tuple[Path, Any, Any]) -> None:
@@ -143,9 +146,9 @@ def test_films_show_the_frames_that_their_code_says(small: Path) -> None:
 
 def test_the_configuration_beside_it_finds_everything(small: Path) -> None:
     folders = Folders(*(small / name for name in ("amass", "body_models", "v3d", "videos", "calibration")))
-    found = find_download(folders)
+    found = find_bmlmovi(folders)
     assert set(found.body_models) == {"male", "female", "neutral"}
-    assert set(found.videos) == {(15, "PG1"), (15, "PG2")}
+    assert set(found.videos) == {("S015", "PG1"), ("S015", "PG2")}
     assert set(found.intrinsics) == set(found.extrinsics) == {"PG1", "PG2"}
     assert (small / "config.yaml").is_file()
 

@@ -19,8 +19,8 @@ from movi_prep.config.scaling import ScalingSettings
 from movi_prep.errors import InputError
 from movi_prep.formats.atomic import write_bytes
 from movi_prep.records.bmlmovi_names import number_of
-from movi_prep.records.download import Download
 from movi_prep.records.identity import ClipId
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import AnyUnit, Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.worker_setup import RETIRE_AT
@@ -55,7 +55,7 @@ def grown_path(work: WorkFolder, clip: ClipId) -> Path:
     return work.root / "grown" / f"{clip}.bin"
 
 
-def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
+def plan_grow(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     return tuple(
         Unit(
             stage="grow",
@@ -64,7 +64,7 @@ def plan_grow(download: Download, work: WorkFolder, config: Config) -> tuple[Any
             outputs=GrowOutputs(grown=grown_path(work, clip), note=grown_path(work, clip).with_suffix(".txt")),
             settings=GrowSettings(copies=config.markers.batch_samples),
         )
-        for clip, path in download.motions.items()
+        for clip, path in recordings.motions.items()
     )
 
 
@@ -130,24 +130,24 @@ def run_meeting(inputs: GrowInputs, outputs: GrowOutputs, settings: GrowSettings
     return run_grow(inputs, outputs, settings)
 
 
-def plan_blend(download: Download, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
+def plan_blend(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     return tuple(
         Unit(
             stage="blend",
             key=subject,
-            inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in download.clips_of(subject))),
+            inputs=BlendInputs(grown=tuple(grown_path(work, clip) for clip in recordings.clips_of(subject))),
             outputs=BlendOutputs(blend=work.root / "blend" / f"{subject}.bin"),
             settings=config.scaling,
         )
-        for subject in download.subjects
+        for subject in recordings.subjects
     )
 
 
-def plan_blend_elsewhere(download: Download, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
+def plan_blend_elsewhere(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     """Plan the same units with outputs in another folder."""
     return tuple(
         replace(unit, outputs=BlendOutputs(blend=work.root / "mixed" / f"{unit.key}.bin"))
-        for unit in plan_blend(download, work, config)
+        for unit in plan_blend(recordings, work, config)
     )
 
 
@@ -178,8 +178,10 @@ class TolerantInputs:
     grown: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
-def plan_tolerant_blend(download: Download, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
-    return tuple(replace(unit, inputs=TolerantInputs(unit.inputs.grown)) for unit in plan_blend(download, work, config))
+def plan_tolerant_blend(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
+    return tuple(
+        replace(unit, inputs=TolerantInputs(unit.inputs.grown)) for unit in plan_blend(recordings, work, config)
+    )
 
 
 def run_tolerant_blend(inputs: TolerantInputs, outputs: BlendOutputs, settings: ScalingSettings) -> StageReport:

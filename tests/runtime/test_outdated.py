@@ -10,8 +10,8 @@ import pytest
 
 from movi_prep.config.root import Config
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
 from movi_prep.records.outdated import OutdatedShards
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import AnyUnit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.outdated import find_outdated
@@ -20,11 +20,11 @@ from tests.runtime.conftest import World
 from tests.runtime.fake_stages import BLEND, GROW, BlendOutputs, plan_blend, write_motions
 
 
-def plan_shards(download: Download, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
+def plan_shards(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     """Plan what `blend` does, as shards: one file per subject where training looks for it."""
     return tuple(
         replace(unit, outputs=BlendOutputs(work.shards() / f"{unit.key}.h5"))
-        for unit in plan_blend(download, work, config)
+        for unit in plan_blend(recordings, work, config)
     )
 
 

@@ -1,4 +1,4 @@
-"""What a person is told of a work folder and of a download: counts, what waits, and what is missing."""
+"""What a person is told of a work folder and of a recordings: counts, what waits, and what is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.runtime.overview import N_MOTIONS, Part, damaged_videos, describe_download
+from movi_prep.runtime.overview import N_MOTIONS, Part, damaged_videos, describe_recordings
 from movi_prep.runtime.summary import summarise_plan
 from tests.builders.avi_files import Layout, build_avi, encoded_frames
 from tests.runtime.conftest import World
@@ -28,7 +28,7 @@ def test_what_no_longer_holds_waits_with_its_reason_and_is_no_failure(world: Wor
 
 def motions(world: World) -> Part:
     prepared = world.prepare()
-    return describe_download(prepared.download, prepared.config)[0]
+    return describe_recordings(prepared.recordings, prepared.config)[0]
 
 
 def test_gaps_in_a_whole_download_are_named_up_to_the_last_motion_everyone_performed(world: World) -> None:
@@ -56,5 +56,5 @@ def test_videos_that_are_cut_are_named_before_anything_runs(world: World, tmp_pa
     whole, cut = tmp_path / "F_PG1_Subject_1_L.avi", tmp_path / "F_PG2_Subject_1_L.avi"
     whole.write_bytes(content)
     cut.write_bytes(content[:50_000])
-    download = replace(world.prepare().download, videos={("S001", "PG1"): whole, ("S001", "PG2"): cut})
-    assert damaged_videos(download) == (f"{cut.name}: it is cut: 50,000 of {len(content):,} bytes are there",)
+    recordings = replace(world.prepare().recordings, videos={("S001", "PG1"): whole, ("S001", "PG2"): cut})
+    assert damaged_videos(recordings) == (f"{cut.name}: it is cut: 50,000 of {len(content):,} bytes are there",)

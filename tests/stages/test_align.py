@@ -12,14 +12,15 @@ import pytest
 from movi_prep.config.root import Config
 from movi_prep.errors import MissingError
 from movi_prep.formats.alignment_file import read_alignment
-from movi_prep.formats.download import Folders, find_download
 from movi_prep.formats.marker_file import write_markers
-from movi_prep.geometry.alignment import JOINT_OF_VIRTUAL_MARKER
 from movi_prep.geometry.frames import amass_to_ground, amass_to_movi
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.bmlmovi_session import JOINT_OF_VIRTUAL_MARKER
+from movi_prep.recordings.folders import Folders
 from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
-from movi_prep.records.download import Download
 from movi_prep.records.markers import MarkerTrajectories
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.align import ALIGN
@@ -71,12 +72,12 @@ def _v3d(
 
 
 def _align(folder: Path, v3d: V3dFile | None, work: WorkFolder) -> tuple[SubjectAlignment, StageReport]:
-    download = Download(
+    recordings = Recordings(
         motions={CLIP: folder / "unused.npz"},
-        v3d={} if v3d is None else {"S001": v3d.write(folder)},
+        sessions={} if v3d is None else {"S001": v3d.write(folder)},
         videos={("S001", "PG1"): folder / "unused.avi"},
     )
-    (unit,) = ALIGN.plan(download, work, Config())
+    (unit,) = ALIGN.plan(recordings, work, Config())
     report = ALIGN.run_unit(unit)
     return read_alignment(work.alignment("S001")), report
 
@@ -192,21 +193,21 @@ def test_without_virtual_markers_nothing_is_measured_and_that_is_said(tmp_path: 
 
 
 def test_a_subject_without_v3d_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"V3D file of S001.*F_v3d_Subject_N\.mat"):
+    with pytest.raises(MissingError, match=r"session of S001.*F_v3d_Subject_N\.mat"):
         _align(tmp_path, None, _markers(tmp_path))
 
 
 @pytest.mark.reference
 def test_world_a_is_aligned_to_the_sample(shared: Path, tmp_path: Path) -> None:
     world = shared / "reference/world_a"
-    download = find_download(
+    recordings = find_bmlmovi(
         Folders(amass=world / "amass", body_models=world, v3d=world / "v3d", videos=world / "videos")
     )
     truth = json.loads((world / "truth.json").read_text())
     work = WorkFolder(tmp_path)
-    for unit in MARKERS.plan(download, work, Config()):
+    for unit in MARKERS.plan(recordings, work, Config()):
         MARKERS.run_unit(unit)
-    for unit in ALIGN.plan(download, work, Config()):
+    for unit in ALIGN.plan(recordings, work, Config()):
         ALIGN.run_unit(unit)
     for subject in (1, 15):
         for clip in read_alignment(work.alignment(movi_subject(subject))).clips:

@@ -9,7 +9,7 @@ import pytest
 from movi_prep.config.ik import IkSettings
 from movi_prep.config.root import Config
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.ik import IK
@@ -30,11 +30,11 @@ def test_the_solver_is_compiled_once_and_that_is_said(monkeypatch: pytest.Monkey
 def test_only_the_converged_solver_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for user in ("scale", "ik"):
         monkeypatch.setattr(f"movi_prep.stages.{user}.compile_solver", lambda say: say("compiling"))
-    download = Download(motions={movi_clip(1, 1): Path("a")})
+    recordings = Recordings(motions={movi_clip(1, 1): Path("a")})
     for solver, times in (("converged", 2), ("opensim", 0)):
         said: list[str] = []
         for stage in (SCALE, IK):
             assert stage.prepare is not None
-            units = stage.plan(download, WorkFolder(tmp_path), Config(ik=IkSettings(solver=solver)))
+            units = stage.plan(recordings, WorkFolder(tmp_path), Config(ik=IkSettings(solver=solver)))
             stage.prepare(units, said.append)
         assert len(said) == times

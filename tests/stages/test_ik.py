@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
     world = write_small_world(tmp_path_factory.mktemp("world"))
-    (unit,) = SCALE.plan(world.download, world.work, world.config)
+    (unit,) = SCALE.plan(world.recordings, world.work, world.config)
     SCALE.run_unit(unit)
     return world
 
 
 def _unit(world: SmallWorld) -> Unit:
-    (unit,) = IK.plan(world.download, world.work, world.config)
+    (unit,) = IK.plan(world.recordings, world.work, world.config)
     return unit
 
 
@@ -60,7 +60,7 @@ def _solved(world: SmallWorld, markers: MarkerTrajectories, **settings: object):
 @pytest.mark.parametrize("solver", ["opensim", "converged"])
 def test_both_solvers_find_the_known_motion(world: SmallWorld, solver: str) -> None:
     config = world.config.model_copy(update={"ik": world.config.ik.model_copy(update={"solver": solver})})
-    (unit,) = IK.plan(world.download, world.work, config)
+    (unit,) = IK.plan(world.recordings, world.work, config)
     report = IK.run_unit(unit)
     solution = read_ik_solution(world.work.ik_solution(CLIP))
     assert solution.solver == solver
@@ -85,7 +85,7 @@ def test_files_for_others_hold_degrees_and_millimetres(world: SmallWorld) -> Non
 
 def test_only_what_is_asked_for_is_planned(world: SmallWorld) -> None:
     settings = world.config.ik.model_copy(update={"write_mot": False, "write_trc": False})
-    (unit,) = IK.plan(world.download, world.work, world.config.model_copy(update={"ik": settings}))
+    (unit,) = IK.plan(world.recordings, world.work, world.config.model_copy(update={"ik": settings}))
     assert unit.outputs.motion is None
     assert unit.outputs.trc is None
     assert unit.settings == _unit(world).settings
@@ -94,7 +94,7 @@ def test_only_what_is_asked_for_is_planned(world: SmallWorld) -> None:
 def test_a_model_of_the_users_own_needs_a_tracking_set_up(world: SmallWorld) -> None:
     config = world.config.model_copy(update={"ik": IkSettings()})
     with pytest.raises(UsageError, match=r"needs a tracking set-up"):
-        IK.plan(world.download, world.work, config)
+        IK.plan(world.recordings, world.work, config)
 
 
 def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorld, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorl
     scaling = ScalingSettings(
         model=world.config.scaling.model, setup=world.config.scaling.setup, keep_failed_audit=True
     )
-    (kept,) = IK.plan(world.download, world.work, world.config.model_copy(update={"scaling": scaling}))
+    (kept,) = IK.plan(world.recordings, world.work, world.config.model_copy(update={"scaling": scaling}))
     IK.run_unit(replace(kept, inputs=inputs))
 
 

@@ -18,15 +18,17 @@ from smplx.lbs import lbs
 from movi_prep.config.root import Config
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.amass import read_motion
-from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import amass_to_ground, ground_to_amass
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.find import select_clips
+from movi_prep.recordings.folders import Folders
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
-from movi_prep.records.download import Download
 from movi_prep.records.marker_set import JointCentre, Vertex
 from movi_prep.records.motion import Motion
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import MARKERS, STATIC
@@ -73,16 +75,16 @@ def settings(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def build_download(tmp_path: Path, models: dict[str, Path]) -> Callable[..., Download]:
+def build_recordings(tmp_path: Path, models: dict[str, Path]) -> Callable[..., Recordings]:
     """Return a function that writes clips of subject 1 and returns what a search would find."""
 
-    def build(*clips: dict[str, Any], **found: Any) -> Download:
+    def build(*clips: dict[str, Any], **found: Any) -> Recordings:
         paths = {
             movi_clip(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
             for k, arrays in enumerate(clips, start=1)
         }
         known = {"body_models": {"female": models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
-        return Download(motions=paths, **{**known, **found})
+        return Recordings(motions=paths, **{**known, **found})
 
     return build
 
@@ -91,14 +93,14 @@ def run(units: tuple[Unit, ...], stage: Any) -> list[StageReport]:
     return [stage.run_unit(unit) for unit in units]
 
 
-def make_static(download: Download, tmp_path: Path, **settings: Any) -> tuple[Any, StageReport]:
-    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+def make_static(recordings: Recordings, tmp_path: Path, **settings: Any) -> tuple[Any, StageReport]:
+    (unit,) = STATIC.plan(recordings, WorkFolder(tmp_path / "work"), Config(markers=settings))
     report = STATIC.run_unit(unit)
     return read_static_trial(unit.outputs.trial), report  # type: ignore[attr-defined]
 
 
-def make_markers(download: Download, tmp_path: Path, **settings: Any) -> list[Any]:
-    units = MARKERS.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+def make_markers(recordings: Recordings, tmp_path: Path, **settings: Any) -> list[Any]:
+    units = MARKERS.plan(recordings, WorkFolder(tmp_path / "work"), Config(markers=settings))
     run(units, MARKERS)
     return [read_markers(unit.outputs.markers) for unit in units]  # type: ignore[attr-defined]
 
@@ -108,10 +110,10 @@ def mean_shape(motion: Motion) -> Motion:
 
 
 def test_the_static_trial_of_an_ellipsoid(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     trial, report = make_static(
-        build_download(old_release(mean_shape(build_motion(5)))), tmp_path, **settings, mass_kg_per_m3=1000
+        build_recordings(old_release(mean_shape(build_motion(5)))), tmp_path, **settings, mass_kg_per_m3=1000
     )
     assert trial.height_m == pytest.approx(2 * HALF_HEIGHT_M)
     # Four thirds pi a b c, 85.5 l, less what the facets cut off.
@@ -126,19 +128,19 @@ def test_the_static_trial_of_an_ellipsoid(
 
 
 def test_a_body_at_rest_lies_on_its_back_in_ground(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     # AMASS is z up: unposed, the y-up template lies there, its top pointing along y, which is -z of ground.
-    (markers,) = make_markers(build_download(old_release(resting(mean_shape(build_motion(9))))), tmp_path, **settings)
+    (markers,) = make_markers(build_recordings(old_release(resting(mean_shape(build_motion(9))))), tmp_path, **settings)
     np.testing.assert_allclose(markers.positions_m[:, 0], np.tile([0, 0, -HALF_HEIGHT_M], (3, 1)), atol=1e-9)
 
 
 def test_the_video_clock_is_every_fourth_sample(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    download = build_download(old_release(build_motion(13, rate_hz=120.00004578)))
-    (video,) = make_markers(download, tmp_path, **settings)
-    (mocap,) = make_markers(download, tmp_path, **settings, rate="mocap", batch_samples=5)
+    recordings = build_recordings(old_release(build_motion(13, rate_hz=120.00004578)))
+    (video,) = make_markers(recordings, tmp_path, **settings)
+    (mocap,) = make_markers(recordings, tmp_path, **settings, rate="mocap", batch_samples=5)
     assert video.sample_indices.tolist() == [0, 4, 8, 12]
     assert mocap.sample_indices.tolist() == list(range(13))
     np.testing.assert_allclose(video.times_s, np.arange(4) / 30, atol=1e-6)
@@ -147,44 +149,44 @@ def test_the_video_clock_is_every_fourth_sample(
 
 
 def test_a_rate_that_is_no_multiple_is_refused(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    download = build_download(old_release(build_motion(13, rate_hz=100.0)))
+    recordings = build_recordings(old_release(build_motion(13, rate_hz=100.0)))
     with pytest.raises(InputError, match="whole multiple of the video's 30 Hz, but got 100 Hz"):
-        make_markers(download, tmp_path, **settings)
-    (markers,) = make_markers(download, tmp_path, **settings, video_rate_hz=25)
+        make_markers(recordings, tmp_path, **settings)
+    (markers,) = make_markers(recordings, tmp_path, **settings, video_rate_hz=25)
     assert markers.n_rows == 4
 
 
 def test_soft_tissue_moves_vertices_when_asked(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    download = build_download(old_release(build_motion(5)))
-    (off,) = make_markers(download, tmp_path, **settings)
-    (on,) = make_markers(download, tmp_path, **settings, soft_tissue=True)
+    recordings = build_recordings(old_release(build_motion(5)))
+    (off,) = make_markers(recordings, tmp_path, **settings)
+    (on,) = make_markers(recordings, tmp_path, **settings, soft_tissue=True)
     assert np.abs(on.positions_m - off.positions_m).max() > 1e-3
 
 
 def test_soft_tissue_without_coefficients_says_why(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    download = build_download({**old_release(build_motion(13)), "dmpls": np.zeros((8, 8))})
+    recordings = build_recordings({**old_release(build_motion(13)), "dmpls": np.zeros((8, 8))})
     with pytest.raises(InputError, match=r"kept 8 samples.*soft_tissue to false"):
-        make_markers(download, tmp_path, **settings, soft_tissue=True)
-    assert make_markers(download, tmp_path, **settings)[0].n_rows == 4
+        make_markers(recordings, tmp_path, **settings, soft_tissue=True)
+    assert make_markers(recordings, tmp_path, **settings)[0].n_rows == 4
 
 
 def test_a_bad_first_clip_costs_itself_and_no_other(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     good = old_release(build_motion(9))
-    download = build_download({**good, "poses": np.full((9, 156), np.nan)}, good)
-    download.motions[movi_clip(1, 1)].write_bytes(download.motions[movi_clip(1, 1)].read_bytes()[:3000])
-    trial, report = make_static(download, tmp_path, **settings)
+    recordings = build_recordings({**good, "poses": np.full((9, 156), np.nan)}, good)
+    recordings.motions[movi_clip(1, 1)].write_bytes(recordings.motions[movi_clip(1, 1)].read_bytes()[:3000])
+    trial, report = make_static(recordings, tmp_path, **settings)
     assert trial.sex == "female"
     assert len(report.findings) == 1
     assert "Subject_1_F_1" in report.findings[0]
-    bad, fine = MARKERS.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+    bad, fine = MARKERS.plan(recordings, WorkFolder(tmp_path / "work"), Config(markers=settings))
     with pytest.raises(InputError, match="Subject_1_F_1"):
         MARKERS.run_unit(bad)
     assert MARKERS.run_unit(fine).numbers["n_rows"] == 3
@@ -196,22 +198,22 @@ def test_a_bad_first_clip_costs_itself_and_no_other(
 
 
 def test_nothing_half_written_stays_of_a_clip_that_fails_late(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     arrays = old_release(build_motion(50))
     arrays["poses"] = arrays["poses"].copy()
     arrays["poses"][49] = np.inf
     with pytest.raises(InputError, match="NaN or infinite"):
-        make_markers(build_download(arrays), tmp_path, **settings, rate="mocap", batch_samples=10)
+        make_markers(build_recordings(arrays), tmp_path, **settings, rate="mocap", batch_samples=10)
     assert list((tmp_path / "work").rglob("*.h5")) == []
 
 
 def test_a_clip_of_another_fit_is_a_finding(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     motion = build_motion(5)
     other = {**old_release(motion), "betas": motion.betas + 0.25}
-    _, report = make_static(build_download(old_release(motion), other), tmp_path, **settings)
+    _, report = make_static(build_recordings(old_release(motion), other), tmp_path, **settings)
     assert [re.search("Subject_1_F_2.*up to 0.25 off", finding) is not None for finding in report.findings] == [True]
 
 
@@ -224,128 +226,131 @@ def of_another_body(motion: Motion, *, stated: bool) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stated", [True, False])
 def test_betas_of_another_body_model_shape_nobody(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any], *, stated: bool
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any], *, stated: bool
 ) -> None:
     motion = build_motion(5)
-    alone, _ = make_static(build_download(old_release(motion)), tmp_path, **settings)
+    alone, _ = make_static(build_recordings(old_release(motion)), tmp_path, **settings)
     other = of_another_body(motion, stated=stated)
-    mixed, report = make_static(build_download(other, old_release(motion)), tmp_path, **settings)
+    mixed, report = make_static(build_recordings(other, old_release(motion)), tmp_path, **settings)
     assert mixed.height_m == alone.height_m
     assert len(report.findings) == 1
     with pytest.raises(InputError) as caught:
-        make_static(build_download(other), tmp_path / "nothing", **settings)
+        make_static(build_recordings(other), tmp_path / "nothing", **settings)
     assert "SMPL-X" in caught.value.got
     assert not list((tmp_path / "nothing").rglob("*.h5"))
 
 
 def test_a_clip_that_is_left_out_shapes_nobody(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     motion = build_motion(5)
-    found = build_download({**old_release(motion), "betas": motion.betas + 0.25}, old_release(motion))
-    download = select_clips(found, subjects=None, clips=None, exclude=("S001/C01",))
+    found = build_recordings({**old_release(motion), "betas": motion.betas + 0.25}, old_release(motion))
+    recordings = select_clips(found, subjects=None, clips=None, exclude=("S001/C01",))
     config = Config(markers=settings, exclude=("S001/C01",))
-    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), config)
+    (unit,) = STATIC.plan(recordings, WorkFolder(tmp_path / "work"), config)
     assert [path.name for path in unit.inputs.motions] == ["Subject_1_F_2_poses.npz"]  # type: ignore[attr-defined]
     # A clip that is only not asked for now still counts: a body does not change with the choice of clips.
-    download = select_clips(found, subjects=None, clips=["2"])
-    (unit,) = STATIC.plan(download, WorkFolder(tmp_path / "work"), Config(markers=settings))
+    recordings = select_clips(found, subjects=None, clips=["2"])
+    (unit,) = STATIC.plan(recordings, WorkFolder(tmp_path / "work"), Config(markers=settings))
     assert len(unit.inputs.motions) == 2  # type: ignore[attr-defined]
 
 
 def test_a_body_that_does_not_reach_the_floor_is_a_finding(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     motion = resting(mean_shape(build_motion(5)))
     # Unposed, the ellipsoid lies on the floor with its joints in one level line.
     heights = {0.0: (), 1.0: ("the body comes down to +1.000 m",), -0.5: ("the body comes down to -0.500 m",)}
     for height_m, said in heights.items():
         lifted = replace(motion, translation_m=motion.translation_m + np.array([0, 0, height_m]))
-        (unit,) = MARKERS.plan(build_download(old_release(lifted)), WorkFolder(tmp_path), Config(markers=settings))
+        (unit,) = MARKERS.plan(build_recordings(old_release(lifted)), WorkFolder(tmp_path), Config(markers=settings))
         findings = MARKERS.run_unit(unit).findings
         assert len(findings) == len(said)
         assert all(finding.startswith(start) for finding, start in zip(findings, said, strict=True))
 
 
 def test_betas_that_make_no_person_are_refused(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     giant = {**old_release(build_motion(5)), "betas": np.full(16, 1e4)}
     with pytest.raises(InputError, match=r"0.5 to 2.6 m tall, .* but got a body of .* m, from betas up to 1e\+04"):
-        make_static(build_download(giant), tmp_path, **settings)
+        make_static(build_recordings(giant), tmp_path, **settings)
     assert not (tmp_path / "work" / "markers").exists()
 
 
 def test_a_missing_body_model_is_named(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    download = build_download({**old_release(build_motion(5)), "gender": np.array("neutral")})
+    recordings = build_recordings({**old_release(build_motion(5)), "gender": np.array("neutral")})
     with pytest.raises(MissingError, match=r"smplh/neutral/model\.npz"):
-        make_markers(download, tmp_path, **settings)
+        make_markers(recordings, tmp_path, **settings)
     with pytest.raises(MissingError, match=r"smplh/neutral/model\.npz"):
-        make_static(download, tmp_path, **settings)
+        make_static(recordings, tmp_path, **settings)
 
 
-def test_a_marker_on_a_vertex_that_does_not_exist(build_download: Callable[..., Download], tmp_path: Path) -> None:
+def test_a_marker_on_a_vertex_that_does_not_exist(build_recordings: Callable[..., Recordings], tmp_path: Path) -> None:
     (tmp_path / "far.yaml").write_text(MARKER_SET.replace(f"vertex: {NOSE}", "vertex: 6890"))
-    download = build_download(old_release(build_motion(5)))
+    recordings = build_recordings(old_release(build_motion(5)))
     for make in (make_markers, make_static):
         with pytest.raises(InputError, match=r"far\.yaml: NOSE"):
-            make(download, tmp_path, marker_set=tmp_path / "far.yaml")
+            make(recordings, tmp_path, marker_set=tmp_path / "far.yaml")
 
 
-def test_a_changed_marker_set_is_read_again(build_download: Callable[..., Download], tmp_path: Path) -> None:
-    download, path = build_download(old_release(build_motion(5))), tmp_path / "own.yaml"
+def test_a_changed_marker_set_is_read_again(build_recordings: Callable[..., Recordings], tmp_path: Path) -> None:
+    recordings, path = build_recordings(old_release(build_motion(5))), tmp_path / "own.yaml"
     path.write_text(MARKER_SET)
-    (before,) = make_markers(download, tmp_path, marker_set=path)
+    (before,) = make_markers(recordings, tmp_path, marker_set=path)
     path.write_text(
         MARKER_SET.replace("name: NOSE, vertex", "name: CHIN, vertex")
         .replace("NOSE]", "CHIN]")
         .replace("floor: NOSE", "floor: CHIN")
     )
-    (after,) = make_markers(download, tmp_path, marker_set=path)
+    (after,) = make_markers(recordings, tmp_path, marker_set=path)
     assert ("NOSE" in before.names, "CHIN" in after.names) == (True, True)
 
 
 def test_a_gender_that_v3d_contradicts_is_a_finding(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     file = V3dFile(person={"sex": "Male"}).write(tmp_path)
-    download = build_download(old_release(build_motion(5)), v3d={"S001": file})
-    trial, report = make_static(download, tmp_path, **settings)
+    recordings = build_recordings(old_release(build_motion(5)), sessions={"S001": file})
+    trial, report = make_static(recordings, tmp_path, **settings)
     assert trial.sex == "female"
     assert ["says male" in finding for finding in report.findings] == [True]
 
 
 def test_mass_from_v3d_only_when_asked(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     file = V3dFile(person={"sex": "female", "mass": 61.5}).write(tmp_path)
-    download = build_download(old_release(build_motion(5)), v3d={"S001": file})
-    assert make_static(download, tmp_path, **settings)[0].mass_source == "volume"
-    trial, _ = make_static(download, tmp_path, **settings, mass="v3d")
+    recordings = build_recordings(old_release(build_motion(5)), sessions={"S001": file})
+    assert make_static(recordings, tmp_path, **settings)[0].mass_source == "volume"
+    trial, _ = make_static(recordings, tmp_path, **settings, mass="v3d")
     assert (trial.mass_kg, trial.mass_source) == (61.5, "v3d")
     with pytest.raises(InputError, match="no V3D file of this subject"):
-        make_static(replace(download, v3d={}), tmp_path, **settings, mass="v3d")
+        make_static(replace(recordings, sessions={}), tmp_path, **settings, mass="v3d")
 
 
-def test_units_carry_their_own_settings_and_files(build_download: Callable[..., Download], tmp_path: Path) -> None:
-    download, work = build_download(old_release(build_motion(5)), old_release(build_motion(5))), WorkFolder(tmp_path)
-    plain = [*STATIC.plan(download, work, Config()), *MARKERS.plan(download, work, Config())]
+def test_units_carry_their_own_settings_and_files(build_recordings: Callable[..., Recordings], tmp_path: Path) -> None:
+    recordings, work = (
+        build_recordings(old_release(build_motion(5)), old_release(build_motion(5))),
+        WorkFolder(tmp_path),
+    )
+    plain = [*STATIC.plan(recordings, work, Config()), *MARKERS.plan(recordings, work, Config())]
     assert [unit.id for unit in plain] == ["static S001", "markers S001/C01", "markers S001/C02"]
     other = Config(markers={"static_duration_s": 1.0})
-    assert MARKERS.plan(download, work, other) == MARKERS.plan(download, work, Config())
-    assert STATIC.plan(download, work, other) != STATIC.plan(download, work, Config())
-    second = select_clips(download, subjects=None, clips=["2"])
+    assert MARKERS.plan(recordings, work, other) == MARKERS.plan(recordings, work, Config())
+    assert STATIC.plan(recordings, work, other) != STATIC.plan(recordings, work, Config())
+    second = select_clips(recordings, subjects=None, clips=["2"])
     assert [unit.key for unit in MARKERS.plan(second, work, Config())] == ["S001/C02"]
     # A subset of clips is still the same subject.
-    assert STATIC.plan(second, work, Config()) == STATIC.plan(download, work, Config())
+    assert STATIC.plan(second, work, Config()) == STATIC.plan(recordings, work, Config())
 
 
 def test_trc_files_when_asked(
-    build_download: Callable[..., Download], tmp_path: Path, settings: dict[str, Any]
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    make_markers(build_download(old_release(build_motion(5))), tmp_path, **settings, write_trc=True)
+    make_markers(build_recordings(old_release(build_motion(5))), tmp_path, **settings, write_trc=True)
     assert (tmp_path / "work" / "markers" / "S001" / "C01.trc").is_file()
 
 
@@ -354,7 +359,7 @@ import sys
 from pathlib import Path
 import movi_prep.body.marker_points, movi_prep.body.skinning
 from movi_prep.config.root import Config
-from movi_prep.records.download import Download
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import MARKERS
@@ -363,9 +368,9 @@ def memory_mb(field):
     return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
 
 clip, model, work = map(Path, sys.argv[1:])
-download = Download(motions={movi_clip(1, 1): clip}, body_models={"female": model})
+recordings = Recordings(motions={movi_clip(1, 1): clip}, body_models={"female": model})
 before = memory_mb("VmRSS")
-(unit,) = MARKERS.plan(download, WorkFolder(work), Config(markers={"rate": "mocap"}))
+(unit,) = MARKERS.plan(recordings, WorkFolder(work), Config(markers={"rate": "mocap"}))
 MARKERS.run_unit(unit)
 print(memory_mb("VmHWM") - before)
 """
@@ -394,19 +399,19 @@ def world_a(shared: Path) -> Path:
     return shared / "reference" / "world_a"
 
 
-def find_world_a(world: Path) -> Download:
-    return find_download(Folders(amass=world / "amass", body_models=world, v3d=world / "v3d"))
+def find_world_a(world: Path) -> Recordings:
+    return find_bmlmovi(Folders(amass=world / "amass", body_models=world, v3d=world / "v3d"))
 
 
 @pytest.mark.reference
 def test_world_a_within_a_hundredth_of_a_millimetre(world_a: Path, tmp_path: Path) -> None:
-    download, work = find_world_a(world_a), WorkFolder(tmp_path)
-    run(MARKERS.plan(download, work, Config(markers={"rate": "mocap"})), MARKERS)
+    recordings, work = find_world_a(world_a), WorkFolder(tmp_path)
+    run(MARKERS.plan(recordings, work, Config(markers={"rate": "mocap"})), MARKERS)
     rules = read_marker_set(default_marker_set_path()).rules
     vertices = [name for name, rule in rules.items() if isinstance(rule, Vertex)]
     joints = {rule.index: name for name, rule in rules.items() if isinstance(rule, JointCentre)}
     with np.load(world_a / "truth.npz") as truth:
-        for clip in download.motions:
+        for clip in recordings.motions:
             markers = read_markers(work.markers(clip))
             for names, kind in ((vertices, "markers"), ([joints[k] for k in range(52)], "joints")):
                 found = ground_to_amass(markers.select(names).positions_m)
@@ -419,8 +424,8 @@ def test_world_a_within_a_hundredth_of_a_millimetre(world_a: Path, tmp_path: Pat
 def test_world_a_agrees_with_smplx_on_the_whole_mesh(world_a: Path, tmp_path: Path, *, soft_tissue: bool) -> None:
     """All 118 vertices and joints, all 16 betas, within 1e-6 m of `smplx.lbs.lbs` in float64."""
     found, clip = find_world_a(world_a), movi_clip(15, 2)
-    download, work = replace(found, motions={clip: found.motions[clip]}), WorkFolder(tmp_path)
-    run(MARKERS.plan(download, work, Config(markers={"soft_tissue": soft_tissue})), MARKERS)
+    recordings, work = replace(found, motions={clip: found.motions[clip]}), WorkFolder(tmp_path)
+    run(MARKERS.plan(recordings, work, Config(markers={"soft_tissue": soft_tissue})), MARKERS)
     markers = read_markers(work.markers(clip))
 
     motion = read_motion(found.motions[clip])
@@ -455,8 +460,8 @@ def test_world_a_agrees_with_smplx_on_the_whole_mesh(world_a: Path, tmp_path: Pa
 def test_world_a_static_trial_is_that_of_the_superseded_code(shared: Path, tmp_path: Path, subject: int) -> None:
     """Same markers to 1e-5 m; only the floor differs: ours is y = 0, theirs the lowest vertex wherever it is."""
     world = shared / "reference" / "world_a"
-    download, work = find_world_a(world), WorkFolder(tmp_path)
-    (unit,) = STATIC.plan(select_clips(download, subjects=[str(subject)], clips=None), work, Config())
+    recordings, work = find_world_a(world), WorkFolder(tmp_path)
+    (unit,) = STATIC.plan(select_clips(recordings, subjects=[str(subject)], clips=None), work, Config())
     report = STATIC.run_unit(unit)
     assert report.findings == ()
     trial = read_static_trial(work.static_trial(movi_subject(subject)))

@@ -14,15 +14,15 @@ from movi_prep.config.ik import IkSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScaleAuditSettings, ScaleUnitSettings, ScalingSettings
 from movi_prep.errors import ModelError, UsageError
-from movi_prep.formats.download import select_clips
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.osim.models import read_model
 from movi_prep.osim.scale_model import scale_model
+from movi_prep.recordings.find import select_clips
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
 from movi_prep.records.markers import StaticTrial
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.setups import PostScaling, ScaleSetup
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP
@@ -37,7 +37,7 @@ SMALL_SETUP = ScaleSetup(
     marker_weights=dict.fromkeys(MARKERS, 20.0),
     post_scaling=PostScaling(default_values="static pose"),
 )
-DOWNLOAD = Download(motions={movi_clip(1, 1): Path("a"), movi_clip(1, 2): Path("b"), movi_clip(7, 1): Path("c")})
+DOWNLOAD = Recordings(motions={movi_clip(1, 1): Path("a"), movi_clip(1, 2): Path("b"), movi_clip(7, 1): Path("c")})
 
 
 def test_there_is_one_unit_per_subject(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_there_is_one_unit_per_subject(tmp_path: Path) -> None:
     units = SCALE.plan(select_clips(DOWNLOAD, subjects=["7"], clips=None), WorkFolder(tmp_path), Config())
     assert [unit.key for unit in units] == ["S007"]
     assert units[0].inputs.model.name == "movi_full_body.osim"
-    assert SCALE.plan(Download(), WorkFolder(tmp_path), Config()) == ()
+    assert SCALE.plan(Recordings(), WorkFolder(tmp_path), Config()) == ()
 
 
 def test_a_model_of_the_users_own_needs_a_set_up(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_model_of_the_users_own_needs_a_set_up(tmp_path: Path) -> None:
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
     world = write_small_world(tmp_path)
-    (unit,) = SCALE.plan(world.download, world.work, world.config)
+    (unit,) = SCALE.plan(world.recordings, world.work, world.config)
     report = SCALE.run_unit(unit)
     assert report.numbers["passed"] is True
     result = read_scale_result(world.work.scaled_model("S001").with_name("scale.json"))
@@ -68,7 +68,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     world = write_small_world(tmp_path)
-    (unit,) = SCALE.plan(world.download, world.work, world.config)
+    (unit,) = SCALE.plan(world.recordings, world.work, world.config)
     SCALE.run_unit(unit)
     first = {path.name: path.read_bytes() for path in world.work.scaled_model("S001").parent.iterdir()}
     SCALE.run_unit(unit)

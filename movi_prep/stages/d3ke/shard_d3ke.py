@@ -33,16 +33,16 @@ from movi_prep.formats.label_tables import (
     read_body_scale_reach,
 )
 from movi_prep.formats.marker_file import read_markers
-from movi_prep.formats.v3d import read_v3d
 from movi_prep.geometry.frame_labels import moved_since_used
 from movi_prep.names import natural_order
+from movi_prep.recordings.read import read_session
 from movi_prep.records.base_model import BaseModel, Triple
 from movi_prep.records.bmlmovi_names import require_number
-from movi_prep.records.download import Download
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers, RootPoses
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelTables
 from movi_prep.records.markers import MarkerTrajectories
+from movi_prep.records.recordings import ReaderName, Recordings
 from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.timeline import Refusal, group_refusals
 from movi_prep.records.unit import Stage, StageReport, Unit
@@ -81,7 +81,7 @@ class D3keInputs(SubjectInputs):
     videos: tuple[Path, ...]
     intrinsics: tuple[Path, ...]
     extrinsics: tuple[Path, ...]
-    v3d: Path
+    session: Path
     base_model: Path
 
 
@@ -101,7 +101,8 @@ class CorpusInputs:
 
     base_model: Path
     labels: Path
-    v3d: tuple[Path | None, ...] = field(metadata={"optional": True})
+    reader: ReaderName
+    sessions: tuple[Path | None, ...] = field(metadata={"optional": True})
     boxes: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
@@ -118,20 +119,21 @@ SubjectUnit: TypeAlias = Unit[D3keInputs, D3keOutputs, D3keSettings]
 CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, NoSettings]
 
 
-def plan_shard_d3ke(download: Download, work: WorkFolder, config: Config) -> tuple[SubjectUnit, ...]:
+def plan_shard_d3ke(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[SubjectUnit, ...]:
     """Return one unit per subject with videos."""
-    cameras = [name for name in config.shard.cameras if name in download.intrinsics and name in download.extrinsics]
+    cameras = [name for name in config.shard.cameras if name in recordings.whole_cameras]
     return tuple(
-        _subject_unit(download, work, config, subject=subject, cameras=seen)
-        for subject in download.subjects
-        if subject in download.v3d and (seen := tuple(name for name in cameras if (subject, name) in download.videos))
+        _subject_unit(recordings, work, config, subject=subject, cameras=seen)
+        for subject in recordings.subjects
+        if subject in recordings.sessions
+        and (seen := tuple(name for name in cameras if (subject, name) in recordings.videos))
     )
 
 
-def plan_d3ke_corpus(download: Download, work: WorkFolder, config: Config) -> tuple[CorpusUnit, ...]:
+def plan_d3ke_corpus(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[CorpusUnit, ...]:
     """Return the unit that collects all subjects, where there are any."""
-    units = plan_shard_d3ke(download, work, config)
-    return (_corpus_unit(download, work, config, units),) if units else ()
+    units = plan_shard_d3ke(recordings, work, config)
+    return (_corpus_unit(recordings, work, config, units),) if units else ()
 
 
 def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSettings) -> StageReport:
@@ -140,7 +142,7 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
 
     means = read_body_scale_means(inputs.labels)
     base = with_body_scales(read_base_model(inputs.base_model), means)
-    v3d = read_v3d(inputs.v3d)
+    session = read_session(inputs.reader, inputs.session)
     parts, findings, warnings = [], [], []
     for index, camera in enumerate(settings.cameras):
         one, shard_settings = _one_camera(inputs, camera, index), _settings_of_camera(settings, index)
@@ -152,7 +154,7 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
         said = (*planned.warnings, *map(str, planned.left_out), *told, *map(str, unsolved))
         warnings += [f"{camera}: {warning}" for warning in said]
         used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
-        parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(v3d.video_ranges[0, 0])))
+        parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(session.video_ranges[0, 0])))
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scales = body_scales(base, subject.scale, subject.tables.bodies)
     d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
@@ -197,11 +199,12 @@ def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: NoSe
             remedy="see what failed before: movi-prep status",
         )
     clip_frames = {}
-    for path in filter(None, inputs.v3d):
-        v3d = read_v3d(path)
-        if v3d.subject in boxes:
+    for path in filter(None, inputs.sessions):
+        session = read_session(inputs.reader, path)
+        number = _number(session.subject)
+        if number in boxes:
             # flags30 as the file has them: from 1, inclusive
-            clip_frames[v3d.subject] = (v3d.video_ranges + np.array([1, 0])).T.astype(np.int32)
+            clip_frames[number] = (session.video_ranges + np.array([1, 0])).T.astype(np.int32)
     d3ke.write_dictionary(outputs.boxes, boxes)
     d3ke.write_dictionary(outputs.clip_frames, clip_frames)
     base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
@@ -368,19 +371,19 @@ def layer_error_m(
 
 
 def _subject_unit(
-    download: Download, work: WorkFolder, config: Config, *, subject: str, cameras: tuple[str, ...]
+    recordings: Recordings, work: WorkFolder, config: Config, *, subject: str, cameras: tuple[str, ...]
 ) -> SubjectUnit:
     folder, number = work.d3ke_shards(), _number(subject)
     return Unit(
         stage=SHARD_D3KE.name,
         key=subject,
         inputs=D3keInputs(
-            videos=tuple(download.videos[subject, camera] for camera in cameras),
-            intrinsics=tuple(download.intrinsics[camera] for camera in cameras),
-            extrinsics=tuple(download.extrinsics[camera] for camera in cameras),
-            v3d=download.v3d[subject],
+            videos=tuple(recordings.videos[subject, camera] for camera in cameras),
+            intrinsics=tuple(recordings.intrinsics[camera] for camera in cameras),
+            extrinsics=tuple(recordings.extrinsics[camera] for camera in cameras),
+            session=recordings.sessions[subject],
             base_model=model_and_setup(config)[0],
-            **subject_inputs(download, work, subject),
+            **subject_inputs(recordings, work, subject),
         ),
         outputs=D3keOutputs(
             labels=folder / f"subject_{number}.hdf5",
@@ -394,22 +397,23 @@ def _subject_unit(
     )
 
 
-def _corpus_unit(download: Download, work: WorkFolder, config: Config, units: Sequence[SubjectUnit]) -> CorpusUnit:
+def _corpus_unit(recordings: Recordings, work: WorkFolder, config: Config, units: Sequence[SubjectUnit]) -> CorpusUnit:
     folder = work.d3ke_shards()
     boxes = {unit.key: unit.outputs.boxes for unit in units}
     # A run of some subjects adds to what an earlier one wrote of the others: training opens the files of all.
-    for key in sorted(download.v3d, key=natural_order):
+    for key in sorted(recordings.sessions, key=natural_order):
         left = sorted(folder.glob(f"{_number(key)}_*_bbox.npy"))
         if key not in boxes and key not in config.exclude and left:
             boxes[key] = tuple(left)
-    subjects = [subject for subject in sorted(download.v3d, key=natural_order) if subject in boxes]
+    subjects = [subject for subject in sorted(recordings.sessions, key=natural_order) if subject in boxes]
     return Unit(
         stage=D3KE_CORPUS.name,
         key=ALL,
         inputs=CorpusInputs(
             base_model=model_and_setup(config)[0],
             labels=default_label_tables_path(),
-            v3d=tuple(download.v3d[subject] for subject in subjects),
+            reader=recordings.reader,
+            sessions=tuple(recordings.sessions[subject] for subject in subjects),
             boxes=tuple(path for subject in subjects for path in boxes[subject]),
         ),
         outputs=CorpusOutputs(

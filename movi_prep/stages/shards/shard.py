@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.shard import ShardUnitSettings
-    from movi_prep.records.download import Download
+    from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.video.crop_pass import CropPass
@@ -67,14 +67,14 @@ class ShardOutputs:
     shard: Path
 
 
-def plan_shard(download: Download, work: WorkFolder, config: Config) -> tuple[ShardUnit, ...]:
+def plan_shard(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[ShardUnit, ...]:
     """Return one unit per subject and camera, where the subject has a video at all and the camera can have a shard."""
     # A subject without any video was not filmed; one that lacks a camera's video has a unit, which fails and says so.
-    with_video = {subject for subject, _ in download.videos}
-    idle = idle_cameras(download, config.shard.cameras)
+    with_video = {subject for subject, _ in recordings.videos}
+    idle = idle_cameras(recordings, config.shard.cameras)
     return tuple(
-        _shard_unit(download, work, config, subject=subject, camera=camera)
-        for subject in download.subjects
+        _shard_unit(recordings, work, config, subject=subject, camera=camera)
+        for subject in recordings.subjects
         if subject in with_video
         for camera in config.shard.cameras
         if camera not in idle
@@ -161,20 +161,20 @@ SHARD = Stage(
 )
 
 
-def _shard_unit(download: Download, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
+def _shard_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
     # Every calibration there is: exchanged files are told by the one that fits better.
-    others = tuple(sorted(set(download.intrinsics) & set(download.extrinsics) - {camera}))
+    others = tuple(sorted(recordings.whole_cameras - {camera}))
     return Unit(
         stage=SHARD.name,
         key=f"{subject}/{camera}",
         inputs=ShardInputs(
             camera=camera,
-            video=download.videos.get((subject, camera)),
-            intrinsics=download.intrinsics.get(camera),
-            extrinsics=download.extrinsics.get(camera),
-            other_intrinsics=tuple(download.intrinsics[name] for name in others),
-            other_extrinsics=tuple(download.extrinsics[name] for name in others),
-            **subject_inputs(download, work, subject),
+            video=recordings.videos.get((subject, camera)),
+            intrinsics=recordings.intrinsics.get(camera),
+            extrinsics=recordings.extrinsics.get(camera),
+            other_intrinsics=tuple(recordings.intrinsics[name] for name in others),
+            other_extrinsics=tuple(recordings.extrinsics[name] for name in others),
+            **subject_inputs(recordings, work, subject),
         ),
         outputs=ShardOutputs(shard=work.shard(subject, camera)),
         settings=config.shard.shard_unit(

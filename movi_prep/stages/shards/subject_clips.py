@@ -15,7 +15,6 @@ import numpy as np
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.amass import open_motion
-from movi_prep.formats.calibration import read_camera
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
@@ -23,6 +22,8 @@ from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices
+from movi_prep.recordings.read import read_camera
+from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.timeline import LeftOut
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
     from movi_prep.records.camera import Camera
-    from movi_prep.records.download import Download
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.motion import Sex
+    from movi_prep.records.recordings import ReaderName, Recordings
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.timeline import Refusal
     from movi_prep.records.work_folder import WorkFolder
@@ -64,13 +65,14 @@ _POSED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class SubjectInputs:
-    """What all shards of a subject are made from, of either layout; None for what the download does not have.
+    """What all shards of a subject are made from, of either layout; None for what is not there.
 
     `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
     None where the unit that makes it failed.
     """
 
     subject: str
+    reader: ReaderName
     clips: tuple[str, ...]
     alignment: Path
     static_trial: Path
@@ -85,7 +87,7 @@ class SubjectInputs:
 
 @dataclass(frozen=True)
 class ShardInputs(SubjectInputs):
-    """What one native shard is made from; None for what the download does not have."""
+    """What one native shard is made from; None for what is not there."""
 
     camera: str
     video: Path | None
@@ -141,10 +143,10 @@ class PlannedClips:
         return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
-def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[str, Any]:
+def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str) -> dict[str, Any]:
     """Return the fields of SubjectInputs for one subject."""
-    clips = download.clips_of(subject)
-    motions = tuple(download.motions[clip] for clip in clips)
+    clips = recordings.clips_of(subject)
+    motions = tuple(recordings.motions[clip] for clip in clips)
     return {
         "subject": subject,
         "clips": tuple(map(str, clips)),
@@ -152,7 +154,8 @@ def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[s
         "static_trial": work.static_trial(subject),
         "scale": work.scale_result(subject),
         "scaled_model": work.scaled_model(subject),
-        "body_model": model_for(motions, download.body_models),
+        "reader": recordings.reader,
+        "body_model": model_for(motions, recordings.body_models),
         "labels": default_label_tables_path(),
         "motions": motions,
         "markers": tuple(work.markers(clip) for clip in clips),
@@ -162,14 +165,14 @@ def subject_inputs(download: Download, work: WorkFolder, subject: str) -> dict[s
 
 def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
     """Read what all clips of one subject and camera share."""
-    camera = inputs.camera
+    camera, wanted = inputs.camera, WANTED[inputs.reader]
     trial = read_static_trial(inputs.static_trial)
     # Told when the unit runs, not when it is planned: the other subjects go on.
     if inputs.body_model is None or trial.sex is None:
         raise _missing(f"body model of {inputs.subject}", f"smplh/{trial.sex}/model.npz", "--body-models")
     if inputs.intrinsics is None or inputs.extrinsics is None:
-        raise _missing(f"calibration of {camera}", f"cameraParams_{camera} and Extrinsics_{camera}", "--calibration")
-    calibrated = read_camera(camera, inputs.intrinsics, inputs.extrinsics)
+        raise _missing(f"calibration of {camera}", wanted.calibration.format(camera=camera), "--calibration")
+    calibrated = read_camera(inputs.reader, camera, inputs.intrinsics, inputs.extrinsics)
     others, warnings = _read_others(calibrated, inputs, settings)
     return ShardSubject(
         alignment=read_alignment(inputs.alignment),
@@ -195,7 +198,7 @@ def _read_others(
             warnings.append(f"pictures are not compared with the calibration of {name}: its files are gone")
             continue
         try:
-            other = read_camera(name, intrinsics, extrinsics)
+            other = read_camera(inputs.reader, name, intrinsics, extrinsics)
         except InputError as error:
             warnings.append(f"pictures are not compared with the calibration of {name}: {error}")
             continue
@@ -331,7 +334,7 @@ def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings)
     from movi_prep.video.reader import VideoReader
 
     if inputs.video is None:
-        raise _missing(f"video of {camera.name}", f"F_{camera.name}_Subject_N_L.avi", "--videos")
+        raise _missing(f"video of {camera.name}", WANTED[inputs.reader].videos.format(camera=camera.name), "--videos")
     reader = VideoReader(inputs.video)
     reader.check(size_px=camera.size_px, rate_hz=settings.video_rate_hz)
     return reader

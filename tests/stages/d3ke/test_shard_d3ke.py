@@ -16,16 +16,18 @@ from movi_prep.config.base import NoSettings
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
 from movi_prep.formats.d3ke import read_base_model
-from movi_prep.formats.download import Folders, find_download, select_clips
 from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means, read_label_tables
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.geometry.frame_labels import moved_since_used
 from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.find import select_clips
+from movi_prep.recordings.folders import Folders
 from movi_prep.records.base_model import BaseBody, BaseModel
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
-from movi_prep.records.download import Download
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.d3ke.shard_d3ke import (
@@ -111,12 +113,12 @@ class WorldRun:
             videos=self.world / "videos",
             calibration=self.world / "cameras",
         )
-        self.download = select_clips(find_download(folders), subjects=[str(SUBJECT)], clips=[str(CLIP)])
+        self.recordings = select_clips(find_bmlmovi(folders), subjects=[str(SUBJECT)], clips=[str(CLIP)])
         self.reports: dict[str, StageReport] = {}
         for entry in ORDER:
             if entry.name != "shard":
                 stage = load_stage(entry)
-                for unit in stage.plan(self.download, self.work, self.config):
+                for unit in stage.plan(self.recordings, self.work, self.config):
                     self.reports[unit.id] = stage.run_unit(unit)
 
     @staticmethod
@@ -257,7 +259,7 @@ def test_verification_finds_nothing_wrong_and_then_what_was_broken(world: WorldR
 @pytest.mark.slow
 def test_frames_without_a_pose_have_no_row_and_no_window_reaches_over_them(world: WorldRun, tmp_path: Path) -> None:
     """The released code masks neither joint centres nor the root, and counts rows where it means frames."""
-    unit = SHARD_D3KE.plan(world.download, world.work, world.config)[0]
+    unit = SHARD_D3KE.plan(world.recordings, world.work, world.config)[0]
     solution = read_ik_solution(world.work.ik_solution(movi_clip(SUBJECT, CLIP)))
     statuses = solution.statuses.copy()
     statuses[[list(solution.sample_indices).index(4 * frame) for frame in (10, 11)]] = FrameStatus.FAILED
@@ -285,9 +287,9 @@ def test_frames_without_a_pose_have_no_row_and_no_window_reaches_over_them(world
 def test_a_run_of_some_subjects_keeps_what_is_there_of_the_others(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path / "work")
     subjects, cameras = (1, 2, 15), ("PG1", "PG2")
-    everything = Download(
+    everything = Recordings(
         motions={movi_clip(subject, 1): tmp_path / f"{subject}_poses.npz" for subject in subjects},
-        v3d={movi_subject(subject): tmp_path / f"F_v3d_Subject_{subject}.mat" for subject in subjects},
+        sessions={movi_subject(subject): tmp_path / f"F_v3d_Subject_{subject}.mat" for subject in subjects},
         videos={
             (movi_subject(subject), camera): tmp_path / f"{subject}_{camera}.avi"
             for subject in subjects
@@ -299,10 +301,10 @@ def test_a_run_of_some_subjects_keeps_what_is_there_of_the_others(tmp_path: Path
     config = load_config(None, {"work": work.root, "amass": tmp_path, "exclude": ["S015"]})
 
     def corpus_inputs(chosen: int | None) -> CorpusInputs:
-        download = select_clips(
+        recordings = select_clips(
             everything, subjects=None if chosen is None else [str(chosen)], clips=None, exclude=["S015"]
         )
-        (unit,) = D3KE_CORPUS.plan(download, work, config)
+        (unit,) = D3KE_CORPUS.plan(recordings, work, config)
         return unit.inputs
 
     assert [path.name for path in corpus_inputs(2).boxes if path] == ["2_PG1_bbox.npy", "2_PG2_bbox.npy"]
@@ -311,7 +313,7 @@ def test_a_run_of_some_subjects_keeps_what_is_there_of_the_others(tmp_path: Path
         for camera in cameras:
             (work.d3ke_shards() / f"{subject}_{camera}_bbox.npy").touch()
     assert corpus_inputs(2) == corpus_inputs(None)
-    assert [path.name for path in corpus_inputs(2).v3d if path] == ["F_v3d_Subject_1.mat", "F_v3d_Subject_2.mat"]
+    assert [path.name for path in corpus_inputs(2).sessions if path] == ["F_v3d_Subject_1.mat", "F_v3d_Subject_2.mat"]
 
 
 def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path: Path) -> None:
@@ -324,7 +326,8 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
         inputs=CorpusInputs(
             base_model=packaged_path("opensim_models", "movi_full_body.osim"),
             labels=default_label_tables_path(),
-            v3d=(v3d, None),
+            reader="bmlmovi",
+            sessions=(v3d, None),
             boxes=(tmp_path / "1_PG1_bbox.npy", None),
         ),
         outputs=CorpusOutputs(*(tmp_path / name for name in names)),

@@ -99,7 +99,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> FilmedWorld:
 
 
 def _unit(world: FilmedWorld, folder: Path) -> Unit:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     return replace(unit, outputs=ShardOutputs(folder / "S001_PG1.h5"))
 
 

@@ -18,8 +18,8 @@ from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.download import Download
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.stages.order import idle_cameras
 from movi_prep.stages.shards.shard import SHARD, ShardOutputs
@@ -42,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> FilmedWorld:
 
 
 def _unit(world: FilmedWorld, tmp_path: Path, *, settings: dict[str, Any] | None = None, **inputs: Any) -> Unit:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     return replace(
         unit,
         inputs=replace(unit.inputs, **inputs),  # type: ignore[type-var]
@@ -216,7 +216,7 @@ def test_another_size_or_rate_is_refused(
 
 
 def test_a_missing_solution_costs_its_clip(world: FilmedWorld, tmp_path: Path) -> None:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     solutions = (unit.inputs.solutions[0], None)
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [1]
@@ -230,7 +230,7 @@ def test_frames_that_were_not_solved_keep_joints_and_lose_the_pose(world: Filmed
     coordinates = solution.coordinates.copy()
     coordinates[4] = np.nan
     write_ik_solution(tmp_path / "C01.h5", replace(solution, statuses=statuses, coordinates=coordinates), provenance={})
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))
     assert not shard.read("labels/pose_valid")[4]
     assert not shard.read("labels/coordinates_valid")[4].any()
@@ -245,7 +245,7 @@ def test_what_no_marker_sees_has_an_infinite_deviation_and_is_sound(world: Filme
     unseen = solution.posterior_std.copy()
     unseen[:, solution.coordinate_names.index("hip_flexion_r")] = np.inf
     write_ik_solution(tmp_path / "C01.h5", replace(solution, posterior_std=unseen), provenance={})
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     _, shard = _run(_unit(world, tmp_path, solutions=(tmp_path / "C01.h5", unit.inputs.solutions[1])))
     infinite = np.isinf(shard.read("labels/coordinates_std_rad"))
     column = shard.names("names/coordinates").index("hip_flexion_r")
@@ -264,7 +264,7 @@ def _poseless(world: FilmedWorld, folder: Path, rows: slice) -> Path:
 
 
 def test_a_clip_without_any_pose_is_left_out_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     solutions = (_poseless(world, tmp_path, slice(None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [2]
@@ -274,7 +274,7 @@ def test_a_clip_without_any_pose_is_left_out_and_said_aloud(world: FilmedWorld, 
 
 
 def test_a_clip_with_few_poses_is_kept_and_said_aloud(world: FilmedWorld, tmp_path: Path) -> None:
-    (unit,) = SHARD.plan(world.download, world.work, world.config)
+    (unit,) = SHARD.plan(world.recordings, world.work, world.config)
     solutions = (_poseless(world, tmp_path, slice(4, None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.n_rows == 24
@@ -319,18 +319,18 @@ def test_one_unit_per_camera_also_where_the_video_of_this_subject_is_missing(wor
         extrinsics={**found.extrinsics, "PG2": Path("Extrinsics_PG2.npz")},
     )
     of_another = replace(calibrated, videos={**found.videos, ("S099", "PG2"): Path("F_PG2_Subject_99_L.avi")})
-    for download, keys in (
+    for recordings, keys in (
         (found, ["S001/PG1"]),
         (calibrated, ["S001/PG1"]),
         (of_another, ["S001/PG1", "S001/PG2"]),
     ):
-        units = SHARD.plan(download, world.work, config)
+        units = SHARD.plan(recordings, world.work, config)
         assert [unit.key for unit in units] == keys
-        assert set(idle_cameras(download, config.shard.cameras)) == {"PG1", "PG2"} - {key[-3:] for key in keys}
+        assert set(idle_cameras(recordings, config.shard.cameras)) == {"PG1", "PG2"} - {key[-3:] for key in keys}
 
 
 def test_what_there_is_not_of_a_camera_is_said() -> None:
-    assert idle_cameras(Download(videos={("S001", "PG2"): Path("a")}), ("PG2", "PG3")) == {
+    assert idle_cameras(Recordings(videos={("S001", "PG2"): Path("a")}), ("PG2", "PG3")) == {
         "PG2": "no shards of PG2: found no calibration (cameraParams_PG2 and Extrinsics_PG2)",
         "PG3": "no shards of PG3: found no videos (F_PG3_Subject_N_L.avi) and no calibration "
         "(cameraParams_PG3 and Extrinsics_PG3)",

@@ -1,0 +1,110 @@
+"""From the folders of a configuration to the record of what there is, cut to the subjects and clips asked for."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import UsageError, suggest
+from movi_prep.names import natural_order
+from movi_prep.recordings.amass import find_amass
+from movi_prep.recordings.bmlmovi import find_bmlmovi
+from movi_prep.recordings.folders import Folders
+from movi_prep.records.bmlmovi_names import number_of
+from movi_prep.records.choice import choose_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from movi_prep.config.root import Config
+    from movi_prep.records.recordings import Recordings
+
+_NAMES_TOLD = 20
+
+
+def find_recordings(config: Config) -> Recordings:
+    """Return what is there of the data that a configuration names, cut to its subjects and clips.
+
+    Raises:
+        UsageError: a folder does not exist or cannot be listed, or the choice leaves nothing.
+    """
+    folders = Folders(**{item.name: getattr(config, item.name) for item in fields(Folders)})
+    check_folders(folders)
+    there = find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
+    return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+
+
+def check_folders(folders: Folders) -> None:
+    """Raise UsageError that names every folder that is not there: nobody should correct six paths one by one."""
+    named = {item.name: getattr(folders, item.name) for item in fields(folders)}
+    wrong = {name: folder for name, folder in named.items() if folder is not None and not folder.is_dir()}
+    if wrong:
+        told = "; ".join(f"{name}: expected a folder, but {folder} is not one" for name, folder in wrong.items())
+        raise UsageError(f"{told}; correct the path{'s' if len(wrong) > 1 else ''}")
+
+
+def select_clips(
+    recordings: Recordings,
+    *,
+    subjects: Collection[str] | None,
+    clips: Collection[str] | None,
+    exclude: Collection[str] = (),
+) -> Recordings:
+    """Return the recordings cut to some subjects and clips; None means all that are found.
+
+    Raises:
+        UsageError: a subject is asked for that has no clips, or nothing is left.
+    """
+    known = recordings.subjects
+    wanted, absent = (set(known), []) if subjects is None else choose_names(subjects, known)
+    if absent:
+        remedy = f"say {_ranges(wanted)}" if wanted else f"choose among them{suggest(absent[0], known)}"
+        raise UsageError(
+            f"subjects: expected subjects with AMASS clips ({_ranges(known)}), but got {_ranges(absent)}; "
+            f"{remedy}, or check the folder `amass`"
+        )
+    names = {clip.clip for clip in recordings.motions}
+    named = names if clips is None else choose_names(clips, names)[0]
+    _check_excluded(exclude, recordings)
+    left = {
+        clip: path
+        for clip, path in recordings.motions.items()
+        if clip.subject in wanted and clip.clip in named and not {str(clip), clip.subject} & set(exclude)
+    }
+    if recordings.motions and not left:
+        raise UsageError("subjects, clips, exclude: expected at least one clip, but none is left; widen the choice")
+    others = {clip: path for clip, path in recordings.motions.items() if clip not in left}
+    return replace(recordings, motions=left, others=others)
+
+
+def _check_excluded(exclude: Collection[str], recordings: Recordings) -> None:
+    """Raise UsageError for what can be no key of these data: it would leave nothing out, and nobody would notice."""
+    keys = {*map(str, recordings.motions), *recordings.subjects}
+    for entry in exclude:
+        # A subject of BMLmovi that is not there need not be an error: one list serves any part of the data.
+        parts = entry.split("/")
+        numbered = number_of(parts[0]) is not None and len(parts) <= 2
+        if recordings.motions and entry not in keys and not numbered:
+            example = next(iter(recordings.motions))
+            raise UsageError(
+                f"exclude: expected a key like {example.subject!r} or {str(example)!r}, but got {entry!r}"
+                f"{suggest(entry, keys)}"
+            )
+
+
+def _ranges(names: Collection[str]) -> str:
+    """Return names as `--subjects` takes them, BML-MoVi's as `1-6,8`: of a range with a gap, what is there."""
+    numbers = {number: name for name in names if (number := _number(name)) is not None}
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    ranges = [f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts]
+    others = sorted(set(names) - set(numbers.values()), key=natural_order)
+    return ",".join([*ranges, *others[:_NAMES_TOLD], *(["..."] if len(others) > _NAMES_TOLD else [])]) or "none"
+
+
+def _number(name: str) -> int | None:
+    return int(name) if name.isdecimal() else number_of(name)

@@ -1,0 +1,45 @@
+"""How each reader's files are called, for messages: whoever misses one must know what to look for, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import MissingError
+
+if TYPE_CHECKING:
+    from movi_prep.records.recordings import ReaderName
+
+BODY_MODELS = "smplh/{male,female,neutral}/model.npz"
+"""Body models of every reader that takes AMASS's motions."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Names of files; `{camera}` stands for the camera's name, "" for what the reader has none of."""
+
+    motions: str
+    sessions: str = ""
+    videos: str = ""
+    calibration: str = ""
+
+
+WANTED: dict[ReaderName, Wanted] = {
+    "bmlmovi": Wanted(
+        motions="Subject_N_F_K_poses.npz or _stageii.npz",
+        sessions="F_v3d_Subject_N.mat",
+        videos="F_{camera}_Subject_N_L.avi",
+        calibration="cameraParams_{camera} and Extrinsics_{camera}",
+    ),
+    "amass": Wanted(motions="SUBSET/SUBJECT/NAME_poses.npz or _stageii.npz"),
+}
+
+
+def missing_session(reader: ReaderName, subject: str) -> MissingError:
+    """Return the error of a subject of which nothing tells where in the videos its clips are."""
+    return MissingError(
+        f"session of {subject}",
+        expected=f"{WANTED[reader].sessions}, which says where clips begin and end in the video",
+        got="none",
+        remedy="unpack it below the folder of --v3d",
+    )

@@ -1,0 +1,89 @@
+"""What there is: subjects, clips, and the files in which motions, bodies, cameras, videos and sessions stand.
+
+A reader makes it from a user's folders (`movi_prep.recordings`); nothing is read yet. What a file of a session or of a
+camera means is its reader's matter: stages ask `movi_prep.recordings.read`, by the name of the reader.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from movi_prep.names import natural_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from movi_prep.records.identity import ClipId
+
+ReaderName = Literal["bmlmovi", "amass"]
+"""The readers that there are: ways of keeping recordings on disk."""
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The one record of what there is.
+
+    Attributes:
+        motions: motion file of each clip that is asked for.
+        body_models: body model by sex.
+        dmpl_models: DMPL `model.npz` by sex.
+        sessions: file that tells, for a subject, the person and when in the videos clips begin and end.
+        videos: video by (subject, camera).
+        intrinsics: file with the intrinsics of each camera, by its name; may be that of `extrinsics`.
+        extrinsics: file with its pose, or poses, in the world.
+        video_rate_hz: nominal rate of the videos, Hz; None for recordings that have none by their nature.
+        reader: which reader made this, and can read sessions and cameras.
+        findings: sentences on what was passed over and why (for example two files for one clip).
+        others: motion files of clips that are there but not asked for; they still tell the shape of their subject.
+    """
+
+    motions: Mapping[ClipId, Path] = field(default_factory=dict)
+    body_models: Mapping[str, Path] = field(default_factory=dict)
+    dmpl_models: Mapping[str, Path] = field(default_factory=dict)
+    sessions: Mapping[str, Path] = field(default_factory=dict)
+    videos: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    intrinsics: Mapping[str, Path] = field(default_factory=dict)
+    extrinsics: Mapping[str, Path] = field(default_factory=dict)
+    video_rate_hz: float | None = 30.0
+    reader: ReaderName = "bmlmovi"
+    findings: tuple[str, ...] = ()
+    others: Mapping[ClipId, Path] = field(default_factory=dict)
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """Subjects with at least one clip of motion, in order."""
+        return tuple(self._clips)
+
+    def clips_of(self, subject: str) -> tuple[ClipId, ...]:
+        """Clips of one subject, in order."""
+        return self._clips.get(subject, ())
+
+    def all_motions_of(self, subject: str) -> dict[ClipId, Path]:
+        """Motion files of one subject in the order of its clips, whether asked for or not."""
+        return self._all_motions.get(subject, {})
+
+    @property
+    def whole_cameras(self) -> frozenset[str]:
+        """Cameras whose calibration is all there."""
+        return frozenset(self.intrinsics) & frozenset(self.extrinsics)
+
+    @cached_property
+    def _clips(self) -> dict[str, tuple[ClipId, ...]]:
+        # Grouped once: all of AMASS has eleven thousand clips and five hundred subjects.
+        return _by_subject(self.motions)
+
+    @cached_property
+    def _all_motions(self) -> dict[str, dict[ClipId, Path]]:
+        found = {**self.others, **self.motions}
+        return {subject: {clip: found[clip] for clip in clips} for subject, clips in _by_subject(found).items()}
+
+
+def _by_subject(clips: Mapping[ClipId, Path]) -> dict[str, tuple[ClipId, ...]]:
+    groups: dict[str, list[ClipId]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.subject].append(clip)
+    return {subject: tuple(sorted(groups[subject])) for subject in sorted(groups, key=natural_order)}
