@@ -3,7 +3,7 @@
 | key (any of) | shape | content |
 |---|---|---|
 | camera_matrix, cameraMatrix, K, intrinsics, mtx | (3, 3) | pixels, 0-based |
-| distortion_coefficients, dist_coeffs, distCoeffs, D, dist | 0, 4, 5, 8, 12, 14 | k1 k2 p1 p2 k3 k4 k5 k6 s1 to s4 tx ty |
+| distortion_coefficients, dist_coeffs, distCoeffs, D, dist | 0, 4, 5, 8, 12, 14 | k1 k2 p1 p2 k3 to k6 s1 to s4 tx ty |
 | image_width, image_height; or image_size, resolution | 1; 2 | pixels |
 | rvec, R, rotation, rotation_matrix | (3,) or (3, 3) | world to camera: Rodrigues' vector or matrix |
 | tvec, T, t, translation | (3,) | world to camera, in the unit of the calibration board |
