@@ -40,7 +40,7 @@ def _plan_facts(config: Config) -> PlanFacts:
 
     try:
         stages, notes = stages_of("run", config)
-        prepared = prepare_run(config, stages)
+        prepared = prepare_run(config, stages, as_chosen=True)
     except MoviPrepError as error:
         return PlanFacts(data=(f"the data are not at hand, so that what they leave out cannot be told: {error}",))
     return PlanFacts(

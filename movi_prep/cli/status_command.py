@@ -21,18 +21,24 @@ if TYPE_CHECKING:
 
 def show_status(given: argparse.Namespace) -> int:
     """`status`: what is done, stale, failed, waiting; by the last run's configuration where no data are named."""
-    from movi_prep.runtime.summary import summarise_plan
+    from movi_prep.runtime.summary import count_sampled, summarise_plan
 
     begin = time.perf_counter()
     config = use_embedded_data(config_of_last_run(given), write=False)
     stages, notes = stages_of("run", config)
-    prepared = prepare_run(config, stages)
+    prepared = prepare_run(config, stages, as_chosen=True)
     summary = summarise_plan(prepared.plan, prepared.identities)
     console = open_console(to_stderr=bool(given.json))
     print_status(console, summary, go_on=_go_on(given, config), verbose=bool(given.verbose))
     print_findings(console, "left out", notes)
-    if config.subjects is None and config.clips is None and any(counts.waiting for counts in summary.stages.values()):
-        console.print("of all subjects and clips that are there: --subjects and --clips count those of a part")
+    if config.subjects is None and config.clips is None and (n_others := len(prepared.recordings.others)):
+        console.print(f"{n_others} other clips are there, of which no run was asked for: --subjects, --clips, exclude")
+    n_sampled = count_sampled(prepared.plan)
+    if n_sampled and not config.run.full_hash:
+        console.print(
+            f"{n_sampled} large files are compared by samples, which do not show every change; --full-hash compares "
+            "all of their bytes"
+        )
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if summary.is_complete else UNITS_FAILED
 

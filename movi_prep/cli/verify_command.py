@@ -55,7 +55,7 @@ def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str
         return (), []
     try:
         config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
-        prepared = prepare_run(config, stages_of("run", config)[0])
+        prepared = prepare_run(config, stages_of("run", config)[0], as_chosen=True)
     except MoviPrepError as error:
         # The data may be out of reach of who verifies; the shards are sound all the same.
         return (), [str(error)]

@@ -86,6 +86,7 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
         run: (inputs, outputs, settings) runs one unit in this process: reads its inputs, writes all its outputs.
         check: (settings of units) raises UsageError where this machine cannot run them; quick, writes nothing.
         prepare: (settings of units, say) does on this machine what the first unit would otherwise do, and says so.
+        gathers: whether a unit makes a file of all clips of a subject: a later choice of clips does not shrink it.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
     run: Callable[[Inputs, Outputs, UnitSettings], StageReport]
     check: Callable[[Sequence[UnitSettings]], None] | None = None
     prepare: Callable[[Sequence[UnitSettings], Callable[[str], None]], None] | None = None
+    gathers: bool = False
 
     def run_unit(self, unit: Unit[Inputs, Outputs, UnitSettings]) -> StageReport:
         """Run one of its units."""

@@ -7,6 +7,7 @@ away. But training reads a folder, not records, and would take such a file for w
 |---|---|
 | whose unit is not current: failed, changed in settings, inputs or output, or following one that is | the plan |
 | that no unit of the plan writes, and no record vouches for: not named, changed, or of inputs that changed | records |
+| of a subject that is left out (`exclude`) | the configuration |
 
 A shard of a camera or subject that the last run was not asked for is not outdated while its record holds.
 """
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from movi_prep.plain_text import shell_line
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
+from movi_prep.runtime.locks import scope_of
 from movi_prep.runtime.pipeline_run import config_path
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, makers_of
 
@@ -58,7 +60,7 @@ def find_outdated(plan: WorkPlan, identities: FileIdentities) -> tuple[OutdatedS
     expected = {path for planned in plan.units.values() for _, path in paths_of(planned.unit.outputs)}
     strangers = [path for path in _shards_there(plan.work) if path not in expected]
     makers = makers_of(plan.work) if strangers else {}
-    doubts = {path: _doubt(path, makers.get(path), plan.work, identities) for path in strangers}
+    doubts = {path: _doubt(path, makers.get(path), plan, identities) for path in strangers}
     others = [
         OutdatedShards((_name(path, plan.work),), doubt, "remove it, or run its subject and camera again")
         for path, doubt in doubts.items()
@@ -97,11 +99,13 @@ def _shards_there(work: WorkFolder) -> Iterator[Path]:
         )
 
 
-def _doubt(path: Path, maker: UnitRecord | None, work: WorkFolder, identities: FileIdentities) -> str:
+def _doubt(path: Path, maker: UnitRecord | None, plan: WorkPlan, identities: FileIdentities) -> str:
     """Return why a file is not vouched for, nothing where it is."""
     if maker is None:
         return "no record names it: its unit failed, or it was put there by hand"
-    written = next(entry for entry in maker.outputs.values() if work.root / entry.path == path)
+    if scope_of(maker.key) in plan.exclude:
+        return f"{scope_of(maker.key)} is left out now (exclude)"
+    written = next(entry for entry in maker.outputs.values() if plan.work.root / entry.path == path)
     if not identities.holds(path, written.identity):
         return f"it was changed after {maker.id} wrote it"
     changed = [role for role, entry in maker.inputs.items() if _is_another(entry, identities)]

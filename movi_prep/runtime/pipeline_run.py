@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from movi_prep.formats.atomic import write_text
 from movi_prep.recordings.find import find_recordings
 from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.chosen_clips import keep_choice, read_choice, take_clips, with_gathered
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
 from movi_prep.runtime.interruption import stop_once
 from movi_prep.runtime.locks import hold_scopes, scope_of
@@ -23,6 +23,7 @@ from movi_prep.runtime.plan_execution import Coordinator, RunResult
 from movi_prep.runtime.unit_attempt import Task, clear_scratch
 from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan, make_plan
 from movi_prep.runtime.worker_pools import SerialExecutor, local_executor, scheduler_executor
+from movi_prep.runtime.writable import check_writable
 from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
 
 if TYPE_CHECKING:
@@ -41,12 +42,23 @@ _LOG = logging.getLogger("movi_prep.run")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan with what it was made from."""
+    """A plan with what it was made from.
+
+    Attributes:
+        config: the whole configuration.
+        recordings: what was found, cut to what the plan is about.
+        plan: the plan.
+        identities: the file hashes that planning knows.
+        is_gathering: whether a stage makes files of whole subjects.
+        is_cut: whether the plan is cut to units that were named: no choice of clips to be kept.
+    """
 
     config: Config
     recordings: Recordings
     plan: WorkPlan
     identities: FileIdentities
+    is_gathering: bool = False
+    is_cut: bool = False
 
 
 def config_path(work: Path) -> Path:
@@ -103,8 +115,11 @@ def prepare_run(
     force: Collection[str] = (),
     only: Collection[str] = (),
     per_subject: bool = False,
+    as_chosen: bool = False,
 ) -> Prepared:
     """Return the plan of some stages: what is there, what would run, and why. Nothing is written.
+
+    Files of a whole subject keep the clips that they hold: a stage that makes them is planned with those clips, too.
 
     Args:
         config: the whole configuration.
@@ -112,6 +127,7 @@ def prepare_run(
         force: stages whose units run whatever their records say.
         only: ids of units (`ik S001/C03`) or stages (`ik`: all its units): the plan is cut to them and what they need.
         per_subject: whether units that concern all subjects at once are left out (array jobs, one per subject).
+        as_chosen: whether a configuration that names no subjects and clips stands for those that runs were asked for.
 
     Raises:
         UsageError: the data or the choice of units cannot be, or a folder holds nothing of what it is named for.
@@ -120,13 +136,35 @@ def prepare_run(
     check_files(config)
     recordings = find_data(config)
     _check_nothing_is_empty(config, stages, recordings)
+    choice, is_gathering = read_choice(work), any(stage.gathers for stage in stages)
+    gathered = None
+    if choice is not None and (as_chosen or only) and config.subjects is None and config.clips is None:
+        named = {name.partition(" ")[2] for name in only}
+        everything, was_asked, is_gathered = recordings, choice.was_asked, choice.is_gathered
+        recordings = take_clips(everything, lambda clip: str(clip) in named or was_asked(clip), exclude=config.exclude)
+        gathered = take_clips(everything, is_gathered, exclude=config.exclude)
+    elif is_gathering:
+        recordings = with_gathered(recordings, choice, exclude=config.exclude)
     identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
-    plan = make_plan(stages, recordings=recordings, work=work, config=config, identities=identities, force=force)
+    plan = make_plan(
+        stages,
+        recordings=recordings,
+        gathered=gathered,
+        config=config,
+        identities=identities,
+        force=force,
+    )
+    is_cut = bool(only)
     if per_subject:
         subjects = set(recordings.subjects)
         only = [name for name, planned in plan.units.items() if scope_of(planned.unit.key) in subjects]
     return Prepared(
-        config=config, recordings=recordings, plan=_cut(plan, only) if only else plan, identities=identities
+        config=config,
+        recordings=recordings,
+        plan=_cut(plan, only) if only else plan,
+        identities=identities,
+        is_gathering=is_gathering,
+        is_cut=is_cut,
     )
 
 
@@ -154,6 +192,8 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
     run_id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     scopes = {scope_of(planned.unit.key) for planned in plan.to_run}
     if not scopes:
+        if plan.work.records().is_dir():
+            _keep_choice(prepared)
         return RunResult(plan=plan, records={}, blocked={})
 
     def make_task(planned: PlannedUnit, absent: frozenset[Path]) -> Task:
@@ -176,6 +216,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
         # The file describes the work folder, not this run's choice from it: a later one without flags does all.
         everything = config.model_copy(update={"subjects": None, "clips": None})
         write_text(config_path(config.work), dump_config(everything))
+        _keep_choice(prepared)
         _LOG.info("run %s: %d of %d units, %s", run_id, len(plan.to_run), len(plan.units), config.run.executor)
         if _works_here(config):
             for stage, units in _units_to_run(plan):
@@ -193,6 +234,18 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
         _LOG.info("run %s: %d ended, %d failed", run_id, len(result.records), len(result.failed))
         remember(prepared)
     return result
+
+
+def _keep_choice(prepared: Prepared) -> None:
+    config = prepared.config
+    if not prepared.is_cut:
+        keep_choice(
+            prepared.plan.work,
+            prepared.recordings,
+            all_subjects=config.subjects is None,
+            all_clips=config.clips is None,
+            is_gathering=prepared.is_gathering,
+        )
 
 
 def remember(prepared: Prepared) -> None:
@@ -252,13 +305,11 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordin
 def _make_work_folder(work: Path) -> None:
     try:
         work.mkdir(parents=True, exist_ok=True)
-        # Permissions say little on network file systems: only a file that was written shows it.
-        with tempfile.TemporaryFile(dir=work):
-            pass
     except OSError as error:
         raise UsageError(
             f"work: expected a folder that can be written, but {work}: {error.strerror}; name another"
         ) from error
+    check_writable(work)
 
 
 def _cut(plan: WorkPlan, only: Collection[str]) -> WorkPlan:

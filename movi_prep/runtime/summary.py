@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from movi_prep.runtime.file_identity import is_sampled
 from movi_prep.runtime.outdated import find_outdated, outdated_outputs
 from movi_prep.runtime.root_causes import Failure, RootCause, root_causes, waiting_for
 
@@ -141,6 +142,13 @@ def summarise_plan(plan: WorkPlan, identities: FileIdentities) -> Summary:
     waiting = {name: planned.reason for name, planned in plan.units.items() if planned.state in ("new", "stale")}
     summary = _summary(plan, stages, _failures(failed), waiting, holding)
     return replace(summary, outdated=find_outdated(plan, identities))
+
+
+def count_sampled(plan: WorkPlan) -> int:
+    """Return how many files records know that are compared by samples only."""
+    records = [planned.last for planned in plan.units.values() if planned.last is not None]
+    entries = [entry for record in records for entry in (*record.inputs.values(), *record.outputs.values())]
+    return len({entry.path for entry in entries if is_sampled(entry.identity)})
 
 
 def _holds(planned: PlannedUnit, result: RunResult) -> bool:

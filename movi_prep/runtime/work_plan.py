@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from movi_prep.errors import InternalError
 from movi_prep.records.unit import optional_roles, paths_of
+from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.settings_identity import changed_settings, describe_settings
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, makers_of, read_record, record_path
 from movi_prep.stages.order import SHARD_STAGES, idle_cameras
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage, AnyUnit
-    from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.file_identity import FileIdentities
 
 State = Literal["current", "stale", "failed", "new"]
@@ -73,12 +73,14 @@ class WorkPlan:
         stages: names of the stages, in order.
         units: by id, in an order that respects needs.
         left_out: what was asked for and is not planned, `shard PG3`, and why.
+        exclude: subjects and clips that the configuration leaves out.
     """
 
     work: WorkFolder
     stages: tuple[str, ...]
     units: Mapping[str, PlannedUnit]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    exclude: frozenset[str] = frozenset()
 
     @property
     def to_run(self) -> tuple[PlannedUnit, ...]:
@@ -94,25 +96,27 @@ def make_plan(
     stages: Sequence[AnyStage],
     *,
     recordings: Recordings,
-    work: WorkFolder,
     config: Config,
     identities: FileIdentities,
     force: Collection[str] = (),
+    gathered: Recordings | None = None,
 ) -> WorkPlan:
     """Return the plan of some stages over some recordings.
 
     Args:
         stages: the stages, in order.
         recordings: what was found.
-        work: where outputs and records stand.
         config: the whole configuration; each stage takes its own part.
         identities: remembers file hashes; what is read here is added.
         force: names of stages whose units run whatever their records say.
+        gathered: what the stages are given that make files of whole subjects; None for the same as the others.
 
     Raises:
         InternalError: two units write one file, or units wait for each other in a circle.
     """
-    units = [(stage, unit) for stage in stages for unit in stage.plan(recordings, work, config)]
+    work = WorkFolder(config.work)
+    given = {False: recordings, True: gathered or recordings}
+    units = [(stage, unit) for stage in stages for unit in stage.plan(given[stage.gathers], work, config)]
     writers = _writers([unit for _, unit in units])
     needs = {unit.id: _needs(unit, writers) for _, unit in units}
     by_id = {unit.id: (stage, unit) for stage, unit in units}
@@ -133,7 +137,13 @@ def make_plan(
         planned[name] = _decide(fresh, waiting, work, identities, is_forced=stage.name in force)
     ordered = {unit.id: planned[unit.id] for _, unit in units}
     names = tuple(stage.name for stage in stages)
-    return WorkPlan(work=work, stages=names, units=ordered, left_out=_left_out(names, recordings, config))
+    return WorkPlan(
+        work=work,
+        stages=names,
+        units=ordered,
+        left_out=_left_out(names, recordings, config),
+        exclude=frozenset(config.exclude),
+    )
 
 
 def why_not_current(

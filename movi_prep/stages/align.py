@@ -112,6 +112,7 @@ ALIGN = Stage(
     summary="clip boundaries, overlap of the clocks, agreement with the session",
     plan=plan_align,
     run=run_align,
+    gathers=True,
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.records.unit import Stage
+from movi_prep.records.unit import AnyStage
 from movi_prep.runtime.pipeline_run import Prepared, carry_out, prepare_run
 from movi_prep.runtime.plan_execution import RunResult
 from movi_prep.runtime.unit_record import UnitRecord
@@ -60,13 +60,20 @@ class World:
         run = {"executor": "serial", **flags.pop("run", {})}
         return load_config(None, {"work": self.work, "amass": self.amass, "run": run, **flags})
 
-    def prepare(self, *, stages: tuple[Stage, ...] = STAGES, force: tuple[str, ...] = (), **flags: Any) -> Prepared:
-        return prepare_run(self.config(**flags), stages, force=force)
+    def prepare(
+        self,
+        *,
+        stages: tuple[AnyStage, ...] = STAGES,
+        force: tuple[str, ...] = (),
+        as_chosen: bool = False,
+        **flags: Any,
+    ) -> Prepared:
+        return prepare_run(self.config(**flags), stages, force=force, as_chosen=as_chosen)
 
     def run(
         self,
         *,
-        stages: tuple[Stage, ...] = STAGES,
+        stages: tuple[AnyStage, ...] = STAGES,
         force: tuple[str, ...] = (),
         observer: Silent | None = None,
         **flags: Any,

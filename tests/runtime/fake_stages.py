@@ -157,7 +157,7 @@ def run_blend(inputs: BlendInputs, outputs: BlendOutputs, settings: ScalingSetti
 
 
 GROW = Stage(name="grow", version=1, summary="copies of a motion", plan=plan_grow, run=run_grow)
-BLEND = Stage(name="blend", version=1, summary="all copies of a subject", plan=plan_blend, run=run_blend)
+BLEND = Stage(name="blend", version=1, summary="all copies of a subject", plan=plan_blend, run=run_blend, gathers=True)
 STAGES = (GROW, BLEND)
 
 

@@ -399,3 +399,77 @@ def test_a_record_that_cannot_be_read_counts_as_absent(world: World, content: st
     assert {planned.state for planned in prepared.plan.to_run} == {"new"}
     assert summarise_plan(prepared.plan, prepared.identities).stages["grow"].waiting == 6
     assert len(world.run().records) == 8
+
+
+CHOICE = {"subjects": "1", "clips": "1,2"}
+
+
+def test_a_part_that_was_asked_for_is_whole_to_those_who_only_look(world: World) -> None:
+    assert world.run(**CHOICE).is_complete
+    looked = world.prepare(as_chosen=True)
+    assert looked.plan.to_run == ()
+    assert {planned.unit.key for planned in looked.plan.units.values()} == {"S001/C01", "S001/C02", "S001"}
+    assert len(world.prepare().plan.to_run) == 6, "a run without a choice does all"
+
+
+@pytest.mark.parametrize("first", [{}, CHOICE, {"subjects": "1"}], ids=["all", "two clips", "a subject"])
+@pytest.mark.parametrize("later", [{"clips": "2"}, {"subjects": "1", "clips": "2"}, {"clips": "1,2"}], ids=str)
+def test_a_later_choice_never_shrinks_the_file_of_a_whole_subject(
+    world: World, first: dict[str, str], later: dict[str, str]
+) -> None:
+    world.run(**first)
+    before = world.results()
+    result = world.run(**later)
+    assert {name: content for name, content in world.results().items() if name in before} == before
+    assert not ran(result) & {"blend S001", "grow S001/C02"}
+    assert world.prepare(as_chosen=True).plan.to_run == ()
+
+
+def test_a_later_choice_adds_its_clips_and_keeps_the_others_up_to_date(world: World) -> None:
+    world.run(**CHOICE)
+    result = world.run(subjects="1", clips="5")
+    assert ran(result) == {"grow S001/C05", "blend S001"}
+    assert world.results()["blend/S001.bin"] == b"".join(f"motion 1 {clip} ".encode() * 512 for clip in (1, 2, 5))
+    # What is in the file must not be of another setting than the file says.
+    renewed = world.run(subjects="1", clips="5", markers={"batch_samples": 2})
+    assert ran(renewed) == {"grow S001/C01", "grow S001/C02", "grow S001/C05", "blend S001"}
+
+
+def test_a_choice_of_single_files_does_not_bind_what_gathers_them(world: World) -> None:
+    world.run(stages=(GROW,))
+    result = world.run(**CHOICE)
+    assert ran(result) == {"blend S001"}
+    assert world.results()["blend/S001.bin"] == b"motion 1 1 " * 512 + b"motion 1 2 " * 512
+    looked = world.prepare(as_chosen=True)
+    assert looked.plan.units["blend S001"].is_current
+
+
+def test_what_is_excluded_leaves_the_file_of_its_subject(world: World) -> None:
+    world.run()
+    assert ran(world.run(exclude=["S001/C02"])) == {"blend S001"}
+    assert world.results()["blend/S001.bin"] == b"motion 1 1 " * 512 + b"motion 1 5 " * 512
+    assert world.prepare(as_chosen=True, exclude=["S001/C02"]).plan.to_run == ()
+
+
+def test_a_clip_more_runs_its_own_unit_and_its_subjects(world: World) -> None:
+    world.run()
+    write_motions(world.amass, {movi_clip(1, 9): b"motion 1 9 "})
+    assert {planned.unit.id for planned in world.prepare(as_chosen=True).plan.to_run} == {"grow S001/C09", "blend S001"}
+    assert ran(world.run()) == {"grow S001/C09", "blend S001"}
+
+
+def test_to_repeat_one_unit_takes_the_choice_that_was_made(world: World) -> None:
+    world.run(**CHOICE)
+    (world.work / "blend" / "S001.bin").unlink()
+    prepared = prepare_run(world.config(), (GROW, BLEND), only=["blend S001"])
+    assert [planned.unit.id for planned in prepared.plan.to_run] == ["blend S001"]
+    named = prepare_run(world.config(), (GROW, BLEND), only=["grow S001/C05"])
+    assert [planned.unit.id for planned in named.plan.to_run] == ["grow S001/C05"]
+
+
+def test_a_work_folder_without_a_choice_stands_for_all(world: World) -> None:
+    world.run(**CHOICE)
+    for path in (world.work / "records").rglob("choice*/*.json"):
+        path.write_text("[" * 100_000)
+    (world.work / "records" / "choice.json").unlink(missing_ok=True)
+    assert {planned.unit.key for planned in world.prepare(as_chosen=True).plan.units.values()} >= {"S015", "S001"}

@@ -179,6 +179,7 @@ SHARD_D3KE = Stage(
     summary="files of D3KE's training code, of each subject",
     plan=plan_shard_d3ke,
     run=run_shard_d3ke,
+    gathers=True,
 )
 
 
@@ -218,6 +219,7 @@ D3KE_CORPUS = Stage(
     summary="files of D3KE's training code that all subjects share",
     plan=plan_d3ke_corpus,
     run=run_d3ke_corpus,
+    gathers=True,
 )
 
 

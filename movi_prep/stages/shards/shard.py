@@ -157,7 +157,12 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 
 SHARD = Stage(
-    name="shard", version=4, summary="crops and labels of each subject and camera", plan=plan_shard, run=run_shard
+    name="shard",
+    version=4,
+    summary="crops and labels of each subject and camera",
+    plan=plan_shard,
+    run=run_shard,
+    gathers=True,
 )
 
 
