@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.errors import InputError, MissingError, UsageError, list_names
-from movi_prep.formats.reading import reading
+from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.formats.c3d_arrays import read_c3d_arrays
 from movi_prep.formats.trc import METRES_PER_UNIT, UNIT_NAMES
-from movi_prep.formats.trial_load import check_that_it_loads
 from movi_prep.records.markers import MarkerTrajectories
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,37 +61,24 @@ def read_c3d(path: Path, *, up: str) -> MarkerTrajectories:
     """
     if not path.is_file():
         raise MissingError(path, expected="a C3D file", got="no file", remedy="check the path")
-    content = _load(path)
-    parameters, header = content["parameters"]["POINT"], content["header"]["points"]
-    points = np.asarray(content["data"]["points"], dtype=np.float64)[:3].transpose(2, 1, 0)
-    residuals = np.asarray(content["data"]["meta_points"]["residuals"], dtype=np.float64)[0].T
-    columns, names, findings = _markers(parameters, points.shape[1], path)
-    rate_hz = _rate_hz(parameters, header, path)
-    axis, axis_findings = _up(parameters, up)
+    _check_whole(path)
+    content = read_c3d_arrays(path, remedy=_REMEDY)
+    points, residuals = content["points"].transpose(2, 1, 0), content["residuals"].T
+    columns, names, findings = _markers(content, points.shape[1], path)
+    rate_hz = _rate_hz(content, path)
+    axis, axis_findings = _up(content, up)
     seen = points[:, columns]
     # Residuals below 0 say that a point was not seen (c3d.org); many exporters write zeros.
     seen = np.where(((residuals[:, columns] < 0) | (seen == 0).all(axis=-1))[..., None], np.nan, seen)
     return MarkerTrajectories(
         names=names,
-        positions_m=seen * METRES_PER_UNIT[_unit(parameters, path)] @ TO_GROUND[axis].T,
-        times_s=(int(header["first_frame"]) + np.arange(len(points))) / rate_hz,
+        positions_m=seen * METRES_PER_UNIT[_unit(content, path)] @ TO_GROUND[axis].T,
+        times_s=(int(content["first_frame"]) + np.arange(len(points))) / rate_hz,
         sample_indices=np.arange(len(points), dtype=np.int64),
         rate_hz=rate_hz,
         source=str(path),
         findings=(*findings, *axis_findings),
     )
-
-
-def _load(path: Path) -> Any:
-    try:
-        import ezc3d
-    except ImportError as error:
-        raise UsageError(f"{path}: C3D files need ezc3d; install it with 'pip install ezc3d'") from error
-    _check_whole(path)
-    # Its parser is C++: a damaged file may end the process.
-    check_that_it_loads(path, lambda: ezc3d.c3d(str(path)))
-    with reading(path, expected="a C3D file", remedy=_REMEDY):
-        return ezc3d.c3d(str(path))
 
 
 def _check_whole(path: Path) -> None:
@@ -115,19 +102,21 @@ def _check_whole(path: Path) -> None:
         raise InputError(path, expected="a whole C3D file", got=got, remedy=_REMEDY)
 
 
-def _texts(parameters: Any, key: str) -> list[str]:
-    return [str(value).strip() for value in parameters[key]["value"]] if key in parameters else []
+def _texts(content: Mapping[str, NDArray[Any]], key: str) -> list[str]:
+    return [str(value).strip() for value in np.ravel(content.get(f"POINT:{key}", []))]
 
 
-def _markers(parameters: Any, n_points: int, path: Path) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
+def _markers(
+    content: Mapping[str, NDArray[Any]], n_points: int, path: Path
+) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
     """Return the columns that are markers, their names, and what was left out."""
-    labels = _texts(parameters, "LABELS")
+    labels = _texts(content, "LABELS")
     number = 2
-    while f"LABELS{number}" in parameters:
-        labels += _texts(parameters, f"LABELS{number}")
+    while f"POINT:LABELS{number}" in content:
+        labels += _texts(content, f"LABELS{number}")
         number += 1
     labels = [*labels, *[""] * n_points][:n_points]
-    others = {name for key in NO_MARKERS for name in _texts(parameters, key) if name}
+    others = {name for key in NO_MARKERS for name in _texts(content, key) if name}
     # Trajectories that nobody labelled are called *1, *2, ...
     named = [index for index, label in enumerate(labels) if label and not label.startswith("*")]
     columns = [index for index in named if labels[index] not in others]
@@ -142,24 +131,24 @@ def _markers(parameters: Any, n_points: int, path: Path) -> tuple[list[int], tup
     return columns, tuple(labels[index] for index in columns), tuple(findings)
 
 
-def _rate_hz(parameters: Any, header: Any, path: Path) -> float:
-    stated = parameters["RATE"]["value"] if "RATE" in parameters else []
-    for value in (*stated, header["frame_rate"]):
-        if 0 < float(value) < np.inf:
-            return float(value)
-    raise InputError(path, expected="a positive POINT:RATE", got=f"{list(stated)}", remedy=_REMEDY)
+def _rate_hz(content: Mapping[str, NDArray[Any]], path: Path) -> float:
+    stated = [float(value) for value in np.ravel(content.get("POINT:RATE", []))]
+    for value in (*stated, float(content["frame_rate"])):
+        if 0 < value < np.inf:
+            return value
+    raise InputError(path, expected="a positive POINT:RATE", got=f"{stated}", remedy=_REMEDY)
 
 
-def _unit(parameters: Any, path: Path) -> str:
-    stated = (_texts(parameters, "UNITS") or ["mm"])[0]
+def _unit(content: Mapping[str, NDArray[Any]], path: Path) -> str:
+    stated = (_texts(content, "UNITS") or ["mm"])[0]
     if stated.lower() not in UNIT_NAMES:
         raise InputError(path, expected="POINT:UNITS of mm, cm or m", got=repr(stated), remedy=_REMEDY)
     return UNIT_NAMES[stated.lower()]
 
 
-def _up(parameters: Any, setting: str) -> tuple[str, tuple[str, ...]]:
+def _up(content: Mapping[str, NDArray[Any]], setting: str) -> tuple[str, tuple[str, ...]]:
     """Return the axis that is up, and a finding where the file says another one than the setting."""
-    stated = (_texts(parameters, "Y_SCREEN") or [""])[0].upper()
+    stated = (_texts(content, "Y_SCREEN") or [""])[0].upper()
     axis = stated if stated in TO_GROUND else f"+{stated}" if f"+{stated}" in TO_GROUND else ""
     if not axis:
         return f"+{setting.upper()}", ()

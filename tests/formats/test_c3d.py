@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.c3d import TO_GROUND, _markers, read_c3d
+from tests.builders.c3d_files import write_c3d
 from tests.builders.small_model import trajectories
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from movi_prep.records.markers import MarkerTrajectories
 
-ezc3d = pytest.importorskip("ezc3d")
+pytestmark = pytest.mark.skipif(find_spec("ezc3d") is None, reason="ezc3d, an extra, is not installed")
 
 UNITS = {"mm": 1000.0, "cm": 100.0, "m": 1.0}
 
@@ -31,23 +33,10 @@ def markers() -> MarkerTrajectories:
 
 def _write(path: Path, markers: MarkerTrajectories, *, unit: str = "mm", up: str = "+Y", **parameters: Any) -> Path:
     """Write a trial; absent points get a residual of -1 and any place."""
-    file = ezc3d.c3d()
-    labels = parameters.pop("LABELS", list(markers.names))
-    file["parameters"]["POINT"]["UNITS"]["value"] = [unit]
-    file["parameters"]["POINT"]["RATE"]["value"] = [markers.rate_hz]
-    file["parameters"]["POINT"]["LABELS"]["value"] = labels
-    if up:
-        file.add_parameter("POINT", "Y_SCREEN", [up])
-    for key, value in parameters.items():
-        file.add_parameter("POINT", key, value)
     own = markers.positions_m @ (TO_GROUND[up] if up else np.eye(3)) * UNITS[unit]
-    points = np.ones((4, len(markers.names), markers.n_rows))
-    points[:3] = np.nan_to_num(own, nan=0.1).transpose(2, 1, 0)
-    residuals = np.where(np.isnan(own).any(axis=-1), -1.0, 0.2).T[None]
-    file["data"]["points"] = points
-    file["data"]["meta_points"]["residuals"] = residuals
-    file.write(str(path))
-    return path
+    residuals = np.where(np.isnan(own).any(axis=-1), -1.0, 0.2)
+    said = {"UNITS": [unit], "LABELS": list(markers.names), **({"Y_SCREEN": [up]} if up else {}), **parameters}
+    return write_c3d(path, np.nan_to_num(own, nan=0.1), residuals, rate_hz=markers.rate_hz, **said)
 
 
 @pytest.mark.parametrize("up", TO_GROUND)
@@ -89,9 +78,9 @@ def test_points_that_are_no_markers_are_left_out_and_named(tmp_path: Path, marke
 
 def test_labels_beyond_the_points_are_passed_over(tmp_path: Path) -> None:
     # ezc3d refuses to write such a file; laboratories have them.
-    parameters = {"LABELS": {"value": ["A", "B"]}, "LABELS2": {"value": ["C", "LOST", "GONE"]}}
-    assert _markers(parameters, 3, tmp_path / "a.c3d") == ([0, 1, 2], ("A", "B", "C"), ())
-    columns, names, findings = _markers({"LABELS": {"value": ["A"]}}, 3, tmp_path / "a.c3d")
+    content = {"POINT:LABELS": np.array(["A", "B"]), "POINT:LABELS2": np.array(["C", "LOST", "GONE"])}
+    assert _markers(content, 3, tmp_path / "a.c3d") == ([0, 1, 2], ("A", "B", "C"), ())
+    columns, names, findings = _markers({"POINT:LABELS": np.array(["A"])}, 3, tmp_path / "a.c3d")
     assert (columns, names, len(findings)) == ([0], ("A",), 1)
 
 
