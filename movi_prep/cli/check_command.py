@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.chosen_stages import stages_of
 from movi_prep.cli.configuration import config_of
-from movi_prep.cli.exit_codes import FAILED, OK
+from movi_prep.cli.exit_codes import FAILED, OK, UNITS_FAILED, USAGE
 from movi_prep.cli.printing import (
     open_console,
     print_findings,
@@ -17,6 +18,7 @@ from movi_prep.cli.printing import (
 )
 from movi_prep.errors import UsageError
 from movi_prep.runtime.pipeline_run import check_machine, find_data, prepare_run, use_embedded_data
+from movi_prep.runtime.writable import check_writable
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 def check_data(given: argparse.Namespace) -> int:
     """`check`: what is found, what is missing, what will run."""
+    from movi_prep.runtime.data_check import check_data_files
     from movi_prep.runtime.overview import damaged_videos, describe_recordings, describe_space
+    from movi_prep.runtime.work_estimate import estimate_work
 
     if given.self_test:
         return _run_self_test(given)
@@ -36,7 +40,9 @@ def check_data(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
+    opened = check_data_files(recordings)
     findings = (*recordings.findings, *damaged_videos(recordings))
+    print_findings(console, "would fail", [str(fault) for fault in opened.faults])
     print_findings(console, "findings", findings)
     plan, notes = _plan_everything(config, recordings)
     will_run: dict[str, dict[str, int]] = {}
@@ -45,13 +51,21 @@ def check_data(given: argparse.Namespace) -> int:
         print_table(console, "what will run", ("stage", "to run#", "current#", "why"), _reasons(plan))
     print_findings(console, "nothing can run" if plan is None else "left out", notes)
     console.print(f"work folder: {config.work} ({describe_space(config.work)})", markup=False)
+    estimate = None
+    if plan is not None and plan.to_run and opened.lengths:
+        estimate = estimate_work(plan, opened.lengths, config, cores=len(os.sched_getaffinity(0)))
+        console.print(f"what will run takes {estimate}", markup=False)
     content = {
         "parts": [{"part": part.name, "found": part.found, "missing": part.missing} for part in parts],
+        "faults": [str(fault) for fault in opened.faults],
         "findings": [*findings, *notes],
         "will_run": will_run,
+        "estimate": None if estimate is None else vars(estimate),
     }
     print_json(content, wanted=given.json)
-    return OK if plan is not None else 2
+    if plan is None:
+        return USAGE
+    return UNITS_FAILED if opened.faults else OK
 
 
 def _run_self_test(given: argparse.Namespace) -> int:
@@ -86,6 +100,7 @@ def _plan_everything(config: Config, recordings: Recordings) -> tuple[WorkPlan |
     try:
         prepared = prepare_run(config, stages)
         check_machine(prepared)
+        check_writable(config.work)
     except UsageError as error:
         return None, [str(error)]
     return prepared.plan, [*notes, *prepared.plan.left_out.values()]

@@ -1,5 +1,5 @@
-"""Exit codes of all commands; 2 is wrong usage or configuration."""
+"""Exit codes of all commands: all is done; another failure; wrong usage or configuration; some units failed."""
 
 from __future__ import annotations
 
-OK, FAILED, UNITS_FAILED = 0, 1, 3
+OK, FAILED, USAGE, UNITS_FAILED = 0, 1, 2, 3

@@ -174,11 +174,18 @@ def _print_failures(console: Console, summary: Summary, *, go_on: str, verbose: 
 
 def _say_cause(cause: RootCause) -> str:
     """Return a cause as one line: which units, how many wait for them, and why they failed."""
-    shown = ", ".join(cause.keys[:_KEYS_SHOWN])
-    rest = len(cause.keys) - _KEYS_SHOWN
-    keys = f"{shown} and {rest} more" if rest > 0 else shown
+    by_stage: dict[str, list[str]] = {}
+    for unit in cause.units:
+        stage, _, key = unit.partition(" ")
+        by_stage.setdefault(stage, []).append(key)
+    units = "; ".join(f"{stage} {_first_keys(keys)}" for stage, keys in by_stage.items())
     waiting = f" ({_counted(cause.n_waiting, 'unit')} wait{'s' if cause.n_waiting == 1 else ''})"
-    return f"{cause.stage} {keys}{waiting if cause.n_waiting else ''}: {cause.reason}"
+    return f"{units}{waiting if cause.n_waiting else ''}: {cause.reason}"
+
+
+def _first_keys(keys: Sequence[str]) -> str:
+    rest = len(keys) - _KEYS_SHOWN
+    return f"{', '.join(keys[:_KEYS_SHOWN])}{f' and {rest} more' if rest > 0 else ''}"
 
 
 def _print_warnings(console: Console, summary: Summary) -> None:

@@ -23,7 +23,7 @@ N_MOTIONS = 21
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a recordings.
+    """One part of what there is.
 
     Attributes:
         name: what it is.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from movi_prep.runtime.plan_execution import Coordinator, RunResult
 from movi_prep.runtime.unit_attempt import Task, clear_scratch
 from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan, make_plan
 from movi_prep.runtime.worker_pools import SerialExecutor, local_executor, scheduler_executor
+from movi_prep.runtime.writable import check_writable
 from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
 
 if TYPE_CHECKING:
@@ -305,13 +305,11 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordin
 def _make_work_folder(work: Path) -> None:
     try:
         work.mkdir(parents=True, exist_ok=True)
-        # Permissions say little on network file systems: only a file that was written shows it.
-        with tempfile.TemporaryFile(dir=work):
-            pass
     except OSError as error:
         raise UsageError(
             f"work: expected a folder that can be written, but {work}: {error.strerror}; name another"
         ) from error
+    check_writable(work)
 
 
 def _cut(plan: WorkPlan, only: Collection[str]) -> WorkPlan:

@@ -1,4 +1,4 @@
-"""Why units failed, each cause once: units of a stage that failed in the same words, and how many wait for them.
+"""Why units failed, each cause once: units that failed in the same words, and how many others wait for them.
 
 A wrong release fails six hundred clips, and everything behind them waits: one cause, however many rows.
 """
@@ -30,18 +30,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class RootCause:
-    """What made units of one stage fail.
+    """What made units fail.
 
     Attributes:
-        stage: the stage.
-        keys: keys of the units that failed of it.
+        units: ids of the units that failed of it, in the order of the plan.
         reason: the reason of the first of them; of the others it differs in paths and numbers at most.
         n_waiting: how many units wait for them.
         override: the setting that would go on in spite of it, `scaling.keep_failed_audit=true`; empty for none.
     """
 
-    stage: str
-    keys: tuple[str, ...]
+    units: tuple[str, ...]
     reason: str
     n_waiting: int
     override: str = ""
@@ -54,11 +52,11 @@ def root_causes(failed: Iterable[Failure], waits_for: Mapping[str, str]) -> tupl
         failed: the units that failed.
         waits_for: the failed unit that each waiting unit waits for, by id.
     """
-    groups: dict[tuple[str, str], list[Failure]] = {}
+    groups: dict[str, list[Failure]] = {}
     for failure in failed:
-        groups.setdefault((failure.unit.partition(" ")[0], _in_other_words(failure.reason)), []).append(failure)
-    causes = [_cause(stage, group, waits_for) for (stage, _), group in groups.items()]
-    return tuple(sorted(causes, key=lambda cause: -len(cause.keys) - cause.n_waiting))
+        groups.setdefault(_in_other_words(failure.reason), []).append(failure)
+    causes = [_cause(group, waits_for) for group in groups.values()]
+    return tuple(sorted(causes, key=lambda cause: -len(cause.units) - cause.n_waiting))
 
 
 def waiting_for(plan: WorkPlan, failed: Sequence[str], waiting: Iterable[str]) -> dict[str, str]:
@@ -78,12 +76,11 @@ def waiting_for(plan: WorkPlan, failed: Sequence[str], waiting: Iterable[str]) -
     return {name: roots[name] for name in waiting if name in roots and name not in failed}
 
 
-def _cause(stage: str, group: Sequence[Failure], waits_for: Mapping[str, str]) -> RootCause:
+def _cause(group: Sequence[Failure], waits_for: Mapping[str, str]) -> RootCause:
     units = {failure.unit for failure in group}
     override = _OVERRIDE.search(group[0].reason)
     return RootCause(
-        stage=stage,
-        keys=tuple(failure.unit.partition(" ")[2] for failure in group),
+        units=tuple(failure.unit for failure in group),
         reason=group[0].reason,
         n_waiting=sum(root in units for root in waits_for.values()),
         override=override[1].rstrip(".,;)") if override else "",

@@ -18,14 +18,16 @@ def test_six_hundred_clips_of_the_wrong_release_are_one_cause() -> None:
     failed = [_wrong_release(number) for number in range(1, 631)]
     waits_for = {f"ik S{number:03d}/C01": failure.unit for number, failure in enumerate(failed, start=1)}
     (cause,) = root_causes(failed, waits_for)
-    assert cause.stage == "markers"
-    assert len(cause.keys) == cause.n_waiting == 630
+    assert len(cause.units) == cause.n_waiting == 630
     assert cause.reason == failed[0].reason
 
 
-def test_another_reason_or_stage_is_another_cause_and_the_largest_stands_first() -> None:
+def test_another_reason_is_another_cause_and_the_largest_stands_first() -> None:
     failed = [Failure("scale S001", "the model has no pelvis", ""), _wrong_release(1), _wrong_release(2)]
-    assert [(cause.stage, len(cause.keys)) for cause in root_causes(failed, {})] == [("markers", 2), ("scale", 1)]
+    assert [cause.units for cause in root_causes(failed, {})] == [
+        ("markers S001/C01", "markers S002/C01"),
+        ("scale S001",),
+    ]
 
 
 def test_a_setting_that_goes_on_all_the_same_is_taken_from_the_reason() -> None:
@@ -39,5 +41,5 @@ def test_what_waits_is_counted_for_the_failure_it_waits_for_in_run_and_status(wo
     prepared = world.prepare()
     for summary in (summarise_run(result), summarise_plan(prepared.plan, prepared.identities)):
         assert not summary.is_complete
-        assert [(cause.stage, cause.keys) for cause in summary.causes] == [("grow", ("S001/C01",))]
+        assert [cause.units for cause in summary.causes] == [("grow S001/C01",)]
         assert summary.causes[0].n_waiting == len(summary.waits_for) == 1

@@ -1,0 +1,287 @@
+"""What would fail, before anything runs: one clip per subject and every other file is opened, and each fault told once.
+
+| part | opened | compared with |
+|---|---|---|
+| AMASS clips | the first of each subject: its head | |
+| body models, soft tissue | all, whole | |
+| calibration | all cameras, whole | |
+| V3D | all, whole | sex and length of the clip that was opened; numbers of clips |
+| videos | all: their heads | last frame that flags30 name |
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from movi_prep.errors import InputError, MoviPrepError, describe_os_error
+from movi_prep.formats.amass import open_motion
+from movi_prep.formats.avi.structure import parse_avi_head
+from movi_prep.formats.foreign_content import foreign_content
+from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
+from movi_prep.recordings.read import read_camera, read_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from movi_prep.formats.amass import MotionFile
+    from movi_prep.records.identity import ClipId
+    from movi_prep.records.motion import Sex
+    from movi_prep.records.recordings import Recordings
+    from movi_prep.records.session import Session
+
+Result = TypeVar("Result")
+
+CLIPS = "AMASS clips (one of each subject)"
+_FETCH = "sign in, fetch it again, and unpack it"
+_LENGTH_SLACK = 0.02
+"""Clips are cut a few frames off; more than this part of their length is another motion, or another rate."""
+_SLACK_FRAMES = 3
+_VARIES = re.compile(r"/[^\s:;,()']+|\d+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class DataFault:
+    """One kind of fault, however many files have it.
+
+    Attributes:
+        part: which part of the data: `AMASS clips`.
+        expected: what should be there.
+        got: what is there, in the words of the first file.
+        remedy: what to do.
+        files: the files that have it, the first one first.
+        n_opened: how many files of this part were opened.
+    """
+
+    part: str
+    expected: str
+    got: str
+    remedy: str
+    files: tuple[Path, ...]
+    n_opened: int
+
+    def __str__(self) -> str:
+        """Return the fault as one line."""
+        number = f"{len(self.files)} of {self.n_opened} opened" if self.n_opened > 1 else "the file"
+        shown = f"{self.files[0]}{' and others' if len(self.files) > 1 else ''}"
+        return f"{self.part}: {number}: expected {self.expected}, but got {self.got}; {self.remedy} ({shown})"
+
+
+@dataclass(frozen=True)
+class ClipLength:
+    """How long a clip is: `n_samples` mocap samples at `rate_hz`."""
+
+    n_samples: int
+    rate_hz: float
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What opening files showed.
+
+    Attributes:
+        faults: kinds of faults, those of most files first.
+        lengths: length of every clip: read in those that were opened, by size of the file in the others.
+    """
+
+    faults: tuple[DataFault, ...]
+    lengths: Mapping[ClipId, ClipLength]
+
+
+@dataclass
+class _Found:
+    """Faults as they are met: part, file and error."""
+
+    faults: list[tuple[str, Path, InputError]] = field(default_factory=list)
+    opened: dict[str, int] = field(default_factory=dict)
+
+    def open(self, part: str, path: Path, read: Callable[[], Result]) -> Result | None:
+        """Return what a file holds; note the fault and return None where it cannot be read."""
+        self.opened[part] = self.opened.get(part, 0) + 1
+        try:
+            foreign = foreign_content(path)
+            if foreign:
+                raise InputError(path, expected=f"a {path.suffix} file", got=foreign, remedy=_FETCH)  # noqa: TRY301
+            return read()
+        except InputError as error:
+            self.faults.append((part, path, error))
+        except OSError as error:
+            self.add(part, path, expected="a file that can be read", got=describe_os_error(error), remedy="see there")
+        except MoviPrepError as error:
+            self.add(part, path, expected="a file that can be used", got=str(error), remedy="see there")
+        return None
+
+    def add(self, part: str, path: Path, *, expected: str, got: str, remedy: str) -> None:
+        """Note a fault that shows when files are compared."""
+        self.faults.append((part, path, InputError(path, expected=expected, got=got, remedy=remedy)))
+
+    def kinds(self) -> tuple[DataFault, ...]:
+        """Return the faults, those in the same words (paths and numbers aside) as one."""
+        groups: dict[tuple[str, str, str], list[tuple[Path, InputError]]] = {}
+        for part, path, error in self.faults:
+            key = (part, _VARIES.sub("#", error.expected), _VARIES.sub("#", error.got))
+            groups.setdefault(key, []).append((path, error))
+        kinds = [
+            DataFault(
+                part=part,
+                expected=group[0][1].expected,
+                got=group[0][1].got,
+                remedy=group[0][1].remedy,
+                files=tuple(dict.fromkeys(path for path, _ in group)),
+                n_opened=max(self.opened.get(part, 0), len(group)),
+            )
+            for (part, *_), group in groups.items()
+        ]
+        return tuple(sorted(kinds, key=lambda fault: -len(fault.files)))
+
+
+def check_data_files(recordings: Recordings) -> DataCheck:
+    """Open one clip per subject, and every body model, V3D file, calibration and video head."""
+    found = _Found()
+    firsts = {subject: recordings.clips_of(subject)[0] for subject in recordings.subjects}
+    motions = {
+        clip: motion
+        for clip in firsts.values()
+        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings.motions[clip])))
+    }
+    _open_bodies(recordings, found)
+    _open_cameras(recordings, found)
+    for subject, path in sorted(recordings.sessions.items()):
+        # Of subjects without clips nothing is used.
+        if subject in firsts:
+            session = found.open("V3D", path, lambda path=path: read_session(recordings.reader, path))  # type: ignore[misc]
+            if session is not None:
+                _compare_with_clips(session, path, recordings.clips_of(subject), motions, found)
+            _open_videos(recordings, subject, session, found)
+    for subject in firsts:
+        if subject not in recordings.sessions:
+            _open_videos(recordings, subject, None, found)
+    return DataCheck(faults=found.kinds(), lengths=dict(_lengths(recordings, motions)))
+
+
+@dataclass(frozen=True)
+class _Head:
+    n_samples: int
+    rate_hz: float
+    sex: Sex
+
+
+def _reads_head(path: Path) -> Callable[[], _Head]:
+    def read() -> _Head:
+        with open_motion(path) as file:
+            return _head_of(file)
+
+    return read
+
+
+def _head_of(file: MotionFile) -> _Head:
+    return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex)
+
+
+def _open_bodies(recordings: Recordings, found: _Found) -> None:
+    for sex, path in sorted(recordings.body_models.items()):
+        found.open("body models", path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
+    for path in recordings.dmpl_models.values():
+        found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
+
+
+def _open_cameras(recordings: Recordings, found: _Found) -> None:
+    for camera, intrinsics in sorted(recordings.intrinsics.items()):
+        extrinsics = recordings.extrinsics.get(camera)
+        if extrinsics is None:
+            continue
+
+        def read(camera: str = camera, inner: Path = intrinsics, outer: Path = extrinsics) -> object:
+            return read_camera(recordings.reader, camera, inner, outer)
+
+        # Either may be a page or empty; what they hold is read together.
+        if found.open("calibration", extrinsics, lambda: True):
+            found.open("calibration", intrinsics, read)
+
+
+def _open_videos(recordings: Recordings, subject: str, session: Session | None, found: _Found) -> None:
+    for (owner, _), path in sorted(recordings.videos.items()):
+        if owner != subject:
+            continue
+        n_frames = found.open("videos", path, lambda path=path: _n_frames(path))  # type: ignore[misc]
+        last = int(session.video_ranges[:, 1].max()) if session is not None and len(session.clips) else 0
+        if n_frames and last > n_frames + _SLACK_FRAMES:
+            found.add(
+                "videos against V3D",
+                path,
+                expected=f"the {last} frames that flags30 of its V3D file reach to",
+                got=f"{n_frames} frames",
+                remedy="the video is cut or another subject's: fetch it again; frames beyond its end are refused",
+            )
+
+
+def _n_frames(path: Path) -> int:
+    """Return how many frames the headers of an .avi tell of; 0 where they do not (another container)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if os.pread(descriptor, 12, 0)[8:] != b"AVI ":
+            return 0
+        head = parse_avi_head(descriptor)
+        return 0 if head is None else head.n_frames
+    finally:
+        os.close(descriptor)
+
+
+def _compare_with_clips(
+    session: Session, path: Path, clips: Iterable[ClipId], motions: Mapping[ClipId, _Head], found: _Found
+) -> None:
+    """Note where a subject's clips cannot be those that its V3D file describes."""
+    for clip in clips:
+        row, motion = session.row_of(clip.clip), motions.get(clip)
+        if row is None:
+            found.add(
+                "AMASS clips against V3D",
+                path,
+                expected=f"flags30 of {clip}",
+                got=f"flags of {len(session.clips)} clips",
+                remedy="the clip gets no pictures: look whether the V3D file is another subject's",
+            )
+        elif motion is not None:
+            _compare_length(session, path, row, motion, found)
+            _compare_sex(session, path, motion, found)
+
+
+def _compare_length(session: Session, path: Path, row: int, motion: _Head, found: _Found) -> None:
+    first, end = (int(value) for value in session.video_ranges[row])
+    first_sample, last_sample = (int(value) for value in session.mocap_ranges[row])
+    flagged_s = (last_sample - first_sample) / motion.rate_hz
+    there_s = motion.n_samples / motion.rate_hz
+    slack_s = max(_LENGTH_SLACK * flagged_s, _SLACK_FRAMES * flagged_s / max(end - first, 1))
+    if end > first and abs(there_s - flagged_s) > slack_s:
+        found.add(
+            "AMASS clips against V3D",
+            path,
+            expected=f"a clip of {flagged_s:.1f} s, as flags120 say",
+            got=f"{there_s:.1f} s of motion",
+            remedy="only what both have gets labels: look whether clip and V3D file belong together",
+        )
+
+
+def _compare_sex(session: Session, path: Path, motion: _Head, found: _Found) -> None:
+    if motion.sex not in ("neutral", session.sex):
+        found.add(
+            "AMASS clips against V3D",
+            path,
+            expected=f"a {motion.sex} subject, as AMASS says",
+            got=f"{session.sex}",
+            remedy="look whether clip and V3D file belong together",
+        )
+
+
+def _lengths(recordings: Recordings, motions: Mapping[ClipId, _Head]) -> Iterator[tuple[ClipId, ClipLength]]:
+    """Yield the length of every clip: files of one release have the same bytes for each sample."""
+    heads = {clip.subject: (head, recordings.motions[clip].stat().st_size) for clip, head in motions.items()}
+    for clip, path in recordings.motions.items():
+        if clip in motions:
+            yield clip, ClipLength(motions[clip].n_samples, motions[clip].rate_hz)
+        elif clip.subject in heads:
+            head, n_bytes = heads[clip.subject]
+            yield clip, ClipLength(round(head.n_samples * path.stat().st_size / n_bytes), head.rate_hz)
