@@ -287,6 +287,9 @@ def compare(trial: Trial, options: argparse.Namespace, folder: Path) -> tuple[st
     _row("CPU ms/frame", f"{own}, tool {tool_ms:.1f}")
     _row("times the tool", f"solver {tool_ms / solver_ms:.0f}, call {tool_ms / call_ms:.0f}")
     _row(f"not above, {n_tool} frames", _shares(our_f / their_f))
+    asked = trial.solve(ConvergedSettings(pulls="unseen"), tasks).coordinates[:n_tool]
+    asked_f = objectives_in_opensim(trial, asked) + task_objectives(trial, tasks, asked)
+    _row("as --setup solves", _shares(asked_f / their_f))
     _row("weighted RMS mm", f"ours {_rms_mm(our_f):.3f}, tool {_rms_mm(their_f):.3f}")
     ours_deg, tool_deg = jitter_deg(trial, coordinates), jitter_deg(trial, theirs)
     _row("jitter deg", f"ours {ours_deg:.3f}, tool {tool_deg:.3f}, ratio {ours_deg / tool_deg:.3f}")

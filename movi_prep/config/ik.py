@@ -36,6 +36,13 @@ class SolveSettings(Settings):
     """Settings of the converged solver."""
 
     @property
+    def minimised(self) -> str:
+        """What a solution is the minimum of, in words for files and reports."""
+        if self.solver == "opensim" or self.converged.pulls == "unseen":
+            return "marker error"
+        return "marker error, prior and temporal term"
+
+    @property
     def needs_compiler(self) -> bool:
         """Whether solving runs kernels that are compiled once per installation."""
         return self.solver == "converged"
@@ -64,6 +71,15 @@ class IkSettings(SolveSettings):
     marker_file_up: Literal["y", "z"] = "y"
     """Axis of marker files (`--marker-file`, `--static-file`) that points up. OpenSim's ground, where everything is
     solved and written, has y up; of a laboratory that has z up, (x, y, z) is taken as (x, z, -y)."""
+
+    def for_marker_files(self) -> IkSettings:
+        """Return the settings for files that are solved as OpenSim's tool would: no pulls where markers decide.
+
+        Whoever sets a pull keeps it.
+        """
+        if self.converged.model_fields_set & {"pulls", "prior_strength", "temporal_weight"}:
+            return self
+        return self.model_copy(update={"converged": self.converged.model_copy(update={"pulls": "unseen"})})
 
     def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
         """Return the part that one clip depends on: settings of the solver that is not used stay at their defaults."""

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from movi_prep.config.base import CHANGES_NO_RESULT, Settings
 
+UNSEEN_STRENGTH = 1e-4
+"""Strength of a prior that decides only what no marker decides: it adds less than 1e-6 to the markers' error."""
+
 
 class ConvergedSettings(Settings):
     """How the converged solver iterates, what it adds to the markers, and what it reports.
@@ -24,6 +27,11 @@ class ConvergedSettings(Settings):
     marker_noise_m: float = Field(default=0.005, gt=0, le=0.1)
     """Standard deviation of a marker of average weight, metres: the noise that posterior deviations refer to, and from
     which on prior and temporal term act in full; below, in proportion to the variance that the residuals show."""
+
+    pulls: Literal["always", "unseen"] = "always"
+    """Where prior and temporal term act: always, which gives the most likely pose, or only where no marker decides, for
+    the minimum of the markers' error, as OpenSim's tool looks for: `prior_strength`, `temporal_weight` and
+    `switching_weight` do not count then. `--setup` and `--marker-file` solve so, unless one of them is set."""
 
     prior_strength: float = Field(default=0.75, ge=0, le=10)
     """Pull towards the model's default pose: 1 is a prior whose standard deviation is a quarter of each range at
@@ -75,3 +83,10 @@ class ConvergedSettings(Settings):
 
     verify_tolerance_m: float = Field(default=1e-8, gt=0)
     """How far OpenSim's markers and constraints may be from ours, m (or rad)."""
+
+    def acting(self) -> ConvergedSettings:
+        """Return the settings with the pulls as they act."""
+        if self.pulls == "always":
+            return self
+        without = {"temporal_weight": 0.0, "switching_weight": 0.0}
+        return self.model_copy(update={"prior_strength": min(self.prior_strength, UNSEEN_STRENGTH), **without})

@@ -154,6 +154,7 @@ def solve_inverse_kinematics(
         ModelError: where the tracked markers move with no free coordinate.
     """
     _check_inputs(tree, marker_names, positions_m, weights, tasks)
+    settings = settings.acting()
     tracked = [name for name in tree.marker_names if name in set(marker_names) and weights.get(name, 0.0) > 0.0]
     if not tracked:
         return _nothing_tracked(tree, len(positions_m))

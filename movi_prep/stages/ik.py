@@ -141,6 +141,7 @@ def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> St
         "markers": f"{inputs.markers.parent.name}/{inputs.markers.name}",
         "model": inputs.model.name,
         "setup": inputs.setup.name,
+        "minimised": settings.minimised,
     }
     write_ik_solution(outputs.solution, solution, provenance=provenance)
     if outputs.motion is not None:
@@ -368,6 +369,7 @@ def ik_numbers(
     errors = solution.constraint_errors
     numbers: dict[str, float | int | str | bool] = {
         "solver": solution.solver,
+        "minimised": settings.minimised,
         "rows": solution.n_rows,
         "usable_rows": int(solution.usable().sum()),
         "retried_rows": int((solution.statuses == FrameStatus.RETRIED).sum()),

@@ -145,11 +145,17 @@ def _solve_or_tell(path: Path, scaled: ScaledModel, setup: IkSetup, config: Conf
 def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
     # The time range of a set-up belongs to the marker file that it names.
     own = setup.marker_file is not None and setup.marker_file.name == path.name
-    trial = read_trial(path, scaled, setup, config.ik, is_cut=own)
+    settings = config.ik.for_marker_files()
+    trial = read_trial(path, scaled, setup, settings, is_cut=own)
     curves = read_curves(setup.coordinate_file, scaled)
-    solution, findings = solve_clip(scaled, trial.markers, setup, config.ik, coordinate_file=curves)
+    solution, findings = solve_clip(scaled, trial.markers, setup, settings, coordinate_file=curves)
     solution_path = config.work / "ik" / f"{path.stem}.h5"
-    provenance = {"markers": str(path), "model": str(scaled.source), "setup": setup.source}
+    provenance = {
+        "markers": str(path),
+        "model": str(scaled.source),
+        "setup": setup.source,
+        "minimised": settings.minimised,
+    }
     write_ik_solution(solution_path, solution, provenance=provenance)
     outputs = [solution_path]
     if config.ik.write_mot:
@@ -159,4 +165,4 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
         outputs.append(solution_path.with_suffix(".trc"))
         write_trc(outputs[-1], model_markers(solution, source=str(path)))
     outputs += write_tool_reports(solution, setup, folder=solution_path.parent, name=path.stem, order=trial.order)
-    return trial_result(trial, solution, scaled, config.ik, outputs=outputs, findings=findings)
+    return trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)

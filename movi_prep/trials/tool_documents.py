@@ -43,7 +43,7 @@ def solve_setup_document(document: Path, settings: IkSettings, *, results_folder
         InputError: the document names no model or marker file, or one of them cannot be used.
         UsageError: a result would replace a file that the document reads.
     """
-    setup = read_ik_setup(document)
+    setup, settings = read_ik_setup(document), settings.for_marker_files()
     _check_nothing_read_is_replaced([document], results_folder)
     if setup.model_file is None or setup.marker_file is None:
         raise InputError(

@@ -508,3 +508,36 @@ def test_a_long_gap_starts_anew_and_a_short_one_goes_on(tree: KinematicTree, mar
 def test_marker_names_and_positions_must_agree(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
     with pytest.raises(InputError, match="marker positions"):
         solve(tree, markers[:, :-1])
+
+
+@pytest.fixture(scope="module")
+def roller() -> tuple[KinematicTree, NDArray[np.float64]]:
+    """An arm whose last angle turns markers close to its axis, and an unseen angle behind; (30, m, 3) noisy markers."""
+    rng, builder = np.random.default_rng(8), TreeBuilder()
+    base = builder.root()
+    builder.markers(base, rng.normal(0, 0.1, (4, 3)))
+    names = ("flex", "bend", "roll")
+    line, body = builder.function(LINE), base
+    for name, axis in zip(names, ((0, 0, 1), (1, 0, 0), (0, 1, 0)), strict=True):
+        body = builder.body(body, [(True, axis, builder.coordinate(name), line)], (0.0, -0.25, 0.0))
+        builder.markers(body, np.array([[0.02, -0.1, 0.0], [0.0, -0.2, 0.015]]))
+    tip = builder.body(body, [(True, (0, 1, 0), builder.coordinate("spin"), line)], (0.0, -0.2, 0.0))
+    builder.markers(tip, np.array([[0.0, -0.05, 0.0]]))
+    tree = builder.build()
+    markers = tree.marker_positions(smooth_motion(tree, 8, 30, size=0.8))
+    return tree, markers + rng.normal(0, 0.004, markers.shape)
+
+
+def test_without_pulls_no_frame_is_above_the_minimum_of_its_markers(
+    roller: tuple[KinematicTree, NDArray[np.float64]],
+) -> None:
+    tree, markers = roller
+
+    least = solve(tree, markers, settings=PURE).objectives
+    asked = solve(tree, markers, settings=settings(pulls="unseen"))
+    likely = solve(tree, markers)
+
+    assert (asked.objectives <= least * (1.0 + 1e-6)).all()
+    assert (likely.objectives > least * 1.001).any()  # the law says something: here the pulls cost more
+    # What no marker sees is where the prior has it, not anywhere.
+    assert np.abs(asked.coordinates[:, tree.coordinate("spin")]).max() < 1e-3
