@@ -22,7 +22,6 @@ from movi_prep.runtime.writable import check_writable
 
 if TYPE_CHECKING:
     from movi_prep.config.root import Config
-    from movi_prep.records.recordings import Recordings
     from movi_prep.runtime.work_plan import WorkPlan
 
 
@@ -44,7 +43,7 @@ def check_data(given: argparse.Namespace) -> int:
     findings = (*recordings.findings, *damaged_videos(recordings))
     print_findings(console, "would fail", [str(fault) for fault in opened.faults])
     print_findings(console, "findings", findings)
-    plan, notes = _plan_everything(config, recordings)
+    plan, notes = _plan_everything(config)
     will_run: dict[str, dict[str, int]] = {}
     if plan is not None:
         will_run = {stage: {str(state): n for state, n in plan.counts(stage).items()} for stage in plan.stages}
@@ -92,12 +91,14 @@ def _run_self_test(given: argparse.Namespace) -> int:
     return OK if all(result.passed for result in results) else FAILED
 
 
-def _plan_everything(config: Config, recordings: Recordings) -> tuple[WorkPlan | None, list[str]]:
+def _plan_everything(config: Config) -> tuple[WorkPlan | None, list[str]]:
     """Return the plan of all stages and what is left out of it, or None and why nothing can run."""
-    if not (recordings.motions and recordings.body_models):
-        return None, ["AMASS clips and body models are needed (--amass, --body-models)"]
-    stages, notes = stages_of("run", config)
+    flags = {"--amass": config.amass, "--body-models": config.body_models}
+    unnamed = [flag for flag, folder in flags.items() if folder is None]
+    if unnamed:
+        return None, [f"AMASS clips and body models are needed: name {', '.join(unnamed)}"]
     try:
+        stages, notes = stages_of("run", config)
         prepared = prepare_run(config, stages)
         check_machine(prepared)
         check_writable(config.work)
@@ -111,7 +112,13 @@ def _reasons(plan: WorkPlan) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for stage in plan.stages:
         planned = [unit for unit in plan.units.values() if unit.unit.stage == stage]
-        reasons = Counter(unit.reason.partition(":")[0].split(" S")[0] for unit in planned if not unit.is_current)
+        reasons = Counter(_kind_of_reason(unit.reason) for unit in planned if not unit.is_current)
         said = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
         rows.append((stage, str(sum(reasons.values())), str(len(planned) - sum(reasons.values())), said))
     return rows
+
+
+def _kind_of_reason(reason: str) -> str:
+    """Return a reason without the unit that it names: `follows static S001 and 3 more` is `follows static`."""
+    said = reason.partition(":")[0]
+    return " ".join(said.split()[:2]) if said.startswith("follows ") else said

@@ -30,6 +30,7 @@ def show_status(given: argparse.Namespace) -> int:
     summary = summarise_plan(prepared.plan, prepared.identities)
     console = open_console(to_stderr=bool(given.json))
     print_status(console, summary, go_on=_go_on(given, config), verbose=bool(given.verbose))
+    print_findings(console, "data", prepared.recordings.findings)
     print_findings(console, "left out", notes)
     if config.subjects is None and config.clips is None and (n_others := len(prepared.recordings.others)):
         console.print(f"{n_others} other clips are there, of which no run was asked for: --subjects, --clips, exclude")

@@ -30,8 +30,19 @@ def find_recordings(config: Config) -> Recordings:
     """
     folders = Folders(**{item.name: getattr(config, item.name) for item in fields(Folders)})
     check_folders(folders)
+    _check_subset(config)
     there = find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
     return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+
+
+def _check_subset(config: Config) -> None:
+    """Raise UsageError where subsets of AMASS are asked for beside what only BMLmovi has, which would do nothing."""
+    useless = [part for part in ("v3d", "videos", "calibration") if getattr(config, part) is not None]
+    if config.subset is not None and useless:
+        raise UsageError(
+            f"subset: expected AMASS and body models only, but got {', '.join(useless)}, too; leave them out, or leave "
+            "--subset out for BMLmovi with its videos"
+        )
 
 
 def check_folders(folders: Folders) -> None:

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import MoviPrepError, UsageError, list_names
+from movi_prep.errors import UsageError, list_names
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
@@ -19,10 +20,11 @@ from movi_prep.formats.storage import write_storage
 from movi_prep.formats.trc import write_trc
 from movi_prep.stages.ik import ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.stages.scale import model_and_setup, scale_numbers
+from movi_prep.trials.inputs_kept import check_inputs_kept, files_read
 from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
-from movi_prep.trials.tool_reports import write_tool_reports
+from movi_prep.trials.tool_reports import report_paths, write_tool_reports
 from movi_prep.trials.trial_input import read_curves, read_trial
-from movi_prep.trials.trial_results import FileResult, trial_result
+from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.osim.solution import ScaledModel
-    from movi_prep.records.setups import IkSetup
+    from movi_prep.records.setups import IkSetup, ScaleSetup
 
 
 @dataclass(frozen=True)
@@ -70,25 +72,53 @@ def solve_marker_files(
         InputError: static trial, model or set-ups cannot be used.
     """
     _check_names_differ(marker_files)
-    for path in marker_files if config.ik.write_trc else ():
-        _check_not_replaced(path, by=config.work / "ik" / f"{path.stem}.trc")
     # Before the static trial is scaled to: whoever named a wrong file need not wait for that.
     setup = read_ik_setup(ik_setup_path(config)) if marker_files else None
+    scale_setup = None
+    if static_file is not None or config.scaling.setup is not None:
+        scale_setup = read_scale_setup(_scale_setup_path(config))
+    scaled_path = config.work / "models" / "scaled.osim"
+    outputs = () if scale_setup is None else (scaled_path, scaled_path.with_name("scale.json"))
+    _check_inputs_kept(marker_files, config, setup, scale_setup, static_file=static_file, outputs=outputs)
     numbers: Mapping[str, float | int | str | bool] = {}
     findings: tuple[str, ...] = ()
-    outputs: tuple[Path, ...] = ()
-    if static_file is None and config.scaling.setup is None:
+    if scale_setup is None:
         scaled_path = _model_that_came_scaled(config)
     else:
-        outputs = (config.work / "models" / "scaled.osim", config.work / "models" / "scale.json")
-        scaled_path, result_path = outputs
-        _check_not_replaced(config.scaling.model, by=scaled_path)
-        numbers, findings = _scale(config, static_file, model_path=scaled_path, result_path=result_path)
+        numbers, findings = _scale(config, scale_setup, static_file, model_path=scaled_path)
     files: tuple[FileResult, ...] = ()
     if setup is not None:
         scaled = read_scaled_model(scaled_path)
-        files = tuple(_solve_or_tell(path, scaled, setup, config) for path in marker_files)
+        files = tuple(solve_or_tell(path, partial(_solve_file, path, scaled, setup, config)) for path in marker_files)
     return MarkerFilesResult(model=scaled_path, outputs=outputs, numbers=numbers, findings=findings, files=files)
+
+
+def _check_inputs_kept(
+    marker_files: Sequence[Path],
+    config: Config,
+    setup: IkSetup | None,
+    scale_setup: ScaleSetup | None,
+    *,
+    static_file: Path | None,
+    outputs: Sequence[Path],
+) -> None:
+    """Refuse to write a result over anything that it is made from."""
+    read = [*marker_files, *(path for path in (static_file, config.scaling.model) if path is not None)]
+    written = list(outputs)
+    if scale_setup is not None:
+        read += files_read(_scale_setup_path(config), scale_setup)
+    if setup is not None:
+        read += files_read(ik_setup_path(config), setup)
+        written += [path for marker_file in marker_files for path in _outputs(marker_file, setup, config)]
+    check_inputs_kept(read, written, source=config.work)
+
+
+def _outputs(marker_file: Path, setup: IkSetup, config: Config) -> tuple[Path, ...]:
+    """Return what a marker file becomes: the solution first, then motion, markers and reports as they are asked for."""
+    solution = config.work / "ik" / f"{marker_file.stem}.h5"
+    asked = {".mot": config.ik.write_mot, ".trc": config.ik.write_trc}
+    written = [solution.with_suffix(suffix) for suffix, is_wanted in asked.items() if is_wanted]
+    return (solution, *written, *report_paths(setup, solution.parent, marker_file.stem))
 
 
 def _check_names_differ(marker_files: Sequence[Path]) -> None:
@@ -101,12 +131,6 @@ def _check_names_differ(marker_files: Sequence[Path]) -> None:
         )
 
 
-def _check_not_replaced(path: Path | None, *, by: Path) -> None:
-    """Refuse to write a result over what it is made from."""
-    if path is not None and path.resolve() == by.resolve():
-        raise UsageError(f"expected inputs outside of the results, but {path} would be replaced; name another --work")
-
-
 def _model_that_came_scaled(config: Config) -> Path:
     if config.scaling.model is None:
         raise UsageError(
@@ -116,11 +140,14 @@ def _model_that_came_scaled(config: Config) -> Path:
     return config.scaling.model
 
 
-def _scale(
-    config: Config, static_file: Path | None, *, model_path: Path, result_path: Path
-) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
+def _scale_setup_path(config: Config) -> Path:
     # A set-up of the user's own may name its model itself; only without both does the packaged pair stand in.
-    setup = read_scale_setup(config.scaling.setup or model_and_setup(config)[1])
+    return config.scaling.setup or model_and_setup(config)[1]
+
+
+def _scale(
+    config: Config, setup: ScaleSetup, static_file: Path | None, *, model_path: Path
+) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
     # The user's word before the set-up's, the set-up's before the packaged model.
     generic = config.scaling.model or setup.model_file or model_and_setup(config)[0]
     scaled = scale_to_trial(setup, generic, config, static_file=static_file)
@@ -131,15 +158,8 @@ def _scale(
         "static": scaled.static_source,
         "placement_solver": scaled.placement_solver,
     }
-    write_scale_result(result_path, scaled.result, provenance=provenance)
+    write_scale_result(model_path.with_name("scale.json"), scaled.result, provenance=provenance)
     return scale_numbers(scaled.result), scaled.findings
-
-
-def _solve_or_tell(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
-    try:
-        return _solve_file(path, scaled, setup, config)
-    except MoviPrepError as error:
-        return FileResult(marker_file=path, outputs=(), numbers={}, findings=(), error=str(error))
 
 
 def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config) -> FileResult:
@@ -148,21 +168,18 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
     settings = config.ik.for_marker_files()
     trial = read_trial(path, scaled, setup, settings, is_cut=own)
     curves = read_curves(setup.coordinate_file, scaled)
-    solution, findings = solve_clip(scaled, trial.markers, setup, settings, coordinate_file=curves)
-    solution_path = config.work / "ik" / f"{path.stem}.h5"
+    solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
+    outputs = _outputs(path, setup, config)
     provenance = {
         "markers": str(path),
         "model": str(scaled.source),
         "setup": setup.source,
         "minimised": settings.minimised,
     }
-    write_ik_solution(solution_path, solution, provenance=provenance)
-    outputs = [solution_path]
+    write_ik_solution(outputs[0], solution, provenance=provenance)
     if config.ik.write_mot:
-        outputs.append(solution_path.with_suffix(".mot"))
-        write_storage(outputs[-1], motion_table(solution, name="Coordinates"))
+        write_storage(outputs[0].with_suffix(".mot"), motion_table(solution, name="Coordinates"))
     if config.ik.write_trc:
-        outputs.append(solution_path.with_suffix(".trc"))
-        write_trc(outputs[-1], model_markers(solution, source=str(path)))
-    outputs += write_tool_reports(solution, setup, folder=solution_path.parent, name=path.stem, order=trial.order)
+        write_trc(outputs[0].with_suffix(".trc"), model_markers(solution, source=str(path)))
+    write_tool_reports(solution, trial.setup, folder=outputs[0].parent, name=path.stem, order=trial.order)
     return trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from movi_prep.errors import UsageError
 from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.scale import pose_solver
+from movi_prep.trials.marker_names import read_names_as
 from movi_prep.trials.trial_input import read_curves, read_marker_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
+    from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.setups import ScaleSetup
 
@@ -44,14 +46,29 @@ def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_f
         UsageError: neither the user nor the set-up names a static trial.
         InputError: model, set-up or static trial cannot be used.
     """
-    from movi_prep.osim.models import add_marker_set, read_model
+    from movi_prep.osim.models import add_marker_set, marker_names, read_model
     from movi_prep.osim.scale_model import scale_model
     from movi_prep.osim.solution import prepare_model
 
-    static = _static_trial(setup, static_file, config)
+    static_path = static_file or setup.static_file
+    if static_path is None:
+        raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
     model = read_model(generic)
     if setup.marker_set_file is not None:
         add_marker_set(model, setup.marker_set_file)
+    known = marker_names(model)
+    markers, findings = _read_static(static_path, config, known)
+    # The user's word replaces both of the set-up's files.
+    other = None if static_file is not None or setup.placement_file == static_path else setup.placement_file
+    placement, more = (None, ()) if other is None else _read_static(other, config, known)
+    static = StaticTrial(
+        placement=placement,
+        markers=markers,
+        height_m=setup.height_m or float("nan"),
+        mass_kg=setup.mass_kg or float("nan"),
+        sex=None,
+        mass_source="setup" if setup.mass_kg else "given",
+    )
     curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
     settings = config.scaling.for_unit(config.ik.solver)
     result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
@@ -60,7 +77,7 @@ def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_f
         result=result,
         static_source=static.markers.source,
         placement_solver=settings.placement_solver,
-        findings=(*static.markers.findings, *result.findings),
+        findings=(*findings, *more, *result.findings),
     )
 
 
@@ -71,17 +88,7 @@ def write_scaled_model(path: Path, scaled: ScaledTrial) -> None:
     write_model(path, scaled.model)
 
 
-def _static_trial(setup: ScaleSetup, static_file: Path | None, config: Config) -> StaticTrial:
-    path = static_file or setup.static_file
-    if path is None:
-        raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
-    # The user's word replaces both of the set-up's files.
-    other = None if static_file is not None or setup.placement_file == setup.static_file else setup.placement_file
-    return StaticTrial(
-        placement=None if other is None else read_marker_file(other, config.ik),
-        markers=read_marker_file(path, config.ik),
-        height_m=setup.height_m or float("nan"),
-        mass_kg=setup.mass_kg or float("nan"),
-        sex=None,
-        mass_source="setup" if setup.mass_kg else "given",
-    )
+def _read_static(path: Path, config: Config, known: tuple[str, ...]) -> tuple[MarkerTrajectories, tuple[str, ...]]:
+    """Return a static trial under the model's marker names, and what reading had to decide."""
+    markers, name_findings = read_names_as(read_marker_file(path, config.ik), known)
+    return markers, (*markers.findings, *name_findings)

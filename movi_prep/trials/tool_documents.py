@@ -1,30 +1,33 @@
 """What OpenSim's tools do with their own set-up documents: a drop-in for InverseKinematicsTool and ScaleTool.
 
 Files named inside a document count from its folder, as OpenSim has it. Nothing that a document reads is replaced by
-what it, or another document of the same call, writes.
+what it, or another document of the same call, writes; but a model that is scaled may be tracked by a later document.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, MoviPrepError, UsageError
-from movi_prep.formats.opensim_setup import included_files, is_scale_document, read_ik_setup, read_scale_setup
+from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
+from movi_prep.records.setups import ScaleSetup
 from movi_prep.stages.ik import read_scaled_model, solve_clip
 from movi_prep.stages.scale import scale_numbers
+from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
 from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
-from movi_prep.trials.trial_results import FileResult, trial_result
+from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from movi_prep.config.ik import IkSettings
     from movi_prep.config.root import Config
-    from movi_prep.records.setups import ScaleSetup
+    from movi_prep.records.setups import IkSetup
 
 
 def solve_setup_document(document: Path, settings: IkSettings, *, results_folder: Path | None = None) -> FileResult:
@@ -44,7 +47,7 @@ def solve_setup_document(document: Path, settings: IkSettings, *, results_folder
         UsageError: a result would replace a file that the document reads.
     """
     setup, settings = read_ik_setup(document), settings.for_marker_files()
-    _check_nothing_read_is_replaced([document], results_folder)
+    _check_own_results(document, results_folder)
     if setup.model_file is None or setup.marker_file is None:
         raise InputError(
             document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
@@ -52,8 +55,8 @@ def solve_setup_document(document: Path, settings: IkSettings, *, results_folder
     scaled = read_scaled_model(setup.model_file)
     trial = read_trial(setup.marker_file, scaled, setup, settings, is_cut=True)
     curves = read_curves(setup.coordinate_file, scaled)
-    solution, findings = solve_clip(scaled, trial.markers, setup, settings, coordinate_file=curves)
-    outputs = write_tool_results(solution, setup, results_folder, order=trial.order)
+    solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
+    outputs = write_tool_results(solution, trial.setup, results_folder, order=trial.order)
     return trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
 
 
@@ -73,7 +76,7 @@ def run_scale_document(document: Path, config: Config, *, results_folder: Path |
         UsageError: a result would replace a file that the document reads, or no static trial is named.
     """
     setup = read_scale_setup(document)
-    _check_nothing_read_is_replaced([document], results_folder)
+    _check_own_results(document, results_folder)
     generic = setup.model_file or config.scaling.model
     if generic is None or not _model_paths(setup, results_folder):
         raise InputError(
@@ -103,20 +106,20 @@ def run_setup_documents(
     """Run documents of OpenSim's scaling and inverse kinematics tools; of several, one that fails leaves the others.
 
     Raises:
-        UsageError: two of them would write one file, or a result would replace a file that one of them reads.
+        UsageError: two of them would write one file; or there is one document only, and a result would replace what it
+            reads.
         InputError: there is one document only, and it cannot be solved.
     """
     if len(documents) == 1:
         return (_run(documents[0], config, results_folder),)
-    _check_results_differ(documents, results_folder)
-    _check_nothing_read_is_replaced(documents, results_folder)
-    results = []
-    for document in documents:
-        try:
-            results.append(_run(document, config, results_folder))
-        except MoviPrepError as error:
-            results.append(FileResult(marker_file=document, outputs=(), numbers={}, findings=(), error=str(error)))
-    return tuple(results)
+    known = _files_of(documents, results_folder)
+    _check_results_differ(known)
+
+    def run_beside_others(document: Path) -> FileResult:
+        _check_others_kept(document, known)
+        return _run(document, config, results_folder)
+
+    return tuple(solve_or_tell(document, partial(run_beside_others, document)) for document in documents)
 
 
 def _run(document: Path, config: Config, results_folder: Path | None) -> FileResult:
@@ -132,6 +135,8 @@ class _Files:
     document: Path
     read: tuple[Path, ...]
     written: tuple[Path, ...]
+    model: Path | None
+    is_scaling: bool
 
 
 def _files_of(documents: Iterable[Path], results_folder: Path | None) -> list[_Files]:
@@ -140,24 +145,21 @@ def _files_of(documents: Iterable[Path], results_folder: Path | None) -> list[_F
     for document in documents:
         try:
             found.append(_files(document, results_folder))
-        except MoviPrepError:
+        except (MoviPrepError, OSError):
             continue
     return found
 
 
 def _files(document: Path, results_folder: Path | None) -> _Files:
-    named: tuple[Path | None, ...]
+    setup: IkSetup | ScaleSetup
     if is_scale_document(document):
-        scaling = read_scale_setup(document)
-        statics = (scaling.static_file, scaling.placement_file)
-        named = (scaling.model_file, scaling.marker_set_file, scaling.coordinate_file, *statics)
-        written = tuple(path for path, _ in _model_paths(scaling, results_folder))
+        setup = read_scale_setup(document)
+        written = tuple(path for path, _ in _model_paths(setup, results_folder))
     else:
-        tracking = read_ik_setup(document)
-        named = (tracking.model_file, tracking.marker_file, tracking.coordinate_file)
-        written = tuple(result_paths(tracking, results_folder))
-    read = (document, *included_files(document), *(path for path in named if path is not None))
-    return _Files(document, read, written)
+        setup = read_ik_setup(document)
+        written = tuple(result_paths(setup, results_folder))
+    read = tuple(files_read(document, setup))
+    return _Files(document, read, written, model=setup.model_file, is_scaling=isinstance(setup, ScaleSetup))
 
 
 def _model_paths(setup: ScaleSetup, folder: Path | None) -> list[tuple[Path, bool]]:
@@ -166,9 +168,9 @@ def _model_paths(setup: ScaleSetup, folder: Path | None) -> list[tuple[Path, boo
     return [(path if folder is None else folder / path.name, placed) for path, placed in asked if path is not None]
 
 
-def _check_results_differ(documents: Sequence[Path], results_folder: Path | None) -> None:
+def _check_results_differ(documents: Sequence[_Files]) -> None:
     writers: dict[Path, Path] = {}
-    for files in _files_of(documents, results_folder):
+    for files in documents:
         for path in files.written:
             other = writers.setdefault(path.resolve(), files.document)
             if other != files.document:
@@ -178,33 +180,19 @@ def _check_results_differ(documents: Sequence[Path], results_folder: Path | None
                 )
 
 
-def _check_nothing_read_is_replaced(documents: Sequence[Path], results_folder: Path | None) -> None:
-    """Refuse results in the place of files that are read, by whatever spelling or link, and of anything but results."""
-    found = _files_of(documents, results_folder)
-    read = {_same_file(path): path for files in found for path in files.read if path.exists()}
-    for files in found:
-        for path in files.written:
-            replaced = read.get(_same_file(path)) if path.exists() else None
-            if replaced is not None:
-                raise UsageError(
-                    f"{files.document}: expected results beside the files that are read, but {path} would replace "
-                    f"{replaced}; correct the output file, or name another folder with --work"
-                )
-            if path.is_dir() or (path.exists() and not _is_result(path)):
-                raise UsageError(
-                    f"{files.document}: expected a result of an earlier run, or nothing, at {path}, but got another "
-                    "kind of file, which is not replaced; correct the output file"
-                )
+def _check_own_results(document: Path, results_folder: Path | None) -> None:
+    files = _files(document, results_folder)
+    check_inputs_kept(files.read, files.written, source=document)
+    check_only_results_replaced(files.written, source=document)
 
 
-def _same_file(path: Path) -> tuple[int, int]:
-    """Return what two paths of one file have in common, links of any kind included."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _is_result(path: Path) -> bool:
-    """Return whether a file begins as results do: a storage file (.mot, .sto), or a model (.osim)."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-    return b"<OpenSimDocument" in head if path.suffix == ".osim" else b"endheader" in head
+def _check_others_kept(document: Path, known: Sequence[_Files]) -> None:
+    """Refuse to replace what other documents read, but for a model that is scaled before it is tracked."""
+    places = {files.document: place for place, files in enumerate(known)}
+    if document not in places:
+        return  # it cannot be read, and says so when its turn comes
+    own = known[places[document]]
+    for other in known:
+        is_scaled_first = own.is_scaling and places[document] < places[other.document]
+        read = [path for path in other.read if not (is_scaled_first and path == other.model)]
+        check_inputs_kept(read, own.written, source=document)

@@ -29,7 +29,12 @@ def result_paths(setup: IkSetup, folder: Path | None) -> list[Path]:
     """Return the files that a set-up asks OpenSim's tool for, in `folder` where one is named."""
     motion, reports = _motion_path(setup, folder), folder or setup.results_folder
     paths = [] if motion is None else [motion]
-    return paths if reports is None else [*paths, *(reports / name for name in _report_names(setup, setup.name))]
+    return paths if reports is None else [*paths, *report_paths(setup, reports, setup.name)]
+
+
+def report_paths(setup: IkSetup, folder: Path, name: str) -> list[Path]:
+    """Return the reports that a set-up asks for, in a folder, under the tool's names."""
+    return [folder / f"{name}_ik_{what}.sto" for what in _asked(setup)]
 
 
 def write_tool_results(
@@ -61,7 +66,7 @@ def write_tool_reports(
     solution: IkSolution, setup: IkSetup, *, folder: Path, name: str, order: Sequence[str]
 ) -> list[Path]:
     """Write the reports that the set-up asks OpenSim's tool for, under the tool's names."""
-    paths = [folder / file_name for file_name in _report_names(setup, name)]
+    paths = report_paths(setup, folder, name)
     for path, table in zip(paths, _asked(setup).values(), strict=True):
         write_storage(path, table(solution, setup, order))
     return paths
@@ -70,10 +75,6 @@ def write_tool_reports(
 def _motion_path(setup: IkSetup, folder: Path | None) -> Path | None:
     motion = setup.output_motion_file
     return motion if motion is None or folder is None else folder / motion.name
-
-
-def _report_names(setup: IkSetup, name: str) -> list[str]:
-    return [f"{name}_ik_{what}.sto" for what in _asked(setup)]
 
 
 def _asked(setup: IkSetup) -> dict[str, Callable[[IkSolution, IkSetup, Sequence[str]], StorageTable]]:

@@ -16,7 +16,7 @@ from movi_prep.formats.storage import coordinates_of, read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.geometry.body_orientation import orientation_findings
 from movi_prep.geometry.frames import amass_to_ground
-from movi_prep.trials.marker_names import check_names_fit, read_names_as
+from movi_prep.trials.marker_names import check_names_fit, match_marker_names, read_names_as
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,7 @@ class Trial:
     Attributes:
         path: the file.
         markers: trajectories, metres, OpenSim ground, the rows that are asked for.
+        setup: what is tracked, its markers under the model's names.
         order: marker names in the order of the file, as they were matched.
         warnings: what makes the whole result doubtful: a body that lies, a mirror image.
         findings: what reading had to decide.
@@ -44,6 +45,7 @@ class Trial:
 
     path: Path
     markers: MarkerTrajectories
+    setup: IkSetup
     order: tuple[str, ...]
     warnings: tuple[str, ...]
     findings: tuple[str, ...]
@@ -66,12 +68,18 @@ def read_trial(path: Path, scaled: ScaledModel, setup: IkSetup, settings: IkSett
     whole = read_marker_file(path, settings)
     known = tuple(scaled.default_markers_m)
     named, name_findings = read_names_as(whole, known)
+    renamed, how = match_marker_names(tuple(setup.marker_weights), known)
+    if renamed:
+        tracked = {renamed.get(name, name): weight for name, weight in setup.marker_weights.items()}
+        setup = replace(setup, marker_weights=tracked)
+        name_findings += (f"{len(renamed)} marker names of {setup.source} were matched to the model's {how}",)
     weights = {name: weight for name, weight in setup.marker_weights.items() if name in known}
     check_names_fit(named.names, weights, source=str(path))
     markers = select_time_range(named, setup.time_range_s) if is_cut else named
     return Trial(
         path=path,
         markers=markers,
+        setup=setup,
         order=markers.names,
         warnings=orientation_findings(markers, scaled.default_markers_m),
         findings=(*markers.findings, *name_findings, *_cut_findings(whole, markers)),

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.errors import MoviPrepError, describe_os_error
 from movi_prep.stages.ik import ik_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from movi_prep.config.ik import SolveSettings
@@ -59,6 +60,19 @@ class FileResult:
     markers: tuple[MarkerMiss, ...] = ()
     error: str = ""
     warnings: tuple[str, ...] = ()
+
+
+def solve_or_tell(source: Path, solve: Callable[[], FileResult]) -> FileResult:
+    """Return what became of one of several files; what cannot be read or written is its error and no other's."""
+    try:
+        return solve()
+    except MoviPrepError as error:
+        reason = str(error)
+    except OSError as error:
+        reason = describe_os_error(error)
+    except MemoryError:
+        reason = f"{source}: expected a trial that fits in memory, but got a longer one; cut it into parts"
+    return FileResult(marker_file=source, outputs=(), numbers={}, findings=(), error=reason)
 
 
 def marker_misses(solution: IkSolution) -> tuple[MarkerMiss, ...]:

@@ -104,6 +104,31 @@ def test_check_without_data_says_what_is_needed(movi_prep: CommandLine) -> None:
     assert "AMASS clips and body models are needed" in out
 
 
+@pytest.mark.parametrize("part", ["amass", "body_models"])
+def test_check_says_which_of_two_folders_holds_nothing(movi_prep: CommandLine, tmp_path: Path, part: str) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    folders = {"amass": movi_prep.data / "amass", "body_models": movi_prep.data / "models"} | {part: empty}
+    named = [word for name, folder in folders.items() for word in (f"--{name.replace('_', '-')}", str(folder))]
+    code, result = movi_prep.json("check", *named, "--work", str(movi_prep.work))
+    assert code == 2
+    assert [text.partition(":")[0] for text in result["findings"] if str(empty) in text] == [part]
+
+
+def test_a_subset_of_amass_runs_under_its_own_names(movi_prep: CommandLine, tmp_path: Path) -> None:
+    subject = tmp_path / "amass" / "KIT" / "3 (new)"
+    subject.mkdir(parents=True)
+    clip = min((movi_prep.data / "amass").rglob("*_poses.npz"))
+    shutil.copyfile(clip, subject / "walk [slow]_poses.npz")
+    work = ("--work", str(movi_prep.work), *SERIAL)
+    data = ("--amass", str(tmp_path / "amass"), "--body-models", str(movi_prep.data / "models"), *work)
+    code, result = movi_prep.json("markers", *data, "--subset", "kit", "--clips", "walk*")
+    assert code == 0
+    assert "markers/KIT_3_new/walk_slow.h5" in result["outputs"]
+    _, again = movi_prep.json("markers", *data, "--subset", "all")
+    assert (again["stages"]["markers"]["done"], again["stages"]["markers"]["current"]) == (0, 1)
+
+
 def test_check_says_which_folder_holds_nothing(movi_prep: CommandLine, tmp_path: Path) -> None:
     empty = [f"--{part}={tmp_path}" for part in ("v3d", "videos", "calibration")]
     code, out, _ = movi_prep("check", *movi_prep.flags(), *empty, "--json")

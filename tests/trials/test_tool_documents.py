@@ -69,8 +69,50 @@ def test_a_result_never_replaces_what_another_document_reads(tmp_path: Path) -> 
     first = _document(tmp_path)
     second = tmp_path / "second.xml"
     second.write_text(first.read_text().replace('name="small"', 'name="other"').replace("small_ik.mot", "setup.xml"))
-    with pytest.raises(UsageError):
-        run_setup_documents([first, second], Config(work=tmp_path / "work"))
+    before = first.read_bytes()
+    solved, refused = run_setup_documents([first, second], Config(work=tmp_path / "work"))
+    assert (bool(solved.error), bool(refused.error)) == (False, True)
+    assert first.read_bytes() == before
+
+
+def test_a_model_is_scaled_and_then_tracked_in_one_call_again_and_again(tmp_path: Path) -> None:
+    scale, track = _scale_document(tmp_path), tmp_path / "setup.xml"
+    track.write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("generic.osim", "placed.osim"))
+    config = Config(work=tmp_path / "work")
+    for _ in range(2):
+        assert [result.error for result in run_setup_documents([scale, track], config)] == ["", ""]
+    tracked, scaled = run_setup_documents([track, scale], config)
+    assert (bool(tracked.error), bool(scaled.error)) == (False, True), "tracked first, it must not be replaced"
+
+
+def test_what_one_document_raises_leaves_the_others(tmp_path: Path) -> None:
+    good = _document(tmp_path)
+    text = good.read_text()
+    strange, folder, blocked = (tmp_path / f"{name}.xml" for name in ("strange", "folder", "blocked"))
+    strange.write_text('<?xml version="1.0" encoding="klingon"?><x/>')
+    folder.mkdir()
+    # A file stands where the folder of the results should be.
+    blocked.write_text(text.replace('name="small"', 'name="b"').replace("small_ik.mot", "walk.trc/b.mot"))
+    *failed, solved = run_setup_documents([strange, folder, blocked, good], Config(work=tmp_path / "work"))
+    assert [bool(result.error) for result in failed] == [True, True, True]
+    assert not solved.error
+
+
+def test_set_up_and_static_trial_may_spell_the_model_s_markers_otherwise(tmp_path: Path) -> None:
+    document = _document(tmp_path)
+    expected = read_storage(solve_setup_document(document, SETTINGS).outputs[0])
+    document.write_text(DOCUMENT.format(tasks=MARKER_TASKS.replace("pelvis", "PELVIS"), coordinates=""))
+    result = solve_setup_document(document, SETTINGS)
+    np.testing.assert_array_equal(read_storage(result.outputs[0]).values, expected.values)
+    assert any("matched" in finding for finding in result.findings)
+
+    scale = _scale_document(tmp_path)
+    (exact,) = run_setup_documents([scale], Config(work=tmp_path / "work"))
+    markers = read_trc(tmp_path / "static.trc")
+    write_trc(tmp_path / "static.trc", replace(markers, names=tuple(f"A:{name.upper()}" for name in markers.names)))
+    (spelt,) = run_setup_documents([scale], Config(work=tmp_path / "work"))
+    assert spelt.numbers == exact.numbers
+    assert len(spelt.findings) == len(exact.findings) + 1
 
 
 def test_marker_locations_stand_in_the_order_of_the_marker_file(tmp_path: Path) -> None:

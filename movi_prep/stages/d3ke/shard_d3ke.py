@@ -258,7 +258,9 @@ def subject_rows(
         first_frame: first video frame of the subject's first clip, 0-based.
     """
     number, camera = _number(subject.alignment.subject), subject.camera.name
-    frames = FrameNumbers.join([frame_numbers(clip, settings.shard) for clip in clips])
+    frames = FrameNumbers.join(
+        [frame_numbers(clip, settings.shard, clip=_number(clip.timeline.clip.clip)) for clip in clips]
+    )
     labels = FrameLabels.join([clip.labels for clip in clips])
     n = labels.n_frames
     runs = np.concatenate([unbroken_runs(clip.timeline.video_frames) for clip in clips])

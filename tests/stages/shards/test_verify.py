@@ -156,8 +156,9 @@ def _attribute(name: str, value: object, field: str = "/") -> Callable[[h5py.Fil
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        (_attribute("subject", 2), "file"),
-        (_attribute("subject", "one of them"), "file"),
+        (_attribute("subject", 2), "subject"),
+        (_attribute("subject_name", "S002"), "file"),
+        (_attribute("subject", "one of them"), "subject"),
         (_attribute("subject", 1.5), "subject"),
         (_attribute("camera", "PG2"), "file"),
         (_attribute("split", "tested"), "split"),
