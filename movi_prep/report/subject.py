@@ -128,7 +128,7 @@ def describe_beside(model: ModelFacts | None, other: ModelFacts | None, folder: 
 
 def _alignment(quality: SubjectQuality) -> Html:
     says = (
-        "Agreement of motions with their session's joint centres, clip by clip: time lag, the rigid motion between them, and what "
+        "Agreement with the joint centres of the session, clip by clip: time lag, the rigid motion between them, and what "
         "remains after it."
     )
     alignment = quality.files.alignment
