@@ -120,7 +120,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=3,
+    version=4,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,
