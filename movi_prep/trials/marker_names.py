@@ -84,7 +84,7 @@ def check_names_fit(names: Iterable[str], weights: Mapping[str, float], *, sourc
 def _readings(names: Sequence[str]) -> list[_Reading]:
     """Return the ways to read names, the mildest first."""
     before, after = _common_ends(names)
-    ways = [_Reading("without blanks around them", str.strip), _Reading("without case", _folded)]
+    ways = [_Reading("without case and blanks", _folded)]
     ways += [_Reading("without what stands before the last ':'", lambda name: _folded(name.rpartition(":")[2]))]
     if before:
         ways.append(_Reading(f"without {before!r} in front", lambda name: _folded(name.removeprefix(before))))

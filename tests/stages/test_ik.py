@@ -155,6 +155,17 @@ def test_a_landmark_that_misses_masks_its_body(world: SmallWorld) -> None:
     assert solution.coordinate_valid[2, knee]
 
 
+def test_what_no_marker_sees_is_never_valid(world: SmallWorld) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    positions = np.array(markers.positions_m)
+    shank = [index for index, name in enumerate(markers.names) if name.startswith("shank")]
+    positions[:, shank] = np.nan
+    solution, _ = _solved(world, replace(markers, positions_m=positions))
+    knee = solution.coordinate_names.index("knee")
+    assert not solution.coordinate_valid[:, knee].any()
+    assert np.delete(solution.coordinate_valid, knee, axis=1).all()
+
+
 def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:
     markers = read_markers(world.work.markers(CLIP))
     _, findings = _solved(world, markers.select(MARKERS[1:]))
