@@ -248,7 +248,8 @@ def solve_clip(
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, settings)
     # Last: a frame whose landmark misses keeps its pose, and loses the coordinates that hang on it.
-    solution = replace(solution, coordinate_valid=_validity(solution, scaled, settings))
+    valid = _validity(solution, scaled, settings) & _decided(solution, scaled, setup)
+    solution = replace(solution, coordinate_valid=valid)
     return solution, (*name_findings(scaled, markers, setup), *findings, *_frame_findings(solution))
 
 
@@ -525,6 +526,23 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
     if solution.posterior_std is not None and settings.converged.mask_unseen:
         valid &= solution.posterior_std <= settings.converged.unseen_std_rad
     return valid
+
+
+def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArray[np.bool_]:
+    """Return (c,) bool: coordinates that a tracked marker moves with, or that a task pulls to a value.
+
+    All others stand where the solver began, whatever the motion: no marker of the clip says anything of them. Of a
+    model without a tree nobody can say, and all count as decided.
+    """
+    if scaled.tree is None:
+        return np.ones(len(solution.coordinate_names), dtype=bool)
+    seen = np.isfinite(solution.observed_markers_m).all(axis=-1).any(axis=0) & (solution.marker_weights > 0)
+    names = [name for name, is_seen in zip(solution.marker_names, seen.tolist(), strict=True) if is_seen]
+    decided = scaled.tree.decided_by([scaled.tree.marker(name) for name in names])
+    pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
+    by_task = [name in pulled for name in scaled.tree.coordinate_names]
+    named = dict(zip(scaled.tree.coordinate_names, (decided | by_task).tolist(), strict=True))
+    return np.array([named.get(name, True) for name in solution.coordinate_names])
 
 
 def _pose_warnings(solution: IkSolution) -> tuple[str, ...]:

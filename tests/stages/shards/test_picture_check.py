@@ -130,6 +130,7 @@ def test_a_clip_with_strange_pictures_is_left_out_and_named(world: FilmedWorld, 
     assert verify_shard(tmp_path / "S001_PG1.h5").faults == ()
 
 
+@pytest.mark.slow
 def test_the_shard_is_that_of_a_download_without_the_clip(world: FilmedWorld, tmp_path: Path) -> None:
     """Nothing of what is left out stays in the file."""
     SHARD.run_unit(_unit(world, tmp_path))

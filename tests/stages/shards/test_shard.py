@@ -299,6 +299,7 @@ def test_what_the_download_lacks_is_named(world: FilmedWorld, tmp_path: Path, ro
         _run(_unit(world, tmp_path, **{role: None}))
 
 
+@pytest.mark.slow
 def test_overlapping_clips_both_get_their_pictures(tmp_path: Path) -> None:
     """Clip 2 begins before clip 1 ends, and both want frames 10 and 11."""
     world = write_filmed_world(tmp_path, flags30=((6, 12), (11, 18)), n_video_frames=20)

@@ -28,6 +28,7 @@ def test_a_sound_shard_has_no_faults(path: Path) -> None:
     assert report.n_bytes == path.stat().st_size
 
 
+@pytest.mark.slow
 def test_several_workers_find_the_same(path: Path) -> None:
     write_small_shard(path.with_name("S002_PG1.h5"), subject=2)
     with h5py.File(path, "r+") as file:
