@@ -1,5 +1,5 @@
 # make demo: virtual environment, installation, the embedded data set, every stage on it.
-# make test: the same environment, then the whole test suite.
+# make test: the same environment, then the whole test suite; make quick leaves out the slow tests.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,13 +7,16 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test quick check bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/movi-prep demo $(DEMO)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q
+
+quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

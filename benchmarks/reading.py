@@ -33,9 +33,16 @@ from numpy.typing import NDArray
 from benchmarks.shards import SIZE_PX, DemoRun, absolute_path, long_unit, make_demo_run, print_table
 from movi_prep.formats import d3ke
 from movi_prep.formats.shard import ShardFile
-from movi_prep.formats.shard_records import read_shard_camera
+from movi_prep.formats.shard_records import (
+    read_body_scales,
+    read_frame_labels,
+    read_frame_numbers,
+    read_shard_camera,
+)
+from movi_prep.formats.shard_schema import DATASETS
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
 from movi_prep.records.camera import Camera
+from movi_prep.stages.d3ke.label_rows import label_datasets
 from movi_prep.stages.shards.shard import SHARD
 from movi_prep.training.picture import warp_picture
 from movi_prep.training.shard_dataset import Selection, ShardDataset
@@ -52,34 +59,18 @@ def write_d3ke_files(folder: Path, shard: ShardFile, video: Path) -> None:
     """Write the three files that D3KE's data set opens, full frames as its own code stores them."""
     n, subject = shard.n_rows, int(shard.attribute("subject"))
     rows: dict[str, NDArray[Any]] = {name: np.zeros(n) for name in d3ke.LABEL_DTYPES}
-    rows |= {name: shard.read(f"labels/{ours}") for name, ours in _LABELS.items()}
-    rows |= {"globalFrame": shard.read("frames/video_frame"), "bbox": shard.read("crops/box_px")}
+    datasets = label_datasets(read_frame_labels(shard))
+    rows |= {name: values for name, values in datasets.items() if name in d3ke.LABEL_DTYPES}
+    rows |= {"globalFrame": read_frame_numbers(shard).video_frame, "bbox": shard.read("crops/box_px")}
     rows["ImgList"] = rows["cameraType"] = np.array([b"PG1"] * n)
     d3ke.write_labels(folder / f"subject_{subject}.hdf5", {name: rows[name] for name in d3ke.LABEL_DTYPES})
-    roots = np.tile(np.eye(4), (n, 1, 1))
-    roots[:, :3, :3] = shard.read("labels/root_rotation_world")
-    opensim = {"rootRot": roots} | {name: shard.read(f"labels/{ours}") for name, ours in _OPENSIM_LABELS.items()}
-    scales = shard.read("subject/body_scales")
+    opensim = {name: datasets[name] for name in d3ke.OPENSIM_DTYPES}
+    scales = read_body_scales(shard).factors
     d3ke.write_opensim_labels(folder / f"subject_{subject}_opensim.hdf5", opensim, subject=subject, bone_scale=scales)
     reader = VideoReader(video)
     frames = ((number, image) for number, image in reader.frames(set(rows["globalFrame"].tolist())))
     shape = (reader.header.n_frames, SIZE_PX[1], SIZE_PX[0])
     d3ke.write_images(folder / f"{subject}_PG1_img.hdf5", frames, name=video.stem, shape=shape)
-
-
-_LABELS = {
-    "pos3d": "joints_world_m",
-    "sim_pos3d": "model_joints_world_m",
-    "pos3d_mask": "joints_valid",
-    "marker_pos3d": "markers_world_m",
-    "sim_marker_pos3d": "model_markers_world_m",
-    "marker_pos3d_mask": "markers_valid",
-}
-_OPENSIM_LABELS = {
-    "openSimJointPos": "opensim_joints_world_m",
-    "coordinateAngle": "coordinates_rad",
-    "coordinateMask": "coordinates_valid",
-}
 
 
 @dataclass(frozen=True)
@@ -128,10 +119,11 @@ def d3ke_sample(row: D3keRow, camera: Camera, *, per_pixel: bool) -> dict[str, t
 
 def read_native(shard: ShardFile, row: int) -> None:
     """Read what one sample of a native shard needs: labels and decoded pixels."""
-    for name in ("opensim_joints_world_m", "joints_world_m", "markers_world_m", "coordinates_rad"):
-        shard.read(f"labels/{name}", row)
-    shard.read("labels/root_rotation_world", row)
-    shard.read("labels/root_position_world_m", row)
+    for name in (
+        *("joint_centres.world_m", "joints.world_m", "markers.world_m", "coordinates.angles_rad"),
+        *("root.rotation_world", "root.position_world_m"),
+    ):
+        shard.read(DATASETS[f"labels.{name}"], row)
     decode_picture(shard.picture(row), where=str(shard.path))
 
 

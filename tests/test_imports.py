@@ -44,6 +44,7 @@ HOMES = {
     "smplx": {"body"},
     "cv2": {"video", "training"},
     "h5py": {"formats"},
+    "ezc3d": {"formats"},
     "dask": {"runtime"},
     "distributed": {"runtime"},
     "dask_jobqueue": {"runtime"},

@@ -18,7 +18,11 @@ def stages_of(command: str, config: Config) -> tuple[list[AnyStage], list[str]]:
     Raises:
         UsageError: the command itself cannot work without a part of the data.
     """
-    last = next((name for name in COMMANDS if name == command), COMMANDS[-1])
+    if config.subset is not None and command == "shard":
+        raise UsageError("shard: expected recordings with videos, but AMASS has none; leave --subset out")
+    # Subsets of AMASS have no videos, so that nobody can name the folders that shards are made from.
+    widest = COMMANDS[-1] if config.subset is None else "ik"
+    last = next((name for name in COMMANDS if name == command), widest)
     stages, notes = [], []
     for entry in entries_of(last, config):
         missing = ", ".join(f"--{part.replace('_', '-')}" for part in missing_parts(entry, config))

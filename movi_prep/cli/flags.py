@@ -99,7 +99,7 @@ FLAGS = (
     Flag(
         "--setup",
         ("ik",),
-        "run these OpenSim InverseKinematicsTool documents alone",
+        "do what these OpenSim documents say (InverseKinematicsTool, ScaleTool)",
         metavar="FILE.xml",
         more={"nargs": "+"},
     ),

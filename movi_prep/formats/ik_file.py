@@ -51,7 +51,7 @@ SCHEMA = Schema(
             "bool",
             ("frame", "coordinate"),
             "1",
-            "false where a landmark of the coordinate's body misses, and in frames that are not usable",
+            "false where a landmark of its body misses, no tracked marker moves with it, or the frame is not usable",
             compress=True,
         ),
         Field("marker_names", STRING, ("marker",), "1", "markers of the model that the data hold"),

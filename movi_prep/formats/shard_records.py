@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from movi_prep.errors import InputError
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.shard_schema import DATASETS, SHARD_SCHEMA
+from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
 from movi_prep.records.camera import Camera
 from movi_prep.records.frame_labels import (
     BodyPoints,
@@ -23,6 +25,7 @@ from movi_prep.records.frame_labels import (
     JointCentres,
     RootPoses,
 )
+from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames
 
 if TYPE_CHECKING:
@@ -102,6 +105,37 @@ def read_body_scales(shard: ShardFile) -> BodyScales:
 def read_label_names(shard: ShardFile) -> LabelNames:
     """Return the names of a shard's labels."""
     return LabelNames(**_parts(shard, "names"))
+
+
+def read_subject_name(shard: ShardFile) -> str:
+    """Return the name of a shard's subject; before version 3 subjects were numbers."""
+    name = shard.attribute("subject_name")
+    return movi_subject(int(shard.attribute("subject"))) if name is None else str(name)
+
+
+def read_clip_ids(shard: ShardFile) -> dict[int, ClipId]:
+    """Return the clips of a shard by their numbers in `frames/clip`."""
+    numbers, subject = shard.read("clips/number").tolist(), read_subject_name(shard)
+    if "clips/name" not in shard:
+        return {number: movi_clip(int(shard.attribute("subject")), number) for number in numbers}
+    try:
+        return {number: ClipId(subject, name) for number, name in zip(numbers, shard.names("clips/name"), strict=True)}
+    except ValueError as error:
+        raise InputError(
+            shard.path, expected="names of clips", got=f"others ({error})", remedy="make the shard again"
+        ) from error
+
+
+def read_left_out(shard: ShardFile) -> tuple[tuple[ClipId, str], ...]:
+    """Return the clips of the subject that have no rows, and why."""
+    subject = read_subject_name(shard)
+    return tuple(
+        (
+            ClipId(subject, clip) if isinstance(clip, str) else movi_clip(int(shard.attribute("subject")), clip),
+            str(reason),
+        )
+        for clip, reason in shard.attribute("left_out")
+    )
 
 
 def read_shard_camera(shard: ShardFile) -> Camera:

@@ -14,7 +14,7 @@ from movi_prep.formats.described_hdf5 import STRING, Field, Schema
 WORLD, CAMERA, IMAGE, PICTURE = "AMASS world", "camera", "video image", "stored picture"
 
 FRAME_FIELDS = (
-    Field("frames/clip", "i4", ("row",), "1", "clip of the subject, from 1"),
+    Field("frames/clip", "i4", ("row",), "1", "clip of the subject, as in clips/number"),
     Field("frames/video_frame", "i4", ("row",), "1", "frame of the whole video, from 0"),
     Field("frames/clip_frame", "i4", ("row",), "1", "frame of the clip, from 0"),
     Field("frames/mocap_sample", "i4", ("row",), "1", "mocap sample of the clip that this frame shows, from 0"),
@@ -102,7 +102,14 @@ SUBJECT_FIELDS = (
 )
 
 CLIP_FIELDS = (
-    Field("clips/number", "i4", ("clip",), "1", "clips of this file, from 1"),
+    Field(
+        "clips/number",
+        "i4",
+        ("clip",),
+        "1",
+        "clips of this file: numbers in their names, or 1, 2, 3",
+    ),
+    Field("clips/name", STRING, ("clip",), "", "their names", since=3),
     Field("clips/motion", STRING, ("clip",), "", "name of the motion"),
     Field("clips/first_row", "i4", ("clip",), "1", "first row of the clip"),
     Field("clips/n_rows", "i4", ("clip",), "1", "how many rows it has"),
@@ -186,7 +193,8 @@ TREE_FIELDS = tuple(
 """The scaled model's kinematic tree (`records.kinematic_tree`): forward kinematics without OpenSim."""
 
 ATTRIBUTES = {
-    "subject": "number of the subject",
+    "subject": "number of the subject; 0 where its name has none",
+    "subject_name": "name of the subject (since version 3)",
     "camera": "name of the camera",
     "sex": "sex of the body model",
     "split": "part of the data: train, validation, test or none",
@@ -203,7 +211,7 @@ ATTRIBUTES = {
     "used_frame_rule": "any or sum",
     "used_frame_distance_m": "distance of that rule, metres",
     "refused": "JSON list of [first frame, last frame, reason]: video frames within the flags that have no row",
-    "left_out": "JSON list of [clip, reason]: clips of the subject that have no rows (since version 2)",
+    "left_out": "JSON list of [clip, reason]: clips without rows (since version 2, which has their numbers)",
 }
 
 SHARD_SCHEMA = Schema(

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 Unit = Literal["mm", "m"]
 
-_METRES: dict[str, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0}
-_UNIT_NAMES = {
+METRES_PER_UNIT: dict[str, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0}
+UNIT_NAMES = {
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "mm"),
     **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), "cm"),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
@@ -69,7 +69,7 @@ def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> 
         "\t\t" + "\t".join(f"{axis}{k + 1}" for k in range(len(markers.names)) for axis in "XYZ"),
         "",
     ]
-    values = (markers.positions_m / _METRES[unit]).reshape(markers.n_rows, -1)
+    values = (markers.positions_m / METRES_PER_UNIT[unit]).reshape(markers.n_rows, -1)
     for row, (time_s, numbers) in enumerate(zip(markers.times_s.tolist(), values.tolist(), strict=True)):
         fields = ["" if number != number else f"{number:.{decimals}f}" for number in numbers]  # noqa: PLR0124 - NaN
         lines.append("\t".join([str(row + 1), f"{time_s:.9f}", *fields]))
@@ -103,7 +103,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
     rate_hz, findings = _rate_hz(path, facts, numbers[:, 1])
     unit = _unit(path, facts)
     # Multiplied, not divided: OpenSim's reader does so, and equal bits make equal solutions.
-    positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * _METRES[unit]
+    positions_m = numbers[:, 2:].reshape(len(rows), len(names), 3) * METRES_PER_UNIT[unit]
     # See the module: zeros are how many exporters say that they saw nothing.
     positions_m[(positions_m == 0.0).all(axis=-1)] = np.nan
     _check_extent(path, positions_m, unit)
@@ -164,11 +164,11 @@ def _numbers(path: Path, rows: list[str], width: int) -> NDArray[np.float64]:
 
 def _unit(path: Path, facts: dict[str, str]) -> str:
     stated = facts.get("Units", "")
-    if stated.lower() not in _UNIT_NAMES:
+    if stated.lower() not in UNIT_NAMES:
         raise InputError(
             path, expected="Units of mm, cm or m", got=repr(stated), remedy="write the unit into the third line"
         )
-    return _UNIT_NAMES[stated.lower()]
+    return UNIT_NAMES[stated.lower()]
 
 
 def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) -> tuple[float, tuple[str, ...]]:
@@ -239,7 +239,9 @@ def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> No
     extent_m = float(np.median(extents_m.max(axis=1)))
     if SMALLEST_EXTENT_M <= extent_m <= LARGEST_EXTENT_M:
         return
-    better = [name for name, metres in _METRES.items() if 0.5 <= extent_m / _METRES[unit] * metres <= 3.0]
+    better = [
+        name for name, metres in METRES_PER_UNIT.items() if 0.5 <= extent_m / METRES_PER_UNIT[unit] * metres <= 3.0
+    ]
     raise InputError(
         path,
         expected=f"markers of one frame that span {SMALLEST_EXTENT_M} to {LARGEST_EXTENT_M} m",

@@ -11,7 +11,7 @@ import opensim
 
 from movi_prep.errors import InputError, MissingError, ModelError, list_names
 from movi_prep.formats.atomic import atomic_path
-from movi_prep.osim.trial_load import check_that_it_loads
+from movi_prep.formats.trial_load import check_that_it_loads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

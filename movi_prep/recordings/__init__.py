@@ -1,4 +1,6 @@
 """The door for data: what lies in folders becomes one record of what there is; one module for each way of keeping it.
 
-A reader is a function from named folders to `records.recordings.Recordings`; `find` knows them all.
+A reader is a function from named folders to `records.recordings.Recordings`, and for recordings with videos two more:
+from the file of a session to `records.session.Session`, and from files of calibration to `records.camera.Camera`. One
+more reader is one more module, its name in `ReaderName`, and its lines in `find`, `read` and `wanted`.
 """

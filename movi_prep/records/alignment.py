@@ -1,4 +1,4 @@
-"""How well a clip of AMASS agrees with V3D and the video's clock: measured, not believed."""
+"""How well a clip agrees with its session and the video's clock: measured, not believed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ClipAlignment:
         timeline: which video frames have which mocap sample.
         first_video_frame: first video frame of the clip by its flags, 0-based.
         n_video_frames: video frames of the clip by its flags.
-        lag_s: how late V3D shows the motion, seconds; None where it cannot be measured.
+        lag_s: how late the session shows the motion, seconds; None where it cannot be measured.
         mismatch: share of the squared velocity that differs at that lag; None where not measured.
-        rotation_deg: angle of the rigid fit from AMASS joints onto V3D's, degrees; None where not measured.
+        rotation_deg: angle of the rigid fit of the motion's joints onto the session's, degrees; or None.
         offset_m: distance of the two centroids, metres; None where not measured.
         rms_m: what remains after the fit, metres; None where not measured.
         suspicions: bounds that are exceeded, as parts of a sentence with numbers; empty when all is well.

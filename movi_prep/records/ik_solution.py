@@ -28,7 +28,7 @@ class FrameStatus(IntEnum):
     FAILED = 4
     """The solver could not evaluate the frame; values are NaN."""
     SUSPECT = 5
-    """Converged, but with a residual that no human motion gives (swapped or wild markers)."""
+    """Converged, but no human motion gives this: a residual (swapped or wild markers), or a leap out and back."""
 
 
 USABLE_STATUSES = (FrameStatus.SOLVED, FrameStatus.RETRIED)

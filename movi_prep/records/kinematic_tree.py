@@ -50,7 +50,7 @@ from movi_prep.errors import InternalError, list_names
 from movi_prep.records.checks import check_shape, frozen_array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -153,6 +153,29 @@ class KinematicTree:
     def marker(self, name: str) -> int:
         """Return the index of a marker; raise KeyError that lists what exists."""
         return _index(name, self.marker_names, "marker")
+
+    def decided_by(self, markers: Iterable[int]) -> NDArray[np.bool_]:
+        """Return (c,) bool: coordinates that these markers (indices) move with, directly or through a coupler.
+
+        Locked coordinates, and those that follow them, count as decided.
+        """
+        carries = np.zeros(self.n_bodies, dtype=bool)
+        for marker in markers:
+            body = int(self.marker_body[marker])
+            while body >= 0 and not carries[body]:
+                carries[body] = True
+                body = int(self.body_parent[body])
+        moved = self.axis_coordinate[np.repeat(carries, np.diff(self.first_axis))]
+        seen = np.zeros(self.n_coordinates, dtype=bool)
+        seen[moved[moved >= 0]] = True
+        # What decides a follower decides its leader, and with it all its followers.
+        order = self._coupling_order()
+        for index in reversed(order):
+            seen[self.coupled_to[index]] |= seen[index]
+        decided = seen | self.coordinate_locked
+        for index in order:
+            decided[index] = decided[self.coupled_to[index]]
+        return decided
 
     def evaluate_function(self, function: int, argument: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (...) values of one function at (...) arguments."""

@@ -356,7 +356,7 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
 
 
 def _alignment(qualities: Sequence[SubjectQuality]) -> Html:
-    says = "Agreement of AMASS with V3D's joint centres: the worst clips; all of them stand on the subjects' pages."
+    says = "Agreement with the joint centres of the session: the worst clips; all of them stand on the subjects' pages."
     clips = [
         clip for quality in qualities if quality.files.alignment is not None for clip in quality.files.alignment.clips
     ]

@@ -16,9 +16,8 @@ import numpy as np
 
 from movi_prep.errors import MoviPrepError
 from movi_prep.formats.shard import ShardFile
-from movi_prep.formats.shard_records import read_attribute, read_frame_labels, read_shard_camera
+from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_frame_labels, read_shard_camera
 from movi_prep.geometry.projection import project_camera_points, project_points
-from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.report.html import Html, element
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def _figure(shard: ShardFile, row: int) -> Html:
     from movi_prep.video.pictures import encode_picture
 
     encoded = encode_picture(draw_row(shard, row), "jpeg", quality=_QUALITY)
-    clip = movi_clip(int(shard.attribute("subject")), int(read_attribute(shard, "frames.clip", row)))
+    clip = read_clip_ids(shard)[int(read_attribute(shard, "frames.clip", row))]
     says = f"{clip}, video frame {int(read_attribute(shard, 'frames.video_frame', row))}"
     says += "" if read_attribute(shard, "labels.root.valid", row) else " (no pose)"
     source = f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"

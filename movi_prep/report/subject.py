@@ -128,8 +128,8 @@ def describe_beside(model: ModelFacts | None, other: ModelFacts | None, folder: 
 
 def _alignment(quality: SubjectQuality) -> Html:
     says = (
-        "Agreement of AMASS with V3D's joint centres, clip by clip: time lag, the rigid motion between them, and what "
-        "remains after it."
+        "Agreement with the joint centres of the session, clip by clip: time lag, the rigid motion between them, "
+        "and what remains after it."
     )
     alignment = quality.files.alignment
     if alignment is None:

@@ -89,7 +89,7 @@ def status_sentence(clips: Sequence[ClipMeasures]) -> str:
 
 
 def alignment_table(clips: Iterable[ClipAlignment]) -> Html:
-    """Return how clips agree with V3D and the video's clock."""
+    """Return how clips agree with their session and the video's clock."""
     columns = (
         *("clip", "motion", "video frames#", "lag, ms#", "motion that differs, %#", "rotation, deg#", "offset, mm#"),
         *("rest, mm#", "state"),

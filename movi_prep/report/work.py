@@ -23,9 +23,8 @@ from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.shard import ShardFile
-from movi_prep.formats.shard_records import read_attribute
+from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_left_out
 from movi_prep.names import ALL_SUBJECTS, natural_order
-from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
@@ -274,15 +273,12 @@ def read_shard_facts(path: Path) -> ShardFacts:
             refused=tuple((int(first), int(last), str(reason)) for first, last, reason in shard.attribute("refused")),
             valid_percent=100.0 * float(valid.mean()) if valid.size else float("nan"),
             pictures=_picture_facts(shard) if "clips/picture_agreement" in shard else (),
-            left_out=tuple(
-                (movi_clip(int(shard.attribute("subject")), int(clip)), str(reason))
-                for clip, reason in shard.attribute("left_out")
-            ),
+            left_out=read_left_out(shard),
         )
 
 
 def _picture_facts(shard: ShardFile) -> tuple[PictureFacts, ...]:
-    clips, cameras = shard.read("clips/number").tolist(), shard.names("clips/other_camera")
+    cameras = shard.names("clips/other_camera")
     read = {
         name: shard.read(f"clips/{name}").tolist()
         for name in (
@@ -292,7 +288,7 @@ def _picture_facts(shard: ShardFile) -> tuple[PictureFacts, ...]:
     }
     return tuple(
         PictureFacts(
-            clip=movi_clip(int(shard.attribute("subject")), clip),
+            clip=clip,
             camera=str(shard.attribute("camera")),
             agreement=read["picture_agreement"][row],
             on_body=read["picture_on_body"][row],
@@ -303,7 +299,7 @@ def _picture_facts(shard: ShardFile) -> tuple[PictureFacts, ...]:
             other_agreement=read["other_agreement"][row],
             state="suspect" if read["suspect"][row] else "doubted" if read["doubted"][row] else "",
         )
-        for row, clip in enumerate(clips)
+        for row, clip in enumerate(read_clip_ids(shard).values())
     )
 
 

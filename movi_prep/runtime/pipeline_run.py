@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from movi_prep.config.load import check_files, dump_config
 from movi_prep.errors import UsageError, list_names, suggest
 from movi_prep.formats.atomic import write_text
+from movi_prep.plain_text import visible
 from movi_prep.recordings.find import find_recordings
 from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
@@ -339,13 +340,20 @@ def _identities_path(work: WorkFolder) -> Path:
     return work.records() / "file_hashes.json"
 
 
+class _PlainFormatter(logging.Formatter):
+    """Lines without bytes that the terminal of who reads the log would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 @contextmanager
 def _run_log(work: WorkFolder) -> Iterator[None]:
     """Append what happens to `WORK/logs/run.log`."""
     path = work.logs() / "run.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
     before = _LOG.level
     _LOG.addHandler(handler)
     _LOG.setLevel(logging.INFO)

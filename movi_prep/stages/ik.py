@@ -27,6 +27,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import StorageTable, coordinate_table, write_storage
 from movi_prep.formats.trc import write_trc
+from movi_prep.geometry.jumps import angle_jumps, marker_jumps
 from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.records.ik_solution import FrameStatus
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.ik import IkUnitSettings, SolveSettings
     from movi_prep.config.root import Config
+    from movi_prep.geometry.jumps import Jump
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
     from movi_prep.records.ik_solution import IkSolution
@@ -161,7 +163,7 @@ def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -
 
 IK = Stage(
     name="ik",
-    version=3,
+    version=4,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=run_ik,
@@ -240,12 +242,41 @@ def solve_clip(
     # The converged solver marks suspects itself: it has bounds on single residuals, too.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, frames, markers, weights, suspect_rms_m=suspect_rms_m)
+    solution, jumps = mark_jumps(solution, markers.select(tracked))
+    findings = (*findings, *jumps)
     _check_some_pose(solution, markers, (*findings, *_frame_findings(solution)))
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, settings)
     # Last: a frame whose landmark misses keeps its pose, and loses the coordinates that hang on it.
-    solution = replace(solution, coordinate_valid=_validity(solution, scaled, settings))
+    valid = _validity(solution, scaled, settings) & _decided(solution, scaled, setup)
+    solution = replace(solution, coordinate_valid=valid)
     return solution, (*name_findings(scaled, markers, setup), *findings, *_frame_findings(solution))
+
+
+def mark_jumps(solution: IkSolution, tracked: MarkerTrajectories) -> tuple[IkSolution, tuple[str, ...]]:
+    """Mark frames as suspect in which markers or angles leap out and back, as no person does; say which and how far."""
+    jumps_m = marker_jumps(tracked.positions_m, tracked.rate_hz)
+    angles = solution.coordinates[:, solution.free_coordinates & solution.coordinate_is_rotation]
+    jumps_rad = angle_jumps(angles, tracked.rate_hz)
+    statuses = solution.statuses.copy()
+    for jump in (*jumps_m, *jumps_rad):
+        rows = slice(jump.first, jump.last + 1)
+        statuses[rows] = np.where(solution.usable()[rows], int(FrameStatus.SUSPECT), statuses[rows])
+    told = [
+        f"{_at(solution, jump)}: {what} leap by {jump.size * factor:.0f} {unit} and back, as no person moves: a lost "
+        "or spoilt sample?"
+        for what, factor, unit, jumps in (("markers", 1e3, "mm", jumps_m), ("angles", 180.0 / np.pi, "deg", jumps_rad))
+        for jump in jumps
+    ]
+    rest = len(told) - REASONS_TOLD
+    findings = (*told[:REASONS_TOLD], *([f"{rest} more leaps out and back"] if rest > 0 else []))
+    return replace(solution, statuses=statuses), findings
+
+
+def _at(solution: IkSolution, jump: Jump) -> str:
+    """Return which rows these are, and when: `row 25 (0.833 s)`."""
+    rows = f"row {jump.first}" if jump.first == jump.last else f"rows {jump.first} to {jump.last}"
+    return f"{rows} ({solution.times_s[jump.first]:.3f} s)"
 
 
 def _check_some_pose(solution: IkSolution, markers: MarkerTrajectories, reasons: Sequence[str]) -> None:
@@ -495,6 +526,23 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
     if solution.posterior_std is not None and settings.converged.mask_unseen:
         valid &= solution.posterior_std <= settings.converged.unseen_std_rad
     return valid
+
+
+def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArray[np.bool_]:
+    """Return (c,) bool: coordinates that a tracked marker moves with, or that a task pulls to a value.
+
+    All others stand where the solver began, whatever the motion: no marker of the clip says anything of them. Of a
+    model without a tree nobody can say, and all count as decided.
+    """
+    if scaled.tree is None:
+        return np.ones(len(solution.coordinate_names), dtype=bool)
+    seen = np.isfinite(solution.observed_markers_m).all(axis=-1).any(axis=0) & (solution.marker_weights > 0)
+    names = [name for name, is_seen in zip(solution.marker_names, seen.tolist(), strict=True) if is_seen]
+    decided = scaled.tree.decided_by([scaled.tree.marker(name) for name in names])
+    pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
+    by_task = [name in pulled for name in scaled.tree.coordinate_names]
+    named = dict(zip(scaled.tree.coordinate_names, (decided | by_task).tolist(), strict=True))
+    return np.array([named.get(name, True) for name in solution.coordinate_names])
 
 
 def _pose_warnings(solution: IkSolution) -> tuple[str, ...]:

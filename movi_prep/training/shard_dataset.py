@@ -16,7 +16,7 @@
 | `cropIntrinsics` | float32 | (3, 3) | camera matrix of the stored picture, whose lens is `lens` |
 | `worldToCrop` | float32 | (3, 4) | AMASS world to the real camera, rotation and translation (m) |
 | `lens` | float32 | (2,) | k1 and k2 of the real camera: x (1 + k1 r^2 + k2 r^4), normalised coordinates |
-| `subject`, `videoID`, `frame` | int | | subject, clip, frame of the clip |
+| `subject`, `videoID`, `frame` | int | | numbers of subject and clip, frame of the clip |
 | `localIdx`, `fileIdx` | int | | row of the shard, index of the sample |
 | `cameraType`, `name` | str | | camera; `S001/C02/PG1/000017` |
 | `hflip` | bool | | whether the picture is flipped |
@@ -41,12 +41,19 @@ from numpy.typing import NDArray
 
 from movi_prep.errors import MissingError, UsageError
 from movi_prep.formats.shard import ShardFile
-from movi_prep.formats.shard_records import read_attribute, read_label_names, read_shard_camera
+from movi_prep.formats.shard_records import (
+    read_attribute,
+    read_clip_ids,
+    read_label_names,
+    read_shard_camera,
+    read_subject_name,
+)
 from movi_prep.formats.shard_schema import DATASETS
 from movi_prep.geometry.mirror import CAMERA_REFLECTION
 from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
-from movi_prep.records.bmlmovi_names import movi_clip
+from movi_prep.names import natural_order
 from movi_prep.records.camera import Camera
+from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.training.augmentation import Augmentation, View, draw_view
 from movi_prep.training.picture import warp_picture
@@ -71,9 +78,9 @@ class Selection:
 
     Attributes:
         split: "train", "validation", "test" or "none", as the shards were written.
-        subjects: numbers of subjects.
+        subjects: names or numbers of subjects.
         cameras: names of cameras.
-        clips: numbers of clips.
+        clips: names or numbers of clips.
         used_only: only frames that moved since the last used one.
         every: only each n-th frame of a clip.
         solved_only: only frames that inverse kinematics solved.
@@ -81,9 +88,9 @@ class Selection:
     """
 
     split: Split | None = None
-    subjects: Sequence[int] | None = None
+    subjects: Sequence[int | str] | None = None
     cameras: Sequence[str] | None = None
-    clips: Sequence[int] | None = None
+    clips: Sequence[int | str] | None = None
     used_only: bool = False
     every: int = 1
     solved_only: bool = True
@@ -134,6 +141,14 @@ class _Source:
     @cached_property
     def subject(self) -> int:
         return int(self.file.attribute("subject"))
+
+    @cached_property
+    def subject_name(self) -> str:
+        return read_subject_name(self.file)
+
+    @cached_property
+    def clip_ids(self) -> dict[int, ClipId]:
+        return read_clip_ids(self.file)
 
     @cached_property
     def context(self) -> LabelContext:
@@ -368,7 +383,7 @@ def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
         "frame": frame,
         "localIdx": row,
         "fileIdx": index,
-        "name": f"{movi_clip(source.subject, clip)}/{source.camera.name}/{frame:06d}",
+        "name": f"{source.clip_ids[clip]}/{source.camera.name}/{frame:06d}",
     }
 
 
@@ -391,19 +406,19 @@ def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
 
 def _describe_choices(sources: Sequence[_Source]) -> str:
     """Return what a selection can choose from, in words."""
-    choices: dict[str, list[str] | list[int]] = {
+    choices: dict[str, list[str]] = {
         "splits": sorted({str(source.file.attribute("split")) for source in sources}),
-        "subjects": sorted({source.subject for source in sources}),
+        "subjects": sorted({source.subject_name for source in sources}, key=natural_order),
         "cameras": sorted({source.camera.name for source in sources}),
-        "clips": sorted({number for source in sources for number in source.clip_rows}),
+        "clips": sorted({clip.clip for source in sources for clip in source.clip_ids.values()}, key=natural_order),
     }
-    return "; ".join(f"{what} {', '.join(str(one) for one in there)}" for what, there in choices.items())
+    return "; ".join(f"{what} {', '.join(there)}" for what, there in choices.items())
 
 
 def _is_wanted(source: _Source, selection: Selection) -> bool:
     return (
         (selection.split is None or source.file.attribute("split") == selection.split)
-        and (selection.subjects is None or source.subject in selection.subjects)
+        and (selection.subjects is None or not {source.subject, source.subject_name}.isdisjoint(selection.subjects))
         and (selection.cameras is None or source.camera.name in selection.cameras)
     )
 
@@ -411,7 +426,8 @@ def _is_wanted(source: _Source, selection: Selection) -> bool:
 def _select_rows(source: _Source, selection: Selection) -> NDArray[np.int64]:
     wanted = source.clip_frames % selection.every == 0
     if selection.clips is not None:
-        wanted &= np.isin(source.clips, list(selection.clips))
+        asked = set(selection.clips)
+        wanted &= np.isin(source.clips, [one for one, clip in source.clip_ids.items() if {one, clip.clip} & asked])
     if selection.used_only:
         wanted &= read_attribute(source.file, "frames.used")
     if selection.solved_only:

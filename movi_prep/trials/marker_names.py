@@ -6,6 +6,7 @@ no two of them become one, and more markers are found than by the names as they 
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from movi_prep.records.markers import MarkerTrajectories
+
+LEAST_BY_END = 3
+"""Names that a prefix or suffix must bring, beside half of those that there are: a few fit by chance."""
 
 LEAST_SHARE = 0.2
 """A trial of the legs has a third to a half of a full-body set; where fewer of the tracked markers than this are in the
@@ -42,7 +46,7 @@ def match_marker_names(names: Sequence[str], wanted: Collection[str]) -> tuple[d
     exact = set(names) & set(wanted)
     best: dict[str, str] = {}
     how = ""
-    for reading in _readings(names):
+    for reading in _readings(names, wanted):
         found = _find(names, wanted, reading)
         # A reading that loses a marker is not the one that fits all.
         if len(found) > max(len(exact), len(best)) and all(found.get(name) == name for name in exact):
@@ -81,29 +85,42 @@ def check_names_fit(names: Iterable[str], weights: Mapping[str, float], *, sourc
     )
 
 
-def _readings(names: Sequence[str]) -> list[_Reading]:
+def _readings(names: Sequence[str], wanted: Collection[str]) -> list[_Reading]:
     """Return the ways to read names, the mildest first."""
-    before, after = _common_ends(names)
-    ways = [_Reading("without blanks around them", str.strip), _Reading("without case", _folded)]
+    ways = [_Reading("without case and blanks", _folded)]
     ways += [_Reading("without what stands before the last ':'", lambda name: _folded(name.rpartition(":")[2]))]
-    if before:
-        ways.append(_Reading(f"without {before!r} in front", lambda name: _folded(name.removeprefix(before))))
-    if after:
-        ways.append(_Reading(f"without {after!r} behind", lambda name: _folded(name.removesuffix(after))))
-    return ways
+    how: dict[str, Callable[[str], Callable[[str], str]]] = {
+        "in front": lambda end: lambda name: _folded(name).removeprefix(end),
+        "behind": lambda end: lambda name: _folded(name).removesuffix(end),
+        "in front, which the file lacks": lambda end: lambda name: end + _folded(name),
+        "behind, which the file lacks": lambda end: lambda name: _folded(name) + end,
+    }
+    return ways + [_Reading(f"by {end!r} {where}", how[where](end)) for where, end in _ends(names, wanted)]
 
 
-def _common_ends(names: Sequence[str]) -> tuple[str, str]:
-    """Return what all names begin and end with."""
-    if len(names) < 2:
-        return "", ""
-    return _common_start(names), _common_start([name[::-1] for name in names])[::-1]
+def _ends(names: Sequence[str], wanted: Collection[str]) -> list[tuple[str, str]]:
+    """Return where an end stands by which most names differ from wanted ones, and the end; unlabelled points aside.
 
-
-def _common_start(names: Sequence[str]) -> str:
-    first, last = min(names), max(names)
-    alike = (index for index, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
-    return first[: next(alike, min(len(first), len(last)))]
+    Where two ends bring as many names (two people in one file) nobody can say which is meant, and neither counts.
+    """
+    ends: dict[str, Counter[str]] = defaultdict(Counter)
+    for name in {_folded(name) for name in names}:
+        for other in {_folded(other) for other in wanted} - {name, ""}:
+            if name and other.endswith(name):
+                ends["in front, which the file lacks"][other.removesuffix(name)] += 1
+            if name and other.startswith(name):
+                ends["behind, which the file lacks"][other.removeprefix(name)] += 1
+            if name.endswith(other):
+                ends["in front"][name.removesuffix(other)] += 1
+            if name.startswith(other):
+                ends["behind"][name.removeprefix(other)] += 1
+    least = max(LEAST_BY_END, min(len(names), len(wanted)) / 2)
+    found = []
+    for where, counts in ends.items():
+        (end, count), *others = counts.most_common(2)
+        if count >= least and all(other < count for _, other in others):
+            found.append((where, end))
+    return found
 
 
 def _find(names: Sequence[str], wanted: Collection[str], reading: _Reading) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import InputError
+from movi_prep.formats.c3d import read_c3d
 from movi_prep.formats.storage import coordinates_of, read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.geometry.body_orientation import orientation_findings
@@ -96,7 +97,9 @@ def _cut_findings(whole: MarkerTrajectories, used: MarkerTrajectories) -> tuple[
 
 
 def read_marker_file(path: Path, settings: IkSettings) -> MarkerTrajectories:
-    """Read a marker file into OpenSim ground."""
+    """Read a marker file (.trc or .c3d) into OpenSim ground."""
+    if path.suffix.lower() == ".c3d":
+        return read_c3d(path, up=settings.marker_file_up)
     markers = read_trc(path)
     if settings.marker_file_up == "y":
         return markers

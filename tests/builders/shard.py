@@ -18,6 +18,7 @@ from movi_prep.formats.shard import PICTURES, open_shard_writer
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, STATISTICS
 from movi_prep.geometry.frames import AMASS_TO_GROUND, ground_to_amass
 from movi_prep.geometry.projection import crop_intrinsics, project_points, world_to_camera
+from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.camera import Camera
 from movi_prep.records.kinematic_tree import KinematicTree
 from tests.builders.kinematic_tree import random_rotation, random_tree, smooth_motion
@@ -59,6 +60,7 @@ def write_small_shard(
     left_out: tuple[tuple[int, str], ...] = (),
     std_rad: float | None = None,
     tree: bool = False,
+    subject_name: str | None = None,
     changes: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Write a shard of ten rows in two clips; return its fields.
@@ -72,6 +74,7 @@ def write_small_shard(
         left_out: clips without rows, and why.
         std_rad: posterior deviation of every coordinate but UNSEEN; None for a shard without any.
         tree: whether the file has a kinematic tree, whose joint centres it then holds.
+        subject_name: name of a subject that has no number.
         changes: field -> what a wrong writer makes of its values.
     """
     camera = camera or small_camera()
@@ -93,7 +96,11 @@ def write_small_shard(
         writer.finish(
             picture_of_row=np.arange(len(corner)),
             fields=fields,
-            attributes={**_attributes(subject, camera, split), "left_out": json.dumps(left_out)},
+            attributes={
+                **_attributes(subject, camera, split),
+                **({} if subject_name is None else {"subject": 0, "subject_name": subject_name}),
+                "left_out": json.dumps(left_out),
+            },
             provenance={"made": "for a test"},
         )
     return fields
@@ -109,6 +116,7 @@ def _zeros(n_rows: int) -> dict[str, Any]:
         "names/coordinates": tables.coordinates,
         "names/bodies": tables.bodies,
         "names/statistics": STATISTICS,
+        "clips/name": [f"C{number:02d}" for number, _ in CLIPS],
         "clips/motion": [f"motion {number}" for number, _ in CLIPS],
         "clips/other_camera": ["PG2" for _ in CLIPS],
     }
@@ -235,6 +243,7 @@ def _picture(fields: dict[str, Any], camera: Camera, corner: np.ndarray, scale: 
 def _attributes(subject: int, camera: Camera, split: str) -> dict[str, Any]:
     known = {
         "subject": subject,
+        "subject_name": movi_subject(subject),
         "camera": camera.name,
         "split": split,
         "image_width_px": camera.size_px[0],

@@ -127,6 +127,15 @@ def test_a_subset_of_amass_runs_under_its_own_names(movi_prep: CommandLine, tmp_
     assert "markers/KIT_3_new/walk_slow.h5" in result["outputs"]
     _, again = movi_prep.json("markers", *data, "--subset", "all")
     assert (again["stages"]["markers"]["done"], again["stages"]["markers"]["current"]) == (0, 1)
+    assert list(movi_prep.json("check", *data[:-2], "--subset", "all")[1]["will_run"]) == [
+        "static",
+        "markers",
+        "scale",
+        "ik",
+    ]
+    code, _, err = movi_prep("shard", *data, "--subset", "all")
+    assert code == 2
+    assert "but AMASS has none" in err
 
 
 def test_check_says_which_folder_holds_nothing(movi_prep: CommandLine, tmp_path: Path) -> None:

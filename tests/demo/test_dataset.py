@@ -130,6 +130,7 @@ def test_truth_is_at_the_mocap_clock_and_seen_by_both_cameras(recordings: tuple[
                 assert inside.mean() > 0.97
 
 
+@pytest.mark.slow
 def test_films_show_the_frames_that_their_code_says(small: Path) -> None:
     told = json.loads((small / "truth" / "truth.json").read_text())["subjects"]["15"]
     for camera in ("PG1", "PG2"):

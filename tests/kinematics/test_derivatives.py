@@ -21,6 +21,7 @@ def posed(seed: int) -> tuple[Posed, np.ndarray]:
     return Posed(folded, moving_clip(folded, seed), seed), random_point(folded, seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_objective_is_what_it_says(seed: int) -> None:
     both, x = posed(seed)

@@ -35,6 +35,7 @@ def rms_m(solution: ConvergedSolution) -> NDArray[np.float64]:
     return np.sqrt(2.0 * solution.objectives)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "n_poses"), [(arm, 200), (whole_body, 100)])
 def test_every_pose_within_the_bounds_is_found_from_nothing(model: Callable[[], KinematicTree], n_poses: int) -> None:
     tree = model()
@@ -60,6 +61,7 @@ def test_an_arm_behind_its_bound_is_found_at_the_start_and_after_a_gap() -> None
     np.testing.assert_allclose(solution.coordinates[seen], np.broadcast_to(pose, (60, len(pose))), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_noise_does_not_hide_the_lowest_minimum() -> None:
     tree, rng = whole_body(), np.random.default_rng(5)
     exact_m = tree.marker_positions(random_poses(tree, 20, rng))

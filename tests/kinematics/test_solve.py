@@ -222,6 +222,7 @@ def test_bounds_hold_exactly_and_do_not_stop_the_rest(tree: KinematicTree) -> No
     np.testing.assert_array_equal(tree.complete_coordinates(solution.coordinates), solution.coordinates)
 
 
+@pytest.mark.slow
 def test_both_engines_find_the_same(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
     noisy = markers[:6] + np.random.default_rng(2).normal(0, 0.005, markers[:6].shape)
     noisy[2:4, 5] = np.nan

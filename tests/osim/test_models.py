@@ -85,6 +85,7 @@ def _bytes_that_are_no_text(folder: Path, model: opensim.Model) -> Path:
     return folder / "bytes.osim"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [_with_a_coordinate_too_many, _nested_deeply, _bytes_that_are_no_text])
 def test_what_ends_opensims_parser_is_the_files_error(
     tmp_path: Path, model: opensim.Model, spoil: Callable[[Path, opensim.Model], Path]
@@ -98,6 +99,7 @@ def test_what_ends_opensims_parser_is_the_files_error(
     assert body_names(read_model(sound)) == SEGMENTS
 
 
+@pytest.mark.slow
 def test_a_marker_set_that_ends_opensims_parser_is_its_own_error(tmp_path: Path, model: opensim.Model) -> None:
     with pytest.raises(InputError):
         add_marker_set(model, _nested_deeply(tmp_path, model))

@@ -46,6 +46,37 @@ def test_batches_of_any_shape_agree_with_single_frames() -> None:
         np.testing.assert_allclose(together.reshape(6, -1, 3)[row], tree.marker_positions(alone), atol=1e-15)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_markers_move_with_the_coordinates_that_they_decide_and_with_no_other(seed: int) -> None:
+    tree = random_tree(seed)
+    pose = smooth_motion(tree, seed)[0]
+    # The markers of one body in the middle: what lies beyond it moves none of them.
+    body = tree.n_bodies // 2
+    markers = np.flatnonzero(tree.marker_body == body)
+    decided = tree.decided_by(markers.tolist())
+    at_rest = tree.marker_positions(tree.complete_coordinates(pose))[markers]
+    for index in np.flatnonzero(tree.free_coordinates):
+        moved = pose.copy()
+        moved[index] += 0.01
+        shift = np.abs(tree.marker_positions(tree.complete_coordinates(moved))[markers] - at_rest).max()
+        assert bool(decided[index]) == bool(shift > 1e-9), tree.coordinate_names[index]
+
+
+def test_a_marker_decides_the_leader_of_what_it_sees_and_its_other_followers() -> None:
+    builder = TreeBuilder()
+    line = builder.function(LINE)
+    names = [builder.coordinate(name) for name in ("seen", "leader", "other", "locked", "unseen")]
+    follow(builder, names[0], names[1], line)
+    follow(builder, names[2], names[1], line)
+    first = builder.body(-1, [(True, (0, 0, 1), names[0], line)], (1.0, 0.0, 0.0))
+    builder.body(first, [(True, (0, 0, 1), names[4], line)], (1.0, 0.0, 0.0))
+    builder.markers(first, np.array([[2.0, 0.0, 0.0]]))
+
+    decided = builder.build().decided_by([0])
+
+    assert decided.tolist() == [True, True, True, False, False]
+
+
 def test_a_chain_of_couplers_follows_exactly() -> None:
     builder = TreeBuilder()
     double = builder.function([(-np.inf, 0.0, [0.1, 2.0, 0.0, 0.0])])

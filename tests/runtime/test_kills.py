@@ -71,6 +71,7 @@ def check_nothing_incomplete(world: World, expected: dict[str, bytes]) -> None:
         assert content == expected[name], f"{name} stands under its final name and is not whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "victim"), [(1, "run"), (2, "worker"), (3, "run")])
 def test_a_killed_run_ends_as_an_undisturbed_one(world: World, seed: int, victim: str) -> None:
     # One clip of each subject lasts until the kill, however fast the machine is.
@@ -104,6 +105,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(world: World, seed: int, victim
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_run_amid_long_units_without_noise_and_the_next_run_goes_on(world: World) -> None:
     write_motions(world.amass, dict.fromkeys(CLIPS, b"ages") | {CLIPS[0]: b"slow"})
     process = start(world)

@@ -20,6 +20,7 @@ from tests.runtime.fake_stages import BLEND, GROW, meeting_place, run_meeting, w
 TWO = {"executor": "local", "workers": 2}
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(world: World) -> None:
     world.run()
     serial = world.results()
@@ -29,6 +30,7 @@ def test_two_processes_write_what_one_writes(world: World) -> None:
     assert world.run(run=TWO).records == {}
 
 
+@pytest.mark.slow
 def test_a_unit_whose_worker_always_dies_is_set_aside_after_three_times(world: World) -> None:
     write_motions(world.amass, {movi_clip(1, 2): b"die"})
     result = world.run(run=TWO)
@@ -41,6 +43,7 @@ def test_a_unit_whose_worker_always_dies_is_set_aside_after_three_times(world: W
     assert not [path for path in (world.work / ".scratch").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
     write_motions(world.amass, {movi_clip(1, clip): b"slow" for clip in range(1, 13)})
     result = world.run(run={"executor": "local", "workers": 1, "recycle_units": 4})
@@ -48,6 +51,7 @@ def test_workers_are_replaced_before_memory_creeps(world: World) -> None:
     assert len({record.worker for record in result.records.values()}) >= 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_replaced_brings_the_unit_in_hand_to_its_end(world: World) -> None:
     # The fourth unit comes just as the process has done its three, and lasts longer than Dask grants one to close.
     write_motions(world.amass, {movi_clip(1, 7): b"rest"})
@@ -90,6 +94,7 @@ class Reinforcing(Silent):
             self.cluster.scale(2)
 
 
+@pytest.mark.slow
 def test_a_worker_that_comes_late_gets_units_that_were_submitted_before(world: World) -> None:
     from distributed import LocalCluster
 

@@ -16,6 +16,7 @@ from movi_prep.errors import InputError, MissingError, UsageError
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_frame_labels
 from movi_prep.geometry.mirror import mirror_order, mirror_partner
+from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.training.augmentation import Augmentation
 from movi_prep.training.shard_dataset import Selection, Window
 from tests.builders.shard import DISC_JOINT, UNSEEN, small_camera, write_small_shard
@@ -98,7 +99,7 @@ def test_selection(shards: Path) -> None:
 def test_a_selection_of_nothing_is_an_error_that_says_so(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="selects none"):
         ShardDataset(shards, selection=Selection(subjects=[99]))
-    with pytest.raises(UsageError, match=r"splits test, train; subjects 1, 2; cameras PG1, PG2; clips 1, 3$"):
+    with pytest.raises(UsageError, match=r"splits test, train; subjects S001, S002; cameras PG1, PG2; clips C01, C03$"):
         ShardDataset(shards, selection=Selection(split="trian"))  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="movi-prep shard"):
         ShardDataset(tmp_path)
@@ -221,6 +222,28 @@ def test_shards_of_every_released_version_give_samples(released: Path) -> None:
     for key, value in dataset[0].items():
         if torch.is_tensor(value):
             assert not value.isnan().any(), key
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(Selection(subjects=[2]), Selection(subjects=["S002"])), (Selection(clips=[3]), Selection(clips=["C03"]))],
+)
+def test_subjects_and_clips_are_chosen_by_name_or_number(shards: Path, number: Selection, name: Selection) -> None:
+    by_number, by_name = (ShardDataset(shards, selection=chosen, pictures=False) for chosen in (number, name))
+    assert [sample["name"] for sample in by_number] == [sample["name"] for sample in by_name] != []
+
+
+def test_subjects_and_clips_need_no_numbers(tmp_path: Path) -> None:
+    changes = {
+        "clips/name": lambda _: ["jump", "kick_left"],
+        "clips/number": lambda _: np.array([1, 2]),
+        "frames/clip": lambda clip: np.where(clip == 3, 2, 1),
+    }
+    write_small_shard(tmp_path / "anna_PG1.h5", subject_name="anna", changes=changes)
+    assert verify_shard(tmp_path / "anna_PG1.h5").faults == ()
+    dataset = ShardDataset(tmp_path, selection=Selection(subjects=["anna"], clips=["kick_left"]), pictures=False)
+    assert dataset[0]["name"] == "anna/kick_left/PG1/000000"
+    assert (dataset[0]["subject"], dataset[0]["videoID"]) == (0, 2)
 
 
 def test_labels_come_without_pictures_where_none_are_wanted(shards: Path) -> None:

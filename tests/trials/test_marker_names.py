@@ -29,6 +29,24 @@ def test_one_reading_for_all_names_finds_every_marker(read: object) -> None:
     assert how
 
 
+@pytest.mark.parametrize("spell", ["s1_{}", "{}_raw", "S1-{}"])
+def test_unlabelled_points_hide_no_prefix(spell: str) -> None:
+    names = [*(spell.format(name) for name in WANTED), "*101", "*102"]
+    assert list(match_marker_names(names, WANTED)[0].values()) == list(WANTED)
+
+
+@pytest.mark.parametrize("spell", ["mk_{}", "{}_m"])
+def test_the_model_may_bear_the_prefix(spell: str) -> None:
+    model = [spell.format(name) for name in WANTED]
+    assert list(match_marker_names(WANTED, model)[0].values()) == model
+
+
+def test_two_people_in_one_file_are_not_told_apart() -> None:
+    for mark in (":", "_"):
+        names = [f"{person}{mark}{name}" for person in ("Anna", "Bert") for name in WANTED]
+        assert match_marker_names(names, WANTED) == ({}, "")
+
+
 def test_names_that_fit_as_they_stand_are_left_alone() -> None:
     assert match_marker_names(WANTED, WANTED) == ({}, "")
     assert match_marker_names((*WANTED, "lasi"), WANTED) == ({}, "")

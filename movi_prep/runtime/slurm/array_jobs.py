@@ -46,7 +46,7 @@ def write_batch(
         commands: `markers`, `ik`, `shard`, or the first few of them.
         chunk: subjects per task.
     """
-    check_one_line("work", str(folder))
+    check_one_line("work, or --output", str(folder))
     for subject in subjects:
         check_one_line("subjects", subject)
     tasks = [",".join(subjects[first : first + chunk]) for first in range(0, len(subjects), chunk)]

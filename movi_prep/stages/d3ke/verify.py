@@ -28,7 +28,7 @@ from movi_prep.formats import d3ke
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.records.base_model import BaseModel
 from movi_prep.records.label_tables import LabelTables
-from movi_prep.stages.d3ke.shard_d3ke import layer_error_m
+from movi_prep.stages.d3ke.network_limits import layer_error_m
 from movi_prep.stages.shards.verify import CheckedFile, ShardFault, VerifyReport, describe_error, verify_shards
 
 _ROTATION_TOLERANCE = 1e-5

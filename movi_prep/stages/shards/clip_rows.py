@@ -17,7 +17,6 @@ from movi_prep.geometry.frame_labels import (
 )
 from movi_prep.geometry.picture_motion import STEP_FRAMES
 from movi_prep.geometry.projection import project_points
-from movi_prep.records.bmlmovi_names import require_number
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import ClipTimeline
@@ -147,11 +146,11 @@ def plan_clip(
     )
 
 
-def frame_numbers(rows: ClipRows, settings: ShardUnitSettings) -> FrameNumbers:
-    """Return which frame each row is, and whether it is used."""
+def frame_numbers(rows: ClipRows, settings: ShardUnitSettings, *, clip: int) -> FrameNumbers:
+    """Return which frame each row is, and whether it is used; `clip` is the number of the clip in its file."""
     timeline = rows.timeline
     return FrameNumbers(
-        clip=np.full(timeline.n_frames, require_number(timeline.clip.clip, wanted_by="a shard")),
+        clip=np.full(timeline.n_frames, clip),
         video_frame=timeline.video_frames,
         clip_frame=timeline.video_frames - rows.alignment.first_video_frame,
         mocap_sample=timeline.mocap_samples,

@@ -12,19 +12,20 @@ from movi_prep.formats.shard_records import record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
-from movi_prep.records.bmlmovi_names import require_number
+from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import LeftOut
 from movi_prep.stages.shards.clip_rows import ClipRows, frame_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.camera import Camera
-    from movi_prep.records.identity import ClipId
     from movi_prep.records.timeline import Refusal
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.stages.shards.subject_clips import ShardSubject
@@ -55,7 +56,12 @@ def shard_fields(
 ) -> dict[str, Any]:
     """Return every field of the schema but the pictures themselves."""
     labels = FrameLabels.join([clip.labels for clip in shard.clips])
-    frames = FrameNumbers.join([frame_numbers(clip, settings) for clip in shard.clips])
+    frames = FrameNumbers.join(
+        [
+            frame_numbers(clip, settings, clip=number)
+            for clip, number in zip(shard.clips, _clip_numbers(shard.clips), strict=True)
+        ]
+    )
     return {
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
@@ -72,12 +78,13 @@ def shard_fields(
 def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: ShardUnitSettings) -> dict[str, Any]:
     """Return the scalars of the schema."""
     lossy = settings.image_format == "jpeg"
-    number = require_number(subject.alignment.subject, wanted_by="a shard")
+    name = subject.alignment.subject
     return {
-        "subject": number,
+        "subject": number_of(name) or 0,
+        "subject_name": name,
         "camera": subject.camera.name,
         "sex": subject.trial.sex,
-        "split": subject.tables.split_of(subject.alignment.subject),
+        "split": subject.tables.split_of(name),
         "height_m": subject.trial.height_m,
         "mass_kg": subject.trial.mass_kg,
         "image_width_px": subject.camera.size_px[0],
@@ -94,12 +101,14 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
         "refused": json.dumps(
             [[item.first_frame, item.last_frame, item.reason] for item in sorted([*shard.refused, *shard.lost])]
         ),
-        "left_out": json.dumps([[_number(item.clip), item.reason] for item in shard.left_out]),
+        "left_out": json.dumps([[item.clip.clip, item.reason] for item in shard.left_out]),
     }
 
 
-def _number(clip: ClipId) -> int:
-    return require_number(clip.clip, wanted_by="a shard")
+def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
+    """Return a number for each clip: that in its name, or its place where the names do not give each its own."""
+    numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
+    return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
 
 
 def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
@@ -119,7 +128,8 @@ def _clip_fields(shard: FinishedShard) -> dict[str, Any]:
     counts = np.array([clip.timeline.n_frames for clip in clips])
     measured = [clip.alignment for clip in clips]
     return {
-        "clips/number": [_number(clip.timeline.clip) for clip in clips],
+        "clips/number": _clip_numbers(clips),
+        "clips/name": [clip.timeline.clip.clip for clip in clips],
         "clips/motion": [clip.timeline.motion for clip in clips],
         "clips/first_row": np.cumsum(counts) - counts,
         "clips/n_rows": counts,

@@ -32,14 +32,16 @@ from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.shard import PICTURES, ShardFile
 from movi_prep.formats.shard_records import (
     read_body_scales,
+    read_clip_ids,
     read_frame_labels,
     read_label_names,
     read_shard_camera,
+    read_subject_name,
 )
 from movi_prep.formats.shard_schema import DATASETS, ROTATION_FIELDS, SHARD_SCHEMA
 from movi_prep.geometry.projection import rotation_to_camera, world_to_camera
 from movi_prep.geometry.tree_labels import place_tree
-from movi_prep.records.bmlmovi_names import movi_subject
+from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.label_tables import Split
 
 if TYPE_CHECKING:
@@ -170,7 +172,7 @@ def describe_error(error: Exception) -> str:
 
 
 def _split(shard: ShardFile) -> tuple[str, str]:
-    return str(shard.attribute("subject")), str(shard.attribute("split"))
+    return read_subject_name(shard), str(shard.attribute("split"))
 
 
 def _with_split_faults(files: Sequence[CheckedFile]) -> Iterator[CheckedFile]:
@@ -202,6 +204,8 @@ def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         yield field, "the checksum does not fit: values were changed after they were written"
     if shard.metadata_changed():
         yield "attributes", "the checksum does not fit: attributes were changed after they were written"
+    # Raises where the names of clips are none, which is then the finding.
+    read_clip_ids(shard)
     yield from _value_faults(shard)
     yield from _rotation_faults(shard)
     labels, camera = read_frame_labels(shard), read_shard_camera(shard)
@@ -280,15 +284,17 @@ def _is_entry(entry: Any, kinds: tuple[Any, ...]) -> bool:
 
 
 def _name_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
-    subject, camera = shard.attribute("subject"), shard.attribute("camera")
-    if isinstance(subject, bool) or not isinstance(subject, int | str) or not isinstance(camera, str):
-        yield "subject", f"expected a subject and the name of a camera, but got {subject!r} and {camera!r}"
+    """A subject or camera that the name of the file contradicts; files of other names than ours say nothing."""
+    number, name, camera = (shard.attribute(which) for which in ("subject", "subject_name", "camera"))
+    if isinstance(number, bool) or not isinstance(number, int) or not isinstance(camera, str):
+        yield "subject", f"expected the number of a subject and the name of a camera, but got {number!r} and {camera!r}"
         return
-    own, _, seen_by = shard.path.stem.partition("_")
-    named = movi_subject(subject) if isinstance(subject, int) else subject
-    # Files that were given names of another kind say nothing.
-    if re.fullmatch(r"S\d+", own) and seen_by and (own, seen_by) != (named, camera):
-        yield "file", f"the name says {own} and {seen_by}, the attributes say {subject} and {camera}"
+    if name is not None and (number_of(str(name)) or 0) != number:
+        yield "subject", f"expected the number in the name {name!r}, but got {number}"
+    subject = read_subject_name(shard)
+    said = re.fullmatch(r"(S\d+)_(.+)", shard.path.stem)
+    if said and (said[1], said[2]) != (subject, camera):
+        yield "file", f"the name says {said[1]} and {said[2]}, the attributes say {subject} and {camera}"
 
 
 def _dtype_fits(item: Field, dtype: np.dtype[Any]) -> bool:

@@ -39,7 +39,7 @@ def test_every_line_keeps_a_folder_with_blanks_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a\ntouch made", "a\r", "a\x1b[2J", 'a"b', "a\\b", "a\x85b"])
 def test_a_folder_that_would_leave_its_line_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
-    with pytest.raises(UsageError, match="work: "):
+    with pytest.raises(UsageError, match="work, or --output: "):
         write_batch(folder, Config(work=tmp_path), SlurmProfile(), subjects=("S001",), commands=("markers",), chunk=1)
     assert not folder.exists()
 

@@ -30,6 +30,8 @@ from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.d3ke.label_rows import unbroken_runs
+from movi_prep.stages.d3ke.network_limits import held_off_zero, scales_beyond_reach, with_body_scales
 from movi_prep.stages.d3ke.shard_d3ke import (
     ALL,
     D3KE_CORPUS,
@@ -37,10 +39,6 @@ from movi_prep.stages.d3ke.shard_d3ke import (
     CorpusInputs,
     CorpusOutputs,
     _boxes_of_video,
-    held_off_zero,
-    scales_beyond_reach,
-    unbroken_runs,
-    with_body_scales,
 )
 from movi_prep.stages.d3ke.verify import verify_folder
 from movi_prep.stages.order import ORDER, load_stage

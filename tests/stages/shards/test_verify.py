@@ -28,6 +28,7 @@ def test_a_sound_shard_has_no_faults(path: Path) -> None:
     assert report.n_bytes == path.stat().st_size
 
 
+@pytest.mark.slow
 def test_several_workers_find_the_same(path: Path) -> None:
     write_small_shard(path.with_name("S002_PG1.h5"), subject=2)
     with h5py.File(path, "r+") as file:
@@ -156,8 +157,9 @@ def _attribute(name: str, value: object, field: str = "/") -> Callable[[h5py.Fil
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        (_attribute("subject", 2), "file"),
-        (_attribute("subject", "one of them"), "file"),
+        (_attribute("subject", 2), "subject"),
+        (_attribute("subject_name", "S002"), "file"),
+        (_attribute("subject", "one of them"), "subject"),
         (_attribute("subject", 1.5), "subject"),
         (_attribute("camera", "PG2"), "file"),
         (_attribute("split", "tested"), "split"),

@@ -1,6 +1,6 @@
-"""Load a document of OpenSim in a child process first: what ends its parser ends the child, and is the file's error.
+"""Load a file in a child process first: what ends its parser ends the child, and is the file's error.
 
-OpenSim's parser has no answer to some files (a joint with a coordinate too many, elements nested very deeply)
+OpenSim's parser has no answer to some models (a joint with a coordinate too many, elements nested very deeply)
 but a segmentation fault, which no `except` catches. A forked child has OpenSim loaded already: it costs as much as the
 loading itself, some 20 to 70 ms a model.
 """
@@ -39,12 +39,12 @@ def check_that_it_loads(path: Path, load: Callable[[], object]) -> None:
     if not os.WIFSIGNALED(status):
         return
     ended_by = signal.Signals(os.WTERMSIG(status))
-    got = f"no end after {LONGEST_S} s" if ended_by == signal.SIGALRM else f"OpenSim's parser dies ({ended_by.name})"
+    got = f"no end after {LONGEST_S} s" if ended_by == signal.SIGALRM else f"its parser dies ({ended_by.name})"
     raise InputError(
         path,
-        expected="a document that OpenSim can load",
+        expected="a file that its parser can read",
         got=got,
-        remedy="open it in OpenSim's application and repair it: often a joint has more coordinates than axes",
+        remedy="open it in the program that made it and repair it; often a joint has more coordinates than axes",
     )
 
 

@@ -1,0 +1,149 @@
+"""Camera calibration as OpenCV's programs write it: one camera in a YAML, XML or JSON file (`cv::FileStorage`).
+
+| key (any of) | shape | content |
+|---|---|---|
+| camera_matrix, cameraMatrix, K, intrinsics, mtx | (3, 3) | pixels, 0-based |
+| distortion_coefficients, dist_coeffs, distCoeffs, D, dist | 0, 4, 5, 8, 12, 14 | k1 k2 p1 p2 k3 to k6 s1 to s4 tx ty |
+| image_width, image_height; or image_size, resolution | 1; 2 | pixels |
+| rvec, R, rotation, rotation_matrix | (3,) or (3, 3) | world to camera: Rodrigues' vector or matrix |
+| tvec, T, t, translation | (3,) | world to camera, in the unit of the calibration board |
+| fisheye, or camera_model, distortion_model | truth value, text | whether the coefficients are those of `cv::fisheye` |
+
+Matrices are mappings with `rows`, `cols`, `data` (as OpenCV writes them), or nested lists.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.config.yaml_text import parse_yaml
+from movi_prep.errors import InputError, list_names
+from movi_prep.formats.reading import reading
+from movi_prep.geometry.rotations import matrices_from_axis_angles
+from movi_prep.records.calibrated_camera import CalibratedCamera
+from movi_prep.records.lens import fisheye_lens, opencv_lens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_MATRIX = ("camera_matrix", "cameraMatrix", "K", "intrinsics", "mtx")
+_DISTORTION = ("distortion_coefficients", "distCoeffs", "dist_coeffs", "D", "dist")
+_ROTATION = ("rvec", "R", "rotation", "rotation_matrix")
+_TRANSLATION = ("tvec", "T", "t", "translation")
+_SIZE = ("image_size", "resolution", "size")
+_MODEL = ("camera_model", "distortion_model")
+_REMEDY = "name the file that OpenCV's calibration wrote, with intrinsics and pose of one camera"
+
+
+def read_opencv_camera(path: Path, *, metres_per_unit: float = 1.0, name: str | None = None) -> CalibratedCamera:
+    """Read one camera.
+
+    Args:
+        path: .yaml, .yml, .xml or .json.
+        metres_per_unit: of the translation; 0.001 where the board was measured in millimetres.
+        name: of the camera; None: the name of the file.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it cannot be read, lacks something, or its numbers cannot be a calibration.
+    """
+    with reading(path, expected="a camera calibration of OpenCV (YAML, XML or JSON)", remedy=_REMEDY):
+        content = _content(path)
+    size = _size(content, path)
+    coefficients = _array(content, _DISTORTION, path).ravel() if _has(content, _DISTORTION) else np.zeros(0)
+    make_lens = fisheye_lens if _is_fisheye(content) else opencv_lens
+    return CalibratedCamera(
+        name=name or path.stem,
+        intrinsics_px=_shaped(_array(content, _MATRIX, path), (3, 3), "the camera matrix", path),
+        lens=make_lens(coefficients, source=str(path)),
+        size_px=size,
+        rotations=_rotation(_array(content, _ROTATION, path), path)[None],
+        translations_m=_shaped(_array(content, _TRANSLATION, path), (3,), "the translation", path)[None]
+        * metres_per_unit,
+        pictures=(),
+        source=str(path),
+    )
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    text = path.read_text(encoding="utf-8-sig")
+    suffix = path.suffix.lower()
+    content: Any
+    if suffix == ".xml":
+        content = _from_xml(ET.fromstring(text))  # noqa: S314 - a document of the user; expat bounds entities
+    elif suffix == ".json":
+        content = json.loads(text)
+    else:
+        # OpenCV's head is no YAML directive, and its tags name mappings of rows, cols (or sizes) and data.
+        content = parse_yaml(re.sub(r"\A%YAML[^\n]*\n|!!opencv-(nd-)?matrix", "", text))
+    if not isinstance(content, dict):
+        raise InputError(path, expected="a mapping of names to values", got=type(content).__name__, remedy=_REMEDY)
+    return content
+
+
+def _from_xml(element: ET.Element) -> Any:
+    """Return what an element of `cv::FileStorage` holds: a mapping, a list of numbers, or text."""
+    if len(element):
+        return {child.tag: _from_xml(child) for child in element}
+    words = (element.text or "").split()
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        return " ".join(words)
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _has(content: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    return any(name in content for name in names)
+
+
+def _array(content: Mapping[str, Any], names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
+    found = next((content[name] for name in names if name in content), None)
+    if found is None:
+        got = f"only {list_names(map(str, content))}"
+        raise InputError(path, expected=f"one of {', '.join(names)}", got=got, remedy=_REMEDY)
+    shape: tuple[int, ...] | None = None
+    if isinstance(found, dict) and "data" in found:
+        shape = tuple(int(np.ravel(found[key])[0]) for key in ("rows", "cols") if key in found)
+        found = found["data"]
+    with reading(path, expected=f"numbers in {names[0]}", remedy=_REMEDY):
+        values = np.asarray(found, dtype=np.float64)
+        return values.reshape(shape) if shape else values
+
+
+def _shaped(values: NDArray[np.float64], shape: tuple[int, ...], what: str, path: Path) -> NDArray[np.float64]:
+    if values.size != int(np.prod(shape)):
+        raise InputError(path, expected=f"{what} of shape {shape}", got=f"shape {values.shape}", remedy=_REMEDY)
+    return values.reshape(shape)
+
+
+def _rotation(values: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+    if values.size == 3:
+        return matrices_from_axis_angles(values.reshape(3))
+    return _shaped(values, (3, 3), "the rotation", path)
+
+
+def _size(content: Mapping[str, Any], path: Path) -> tuple[int, int] | None:
+    if _has(content, ("image_width",)) and _has(content, ("image_height",)):
+        size = [_array(content, (name,), path).ravel()[0] for name in ("image_width", "image_height")]
+    elif _has(content, _SIZE):
+        size = list(_shaped(_array(content, _SIZE, path), (2,), "the image size", path))
+    else:
+        return None
+    width, height = size
+    if not (width >= 1 and height >= 1 and np.isfinite([width, height]).all()):
+        raise InputError(path, expected="an image size in pixels", got=f"{width:g} x {height:g}", remedy=_REMEDY)
+    return int(width), int(height)
+
+
+def _is_fisheye(content: Mapping[str, Any]) -> bool:
+    told = next((str(content[name]) for name in _MODEL if name in content), "")
+    return str(content.get("fisheye", "")).strip().lower() in ("true", "1", "1.0") or "fisheye" in told.lower()

@@ -1,0 +1,74 @@
+"""Cameras of Pose2Sim: `Calib.toml`, one table for each camera.
+
+| key | shape | content |
+|---|---|---|
+| name | text | name of the camera; the table's own where it is missing |
+| size | (2,) | width and height, pixels |
+| matrix | (3, 3) | intrinsics, pixels, 0-based |
+| distortions | (4,) | k1 k2 p1 p2, or the four of `cv::fisheye` |
+| rotation | (3,) | Rodrigues' vector, world to camera |
+| translation | (3,) | metres, world to camera |
+| fisheye | truth value | which lens model the distortions are of |
+
+The table `metadata` (adjusted, error) is no camera.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.errors import InputError
+from movi_prep.formats.reading import reading
+from movi_prep.geometry.rotations import matrices_from_axis_angles
+from movi_prep.records.calibrated_camera import CalibratedCamera
+from movi_prep.records.lens import fisheye_lens, opencv_lens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_REMEDY = "write the file again with Pose2Sim's calibration"
+
+
+def read_pose2sim_cameras(path: Path) -> tuple[CalibratedCamera, ...]:
+    """Read every camera of a `Calib.toml`, in the order of the file.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is no TOML, holds no camera, or one lacks something.
+    """
+    with reading(path, expected="a Calib.toml of Pose2Sim", remedy=_REMEDY):
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    tables = {key: table for key, table in content.items() if isinstance(table, dict) and "matrix" in table}
+    if not tables:
+        raise InputError(path, expected="a table with a matrix for each camera", got="none", remedy=_REMEDY)
+    return tuple(_camera(key, table, path) for key, table in tables.items())
+
+
+def _camera(key: str, table: dict[str, Any], path: Path) -> CalibratedCamera:
+    where = f"{path}: [{key}]"
+    make_lens = fisheye_lens if table.get("fisheye", False) else opencv_lens
+    size = _numbers(table, "size", (2,), where)
+    return CalibratedCamera(
+        name=str(table.get("name", key)),
+        intrinsics_px=_numbers(table, "matrix", (3, 3), where),
+        lens=make_lens(np.ravel(table.get("distortions", [])), source=where),
+        size_px=(int(size[0]), int(size[1])),
+        rotations=matrices_from_axis_angles(_numbers(table, "rotation", (3,), where))[None],
+        translations_m=_numbers(table, "translation", (3,), where)[None],
+        pictures=(),
+        source=where,
+    )
+
+
+def _numbers(table: dict[str, Any], key: str, shape: tuple[int, ...], where: str) -> NDArray[np.float64]:
+    with reading(where, expected=f"numbers in {key}", remedy=_REMEDY):
+        values = np.asarray(table.get(key, []), dtype=np.float64)
+    if values.shape != shape or not np.isfinite(values).all():
+        expected = f"{key}: finite numbers of shape {shape}"
+        raise InputError(where, expected=expected, got=f"shape {values.shape}", remedy=_REMEDY)
+    return values

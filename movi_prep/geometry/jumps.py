@@ -1,0 +1,202 @@
+"""Rows that leap out and back: a lost sample, a spoilt one, a flip of the root, for a few rows.
+
+Each row (or run of up to `LONGEST_RUN` rows) is predicted from two rows before and two after it, by the cubic through
+them and by the straight line between the nearest two; the smaller departure counts. At an end of the clip it is
+predicted by the parabola through the three rows that there are. People who kick, jump or spin
+depart, too: a row jumps where it departs by more than any person accelerates, and by several times what the rows around
+it do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+LONGEST_RUN = 4
+"""Rows of a run that can leap together."""
+
+_AROUND = 12
+"""Rows on each side whose departures are the usual ones."""
+
+_TIMES_USUAL = 6.0
+"""A jump departs by at least so many times the usual departure."""
+
+_REACH = 2
+"""Rows beside a jump that are predicted from it."""
+
+_SURE = 0.3
+"""What counts of a departure from rows on one side only: a leap of the nearest makes it three times as large."""
+
+_BEND = 0.3
+"""At the ends of a run that leaps, the path bends by half the leap or more."""
+
+_LEAST_ROWS, _LEAST_SEEN, _BLOCK_ROWS = 5, 3, 2048
+
+Rank: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
+"""Departures of (r, k) things in r rows -> (r,) the one that counts."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What no person does: a departure above `floor` and above `acceleration` times the squared row interval."""
+
+    floor: float
+    acceleration: float
+
+    def at(self, rate_hz: float, length: int = 1) -> float:
+        """Return the limit for a run of `length` rows at this rate: a longer one is predicted from farther away."""
+        return max(self.floor, self.acceleration / rate_hz**2) * (length + 1) / 2.0
+
+
+WHOLE_BODY_M = Limits(floor=0.02, acceleration=80.0)
+"""Of the median marker, m and m/s^2: eight times gravity for the middle of the body."""
+
+ONE_PART_M = Limits(floor=0.05, acceleration=300.0)
+"""Of the marker that departs third most: a foot in a hard kick stays below 250 m/s^2."""
+
+ANGLE_RAD = Limits(floor=0.5, acceleration=900.0)
+"""Of one coordinate, rad and rad/s^2; a shoulder in a throw stays below 500 rad/s^2."""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A run of rows that leaps: from `first` to `last`, departing by `size` (m or rad)."""
+
+    first: int
+    last: int
+    size: float
+
+
+def marker_jumps(positions_m: NDArray[np.float64], rate_hz: float) -> tuple[Jump, ...]:
+    """Return the runs in which the body, or a part of it, leaps out and back.
+
+    Args:
+        positions_m: (n, m, 3) metres, NaN where not seen.
+        rate_hz: rows per second.
+    """
+    body = _find(positions_m, _median, WHOLE_BODY_M, rate_hz)
+    part = _find(positions_m, _third_largest, ONE_PART_M, rate_hz)
+    return _strongest((*body, *part))
+
+
+def angle_jumps(angles_rad: NDArray[np.float64], rate_hz: float) -> tuple[Jump, ...]:
+    """Return the runs in which any angle leaps out and back; (n, c) radians, NaN where there is no pose."""
+    posed = np.isfinite(angles_rad).all(axis=1)
+    turned = angles_rad.copy()
+    # A full turn is no leap.
+    turned[posed] = np.unwrap(angles_rad[posed], axis=0)
+    return _find(turned[:, :, None], _largest, ANGLE_RAD, rate_hz)
+
+
+def _find(values: NDArray[np.float64], rank: Rank, limits: Limits, rate_hz: float) -> tuple[Jump, ...]:
+    """Return the runs that depart by more than the limit and the usual; (n, k, d) values of k things."""
+    if len(values) < _LEAST_ROWS or values.shape[1] == 0:
+        return ()
+    found: list[Jump] = []
+    near = _near_a_kink(values, rank, limits.at(rate_hz))
+    for length in range(1, LONGEST_RUN + 1):
+        size = _sizes(values, near, length, rank)
+        jumps = (size > limits.at(rate_hz, length)) & (size > _TIMES_USUAL * _usual(size))
+        found += [Jump(row, row + length - 1, float(size[row])) for row in np.flatnonzero(jumps).tolist()]
+    return _strongest(found)
+
+
+def _near_a_kink(values: NDArray[np.float64], rank: Rank, limit: float) -> NDArray[np.int64]:
+    """Return the rows around those where the path bends enough for a jump: the others need no closer look."""
+    bent = np.zeros(len(values), dtype=bool)
+    for first in range(0, len(values), _BLOCK_ROWS):
+        part = _rows(values, np.arange(first - 1, min(first + _BLOCK_ROWS, len(values)) + 1))
+        bend = np.linalg.norm(part[1:-1] - 0.5 * (part[:-2] + part[2:]), axis=2)
+        # Beside a gap, and at the ends, nothing is known yet.
+        bent[first : first + len(bend)] = (rank(bend) > _BEND * limit) | np.isnan(bend).any(axis=1)
+    rows = np.flatnonzero(bent)[:, None] + np.arange(-_AROUND - LONGEST_RUN, _AROUND + LONGEST_RUN + 1)
+    return np.unique(np.clip(rows, 0, len(values) - 1))
+
+
+def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, rank: Rank) -> NDArray[np.float64]:
+    """(n,) by how much the run that begins at each row `near` departs: the least of its rows."""
+    n_rows = len(values)
+    size = np.zeros(n_rows)
+    # At the ends only single rows are judged: of more than one there is no telling which of them leap.
+    ends = 0 if length == 1 else 2
+    near = near[(near >= ends) & (near <= n_rows - length - ends)]
+    # In blocks: beside the clip there must be room for little else.
+    for first in range(0, len(near), _BLOCK_ROWS):
+        starts = near[first : first + _BLOCK_ROWS]
+        around = {offset: _rows(values, starts + offset) for offset in (-3, -2, -1, length, length + 1, length + 2)}
+        ranked = []
+        for row in range(length):
+            x = values[starts + row]
+            parts = [x - _predicted(around, at, row) for at in ((-1, length), (-2, -1, length, length + 1))]
+            if length == 1:
+                parts += _one_sided(x, around)
+            ranked.append(rank(np.fmin.reduce([np.linalg.norm(part, axis=2) for part in parts])))
+        size[starts] = np.min(ranked, axis=0)
+    return size
+
+
+def _one_sided(x: NDArray[np.float64], around: dict[int, NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return departures from the parabolas through what is after and what is before; NaN where both sides are there."""
+    departures = []
+    for nearest, outermost, at in ((-1, -2, (1, 2, 3)), (1, 2, (-3, -2, -1))):
+        share = np.where(np.isnan(around[nearest]), _SURE, 1.0)
+        is_alone = np.isnan(around[outermost])
+        departures.append(np.where(is_alone, share * (x - _predicted(around, at, 0)), np.nan))
+    return departures
+
+
+def _predicted(around: dict[int, NDArray[np.float64]], at: tuple[int, ...], row: int) -> NDArray[np.float64]:
+    """Return what stands at `row` on the polynomial through the rows `at` (Lagrange)."""
+    total = np.zeros_like(around[at[0]])
+    for here in at:
+        total += prod((row - other) / (here - other) for other in at if other != here) * around[here]
+    return total
+
+
+def _rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return rows, NaN where there is none."""
+    inside = (rows >= 0) & (rows < len(values))
+    return np.where(inside[:, None, None], values[np.clip(rows, 0, len(values) - 1)], np.nan)
+
+
+def _usual(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) the median departure around each row."""
+    padded = np.pad(size, _AROUND, mode="reflect" if len(size) > _AROUND else "edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1), axis=1))
+
+
+def _strongest(jumps: Iterable[Jump]) -> tuple[Jump, ...]:
+    """Return jumps in order; beside a jump its neighbours seem to depart, too, and less."""
+    kept: list[Jump] = []
+    for jump in sorted(jumps, key=lambda jump: -jump.size):
+        if all(jump.last + _REACH < other.first or jump.first > other.last + _REACH for other in kept):
+            kept.append(jump)
+    return tuple(sorted(kept, key=lambda jump: jump.first))
+
+
+def _median(departure: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(r,) median over what is seen; 0 where that is too little."""
+    seen = np.isfinite(departure)
+    counts = seen.sum(axis=1)
+    # Sorted, what is not seen stands last.
+    ordered = np.sort(np.where(seen, departure, np.inf), axis=1)
+    middle = np.take_along_axis(ordered, np.maximum(counts - 1, 0)[:, None] // 2, axis=1)[:, 0]
+    return np.where(counts >= _LEAST_SEEN, middle, 0.0)
+
+
+def _third_largest(departure: NDArray[np.float64]) -> NDArray[np.float64]:
+    if departure.shape[1] < _LEAST_SEEN:
+        return np.zeros(len(departure))
+    return np.asarray(np.sort(np.nan_to_num(departure), axis=1)[:, -_LEAST_SEEN])
+
+
+def _largest(departure: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.nan_to_num(departure).max(axis=1))

@@ -1,0 +1,80 @@
+"""A camera as its calibration file has it: intrinsics, lens, and one pose, or one for each picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError
+from movi_prep.records.checks import check_finite, check_shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.records.lens import Lens
+
+_ROTATION_TOLERANCE = 1e-4
+"""How far R R^T may be from the identity: calibration files are printed with 7 to 16 digits."""
+
+
+@dataclass(frozen=True)
+class CalibratedCamera:
+    """A camera, OpenCV axes (x right, y down, z forward), pixel centres at integers.
+
+    A point X of the file's world stands at `rotations[i] @ X + translations_m[i]` in the camera of picture i.
+
+    Attributes:
+        name: as in the file.
+        intrinsics_px: (3, 3) float64, [[fx, s, cx], [0, fy, cy], [0, 0, 1]].
+        lens: what bends the picture.
+        size_px: width and height of the pictures; None where the file does not say.
+        rotations: (n, 3, 3) float64, world to camera; n is 1 for a camera that stands still.
+        translations_m: (n, 3) float64, metres.
+        pictures: (n,) names of the pictures that the poses belong to; none for a camera that stands still.
+        source: the file.
+    """
+
+    name: str
+    intrinsics_px: NDArray[np.float64]
+    lens: Lens
+    size_px: tuple[int, int] | None
+    rotations: NDArray[np.float64]
+    translations_m: NDArray[np.float64]
+    pictures: tuple[str, ...]
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check shapes, finite values, focal lengths and that the rotations are rotations."""
+        n = len(self.rotations)
+        check_shape(self.intrinsics_px, (3, 3), what="intrinsics", where=self.source)
+        check_shape(self.rotations, (n, 3, 3), what="rotations", where=self.source)
+        check_shape(self.translations_m, (n, 3), what="translations", where=self.source)
+        for what, values in (
+            ("intrinsics", self.intrinsics_px),
+            ("rotations", self.rotations),
+            ("translations", self.translations_m),
+        ):
+            check_finite(values, what=what, where=self.source)
+        if (np.diag(self.intrinsics_px) <= 0).any() or np.abs(self.intrinsics_px[2] - [0, 0, 1]).max() > 0:
+            raise InputError(
+                self.source,
+                expected=f"positive focal lengths and a last row 0 0 1 in the matrix of camera {self.name!r}",
+                got=str(self.intrinsics_px.tolist()),
+                remedy="check which matrix this is",
+            )
+        off = np.abs(self.rotations @ np.swapaxes(self.rotations, -1, -2) - np.eye(3)).max(axis=(-1, -2))
+        wrong = np.flatnonzero((off > _ROTATION_TOLERANCE) | (np.linalg.det(self.rotations) < 0))
+        if wrong.size:
+            raise InputError(
+                self.source,
+                expected=f"rotation matrices (orthonormal, determinant +1) for camera {self.name!r}",
+                got=f"{wrong.size} that are none, the first at pose {wrong[0]}",
+                remedy="check the extrinsics in the file",
+            )
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the camera has a pose for each picture."""
+        return len(self.pictures) > 0

@@ -1,0 +1,129 @@
+"""What D3KE's network can learn of labels: body scales within its reach, joint centres that its layer gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from movi_prep.errors import ModelError, list_names
+from movi_prep.records.base_model import BaseModel, Triple
+from movi_prep.records.label_tables import LabelTables
+from movi_prep.records.scale_result import ScaleResult
+from movi_prep.stages.d3ke.network_layer import layer_joint_centres
+from movi_prep.stages.shards.subject_clips import ShardSubject
+
+LAYER_TOLERANCE_M = 1e-4
+"""Beyond this the network's layer cannot carry the labels, and a finding says so, metres."""
+
+
+def with_body_scales(base: BaseModel, means: Mapping[str, Triple]) -> BaseModel:
+    """Return the model with a scale for every label body that has no mesh to state one.
+
+    D3KE's network predicts each body scale within fixed bounds about its mean over D3KE's subjects, which holds the
+    mesh scales of D3KE's model. A model without meshes whose scale were 1 would put a third of the labels out of reach.
+
+    Args:
+        base: the unscaled model.
+        means: body -> scale along x, y, z.
+    """
+    return replace(
+        base,
+        bodies=tuple(
+            body if body.meshes or body.name not in means else replace(body, mesh_scale=means[body.name])
+            for body in base.bodies
+        ),
+    )
+
+
+def body_scales(base: BaseModel, scale: ScaleResult, bodies: Sequence[str]) -> NDArray[np.float64]:
+    """Return (b, 3): scale factor times the mesh scale that the unscaled model states, as D3KE stores it."""
+    meshes = {body.name: np.array(body.mesh_scale) for body in base.bodies}
+    factors = dict(zip(scale.body_names, scale.body_factors, strict=True))
+    lacking = sorted(set(bodies) - set(meshes))
+    if lacking:
+        raise ModelError(
+            f"expected every label body in the model, but it lacks {', '.join(lacking)}; "
+            "D3KE's layout needs a model with D3KE's bodies, write native shards instead"
+        )
+    return np.stack([meshes[name] * factors[name] for name in bodies])
+
+
+def scales_beyond_reach(
+    scales: NDArray[np.float64], bodies: Sequence[str], means: Mapping[str, Triple], reach: Mapping[str, Triple]
+) -> tuple[str, ...]:
+    """Return the body scales, as `skull_z`, that D3KE's network cannot predict as it is configured.
+
+    Args:
+        scales: (b, 3) as `body_scales` returns them.
+        bodies: (b,) their bodies.
+        means: body -> middle of what it predicts.
+        reach: body -> how far from there.
+    """
+    beyond = np.abs(scales - [means[name] for name in bodies]) > [reach[name] for name in bodies]
+    return tuple(f"{bodies[body]}_{'xyz'[axis]}" for body, axis in np.argwhere(beyond).tolist())
+
+
+def layer_error_m(
+    base: BaseModel, tables: LabelTables, rows: dict[str, NDArray[Any]], scales: NDArray[np.float64]
+) -> float:
+    """Return the largest distance between written joint centres and those of the network's layer, metres.
+
+    Args:
+        base: the unscaled model.
+        tables: names of the labels; the last two OpenSim joints are leaves.
+        rows: the written datasets.
+        scales: (b, 3) as `body_scales` returns them.
+    """
+    meshes = {body.name: np.array(body.mesh_scale) for body in base.bodies}
+    centres = layer_joint_centres(
+        base,
+        coordinate_names=tables.coordinates,
+        angles_rad=rows["coordinateAngle"],
+        root_poses=rows["rootRot"],
+        scale_ratios={name: scales[index] / meshes[name] for index, name in enumerate(tables.bodies)},
+        leaf_joints=tables.opensim_joints[-2:],
+    )
+    computed = np.stack([centres[name] for name in tables.opensim_joints], axis=1)
+    misses = np.linalg.norm(computed - rows["openSimJointPos"], axis=-1)
+    solved = np.any(rows["openSimJointPos"] != 0.0, axis=(1, 2))
+    return float(misses[solved].max(initial=0.0))
+
+
+def held_off_zero(subject: ShardSubject) -> tuple[str, ...]:
+    """Return the coordinates that the scaled model locks elsewhere than at zero, and that are no labels.
+
+    The network's layer takes all of them as zero. D3KE's own model without hands has two, `elbow_y` of both sides.
+    """
+    tree = subject.model.tree
+    if tree is None:
+        return ()
+    held = tree.coordinate_locked & (np.abs(tree.coordinate_default) > 1e-6)
+    return tuple(
+        name
+        for name, is_held in zip(tree.coordinate_names, held, strict=True)
+        if is_held and name not in subject.tables.coordinates
+    )
+
+
+def network_findings(error_m: float, beyond: Sequence[str], held: Sequence[str], *, n_scales: int) -> list[str]:
+    """Return sentences on what D3KE's network could not learn of these labels."""
+    findings = []
+    if beyond:
+        findings.append(
+            f"{len(beyond)} of {n_scales} body scales lie beyond what D3KE's network predicts as it is configured: "
+            f"{list_names(beyond)}; widen its BODY_AMPITUDE_VALUE to train on them"
+        )
+    if error_m > LAYER_TOLERANCE_M:
+        reason = (
+            f"it takes {list_names(held)} as zero, which the scaled model locks elsewhere"
+            if held
+            else "a coordinate that is no label is not zero, or the model has parts that the layer does not know"
+        )
+        findings.append(
+            f"D3KE's layer gives joint centres up to {error_m * 1e3:.2f} mm from the written ones: {reason}"
+        )
+    return findings
