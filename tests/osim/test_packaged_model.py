@@ -114,7 +114,8 @@ def test_marker_distances_agree_with_real_bodies(t_pose_markers: dict[str, NDArr
         lengths = [np.linalg.norm(t_pose_markers[a] - t_pose_markers[b]) for a, b in pairs]
         if measurement["trusted"]:
             ratios[measurement["measurement"]] = np.mean(lengths) / measurement["implied_average_distance_m"]
-    assert {name: ratio for name, ratio in ratios.items() if abs(ratio - 1.0) > 0.05} == {}
+    # The mean surfaces themselves are up to 7 % off: the distances are of other people, left and right apart.
+    assert {name: ratio for name, ratio in ratios.items() if abs(ratio - 1.0) > 0.10} == {}
 
 
 def test_left_and_right_are_mirror_images_in_every_pose(tree: KinematicTree, tables: ModelTables) -> None:

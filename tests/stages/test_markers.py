@@ -472,3 +472,23 @@ def test_world_a_static_trial_is_that_of_the_superseded_code(shared: Path, tmp_p
     assert trial.height_m == pytest.approx({1: 1.7999, 15: 1.6817}[subject], abs=1e-4)
     litres = {1: 67.1, 15: 57.63}[subject]
     assert trial.mass_kg == pytest.approx(78.11652702058652 / 0.07745817923272397 * litres / 1000, rel=1e-3)
+
+
+def test_a_clip_more_leaves_the_static_trial_as_it_was(
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    recordings = build_recordings(old_release(build_motion(5)))
+    (clip, path), *_ = recordings.motions.items()
+    later = path.with_name("Subject_1_F_9_poses.npz")
+    later.write_bytes(path.read_bytes())
+
+    def written(motions: dict[Any, Path]) -> list[bytes]:
+        (unit,) = STATIC.plan(
+            replace(recordings, motions=motions), WorkFolder(tmp_path / "work"), Config(markers=settings)
+        )
+        STATIC.run_unit(unit)
+        return [unit.outputs.trial.read_bytes(), unit.outputs.trc.read_bytes()]
+
+    before = written({clip: later})
+    # The new clip comes first, so that it is the one whose shape is taken.
+    assert written({movi_clip(1, 1): path, movi_clip(1, 9): later}) == before

@@ -30,6 +30,7 @@ Slot = Literal["rotation1", "rotation2", "rotation3", "translation1", "translati
 Row = dict[str, str]
 T = TypeVar("T")
 
+AXIS_DECIMALS = 12
 MIRROR: Vector = (1.0, 1.0, -1.0)
 # A turn by the same angle about this image of an axis is the mirror image of the turn about the axis itself.
 MIRROR_OF_AXIS: Vector = (-1.0, -1.0, 1.0)
@@ -198,7 +199,8 @@ def _coordinate(row: Row) -> CoordinateRow:
     slot = row["slot"]
     unit = np.pi / 180 if slot.startswith("rotation") else 1.0
     axis = np.array(_vector(row, "axis_x", "axis_y", "axis_z"))
-    x, y, z = axis / np.linalg.norm(axis)
+    # Rounded, so that the printed model does not depend on the last bits of a processor.
+    x, y, z = np.round(axis / np.linalg.norm(axis), AXIS_DECIMALS) + 0.0
     return CoordinateRow(
         name=row["coordinate"],
         joint=row["joint"],
