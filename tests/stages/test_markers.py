@@ -31,7 +31,7 @@ from movi_prep.records.motion import Motion
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.markers import MARKERS, STATIC
+from movi_prep.stages.markers import MARKERS, STATIC, _floor_findings
 from tests.builders.body import (
     HALF_HEIGHT_M,
     HIGHEST,
@@ -492,3 +492,20 @@ def test_a_clip_more_leaves_the_static_trial_as_it_was(
     before = written({clip: later})
     # The new clip comes first, so that it is the one whose shape is taken.
     assert written({movi_clip(1, 1): path, movi_clip(1, 9): later}) == before
+
+
+@pytest.mark.parametrize(
+    ("lowest_m", "trunk", "cause"),
+    [
+        (-1.16, (0.1, 0.0, -0.99), "y up"),
+        (-1.8, (0.0, -1.0, 0.0), "z point down"),
+        (940.0, (0.0, 1.0, 0.0), "millimetres"),
+    ],
+)
+def test_a_clip_of_another_world_is_told_with_its_cause(
+    lowest_m: float, trunk: tuple[float, float, float], cause: str
+) -> None:
+    (finding,) = _floor_findings(lowest_m, np.array(trunk))
+    assert cause in finding
+    # Where the floor is where it should be, somebody may lie down.
+    assert _floor_findings(0.02, np.array(trunk)) == ()
