@@ -168,6 +168,7 @@ def spoil(content: bytes, rng: np.random.Generator) -> bytes:
 
 def readers_of(name: str) -> list[Callable[[Path], Any]]:
     """Return what reads a file of this name: `inspect_file`, and its own reader."""
+    from movi_prep.examine.inspect_file import inspect_file
     from movi_prep.formats.amass import read_motion, read_subject_shape
     from movi_prep.formats.array_pickle import read_array_pickle
     from movi_prep.formats.label_tables import read_label_tables
@@ -177,7 +178,6 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
     from movi_prep.formats.storage import read_storage
     from movi_prep.formats.trc import read_trc
     from movi_prep.formats.v3d import read_v3d
-    from movi_prep.stages.inspect import inspect_file
 
     own: dict[str, list[Callable[[Path], Any]]] = {
         "poses.npz": [read_motion, read_subject_shape],
