@@ -29,6 +29,7 @@ from benchmarks.converged_ik import Trial, run_tool, without_hands_trial, work_t
 from movi_prep.config.ik import IkSettings, SolveSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScaleAuditSettings, ScalingSettings
+from movi_prep.examine.self_test import run_self_test
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
@@ -45,7 +46,6 @@ from movi_prep.runtime.pipeline_run import find_data
 from movi_prep.stages.ik import IK, read_scaled_model, solve_clip
 from movi_prep.stages.markers import MARKERS, STATIC
 from movi_prep.stages.scale import SCALE
-from movi_prep.stages.self_test import run_self_test
 from movi_prep.trials.trial_input import select_time_range
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ LEVELS = {
     "demo": 5,
     "training": 5,
     "trials": 6,
+    "examine": 7,
     "report": 7,
     "runtime": 7,
     "cli": 8,

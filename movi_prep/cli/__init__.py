@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ended.code if isinstance(ended.code, int) else 1
     try:
         with stop_once(process_ends=True):
-            from movi_prep.cli.commands import COMMANDS
+            from movi_prep.cli.commands import find_command
 
-            code = COMMANDS[given.command](given)
+            code = find_command(given.command)(given)
             # What a full disk or a reader that has gone does not take shows now, not after the exit code is said.
             sys.stdout.flush()
             return code

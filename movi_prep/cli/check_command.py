@@ -68,8 +68,8 @@ def check_data(given: argparse.Namespace) -> int:
 
 
 def _run_self_test(given: argparse.Namespace) -> int:
+    from movi_prep.examine.self_test import run_self_test
     from movi_prep.stages.compile_solver import compile_solver
-    from movi_prep.stages.self_test import run_self_test
 
     console = open_console(to_stderr=bool(given.json))
     compile_solver(console.print)

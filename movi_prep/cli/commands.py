@@ -1,34 +1,37 @@
-"""Which function each command is."""
+"""Which function each command is; its module, and what that loads, waits until the command is asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from movi_prep.cli.batch_command import write_batch_scripts
-from movi_prep.cli.check_command import check_data
-from movi_prep.cli.demo_command import run_demo
-from movi_prep.cli.ik_command import run_ik
-from movi_prep.cli.inspect_command import inspect
-from movi_prep.cli.report_command import report
-from movi_prep.cli.run_command import run_stages
-from movi_prep.cli.status_command import show_status
-from movi_prep.cli.verify_command import verify
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "demo": run_demo,
-    "check": check_data,
-    "markers": run_stages,
-    "ik": run_ik,
-    "shard": run_stages,
-    "run": run_stages,
-    "status": show_status,
-    "verify": verify,
-    "inspect": inspect,
-    "report": report,
-    "batch": write_batch_scripts,
+Command = Callable[["argparse.Namespace"], int]
+
+_FUNCTIONS: dict[str, tuple[str, str]] = {
+    "demo": ("demo_command", "run_demo"),
+    "check": ("check_command", "check_data"),
+    "markers": ("run_command", "run_stages"),
+    "ik": ("ik_command", "run_ik"),
+    "shard": ("run_command", "run_stages"),
+    "run": ("run_command", "run_stages"),
+    "status": ("status_command", "show_status"),
+    "verify": ("verify_command", "verify"),
+    "inspect": ("inspect_command", "inspect"),
+    "report": ("report_command", "report"),
+    "batch": ("batch_command", "write_batch_scripts"),
 }
-"""From the name at the command line to the function that takes its parsed arguments and returns an exit code."""
+"""From the name at the command line to the module of this folder and its function."""
+
+COMMANDS = tuple(_FUNCTIONS)
+"""Names of all commands."""
+
+
+def find_command(name: str) -> Command:
+    """Return the function that takes a command's parsed arguments and returns an exit code."""
+    module, function = _FUNCTIONS[name]
+    command: Command = getattr(import_module(f"movi_prep.cli.{module}"), function)
+    return command

@@ -14,12 +14,12 @@ from movi_prep.plain_text import visible
 if TYPE_CHECKING:
     import argparse
 
-    from movi_prep.stages.inspect import FileFacts
+    from movi_prep.examine.inspect_file import FileFacts
 
 
 def inspect(given: argparse.Namespace) -> int:
     """`inspect`: what files hold."""
-    from movi_prep.stages.inspect import inspect_file
+    from movi_prep.examine.inspect_file import inspect_file
 
     console = open_console(to_stderr=bool(given.json))
     described, unreadable = [], 0

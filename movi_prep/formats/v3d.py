@@ -16,7 +16,10 @@ mass is told by size (nobody is 50 m or 5 mm tall) and said in a finding; where 
 
 from __future__ import annotations
 
+import pickle
 import re
+import subprocess
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +27,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError, list_names
 from movi_prep.formats.mat_structure import check_mat_structure
-from movi_prep.formats.reading import REAL_KINDS, reading, reads
+from movi_prep.formats.reading import AGAIN, REAL_KINDS, reading, reads
 from movi_prep.records.checks import frozen_array
 from movi_prep.records.v3d import V3dSubject
 
@@ -34,6 +37,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.records.motion import Sex
+
+LONGEST_LOAD_S = 600.0
+"""Seconds; a V3D file takes one or two."""
+
+_LOAD = """
+import pickle, sys
+from scipy.io import loadmat
+sys.stdout.buffer.write(pickle.dumps(loadmat(sys.argv[1]), protocol=5))
+"""
 
 MOCAP_PER_VIDEO_FRAME = 4
 """Mocap samples per video frame: 120 Hz over 30 Hz."""
@@ -99,18 +111,22 @@ def _subject_struct(path: Path) -> tuple[Any, int]:
 
 
 def load_mat(path: Path) -> dict[str, Any]:
-    """Load a MATLAB v5 file; raise MissingError or InputError where that cannot be."""
-    # Loading scipy.io takes a third of a second, which only those who read a .mat should wait for.
-    from scipy.io import loadmat
-
+    """Load a MATLAB v5 file, in a process of its own; raise MissingError or InputError where that cannot be."""
     if not path.is_file():
         raise MissingError(path, expected="a MATLAB file", got="no file", remedy="check the path")
-    with reading(path, expected="a readable MATLAB v5 file"):
+    expected = "a readable MATLAB v5 file"
+    with reading(path, expected=expected):
         check_mat_structure(path)
-        try:
-            return cast("dict[str, Any]", loadmat(str(path)))
-        except NotImplementedError as error:
-            raise InputError(path, expected="a MATLAB v5 file", got="v7.3 (HDF5)", remedy="save it with -v7") from error
+        # Bytes that scipy does not check end the process that it runs in.
+        words = [sys.executable, "-c", _LOAD, str(path)]
+        done = subprocess.run(words, capture_output=True, timeout=LONGEST_LOAD_S, check=False)  # noqa: S603 - Python itself, no shell
+    if done.returncode == 0:
+        return cast("dict[str, Any]", pickle.loads(done.stdout))  # noqa: S301 - written by our own process
+    told = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
+    if told and told[-1].startswith("NotImplementedError"):
+        raise InputError(path, expected="a MATLAB v5 file", got="v7.3 (HDF5)", remedy="save it with -v7")
+    crash = f"one that ends its reader (signal {-done.returncode})"
+    raise InputError(path, expected=expected, got=crash if done.returncode < 0 else told[-1], remedy=AGAIN)
 
 
 def _unwrap(value: Any) -> Any:

@@ -36,12 +36,12 @@ _EXACT_M = 2e-5
 _BAD_SHARE = 0.3
 # Rounds without success after which the search ends, in a clip: where no marker stands out from the others, where some
 # miss by more than `STANDS_OUT` times the median, and where some miss by more than ten times that.
-_ROUNDS = (2, 4, 64)
+_ROUNDS = (3, 4, 88)
 # In a clip of no more frames than this, so many rounds at any rate: there are no other starts that could do better.
-_ALONE, _ROUNDS_ALONE, _ROUNDS_BEYOND = 8, 64, 16
-# How a limb is put elsewhere, in turn: other branch, only on the way to ground, whole.
-_BRANCH, _ON_THE_WAY, _WHOLE = range(3)
-_WAYS = 3
+_ALONE, _ROUNDS_ALONE, _ROUNDS_BEYOND = 8, 88, 16
+# How a limb is put elsewhere, in turn: other branch, beyond its bounds, only on the way to ground, whole.
+_BRANCH, _BOUND, _ON_THE_WAY, _WHOLE = range(4)
+_WAYS = 4
 # Holds the rest of the body where it is while limbs are put elsewhere (m^2/rad^2).
 _HOLD = 1.0
 # A limb takes its new pose where its error, with the rest held, is not more than this many times the old one: what
@@ -121,7 +121,9 @@ def _try_elsewhere(tracker: Tracker, frame: int, best: _Fit, prior: Prior, tried
             frame, Start(elsewhere, start.base), held, damped=True, tolerance=_LIMB_TOLERANCE, limit=_LIMB_ITERATIONS
         ),
     )
-    taken = [top for top in tops if _error(limbs, top, placed) < _TAKEN * _error(limbs, top, best)]
+    # A limb in a wrong minimum may fit well and leave its miss to the rest of the body.
+    near = placed.objective < _TAKEN * best.objective
+    taken = [top for top in tops if near or _error(limbs, top, placed) < _TAKEN * _error(limbs, top, best)]
     if not taken:
         return None
     mixed = np.where(limbs.unknowns[taken].any(axis=0), placed.pose.unknowns[0], start.unknowns)
@@ -140,11 +142,13 @@ def _try_elsewhere(tracker: Tracker, frame: int, best: _Fit, prior: Prior, tried
 def _bad_limbs(limbs: Limbs, fit: _Fit, tried: int) -> tuple[list[int], NDArray[np.bool_]]:
     """Return the nodes of disjoint limbs around the badly met markers, higher up in each round, and what is to move.
 
-    In every third round that is the limbs whole, else only what lies between the badly met markers and ground: the rest
+    In every fourth round that is the limbs whole, else what lies between the badly met markers and ground: the rest
     of a hand may be right, though the arm is not.
     """
-    missed_m = np.where([bool(limbs.levels[node]) for node in limbs.node], fit.missed_m, 0.0)  # not by the root
-    bad = np.flatnonzero(missed_m > _BAD_SHARE * missed_m.max(initial=0.0))
+    # Every other time by their part of the objective, so that markers of little weight do not hide the others.
+    missed = np.sqrt(fit.errors) if tried // (2 * _WAYS) % 2 else fit.missed_m
+    missed = np.where([bool(limbs.levels[node]) for node in limbs.node], missed, 0.0)  # not by the root
+    bad = np.flatnonzero(missed > _BAD_SHARE * missed.max(initial=0.0))
     nodes = {int(node) for node in limbs.node[bad]}
     level = tried // _WAYS % max((len(limbs.levels[node]) for node in nodes), default=1)
     top_of = {node: limbs.levels[node][min(level, len(limbs.levels[node]) - 1)] for node in nodes}
@@ -171,6 +175,8 @@ def _elsewhere(
         return None
     if tried % _WAYS == _BRANCH:
         return _other_branch(tracker, limbs, unknowns, moved, tried // _WAYS)
+    if tried % _WAYS == _BOUND:
+        return _other_bound(tracker, unknowns, moved)
     sample = limbs.low + (limbs.high - limbs.low) * _spread(len(moved), tried)
     return np.where(moved, sample, unknowns)
 
@@ -184,7 +190,7 @@ def _other_branch(
 ) -> NDArray[np.float64] | None:
     """Return the pose with the second solution of three-angle joints that move; None where there is none.
 
-    All joints that have an angle at a bound change; in every other turn, one of those that move does. What lies
+    All joints that have an angle at a bound change; in every other turn one of the joints that move does. What lies
     outside the bounds is put on them: near a middle angle of 90 degrees that is still close.
     """
     lower, upper = tracker.folded.arrays.lower, tracker.folded.arrays.upper
@@ -201,6 +207,21 @@ def _other_branch(
             values -= 2.0 * np.pi * np.round((values - middle) / (2.0 * np.pi))
             other[these], done[these] = np.clip(values, lower[these], upper[these]), True
     return other
+
+
+def _other_bound(
+    tracker: Tracker, unknowns: NDArray[np.float64], moved: NDArray[np.bool_]
+) -> NDArray[np.float64] | None:
+    """Return the pose with angles at a bound passed to the other one; None where there is none.
+
+    An angle that would go on beyond its bound goes on from the other one, where its range is more than half a turn.
+    """
+    lower, upper = tracker.folded.arrays.lower, tracker.folded.arrays.upper
+    at_upper = unknowns >= upper - _AT_BOUND
+    passing = (
+        moved & (at_upper | (unknowns <= lower + _AT_BOUND)) & (upper - lower > np.pi) & np.isfinite(upper - lower)
+    )
+    return np.where(passing, np.where(at_upper, lower, upper), unknowns) if passing.any() else None
 
 
 def _spread(n_unknowns: int, index: int) -> NDArray[np.float64]:

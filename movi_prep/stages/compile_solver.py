@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.stages.known_motion import known_markers, known_poses
+from movi_prep.kinematics.known_motion import known_markers, known_poses
 from movi_prep.stages.packaged_model import PACKAGED_MODEL
 
 if TYPE_CHECKING:

@@ -61,6 +61,16 @@ _FLOOR_TOLERANCE_M = 0.1
 """How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
 
 
+_NO_ROOM_M = 20.0
+"""No room is that high: a body farther off its floor has a translation in another unit."""
+
+_ALONG = 0.8
+"""Cosine between the mean direction of the trunk and an axis that it points along."""
+
+_PELVIS, _NECK = 0, 12
+"""Joints of SMPL+H."""
+
+
 @dataclass(frozen=True)
 class StaticInputs:
     """What the static trial of a subject is made from; `body_model` is None where there is none of its sex."""
@@ -381,10 +391,11 @@ def _write_trajectories(
         },
     ) as writer:
         # Blocks bound the memory, whatever the length of the clip.
-        lowest_m = np.inf
+        lowest_m, trunk_m = np.inf, np.zeros(3)
         for _, block in motion.blocks(settings.batch_samples, every=step):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
             lowest_m = min(lowest_m, points.lowest_m())
+            trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)
             writer.append(place_markers(markers, points))
     return StageReport(
         numbers={
@@ -393,14 +404,23 @@ def _write_trajectories(
             "mocap_hz": motion.rate_hz,
             "lowest_point_m": lowest_m,
         },
-        findings=_floor_findings(lowest_m),
+        findings=_floor_findings(lowest_m, trunk_m / np.linalg.norm(trunk_m)),
     )
 
 
-def _floor_findings(lowest_m: float) -> tuple[str, ...]:
+def _floor_findings(lowest_m: float, trunk: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return what is odd of where the body stands, with its probable cause; `trunk` points up it, (3,) in ground."""
     if abs(lowest_m) <= _FLOOR_TOLERANCE_M:
         return ()
-    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put",)
+    cause = ""
+    if abs(lowest_m) > _NO_ROOM_M:
+        cause = "; is its translation in millimetres or centimetres?"
+    elif trunk[1] < -_ALONG:
+        cause = "; it stands on its head: does z point down in it?"
+    elif abs(trunk[2]) > _ALONG:
+        # Ground's z is AMASS' y, the other way round.
+        cause = "; it lies along y all the time: is this clip y up? AMASS has z up"
+    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put{cause}",)
 
 
 def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:

@@ -15,10 +15,10 @@ from movi_prep.config.load import load_config, load_settings
 from movi_prep.config.slurm import SlurmProfile
 from movi_prep.config.yaml_text import DEEPEST, LARGEST_BYTES, YamlError, parse_yaml, read_yaml
 from movi_prep.errors import InputError, UsageError
+from movi_prep.examine.inspect_file import inspect_file
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.formats.marker_set import read_marker_set
 from movi_prep.formats.setup_yaml import read_ik_yaml, read_scale_yaml
-from movi_prep.stages.inspect import inspect_file
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{k}: &{k} [{','.join([f'*{before}'] * 9)}]\n" for before, k in zip("abcdefgh", "bcdefghi", strict=True)

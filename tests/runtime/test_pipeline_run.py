@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
-from movi_prep.config.base import Settings
+from movi_prep.config.base import CHANGES_NO_RESULT, Settings
+from movi_prep.config.ik_solver import ConvergedSettings
+from movi_prep.config.markers import TrajectorySettings
 from movi_prep.errors import InternalError, UsageError
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import AnyUnit, StageReport
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.file_identity import FileIdentities
 from movi_prep.runtime.locks import LockedError, hold_scopes
 from movi_prep.runtime.pipeline_run import check_machine, prepare_run
+from movi_prep.runtime.settings_identity import describe_settings
 from movi_prep.runtime.summary import summarise_plan, summarise_run
 from movi_prep.runtime.unit_attempt import Task, execute
 from movi_prep.runtime.unit_record import read_record, record_path
@@ -25,9 +29,11 @@ from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import (
     BLEND,
     GROW,
+    BlendOutputs,
     GrowInputs,
     GrowOutputs,
     GrowSettings,
+    TolerantInputs,
     plan_blend_elsewhere,
     plan_tolerant_blend,
     run_grow,
@@ -473,3 +479,45 @@ def test_a_work_folder_without_a_choice_stands_for_all(world: World) -> None:
         path.write_text("[" * 100_000)
     (world.work / "records" / "choice.json").unlink(missing_ok=True)
     assert {planned.unit.key for planned in world.prepare(as_chosen=True).plan.units.values()} >= {"S015", "S001"}
+
+
+def test_an_orphan_of_a_run_that_ended_may_not_publish(world: World) -> None:
+    planned = world.prepare().plan.units["grow S001/C01"]
+    work = WorkFolder(world.work)
+    with hold_scopes(work, ["S001"], "mine"):
+        pass
+    with pytest.raises(LockedError):
+        execute(Task(planned.stage, planned.unit, work, "mine"))
+    assert world.results() == {}
+    assert read_record(record_path(work, planned.unit)) is None
+
+
+def test_absent_inputs_leave_no_path_of_this_run_in_what_is_written(world: World) -> None:
+    tolerant = replace(BLEND, plan=plan_tolerant_blend, run=_tell_inputs)
+    write_motions(world.amass, {movi_clip(1, 2): b"fail"})
+    world.run(stages=(GROW, tolerant))
+    told = world.results()["blend/S001.bin"].decode().split()
+    assert told[1] == "None"
+    assert not [path for path in told if ".scratch" in path]
+
+
+def _tell_inputs(inputs: TolerantInputs, outputs: BlendOutputs, _settings: Settings) -> StageReport:
+    outputs.blend.write_text(" ".join(map(str, inputs.grown)))
+    return StageReport()
+
+
+def test_fields_that_change_no_result_do_not_change_the_identity() -> None:
+    identities = FileIdentities()
+
+    def described(**changed: object) -> dict[str, Any]:
+        return describe_settings(ConvergedSettings(**changed), identities)  # type: ignore[arg-type]
+
+    assert described(verify_frames=0) == described()
+    assert described(iteration_limit=7) != described()
+    # Whoever marks another field adds the test that runs both ways and compares bytes.
+    marked = {name for part in (TrajectorySettings, ConvergedSettings) for name in _marked(part)}
+    assert marked == {"verify_frames"}
+
+
+def _marked(settings: type[Settings]) -> list[str]:
+    return [name for name, field in settings.model_fields.items() if CHANGES_NO_RESULT in field.metadata]

@@ -36,5 +36,5 @@ def test_only_the_converged_solver_is_compiled(tmp_path: Path, monkeypatch: pyte
         for stage in (SCALE, IK):
             assert stage.prepare is not None
             units = stage.plan(recordings, WorkFolder(tmp_path), Config(ik=IkSettings(solver=solver)))
-            stage.prepare(units, said.append)
+            stage.prepare([unit.settings for unit in units], said.append)
         assert len(said) == times

@@ -34,6 +34,10 @@ from tests.builders.small_world import CLIP, SmallWorld, write_small_world
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from movi_prep.config.root import Config
+    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.unit import Unit
 
@@ -229,3 +233,52 @@ def test_write_markers_is_what_the_stage_reads(world: SmallWorld, tmp_path: Path
     inputs = replace(_unit(world).inputs, markers=tmp_path / "C01.h5")  # type: ignore[type-var]
     IK.run_unit(replace(_unit(world), inputs=inputs))
     assert read_ik_solution(world.work.ik_solution(CLIP)).n_rows == 4
+
+
+def _with_ik(world: SmallWorld, **settings: object) -> Config:
+    ik = world.config.ik
+    converged = ik.converged.model_copy(update=settings.pop("converged", {}))
+    return world.config.model_copy(
+        update={"ik": ik.model_copy(update={"solver": "converged", "converged": converged, **settings})}
+    )
+
+
+def _run_ik(world: SmallWorld, config: Config) -> IkSolution:
+    (unit,) = IK.plan(world.recordings, world.work, config)
+    IK.run_unit(unit)
+    return read_ik_solution(unit.outputs.solution)
+
+
+@pytest.mark.parametrize("verify_frames", [0, 1])
+def test_how_many_frames_are_verified_changes_no_byte(world: SmallWorld, verify_frames: int) -> None:
+    def written(n_frames: int) -> dict[str, bytes]:
+        _run_ik(world, _with_ik(world, converged={"verify_frames": n_frames}))
+        return {path.name: path.read_bytes() for path in world.work.ik_solution(CLIP).parent.iterdir()}
+
+    assert written(verify_frames) == written(8)
+
+
+def test_the_landmark_limit_reaches_the_mask(world: SmallWorld) -> None:
+    def valid(limit_m: float) -> NDArray[np.bool_]:
+        return _run_ik(world, _with_ik(world, landmark_weight=0.0, landmark_limit_m=limit_m)).coordinate_valid
+
+    assert valid(1.0).all()
+    assert not valid(1e-16).all(), "no marker sits that well"
+
+
+def test_masking_what_is_not_seen_reaches_the_mask(world: SmallWorld) -> None:
+    bound = {"unseen_std_rad": 1e-9}
+    kept = _run_ik(world, _with_ik(world, converged=bound)).coordinate_valid
+    masked = _run_ik(world, _with_ik(world, converged={**bound, "mask_unseen": True})).coordinate_valid
+    assert kept.all()
+    assert not masked.any(), "nothing is seen to a nanometre"
+
+
+def test_settings_of_the_solver_that_is_not_used_redo_nothing(world: SmallWorld) -> None:
+    def settings(**changed: object) -> object:
+        return IK.plan(world.recordings, world.work, _with_ik(world, **changed))[0].settings
+
+    assert settings(accuracy=1e-3, suspect_rms_m=0.2) == settings()
+    assert settings(converged={"iteration_limit": 7}) != settings()
+    assert settings(solver="opensim", converged={"iteration_limit": 7}) == settings(solver="opensim")
+    assert settings(solver="opensim", accuracy=1e-3) != settings(solver="opensim")

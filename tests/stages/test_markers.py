@@ -31,7 +31,7 @@ from movi_prep.records.motion import Motion
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.markers import MARKERS, STATIC
+from movi_prep.stages.markers import MARKERS, STATIC, _floor_findings
 from tests.builders.body import (
     HALF_HEIGHT_M,
     HIGHEST,
@@ -472,3 +472,40 @@ def test_world_a_static_trial_is_that_of_the_superseded_code(shared: Path, tmp_p
     assert trial.height_m == pytest.approx({1: 1.7999, 15: 1.6817}[subject], abs=1e-4)
     litres = {1: 67.1, 15: 57.63}[subject]
     assert trial.mass_kg == pytest.approx(78.11652702058652 / 0.07745817923272397 * litres / 1000, rel=1e-3)
+
+
+def test_a_clip_more_leaves_the_static_trial_as_it_was(
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    recordings = build_recordings(old_release(build_motion(5)))
+    (clip, path), *_ = recordings.motions.items()
+    later = path.with_name("Subject_1_F_9_poses.npz")
+    later.write_bytes(path.read_bytes())
+
+    def written(motions: dict[Any, Path]) -> list[bytes]:
+        (unit,) = STATIC.plan(
+            replace(recordings, motions=motions), WorkFolder(tmp_path / "work"), Config(markers=settings)
+        )
+        STATIC.run_unit(unit)
+        return [unit.outputs.trial.read_bytes(), unit.outputs.trc.read_bytes()]
+
+    before = written({clip: later})
+    # The new clip comes first, so that it is the one whose shape is taken.
+    assert written({movi_clip(1, 1): path, movi_clip(1, 9): later}) == before
+
+
+@pytest.mark.parametrize(
+    ("lowest_m", "trunk", "cause"),
+    [
+        (-1.16, (0.1, 0.0, -0.99), "y up"),
+        (-1.8, (0.0, -1.0, 0.0), "z point down"),
+        (940.0, (0.0, 1.0, 0.0), "millimetres"),
+    ],
+)
+def test_a_clip_of_another_world_is_told_with_its_cause(
+    lowest_m: float, trunk: tuple[float, float, float], cause: str
+) -> None:
+    (finding,) = _floor_findings(lowest_m, np.array(trunk))
+    assert cause in finding
+    # Where the floor is where it should be, somebody may lie down.
+    assert _floor_findings(0.02, np.array(trunk)) == ()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError, MissingError
+from movi_prep.examine.inspect_file import inspect_file
 from movi_prep.formats.d3ke import write_base_model, write_boxes, write_dictionary
 from movi_prep.records.base_model import BaseBody, BaseModel
-from movi_prep.stages.inspect import inspect_file
 from tests.builders.avi_files import Layout, build_avi, encoded_frames
 
 if TYPE_CHECKING:

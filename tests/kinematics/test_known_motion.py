@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.kinematics.known_motion import known_markers, known_poses
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.models import read_model
-from movi_prep.stages.known_motion import known_markers, known_poses
 from movi_prep.stages.packaged_model import PACKAGED_MODEL
 
 

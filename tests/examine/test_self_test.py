@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from movi_prep.stages.self_test import run_self_test
+from movi_prep.examine.self_test import run_self_test
 
 
 @pytest.mark.parametrize("solver", ["converged", "opensim"])

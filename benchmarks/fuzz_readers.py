@@ -1,0 +1,314 @@
+"""Fuzz of every reader: what is spoilt is refused in one line, or read as something that holds.
+
+    python -m benchmarks.fuzz_readers [--reads 5000] [--seed 0]
+
+Small sound files are spoilt (bits, bytes, cuts, runs of zeros, numbers in headers made huge, parts doubled) and read by
+`inspect_file` and by their own reader, in processes with a limit of memory and time. Faults are a process that dies, a
+read that takes too long, any other exception than the project's own, a message of more than a line or too long,
+and a result that breaks what its record promises (numbers that are not finite where they must be).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from movi_prep.errors import MoviPrepError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MEMORY_BYTES = 4 * 2**30
+LONGEST_READ_S = 10.0
+LONGEST_MESSAGE = 2500
+BATCH = 250
+_WORDS = (b"9999999999", b"-5", b"nan", b"<M8", b"|O", b"c16", b"[[[[", b"\t", b"1e999", b"'", b"\n")
+
+
+def sound_files(folder: Path) -> dict[str, bytes]:
+    """Write one small sound file of each kind below `folder`; return them by name."""
+    from scipy.io import savemat
+
+    rng = np.random.default_rng(0)
+    n = 6
+    clip = {
+        "poses": rng.normal(0, 0.1, (n, 156)),
+        "trans": rng.normal(0, 0.1, (n, 3)),
+        "betas": np.zeros(16),
+        "dmpls": np.zeros((n, 8)),
+        "gender": np.array("female"),
+        "mocap_framerate": np.array(120.0),
+    }
+    np.savez(folder / "Subject_1_F_1_poses.npz", **clip)
+    np.savez_compressed(folder / "Subject_1_F_2_poses.npz", **clip)
+    intrinsics = {"IntrinsicMatrix": np.diag([900.0, 900.0, 1.0]), "RadialDistortion": np.zeros(2)}
+    intrinsics["IntrinsicMatrix"][2, :2] = 400.0, 300.0
+    extrinsics = {
+        "rotationMatrix": np.eye(3)[[0, 2, 1]] * [1, 1, -1],
+        "translationVector": np.array([0.0, 900.0, 4000.0]),
+    }
+    np.savez(folder / "cameraParams_PG1.npz", **intrinsics)
+    np.savez(folder / "Extrinsics_PG1.npz", **extrinsics)
+    savemat(folder / "Extrinsics_PG1.mat", extrinsics)
+    _write_pickles(folder, intrinsics)
+    _write_v3d(folder, rng)
+    _write_texts(folder)
+    _write_hdf5(folder, rng)
+    np.save(folder / "array.npy", rng.normal(0, 1, (4, 3)))
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def _write_pickles(folder: Path, arrays: Mapping[str, Any]) -> None:
+    from movi_prep.formats.array_pickle import dump_array_pickle
+
+    (folder / "cameraParams_PG1.pkl").write_bytes(dump_array_pickle(dict(arrays)))
+
+
+def _write_v3d(folder: Path, rng: np.random.Generator) -> None:
+    from scipy.io import savemat
+
+    names = np.empty((1, 3), dtype=object)
+    names[0] = ["LFHD", "RFHD", "STRN"]
+    motions = np.empty((2, 1), dtype=object)
+    motions[:, 0] = ["walking", "jumping"]
+    flags = np.array([[1.0, 5.0], [6.0, 9.0]])
+    move = {
+        "motions_list": motions,
+        "flags30": flags,
+        "flags120": 4 * flags - 3,
+        "markerName": names,
+        "markerLocation": rng.normal(0, 500, (40, 3, 3)),
+        "virtualMarkerName": names,
+        "virtualMarkerLocation": rng.normal(0, 500, (40, 3, 3)),
+    }
+    content = {"Subject_1_F": {"subject": {"sex": "female", "height": 168.0, "mass": 60.0}, "move": move}}
+    savemat(folder / "F_v3d_Subject_1.mat", content)
+    savemat(folder / "v3d_packed.mat", content, do_compression=True)
+
+
+def _write_texts(folder: Path) -> None:
+    from movi_prep.formats.label_tables import default_label_tables_path
+
+    head = "PathFileType\t4\t(X/Y/Z)\ta.trc\nDataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\t"
+    head += "OrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n60\t60\t3\t2\tmm\t60\t1\t3\n"
+    head += "Frame#\tTime\tA\t\t\tB\t\t\n\t\tX1\tY1\tZ1\tX2\tY2\tZ2\n\n"
+    rows = "".join(f"{k + 1}\t{k / 60:.6f}\t1\t2\t3\t4\t5\t6\n" for k in range(3))
+    (folder / "markers.trc").write_text(head + rows)
+    storage = (
+        "Coordinates\nversion=1\nnRows=2\nnColumns=3\ninDegrees=yes\nendheader\ntime\tknee\thip\n0\t1\t2\n0.1\t3\t4\n"
+    )
+    (folder / "motion.mot").write_text(storage)
+    (folder / "marker_set.yaml").write_text(
+        "format: movi-prep marker set\nversion: 1\nname: small\nmarkers:\n"
+        "  - {name: A, vertex: 3}\n  - {name: B, joint: 0}\n  - {name: C, midpoint: [A, B]}\n"
+    )
+    (folder / "tracking.yaml").write_text(
+        "format: movi-prep inverse kinematics\nversion: 1\nmarker_weights: {A: 1.0, B: 20.0}\n"
+    )
+    (folder / "labels.yaml").write_bytes(default_label_tables_path().read_bytes())
+    (folder / "config.yaml").write_text("work: w\nsubjects: 1-3\nmarkers: {rate: video}\nrun: {workers: 2}\n")
+    (folder / "record.json").write_text(json.dumps({"format": "movi-prep record", "status": "done", "numbers": [1, 2]}))
+
+
+def _write_hdf5(folder: Path, rng: np.random.Generator) -> None:
+    from movi_prep.formats.marker_file import write_markers
+    from movi_prep.records.markers import MarkerTrajectories
+
+    markers = MarkerTrajectories(
+        names=("A", "B", "C"),
+        positions_m=rng.normal(0, 1, (5, 3, 3)),
+        times_s=np.arange(5) / 30.0,
+        sample_indices=np.arange(5) * 4,
+        rate_hz=30.0,
+        source="a clip",
+    )
+    write_markers(folder / "markers.h5", markers, provenance={})
+    with h5py.File(folder / "other.h5", "w") as file:
+        file.create_dataset("pos3d", data=rng.normal(0, 1, (4, 3, 3)), compression="gzip")
+
+
+def spoil(content: bytes, rng: np.random.Generator) -> bytes:
+    """Return a spoilt copy: one to four faults of one kind."""
+    spoilt = bytearray(content)
+    kind = rng.choice(["bit", "byte", "cut", "zeros", "huge", "double", "text"])
+    if kind == "cut":
+        return bytes(spoilt[: rng.integers(0, len(spoilt))])
+    for _ in range(int(rng.integers(1, 5))):
+        at = int(rng.integers(0, len(spoilt)))
+        if kind == "bit":
+            spoilt[at] ^= 1 << int(rng.integers(0, 8))
+        elif kind == "byte":
+            spoilt[at] = int(rng.integers(0, 256))
+        elif kind == "zeros":
+            spoilt[at : at + 16] = bytes(len(spoilt[at : at + 16]))
+        elif kind == "huge":
+            spoilt[at : at + 4] = rng.choice([b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\x00\x00\x00\x40"])
+        elif kind == "double":
+            spoilt[at:at] = spoilt[at : at + int(rng.integers(1, 200))]
+        else:
+            # Numbers, types and brackets, as they stand in headers and in text.
+            word = rng.choice(
+                [b"9999999999", b"-5", b"nan", b"<M8", b"|O", b"c16", b"[[[[", b"\t", b"1e999", b"'", b"\n"]
+            )
+            spoilt[at : at + len(word)] = word
+    return bytes(spoilt)
+
+
+def readers_of(name: str) -> list[Callable[[Path], Any]]:
+    """Return what reads a file of this name: `inspect_file`, and its own reader."""
+    from movi_prep.examine.inspect_file import inspect_file
+    from movi_prep.formats.amass import read_motion, read_subject_shape
+    from movi_prep.formats.array_pickle import read_array_pickle
+    from movi_prep.formats.label_tables import read_label_tables
+    from movi_prep.formats.marker_file import read_markers
+    from movi_prep.formats.marker_set import read_marker_set
+    from movi_prep.formats.setup_yaml import read_ik_yaml
+    from movi_prep.formats.storage import read_storage
+    from movi_prep.formats.trc import read_trc
+    from movi_prep.formats.v3d import read_v3d
+
+    own: dict[str, list[Callable[[Path], Any]]] = {
+        "poses.npz": [read_motion, read_subject_shape],
+        "1.mat": [read_v3d],
+        "packed.mat": [read_v3d],
+        ".pkl": [read_array_pickle],
+        ".trc": [read_trc],
+        ".mot": [read_storage],
+        "set.yaml": [read_marker_set],
+        "tracking.yaml": [read_ik_yaml],
+        "labels.yaml": [read_label_tables],
+        "config.yaml": [_read_config],
+        "markers.h5": [read_markers],
+        "PG1.npz": [_read_camera],
+        "PG1.mat": [_read_camera],
+    }
+    return [inspect_file, *(reader for suffix, readers in own.items() if name.endswith(suffix) for reader in readers)]
+
+
+def _read_config(path: Path) -> Any:
+    from movi_prep.config.load import load_config
+
+    return load_config(path, {})
+
+
+def _read_camera(path: Path) -> Any:
+    from movi_prep.formats.calibration import read_camera
+
+    sound = path.parent / "sound"
+    if path.name.startswith("cameraParams"):
+        return read_camera("PG1", path, sound / "Extrinsics_PG1.npz")
+    return read_camera("PG1", sound / "cameraParams_PG1.npz", path)
+
+
+def broken_promise(value: Any) -> str:
+    """Return what a result breaks of what its record promises, empty where it holds."""
+    finite = ("poses_rad", "translation_m", "betas", "dmpls", "rate_hz", "intrinsics_px", "radial_distortion")
+    for name in (*finite, "world_to_camera_rotation", "world_to_camera_translation_m"):
+        part = getattr(value, name, None)
+        if part is not None and not np.isfinite(np.asarray(part, dtype=np.float64)).all():
+            return f"{name} is not finite"
+    if hasattr(value, "poses_rad") and len(value.poses_rad) < 1:
+        return "a clip without samples"
+    return ""
+
+
+def fault_of(read: Callable[[Path], Any], path: Path) -> str:
+    """Return what is wrong with how a file was read, empty where nothing is."""
+    begin_s = time.monotonic()
+    try:
+        fault = broken_promise(read(path))
+    except MoviPrepError as error:
+        text = str(error)
+        fault = "" if len(text) < LONGEST_MESSAGE and "\n" not in text else f"a message of {len(text)} characters"
+    except Exception:  # noqa: BLE001 - that any other comes through is what is looked for
+        fault = traceback.format_exc().strip().splitlines()[-1]
+    seconds = time.monotonic() - begin_s
+    return fault or (f"{seconds:.0f} s" if seconds > LONGEST_READ_S else "")
+
+
+def run_batch(folder: Path, first: int, count: int, seed: int) -> None:
+    """Read spoilt files number `first` and on, in this process; print each number before and what came after."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    sound = {path.name: path.read_bytes() for path in sorted((folder / "sound").iterdir())}
+    names = list(sound)
+    for number in range(first, first + count):
+        name = names[number % len(names)]
+        path = folder / name
+        path.write_bytes(spoil(sound[name], np.random.default_rng([seed, number])))
+        for read in readers_of(name):
+            print(json.dumps([number, name, read.__name__, None]), flush=True)
+            print(json.dumps([number, name, read.__name__, fault_of(read, path)]), flush=True)
+
+
+def fuzz(n_reads: int, seed: int, *, without: str = "") -> tuple[int, list[list[Any]], Counter[str]]:
+    """Return the number of reads, the faults [number, file, reader, what], and reads by kind of file.
+
+    Files whose names end in `without` are left out.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "sound").mkdir()
+        sound_files(folder / "sound")
+        for path in (folder / "sound").glob(f"*{without}") if without else ():
+            path.unlink()
+        done, faults, kinds, first = 0, [], Counter[str](), 0
+        while done < n_reads:
+            rows, how = _batch(folder, first, min(BATCH, n_reads - done), seed)
+            ended = [row for row in rows if row[3] is not None]
+            done += len(ended)
+            kinds.update(row[1] for row in ended)
+            faults += [row for row in ended if row[3]]
+            last = rows[-1] if rows else [first, "", "", None]
+            if how:
+                done += 1
+                faults.append([*last[:3], how])
+            first = last[0] + 1
+        return done, faults, kinds
+
+
+def _batch(folder: Path, first: int, count: int, seed: int) -> tuple[list[list[Any]], str]:
+    """Return the rows that a process printed, and how it died, empty where it did not."""
+    words = [sys.executable, "-m", "benchmarks.fuzz_readers", "--batch", str(folder), str(first), str(count)]
+    process = subprocess.Popen([*words, "--seed", str(seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        out, told = process.communicate(timeout=60 + LONGEST_READ_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, told = process.communicate()
+        return [json.loads(line) for line in out.splitlines()], "no end"
+    rows = [json.loads(line) for line in out.splitlines()]
+    return rows, f"died with {process.returncode}: {told[-300:]}" if process.returncode else ""
+
+
+def main() -> int:
+    """Run the fuzz and print its figures; exit code 1 where there was a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reads", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", nargs=3, metavar=("FOLDER", "FIRST", "COUNT"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.batch:
+        run_batch(Path(given.batch[0]), int(given.batch[1]), int(given.batch[2]), given.seed)
+        return 0
+    begin_s = time.monotonic()
+    done, faults, kinds = fuzz(given.reads, given.seed)
+    print(f"{done} reads of {len(kinds)} kinds of file in {time.monotonic() - begin_s:.0f} s, {len(faults)} faults")
+    for fault in faults:
+        print(*fault, sep="  ")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

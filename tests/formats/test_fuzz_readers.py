@@ -1,0 +1,22 @@
+"""A small run of the fuzz; the whole is `python -m benchmarks.fuzz_readers`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.fuzz_readers import fault_of, fuzz, readers_of, sound_files
+
+
+def test_sound_files_are_read_by_every_reader(tmp_path: Path) -> None:
+    (tmp_path / "sound").mkdir()
+    for name in sound_files(tmp_path / "sound"):
+        for read in readers_of(name):
+            path = tmp_path / "sound" / name
+            assert fault_of(read, path) == ""
+
+
+def test_spoilt_files_end_nothing() -> None:
+    done, faults, kinds = fuzz(200, seed=11, without=".h5")
+    assert done >= 200
+    assert len(kinds) >= 14
+    assert faults == []
