@@ -29,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
         sentences.start_recording()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _folders_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    sentences.know_folders(tmp_path_factory.getbasetemp())
+
+
 def pytest_sessionfinish() -> None:
     """Write what was recorded."""
     sentences.write_recorded()

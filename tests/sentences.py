@@ -28,6 +28,13 @@ _seen: dict[str, str] = {}
 _calls: Counter[str] = Counter()
 _known: dict[str, str] = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.is_file() else {}
 _recording = False
+_base = Path("no folder yet")
+
+
+def know_folders(base: Path) -> None:
+    """Take note of where pytest keeps the folders of tests, `tmp_path` and the like."""
+    global _base  # noqa: PLW0603 - set once, by a fixture of the session
+    _base = base
 
 
 def start_recording() -> None:
@@ -69,8 +76,10 @@ def check_sentence(sentence: str) -> None:
 
 def blank_out(sentence: str) -> str:
     """Return a sentence without what differs from run to run."""
-    sentence = sentence.replace(str(ROOT), "ROOT")
-    # pytest's folders: /tmp/pytest-of-NAME/pytest-12/test_name0/...
-    sentence = re.sub(r"/[^\s'\",:;]*?/pytest-of-[^/]+/pytest-\d+/[^/\s'\",:;]+", "FOLDER", sentence)
+    sentence = sentence.replace(str(ROOT), "ROOT").replace(str(ROOT.parent), "BESIDE")
+    # The folder of a test is BASE/NAME_OF_TEST0, wherever pytest keeps them.
+    sentence = re.sub(rf"{re.escape(str(_base))}/[^/\s'\",:;]+", "FOLDER", sentence)
+    # Files that are not whole yet bear a number drawn at random.
+    sentence = re.sub(r"\.partial-[0-9a-f]+-", ".partial-", sentence)
     # Last digits of measured values differ between processors.
     return re.sub(r"(\d+\.\d{3})\d+", r"\1", sentence)

@@ -17,6 +17,7 @@ from movi_prep.geometry.frames import AMASS_TO_GROUND, amass_to_ground
 from movi_prep.records.body_model import BodyModel
 from movi_prep.records.motion import Motion
 from tests.builders.body import build_motion, resting
+from tests.sentences import raises_recorded
 
 CHOSEN = (5, 0, 17, 200)
 
@@ -114,21 +115,21 @@ def test_batches_do_not_change_the_result(small_body: BodyModel) -> None:
 
 
 def test_soft_tissue_without_coefficients_is_refused(small_body: BodyModel) -> None:
-    with pytest.raises(InputError, match="a motion without dmpls"):
+    with raises_recorded(InputError):
         pose(small_body, replace(build_motion(2), dmpls=None), CHOSEN, soft_tissue=True)
 
 
 def test_soft_tissue_without_a_model_is_refused(small_body: BodyModel) -> None:
-    with pytest.raises(InputError, match="no DMPL model"):
+    with raises_recorded(InputError):
         pose(replace(small_body, soft_tissue_directions_m=None), build_motion(2), CHOSEN, soft_tissue=True)
 
 
 def test_a_device_that_is_not_there_is_an_error_not_a_fallback() -> None:
     assert torch_device("cpu").type == "cpu"
-    with pytest.raises(UsageError, match="'gpu'"):
+    with pytest.raises(UsageError):
         torch_device("gpu")
     if not torch.cuda.is_available():
-        with pytest.raises(UsageError, match="'cuda'"):
+        with pytest.raises(UsageError):
             torch_device("cuda")
 
 

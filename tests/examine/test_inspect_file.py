@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-import pytest
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.examine.inspect_file import inspect_file
 from movi_prep.formats.d3ke import write_base_model, write_boxes, write_dictionary
 from movi_prep.records.base_model import BaseBody, BaseModel
 from tests.builders.avi_files import Layout, build_avi, encoded_frames
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ def test_a_video_says_what_headers_index_and_file_hold(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="but got a folder; name a file in it"):
+    with raises_recorded(InputError):
         inspect_file(tmp_path)
-    with pytest.raises(MissingError, match="check the path"):
+    with raises_recorded(MissingError):
         inspect_file(tmp_path / "nothing.h5")

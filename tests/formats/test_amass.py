@@ -12,6 +12,7 @@ from movi_prep.errors import InputError
 from movi_prep.formats.amass import open_motion, read_motion, read_subject_shape
 from movi_prep.records.motion import Motion
 from tests.builders.body import build_motion, new_release, old_release, write_npz
+from tests.sentences import raises_recorded
 
 N = 13
 
@@ -94,7 +95,7 @@ def test_a_bad_sample_between_video_frames_is_found(path: Path, motion: Motion) 
     arrays["poses"] = arrays["poses"].copy()
     arrays["poses"][6, 3] = np.nan
     write_npz(path, arrays)
-    with open_motion(path) as file, pytest.raises(InputError, match=r"1 of .* values NaN or infinite"):
+    with open_motion(path) as file, raises_recorded(InputError):
         list(file.blocks(100, every=4))
 
 
@@ -103,7 +104,7 @@ def test_shape_file_beside_the_clips(tmp_path: Path, motion: Motion) -> None:
     shape = read_subject_shape(tmp_path / "shape.npz")
     assert shape.sex == "male"
     np.testing.assert_array_equal(shape.betas, motion.betas)
-    with pytest.raises(InputError, match="'poses'"):
+    with raises_recorded(InputError):
         read_motion(tmp_path / "shape.npz")
 
 
@@ -170,7 +171,7 @@ def test_a_clip_of_length_zero(path: Path, motion: Motion) -> None:
 def test_a_cut_file(path: Path, motion: Motion) -> None:
     write_npz(path, old_release(motion))
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(InputError, match="fetch the file again"):
+    with raises_recorded(InputError):
         read_motion(path)
 
 

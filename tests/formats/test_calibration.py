@@ -23,6 +23,7 @@ from tests.builders.calibration_files import (
     intrinsic_arrays,
     write_calibration,
 )
+from tests.sentences import raises_recorded
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".pkl"])
@@ -55,7 +56,7 @@ def test_a_pickle_never_runs_code(tmp_path: Path) -> None:
 
     intrinsics, extrinsics = write_calibration(tmp_path, "PG1", ".pkl")
     intrinsics.write_bytes(pickle.dumps({"IntrinsicMatrix": Trap()}))
-    with pytest.raises(InputError, match="which an array does not need"):
+    with raises_recorded(InputError):
         read_camera("PG1", intrinsics, extrinsics)
     assert not (tmp_path / "ran").exists()
 
@@ -97,18 +98,18 @@ def test_numbers_that_cannot_be_a_calibration_are_refused(
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
     intrinsics, extrinsics = write_calibration(tmp_path, "PG1")
-    with pytest.raises(MissingError, match="cameraParams_PG9"):
+    with raises_recorded(MissingError):
         read_camera("PG9", tmp_path / "cameraParams_PG9.npz", extrinsics)
     intrinsics.write_bytes(intrinsics.read_bytes()[:100])
-    with pytest.raises(InputError, match="cameraParams_PG1"):
+    with raises_recorded(InputError):
         read_camera("PG1", intrinsics, extrinsics)
     objects = tmp_path / "objects.npz"
     np.savez(objects, IntrinsicMatrix=np.array([{}], dtype=object))
-    with pytest.raises(InputError, match="a plain array"):
+    with raises_recorded(InputError):
         read_camera("PG1", objects, extrinsics)
     mat = tmp_path / "wrong.mat"
     savemat(mat, {"other": 1.0})
-    with pytest.raises(InputError, match="only other"):
+    with raises_recorded(InputError):
         read_camera("PG1", mat, mat)
 
 
@@ -130,5 +131,5 @@ def test_the_real_calibration_gives_the_known_cameras(shared: Path, name: str, s
 @pytest.mark.reference
 def test_the_real_camera_object_is_refused_with_a_remedy(shared: Path) -> None:
     folder = shared / "reference/movi_calibration"
-    with pytest.raises(InputError, match=r"only MATLAB can open; use cameraParams_PG1\.npz"):
+    with raises_recorded(InputError):
         read_camera("PG1", folder / "cameraParams_PG1.mat", folder / "Extrinsics_PG1.mat")

@@ -22,6 +22,7 @@ from movi_prep.records.base_model import (
     BaseMarker,
     BaseModel,
 )
+from tests.sentences import raises_recorded
 
 
 def _rows(v: int = 3) -> dict[str, np.ndarray]:
@@ -48,7 +49,7 @@ def test_label_files_have_the_layout_of_the_released_code(shared: Path, tmp_path
 def test_rows_of_unequal_length_are_refused(tmp_path: Path) -> None:
     rows = _rows()
     rows["frame"] = rows["frame"][:2]
-    with pytest.raises(InternalError, match="one length"):
+    with raises_recorded(InternalError):
         d3ke.write_labels(tmp_path / "subject_1.hdf5", rows)
     assert not list(tmp_path.iterdir())
 
@@ -168,7 +169,7 @@ def test_a_base_model_comes_back_as_it_went(tmp_path: Path) -> None:
 
 def test_a_base_model_that_names_code_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "pyBaseModel.pkl").write_bytes(pickle.dumps(Path("/")))
-    with pytest.raises(InputError, match="reference to pathlib"):
+    with raises_recorded(InputError):
         d3ke.read_base_model(tmp_path / "pyBaseModel.pkl")
 
 

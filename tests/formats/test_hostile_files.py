@@ -19,6 +19,7 @@ from movi_prep.formats.array_pickle import dump_array_pickle, load_array_pickle,
 from movi_prep.formats.mat_structure import DEEPEST, check_mat_structure
 from movi_prep.formats.plain_pickle import load_plain
 from movi_prep.formats.v3d import load_mat
+from tests.sentences import raises_recorded
 
 ARRAYS = {
     "IntrinsicMatrix": np.arange(9.0).reshape(3, 3),
@@ -124,7 +125,7 @@ def _write_mat(path: Path, matrix: bytes, *, packed: bool) -> Path:
 def test_nesting_that_nothing_real_has(tmp_path: Path, kind: int, *, packed: bool) -> None:
     for depth in (DEEPEST, 2000):
         path = _write_mat(tmp_path / "a.mat", _nested(kind, depth), packed=packed)
-        with pytest.raises(InputError, match="nested"):
+        with raises_recorded(InputError):
             load_mat(path)
     check_mat_structure(_write_mat(path, _nested(kind, DEEPEST - 1), packed=packed))
 
@@ -134,10 +135,10 @@ def test_cells_that_are_not_there(tmp_path: Path, *, packed: bool) -> None:
     # Each says that it holds one cell and holds none: a reader that believes them goes one deeper at every one.
     chain = b"".join(_matrix(1, b"") for _ in range(5000))
     path = _write_mat(tmp_path / "a.mat", _matrix(1, chain, dims=(5000, 1), name=b"x"), packed=packed)
-    with pytest.raises(InputError, match="cells"):
+    with raises_recorded(InputError):
         load_mat(path)
     path = _write_mat(tmp_path / "a.mat", _matrix(1, b"", dims=(2**30, 1), name=b"x"), packed=packed)
-    with pytest.raises(InputError, match="cells"):
+    with raises_recorded(InputError):
         load_mat(path)
 
 

@@ -12,6 +12,7 @@ import pytest
 import opensim_models
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup, read_scale_setup
+from tests.sentences import raises_recorded
 
 PACKAGED = Path(opensim_models.__file__).parent
 
@@ -205,7 +206,7 @@ def test_axes_of_a_document_may_be_small_letters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("axes", ["", "X W", "XYZ1"])
 def test_axes_that_are_none_are_refused(tmp_path: Path, axes: str) -> None:
-    with pytest.raises(InputError, match=r"axes of X, Y, Z for body 'femur_r' in measurement 'thigh'"):
+    with raises_recorded(InputError):
         read_scale_setup(_scale_document(tmp_path, axes))
 
 
@@ -224,7 +225,7 @@ def test_of_two_tasks_of_one_marker_the_first_counts_as_in_opensims_tool(tmp_pat
 @pytest.mark.parametrize("weight", ["-1", "NaN"])
 def test_a_weight_that_opensims_tool_refuses_is_refused(tmp_path: Path, weight: str) -> None:
     task = f'<IKMarkerTask name="C"><apply>true</apply><weight>{weight}</weight></IKMarkerTask>'
-    with pytest.raises(InputError, match=r"marker weights of 0 or more, but got .* for C; correct"):
+    with raises_recorded(InputError):
         read_ik_setup(_ik_document(tmp_path, task))
 
 
@@ -240,10 +241,10 @@ def test_tasks_in_a_file_of_their_own_are_read_from_there(tmp_path: Path) -> Non
 def test_a_part_that_is_not_there_or_holds_something_else_is_named(tmp_path: Path) -> None:
     document, tasks = _with_tasks_elsewhere(tmp_path)
     tasks.write_text("<OpenSimDocument><MarkerSet/></OpenSimDocument>")
-    with pytest.raises(InputError, match=r"tasks.xml: expected the <IKTaskSet> of .*split.xml, but got MarkerSet"):
+    with raises_recorded(InputError):
         read_ik_setup(document)
     tasks.unlink()
-    with pytest.raises(MissingError, match=r"tasks\.xml"):
+    with raises_recorded(MissingError):
         read_ik_setup(document)
 
 
@@ -314,7 +315,7 @@ def test_a_marker_file_is_no_set_up(tmp_path: Path) -> None:
     path = tmp_path / "walk.trc"
     path.write_text("PathFileType\t4")
     for read in (read_ik_setup, read_scale_setup):
-        with pytest.raises(InputError, match=r"an OpenSim document \(.xml\) or a YAML file \(.yaml\), but got .trc"):
+        with raises_recorded(InputError):
             read(path)
 
 

@@ -12,6 +12,7 @@ from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
 from movi_prep.records.body_model import BodyModel
 from tests.builders.body import build_body_model, model_arrays, write_npz
+from tests.sentences import raises_recorded
 
 
 @pytest.fixture(scope="module")
@@ -88,26 +89,26 @@ def test_wrong_shapes_and_values(tmp_path: Path, arrays: dict[str, Any], changes
 
 
 def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="pickled model"):
+    with raises_recorded(InputError):
         read_body_model(tmp_path / "SMPLH_MALE.pkl", sex="male")
 
 
 def test_a_missing_and_a_cut_file(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"model\.npz"):
+    with raises_recorded(MissingError):
         read_body_model(tmp_path / "model.npz", sex="male")
     (tmp_path / "model.npz").write_bytes(b"PK\x03\x04 no more")
-    with pytest.raises(InputError, match="fetch the file again"):
+    with raises_recorded(InputError):
         read_body_model(tmp_path / "model.npz", sex="male")
 
 
 @pytest.mark.parametrize("shape", [(6890, 3, 7), (100, 3, 8), (6890, 24)])
 def test_dmpl_of_another_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = write_npz(tmp_path / "dmpl.npz", {"eigvec": np.zeros(shape)})
-    with pytest.raises(InputError, match="eigvec"):
+    with raises_recorded(InputError):
         read_soft_tissue_directions(path)
 
 
 def test_dmpl_of_no_numbers(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "dmpl.npz", {"eigvec": np.full((6890, 3, 8), np.inf)})
-    with pytest.raises(InputError, match="NaN or infinite"):
+    with raises_recorded(InputError):
         read_soft_tissue_directions(path)

@@ -9,6 +9,7 @@ import pytest
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.storage import StorageTable, coordinate_table, coordinates_of, read_storage, write_storage
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ def test_broken_files_say_what_is_wrong(tmp_path: Path, text: str, message: str)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"no\.mot"):
+    with raises_recorded(MissingError):
         read_storage(tmp_path / "no.mot")
 
 

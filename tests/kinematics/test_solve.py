@@ -15,6 +15,7 @@ from movi_prep.kinematics.tracks import CARRIED, Start, Tracker, track_forward
 from movi_prep.records.ik_solution import FrameStatus
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_rotation, random_tree, smooth_motion
 from tests.kinematics.engines import ENGINES, settings
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -364,7 +365,7 @@ def test_zero_weights_everywhere_solve_nothing(tree: KinematicTree, markers: NDA
 
 
 def test_negative_weights_are_refused(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
-    with pytest.raises(InputError, match="m3"):
+    with raises_recorded(InputError):
         solve(tree, markers, weights={"m3": -1.0})
 
 
@@ -444,7 +445,7 @@ def test_a_coordinate_task_pulls_where_no_marker_decides() -> None:
 def test_a_task_for_an_unknown_coordinate_suggests_the_right_one(
     tree: KinematicTree, markers: NDArray[np.float64]
 ) -> None:
-    with pytest.raises(InputError, match="did you mean 'root_tilt'"):
+    with raises_recorded(InputError):
         solve(tree, markers, tasks=[CoordinateTarget("root_tlt", 1.0, 0.0)])
 
 
@@ -492,7 +493,7 @@ def test_a_model_that_cannot_move_is_refused() -> None:
     builder.markers(builder.body(-1, []), np.eye(3))
     tree = builder.build()
 
-    with pytest.raises(ModelError, match="moves with any free coordinate"):
+    with raises_recorded(ModelError):
         solve(tree, np.zeros((2, 3, 3)))
 
 
@@ -507,7 +508,7 @@ def test_a_long_gap_starts_anew_and_a_short_one_goes_on(tree: KinematicTree, mar
 
 
 def test_marker_names_and_positions_must_agree(tree: KinematicTree, markers: NDArray[np.float64]) -> None:
-    with pytest.raises(InputError, match="marker positions"):
+    with raises_recorded(InputError):
         solve(tree, markers[:, :-1])
 
 

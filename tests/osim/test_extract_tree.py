@@ -14,6 +14,7 @@ from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.models import array, read_model
 from movi_prep.osim.verify_solution import check_solution, compare_with_opensim
 from tests.builders.opensim_chain import JOINTS, chain, coupler
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +122,7 @@ def test_a_prescribed_constant_is_a_lock_and_a_motion_is_refused() -> None:
     assert tree.coordinate_default[tree.coordinate("q2_0")] == pytest.approx(0.3)
 
     model.updCoordinateSet().get("q2_0").setPrescribedFunction(opensim.LinearFunction(1.0, 0.0))
-    with pytest.raises(ModelError, match="prescribed coordinate q2_0"):
+    with raises_recorded(ModelError):
         extract_tree(model)
 
 
@@ -129,7 +130,7 @@ def test_a_coordinate_with_two_masters_is_refused() -> None:
     model = chain()
     model.updCoordinateSet().get("q9_0").set_locked(True)
 
-    with pytest.raises(ModelError, match=r"q9_0 \(both locked and coupled\)"):
+    with raises_recorded(ModelError):
         extract_tree(model)
 
 
@@ -164,7 +165,7 @@ def test_couplers_in_a_ring_are_refused() -> None:
     model.addConstraint(coupler("q9_0", "q7_0", opensim.LinearFunction(1.0, 0.0)))
     model.finalizeConnections()
 
-    with pytest.raises(ModelError, match="ring"):
+    with raises_recorded(ModelError):
         extract_tree(model)
 
 
@@ -179,7 +180,7 @@ def test_an_axis_with_two_coordinates_is_refused() -> None:
     axis.set_function(opensim.MultivariatePolynomialFunction(opensim.Vector(np.array([0.0, 1.0, 1.0])), 2, 1))
     model.finalizeConnections()
 
-    with pytest.raises(ModelError, match="CustomJoint j8"):
+    with raises_recorded(ModelError):
         extract_tree(model)
 
 
@@ -191,11 +192,11 @@ def test_a_solution_that_opensim_does_not_share_fails_with_the_numbers() -> None
     found = check_solution(model, poses, tree.marker_names, markers, n_frames=3, tolerance=1e-8)
     assert found.frames == (0, 2, 4)
 
-    with pytest.raises(AuditError, match=r"markers differ by 1\.\d+e-03 m"):
+    with raises_recorded(AuditError):
         check_solution(model, poses, tree.marker_names, markers + 0.0008, n_frames=3, tolerance=1e-8)
     broken = poses.copy()
     broken[:, tree.coordinate("q9_0")] += 0.1
-    with pytest.raises(AuditError, match=r"constraints by 1\.0\d*e-01"):
+    with raises_recorded(AuditError):
         check_solution(model, broken, tree.marker_names, tree.marker_positions(broken), n_frames=3, tolerance=1e-8)
 
 

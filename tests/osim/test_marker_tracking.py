@@ -16,6 +16,7 @@ from movi_prep.osim.models import coordinate_names
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.setups import CoordinateTask
 from tests.builders.small_model import MARKERS, markers_at, trajectories
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,7 +185,7 @@ def test_default_tasks_hold_the_default_and_wrong_names_are_refused(model: opens
     times_s = np.zeros(2)
     targets = coordinate_targets(model, (CoordinateTask("knee", 1.0, "default"),), times_s, {}, "test")
     np.testing.assert_array_equal(targets[0][1], [0.3, 0.3])
-    with pytest.raises(InputError, match="did you mean 'knee'"):
+    with raises_recorded(InputError):
         coordinate_targets(model, (CoordinateTask("kne", 1.0, "default"),), times_s, {}, "test")
-    with pytest.raises(InputError, match="coordinate file"):
+    with raises_recorded(InputError):
         coordinate_targets(model, (CoordinateTask("knee", 1.0, "file"),), times_s, {}, "test")

@@ -20,6 +20,7 @@ from movi_prep.osim.models import (
     write_model,
 )
 from tests.builders.small_model import MARKERS, SEGMENTS
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,15 +50,15 @@ def test_nothing_is_written_into_the_current_folder(
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.osim").write_text("<OpenSimDocument Version='40000'><Model><")
-    with pytest.raises(InputError, match=r"broken\.osim.*a file that is cut or no XML"):
+    with raises_recorded(InputError):
         read_model(tmp_path / "broken.osim")
     (tmp_path / "set.osim").write_text("<OpenSimDocument Version='30000'><MarkerSet/></OpenSimDocument>")
-    with pytest.raises(InputError, match=r"without a <Model>: <OpenSimDocument> holds MarkerSet"):
+    with raises_recorded(InputError):
         read_model(tmp_path / "set.osim")
     (tmp_path / "empty.osim").write_text("<OpenSimDocument Version='40000'><Model name='x'/></OpenSimDocument>")
-    with pytest.raises(InputError, match="joints and coordinates"):
+    with raises_recorded(InputError):
         read_model(tmp_path / "empty.osim")
-    with pytest.raises(MissingError, match=r"no\.osim"):
+    with raises_recorded(MissingError):
         read_model(tmp_path / "no.osim")
 
 
@@ -110,7 +111,7 @@ def test_a_marker_set_on_unknown_bodies_is_refused(tmp_path: Path, model: opensi
     with pytest.raises(MissingError):
         add_marker_set(model, tmp_path / "no.xml")
     (tmp_path / "set.xml").write_text("<OpenSimDocument Version='40000'><Mark")
-    with pytest.raises(InputError, match=r"set\.xml"):
+    with raises_recorded(InputError):
         add_marker_set(model, tmp_path / "set.xml")
 
 

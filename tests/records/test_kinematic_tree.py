@@ -8,6 +8,7 @@ import pytest
 from movi_prep.errors import InternalError
 from movi_prep.records.kinematic_tree import KinematicTree, rotation_about
 from tests.builders.kinematic_tree import LINE, TreeBuilder, follow, random_tree, smooth_motion
+from tests.sentences import raises_recorded
 
 
 def test_a_hinge_at_ninety_degrees_carries_its_marker_around() -> None:
@@ -96,7 +97,7 @@ def test_couplers_in_a_ring_are_refused() -> None:
     follow(builder, one, two, line)
     follow(builder, two, one, line)
 
-    with pytest.raises(InternalError, match="one, two"):
+    with raises_recorded(InternalError):
         builder.build()
 
 
@@ -122,7 +123,7 @@ def test_a_missing_array_is_named() -> None:
     arrays = random_tree(7).to_arrays()
     del arrays["axis_direction"]
 
-    with pytest.raises(InternalError, match="axis_direction"):
+    with raises_recorded(InternalError):
         KinematicTree.from_arrays(arrays)
 
 

@@ -30,6 +30,7 @@ from movi_prep.stages.ik import (
 from movi_prep.stages.scale import SCALE
 from tests.builders.small_model import MARKERS
 from tests.builders.small_world import CLIP, SmallWorld, write_small_world
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ def test_only_what_is_asked_for_is_planned(world: SmallWorld) -> None:
 
 def test_a_model_of_the_users_own_needs_a_tracking_set_up(world: SmallWorld) -> None:
     config = world.config.model_copy(update={"ik": IkSettings()})
-    with pytest.raises(UsageError, match=r"needs a tracking set-up"):
+    with raises_recorded(UsageError):
         IK.plan(world.recordings, world.work, config)
 
 
@@ -107,7 +108,7 @@ def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorl
     content.update(passed=False, findings=["landmark A misses by 30.0 mm"])
     (tmp_path / "scale.json").write_text(json.dumps(content))
     inputs = replace(unit.inputs, scale=tmp_path / "scale.json")  # type: ignore[type-var]
-    with pytest.raises(AuditError, match=r"landmark A misses by 30\.0 mm.*keep_failed_audit"):
+    with raises_recorded(AuditError):
         IK.run_unit(replace(unit, inputs=inputs))
     scaling = ScalingSettings(
         model=world.config.scaling.model, setup=world.config.scaling.setup, keep_failed_audit=True
@@ -141,7 +142,7 @@ def test_gaps_of_one_length_are_told_together(world: SmallWorld) -> None:
 def test_a_clip_without_any_pose_fails(world: SmallWorld) -> None:
     """A result without a single frame must not look like one."""
     markers = read_markers(world.work.markers(CLIP))
-    with pytest.raises(InputError, match=r"expected at least one frame that can be solved, but got none \(8 of 8"):
+    with raises_recorded(InputError):
         _solved(world, replace(markers, positions_m=np.full_like(markers.positions_m, np.nan)))
 
 
@@ -170,19 +171,19 @@ def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:
     markers = read_markers(world.work.markers(CLIP))
     _, findings = _solved(world, markers.select(MARKERS[1:]))
     assert any("not in the data: pelvis_a" in finding for finding in findings)
-    with pytest.raises(InputError, match="at least 3 markers"):
+    with raises_recorded(InputError):
         _solved(world, markers.select(MARKERS[:2]))
     capitals = replace(markers, names=tuple(f"Jane:{name.upper()}" for name in markers.names))
-    with pytest.raises(InputError, match=r"the data have 0, not .*pelvis_a \(did you mean 'Jane:PELVIS_A'\?\)"):
+    with raises_recorded(InputError):
         _solved(world, capitals)
-    with pytest.raises(InputError, match="at least 2 samples"):
+    with raises_recorded(InputError):
         _solved(world, markers.rows(slice(0, 1)))
 
 
 @pytest.mark.parametrize("factor", [0.1, 10.0])
 def test_a_unit_that_is_wrong_by_ten_is_named(world: SmallWorld, factor: float) -> None:
     markers = read_markers(world.work.markers(CLIP))
-    with pytest.raises(InputError, match="times as far; check the unit"):
+    with raises_recorded(InputError):
         _solved(world, replace(markers, positions_m=factor * markers.positions_m))
 
 

@@ -44,6 +44,7 @@ from tests.builders.body import (
     write_npz,
 )
 from tests.builders.v3d_files import V3dFile
+from tests.sentences import raises_recorded
 
 MARKER_SET = f"""
 format: movi-prep marker set
@@ -152,7 +153,7 @@ def test_a_rate_that_is_no_multiple_is_refused(
     build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     recordings = build_recordings(old_release(build_motion(13, rate_hz=100.0)))
-    with pytest.raises(InputError, match="whole multiple of the video's 30 Hz, but got 100 Hz"):
+    with raises_recorded(InputError):
         make_markers(recordings, tmp_path, **settings)
     (markers,) = make_markers(recordings, tmp_path, **settings, video_rate_hz=25)
     assert markers.n_rows == 4
@@ -171,7 +172,7 @@ def test_soft_tissue_without_coefficients_says_why(
     build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     recordings = build_recordings({**old_release(build_motion(13)), "dmpls": np.zeros((8, 8))})
-    with pytest.raises(InputError, match=r"kept 8 samples.*soft_tissue to false"):
+    with raises_recorded(InputError):
         make_markers(recordings, tmp_path, **settings, soft_tissue=True)
     assert make_markers(recordings, tmp_path, **settings)[0].n_rows == 4
 
@@ -187,7 +188,7 @@ def test_a_bad_first_clip_costs_itself_and_no_other(
     assert len(report.findings) == 1
     assert "Subject_1_F_1" in report.findings[0]
     bad, fine = MARKERS.plan(recordings, WorkFolder(tmp_path / "work"), Config(markers=settings))
-    with pytest.raises(InputError, match="Subject_1_F_1"):
+    with raises_recorded(InputError):
         MARKERS.run_unit(bad)
     assert MARKERS.run_unit(fine).numbers["n_rows"] == 3
     assert sorted(path.name for path in (tmp_path / "work" / "markers" / "S001").iterdir()) == [
@@ -203,7 +204,7 @@ def test_nothing_half_written_stays_of_a_clip_that_fails_late(
     arrays = old_release(build_motion(50))
     arrays["poses"] = arrays["poses"].copy()
     arrays["poses"][49] = np.inf
-    with pytest.raises(InputError, match="NaN or infinite"):
+    with raises_recorded(InputError):
         make_markers(build_recordings(arrays), tmp_path, **settings, rate="mocap", batch_samples=10)
     assert list((tmp_path / "work").rglob("*.h5")) == []
 
@@ -273,7 +274,7 @@ def test_betas_that_make_no_person_are_refused(
     build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     giant = {**old_release(build_motion(5)), "betas": np.full(16, 1e4)}
-    with pytest.raises(InputError, match=r"0.5 to 2.6 m tall, .* but got a body of .* m, from betas up to 1e\+04"):
+    with raises_recorded(InputError):
         make_static(build_recordings(giant), tmp_path, **settings)
     assert not (tmp_path / "work" / "markers").exists()
 
@@ -282,9 +283,9 @@ def test_a_missing_body_model_is_named(
     build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     recordings = build_recordings({**old_release(build_motion(5)), "gender": np.array("neutral")})
-    with pytest.raises(MissingError, match=r"smplh/neutral/model\.npz"):
+    with raises_recorded(MissingError):
         make_markers(recordings, tmp_path, **settings)
-    with pytest.raises(MissingError, match=r"smplh/neutral/model\.npz"):
+    with raises_recorded(MissingError):
         make_static(recordings, tmp_path, **settings)
 
 
@@ -292,7 +293,7 @@ def test_a_marker_on_a_vertex_that_does_not_exist(build_recordings: Callable[...
     (tmp_path / "far.yaml").write_text(MARKER_SET.replace(f"vertex: {NOSE}", "vertex: 6890"))
     recordings = build_recordings(old_release(build_motion(5)))
     for make in (make_markers, make_static):
-        with pytest.raises(InputError, match=r"far\.yaml: NOSE"):
+        with raises_recorded(InputError):
             make(recordings, tmp_path, marker_set=tmp_path / "far.yaml")
 
 
@@ -327,7 +328,7 @@ def test_mass_from_v3d_only_when_asked(
     assert make_static(recordings, tmp_path, **settings)[0].mass_source == "volume"
     trial, _ = make_static(recordings, tmp_path, **settings, mass="v3d")
     assert (trial.mass_kg, trial.mass_source) == (61.5, "v3d")
-    with pytest.raises(InputError, match="no V3D file of this subject"):
+    with raises_recorded(InputError):
         make_static(replace(recordings, sessions={}), tmp_path, **settings, mass="v3d")
 
 

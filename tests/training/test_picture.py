@@ -12,6 +12,7 @@ from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
 from movi_prep.training.picture import warp_map, warp_picture
 from movi_prep.video.pictures import decode_picture
 from tests.builders.shard import small_camera
+from tests.sentences import raises_recorded
 
 
 @pytest.mark.parametrize("box", [[20, 30, 300, 260], [330, 10, 60, 60], [-40, 100, 200, 220]])
@@ -45,5 +46,5 @@ def test_a_lens_that_does_not_see_all_of_the_picture_shows_the_rest(corner: int)
 
 
 def test_a_damaged_picture_is_named() -> None:
-    with pytest.raises(InputError, match=r"S001_PG1\.h5, row 3"):
+    with raises_recorded(InputError):
         decode_picture(np.zeros(50, dtype=np.uint8), where="S001_PG1.h5, row 3")

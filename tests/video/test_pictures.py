@@ -16,6 +16,7 @@ from movi_prep.video.pictures import (
     encode_picture,
     simplify_context,
 )
+from tests.sentences import raises_recorded
 
 SIZE = (200, 150)
 
@@ -97,5 +98,5 @@ def test_blocks_hold_the_body_and_its_surroundings() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
 def test_what_is_no_picture_is_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match="row 7"):
+    with raises_recorded(InputError):
         decode_picture(np.frombuffer(content, np.uint8), where="row 7")

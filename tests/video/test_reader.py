@@ -13,6 +13,7 @@ import pytest
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.video.reader import VideoReader
+from tests.sentences import raises_recorded
 
 SIZE = (160, 120)
 N = 30
@@ -151,18 +152,18 @@ def test_size_and_rate_are_checked(tmp_path: Path) -> None:
     reader = VideoReader(_write(tmp_path / "v.avi", "MJPG"))
     reader.check(size_px=SIZE, rate_hz=30.0)
     reader.check(size_px=SIZE, rate_hz=29.97)
-    with pytest.raises(InputError, match=r"800x600 pixels.*but got 160x120"):
+    with raises_recorded(InputError):
         reader.check(size_px=(800, 600), rate_hz=30.0)
-    with pytest.raises(InputError, match="25 frames per second, but got 30"):
+    with raises_recorded(InputError):
         reader.check(size_px=SIZE, rate_hz=25.0)
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="--videos"):
+    with raises_recorded(MissingError):
         VideoReader(tmp_path / "none.avi")
     for content in (b"", b"no video" * 100):
         (tmp_path / "v.avi").write_bytes(content)
-        with pytest.raises(InputError, match=r"v\.avi: expected a video"):
+        with raises_recorded(InputError):
             VideoReader(tmp_path / "v.avi")
 
 

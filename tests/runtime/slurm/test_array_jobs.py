@@ -12,6 +12,7 @@ from movi_prep.config.root import Config
 from movi_prep.config.slurm import SlurmProfile
 from movi_prep.errors import UsageError
 from movi_prep.runtime.slurm.array_jobs import write_batch
+from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def test_every_line_keeps_a_folder_with_blanks_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a\ntouch made", "a\r", "a\x1b[2J", 'a"b', "a\\b", "a\x85b"])
 def test_a_folder_that_would_leave_its_line_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
-    with pytest.raises(UsageError, match="work, or --output: "):
+    with raises_recorded(UsageError):
         write_batch(folder, Config(work=tmp_path), SlurmProfile(), subjects=("S001",), commands=("markers",), chunk=1)
     assert not folder.exists()
 

@@ -34,6 +34,7 @@ from tests.builders.filmed_world import (
     write_filmed_world,
     write_grey_video,
 )
+from tests.sentences import raises_recorded
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +296,7 @@ def test_suspects_are_left_out_unless_kept(world: FilmedWorld, tmp_path: Path) -
 
 @pytest.mark.parametrize("role", ["video", "intrinsics", "body_model"])
 def test_what_the_download_lacks_is_named(world: FilmedWorld, tmp_path: Path, role: str) -> None:
-    with pytest.raises(MissingError, match="put it below the folder of --"):
+    with raises_recorded(MissingError):
         _run(_unit(world, tmp_path, **{role: None}))
 
 

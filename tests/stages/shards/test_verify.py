@@ -13,6 +13,7 @@ from movi_prep.errors import MissingError
 from movi_prep.geometry.frames import AMASS_TO_GROUND
 from movi_prep.stages.shards.verify import verify_shard, verify_shards
 from tests.builders.shard import small_camera, write_small_shard
+from tests.sentences import raises_recorded
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_a_fault_not_a_crash(path: Path, content: 
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="movi-prep shard"):
+    with raises_recorded(MissingError):
         verify_shards(tmp_path)
 
 
