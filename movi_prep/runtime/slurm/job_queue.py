@@ -42,7 +42,7 @@ _HOPELESS = frozenset(
         "PartitionTimeLimit",
     }
 )
-"""Reasons for which SLURM will never start a job (SLURM, "Job reason codes"), besides the limits per job, `*PerJob*`."""
+"""Reasons why SLURM will never start a job (SLURM, "Job reason codes"), besides the limits per job, `*PerJob*`."""
 
 
 @dataclass(frozen=True)
