@@ -1,4 +1,4 @@
-"""What would fail, before anything runs: one clip per subject and every other file is opened, and each fault told once.
+"""What would fail, before anything runs: one clip per subject and every other file is opened; each fault is named once.
 
 | part | opened | compared with |
 |---|---|---|
