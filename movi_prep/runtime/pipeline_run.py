@@ -213,7 +213,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
     check_machine(prepared)
     _make_work_folder(config.work)
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), stop_once():
-        # Whoever left something aside is dead, or would hold the lock.
+        # The process that left files aside is dead: it would hold the lock otherwise.
         for scope in scopes:
             clear_scratch(plan.work, scope)
         # The file describes the work folder, not this run's choice from it: a later one without flags does all.
