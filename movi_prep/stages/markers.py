@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
     MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
 
-POSED_TOGETHER = 64
+POSED_TOGETHER = 512
 """Rows that are posed in one batch."""
 
 _SAME_BETAS = 1e-6
@@ -198,7 +198,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=2,
+    version=1,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=run_markers,
