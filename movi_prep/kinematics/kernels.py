@@ -67,7 +67,7 @@ _NEWTON_RANGE = 0.2
 _ASK_AGAIN = 4
 # No joint moves further than this in one iteration (rad or m).
 _LARGEST_STEP = 0.5
-# Markers without any noise still leave this share of the pulls: coordinates that they cannot see must stay where they are.
+# Markers without any noise still leave this share of the pulls: it holds the coordinates that no marker sees.
 _SMALLEST_SHARE = 1e-5
 # tracks.CARRIED, repeated for the same reason as the codes above.
 _CARRIED = 0.9
