@@ -2,7 +2,7 @@
 
 | unit | reads | writes |
 |---|---|---|
-| `static S001` | AMASS clips (betas and gender alone), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
+| `static S001` | AMASS clips (betas and gender only), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
 | `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
