@@ -22,7 +22,7 @@ def config_of(given: argparse.Namespace) -> Config:
 
 
 def config_of_last_run(given: argparse.Namespace) -> Config:
-    """Return the configuration that was asked for; with a work folder alone, that of its last run."""
+    """Return the configuration that was asked for; given only a work folder, that of its last run."""
     flags = settings_of(given)
     file = config_file_of(given)
     if file is None and "amass" not in flags:

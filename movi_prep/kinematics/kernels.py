@@ -202,7 +202,7 @@ def _small(function: _Kernel) -> _Kernel:
 
 
 def _inner(function: _Kernel) -> _Kernel:
-    """Compile for calls from other kernels alone: half the compile time goes into wrappers for Python."""
+    """Compile for calls from other kernels only: half the compile time goes into wrappers for Python."""
     return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
