@@ -45,7 +45,7 @@ class TrajectorySettings(Settings):
     """Torch device of the body model: `cpu`, or `cuda` where asked for; never chosen silently."""
 
     batch_samples: Annotated[int, CHANGES_NO_RESULT] = Field(default=512, ge=1, le=100_000)
-    """Rows read at once; bounds the memory. No bit depends on it, because rows are posed 64 at a time."""
+    """Rows read at once; bounds the memory. Rows are posed 512 at a time whatever it is: no bit depends on it."""
 
 
 class MarkerSettings(StaticTrialSettings, TrajectorySettings):

@@ -127,7 +127,7 @@ def align_clip(
     row, (first, end) = _row_and_range(clip, session)
     mocap_hz = _mocap_rate_hz(markers)
     step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
-    # Where the clocks disagree in length, the overlap is computed here once; what is beyond it is refused by number.
+    # Where the clocks disagree in length, the overlap is computed here once; frames beyond it are refused by number.
     timeline = overlap_clocks(
         clip,
         session.performed[row],

@@ -2,7 +2,7 @@
 
 | unit | reads | writes |
 |---|---|---|
-| `static S001` | AMASS clips (betas and gender alone), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
+| `static S001` | AMASS clips (betas and gender only), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
 | `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
     MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
 
-POSED_TOGETHER = 64
+POSED_TOGETHER = 512
 """Rows that are posed in one batch."""
 
 _SAME_BETAS = 1e-6
@@ -198,7 +198,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=2,
+    version=1,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=run_markers,

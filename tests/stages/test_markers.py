@@ -152,7 +152,7 @@ def test_the_video_clock_is_every_fourth_sample(
 def test_how_many_rows_are_read_at_once_changes_no_bit(
     build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    recordings = build_recordings(old_release(build_motion(3 * POSED_TOGETHER + 17)))
+    recordings = build_recordings(old_release(build_motion(2 * POSED_TOGETHER + 17)))
     (first, *others) = (
         make_markers(recordings, tmp_path / str(count), **settings, rate="mocap", batch_samples=count)[0].positions_m
         for count in (512, 1, 7, POSED_TOGETHER, POSED_TOGETHER + 1, 100_000)

@@ -342,7 +342,7 @@ def _value_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         if item.name not in shard or item.dtype == STRING or item.name == PICTURES:
             continue
         if item.name == DATASETS["labels.scales.factors"]:
-            # Before version 3 the absence of a body was told by NaN.
+            # Before version 3, NaN marked an absent body.
             values = read_body_scales(shard).factors
         else:
             values = shard.read(item.name)
