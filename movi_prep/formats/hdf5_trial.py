@@ -7,6 +7,7 @@ where a file has very many chunks. Readers of training batches open files withou
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import h5py
@@ -15,6 +16,7 @@ from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.trial_load import Limits, check_that_it_loads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REMEDY = "the file is damaged: make it again, or leave it out"
@@ -37,24 +39,50 @@ def _walk(path: Path) -> None:
         waiting: list[h5py.Group] = [file]
         while waiting:
             group = waiting.pop()
-            for key in group.keys():  # noqa: SIM118 - only the keys: values would follow links
-                if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-                    continue
-                item = group[key]
-                # A group may hold itself.
-                if (address := h5py.h5o.get_info(item.id).addr) in seen:
-                    continue
-                seen.add(address)
-                _visit_attributes(item)
-                if isinstance(item, h5py.Group):
-                    waiting.append(item)
-                elif isinstance(item, h5py.Dataset) and item.chunks is not None:
-                    item.id.chunk_iter(_pass_over)
+            with _going_on():
+                for key in group.keys():  # noqa: SIM118 - only the keys: values would follow links
+                    with _going_on():
+                        waiting += _visit(group, key, seen)
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Go on behind a part that raises: readers come in another order, and what lies behind it may end the process."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001, S110 - whoever reads the part tells of it
+        pass
+
+
+def _visit(group: h5py.Group, key: str, seen: set[int]) -> list[h5py.Group]:
+    """Visit a part that is in the group itself; return it where it is a group that was not seen before."""
+    if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+        return []
+    item = group[key]
+    # A group may hold itself.
+    if (address := h5py.h5o.get_info(item.id).addr) in seen:
+        return []
+    seen.add(address)
+    _visit_attributes(item)
+    if isinstance(item, h5py.Dataset):
+        _visit_dataset(item)
+    return [item] if isinstance(item, h5py.Group) else []
+
+
+def _visit_dataset(dataset: h5py.Dataset) -> None:
+    # What readers ask of a header: each is a part of the library's of its own that can fail.
+    _ = (dataset.shape, dataset.dtype, dataset.is_virtual, dataset.external, dataset.id.get_storage_size())
+    if dataset.chunks is not None:
+        dataset.id.chunk_iter(_pass_over)
 
 
 def _visit_attributes(item: h5py.Group | h5py.Dataset) -> None:
-    for key in item.attrs:
-        _ = item.attrs[key]
+    with _going_on():
+        for key in item.attrs:
+            with _going_on():
+                _ = item.attrs[key]
 
 
 def _pass_over(_chunk: object) -> None:
