@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MEMORY_BYTES = 4 * 2**30
-LONGEST_READ_S = 10.0
+LONGEST_READ_S = 30.0
+"""Three seconds of the processor are what a damaged HDF5 file may take; a busy machine makes more of them."""
+
+LONGEST_BATCH_S = 300.0
 LONGEST_MESSAGE = 2500
 BATCH = 250
 _WORDS = (b"9999999999", b"-5", b"nan", b"<M8", b"|O", b"c16", b"[[[[", b"\t", b"1e999", b"'", b"\n")
@@ -66,6 +69,8 @@ def sound_files(folder: Path) -> dict[str, bytes]:
     _write_v3d(folder, rng)
     _write_texts(folder)
     _write_hdf5(folder, rng)
+    _write_opensim(folder)
+    _write_built(folder)
     np.save(folder / "array.npy", rng.normal(0, 1, (4, 3)))
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -139,6 +144,48 @@ def _write_hdf5(folder: Path, rng: np.random.Generator) -> None:
         file.create_dataset("pos3d", data=rng.normal(0, 1, (4, 3, 3)), compression="gzip")
 
 
+_MODEL = """<?xml version="1.0" encoding="UTF-8"?>
+<OpenSimDocument Version="40000"><Model name="small">
+<BodySet><objects><Body name="base"><mass>1</mass><mass_center>0 0 0</mass_center>
+<inertia>0.1 0.1 0.1 0 0 0</inertia></Body></objects></BodySet>
+<JointSet><objects><PinJoint name="hinge"><socket_parent_frame>/ground</socket_parent_frame>
+<socket_child_frame>/bodyset/base</socket_child_frame>
+<coordinates><Coordinate name="angle"><default_value>0.1</default_value></Coordinate></coordinates>
+</PinJoint></objects></JointSet>
+<MarkerSet><objects><Marker name="A"><socket_parent_frame>/bodyset/base</socket_parent_frame>
+<location>0 0.1 0</location></Marker></objects></MarkerSet>
+</Model></OpenSimDocument>
+"""
+_TOOL = """<?xml version="1.0" encoding="UTF-8"?>
+<OpenSimDocument Version="40000"><InverseKinematicsTool name="small">
+<model_file>model.osim</model_file><marker_file>markers.trc</marker_file><time_range>0 1</time_range>
+<IKTaskSet><objects><IKMarkerTask name="A"><apply>true</apply><weight>2</weight></IKMarkerTask>
+<IKCoordinateTask name="angle"><apply>true</apply><weight>1</weight><value_type>default_value</value_type>
+</IKCoordinateTask></objects></IKTaskSet>
+</InverseKinematicsTool></OpenSimDocument>
+"""
+
+
+def _write_opensim(folder: Path) -> None:
+    (folder / "model.osim").write_text(_MODEL)
+    (folder / "tracking.xml").write_text(_TOOL)
+
+
+def _write_built(folder: Path) -> None:
+    """Write what needs the builders of the tests, or another file first."""
+    from movi_prep.formats.alignment_file import write_alignment
+    from movi_prep.records.alignment import SubjectAlignment
+    from tests.builders.avi_files import Layout, build_avi, encoded_frames
+    from tests.builders.body import build_body_model, model_arrays
+    from tests.builders.shard import write_small_shard
+
+    write_small_shard(folder / "shard.h5")
+    write_alignment(folder / "alignment.json", SubjectAlignment("S001", (), ("a finding",)), provenance={})
+    (folder / "video.avi").write_bytes(build_avi(encoded_frames("MJPG"), Layout()).content)
+    body = build_body_model(rings=8, segments=4)
+    np.savez(folder / "body.npz", **model_arrays(body))
+
+
 def spoil(content: bytes, rng: np.random.Generator) -> bytes:
     """Return a spoilt copy: one to four faults of one kind."""
     spoilt = bytearray(content)
@@ -169,21 +216,26 @@ def spoil(content: bytes, rng: np.random.Generator) -> bytes:
 def readers_of(name: str) -> list[Callable[[Path], Any]]:
     """Return what reads a file of this name: `inspect_file`, and its own reader."""
     from movi_prep.examine.inspect_file import inspect_file
+    from movi_prep.formats.alignment_file import read_alignment
     from movi_prep.formats.amass import read_motion, read_subject_shape
     from movi_prep.formats.array_pickle import read_array_pickle
     from movi_prep.formats.label_tables import read_label_tables
     from movi_prep.formats.marker_file import read_markers
     from movi_prep.formats.marker_set import read_marker_set
+    from movi_prep.formats.opensim_setup import read_ik_setup
     from movi_prep.formats.setup_yaml import read_ik_yaml
     from movi_prep.formats.storage import read_storage
     from movi_prep.formats.trc import read_trc
     from movi_prep.formats.v3d import read_v3d
+    from movi_prep.stages.shards.verify import verify_shard
 
     own: dict[str, list[Callable[[Path], Any]]] = {
         "poses.npz": [read_motion, read_subject_shape],
         "1.mat": [read_v3d],
         "packed.mat": [read_v3d],
-        ".pkl": [read_array_pickle],
+        "PG1.pkl": [read_array_pickle],
+        "alignment.json": [read_alignment],
+        "shard.h5": [verify_shard],
         ".trc": [read_trc],
         ".mot": [read_storage],
         "set.yaml": [read_marker_set],
@@ -191,6 +243,9 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
         "labels.yaml": [read_label_tables],
         "config.yaml": [_read_config],
         "markers.h5": [read_markers],
+        ".osim": [_read_model],
+        "tracking.xml": [read_ik_setup],
+        "body.npz": [_read_body],
         "PG1.npz": [_read_camera],
         "PG1.mat": [_read_camera],
     }
@@ -201,6 +256,19 @@ def _read_config(path: Path) -> Any:
     from movi_prep.config.load import load_config
 
     return load_config(path, {})
+
+
+def _read_model(path: Path) -> None:
+    from movi_prep.osim.models import read_model
+
+    # The model is OpenSim's own object: that it loads is all that is asked.
+    read_model(path)
+
+
+def _read_body(path: Path) -> Any:
+    from movi_prep.formats.smplh import read_body_model
+
+    return read_body_model(path, sex="female")
 
 
 def _read_camera(path: Path) -> Any:
@@ -252,17 +320,12 @@ def run_batch(folder: Path, first: int, count: int, seed: int) -> None:
             print(json.dumps([number, name, read.__name__, fault_of(read, path)]), flush=True)
 
 
-def fuzz(n_reads: int, seed: int, *, without: str = "") -> tuple[int, list[list[Any]], Counter[str]]:
-    """Return the number of reads, the faults [number, file, reader, what], and reads by kind of file.
-
-    Files whose names end in `without` are left out.
-    """
+def fuzz(n_reads: int, seed: int) -> tuple[int, list[list[Any]], Counter[str]]:
+    """Return the number of reads, the faults [number, file, reader, what], and reads by kind of file."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "sound").mkdir()
         sound_files(folder / "sound")
-        for path in (folder / "sound").glob(f"*{without}") if without else ():
-            path.unlink()
         done, faults, kinds, first = 0, [], Counter[str](), 0
         while done < n_reads:
             rows, how = _batch(folder, first, min(BATCH, n_reads - done), seed)
@@ -283,7 +346,7 @@ def _batch(folder: Path, first: int, count: int, seed: int) -> tuple[list[list[A
     words = [sys.executable, "-m", "benchmarks.fuzz_readers", "--batch", str(folder), str(first), str(count)]
     process = subprocess.Popen([*words, "--seed", str(seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        out, told = process.communicate(timeout=60 + LONGEST_READ_S)
+        out, told = process.communicate(timeout=LONGEST_BATCH_S)
     except subprocess.TimeoutExpired:
         process.kill()
         out, told = process.communicate()

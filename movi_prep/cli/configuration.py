@@ -21,7 +21,7 @@ def config_of(given: argparse.Namespace) -> Config:
 
 
 def config_of_last_run(given: argparse.Namespace) -> Config:
-    """Return the configuration that was asked for; with a work folder alone, that of its last run."""
+    """Return the configuration that was asked for; given only a work folder, that of its last run."""
     # Trials need no pipeline, and loading it takes longer than solving a short one.
     from movi_prep.runtime.pipeline_run import config_path
 

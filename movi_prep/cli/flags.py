@@ -113,7 +113,7 @@ FLAGS = (
     Flag(
         "--static-file",
         ("ik",),
-        "scale to this static .trc first; without --marker-file, scale alone",
+        "scale to this static .trc first; without --marker-file, only scale",
         metavar="FILE.trc",
     ),
     Flag("--cameras", SHARD, "cameras, as PG1,PG2", "shard.cameras", metavar="LIST"),
@@ -270,7 +270,7 @@ def config_file_of(given: argparse.Namespace) -> Path | None:
 
 
 def _check_full_name(name: str) -> None:
-    """Refuse the last part of a setting's name alone, and say the whole."""
+    """Refuse a setting that is named by its last part only, and say its full name."""
     from movi_prep.config.load import settings_named
 
     full = () if "." in name else settings_named(name)

@@ -80,7 +80,7 @@ def _track(given: argparse.Namespace) -> int:
     config = config_of(given)
     console = open_console(to_stderr=bool(given.json))
     named = [Path(name) for name in given.setup or given.marker_file or ()]
-    # Nobody should wait for the compiler to be told of a name that is wrong.
+    # A wrong name is reported before the compiler runs, which takes long.
     if config.ik.needs_compiler and all(path.is_file() for path in named):
         compile_solver(console.print)
     findings: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ def _track(given: argparse.Namespace) -> int:
         result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
         scaling = result.numbers
-        # A page of trials is for trials; a model that was scaled alone has its findings here and in scale.json.
+        # A page of trials is for trials; a model that was only scaled has its findings here and in scale.json.
         outputs = (*result.outputs, write_trials_report(result, config)) if files else result.outputs
     outputs += tuple(path for file in files for path in file.outputs)
     content = {**_print_scaling(console, scaling, findings), **_print_files(console, files, outputs)}

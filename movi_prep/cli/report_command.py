@@ -42,7 +42,7 @@ def _plan_facts(config: Config) -> PlanFacts:
         stages, notes = stages_of("run", config)
         prepared = prepare_run(config, stages, as_chosen=True)
     except MoviPrepError as error:
-        return PlanFacts(data=(f"the data are not at hand, so that what they leave out cannot be told: {error}",))
+        return PlanFacts(data=(f"the data cannot be read, so the report does not say what was left out: {error}",))
     return PlanFacts(
         left_out=(*notes, *prepared.plan.left_out.values()),
         data=prepared.recordings.findings,

@@ -46,7 +46,7 @@ def verify(given: argparse.Namespace) -> int:
 
 
 def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str]]:
-    """Return the shards of earlier runs below a work folder, or beside its records, and why they cannot be told."""
+    """Return the shards of earlier runs below a work folder, or beside its records, and why they are unknown."""
     from movi_prep.runtime.outdated import find_outdated
 
     work = folder if config_path(folder).is_file() else folder.parent

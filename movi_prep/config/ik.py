@@ -75,7 +75,7 @@ class IkSettings(SolveSettings):
     def for_marker_files(self) -> IkSettings:
         """Return the settings for files that are solved as OpenSim's tool would: no pulls where markers decide.
 
-        Whoever sets a pull keeps it.
+        A pull that is set is kept.
         """
         if self.converged.model_fields_set & {"pulls", "prior_strength", "temporal_weight"}:
             return self

@@ -6,11 +6,11 @@ A unit of work receives only its own part, so that a change of one does not redo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from movi_prep.config.base import Settings, narrow
+from movi_prep.config.base import CHANGES_NO_RESULT, Settings, narrow
 
 
 class StaticTrialSettings(Settings):
@@ -44,8 +44,8 @@ class TrajectorySettings(Settings):
     device: str = "cpu"
     """Torch device of the body model: `cpu`, or `cuda` where asked for; never chosen silently."""
 
-    batch_samples: int = Field(default=512, ge=1, le=100_000)
-    """Rows posed in one batch; bounds the memory. The last bits of positions depend on it, too."""
+    batch_samples: Annotated[int, CHANGES_NO_RESULT] = Field(default=512, ge=1, le=100_000)
+    """Rows read at once; bounds the memory. Rows are posed 512 at a time whatever it is: no bit depends on it."""
 
 
 class MarkerSettings(StaticTrialSettings, TrajectorySettings):

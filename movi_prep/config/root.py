@@ -43,7 +43,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
 
 
 class Config(Settings):
-    """Everything that a run is told. Paths that are relative count from the configuration file's folder."""
+    """All settings of a run. Paths that are relative count from the configuration file's folder."""
 
     work: Path = Path("work")
     """Work folder: everything that is written goes here."""

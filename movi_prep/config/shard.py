@@ -39,7 +39,7 @@ class AlignmentSettings(AlignmentBounds):
 
 
 class AlignmentUnitSettings(AlignmentBounds):
-    """What one unit of alignment is told."""
+    """Settings of one unit of alignment."""
 
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
     """Frame rate of the videos, Hz."""
@@ -53,7 +53,7 @@ class PictureCheckSettings(Settings):
     """
 
     keep: Literal["trusted", "doubted", "suspect"] = "doubted"
-    """Which clips go into shards: trusted ones alone, doubted ones, too, or suspect ones, too (doubts are named
+    """Which clips go into shards: only trusted ones, doubted ones, too, or suspect ones, too (doubts are named
     whatever this is)."""
 
     least_agreement: float = Field(default=0.35, ge=0, le=1)
@@ -100,7 +100,7 @@ class PictureSettings(Settings):
 
 
 class ShardUnitSettings(PictureSettings):
-    """What one native shard is told."""
+    """Settings of one native shard."""
 
     keep_suspects: bool = False
     """Whether clips with a suspect alignment go in."""
@@ -122,7 +122,7 @@ class ShardUnitSettings(PictureSettings):
 
 
 class D3keSettings(Settings):
-    """What the files of one subject in D3KE's layout are told."""
+    """Settings of one subject's files in D3KE's layout."""
 
     cameras: tuple[str, ...]
     """Cameras that the subject has videos of."""

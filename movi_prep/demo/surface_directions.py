@@ -7,7 +7,7 @@ axis of rotation by about w (1 - w) (1 - cos angle), whichever axis that is, so 
     d = w (1 - w) (I - (R_k + R_k^T) / 2) r,
 
 linear in the entries of R_k - I as SMPL's pose directions must be (Loper et al., SMPL, 2015, equation 9). On top of
-it a few muscles swell with the sine of the angle, so that left and right, flexion and extension can be told apart.
+it a few muscles swell with the sine of the angle, so that left and right, flexion and extension can be distinguished.
 
 *Soft tissue.* Eight smooth fields, each a Gaussian around a soft part of the body that moves in one direction.
 """

@@ -1,6 +1,6 @@
 """What a file holds, for any file that the project reads or writes: dims, units, rate, names, provenance.
 
-| suffix | told |
+| suffix | shown |
 |---|---|
 | `.npz` | which of AMASS clip, shape, SMPL+H, DMPL or calibration it is; every array |
 | `.mat` | V3D: subject, sex, clips and their frames, markers; others: every variable |

@@ -17,7 +17,7 @@ beside the clips hold no motion. Public descriptions: github.com/nghorbani/amass
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -93,7 +93,7 @@ class MotionFile:
             # Checked before it is thinned: a sample that nobody reads may still show that the file is damaged.
             block = self._motion(dict(zip(names, values, strict=True)))
             samples = np.arange(first, first + block.n_samples, every)
-            yield samples, _every(block, every)
+            yield samples, block.rows(slice(None, None, every))
 
     def _motion(self, values: dict[str, NDArray[Any]]) -> Motion:
         """Return one block as a record, through the one constructor that checks."""
@@ -140,13 +140,6 @@ def read_subject_shape(path: Path) -> SubjectShape:
         if "poses" in archive:
             _check_surface_model(archive)
         return _read_shape(archive)
-
-
-def _every(block: Motion, step: int) -> Motion:
-    if step == 1:
-        return block
-    dmpls = None if block.dmpls is None else block.dmpls[::step]
-    return replace(block, poses_rad=block.poses_rad[::step], translation_m=block.translation_m[::step], dmpls=dmpls)
 
 
 def _check_surface_model(archive: NpzArchive) -> None:

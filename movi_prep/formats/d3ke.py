@@ -45,6 +45,7 @@ from movi_prep.formats.array_pickle import dump_array_pickle, load_array_pickle
 from movi_prep.formats.atomic import atomic_path, check_space, write_bytes
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.hdf5_links import foreign_parts, own_dataset
+from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.plain_pickle import Foreign, dump_plain, load_plain
 from movi_prep.formats.reading import reading, reads
 from movi_prep.records.base_model import (
@@ -111,14 +112,14 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
         MissingError: there is no such file.
         InputError: it is not HDF5.
     """
-    with _open(path) as file:
+    with _open_after_trial(path) as file:
         return {name: np.asarray(own_dataset(file, name, path)[()]) for name in file.keys()}  # noqa: SIM118 - links
 
 
 @reads("a file of D3KE's layout", "write the files again")
 def read_foreign_parts(path: Path) -> tuple[tuple[str, str], ...]:
     """Return what of an HDF5 file of the layout is elsewhere: name and what it is (see `hdf5_links`)."""
-    with _open(path) as file:
+    with _open_after_trial(path) as file:
         return tuple(foreign_parts(file))
 
 
@@ -137,6 +138,12 @@ def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
                 path, expected=f"a frame {frame}", got=f"{images.shape[0]} frames", remedy="write the files again"
             )
         return np.asarray(images[frame])
+
+
+def _open_after_trial(path: Path) -> h5py.File:
+    if path.is_file():
+        check_hdf5(path)
+    return _open(path)
 
 
 def _open(path: Path) -> h5py.File:

@@ -24,6 +24,7 @@ from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.hdf5_links import holds, own_dataset
+from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.reading import HIGHEST_RATIO, reading
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
         raise MissingError(
             path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
         )
+    check_hdf5(path)
     with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), open_hdf5(path) as file:
         version = check_header(file, schema, path)
         # Fields of later versions are no fault of an older file.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.reading import reading
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def read_hdf5_outline(path: Path) -> Hdf5Outline:
         if isinstance(item, h5py.Dataset):
             found.append(_outline(name, item))
 
+    check_hdf5(path)
     with reading(path, expected="an HDF5 file", remedy="make it again"), open_hdf5(path) as file:
         # Outlines, not values: a shard is gigabytes.
         file.visititems(visit)

@@ -168,7 +168,7 @@ def _names(move: Any, field: str, findings: list[str]) -> tuple[str, ...]:
     if cells is None:
         return ()
     texts = [_text(cell) for cell in np.asarray(cells, dtype=object).ravel()]
-    # Motions are told apart by their row, so that an empty name is no loss; columns of markers are found by theirs.
+    # A motion's row identifies it, so that an empty name is no loss; columns of markers are found by theirs.
     if field == "motions_list":
         return tuple(texts)
     lost = [index for index, text in enumerate(texts) if not text]

@@ -24,7 +24,7 @@ LARGEST_TILT_DEG = 60.0
 """A body that is tilted more than this in most frames lies: no gait, no static trial."""
 
 MIRROR_RATIO = 0.6
-"""A mirror image is told where it fits with less than this share of the residual; measured on a static trial and a
+"""A mirror image is reported where it fits with less than this share of the residual; measured on a static trial and a
 walk: 0.35 and 0.45 one way, 2.2 and 2.9 the other."""
 
 _N_ROWS = 20

@@ -63,7 +63,7 @@ def plan_crops(
     """Decide what is cut out of each frame and how it is stored.
 
     At the video's own resolution a picture is the part of the box inside the image. With a fixed side it is the whole
-    box, scaled; what the image does not fill stays black and is told by `valid_px`.
+    box, scaled; what the image does not fill stays black; `valid_px` says which part.
 
     Args:
         extent_px: (n, 4) extent of the body, for the record.

@@ -3,7 +3,7 @@
 | frame | axes | origin |
 |---|---|---|
 | AMASS world | z up | on the floor |
-| OpenSim ground | y up | as AMASS: the two differ by a turn alone |
+| OpenSim ground | y up | as AMASS: the two differ by a rotation only |
 | MoVi (V3D) world | z up, x_movi = -y_amass, y_movi = x_amass | as AMASS; millimetres in files, metres here |
 | SMPL+H rest pose | y up, facing +z | of the body model, near the chest |
 

@@ -150,7 +150,7 @@ def find_peak(values: NDArray[np.float64]) -> Peak:
     """Return where values on a grid of whole places are largest, to a fraction of a place in each direction.
 
     The fraction is that of a parabola through the largest value and up to three on each side: the tops of such curves
-    are flat, and of three values alone noise would choose the place.
+    are flat, and with only three values noise would choose the place.
 
     Args:
         values: (...) float64, finite.

@@ -1,7 +1,7 @@
 """A virtual camera turned to the middle of a box: undistorted, upright, square pixels, the box filling the picture.
 
 Looking at a person through the middle of the real picture and through its edge gives different perspectives of the
-same pose; turning a camera to the box makes the picture depend on the pose alone (MeTRAbs, Sarandi et al. 2020,
+same pose; turning a camera to the box makes the picture depend on the pose only (MeTRAbs, Sarandi et al. 2020,
 which D3KE follows). The optical centre stays, so every pixel of the new picture has one place in the old one.
 """
 
@@ -107,7 +107,7 @@ def source_pixels(camera: Camera, virtual: VirtualCamera) -> NDArray[np.float64]
 def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 2) float64: the pixels of the real picture that (..., 2) pixels of the virtual one show."""
     plane = (pixels - virtual.intrinsics_px[:2, 2]) / virtual.intrinsics_px[0, 0]
-    # Both look from one place: a turn alone leads from one to the other, no depth is needed.
+    # Both look from one place: a rotation leads from one to the other, no depth is needed.
     turn = camera.world_to_camera_rotation @ virtual.world_to_camera_rotation.T
     rays = plane @ turn[:, :2].T + turn[:, 2]
     seen = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan)

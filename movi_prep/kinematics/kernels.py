@@ -67,7 +67,7 @@ _NEWTON_RANGE = 0.2
 _ASK_AGAIN = 4
 # No joint moves further than this in one iteration (rad or m).
 _LARGEST_STEP = 0.5
-# Markers without any noise still leave this share of the pulls: what they cannot see must stay where it is.
+# Markers without any noise still leave this share of the pulls: it holds the coordinates that no marker sees.
 _SMALLEST_SHARE = 1e-5
 # tracks.CARRIED, repeated for the same reason as the codes above.
 _CARRIED = 0.9
@@ -185,7 +185,7 @@ def _jit(function: _Kernel, **wrappers: bool) -> _Kernel:
     try:
         kernel: _Kernel = numba.njit(**wrappers, **_FLAGS)(function)
     except RuntimeError:
-        # numba finds no place to keep what it compiles: neither the installation nor the home folder can be written.
+        # numba finds no place to keep its compiled code: neither the installation nor the home folder can be written.
         use_temporary_cache()
         kernel = numba.njit(**wrappers, **_FLAGS)(function)
     return kernel
@@ -202,7 +202,7 @@ def _small(function: _Kernel) -> _Kernel:
 
 
 def _inner(function: _Kernel) -> _Kernel:
-    """Compile for calls from other kernels alone: half the compile time goes into wrappers for Python."""
+    """Compile for calls from other kernels only: half the compile time goes into wrappers for Python."""
     return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 

@@ -79,7 +79,7 @@ def judge_frames(folded: FoldedModel, positions_m: NDArray[np.float64]) -> tuple
     names = [folded.tree.marker_names[marker] for marker in folded.markers]
     seen: NDArray[np.bool_] = np.asarray(~np.isnan(positions_m).any(axis=2))
     wild = seen & (np.abs(positions_m).max(axis=2, initial=0.0) > _FARTHEST_M)
-    # A marker gives three equations; with fewer equations than unknowns some coordinates would be the prior's alone.
+    # A marker gives three equations; with fewer equations than unknowns only the prior would decide some coordinates.
     needed = max(3, min(-(-folded.arrays.n_unknowns // 3), len(names) // 2))
     statuses = np.zeros(len(positions_m), dtype=np.int8)
     reasons = [""] * len(positions_m)

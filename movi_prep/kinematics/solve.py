@@ -108,7 +108,7 @@ class ConvergedSolution:
         objectives: (n,) float64, half the weighted mean squared marker error, m^2.
         iterations: (n,) int32.
         gradient_norms: (n,) float64, largest entry of the objective's gradient that no bound holds, m^2/rad.
-        posterior_std: (n, c) float64, rad or m, at `marker_noise_m`, from the markers alone and without bounds;
+        posterior_std: (n, c) float64, rad or m, at `marker_noise_m`, from the markers only and without bounds;
             0 for locked coordinates, infinite where the markers see nothing. None if not asked for.
         ranks: (n,) int32, how many directions the markers determine. None if not asked for.
         n_unknowns: how many unknowns the model has; a rank below it means directions that nothing determines.

@@ -29,7 +29,7 @@ UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = range(4)
 RETRIED = -2
 # The temporal term pulls to the pose before plus this share of the last step: a joint goes on, and comes to rest.
 CARRIED = 0.9
-# Tracks whose poses differ by less count as one (rad or m): the temporal term alone keeps them that far apart.
+# Tracks whose poses differ by less count as one (rad or m): only the temporal term keeps them that far apart.
 _MEETING_DISTANCE = 5e-3
 # A forward track that leaves its extrapolation by this much may have changed its basin (rad or m).
 _JUMP = 0.1

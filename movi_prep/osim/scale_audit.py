@@ -23,7 +23,7 @@ def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings) -> ScaleRes
     OpenSim's guideline for scaling: the largest marker error of bony landmarks under 2 cm, their RMS under 1 cm
     (OpenSim documentation, "Getting Started with Scaling").
     """
-    # Tracking markers sit on soft tissue: what they miss by says little of the bones.
+    # Tracking markers sit on soft tissue: their errors say little about the bones.
     landmarks = (result.marker_weights >= settings.landmark_weight) & np.isfinite(result.marker_errors_m)
     errors_m = result.marker_errors_m[landmarks]
     audited = replace(

@@ -47,7 +47,7 @@ PoseSolver: TypeAlias = "Callable[[opensim.Model, Problem], Track]"
 """What finds the pose of a model from markers, as `track_markers` does."""
 
 POSED = (*USABLE_STATUSES, FrameStatus.SUSPECT)
-"""A static pose that misses by much is still audited, so that every landmark is told with its number."""
+"""A static pose that misses by much is still audited, so that the audit lists every landmark with its error."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def scale_model(
     measured = measurement_factors(model, rows.measuring, setup) if rows.measured_names else {}
     factors = body_factors(model, setup, measured)
     if setup.scale_bodies:
-        # A document that switches scaling off leaves the masses alone, too.
+        # A document that switches scaling off also leaves the masses unchanged.
         _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
     for name in setup.post_scaling.markers_moved_to_body:
         _check_name(name, marker_names(model), "marker", setup.source)

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import InputError, list_names
+from movi_prep.errors import list_names
 from movi_prep.names import natural_order
 from movi_prep.recordings.bodies import find_body_models
 from movi_prep.recordings.folders import list_files, nearly_right, one_each, packed
@@ -58,15 +59,16 @@ def find_bmlmovi(folders: Folders) -> Recordings:
     body_models, dmpl_models = find_body_models(listings["body_models"], findings)
     sessions = _find_v3d(listings["v3d"], findings)
     videos = _find_videos(listings["videos"], findings)
-    intrinsics, extrinsics = _find_cameras(listings["calibration"], findings)
+    calibration = _find_cameras(listings["calibration"], findings)
     return Recordings(
         motions=motions,
         body_models=body_models,
         dmpl_models=dmpl_models,
         sessions=sessions,
         videos=videos,
-        intrinsics=intrinsics,
-        extrinsics=extrinsics,
+        intrinsics=calibration.intrinsics,
+        extrinsics=calibration.extrinsics,
+        disputed_cameras=calibration.disputed,
         findings=(*dict.fromkeys(findings), *_absences(motions, sessions, videos)),
     )
 
@@ -147,9 +149,19 @@ def _find_videos(listing: Listing, findings: list[str]) -> dict[tuple[str, str],
     return one_each({key: candidates[key] for key in ordered}, findings, say="/".join)
 
 
-def _find_cameras(listing: Listing, findings: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Return camera -> intrinsics and extrinsics; raise InputError where two files say different things of one."""
+@dataclass(frozen=True)
+class _Calibration:
+    """Files of calibration by camera, and the cameras of which two files say different things."""
+
+    intrinsics: dict[str, Path]
+    extrinsics: dict[str, Path]
+    disputed: dict[str, str]
+
+
+def _find_cameras(listing: Listing, findings: list[str]) -> _Calibration:
+    """Return the files of each camera; of two that differ neither is taken, because either may be right."""
     found: dict[tuple[str, str], Path] = {}
+    disputed: dict[str, str] = {}
     rest: list[Path] = []
     kinds = {suffix: rank for rank, suffix in enumerate(_CALIBRATION_ORDER)}
     # Of one calibration in several forms the first that can be read as it is.
@@ -159,8 +171,8 @@ def _find_cameras(listing: Listing, findings: list[str]) -> tuple[dict[str, Path
             camera = match[2].upper()
             first = found.setdefault((match[1].lower(), camera), path)
             # BMLmovi comes with each file as .npz and as .pkl: one calibration, written twice.
-            if first.suffix == path.suffix:
-                _check_same(first, path, camera=camera)
+            if first.suffix == path.suffix and not _same_bytes(first, path):
+                disputed[camera] = f"{first} and {path} are different calibrations of {camera}; remove the wrong one"
         else:
             rest.append(path)
 
@@ -174,22 +186,21 @@ def _find_cameras(listing: Listing, findings: list[str]) -> tuple[dict[str, Path
         return (kind, camera), f"{right}_{camera}.{suffix if f'.{suffix}' in kinds else 'npz'}"
 
     findings += [*packed(listing), *nearly_right(rest, meant, found)]
-    cameras = sorted({camera for _, camera in found})
+    findings += disputed.values()
+    cameras = sorted({camera for _, camera in found} - disputed.keys())
     inner, outer = (
         {camera: found[kind, camera] for camera in cameras if (kind, camera) in found}
         for kind in ("cameraparams", "extrinsics")
     )
-    return inner, outer
+    return _Calibration(inner, outer, disputed)
 
 
-def _check_same(first: Path, other: Path, *, camera: str) -> None:
-    if first != other and first.read_bytes() != other.read_bytes():
-        raise InputError(
-            other,
-            expected=f"one calibration of {camera}",
-            got=f"another one than {first}",
-            remedy="leave the one that the videos were recorded with below the folder of --calibration",
-        )
+def _same_bytes(first: Path, other: Path) -> bool:
+    try:
+        return first == other or first.read_bytes() == other.read_bytes()
+    except OSError:
+        # What cannot be read is the error of the unit that reads it.
+        return True
 
 
 def _absences(

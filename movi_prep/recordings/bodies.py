@@ -1,4 +1,4 @@
-"""Body models below a folder: what a file is, is told by its arrays, and of which sex, by the names nearest to them.
+"""Body models below a folder: its arrays say what a file is, the names nearest to it say which sex.
 
 | arrays | what it is |
 |---|---|

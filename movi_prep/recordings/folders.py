@@ -22,7 +22,7 @@ ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|txz|zip|7z|rar|g
 _UNFINISHED = re.compile(r"\.(part|partial|crdownload|download|tmp|filepart|aria2)$", re.IGNORECASE)
 _COPY_MARK = re.compile(r"[ _]*(\(\d+\)|- ?copy|copy)(?= *(\.|$))", re.IGNORECASE)
 _TOLD = 3
-"""Findings of one kind that are told one by one."""
+"""Findings of one kind that are listed one by one."""
 
 Key = TypeVar("Key", bound="Hashable")
 

@@ -1,4 +1,4 @@
-"""How each reader's files are called, for messages: whoever misses one must know what to look for, and where."""
+"""How each reader's files are called, for messages: they say which file is missing and where to put it."""
 
 from __future__ import annotations
 

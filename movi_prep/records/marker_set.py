@@ -71,7 +71,7 @@ class MarkerSet:
                 if parent not in self.rules:
                     close = suggest(parent, self.rules)
                     self._refuse(name, expected="markers of this set to build on", got=f"{parent!r}{close}")
-        # Asked for once here, so that a circle is told when the set is read.
+        # Asked for once here, so that a circle is reported when the set is read.
         _ = self.build_order
 
     @property

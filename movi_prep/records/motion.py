@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from movi_prep.errors import InputError
@@ -75,3 +75,8 @@ class Motion:
     def n_samples(self) -> int:
         """Number of mocap samples."""
         return int(self.poses_rad.shape[0])
+
+    def rows(self, rows: slice) -> Motion:
+        """Return some samples of the motion."""
+        dmpls = None if self.dmpls is None else self.dmpls[rows]
+        return replace(self, poses_rad=self.poses_rad[rows], translation_m=self.translation_m[rows], dmpls=dmpls)

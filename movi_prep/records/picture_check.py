@@ -21,11 +21,11 @@ class PictureAgreement:
         agreement: correlation of where the picture changes with where the body moves, 0 by chance, 1 at best; None
             where it was not judged.
         gain: how far the agreement at the best lag is above that at the largest lags; None where not judged.
-        lag_frames: how late the picture shows the motion, video frames; None where it cannot be told.
+        lag_frames: how late the picture shows the motion, video frames; None where it is unknown.
         lag_at_edge: whether that is the largest lag that was looked at, so that it may be more.
         lag_agreement: agreement at the best whole lag; None where not judged.
         offset_px: how far the picture lies to the right of, and below, the projected body, pixels; None where it
-            cannot be told.
+            are unknown.
         on_body: share of all change in the picture that lies on the body; None where not judged.
         by_chance: share of the picture that the body covers: what `on_body` would be by chance.
         others: agreement of the same pictures through the calibration of other cameras.

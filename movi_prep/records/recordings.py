@@ -35,6 +35,7 @@ class Recordings:
         videos: video by (subject, camera).
         intrinsics: file with the intrinsics of each camera, by its name; may be that of `extrinsics`.
         extrinsics: file with its pose, or poses, in the world.
+        disputed_cameras: cameras of which files say different things, and what; they are in neither mapping above.
         video_rate_hz: nominal rate of the videos, Hz; None for recordings that have none by their nature.
         reader: which reader made this, and can read sessions and cameras.
         findings: sentences on what was passed over and why (for example two files for one clip).
@@ -48,6 +49,7 @@ class Recordings:
     videos: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     intrinsics: Mapping[str, Path] = field(default_factory=dict)
     extrinsics: Mapping[str, Path] = field(default_factory=dict)
+    disputed_cameras: Mapping[str, str] = field(default_factory=dict)
     video_rate_hz: float | None = 30.0
     reader: ReaderName = "bmlmovi"
     findings: tuple[str, ...] = ()

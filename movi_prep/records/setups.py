@@ -1,4 +1,4 @@
-"""What scaling and inverse kinematics are told: measurements, weights, tasks and what is done after scaling."""
+"""Set-ups of scaling and inverse kinematics: measurements, weights, tasks and what is done after scaling."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PostScaling:
     """What is done to the scaled model, in this order.
 
     Attributes:
-        default_values: "static pose" makes the static pose the model's default, "kept" leaves the defaults alone.
+        default_values: "static pose" makes the static pose the model's default, "kept" leaves the defaults as they are.
         unlocked_coordinates: coordinates that move from then on.
         locked_coordinates: coordinates that are locked at their default from then on.
         released_constraints: constraints that are no longer enforced.

@@ -80,7 +80,7 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
 
     Attributes:
         name: name at the command line and in records.
-        version: raised by whoever changes what the stage writes; part of each unit's identity.
+        version: raise it when you change what the stage writes; part of each unit's identity.
         summary: one line for tables.
         plan: (recordings, work folder, config) -> units.
         run: (inputs, outputs, settings) runs one unit in this process: reads its inputs, writes all its outputs.

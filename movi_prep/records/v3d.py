@@ -22,7 +22,7 @@ class V3dSubject:
     Attributes:
         subject: the number in the file's name.
         sex: "female" or "male", lower case.
-        height_m: stature in metres, or None where the file has none or its unit cannot be told (see `formats.v3d`).
+        height_m: stature in metres, or None where the file has none or its unit is unknown (see `formats.v3d`).
         mass_kg: mass in kilograms, or None.
         motions: (k,) names of the motions, in the file's order; clip number is position + 1; "" where unnamed.
         video_ranges: (k, 2) int64, first video frame and one past the last, 0-based; empty where the flags of a

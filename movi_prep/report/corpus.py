@@ -217,7 +217,7 @@ def _scale_cells(quality: SubjectQuality, scope: Scope) -> list[object]:
 
 def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
     says = (
-        "Marker RMS of each clip over its usable frames. Landmarks (heavy weights) and tracking markers are told "
+        "Marker RMS of each clip over its usable frames. Landmarks (heavy weights) and tracking markers are shown "
         "apart: landmarks decide whether a label is valid. OpenSim's guideline: RMS below 20 mm, largest below 20 to "
         "40 mm."
     )
@@ -259,7 +259,7 @@ _SUMMARY = (
     ("valid label coordinates", "valid_percent", "%", judge_valid),
     ("jitter (second difference per row)", "jitter_deg", "deg", None),
 )
-"""What is told of all clips: name, field of ClipMeasures, unit, and the guideline."""
+"""What the report shows of all clips: name, field of ClipMeasures, unit, and the guideline."""
 
 
 _SPREADS: tuple[tuple[int, tuple[str, ...], tuple[int, ...]], ...] = (

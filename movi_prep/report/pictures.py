@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import MoviPrepError
+from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_frame_labels, read_shard_camera
 from movi_prep.geometry.projection import project_camera_points, project_points
@@ -42,6 +43,7 @@ _MASKED_M = 1e-9
 def draw_strip(path: Path, *, n_pictures: int = N_PICTURES) -> Html:
     """Return some pictures of a shard, evenly spread over its rows; a sentence where they cannot be read."""
     try:
+        check_hdf5(path)
         with ShardFile(path) as shard:
             # The middle row of each of so many equal parts.
             rows = np.unique(((np.arange(n_pictures) + 0.5) / n_pictures * shard.n_rows).astype(int)).tolist()

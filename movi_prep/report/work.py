@@ -20,6 +20,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, MoviPrepError
 from movi_prep.formats.alignment_file import read_alignment
+from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.shard import ShardFile
@@ -256,6 +257,7 @@ def read_model_facts(path: Path) -> ModelFacts:
 
 def read_shard_facts(path: Path) -> ShardFacts:
     """Read the numbers of a shard; pictures are not decoded."""
+    check_hdf5(path)
     with ShardFile(path) as shard:
         sides = np.median(shard.read("crops/size_px"), axis=0) if shard.n_rows else np.zeros(2)
         quality = shard.attribute("image_quality")

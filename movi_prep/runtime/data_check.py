@@ -1,4 +1,4 @@
-"""What would fail, before anything runs: one clip per subject and every other file is opened, and each fault told once.
+"""What would fail, before anything runs: one clip per subject and every other file is opened; each fault is named once.
 
 | part | opened | compared with |
 |---|---|---|
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.errors import InputError, MoviPrepError, describe_os_error
@@ -25,7 +26,6 @@ from movi_prep.recordings.read import read_camera, read_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from movi_prep.formats.amass import MotionFile
     from movi_prep.records.identity import ClipId
@@ -107,7 +107,9 @@ class _Found:
                 raise InputError(path, expected=f"a {path.suffix} file", got=foreign, remedy=_FETCH)  # noqa: TRY301
             return read()
         except InputError as error:
-            self.faults.append((part, path, error))
+            # Two files that are read together, as a camera's: the error names the one at fault.
+            named = Path(error.where)
+            self.faults.append((part, named if named.is_file() else path, error))
         except OSError as error:
             self.add(part, path, expected="a file that can be read", got=describe_os_error(error), remedy="see there")
         except MoviPrepError as error:

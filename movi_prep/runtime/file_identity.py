@@ -5,7 +5,7 @@
 | `sha256:...` | any file up to 64 MiB | all bytes |
 | `sampled:...+sha256:...` | larger files (videos) | size and 32 samples of 64 KiB spread over it; then all bytes |
 
-Whoever reads or writes a file in a unit hashes all of it: that costs little beside the unit. Later a large file is
+A unit that reads or writes a file hashes all of it: that costs little beside the unit. Later a large file is
 compared by its samples: **a change between them that keeps the size is not seen**. `--full-hash` compares all bytes.
 
 Hashes are remembered by path, size and time stamps, so that a file that nobody touched is not read twice.

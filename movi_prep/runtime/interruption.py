@@ -44,7 +44,7 @@ def keep_signals() -> Iterator[None]:
 def stop_once(*, process_ends: bool = False) -> Iterator[None]:
     """Turn the first Ctrl-C or SIGTERM into KeyboardInterrupt and ignore those that follow; the outermost call counts.
 
-    Without effect outside the main thread, which alone receives signals.
+    Without effect outside the main thread: only that one receives signals.
 
     Args:
         process_ends: whether the process ends after the block: once stopped, it then ignores both signals until its

@@ -70,7 +70,7 @@ def find_outdated(plan: WorkPlan, identities: FileIdentities) -> tuple[OutdatedS
 
 
 def _shards_left(plan: WorkPlan, unit: AnyUnit) -> tuple[str, ...]:
-    """Return the shards of a unit that are there, whoever wrote them; none where it writes something else."""
+    """Return the shards of a unit that exist, from this run or another; none where it writes something else."""
     paths = [path for _, path in paths_of(unit.outputs) if path.parent in _folders(plan.work)]
     return tuple(_name(path, plan.work) for path in paths if path.is_file())
 

@@ -16,6 +16,7 @@ from movi_prep.plain_text import visible
 from movi_prep.recordings.find import find_recordings
 from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.runtime.brought_documents import check_documents
 from movi_prep.runtime.chosen_clips import keep_choice, read_choice, take_clips, with_gathered
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
 from movi_prep.runtime.interruption import stop_once
@@ -135,6 +136,7 @@ def prepare_run(
     """
     work = WorkFolder(config.work)
     check_files(config)
+    check_documents(config)
     recordings = find_data(config)
     _check_nothing_is_empty(config, stages, recordings)
     choice, is_gathering = read_choice(work), any(stage.gathers for stage in stages)
@@ -211,7 +213,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
     check_machine(prepared)
     _make_work_folder(config.work)
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), stop_once():
-        # Whoever left something aside is dead, or would hold the lock.
+        # The process that left files aside is dead: it would hold the lock otherwise.
         for scope in scopes:
             clear_scratch(plan.work, scope)
         # The file describes the work folder, not this run's choice from it: a later one without flags does all.

@@ -30,7 +30,7 @@ _TICK_S = 0.5
 
 
 class Observer(Protocol):
-    """Is told what happens while a plan is carried out."""
+    """Receives events while a plan is carried out."""
 
     def unit_ended(self, record: UnitRecord) -> None:
         """Hear of a unit that ended."""
@@ -81,7 +81,7 @@ class Coordinator:
     Attributes:
         plan: what is to be done.
         executor: who does it.
-        observer: who is told.
+        observer: receives the events.
         make_task: turns a planned unit, and the inputs that count as absent, into what a worker needs.
         identities: the hashes that planning knows; recorded ones are not added, workers have their own memory.
         on_error: whether a failure lets the others go on.

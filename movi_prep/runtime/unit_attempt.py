@@ -38,7 +38,7 @@ SCRATCH = ".scratch"
 
 @dataclass(frozen=True)
 class Task:
-    """All that a worker is told about one unit.
+    """All that a worker needs to run one unit.
 
     Attributes:
         stage: the stage, its functions pickled by name.
@@ -46,7 +46,7 @@ class Task:
         work: the work folder.
         run_id: the run on whose behalf it works.
         tries: how often a unit is tried whose worker dies.
-        redo: the command that repeats it alone.
+        redo: the command that repeats only this unit.
         absent: optional inputs that count as not there, because the unit that makes them failed.
     """
 

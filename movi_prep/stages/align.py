@@ -127,7 +127,7 @@ def align_clip(
     row, (first, end) = _row_and_range(clip, session)
     mocap_hz = _mocap_rate_hz(markers)
     step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
-    # Where the clocks disagree in length, the overlap is computed here once; what is beyond it is refused by number.
+    # Where the clocks disagree in length, the overlap is computed here once; frames beyond it are refused by number.
     timeline = overlap_clocks(
         clip,
         session.performed[row],
@@ -185,7 +185,7 @@ def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[s
     """Return the bounds that are exceeded, each with its numbers."""
     found = []
     lag, fit = agreement.lag, agreement.fit
-    # A lag means nothing where the motions differ: the mismatch alone is told then.
+    # A lag means nothing where the motions differ: report only the mismatch then.
     if lag is not None and lag.mismatch > settings.max_mismatch:
         found.append(f"{lag.mismatch:.0%} of the motion differs at the best lag (bound {settings.max_mismatch:.0%})")
     elif lag is not None and agreement.lag_s is not None and abs(agreement.lag_s) > settings.max_lag_s:

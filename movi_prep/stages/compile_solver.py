@@ -31,7 +31,7 @@ def compile_solver(say: Callable[[str], None]) -> None:
             f"it is kept in {place}, because neither the installation nor the home folder can be written; "
             "NUMBA_CACHE_DIR names another place"
         )
-    # What is compiled depends on the types of arrays alone: the packaged model stands for every other.
+    # The compiled code depends only on array types: the packaged model stands for every other.
     tree = extract_tree(read_model(packaged_path("opensim_models", PACKAGED_MODEL)))
     markers = known_markers(tree, known_poses(tree))
     compile_ahead(tree, markers.names, markers.positions_m, dict.fromkeys(markers.names, 1.0), ConvergedSettings())

@@ -64,7 +64,7 @@ LEAST_USABLE = 0.5
 """A clip with a smaller share of frames that have a pose is warned of."""
 
 REASONS_TOLD = 5
-"""How many different reasons of unusable frames are told, the most frequent first."""
+"""How many different reasons for unusable frames the warning lists, the most frequent first."""
 
 _LONE_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 """A number that stands alone: 276 in `RMS 276 mm`, not the one of the marker T8."""
@@ -236,7 +236,7 @@ def solve_clip(
     )
     clip = _Clip(scaled=scaled, markers=markers, setup=setup, tracked=tracked, targets=targets)
     solve = _solve_in_opensim if settings.solver == "opensim" else _solve_converged
-    # Both solvers give coordinates alone: markers, bodies and errors come from one forward kinematics afterwards.
+    # Both solvers return only coordinates: markers, bodies and errors come from one forward kinematics afterwards.
     frames, findings = solve(clip, settings)
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
     # The converged solver marks suspects itself: it has bounds on single residuals, too.
@@ -496,7 +496,7 @@ def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, settings: Solve
 
 
 def counted_reasons(reasons: Sequence[str]) -> list[tuple[str, int]]:
-    """Return the most frequent reasons; those that differ in a number alone are one, with its range."""
+    """Return the most frequent reasons; those that differ only in a number are one, with its range."""
     alike: dict[str, Counter[str]] = {}
     for reason in filter(None, reasons):
         alike.setdefault(_LONE_NUMBER.sub("#", reason), Counter())[reason] += 1

@@ -2,7 +2,7 @@
 
 | unit | reads | writes |
 |---|---|---|
-| `static S001` | AMASS clips (betas and gender alone), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
+| `static S001` | AMASS clips (betas and gender only), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
 | `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
@@ -30,7 +30,7 @@ from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import TypeAlias
 
@@ -43,13 +43,16 @@ if TYPE_CHECKING:
     from movi_prep.records.body_model import BodyModel
     from movi_prep.records.identity import ClipId
     from movi_prep.records.marker_set import MarkerSet
-    from movi_prep.records.motion import Sex
+    from movi_prep.records.motion import Motion, Sex
     from movi_prep.records.recordings import ReaderName, Recordings
     from movi_prep.records.session import Session
     from movi_prep.records.work_folder import WorkFolder
 
     StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
     MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
+
+POSED_TOGETHER = 512
+"""Rows that are posed in one batch."""
 
 _SAME_BETAS = 1e-6
 """Betas of one subject agree to the last digit; more than this is another fit."""
@@ -367,6 +370,15 @@ def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: Traje
         )
 
 
+def _blocks(motion: MotionFile, batch_samples: int, *, every: int) -> Iterator[Motion]:
+    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many are read at once."""
+    # The last bit of a product depends on how many rows are multiplied: blocks must begin at the same rows always.
+    read_at_once = -(-batch_samples // POSED_TOGETHER) * POSED_TOGETHER
+    for _, block in motion.blocks(read_at_once, every=every):
+        for first in range(0, block.n_samples, POSED_TOGETHER):
+            yield block.rows(slice(first, first + POSED_TOGETHER))
+
+
 def _write_trajectories(
     motion: MotionFile, markers: MarkerSet, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
 ) -> StageReport:
@@ -392,7 +404,7 @@ def _write_trajectories(
     ) as writer:
         # Blocks bound the memory, whatever the length of the clip.
         lowest_m, trunk_m = np.inf, np.zeros(3)
-        for _, block in motion.blocks(settings.batch_samples, every=step):
+        for block in _blocks(motion, settings.batch_samples, every=step):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
             lowest_m = min(lowest_m, points.lowest_m())
             trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)

@@ -99,7 +99,9 @@ def idle_cameras(recordings: Recordings, cameras: Iterable[str]) -> dict[str, st
     idle, wanted = {}, WANTED[recordings.reader]
     for camera in cameras:
         lacking = [] if camera in filmed else [f"no videos ({wanted.videos.format(camera=camera)})"]
-        if camera not in whole:
+        if camera in recordings.disputed_cameras:
+            lacking.append(f"two calibrations ({recordings.disputed_cameras[camera]})")
+        elif camera not in whole:
             lacking.append(f"no calibration ({wanted.calibration.format(camera=camera)})")
         if lacking:
             idle[camera] = f"no shards of {camera}: found {' and '.join(lacking)}"

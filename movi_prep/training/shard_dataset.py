@@ -222,7 +222,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         size_px: side of the pictures, pixels.
         window: frames around each sample; None gives single frames.
         augmentation: ranges of random views; None gives the plain view. A sample's view depends on the seed, the
-            epoch and its index alone, not on the worker that reads it.
+            epoch and its index, not on the worker that reads it.
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
         pictures: whether samples have an image; without, samples are read several times as fast.
 

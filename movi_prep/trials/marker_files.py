@@ -43,7 +43,7 @@ class MarkerFilesResult:
         model: the scaled model.
         outputs: the scaled model and the scale result; none where the model came scaled.
         numbers: as in the record of a subject; none where the model came scaled.
-        findings: the audit; a failed one is told, and the files are solved all the same, because they were asked for.
+        findings: the audit; a failed audit is reported, and the files are solved as asked.
         files: one result per marker file.
     """
 

@@ -1,4 +1,4 @@
-"""The frames of an .avi by number, from its structure alone: which lie where, and which were lost with damaged bytes.
+"""The frames of an .avi by number, read from its structure only: where each lies, and which damaged bytes took away.
 
 A decoder jumps over damaged bytes and counts on: it does not know how many frames lay there. Three things may tell:
 
@@ -63,7 +63,7 @@ class Gap:
         begin: where they begin.
         end: where they end.
         first_lost: the frame that would have come first in them.
-        n_lost: how many frames lay in them; -1 where that cannot be told.
+        n_lost: how many frames lay in them; -1 where it is unknown.
     """
 
     begin: int
@@ -206,7 +206,7 @@ def read_frame_table(path: Path) -> FrameTable | None:
 
 
 def number_frames(chunks: AviChunks, breaks: Sequence[Break]) -> FrameTable:
-    """Return the frames of an .avi under their numbers, up to where these can be told.
+    """Return the frames of an .avi under their numbers, up to where the numbers are known.
 
     Args:
         chunks: what lies in the file.
@@ -267,7 +267,7 @@ def _is_whole_jpeg(descriptor: int, chunks: AviChunks, run: ChunkRun | None) -> 
 
 
 def _count_lost(chunks: AviChunks, i: int, found: Break, n_before: int) -> int | None:
-    """Return how many frames lay in a break, None where that cannot be told.
+    """Return how many frames lay in a break, None where it is unknown.
 
     Args:
         chunks: what lies in the file.

@@ -85,7 +85,7 @@ class MotionWatch:
     def __call__(self, number: int, image: NDArray[np.uint8]) -> None:
         """Take the next frame, (height, width, 3) uint8, under its number.
 
-        Every third alone is looked at: lags are told to a fraction of a frame all the same.
+        Only every third is used: that still resolves lags to a fraction of a frame.
         """
         if number % STEP_FRAMES or not self._clips:
             return

@@ -246,7 +246,7 @@ class VideoReader:
                 if end is not None and number >= end:
                     break
                 if number < self.n_frames:
-                    # A stream without a container has no clock: its first frame alone has a number.
+                    # A stream without a container has no clock: only its first frame has a number.
                     continue
                 yield from self._unseen(number, delay)
                 # A decoder with B frames read other chunks since, which it shows later.

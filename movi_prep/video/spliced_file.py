@@ -110,7 +110,7 @@ def mend_avi(path: Path, table: FrameTable) -> SplicedFile:
 
 
 def cut_excerpt(path: Path, table: FrameTable, *, first: int, n_frames: int) -> SplicedFile:
-    """Return an .avi with the headers and these frames alone; none of them may be lost."""
+    """Return an .avi with only the headers and these frames; none of them may be lost."""
     last = first + n_frames - 1
     begin, end = int(table.offsets[first]), int(table.offsets[last] + HEADER_BYTES + table.lengths[last])
     return SplicedFile(path, [Extent(table.head.movi + 4), Extent(end - begin, begin)])

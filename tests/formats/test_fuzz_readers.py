@@ -16,7 +16,7 @@ def test_sound_files_are_read_by_every_reader(tmp_path: Path) -> None:
 
 
 def test_spoilt_files_end_nothing() -> None:
-    done, faults, kinds = fuzz(200, seed=11, without=".h5")
+    done, faults, kinds = fuzz(200, seed=11)
     assert done >= 200
-    assert len(kinds) >= 14
+    assert {".h5", ".osim", ".xml", ".avi"} <= {Path(name).suffix for name in kinds}
     assert faults == []

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from movi_prep.errors import InputError, UsageError
+from movi_prep.errors import UsageError
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.find import check_folders, select_clips
 from movi_prep.recordings.folders import Folders
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.recordings import Recordings
+from movi_prep.stages.order import idle_cameras
 from tests.sentences import raises_recorded
 
 
@@ -248,14 +249,17 @@ def refuse_to_list(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Extrinsics_PG1.npz", "cameraParams_PG1.npz"])
-def test_two_calibrations_of_one_camera_are_an_error(tmp_path: Path, name: str) -> None:
+def test_a_camera_of_two_calibrations_has_none_and_costs_nothing_else(tmp_path: Path, name: str) -> None:
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_bytes(folder.encode())
-    with pytest.raises(InputError) as caught:
-        find_bmlmovi(Folders(calibration=tmp_path))
-    assert caught.value.where == str(tmp_path / "second" / name)
-    assert str(tmp_path / "first" / name) in caught.value.got
+    (tmp_path / "first" / name.replace("PG1", "PG2")).write_bytes(b"right")
+    found = find_bmlmovi(Folders(calibration=tmp_path))
+    assert {*found.intrinsics, *found.extrinsics} == {"PG2"}
+    (said,) = found.disputed_cameras.values()
+    assert all(str(tmp_path / folder / name) in said for folder in ("first", "second"))
+    assert said in found.findings
+    assert said in idle_cameras(found, ["PG1"])["PG1"]
 
 
 def test_one_calibration_that_is_there_twice_is_one(tmp_path: Path) -> None:

@@ -345,5 +345,5 @@ def test_a_report_without_the_data_says_what_it_cannot_tell(tmp_path: Path) -> N
     (work.root / "config.yaml").write_text(f"amass: {tmp_path / 'gone'}\nbody_models: {tmp_path / 'gone'}\n")
     assert main(["report", "--work", str(work.root)]) == 0
     text = _page(work.report()).text
-    assert "the data are not at hand, so that what they leave out cannot be told: " in text
+    assert "the data cannot be read, so the report does not say what was left out: " in text
     assert "gone" in text

@@ -77,3 +77,11 @@ def test_an_estimate_says_hours_disk_and_what_they_rest_on() -> None:
     said = str(Estimate(processor_hours=3.0, hours=1.5, workers=2, gigabytes=25.0, measured=("ik",), speed=1.2))
     for part in ("1.5 h", "2 workers", "3.0 h of one core", "25 GB", "ik as measured in this work folder"):
         assert part in said
+
+
+def test_a_fault_of_a_camera_names_the_file_that_has_it(good: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "cameraParams_PG1.npz", IntrinsicMatrix=np.diag([800.0, 800.0, 1.0]))
+    np.savez(tmp_path / "Extrinsics_PG1.npz", rotationMatrix=np.full((3, 3), np.nan), translationVector=np.ones(3))
+    (fault,) = _check(good, calibration=tmp_path).faults
+    assert "rotationMatrix" in fault.expected + fault.got
+    assert fault.files == (tmp_path / "Extrinsics_PG1.npz",)

@@ -517,7 +517,7 @@ def test_fields_that_change_no_result_do_not_change_the_identity() -> None:
     assert described(iteration_limit=7) != described()
     # Whoever marks another field adds the test that runs both ways and compares bytes.
     marked = {name for part in (TrajectorySettings, ConvergedSettings) for name in _marked(part)}
-    assert marked == {"verify_frames"}
+    assert marked == {"verify_frames", "batch_samples"}
 
 
 def _marked(settings: type[Settings]) -> list[str]:

@@ -31,7 +31,7 @@ from movi_prep.records.motion import Motion
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.markers import MARKERS, STATIC, _floor_findings
+from movi_prep.stages.markers import MARKERS, POSED_TOGETHER, STATIC, _floor_findings
 from tests.builders.body import (
     HALF_HEIGHT_M,
     HIGHEST,
@@ -149,6 +149,18 @@ def test_the_video_clock_is_every_fourth_sample(
     np.testing.assert_allclose(mocap.positions_m[::4], video.positions_m, atol=1e-7)
 
 
+def test_how_many_rows_are_read_at_once_changes_no_bit(
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    recordings = build_recordings(old_release(build_motion(2 * POSED_TOGETHER + 17)))
+    (first, *others) = (
+        make_markers(recordings, tmp_path / str(count), **settings, rate="mocap", batch_samples=count)[0].positions_m
+        for count in (512, 1, 7, POSED_TOGETHER, POSED_TOGETHER + 1, 100_000)
+    )
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
 def test_a_rate_that_is_no_multiple_is_refused(
     build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
@@ -201,9 +213,9 @@ def test_a_bad_first_clip_costs_itself_and_no_other(
 def test_nothing_half_written_stays_of_a_clip_that_fails_late(
     build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    arrays = old_release(build_motion(50))
+    arrays = old_release(build_motion(POSED_TOGETHER + 10))
     arrays["poses"] = arrays["poses"].copy()
-    arrays["poses"][49] = np.inf
+    arrays["poses"][-1] = np.inf
     with raises_recorded(InputError):
         make_markers(build_recordings(arrays), tmp_path, **settings, rate="mocap", batch_samples=10)
     assert list((tmp_path / "work").rglob("*.h5")) == []

@@ -69,7 +69,7 @@ class AviChunks:
         index: what its index says, None where it has none.
         is_cut: whether the last frame's chunk is longer than the file.
         moved_bytes: how far behind its place by the headers the last index lies: bytes that were put in, negative where
-            some are missing; 0 where that cannot be told.
+            some are missing; 0 where it is unknown.
     """
 
     head: AviHead
@@ -135,7 +135,7 @@ class _Walk:
             place = self._walk_run(place)
 
     def moved_bytes(self) -> int:
-        """Return how far behind its place by the headers the last index lies, 0 where that cannot be told."""
+        """Return how far behind its place by the headers the last index lies, 0 where it is unknown."""
         if self._head.super_index:
             is_there = len(self.standard) == len(self._head.super_index)
             return self.standard[-1] - self._head.super_index[-1][0] if is_there else 0
@@ -185,7 +185,7 @@ class _Walk:
         if name in (b"LIST", b"RIFF") and header[8:] in _ENTERED:
             return _Chunk(place, name, 4, place + _LIST_HEADER_BYTES)
         after = place + HEADER_BYTES + length + length % 2
-        # What other programs put between frames is told by what follows it.
+        # Chunks that other programs put between frames are recognised by the chunk that follows.
         is_foreign = name.isalnum() and self._is_known(after)
         return _Chunk(place, name, length, after) if name == b"LIST" or is_foreign else None
 

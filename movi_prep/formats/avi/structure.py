@@ -68,7 +68,7 @@ class AviHead:
         stream: number of the first video stream.
         n_streams: number of streams.
         codec: four letters.
-        n_frames_main: frames by the main header; in OpenDML files those of the first RIFF chunk alone.
+        n_frames_main: frames by the main header; in OpenDML files only those of the first RIFF chunk.
         n_frames_stream: frames by the header of the stream.
         n_frames_odml: frames by OpenDML's header, 0 where there is none.
         movi: place of the word 'movi'; where that is damaged, before the first byte that may belong to a frame.

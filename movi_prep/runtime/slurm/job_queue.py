@@ -42,7 +42,7 @@ _HOPELESS = frozenset(
         "PartitionTimeLimit",
     }
 )
-"""Reasons that no waiting mends (SLURM, "Job reason codes"), besides the limits per job, `*PerJob*`."""
+"""Reasons why SLURM will never start a job (SLURM, "Job reason codes"), besides the limits per job, `*PerJob*`."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
 def describe_doom(jobs: Sequence[QueuedJob]) -> str:
     """Say that SLURM will never start these jobs, and why."""
     reasons = ", ".join(sorted({job.reason for job in jobs}))
-    return f"{_count_jobs(jobs)} pending for what no waiting mends ({reasons})"
+    these = "this job" if len(jobs) == 1 else "these jobs"
+    return f"{_count_jobs(jobs)} pending, but SLURM will never start {these} (reason: {reasons})"
 
 
 def _count_jobs(jobs: Sequence[QueuedJob]) -> str:

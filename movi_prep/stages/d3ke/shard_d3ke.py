@@ -326,7 +326,7 @@ def _write_pictures(
     index: int,
     settings: ShardUnitSettings,
 ) -> tuple[list[ClipRows], list[str]]:
-    """Write one camera's pictures and boxes; return the rows to keep, and what is to be told of the others.
+    """Write one camera's pictures and boxes; return the rows to keep, and warnings about the others.
 
     Pictures of a clip that turns out suspect stay in the file; no row names them.
     """

@@ -170,7 +170,7 @@ def picture_doubts(measured: PictureAgreement, camera: str, settings: PictureChe
     """Return what speaks against pictures with this agreement; nothing for those that were not judged."""
     if measured.agreement is None:
         return ()
-    # An exchange explains lag and offset, too: told alone, it sends people to the right file.
+    # An exchange also explains lag and offset: reporting only the exchange points to the right file.
     other = _exchange_doubt(measured, camera, settings)
     if other is not None:
         return (other,)

@@ -11,7 +11,7 @@ in the camera frame, angles radians, pixels those of the video image. The layout
 The one pass over the video also measures how well its pictures agree with the projected body (`picture_check`);
 a clip whose pictures are suspect is left out, for which the pass is made once more.
 
-Whatever is missing for one clip costs that clip alone.
+A clip with missing inputs is left out; other clips are unaffected.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
     refused = {item for clip in planned.clips for item in clip.timeline.refused}
     return FinishedShard(
         clips=kept,
-        # What the video lost is told as such, not a second time as refused.
+        # Frames that the video lost are listed once, as lost, not again as refused.
         refused=sorted(refused - {*crops.faults}),
         lost=list(crops.faults),
         left_out=(*planned.left_out, *not_shown(planned.clips, kept)),
@@ -167,7 +167,7 @@ SHARD = Stage(
 
 
 def _shard_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
-    # Every calibration there is: exchanged files are told by the one that fits better.
+    # Try every calibration: if files were exchanged, another camera's calibration fits better.
     others = tuple(sorted(recordings.whole_cameras - {camera}))
     return Unit(
         stage=SHARD.name,
@@ -222,10 +222,10 @@ def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSett
 
 
 def _poor_poses(clips: Sequence[ClipRows]) -> tuple[str, ...]:
-    """Return a sentence on each clip of whose rows less than half have a pose to train on."""
+    """Return a sentence on each clip in which fewer than half of the rows have a usable pose."""
     poses = [(clip.timeline, clip.labels.root.valid) for clip in clips]
     return tuple(
-        f"{timeline.clip}: inverse kinematics has a pose to train on in {valid.sum()} of {len(valid)} rows alone"
+        f"{timeline.clip}: only {valid.sum()} of {len(valid)} rows have a usable pose from inverse kinematics"
         for timeline, valid in poses
         if valid.mean() < LEAST_POSES
     )

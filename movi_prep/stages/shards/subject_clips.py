@@ -1,6 +1,6 @@
 """What a shard is made from, in either layout: the files of one subject and camera, and the rows of its clips.
 
-Whatever is missing for one clip costs that clip alone.
+A clip with missing inputs is left out; other clips are unaffected.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class PlannedClips:
         )
 
     def with_video(self, *, findings: Sequence[str], warnings: Sequence[str]) -> PlannedClips:
-        """Return the plan with what is to be told of the video file."""
+        """Return the plan with the warnings about the video file."""
         return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
@@ -190,7 +190,7 @@ def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> Shar
 def _read_others(
     camera: Camera, inputs: ShardInputs, settings: ShardUnitSettings
 ) -> tuple[tuple[Camera, ...], tuple[str, ...]]:
-    """Read the other cameras' calibration; what is wrong with it fails their own shards, here it is only told."""
+    """Read the other cameras' calibration; a faulty file fails that camera's shard and is only a warning here."""
     cameras, warnings = [], []
     files = zip(settings.other_cameras, inputs.other_intrinsics, inputs.other_extrinsics, strict=True)
     for name, intrinsics, extrinsics in files:
@@ -292,7 +292,7 @@ def _why_empty(rows: ClipRows, solution: IkSolution) -> str:
         return "no frame can have a row: " + ("; ".join(map(str, rows.timeline.refused)) or "the clip has none")
     counts = Counter(FrameStatus(status).name.lower().replace("_", " ") for status in solution.statuses.tolist())
     told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    return f"inverse kinematics has a pose to train on in none of {n_rows} frames ({told})"
+    return f"inverse kinematics has a usable pose in none of {n_rows} frames ({told})"
 
 
 def _body_sample(path: Path, sex: Sex) -> BodyPart:

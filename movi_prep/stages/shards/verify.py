@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from movi_prep.errors import InputError, MissingError, MoviPrepError, list_names
+from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError, list_names
 from movi_prep.formats.described_hdf5 import STRING
+from movi_prep.formats.hdf5_trial import REMEDY
 from movi_prep.formats.shard import PICTURES, ShardFile
 from movi_prep.formats.shard_records import (
     read_body_scales,
@@ -39,6 +40,7 @@ from movi_prep.formats.shard_records import (
     read_subject_name,
 )
 from movi_prep.formats.shard_schema import DATASETS, ROTATION_FIELDS, SHARD_SCHEMA
+from movi_prep.formats.trial_load import Limits, load_apart
 from movi_prep.geometry.projection import rotation_to_camera, world_to_camera
 from movi_prep.geometry.tree_labels import place_tree
 from movi_prep.records.bmlmovi_names import number_of
@@ -63,6 +65,9 @@ _TREE_TOLERANCE_M = 1e-3
 """A solver that holds couplers by a weight, as OpenSim's does, leaves a few tenths of a millimetre."""
 
 _TREE_ROTATION_TOLERANCE = 1e-4
+
+_SHORTEST_S, _SLOWEST_BYTES_PER_S, _MEMORY_BYTES = 30, 2 * 2**20, 4 * 2**30
+"""A shard that takes more of the processor than these seconds and its bytes explain, or more memory, is damaged."""
 
 _BOX_TOLERANCE_PX = 1.0
 """Boxes are drawn around a sample of the mesh's vertices."""
@@ -155,7 +160,20 @@ def verify_shards(folder: Path, workers: int = 1) -> VerifyReport:
 
 
 def verify_shard(path: Path) -> CheckedFile:
-    """Verify one shard; whatever reading it raises is a finding about it."""
+    """Verify one shard in a process of its own; whatever reading it raises, or its end, is a finding about it."""
+    n_bytes = path.stat().st_size if path.is_file() else 0
+    processor_s = _SHORTEST_S + n_bytes // _SLOWEST_BYTES_PER_S
+    limits = Limits(longest_s=10 * processor_s, processor_s=processor_s, memory_bytes=_MEMORY_BYTES + 4 * n_bytes)
+    try:
+        checked = load_apart(path, lambda: _verify_here(path), limits=limits, remedy=REMEDY)
+    except InputError as error:
+        checked = CheckedFile(path, 0, (ShardFault(path, "file", describe_error(error)),))
+    if checked is None:
+        raise InternalError(f"{path}: verifying it in a process of its own gave no result")
+    return checked
+
+
+def _verify_here(path: Path) -> CheckedFile:
     try:
         with ShardFile(path) as shard:
             faults = tuple(ShardFault(path, where, what) for where, what in _faults(shard))
@@ -324,7 +342,7 @@ def _value_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         if item.name not in shard or item.dtype == STRING or item.name == PICTURES:
             continue
         if item.name == DATASETS["labels.scales.factors"]:
-            # Before version 3 the absence of a body was told by NaN.
+            # Before version 3, NaN marked an absent body.
             values = read_body_scales(shard).factors
         else:
             values = shard.read(item.name)

@@ -254,7 +254,7 @@ def test_jobs_that_no_waiting_starts_are_trouble_at_the_third_look(
         assert not adaptive.supply.trouble
         adaptive._asked_s = -1e9
         decide(adaptive)
-    assert adaptive.supply.trouble == f"2 jobs pending for what no waiting mends ({reason})"
+    assert adaptive.supply.trouble == f"2 jobs pending, but SLURM will never start these jobs (reason: {reason})"
 
 
 @pytest.mark.parametrize("other", [QueuedJob("101", "PENDING", "Priority"), QueuedJob("101", "PENDING", "JobHeldUser")])

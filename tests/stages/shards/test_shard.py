@@ -269,7 +269,7 @@ def test_a_clip_without_any_pose_is_left_out_and_said_aloud(world: FilmedWorld, 
     solutions = (_poseless(world, tmp_path, slice(None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.read("clips/number").tolist() == [2]
-    reason = "inverse kinematics has a pose to train on in none of 12 frames (12 suspect)"
+    reason = "inverse kinematics has a usable pose in none of 12 frames (12 suspect)"
     assert shard.attribute("left_out") == [["C01", reason]]
     assert report.warnings == (f"S001/C01 left out: {reason}",)
 
@@ -279,7 +279,7 @@ def test_a_clip_with_few_poses_is_kept_and_said_aloud(world: FilmedWorld, tmp_pa
     solutions = (_poseless(world, tmp_path, slice(4, None)), unit.inputs.solutions[1])
     report, shard = _run(_unit(world, tmp_path, solutions=solutions))
     assert shard.n_rows == 24
-    assert report.warnings == ("S001/C01: inverse kinematics has a pose to train on in 4 of 12 rows alone",)
+    assert report.warnings == ("S001/C01: only 4 of 12 rows have a usable pose from inverse kinematics",)
 
 
 def test_suspects_are_left_out_unless_kept(world: FilmedWorld, tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""HDF5 files that would end, or never end, the process that opens them are errors of those files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError
+from movi_prep.formats.hdf5_trial import check_hdf5
+from movi_prep.formats.trial_load import Limits, check_that_it_loads, load_apart
+from movi_prep.stages.shards import verify
+
+REMEDY = "make it again"
+
+
+def test_a_sound_file_passes_in_a_moment(tmp_path: Path) -> None:
+    path = tmp_path / "sound.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("group/values", data=np.zeros((1000, 3)), chunks=(1, 3), compression="gzip")
+        file["group/loop"] = file["group"]
+        file["elsewhere"] = h5py.ExternalLink("none.h5", "/")
+    begin_s = time.monotonic()
+    check_hdf5(path)
+    assert time.monotonic() - begin_s < 2.0
+
+
+def test_what_raises_is_left_to_the_reader(tmp_path: Path) -> None:
+    path = tmp_path / "text.h5"
+    path.write_text("no HDF5")
+    check_hdf5(path)
+
+
+def test_the_end_of_the_child_is_the_error_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with pytest.raises(InputError) as caught:
+        check_that_it_loads(path, lambda: os.kill(os.getpid(), signal.SIGSEGV), remedy=REMEDY)
+    assert caught.value.where == str(path)
+    assert "SIGSEGV" in caught.value.got
+    assert caught.value.remedy == REMEDY
+
+
+def test_a_loop_without_an_end_is_ended(tmp_path: Path) -> None:
+    def turn() -> None:
+        while True:
+            pass
+
+    with pytest.raises(InputError) as caught:
+        load_apart(tmp_path / "a.h5", turn, limits=Limits(longest_s=20, processor_s=1), remedy=REMEDY)
+    assert "1 s of computing" in caught.value.got
+
+
+def test_memory_without_an_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_apart(tmp_path / "a.h5", lambda: bytes(2**31).count(1), limits=Limits(memory_bytes=2**28), remedy=REMEDY)
+    assert "memory" in caught.value.got
+
+
+def test_what_the_child_returns_comes_back(tmp_path: Path) -> None:
+    large = bytes(range(256)) * 4096
+    assert load_apart(tmp_path / "a", lambda: large, limits=Limits(), remedy=REMEDY) == large
+
+
+def test_a_shard_that_ends_its_process_is_named_and_others_are_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("S001_PG1.h5", "S002_PG1.h5"):
+        (tmp_path / name).write_bytes(b"\0")
+
+    def die_on_the_first(path: Path) -> verify.CheckedFile:
+        if path.name.startswith("S001"):
+            os.kill(os.getpid(), signal.SIGBUS)
+        return verify.CheckedFile(path, 7, ())
+
+    monkeypatch.setattr(verify, "_verify_here", die_on_the_first)
+    report = verify.verify_shards(tmp_path)
+    assert [fault.path.name for fault in report.faults] == ["S001_PG1.h5"]
+    assert "SIGBUS" in report.faults[0].what
+    assert report.n_rows == 7
