@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PARTIAL_PREFIX = ".partial-"
 
@@ -67,6 +67,12 @@ def write_bytes(final: Path, content: bytes) -> None:
 def write_text(final: Path, content: str) -> None:
     """Write `content` to `final` atomically, UTF-8 with Unix line ends on every platform."""
     write_bytes(final, content.encode("utf-8"))
+
+
+def write_lines(final: Path, lines: Iterable[str]) -> None:
+    """Write lines to `final` atomically, one at a time, as `write_text` does: a long table is never held as text."""
+    with atomic_path(final) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
 
 
 def _flush_to_disk(path: Path) -> None:

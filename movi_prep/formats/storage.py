@@ -18,12 +18,13 @@ and their unit is that of the function's argument. `coordinate_table` and `coord
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.atomic import write_text
+from movi_prep.formats.atomic import write_lines
 from movi_prep.formats.reading import reads
 from movi_prep.records.checks import check_shape
 
@@ -93,7 +94,7 @@ def coordinates_of(table: StorageTable, is_rotation: Mapping[str, bool]) -> NDAr
 
 def write_storage(path: Path, table: StorageTable) -> None:
     """Write a table atomically, eight decimals as OpenSim does; NaN is written as `nan`."""
-    lines = [
+    header = [
         table.name,
         "version=1",
         f"nRows={len(table.times_s)}",
@@ -106,10 +107,12 @@ def write_storage(path: Path, table: StorageTable) -> None:
         "endheader",
         "\t".join(("time", *table.labels)),
     ]
-    for time_s, row in zip(table.times_s.tolist(), table.values.tolist(), strict=True):
-        # The width of OpenSim's own files, for people who compare them by eye or by diff.
-        lines.append("\t".join(f"{value:16.8f}" for value in (time_s, *row)))
-    write_text(path, "\n".join(lines) + "\n")
+    # The width of OpenSim's own files, for people who compare them by eye or by diff.
+    rows = (
+        "\t".join(f"{value:16.8f}" for value in (time_s, *row.tolist()))
+        for time_s, row in zip(table.times_s.tolist(), table.values, strict=True)
+    )
+    write_lines(path, chain(header, rows))
 
 
 @reads("a .mot or .sto file", "write the file again")

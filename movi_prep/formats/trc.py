@@ -18,12 +18,13 @@ marker that was not seen; it is read so, for no marker of a body is ever exactly
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.atomic import write_text
+from movi_prep.formats.atomic import write_lines
 from movi_prep.formats.reading import reads
 from movi_prep.records.markers import MarkerTrajectories
 
@@ -61,7 +62,7 @@ def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> 
     # A nanometre either way.
     decimals = 6 if unit == "mm" else 9
     header = (markers.rate_hz, markers.rate_hz, markers.n_rows, len(markers.names), unit)
-    lines = [
+    head = [
         f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
         "\t".join(str(value) for value in (*header, markers.rate_hz, 1, markers.n_rows)),
@@ -69,11 +70,13 @@ def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> 
         "\t\t" + "\t".join(f"{axis}{k + 1}" for k in range(len(markers.names)) for axis in "XYZ"),
         "",
     ]
-    values = (markers.positions_m / METRES_PER_UNIT[unit]).reshape(markers.n_rows, -1)
-    for row, (time_s, numbers) in enumerate(zip(markers.times_s.tolist(), values.tolist(), strict=True)):
+
+    def line(row: int) -> str:
+        numbers = (markers.positions_m[row] / METRES_PER_UNIT[unit]).ravel().tolist()
         fields = ["" if number != number else f"{number:.{decimals}f}" for number in numbers]  # noqa: PLR0124 - NaN
-        lines.append("\t".join([str(row + 1), f"{time_s:.9f}", *fields]))
-    write_text(path, "\n".join(lines) + "\n")
+        return "\t".join([str(row + 1), f"{markers.times_s[row]:.9f}", *fields])
+
+    write_lines(path, chain(head, map(line, range(markers.n_rows))))
 
 
 @reads("a TRC file", "write the file again")

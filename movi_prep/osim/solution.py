@@ -91,6 +91,10 @@ class SolvedFrames:
     ranks: NDArray[np.int32] | None = None
 
 
+_BLOCK_ROWS = 2048
+"""Rows that are posed at once: beside the results of a long clip there is room for little else."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Posed:
     """Forward kinematics of (n, c) coordinates, in ground: bodies and joints in the model's order."""
@@ -200,17 +204,24 @@ def marker_objectives(
         observed_m: (n, m, 3) metres, NaN where not seen.
         weights: (m,); they are normalised over the visible markers of each frame.
     """
-    squared = np.sum((model_m - observed_m) ** 2, axis=-1)
+    squared = np.empty_like(model_m[..., 0])
+    for first in range(0, len(squared), _BLOCK_ROWS):
+        rows = slice(first, first + _BLOCK_ROWS)
+        squared[rows] = np.sum((model_m[rows] - observed_m[rows]) ** 2, axis=-1)
     seen = np.isfinite(observed_m).all(axis=-1) * weights
     total = seen.sum(axis=1)
-    weighted = (seen * np.where(seen > 0, squared, 0.0)).sum(axis=1)
+    # In place: of a long clip each copy counts.
+    squared[~(seen > 0)] = 0.0
+    squared *= seen
+    weighted = squared.sum(axis=1)
     return np.asarray(0.5 * np.divide(weighted, total, out=np.full(len(total), np.nan), where=total > 0))
 
 
 def finite_or_nan(positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3) positions with every marker that has an infinite or missing component as NaN."""
     seen = np.isfinite(positions_m).all(axis=-1, keepdims=True)
-    return np.where(seen, positions_m, np.nan)
+    # Trajectories are most of what a long clip holds: where nothing is missing there is no second copy.
+    return positions_m if seen.all() else np.where(seen, positions_m, np.nan)
 
 
 def joint_names(model: opensim.Model) -> tuple[str, ...]:
@@ -230,21 +241,32 @@ def _pose(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[st
     tree = scaled.tree
     if tree is None:
         return _pose_in_opensim(scaled, coordinates, names)
-    frame_rotations, centres = tree.joint_frames(coordinates)
-    rotations, positions = tree.bodies_at(frame_rotations, centres)
     # The tree has parents before children; labels have the model's order.
     bodies = [tree.body_names.index(name) for name in body_names(scaled.model)]
     joints = [tree.joint_names.index(name) for name in joint_names(scaled.model)]
-    markers = tree.markers_at(rotations, positions)
+    markers = [tree.marker(name) for name in names]
     root = tree.joint_names.index(root_joint(scaled.model).getName())
-    return _Posed(
-        markers_m=markers[:, [tree.marker(name) for name in names]],
-        body_rotations=rotations[:, bodies],
-        body_positions_m=positions[:, bodies],
-        joint_centres_m=centres[:, joints],
-        root_rotations=frame_rotations[:, root],
-        root_positions_m=centres[:, root],
+    n_rows = len(coordinates)
+    posed = _Posed(
+        # One marker after the other in memory, as in selected trajectories: sums over markers depend on it by rounding.
+        markers_m=np.empty((len(markers), n_rows, 3)).swapaxes(0, 1),
+        body_rotations=np.empty((n_rows, len(bodies), 3, 3)),
+        body_positions_m=np.empty((n_rows, len(bodies), 3)),
+        joint_centres_m=np.empty((n_rows, len(joints), 3)),
+        root_rotations=np.empty((n_rows, 3, 3)),
+        root_positions_m=np.empty((n_rows, 3)),
     )
+    for first in range(0, len(coordinates), _BLOCK_ROWS):
+        rows = slice(first, first + _BLOCK_ROWS)
+        frame_rotations, centres = tree.joint_frames(coordinates[rows])
+        rotations, positions = tree.bodies_at(frame_rotations, centres)
+        posed.markers_m[rows] = tree.markers_at(rotations, positions)[:, markers]
+        posed.body_rotations[rows] = rotations[:, bodies]
+        posed.body_positions_m[rows] = positions[:, bodies]
+        posed.joint_centres_m[rows] = centres[:, joints]
+        posed.root_rotations[rows] = frame_rotations[:, root]
+        posed.root_positions_m[rows] = centres[:, root]
+    return posed
 
 
 def _pose_in_opensim(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[str, ...]) -> _Posed:

@@ -33,6 +33,9 @@ class FrameStatus(IntEnum):
 
 USABLE_STATUSES = (FrameStatus.SOLVED, FrameStatus.RETRIED)
 
+_BLOCK_ROWS = 2048
+"""Rows whose differences are held at once."""
+
 
 @dataclass(frozen=True)
 class IkSolution:
@@ -131,7 +134,12 @@ class IkSolution:
 
     def residuals_m(self) -> NDArray[np.float64]:
         """Return (n, m) float64, metres: distance between model and observed marker; NaN where not seen."""
-        return np.asarray(np.linalg.norm(self.model_markers_m - self.observed_markers_m, axis=-1))
+        residuals = np.empty_like(self.model_markers_m[..., 0])
+        for first in range(0, self.n_rows, _BLOCK_ROWS):
+            rows = slice(first, first + _BLOCK_ROWS)
+            missed_m = self.model_markers_m[rows] - self.observed_markers_m[rows]
+            residuals[rows] = np.linalg.norm(missed_m, axis=-1)
+        return residuals
 
     def usable(self) -> NDArray[np.bool_]:
         """Return (n,) bool: frames whose status allows labels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from movi_prep.formats.marker_file import read_markers, write_markers
 from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc
+from movi_prep.osim.solution import SolvedFrames, complete_solution
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.stages.ik import (
     IK,
@@ -234,6 +236,25 @@ def test_write_markers_is_what_the_stage_reads(world: SmallWorld, tmp_path: Path
     inputs = replace(_unit(world).inputs, markers=tmp_path / "C01.h5")  # type: ignore[type-var]
     IK.run_unit(replace(_unit(world), inputs=inputs))
     assert read_ik_solution(world.work.ik_solution(CLIP)).n_rows == 4
+
+
+def test_completing_a_solution_needs_little_beside_the_solution(world: SmallWorld) -> None:
+    scaled, markers = read_scaled_model(world.work.scaled_model("S001")), read_markers(_unit(world).inputs.markers)
+    known = _solved(world, markers)[0]
+    peaks, held = [], []
+    for n_rows in (2_000, 20_000):
+        rows = np.resize(np.arange(markers.n_rows), n_rows)
+        frames = SolvedFrames("converged", known.coordinates[rows], np.zeros(n_rows, dtype=np.int8))
+        weights, at = dict.fromkeys(markers.names, 1.0), np.arange(n_rows)
+        long = replace(markers, positions_m=markers.positions_m[rows], times_s=at / 30.0, sample_indices=at)
+        tracemalloc.start()
+        solution = complete_solution(scaled, frames, long, weights)
+        solution.residuals_m()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        held.append(sum(v.nbytes for v in vars(solution).values() if isinstance(v, np.ndarray)))
+    # What is copied besides are a few numbers per marker and coordinate, and one block of 2048 rows.
+    assert peaks[1] - peaks[0] < 1.3 * (held[1] - held[0])
 
 
 def _with_ik(world: SmallWorld, **settings: object) -> Config:
