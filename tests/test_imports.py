@@ -151,3 +151,21 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code, *HOMES], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from movi_prep.cli import main; assert main(['--help']) == 0",
+        # Whoever solves a trial loads this module first; what a trial does not need is loaded by those who do.
+        "import movi_prep.cli.ik_command",
+    ],
+    ids=["help", "ik"],
+)
+def test_the_command_line_loads_nothing_heavy_before_it_works(code: str) -> None:
+    heavy = {*HOMES, "scipy", "movi_prep.runtime.pipeline_run"} - {"rich"}
+    shown = f"import sys\n{code}\nprint(sorted(set(sys.modules) & set(sys.argv[1:])))"
+    done = subprocess.run(
+        [sys.executable, "-c", shown, *sorted(heavy)], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from movi_prep.cli.flags import config_file_of, settings_of, typed_of
 from movi_prep.config.load import load_config
 from movi_prep.errors import UsageError
-from movi_prep.runtime.pipeline_run import config_path
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +22,9 @@ def config_of(given: argparse.Namespace) -> Config:
 
 def config_of_last_run(given: argparse.Namespace) -> Config:
     """Return the configuration that was asked for; given only a work folder, that of its last run."""
+    # Trials need no pipeline, and loading it takes longer than solving a short one.
+    from movi_prep.runtime.pipeline_run import config_path
+
     flags = settings_of(given)
     file = config_file_of(given)
     if file is None and "amass" not in flags:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
-from movi_prep.cli.run_command import run_stages
 from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def run_ik(given: argparse.Namespace) -> int:
     if given.marker_file or given.static_file or _means_trials(given):
         _check_flags(given, "marker_file")
         return _track(given)
+    from movi_prep.cli.run_command import run_stages
+
     return run_stages(given)
 
 
@@ -73,10 +74,7 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 
 
 def _track(given: argparse.Namespace) -> int:
-    from movi_prep.report.trials import write_trials_report
     from movi_prep.stages.compile_solver import compile_solver
-    from movi_prep.trials.marker_files import solve_marker_files
-    from movi_prep.trials.tool_documents import run_setup_documents
 
     begin = time.perf_counter()
     config = config_of(given)
@@ -89,10 +87,15 @@ def _track(given: argparse.Namespace) -> int:
     outputs: tuple[Path, ...] = ()
     scaling: Mapping[str, Any] = {}
     if given.setup:
+        from movi_prep.trials.tool_documents import run_setup_documents
+
         files: tuple[FileResult, ...] = run_setup_documents(
             named, config, results_folder=config.work if given.work else None
         )
     else:
+        from movi_prep.report.trials import write_trials_report
+        from movi_prep.trials.marker_files import solve_marker_files
+
         static_file = Path(given.static_file) if given.static_file else None
         result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
