@@ -38,7 +38,7 @@ class ScaleAuditSettings(Settings):
 class MotionScalingSettings(Settings):
     """How a person is found from motion (`scaling.method: motion`)."""
 
-    n_frames: int = Field(default=60, ge=2, le=1000)
+    n_frames: int = Field(default=50, ge=2, le=1000)
     """How many frames of all trials of a subject are used: those whose poses differ most."""
 
     site_std_m: float = Field(default=0.01, gt=0, le=0.1)

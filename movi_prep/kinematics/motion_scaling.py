@@ -161,7 +161,7 @@ def fit_person(
     prior: PersonPrior,
     start: Person,
     *,
-    iteration_limit: int = 40,
+    iteration_limit: int = 30,
 ) -> PersonFit:
     """Return the person that explains the frames best.
 

@@ -41,7 +41,7 @@ _MOST_OUTLIERS = 0.15
 # Markers exchanged miss by less than this share of what they missed by.
 _SWAPPED = 0.4
 # A factor counts as seen where its deviation is below this share of what the prior leaves open, all others known.
-_SEEN = 0.7
+_SEEN = 0.35
 # Trials compare factors that they see to this (of the factor).
 _SHARP = 0.015
 # A site further from the table than so many of its prior deviations was perhaps never placed there.
@@ -107,9 +107,9 @@ def scale_from_motion(
     """
     frames = _chosen(markers, trials, weights, settings.n_frames)
     start = _begin(markers, frames, weights, prior, trials)
-    kept, fit = _fitted(markers, frames, weights, prior, start)
-    lost = _lost_trials(frames, kept, trials)
-    fit, kept, told = _agreeing(markers, kept, prior, fit, trials, settings)
+    fitted = _fitted(markers, frames, weights, prior, start)
+    lost = _lost_trials(frames, fitted[0], trials)
+    fit, kept, told = _agreeing(markers, fitted, weights, prior, trials, settings)
     # Against what the other factors say of each: that of the whole person's size is no news of this one.
     seen = np.sqrt(np.diag(fit.log_covariance)) < _SEEN * prior.alone
     return MotionScaling(
@@ -190,7 +190,7 @@ def _fitted(
 ) -> tuple[ScalingFrames, PersonFit]:
     """Fit roughly, begin badly fitted frames anew, fit what belongs; return the frames that were fitted in the end.
 
-    What does not belong is judged once roughly and once at the end: a marker may come back, a frame may go.
+    What does not belong is judged roughly first and again at the end: a marker may come back, a frame may go.
     """
     solved = np.asarray(np.isfinite(start.unknowns).all(axis=1))
     frames, start = frames.only(solved), replace(start, unknowns=start.unknowns[solved])
@@ -198,7 +198,20 @@ def _fitted(
     person = _begun_anew(markers, frames, weights, fit)
     fit = fit_person(markers, frames, prior, person, iteration_limit=_ROUGH_STEPS)
     frames, person = _belonging(frames, fit, weights)
-    fit = fit_person(markers, frames, prior, person)
+    return _settled(markers, frames, weights, prior, fit_person(markers, frames, prior, person))
+
+
+def _settled(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    weights: NDArray[np.float64],
+    prior: PersonPrior,
+    fit: PersonFit,
+) -> tuple[ScalingFrames, PersonFit]:
+    """Begin badly fitted frames anew, judge once more what belongs, and fit again where that changed anything."""
+    person = _begun_anew(markers, frames, weights, fit)
+    if person is not fit.person:
+        fit = fit_person(markers, frames, prior, person)
     again, person = _belonging(frames, fit, weights)
     if len(again.trial) == len(frames.trial) and np.array_equal(again.weights, frames.weights):
         return frames, fit
@@ -261,6 +274,8 @@ def _begun_anew(markers: ScaledMarkers, frames: ScalingFrames, weights: NDArray[
     )
     after = np.nansum(weights * ((shown.positions_m - frames.positions_m[poor]) ** 2).sum(axis=-1), axis=1)
     better = found.solved & (after < before)
+    if not better.any():
+        return fit.person
     unknowns = fit.person.unknowns.copy()
     unknowns[poor[better]] = found.unknowns[better]
     return replace(fit.person, unknowns=unknowns)
@@ -311,14 +326,14 @@ def _stray_findings(
 
 def _agreeing(
     markers: ScaledMarkers,
-    frames: ScalingFrames,
+    fitted: tuple[ScalingFrames, PersonFit],
+    weights: NDArray[np.float64],
     prior: PersonPrior,
-    fit: PersonFit,
     trials: Sequence[Trial],
     settings: MotionScalingSettings,
 ) -> tuple[PersonFit, ScalingFrames, tuple[str, ...]]:
     """Leave out trials of another person, then sites that moved between trials; return what is left, fitted."""
-    told: list[str] = []
+    (frames, fit), told = fitted, list[str]()
     while (found := _another_person(markers, frames, prior, fit, settings)) is not None:
         trial, apart = found
         told.append(
@@ -327,18 +342,18 @@ def _agreeing(
         )
         kept = frames.trial != trial
         frames, person = frames.only(kept), replace(fit.person, unknowns=fit.person.unknowns[kept])
-        fit = fit_person(markers, frames, prior, person)
+        frames, fit = _settled(markers, frames, weights, prior, fit_person(markers, frames, prior, person))
     moved = _moved_sites(frames, fit, settings)
     if moved:
-        weights = frames.weights.copy()
+        kept_weights = frames.weights.copy()
         for marker, trial, apart_m in moved:
             name = markers.tree.marker_names[markers.markers[marker]]
             told.append(
                 f"{trials[trial].name}: marker {name} sits {1000.0 * apart_m:.0f} mm from where it sits in the other "
                 "trials; it does not count there"
             )
-            weights[frames.trial == trial, marker] = 0.0
-        frames = replace(frames, weights=weights)
+            kept_weights[frames.trial == trial, marker] = 0.0
+        frames = replace(frames, weights=kept_weights)
         fit = fit_person(markers, frames, prior, fit.person)
     return fit, frames, tuple(told)
 
@@ -400,7 +415,7 @@ def _person_findings(markers: ScaledMarkers, fit: PersonFit, prior: PersonPrior,
     told = []
     unseen = [name for name, known in zip(markers.groups.names, seen, strict=True) if not known]
     if unseen:
-        told.append(f"factors that the motion does not show, and the prior decides: {list_names(unseen)}")
+        told.append(f"factors that the motion does not show, and the prior decides: {list_names(unseen, at_most=40)}")
     names = [markers.tree.marker_names[marker] for marker in markers.markers]
     never = [
         name for name, count in zip(names, np.isfinite(fit.residuals_m[..., 0]).sum(axis=0), strict=True) if not count

@@ -156,7 +156,6 @@ def _what_is_unknown(
     settings: MotionScalingSettings,
 ) -> tuple[PersonPrior, ScaledMarkers]:
     """Return the tracked markers with the factors of the set-up, and what is known of them beforehand."""
-    from movi_prep.kinematics.motion_scaling import PersonPrior
     from movi_prep.kinematics.scale_groups import scale_groups
     from movi_prep.kinematics.scaled_tree import ScaledMarkers
 
@@ -183,16 +182,29 @@ def _what_is_unknown(
     markers = ScaledMarkers(tree, groups, np.array(chosen))
     # In the order of the solver.
     markers = replace(markers, markers=markers.folded.markers)
+    return person_prior(markers, axes, settings), markers
+
+
+def person_prior(markers: ScaledMarkers, axes: Sequence[str], settings: MotionScalingSettings) -> PersonPrior:
+    """Return what is known of a person beforehand.
+
+    Args:
+        markers: the factors, and the tracked markers.
+        axes: along which axes each factor scales, "XYZ" or a part of it.
+        settings: the table, and how far sites may be from the model's.
+    """
+    from movi_prep.kinematics.motion_scaling import PersonPrior
+
+    names = markers.groups.names
     table = read_anthropometry(anthropometry_path(settings))
-    covariance = settings.prior_widening**2 * table.log_covariance(list(zip(groups.names, axes, strict=True)))
-    prior = PersonPrior(
-        log_mean=np.zeros(len(groups.names)),
+    covariance = settings.prior_widening**2 * table.log_covariance(list(zip(names, axes, strict=True)))
+    return PersonPrior(
+        log_mean=np.zeros(len(names)),
         log_covariance=covariance + _SIZE_STD**2,
-        site_std_m=np.full(len(chosen), settings.site_std_m),
+        site_std_m=np.full(len(markers.markers), settings.site_std_m),
         site_limit_m=_SITE_LIMIT * settings.site_std_m,
         log_limit=_FACTOR_LIMIT,
     )
-    return prior, markers
 
 
 def _trial(markers: MarkerTrajectories, tracked: tuple[str, ...], *, static: bool) -> Trial:

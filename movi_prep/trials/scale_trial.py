@@ -66,7 +66,7 @@ def scale_to_trial(
     static_path = static_file or setup.static_file
     if static_path is None and not (by_motion and marker_files):
         remedy = "give --static-file FILE.trc"
-        remedy += "" if marker_files else ", or --marker-file FILE.trc with --set scaling.method=motion"
+        remedy += ", or scale to the marker files themselves: --set scaling.method=motion" if marker_files else ""
         raise UsageError(f"{setup.source} names no static trial: {remedy}")
     model = read_model(generic)
     if setup.marker_set_file is not None:
