@@ -268,7 +268,9 @@ def _label_findings(model: ScaledModel, clips: Sequence[ClipRows]) -> tuple[str,
     findings = [] if model.tree is not None else [f"no kinematic tree in the shard: {model.refusal}"]
     lacking = sorted({name for clip in clips for name in clip.absent})
     if lacking:
-        findings.append(f"{len(lacking)} labels are not in the model, their masks are false: {', '.join(lacking)}")
+        findings.append(
+            f"{len(lacking)} labels are in neither model nor markers, so that they have no values: {', '.join(lacking)}"
+        )
     return tuple(findings)
 
 
