@@ -70,7 +70,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Score:
-    """What intervals of 90 % hold: coverage and interval score, mean of trials and axes; coverage of the worst trial."""
+    """What intervals of 90 % hold: coverage and interval score (mean of trials and axes), worst trial's coverage."""
 
     coverage: float
     interval: float
@@ -195,7 +195,7 @@ def _fit_one(trials: list[UnitTrial], length_mm: float | None, labs: list[str], 
 def _judge_lab(
     tables: dict[float | None, list[UnitTrial]], kind: str, lab: str, labs: list[str]
 ) -> tuple[Score, Score]:
-    """Scores of orientation and displacement of one laboratory by a fit to the others (to itself, where it is alone)."""
+    """Orientation and displacement of one laboratory by a fit to the others, or to itself if it is alone."""
     others = [other for other in labs if other != lab] or labs
     found = fit(tables, kind, others)
     trials = [trial for trial in tables[found.length_mm] if trial.lab == lab]

@@ -80,8 +80,21 @@ LABEL_FIELDS = (
         "f4",
         ("row", "coordinate"),
         "rad",
-        "posterior standard deviation; infinite where the markers do not see the coordinate",
+        "how far they may be off (standard deviation; docs/deviation.md); infinite where the markers do not see the "
+        "coordinate (before version 4: at 5 mm of noise per marker, independent)",
         optional=True,
+    ),
+    Field(
+        *("labels/free_coordinates", "f4", ("row", "free_coordinate"), "rad or m"),
+        "all that moves the model, the root in OpenSim ground; what is coupled follows",
+        optional=True,
+        since=4,
+    ),
+    Field(
+        *("labels/deviation_factor", "f2", ("row", "free_coordinate", "mode"), "rad or m"),
+        "how far free coordinates may be off in each mode: the covariance of a row is factor times its transpose",
+        optional=True,
+        since=4,
     ),
     Field("labels/pelvis_rotation_world", "f4", ("row", 3, 3), "1", "pelvis body to world", WORLD),
     Field("labels/pelvis_rotation_camera", "f4", ("row", 3, 3), "1", "pelvis body to camera", CAMERA),
@@ -103,6 +116,9 @@ NAME_FIELDS = (
     Field("names/opensim_joints", STRING, ("opensim_joint",), "", "joints of the model; leaves last"),
     Field("names/coordinates", STRING, ("coordinate",), "", "coordinates of the model"),
     Field("names/bodies", STRING, ("body",), "", "bodies of the model"),
+    Field(
+        "names/free_coordinates", STRING, ("free_coordinate",), "", "neither locked nor coupled", optional=True, since=4
+    ),
 )
 
 SUBJECT_FIELDS = (
@@ -114,6 +130,12 @@ SUBJECT_FIELDS = (
         "scale factor of each body and axis, relative to the generic model (NaN for an absent body before version 3)",
     ),
     Field("subject/body_scales_valid", "bool", ("body",), "1", "whether the model has the body", since=3),
+    Field(
+        *("subject/deviation_correlation_s", "f8", ("mode",), "s"),
+        "over which a mode keeps its value in a clip; infinite for those that last through it",
+        optional=True,
+        since=4,
+    ),
     Field("camera/intrinsics_px", "f8", (3, 3), "px", "camera matrix of the whole image", IMAGE),
     Field("camera/radial_distortion", "f8", (2,), "1", "k1, k2 of x (1 + k1 r^2 + k2 r^4), normalised coordinates"),
     Field("camera/world_to_camera_rotation", "f8", (3, 3), "1", "AMASS world to camera", CAMERA),
@@ -271,6 +293,8 @@ DATASETS = {
     "labels.coordinates.angles_rad": "labels/coordinates_rad",
     "labels.coordinates.valid": "labels/coordinates_valid",
     "labels.coordinates.std_rad": "labels/coordinates_std_rad",
+    "labels.coordinates.free": "labels/free_coordinates",
+    "labels.coordinates.deviation_factor": "labels/deviation_factor",
     "labels.root.valid": "labels/pose_valid",
     "labels.root.pelvis_rotation_world": "labels/pelvis_rotation_world",
     "labels.root.pelvis_rotation_camera": "labels/pelvis_rotation_camera",

@@ -5,19 +5,20 @@ markers and a truth that is d away from the default, it is off by
 
     (J'WJ + R)^-1 (J'W e + R d)
 
-to first order (Gauss-Newton; the sandwich of Huber 1967 where e is not what the weights say). e = Z z and R d are linear
-in independent sources z of variance 1: the skin of every segment, the placement of every marker, the size of every
-segment, and where the person's pose is within the model's ranges. A covariance is the sum over sources; sources that
-are independent in time are in one set, those that last for a clip in another. The term in time of the solver is left
-out: errors that change slowly pass it unchanged.
+to first order (Gauss-Newton; a sandwich as in Huber 1967, because the weights are not those of e). Both e and d are
+made of independent sources of variance 1: the skin of every segment, the placement of every marker, the size of every
+segment, and where the person's pose is within the model's ranges. A covariance is the sum over sources. Those of the
+skin are one set, for they change in time; those that last through a clip are another. The solver's term in time is left
+out: errors that change slowly pass it as they are.
 
-Bounds are ignored, as if every coordinate were free. Nothing here runs per frame: covariances change as slowly as the
-pose, so they stand every `EVERY_S` seconds, and wherever a marker comes or goes.
+Bounds are ignored, as if every coordinate were free. Covariances change as slowly as the pose: they are computed every
+`EVERY_S` seconds and wherever a marker comes or goes, and change in proportion in between.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,14 +35,17 @@ if TYPE_CHECKING:
 EVERY_S = 0.2
 """Covariances stand at most so far apart, seconds."""
 
-SKIN_MODES, LASTING_MODES = 32, 16
+SKIN_MODES, LASTING_MODES = 32, 12
 """How many modes a clip has: of its skin, and of what lasts."""
 
-_BASIS_FRAMES = 10
-"""Modes are found from so many frames of a clip, evenly spread."""
+_MODE_FRAMES = 8
+"""Modes are found from so many frames, evenly spread."""
 
 _BLOCK_FRAMES = 32
 """Frames that are worked on at once: some 40 MB with the packaged model."""
+
+_LARGEST_STD = 0.3
+"""Deviations beyond this (rad or m) count no more in the choice of modes."""
 
 _MORE_DIRECTIONS = 8
 """Modes are found among so many more directions (Halko et al. 2011, Finding structure with randomness, 4.2)."""
@@ -98,53 +102,77 @@ class _Sources:
     prior_std: NDArray[np.float64]
 
 
-def solve_deviation(tree: KinematicTree, poses: SolvedPoses, noise: MarkerNoise) -> PoseDeviation:
-    """Return the covariances of the free coordinates through a clip; none where no frame has a pose."""
+Modes = tuple["NDArray[np.float64]", ...]
+"""(s, r) orthonormal combinations of the sources of skin, and of those that last."""
+
+
+def solve_deviation(
+    tree: KinematicTree, poses: SolvedPoses, noise: MarkerNoise, modes: Modes | None = None
+) -> tuple[PoseDeviation, Modes | None]:
+    """Return the covariances of the free coordinates, and the modes that they are told in.
+
+    Args:
+        tree: the model.
+        poses: poses of a clip, or of a part of it.
+        noise: of its markers.
+        modes: those of the part before, None where there is none: modes are the same through a clip.
+    """
     # Markers of one body stand together, so that its twist makes all their derivatives at once.
     by_body = np.argsort(tree.marker_body[poses.markers], kind="stable")
-    poses = replace(
-        poses, markers=poses.markers[by_body], weights=poses.weights[by_body], seen=poses.seen[:, by_body]
-    )
-    sources = _find_sources(tree, poses.markers, noise)
+    poses = replace(poses, markers=poses.markers[by_body], weights=poses.weights[by_body], seen=poses.seen[:, by_body])
+    sources = _find_sources(tree, tuple(poses.markers.tolist()), noise)
     rows = _rows(poses)
-    spread = rows[np.unique(np.linspace(0, len(rows) - 1, _BASIS_FRAMES).round().astype(np.int64))] if len(rows) else rows
-    bases = _find_bases(tree, poses, sources, spread)
-    blocks = [rows[first : first + _BLOCK_FRAMES] for first in range(0, len(rows), _BLOCK_FRAMES)]
-    factors = [_factor(_propagate(tree, poses, sources, block), bases) for block in blocks]
-    empty = np.zeros((0, int(tree.free_coordinates.sum()), sum(basis.shape[1] for basis in bases)), dtype=np.float32)
-    return PoseDeviation(
-        rows=rows,
-        factor=np.concatenate([empty, *factors]),
-        correlation_s=np.repeat([noise.correlation_s, np.inf], [basis.shape[1] for basis in bases]),
-    )
+    if modes is None and len(rows):
+        spread = np.unique(np.linspace(0, len(rows) - 1, _MODE_FRAMES).round().astype(np.int64))
+        modes = _find_modes(tree, poses, sources, rows[spread])
+    times_s = np.repeat([noise.correlation_s, np.inf], [SKIN_MODES, LASTING_MODES])
+    n_free = int(tree.free_coordinates.sum())
+    factor = np.full((len(poses.coordinates), n_free, len(times_s)), np.nan, dtype=np.float16)
+    if modes is not None and len(rows):
+        blocks = [rows[first : first + _BLOCK_FRAMES] for first in range(0, len(rows), _BLOCK_FRAMES)]
+        known = np.concatenate([_factor(_propagate(tree, poses, sources, block), modes) for block in blocks])
+        _fill_between(factor, rows, known, np.asarray(np.isfinite(poses.coordinates).all(axis=1)))
+    return PoseDeviation(factor, times_s), modes
 
 
-def _factor(errors: _Errors, bases: tuple[NDArray[np.float64], ...]) -> NDArray[np.float32]:
+def _fill_between(
+    factor: NDArray[np.float16], rows: NDArray[np.int64], known: NDArray[np.float32], posed: NDArray[np.bool_]
+) -> None:
+    """Write the factors of posed frames, in proportion between the (k,) rows where they are known."""
+    place = np.interp(np.arange(len(factor)), rows, np.arange(len(rows)))
+    before = np.minimum(place.astype(np.int64), max(len(rows) - 2, 0))
+    after = np.minimum(before + 1, len(rows) - 1)
+    for frame in np.flatnonzero(posed).tolist():
+        low = known[before[frame]]
+        factor[frame] = low + np.float32(place[frame] - before[frame]) * (known[after[frame]] - low)
+
+
+def _factor(errors: _Errors, modes: Modes) -> NDArray[np.float32]:
     """(k, f, r) errors per mode, of which the squares of a row sum to the whole variance."""
     whole = sum(np.einsum("nfs,nfs->nf", part, part) for part in errors.parts)
-    factor = np.concatenate([part @ basis for part, basis in zip(errors.parts, bases, strict=True)], axis=2)
+    factor = np.concatenate([part @ basis for part, basis in zip(errors.parts, modes, strict=True)], axis=2)
     kept = np.einsum("nfr,nfr->nf", factor, factor)
     return np.asarray(factor * np.sqrt(whole / np.maximum(kept, 1e-300))[..., None], dtype=np.float32)
 
 
-def _find_bases(
-    tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], ...]:
-    """Return (s, r) per set of sources: the combinations that make most of the errors of coordinates and of bones."""
+def _find_modes(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> Modes:
+    """Return the combinations of sources that make most of the errors of coordinates and of bones."""
     errors = _propagate(tree, poses, sources, rows)
     # One bone per segment: the last that carries a marker.
     carriers = tree.marker_body[poses.markers]
     bones = np.unique([carriers[sources.groups[carriers] == group].max() for group in sources.groups[carriers]])
     turns = errors.twists[:, bones, :3].reshape(len(rows), 3 * len(bones), -1)
-    bases = []
+    modes = []
     for part, n_modes in zip(errors.parts, (SKIN_MODES, LASTING_MODES), strict=True):
-        stacked = np.concatenate([part, turns @ part], axis=1).reshape(-1, part.shape[2])
-        bases.append(_basis(stacked, n_modes))
-    return tuple(bases)
+        # A coordinate that is hardly seen would fill the modes with itself.
+        largest = np.maximum(np.sqrt(np.einsum("nfs,nfs->nf", part, part)) / _LARGEST_STD, 1.0)
+        stacked = np.concatenate([part / largest[..., None], turns @ part], axis=1)
+        modes.append(_basis(stacked.reshape(-1, part.shape[2]), n_modes))
+    return tuple(modes)
 
 
 def _basis(errors: NDArray[np.float64], n_modes: int) -> NDArray[np.float64]:
-    """Return (s, r) orthonormal: the right singular vectors of (n, s) errors that count most, by subspace iteration."""
+    """Return (s, r): the right singular vectors of (n, s) errors that count most, by subspace iteration."""
     n_sources = errors.shape[1]
     n_tried = min(n_modes + _MORE_DIRECTIONS, n_sources)
     tried = np.random.default_rng(0).standard_normal((n_sources, n_tried))
@@ -152,12 +180,14 @@ def _basis(errors: NDArray[np.float64], n_modes: int) -> NDArray[np.float64]:
         tried, _ = np.linalg.qr(errors.T @ (errors @ tried))
     seen = errors @ tried
     _, vectors = np.linalg.eigh(seen.T @ seen)
-    return np.asarray(tried @ vectors[:, ::-1][:, :n_modes])
+    found = tried @ vectors[:, ::-1][:, :n_modes]
+    # Where there are fewer sources than modes, the last modes are empty: all clips have as many.
+    return np.pad(found, ((0, 0), (0, n_modes - found.shape[1])))
 
 
 def _rows(poses: SolvedPoses) -> NDArray[np.int64]:
     """(k,) frames: the ends of every stretch in which the same markers are seen, and so many between."""
-    posed = np.isfinite(poses.coordinates).all(axis=1)
+    posed: NDArray[np.bool_] = np.asarray(np.isfinite(poses.coordinates).all(axis=1))
     if not posed.any():
         return np.zeros(0, dtype=np.int64)
     changes = np.ones(len(posed), dtype=bool)
@@ -171,10 +201,13 @@ def _rows(poses: SolvedPoses) -> NDArray[np.int64]:
     return np.flatnonzero(chosen & posed)
 
 
-def _find_sources(tree: KinematicTree, markers: NDArray[np.int64], noise: MarkerNoise) -> _Sources:
+@lru_cache(maxsize=4)
+def _find_sources(tree: KinematicTree, markers: tuple[int, ...], noise: MarkerNoise) -> _Sources:
+    """Return what errors are made of; the clips of one subject share it."""
+    chosen = np.array(markers, dtype=np.int64)
     groups, segments = segment_groups(noise, tree.body_names)
-    default_m = tree.marker_positions(tree.complete_coordinates(tree.coordinate_default))[markers]
-    group_of = groups[tree.marker_body[markers]]
+    default_m = tree.marker_positions(tree.complete_coordinates(tree.coordinate_default))[chosen]
+    group_of = groups[tree.marker_body[chosen]]
     skin = []
     for group in np.unique(group_of):
         own = np.flatnonzero(group_of == group)
@@ -268,7 +301,8 @@ def _growth(
         if parent >= 0:
             moved[:, body] = moved[:, parent]
             moved[:, body, :, sources.groups[parent]] += centres_m[:, body] - centres_m[:, parent]
-    body = tree.marker_body[markers]
-    found = moved[:, body]
-    found[:, np.arange(len(markers)), :, sources.groups[body]] += np.swapaxes(markers_m - centres_m[:, body], 0, 1)
+    carriers = tree.marker_body[markers]
+    found = moved[:, carriers]
+    from_joint_m = np.swapaxes(markers_m - centres_m[:, carriers], 0, 1)
+    found[:, np.arange(len(markers)), :, sources.groups[carriers]] += from_joint_m
     return found.reshape(k, 3 * len(markers), sources.n_groups)

@@ -65,6 +65,7 @@ class ClipRows:
             frames that are not looked at.
         labels: labels of the rows.
         absent: label names that the model lacks.
+        correlation_s: (r,) seconds over which each mode of the labels' deviations keeps its value; None without any.
     """
 
     alignment: ClipAlignment
@@ -73,6 +74,7 @@ class ClipRows:
     others_px: dict[str, NDArray[np.float32]]
     labels: FrameLabels
     absent: tuple[str, ...]
+    correlation_s: NDArray[np.floating] | None
 
     @property
     def timeline(self) -> ClipTimeline:
@@ -96,6 +98,7 @@ class ClipRows:
             others_px={name: pixels[wanted] for name, pixels in self.others_px.items()},
             labels=self.labels.select(wanted),
             absent=self.absent,
+            correlation_s=self.correlation_s,
         )
 
 
@@ -143,6 +146,7 @@ def plan_clip(
         },
         labels=labels,
         absent=absent_labels(sources.solved, tables),
+        correlation_s=sources.solved.solution.deviation_correlation_s,
     )
 
 
