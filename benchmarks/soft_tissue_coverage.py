@@ -112,7 +112,7 @@ def print_segment(judge: ModuleType, segment: str, trials: list[dict[str, Any]],
     print(f"{'noise':<30} {'orientation: cover % IS90 worst %':>36} {'displacement: cover % IS90':>28}   by laboratory")
     intervals: dict[str, float] = {}
     for kind in (FIELD, INDEPENDENT, TURNED_ONLY):
-        scores = {lab: _judge_lab(tables, kind, lab, labs) for lab in labs}
+        scores = left_out_scores(tables, kind)
         turned = [score[0] for score in scores.values()]
         moved = [score[1] for score in scores.values()]
         intervals[kind] = float(np.mean([score.interval for score in turned]))
@@ -130,6 +130,12 @@ def print_segment(judge: ModuleType, segment: str, trials: list[dict[str, Any]],
         f"fit to all {whole.sd_mm:.1f} mm over {whole.length_mm:.0f} mm; "
         f"package {1000 * said.field_sd_m:.1f} mm over {1000 * said.field_length_m:.0f} mm"
     )
+
+
+def left_out_scores(tables: dict[float | None, list[UnitTrial]], kind: str) -> dict[str, tuple[Score, Score]]:
+    """Return lab -> scores of orientation and displacement by a fit to the others (to itself, if it is alone)."""
+    labs = sorted({trial.lab for trial in tables[None]})
+    return {lab: _judge_lab(tables, kind, lab, labs) for lab in labs}
 
 
 def unit_tables(
@@ -195,7 +201,7 @@ def _fit_one(trials: list[UnitTrial], length_mm: float | None, labs: list[str], 
 def _judge_lab(
     tables: dict[float | None, list[UnitTrial]], kind: str, lab: str, labs: list[str]
 ) -> tuple[Score, Score]:
-    """Orientation and displacement of one laboratory by a fit to the others, or to itself if it is alone."""
+    """Return the scores of one laboratory."""
     others = [other for other in labs if other != lab] or labs
     found = fit(tables, kind, others)
     trials = [trial for trial in tables[found.length_mm] if trial.lab == lab]

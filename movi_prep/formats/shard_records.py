@@ -99,7 +99,7 @@ def read_deviation(
     if factor is None or tree is None:
         return None
     values = np.tile(tree.coordinate_default, (len(free), 1))
-    column = {name: number for number, name in enumerate(shard.names("names/free_coordinates"))}
+    column = {name: number for number, name in enumerate(shard.names("subject/free_coordinates"))}
     order = [column[tree.coordinate_names[index]] for index in np.flatnonzero(tree.free_coordinates).tolist()]
     values[:, tree.free_coordinates] = free[:, order]
     deviation = PoseDeviation(factor[:, order], shard.read("subject/deviation_correlation_s"))

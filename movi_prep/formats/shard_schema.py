@@ -116,9 +116,6 @@ NAME_FIELDS = (
     Field("names/opensim_joints", STRING, ("opensim_joint",), "", "joints of the model; leaves last"),
     Field("names/coordinates", STRING, ("coordinate",), "", "coordinates of the model"),
     Field("names/bodies", STRING, ("body",), "", "bodies of the model"),
-    Field(
-        "names/free_coordinates", STRING, ("free_coordinate",), "", "neither locked nor coupled", optional=True, since=4
-    ),
 )
 
 SUBJECT_FIELDS = (
@@ -130,6 +127,12 @@ SUBJECT_FIELDS = (
         "scale factor of each body and axis, relative to the generic model (NaN for an absent body before version 3)",
     ),
     Field("subject/body_scales_valid", "bool", ("body",), "1", "whether the model has the body", since=3),
+    Field(
+        *("subject/free_coordinates", STRING, ("free_coordinate",), ""),
+        "coordinates of the model that are neither locked nor coupled",
+        optional=True,
+        since=4,
+    ),
     Field(
         *("subject/deviation_correlation_s", "f8", ("mode",), "s"),
         "over which a mode keeps its value in a clip; infinite for those that last through it",

@@ -46,7 +46,8 @@ class PoseDeviation:
 
     def std(self) -> NDArray[np.float64]:
         """Return (n, f) float64: standard deviations of the coordinates, rad and m."""
-        return np.asarray(np.sqrt(np.sum(np.asarray(self.factor, dtype=np.float64) ** 2, axis=2)))
+        factor = self.factor.astype(np.float32)
+        return np.sqrt(np.einsum("nfr,nfr->nf", factor, factor).astype(np.float64))
 
     def coordinate_std(self, tree: KinematicTree, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, c) float64: standard deviations of all coordinates of a tree, followers by those they follow.

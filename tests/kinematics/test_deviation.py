@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from benchmarks import soft_tissue_coverage as soft_tissue
+from movi_prep.formats.noise_file import packaged_noise
 from movi_prep.kinematics import deviation as module
 from movi_prep.kinematics import solve_inverse_kinematics
 from movi_prep.kinematics.deviation import SolvedPoses, solve_deviation
@@ -18,6 +20,8 @@ from tests.builders.kinematic_tree import LINE, TreeBuilder, random_tree, smooth
 from tests.kinematics.engines import settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from movi_prep.records.kinematic_tree import KinematicTree
@@ -235,3 +239,25 @@ def test_followers_are_as_far_off_as_their_leader_moves_them() -> None:
     step[leader] = 1e-6
     slope = (tree.complete_coordinates(pose + step) - tree.complete_coordinates(pose - step))[:, follower] / 2e-6
     np.testing.assert_allclose(std[:, follower], np.abs(slope) * std[:, leader], rtol=1e-6)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(("segment", "gain"), [("thigh", 0.85), ("shank", 0.95)])
+def test_a_laboratory_that_was_not_fitted_is_covered(shared: Path, segment: str, gain: float) -> None:
+    folder = shared / "reference" / "soft_tissue"
+    judge = soft_tissue.load_judge(folder / "evaluate_coverage.py")
+    trials = [trial for trial in judge.load_folder(str(folder)) if trial["segment"] == segment]
+    trials = [trial for trial in trials if trial["markers"].shape[1] > 0]
+    tables = soft_tissue.unit_tables(judge, trials, soft_tissue.CORRELATION_S)
+    field = soft_tissue.left_out_scores(tables, soft_tissue.FIELD)
+    independent = soft_tissue.left_out_scores(tables, soft_tissue.INDEPENDENT)
+    turned = [score for score, _ in field.values()]
+    assert 0.85 <= np.mean([score.coverage for score in turned]) <= 0.97
+    assert min(score.worst for score in turned) >= 0.6
+    beside = [score for score, _ in independent.values()]
+    assert np.mean([score.interval for score in turned]) <= gain * np.mean([score.interval for score in beside])
+    # What the package says is the fit to all laboratories, rounded.
+    whole = soft_tissue.fit(tables, soft_tissue.FIELD, sorted(field))
+    said = next(entry for entry in packaged_noise().segments if entry.name == segment)
+    assert 1000 * said.field_sd_m == pytest.approx(whole.sd_mm, abs=0.06)
+    assert 1000 * said.field_length_m == whole.length_mm

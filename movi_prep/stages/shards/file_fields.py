@@ -171,7 +171,7 @@ def _deviation_fields(clips: Sequence[ClipRows], model: ScaledModel, labels: Fra
     if labels.coordinates.deviation_factor is None:
         return {}
     names = [name for name, free in zip(model.coordinate_names, model.free_coordinates.tolist(), strict=True) if free]
-    return {"names/free_coordinates": names, "subject/deviation_correlation_s": clips[0].correlation_s}
+    return {"subject/free_coordinates": names, "subject/deviation_correlation_s": clips[0].correlation_s}
 
 
 def _tree_fields(model: ScaledModel) -> dict[str, Any]:
