@@ -34,9 +34,11 @@ LEVELS = {
     "training": 5,
     "trials": 6,
     "examine": 7,
-    "report": 7,
     "runtime": 7,
-    "cli": 8,
+    "pages": 7,
+    "report": 8,
+    "view": 9,
+    "cli": 10,
 }
 
 HOMES = {

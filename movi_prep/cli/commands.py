@@ -22,6 +22,7 @@ _FUNCTIONS: dict[str, tuple[str, str]] = {
     "verify": ("verify_command", "verify"),
     "inspect": ("inspect_command", "inspect"),
     "report": ("report_command", "report"),
+    "view": ("view_command", "view"),
     "batch": ("batch_command", "write_batch_scripts"),
 }
 """From the name at the command line to the module of this folder and its function."""

@@ -26,6 +26,7 @@ SUMMARIES = {
     "verify": "read shards the way training does, check every sample, name those of earlier runs",
     "inspect": "what a file holds: dims, units, rate, names, provenance",
     "report": "one page on quality, for the corpus and each subject",
+    "view": "pages on which clips move: model, pictures, angles, residuals",
     "batch": "write a SLURM array script, for sites without long-running schedulers",
 }
 
@@ -160,6 +161,13 @@ FLAGS = (
     Flag("--chunk", ("batch",), "subjects per array task", metavar="N", more={"type": int, "default": 1}),
     Flag("--output", ("batch",), "folder of the scripts (WORK/batch)", metavar="DIR"),
     Flag("--beside", ("report",), "another work folder, whose residuals stand beside", metavar="DIR"),
+    Flag(
+        "--pages",
+        ("view",),
+        "without named clips, make pages of so many, the most urgent first (20)",
+        metavar="N",
+        more={"type": at_least_one, "default": 20},
+    ),
     Flag("--verbose", (*RUNNING, "demo", "status"), "name every failed unit with its own command", value=True),
     Flag("--json", tuple(SUMMARIES), "end with one JSON object on standard output, and nothing else there", value=True),
 )
@@ -180,6 +188,8 @@ POSITIONALS = (
     Positional("files", "inspect", "files that the project reads or writes", {"nargs": "+"}),
     Positional("folder", "status", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
+    Positional("folder", "view", "the work folder", {}),
+    Positional("clips", "view", "clips or subjects, as S001/C03 or S001", {"nargs": "*"}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
 )
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.formats.model_outline import ModelOutline
     from movi_prep.formats.unit_outcome import Outcome
+    from movi_prep.pages.html import Verdict
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.work_folder import WorkFolder
-    from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
     from movi_prep.report.work import PlanFacts, SubjectFiles
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from movi_prep.report.charts import RED, colour_key
-from movi_prep.report.html import (
+from movi_prep.pages.html import (
     Html,
     anchor,
     cards,
@@ -17,6 +16,7 @@ from movi_prep.report.html import (
     section,
     table,
 )
+from movi_prep.report.charts import RED, colour_key
 from movi_prep.report.pictures import draw_strip
 from movi_prep.report.quality import attention
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section

@@ -47,7 +47,9 @@ def test_joints_connect_the_bodies_of_either_layout(tmp_path: Path, document: st
     assert outline.ranges == {"flexion": (-1.0, 2.0)}
 
 
-@pytest.mark.parametrize("document", ["<OpenSimDocument/>", "<Model", "<OpenSimDocument><ScaleTool/></OpenSimDocument>"])
+@pytest.mark.parametrize(
+    "document", ["<OpenSimDocument/>", "<Model", "<OpenSimDocument><ScaleTool/></OpenSimDocument>"]
+)
 def test_what_is_no_model_is_refused_by_its_file(tmp_path: Path, document: str) -> None:
     path = tmp_path / "other.osim"
     path.write_text(document)
