@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep._version import __version__
 from movi_prep.errors import UsageError, cut, list_names, suggest
-from movi_prep.plain_text import shell_line, visible
+from movi_prep.plain_text import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,14 +185,20 @@ POSITIONALS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors are one line with a suggestion, and exit code 2."""
+    """Errors are one line with a suggestion, as those of the configuration."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {visible(message)} (see {self.prog} --help)\n")
+        command = self.prog.removeprefix("movi-prep").strip()
+        raise UsageError(f"{command}{': ' if command else ''}{message} (see {self.prog} --help)")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the parsed command line; exit with code 2 and a suggestion where it cannot be."""
+    """Return the parsed command line.
+
+    Raises:
+        UsageError: it cannot be parsed.
+        SystemExit: help or version was asked for, and is printed.
+    """
     parser = _parser()
     command = arguments[0] if arguments else None
     if command is None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from movi_prep.config.root import Config
     from movi_prep.trials.trial_results import FileResult, MarkerMiss
 
 _WORST = 10
@@ -80,8 +81,8 @@ def _track(given: argparse.Namespace) -> int:
     config = config_of(given)
     console = open_console(to_stderr=bool(given.json))
     named = [Path(name) for name in given.setup or given.marker_file or ()]
-    # A wrong name is reported before the compiler runs, which takes long.
-    if config.ik.needs_compiler and all(path.is_file() for path in named):
+    # A wrong name or set-up is reported before the compiler runs, which takes long.
+    if config.ik.needs_compiler and _can_begin(named, config, are_setups=bool(given.setup)):
         compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
@@ -106,6 +107,18 @@ def _track(given: argparse.Namespace) -> int:
     content = {**_print_scaling(console, scaling, findings), **_print_files(console, files, outputs)}
     print_json({**content, "seconds": round(time.perf_counter() - begin, 3)}, wanted=given.json)
     return UNITS_FAILED if content["failed"] else OK
+
+
+def _can_begin(named: Sequence[Path], config: Config, *, are_setups: bool) -> bool:
+    """Return whether all files are there; raise InputError where a set-up of marker files cannot be read."""
+    from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+    from movi_prep.stages.ik import ik_setup_path
+
+    if not are_setups:
+        read_ik_setup(ik_setup_path(config))
+        if config.scaling.setup is not None:
+            read_scale_setup(config.scaling.setup)
+    return all(path.is_file() for path in named)
 
 
 def _print_scaling(console: Console, numbers: Mapping[str, Any], findings: Sequence[str]) -> dict[str, Any]:
