@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.camera import Camera
+    from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.timeline import Refusal
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.stages.shards.subject_clips import ShardSubject
@@ -65,7 +66,7 @@ def shard_fields(
     return {
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
-        **record_datasets("names", subject.tables),
+        **_name_fields(subject.tables, labels),
         **camera_datasets(_camera_of_rows(shard.clips)),
         **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
@@ -112,18 +113,8 @@ def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
 
 
-def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
-    """Return the camera with a pose for each row of the file, if it moves."""
-    first = clips[0].camera
-    if not first.is_moving:
-        return first
-    rotations = np.concatenate([clip.camera.world_to_camera_rotation for clip in clips])
-    return replace(
-        first,
-        world_to_camera_rotation=rotations,
-        world_to_camera_translation_m=np.concatenate([clip.camera.world_to_camera_translation_m for clip in clips]),
-        pose_frames=np.arange(len(rotations)),
-    )
+        **_name_fields(subject.tables, labels),
+        **camera_datasets(_camera_of_rows(shard.clips)),
 
 
 def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
