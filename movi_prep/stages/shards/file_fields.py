@@ -113,8 +113,23 @@ def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
 
 
-        **_name_fields(subject.tables, labels),
-        **camera_datasets(_camera_of_rows(shard.clips)),
+def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
+    """Return the camera with a pose for each row of the file, if it moves."""
+    first = clips[0].camera
+    if not first.is_moving:
+        return first
+    rotations = np.concatenate([clip.camera.world_to_camera_rotation for clip in clips])
+    return replace(
+        first,
+        world_to_camera_rotation=rotations,
+        world_to_camera_translation_m=np.concatenate([clip.camera.world_to_camera_translation_m for clip in clips]),
+        pose_frames=np.arange(len(rotations)),
+    )
+
+
+def _name_fields(tables: LabelTables, labels: FrameLabels) -> dict[str, Any]:
+    names = record_datasets("names", tables)
+    return names if labels.surface else {name: value for name, value in names.items() if name != "names/surface"}
 
 
 def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
