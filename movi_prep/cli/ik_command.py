@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
-from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
+from movi_prep.cli.printing import open_console, print_findings, print_json, print_last_lines, print_table
 from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,8 +105,20 @@ def _track(given: argparse.Namespace) -> int:
         outputs = (*result.outputs, write_trials_report(result, config)) if files else result.outputs
     outputs += tuple(path for file in files for path in file.outputs)
     content = {**_print_scaling(console, scaling, findings), **_print_files(console, files, outputs)}
-    print_json({**content, "seconds": round(time.perf_counter() - begin, 3)}, wanted=given.json)
-    return UNITS_FAILED if content["failed"] else OK
+    seconds = time.perf_counter() - begin
+    failed = [file.marker_file for file in files if file.error]
+    # One that failed shows what it holds; of the others, what they became.
+    (looked_at,) = (*failed, *_readable(outputs), *named, Path(given.static_file or config.work))[:1]
+    place = outputs[-1].parent if given.setup and outputs else config.work
+    print_last_lines(console, place, ("inspect", str(looked_at)), is_complete=not failed, seconds=seconds)
+    print_json({**content, "seconds": round(seconds, 3)}, wanted=given.json)
+    return UNITS_FAILED if failed else OK
+
+
+def _readable(outputs: Sequence[Path]) -> list[Path]:
+    """Return the results that `inspect` reads, solutions and motions first."""
+    order = (".h5", ".mot", ".osim", ".json")
+    return sorted((path for path in outputs if path.suffix in order), key=lambda path: order.index(path.suffix))
 
 
 def _can_begin(named: Sequence[Path], config: Config, *, are_setups: bool) -> bool:

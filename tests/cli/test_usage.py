@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -168,6 +169,8 @@ def test_a_static_trial_alone_scales_the_model(movi_prep: CommandLine, tmp_path:
     assert not (tmp_path / "out" / "report").exists()
     code, out, _ = movi_prep(*asked, "--solver", "opensim")
     assert "landmark_rms_mm" in out
+    following = shlex.split(out.splitlines()[-1].removeprefix("next: movi-prep "))
+    assert movi_prep(*following)[0] == 0
 
 
 def test_several_marker_files_end_in_one_table(movi_prep: CommandLine, tmp_path: Path) -> None:
@@ -181,6 +184,9 @@ def test_several_marker_files_end_in_one_table(movi_prep: CommandLine, tmp_path:
     assert code == 3
     for name, state in (("walk", "solved"), ("again", "solved"), ("empty", "FAILED")):
         assert re.search(rf"{name}\.trc +{state}", out)
+    place, following = out.splitlines()[-2:]
+    assert place.endswith(str(tmp_path / "out"))
+    assert following == f"next: movi-prep inspect {tmp_path / 'empty.trc'}"
     code, result = movi_prep.json(*asked)
     assert code == 3
     assert [Path(file["file"]).stem for file in result["files"]] == ["walk", "again"]
