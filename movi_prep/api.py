@@ -196,6 +196,7 @@ def plot_coordinates(solution: IkSolution, names: Sequence[str] | None = None, *
     import matplotlib.pyplot as plt
 
     chosen = _columns(solution, names, most)
+    figure: Figure
     figure, axes = plt.subplots(len(chosen), 1, sharex=True, squeeze=False, figsize=(8.0, 1.0 + 1.4 * len(chosen)))
     for axis, column in zip(axes[:, 0], chosen, strict=True):
         turns = bool(solution.coordinate_is_rotation[column])
