@@ -38,6 +38,7 @@ LEVELS = {
     "pages": 7,
     "report": 8,
     "view": 9,
+    "api": 8,
     "cli": 10,
 }
 
@@ -53,6 +54,7 @@ HOMES = {
     "dask_jobqueue": {"runtime"},
     "numba": {"kinematics"},
     "rich": {"runtime", "cli"},
+    "matplotlib": {"api"},
 }
 
 

@@ -226,7 +226,7 @@ def measure_surfaces(folder: Path) -> Table:
     rows: dict[str, Row] = {name: {"marker": name} for name in names}
     for person in ("female", "male"):
         body = read_body_model(folder / person / "model.npz", sex=person)
-        trial = static_markers(stand_in_t_pose(body, np.zeros(16)), markers, rate_hz=1.0, duration_s=1.0)
+        trial = static_markers(stand_in_t_pose(body, np.zeros(16)), markers.on_body(body), rate_hz=1.0, duration_s=1.0)
         place = dict(zip(trial.names, trial.positions_m[0], strict=True))
         for name in names:
             twin = place[_left(name)] if _has_left(name) else place[name]

@@ -135,8 +135,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
     if inputs.body_model is None:
         raise _missing_model(shape, motion)
     model = read_body_model(inputs.body_model, sex=shape.sex)
-    markers = read_marker_set(inputs.marker_set)
-    markers.check_vertices(model.n_vertices, body_model=model.source)
+    markers = read_marker_set(inputs.marker_set).on_body(model)
 
     # The clips' own T-poses are not used: no clip of BMLmovi is bound to hold one, and betas say all of the shape.
     pose = stand_in_t_pose(model, shape.betas)
@@ -168,9 +167,7 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
 
     with torch_threads(1), open_motion(inputs.motion) as motion:
         _check_soft_tissue(motion, inputs, settings)
-        # Read once per process: a work folder has thousands of clips and one marker set.
-        markers = _cached_marker_set(inputs.marker_set, file_stamp(inputs.marker_set))
-        report = _write_trajectories(motion, markers, inputs=inputs, path=outputs.markers, settings=settings)
+        report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings)
     if outputs.trc is not None:
         from movi_prep.formats.trc import write_trc
 
@@ -180,7 +177,7 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
 
 STATIC = Stage(
     name="static",
-    version=2,
+    version=3,
     summary="static T-pose trial, height and mass of each subject",
     plan=plan_static,
     run=run_static,
@@ -198,7 +195,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=1,
+    version=2,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=run_markers,
@@ -380,7 +377,7 @@ def _blocks(motion: MotionFile, batch_samples: int, *, every: int) -> Iterator[M
 
 
 def _write_trajectories(
-    motion: MotionFile, markers: MarkerSet, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
+    motion: MotionFile, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
 ) -> StageReport:
     from movi_prep.body.marker_points import place_markers
     from movi_prep.body.skinning import pose_body, shape_body
@@ -388,7 +385,8 @@ def _write_trajectories(
     step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
     # From the first sample on: frame j of the video is sample step * j of the clip.
     samples = np.arange(0, motion.n_samples, step)
-    body = shape_body(_body_part(inputs, motion.shape, device=settings.device), motion.shape.betas)
+    part, markers = _body_part(inputs, motion.shape, device=settings.device)
+    body = shape_body(part, motion.shape.betas)
     with open_marker_writer(
         path,
         names=markers.names,
@@ -441,8 +439,8 @@ def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
     return {"body_model": model, "marker_set": markers.name}
 
 
-def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> BodyPart:
-    """Return the body at the marker set's vertices; clips of one sex share it, so that its file is read once."""
+def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tuple[BodyPart, MarkerSet]:
+    """Return the body at the markers' vertices, and the set on it; clips of one sex share both, and one read."""
     path, dmpl = inputs.body_model, inputs.dmpl_model
     if path is None:
         raise _missing_model(shape, inputs.motion)
@@ -461,15 +459,9 @@ class _BodyFiles:
 
 
 @lru_cache(maxsize=4)
-def _cached_marker_set(path: Path, stamp: FileStamp) -> MarkerSet:  # noqa: ARG001 - the stamp is part of the key
-    return read_marker_set(path)
-
-
-@lru_cache(maxsize=4)
-def _cached_body_part(files: _BodyFiles, sex: Sex, device: str) -> BodyPart:
+def _cached_body_part(files: _BodyFiles, sex: Sex, device: str) -> tuple[BodyPart, MarkerSet]:
     from movi_prep.body.skinning import select_vertices
 
-    markers = read_marker_set(files.marker_set)
     model = read_body_model(files.model, sex=sex, soft_tissue=files.dmpl)
-    markers.check_vertices(model.n_vertices, body_model=model.source)
-    return select_vertices(model, markers.vertices, device=device)
+    markers = read_marker_set(files.marker_set).on_body(model)
+    return select_vertices(model, markers.vertices, device=device), markers

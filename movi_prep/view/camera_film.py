@@ -110,7 +110,7 @@ def film_for_page(
     """
     shard_rows, rows = found.shard_rows[:: plan.step], found.rows[:: plan.step]
     with ShardFile(found.path) as shard:
-        camera = read_shard_camera(shard)
+        camera = read_shard_camera(shard).at(shard_rows)
         small = [_small_picture(shard, int(row), plan.side_px) for row in shard_rows]
         intrinsics_px = shard.read("crops/intrinsics_px")[shard_rows]
         video_frames = shard.read("frames/video_frame")[shard_rows]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.formats.shard_records import record_datasets
+from movi_prep.formats.shard_records import camera_datasets, record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.camera import Camera
+    from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.timeline import Refusal
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.stages.shards.subject_clips import ShardSubject
@@ -65,8 +66,8 @@ def shard_fields(
     return {
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
-        **record_datasets("names", subject.tables),
-        **record_datasets("camera", subject.camera),
+        **_name_fields(subject.tables, labels),
+        **camera_datasets(_camera_of_rows(shard.clips)),
         **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
@@ -83,6 +84,7 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
         "subject": number_of(name) or 0,
         "subject_name": name,
         "camera": subject.camera.name,
+        "lens_model": subject.camera.lens.model,
         "sex": subject.trial.sex,
         "split": subject.tables.split_of(name),
         "height_m": subject.trial.height_m,
@@ -109,6 +111,25 @@ def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     """Return a number for each clip: that in its name, or its place where the names do not give each its own."""
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
+
+
+def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
+    """Return the camera with a pose for each row of the file, if it moves."""
+    first = clips[0].camera
+    if not first.is_moving:
+        return first
+    rotations = np.concatenate([clip.camera.world_to_camera_rotation for clip in clips])
+    return replace(
+        first,
+        world_to_camera_rotation=rotations,
+        world_to_camera_translation_m=np.concatenate([clip.camera.world_to_camera_translation_m for clip in clips]),
+        pose_frames=np.arange(len(rotations)),
+    )
+
+
+def _name_fields(tables: LabelTables, labels: FrameLabels) -> dict[str, Any]:
+    names = record_datasets("names", tables)
+    return names if labels.surface else {name: value for name, value in names.items() if name != "names/surface"}
 
 
 def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
