@@ -1,0 +1,325 @@
+"""Shards as tracks: unbroken runs of frames with 17 points, the same frames in every camera.
+
+Lifting networks take windows of neighbouring frames, and pairs of cameras at one moment: where a frame is missing in
+one camera, or a point of it, a track ends, and the next one begins behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.export.human36m import JointSource, Points17, make_points
+from movi_prep.formats.hdf5_trial import check_hdf5
+from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import (
+    read_clip_ids,
+    read_frame_labels,
+    read_label_names,
+    read_shard_camera,
+    read_subject_name,
+)
+from movi_prep.geometry.projection import inside_image, project_camera_points
+from movi_prep.names import natural_order
+from movi_prep.records.bmlmovi_names import movi_subject, number_of
+from movi_prep.records.identity import ClipId
+
+if TYPE_CHECKING:
+    from movi_prep.records.camera import Camera
+
+
+@dataclass(frozen=True, eq=False)
+class CameraTrack:
+    """A track as one camera sees it.
+
+    Attributes:
+        camera: the camera.
+        shard: the file that the frames come from.
+        rows: (n,) int64, rows of that file.
+        camera_m: (n, 17, 3) float64, metres, camera frame.
+        seen_px: (n, 17, 2) float64, pixels of the video, lens included.
+        in_image: (n, 17) bool, whether the points lie on the image.
+    """
+
+    camera: Camera
+    shard: Path
+    rows: NDArray[np.int64]
+    camera_m: NDArray[np.float64]
+    seen_px: NDArray[np.float64]
+    in_image: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """An unbroken run of frames of one clip.
+
+    Attributes:
+        clip: the clip.
+        motion: name of the motion.
+        run: which run of the clip, from 1; 0 where the clip has only one.
+        part: part of the data that the subject belongs to.
+        rate_hz: frames per second.
+        frames: (n,) int64, frames of the clip, successive.
+        world_m: (n, 17, 3) float64, metres, AMASS world.
+        views: one for each camera, in the order of their names.
+    """
+
+    clip: ClipId
+    motion: str
+    run: int
+    part: str
+    rate_hz: float
+    frames: NDArray[np.int64]
+    world_m: NDArray[np.float64]
+    views: tuple[CameraTrack, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the clip, and of the run where there are several."""
+        return f"{self.clip.clip} run {self.run}" if self.run else self.clip.clip
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All tracks, and what has none.
+
+    Attributes:
+        tracks: by subject and clip.
+        findings: what else a person should read.
+        left_out: what should be there and is not.
+    """
+
+    tracks: tuple[Track, ...]
+    findings: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def of(self, part: str) -> tuple[Track, ...]:
+        """Return the tracks of one part of the data."""
+        return tuple(track for track in self.tracks if track.part == part)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Names of the subjects."""
+        return tuple(dict.fromkeys(track.clip.subject for track in self.tracks))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which subject is in which part.
+
+    Attributes:
+        parts: subject -> "train" or "test", where it was given; None: as the shards say.
+    """
+
+    parts: Mapping[str, str] | None = None
+
+    @classmethod
+    def given(cls, train: Sequence[str], test: Sequence[str]) -> Split:
+        """Return the split that names these subjects; those of no part are left out. Numbers are BML-MoVi's."""
+        named = [(movi_subject(int(name)) if name.isdecimal() else name, "train") for name in train]
+        named += [(movi_subject(int(name)) if name.isdecimal() else name, "test") for name in test]
+        twice = sorted({name for name, part in named if (name, "train") in named and part == "test"})
+        if twice:
+            raise InputError(
+                "--train and --test",
+                expected="each subject in one of them",
+                got=f"{list_names(twice)} in both",
+                remedy="remove it from one",
+            )
+        return cls(dict(named))
+
+    def part_of(self, subject: str, *, stored: str) -> str | None:
+        """Return the part of a subject, None for one that was not named."""
+        return stored if self.parts is None else self.parts.get(subject)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """One camera's frames of one clip: rows of the shard by frame of the clip, and their points."""
+
+    shard: Path
+    camera: Camera
+    part: str
+    motion: str
+    rate_hz: float
+    frames: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    points: Points17
+    seen_px: NDArray[np.float64]
+
+
+def find_shards(folder: Path) -> list[Path]:
+    """Return the shards of a work folder, or of a folder of shards.
+
+    Raises:
+        MissingError: there are none.
+    """
+    for place in (folder / "shards", folder):
+        found = sorted(place.glob("*.h5"), key=lambda path: natural_order(path.name))
+        if found:
+            return found
+    raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
+
+
+def read_corpus(
+    shards: Sequence[Path],
+    *,
+    split: Split | None = None,
+    cameras: Sequence[str] | None = None,
+    joints: JointSource = "smpl",
+) -> Corpus:
+    """Return the tracks of shards, those of all cameras together.
+
+    Args:
+        shards: the files.
+        split: which subject is in which part.
+        cameras: names of the cameras; None for all that there are.
+        joints: where joints come from.
+
+    Raises:
+        InputError: no shard can be used; the first reason is given.
+    """
+    views: dict[ClipId, dict[str, _View]] = {}
+    errors: list[InputError] = []
+    for path in shards:
+        try:
+            for clip, view in _read_views(path, split=split or Split(), joints=joints):
+                views.setdefault(clip, {})[view.camera.name] = view
+        except InputError as error:
+            errors.append(error)
+    if not views and errors:
+        raise errors[0]
+    wanted = sorted(cameras or {name for seen in views.values() for name in seen}, key=natural_order)
+    _check_names(views, wanted, split)
+    tracks: list[Track] = []
+    findings, left_out = [], [str(error) for error in errors]
+    for clip in sorted(views):
+        missing = [name for name in wanted if name not in views[clip]]
+        if missing:
+            left_out.append(f"{clip}: it has no frames of {list_names(missing)}, which would break its pairs")
+            continue
+        found, said = _tracks(clip, [views[clip][name] for name in wanted])
+        tracks += found
+        findings += said
+        if not found:
+            left_out.append(f"{clip}: no frame has all 17 points in every camera")
+    return Corpus(tuple(tracks), tuple(findings), tuple(left_out))
+
+
+def _check_names(views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str], split: Split | None) -> None:
+    """Raise InputError for a camera or a subject that was named and that no shard has."""
+    there = {name for seen in views.values() for name in seen}
+    subjects = {clip.subject for clip in views}
+    asked = {"--cameras": (cameras, there)}
+    if split is not None and split.parts is not None:
+        asked["--train and --test"] = (list(split.parts), subjects)
+    for flag, (named, known) in asked.items():
+        unknown = [name for name in named if name not in known]
+        if unknown:
+            raise InputError(
+                flag,
+                expected=f"names out of {list_names(sorted(known, key=natural_order))}",
+                got=list_names(unknown),
+                remedy="correct the flag",
+            )
+
+
+def _read_views(path: Path, *, split: Split, joints: JointSource) -> Iterator[tuple[ClipId, _View]]:
+    check_hdf5(path)
+    with ShardFile(path) as shard:
+        subject = read_subject_name(shard)
+        part = split.part_of(subject, stored=str(shard.attribute("split")))
+        if part is None:
+            return
+        camera, names = read_shard_camera(shard), read_label_names(shard)
+        clips, frames = shard.read("frames/clip"), shard.read("frames/clip_frame").astype(np.int64)
+        motions = dict(zip(shard.read("clips/number").tolist(), shard.names("clips/motion"), strict=True))
+        for number, clip in read_clip_ids(shard).items():
+            rows = np.flatnonzero(clips == number)
+            points = make_points(read_frame_labels(shard, rows), names, joints=joints, source=str(path))
+            yield (
+                clip,
+                _View(
+                    shard=path,
+                    camera=camera,
+                    part=part,
+                    motion=motions[number] or clip.clip,
+                    rate_hz=float(shard.attribute("frame_rate_hz")),
+                    frames=frames[rows],
+                    rows=rows.astype(np.int64),
+                    points=points,
+                    seen_px=project_camera_points(points.camera_m, camera.intrinsics_px, camera.radial_distortion),
+                ),
+            )
+
+
+def _tracks(clip: ClipId, views: Sequence[_View]) -> tuple[list[Track], list[str]]:
+    """Return the runs of frames that every camera has whole, and what breaks them."""
+    whole = [view.frames[view.points.valid.all(axis=1) & np.isfinite(view.seen_px).all(axis=(1, 2))] for view in views]
+    common = whole[0]
+    for frames in whole[1:]:
+        common = np.intersect1d(common, frames)
+    breaks = np.flatnonzero(np.diff(common) != 1) + 1
+    runs = np.split(common, breaks) if len(common) else []
+    tracks = [
+        _track(clip, views, frames, run=number if len(runs) > 1 else 0) for number, frames in enumerate(runs, start=1)
+    ]
+    seen = np.unique(np.concatenate([view.frames for view in views]))
+    gaps = np.setdiff1d(np.arange(seen[0], seen[-1] + 1), common) if len(seen) else seen
+    said = [f"{clip}: {len(gaps)} frames are not whole in every camera: {max(len(runs), 1)} run(s)"] if len(gaps) else []
+    return tracks, said
+
+
+def _track(clip: ClipId, views: Sequence[_View], frames: NDArray[np.int64], *, run: int) -> Track:
+    at = [np.searchsorted(view.frames, frames) for view in views]
+    first = views[0]
+    return Track(
+        clip=clip,
+        motion=first.motion,
+        run=run,
+        part=first.part,
+        rate_hz=first.rate_hz,
+        frames=frames,
+        world_m=first.points.world_m[at[0]],
+        views=tuple(
+            CameraTrack(
+                camera=view.camera,
+                shard=view.shard,
+                rows=view.rows[index],
+                camera_m=view.points.camera_m[index],
+                seen_px=view.seen_px[index],
+                in_image=inside_image(view.seen_px[index], view.camera.size_px),
+            )
+            for view, index in zip(views, at, strict=True)
+        ),
+    )
+
+
+def by_subject(tracks: Sequence[Track]) -> dict[str, list[Track]]:
+    """Return the tracks of each subject."""
+    found: dict[str, list[Track]] = {}
+    for track in tracks:
+        found.setdefault(track.clip.subject, []).append(track)
+    return found
+
+
+def subject_key(subject: str) -> str:
+    """Return a subject as lifting codes name it, `S1`; a name without a number stays."""
+    number = number_of(subject)
+    return f"S{number}" if number else subject.replace(",", "_")
+
+
+def action_of(track: Track) -> str:
+    """Return the action of a track: the motion in one word, because codes group by the first word."""
+    return "_".join(track.motion.replace("/", "_").split()) or track.clip.clip
+
+
+def joined(tracks: Sequence[Track], value: Callable[[Track, CameraTrack], Any]) -> NDArray[Any]:
+    """Return a value of every track and camera, one after the other along the first axis."""
+    return np.concatenate([value(track, view) for track in tracks for view in track.views])
