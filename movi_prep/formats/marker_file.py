@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_ROW = "row"
 _NAMES = Field("marker_names", STRING, ("marker",), "", "name of each marker")
 _POSITIONS = Field(
-    "positions", "f8", ("row", "marker", 3), "m", "where each marker is; NaN where not seen", frame="OpenSim ground"
+    "positions", "f8", (_ROW, "marker", 3), "m", "where each marker is; NaN where not seen", frame="OpenSim ground"
 )
-_TIMES = Field("times", "f8", ("row",), "s", "time since the first mocap sample")
-_SAMPLES = Field("sample_indices", "i8", ("row",), "1", "which mocap sample of the clip each row is")
+_TIMES = Field("times", "f8", (_ROW,), "s", "time since the first mocap sample")
+_SAMPLES = Field("sample_indices", "i8", (_ROW,), "1", "which mocap sample of the clip each row is")
 _FIELDS = (_NAMES, _POSITIONS, _TIMES, _SAMPLES)
 _ATTRIBUTES = {"rate_hz": "rows per second", "source": "what the markers were made from"}
 
@@ -109,9 +110,15 @@ def write_markers(path: Path, markers: MarkerTrajectories, *, provenance: Mappin
 
 
 @reads("a movi-prep markers file", "make it again")
-def read_markers(path: Path) -> MarkerTrajectories:
-    """Read trajectories; raise MissingError or InputError as `read_described` does."""
-    return _trajectories(read_described(path, MARKERS_SCHEMA), path)
+def read_markers(path: Path, rows: slice = slice(None)) -> MarkerTrajectories:
+    """Read trajectories, or some of their rows; raise MissingError or InputError as `read_described` does."""
+    return _trajectories(read_described(path, MARKERS_SCHEMA, rows=(_ROW, rows)), path)
+
+
+@reads("a movi-prep markers file", "make it again")
+def count_marker_rows(path: Path) -> int:
+    """Return how many rows trajectories have; raise MissingError or InputError as `read_described` does."""
+    return len(read_described(path, MARKERS_SCHEMA, only=(_TIMES.name,)).fields[_TIMES.name])
 
 
 def write_static_trial(path: Path, trial: StaticTrial, *, provenance: Mapping[str, Any]) -> None:

@@ -27,9 +27,9 @@ from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.timeline import LeftOut
-from movi_prep.stages.ik import read_scaled_model
 from movi_prep.stages.markers import model_for
 from movi_prep.stages.shards.clip_rows import ClipRows, ClipSources, plan_clip
+from movi_prep.stages.solve_clip import read_scaled_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
