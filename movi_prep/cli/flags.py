@@ -25,12 +25,14 @@ SUMMARIES = {
     "verify": "read every sample of the shards as training does; name shards that are out of date",
     "inspect": "what files hold: arrays, dimensions, units, names, provenance",
     "report": "write pages on quality: one for the corpus and one per subject",
+    "export": "write the files that released training codes open, or tables of joint angles",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
     "completion": "print a completion script for bash and zsh",
 }
 
 COMMAND_GROUPS = {
     "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
+    "train": ("export",),
     "look": ("status", "verify", "report", "inspect"),
     "tools": ("completion",),
 }
@@ -60,6 +62,10 @@ EXAMPLES = {
     "verify": "movi-prep verify ~/work --workers 4",
     "inspect": "movi-prep inspect ~/work/shards/S001_PG1.h5",
     "report": "movi-prep report ~/work",
+    "export": (
+        "movi-prep export --to videopose3d ~/work ~/videopose3d-data\n"
+        "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
+    ),
     "batch": "movi-prep batch --config bmlmovi.yaml --slurm-profile slurm.yaml --chunk 4",
     "completion": (
         "source <(movi-prep completion)          # in ~/.bashrc\n"
@@ -75,6 +81,7 @@ TAKES_WORK = ("status", "report", "verify")
 MARKERS = ("check", "markers", "ik", "shard", "run", "batch", "status")
 IK = ("check", "ik", "shard", "run", "batch", "status")
 SHARD = ("check", "shard", "run", "batch", "status")
+EXPORTS = ("videopose3d", "3d-pose-baseline", "motionbert", "pose-hg-3d", "csv")
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
     ),
     "shards": (
-        Flag("--cameras", SHARD, "cameras to write", "shard.cameras", metavar="LIST"),
+        Flag("--cameras", (*SHARD, "export"), "cameras to write", "shard.cameras", metavar="LIST"),
         Flag("--layout", SHARD, "layout of the shards", "shard.layout", choices=("native", "d3ke", "both")),
         Flag(
             "--context-quality",
@@ -210,6 +217,24 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             "shard.context_quality",
             metavar="N",
             more={"type": int},
+        ),
+    ),
+    "exports": (
+        Flag("--to", ("export",), "training code to write for, or csv", choices=EXPORTS, more={"required": True}),
+        Flag(
+            "--train",
+            ("export",),
+            "subjects to train on: 1,15 or 1-5, names or patterns",
+            metavar="LIST",
+            default="as the shards say",
+        ),
+        Flag("--test", ("export",), "subjects to test on", metavar="LIST", default="as the shards say"),
+        Flag(
+            "--joint-centres",
+            ("export",),
+            "where hips, knees, ankles, shoulders, elbows and wrists come from",
+            choices=("smpl", "opensim"),
+            default="smpl",
         ),
     ),
     "how to run": (
@@ -326,7 +351,7 @@ class Positional:
     def usage(self) -> str:
         """How the argument reads in the line of usage: `[DIR]`, `FILE ...`."""
         name = self.name.upper()
-        return {"?": f"[{name}]", "+": f"{name} ..."}[self.more["nargs"]]
+        return {"?": f"[{name}]", "+": f"{name} ..."}.get(self.more.get("nargs", ""), name)
 
 
 POSITIONALS = (
@@ -337,6 +362,8 @@ POSITIONALS = (
     Positional("folder", "status", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
+    Positional("source", "export", "a work folder, or a folder of shards", {}),
+    Positional("out", "export", "folder to write; an export to the same code is replaced", {}),
 )
 
 

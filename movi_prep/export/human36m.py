@@ -27,23 +27,37 @@ from movi_prep.records.label_tables import LabelNames
 
 JointSource = Literal["smpl", "opensim"]
 
-_LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-
-_SMPL = {
-    **{f"left {limb}": name for limb, name in zip(_LIMBS, ("LHIPJ", "LKJC", "LAJC", "LSHOULDER", "LELC", "LWRIST"))},
-    **{f"right {limb}": name for limb, name in zip(_LIMBS, ("RHIPJ", "RKJC", "RAJC", "RSHOULDER", "RELC", "RWRIST"))},
-}
-_OPENSIM = {
-    **{
-        f"left {limb}": name
-        for limb, name in zip(_LIMBS, ("hip_l", "knee_l", "ankle_l", "shoulder2_l", "elbow_l", "radiocarpal_l"))
+_JOINTS: Mapping[JointSource, Mapping[str, str]] = {
+    "smpl": {
+        "left hip": "LHIPJ",
+        "left knee": "LKJC",
+        "left ankle": "LAJC",
+        "left shoulder": "LSHOULDER",
+        "left elbow": "LELC",
+        "left wrist": "LWRIST",
+        "right hip": "RHIPJ",
+        "right knee": "RKJC",
+        "right ankle": "RAJC",
+        "right shoulder": "RSHOULDER",
+        "right elbow": "RELC",
+        "right wrist": "RWRIST",
     },
-    **{
-        f"right {limb}": name
-        for limb, name in zip(_LIMBS, ("hip_r", "knee_r", "ankle_r", "shoulder2", "elbow", "radiocarpal"))
+    "opensim": {
+        "left hip": "hip_l",
+        "left knee": "knee_l",
+        "left ankle": "ankle_l",
+        "left shoulder": "shoulder2_l",
+        "left elbow": "elbow_l",
+        "left wrist": "radiocarpal_l",
+        "right hip": "hip_r",
+        "right knee": "knee_r",
+        "right ankle": "ankle_r",
+        "right shoulder": "shoulder2",
+        "right elbow": "elbow",
+        "right wrist": "radiocarpal",
     },
 }
-_JOINTS: Mapping[JointSource, Mapping[str, str]] = {"smpl": _SMPL, "opensim": _OPENSIM}
+"""What each joint is called among the labels."""
 
 POINTS: Mapping[str, tuple[str, ...]] = {
     "Hip": ("left hip", "right hip"),
@@ -137,7 +151,7 @@ def _in_words(parts: tuple[str, ...], joints: JointSource) -> str:
 
 def _label_points(labels: FrameLabels) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Return all points of labels, (n, s, 3) in world and camera, and (n, s) bool: those that are labels."""
-    parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]] = [
+    parts: list[tuple[NDArray[Any], NDArray[Any], Any]] = [
         # A point that was not seen is zero in both frames.
         (each.world_m, each.camera_m, each.world_m.any(axis=-1) | each.camera_m.any(axis=-1))
         for each in (labels.joints, labels.markers, labels.surface)

@@ -6,15 +6,15 @@ one camera, or a point of it, a track ends, and the next one begins behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.export.human36m import JointSource, Points17, make_points
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.shard import ShardFile
@@ -27,11 +27,16 @@ from movi_prep.formats.shard_records import (
 )
 from movi_prep.geometry.projection import inside_image, project_camera_points
 from movi_prep.names import natural_order
-from movi_prep.records.bmlmovi_names import movi_subject, number_of
+from movi_prep.records.bmlmovi_names import number_of
+from movi_prep.records.choice import choose_names
 from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
     from movi_prep.records.camera import Camera
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,33 +115,21 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class Split:
-    """Which subject is in which part.
+class Wanted:
+    """What of the shards is wanted.
 
     Attributes:
-        parts: subject -> "train" or "test", where it was given; None: as the shards say.
+        train: subjects to train on: names, numbers or ranges of BML-MoVi's, patterns. With `test`, no other subject is
+            exported; without both, parts are those that the shards say.
+        test: subjects to test on.
+        cameras: names of the cameras; empty for all.
+        joints: where joints come from.
     """
 
-    parts: Mapping[str, str] | None = None
-
-    @classmethod
-    def given(cls, train: Sequence[str], test: Sequence[str]) -> Split:
-        """Return the split that names these subjects; those of no part are left out. Numbers are BML-MoVi's."""
-        named = [(movi_subject(int(name)) if name.isdecimal() else name, "train") for name in train]
-        named += [(movi_subject(int(name)) if name.isdecimal() else name, "test") for name in test]
-        twice = sorted({name for name, part in named if (name, "train") in named and part == "test"})
-        if twice:
-            raise InputError(
-                "--train and --test",
-                expected="each subject in one of them",
-                got=f"{list_names(twice)} in both",
-                remedy="remove it from one",
-            )
-        return cls(dict(named))
-
-    def part_of(self, subject: str, *, stored: str) -> str | None:
-        """Return the part of a subject, None for one that was not named."""
-        return stored if self.parts is None else self.parts.get(subject)
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    joints: JointSource = "smpl"
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +147,16 @@ class _View:
     seen_px: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class _Head:
+    """What a shard says of itself; opening it has been tried."""
+
+    path: Path
+    subject: str
+    camera: str
+    split: str
+
+
 def find_shards(folder: Path) -> list[Path]:
     """Return the shards of a work folder, or of a folder of shards.
 
@@ -167,44 +170,47 @@ def find_shards(folder: Path) -> list[Path]:
     raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
 
 
-def read_corpus(
-    shards: Sequence[Path],
-    *,
-    split: Split | None = None,
-    cameras: Sequence[str] | None = None,
-    joints: JointSource = "smpl",
-) -> Corpus:
+def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
     """Return the tracks of shards, those of all cameras together.
 
-    Args:
-        shards: the files.
-        split: which subject is in which part.
-        cameras: names of the cameras; None for all that there are.
-        joints: where joints come from.
-
     Raises:
-        InputError: no shard can be used; the first reason is given.
+        InputError: no shard can be used (the first reason is given), or none has what is wanted.
     """
+    heads, errors = _each(shards, _read_head)
+    parts = _choose_parts(heads, wanted, complete=not errors)
+    cameras = _choose_cameras(heads, wanted)
+    chosen = [head for head in heads if head.subject in parts and head.camera in cameras]
+    found, more = _each(chosen, lambda head: list(_read_views(head, part=parts[head.subject], joints=wanted.joints)))
+    errors += more
     views: dict[ClipId, dict[str, _View]] = {}
+    for clip, view in (item for items in found for item in items):
+        views.setdefault(clip, {})[view.camera.name] = view
+    if not views:
+        raise errors[0] if errors else InternalError("shards without clips")
+    return _follow(views, cameras, left_out=[str(error) for error in errors])
+
+
+def _each(items: Iterable[T], read: Callable[[T], R]) -> tuple[list[R], list[InputError]]:
+    """Return what reading gives, and the errors of those that cannot be read."""
+    done: list[R] = []
     errors: list[InputError] = []
-    for path in shards:
+    for item in items:
         try:
-            for clip, view in _read_views(path, split=split or Split(), joints=joints):
-                views.setdefault(clip, {})[view.camera.name] = view
+            done.append(read(item))
         except InputError as error:
             errors.append(error)
-    if not views and errors:
-        raise errors[0]
-    wanted = sorted(cameras or {name for seen in views.values() for name in seen}, key=natural_order)
-    _check_names(views, wanted, split)
+    return done, errors
+
+
+def _follow(views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str], *, left_out: list[str]) -> Corpus:
     tracks: list[Track] = []
-    findings, left_out = [], [str(error) for error in errors]
+    findings: list[str] = []
     for clip in sorted(views):
-        missing = [name for name in wanted if name not in views[clip]]
+        missing = [name for name in cameras if name not in views[clip]]
         if missing:
-            left_out.append(f"{clip}: it has no frames of {list_names(missing)}, which would break its pairs")
+            left_out.append(f"{clip}: it has no frames of {list_names(missing)}, and pairs need every camera")
             continue
-        found, said = _tracks(clip, [views[clip][name] for name in wanted])
+        found, said = _tracks(clip, [views[clip][name] for name in cameras])
         tracks += found
         findings += said
         if not found:
@@ -212,49 +218,74 @@ def read_corpus(
     return Corpus(tuple(tracks), tuple(findings), tuple(left_out))
 
 
-def _check_names(views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str], split: Split | None) -> None:
-    """Raise InputError for a camera or a subject that was named and that no shard has."""
-    there = {name for seen in views.values() for name in seen}
-    subjects = {clip.subject for clip in views}
-    asked = {"--cameras": (cameras, there)}
-    if split is not None and split.parts is not None:
-        asked["--train and --test"] = (list(split.parts), subjects)
-    for flag, (named, known) in asked.items():
-        unknown = [name for name in named if name not in known]
-        if unknown:
+def _choose_parts(heads: Sequence[_Head], wanted: Wanted, *, complete: bool) -> dict[str, str]:
+    """Return the part of each subject that is wanted; `complete`: no shard's subject is unknown."""
+    there = {head.subject for head in heads}
+    if not wanted.train and not wanted.test:
+        return {head.subject: head.split for head in heads}
+    parts: dict[str, str] = {}
+    for part, flag, entries in (("train", "--train", wanted.train), ("test", "--test", wanted.test)):
+        chosen, absent = choose_names(entries, there)
+        if absent and complete:
             raise InputError(
                 flag,
-                expected=f"names out of {list_names(sorted(known, key=natural_order))}",
-                got=list_names(unknown),
+                expected=f"subjects out of {list_names(sorted(there, key=natural_order))}",
+                got=list_names(absent),
                 remedy="correct the flag",
             )
+        twice = sorted(chosen & set(parts))
+        if twice:
+            raise InputError(
+                flag,
+                expected="subjects to test on only",
+                got=f"{list_names(twice)}, which --train names",
+                remedy="remove them from one",
+            )
+        parts |= dict.fromkeys(chosen, part)
+    return parts
 
 
-def _read_views(path: Path, *, split: Split, joints: JointSource) -> Iterator[tuple[ClipId, _View]]:
+def _choose_cameras(heads: Sequence[_Head], wanted: Wanted) -> list[str]:
+    there = sorted({head.camera for head in heads}, key=natural_order)
+    unknown = [name for name in wanted.cameras if name not in there]
+    if unknown and there:
+        raise InputError(
+            "--cameras",
+            expected=f"cameras out of {list_names(there)}",
+            got=list_names(unknown),
+            remedy="correct the flag",
+        )
+    return [name for name in there if not wanted.cameras or name in wanted.cameras]
+
+
+def _read_head(path: Path) -> _Head:
     check_hdf5(path)
     with ShardFile(path) as shard:
-        subject = read_subject_name(shard)
-        part = split.part_of(subject, stored=str(shard.attribute("split")))
-        if part is None:
-            return
+        return _Head(path, read_subject_name(shard), str(shard.attribute("camera")), str(shard.attribute("split")))
+
+
+def _read_views(head: _Head, *, part: str, joints: JointSource) -> Iterator[tuple[ClipId, _View]]:
+    with ShardFile(head.path) as shard:
         camera, names = read_shard_camera(shard), read_label_names(shard)
         clips, frames = shard.read("frames/clip"), shard.read("frames/clip_frame").astype(np.int64)
         motions = dict(zip(shard.read("clips/number").tolist(), shard.names("clips/motion"), strict=True))
+        rate_hz = float(shard.attribute("frame_rate_hz"))
         for number, clip in read_clip_ids(shard).items():
-            rows = np.flatnonzero(clips == number)
-            points = make_points(read_frame_labels(shard, rows), names, joints=joints, source=str(path))
+            rows = np.flatnonzero(clips == number).astype(np.int64)
+            points = make_points(read_frame_labels(shard, rows), names, joints=joints, source=str(head.path))
+            seen_px = project_camera_points(points.camera_m, camera.intrinsics_px, camera.radial_distortion)
             yield (
                 clip,
                 _View(
-                    shard=path,
+                    shard=head.path,
                     camera=camera,
                     part=part,
                     motion=motions[number] or clip.clip,
-                    rate_hz=float(shard.attribute("frame_rate_hz")),
+                    rate_hz=rate_hz,
                     frames=frames[rows],
-                    rows=rows.astype(np.int64),
+                    rows=rows,
                     points=points,
-                    seen_px=project_camera_points(points.camera_m, camera.intrinsics_px, camera.radial_distortion),
+                    seen_px=seen_px,
                 ),
             )
 
@@ -272,7 +303,9 @@ def _tracks(clip: ClipId, views: Sequence[_View]) -> tuple[list[Track], list[str
     ]
     seen = np.unique(np.concatenate([view.frames for view in views]))
     gaps = np.setdiff1d(np.arange(seen[0], seen[-1] + 1), common) if len(seen) else seen
-    said = [f"{clip}: {len(gaps)} frames are not whole in every camera: {max(len(runs), 1)} run(s)"] if len(gaps) else []
+    said = (
+        [f"{clip}: {len(gaps)} frames are not whole in every camera: {max(len(runs), 1)} run(s)"] if len(gaps) else []
+    )
     return tracks, said
 
 
