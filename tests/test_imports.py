@@ -37,6 +37,7 @@ LEVELS = {
     "examine": 7,
     "report": 7,
     "runtime": 7,
+    "api": 8,
     "cli": 8,
 }
 
@@ -52,6 +53,7 @@ HOMES = {
     "dask_jobqueue": {"runtime"},
     "numba": {"kinematics"},
     "rich": {"runtime", "cli"},
+    "matplotlib": {"api"},
 }
 
 

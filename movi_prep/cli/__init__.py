@@ -7,6 +7,7 @@ named; 1 anything else.
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -22,41 +23,49 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    from movi_prep.cli.flags import parse_arguments
-    from movi_prep.runtime.interruption import stop_once
-
     _use_one_thread()
     _complete_streams()
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = parse_arguments(list(sys.argv[1:] if arguments is None else arguments))
+        return _run(words)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
-    try:
-        with stop_once(process_ends=True):
-            from movi_prep.cli.commands import find_command
-
-            code = find_command(given.command)(given)
-            # What a full disk or a reader that has gone does not take shows now, not after the exit code is said.
-            sys.stdout.flush()
-            return code
     except MoviPrepError as error:
-        print(f"movi-prep: {visible(error)}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        return _tell(visible(error), words, code=2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
-        print("movi-prep: stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 1
+        return _tell("stopped; the same command goes on where it stopped", words)
     except BrokenPipeError:
         # The reader of our output (head, less) has seen enough; Python would complain once more at exit.
         _drop_output()
         return 1
     except OSError as error:
         # A full disk, a folder without permission: nothing that a traceback would explain better.
-        print(f"movi-prep: {visible(describe_os_error(error))}", file=sys.stderr)
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _drop_output()
-        return 1
+        return _tell(visible(describe_os_error(error)), words)
+
+
+def _run(words: list[str]) -> int:
+    from movi_prep.cli.commands import find_command
+    from movi_prep.cli.flags import parse_arguments
+    from movi_prep.runtime.interruption import stop_once
+
+    given = parse_arguments(words)
+    with stop_once(process_ends=True):
+        code = find_command(given.command)(given)
+        # What a full disk or a reader that has gone does not take shows now, not after the exit code is said.
+        sys.stdout.flush()
+        return code
+
+
+def _tell(error: str, words: Sequence[str], *, code: int = 1) -> int:
+    """Print why a command ended, for a person and, with `--json`, as the one object; return the exit code."""
+    print(f"movi-prep: {error}", file=sys.stderr)
+    try:
+        if "--json" in words:
+            print(json.dumps({"error": error, "exit_code": code}))
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    return code
 
 
 def _complete_streams() -> None:

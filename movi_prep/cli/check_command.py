@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def check_data(given: argparse.Namespace) -> int:
     """`check`: what is found, what is missing, what will run."""
     from movi_prep.runtime.data_check import check_data_files
-    from movi_prep.runtime.overview import damaged_videos, describe_recordings, describe_space
+    from movi_prep.runtime.overview import describe_recordings, describe_space
     from movi_prep.runtime.work_estimate import estimate_work
 
     if given.self_test:
@@ -39,10 +39,9 @@ def check_data(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
-    opened = check_data_files(recordings)
-    findings = (*recordings.findings, *damaged_videos(recordings))
+    opened = check_data_files(recordings, soft_tissue=config.markers.soft_tissue)
     print_findings(console, "would fail", [str(fault) for fault in opened.faults])
-    print_findings(console, "findings", findings)
+    print_findings(console, "findings", recordings.findings)
     plan, notes = _plan_everything(config)
     will_run: dict[str, dict[str, int]] = {}
     if plan is not None:
@@ -57,7 +56,7 @@ def check_data(given: argparse.Namespace) -> int:
     content = {
         "parts": [{"part": part.name, "found": part.found, "missing": part.missing} for part in parts],
         "faults": [str(fault) for fault in opened.faults],
-        "findings": [*findings, *notes],
+        "findings": [*recordings.findings, *notes],
         "will_run": will_run,
         "estimate": None if estimate is None else vars(estimate),
     }

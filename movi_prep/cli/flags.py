@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep.errors import UsageError, cut, list_names, suggest
-from movi_prep.plain_text import shell_line, visible
+from movi_prep.plain_text import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -368,7 +368,7 @@ POSITIONALS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that reports an error in one line, with exit code 2, and shows defaults of settings in its help."""
+    """A parser whose errors are UsageErrors of one line, and that shows defaults of settings in its help."""
 
     def __init__(self, **how: Any) -> None:
         """Start without flags."""
@@ -388,11 +388,17 @@ class _Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {visible(message)} (see {self.prog} --help)\n")
+        command = self.prog.removeprefix("movi-prep").strip()
+        raise UsageError(f"{command}{': ' if command else ''}{message} (see {self.prog} --help)")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the parsed command line; if it is wrong, say so with a suggestion and exit with code 2."""
+    """Return the parsed command line.
+
+    Raises:
+        UsageError: it cannot be parsed.
+        SystemExit: help or version was asked for, and is printed.
+    """
     parser = _parser()
     command = arguments[0] if arguments else None
     if command is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
-from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
+from movi_prep.cli.printing import open_console, print_findings, print_json, print_last_lines, print_table
 from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from movi_prep.config.root import Config
     from movi_prep.trials.trial_results import FileResult, MarkerMiss
 
 _WORST = 10
@@ -80,8 +81,8 @@ def _track(given: argparse.Namespace) -> int:
     config = config_of(given)
     console = open_console(to_stderr=bool(given.json))
     named = [Path(name) for name in given.setup or given.marker_file or ()]
-    # A wrong name is reported before the compiler runs, which takes long.
-    if config.ik.needs_compiler and all(path.is_file() for path in named):
+    # A wrong name or set-up is reported before the compiler runs, which takes long.
+    if config.ik.needs_compiler and _can_begin(named, config, are_setups=bool(given.setup)):
         compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
@@ -104,8 +105,32 @@ def _track(given: argparse.Namespace) -> int:
         outputs = (*result.outputs, write_trials_report(result, config)) if files else result.outputs
     outputs += tuple(path for file in files for path in file.outputs)
     content = {**_print_scaling(console, scaling, findings), **_print_files(console, files, outputs)}
-    print_json({**content, "seconds": round(time.perf_counter() - begin, 3)}, wanted=given.json)
-    return UNITS_FAILED if content["failed"] else OK
+    seconds = time.perf_counter() - begin
+    failed = [file.marker_file for file in files if file.error]
+    # One that failed shows what it holds; of the others, what they became.
+    (looked_at,) = (*failed, *_readable(outputs), *named, Path(given.static_file or config.work))[:1]
+    place = outputs[-1].parent if given.setup and outputs else config.work
+    print_last_lines(console, place, ("inspect", str(looked_at)), is_complete=not failed, seconds=seconds)
+    print_json({**content, "seconds": round(seconds, 3)}, wanted=given.json)
+    return UNITS_FAILED if failed else OK
+
+
+def _readable(outputs: Sequence[Path]) -> list[Path]:
+    """Return the results that `inspect` reads, solutions and motions first."""
+    order = (".h5", ".mot", ".osim", ".json")
+    return sorted((path for path in outputs if path.suffix in order), key=lambda path: order.index(path.suffix))
+
+
+def _can_begin(named: Sequence[Path], config: Config, *, are_setups: bool) -> bool:
+    """Return whether all files are there; raise InputError where a set-up of marker files cannot be read."""
+    from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+    from movi_prep.stages.ik import ik_setup_path
+
+    if not are_setups:
+        read_ik_setup(ik_setup_path(config))
+        if config.scaling.setup is not None:
+            read_scale_setup(config.scaling.setup)
+    return all(path.is_file() for path in named)
 
 
 def _print_scaling(console: Console, numbers: Mapping[str, Any], findings: Sequence[str]) -> dict[str, Any]:

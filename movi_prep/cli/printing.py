@@ -106,11 +106,18 @@ def print_status(console: Console, summary: Summary, *, go_on: str, verbose: boo
 
 def print_end(console: Console, summary: Summary, work: Path, *, seconds: float) -> None:
     """Print, as the last lines, how long a run took, where the results are, and what to do next."""
-    ended = "done" if summary.is_complete else "ended with failures"
-    console.print(f"{ended} in {format_duration(seconds)}: {work}", markup=False)
     has_shards = any(name.startswith("shards") for name in summary.outputs)
     command = ("verify" if has_shards else "report") if summary.is_complete else "status"
-    console.print(f"next: {shell_line(['movi-prep', command, str(work)])}", markup=False)
+    print_last_lines(console, work, (command, str(work)), is_complete=summary.is_complete, seconds=seconds)
+
+
+def print_last_lines(
+    console: Console, place: Path, command: Sequence[str], *, is_complete: bool, seconds: float
+) -> None:
+    """Print time, place and the words of the next command."""
+    ended = "done" if is_complete else "ended with failures"
+    console.print(f"{ended} in {format_duration(seconds)}: {place}", markup=False)
+    console.print(f"next: {shell_line(['movi-prep', *command])}", markup=False)
 
 
 def print_plan(console: Console, plan: WorkPlan) -> None:

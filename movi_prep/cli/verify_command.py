@@ -16,7 +16,7 @@ from movi_prep.cli.printing import (
     verification_rows,
 )
 from movi_prep.config.load import load_config
-from movi_prep.errors import MoviPrepError
+from movi_prep.errors import MoviPrepError, UsageError
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
@@ -32,6 +32,8 @@ def verify(given: argparse.Namespace) -> int:
 
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.work or "work").absolute()
+    if not folder.is_dir():
+        raise UsageError(f"verify: expected a work folder or a folder of shards, but {folder} is not there; name one")
     result = verify_folder(folder, workers=given.workers or 1)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
     outdated, notes = _outdated_shards(folder)

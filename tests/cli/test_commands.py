@@ -185,7 +185,7 @@ def test_inspect_tells_damaged_files_in_one_line(
     damaged = tmp_path / f"damaged{suffix}"
     damaged.write_bytes(content)
     code, out, err = movi_prep("inspect", str(damaged), "--json")
-    assert (code, out) == (1, "")
+    assert (code, [item["file"] for item in json.loads(out)["failed"]]) == (1, [str(damaged)])
     assert err.startswith(f"movi-prep: {damaged}: expected ")
     assert len(err.strip().splitlines()) == 1
 
