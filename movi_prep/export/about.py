@@ -9,7 +9,7 @@ import numpy as np
 
 from movi_prep._version import __version__
 from movi_prep.export.human36m import CAMERA_CONVENTION, NAMES, JointSource, define_points
-from movi_prep.export.tracks import Corpus, Track, by_subject
+from movi_prep.export.tracks import Corpus, Track, by_subject, is_plain
 from movi_prep.geometry.rotations import quaternions_from_matrices
 from movi_prep.records.camera import Camera
 
@@ -52,20 +52,29 @@ def cameras_of(tracks: Sequence[Track]) -> dict[str, list[dict[str, Any]]]:
 
 
 def camera_entry(camera: Camera) -> dict[str, Any]:
-    """Return one camera: orientation (w, x, y, z) camera to world, its centre in the world, intrinsics in pixels."""
-    rotation = camera.world_to_camera_rotation
-    k1, k2 = (float(term) for term in camera.radial_distortion)
+    """Return one camera: orientation (w, x, y, z) camera to world, its centre in the world, intrinsics in pixels.
+
+    One that moves has no pose here; a lens that VideoPose3D does not know stands as OpenCV names its coefficients.
+    """
+    lens = camera.lens.coefficients.tolist()
+    plain = {"radial_distortion": [*lens[:2], lens[4]], "tangential_distortion": [0.0, 0.0]}
     return {
         "id": camera.name,
-        "orientation": quaternions_from_matrices(rotation.T).tolist(),
-        "translation": (-rotation.T @ camera.world_to_camera_translation_m).tolist(),
+        **(_pose(camera) if not camera.is_moving else {}),
         "center": camera.intrinsics_px[:2, 2].tolist(),
         "focal_length": np.diagonal(camera.intrinsics_px)[:2].tolist(),
-        "radial_distortion": [k1, k2, 0.0],
-        "tangential_distortion": [0.0, 0.0],
+        **(plain if is_plain(camera) else {"lens_model": camera.lens.model, "lens": lens}),
         "res_w": camera.size_px[0],
         "res_h": camera.size_px[1],
         "azimuth": 0.0,
+    }
+
+
+def _pose(camera: Camera) -> dict[str, list[float]]:
+    turn = camera.world_to_camera_rotation.T
+    return {
+        "orientation": quaternions_from_matrices(turn).tolist(),
+        "translation": (-turn @ camera.world_to_camera_translation_m).tolist(),
     }
 
 

@@ -7,7 +7,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -33,16 +33,18 @@ class Target:
         files: yields name and content of each file.
         readme: returns how the released code is pointed at them.
         parts: parts of the data that it opens; none where it takes subjects by name.
+        plain_cameras: whether its files state cameras, as its code knows them.
     """
 
     files: Callable[[Corpus, Mapping[str, Any]], Iterator[tuple[str, bytes]]]
     readme: Callable[[Corpus, Mapping[str, Any]], str]
     parts: tuple[str, ...] = ()
+    plain_cameras: bool = False
 
 
 TARGETS = {
-    "videopose3d": Target(videopose3d.files, videopose3d.readme),
-    "3d-pose-baseline": Target(baseline_3d.files, baseline_3d.readme, ("train", "test")),
+    "videopose3d": Target(videopose3d.files, videopose3d.readme, plain_cameras=True),
+    "3d-pose-baseline": Target(baseline_3d.files, baseline_3d.readme, ("train", "test"), plain_cameras=True),
     "motionbert": Target(motionbert.files, motionbert.readme, ("train", "test")),
     "pose-hg-3d": Target(pose_hg_3d.files, pose_hg_3d.readme, ("train", "test")),
 }
@@ -87,8 +89,8 @@ def export(source: Path, out: Path, *, target: str, wanted: Wanted) -> Exported:
     _check_out(out, target)
     if target == TABLES:
         return _export_tables(source, out)
-    corpus = read_corpus(find_shards(source), wanted)
     chosen = TARGETS[target]
+    corpus = read_corpus(find_shards(source), replace(wanted, plain_cameras=chosen.plain_cameras))
     _check_parts(corpus, chosen, target)
     definition = define(target, corpus, joints=wanted.joints)
     readme = chosen.readme(corpus, definition) + in_short(definition)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from movi_prep.records.camera import Camera
 
 
+_RADIAL_TERMS = (0, 1, 4)
+"""Where k1, k2 and k3 stand among OpenCV's coefficients."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -124,12 +127,14 @@ class Wanted:
         test: subjects to test on.
         cameras: names of the cameras; empty for all.
         joints: where joints come from.
+        plain_cameras: whether only cameras that stand still and have radial terms k1, k2, k3 can be exported.
     """
 
     train: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
     joints: JointSource = "smpl"
+    plain_cameras: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +185,7 @@ def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
     parts = _choose_parts(heads, wanted, complete=not errors)
     cameras = _choose_cameras(heads, wanted)
     chosen = [head for head in heads if head.subject in parts and head.camera in cameras]
-    found, more = _each(chosen, lambda head: list(_read_views(head, part=parts[head.subject], joints=wanted.joints)))
+    found, more = _each(chosen, lambda head: list(_read_views(head, wanted, part=parts[head.subject])))
     errors += more
     views: dict[ClipId, dict[str, _View]] = {}
     for clip, view in (item for items in found for item in items):
@@ -264,16 +269,23 @@ def _read_head(path: Path) -> _Head:
         return _Head(path, read_subject_name(shard), str(shard.attribute("camera")), str(shard.attribute("split")))
 
 
-def _read_views(head: _Head, *, part: str, joints: JointSource) -> Iterator[tuple[ClipId, _View]]:
+def _read_views(head: _Head, wanted: Wanted, *, part: str) -> Iterator[tuple[ClipId, _View]]:
     with ShardFile(head.path) as shard:
         camera, names = read_shard_camera(shard), read_label_names(shard)
+        if wanted.plain_cameras and not is_plain(camera):
+            raise InputError(
+                head.path,
+                expected="a camera that stands still, with radial terms k1, k2, k3: the code knows no others",
+                got="a camera that moves" if camera.is_moving else f"a lens with {camera.lens.coefficients.tolist()}",
+                remedy="export to motionbert or pose-hg-3d, which need neither",
+            )
         clips, frames = shard.read("frames/clip"), shard.read("frames/clip_frame").astype(np.int64)
         motions = dict(zip(shard.read("clips/number").tolist(), shard.names("clips/motion"), strict=True))
         rate_hz = float(shard.attribute("frame_rate_hz"))
         for number, clip in read_clip_ids(shard).items():
             rows = np.flatnonzero(clips == number).astype(np.int64)
-            points = make_points(read_frame_labels(shard, rows), names, joints=joints, source=str(head.path))
-            seen_px = project_camera_points(points.camera_m, camera.intrinsics_px, camera.radial_distortion)
+            points = make_points(read_frame_labels(shard, rows), names, joints=wanted.joints, source=str(head.path))
+            seen_px = project_camera_points(points.camera_m, camera.intrinsics_px, camera.lens)
             yield (
                 clip,
                 _View(
@@ -288,6 +300,12 @@ def _read_views(head: _Head, *, part: str, joints: JointSource) -> Iterator[tupl
                     seen_px=seen_px,
                 ),
             )
+
+
+def is_plain(camera: Camera) -> bool:
+    """Return whether a camera stands still and its lens has no terms but k1, k2 and k3."""
+    radial = np.isin(np.arange(len(camera.lens.coefficients)), _RADIAL_TERMS)
+    return not camera.is_moving and camera.lens.model == "opencv" and not camera.lens.coefficients[~radial].any()
 
 
 def _tracks(clip: ClipId, views: Sequence[_View]) -> tuple[list[Track], list[str]]:

@@ -11,6 +11,7 @@ import pytest
 from movi_prep.export.targets import export
 from movi_prep.export.tracks import Corpus, Wanted, find_shards, read_corpus
 from movi_prep.records.camera import Camera
+from movi_prep.records.lens import radial_lens
 from tests.builders.shard import small_camera, write_small_shard
 
 
@@ -21,7 +22,7 @@ def side_camera() -> Camera:
         small_camera("PG2"),
         world_to_camera_rotation=rotation,
         world_to_camera_translation_m=-rotation @ np.array([0.1, -3.5, 1.1]),
-        radial_distortion=np.array([-0.1, 0.02]),
+        lens=radial_lens(-0.1, 0.02),
         size_px=(500, 300),
     )
 

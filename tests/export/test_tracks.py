@@ -17,6 +17,7 @@ from movi_prep.export.tracks import Corpus, Wanted, find_shards, read_corpus
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_frame_labels, read_label_names
 from movi_prep.formats.shard_schema import SHARD_SCHEMA
+from movi_prep.records.lens import opencv_lens
 from tests.builders.shard import CLIPS, small_camera, write_small_shard
 from tests.export.conftest import side_camera, write_shards
 
@@ -95,6 +96,16 @@ def test_tracks_are_unbroken_and_the_same_in_every_camera(tmp_path: Path) -> Non
         list(range(6)),
         list(range(4)),
     ]
+
+
+def test_a_lens_that_a_code_does_not_know_leaves_its_shard_out(tmp_path: Path) -> None:
+    write_small_shard(tmp_path / "S001_PG1.h5")
+    bent = replace(small_camera("PG2"), lens=opencv_lens([-0.2, 0.1, 0.001, 0.0], source="test"))
+    write_small_shard(tmp_path / "S001_PG2.h5", camera=bent)
+    found = read_corpus(find_shards(tmp_path), Wanted(plain_cameras=True))
+    assert len(found.left_out) == 3  # the shard, and both clips, which lack a camera
+    assert found.left_out[0].startswith(str(tmp_path / "S001_PG2.h5"))
+    assert len(read_corpus(find_shards(tmp_path), Wanted()).tracks) == len(CLIPS)
 
 
 def test_a_point_that_was_not_seen_breaks_a_track(tmp_path: Path) -> None:
