@@ -72,12 +72,12 @@ EXAMPLES = {
         "  autoload -U bashcompinit; bashcompinit  # in ~/.zshrc, before the same line"
     ),
 }
-"""One example or more for each command, as the help of the command ends."""
+"""The end of each command's help: one or more examples."""
 
 PLANNED = ("check", "markers", "ik", "shard", "run", "status", "report", "batch")
 RUNNING = ("markers", "ik", "shard", "run")
 TAKES_WORK = ("status", "report", "verify")
-"""Commands that look at a work folder, and take it without a flag, too."""
+"""Commands that read a work folder, and take it with and without `--work`."""
 MARKERS = ("check", "markers", "ik", "shard", "run", "batch", "status")
 IK = ("check", "ik", "shard", "run", "batch", "status")
 SHARD = ("check", "shard", "run", "batch", "status")
@@ -92,11 +92,11 @@ class Flag:
         name: `--work`.
         commands: the commands that take it.
         help: one line.
-        setting: dotted setting of the configuration file that it overrides; None for a flag that is no setting.
-        value: what a flag without argument sets; None for one with an argument.
+        setting: dotted name of the setting that it overrides; None if it overrides none.
+        value: the value that a flag without argument gives; None for a flag with an argument.
         metavar: name of the argument.
         choices: allowed values; empty for any.
-        default: the default in words, where the setting's own default (None, say) does not explain itself.
+        default: the default in words, if the value of the setting's own default (None, say) does not explain it.
         more: further keywords for argparse.
     """
 
@@ -117,7 +117,7 @@ class Flag:
 
 
 def at_least_one(text: str) -> int:
-    """Return a number of workers; raise ArgumentTypeError for what cannot be one, before anything is written."""
+    """Return a number of workers from its text; raise ArgumentTypeError if it is not a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, but got {text!r}")
     return int(text)
@@ -349,7 +349,7 @@ class Positional:
 
     @property
     def usage(self) -> str:
-        """How the argument reads in the line of usage: `[DIR]`, `FILE ...`."""
+        """How the usage line shows the argument: `[DIR]`, `FILE ...`."""
         name = self.name.upper()
         return {"?": f"[{name}]", "+": f"{name} ..."}.get(self.more.get("nargs", ""), name)
 
@@ -381,7 +381,7 @@ class _Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the help, each flag with its default."""
-        # Defaults come from the settings, whose library takes longer to load than any other command line needs.
+        # Only when help is shown: defaults need the settings, and pydantic takes a tenth of a second to load.
         for action, flag in self._described:
             default = default_text(flag).replace("%", "%%")
             action.help = f"{flag.help} (default: {default})" if default else flag.help
@@ -426,7 +426,7 @@ def _join_work_folder(parser: _Parser, given: argparse.Namespace) -> None:
 
 
 def _read_value(text: str, value: str) -> Any:
-    """Return the value of a `--set`, read as YAML reads it."""
+    """Return the value of a `--set`, parsed as YAML, like a value in the configuration file."""
     from movi_prep.config.yaml_text import YamlError, parse_yaml
 
     try:
@@ -459,7 +459,7 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def typed_of(given: argparse.Namespace) -> dict[str, str]:
-    """Return what was typed for each setting, by its dotted name: `--set markers.rate=vido`, `--rate vido`."""
+    """Return what the user typed for each setting, by its dotted name: `--set markers.rate=vido`, `--rate vido`."""
     typed = {
         flag.setting: f"{flag.name} {shell_line([str(value)])}" if flag.value is None else flag.name
         for flag in FLAGS
@@ -471,7 +471,7 @@ def typed_of(given: argparse.Namespace) -> dict[str, str]:
 
 
 def config_file_of(given: argparse.Namespace) -> Path | None:
-    """Return the configuration file, if one was named."""
+    """Return the configuration file, or None if none was given."""
     return Path(given.config) if getattr(given, "config", None) else None
 
 
@@ -494,7 +494,7 @@ def _put(nested: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def default_text(flag: Flag) -> str:
-    """Return the default that the help of a flag shows; empty where being left out needs no explanation."""
+    """Return the default that the help of a flag shows; empty if there is nothing to show."""
     if flag.default or flag.setting is None or flag.value is not None:
         return flag.default
     from movi_prep.config.load import default_of
@@ -504,7 +504,7 @@ def default_text(flag: Flag) -> str:
 
 
 class _PrintVersions(argparse.Action):
-    """`--version`: what results depend on, without loading torch or OpenSim."""
+    """Prints the versions for `--version`, without loading torch or OpenSim."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from movi_prep.cli.versions import describe_versions
@@ -550,7 +550,7 @@ def _parser() -> _Parser:
 
 
 def _command_list() -> str:
-    """Return the commands under their headings, one a line."""
+    """Return the commands under their headings, one per line."""
     groups = [
         f"{title}:\n" + "".join(f"  {name:<12} {SUMMARIES[name]}\n" for name in names)
         for title, names in COMMAND_GROUPS.items()

@@ -1,4 +1,4 @@
-"""`inspect`: says what files hold."""
+"""`inspect`: prints what files contain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def inspect(given: argparse.Namespace) -> int:
-    """`inspect`: what files hold."""
+    """`inspect`: print what files contain."""
     from movi_prep.examine.inspect_file import inspect_file
 
     console = open_console(to_stderr=bool(given.json))
@@ -27,7 +27,7 @@ def inspect(given: argparse.Namespace) -> int:
         try:
             described.append(inspect_file(Path(name)))
         except MoviPrepError as error:
-            # One of many files must not cost what there is to say of the others.
+            # If one file cannot be read, the others are still printed.
             print(f"movi-prep: {visible(error)}", file=sys.stderr)
             unreadable.append({"file": name, "reason": str(error)})
     for facts in described:
