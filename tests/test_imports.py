@@ -32,6 +32,7 @@ LEVELS = {
     "stages": 5,
     "demo": 5,
     "training": 5,
+    "export": 6,
     "trials": 6,
     "examine": 7,
     "runtime": 7,

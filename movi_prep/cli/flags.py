@@ -25,6 +25,7 @@ SUMMARIES = {
     "verify": "read every sample of the shards as training does; name shards that are out of date",
     "inspect": "what files hold: arrays, dimensions, units, names, provenance",
     "report": "write pages on quality: one for the corpus and one per subject",
+    "export": "write the files that released training codes open, or tables of joint angles",
     "view": "write pages on which clips move: model, pictures, angles, residuals",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
     "completion": "print a completion script for bash and zsh",
@@ -32,6 +33,7 @@ SUMMARIES = {
 
 COMMAND_GROUPS = {
     "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
+    "train": ("export",),
     "look": ("status", "verify", "report", "view", "inspect"),
     "tools": ("completion",),
 }
@@ -61,6 +63,10 @@ EXAMPLES = {
     "verify": "movi-prep verify ~/work --workers 4",
     "inspect": "movi-prep inspect ~/work/shards/S001_PG1.h5",
     "report": "movi-prep report ~/work",
+    "export": (
+        "movi-prep export --to videopose3d ~/work ~/videopose3d-data\n"
+        "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
+    ),
     "view": "movi-prep view ~/work\n  movi-prep view ~/work S001/C03 S015",
     "batch": "movi-prep batch --config bmlmovi.yaml --slurm-profile slurm.yaml --chunk 4",
     "completion": (
@@ -77,6 +83,7 @@ TAKES_WORK = ("status", "report", "verify")
 MARKERS = ("check", "markers", "ik", "shard", "run", "batch", "status")
 IK = ("check", "ik", "shard", "run", "batch", "status")
 SHARD = ("check", "shard", "run", "batch", "status")
+EXPORTS = ("videopose3d", "3d-pose-baseline", "motionbert", "pose-hg-3d", "csv")
 
 
 @dataclass(frozen=True)
@@ -203,7 +210,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
     ),
     "shards": (
-        Flag("--cameras", SHARD, "cameras to write", "shard.cameras", metavar="LIST"),
+        Flag("--cameras", (*SHARD, "export"), "cameras to write", "shard.cameras", metavar="LIST"),
         Flag("--layout", SHARD, "layout of the shards", "shard.layout", choices=("native", "d3ke", "both")),
         Flag(
             "--context-quality",
@@ -212,6 +219,24 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             "shard.context_quality",
             metavar="N",
             more={"type": int},
+        ),
+    ),
+    "exports": (
+        Flag("--to", ("export",), "training code to write for, or csv", choices=EXPORTS, more={"required": True}),
+        Flag(
+            "--train",
+            ("export",),
+            "subjects to train on: 1,15 or 1-5, names or patterns",
+            metavar="LIST",
+            default="as the shards say",
+        ),
+        Flag("--test", ("export",), "subjects to test on", metavar="LIST", default="as the shards say"),
+        Flag(
+            "--joint-centres",
+            ("export",),
+            "where hips, knees, ankles, shoulders, elbows and wrists come from",
+            choices=("smpl", "opensim"),
+            default="smpl",
         ),
     ),
     "how to run": (
@@ -348,6 +373,8 @@ POSITIONALS = (
     Positional("folder", "view", "the work folder", {}),
     Positional("clips", "view", "clips or subjects, as S001/C03 or S001", {"nargs": "*"}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
+    Positional("source", "export", "a work folder, or a folder of shards", {}),
+    Positional("out", "export", "folder to write; an export to the same code is replaced", {}),
 )
 
 
