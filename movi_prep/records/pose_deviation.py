@@ -47,7 +47,7 @@ class PoseDeviation:
     def std(self) -> NDArray[np.float64]:
         """Return (n, f) float64: standard deviations of the coordinates, rad and m."""
         factor = self.factor.astype(np.float32)
-        return np.sqrt(np.einsum("nfr,nfr->nf", factor, factor).astype(np.float64))
+        return np.asarray(np.sqrt(np.einsum("nfr,nfr->nf", factor, factor)), dtype=np.float64)
 
     def coordinate_std(self, tree: KinematicTree, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, c) float64: standard deviations of all coordinates of a tree, followers by those they follow.
