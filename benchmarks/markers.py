@@ -31,7 +31,7 @@ from movi_prep.config.root import Config
 from movi_prep.formats.amass import read_motion
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders

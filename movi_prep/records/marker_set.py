@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, list_names, suggest
-from movi_prep.records.motion import N_JOINTS
+from movi_prep.records.body_layout import LAYOUTS, BodyName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,16 @@ class Vertex:
 
 
 @dataclass(frozen=True)
+class SurfacePoint:
+    """A point of the posed mesh between vertices: their mean by `weights`, which sum to 1."""
+
+    indices: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class JointCentre:
-    """A posed joint centre of SMPL+H, by its number (0 to 51)."""
+    """A posed joint centre, by its number; in SMPL+H 0 to 51."""
 
     index: int
 
@@ -41,7 +49,7 @@ class FloorPoint:
     of: str
 
 
-MarkerRule = Vertex | JointCentre | Midpoint | FloorPoint
+MarkerRule = Vertex | SurfacePoint | JointCentre | Midpoint | FloorPoint
 
 
 @dataclass(frozen=True)
@@ -52,19 +60,22 @@ class MarkerSet:
         name: name of the set, for provenance.
         rules: how each marker is found, by marker name.
         source: file, for messages.
+        body: the body whose vertices and joints the rules count; files count those of SMPL+H.
     """
 
     name: str
     rules: Mapping[str, MarkerRule]
     source: str
+    body: BodyName = "SMPL+H"
 
     def __post_init__(self) -> None:
         """Check joint numbers and that markers build on markers that exist, without circles."""
+        n_joints = LAYOUTS[self.body].n_joints
         for name, rule in self.rules.items():
-            if isinstance(rule, Vertex) and rule.index < 0:
-                self._refuse(name, expected="a vertex number from 0", got=str(rule.index))
-            if isinstance(rule, JointCentre) and not 0 <= rule.index < N_JOINTS:
-                self._refuse(name, expected=f"a joint number from 0 to {N_JOINTS - 1}", got=str(rule.index))
+            if min(vertices_of(rule), default=0) < 0:
+                self._refuse(name, expected="a vertex number from 0", got=str(min(vertices_of(rule))))
+            if isinstance(rule, JointCentre) and not 0 <= rule.index < n_joints:
+                self._refuse(name, expected=f"a joint number from 0 to {n_joints - 1}", got=str(rule.index))
             if isinstance(rule, Midpoint) and not rule.of:
                 self._refuse(name, expected="the markers to average", got="none")
             for parent in built_on(rule):
@@ -82,7 +93,7 @@ class MarkerSet:
     @cached_property
     def vertices(self) -> tuple[int, ...]:
         """Vertices that any marker needs, each once, in the order of their first use."""
-        return tuple(dict.fromkeys(rule.index for rule in self.rules.values() if isinstance(rule, Vertex)))
+        return tuple(dict.fromkeys(vertex for rule in self.rules.values() for vertex in vertices_of(rule)))
 
     @cached_property
     def build_order(self) -> tuple[str, ...]:
@@ -100,9 +111,9 @@ class MarkerSet:
     def check_vertices(self, n_vertices: int, *, body_model: str) -> None:
         """Raise InputError where a marker names a vertex that the body model does not have."""
         missing = {
-            name: rule.index
+            name: max(vertices_of(rule))
             for name, rule in self.rules.items()
-            if isinstance(rule, Vertex) and rule.index >= n_vertices
+            if max(vertices_of(rule), default=0) >= n_vertices
         }
         if missing:
             self._refuse(
@@ -113,6 +124,13 @@ class MarkerSet:
 
     def _refuse(self, marker: str, *, expected: str, got: str) -> None:
         raise InputError(f"{self.source}: {marker}", expected=expected, got=got, remedy="correct the marker set")
+
+
+def vertices_of(rule: MarkerRule) -> tuple[int, ...]:
+    """Return the vertices that a rule takes itself."""
+    if isinstance(rule, Vertex):
+        return (rule.index,)
+    return rule.indices if isinstance(rule, SurfacePoint) else ()
 
 
 def built_on(rule: MarkerRule) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from movi_prep.errors import InputError, MoviPrepError, describe_os_error
 from movi_prep.formats.amass import open_motion
 from movi_prep.formats.avi.structure import parse_avi_head
 from movi_prep.formats.foreign_content import foreign_content
-from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
+from movi_prep.formats.body_models import read_body_model, read_soft_tissue_directions
 from movi_prep.recordings.read import read_camera, read_session
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from movi_prep.formats.amass import SubjectShape, open_motion, read_subject_shap
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.marker_file import open_marker_writer, read_markers, write_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.geometry.frames import AMASS_TO_GROUND
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame

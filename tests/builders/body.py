@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.records.body_model import N_POSE_FEATURES, BodyModel
-from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS, Motion
+from movi_prep.records.body_layout import SMPLH
+from movi_prep.records.body_model import BodyModel
+from movi_prep.records.motion import N_DMPLS, Motion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+N_JOINTS, N_BETAS, N_POSE_FEATURES = SMPLH.n_joints, 16, SMPLH.n_pose_features
 RINGS, SEGMENTS = 84, 82
 HALF_HEIGHT_M, HALF_WIDTH_M, HALF_DEPTH_M = 0.85, 0.2, 0.12
 NOSE = 2 + 40 * SEGMENTS

@@ -20,7 +20,7 @@ from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.amass import read_motion
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.geometry.frames import amass_to_ground, ground_to_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.find import select_clips

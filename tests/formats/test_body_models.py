@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
+from movi_prep.formats.body_models import read_body_model, read_soft_tissue_directions
 from movi_prep.records.body_model import BodyModel
 from tests.builders.body import build_body_model, model_arrays, write_npz
 from tests.sentences import raises_recorded
