@@ -16,7 +16,7 @@ import numpy as np
 from movi_prep.errors import InputError, list_names
 from movi_prep.formats.smplx_vertices import SmplxVertices, read_smplx_vertices
 from movi_prep.records.body_layout import BodyLayout
-from movi_prep.records.marker_set import JointCentre, SurfacePoint, Vertex, built_on
+from movi_prep.records.marker_set import Extreme, JointCentre, SurfacePoint, Vertex, built_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,32 +32,35 @@ _SAME_PLACE_M = 1e-4
 
 @dataclass(frozen=True)
 class CarriedMarkers:
-    """A marker set in the numbers of a body model, and what a person should know of it."""
+    """A marker set in the numbers of a body model.
+
+    Attributes:
+        markers: the set.
+        lost: markers that the body cannot have.
+        findings: what a person should know.
+    """
 
     markers: MarkerSet
+    lost: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
 
 def carry_markers(markers: MarkerSet, model: BodyModel) -> CarriedMarkers:
-    """Return the markers of a set, which counts SMPL+H's vertices and joints, in the numbers of a body model.
+    """Return the markers of a set, which counts SMPL+H's vertices and joints, on a body model.
 
     Raises:
         InputError: a vertex has no counterpart in the body, or the mesh is not the body's.
     """
     layout = model.layout
     if layout.name == markers.body:
-        markers.check_vertices(model.n_vertices, body_model=model.source)
-        return CarriedMarkers(markers)
-    if layout.name == "SMPL":
-        markers.check_vertices(model.n_vertices, body_model=model.source)
-        places, findings = {}, ()
-    else:
-        places, findings = _places_on_smplx(markers, model)
+        return CarriedMarkers(markers.on_body(model))
+    places, findings = _places_on_smplx(markers, model) if layout.name == "SMPL-X" else ({}, ())
     rules = {name: _carried(rule, layout, places) for name, rule in markers.rules.items()}
     there, lost = _without_lost(rules)
     if lost:
-        findings = (*findings, f"{layout.name} has no finger joints: without the markers {list_names(lost, at_most=40)}")
-    return CarriedMarkers(replace(markers, rules=there, body=layout.name), findings)
+        named = list_names(lost, at_most=40)
+        findings = (*findings, f"{layout.name} has no finger joints, so the motion has no markers {named}")
+    return CarriedMarkers(replace(markers, rules=there, body=layout.name).on_body(model), lost, findings)
 
 
 def _carried(rule: MarkerRule, layout: BodyLayout, places: Mapping[int, SurfacePoint]) -> MarkerRule | None:
@@ -65,6 +68,9 @@ def _carried(rule: MarkerRule, layout: BodyLayout, places: Mapping[int, SurfaceP
     if isinstance(rule, JointCentre):
         joint = layout.joint_of_smplh(rule.index)
         return None if joint is None else JointCentre(joint)
+    if isinstance(rule, Extreme):
+        joint = layout.joint_of_smplh(rule.joint)
+        return None if joint is None else replace(rule, joint=joint)
     if isinstance(rule, Vertex) and places:
         point = places[rule.index]
         return Vertex(point.indices[0]) if len(point.indices) == 1 else point
@@ -114,17 +120,18 @@ def _find_vertices(table: SmplxVertices, model: BodyModel) -> tuple[NDArray[np.i
     for face in model.faces[np.isin(model.faces, table.smplx).any(axis=1)].tolist():
         for vertex in face:
             around.get(vertex, set()).update(set(face) - {vertex})
-    wrong = [vertex for vertex, ring in zip(table.smplx.tolist(), table.neighbours, strict=True) if around[vertex] != ring]
+    pairs = zip(table.smplx.tolist(), table.neighbours, strict=True)
+    wrong = [vertex for vertex, neighbours in pairs if around[vertex] != neighbours]
+    n_off = int((off > _SAME_PLACE_M).sum())
+    told = f"{n_off} of {len(off)} vertices up to {1e3 * off.max():.1f} mm elsewhere"
     if wrong:
         raise InputError(
             model.source,
             expected="SMPL-X's template: vertices at their known places, or SMPL-X's faces around them",
-            got=f"{int((off > _SAME_PLACE_M).sum())} of {len(off)} vertices elsewhere (up to {1e3 * off.max():.1f} mm), "
-            f"and other faces around {len(wrong)}",
+            got=f"{told}, and other faces around {len(wrong)}",
             remedy="fetch SMPLX_{NEUTRAL,MALE,FEMALE}.npz from smpl-x.is.tue.mpg.de",
         )
     return table.smplx, (
-        f"{model.source}: another template than SMPL-X's neutral one, of which positions are known: "
-        f"{int((off > _SAME_PLACE_M).sum())} of {len(off)} vertices are up to {1e3 * off.max():.1f} mm off, so all are "
-        "taken by number; the faces around them are SMPL-X's",
+        f"{model.source} is another template than SMPL-X's neutral one, whose vertices are known by their places "
+        f"({told}); all are taken by their numbers, and the faces around them are SMPL-X's",
     )

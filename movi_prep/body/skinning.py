@@ -1,7 +1,7 @@
 """Linear blend skinning of SMPL, SMPL+H and SMPL-X in batches, for chosen vertices only.
 
-A marker needs one vertex of thousands. Everything that does not depend on the pose is computed once per subject, and the
-pose directions and skinning weights of other vertices are never touched. The formulas are those of `smplx.lbs.lbs`
+A marker needs one vertex of thousands. What does not depend on the pose is computed once per subject, and the pose
+directions and skinning weights of other vertices are never touched. The formulas are those of `smplx.lbs.lbs`
 (Loper et al. 2015, SMPL, equations 2 to 12), from its own parts where these serve: `blend_shapes`,
 `vertices2joints`, `batch_rodrigues`. Its `batch_rigid_transform` multiplies many small matrices and takes as long as
 everything else together; the chain here does the same in 3x4, level by level, with the samples last in memory.
@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from smplx.lbs import batch_rodrigues, blend_shapes, vertices2joints
 
-from movi_prep.body.device import torch_device
 from movi_prep.body.betas import all_betas
+from movi_prep.body.device import torch_device
 from movi_prep.errors import InputError
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ class TPose:
 
 
 def stand_in_t_pose(model: BodyModel, betas: NDArray[np.float64]) -> TPose:
-    """Return a subject's T-pose from its betas, as `shape_body` takes them. Pose correctives are zero there by definition."""
+    """Return a subject's T-pose from its betas, as `shape_body` takes them. Pose correctives are zero there."""
     shaped = model.template_m + model.shape_directions_m @ all_betas(
         betas, model.shape_directions_m.shape[-1], model=model.source
     )

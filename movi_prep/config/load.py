@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
 
 from movi_prep.config.base import Settings, UnknownSettingError
 from movi_prep.config.root import Config
-from movi_prep.errors import UsageError, cut
+from movi_prep.errors import InternalError, UsageError, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +101,19 @@ def dump_config(config: Config) -> str:
 def settings_named(name: str) -> tuple[str, ...]:
     """Return the full names of the settings, in any section, whose last part is `name`: `shard.jpeg_quality`."""
     return _names_below(Config, name, ())
+
+
+def default_of(setting: str) -> Any:
+    """Return the default of a setting by its dotted name, `shard.cameras`; None where it must be given."""
+    *sections, name = setting.split(".")
+    model: type[Settings] = Config
+    for section in sections:
+        inner = _settings_class(model.model_fields[section].annotation)
+        if inner is None:
+            raise InternalError(f"{setting}: {section!r} is a setting, not a section")
+        model = inner
+    default = model.model_fields[name].get_default(call_default_factory=True)
+    return None if default is PydanticUndefined else default
 
 
 def _names_below(model: type[Settings], name: str, above: tuple[str, ...]) -> tuple[str, ...]:

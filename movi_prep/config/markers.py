@@ -52,7 +52,7 @@ class MarkerSettings(StaticTrialSettings, TrajectorySettings):
     """How virtual markers are made from SMPL+H motion."""
 
     marker_set: Path | None = None
-    """Marker set file (YAML); none means the packaged D3KE set of 142 markers."""
+    """Marker set file (YAML); none means the packaged set: 142 markers of D3KE, nose and head top."""
 
     write_trc: bool = False
     """Whether .trc files of the trajectories are written too, for OpenSim's own tools."""

@@ -2,7 +2,7 @@
 
 | array | old release `*_poses.npz` | new release `*_stageii.npz` | unit |
 |---|---|---|---|
-| `poses` | (n, 156): root 3, body 63, hands 90 | the same, or (n, 165): root 3, body 63, jaw 3, eyes 6, hands 90 | rad, axis-angle |
+| `poses` | (n, 156): root 3, body 63, hands 90 | the same, or (n, 165) with jaw 3, eyes 6 before the hands | rad |
 | `trans` | (n, 3), z up | the same | m |
 | `betas` | (16,) | (16,), sometimes (10,) | 1 |
 | `gender` | 0-d str or bytes | the same | |
@@ -10,7 +10,7 @@
 | `dmpls` | (n, 8) | usually absent; some exporters sliced the wrong axis and wrote (8, k) | 1 |
 | `surface_model_type` | absent | 'smplh' or 'smplx' | |
 
-Poses of 72 values are SMPL's. Which body it is follows from the width of the poses, and `surface_model_type` must agree.
+Poses are axis-angle; those of 72 values are SMPL's. Their width says which body it is; `surface_model_type` must agree.
 Everything else in a file (`marker_data`, `latent_labels`, ...) is passed over unread. `shape.npz` and `*_stagei.npz`
 beside the clips hold no motion. Public descriptions: github.com/nghorbani/amass, github.com/nghorbani/moshpp.
 """
@@ -159,7 +159,7 @@ def _read_layout(archive: NpzArchive) -> BodyLayout:
         return layout
     raise InputError(
         archive.path,
-        expected="poses (n, 72) of SMPL, (n, 156) of SMPL+H or (n, 165) of SMPL-X, and a surface_model_type that agrees",
+        expected="poses (n, 72) of SMPL, (n, 156) of SMPL+H or (n, 165) of SMPL-X, as surface_model_type says",
         got=f"poses {shape}" + ("" if stated is None else f" and surface_model_type {stated!r}"),
         remedy="fetch the clip again, or write its poses as axis-angle of all joints",
     )

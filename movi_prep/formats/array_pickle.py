@@ -73,9 +73,7 @@ def load_array_pickle(content: bytes, *, where: str, remedy: str, data_of: Colle
         return _value(_ArrayUnpickler(BytesIO(content), data_of).load(), {})
 
 
-def take_from_pickle(
-    path: Path, take: Callable[[Any], Taken], *, remedy: str, data_of: Collection[str] = ()
-) -> Taken:
+def take_from_pickle(path: Path, take: Callable[[Any], Taken], *, remedy: str, data_of: Collection[str] = ()) -> Taken:
     """Return what `take` takes out of a pickle, read in a process of limited time and memory.
 
     Args:

@@ -26,7 +26,7 @@ from movi_prep.errors import InputError, MissingError, list_names
 from movi_prep.formats.model_pickle import read_model_pickle
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.formats.reading import check_real, reading
-from movi_prep.records.body_layout import LAYOUT_OF_JOINTS, BodyLayout
+from movi_prep.records.body_layout import LAYOUT_OF_JOINTS, BodyLayout, BodyName
 from movi_prep.records.body_model import BodyModel
 from movi_prep.records.checks import check_finite
 from movi_prep.records.motion import N_DMPLS
@@ -91,9 +91,10 @@ def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) ->
             sex=sex,
             template_m=_floats(arrays, "v_template", (v, 3)),
             faces=_integers(arrays, "f"),
-            shape_directions_m=np.ascontiguousarray(
-                _floats(arrays, "shapedirs", (v, 3, shapes))[..., : n_shape_directions(layout, shapes)]
-            ),
+            # Cut before they are made wider: 400 directions of SMPL-X are 100 MB.
+            shape_directions_m=arrays.numbers("shapedirs", (v, 3, shapes))[
+                ..., : n_shape_directions(layout, shapes)
+            ].astype(np.float64, order="C"),
             pose_directions_m=arrays.numbers("posedirs", (v, 3, layout.n_pose_features)),
             joint_regressor=_floats(arrays, "J_regressor", (j, v)),
             skinning_weights=_floats(arrays, "weights", (v, j)),
@@ -101,6 +102,16 @@ def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) ->
             soft_tissue_directions_m=None if soft_tissue is None else read_soft_tissue_directions(soft_tissue),
             source=str(path),
         )
+
+
+def body_of_model(path: Path) -> BodyName | None:
+    """Return which body a file is a model of, None where it cannot be read or is none: reading it tells why."""
+    try:
+        with _open_model(path) as arrays:
+            layout = LAYOUT_OF_JOINTS.get((*arrays.shape("J_regressor"), 0)[0])
+    except InputError:
+        return None
+    return None if layout is None else layout.name
 
 
 def n_shape_directions(layout: BodyLayout, n_directions: int) -> int:

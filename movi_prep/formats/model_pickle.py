@@ -80,9 +80,9 @@ def _table(content: Any, path: Path) -> dict[str, Any]:
 def _shape(value: Any) -> tuple[int, ...]:
     """Return the shape of an array without making it, () for what is none."""
     if isinstance(value, np.ndarray):
-        return value.shape
+        return tuple(value.shape)
     if isinstance(value, Foreign):
-        stated = value.attributes.get("preferred_shape", value.attributes.get("_shape"))
+        stated: Any = value.attributes.get("preferred_shape", value.attributes.get("_shape"))
         return tuple(map(int, stated)) if isinstance(stated, tuple | list) else _shape(value.attributes.get("x"))
     return ()
 
@@ -119,7 +119,8 @@ def _dense(kind: str, parts: dict[str, Any], where: str) -> NDArray[np.float64]:
         at = (np.asarray(parts["row"]), np.asarray(parts["col"]))
     else:
         # Which line an entry stands in follows from where lines begin.
-        counts = np.diff(np.asarray(parts["indptr"], dtype=np.int64))
+        ends: NDArray[np.int64] = np.asarray(parts["indptr"], dtype=np.int64)
+        counts = ends[1:] - ends[:-1]
         if (lines := columns if kind == "csc" else rows) != len(counts):
             raise InputError(where, expected=f"{lines} lines", got=f"{len(counts)}", remedy="fetch the model again")
         line = np.repeat(np.arange(lines), counts)

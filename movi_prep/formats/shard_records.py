@@ -6,7 +6,6 @@ every row, a scale NaN, and the masks are made from that.
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from movi_prep.records.frame_labels import (
     JointAngles,
     JointCentres,
     RootPoses,
+    SurfacePoints,
 )
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames
@@ -46,11 +46,18 @@ def record_datasets(prefix: str, record: object) -> dict[str, Any]:
         record: FrameNumbers, FrameLabels, LabelNames or Camera.
     """
     values = {
-        dataset: attrgetter(attribute.removeprefix(f"{prefix}."))(record)
+        dataset: _value(record, attribute.removeprefix(f"{prefix}."))
         for attribute, dataset in DATASETS.items()
         if attribute.startswith(f"{prefix}.")
     }
     return {dataset: value for dataset, value in values.items() if value is not None}
+
+
+def _value(record: object, attribute: str) -> Any:
+    """Return what a record has at `joints.world_m`; None where it has no such part."""
+    for name in attribute.split("."):
+        record = None if record is None else getattr(record, name)
+    return record
 
 
 def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> Any:
@@ -85,9 +92,11 @@ def read_frame_numbers(shard: ShardFile) -> FrameNumbers:
 
 def read_frame_labels(shard: ShardFile, rows: slice | NDArray[Any] = ALL_ROWS) -> FrameLabels:
     """Return the labels of a shard, or of some of its rows."""
+    surface = _parts(shard, "labels.surface", rows)
     return FrameLabels(
         joints=BodyPoints(**_parts(shard, "labels.joints", rows)),
         markers=BodyPoints(**_parts(shard, "labels.markers", rows)),
+        surface=None if surface["world_m"] is None else SurfacePoints(**surface),
         joint_centres=JointCentres(**_parts(shard, "labels.joint_centres", rows)),
         coordinates=JointAngles(**_parts(shard, "labels.coordinates", rows)),
         root=RootPoses(**_parts(shard, "labels.root", rows)),
@@ -104,7 +113,8 @@ def read_body_scales(shard: ShardFile) -> BodyScales:
 
 def read_label_names(shard: ShardFile) -> LabelNames:
     """Return the names of a shard's labels."""
-    return LabelNames(**_parts(shard, "names"))
+    names = _parts(shard, "names")
+    return LabelNames(**{**names, "surface": names["surface"] or ()})
 
 
 def read_subject_name(shard: ShardFile) -> str:

@@ -50,6 +50,19 @@ LABEL_FIELDS = (
     Field("labels/markers_in_image", "bool", ("row", "marker"), "1", "whether they lie on the image"),
     Field("labels/markers_valid", "bool", ("row", "marker"), "1", "the fitted model misses the marker by at most 2 cm"),
     Field("labels/model_markers_world_m", "f4", ("row", "marker", 3), "m", "the fitted model's markers", WORLD),
+    *(
+        Field(
+            *(f"labels/surface_{name}", dtype, ("row", "surface_point", *more), unit, what, frame),
+            optional=True,
+            since=4,
+        )
+        for name, dtype, more, unit, what, frame in (
+            ("world_m", "f4", (3,), "m", "nose and head top", WORLD),
+            ("camera_m", "f4", (3,), "m", "nose and head top", CAMERA),
+            ("px", "f4", (2,), "px", "nose and head top as seen, lens included", IMAGE),
+            ("in_image", "bool", (), "1", "whether they lie on the image", ""),
+        )
+    ),
     Field("labels/opensim_joints_world_m", "f4", ("row", "opensim_joint", 3), "m", "the model's joint centres", WORLD),
     Field(
         "labels/opensim_joints_camera_m", "f4", ("row", "opensim_joint", 3), "m", "the model's joint centres", CAMERA
@@ -81,6 +94,12 @@ LABEL_FIELDS = (
 NAME_FIELDS = (
     Field("names/joints", STRING, ("joint",), "", "SMPL joints, by their marker names"),
     Field("names/markers", STRING, ("marker",), "", "markers"),
+    Field(
+        *("names/surface", STRING, ("surface_point",), ""),
+        "points of the skin that no model tracks (from version 4)",
+        optional=True,
+        since=4,
+    ),
     Field("names/opensim_joints", STRING, ("opensim_joint",), "", "joints of the model; leaves last"),
     Field("names/coordinates", STRING, ("coordinate",), "", "coordinates of the model"),
     Field("names/bodies", STRING, ("body",), "", "bodies of the model"),
@@ -216,7 +235,7 @@ ATTRIBUTES = {
 
 SHARD_SCHEMA = Schema(
     "movi-prep shard",
-    3,
+    4,
     (
         *FRAME_FIELDS,
         *CROP_FIELDS,
@@ -230,6 +249,8 @@ SHARD_SCHEMA = Schema(
     ATTRIBUTES,
 )
 
+NAMES = ("joints", "markers", "surface", "opensim_joints", "coordinates", "bodies")
+
 DATASETS = {
     **{f"frames.{name}": f"frames/{name}" for name in ("clip", "video_frame", "clip_frame", "mocap_sample", "used")},
     **{
@@ -240,6 +261,10 @@ DATASETS = {
             *(("in_image", "{}_in_image"), ("valid", "{}_valid"), ("model_world_m", "model_{}_world_m")),
         )
     },
+    "labels.surface.world_m": "labels/surface_world_m",
+    "labels.surface.camera_m": "labels/surface_camera_m",
+    "labels.surface.seen_px": "labels/surface_px",
+    "labels.surface.in_image": "labels/surface_in_image",
     "labels.joint_centres.world_m": "labels/opensim_joints_world_m",
     "labels.joint_centres.camera_m": "labels/opensim_joints_camera_m",
     "labels.joint_centres.valid": "labels/opensim_joints_valid",
@@ -256,7 +281,7 @@ DATASETS = {
     "labels.scales.factors": "subject/body_scales",
     "labels.scales.valid": "subject/body_scales_valid",
     "labels.ik_status": "frames/ik_status",
-    **{f"names.{name}": f"names/{name}" for name in ("joints", "markers", "opensim_joints", "coordinates", "bodies")},
+    **{f"names.{name}": f"names/{name}" for name in NAMES},
     **{
         f"camera.{name}": f"camera/{name}"
         for name in (

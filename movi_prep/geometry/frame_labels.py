@@ -10,7 +10,15 @@ import numpy as np
 from movi_prep.errors import InternalError
 from movi_prep.geometry.frames import AMASS_TO_GROUND, ground_to_amass
 from movi_prep.geometry.projection import inside_image, project_points, rotation_to_camera, world_to_camera
-from movi_prep.records.frame_labels import BodyPoints, BodyScales, FrameLabels, JointAngles, JointCentres, RootPoses
+from movi_prep.records.frame_labels import (
+    BodyPoints,
+    BodyScales,
+    FrameLabels,
+    JointAngles,
+    JointCentres,
+    RootPoses,
+    SurfacePoints,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +77,7 @@ def label_clip(
     return FrameLabels(
         joints=points(tables.joints),
         markers=points(tables.markers),
+        surface=_surface(markers, marker_rows, tables.surface, camera),
         joint_centres=_joint_centres(solution, rows, tables.opensim_joints, solved, camera),
         coordinates=_coordinates(solution, rows, tables.coordinates, solved),
         root=_poses(solution, rows, solved, camera),
@@ -78,13 +87,14 @@ def label_clip(
 
 
 def absent_labels(clip: SolvedClip, tables: LabelNames) -> tuple[str, ...]:
-    """Return the names of labels that the model lacks; their masks are false in every row."""
+    """Return the names of labels that model or markers lack; their masks are false in every row."""
     solution = clip.solution
     return tuple(
         name
         for wanted, there in (
             (tables.joints, solution.marker_names),
             (tables.markers, solution.marker_names),
+            (tables.surface, clip.markers.names),
             (tables.opensim_joints, solution.joint_names),
             (tables.coordinates, solution.coordinate_names),
             (tables.bodies, clip.scale.body_names),
@@ -155,6 +165,22 @@ def _points(
         in_image=inside_image(pixels, camera.size_px),
         valid=reached & solved[:, None],
         model_world_m=_blank(ground_to_amass(fitted.values), solved),
+    )
+
+
+def _surface(
+    markers: MarkerTrajectories, rows: NDArray[np.int64], names: Sequence[str], camera: Camera
+) -> SurfacePoints | None:
+    """Return points of the skin; None where the markers lack one, because half of them serve nobody."""
+    if not set(names) <= set(markers.names):
+        return None
+    world_m = ground_to_amass(markers.select(names).positions_m[rows])
+    pixels = project_points(camera, world_m)
+    return SurfacePoints(
+        world_m=np.nan_to_num(world_m),
+        camera_m=np.nan_to_num(world_to_camera(camera, world_m)),
+        seen_px=np.nan_to_num(pixels),
+        in_image=inside_image(pixels, camera.size_px),
     )
 
 

@@ -130,7 +130,7 @@ class ConvergedSolution:
     marker_names: tuple[str, ...]
 
 
-def solve_inverse_kinematics(
+def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
     tree: KinematicTree,
     marker_names: Sequence[str],
     positions_m: NDArray[np.float64],
@@ -138,6 +138,7 @@ def solve_inverse_kinematics(
     settings: ConvergedSettings,
     *,
     tasks: Sequence[CoordinateTarget] = (),
+    before: NDArray[np.float64] | None = None,
 ) -> ConvergedSolution:
     """Find the coordinates of every frame.
 
@@ -148,6 +149,8 @@ def solve_inverse_kinematics(
         weights: weight by marker name; markers without weight, or with 0, are not tracked.
         settings: how to iterate.
         tasks: coordinate tasks.
+        before: (c,) float64, rad and m: coordinates of the frame before the first, where these are rows of a longer
+            clip; angles go on from there without whole turns between them.
 
     Raises:
         InputError: where names, shapes or weights make no sense.
@@ -163,12 +166,16 @@ def solve_inverse_kinematics(
     tracker = Tracker.prepare(_engine(), folded, clip)
     if not clip.solvable.any():
         return _compose(
-            tracker, settings, PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns), _Proof.empty(clip, folded)
+            tracker,
+            settings,
+            PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns),
+            _Proof.empty(clip, folded),
+            before,
         )
     pulls, starts = _prepare(tracker, settings)
     track = _solve_tracks(tracker, settings, pulls, starts)
     track = replace(track, unknowns=model_angles(folded, track.unknowns, track.bases))
-    return _compose(tracker, settings, track, _certify(tracker, pulls, track, _weak_prior(folded, settings)))
+    return _compose(tracker, settings, track, _certify(tracker, pulls, track, _weak_prior(folded, settings)), before)
 
 
 def _engine() -> ModuleType:
@@ -493,6 +500,7 @@ def _compose(
     settings: ConvergedSettings,
     track: PoseTrack,
     proof: _Proof,
+    before: NDArray[np.float64] | None,
 ) -> ConvergedSolution:
     """Expand the unknowns to all coordinates and judge every frame."""
     folded, clip = tracker.folded, tracker.clip
@@ -500,7 +508,8 @@ def _compose(
     names = [tree.marker_names[marker] for marker in folded.markers]
     coordinates = np.full((clip.n_frames, tree.n_coordinates), np.nan)
     if solved.any():
-        coordinates[solved] = _expand(folded, clip, choose_branches(folded, track.unknowns[solved]))
+        start = None if before is None else before[folded.unknowns]
+        coordinates[solved] = _expand(folded, clip, choose_branches(folded, track.unknowns[solved], start))
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
     judge_solution(statuses, reasons, track.ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)

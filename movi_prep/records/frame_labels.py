@@ -65,6 +65,23 @@ class BodyPoints:
 
 
 @dataclass(frozen=True, eq=False)
+class SurfacePoints:
+    """Points of the skin that no model tracks: nose and head top.
+
+    Attributes:
+        world_m: (n, p, 3) metres, AMASS world.
+        camera_m: (n, p, 3) metres, camera frame.
+        seen_px: (n, p, 2) pixels of the video, lens included.
+        in_image: (n, p) bool, whether they lie on the image.
+    """
+
+    world_m: NDArray[Any]
+    camera_m: NDArray[Any]
+    seen_px: NDArray[Any]
+    in_image: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
 class JointCentres:
     """Joint centres of the fitted model.
 
@@ -138,6 +155,7 @@ class FrameLabels:
     Attributes:
         joints: SMPL joints.
         markers: markers.
+        surface: nose and head top; None where the marker set lacks one.
         joint_centres: joint centres of the model.
         coordinates: joint angles.
         root: pelvis and root joint.
@@ -147,6 +165,7 @@ class FrameLabels:
 
     joints: BodyPoints
     markers: BodyPoints
+    surface: SurfacePoints | None
     joint_centres: JointCentres
     coordinates: JointAngles
     root: RootPoses
@@ -176,11 +195,11 @@ def _by_frame(change: Callable[[Sequence[NDArray[Any]]], NDArray[Any]], parts: S
     changed: dict[str, Any] = {}
     for item in fields(first):  # type: ignore[arg-type]
         values = [getattr(part, item.name) for part in parts]
-        if isinstance(values[0], BodyScales):
-            changed[item.name] = values[0]
-        elif is_dataclass(values[0]):
-            changed[item.name] = _by_frame(change, values)
-        else:
+        if any(value is None for value in values):
             # What only some clips have (deviations of one solver) the whole does not have.
-            changed[item.name] = None if any(value is None for value in values) else change(values)
+            changed[item.name] = None
+        elif isinstance(values[0], BodyScales):
+            changed[item.name] = values[0]
+        else:
+            changed[item.name] = _by_frame(change, values) if is_dataclass(values[0]) else change(values)
     return type(first)(**changed)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,28 @@ class FrameStatus(IntEnum):
 
 
 USABLE_STATUSES = (FrameStatus.SOLVED, FrameStatus.RETRIED)
+
+ROW_ARRAYS = (
+    "times_s",
+    "sample_indices",
+    "coordinates",
+    "coordinate_valid",
+    "model_markers_m",
+    "observed_markers_m",
+    "body_rotations",
+    "body_positions_m",
+    "joint_centres_m",
+    "root_frame_rotations",
+    "root_frame_positions_m",
+    "statuses",
+    "objectives",
+    "iterations",
+    "gradient_norms",
+    "constraint_errors",
+    "posterior_std",
+    "ranks",
+)
+"""Arrays of a solution that have one entry per frame."""
 
 _BLOCK_ROWS = 2048
 """Rows whose differences are held at once."""
@@ -131,6 +153,12 @@ class IkSolution:
     def n_rows(self) -> int:
         """Number of solved frames."""
         return len(self.times_s)
+
+    def rows(self, which: slice) -> IkSolution:
+        """Return the solution of just some rows."""
+        arrays = {name: getattr(self, name) for name in ROW_ARRAYS}
+        own: dict[str, Any] = {name: None if array is None else array[which] for name, array in arrays.items()}
+        return replace(self, **own)
 
     def residuals_m(self) -> NDArray[np.float64]:
         """Return (n, m) float64, metres: distance between model and observed marker; NaN where not seen."""

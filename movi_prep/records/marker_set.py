@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.records.body_layout import LAYOUTS, BodyName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import NoReturn
+
+    from movi_prep.records.body_model import BodyModel
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,18 @@ class FloorPoint:
     of: str
 
 
-MarkerRule = Vertex | SurfacePoint | JointCentre | Midpoint | FloorPoint
+@dataclass(frozen=True)
+class Extreme:
+    """The vertex that lies farthest forward or up in the template, among those that one joint moves most.
+
+    A number means another place on every mesh; this is found on each (`on_body` makes it a vertex).
+    """
+
+    joint: int
+    towards: Literal["forward", "up"]
+
+
+MarkerRule = Vertex | SurfacePoint | JointCentre | Midpoint | FloorPoint | Extreme
 
 
 @dataclass(frozen=True)
@@ -74,8 +90,9 @@ class MarkerSet:
         for name, rule in self.rules.items():
             if min(vertices_of(rule), default=0) < 0:
                 self._refuse(name, expected="a vertex number from 0", got=str(min(vertices_of(rule))))
-            if isinstance(rule, JointCentre) and not 0 <= rule.index < n_joints:
-                self._refuse(name, expected=f"a joint number from 0 to {n_joints - 1}", got=str(rule.index))
+            joint = rule.index if isinstance(rule, JointCentre) else rule.joint if isinstance(rule, Extreme) else 0
+            if not 0 <= joint < n_joints:
+                self._refuse(name, expected=f"a joint number from 0 to {n_joints - 1}", got=str(joint))
             if isinstance(rule, Midpoint) and not rule.of:
                 self._refuse(name, expected="the markers to average", got="none")
             for parent in built_on(rule):
@@ -108,7 +125,30 @@ class MarkerSet:
             waiting = {name: rule for name, rule in waiting.items() if name not in ordered}
         return tuple(ordered)
 
-    def check_vertices(self, n_vertices: int, *, body_model: str) -> None:
+    def on_body(self, model: BodyModel) -> MarkerSet:
+        """Return the set with every marker that a rule finds on the mesh as the vertex that it is on this body.
+
+        Raises:
+            InputError: the body model has no such vertex.
+        """
+        self._check_vertices(model.n_vertices, body_model=model.source)
+        found = {
+            name: Vertex(self._extreme(name, rule, model)) if isinstance(rule, Extreme) else rule
+            for name, rule in self.rules.items()
+        }
+        return replace(self, rules=found)
+
+    def _extreme(self, name: str, rule: Extreme, model: BodyModel) -> int:
+        moved = np.flatnonzero(model.skinning_weights.argmax(axis=1) == rule.joint)
+        if not len(moved):
+            self._refuse(
+                name, expected=f"vertices that joint {rule.joint} moves most (as in {model.source})", got="none"
+            )
+        # The rest pose faces z, with y up.
+        axis = 2 if rule.towards == "forward" else 1
+        return int(moved[model.template_m[moved, axis].argmax()])
+
+    def _check_vertices(self, n_vertices: int, *, body_model: str) -> None:
         """Raise InputError where a marker names a vertex that the body model does not have."""
         missing = {
             name: max(vertices_of(rule))
@@ -122,7 +162,7 @@ class MarkerSet:
                 got=list_names(str(index) for index in missing.values()),
             )
 
-    def _refuse(self, marker: str, *, expected: str, got: str) -> None:
+    def _refuse(self, marker: str, *, expected: str, got: str) -> NoReturn:
         raise InputError(f"{self.source}: {marker}", expected=expected, got=got, remedy="correct the marker set")
 
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, TypeVar
 from movi_prep.errors import InputError, MoviPrepError, describe_os_error
 from movi_prep.formats.amass import open_motion
 from movi_prep.formats.avi.structure import parse_avi_head
-from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.formats.body_models import read_body_model, read_soft_tissue_directions
+from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.recordings.read import read_camera, read_session
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _head_of(file: MotionFile) -> _Head:
 
 
 def _open_bodies(recordings: Recordings, found: _Found) -> None:
-    for sex, path in sorted(recordings.body_models.items()):
+    for (_, sex), path in sorted(recordings.body_models.items()):
         found.open("body models", path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
     for path in recordings.dmpl_models.values():
         found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]

@@ -18,8 +18,9 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import write_storage
 from movi_prep.formats.trc import write_trc
-from movi_prep.stages.ik import ik_setup_path, model_markers, motion_table, read_scaled_model, solve_clip
+from movi_prep.stages.ik import ik_setup_path
 from movi_prep.stages.scale import model_and_setup, scale_numbers
+from movi_prep.stages.solve_clip import model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, files_read
 from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import report_paths, write_tool_reports

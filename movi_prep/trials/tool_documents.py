@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from movi_prep.errors import InputError, MoviPrepError, UsageError
 from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
 from movi_prep.records.setups import ScaleSetup
-from movi_prep.stages.ik import read_scaled_model, solve_clip
 from movi_prep.stages.scale import scale_numbers
+from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
 from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import result_paths, write_tool_results

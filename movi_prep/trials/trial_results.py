@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import MoviPrepError, describe_os_error
-from movi_prep.stages.ik import ik_numbers
+from movi_prep.stages.ik_account import ik_numbers, sum_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,7 +112,7 @@ def trial_result(
     return FileResult(
         marker_file=trial.path,
         outputs=tuple(outputs),
-        numbers=ik_numbers(solution, scaled, settings),
+        numbers=ik_numbers(sum_rows(solution, scaled, settings), solver=solution.solver, minimised=settings.minimised),
         findings=(*trial.findings, *findings, *_without_landmarks(solution, settings)),
         markers=marker_misses(solution),
         warnings=trial.warnings,

@@ -171,3 +171,20 @@ def model_arrays(model: BodyModel) -> dict[str, Any]:
         "bs_type": np.array("lrotmin"),
         "bs_style": np.array("lbs"),
     }
+
+
+def smpl_arrays(model: BodyModel, *, n_betas: int = 10) -> dict[str, Any]:
+    """Return the arrays of SMPL: the body's joints, and of each hand the first; fingers move with the hand."""
+    joints = [*range(22), 25, 40]
+    hands = [model.skinning_weights[:, hand].sum(axis=1) for hand in (slice(22, 37), slice(37, 52))]
+    posing = model.pose_directions_m.reshape(model.n_vertices, 3, N_JOINTS - 1, 9)[:, :, np.array(joints[1:]) - 1]
+    parents = np.array([*_BODY_PARENTS, 20, 21]).astype(np.uint32)
+    return {
+        "v_template": model.template_m,
+        "f": model.faces.astype(np.uint32),
+        "shapedirs": model.shape_directions_m[..., :n_betas],
+        "posedirs": posing.reshape(model.n_vertices, 3, -1),
+        "J_regressor": model.joint_regressor[joints],
+        "weights": np.column_stack([model.skinning_weights[:, :22], *hands]),
+        "kintree_table": np.stack([parents, np.arange(24, dtype=np.uint32)]),
+    }

@@ -124,7 +124,11 @@ def _zeros(n_rows: int) -> dict[str, Any]:
     axes |= {"opensim_joint": len(tables.opensim_joints), "body": len(tables.bodies)}
     ours = {PICTURES, "crops/offset", "crops/length"}
     wanted = [item for item in SHARD_SCHEMA.fields if not item.optional and item.name not in ours]
+    surface = [item for item in SHARD_SCHEMA.fields if item.name.startswith("labels/surface")]
+    axes["surface_point"], wanted = len(tables.surface), [*wanted, *surface]
     return {
+        "names/surface": tables.surface,
+    } | {
         item.name: names[item.name]
         if item.dtype == STRING
         else np.zeros([dim if isinstance(dim, int) else axes[dim] for dim in item.dims], dtype=item.dtype)
@@ -145,16 +149,17 @@ def _fill_frames(fields: dict[str, Any]) -> None:
 
 
 def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generator) -> None:
-    for kind in ("joints", "markers", "opensim_joints"):
+    for kind, draws in (("joints", rng), ("markers", rng), ("surface", rng.spawn(1)[0]), ("opensim_joints", rng)):
         shape = fields[f"labels/{kind}_world_m"].shape
-        world = rng.uniform([-0.2, -0.25, 0.75], [0.2, 0.25, 1.25], shape)
+        world = draws.uniform([-0.2, -0.25, 0.75], [0.2, 0.25, 1.25], shape)
         fields[f"labels/{kind}_world_m"] = world
         fields[f"labels/{kind}_camera_m"] = world_to_camera(camera, world)
         if kind != "opensim_joints":
             fields[f"labels/{kind}_px"] = project_points(camera, world)
+            fields[f"labels/{kind}_in_image"][:] = True
+        if kind in ("joints", "markers"):
             fields[f"labels/model_{kind}_world_m"] = world + 0.001
             fields[f"labels/{kind}_valid"][:] = True
-            fields[f"labels/{kind}_in_image"][:] = True
     n = len(fields["labels/pose_valid"])
     rotations = Rotation.random(n, random_state=1).as_matrix()
     for name in ("pelvis", "root"):

@@ -20,16 +20,10 @@ from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.osim.solution import SolvedFrames, complete_solution
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.stages.ik import (
-    IK,
-    counted_reasons,
-    ik_numbers,
-    limit_violations,
-    name_findings,
-    read_scaled_model,
-    solve_clip,
-)
+from movi_prep.stages.ik import IK
+from movi_prep.stages.ik_account import counted_reasons, limit_violations, sum_rows
 from movi_prep.stages.scale import SCALE
+from movi_prep.stages.solve_clip import name_findings, read_scaled_model, solve_clip
 from tests.builders.small_model import MARKERS
 from tests.builders.small_world import CLIP, SmallWorld, write_small_world
 from tests.sentences import raises_recorded
@@ -227,7 +221,7 @@ def test_numbers_tell_limits_that_are_broken(world: SmallWorld) -> None:
     beyond[0, 6] = 2.5
     broken = replace(solution, coordinates=beyond)
     assert limit_violations(broken, scaled).max() == pytest.approx(0.5)
-    assert ik_numbers(broken, scaled, IkSettings())["limit_violation_max"] == pytest.approx(0.5)
+    assert sum_rows(broken, scaled, IkSettings()).largest["limit_violation_max"] == pytest.approx(0.5)
 
 
 def test_write_markers_is_what_the_stage_reads(world: SmallWorld, tmp_path: Path) -> None:

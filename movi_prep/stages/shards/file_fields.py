@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.camera import Camera
+    from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.timeline import Refusal
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.stages.shards.subject_clips import ShardSubject
@@ -65,7 +66,7 @@ def shard_fields(
     return {
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
-        **record_datasets("names", subject.tables),
+        **_name_fields(subject.tables, labels),
         **record_datasets("camera", subject.camera),
         **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
@@ -109,6 +110,11 @@ def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     """Return a number for each clip: that in its name, or its place where the names do not give each its own."""
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
+
+
+def _name_fields(tables: LabelTables, labels: FrameLabels) -> dict[str, Any]:
+    names = record_datasets("names", tables)
+    return names if labels.surface else {name: value for name, value in names.items() if name != "names/surface"}
 
 
 def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:

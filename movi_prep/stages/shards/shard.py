@@ -158,7 +158,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=4,
+    version=5,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
     run=run_shard,

@@ -27,9 +27,9 @@ from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.timeline import LeftOut
-from movi_prep.stages.ik import read_scaled_model
 from movi_prep.stages.markers import model_for
 from movi_prep.stages.shards.clip_rows import ClipRows, ClipSources, plan_clip
+from movi_prep.stages.solve_clip import read_scaled_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -268,7 +268,9 @@ def _label_findings(model: ScaledModel, clips: Sequence[ClipRows]) -> tuple[str,
     findings = [] if model.tree is not None else [f"no kinematic tree in the shard: {model.refusal}"]
     lacking = sorted({name for clip in clips for name in clip.absent})
     if lacking:
-        findings.append(f"{len(lacking)} labels are not in the model, their masks are false: {', '.join(lacking)}")
+        findings.append(
+            f"{len(lacking)} labels are in neither model nor markers, so that they have no values: {', '.join(lacking)}"
+        )
     return tuple(findings)
 
 

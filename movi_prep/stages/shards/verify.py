@@ -376,14 +376,14 @@ def _rotation_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
 
 def _frame_faults(labels: FrameLabels, camera: Camera) -> Iterator[tuple[str, str]]:
     """The camera must carry labels of the world onto those of its own frame, the pelvis included."""
-    root = labels.root
-    centres, everywhere = labels.joint_centres, np.True_
-    for attribute, world, seen, valid in (
-        ("joints.camera_m", labels.joints.world_m, labels.joints.camera_m, everywhere),
-        ("markers.camera_m", labels.markers.world_m, labels.markers.camera_m, everywhere),
+    root, centres = labels.root, labels.joint_centres
+    points = {"joints": labels.joints, "markers": labels.markers, "surface": labels.surface}
+    frames: list[tuple[str, NDArray[Any], NDArray[Any], Any]] = [
+        *((f"{kind}.camera_m", each.world_m, each.camera_m, True) for kind, each in points.items() if each is not None),
         ("joint_centres.camera_m", centres.world_m, centres.camera_m, centres.valid),
         ("root.pelvis_position_camera_m", root.pelvis_position_world_m, root.pelvis_position_camera_m, root.valid),
-    ):
+    ]
+    for attribute, world, seen, valid in frames:
         # A point that was not seen is zero in both frames.
         known = world.any(axis=-1) | seen.any(axis=-1)
         off = np.linalg.norm(world_to_camera(camera, world.astype(np.float64)) - seen, axis=-1)[known & valid]
