@@ -12,7 +12,7 @@ import numpy as np
 
 from movi_prep.errors import InputError
 from movi_prep.formats.described_hdf5 import STRING
-from movi_prep.formats.shard_schema import DATASETS, SHARD_SCHEMA
+from movi_prep.formats.shard_schema import DATASETS, MOVING_POSE, SHARD_SCHEMA
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
 from movi_prep.records.camera import Camera
 from movi_prep.records.frame_labels import (
@@ -27,11 +27,13 @@ from movi_prep.records.frame_labels import (
 )
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames
+from movi_prep.records.lens import radial_lens, read_lens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.formats.shard import ShardFile
+    from movi_prep.records.lens import Lens
 
 _FIELDS = {item.name: item for item in SHARD_SCHEMA.fields}
 
@@ -148,14 +150,45 @@ def read_left_out(shard: ShardFile) -> tuple[tuple[ClipId, str], ...]:
     )
 
 
+def camera_datasets(camera: Camera) -> dict[str, Any]:
+    """Return dataset -> value of the camera of a shard; one that moves has a pose for each row."""
+    moved = {DATASETS[name]: dataset for name, dataset in MOVING_POSE.items()} if camera.is_moving else {}
+    return {moved.get(dataset, dataset): value for dataset, value in record_datasets("camera", camera).items()}
+
+
 def read_shard_camera(shard: ShardFile) -> Camera:
-    """Return the camera of a shard, for the whole video image."""
+    """Return the camera of a shard, for the whole video image; the poses of one that moves are those of the rows.
+
+    Raises:
+        InputError: the shard does not say where the camera is.
+    """
+    is_moving = all(dataset in shard for dataset in MOVING_POSE.values())
+    poses = [*MOVING_POSE.values()] if is_moving else [DATASETS[name] for name in MOVING_POSE]
+    if not all(dataset in shard for dataset in poses):
+        raise InputError(
+            shard.path,
+            expected=f"the pose of the camera, in {' and '.join(poses)}",
+            got="none",
+            remedy="run 'movi-prep shard' again",
+        )
     return Camera(
-        **_parts(shard, "camera"),
         name=str(shard.attribute("camera")),
+        intrinsics_px=shard.read(DATASETS["camera.intrinsics_px"]),
+        lens=_read_lens(shard),
+        world_to_camera_rotation=shard.read(poses[0]),
+        world_to_camera_translation_m=shard.read(poses[1]),
         size_px=(int(shard.attribute("image_width_px")), int(shard.attribute("image_height_px"))),
         source=str(shard.path),
+        pose_frames=np.arange(shard.n_rows) if is_moving else None,
     )
+
+
+def _read_lens(shard: ShardFile) -> Lens:
+    """Return the lens; before version 4 it had two radial terms."""
+    dataset = DATASETS["camera.lens.coefficients"]
+    if dataset not in shard:
+        return radial_lens(*shard.read("camera/radial_distortion"))
+    return read_lens(str(shard.attribute("lens_model")), shard.read(dataset), source=str(shard.path))
 
 
 def _parts(shard: ShardFile, prefix: str, rows: Any = ALL_ROWS) -> dict[str, Any]:

@@ -20,6 +20,14 @@ FRAME_FIELDS = (
     Field("frames/mocap_sample", "i4", ("row",), "1", "mocap sample of the clip that this frame shows, from 0"),
     Field("frames/used", "bool", ("row",), "1", "a marker has moved far enough since the last used frame of the clip"),
     Field("frames/ik_status", "i1", ("row",), "1", "how inverse kinematics ended: 0 and 1 are solved"),
+    Field(
+        *("frames/world_to_camera_rotation", "f8", ("row", 3, 3), "1", "AMASS world to a camera that moves", CAMERA),
+        optional=True,
+    ),
+    Field(
+        *("frames/world_to_camera_translation_m", "f8", ("row", 3), "m", "AMASS world to a camera that moves", CAMERA),
+        optional=True,
+    ),
 )
 
 CROP_FIELDS = (
@@ -115,9 +123,24 @@ SUBJECT_FIELDS = (
     ),
     Field("subject/body_scales_valid", "bool", ("body",), "1", "whether the model has the body", since=3),
     Field("camera/intrinsics_px", "f8", (3, 3), "px", "camera matrix of the whole image", IMAGE),
-    Field("camera/radial_distortion", "f8", (2,), "1", "k1, k2 of x (1 + k1 r^2 + k2 r^4), normalised coordinates"),
-    Field("camera/world_to_camera_rotation", "f8", (3, 3), "1", "AMASS world to camera", CAMERA),
-    Field("camera/world_to_camera_translation_m", "f8", (3,), "m", "AMASS world to camera", CAMERA),
+    Field(
+        *("camera/lens", "f8", ("lens_coefficient",), "1"),
+        "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tx ty of OpenCV's calib3d, or k1 k2 k3 k4 of its fisheye (`lens_model`)",
+        since=4,
+    ),
+    Field(
+        *("camera/radial_distortion", "f8", (2,), "1"),
+        "before version 4: k1, k2 of x (1 + k1 r^2 + k2 r^4), normalised coordinates",
+        optional=True,
+    ),
+    Field(
+        *("camera/world_to_camera_rotation", "f8", (3, 3), "1", "AMASS world to a camera that stands still", CAMERA),
+        optional=True,
+    ),
+    Field(
+        *("camera/world_to_camera_translation_m", "f8", (3,), "m", "AMASS world to a camera that stands still", CAMERA),
+        optional=True,
+    ),
 )
 
 CLIP_FIELDS = (
@@ -215,6 +238,7 @@ ATTRIBUTES = {
     "subject": "number of the subject; 0 where its name has none",
     "subject_name": "name of the subject (since version 3)",
     "camera": "name of the camera",
+    "lens_model": "which equations `camera/lens` is of: opencv or fisheye (since version 4)",
     "sex": "sex of the body model",
     "split": "part of the data: train, validation, test or none",
     "height_m": "stature, metres; empty where unknown",
@@ -282,15 +306,18 @@ DATASETS = {
     "labels.scales.valid": "subject/body_scales_valid",
     "labels.ik_status": "frames/ik_status",
     **{f"names.{name}": f"names/{name}" for name in NAMES},
-    **{
-        f"camera.{name}": f"camera/{name}"
-        for name in (
-            *("intrinsics_px", "radial_distortion"),
-            *("world_to_camera_rotation", "world_to_camera_translation_m"),
-        )
-    },
+    "camera.intrinsics_px": "camera/intrinsics_px",
+    "camera.lens.coefficients": "camera/lens",
+    "camera.world_to_camera_rotation": "camera/world_to_camera_rotation",
+    "camera.world_to_camera_translation_m": "camera/world_to_camera_translation_m",
 }
 """Where a record of the program has it (`formats.shard_records`) -> dataset: the one place that knows both."""
+
+MOVING_POSE = {
+    "camera.world_to_camera_rotation": "frames/world_to_camera_rotation",
+    "camera.world_to_camera_translation_m": "frames/world_to_camera_translation_m",
+}
+"""Where the pose of a camera that moves stands instead: one for each row."""
 
 ROTATION_FIELDS = tuple(
     item.name for item in SHARD_SCHEMA.fields if item.dims[-2:] == (3, 3) and "rotation" in item.name
@@ -329,7 +356,10 @@ Without this package: `crops/bytes[offset : offset + length]` is an image file. 
 A picture shows `crops/source_px` of the video image. The box around the body (`crops/box_px`) may go beyond the
 image: by how much stands in `crops/padding_px`, and no pixel is made up for it. Pictures of a fixed side show the
 whole box; what the video does not fill is black and outside `crops/valid_px`. Pixel labels are those of the video
-image; `crops/intrinsics_px` projects camera coordinates into the picture, with the lens of `camera/`.
+image; `crops/intrinsics_px` projects camera coordinates into the picture, with `camera/lens`.
+
+A point X of the world is at `rotation @ X + translation` in the camera. Of a camera that stands still these are
+`camera/world_to_camera_*`; one that moves has a pose for each row, `frames/world_to_camera_*`, and no other.
 
 JPEG pictures have `image_quality` on the body (a 16-pixel block of it, and the blocks around) and `context_quality`
 elsewhere.

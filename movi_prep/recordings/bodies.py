@@ -25,6 +25,7 @@ from movi_prep.recordings.folders import first_few, one_each, packed, without_ma
 from movi_prep.records.body_layout import LAYOUTS, BodyName
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from movi_prep.formats.file_stamp import FileStamp
@@ -37,7 +38,8 @@ _SEX = re.compile(r"(?<![a-z])(female|male|neutral)(?![a-z])", re.IGNORECASE)
 _LETTER = re.compile(r"^basicmodel_([fm])_", re.IGNORECASE)
 _LETTERS = {"f": "female", "m": "male"}
 _NO_MODEL = re.compile(r"(_poses|_stagei|_stageii|^shape)\.npz$", re.IGNORECASE)
-_OTHER_FORM = re.compile(r"^(SMPL|SMPLH|SMPLX|basicmodel|model).*\.(pkl|npz|json|tf)$", re.IGNORECASE)
+_OTHER_FORM = re.compile(r"^(SMPL|SMPLH|SMPLX|DMPL|DMPLS|basicmodel|model).*\.(pkl|npz|json|tf)$", re.IGNORECASE)
+_LIKE_DMPL = re.compile(r"dmpl", re.IGNORECASE)
 _WANTED = "a model of SMPL, SMPL+H or SMPL-X is needed, as smplh/{male,female,neutral}/model.npz or SMPLX_NEUTRAL.npz"
 
 
@@ -64,10 +66,16 @@ def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[tuple[
         else:
             others += _no_model(path, kind, arrays)
     for sex, path, why in unread:
-        # A file that cannot be read and is the only one of its sex fails the units that need it, by its name.
-        findings.append(f"{path} cannot be read: {why}")
-        if not any(there == sex for _, there in bodies) and path.exists():
+        is_tissue = _LIKE_DMPL.search("/".join((*listing.parts_below(path), path.name)))
+        taken = sex in tissues if is_tissue else any(there == sex for _, there in bodies)
+        if taken or not path.exists():
+            findings.append(f"{path} cannot be read and was passed over: {why}")
+        # The only one of its sex fails the units that need it, by its name; `check` opens it.
+        elif is_tissue:
+            tissues[sex].append(path)
+        else:
             bodies[_named_body(path), sex].append(path)
+    findings += _tissue_alone(tissues, {sex for _, sex in bodies})
     # Beside models that are there, an archive or another release is no matter.
     if not bodies:
         findings += [*packed(listing), *first_few(others, "more such files")]
@@ -75,6 +83,12 @@ def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[tuple[
         one_each(dict(sorted(bodies.items())), findings, say=" ".join, rank=lambda path: path.suffix.lower() == ".pkl"),
         one_each(dict(sorted(tissues.items())), findings),
     )
+
+
+def _tissue_alone(tissues: Mapping[str, Sequence[Path]], sexes: Collection[str]) -> list[str]:
+    """Return a sentence on each DMPL model beside which no body of its sex lies: it may have been taken for one."""
+    alone = [path for sex, paths in tissues.items() if sex not in sexes for path in paths]
+    return [f"{path} is a DMPL model, soft tissue without a body: {_WANTED}, too" for path in alone]
 
 
 def body_model_kind(path: Path) -> tuple[Kind, str]:
@@ -140,5 +154,14 @@ def _other_form(path: Path) -> list[str]:
     if not _OTHER_FORM.match(name) or _NO_MODEL.search(name):
         return []
     if path.suffix.lower() == ".npz":
-        return [f"{path} says nowhere of which sex it is: put it into a folder male, female or neutral"]
+        return [f"{path} is {_what(path)}, and says nowhere of which sex: put it into a folder male, female or neutral"]
     return [f"{path} is another release of the body model, or unfinished: {_WANTED}"]
+
+
+def _what(path: Path) -> str:
+    """Return what a model is by its arrays, for a sentence."""
+    try:
+        kind, arrays = body_model_kind(path)
+    except InputError:
+        return "a file that cannot be read"
+    return f"no body model ({arrays})" if kind == "other" else f"a {kind} model"

@@ -55,6 +55,7 @@ from movi_prep.names import natural_order
 from movi_prep.records.camera import Camera
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames, Split
+from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
 from movi_prep.training.augmentation import Augmentation, View, draw_view
 from movi_prep.training.picture import warp_picture
 from movi_prep.training.sample_labels import (
@@ -317,7 +318,12 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
     def _frame(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
         box_px = source.boxes_px[row]
         virtual = aim_camera(
-            source.camera, box_px, size_px=self._size_px, zoom=view.zoom, roll_rad=view.roll_rad, shift=view.shift
+            source.camera.at(row),
+            box_px,
+            size_px=self._size_px,
+            zoom=view.zoom,
+            roll_rad=view.roll_rad,
+            shift=view.shift,
         )
         labels = read_labels(source.file, row, context=source.context, virtual=virtual, simulated=self._simulated)
         if view.flip:
@@ -333,7 +339,7 @@ def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]
     picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}")
     corners, scales = source.cuts
     return warp_picture(
-        picture, camera=source.camera, virtual=virtual, corner_px=corners[row], scale=float(scales[row])
+        picture, camera=source.camera.at(row), virtual=virtual, corner_px=corners[row], scale=float(scales[row])
     )
 
 
@@ -362,16 +368,21 @@ def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np
 def _cameras(source: _Source, row: int, virtual: VirtualCamera, *, flip: bool) -> dict[str, NDArray[np.float32]]:
     """Return what places a sample in the world: the virtual camera of its picture, and the real one of the crop."""
     seen = np.column_stack([virtual.world_to_camera_rotation, -virtual.world_to_camera_rotation @ virtual.centre_m])
-    real = source.camera
+    real = source.camera.at(row)
     cameras = {
         "cameraIntrinsics": virtual.intrinsics_px,
         # The principal point is the middle of the picture: flipped, the camera matrix stays as it is.
         "worldToCamera": seen * CAMERA_REFLECTION[:, None] if flip else seen,
         "cropIntrinsics": source.crop_intrinsics_px[row],
         "worldToCrop": np.column_stack([real.world_to_camera_rotation, real.world_to_camera_translation_m]),
-        "lens": real.radial_distortion,
+        "lens": _all_coefficients(real.lens),
     }
     return {name: values.astype(np.float32) for name, values in cameras.items()}
+
+
+def _all_coefficients(lens: Lens) -> NDArray[np.float64]:
+    """Return (14,) coefficients of either model, so that samples of several cameras make a batch."""
+    return np.concatenate([lens.coefficients, np.zeros(len(COEFFICIENT_NAMES) - len(lens.coefficients))])
 
 
 def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
@@ -379,6 +390,7 @@ def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
     return {
         "subject": source.subject,
         "cameraType": source.camera.name,
+        "lensModel": source.camera.lens.model,
         "videoID": clip,
         "frame": frame,
         "localIdx": row,

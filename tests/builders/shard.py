@@ -15,12 +15,14 @@ from scipy.spatial.transform import Rotation
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.formats.shard import PICTURES, open_shard_writer
+from movi_prep.formats.shard_records import camera_datasets
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, STATISTICS
 from movi_prep.geometry.frames import AMASS_TO_GROUND, ground_to_amass
-from movi_prep.geometry.projection import crop_intrinsics, project_points, world_to_camera
+from movi_prep.geometry.projection import crop_intrinsics, project_points, rotation_to_camera, world_to_camera
 from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.camera import Camera
 from movi_prep.records.kinematic_tree import KinematicTree
+from movi_prep.records.lens import radial_lens
 from tests.builders.kinematic_tree import random_rotation, random_tree, smooth_motion
 
 SIZE_PX = (400, 300)
@@ -42,11 +44,25 @@ def small_camera(name: str = "PG1") -> Camera:
     return Camera(
         name=name,
         intrinsics_px=np.array([[420.0, 0.0, 201.0], [0.0, 418.0, 148.0], [0.0, 0.0, 1.0]]),
-        radial_distortion=np.array([-0.25, 0.1]),
+        lens=radial_lens(-0.25, 0.1),
         world_to_camera_rotation=rotation,
         world_to_camera_translation_m=-rotation @ np.array([-3.0, 0.0, 1.0]),
         size_px=SIZE_PX,
         source="test",
+    )
+
+
+def moving_camera(frames: np.ndarray) -> Camera:
+    """Return that camera carried along the world's y axis, 2 cm a frame, turning by half a degree a frame."""
+    camera, steps = small_camera(), frames - frames[0]
+    turns = Rotation.from_euler("y", 0.5 * steps[:, None], degrees=True).as_matrix()
+    rotations = turns @ camera.world_to_camera_rotation
+    centres = np.array([-3.0, 0.0, 1.0]) + 0.02 * steps[:, None] * np.array([0.0, 1.0, 0.0])
+    return replace(
+        camera,
+        world_to_camera_rotation=rotations,
+        world_to_camera_translation_m=-np.einsum("nij,nj->ni", rotations, centres),
+        pose_frames=frames,
     )
 
 
@@ -121,7 +137,7 @@ def _zeros(n_rows: int) -> dict[str, Any]:
         "clips/other_camera": ["PG2" for _ in CLIPS],
     }
     axes |= {"joint": len(tables.joints), "marker": len(tables.markers), "coordinate": len(tables.coordinates)}
-    axes |= {"opensim_joint": len(tables.opensim_joints), "body": len(tables.bodies)}
+    axes |= {"opensim_joint": len(tables.opensim_joints), "body": len(tables.bodies), "lens_coefficient": 14}
     ours = {PICTURES, "crops/offset", "crops/length"}
     wanted = [item for item in SHARD_SCHEMA.fields if not item.optional and item.name not in ours]
     surface = [item for item in SHARD_SCHEMA.fields if item.name.startswith("labels/surface")]
@@ -164,7 +180,7 @@ def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generato
     rotations = Rotation.random(n, random_state=1).as_matrix()
     for name in ("pelvis", "root"):
         fields[f"labels/{name}_rotation_world"] = rotations
-    fields["labels/pelvis_rotation_camera"] = camera.world_to_camera_rotation @ rotations
+    fields["labels/pelvis_rotation_camera"] = rotation_to_camera(camera, rotations)
     fields["labels/root_position_world_m"] = fields["labels/joints_world_m"][:, 0]
     fields["labels/pelvis_position_world_m"] = fields["labels/joints_world_m"][:, 1]
     fields["labels/pelvis_position_camera_m"] = fields["labels/joints_camera_m"][:, 1]
@@ -175,10 +191,7 @@ def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generato
     fields["labels/opensim_joints_valid"] = np.repeat(fields["labels/pose_valid"][:, None], 50, axis=1)
     fields["subject/body_scales_valid"][:] = True
     fields["subject/body_scales"] = rng.uniform(0.9, 1.1, fields["subject/body_scales"].shape)
-    fields["camera/intrinsics_px"] = camera.intrinsics_px
-    fields["camera/radial_distortion"] = camera.radial_distortion
-    fields["camera/world_to_camera_rotation"] = camera.world_to_camera_rotation
-    fields["camera/world_to_camera_translation_m"] = camera.world_to_camera_translation_m
+    fields |= camera_datasets(camera)
 
 
 def labelled_tree() -> KinematicTree:
@@ -216,7 +229,7 @@ def _fill_tree(fields: dict[str, Any], camera: Camera) -> None:
     fields["labels/root_rotation_world"] = to_world @ rotations[:, 0]
     fields["labels/root_position_world_m"] = world[:, 0]
     fields["labels/pelvis_rotation_world"] = to_world @ body_rotations[:, 0]
-    fields["labels/pelvis_rotation_camera"] = camera.world_to_camera_rotation @ to_world @ body_rotations[:, 0]
+    fields["labels/pelvis_rotation_camera"] = rotation_to_camera(camera, to_world @ body_rotations[:, 0])
     fields["labels/pelvis_position_world_m"] = ground_to_amass(body_positions[:, 0])
     fields["labels/pelvis_position_camera_m"] = world_to_camera(camera, fields["labels/pelvis_position_world_m"])
 
@@ -235,7 +248,7 @@ def _fill_crops(fields: dict[str, Any], camera: Camera, scale: float) -> np.ndar
 
 
 def _picture(fields: dict[str, Any], camera: Camera, corner: np.ndarray, scale: float, row: int) -> np.ndarray:
-    centre = project_points(camera, np.asarray(fields["labels/joints_world_m"])[row, DISC_JOINT])
+    centre = project_points(camera.at(row), np.asarray(fields["labels/joints_world_m"])[row, DISC_JOINT])
     side = round(BOX_SIDE_PX * scale)
     steps = (np.arange(side) + 0.5) / scale - 0.5
     columns, rows = np.meshgrid(steps + corner[0], steps + corner[1])
@@ -250,6 +263,7 @@ def _attributes(subject: int, camera: Camera, split: str) -> dict[str, Any]:
         "subject": subject,
         "subject_name": movi_subject(subject),
         "camera": camera.name,
+        "lens_model": camera.lens.model,
         "split": split,
         "image_width_px": camera.size_px[0],
         "image_height_px": camera.size_px[1],

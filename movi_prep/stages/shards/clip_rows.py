@@ -64,6 +64,7 @@ class ClipRows:
         others_px: camera -> (n, w, 2) float32, every second point of that sample as other cameras would see it; NaN in
             frames that are not looked at.
         labels: labels of the rows.
+        camera: the camera; one that moves has the poses of these rows.
         absent: label names that the model lacks.
     """
 
@@ -72,6 +73,7 @@ class ClipRows:
     body_px: NDArray[np.float32]
     others_px: dict[str, NDArray[np.float32]]
     labels: FrameLabels
+    camera: Camera
     absent: tuple[str, ...]
 
     @property
@@ -95,6 +97,7 @@ class ClipRows:
             body_px=self.body_px[wanted],
             others_px={name: pixels[wanted] for name, pixels in self.others_px.items()},
             labels=self.labels.select(wanted),
+            camera=self.camera.at(kept.video_frames),
             absent=self.absent,
         )
 
@@ -107,27 +110,29 @@ def plan_clip(
     *,
     others: Sequence[Camera] = (),
 ) -> ClipRows:
-    """Return the rows of one clip as one camera sees it; frames without a solution or a body in the image go.
+    """Return the rows of one clip as one camera sees it; frames without a solution, pose or body in the image go.
 
     Args:
         sources: what they are made from.
         tables: names of the labels.
         camera: the camera.
         settings: boxes and bounds.
-        others: cameras whose calibration the pictures are compared with, too.
+        others: cameras that stand still whose calibration the pictures are compared with, too.
     """
     solved = sources.alignment.timeline
     solved = solved.keep(
         has_samples(solved.mocap_samples, sources.solved.solution.sample_indices),
         "inverse kinematics has no such sample",
     )
+    solved = solved.keep(camera.has_pose(solved.video_frames), f"{camera.name} has no pose there")
     posed = np.searchsorted(sources.vertex_samples, solved.mocap_samples)
-    pixels = project_points(camera, sources.vertices_m[posed])
+    pixels = project_points(camera.at(solved.video_frames), sources.vertices_m[posed])
     extent = body_extent(pixels)
     # What is refused here needs neither labels nor a picture: it is cut before either is made.
     seen = _touches_image(extent, camera.size_px)
     timeline = solved.keep(seen, f"the body is outside {camera.name}'s image")
     posed, pixels, extent = posed[seen], pixels[seen], extent[seen]
+    camera = camera.at(timeline.video_frames)
     boxes = square_boxes(
         extent,
         margin=settings.box_margin,
@@ -142,6 +147,7 @@ def plan_clip(
             other.name: _other_view(other, sources, posed, timeline.video_frames % STEP_FRAMES == 0) for other in others
         },
         labels=labels,
+        camera=camera,
         absent=absent_labels(sources.solved, tables),
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.formats.shard_records import record_datasets
+from movi_prep.formats.shard_records import camera_datasets, record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
@@ -67,7 +67,7 @@ def shard_fields(
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
         **_name_fields(subject.tables, labels),
-        **record_datasets("camera", subject.camera),
+        **camera_datasets(_camera_of_rows(shard.clips)),
         **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
@@ -84,6 +84,7 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
         "subject": number_of(name) or 0,
         "subject_name": name,
         "camera": subject.camera.name,
+        "lens_model": subject.camera.lens.model,
         "sex": subject.trial.sex,
         "split": subject.tables.split_of(name),
         "height_m": subject.trial.height_m,
@@ -110,6 +111,20 @@ def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     """Return a number for each clip: that in its name, or its place where the names do not give each its own."""
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
+
+
+def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
+    """Return the camera with a pose for each row of the file, if it moves."""
+    first = clips[0].camera
+    if not first.is_moving:
+        return first
+    rotations = np.concatenate([clip.camera.world_to_camera_rotation for clip in clips])
+    return replace(
+        first,
+        world_to_camera_rotation=rotations,
+        world_to_camera_translation_m=np.concatenate([clip.camera.world_to_camera_translation_m for clip in clips]),
+        pose_frames=np.arange(len(rotations)),
+    )
 
 
 def _name_fields(tables: LabelTables, labels: FrameLabels) -> dict[str, Any]:

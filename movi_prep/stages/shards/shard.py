@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.records.camera import Camera
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.shards.picture_check import JudgedVideo
@@ -124,7 +125,9 @@ def _write_shard(
     # On the second pass nothing is watched: the verdict on the pictures is there already.
     watch = watch_clips(planned.clips if judged is None else (), subject.camera)
     with open_shard_writer(outputs.shard) as writer:
-        crops = crop_video(reader, wanted, settings=settings, take=writer.append_picture, watch=watch)
+        # Before a camera that moves everything changes: the body does not stand out.
+        seen_by = None if subject.camera.is_moving else watch
+        crops = crop_video(reader, wanted, settings=settings, take=writer.append_picture, watch=seen_by)
         reader.close()
         if judged is None:
             judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)
@@ -139,7 +142,7 @@ def _write_shard(
             attributes=shard_attributes(shard, subject, settings),
             provenance=_provenance(inputs),
         )
-    return _report(shard, planned, settings)
+    return _report(shard, planned, subject.camera, settings)
 
 
 def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> FinishedShard:
@@ -158,7 +161,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=5,
+    version=6,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
     run=run_shard,
@@ -199,7 +202,8 @@ def _provenance(inputs: ShardInputs) -> dict[str, Any]:
     }
 
 
-def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSettings) -> StageReport:
+def _report(shard: FinishedShard, planned: PlannedClips, camera: Camera, settings: ShardUnitSettings) -> StageReport:
+    not_judged = (f"pictures are not compared with the body: {camera.name} moves",) if camera.is_moving else ()
     masked = 1.0 - np.mean(np.concatenate([clip.labels.coordinates.valid for clip in shard.clips]))
     return StageReport(
         numbers={
@@ -210,7 +214,7 @@ def _report(shard: FinishedShard, planned: PlannedClips, settings: ShardUnitSett
             "coordinates_masked": float(masked),
             **shard.judged.numbers(),
         },
-        findings=(*planned.findings, *shard.judged.not_judged(), *map(str, shard.refused)),
+        findings=(*planned.findings, *not_judged, *shard.judged.not_judged(), *map(str, shard.refused)),
         warnings=(
             *planned.warnings,
             *map(str, shard.left_out),

@@ -202,7 +202,12 @@ def _read_others(
         except InputError as error:
             warnings.append(f"pictures are not compared with the calibration of {name}: {error}")
             continue
+        if other.is_moving:
+            # Its poses belong to the frames of its own video.
+            continue
         cameras.append(other)
+        if camera.is_moving:
+            continue
         apart_m = other.world_to_camera_translation_m - camera.world_to_camera_translation_m
         if np.linalg.norm(apart_m) < SAME_PLACE_M:
             names = f"{_name(inputs.extrinsics)} and {extrinsics.name}"
