@@ -210,13 +210,16 @@ def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found:
         # Where there is no model at all the plan says so, and nothing runs.
         if recordings.body_models and (body, sex) not in recordings.body_models:
             file = MODEL_FILES[body].format(sex=sex, SEX=sex.upper())
-            _add_lacking(recordings, lacking, found, what=f"a model of {body}, {sex}", file=file)
+            there = f"only {list_names(map(' '.join, recordings.body_models))}"
+            _add_lacking(recordings, lacking, found, what=f"a model of {body}, {sex}", there=there, file=file)
         if soft_tissue and recordings.dmpl_models and sex not in recordings.dmpl_models:
             file = f"dmpls/{sex}/model.npz"
             _add_lacking(recordings, lacking, found, what=f"a DMPL model, {sex}", file=file)
 
 
-def _add_lacking(recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str) -> None:
+def _add_lacking(  # noqa: PLR0913 - the parts of one message
+    recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str, there: str = "none"
+) -> None:
     for clip in clips:
         path = recordings.motions[clip]
         found.needed_by[path] = (clip.subject,)
@@ -224,7 +227,7 @@ def _add_lacking(recordings: Recordings, clips: Iterable[ClipId], found: _Found,
             CLIPS,
             path,
             expected=what,
-            got="none",
+            got=there,
             remedy=f"fetch {file}; a file that was passed over for it is among the findings",
         )
 
