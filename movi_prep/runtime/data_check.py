@@ -217,7 +217,7 @@ def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found:
             _add_lacking(recordings, lacking, found, what=f"a DMPL model, {sex}", file=file)
 
 
-def _add_lacking(  # noqa: PLR0913 - the parts of one message
+def _add_lacking(
     recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str, there: str = "none"
 ) -> None:
     for clip in clips:
