@@ -26,6 +26,7 @@ SUMMARIES = {
     "inspect": "what files hold: arrays, dimensions, units, names, provenance",
     "report": "write pages on quality: one for the corpus and one per subject",
     "export": "write the files that released training codes open, or tables of joint angles",
+    "view": "write pages on which clips move: model, pictures, angles, residuals",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
     "completion": "print a completion script for bash and zsh",
 }
@@ -33,7 +34,7 @@ SUMMARIES = {
 COMMAND_GROUPS = {
     "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
     "train": ("export",),
-    "look": ("status", "verify", "report", "inspect"),
+    "look": ("status", "verify", "report", "view", "inspect"),
     "tools": ("completion",),
 }
 """The commands under the headings of `movi-prep --help`."""
@@ -66,6 +67,7 @@ EXAMPLES = {
         "movi-prep export --to videopose3d ~/work ~/videopose3d-data\n"
         "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
     ),
+    "view": "movi-prep view ~/work\n  movi-prep view ~/work S001/C03 S015",
     "batch": "movi-prep batch --config bmlmovi.yaml --slurm-profile slurm.yaml --chunk 4",
     "completion": (
         "source <(movi-prep completion)          # in ~/.bashrc\n"
@@ -309,6 +311,13 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             more={"type": int, "default": 1},
         ),
         Flag("--output", ("batch",), "folder of the scripts", metavar="DIR", default="WORK/batch"),
+        Flag(
+            "--pages",
+            ("view",),
+            "clips with a page if none are named, the most urgent first",
+            metavar="N",
+            more={"type": at_least_one, "default": 20},
+        ),
         Flag("--beside", ("report",), "second work folder, whose residuals are shown beside", metavar="DIR"),
     ),
     "settings and output": (
@@ -351,7 +360,7 @@ class Positional:
     def usage(self) -> str:
         """How the usage line shows the argument: `[DIR]`, `FILE ...`."""
         name = self.name.upper()
-        return {"?": f"[{name}]", "+": f"{name} ..."}.get(self.more.get("nargs", ""), name)
+        return {None: name, "?": f"[{name}]", "+": f"{name} ...", "*": f"[{name} ...]"}[self.more.get("nargs")]
 
 
 POSITIONALS = (
@@ -361,6 +370,8 @@ POSITIONALS = (
     Positional("files", "inspect", "files that movi-prep reads or writes", {"nargs": "+"}),
     Positional("folder", "status", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
+    Positional("folder", "view", "the work folder", {}),
+    Positional("clips", "view", "clips or subjects, as S001/C03 or S001", {"nargs": "*"}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
     Positional("source", "export", "a work folder, or a folder of shards", {}),
     Positional("out", "export", "folder to write; an export to the same code is replaced", {}),
