@@ -18,7 +18,7 @@ from movi_prep.geometry.frames import amass_to_ground
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import IkSolution
 from movi_prep.video.film_writer import write_film
-from movi_prep.view.camera_film import find_camera_rows, plan_film, seen_in_squares
+from movi_prep.view.camera_film import SIDES_PX, FilmPlan, find_camera_rows, plan_film, seen_in_squares
 from tests.builders.quality_work import known_solution, write_quality_work
 from tests.builders.shard import DISC_JOINT, write_small_shard
 
@@ -56,12 +56,14 @@ def test_pictures_get_smaller_then_fewer_then_none(tmp_path: Path) -> None:
     write_small_shard(path)
     found = find_camera_rows(path, CLIP, solution_of(path))
     assert found is not None
-    plans = [plan_film(found, at_most_bytes=size) for size in (10**6, 2500, 20)]
-    assert plans[0] is not None
-    assert plans[1] is not None
-    assert plans[0].step == 1
-    assert plans[1].side_px < plans[0].side_px
-    assert plans[2] is None
+    plans = [plan_film(found, at_most_bytes=size) for size in np.geomspace(1e6, 1, 60).astype(int).tolist()]
+    assert (plans[0], plans[-1]) == (FilmPlan(step=1, side_px=SIDES_PX[0]), None)
+    kept = [plan for plan in plans if plan is not None]
+    assert plans[: len(kept)] == kept
+    order = [(-plan.side_px, plan.step) for plan in kept]
+    assert order == sorted(order)
+    assert {plan.side_px for plan in kept} == set(SIDES_PX)
+    assert max(plan.step for plan in kept) > 1
 
 
 def test_a_clip_that_the_shard_does_not_have_has_no_rows(tmp_path: Path) -> None:
