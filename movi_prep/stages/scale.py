@@ -22,6 +22,7 @@ from movi_prep.formats.opensim_setup import included_files, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.records.scale_result import AuditGrade
+from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
@@ -105,7 +106,7 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     if inputs.marker_set is not None:
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
-    setup = read_scale_setup(inputs.setup)
+    setup, unmeasured = without_markers(read_scale_setup(inputs.setup), static.lost)
     result = scale_model(model, static, setup, settings, solve_pose=pose_solver(settings))
     write_model(outputs.model, model)
     provenance = {
@@ -116,10 +117,13 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     }
     result = with_angles(model, result, settings)
     write_scale_result(outputs.result, result, provenance=provenance)
+    lost = [
+        f"the body has no markers for the measurement {name}: its bodies keep the model's size" for name in unmeasured
+    ]
     # What makes a subject doubtful is a warning, once: clips and shards of the subject carry the grade.
     return StageReport(
         numbers=scale_numbers(result),
-        findings=() if result.audit is AuditGrade.DOUBTFUL else result.findings,
+        findings=tuple(lost) if result.audit is AuditGrade.DOUBTFUL else (*result.findings, *lost),
         warnings=(f"doubtful: {'; '.join(result.findings)}",) if result.audit is AuditGrade.DOUBTFUL else (),
     )
 
