@@ -370,7 +370,7 @@ def _read_model(path: Path) -> None:
 
 
 def _read_body(path: Path) -> Any:
-    from movi_prep.formats.smplh import read_body_model
+    from movi_prep.formats.body_models import read_body_model
 
     return read_body_model(path, sex="female")
 

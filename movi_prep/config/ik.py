@@ -62,6 +62,10 @@ class IkSettings(SolveSettings):
     """Marker weights and tasks: a YAML file, or OpenSim's own InverseKinematicsTool document (.xml); none means the
     file packaged with the packaged model."""
 
+    marker_noise: Path | None = None
+    """How far markers are from where they sit on the bone, which makes the deviations of labels: a YAML file; none
+    means the packaged `marker_noise.yaml`, fitted to skin markers whose bones were tracked."""
+
     write_mot: bool = True
     """Whether a .mot file (degrees) is written beside the solution."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
 
 ReaderName = Literal["bmlmovi", "amass"]
@@ -29,7 +30,7 @@ class Recordings:
 
     Attributes:
         motions: motion file of each clip that is asked for.
-        body_models: body model by sex.
+        body_models: body model by body and sex.
         dmpl_models: DMPL `model.npz` by sex.
         sessions: file that tells, for a subject, the person and when in the videos clips begin and end.
         videos: video by (subject, camera).
@@ -43,7 +44,7 @@ class Recordings:
     """
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
-    body_models: Mapping[str, Path] = field(default_factory=dict)
+    body_models: Mapping[tuple[BodyName, str], Path] = field(default_factory=dict)
     dmpl_models: Mapping[str, Path] = field(default_factory=dict)
     sessions: Mapping[str, Path] = field(default_factory=dict)
     videos: Mapping[tuple[str, str], Path] = field(default_factory=dict)

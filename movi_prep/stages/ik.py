@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from movi_prep.errors import AuditError, UsageError, list_names
 from movi_prep.formats.ik_file import open_ik_writer, read_ik_solution
 from movi_prep.formats.marker_file import count_marker_rows, read_markers
+from movi_prep.formats.noise_file import PACKAGED_NOISE, read_marker_noise
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
@@ -49,12 +50,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IkInputs:
-    """What a clip is solved from; `setup_parts` are files that an XML set-up has parts of itself in."""
+    """What a clip is solved from; `setup_parts` are files that an XML set-up has parts of itself in.
+
+    `noise` is that of the markers, from which deviations follow.
+    """
 
     markers: Path
     model: Path
     scale: Path
     setup: Path
+    noise: Path
     setup_parts: tuple[Path, ...] = ()
 
 
@@ -85,6 +90,7 @@ def plan_ik(
                 model=work.scaled_model(clip.subject),
                 scale=work.scale_result(clip.subject),
                 setup=setup,
+                noise=marker_noise_path(config),
                 setup_parts=setup_parts,
             ),
             outputs=IkOutputs(
@@ -139,7 +145,9 @@ def _solve(
     inputs: IkInputs, settings: IkUnitSettings, blocks: Sequence[RowBlock]
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
     setup, scaled = read_ik_setup(inputs.setup), read_scaled_model(inputs.model)
-    return solve_blocks(scaled, lambda rows: read_markers(inputs.markers, rows), setup, settings, blocks)
+    # Deviations are part of what the observability of a clip is.
+    noise = read_marker_noise(inputs.noise) if settings.converged.observability else None
+    return solve_blocks(scaled, lambda rows: read_markers(inputs.markers, rows), setup, settings, blocks, noise=noise)
 
 
 def _read_blocks(path: Path, blocks: Sequence[RowBlock]) -> Iterator[IkSolution]:
@@ -163,7 +171,7 @@ def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -
 
 IK = Stage(
     name="ik",
-    version=5,
+    version=7,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=run_ik,
@@ -180,6 +188,11 @@ def ik_setup_path(config: Config) -> Path:
             f"packaged are {names} in {packaged_setups('ik')[0].parent}"
         )
     return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
+
+
+def marker_noise_path(config: Config) -> Path:
+    """Return the noise of markers that deviations are made of."""
+    return config.ik.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
 
 
 def check_audit(scale_result: Path, *, keep_failed: bool) -> None:

@@ -1,13 +1,13 @@
-"""The marker stage: AMASS motion and a body model become virtual markers.
+"""The marker stage: motion and a body model become virtual markers.
 
 | unit | reads | writes |
 |---|---|---|
-| `static S001` | AMASS clips (betas and gender only), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
-| `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
+| `static S001` | clips (betas and gender only), body model, marker set, session | `static.h5`, `static.trc` |
+| `markers S001/C01` | clip, body model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
 Rows of a clip are mocap samples 0, 4, 8, ... (the video clock) or every sample. A subject is shaped by the betas of
-its first clip that can be read, is of SMPL+H and is not left out; a clip is posed with its own.
+its first clip that can be read and is not left out; a clip is posed with its own.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.errors import InputError, MissingError
+from movi_prep.errors import InputError, MissingError, list_names
 from movi_prep.formats.amass import SubjectShape, open_motion, read_subject_shape
+from movi_prep.formats.body_models import body_of_model, read_body_model
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.marker_file import open_marker_writer, read_markers, write_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import AMASS_TO_GROUND
+from movi_prep.recordings.wanted import MODEL_FILES
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from movi_prep.body.carried_markers import CarriedMarkers
     from movi_prep.body.skinning import BodyPart
     from movi_prep.config.markers import StaticTrialSettings, TrajectorySettings
     from movi_prep.config.root import Config
     from movi_prep.formats.amass import MotionFile
+    from movi_prep.records.body_layout import BodyName
     from movi_prep.records.body_model import BodyModel
     from movi_prep.records.identity import ClipId
     from movi_prep.records.marker_set import MarkerSet
@@ -64,11 +67,21 @@ _SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
 
 @dataclass(frozen=True)
 class StaticInputs:
-    """What the static trial of a subject is made from; `body_model` is None where there is none of its sex."""
+    """What the static trial of a subject is made from.
+
+    Attributes:
+        motions: its clips.
+        marker_set: the marker set.
+        body_model: the model of its body and sex, None where there is none.
+        models_there: the models that there are in its place, for messages.
+        reader: which reader reads the session.
+        session: its session, None where there is none.
+    """
 
     motions: tuple[Path, ...]
     marker_set: Path
     body_model: Path | None
+    models_there: str
     reader: ReaderName
     session: Path | None
 
@@ -83,12 +96,13 @@ class StaticOutputs:
 
 @dataclass(frozen=True)
 class MarkerInputs:
-    """What the trajectories of a clip are made from."""
+    """What the trajectories of a clip are made from; models as in `StaticInputs`."""
 
     motion: Path
     marker_set: Path
     body_model: Path | None
     dmpl_model: Path | None
+    models_there: str
 
 
 @dataclass(frozen=True)
@@ -115,15 +129,19 @@ def plan_markers(recordings: Recordings, work: WorkFolder, config: Config) -> tu
 
 def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTrialSettings) -> StageReport:
     """Make one subject's static trial, with height and mass."""
+    from movi_prep.body.carried_markers import carry_markers
     from movi_prep.body.t_pose import stand_in_t_pose, static_markers
     from movi_prep.formats.trc import write_trc
 
-    motion, shape, findings = _subject_shape(inputs.motions)
+    model_body = None if inputs.body_model is None else body_of_model(inputs.body_model)
+    motion, shape, findings = _subject_shape(inputs.motions, model_body)
     session, session_findings = _read_session(inputs, needed=settings.mass == "v3d")
     if inputs.body_model is None:
-        raise _missing_model(shape, motion)
+        raise _missing_model(shape, motion, inputs.models_there)
     model = read_body_model(inputs.body_model, sex=shape.sex)
-    markers = read_marker_set(inputs.marker_set).on_body(model)
+    _check_body(model.layout.name, shape, model=inputs.body_model, motion=motion)
+    carried = carry_markers(read_marker_set(inputs.marker_set), model)
+    markers = carried.markers
 
     # The clips' own T-poses are not used: no clip of BMLmovi is bound to hold one, and betas say all of the shape.
     pose = stand_in_t_pose(model, shape.betas)
@@ -134,6 +152,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
         mass_kg=_mass_kg(pose.vertices_m, model, session, settings),
         sex=shape.sex,
         mass_source=settings.mass,
+        lost=carried.lost,
     )
     # Not which clip gave the shape: all clips of a subject do, and a clip more must not make another file.
     write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.body_model, markers))
@@ -145,7 +164,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
             "sex": shape.sex,
             "shaped_by": motion.name,
         },
-        findings=(*findings, *session_findings, *_sex_findings(shape, session)),
+        findings=(*findings, *carried.findings, *session_findings, *_sex_findings(shape, session)),
     )
 
 
@@ -165,7 +184,7 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
 
 STATIC = Stage(
     name="static",
-    version=3,
+    version=4,
     summary="static T-pose trial, height and mass of each subject",
     plan=plan_static,
     run=run_static,
@@ -183,7 +202,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=2,
+    version=3,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=run_markers,
@@ -204,13 +223,15 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
 
 def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
     motions = _shaping_motions(recordings, subject, exclude=config.exclude)
+    body_model = model_for(motions, recordings.body_models)
     return Unit(
         stage=STATIC.name,
         key=subject,
         inputs=StaticInputs(
             motions=motions,
             marker_set=_marker_set_path(config),
-            body_model=model_for(motions, recordings.body_models),
+            body_model=body_model,
+            models_there=_models_there(recordings.body_models, body_model),
             reader=recordings.reader,
             session=recordings.sessions.get(subject),
         ),
@@ -227,14 +248,16 @@ def _shaping_motions(recordings: Recordings, subject: str, *, exclude: Collectio
 def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
     motion = recordings.motions[clip]
     tissue = config.markers.soft_tissue
+    body_model = model_for((motion,), recordings.body_models)
     return Unit(
         stage=MARKERS.name,
         key=str(clip),
         inputs=MarkerInputs(
             motion=motion,
             marker_set=_marker_set_path(config),
-            body_model=model_for((motion,), recordings.body_models),
-            dmpl_model=model_for((motion,), recordings.dmpl_models) if tissue else None,
+            body_model=body_model,
+            dmpl_model=_tissue_for(motion, recordings.dmpl_models) if tissue else None,
+            models_there=_models_there(recordings.body_models, body_model),
         ),
         outputs=MarkerOutputs(
             markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
@@ -253,18 +276,38 @@ def _marker_set_path(config: Config) -> Path:
     return config.markers.marker_set or default_marker_set_path()
 
 
-def model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | None:
-    """Return the model of the first readable clip's sex; what is unreadable or missing fails when the unit runs."""
+def model_for(motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Path]) -> Path | None:
+    """Return the model of the first readable clip's body and sex, of the clips of a body that there are models of.
+
+    What is unreadable fails when the unit runs.
+    """
+    shapes = []
     for motion in motions:
         try:
-            return models.get(read_subject_shape(motion).sex)
+            shapes.append(read_subject_shape(motion))
         except InputError:
             continue
-    return None
+    of_bodies = {body for body, _ in models}
+    first = next((shape for shape in shapes if shape.body in of_bodies), None)
+    return None if first is None else models.get((first.body, first.sex))
 
 
-def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[str, ...]]:
-    """Return a subject's first readable clip, the shape in it, and what the other clips say against it."""
+def _tissue_for(motion: Path, models: Mapping[str, Path]) -> Path | None:
+    """Return DMPL's directions of a clip's sex; they are of the mesh of SMPL and SMPL+H."""
+    try:
+        shape = read_subject_shape(motion)
+    except InputError:
+        return None
+    return None if shape.body == "SMPL-X" else models.get(shape.sex)
+
+
+def _models_there(models: Mapping[tuple[BodyName, str], Path], model: Path | None) -> str:
+    """Return the body models that there are where none of them fits, "" otherwise: a unit must not depend on them."""
+    return "" if model is not None else list_names(" ".join(key) for key in models)
+
+
+def _subject_shape(motions: Sequence[Path], body: BodyName | None) -> tuple[Path, SubjectShape, tuple[str, ...]]:
+    """Return a subject's first readable clip of a body, or of any; the shape in it; what other clips say against it."""
     shapes: dict[Path, SubjectShape] = {}
     errors: dict[Path, InputError] = {}
     for motion in motions:
@@ -274,10 +317,18 @@ def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[s
             errors[motion] = error
     if not shapes:
         raise next(iter(errors.values()))
-    first, shape = next(iter(shapes.items()))
+    first, shape = next(
+        ((motion, shape) for motion, shape in shapes.items() if shape.body == body), next(iter(shapes.items()))
+    )
     findings = [f"betas not used: {error}" for error in errors.values()]
     # Told, not refused: AMASS fits a subject once, but releases mix fits.
     for motion, other in shapes.items():
+        if (other.body, len(other.betas)) != (shape.body, len(shape.betas)):
+            findings.append(
+                f"{motion.name}: {other.body} with {len(other.betas)} betas, but {first.name}, which shapes the static "
+                f"trial, is {shape.body} with {len(shape.betas)}: two releases are mixed; leave out those of one"
+            )
+            continue
         off = float(np.abs(other.betas - shape.betas).max())
         if off > _SAME_BETAS or other.sex != shape.sex:
             findings.append(
@@ -297,13 +348,27 @@ def _check_stature(height_m: float, shape: SubjectShape, *, motion: Path, model:
         )
 
 
-def _missing_model(shape: SubjectShape, motion: Path) -> MissingError:
+def _missing_model(shape: SubjectShape, motion: Path, there: str) -> MissingError:
+    of_body = [name for name in there.split(", ") if name.rpartition(" ")[0] == shape.body]
+    file = MODEL_FILES[shape.body].format(sex=shape.sex, SEX=shape.sex.upper())
+    other = ", or fetch the release of the motion that they are of: betas of one body mean nothing to another"
     return MissingError(
         f"body model for {motion.name}",
-        expected=f"smplh/{shape.sex}/model.npz",
-        got="none of this sex",
-        remedy="point --body-models at the folder that holds smplh/{male,female,neutral}/model.npz",
+        expected=f"{file}: the motion is of {shape.body}, {shape.sex}",
+        got=f"only {there}" if there not in ("", "none") else "none",
+        remedy="point --body-models at the folder that holds it" + ("" if of_body or not there else other),
     )
+
+
+def _check_body(body: BodyName, shape: SubjectShape, *, model: Path, motion: Path) -> None:
+    """Raise InputError where a model is of another body than the motion: it may have been replaced since planning."""
+    if body != shape.body:
+        raise InputError(
+            motion,
+            expected=f"motion of {body}, as {model} is",
+            got=f"motion of {shape.body}",
+            remedy="bring model and motion of one body: betas of one mean nothing to another",
+        )
 
 
 def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None, tuple[str, ...]]:
@@ -373,7 +438,8 @@ def _write_trajectories(
     step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
     # From the first sample on: frame j of the video is sample step * j of the clip.
     samples = np.arange(0, motion.n_samples, step)
-    part, markers = _body_part(inputs, motion.shape, device=settings.device)
+    part, carried = _body_part(inputs, motion.shape, device=settings.device)
+    markers = carried.markers
     body = shape_body(part, motion.shape.betas)
     with open_marker_writer(
         path,
@@ -401,7 +467,7 @@ def _write_trajectories(
             "mocap_hz": motion.rate_hz,
             "lowest_point_m": watch.lowest_m,
         },
-        findings=watch.findings(motion.rate_hz),
+        findings=(*carried.findings, *watch.findings(motion.rate_hz)),
     )
 
 
@@ -411,11 +477,11 @@ def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
     return {"body_model": model, "marker_set": markers.name}
 
 
-def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tuple[BodyPart, MarkerSet]:
+def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tuple[BodyPart, CarriedMarkers]:
     """Return the body at the markers' vertices, and the set on it; clips of one sex share both, and one read."""
     path, dmpl = inputs.body_model, inputs.dmpl_model
     if path is None:
-        raise _missing_model(shape, inputs.motion)
+        raise _missing_model(shape, inputs.motion, inputs.models_there)
     stamps = (file_stamp(path), file_stamp(dmpl), file_stamp(inputs.marker_set))
     return _cached_body_part(_BodyFiles(path, dmpl, inputs.marker_set, stamps), shape.sex, device)
 
@@ -431,9 +497,10 @@ class _BodyFiles:
 
 
 @lru_cache(maxsize=4)
-def _cached_body_part(files: _BodyFiles, sex: Sex, device: str) -> tuple[BodyPart, MarkerSet]:
+def _cached_body_part(files: _BodyFiles, sex: Sex, device: str) -> tuple[BodyPart, CarriedMarkers]:
+    from movi_prep.body.carried_markers import carry_markers
     from movi_prep.body.skinning import select_vertices
 
     model = read_body_model(files.model, sex=sex, soft_tissue=files.dmpl)
-    markers = read_marker_set(files.marker_set).on_body(model)
-    return select_vertices(model, markers.vertices, device=device), markers
+    carried = carry_markers(read_marker_set(files.marker_set), model)
+    return select_vertices(model, carried.markers.vertices, device=device), carried

@@ -20,6 +20,7 @@ from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.opensim_setup import included_files, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
+from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
@@ -99,7 +100,7 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     if inputs.marker_set is not None:
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
-    setup = read_scale_setup(inputs.setup)
+    setup, unmeasured = without_markers(read_scale_setup(inputs.setup), static.lost)
     result = scale_model(model, static, setup, settings, solve_pose=pose_solver(settings))
     write_model(outputs.model, model)
     provenance = {
@@ -109,7 +110,10 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
         "placement_solver": settings.placement_solver,
     }
     write_scale_result(outputs.result, result, provenance=provenance)
-    return StageReport(numbers=scale_numbers(result), findings=result.findings)
+    lost = [
+        f"the body has no markers for the measurement {name}: its bodies keep the model's size" for name in unmeasured
+    ]
+    return StageReport(numbers=scale_numbers(result), findings=(*result.findings, *lost))
 
 
 def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], None]) -> None:
@@ -120,7 +124,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=4,
+    version=5,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,

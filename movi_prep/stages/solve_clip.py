@@ -30,10 +30,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.ik import SolveSettings
+    from movi_prep.kinematics.deviation import Modes
+    from movi_prep.kinematics.solve import ConvergedSolution
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.kinematic_tree import KinematicTree
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.pose_deviation import PoseDeviation
     from movi_prep.records.setups import CoordinateTask, IkSetup
 
 LEAST_ROWS = 2
@@ -75,7 +80,8 @@ def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
 class _Clip:
     """A clip as both solvers take it: `tracked` markers in the order of the data, targets of coordinate tasks.
 
-    `before` is (c,) rad and m, the pose of the row before the first one, None at the beginning of a clip.
+    `before` is (c,) rad and m, the pose of the row before the first one, None at the beginning of a clip. `noise` is
+    that of the markers, None where deviations are not asked for; `modes` are those of the rows before.
     """
 
     scaled: ScaledModel
@@ -84,15 +90,21 @@ class _Clip:
     tracked: tuple[str, ...]
     targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
     before: NDArray[np.float64] | None
+    noise: MarkerNoise | None
+    modes: Modes | None
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a solver says: poses, the reasons of rows that have one, and coordinates that no marker sees."""
+    """What a solver says: poses, the reasons of rows that have one, and coordinates that no marker sees.
+
+    `modes` are those that its deviations are told in.
+    """
 
     frames: SolvedFrames
     reasons: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    modes: Modes | None = None
 
 
 def read_scaled_model(path: Path) -> ScaledModel:
@@ -115,6 +127,7 @@ def solve_clip(
     settings: SolveSettings,
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
+    noise: MarkerNoise | None = None,
 ) -> tuple[IkSolution, tuple[str, ...]]:
     """Return the solution of a clip, with the landmark rule applied, and what a person should read about it.
 
@@ -124,6 +137,7 @@ def solve_clip(
         setup: weights and tasks.
         settings: which solver, and the landmark rule.
         coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
+        noise: of the markers, for the deviations of labels; None leaves them out.
 
     Raises:
         InputError: the clip is shorter than two samples, fewer than three weighted markers are in model and data, or
@@ -131,13 +145,13 @@ def solve_clip(
     """
     whole = (RowBlock(slice(0, markers.n_rows), slice(0, markers.n_rows)),)
     ((solution, account),) = solve_blocks(
-        scaled, lambda _: markers, setup, settings, whole, coordinate_file=coordinate_file
+        scaled, lambda _: markers, setup, settings, whole, coordinate_file=coordinate_file, noise=noise
     )
     check_some_pose(account, markers.source)
     return solution, account.sentences()
 
 
-def solve_blocks(
+def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
     scaled: ScaledModel,
     read_rows: Callable[[slice], MarkerTrajectories],
     setup: IkSetup,
@@ -145,19 +159,20 @@ def solve_blocks(
     blocks: Sequence[RowBlock],
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
+    noise: MarkerNoise | None = None,
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
     """Yield solution and account of each block's own rows, in order of time; raise as `solve_clip` does.
 
     Args:
-        scaled, setup, settings, coordinate_file: as `solve_clip` takes them.
+        scaled, setup, settings, coordinate_file, noise: as `solve_clip` takes them.
         read_rows: reads trajectories of some rows.
         blocks: the rows (see `row_blocks`).
     """
-    before, frames_verified = None, -(-settings.converged.verify_frames // len(blocks))
+    before, modes, frames_verified = None, None, -(-settings.converged.verify_frames // len(blocks))
     for block, following in zip(blocks, (*blocks[1:], None), strict=True):
         markers = read_rows(block.seen)
-        clip = _clip(scaled, markers, setup, coordinate_file or {}, before)
-        solution, account = _solve_block(clip, settings, block, frames_verified)
+        clip = replace(_clip(scaled, markers, setup, coordinate_file or {}, before), noise=noise, modes=modes)
+        solution, account, modes = _solve_block(clip, settings, block, frames_verified)
         if following is not None:
             before = _last_pose(solution, following.seen.start - block.kept.start, before)
         yield solution, account
@@ -177,12 +192,21 @@ def _clip(
     tracked = check_tracked(scaled, markers, setup)
     check_marker_size(markers.select(tracked), scaled.default_markers_m)
     targets = coordinate_targets(scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file, setup.source)
-    return _Clip(scaled=scaled, markers=markers, setup=setup, tracked=tracked, targets=targets, before=before)
+    return _Clip(
+        scaled=scaled,
+        markers=markers,
+        setup=setup,
+        tracked=tracked,
+        targets=targets,
+        before=before,
+        noise=None,
+        modes=None,
+    )
 
 
 def _solve_block(
     clip: _Clip, settings: SolveSettings, block: RowBlock, frames_verified: int
-) -> tuple[IkSolution, IkAccount]:
+) -> tuple[IkSolution, IkAccount, Modes | None]:
     from movi_prep.osim.solution import complete_solution
 
     scaled, setup = clip.scaled, clip.setup
@@ -214,7 +238,7 @@ def _solve_block(
         leaps=tuple(each for each in odd if block.kept.start <= each.first < block.kept.stop),
     )
     names = name_findings(scaled, clip.markers, setup)
-    return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names)
+    return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names), found.modes
 
 
 def _last_pose(solution: IkSolution, stop: int, before: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
@@ -398,7 +422,33 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> _Found:
         posterior_std=found.posterior_std,
         ranks=found.ranks,
     )
-    return _Found(frames, found.reasons, found.unseen)
+    if clip.noise is None or not found.marker_names:
+        return _Found(frames, found.reasons, found.unseen)
+    deviations, modes = _label_deviations(clip, clip.scaled.tree, found, clip.noise)
+    std = deviations.coordinate_std(clip.scaled.tree, found.coordinates)
+    return _Found(replace(frames, deviations=deviations, label_std=std), found.reasons, found.unseen, modes)
+
+
+def _label_deviations(
+    clip: _Clip, tree: KinematicTree, found: ConvergedSolution, noise: MarkerNoise
+) -> tuple[PoseDeviation, Modes | None]:
+    """Return how far labels may be off; infinite for what the markers do not determine."""
+    from movi_prep.kinematics.deviation import SolvedPoses, solve_deviation
+
+    tracked_m = clip.markers.select(found.marker_names).positions_m
+    poses = SolvedPoses(
+        coordinates=found.coordinates,
+        markers=np.array([tree.marker(name) for name in found.marker_names]),
+        weights=np.array([clip.setup.marker_weights[name] for name in found.marker_names]),
+        seen=np.asarray(np.isfinite(tracked_m).all(axis=2)),
+        prior=found.pull_weights,
+        shares=found.pull_shares,
+        rate_hz=clip.markers.rate_hz,
+    )
+    deviations, modes = solve_deviation(tree, poses, noise, clip.modes)
+    if found.posterior_std is not None:
+        deviations.factor[np.isinf(found.posterior_std[:, tree.free_coordinates])] = np.inf
+    return deviations, modes
 
 
 def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, n_frames: int, tolerance: float) -> None:

@@ -79,7 +79,7 @@ def write_filmed_world(
     v3d = V3dFile(flags30=flags30, motions=names, virtual_mm=virtual, n_samples=4 * n_video_frames).write(folder)
     recordings = Recordings(
         motions=motions,
-        body_models={"female": model},
+        body_models={("SMPL+H", "female"): model},
         sessions={"S001": v3d},
         videos={("S001", CAMERA): video},
         intrinsics={CAMERA: intrinsics},

@@ -101,6 +101,8 @@ def write_small_shard(
     if std_rad is not None:
         fields["labels/coordinates_std_rad"] = np.full_like(fields["labels/coordinates_rad"], std_rad)
         fields["labels/coordinates_std_rad"][:, UNSEEN] = np.inf
+        if tree:
+            _fill_deviations(fields, std_rad)
     if tree:
         _fill_tree(fields, camera)
     corner = _fill_crops(fields, camera, scale)
@@ -192,6 +194,18 @@ def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generato
     fields["subject/body_scales_valid"][:] = True
     fields["subject/body_scales"] = rng.uniform(0.9, 1.1, fields["subject/body_scales"].shape)
     fields |= camera_datasets(camera)
+
+
+def _fill_deviations(fields: dict[str, Any], std_rad: float) -> None:
+    """Every free coordinate is as far off as said, in three modes of its own signs."""
+    tree, rng = labelled_tree(), np.random.default_rng(4)
+    free = np.flatnonzero(tree.free_coordinates)
+    n = len(fields["labels/pose_valid"])
+    fields["subject/free_coordinates"] = [tree.coordinate_names[index] for index in free]
+    fields["subject/deviation_correlation_s"] = [0.2, 0.2, np.inf]
+    fields["labels/free_coordinates"] = rng.normal(0, 0.2, (n, len(free)))
+    signs = rng.choice([-1.0, 1.0], (len(free), 3))
+    fields["labels/deviation_factor"] = np.tile(std_rad / np.sqrt(3.0) * signs, (n, 1, 1))
 
 
 def labelled_tree() -> KinematicTree:

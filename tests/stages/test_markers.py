@@ -18,9 +18,9 @@ from smplx.lbs import lbs
 from movi_prep.config.root import Config
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.amass import read_motion
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import amass_to_ground, ground_to_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.find import select_clips
@@ -85,7 +85,7 @@ def build_recordings(tmp_path: Path, models: dict[str, Path]) -> Callable[..., R
             movi_clip(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
             for k, arrays in enumerate(clips, start=1)
         }
-        known = {"body_models": {"female": models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
+        known = {"body_models": {("SMPL+H", "female"): models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
         return Recordings(motions=paths, **{**known, **found})
 
     return build
@@ -250,7 +250,8 @@ def test_betas_of_another_body_model_shape_nobody(
     assert len(report.findings) == 1
     with pytest.raises(InputError) as caught:
         make_static(build_recordings(other), tmp_path / "nothing", **settings)
-    assert "SMPL-X" in caught.value.got
+    assert "SMPL-X" in caught.value.expected
+    assert caught.value.got == "only SMPL+H female"
     assert not list((tmp_path / "nothing").rglob("*.h5"))
 
 
@@ -383,7 +384,7 @@ def memory_mb(field):
     return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
 
 clip, model, work = map(Path, sys.argv[1:])
-recordings = Recordings(motions={movi_clip(1, 1): clip}, body_models={"female": model})
+recordings = Recordings(motions={movi_clip(1, 1): clip}, body_models={("SMPL+H", "female"): model})
 before = memory_mb("VmRSS")
 (unit,) = MARKERS.plan(recordings, WorkFolder(work), Config(markers={"rate": "mocap"}))
 MARKERS.run_unit(unit)
@@ -444,7 +445,9 @@ def test_world_a_agrees_with_smplx_on_the_whole_mesh(world_a: Path, tmp_path: Pa
     markers = read_markers(work.markers(clip))
 
     motion = read_motion(found.motions[clip])
-    model = read_body_model(found.body_models["female"], sex="female", soft_tissue=found.dmpl_models["female"])
+    model = read_body_model(
+        found.body_models["SMPL+H", "female"], sex="female", soft_tissue=found.dmpl_models["female"]
+    )
     directions = np.concatenate([model.shape_directions_m, model.soft_tissue_directions_m], axis=2)
     posing = torch.tensor(model.pose_directions_m.reshape(-1, 459).T.astype(np.float64))
     rules = read_marker_set(default_marker_set_path()).rules

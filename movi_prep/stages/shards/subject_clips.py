@@ -310,7 +310,7 @@ def _body_sample(path: Path, sex: Sex) -> BodyPart:
 @lru_cache(maxsize=2)
 def _cached_body_sample(path: Path, stamp: FileStamp, sex: Sex) -> BodyPart:  # noqa: ARG001 - part of the key
     from movi_prep.body.skinning import select_vertices
-    from movi_prep.formats.smplh import read_body_model
+    from movi_prep.formats.body_models import read_body_model
 
     model = read_body_model(path, sex=sex)
     return select_vertices(model, spread_vertices(model.template_m, N_VERTICES).tolist())

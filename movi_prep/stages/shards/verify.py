@@ -336,7 +336,10 @@ _MAY_BE_NAN = (
 )
 """NaN where nothing was measured."""
 
-_MAY_BE_INFINITE = ("tree/piece_start", "tree/coordinate_range", "labels/coordinates_std_rad")
+_MAY_BE_INFINITE = (
+    *("tree/piece_start", "tree/coordinate_range"),
+    *("labels/coordinates_std_rad", "labels/deviation_factor", "subject/deviation_correlation_s"),
+)
 """The first piece of a function reaches to -infinity; so do deviations of what no marker sees, to the other."""
 
 
