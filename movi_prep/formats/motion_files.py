@@ -21,7 +21,7 @@ from movi_prep.records.body_layout import LAYOUT_OF_JOINTS
 from movi_prep.records.motion import Motion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,11 +41,15 @@ class WholeMotion:
         self.shape = SubjectShape(betas=motion.betas, sex=motion.sex, body=motion.body)
         self.dmpl_gap: str | None = "files of this kind have no soft tissue"
 
-    def blocks(self, n_rows: int, *, every: int = 1) -> Iterator[tuple[NDArray[np.int64], Motion]]:
+    def blocks(
+        self, n_rows: int, *, every: int = 1, watch: Callable[[Motion], None] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Motion]]:
         """Yield the motion as `MotionFile.blocks` does."""
         size = n_rows * every
         for first in range(0, self.n_samples, size):
             after = min(first + size, self.n_samples)
+            if watch is not None:
+                watch(self._motion.rows(slice(first, after)))
             yield np.arange(first, after, every), self._motion.rows(slice(first, after, every))
 
 

@@ -56,7 +56,7 @@ def test_people_of_one_file_become_markers_with_their_own_bodies(tmp_path: Path)
         assert any("no finger joints" in text for text in report.findings)
         markers = read_markers(unit.outputs.markers)  # type: ignore[attr-defined]
         top, bottom = markers.positions_m[:, 0], markers.positions_m[:, 1]
-        assert (top[:, 1] > bottom[:, 1] + 0.4).all()
+        assert top[:, 1].mean() > bottom[:, 1].mean() + 0.8
         heights.append(markers.positions_m[..., 1].mean())
     # The second person stands a metre along the file's y, which points down.
     assert np.isclose(heights[1] - heights[0], -1, atol=0.2)
