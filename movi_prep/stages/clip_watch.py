@@ -64,7 +64,7 @@ class ClipWatch:
         """See the next rows, and the body in them (OpenSim ground)."""
         self.lowest_m = min(self.lowest_m, points.lowest_m())
         self._trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)
-        self._footing.add(points.joints_m[:, _FEET], amass_to_ground(rows.translation_m))
+        self._footing.add(points.joints_m[:, _FEET], amass_to_ground(rows.translation_m @ rows.to_amass_world.T))
 
     def findings(self, rate_hz: float) -> tuple[str, ...]:
         """Return what a person should read, with the probable cause."""
