@@ -5,8 +5,8 @@
 The motions of a work folder (`movi-prep ik`) are the truth. People are drawn from `opensim_models/marker_noise.yaml`:
 skin that moves and hangs together, markers beside their places, segments of other lengths. Each is solved with the
 default settings and the model that scaling would have found without any of that, and what comes out is compared with
-what the deviations say. So the table tests the propagation, with the solver's pulls and bounds; whether the noise is that
-of real skin tests `benchmarks.soft_tissue_coverage`.
+what the deviations say. So the table tests the propagation, with the solver's pulls and bounds. Whether the noise is
+that of real skin, `benchmarks.soft_tissue_coverage` tests.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def print_cost(tree: KinematicTree, weights: dict[str, float], motion: NDArray[n
         spent.append((solved - start, time.process_time() - solved))
     solver, deviations = 1e3 * np.array(spent).min(axis=0) / COSTLY_FRAMES
     print(
-        f"{COSTLY_FRAMES} frames at {COSTLY_RATE_HZ:g} Hz: solver {solver:.3f} ms, deviations {deviations:.3f} ms a frame"
+        f"{COSTLY_FRAMES} frames at {COSTLY_RATE_HZ:g} Hz, ms a frame: solver {solver:.3f}, deviations {deviations:.3f}"
     )
 
 
