@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from movi_prep.report.measures import AUDIT_VERDICTS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from movi_prep.pages.html import Verdict
+    from movi_prep.records.scale_result import ScaleResult
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,13 @@ def failed_units(count: int, stages: Sequence[str]) -> Look:
     return Look("bad", says, "Their results are missing.", "Failures, below, has the reason and the command of each.")
 
 
-def failed_audit(findings: Sequence[str]) -> Look:
-    """Return a scaling that failed its audit."""
+def doubted_scaling(scale: ScaleResult) -> Look:
+    """Return a scaling that its audit does not call sound."""
     return Look(
-        "bad",
-        f"scaling failed its audit: {'; '.join(findings)}",
-        "The model does not have the person's size: every angle of the person is affected.",
-        "Look at the largest static residuals under Scaling: a marker placed wrong, or a pose that is not static.",
+        AUDIT_VERDICTS[scale.audit],
+        f"the audit calls scaling {scale.audit}: {'; '.join(scale.findings)}",
+        "The model may not have the person's size: every angle of the person is affected.",
+        "Look at the largest static residuals under Scaling: a marker that sits wrong, or a pose that is not static.",
     )
 
 

@@ -25,7 +25,7 @@ from movi_prep.report.looks import (
     UNSEEN_MEANS,
     UNSEEN_REMEDY,
     Look,
-    failed_audit,
+    doubted_scaling,
     failed_units,
     most_urgent_first,
     stage_warning,
@@ -164,7 +164,7 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
     found += [unreadable(problem) for problem in quality.problems]
     scale = quality.files.scale
     if scale is not None and not scale.passed:
-        found.append(failed_audit(scale.findings))
+        found.append(doubted_scaling(scale))
     found += clip_attention(quality.clips)
     found += coordinate_attention(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg)
     if quality.files.alignment is not None:

@@ -19,7 +19,7 @@ from movi_prep.pages.assets import page
 from movi_prep.pages.html import anchor, bullets, element, section
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.curves import curves_section, measure_curves
-from movi_prep.report.looks import failed_audit, failed_trial, most_urgent_first, trial_warning
+from movi_prep.report.looks import doubted_scaling, failed_trial, most_urgent_first, trial_warning
 from movi_prep.report.measures import coordinate_uses, marker_biases, measure_clip, median_deviations_deg
 from movi_prep.report.quality import clip_attention, coordinate_attention, unseen_bound_deg
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
@@ -128,7 +128,7 @@ def _write_page(trials: Trials, config: Config) -> str:
     found = [failed_trial(file.marker_file.name, file.error) for file in trials.files if file.error]
     found += [trial_warning(file.marker_file.name, text) for file in trials.files for text in file.warnings]
     if trials.scale is not None and not trials.scale.passed:
-        found.append(failed_audit(trials.scale.findings))
+        found.append(doubted_scaling(trials.scale))
     found += clip_attention(measures, what="trial")
     found += coordinate_attention(uses, deviations_deg, unseen_deg=unseen_deg)
     curves = [
