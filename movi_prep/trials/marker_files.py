@@ -46,6 +46,7 @@ class MarkerFilesResult:
         numbers: as in the record of a subject; none where the model came scaled.
         findings: the audit; a failed audit is reported, and the files are solved as asked.
         files: one result per marker file.
+        held: coordinates that the set-up pulls towards a value.
     """
 
     model: Path
@@ -53,6 +54,7 @@ class MarkerFilesResult:
     numbers: Mapping[str, float | int | str | bool]
     findings: tuple[str, ...]
     files: tuple[FileResult, ...]
+    held: frozenset[str] = frozenset()
 
 
 def solve_marker_files(
@@ -91,7 +93,14 @@ def solve_marker_files(
     if setup is not None:
         scaled = read_scaled_model(scaled_path)
         files = tuple(solve_or_tell(path, partial(_solve_file, path, scaled, setup, config)) for path in marker_files)
-    return MarkerFilesResult(model=scaled_path, outputs=outputs, numbers=numbers, findings=findings, files=files)
+    return MarkerFilesResult(
+        model=scaled_path,
+        outputs=outputs,
+        numbers=numbers,
+        findings=findings,
+        files=files,
+        held=frozenset() if setup is None else setup.held,
+    )
 
 
 def _check_inputs_kept(
