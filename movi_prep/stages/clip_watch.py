@@ -91,9 +91,9 @@ class ClipWatch:
             return ()
         longest, n_copies = max(runs, key=lambda run: run.n_rows), sum(run.n_rows for run in runs)
         return (
-            f"{n_copies} samples in {len(runs)} runs repeat the one before, while the body moves "
-            f"(the longest: samples {longest.first} to {longest.last}, {longest.first / rate_hz:.3f} s, "
-            f"{longest.speed_m_s:.2f} m/s): the recording froze, or was filled by copies; labels there are of another "
+            f"{n_copies} samples repeat the one before, while the body moves ({len(runs)} times; the longest: samples "
+            f"{longest.first} to {longest.last}, {longest.first / rate_hz:.3f} s, {longest.speed_m_s:.2f} m/s): the "
+            "recording froze, or was filled by copies; labels there are of another "
             "time than the pictures",
         )
 
