@@ -29,9 +29,10 @@ from movi_prep.recordings.wanted import MODEL_FILES
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.clip_watch import ClipWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import TypeAlias
 
@@ -62,19 +63,6 @@ _SAME_BETAS = 1e-6
 
 _SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
 """Bounds of the stature of a person; a body beyond them has betas or a body model that are damaged."""
-
-_FLOOR_TOLERANCE_M = 0.1
-"""How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
-
-
-_NO_ROOM_M = 20.0
-"""No room is that high: a body farther off its floor has a translation in another unit."""
-
-_ALONG = 0.8
-"""Cosine between the mean direction of the trunk and an axis that it points along."""
-
-_PELVIS, _NECK = 0, 12
-"""Joints of every body."""
 
 
 @dataclass(frozen=True)
@@ -432,11 +420,11 @@ def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: Traje
         )
 
 
-def _blocks(motion: MotionFile, batch_samples: int, *, every: int) -> Iterator[Motion]:
+def _blocks(motion: MotionFile, batch_samples: int, *, every: int, watch: Callable[[Motion], None]) -> Iterator[Motion]:
     """Yield the clip in blocks of `POSED_TOGETHER` rows, however many are read at once."""
     # The last bit of a product depends on how many rows are multiplied: blocks must begin at the same rows always.
     read_at_once = -(-batch_samples // POSED_TOGETHER) * POSED_TOGETHER
-    for _, block in motion.blocks(read_at_once, every=every):
+    for _, block in motion.blocks(read_at_once, every=every, watch=watch):
         for first in range(0, block.n_samples, POSED_TOGETHER):
             yield block.rows(slice(first, first + POSED_TOGETHER))
 
@@ -467,36 +455,20 @@ def _write_trajectories(
         },
     ) as writer:
         # Blocks bound the memory, whatever the length of the clip.
-        lowest_m, trunk_m = np.inf, np.zeros(3)
-        for block in _blocks(motion, settings.batch_samples, every=step):
+        watch = ClipWatch()
+        for block in _blocks(motion, settings.batch_samples, every=step, watch=watch.sampled):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
-            lowest_m = min(lowest_m, points.lowest_m())
-            trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)
+            watch.posed(block, points)
             writer.append(place_markers(markers, points))
     return StageReport(
         numbers={
             "n_rows": len(samples),
             "n_samples": motion.n_samples,
             "mocap_hz": motion.rate_hz,
-            "lowest_point_m": lowest_m,
+            "lowest_point_m": watch.lowest_m,
         },
-        findings=(*carried.findings, *_floor_findings(lowest_m, trunk_m / np.linalg.norm(trunk_m))),
+        findings=(*carried.findings, *watch.findings(motion.rate_hz)),
     )
-
-
-def _floor_findings(lowest_m: float, trunk: NDArray[np.float64]) -> tuple[str, ...]:
-    """Return what is odd of where the body stands, with its probable cause; `trunk` points up it, (3,) in ground."""
-    if abs(lowest_m) <= _FLOOR_TOLERANCE_M:
-        return ()
-    cause = ""
-    if abs(lowest_m) > _NO_ROOM_M:
-        cause = "; is its translation in millimetres or centimetres?"
-    elif trunk[1] < -_ALONG:
-        cause = "; it stands on its head: does z point down in it?"
-    elif abs(trunk[2]) > _ALONG:
-        # Ground's z is AMASS' y, the other way round.
-        cause = "; it lies along y all the time: is this clip y up? AMASS has z up"
-    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put{cause}",)
 
 
 def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
