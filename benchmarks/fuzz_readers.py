@@ -97,6 +97,8 @@ def _write_v3d(folder: Path, rng: np.random.Generator) -> None:
 
 def _write_texts(folder: Path) -> None:
     from movi_prep.formats.label_tables import default_label_tables_path
+    from movi_prep.formats.packaged import packaged_path
+    from movi_prep.runtime.unit_record import UnitRecord, write_record
 
     head = "PathFileType\t4\t(X/Y/Z)\ta.trc\nDataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\t"
     head += "OrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n60\t60\t3\t2\tmm\t60\t1\t3\n"
@@ -116,7 +118,10 @@ def _write_texts(folder: Path) -> None:
     )
     (folder / "labels.yaml").write_bytes(default_label_tables_path().read_bytes())
     (folder / "config.yaml").write_text("work: w\nsubjects: 1-3\nmarkers: {rate: video}\nrun: {workers: 2}\n")
-    (folder / "record.json").write_text(json.dumps({"format": "movi-prep record", "status": "done", "numbers": [1, 2]}))
+    (folder / "noise.yaml").write_bytes(packaged_path("opensim_models", "marker_noise.yaml").read_bytes())
+    record = UnitRecord("ik", "S001/C01", "done", 1, {}, numbers={"rows": 3}, findings=("a finding",))
+    write_record(folder / "record.json", record, scratch=folder / "aside")
+    (folder / "aside").rmdir()
 
 
 def _write_hdf5(folder: Path, rng: np.random.Generator) -> None:
@@ -174,6 +179,7 @@ def _write_built(folder: Path) -> None:
     write_alignment(folder / "alignment.json", SubjectAlignment("S001", (), ("a finding",)), provenance={})
     (folder / "video.avi").write_bytes(build_avi(encoded_frames("MJPG"), Layout()).content)
     _write_body(folder / "body.npz")
+    _write_body_pickle(folder / "body.pkl")
 
 
 def _write_body(path: Path) -> None:
@@ -190,6 +196,20 @@ def _write_body(path: Path) -> None:
         weights=one_each,
         kintree_table=np.stack([np.r_[2**32 - 1, np.arange(51)], np.arange(52)]),
     )
+
+
+def _write_body_pickle(path: Path) -> None:
+    """Write a small body model as SMPL's own files hold it: a pickle of Python 2, with parts of chumpy and scipy."""
+    from tests.builders.python2_pickle import ch, csc, select, write_python2_pickle
+
+    content = {
+        "v_template": ch(np.ones((5, 3))),
+        "shapedirs": select(np.ones((5, 3, 4)), 2),
+        "J_regressor": csc(np.eye(2, 5)),
+        "weights": np.ones((5, 2)),
+        "bs_type": "lrotmin",
+    }
+    write_python2_pickle(path, content)
 
 
 _SCALE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -235,12 +255,14 @@ def _write_results(folder: Path) -> None:
 
 def _write_d3ke(folder: Path, rng: np.random.Generator) -> None:
     from movi_prep.formats import d3ke
+    from movi_prep.formats.occluders import write_occluders
     from tests.formats.test_d3ke import SMALL_MODEL, small_rows
 
     d3ke.write_labels(folder / "subject_1.hdf5", small_rows())
     d3ke.write_images(folder / "1_PG1_img.hdf5", [(0, _noise(rng))], name="video", shape=(2, 24, 32))
     d3ke.write_boxes(folder / "1_PG1_bbox.npy", rng.uniform(0, 99, (3, 4)))
     d3ke.write_dictionary(folder / "all_bbox.npy", {1: {"PG1": np.ones((2, 4))}})
+    write_occluders(folder / "occluders.h5", [(_noise(rng), np.ones((24, 32), np.float32))])
     d3ke.write_base_model(folder / "pyBaseModel.pkl", SMALL_MODEL)
 
 
@@ -306,6 +328,10 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
     from movi_prep.formats.label_tables import read_label_tables
     from movi_prep.formats.marker_file import read_markers, read_static_trial
     from movi_prep.formats.marker_set import read_marker_set
+    from movi_prep.formats.model_outline import read_model_outline
+    from movi_prep.formats.model_pickle import model_pickle_shapes
+    from movi_prep.formats.noise_file import read_marker_noise
+    from movi_prep.formats.occluders import read_occluders
     from movi_prep.formats.opencv_calibration import read_opencv_camera
     from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
     from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
@@ -313,6 +339,7 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
     from movi_prep.formats.setup_yaml import read_ik_yaml, read_scale_yaml
     from movi_prep.formats.storage import read_storage
     from movi_prep.formats.trc import read_trc
+    from movi_prep.formats.unit_outcome import read_outcome
     from movi_prep.formats.v3d import read_v3d
     from movi_prep.stages.shards.verify import verify_shard
 
@@ -330,7 +357,7 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
         "labels.yaml": [read_label_tables],
         "config.yaml": [_read_config],
         "markers.h5": [read_markers],
-        ".osim": [_read_model],
+        ".osim": [_read_model, read_model_outline],
         "tracking.xml": [read_ik_setup],
         "scaling.xml": [read_scale_setup],
         "scaling.yaml": [read_scale_yaml],
@@ -350,6 +377,10 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
         "images.txt": [_read_colmap],
         ".avi": [check_avi_ends],
         "body.npz": [_read_body],
+        "body.pkl": [model_pickle_shapes, _read_arrays],
+        "noise.yaml": [read_marker_noise],
+        "occluders.h5": [read_occluders],
+        "record.json": [read_outcome],
         "PG1.npz": [_read_camera],
         "PG2.mat": [_read_camera],
     }
@@ -373,6 +404,12 @@ def _read_body(path: Path) -> Any:
     from movi_prep.formats.body_models import read_body_model
 
     return read_body_model(path, sex="female")
+
+
+def _read_arrays(path: Path) -> Any:
+    from movi_prep.formats.model_pickle import read_model_pickle
+
+    return read_model_pickle(path, ("v_template", "shapedirs", "J_regressor", "weights"))
 
 
 def _read_camera(path: Path) -> Any:

@@ -72,7 +72,10 @@ class MotionFile:
         rate_hz: samples per second, as stored.
         shape: betas and sex.
         dmpl_gap: why there are no soft-tissue coefficients, or None where there are.
+        findings: what a person should know of the file.
     """
+
+    findings: tuple[str, ...] = ()
 
     def __init__(self, archive: NpzArchive) -> None:
         """Read and check everything but the samples."""

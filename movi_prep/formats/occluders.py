@@ -20,6 +20,7 @@ from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.atomic import atomic_path, check_space
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.hdf5_links import own_dataset
+from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.reading import reads
 
 Occluder = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -52,6 +53,7 @@ def read_occluders(path: Path) -> tuple[Occluder, ...]:
     """
     if not path.is_file():
         raise MissingError(path, expected="a file of occluders", got="no file", remedy=_REMEDY)
+    check_hdf5(path)
     with open_hdf5(path) as file:
         count = int(own_dataset(file, "numData", path)[()])
         found = tuple(

@@ -23,6 +23,7 @@ import numpy as np
 
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, MissingError
+from movi_prep.formats.reading import reading
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_label_names, read_left_out, read_subject_name
 from movi_prep.geometry.label_statistics import joined_statistics
@@ -77,10 +78,8 @@ def read_index(folder: Path) -> dict[str, Any]:
     remedy = "run 'movi-prep shard' again, which writes it"
     if not path.is_file():
         raise MissingError(path, expected="the index of the folder's shards", got="no file", remedy=remedy)
-    try:
+    with reading(path, expected="the index of the folder's shards", remedy=remedy):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(path, expected="JSON", got=f"something else ({error})", remedy=remedy) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         raise InputError(path, expected=f"{FORMAT}, version {VERSION}", got="something else", remedy=remedy)
     return content

@@ -27,6 +27,8 @@ from movi_prep.records.marker_noise import segment_groups
 from movi_prep.records.pose_deviation import PoseDeviation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from movi_prep.records.kinematic_tree import KinematicTree
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 EVERY_S = 0.2
 """Covariances stand at most so far apart, seconds."""
 
-SKIN_MODES, LASTING_MODES = 32, 12
+SKIN_MODES, LASTING_MODES = 40, 16
 """How many modes a clip has: of its skin, and of what lasts."""
 
 _MODE_FRAMES = 8
@@ -44,8 +46,9 @@ _MODE_FRAMES = 8
 _BLOCK_FRAMES = 48
 """Frames that are worked on at once: some 60 MB with the packaged model."""
 
-_LARGEST_STD = 0.3
-"""Deviations beyond this (rad or m) count no more in the choice of modes."""
+_BONE_SHARE = 2.0
+"""How much the orientation of a bone counts beside a coordinate in the choice of modes: its errors are sums along the
+chain that cancel, which few modes say badly. With 2, every axis of every bone comes within a tenth."""
 
 _MORE_DIRECTIONS = 8
 """Modes are found among so many more directions (Halko et al. 2011, Finding structure with randomness, 4.2)."""
@@ -156,19 +159,21 @@ def _factor(errors: _Errors, modes: Modes) -> NDArray[np.float32]:
 
 
 def _find_modes(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> Modes:
-    """Return the combinations of sources that make most of the errors of coordinates and of bones."""
+    """Return the combinations of sources that make most of the errors of coordinates and bones, each beside its own."""
     errors = _propagate(tree, poses, sources, rows)
     # One bone per segment: the last that carries a marker.
     carriers = tree.marker_body[poses.markers]
     bones = np.unique([carriers[sources.groups[carriers] == group].max() for group in sources.groups[carriers]])
-    turns = errors.twists[:, bones, :3].reshape(len(rows), 3 * len(bones), -1)
-    modes = []
-    for part, n_modes in zip(errors.parts, (SKIN_MODES, LASTING_MODES), strict=True):
-        # A coordinate that is hardly seen would fill the modes with itself.
-        largest = np.maximum(np.sqrt(np.einsum("nfs,nfs->nf", part, part)) / _LARGEST_STD, 1.0)
-        stacked = np.concatenate([part / largest[..., None], turns @ part], axis=1)
-        modes.append(_basis(stacked.reshape(-1, part.shape[2]), n_modes))
-    return tuple(modes)
+    rotations, _ = tree.body_poses(poses.coordinates[rows])
+    to_bones = np.swapaxes(rotations[:, bones], 2, 3) @ errors.twists[:, bones, :3]
+    turns = to_bones.reshape(len(rows), 3 * len(bones), -1)
+    told = [np.concatenate([part, turns @ part], axis=1) for part in errors.parts]
+    scale = np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in told))
+    scale[:, turns.shape[2] :] /= _BONE_SHARE
+    # A joint that nothing moves has no error.
+    told = [part / np.where(scale > 0.0, scale, 1.0)[..., None] for part in told]
+    sizes = (SKIN_MODES, LASTING_MODES)
+    return tuple(_basis(part.reshape(-1, part.shape[2]), size) for part, size in zip(told, sizes, strict=True))
 
 
 def _basis(errors: NDArray[np.float64], n_modes: int) -> NDArray[np.float64]:
@@ -214,16 +219,13 @@ def _find_sources(tree: KinematicTree, markers: tuple[int, ...], noise: MarkerNo
         apart_m = np.linalg.norm(default_m[own, None] - default_m[own], axis=2)
         values, vectors = np.linalg.eigh(np.exp(-apart_m / segments[group].field_length_m))
         skin.append((own, vectors * (segments[group].field_sd_m * np.sqrt(np.maximum(values, 0.0)))))
-    free = np.flatnonzero(tree.free_coordinates)
-    widths = np.clip(np.diff(tree.coordinate_range[free], axis=1)[:, 0], _LEAST_RANGE, _LARGEST_RANGE)
     return _Sources(
         skin=skin,
         placement_m=noise.placement_sd_m,
         scale=noise.scale_sd,
         groups=groups,
         n_groups=len(segments),
-        # An even spread over a range has a twelfth of its square as variance.
-        prior_std=widths / np.sqrt(12.0),
+        prior_std=_range_std(tree),
     )
 
 
@@ -306,3 +308,51 @@ def _growth(
     from_joint_m = np.swapaxes(markers_m - centres_m[:, carriers], 0, 1)
     found[:, np.arange(len(markers)), :, sources.groups[carriers]] += from_joint_m
     return found.reshape(k, 3 * len(markers), sources.n_groups)
+
+
+def misfit_angles(
+    tree: KinematicTree, weights: Mapping[str, float], misses_m: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """Return marker -> coordinate -> by how much, at most, a marker that misses turns it in the default pose.
+
+    Args:
+        tree: a scaled model, whose default pose is the static one.
+        weights: marker -> weight; those that the model lacks, or without weight, are left out.
+        misses_m: marker -> by how much it misses its place, in a direction that nobody knows.
+
+    Returns:
+        Rotations only, radians.
+    """
+    tracked = [name for name in tree.marker_names if weights.get(name, 0.0) > 0.0]
+    markers = np.array([tree.marker(name) for name in tracked], dtype=np.int64)
+    order = np.argsort(tree.marker_body[markers], kind="stable")
+    tracked, markers = [tracked[index] for index in order], markers[order]
+    pose = tree.complete_coordinates(tree.coordinate_default[None])
+    frames, centres_m, twists = tree.frames_and_twists(pose)
+    markers_m = tree.markers_at(*tree.bodies_at(frames, centres_m))[:, markers]
+    jacobian = _marker_jacobian(twists, markers_m, tree.marker_body[markers])[0]
+    share = np.repeat([weights[name] for name in tracked], 3) / sum(weights[name] for name in tracked)
+    free = np.flatnonzero(tree.free_coordinates)
+    # What markers hardly see is held by its range, as the solver does.
+    prior = _USUAL_NOISE_M**2 / (len(markers) * _range_std(tree) ** 2)
+    pulled = jacobian.T * share
+    gain = np.linalg.solve(pulled @ jacobian + np.diag(prior), pulled).reshape(len(free), len(markers), 3)
+    reach = np.linalg.norm(gain, axis=2)
+    turns = tree.coordinate_is_rotation[free]
+    return {
+        name: {
+            tree.coordinate_names[coordinate]: float(reach[row, tracked.index(name)] * miss_m)
+            for row, coordinate in enumerate(free.tolist())
+            if turns[row]
+        }
+        for name, miss_m in misses_m.items()
+        if name in tracked
+    }
+
+
+def _range_std(tree: KinematicTree) -> NDArray[np.float64]:
+    """Return (f,) how far free coordinates are from their defaults where they spread evenly over their ranges."""
+    free = np.flatnonzero(tree.free_coordinates)
+    widths = np.clip(np.diff(tree.coordinate_range[free], axis=1)[:, 0], _LEAST_RANGE, _LARGEST_RANGE)
+    # An even spread over a range has a twelfth of its square as variance.
+    return np.asarray(widths / np.sqrt(12.0))

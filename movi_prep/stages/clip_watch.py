@@ -64,7 +64,7 @@ class ClipWatch:
         """See the next rows, and the body in them (OpenSim ground)."""
         self.lowest_m = min(self.lowest_m, points.lowest_m())
         self._trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)
-        self._footing.add(points.joints_m[:, _FEET], amass_to_ground(rows.translation_m))
+        self._footing.add(points.joints_m[:, _FEET], amass_to_ground(rows.translation_m @ rows.to_amass_world.T))
 
     def findings(self, rate_hz: float) -> tuple[str, ...]:
         """Return what a person should read, with the probable cause."""
@@ -78,9 +78,9 @@ class ClipWatch:
             return ()
         longest, n_copies = max(runs, key=lambda run: run.n_rows), sum(run.n_rows for run in runs)
         return (
-            f"{n_copies} samples in {len(runs)} runs repeat the one before, while the body moves "
-            f"(the longest: samples {longest.first} to {longest.last}, {longest.first / rate_hz:.3f} s, "
-            f"{longest.speed_m_s:.2f} m/s): the recording froze, or was filled by copies; labels there are of another "
+            f"{n_copies} samples repeat the one before, while the body moves ({len(runs)} times; the longest: samples "
+            f"{longest.first} to {longest.last}, {longest.first / rate_hz:.3f} s, {longest.speed_m_s:.2f} m/s): the "
+            "recording froze, or was filled by copies; labels there are of another "
             "time than the pictures",
         )
 

@@ -22,6 +22,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import write_storage_blocks
 from movi_prep.formats.trc import write_trc_blocks
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.ik_account import ik_numbers
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from movi_prep.config.ik import IkUnitSettings
+    from movi_prep.config.ik import IkSettings, IkUnitSettings
     from movi_prep.config.root import Config
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.ik_account import IkAccount
@@ -90,7 +92,7 @@ def plan_ik(
                 model=work.scaled_model(clip.subject),
                 scale=work.scale_result(clip.subject),
                 setup=setup,
-                noise=marker_noise_path(config),
+                noise=marker_noise_path(config.ik),
                 setup_parts=setup_parts,
             ),
             outputs=IkOutputs(
@@ -190,16 +192,23 @@ def ik_setup_path(config: Config) -> Path:
     return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
 
 
-def marker_noise_path(config: Config) -> Path:
-    """Return the noise of markers that deviations are made of."""
-    return config.ik.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
+def marker_noise_path(settings: IkSettings) -> Path:
+    """Return the file of the noise of markers that deviations are made of."""
+    return settings.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
+
+
+def marker_noise(settings: IkSettings) -> MarkerNoise | None:
+    """Return the noise of markers that deviations are made of; None where nobody asks for them."""
+    wanted = settings.solver == "converged" and settings.converged.observability
+    return read_marker_noise(marker_noise_path(settings)) if wanted else None
 
 
 def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
-    """Raise AuditError where scaling of the subject failed its audit, unless such subjects are kept."""
+    """Raise AuditError where the audit of the subject's scaling refuses it, unless such subjects are kept."""
     result = read_scale_result(scale_result)
-    if not result.passed and not keep_failed:
+    if result.audit is AuditGrade.REFUSED and not keep_failed:
         raise AuditError(
-            f"{scale_result}: scaling failed its audit ({'; '.join(result.findings[:3])}); correct the static trial, "
-            "the measurements or the bounds in `scaling`, or go on with --set scaling.keep_failed_audit=true"
+            f"{scale_result}: the audit of scaling refuses the subject ({'; '.join(result.findings[:3])}); correct the "
+            "static trial, the measurements or the bounds in `scaling`, or go on with --set "
+            "scaling.keep_failed_audit=true"
         )

@@ -49,7 +49,9 @@ from movi_prep.formats.occluders import Occluder, read_occluders
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_index import read_index
 from movi_prep.formats.shard_records import (
+    UNKNOWN_AUDIT,
     read_attribute,
+    read_audit,
     read_clip_ids,
     read_label_names,
     read_shard_camera,
@@ -63,6 +65,7 @@ from movi_prep.records.camera import Camera
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.training.augmentation import Augmentation, View, draw_view, recolour
 from movi_prep.training.occlusion import occlude
 from movi_prep.training.picture import warp_picture
@@ -81,6 +84,10 @@ FLOOR_PREFIX = "Virtual_Ground_"
 """Markers on the floor are labels of the file, but not of the network; they come last."""
 
 
+AUDITS = (*(str(grade) for grade in AuditGrade), UNKNOWN_AUDIT)
+"""What the audit of scaling may say of a shard's subject."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which rows of the shards are samples; None asks for nothing.
@@ -94,6 +101,8 @@ class Selection:
         every: only each n-th frame of a clip.
         solved_only: only frames that inverse kinematics solved.
         min_valid: least part of the coordinates that must be valid.
+        audit: grades of the audit of scaling: "sound", "doubtful", "refused"; shards before version 4 have none and
+            count as "unknown".
     """
 
     split: Split | None = None
@@ -104,6 +113,7 @@ class Selection:
     every: int = 1
     solved_only: bool = True
     min_valid: float = 0.0
+    audit: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse bounds that cannot be."""
@@ -111,6 +121,9 @@ class Selection:
             raise UsageError(f"every: expected 1 or more, but got {self.every}")
         if not 0.0 <= self.min_valid <= 1.0:
             raise UsageError(f"min_valid: expected a number from 0 to 1, but got {self.min_valid}")
+        odd = sorted(set(self.audit or ()) - set(AUDITS))
+        if odd:
+            raise UsageError(f"audit: expected some of {list_names(AUDITS)}, but got {list_names(odd)}")
 
 
 @dataclass(frozen=True)
@@ -541,6 +554,7 @@ def _describe_choices(sources: Sequence[_Source]) -> str:
         "splits": sorted({str(source.file.attribute("split")) for source in sources}),
         "subjects": sorted({source.subject_name for source in sources}, key=natural_order),
         "cameras": sorted({source.camera.name for source in sources}),
+        "audits": sorted({read_audit(source.file) for source in sources}),
         "clips": sorted({clip.clip for source in sources for clip in source.clip_ids.values()}, key=natural_order),
     }
     return "; ".join(f"{what} {', '.join(there)}" for what, there in choices.items())
@@ -551,6 +565,7 @@ def _is_wanted(source: _Source, selection: Selection) -> bool:
         (selection.split is None or source.file.attribute("split") == selection.split)
         and (selection.subjects is None or not {source.subject, source.subject_name}.isdisjoint(selection.subjects))
         and (selection.cameras is None or source.camera.name in selection.cameras)
+        and (selection.audit is None or read_audit(source.file) in selection.audit)
     )
 
 

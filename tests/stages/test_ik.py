@@ -101,7 +101,7 @@ def test_a_model_of_the_users_own_needs_a_tracking_set_up(world: SmallWorld) -> 
 def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorld, tmp_path: Path) -> None:
     unit = _unit(world)
     content = json.loads(unit.inputs.scale.read_text())
-    content.update(passed=False, findings=["landmark A misses by 30.0 mm"])
+    content.update(audit="refused", findings=["landmark A misses by 30.0 mm"])
     (tmp_path / "scale.json").write_text(json.dumps(content))
     inputs = replace(unit.inputs, scale=tmp_path / "scale.json")  # type: ignore[type-var]
     with raises_recorded(AuditError):
@@ -111,6 +111,14 @@ def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorl
     )
     (kept,) = IK.plan(world.recordings, world.work, world.config.model_copy(update={"scaling": scaling}))
     IK.run_unit(replace(kept, inputs=inputs))
+
+
+def test_a_doubtful_subject_is_solved(world: SmallWorld, tmp_path: Path) -> None:
+    unit = _unit(world)
+    content = json.loads(unit.inputs.scale.read_text())
+    content.update(audit="doubtful", passed=False, findings=["landmark A misses by 30.0 mm"])
+    (tmp_path / "scale.json").write_text(json.dumps(content))
+    IK.run_unit(replace(unit, inputs=replace(unit.inputs, scale=tmp_path / "scale.json")))  # type: ignore[type-var]
 
 
 def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
