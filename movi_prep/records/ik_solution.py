@@ -191,6 +191,11 @@ class IkSolution:
         values = self.objectives[self.usable()]
         return float(np.sqrt(2.0 * values.mean())) if values.size else float("nan")
 
+    @property
+    def std(self) -> NDArray[np.float64] | None:
+        """(n, c) rad or m, how far each label may be off; at independent noise in files that know no other."""
+        return self.posterior_std if self.label_std is None else self.label_std
+
     def deviations(self) -> PoseDeviation | None:
         """Return how far the free coordinates may be off; None where it was not computed."""
         if self.deviation_factor is None or self.deviation_correlation_s is None:

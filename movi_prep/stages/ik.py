@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from movi_prep.config.ik import IkUnitSettings
+    from movi_prep.config.ik import IkSettings, IkUnitSettings
     from movi_prep.config.root import Config
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.ik_account import IkAccount
@@ -91,7 +92,7 @@ def plan_ik(
                 model=work.scaled_model(clip.subject),
                 scale=work.scale_result(clip.subject),
                 setup=setup,
-                noise=marker_noise_path(config),
+                noise=marker_noise_path(config.ik),
                 setup_parts=setup_parts,
             ),
             outputs=IkOutputs(
@@ -191,9 +192,15 @@ def ik_setup_path(config: Config) -> Path:
     return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
 
 
-def marker_noise_path(config: Config) -> Path:
-    """Return the noise of markers that deviations are made of."""
-    return config.ik.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
+def marker_noise_path(settings: IkSettings) -> Path:
+    """Return the file of the noise of markers that deviations are made of."""
+    return settings.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
+
+
+def marker_noise(settings: IkSettings) -> MarkerNoise | None:
+    """Return the noise of markers that deviations are made of; None where nobody asks for them."""
+    wanted = settings.solver == "converged" and settings.converged.observability
+    return read_marker_noise(marker_noise_path(settings)) if wanted else None
 
 
 def check_audit(scale_result: Path, *, keep_failed: bool) -> None:

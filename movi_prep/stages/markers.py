@@ -482,14 +482,17 @@ def _write_trajectories(
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
             watch.posed(block, points)
             writer.append(place_markers(markers, points))
+    audit = watch.rate_audit(motion.rate_hz / step)
     return StageReport(
         numbers={
             "n_rows": len(samples),
             "n_samples": motion.n_samples,
             "mocap_hz": motion.rate_hz,
             "lowest_point_m": watch.lowest_m,
+            "n_flights": audit.n_flights,
+            **({"fall_m_s2": audit.fall_m_s2} if audit.n_flights else {}),
         },
-        findings=(*carried.findings, *motion.findings, *watch.findings(motion.rate_hz)),
+        findings=(*carried.findings, *motion.findings, *watch.findings(motion.rate_hz, audit)),
     )
 
 
