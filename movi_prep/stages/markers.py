@@ -5,9 +5,9 @@
 | `static S001` | AMASS clips (betas and gender only), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
 | `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
 
-Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
-Rows of a clip are mocap samples 0, 4, 8, ... (the video clock) or every sample. A subject is shaped by the betas of
-its first clip that can be read, is of SMPL+H and is not left out; a clip is posed with its own.
+Positions are (row, marker, 3), metres, OpenSim ground. The static trial faces +x, and has height (m) and mass (kg).
+Rows of a clip are mocap samples 0, 4, 8, ... (the video clock) or every sample. The betas of a subject's first readable
+SMPL+H clip that `exclude` does not name give the static trial its shape; each clip is posed with its own betas.
 """
 
 from __future__ import annotations
@@ -52,23 +52,23 @@ if TYPE_CHECKING:
     MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
 
 POSED_TOGETHER = 512
-"""Rows that are posed in one batch."""
+"""Rows that the body model poses in one batch."""
 
 _SAME_BETAS = 1e-6
-"""Betas of one subject agree to the last digit; more than this is another fit."""
+"""Betas of one subject's clips agree to the last digit; a larger difference means another fit of the body."""
 
 _SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
-"""Bounds of the stature of a person; a body beyond them has betas or a body model that are damaged."""
+"""Bounds of a person's stature; outside them, betas or body model are damaged."""
 
 _FLOOR_TOLERANCE_M = 0.1
-"""How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
+"""Largest height of a clip's lowest point above or below y = 0; soles lie a few centimetres below their markers."""
 
 
 _NO_ROOM_M = 20.0
-"""No room is that high: a body farther off its floor has a translation in another unit."""
+"""No room is that high: a body farther from its floor has its translation in another unit."""
 
 _ALONG = 0.8
-"""Cosine between the mean direction of the trunk and an axis that it points along."""
+"""Least cosine between the mean direction of the trunk and an axis for the trunk to count as parallel to it."""
 
 _PELVIS, _NECK = 0, 12
 """Joints of SMPL+H."""
@@ -76,7 +76,7 @@ _PELVIS, _NECK = 0, 12
 
 @dataclass(frozen=True)
 class StaticInputs:
-    """What the static trial of a subject is made from; `body_model` is None where there is none of its sex."""
+    """Files from which a subject's static trial is made; `body_model` is None if there is none of its sex."""
 
     motions: tuple[Path, ...]
     marker_set: Path
@@ -87,7 +87,7 @@ class StaticInputs:
 
 @dataclass(frozen=True)
 class StaticOutputs:
-    """The static trial, for us and for OpenSim's own tools."""
+    """The static trial, as our own file and for OpenSim's tools."""
 
     trial: Path
     trc: Path
@@ -95,7 +95,7 @@ class StaticOutputs:
 
 @dataclass(frozen=True)
 class MarkerInputs:
-    """What the trajectories of a clip are made from."""
+    """Files from which the trajectories of a clip are made."""
 
     motion: Path
     marker_set: Path
@@ -105,17 +105,17 @@ class MarkerInputs:
 
 @dataclass(frozen=True)
 class MarkerOutputs:
-    """The trajectories; `trc` is None unless asked for."""
+    """The trajectories; `trc` is None unless the settings ask for it."""
 
     markers: Path
     trc: Path | None
 
 
 def plan_static(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
-    """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
+    """Return one unit per subject, with all of its clips as inputs, so that one bad clip does not stop the subject.
 
-    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips. Those
-    that `exclude` names do not.
+    Clips that this run did not choose are inputs, too, because a subject's body must not depend on the choice. Clips
+    that `exclude` names are not.
     """
     return tuple(_static_unit(recordings, work, config, subject=subject) for subject in recordings.subjects)
 
@@ -137,7 +137,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
     model = read_body_model(inputs.body_model, sex=shape.sex)
     markers = read_marker_set(inputs.marker_set).on_body(model)
 
-    # The clips' own T-poses are not used: no clip of BMLmovi is bound to hold one, and betas say all of the shape.
+    # Betas determine the whole shape, and no clip of BMLmovi is sure to contain a T-pose, so the T-pose is synthesised.
     pose = stand_in_t_pose(model, shape.betas)
     _check_stature(pose.height_m, shape, motion=motion, model=model)
     trial = StaticTrial(
@@ -147,7 +147,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
         sex=shape.sex,
         mass_source=settings.mass,
     )
-    # Not which clip gave the shape: all clips of a subject do, and a clip more must not make another file.
+    # The file does not say which clip gave the shape: all clips do, and one more clip must not change the file's bytes.
     write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.body_model, markers))
     write_trc(outputs.trc, trial.markers)
     return StageReport(
@@ -185,8 +185,8 @@ STATIC = Stage(
 
 
 def check_markers(settings: Sequence[TrajectorySettings]) -> None:
-    """Raise UsageError where torch lacks the device that these clips are to be posed on."""
-    # Loading torch takes seconds, and the processor is always there.
+    """Raise UsageError if torch lacks the device that the settings name."""
+    # Loading torch takes seconds, and the device cpu always exists.
     for device in {each.device for each in settings} - {"cpu"}:
         from movi_prep.body.device import torch_device
 
@@ -232,7 +232,7 @@ def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, su
 
 
 def _shaping_motions(recordings: Recordings, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
-    """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
+    """Return the clips that may give a subject its shape: all that `exclude` does not name, chosen or not."""
     return tuple(path for clip, path in recordings.all_motions_of(subject).items() if str(clip) not in exclude)
 
 
@@ -256,7 +256,7 @@ def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, c
 
 
 def _trajectory_settings(recordings: Recordings, config: Config) -> TrajectorySettings:
-    """Return the settings of a clip; where there are no videos, its own clock is the only one."""
+    """Return the settings of a clip; without videos, the mocap clock is the only one."""
     settings = config.markers.trajectories
     return settings if recordings.video_rate_hz is not None else settings.model_copy(update={"rate": "mocap"})
 
@@ -266,7 +266,7 @@ def _marker_set_path(config: Config) -> Path:
 
 
 def model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | None:
-    """Return the model of the first readable clip's sex; what is unreadable or missing fails when the unit runs."""
+    """Return the model of the first readable clip's sex; files that cannot be read fail later, in their own unit."""
     for motion in motions:
         try:
             return models.get(read_subject_shape(motion).sex)
@@ -276,7 +276,7 @@ def model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | Non
 
 
 def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[str, ...]]:
-    """Return a subject's first readable clip, the shape in it, and what the other clips say against it."""
+    """Return a subject's first readable clip, the shape in it, and findings on other clips that contradict it."""
     shapes: dict[Path, SubjectShape] = {}
     errors: dict[Path, InputError] = {}
     for motion in motions:
@@ -288,13 +288,13 @@ def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[s
         raise next(iter(errors.values()))
     first, shape = next(iter(shapes.items()))
     findings = [f"betas not used: {error}" for error in errors.values()]
-    # Told, not refused: AMASS fits a subject once, but releases mix fits.
+    # Reported, not refused: AMASS fits a subject once, but its releases mix fits.
     for motion, other in shapes.items():
         off = float(np.abs(other.betas - shape.betas).max())
         if off > _SAME_BETAS or other.sex != shape.sex:
             findings.append(
-                f"{motion.name}: gender {other.sex} and betas up to {off:.3g} off those of {first.name} "
-                f"({shape.sex}), which shape the static trial"
+                f"{motion.name}: gender {other.sex} and betas that differ by up to {off:.3g} from those of "
+                f"{first.name} ({shape.sex}), which give the static trial its shape"
             )
     return first, shape, tuple(findings)
 
@@ -304,7 +304,7 @@ def _check_stature(height_m: float, shape: SubjectShape, *, motion: Path, model:
         raise InputError(
             motion,
             expected=f"betas of a person, {_SMALLEST_PERSON_M} to {_LARGEST_PERSON_M} m tall, on {model.source}",
-            got=f"a body of {height_m:.3g} m, from betas up to {np.abs(shape.betas).max():.3g}",
+            got=f"a body of {height_m:.3g} m, from betas of up to {np.abs(shape.betas).max():.3g}",
             remedy="fetch the clip and the body model again, or leave the subject out",
         )
 
@@ -319,7 +319,7 @@ def _missing_model(shape: SubjectShape, motion: Path) -> MissingError:
 
 
 def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None, tuple[str, ...]]:
-    """Return what the session says; unreadable, it fails the unit only where the mass must come from it."""
+    """Return the session and findings; if it cannot be read, the unit fails only if it needs the session's mass."""
     from movi_prep.recordings.read import read_session
 
     if inputs.session is None:
@@ -335,7 +335,7 @@ def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None
 def _sex_findings(shape: SubjectShape, session: Session | None) -> tuple[str, ...]:
     if session is None or session.sex == shape.sex:
         return ()
-    return (f"AMASS says {shape.sex}, {session.source} says {session.sex}: the betas belong to AMASS's, which is used",)
+    return (f"AMASS says {shape.sex}, {session.source} says {session.sex}; AMASS's is used, because it has the betas",)
 
 
 def _mass_kg(
@@ -343,14 +343,14 @@ def _mass_kg(
 ) -> float:
     from movi_prep.body.t_pose import enclosed_volume_m3
 
-    # AMASS has no mass: it follows from the volume of the fitted body, or stands in the session, where that has it.
+    # AMASS has no mass. It follows from the volume of the fitted body, or comes from the session, if that has it.
     if settings.mass == "volume":
         return settings.mass_kg_per_m3 * enclosed_volume_m3(vertices_m, model.faces, source=model.source)
     if session is None or session.mass_kg is None:
         raise InputError(
             "V3D file" if session is None else session.source,
             expected="a mass, because markers.mass is v3d",
-            got="no V3D file of this subject" if session is None else "a file without one",
+            got="no V3D file of this subject" if session is None else "a file without a mass",
             remedy="set markers.mass to volume, or point --v3d at the folder with F_v3d_Subject_N.mat",
         )
     return session.mass_kg
@@ -368,8 +368,8 @@ def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: Traje
 
 
 def _blocks(motion: MotionFile, batch_samples: int, *, every: int) -> Iterator[Motion]:
-    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many are read at once."""
-    # The last bit of a product depends on how many rows are multiplied: blocks must begin at the same rows always.
+    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many rows are read at a time."""
+    # The last bit of a matrix product depends on the number of rows, so blocks always begin at the same rows.
     read_at_once = -(-batch_samples // POSED_TOGETHER) * POSED_TOGETHER
     for _, block in motion.blocks(read_at_once, every=every):
         for first in range(0, block.n_samples, POSED_TOGETHER):
@@ -383,7 +383,7 @@ def _write_trajectories(
     from movi_prep.body.skinning import pose_body, shape_body
 
     step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
-    # From the first sample on: frame j of the video is sample step * j of the clip.
+    # Rows start at sample 0, because frame j of the video is sample step * j of the clip.
     samples = np.arange(0, motion.n_samples, step)
     part, markers = _body_part(inputs, motion.shape, device=settings.device)
     body = shape_body(part, motion.shape.betas)
@@ -400,7 +400,7 @@ def _write_trajectories(
             "soft_tissue": settings.soft_tissue,
         },
     ) as writer:
-        # Blocks bound the memory, whatever the length of the clip.
+        # Writing block by block bounds the memory, whatever the length of the clip.
         lowest_m, trunk_m = np.inf, np.zeros(3)
         for block in _blocks(motion, settings.batch_samples, every=step):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
@@ -419,28 +419,28 @@ def _write_trajectories(
 
 
 def _floor_findings(lowest_m: float, trunk: NDArray[np.float64]) -> tuple[str, ...]:
-    """Return what is odd of where the body stands, with its probable cause; `trunk` points up it, (3,) in ground."""
+    """Return what is odd about where the body stands, with its probable cause; `trunk` points up, (3,) in ground."""
     if abs(lowest_m) <= _FLOOR_TOLERANCE_M:
         return ()
     cause = ""
     if abs(lowest_m) > _NO_ROOM_M:
         cause = "; is its translation in millimetres or centimetres?"
     elif trunk[1] < -_ALONG:
-        cause = "; it stands on its head: does z point down in it?"
+        cause = "; it stands on its head: does its z axis point down?"
     elif abs(trunk[2]) > _ALONG:
-        # Ground's z is AMASS' y, the other way round.
-        cause = "; it lies along y all the time: is this clip y up? AMASS has z up"
-    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put{cause}",)
+        # Ground's z is AMASS's -y.
+        cause = "; it lies along y throughout: is this clip y up? AMASS has z up"
+    return (f"the body's lowest point is at {lowest_m:+.3f} m, not at the floor (0 m) of the floor markers{cause}",)
 
 
 def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
-    """Return names, not paths: equal inputs give equal bytes wherever they lie."""
+    """Return file names without folders, so that equal inputs give equal bytes wherever they lie."""
     model = "" if body_model is None else f"{body_model.parent.name}/{body_model.name}"
     return {"body_model": model, "marker_set": markers.name}
 
 
 def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tuple[BodyPart, MarkerSet]:
-    """Return the body at the markers' vertices, and the set on it; clips of one sex share both, and one read."""
+    """Return the body at the markers' vertices, and the marker set; clips of one sex share them and are read once."""
     path, dmpl = inputs.body_model, inputs.dmpl_model
     if path is None:
         raise _missing_model(shape, inputs.motion)
@@ -450,7 +450,7 @@ def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tup
 
 @dataclass(frozen=True)
 class _BodyFiles:
-    """What a cached body part was read from; `stamps` tell a changed file from the one in the cache."""
+    """Files of a cached body part; `stamps` show whether a file has changed since."""
 
     model: Path
     dmpl: Path | None

@@ -175,7 +175,7 @@ def test_a_clip_without_flags_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
     alignment, report = _align(tmp_path, file, _markers(tmp_path))
     assert alignment.clips == ()
     assert any(
-        "S001/C01 is not aligned" in finding and "flags that make no sense" in finding for finding in report.warnings
+        "S001/C01 is not aligned" in finding and "impossible flags" in finding for finding in report.warnings
     )
 
 

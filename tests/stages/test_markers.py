@@ -512,7 +512,7 @@ def test_a_clip_more_leaves_the_static_trial_as_it_was(
     ("lowest_m", "trunk", "cause"),
     [
         (-1.16, (0.1, 0.0, -0.99), "y up"),
-        (-1.8, (0.0, -1.0, 0.0), "z point down"),
+        (-1.8, (0.0, -1.0, 0.0), "z axis point down"),
         (940.0, (0.0, 1.0, 0.0), "millimetres"),
     ],
 )
