@@ -117,8 +117,8 @@ def open_motion(path: Path) -> Iterator[MotionFile]:
     """Open a clip of either release.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is damaged, lacks an array, holds another body model's motion or unusable values.
+        MissingError: the file does not exist.
+        InputError: the file is damaged, lacks an array, holds another body model's motion or unusable values.
     """
     with NpzArchive(path) as archive:
         yield MotionFile(archive)
@@ -135,8 +135,8 @@ def read_subject_shape(path: Path) -> SubjectShape:
     """Read betas and sex of a SMPL+H clip, or of the `shape.npz` beside the clips; samples are not looked at.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read, or its betas are of another body model.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read, or its betas are of another body model.
     """
     with NpzArchive(path) as archive, reading(path, expected="a clip of SMPL+H motion"):
         if "poses" in archive:

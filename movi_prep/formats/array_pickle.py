@@ -46,7 +46,7 @@ def load_array_pickle(content: bytes, *, where: str, remedy: str) -> Any:
     """Return what a pickle of plain containers and numpy arrays holds.
 
     Raises:
-        InputError: it is not a pickle, or names anything but numpy's array parts.
+        InputError: the file is not a pickle, or names anything but numpy's array parts.
     """
     with reading(where, expected="a pickle of plain numpy arrays", remedy=remedy):
         check_opcodes(content)

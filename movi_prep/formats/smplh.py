@@ -48,8 +48,8 @@ def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) ->
     """Read an SMPL+H model, and DMPL directions where `soft_tissue` names their file.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is damaged or of another layout.
+        MissingError: the file does not exist.
+        InputError: the file is damaged or of another layout.
     """
     if path.suffix.lower() == ".pkl":
         _refuse(path, "a pickled model (.pkl, perhaps with MANO merged in)")

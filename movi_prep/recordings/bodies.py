@@ -81,7 +81,7 @@ def body_model_kind(path: Path) -> tuple[Kind, str]:
     """Return what a file's arrays make it, and their names; only names and shapes are read.
 
     Raises:
-        InputError: it is no archive of arrays, or its joint regressor is no plain array.
+        InputError: the file is no archive of arrays, or its joint regressor is no plain array.
     """
     with NpzArchive(path) as archive:
         names = list_names(archive.names)

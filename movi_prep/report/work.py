@@ -235,7 +235,7 @@ def read_model_facts(path: Path) -> ModelFacts:
     """Read names, ranges and bodies out of a model file, without OpenSim: a page must not wait for it.
 
     Raises:
-        InputError: it is no OpenSim model.
+        InputError: the file is no OpenSim model.
     """
     try:
         model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a file of our own work folder
