@@ -28,6 +28,7 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.setups import IkSetup
+from movi_prep.stages.ik import marker_noise
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, PACKAGED_MODEL, PACKAGED_SCALE_SETUP
 from movi_prep.stages.scale import pose_solver
 from movi_prep.stages.solve_clip import LEAST_TRACKED, read_scaled_model, solve_clip
@@ -165,7 +166,9 @@ def solve_ik(
     if weights is not None and setup is not None:
         raise UsageError("solve_ik: expected weights or a set-up, but got both; leave one out")
     named, _ = read_names_as(markers, tuple(model.default_markers_m))
-    solution, _ = solve_clip(model, named, _tracking(model, named, weights, setup), settings or IkSettings())
+    chosen = settings or IkSettings()
+    asked = _tracking(model, named, weights, setup)
+    solution, _ = solve_clip(model, named, asked, chosen, noise=marker_noise(chosen))
     return solution
 
 
@@ -203,8 +206,8 @@ def plot_coordinates(solution: IkSolution, names: Sequence[str] | None = None, *
         factor = 180.0 / np.pi if turns else 1.0
         values = np.where(solution.coordinate_valid[:, column], factor * solution.coordinates[:, column], np.nan)
         axis.plot(solution.times_s, values, linewidth=1.2)
-        if solution.posterior_std is not None:
-            band = 2.0 * factor * np.where(np.isfinite(values), solution.posterior_std[:, column], np.nan)
+        if solution.std is not None:
+            band = 2.0 * factor * np.where(np.isfinite(values), solution.std[:, column], np.nan)
             axis.fill_between(solution.times_s, values - band, values + band, alpha=0.25, linewidth=0.0)
         axis.set_ylabel(f"{solution.coordinate_names[column]}\n{'deg' if turns else 'm'}", fontsize="small")
     axes[-1, 0].set_xlabel("s")

@@ -88,4 +88,6 @@ def _say(error: Exception) -> str:
         return "one that asks for more memory than there is"
     if isinstance(error, RecursionError):
         return "one that is nested deeper than anything real"
+    if isinstance(error, RuntimeError) and "is encrypted" in str(error):
+        return "an encrypted one"
     return f"a damaged one ({type(error).__name__}{f': {error}' if str(error) else ''})"

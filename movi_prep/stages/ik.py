@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from movi_prep.errors import AuditError, UsageError, list_names
 from movi_prep.formats.ik_file import open_ik_writer, read_ik_solution
 from movi_prep.formats.marker_file import count_marker_rows, read_markers
+from movi_prep.formats.noise_file import PACKAGED_NOISE, read_marker_noise
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import write_storage_blocks
 from movi_prep.formats.trc import write_trc_blocks
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.ik_account import ik_numbers
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from movi_prep.config.ik import IkUnitSettings
+    from movi_prep.config.ik import IkSettings, IkUnitSettings
     from movi_prep.config.root import Config
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.ik_account import IkAccount
@@ -49,12 +52,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IkInputs:
-    """Files from which a clip is solved; `setup_parts` are the files that an XML set-up refers to."""
+    """What a clip is solved from; `setup_parts` are files that an XML set-up has parts of itself in.
+
+    `noise` is that of the markers, from which deviations follow.
+    """
 
     markers: Path
     model: Path
     scale: Path
     setup: Path
+    noise: Path
     setup_parts: tuple[Path, ...] = ()
 
 
@@ -85,6 +92,7 @@ def plan_ik(
                 model=work.scaled_model(clip.subject),
                 scale=work.scale_result(clip.subject),
                 setup=setup,
+                noise=marker_noise_path(config.ik),
                 setup_parts=setup_parts,
             ),
             outputs=IkOutputs(
@@ -139,7 +147,9 @@ def _solve(
     inputs: IkInputs, settings: IkUnitSettings, blocks: Sequence[RowBlock]
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
     setup, scaled = read_ik_setup(inputs.setup), read_scaled_model(inputs.model)
-    return solve_blocks(scaled, lambda rows: read_markers(inputs.markers, rows), setup, settings, blocks)
+    # Deviations are part of what the observability of a clip is.
+    noise = read_marker_noise(inputs.noise) if settings.converged.observability else None
+    return solve_blocks(scaled, lambda rows: read_markers(inputs.markers, rows), setup, settings, blocks, noise=noise)
 
 
 def _read_blocks(path: Path, blocks: Sequence[RowBlock]) -> Iterator[IkSolution]:
@@ -163,7 +173,7 @@ def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -
 
 IK = Stage(
     name="ik",
-    version=5,
+    version=7,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=run_ik,
@@ -182,12 +192,23 @@ def ik_setup_path(config: Config) -> Path:
     return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
 
 
+def marker_noise_path(settings: IkSettings) -> Path:
+    """Return the file of the noise of markers that deviations are made of."""
+    return settings.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
+
+
+def marker_noise(settings: IkSettings) -> MarkerNoise | None:
+    """Return the noise of markers that deviations are made of; None where nobody asks for them."""
+    wanted = settings.solver == "converged" and settings.converged.observability
+    return read_marker_noise(marker_noise_path(settings)) if wanted else None
+
+
 def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
-    """Raise AuditError if the subject's scaled model failed its audit, unless such models are kept."""
+    """Raise AuditError where the audit of the subject's scaling refuses it, unless such subjects are kept."""
     result = read_scale_result(scale_result)
-    if not result.passed and not keep_failed:
+    if result.audit is AuditGrade.REFUSED and not keep_failed:
         raise AuditError(
-            f"{scale_result}: the scaled model fails its audit ({'; '.join(result.findings[:3])}); correct the static "
-            f"trial, "
-            "the measurements or the bounds in `scaling`, or continue with --set scaling.keep_failed_audit=true"
+            f"{scale_result}: the audit of scaling refuses the subject ({'; '.join(result.findings[:3])}); correct the "
+            "static trial, the measurements or the bounds in `scaling`, or go on with --set "
+            "scaling.keep_failed_audit=true"
         )

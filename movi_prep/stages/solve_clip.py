@@ -19,8 +19,9 @@ from movi_prep.formats.storage import StorageTable, coordinate_table
 from movi_prep.geometry.jumps import angle_jumps, marker_jumps
 from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
+from movi_prep.geometry.repeats import row_steps, standstills
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.stages.ik_account import IkAccount, Leap, RowFindings, count_gaps, sum_rows
+from movi_prep.stages.ik_account import Frozen, IkAccount, Leap, RowFindings, count_gaps, sum_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,10 +30,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.ik import SolveSettings
+    from movi_prep.kinematics.deviation import Modes
+    from movi_prep.kinematics.solve import ConvergedSolution
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.kinematic_tree import KinematicTree
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.pose_deviation import PoseDeviation
     from movi_prep.records.setups import CoordinateTask, IkSetup
 
 LEAST_ROWS = 2
@@ -40,6 +46,9 @@ LEAST_TRACKED = 3
 
 BLOCK_ROWS = 5_000
 """Rows of a long clip that are solved and held in memory at a time; a multiple of `ROWS_PER_CHUNK`."""
+
+FROZEN_M = 0.01
+"""How far the body must have come while its markers repeat: less is within what landmarks miss by."""
 
 MARGIN_ROWS = 100
 """Rows that a block sees beyond its own ends: more than a track needs to forget where it began."""
@@ -72,7 +81,8 @@ class _Clip:
     """A clip in the form that both solvers take: `tracked` markers in the order of the data, targets of coordinate
     tasks.
 
-    `before` is (c,) rad and m, the pose of the row before the first one; None at the beginning of a clip.
+    `before` is (c,) rad and m, the pose of the row before the first one; None at the beginning of a clip. `noise` is
+    that of the markers, None where deviations are not asked for; `modes` are those of the rows before.
     """
 
     scaled: ScaledModel
@@ -81,15 +91,21 @@ class _Clip:
     tracked: tuple[str, ...]
     targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
     before: NDArray[np.float64] | None
+    noise: MarkerNoise | None
+    modes: Modes | None
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """Result of a solver: poses, the reasons of rows that have one, and coordinates that no marker determines."""
+    """What a solver says: poses, the reasons of rows that have one, and coordinates that no marker sees.
+
+    `modes` are those that its deviations are told in.
+    """
 
     frames: SolvedFrames
     reasons: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    modes: Modes | None = None
 
 
 def read_scaled_model(path: Path) -> ScaledModel:
@@ -112,6 +128,7 @@ def solve_clip(
     settings: SolveSettings,
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
+    noise: MarkerNoise | None = None,
 ) -> tuple[IkSolution, tuple[str, ...]]:
     """Return the solution of a clip, with the landmark rule applied, and findings about it.
 
@@ -121,6 +138,7 @@ def solve_clip(
         setup: weights and tasks.
         settings: which solver, and the landmark rule.
         coordinate_file: coordinate -> its values over time (rad or m), for tasks that take their target from a file.
+        noise: of the markers, for the deviations of labels; None leaves them out.
 
     Raises:
         InputError: the clip is shorter than two samples, fewer than three weighted markers are in both model and data,
@@ -128,13 +146,13 @@ def solve_clip(
     """
     whole = (RowBlock(slice(0, markers.n_rows), slice(0, markers.n_rows)),)
     ((solution, account),) = solve_blocks(
-        scaled, lambda _: markers, setup, settings, whole, coordinate_file=coordinate_file
+        scaled, lambda _: markers, setup, settings, whole, coordinate_file=coordinate_file, noise=noise
     )
     check_some_pose(account, markers.source)
     return solution, account.sentences()
 
 
-def solve_blocks(
+def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
     scaled: ScaledModel,
     read_rows: Callable[[slice], MarkerTrajectories],
     setup: IkSetup,
@@ -142,19 +160,20 @@ def solve_blocks(
     blocks: Sequence[RowBlock],
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
+    noise: MarkerNoise | None = None,
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
     """Yield solution and account of each block's own rows, in order; raise as `solve_clip` does.
 
     Args:
-        scaled, setup, settings, coordinate_file: as for `solve_clip`.
+        scaled, setup, settings, coordinate_file, noise: as `solve_clip` takes them.
         read_rows: reads the trajectories of some rows.
         blocks: the rows (see `row_blocks`).
     """
-    before, frames_verified = None, -(-settings.converged.verify_frames // len(blocks))
+    before, modes, frames_verified = None, None, -(-settings.converged.verify_frames // len(blocks))
     for block, following in zip(blocks, (*blocks[1:], None), strict=True):
         markers = read_rows(block.seen)
-        clip = _clip(scaled, markers, setup, coordinate_file or {}, before)
-        solution, account = _solve_block(clip, settings, block, frames_verified)
+        clip = replace(_clip(scaled, markers, setup, coordinate_file or {}, before), noise=noise, modes=modes)
+        solution, account, modes = _solve_block(clip, settings, block, frames_verified)
         if following is not None:
             before = _last_pose(solution, following.seen.start - block.kept.start, before)
         yield solution, account
@@ -174,12 +193,21 @@ def _clip(
     tracked = check_tracked(scaled, markers, setup)
     check_marker_size(markers.select(tracked), scaled.default_markers_m)
     targets = coordinate_targets(scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file, setup.source)
-    return _Clip(scaled=scaled, markers=markers, setup=setup, tracked=tracked, targets=targets, before=before)
+    return _Clip(
+        scaled=scaled,
+        markers=markers,
+        setup=setup,
+        tracked=tracked,
+        targets=targets,
+        before=before,
+        noise=None,
+        modes=None,
+    )
 
 
 def _solve_block(
     clip: _Clip, settings: SolveSettings, block: RowBlock, frames_verified: int
-) -> tuple[IkSolution, IkAccount]:
+) -> tuple[IkSolution, IkAccount, Modes | None]:
     from movi_prep.osim.solution import complete_solution
 
     scaled, setup = clip.scaled, clip.setup
@@ -190,7 +218,10 @@ def _solve_block(
     # Not for the converged solver: it marks suspect frames itself, also by bounds on single residuals.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, found.frames, clip.markers, weights, suspect_rms_m=suspect_rms_m)
-    solution, leaps = mark_jumps(solution, clip.markers.select(clip.tracked), first_row=block.seen.start)
+    tracked = clip.markers.select(clip.tracked)
+    solution, leaps = mark_jumps(solution, tracked, first_row=block.seen.start)
+    solution, frozen = mark_frozen(solution, tracked, first_row=block.seen.start)
+    odd: tuple[Leap | Frozen, ...] = (*leaps, *frozen)
     # From here on, only the block's own rows matter.
     own = slice(block.kept.start - block.seen.start, block.kept.stop - block.seen.start)
     solution = solution.rows(own)
@@ -205,10 +236,10 @@ def _solve_block(
         reasons=found.reasons[own],
         unseen=found.unseen,
         gaps=count_gaps(clip.markers.rows(own), setup.marker_weights),
-        leaps=tuple(leap for leap in leaps if block.kept.start <= leap.first < block.kept.stop),
+        leaps=tuple(each for each in odd if block.kept.start <= each.first < block.kept.stop),
     )
     names = name_findings(scaled, clip.markers, setup)
-    return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names)
+    return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names), found.modes
 
 
 def _last_pose(solution: IkSolution, stop: int, before: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
@@ -234,6 +265,21 @@ def mark_jumps(
             time_s = float(solution.times_s[jump.first])
             leaps.append(Leap(first_row + jump.first, first_row + jump.last, time_s, what, jump.size * factor, unit))
     return replace(solution, statuses=statuses), tuple(leaps)
+
+
+def mark_frozen(
+    solution: IkSolution, tracked: MarkerTrajectories, *, first_row: int = 0
+) -> tuple[IkSolution, tuple[Frozen, ...]]:
+    """Mark frames as suspect whose markers repeat those of the row before for so long that the body has moved on."""
+    statuses = solution.statuses.copy()
+    frozen = []
+    for run in standstills(row_steps(tracked.positions_m), tracked.rate_hz):
+        if run.moved_m(tracked.rate_hz) >= FROZEN_M:
+            rows = slice(run.first, run.last + 1)
+            statuses[rows] = np.where(solution.usable()[rows], int(FrameStatus.SUSPECT), statuses[rows])
+            time_s = float(solution.times_s[run.first])
+            frozen.append(Frozen(first_row + run.first, first_row + run.last, time_s, run.speed_m_s))
+    return replace(solution, statuses=statuses), tuple(frozen)
 
 
 def check_some_pose(account: IkAccount, source: Path | str) -> None:
@@ -377,7 +423,33 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> _Found:
         posterior_std=found.posterior_std,
         ranks=found.ranks,
     )
-    return _Found(frames, found.reasons, found.unseen)
+    if clip.noise is None or not found.marker_names:
+        return _Found(frames, found.reasons, found.unseen)
+    deviations, modes = _label_deviations(clip, clip.scaled.tree, found, clip.noise)
+    std = deviations.coordinate_std(clip.scaled.tree, found.coordinates)
+    return _Found(replace(frames, deviations=deviations, label_std=std), found.reasons, found.unseen, modes)
+
+
+def _label_deviations(
+    clip: _Clip, tree: KinematicTree, found: ConvergedSolution, noise: MarkerNoise
+) -> tuple[PoseDeviation, Modes | None]:
+    """Return how far labels may be off; infinite for what the markers do not determine."""
+    from movi_prep.kinematics.deviation import SolvedPoses, solve_deviation
+
+    tracked_m = clip.markers.select(found.marker_names).positions_m
+    poses = SolvedPoses(
+        coordinates=found.coordinates,
+        markers=np.array([tree.marker(name) for name in found.marker_names]),
+        weights=np.array([clip.setup.marker_weights[name] for name in found.marker_names]),
+        seen=np.asarray(np.isfinite(tracked_m).all(axis=2)),
+        prior=found.pull_weights,
+        shares=found.pull_shares,
+        rate_hz=clip.markers.rate_hz,
+    )
+    deviations, modes = solve_deviation(tree, poses, noise, clip.modes)
+    if found.posterior_std is not None:
+        deviations.factor[np.isinf(found.posterior_std[:, tree.free_coordinates])] = np.inf
+    return deviations, modes
 
 
 def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, n_frames: int, tolerance: float) -> None:
@@ -411,17 +483,20 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
 
 
 def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArray[np.bool_]:
-    """Return (c,) bool: coordinates that a tracked marker moves with, or that a task pulls to a value.
+    """Return (n, c) bool: coordinates that a marker seen in that row moves with, or that a task pulls to a value.
 
-    All others keep the solver's starting value, whatever the motion, because no marker depends on them. Without a tree
-    this is not known, and all coordinates count as determined.
+    All others stand where the solver began, or where the rows around them are: no marker says anything of them. Of a
+    model without a tree nobody can say, and all count as decided.
     """
-    if scaled.tree is None:
-        return np.ones(len(solution.coordinate_names), dtype=bool)
-    seen = np.isfinite(solution.observed_markers_m).all(axis=-1).any(axis=0) & (solution.marker_weights > 0)
-    names = [name for name, is_seen in zip(solution.marker_names, seen.tolist(), strict=True) if is_seen]
-    decided = scaled.tree.decided_by([scaled.tree.marker(name) for name in names])
+    tree, names = scaled.tree, solution.coordinate_names
+    if tree is None:
+        return np.ones((solution.n_rows, len(names)), dtype=bool)
+    seen = np.isfinite(solution.observed_markers_m).all(axis=-1) & (solution.marker_weights > 0)
+    # What several markers decide is what each of them does.
+    by_marker = np.array([tree.decided_by([tree.marker(name)]) for name in solution.marker_names])
     pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
-    by_task = [name in pulled for name in scaled.tree.coordinate_names]
-    named = dict(zip(scaled.tree.coordinate_names, (decided | by_task).tolist(), strict=True))
-    return np.array([named.get(name, True) for name in solution.coordinate_names])
+    always = tree.decided_by([]) | np.array([name in pulled for name in tree.coordinate_names])
+    decided = (seen.astype(np.float32) @ by_marker.reshape(-1, tree.n_coordinates).astype(np.float32) > 0) | always
+    place = {name: index for index, name in enumerate(tree.coordinate_names)}
+    known = np.array([name in place for name in names])
+    return np.asarray(decided[:, [place.get(name, 0) for name in names]] | ~known)

@@ -66,6 +66,7 @@ class ClipRows:
         labels: labels of the rows.
         camera: the camera; a moving one has the poses of these rows.
         absent: label names that the model lacks.
+        correlation_s: (r,) seconds over which each mode of the labels' deviations keeps its value; None without any.
     """
 
     alignment: ClipAlignment
@@ -75,6 +76,7 @@ class ClipRows:
     labels: FrameLabels
     camera: Camera
     absent: tuple[str, ...]
+    correlation_s: NDArray[np.floating] | None
 
     @property
     def timeline(self) -> ClipTimeline:
@@ -99,6 +101,7 @@ class ClipRows:
             labels=self.labels.select(wanted),
             camera=self.camera.at(kept.video_frames),
             absent=self.absent,
+            correlation_s=self.correlation_s,
         )
 
 
@@ -149,6 +152,7 @@ def plan_clip(
         labels=labels,
         camera=camera,
         absent=absent_labels(sources.solved, tables),
+        correlation_s=sources.solved.solution.deviation_correlation_s,
     )
 
 

@@ -72,6 +72,9 @@ def shard_fields(
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
         **_statistics_fields(labels, crops.statistics),
+        "subject/audit": [str(subject.scale.audit)],
+        "subject/audit_findings": list(subject.scale.findings),
+        **_deviation_fields(shard.clips, subject.model, labels),
         **_tree_fields(subject.model),
     }
 
@@ -178,6 +181,14 @@ def _picture_fields(shard: FinishedShard, settings: ShardUnitSettings) -> dict[s
         "clips/other_agreement": [agreement for _, agreement in others],
         "clips/other_camera": [name for name, _ in others],
     }
+
+
+def _deviation_fields(clips: Sequence[ClipRows], model: ScaledModel, labels: FrameLabels) -> dict[str, Any]:
+    """Return what the factors of deviations are about; nothing where a clip has none."""
+    if labels.coordinates.deviation_factor is None:
+        return {}
+    names = [name for name, free in zip(model.coordinate_names, model.free_coordinates.tolist(), strict=True) if free]
+    return {"subject/free_coordinates": names, "subject/deviation_correlation_s": clips[0].correlation_s}
 
 
 def _tree_fields(model: ScaledModel) -> dict[str, Any]:

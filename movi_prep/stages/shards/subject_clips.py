@@ -14,11 +14,11 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
-from movi_prep.formats.amass import open_motion
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
 from movi_prep.formats.marker_file import read_markers, read_static_trial
+from movi_prep.formats.motion_files import open_motion
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices
@@ -310,7 +310,7 @@ def _body_sample(path: Path, sex: Sex) -> BodyPart:
 @lru_cache(maxsize=2)
 def _cached_body_sample(path: Path, stamp: FileStamp, sex: Sex) -> BodyPart:  # noqa: ARG001 - part of the key
     from movi_prep.body.skinning import select_vertices
-    from movi_prep.formats.smplh import read_body_model
+    from movi_prep.formats.body_models import read_body_model
 
     model = read_body_model(path, sex=sex)
     return select_vertices(model, spread_vertices(model.template_m, N_VERTICES).tolist())

@@ -336,7 +336,10 @@ _MAY_BE_NAN = (
 )
 """Fields in which NaN means that nothing was measured."""
 
-_MAY_BE_INFINITE = ("tree/piece_start", "tree/coordinate_range", "labels/coordinates_std_rad")
+_MAY_BE_INFINITE = (
+    *("tree/piece_start", "tree/coordinate_range"),
+    *("labels/coordinates_std_rad", "labels/deviation_factor", "subject/deviation_correlation_s"),
+)
 """Fields that may be infinite: where a function's first piece begins, and deviations that no marker determines."""
 
 
