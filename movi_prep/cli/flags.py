@@ -251,6 +251,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
         Flag("--split", ("augment",), "part of the data", choices=("train", "validation", "test"), default="all"),
         Flag("--allow-asymmetric", ("augment",), "flip models that are no mirror image of themselves", value=True),
+        Flag(
             "--to",
             ("export",),
             "training code to write for, csv, or kind of file for other programs",
