@@ -1,7 +1,10 @@
-# make demo: virtual environment, installation, the embedded data set, every stage on it.
-# make test: the same environment, then the whole test suite; make quick leaves out the slow tests.
+# make demo: creates a virtual environment, installs movi-prep, and runs every stage on the embedded data set.
+# make test: the whole test suite in the same environment; make quick leaves out slow tests.
 
 PYTHON ?= python3
+# Where the CPU build of torch comes from. `make TORCH_INDEX=https://pypi.org/simple` takes PyPI's build instead, which
+# on Linux brings gigabytes of CUDA libraries.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV ?= .venv
 DEMO ?= demo
 BIN := $(VENV)/bin
@@ -31,7 +34,12 @@ clean:
 
 $(INSTALLED): pyproject.toml requirements/constraints.txt
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f'movi-prep needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: try make PYTHON=python3.11')"
+	@echo "creating $(VENV) and installing movi-prep in it: a few minutes, once"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint requirements/constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --upgrade pip
+# Asked for first and by itself: pip would take PyPI's CUDA build as soon as it sees both.
+	$(BIN)/python -m pip install --no-deps --retries 1 --timeout 20 --index-url $(TORCH_INDEX) \
+		--constraint requirements/constraints.txt torch \
+		|| echo "$(TORCH_INDEX) has no torch for this machine or cannot be reached; pip takes the default build"
+	$(BIN)/python -m pip install --constraint requirements/constraints.txt --editable '.[dev]'
 	touch $@

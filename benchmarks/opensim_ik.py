@@ -43,9 +43,10 @@ from movi_prep.osim.solution import marker_objectives, prepare_model
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.pipeline_run import find_data
-from movi_prep.stages.ik import IK, read_scaled_model, solve_clip
+from movi_prep.stages.ik import IK
 from movi_prep.stages.markers import MARKERS, STATIC
 from movi_prep.stages.scale import SCALE
+from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 from movi_prep.trials.trial_input import select_time_range
 
 if TYPE_CHECKING:

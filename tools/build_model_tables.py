@@ -25,9 +25,9 @@ from scipy.spatial.transform import Rotation
 
 from movi_prep.body.t_pose import stand_in_t_pose, static_markers
 from movi_prep.formats.atomic import write_text
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.formats.marker_set import read_marker_set
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.records.marker_set import FloorPoint, Midpoint, Vertex
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def measure_surfaces(folder: Path) -> Table:
     rows: dict[str, Row] = {name: {"marker": name} for name in names}
     for person in ("female", "male"):
         body = read_body_model(folder / person / "model.npz", sex=person)
-        trial = static_markers(stand_in_t_pose(body, np.zeros(16)), markers, rate_hz=1.0, duration_s=1.0)
+        trial = static_markers(stand_in_t_pose(body, np.zeros(16)), markers.on_body(body), rate_hz=1.0, duration_s=1.0)
         place = dict(zip(trial.names, trial.positions_m[0], strict=True))
         for name in names:
             twin = place[_left(name)] if _has_left(name) else place[name]

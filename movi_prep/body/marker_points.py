@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.records.marker_set import FloorPoint, JointCentre, Midpoint, Vertex
+from movi_prep.errors import InternalError, list_names
+from movi_prep.records.marker_set import Extreme, FloorPoint, JointCentre, Midpoint, SurfacePoint, Vertex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,13 @@ def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64
     Args:
         markers: the set.
         points: posed in OpenSim ground; its vertices are `markers.vertices`, in that order.
+
+    Raises:
+        InternalError: the set was not made for a body (`MarkerSet.on_body`).
     """
+    unknown = [name for name, rule in markers.rules.items() if isinstance(rule, Extreme)]
+    if unknown:
+        raise InternalError(f"markers {list_names(unknown)} have no vertex yet")
     columns = {name: column for column, name in enumerate(markers.names)}
     # Samples last, as the posed points stand in memory: every assignment below is then one contiguous copy.
     positions = np.empty((len(columns), 3, points.vertices_m.shape[0]))
@@ -40,7 +47,7 @@ def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64
 
 
 def _place_points(positions: NDArray[np.float64], markers: MarkerSet, points: PosedPoints) -> None:
-    """Copy vertices and joint centres into their columns, all at once."""
+    """Copy vertices and joint centres into their columns, all at once; weigh the points between vertices."""
     rows = {vertex: row for row, vertex in enumerate(markers.vertices)}
     vertices = [(c, rows[rule.index]) for c, rule in enumerate(markers.rules.values()) if isinstance(rule, Vertex)]
     joints = [(c, rule.index) for c, rule in enumerate(markers.rules.values()) if isinstance(rule, JointCentre)]
@@ -48,3 +55,7 @@ def _place_points(positions: NDArray[np.float64], markers: MarkerSet, points: Po
         if pairs:
             to, of = zip(*pairs, strict=True)
             positions[list(to)] = np.moveaxis(source, 0, -1)[list(of)]
+    for column, rule in enumerate(markers.rules.values()):
+        if isinstance(rule, SurfacePoint):
+            corners = points.vertices_m[:, [rows[vertex] for vertex in rule.indices]]
+            positions[column] = np.einsum("nvk,v->kn", corners, rule.weights)

@@ -1,4 +1,4 @@
-"""Which function each command is; its module, and what that loads, waits until the command is asked for."""
+"""Which function carries out each command. Its module, and what that imports, is loaded when the command runs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,14 @@ _FUNCTIONS: dict[str, tuple[str, str]] = {
     "verify": ("verify_command", "verify"),
     "inspect": ("inspect_command", "inspect"),
     "report": ("report_command", "report"),
+    "augment": ("augment_command", "augment_shards"),
+    "export": ("export_command", "export_shards"),
+    "view": ("view_command", "view"),
+    "overlay": ("overlay_command", "overlay"),
     "batch": ("batch_command", "write_batch_scripts"),
+    "completion": ("completion_command", "print_completion"),
 }
-"""From the name at the command line to the module of this folder and its function."""
+"""By the name of the command: the module of this folder, and the function in it."""
 
 COMMANDS = tuple(_FUNCTIONS)
 """Names of all commands."""

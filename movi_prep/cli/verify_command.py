@@ -1,11 +1,10 @@
-"""`verify`: reads shards as training does; in a work folder, compares them with its last run."""
+"""`verify`: reads shards as training does; in a work folder, also compares them with the last run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.cli.chosen_stages import stages_of
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import (
     open_console,
@@ -15,10 +14,8 @@ from movi_prep.cli.printing import (
     print_table,
     verification_rows,
 )
-from movi_prep.config.load import load_config
-from movi_prep.errors import MoviPrepError
+from movi_prep.errors import MoviPrepError, UsageError
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse
@@ -27,11 +24,13 @@ if TYPE_CHECKING:
 
 
 def verify(given: argparse.Namespace) -> int:
-    """`verify`: read shards the way training does, every sample; in a work folder, are they those of its last run?"""
+    """`verify`: read every sample of the shards as training does; in a work folder, list those out of date."""
     from movi_prep.stages.d3ke.verify import verify_folder
 
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.work or "work").absolute()
+    if not folder.is_dir():
+        raise UsageError(f"verify: expected a work folder or a folder of shards, but {folder} is not there; name one")
     result = verify_folder(folder, workers=given.workers or 1)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
     outdated, notes = _outdated_shards(folder)
@@ -46,17 +45,23 @@ def verify(given: argparse.Namespace) -> int:
 
 
 def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str]]:
-    """Return the shards of earlier runs below a work folder, or beside its records, and why they are unknown."""
-    from movi_prep.runtime.outdated import find_outdated
-
-    work = folder if config_path(folder).is_file() else folder.parent
-    if not config_path(work).is_file() or not WorkFolder(work).records().is_dir():
-        # Shards that were copied elsewhere have no records beside them; there is nothing to compare with.
+    """Return the shards of a work folder that are out of date; if that cannot be found out, why not."""
+    work = folder if (folder / "config.yaml").is_file() else folder.parent
+    if not (work / "config.yaml").is_file() or not WorkFolder(work).records().is_dir():
+        # Shards that the user copied elsewhere have no records beside them to compare with.
         return (), []
+    try:
+        from movi_prep.cli.chosen_stages import stages_of
+        from movi_prep.config.load import load_config
+        from movi_prep.runtime.outdated import find_outdated
+        from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
+    except ImportError as error:
+        # A machine that only trains has what reads shards, not what makes them.
+        return (), [f"{error.name} is not installed here"]
     try:
         config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
         prepared = prepare_run(config, stages_of("run", config)[0], as_chosen=True)
     except MoviPrepError as error:
-        # The data may be out of reach of who verifies; the shards are sound all the same.
+        # The data may not be on this machine; the shards can still be sound.
         return (), [str(error)]
     return find_outdated(prepared.plan, prepared.identities), []

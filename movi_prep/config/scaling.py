@@ -1,4 +1,4 @@
-"""Settings of scaling: where model and set-up are; the bounds of the audit and the solver are what a unit receives."""
+"""Settings of scaling: model and set-up files, and the bounds of the audit and the solver, which each unit receives."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from movi_prep.config.base import Settings, narrow
 
 
 class ScaleAuditSettings(Settings):
-    """When a static trial is static, and when a scaled model may be used."""
+    """When a static trial counts as static, and when a scaled model may be used."""
 
     landmark_weight: float = Field(default=20.0, ge=0)
     """A marker whose weight in the static pose is at least this is a landmark of the audit."""
 
     static_movement_limit_m: float = Field(default=0.02, gt=0, le=1)
-    """Largest distance of a marker from its mean within the static time range, metres, where the set-up states none."""
+    """Largest distance of a marker from its mean in the static time range, metres, if the set-up states none."""
 
     landmark_rms_limit_m: float = Field(default=0.01, gt=0, le=1)
     """Largest landmark RMS in the static pose, metres (OpenSim's guideline: 1 cm)."""
+
+    landmark_rms_refused_m: float = Field(default=0.03, gt=0, le=1)
+    """Landmark RMS in the static pose above which a subject is refused, metres: what fits so badly is another person,
+    or has markers exchanged. Between the limit and this it is doubtful."""
 
     landmark_max_limit_m: float = Field(default=0.02, gt=0, le=1)
     """Largest landmark error in the static pose, metres (OpenSim's guideline: 2 cm)."""
 
     factor_min: float = Field(default=0.6, gt=0, lt=1)
-    """Smallest scale factor that passes the audit."""
+    """Smallest scale factor of a body that is not doubtful; a subject that is smaller on average is refused."""
 
     factor_max: float = Field(default=1.6, gt=1, le=10)
-    """Largest scale factor that passes the audit."""
+    """Largest scale factor of a body that is not doubtful; a subject that is larger on average is refused."""
 
     asymmetry_limit: float = Field(default=0.15, gt=0, le=10)
-    """Largest relative difference between the factors of a left and a right body that passes the audit."""
+    """Largest relative difference between the factors of a left and a right body that is not doubtful."""
 
 
 class MotionScalingSettings(Settings):
@@ -66,7 +70,7 @@ ScaleMethod = Literal["static", "motion"]
 
 
 class ScaleUnitSettings(ScaleAuditSettings):
-    """What a scaled model depends on, beside its files."""
+    """The settings that a scaled model depends on."""
 
     placement_solver: PoseSolverName = "converged"
     """Which solver finds the static pose."""
@@ -86,7 +90,7 @@ class ScalingSettings(ScaleAuditSettings):
 
     setup: Path | None = None
     """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
-    none means the file packaged for the packaged model."""
+    none means the file packaged with the packaged model."""
 
     method: ScaleMethod = "static"
     """What a person is measured by. `static`: distances between markers of the static trial, as OpenSim's ScaleTool.
@@ -96,14 +100,14 @@ class ScalingSettings(ScaleAuditSettings):
     """How a person is found from motion; for `method: motion`."""
 
     placement_solver: PoseSolverName | None = None
-    """Which solver finds the static pose, in which markers are moved onto the data; none means that of inverse
-    kinematics (`ik.solver`). OpenSim's stops early, and what it leaves is a constant error of the subject's angles; it
-    takes any model."""
+    """Which solver finds the static pose, in which scaling moves the markers onto the data; none means the solver of
+    inverse kinematics (`ik.solver`). OpenSim's takes any model but stops early; the remaining error of the static pose
+    becomes a constant error of all the subject's angles."""
 
     keep_failed_audit: bool = False
-    """Whether a subject that fails the audit is used all the same (it is named either way)."""
+    """Whether to use a subject that the audit refuses (it is reported in any case). Doubtful ones are always used."""
 
     def for_unit(self, ik_solver: PoseSolverName) -> ScaleUnitSettings:
-        """Return the part that a scaled model depends on, where inverse kinematics uses this solver."""
+        """Return the settings that a scaled model depends on, if inverse kinematics uses this solver."""
         unused = {} if self.method == "motion" else {"motion": MotionScalingSettings()}
         return narrow(self, ScaleUnitSettings, placement_solver=self.placement_solver or ik_solver, **unused)

@@ -17,8 +17,8 @@ from movi_prep.errors import InternalError
 from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.kinematics.known_motion import N_FRAMES, known_markers, known_poses
-from movi_prep.stages.ik import read_scaled_model, solve_clip
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, PACKAGED_MODEL
+from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -28,6 +28,7 @@ from movi_prep.formats.v3d import load_mat
 from movi_prep.geometry.frames import AMASS_TO_MOVI
 from movi_prep.records.camera import Camera
 from movi_prep.records.checks import check_finite, frozen_array
+from movi_prep.records.lens import radial_lens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ def read_camera(name: str, intrinsics: Path, extrinsics: Path, size_px: tuple[in
         intrinsics_px=frozen_array(
             _intrinsics(_array(inner, "IntrinsicMatrix", (3, 3), intrinsics), intrinsics, size_px)
         ),
-        radial_distortion=frozen_array(_array(inner, "RadialDistortion", (2,), intrinsics)),
+        lens=radial_lens(*_array(inner, "RadialDistortion", (2,), intrinsics)),
         # The file turns MoVi world; ours is AMASS world, a quarter turn about the vertical away.
         world_to_camera_rotation=frozen_array(rotation.T @ AMASS_TO_MOVI),
         world_to_camera_translation_m=frozen_array(_translation_m(outer, extrinsics)),

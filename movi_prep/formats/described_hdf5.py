@@ -13,6 +13,7 @@ Strings are stored as UTF-8, fixed length, one per entry.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,16 @@ from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.reading import HIGHEST_RATIO, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 CLOSING_BYTES = 1_000_000
 """Space for attributes, and for what HDF5 writes when it closes a file."""
+
+ROWS_PER_CHUNK = 500
+"""Rows that are compressed together in a file written in blocks: less than HDF5's chunk cache of 1 MB in any field."""
 
 STRING = "string"
 """The dtype of fields that hold names."""
@@ -50,7 +54,7 @@ class Field:
         dims: name of each axis; axes of one name have one length in the whole file. A number is a fixed length.
         unit: "m", "rad", "px", "s", "1" (none), ...
         description: one sentence.
-        frame: reference frame of vectors, "" where there is none.
+        frame: reference frame of vectors, "" if there is none.
         optional: whether a file without it is valid.
         compress: whether it is stored shuffled and deflated.
         since: version of the layout from which on files have it.
@@ -126,6 +130,62 @@ def write_described(
                 raise InternalError(f"{schema.format}: field {item.name!r} is missing")
 
 
+@contextmanager
+def open_row_writer(
+    path: Path,
+    schema: Schema,
+    *,
+    axis: str,
+    n_rows: int,
+    attributes: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a file of `schema` whose arrays along `axis` follow in blocks, so that memory does not grow with them.
+
+    Yields a function that appends the fields of the next rows; fields without that axis are taken from the first call.
+    Nothing stays if the block ends with an error, or with another number of rows.
+    """
+    lengths: dict[str, int] = {axis: n_rows}
+    written = 0
+    with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
+        write_header(file, schema, attributes=attributes, provenance=provenance)
+
+        def append(fields: Mapping[str, Any]) -> None:
+            nonlocal written
+            rows = slice(written, written + len(fields[_first_along(schema, axis).name]))
+            for item in schema.fields:
+                value = fields.get(item.name)
+                if value is None:
+                    if not item.optional:
+                        raise InternalError(f"{schema.format}: field {item.name!r} is missing")
+                elif item.dims[0] != axis:
+                    if rows.start == 0:
+                        write_field(file, item, value, lengths)
+                else:
+                    check_space(path.parent, np.asarray(value).nbytes, spare_bytes=CLOSING_BYTES)
+                    if rows.start == 0:
+                        _create_rows(file, item, np.shape(value)[1:], lengths)
+                    file[item.name][rows] = value
+            written = rows.stop
+
+        yield append
+        if written != n_rows:
+            raise InternalError(f"{schema.format}: expected {n_rows} rows, but {written} were written")
+
+
+def _first_along(schema: Schema, axis: str) -> Field:
+    return next(item for item in schema.fields if item.dims[0] == axis)
+
+
+def _create_rows(file: h5py.File, item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
+    n_rows = lengths[str(item.dims[0])]
+    check_dims(item, (n_rows, *shape), lengths)
+    # Whole rows in a chunk: a block that ends on a chunk's edge is compressed once, and rows are read alone.
+    chunks = (min(ROWS_PER_CHUNK, n_rows), *(max(length, 1) for length in shape))
+    dataset = file.create_dataset(item.name, (n_rows, *shape), item.dtype, chunks=chunks, **_packing(item))
+    describe_dataset(dataset, item)
+
+
 def write_header(
     file: h5py.File, schema: Schema, *, attributes: Mapping[str, Any], provenance: Mapping[str, Any]
 ) -> None:
@@ -142,10 +202,13 @@ def write_field(file: h5py.File, item: Field, value: Any, lengths: dict[str, int
     """Write one dataset with its attributes; `lengths` collects and checks the length of each named axis."""
     array = _encode_strings(value) if item.dtype == STRING else np.asarray(value, dtype=item.dtype)
     check_dims(item, array.shape, lengths)
-    packing = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if item.compress and array.size else {}
-    dataset = file.create_dataset(item.name, data=array, **packing)
+    dataset = file.create_dataset(item.name, data=array, **(_packing(item) if array.size else {}))
     describe_dataset(dataset, item)
     return dataset
+
+
+def _packing(item: Field) -> dict[str, Any]:
+    return {"compression": "gzip", "compression_opts": 4, "shuffle": True} if item.compress else {}
 
 
 def describe_dataset(dataset: h5py.Dataset, item: Field) -> None:
@@ -166,12 +229,20 @@ def check_dims(item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> 
         raise InternalError(f"field {item.name!r}: shape {shape} does not fit dims {item.dims} with {lengths}")
 
 
-def read_described(path: Path, schema: Schema) -> DescribedFile:
-    """Read a whole file of `schema`.
+def read_described(
+    path: Path, schema: Schema, *, only: Collection[str] | None = None, rows: tuple[str, slice] | None = None
+) -> DescribedFile:
+    """Read a file of `schema`.
+
+    Args:
+        path: the file.
+        schema: what it should be.
+        only: the fields that are read; all where this is None.
+        rows: an axis, and which of its rows are read of every field that begins with it; all where this is None.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not HDF5, of another format, of a newer version, or lacks a field.
+        MissingError: the file does not exist.
+        InputError: the file is not HDF5, of another format, of a newer version, or lacks a field.
     """
     if not path.is_file():
         raise MissingError(
@@ -180,8 +251,9 @@ def read_described(path: Path, schema: Schema) -> DescribedFile:
     check_hdf5(path)
     with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), open_hdf5(path) as file:
         version = check_header(file, schema, path)
-        # Fields of later versions are no fault of an older file.
-        values = {item.name: _read_field(file, item, path) for item in schema.fields if item.since <= version}
+        # Fields of later versions are not a fault of an older file.
+        wanted = [item for item in schema.fields if item.since <= version and (only is None or item.name in only)]
+        values = {item.name: _read_field(file, item, path, rows) for item in wanted}
         scalars = {name: _plain(file.attrs.get(name)) for name in schema.attributes}
         provenance = json.loads(str(file.attrs.get("provenance", "{}")))
     return DescribedFile(fields=values, attributes=scalars, provenance=provenance, version=version)
@@ -211,7 +283,7 @@ def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
     return int(version)
 
 
-def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
+def _read_field(file: h5py.File, item: Field, path: Path, rows: tuple[str, slice] | None) -> Any:
     if not holds(file, item.name):
         if item.optional:
             return None
@@ -229,7 +301,7 @@ def _read_field(file: h5py.File, item: Field, path: Path) -> Any:
             got=f"shape {dataset.shape} of {dataset.dtype} in a file of {path.stat().st_size} bytes",
             remedy="the file is damaged: make it again",
         )
-    value = dataset[()]
+    value = dataset[rows[1]] if rows is not None and item.dims[0] == rows[0] else dataset[()]
     if item.dtype == STRING:
         return tuple(entry.decode("utf-8") for entry in value)
     return _frozen(value)

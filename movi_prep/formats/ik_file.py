@@ -6,21 +6,30 @@ stored in double precision, positions and rotations of markers, bodies and joint
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.formats.described_hdf5 import STRING, Field, Schema, read_described, write_described
+from movi_prep.formats.described_hdf5 import (
+    STRING,
+    Field,
+    Schema,
+    open_row_writer,
+    read_described,
+    write_described,
+)
 from movi_prep.formats.reading import reads
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _GROUND = "OpenSim ground (y up)"
 _STATUSES = ", ".join(f"{status.value} {status.name.lower()}" for status in FrameStatus)
 _SINGLE = "float32"
+_ROW = "frame"
 
 SCHEMA = Schema(
     format="movi-prep ik solution",
@@ -99,34 +108,84 @@ SCHEMA = Schema(
             _SINGLE,
             ("frame", "coordinate"),
             "rad or m",
-            "posterior standard deviation at the stated marker noise",
+            "what the markers determine at the stated independent noise",
             optional=True,
             compress=True,
         ),
         Field("ranks", "int32", ("frame",), "1", "rank of the marker problem over free coordinates", optional=True),
+        Field(
+            "label_std",
+            _SINGLE,
+            ("frame", "coordinate"),
+            "rad or m",
+            "how far the coordinate may be off: standard deviation at the noise of skin markers",
+            optional=True,
+        ),
+        Field(
+            "deviation_factor",
+            "float16",
+            ("frame", "free_coordinate", "mode"),
+            "rad or m",
+            "how far free coordinates may be off in each mode; their covariance is factor times its transpose",
+            optional=True,
+        ),
+        Field(
+            "deviation_correlation_s",
+            "float64",
+            ("mode",),
+            "s",
+            "over which a mode keeps its value; infinite for those that last through the clip",
+            optional=True,
+        ),
     ),
 )
 
 
 def write_ik_solution(path: Path, solution: IkSolution, *, provenance: Mapping[str, Any]) -> None:
     """Write a solution atomically."""
-    # The schema's names are those of the record: one table drives both.
-    fields = {item.name: getattr(solution, item.name) for item in SCHEMA.fields}
     attributes = {"solver": solution.solver, "rate_hz": solution.rate_hz}
-    write_described(path, SCHEMA, fields=fields, attributes=attributes, provenance=provenance)
+    write_described(path, SCHEMA, fields=_fields(solution), attributes=attributes, provenance=provenance)
+
+
+@contextmanager
+def open_ik_writer(
+    path: Path, *, n_rows: int, solver: str, rate_hz: float, provenance: Mapping[str, Any]
+) -> Iterator[Callable[[IkSolution], None]]:
+    """Write a long solution atomically; yields a function that appends the solution of the next rows."""
+    attributes = {"solver": solver, "rate_hz": rate_hz}
+    with open_row_writer(
+        path, SCHEMA, axis=_ROW, n_rows=n_rows, attributes=attributes, provenance=provenance
+    ) as append:
+        yield lambda solution: append(_fields(solution))
+
+
+def _fields(solution: IkSolution) -> dict[str, Any]:
+    # The schema's names are those of the record: one table drives both.
+    return {item.name: getattr(solution, item.name) for item in SCHEMA.fields}
 
 
 @reads("an IK solution", "make it again")
-def read_ik_solution(path: Path) -> IkSolution:
-    """Read a solution; arrays stored in single precision come back as float64.
+def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
+    """Read a solution, or some of its rows; arrays stored in single precision come back as float64.
+
+    Raises:
+        MissingError: the file does not exist.
+        InputError: the file is not an IK solution, of a newer version, or damaged.
+    """
+    content = read_described(path, SCHEMA, rows=(_ROW, rows))
+    values = {name: _widened(value) for name, value in content.fields.items()}
+    return IkSolution(solver=str(content.attributes["solver"]), rate_hz=float(content.attributes["rate_hz"]), **values)
+
+
+@reads("an IK solution", "make it again")
+def read_ik_provenance(path: Path) -> Mapping[str, Any]:
+    """Return who made a solution from what: `model` is the file it was solved with.
 
     Raises:
         MissingError: there is no such file.
-        InputError: it is not an IK solution, of a newer version, or damaged.
+        InputError: as `read_ik_solution`.
     """
-    content = read_described(path, SCHEMA)
-    values = {name: _widened(value) for name, value in content.fields.items()}
-    return IkSolution(solver=str(content.attributes["solver"]), rate_hz=float(content.attributes["rate_hz"]), **values)
+    return read_described(path, SCHEMA).provenance
 
 
 def _widened(value: Any) -> Any:

@@ -8,6 +8,7 @@
 | `label_coordinates`    | coordinates                                                                      |
 | `label_bodies`         | bodies with scales                                                               |
 | `label_opensim_joints` | joints of the model, `leaf_joints` following them                                |
+| `label_surface_points` | points of the skin that no model tracks, by marker name                          |
 | `mirror_sign`          | coordinate -> 1 or -1                                                            |
 | `body_scale_means`     | body -> mean scale along x, y, z in D3KE's data                                  |
 | `body_scale_reach`     | body -> how far from that D3KE's network can predict, along x, y, z              |
@@ -57,6 +58,7 @@ def read_label_tables(path: Path | None = None, *, split: Path | None = None) ->
         coordinates=_names(content, "label_coordinates", source),
         bodies=_names(content, "label_bodies", source),
         opensim_joints=_names(content, "label_opensim_joints", source) + _names(content, "leaf_joints", source),
+        surface=_names(content, "label_surface_points", source),
         split=_split(split_content.get("split", split_content), split or source),
         source=str(source),
     )

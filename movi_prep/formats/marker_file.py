@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_ROW = "row"
 _NAMES = Field("marker_names", STRING, ("marker",), "", "name of each marker")
 _POSITIONS = Field(
-    "positions", "f8", ("row", "marker", 3), "m", "where each marker is; NaN where not seen", frame="OpenSim ground"
+    "positions", "f8", (_ROW, "marker", 3), "m", "where each marker is; NaN where not seen", frame="OpenSim ground"
 )
-_TIMES = Field("times", "f8", ("row",), "s", "time since the first mocap sample")
-_SAMPLES = Field("sample_indices", "i8", ("row",), "1", "which mocap sample of the clip each row is")
+_TIMES = Field("times", "f8", (_ROW,), "s", "time since the first mocap sample")
+_SAMPLES = Field("sample_indices", "i8", (_ROW,), "1", "which mocap sample of the clip each row is")
 _FIELDS = (_NAMES, _POSITIONS, _TIMES, _SAMPLES)
 _ATTRIBUTES = {"rate_hz": "rows per second", "source": "what the markers were made from"}
 
@@ -58,6 +59,7 @@ STATIC_SCHEMA = Schema(
         "mass_kg": "body mass, kilograms",
         "sex": "sex of the body model, empty where unknown",
         "mass_source": "how the mass was found: volume, v3d, setup or given",
+        "lost": "markers of the set that the body cannot have, one a line",
     },
 )
 """T-pose of one subject, facing +x, with what scaling must know of the body."""
@@ -109,14 +111,20 @@ def write_markers(path: Path, markers: MarkerTrajectories, *, provenance: Mappin
 
 
 @reads("a movi-prep markers file", "make it again")
-def read_markers(path: Path) -> MarkerTrajectories:
-    """Read trajectories; raise MissingError or InputError as `read_described` does."""
-    return _trajectories(read_described(path, MARKERS_SCHEMA), path)
+def read_markers(path: Path, rows: slice = slice(None)) -> MarkerTrajectories:
+    """Read trajectories, or some of their rows; raise MissingError or InputError as `read_described` does."""
+    return _trajectories(read_described(path, MARKERS_SCHEMA, rows=(_ROW, rows)), path)
+
+
+@reads("a movi-prep markers file", "make it again")
+def count_marker_rows(path: Path) -> int:
+    """Return how many rows trajectories have; raise MissingError or InputError as `read_described` does."""
+    return len(read_described(path, MARKERS_SCHEMA, only=(_TIMES.name,)).fields[_TIMES.name])
 
 
 def write_static_trial(path: Path, trial: StaticTrial, *, provenance: Mapping[str, Any]) -> None:
     """Write a static trial."""
-    attributes = {**_attributes(trial.markers), **trial.as_dict()}
+    attributes = {**_attributes(trial.markers), **trial.as_dict(), "lost": "\n".join(trial.lost)}
     write_described(path, STATIC_SCHEMA, fields=_fields(trial.markers), attributes=attributes, provenance=provenance)
 
 
@@ -131,6 +139,7 @@ def read_static_trial(path: Path) -> StaticTrial:
         mass_kg=float(scalars["mass_kg"]),
         sex=scalars["sex"] or None,
         mass_source=str(scalars["mass_source"]),
+        lost=tuple(str(scalars["lost"]).splitlines()),
     )
 
 

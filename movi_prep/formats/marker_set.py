@@ -13,6 +13,7 @@
 | `joint` | number, 0 to 51 | a posed joint centre of SMPL+H |
 | `midpoint` | list of marker names | their mean |
 | `floor` | marker name | that marker, projected onto the floor |
+| `foremost`, `highest` | joint number, 0 to 51 | vertex farthest forward, or up, at rest, of those it moves most |
 """
 
 from __future__ import annotations
@@ -22,22 +23,29 @@ from typing import TYPE_CHECKING, Any
 from movi_prep.errors import InputError, list_names
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.yaml_file import read_yaml_file
-from movi_prep.records.marker_set import FloorPoint, JointCentre, MarkerRule, MarkerSet, Midpoint, Vertex
+from movi_prep.records.marker_set import Extreme, FloorPoint, JointCentre, MarkerRule, MarkerSet, Midpoint, Vertex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _FORMAT = "movi-prep marker set"
 _VERSION = 1
-_KINDS = ("vertex", "joint", "midpoint", "floor")
+_KINDS = ("vertex", "joint", "midpoint", "floor", "foremost", "highest")
+_NUMBERED: dict[str, Callable[[int], MarkerRule]] = {
+    "vertex": Vertex,
+    "joint": JointCentre,
+    "foremost": lambda joint: Extreme(joint, "forward"),
+    "highest": lambda joint: Extreme(joint, "up"),
+}
 _REMEDY = "correct the marker set (opensim_models/marker_set_d3ke.yaml is an example)"
 
 DEFAULT_MARKER_SET = "marker_set_d3ke.yaml"
-"""The packaged set: 142 markers of D3KE."""
+"""The packaged set: 142 markers of D3KE, nose and head top."""
 
 
 def default_marker_set_path() -> Path:
-    """Return the path of the packaged set of 142 markers."""
+    """Return the path of the packaged set of 144 markers."""
     return packaged_path("opensim_models", DEFAULT_MARKER_SET)
 
 
@@ -45,8 +53,8 @@ def read_marker_set(path: Path) -> MarkerSet:
     """Read a marker set.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not YAML of this layout, or a marker is not defined by what exists.
+        MissingError: the file does not exist.
+        InputError: the file is not YAML of this layout, or a marker is not defined by what exists.
     """
     document = _read_document(path)
     rules: dict[str, MarkerRule] = {}
@@ -77,14 +85,14 @@ def _rule(entry: Any, path: Path) -> tuple[str, MarkerRule]:
         raise InputError(f"{path}: markers", expected=expected, got=f"{entry!r}", remedy=_REMEDY)
     (kind,) = kinds
     name, value = _name(entry["name"], path), entry[kind]
-    if kind in ("vertex", "joint") and isinstance(value, int) and not isinstance(value, bool):
-        return name, Vertex(value) if kind == "vertex" else JointCentre(value)
+    if kind in _NUMBERED and isinstance(value, int) and not isinstance(value, bool):
+        return name, _NUMBERED[kind](value)
     if kind == "midpoint" and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return name, Midpoint(tuple(value))
     if kind == "floor" and isinstance(value, str):
         return name, FloorPoint(value)
-    wanted = {"vertex": "a number", "joint": "a number", "midpoint": "a list of marker names", "floor": "a marker name"}
-    raise InputError(f"{path}: {name}", expected=f"{wanted[kind]} for {kind!r}", got=f"{value!r}", remedy=_REMEDY)
+    wanted = {"midpoint": "a list of marker names", "floor": "a marker name"}.get(kind, "a number")
+    raise InputError(f"{path}: {name}", expected=f"{wanted} for {kind!r}", got=f"{value!r}", remedy=_REMEDY)
 
 
 def _name(value: Any, path: Path) -> str:

@@ -6,14 +6,13 @@ every row, a scale NaN, and the masks are made from that.
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from movi_prep.errors import InputError
 from movi_prep.formats.described_hdf5 import STRING
-from movi_prep.formats.shard_schema import DATASETS, SHARD_SCHEMA
+from movi_prep.formats.shard_schema import DATASETS, MOVING_POSE, SHARD_SCHEMA
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
 from movi_prep.records.camera import Camera
 from movi_prep.records.frame_labels import (
@@ -24,18 +23,25 @@ from movi_prep.records.frame_labels import (
     JointAngles,
     JointCentres,
     RootPoses,
+    SurfacePoints,
 )
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames
+from movi_prep.records.lens import radial_lens, read_lens
+from movi_prep.records.pose_deviation import PoseDeviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.formats.shard import ShardFile
+    from movi_prep.records.lens import Lens
 
 _FIELDS = {item.name: item for item in SHARD_SCHEMA.fields}
 
 ALL_ROWS = slice(None)
+
+UNKNOWN_AUDIT = "unknown"
+"""Where a shard does not say what the audit says."""
 
 
 def record_datasets(prefix: str, record: object) -> dict[str, Any]:
@@ -46,11 +52,18 @@ def record_datasets(prefix: str, record: object) -> dict[str, Any]:
         record: FrameNumbers, FrameLabels, LabelNames or Camera.
     """
     values = {
-        dataset: attrgetter(attribute.removeprefix(f"{prefix}."))(record)
+        dataset: _value(record, attribute.removeprefix(f"{prefix}."))
         for attribute, dataset in DATASETS.items()
         if attribute.startswith(f"{prefix}.")
     }
     return {dataset: value for dataset, value in values.items() if value is not None}
+
+
+def _value(record: object, attribute: str) -> Any:
+    """Return what a record has at `joints.world_m`; None where it has no such part."""
+    for name in attribute.split("."):
+        record = None if record is None else getattr(record, name)
+    return record
 
 
 def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> Any:
@@ -78,6 +91,32 @@ def _before_version_3(shard: ShardFile, attribute: str, rows: Any) -> NDArray[np
     return None
 
 
+def read_audit(shard: ShardFile) -> str:
+    """Return what the audit of scaling says of the subject: sound, doubtful or refused; unknown before version 4."""
+    name = "subject/audit"
+    return shard.names(name)[0] if name in shard else UNKNOWN_AUDIT
+
+
+def read_deviation(
+    shard: ShardFile, rows: slice | NDArray[Any] = ALL_ROWS
+) -> tuple[PoseDeviation, NDArray[np.float64]] | None:
+    """Return how far the coordinates of rows may be off, and (n, c) all coordinates of the tree there, rad and m.
+
+    With both, `records.pose_deviation.rotation_covariance` says it of any bone or joint. None where the shard has no
+    deviations or no tree. Rows without a pose count as not off at all: look at `labels/pose_valid`.
+    """
+    factor, free = (read_attribute(shard, f"labels.coordinates.{name}", rows) for name in ("deviation_factor", "free"))
+    tree = shard.tree()
+    if factor is None or tree is None:
+        return None
+    values = np.tile(tree.coordinate_default, (len(free), 1))
+    column = {name: number for number, name in enumerate(shard.names("subject/free_coordinates"))}
+    order = [column[tree.coordinate_names[index]] for index in np.flatnonzero(tree.free_coordinates).tolist()]
+    values[:, tree.free_coordinates] = free[:, order]
+    deviation = PoseDeviation(factor[:, order], shard.read("subject/deviation_correlation_s"))
+    return deviation, tree.complete_coordinates(values)
+
+
 def read_frame_numbers(shard: ShardFile) -> FrameNumbers:
     """Return which frame each row of a shard is."""
     return FrameNumbers(**_parts(shard, "frames"))
@@ -85,9 +124,11 @@ def read_frame_numbers(shard: ShardFile) -> FrameNumbers:
 
 def read_frame_labels(shard: ShardFile, rows: slice | NDArray[Any] = ALL_ROWS) -> FrameLabels:
     """Return the labels of a shard, or of some of its rows."""
+    surface = _parts(shard, "labels.surface", rows)
     return FrameLabels(
         joints=BodyPoints(**_parts(shard, "labels.joints", rows)),
         markers=BodyPoints(**_parts(shard, "labels.markers", rows)),
+        surface=None if surface["world_m"] is None else SurfacePoints(**surface),
         joint_centres=JointCentres(**_parts(shard, "labels.joint_centres", rows)),
         coordinates=JointAngles(**_parts(shard, "labels.coordinates", rows)),
         root=RootPoses(**_parts(shard, "labels.root", rows)),
@@ -104,7 +145,8 @@ def read_body_scales(shard: ShardFile) -> BodyScales:
 
 def read_label_names(shard: ShardFile) -> LabelNames:
     """Return the names of a shard's labels."""
-    return LabelNames(**_parts(shard, "names"))
+    names = _parts(shard, "names")
+    return LabelNames(**{**names, "surface": names["surface"] or ()})
 
 
 def read_subject_name(shard: ShardFile) -> str:
@@ -138,14 +180,45 @@ def read_left_out(shard: ShardFile) -> tuple[tuple[ClipId, str], ...]:
     )
 
 
+def camera_datasets(camera: Camera) -> dict[str, Any]:
+    """Return dataset -> value of the camera of a shard; one that moves has a pose for each row."""
+    moved = {DATASETS[name]: dataset for name, dataset in MOVING_POSE.items()} if camera.is_moving else {}
+    return {moved.get(dataset, dataset): value for dataset, value in record_datasets("camera", camera).items()}
+
+
 def read_shard_camera(shard: ShardFile) -> Camera:
-    """Return the camera of a shard, for the whole video image."""
+    """Return the camera of a shard, for the whole video image; the poses of one that moves are those of the rows.
+
+    Raises:
+        InputError: the shard does not say where the camera is.
+    """
+    is_moving = all(dataset in shard for dataset in MOVING_POSE.values())
+    poses = [*MOVING_POSE.values()] if is_moving else [DATASETS[name] for name in MOVING_POSE]
+    if not all(dataset in shard for dataset in poses):
+        raise InputError(
+            shard.path,
+            expected=f"the pose of the camera, in {' and '.join(poses)}",
+            got="none",
+            remedy="run 'movi-prep shard' again",
+        )
     return Camera(
-        **_parts(shard, "camera"),
         name=str(shard.attribute("camera")),
+        intrinsics_px=shard.read(DATASETS["camera.intrinsics_px"]),
+        lens=_read_lens(shard),
+        world_to_camera_rotation=shard.read(poses[0]),
+        world_to_camera_translation_m=shard.read(poses[1]),
         size_px=(int(shard.attribute("image_width_px")), int(shard.attribute("image_height_px"))),
         source=str(shard.path),
+        pose_frames=np.arange(shard.n_rows) if is_moving else None,
     )
+
+
+def _read_lens(shard: ShardFile) -> Lens:
+    """Return the lens; before version 4 it had two radial terms."""
+    dataset = DATASETS["camera.lens.coefficients"]
+    if dataset not in shard:
+        return radial_lens(*shard.read("camera/radial_distortion"))
+    return read_lens(str(shard.attribute("lens_model")), shard.read(dataset), source=str(shard.path))
 
 
 def _parts(shard: ShardFile, prefix: str, rows: Any = ALL_ROWS) -> dict[str, Any]:

@@ -20,6 +20,14 @@ FRAME_FIELDS = (
     Field("frames/mocap_sample", "i4", ("row",), "1", "mocap sample of the clip that this frame shows, from 0"),
     Field("frames/used", "bool", ("row",), "1", "a marker has moved far enough since the last used frame of the clip"),
     Field("frames/ik_status", "i1", ("row",), "1", "how inverse kinematics ended: 0 and 1 are solved"),
+    Field(
+        *("frames/world_to_camera_rotation", "f8", ("row", 3, 3), "1", "AMASS world to a camera that moves", CAMERA),
+        optional=True,
+    ),
+    Field(
+        *("frames/world_to_camera_translation_m", "f8", ("row", 3), "m", "AMASS world to a camera that moves", CAMERA),
+        optional=True,
+    ),
 )
 
 CROP_FIELDS = (
@@ -50,6 +58,19 @@ LABEL_FIELDS = (
     Field("labels/markers_in_image", "bool", ("row", "marker"), "1", "whether they lie on the image"),
     Field("labels/markers_valid", "bool", ("row", "marker"), "1", "the fitted model misses the marker by at most 2 cm"),
     Field("labels/model_markers_world_m", "f4", ("row", "marker", 3), "m", "the fitted model's markers", WORLD),
+    *(
+        Field(
+            *(f"labels/surface_{name}", dtype, ("row", "surface_point", *more), unit, what, frame),
+            optional=True,
+            since=4,
+        )
+        for name, dtype, more, unit, what, frame in (
+            ("world_m", "f4", (3,), "m", "nose and head top", WORLD),
+            ("camera_m", "f4", (3,), "m", "nose and head top", CAMERA),
+            ("px", "f4", (2,), "px", "nose and head top as seen, lens included", IMAGE),
+            ("in_image", "bool", (), "1", "whether they lie on the image", ""),
+        )
+    ),
     Field("labels/opensim_joints_world_m", "f4", ("row", "opensim_joint", 3), "m", "the model's joint centres", WORLD),
     Field(
         "labels/opensim_joints_camera_m", "f4", ("row", "opensim_joint", 3), "m", "the model's joint centres", CAMERA
@@ -67,8 +88,21 @@ LABEL_FIELDS = (
         "f4",
         ("row", "coordinate"),
         "rad",
-        "posterior standard deviation; infinite where the markers do not see the coordinate",
+        "how far they may be off (standard deviation; docs/deviation.md); infinite where the markers do not see the "
+        "coordinate (before version 4: at 5 mm of noise per marker, independent)",
         optional=True,
+    ),
+    Field(
+        *("labels/free_coordinates", "f4", ("row", "free_coordinate"), "rad or m"),
+        "all that moves the model, the root in OpenSim ground; what is coupled follows",
+        optional=True,
+        since=4,
+    ),
+    Field(
+        *("labels/deviation_factor", "f2", ("row", "free_coordinate", "mode"), "rad or m"),
+        "how far free coordinates may be off in each mode: the covariance of a row is factor times its transpose",
+        optional=True,
+        since=4,
     ),
     Field("labels/pelvis_rotation_world", "f4", ("row", 3, 3), "1", "pelvis body to world", WORLD),
     Field("labels/pelvis_rotation_camera", "f4", ("row", 3, 3), "1", "pelvis body to camera", CAMERA),
@@ -81,10 +115,27 @@ LABEL_FIELDS = (
 NAME_FIELDS = (
     Field("names/joints", STRING, ("joint",), "", "SMPL joints, by their marker names"),
     Field("names/markers", STRING, ("marker",), "", "markers"),
+    Field(
+        *("names/surface", STRING, ("surface_point",), ""),
+        "points of the skin that no model tracks (from version 4)",
+        optional=True,
+        since=4,
+    ),
     Field("names/opensim_joints", STRING, ("opensim_joint",), "", "joints of the model; leaves last"),
     Field("names/coordinates", STRING, ("coordinate",), "", "coordinates of the model"),
     Field("names/bodies", STRING, ("body",), "", "bodies of the model"),
 )
+
+CONVENTION_FIELDS = tuple(
+    Field(f"conventions/{name}", STRING, ("coordinate",), "", f"{what}; empty where not known", optional=True, since=4)
+    for name, what in (
+        ("positive", "what a growing value does, checked on the subject's model"),
+        ("zero", "where the coordinate is 0"),
+        ("isb", "counterpart by the International Society of Biomechanics"),
+        ("difference", "what else differs from it"),
+    )
+)
+"""What each coordinate means (docs/conventions.md)."""
 
 SUBJECT_FIELDS = (
     Field(
@@ -95,10 +146,49 @@ SUBJECT_FIELDS = (
         "scale factor of each body and axis, relative to the generic model (NaN for an absent body before version 3)",
     ),
     Field("subject/body_scales_valid", "bool", ("body",), "1", "whether the model has the body", since=3),
+    Field(
+        *("subject/audit", STRING, (1,), ""),
+        "what the audit of scaling says of the subject's labels: sound, doubtful or refused (and kept all the same)",
+        optional=True,
+        since=4,
+    ),
+    Field(
+        *("subject/audit_findings", STRING, ("finding",), ""),
+        "its sentences, with numbers",
+        optional=True,
+        since=4,
+    ),
+    Field(
+        *("subject/free_coordinates", STRING, ("free_coordinate",), ""),
+        "coordinates of the model that are neither locked nor coupled",
+        optional=True,
+        since=4,
+    ),
+    Field(
+        *("subject/deviation_correlation_s", "f8", ("mode",), "s"),
+        "over which a mode keeps its value in a clip; infinite for those that last through it",
+        optional=True,
+        since=4,
+    ),
     Field("camera/intrinsics_px", "f8", (3, 3), "px", "camera matrix of the whole image", IMAGE),
-    Field("camera/radial_distortion", "f8", (2,), "1", "k1, k2 of x (1 + k1 r^2 + k2 r^4), normalised coordinates"),
-    Field("camera/world_to_camera_rotation", "f8", (3, 3), "1", "AMASS world to camera", CAMERA),
-    Field("camera/world_to_camera_translation_m", "f8", (3,), "m", "AMASS world to camera", CAMERA),
+    Field(
+        *("camera/lens", "f8", ("lens_coefficient",), "1"),
+        "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tx ty of OpenCV's calib3d, or k1 k2 k3 k4 of its fisheye (`lens_model`)",
+        since=4,
+    ),
+    Field(
+        *("camera/radial_distortion", "f8", (2,), "1"),
+        "before version 4: k1, k2 of x (1 + k1 r^2 + k2 r^4), normalised coordinates",
+        optional=True,
+    ),
+    Field(
+        *("camera/world_to_camera_rotation", "f8", (3, 3), "1", "AMASS world to a camera that stands still", CAMERA),
+        optional=True,
+    ),
+    Field(
+        *("camera/world_to_camera_translation_m", "f8", (3,), "m", "AMASS world to a camera that stands still", CAMERA),
+        optional=True,
+    ),
 )
 
 CLIP_FIELDS = (
@@ -196,6 +286,7 @@ ATTRIBUTES = {
     "subject": "number of the subject; 0 where its name has none",
     "subject_name": "name of the subject (since version 3)",
     "camera": "name of the camera",
+    "lens_model": "which equations `camera/lens` is of: opencv or fisheye (since version 4)",
     "sex": "sex of the body model",
     "split": "part of the data: train, validation, test or none",
     "height_m": "stature, metres; empty where unknown",
@@ -216,12 +307,13 @@ ATTRIBUTES = {
 
 SHARD_SCHEMA = Schema(
     "movi-prep shard",
-    3,
+    4,
     (
         *FRAME_FIELDS,
         *CROP_FIELDS,
         *LABEL_FIELDS,
         *NAME_FIELDS,
+        *CONVENTION_FIELDS,
         *SUBJECT_FIELDS,
         *CLIP_FIELDS,
         *STATISTICS_FIELDS,
@@ -229,6 +321,8 @@ SHARD_SCHEMA = Schema(
     ),
     ATTRIBUTES,
 )
+
+NAMES = ("joints", "markers", "surface", "opensim_joints", "coordinates", "bodies")
 
 DATASETS = {
     **{f"frames.{name}": f"frames/{name}" for name in ("clip", "video_frame", "clip_frame", "mocap_sample", "used")},
@@ -240,12 +334,18 @@ DATASETS = {
             *(("in_image", "{}_in_image"), ("valid", "{}_valid"), ("model_world_m", "model_{}_world_m")),
         )
     },
+    "labels.surface.world_m": "labels/surface_world_m",
+    "labels.surface.camera_m": "labels/surface_camera_m",
+    "labels.surface.seen_px": "labels/surface_px",
+    "labels.surface.in_image": "labels/surface_in_image",
     "labels.joint_centres.world_m": "labels/opensim_joints_world_m",
     "labels.joint_centres.camera_m": "labels/opensim_joints_camera_m",
     "labels.joint_centres.valid": "labels/opensim_joints_valid",
     "labels.coordinates.angles_rad": "labels/coordinates_rad",
     "labels.coordinates.valid": "labels/coordinates_valid",
     "labels.coordinates.std_rad": "labels/coordinates_std_rad",
+    "labels.coordinates.free": "labels/free_coordinates",
+    "labels.coordinates.deviation_factor": "labels/deviation_factor",
     "labels.root.valid": "labels/pose_valid",
     "labels.root.pelvis_rotation_world": "labels/pelvis_rotation_world",
     "labels.root.pelvis_rotation_camera": "labels/pelvis_rotation_camera",
@@ -256,16 +356,19 @@ DATASETS = {
     "labels.scales.factors": "subject/body_scales",
     "labels.scales.valid": "subject/body_scales_valid",
     "labels.ik_status": "frames/ik_status",
-    **{f"names.{name}": f"names/{name}" for name in ("joints", "markers", "opensim_joints", "coordinates", "bodies")},
-    **{
-        f"camera.{name}": f"camera/{name}"
-        for name in (
-            *("intrinsics_px", "radial_distortion"),
-            *("world_to_camera_rotation", "world_to_camera_translation_m"),
-        )
-    },
+    **{f"names.{name}": f"names/{name}" for name in NAMES},
+    "camera.intrinsics_px": "camera/intrinsics_px",
+    "camera.lens.coefficients": "camera/lens",
+    "camera.world_to_camera_rotation": "camera/world_to_camera_rotation",
+    "camera.world_to_camera_translation_m": "camera/world_to_camera_translation_m",
 }
 """Where a record of the program has it (`formats.shard_records`) -> dataset: the one place that knows both."""
+
+MOVING_POSE = {
+    "camera.world_to_camera_rotation": "frames/world_to_camera_rotation",
+    "camera.world_to_camera_translation_m": "frames/world_to_camera_translation_m",
+}
+"""Where the pose of a camera that moves stands instead: one for each row."""
 
 ROTATION_FIELDS = tuple(
     item.name for item in SHARD_SCHEMA.fields if item.dims[-2:] == (3, 3) and "rotation" in item.name
@@ -304,7 +407,10 @@ Without this package: `crops/bytes[offset : offset + length]` is an image file. 
 A picture shows `crops/source_px` of the video image. The box around the body (`crops/box_px`) may go beyond the
 image: by how much stands in `crops/padding_px`, and no pixel is made up for it. Pictures of a fixed side show the
 whole box; what the video does not fill is black and outside `crops/valid_px`. Pixel labels are those of the video
-image; `crops/intrinsics_px` projects camera coordinates into the picture, with the lens of `camera/`.
+image; `crops/intrinsics_px` projects camera coordinates into the picture, with `camera/lens`.
+
+A point X of the world is at `rotation @ X + translation` in the camera. Of a camera that stands still these are
+`camera/world_to_camera_*`; one that moves has a pose for each row, `frames/world_to_camera_*`, and no other.
 
 JPEG pictures have `image_quality` on the body (a 16-pixel block of it, and the blocks around) and `context_quality`
 elsewhere.

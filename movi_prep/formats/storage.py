@@ -29,7 +29,7 @@ from movi_prep.formats.reading import reads
 from movi_prep.records.checks import check_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def coordinates_of(table: StorageTable, is_rotation: Mapping[str, bool]) -> NDAr
 
     Args:
         table: a motion or a coordinate file.
-        is_rotation: whether a coordinate's motion type is Rotational; labels that it lacks are no rotations.
+        is_rotation: whether a coordinate's motion type is Rotational; labels that it lacks are not rotations.
     """
     if not table.in_degrees:
         return table.values
@@ -94,22 +94,30 @@ def coordinates_of(table: StorageTable, is_rotation: Mapping[str, bool]) -> NDAr
 
 def write_storage(path: Path, table: StorageTable) -> None:
     """Write a table atomically, eight decimals as OpenSim does; NaN is written as `nan`."""
+    write_storage_blocks(path, [table], n_rows=len(table.times_s))
+
+
+def write_storage_blocks(path: Path, tables: Iterable[StorageTable], *, n_rows: int) -> None:
+    """Write tables one below the other as one of `n_rows` rows; names and units are those of the first."""
+    blocks = iter(tables)
+    first = next(blocks)
     header = [
-        table.name,
+        first.name,
         "version=1",
-        f"nRows={len(table.times_s)}",
-        f"nColumns={len(table.labels) + 1}",
-        f"inDegrees={'yes' if table.in_degrees else 'no'}",
+        f"nRows={n_rows}",
+        f"nColumns={len(first.labels) + 1}",
+        f"inDegrees={'yes' if first.in_degrees else 'no'}",
         "",
         "Units are S.I. units (second, meters, Newtons, ...)",
-        f"Angles are in {'degrees' if table.in_degrees else 'radians'}.",
+        f"Angles are in {'degrees' if first.in_degrees else 'radians'}.",
         "",
         "endheader",
-        "\t".join(("time", *table.labels)),
+        "\t".join(("time", *first.labels)),
     ]
     # The width of OpenSim's own files, for people who compare them by eye or by diff.
     rows = (
         "\t".join(f"{value:16.8f}" for value in (time_s, *row.tolist()))
+        for table in chain([first], blocks)
         for time_s, row in zip(table.times_s.tolist(), table.values, strict=True)
     )
     write_lines(path, chain(header, rows))
@@ -120,7 +128,7 @@ def read_storage(path: Path) -> StorageTable:
     """Read a table as it stands.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: it has no header, or a row does not fit the labels.
     """
     if not path.is_file():

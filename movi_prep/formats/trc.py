@@ -29,6 +29,7 @@ from movi_prep.formats.reading import reads
 from movi_prep.records.markers import MarkerTrajectories
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -59,24 +60,36 @@ def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> 
         markers: (n, m, 3) metres; NaN becomes an empty field.
         unit: of the numbers in the file; six decimals in mm, nine in m.
     """
+    write_trc_blocks(path, [markers], n_rows=markers.n_rows, unit=unit)
+
+
+def write_trc_blocks(path: Path, blocks: Iterable[MarkerTrajectories], *, n_rows: int, unit: Unit = "mm") -> None:
+    """Write blocks of trajectories one after another as one file of `n_rows` rows (see `write_trc`)."""
+    parts = iter(blocks)
+    first = next(parts)
     # A nanometre either way.
     decimals = 6 if unit == "mm" else 9
-    header = (markers.rate_hz, markers.rate_hz, markers.n_rows, len(markers.names), unit)
+    header = (first.rate_hz, first.rate_hz, n_rows, len(first.names), unit)
     head = [
         f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
-        "\t".join(str(value) for value in (*header, markers.rate_hz, 1, markers.n_rows)),
-        "Frame#\tTime\t" + "\t\t\t".join(markers.names) + "\t\t",
-        "\t\t" + "\t".join(f"{axis}{k + 1}" for k in range(len(markers.names)) for axis in "XYZ"),
+        "\t".join(str(value) for value in (*header, first.rate_hz, 1, n_rows)),
+        "Frame#\tTime\t" + "\t\t\t".join(first.names) + "\t\t",
+        "\t\t" + "\t".join(f"{axis}{k + 1}" for k in range(len(first.names)) for axis in "XYZ"),
         "",
     ]
 
-    def line(row: int) -> str:
-        numbers = (markers.positions_m[row] / METRES_PER_UNIT[unit]).ravel().tolist()
-        fields = ["" if number != number else f"{number:.{decimals}f}" for number in numbers]  # noqa: PLR0124 - NaN
-        return "\t".join([str(row + 1), f"{markers.times_s[row]:.9f}", *fields])
+    def line(number: int, time_s: float, positions_m: NDArray[np.float64]) -> str:
+        numbers = (positions_m / METRES_PER_UNIT[unit]).ravel().tolist()
+        fields = ["" if value != value else f"{value:.{decimals}f}" for value in numbers]  # noqa: PLR0124 - NaN
+        return "\t".join([str(number), f"{time_s:.9f}", *fields])
 
-    write_lines(path, chain(head, map(line, range(markers.n_rows))))
+    rows = (
+        row
+        for markers in chain([first], parts)
+        for row in zip(markers.times_s.tolist(), markers.positions_m, strict=True)
+    )
+    write_lines(path, chain(head, (line(number, *row) for number, row in enumerate(rows, start=1))))
 
 
 @reads("a TRC file", "write the file again")
@@ -84,8 +97,8 @@ def read_trc(path: Path) -> MarkerTrajectories:
     """Read trajectories in metres; the unit row of the file is honoured.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no TRC file, a row is short, or its numbers cannot be in the unit it states.
+        MissingError: the file does not exist.
+        InputError: the file is not a TRC file, a row is short, or its numbers cannot be in the unit it states.
     """
     if not path.is_file():
         raise MissingError(path, expected="a TRC file", got="no file", remedy="check the path")

@@ -10,7 +10,15 @@ import numpy as np
 from movi_prep.errors import InternalError
 from movi_prep.geometry.frames import AMASS_TO_GROUND, ground_to_amass
 from movi_prep.geometry.projection import inside_image, project_points, rotation_to_camera, world_to_camera
-from movi_prep.records.frame_labels import BodyPoints, BodyScales, FrameLabels, JointAngles, JointCentres, RootPoses
+from movi_prep.records.frame_labels import (
+    BodyPoints,
+    BodyScales,
+    FrameLabels,
+    JointAngles,
+    JointCentres,
+    RootPoses,
+    SurfacePoints,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +77,7 @@ def label_clip(
     return FrameLabels(
         joints=points(tables.joints),
         markers=points(tables.markers),
+        surface=_surface(markers, marker_rows, tables.surface, camera),
         joint_centres=_joint_centres(solution, rows, tables.opensim_joints, solved, camera),
         coordinates=_coordinates(solution, rows, tables.coordinates, solved),
         root=_poses(solution, rows, solved, camera),
@@ -78,13 +87,14 @@ def label_clip(
 
 
 def absent_labels(clip: SolvedClip, tables: LabelNames) -> tuple[str, ...]:
-    """Return the names of labels that the model lacks; their masks are false in every row."""
+    """Return the names of labels that model or markers lack; their masks are false in every row."""
     solution = clip.solution
     return tuple(
         name
         for wanted, there in (
             (tables.joints, solution.marker_names),
             (tables.markers, solution.marker_names),
+            (tables.surface, clip.markers.names),
             (tables.opensim_joints, solution.joint_names),
             (tables.coordinates, solution.coordinate_names),
             (tables.bodies, clip.scale.body_names),
@@ -158,6 +168,22 @@ def _points(
     )
 
 
+def _surface(
+    markers: MarkerTrajectories, rows: NDArray[np.int64], names: Sequence[str], camera: Camera
+) -> SurfacePoints | None:
+    """Return points of the skin; None where the markers lack one, because half of them serve nobody."""
+    if not set(names) <= set(markers.names):
+        return None
+    world_m = ground_to_amass(markers.select(names).positions_m[rows])
+    pixels = project_points(camera, world_m)
+    return SurfacePoints(
+        world_m=np.nan_to_num(world_m),
+        camera_m=np.nan_to_num(world_to_camera(camera, world_m)),
+        seen_px=np.nan_to_num(pixels),
+        in_image=inside_image(pixels, camera.size_px),
+    )
+
+
 def _joint_centres(
     solution: IkSolution, rows: NDArray[np.int64], names: Sequence[str], solved: NDArray[np.bool_], camera: Camera
 ) -> JointCentres:
@@ -177,15 +203,29 @@ def _coordinates(
     # As numbers, so that an absent name is NaN, which is not 1.
     valid = _columns(solution.coordinate_valid[rows].astype(np.float64), solution.coordinate_names, names)
     spread = None
-    if solution.posterior_std is not None:
-        std = _columns(solution.posterior_std[rows], solution.coordinate_names, names)
+    if solution.std is not None:
+        std = _columns(solution.std[rows], solution.coordinate_names, names)
         # Infinite where the markers see nothing: a value, unlike in all other labels.
         spread = np.nan_to_num(np.where(solved[:, None], std.values, 0.0), posinf=np.inf)
     return JointAngles(
         angles_rad=_blank(coordinates.values, solved),
         valid=(valid.values == 1.0) & coordinates.there & solved[:, None],
         std_rad=spread,
+        **_deviations(solution, rows, solved),
     )
+
+
+def _deviations(
+    solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_]
+) -> dict[str, NDArray[np.floating]]:
+    """Return what all coordinates are and how far they may be off; nothing where that was not computed."""
+    if solution.deviation_factor is None:
+        return {}
+    factor = np.where(solved[:, None, None], solution.deviation_factor[rows], 0.0)
+    return {
+        "free": _blank(solution.coordinates[rows][:, solution.free_coordinates], solved),
+        "deviation_factor": np.nan_to_num(factor, posinf=np.inf),
+    }
 
 
 def _poses(solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_], camera: Camera) -> RootPoses:

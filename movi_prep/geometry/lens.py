@@ -14,6 +14,8 @@ radius would be shown inside the picture; they have no place here (NaN).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +24,7 @@ from numpy.polynomial import Polynomial
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from movi_prep.records.lens import Lens
+    from movi_prep.records.lens import Lens, LensModel
 
 _NEWTON_STEPS = 30
 _NEWTON_TOLERANCE = 1e-14
@@ -35,12 +37,16 @@ def distort(plane: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
     square = np.sum(plane * plane, axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
         inside = square <= last_radius(lens) ** 2
+    if lens.is_plain_radial:
+        # Most lenses; a third of the products.
+        k1, k2 = lens.coefficients[:2]
+        return np.where(inside, plane * (1.0 + k1 * square + k2 * square * square), np.nan)
     seen = _fisheye(plane, lens.coefficients) if lens.model == "fisheye" else _opencv(plane, lens.coefficients)
     return np.where(inside, seen, np.nan)
 
 
 def undistort(seen: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
-    """Return the (..., 2) points of the plane z = 1 that the lens shows at `seen`; NaN where there is none."""
+    """Return the (..., 2) points of the plane z = 1 that the lens shows at `seen`; NaN if there is none."""
     target = seen if lens.model == "fisheye" else _untilt(seen, lens.coefficients[12:])
     plane = _along_radius(target, lens)
     if not lens.is_radial:
@@ -52,24 +58,46 @@ def undistort(seen: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
 
 def last_radius(lens: Lens) -> float:
     """Return the radius on the plane z = 1 up to which the lens' radial part grows; infinity where it always does."""
-    over, under = _radial_parts(lens)
+    top = _radial_part(lens).top
     if lens.model == "fisheye":
-        # theta_d grows up to the first root of its derivative; theta ends at a right angle.
-        turns = _positive_roots((Polynomial([0.0, 1.0]) * over(Polynomial([0.0, 0.0, 1.0]))).deriv())
-        return float(np.tan(turns.min())) if turns.size and turns.min() < np.pi / 2 else float("inf")
-    # d/dr r N(s) / D(s) = (N D + 2 s (N' D - N D')) / D^2
+        return float(np.tan(top)) if top < np.pi / 2 else float("inf")
+    return top
+
+
+@dataclass(frozen=True)
+class _RadialPart:
+    """The radial part v N(v^2) / D(v^2) of a lens, v the radius or, of a fisheye, the angle; ascending coefficients.
+
+    Attributes:
+        over: N.
+        under: D.
+        slope: N D + 2 s (N' D - N D'), which is the derivative by v, times D^2.
+        top: v up to which it grows: the first root of the derivative or of D; infinity where there is none.
+    """
+
+    over: tuple[float, ...]
+    under: tuple[float, ...]
+    slope: tuple[float, ...]
+    top: float
+
+
+def _radial_part(lens: Lens) -> _RadialPart:
+    return _cached_radial_part(lens.model, lens.coefficients.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _cached_radial_part(model: LensModel, coefficients: bytes) -> _RadialPart:
+    c = np.frombuffer(coefficients)
+    fisheye = model == "fisheye"
+    over = Polynomial([1.0, *c] if fisheye else [1.0, c[0], c[1], c[4]]).trim()
+    under = Polynomial([1.0] if fisheye else [1.0, c[5], c[6], c[7]]).trim()
     s = Polynomial([0.0, 1.0])
-    slope = over * under + 2.0 * s * (over.deriv() * under - over * under.deriv())
+    slope = (over * under + 2.0 * s * (over.deriv() * under - over * under.deriv())).trim()
     ends = np.concatenate([_positive_roots(slope), _positive_roots(under)])
-    return float(np.sqrt(ends.min())) if ends.size else float("inf")
-
-
-def _radial_parts(lens: Lens) -> tuple[Polynomial, Polynomial]:
-    """Return numerator and denominator of the factor of the radius, in s (fisheye: in theta^2)."""
-    c = lens.coefficients
-    if lens.model == "fisheye":
-        return Polynomial([1.0, *c]), Polynomial([1.0])
-    return Polynomial([1.0, c[0], c[1], c[4]]), Polynomial([1.0, c[5], c[6], c[7]])
+    top = float(np.sqrt(ends.min())) if ends.size else float("inf")
+    # A ray at a right angle never meets the plane z = 1.
+    top = min(top, np.pi / 2) if fisheye else top
+    return _RadialPart(tuple(over.coef.tolist()), tuple(under.coef.tolist()), tuple(slope.coef.tolist()), top)
 
 
 def _positive_roots(polynomial: Polynomial) -> NDArray[np.float64]:
@@ -119,27 +147,30 @@ def _through(homography: NDArray[np.float64], points: NDArray[np.float64]) -> ND
 
 def _along_radius(seen: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
     """Invert the radial part by Newton's method on the radius (fisheye: on the angle)."""
-    over, under = _radial_parts(lens)
-    limit = last_radius(lens)
-    is_fisheye = lens.model == "fisheye"
-    top = (np.arctan(limit) if np.isfinite(limit) else np.pi / 2) if is_fisheye else limit
+    part = _radial_part(lens)
     r_seen = np.linalg.norm(seen, axis=-1)
-    value = np.minimum(r_seen, top)
-    line = Polynomial([0.0, 0.0, 1.0])
-    radius, below = Polynomial([0.0, 1.0]) * over(line), under(line)
-    slope_over = radius.deriv() * below - radius * below.deriv()
+    value = np.minimum(r_seen, part.top)
     with np.errstate(invalid="ignore"):
         for _ in range(_NEWTON_STEPS):
-            divisor = below(value)
-            miss = radius(value) / divisor - r_seen
-            slope = slope_over(value) / divisor**2
+            square = value * value
+            divisor = _polynomial(part.under, square)
+            miss = value * _polynomial(part.over, square) / divisor - r_seen
+            slope = _polynomial(part.slope, square) / (divisor * divisor)
             # Near the last radius the slope vanishes, and Newton would run away.
-            before, value = value, np.clip(value - miss / np.maximum(slope, 1e-6), 0.0, top)
+            before, value = value, np.minimum(np.maximum(value - miss / np.maximum(slope, 1e-6), 0.0), part.top)
             if not (np.abs(value - before) > _NEWTON_TOLERANCE).any():
                 break
-    r = np.tan(value) if is_fisheye else value
+    r = np.tan(value) if lens.model == "fisheye" else value
     shrink = np.divide(r, r_seen, out=np.ones_like(r_seen), where=r_seen > 0)
     return np.asarray(seen * shrink[..., None])
+
+
+def _polynomial(coefficients: tuple[float, ...], x: NDArray[np.float64]) -> NDArray[np.float64] | float:
+    """Return a polynomial's values by Horner's rule; numpy's own costs more than it computes on a few points."""
+    value: NDArray[np.float64] | float = coefficients[-1]
+    for coefficient in coefficients[-2::-1]:
+        value = value * x + coefficient
+    return value
 
 
 def _in_the_plane(start: NDArray[np.float64], target: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from movi_prep.errors import InputError
-from movi_prep.geometry.projection import distort, pixel_rays
+from movi_prep.geometry.lens import distort
+from movi_prep.geometry.projection import pixel_rays
 from movi_prep.records.camera import Camera
 
 
@@ -57,7 +58,7 @@ def aim_camera(
     """Return the virtual camera that looks at a box.
 
     Args:
-        camera: the real camera.
+        camera: the real camera, at one moment.
         box_px: (4,) column and row of the first pixel, width and height, pixels.
         size_px: side of the picture, pixels.
         zoom: further magnification (augmentation).
@@ -111,9 +112,7 @@ def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.
     turn = camera.world_to_camera_rotation @ virtual.world_to_camera_rotation.T
     rays = plane @ turn[:, :2].T + turn[:, 2]
     seen = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan)
-    return np.asarray(
-        distort(seen, camera.radial_distortion) @ camera.intrinsics_px[:2, :2].T + camera.intrinsics_px[:2, 2]
-    )
+    return np.asarray(distort(seen, camera.lens) @ camera.intrinsics_px[:2, :2].T + camera.intrinsics_px[:2, 2])
 
 
 _STEEP = 1e-6

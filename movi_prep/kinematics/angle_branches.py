@@ -63,36 +63,52 @@ def angles_about(directions: NDArray[np.float64], rotation: NDArray[np.float64])
     return np.stack([first, middle, handed * last], axis=-1)
 
 
-def choose_branches(folded: FoldedModel, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
+def choose_branches(
+    folded: FoldedModel, unknowns: NDArray[np.float64], before: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the same poses with the angles a person expects.
 
     Args:
         folded: the folded model.
         unknowns: (n, x) float64, rad and m, angles as the model counts them, every frame solved, in order of time.
+        before: (x,) float64, the frame before the first, whose branches are kept; None at the beginning of a clip.
     """
     motion = folded.arrays.motion
     chosen = unknowns.copy()
     if motion.free_node >= 0:
         free = motion.free_unknown
-        chosen[:, free] = continue_triple(unknowns[:, free] * motion.free_slope) * motion.free_slope
+        start = None if before is None else before[free] * motion.free_slope
+        chosen[:, free] = continue_triple(unknowns[:, free] * motion.free_slope, start) * motion.free_slope
     angles = _unbounded_angles(folded)
-    chosen[:, angles] = _near_default(chosen[:, angles], folded.start[angles])
+    if before is None:
+        chosen[:, angles] = _near_default(chosen[:, angles], folded.start[angles])
+    else:
+        chosen[:, angles] = np.unwrap(np.vstack([before[angles], chosen[:, angles]]), axis=0)[1:]
     return chosen
 
 
-def continue_triple(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, 3) angles about three orthogonal axes on the canonical branch, continuous in time."""
+def continue_triple(angles_rad: NDArray[np.float64], before: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """Return (n, 3) angles about three orthogonal axes, continuous in time.
+
+    They begin on the canonical branch, or on that of the (3,) angles before them.
+    """
+    if before is not None:
+        return _continued(np.vstack([before, angles_rad]))[1:]
     start = angles_rad[:1]
     wrapped_middle = _wrap(start[:, 1])
     angles = alias(angles_rad) if abs(float(wrapped_middle[0])) > np.pi / 2 else angles_rad
+    continued = _continued(angles)
+    return np.asarray(continued + (_wrap(continued[:1]) - continued[:1]))
+
+
+def _continued(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 3) the branch of the first row, followed through time."""
     other = alias(angles)
     stay = np.abs(_wrap(np.diff(angles, axis=0))).sum(axis=1)
     change = np.abs(_wrap(other[1:] - angles[:-1])).sum(axis=1)
     # Taking the alias on both sides of a step changes nothing, so the decisions add up.
     aliased = np.concatenate([[False], np.cumsum(change < stay) % 2 == 1])
-    angles = np.where(aliased[:, None], other, angles)
-    unwrapped = np.unwrap(angles, axis=0)
-    return np.asarray(unwrapped + (_wrap(unwrapped[:1]) - unwrapped[:1]))
+    return np.asarray(np.unwrap(np.where(aliased[:, None], other, angles), axis=0))
 
 
 def alias(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:

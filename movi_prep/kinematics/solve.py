@@ -112,6 +112,9 @@ class ConvergedSolution:
             0 for locked coordinates, infinite where the markers see nothing. None if not asked for.
         ranks: (n,) int32, how many directions the markers determine. None if not asked for.
         n_unknowns: how many unknowns the model has; a rank below it means directions that nothing determines.
+        pull_weights: (c,) float64, m^2/rad^2, weight of the pull to the default of each coordinate, beside weights of
+            the markers that sum to 1; 0 for none.
+        pull_shares: (n,) float64, share in which the pulls acted.
         unseen: free coordinates that no tracked marker sees, or whose median deviation is above the setting.
         marker_names: (k,) tracked markers.
     """
@@ -126,11 +129,13 @@ class ConvergedSolution:
     posterior_std: NDArray[np.float64] | None
     ranks: NDArray[np.int32] | None
     n_unknowns: int
+    pull_weights: NDArray[np.float64]
+    pull_shares: NDArray[np.float64]
     unseen: tuple[str, ...]
     marker_names: tuple[str, ...]
 
 
-def solve_inverse_kinematics(
+def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
     tree: KinematicTree,
     marker_names: Sequence[str],
     positions_m: NDArray[np.float64],
@@ -138,6 +143,7 @@ def solve_inverse_kinematics(
     settings: ConvergedSettings,
     *,
     tasks: Sequence[CoordinateTarget] = (),
+    before: NDArray[np.float64] | None = None,
 ) -> ConvergedSolution:
     """Find the coordinates of every frame.
 
@@ -148,6 +154,8 @@ def solve_inverse_kinematics(
         weights: weight by marker name; markers without weight, or with 0, are not tracked.
         settings: how to iterate.
         tasks: coordinate tasks.
+        before: (c,) float64, rad and m: coordinates of the frame before the first, where these are rows of a longer
+            clip; angles go on from there without whole turns between them.
 
     Raises:
         InputError: where names, shapes or weights make no sense.
@@ -163,12 +171,18 @@ def solve_inverse_kinematics(
     tracker = Tracker.prepare(_engine(), folded, clip)
     if not clip.solvable.any():
         return _compose(
-            tracker, settings, PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns), _Proof.empty(clip, folded)
+            tracker,
+            settings,
+            PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns),
+            _Proof.empty(clip, folded),
+            np.zeros(folded.arrays.n_unknowns),
+            before,
         )
     pulls, starts = _prepare(tracker, settings)
     track = _solve_tracks(tracker, settings, pulls, starts)
     track = replace(track, unknowns=model_angles(folded, track.unknowns, track.bases))
-    return _compose(tracker, settings, track, _certify(tracker, pulls, track, _weak_prior(folded, settings)))
+    proof = _certify(tracker, pulls, track, _weak_prior(folded, settings))
+    return _compose(tracker, settings, track, proof, pulls.prior.weight, before)
 
 
 def _engine() -> ModuleType:
@@ -233,6 +247,8 @@ def _nothing_tracked(tree: KinematicTree, n_frames: int) -> ConvergedSolution:
         posterior_std=np.full(shape, np.inf),
         ranks=np.zeros(n_frames, dtype=np.int32),
         n_unknowns=0,
+        pull_weights=np.zeros(tree.n_coordinates),
+        pull_shares=np.ones(n_frames),
         unseen=tuple(np.array(tree.coordinate_names)[tree.free_coordinates].tolist()),
         marker_names=(),
     )
@@ -493,6 +509,8 @@ def _compose(
     settings: ConvergedSettings,
     track: PoseTrack,
     proof: _Proof,
+    pull: NDArray[np.float64],
+    before: NDArray[np.float64] | None,
 ) -> ConvergedSolution:
     """Expand the unknowns to all coordinates and judge every frame."""
     folded, clip = tracker.folded, tracker.clip
@@ -500,7 +518,8 @@ def _compose(
     names = [tree.marker_names[marker] for marker in folded.markers]
     coordinates = np.full((clip.n_frames, tree.n_coordinates), np.nan)
     if solved.any():
-        coordinates[solved] = _expand(folded, clip, choose_branches(folded, track.unknowns[solved]))
+        start = None if before is None else before[folded.unknowns]
+        coordinates[solved] = _expand(folded, clip, choose_branches(folded, track.unknowns[solved], start))
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
     judge_solution(statuses, reasons, track.ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
@@ -508,6 +527,8 @@ def _compose(
     judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
+    pull_weights = np.zeros(tree.n_coordinates)
+    pull_weights[folded.unknowns] = pull
     return ConvergedSolution(
         coordinate_names=tree.coordinate_names,
         coordinates=coordinates,
@@ -519,6 +540,8 @@ def _compose(
         posterior_std=deviation,
         ranks=proof.rank.astype(np.int32) if settings.observability else None,
         n_unknowns=folded.arrays.n_unknowns,
+        pull_weights=pull_weights,
+        pull_shares=track.shares.copy(),
         unseen=_unseen(folded, deviation, settings),
         marker_names=tuple(names),
     )

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import InputError
-from movi_prep.records.checks import check_finite, check_shape
+from movi_prep.records.checks import check_finite, check_rotations, check_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.records.lens import Lens
-
-_ROTATION_TOLERANCE = 1e-4
-"""How far R R^T may be from the identity: calibration files are printed with 7 to 16 digits."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +61,7 @@ class CalibratedCamera:
                 got=str(self.intrinsics_px.tolist()),
                 remedy="check which matrix this is",
             )
-        off = np.abs(self.rotations @ np.swapaxes(self.rotations, -1, -2) - np.eye(3)).max(axis=(-1, -2))
-        wrong = np.flatnonzero((off > _ROTATION_TOLERANCE) | (np.linalg.det(self.rotations) < 0))
-        if wrong.size:
-            raise InputError(
-                self.source,
-                expected=f"rotation matrices (orthonormal, determinant +1) for camera {self.name!r}",
-                got=f"{wrong.size} that are none, the first at pose {wrong[0]}",
-                remedy="check the extrinsics in the file",
-            )
+        check_rotations(self.rotations, what=f"the pose of camera {self.name!r}", where=self.source)
 
     @property
     def is_moving(self) -> bool:

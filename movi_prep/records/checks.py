@@ -11,6 +11,9 @@ from movi_prep.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
+_ROTATION_TOLERANCE = 1e-4
+"""How far R R^T may be from the identity: calibration files are printed with 7 to 16 digits."""
+
 
 def check_shape(array: NDArray[Any], shape: tuple[int | None, ...], *, what: str, where: str) -> None:
     """Raise InputError unless `array` has `shape`; None stands for any length.
@@ -43,6 +46,22 @@ def check_finite(array: NDArray[Any], *, what: str, where: str) -> None:
             expected=f"finite {what}",
             got=f"{bad} of {array.size} values NaN or infinite",
             remedy="the file is damaged: fetch it again or leave it out",
+        )
+
+
+def check_rotations(rotations: NDArray[np.float64], *, what: str, where: str) -> None:
+    """Raise InputError unless (..., 3, 3) `rotations` are orthonormal with determinant +1; the message counts them."""
+    stacked = rotations.reshape(-1, 3, 3)
+    off = np.abs(stacked @ stacked.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2), initial=0.0)
+    wrong = np.flatnonzero((off > _ROTATION_TOLERANCE) | (np.linalg.det(stacked) < 0))
+    if wrong.size:
+        first = stacked[wrong[0]]
+        raise InputError(
+            where,
+            expected=f"a rotation matrix (orthonormal, determinant +1) for {what}",
+            got=f"{wrong.size} of {len(stacked)} that are none, number {wrong[0]} with R R^T off by "
+            f"{off[wrong[0]]:.2g} and determinant {np.linalg.det(first):+.3f}",
+            remedy="check the extrinsics file of this camera",
         )
 
 

@@ -1,7 +1,7 @@
 """The labels of video frames: points, angles and poses, each set with its own mask.
 
 Which dataset of a shard holds which attribute stands in `formats.shard_schema`, once; everything else uses these
-records. n is the number of frames; where a mask is false, the values beside it are no labels: zero, or the identity
+records. n is the number of frames; where a mask is false, the values beside it are not labels: zero, or the identity
 for a rotation.
 """
 
@@ -65,6 +65,23 @@ class BodyPoints:
 
 
 @dataclass(frozen=True, eq=False)
+class SurfacePoints:
+    """Points of the skin that no model tracks: nose and head top.
+
+    Attributes:
+        world_m: (n, p, 3) metres, AMASS world.
+        camera_m: (n, p, 3) metres, camera frame.
+        seen_px: (n, p, 2) pixels of the video, lens included.
+        in_image: (n, p) bool, whether they lie on the image.
+    """
+
+    world_m: NDArray[Any]
+    camera_m: NDArray[Any]
+    seen_px: NDArray[Any]
+    in_image: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
 class JointCentres:
     """Joint centres of the fitted model.
 
@@ -86,13 +103,17 @@ class JointAngles:
     Attributes:
         angles_rad: (n, c) radians.
         valid: (n, c) bool, no landmark of the body misses by more than the bound.
-        std_rad: (n, c) radians, posterior standard deviation, infinite where the markers do not see the coordinate;
-            None from a solver that gives none.
+        std_rad: (n, c) radians, how far they may be off, infinite where the markers do not see the coordinate; None
+            from a solver that gives none.
+        free: (n, f) rad and m, free coordinates of the model; None where deviations were not computed.
+        deviation_factor: (n, f, r) rad and m, how far these may be off in each mode (`records.pose_deviation`).
     """
 
     angles_rad: NDArray[Any]
     valid: NDArray[np.bool_]
     std_rad: NDArray[Any] | None
+    free: NDArray[Any] | None = None
+    deviation_factor: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +159,7 @@ class FrameLabels:
     Attributes:
         joints: SMPL joints.
         markers: markers.
+        surface: nose and head top; None where the marker set lacks one.
         joint_centres: joint centres of the model.
         coordinates: joint angles.
         root: pelvis and root joint.
@@ -147,6 +169,7 @@ class FrameLabels:
 
     joints: BodyPoints
     markers: BodyPoints
+    surface: SurfacePoints | None
     joint_centres: JointCentres
     coordinates: JointAngles
     root: RootPoses
@@ -176,11 +199,11 @@ def _by_frame(change: Callable[[Sequence[NDArray[Any]]], NDArray[Any]], parts: S
     changed: dict[str, Any] = {}
     for item in fields(first):  # type: ignore[arg-type]
         values = [getattr(part, item.name) for part in parts]
-        if isinstance(values[0], BodyScales):
-            changed[item.name] = values[0]
-        elif is_dataclass(values[0]):
-            changed[item.name] = _by_frame(change, values)
-        else:
+        if any(value is None for value in values):
             # What only some clips have (deviations of one solver) the whole does not have.
-            changed[item.name] = None if any(value is None for value in values) else change(values)
+            changed[item.name] = None
+        elif isinstance(values[0], BodyScales):
+            changed[item.name] = values[0]
+        else:
+            changed[item.name] = _by_frame(change, values) if is_dataclass(values[0]) else change(values)
     return type(first)(**changed)

@@ -22,6 +22,7 @@ class LabelNames:
         coordinates: (69,) coordinates of the model, all rotations.
         bodies: (48,) bodies with a scale.
         opensim_joints: (50,) joints of the model whose centres are labels; the two leaves last.
+        surface: (2,) points of the skin that no model tracks; none in shards before version 4.
     """
 
     joints: tuple[str, ...]
@@ -29,6 +30,7 @@ class LabelNames:
     coordinates: tuple[str, ...]
     bodies: tuple[str, ...]
     opensim_joints: tuple[str, ...]
+    surface: tuple[str, ...]
 
 
 @dataclass(frozen=True)

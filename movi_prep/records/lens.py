@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from movi_prep.errors import InputError
+from movi_prep.errors import InputError, list_names
 from movi_prep.records.checks import check_finite, frozen_array
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class Lens:
     coefficients: NDArray[np.float64]
 
     @property
+    def is_plain_radial(self) -> bool:
+        """Whether the lens is MATLAB's with two radial terms, as BML-MoVi's are, or bends nothing."""
+        return self.model == "opencv" and not self.coefficients[2:].any()
+
+    @property
     def is_radial(self) -> bool:
         """Whether points move along lines through the centre only."""
         return self.model == "fisheye" or not self.coefficients[[2, 3, *range(8, 14)]].any()
@@ -55,6 +60,17 @@ def opencv_lens(coefficients: Sequence[float] | NDArray[np.float64], *, source: 
 def fisheye_lens(coefficients: Sequence[float] | NDArray[np.float64], *, source: str) -> Lens:
     """Return a fisheye lens of 4 coefficients; raise InputError for another number or a value that is not finite."""
     return Lens("fisheye", frozen_array(_checked("fisheye", coefficients, source)))
+
+
+def read_lens(model: str, coefficients: NDArray[np.float64], *, source: str) -> Lens:
+    """Return the lens that a file has by the name of its model; raise InputError for a model that is not known."""
+    if model == "fisheye":
+        return fisheye_lens(coefficients, source=source)
+    if model != "opencv":
+        raise InputError(
+            source, expected=f"a lens model, {list_names(_LENGTHS)}", got=repr(model), remedy="make the file again"
+        )
+    return opencv_lens(coefficients, source=source)
 
 
 def radial_lens(k1: float, k2: float) -> Lens:

@@ -6,6 +6,7 @@ WORK/ik/S001/C01.h5  C01.mot
 WORK/alignment/S001.json
 WORK/shards/S001_PG1.h5            WORK/shards-d3ke/subject_1.hdf5 ...
 WORK/records/...                   WORK/logs/...                       WORK/report/index.html
+WORK/view/index.html  S001/C03.html
 """
 
 from __future__ import annotations
@@ -76,6 +77,14 @@ class WorkFolder:
         """Native shard of one subject and camera (.h5)."""
         return self.shards() / f"{subject}_{camera}.h5"
 
+    def shard_index(self) -> Path:
+        """What the folder of native shards holds (.json)."""
+        return self.shards() / "index.json"
+
+    def data_card(self) -> Path:
+        """The same for people (.md)."""
+        return self.shards() / "README.md"
+
     def d3ke_shards(self) -> Path:
         """Folder of shards in D3KE's layout."""
         return self.root / "shards-d3ke"
@@ -91,3 +100,7 @@ class WorkFolder:
     def report(self) -> Path:
         """The report page."""
         return self.root / "report" / "index.html"
+
+    def view(self) -> Path:
+        """Folder of the pages to look at clips."""
+        return self.root / "view"

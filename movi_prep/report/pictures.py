@@ -19,7 +19,7 @@ from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_frame_labels, read_shard_camera
 from movi_prep.geometry.projection import project_camera_points, project_points
-from movi_prep.report.html import Html, element
+from movi_prep.pages.html import Html, element
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def draw_row(shard: ShardFile, row: int) -> NDArray[np.uint8]:
     labels = _labels(shard, row)
     radius = max(1.2, picture.shape[0] / 260.0)
     # Below the data's: what is seen of red is how far the fitted model misses.
-    draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, labels)), _MODEL, radius_px=1.3 * radius)
+    draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, row, labels)), _MODEL, radius_px=1.3 * radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(labels.markers)), _MARKER, radius_px=radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(labels.joints)), _JOINT, radius_px=1.2 * radius)
     for axis_px, colour in zip(pelvis_axes_px(shard, row), _AXES, strict=True):
@@ -98,17 +98,17 @@ def _seen_px(points: BodyPoints) -> NDArray[np.float64]:
     return np.asarray(points.seen_px[points.in_image], dtype=np.float64)
 
 
-def _fitted_markers_px(shard: ShardFile, labels: FrameLabels) -> NDArray[np.float64]:
+def _fitted_markers_px(shard: ShardFile, row: int, labels: FrameLabels) -> NDArray[np.float64]:
     if not labels.root.valid[0]:
         return np.zeros((0, 2))
     world = labels.markers.model_world_m[0].astype(np.float64)
     world = world[np.linalg.norm(world, axis=1) > _MASKED_M]
-    return project_points(read_shard_camera(shard), world)
+    return project_points(read_shard_camera(shard).at(row), world)
 
 
 def _project(shard: ShardFile, points_m: NDArray[np.float64]) -> NDArray[np.float64]:
     camera = read_shard_camera(shard)
-    return project_camera_points(points_m, camera.intrinsics_px, camera.radial_distortion)
+    return project_camera_points(points_m, camera.intrinsics_px, camera.lens)
 
 
 def _figure(shard: ShardFile, row: int) -> Html:

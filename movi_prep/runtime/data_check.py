@@ -3,31 +3,35 @@
 | part | opened | compared with |
 |---|---|---|
 | AMASS clips | the first of each subject: its head | |
-| body models, soft tissue | all, whole | |
+| body models, soft tissue | all, whole | sex of the clips that were opened |
 | calibration | all cameras, whole | |
 | V3D | all, whole | sex and length of the clip that was opened; numbers of clips |
-| videos | all: their heads | last frame that flags30 name |
+| videos | all: head, index and a few places of .avi files; of others the first frame | last frame that flags30 name |
 """
 
 from __future__ import annotations
 
-import os
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from movi_prep.errors import InputError, MoviPrepError, describe_os_error
-from movi_prep.formats.amass import open_motion
-from movi_prep.formats.avi.structure import parse_avi_head
+from movi_prep.config.markers import MarkerSettings
+from movi_prep.errors import InputError, MoviPrepError, describe_os_error, list_names
+from movi_prep.formats.avi.structure import check_avi_ends, read_avi_head
+from movi_prep.formats.body_models import read_body_model, read_soft_tissue_directions
 from movi_prep.formats.foreign_content import foreign_content
-from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
+from movi_prep.formats.motion_files import open_motion
 from movi_prep.recordings.read import read_camera, read_session
+from movi_prep.recordings.wanted import MODEL_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from movi_prep.formats.amass import MotionFile
+    from movi_prep.formats.motion_files import WholeMotion
+    from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
     from movi_prep.records.motion import Sex
     from movi_prep.records.recordings import Recordings
@@ -54,6 +58,7 @@ class DataFault:
         remedy: what to do.
         files: the files that have it, the first one first.
         n_opened: how many files of this part were opened.
+        subjects: whose results wait for it, where that is not all that the files tell.
     """
 
     part: str
@@ -62,12 +67,14 @@ class DataFault:
     remedy: str
     files: tuple[Path, ...]
     n_opened: int
+    subjects: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the fault as one line."""
         number = f"{len(self.files)} of {self.n_opened} opened" if self.n_opened > 1 else "the file"
         shown = f"{self.files[0]}{' and others' if len(self.files) > 1 else ''}"
-        return f"{self.part}: {number}: expected {self.expected}, but got {self.got}; {self.remedy} ({shown})"
+        waiting = f", needed by {list_names(self.subjects)}" if self.subjects else ""
+        return f"{self.part}: {number}: expected {self.expected}, but got {self.got}; {self.remedy} ({shown}{waiting})"
 
 
 @dataclass(frozen=True)
@@ -93,10 +100,11 @@ class DataCheck:
 
 @dataclass
 class _Found:
-    """Faults as they are met: part, file and error."""
+    """Faults as they are met: part, file and error; and which subjects wait for a file."""
 
     faults: list[tuple[str, Path, InputError]] = field(default_factory=list)
     opened: dict[str, int] = field(default_factory=dict)
+    needed_by: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def open(self, part: str, path: Path, read: Callable[[], Result]) -> Result | None:
         """Return what a file holds; note the fault and return None where it cannot be read."""
@@ -134,22 +142,28 @@ class _Found:
                 remedy=group[0][1].remedy,
                 files=tuple(dict.fromkeys(path for path, _ in group)),
                 n_opened=max(self.opened.get(part, 0), len(group)),
+                subjects=tuple(dict.fromkeys(name for path, _ in group for name in self.needed_by.get(path, ()))),
             )
             for (part, *_), group in groups.items()
         ]
         return tuple(sorted(kinds, key=lambda fault: -len(fault.files)))
 
 
-def check_data_files(recordings: Recordings) -> DataCheck:
-    """Open one clip per subject, and every body model, V3D file, calibration and video head."""
-    found = _Found()
+def check_data_files(recordings: Recordings, settings: MarkerSettings | None = None) -> DataCheck:
+    """Open one clip per subject, and every body model, V3D file, calibration and video head.
+
+    Args:
+        recordings: what there is.
+        settings: how motions are to be read and posed; None for the defaults.
+    """
+    found, asked = _Found(), settings or MarkerSettings()
     firsts = {subject: recordings.clips_of(subject)[0] for subject in recordings.subjects}
     motions = {
         clip: motion
         for clip in firsts.values()
-        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings.motions[clip])))
+        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings, clip, asked)))
     }
-    _open_bodies(recordings, found)
+    _open_bodies(recordings, motions, found, soft_tissue=asked.soft_tissue)
     _open_cameras(recordings, found)
     for subject, path in sorted(recordings.sessions.items()):
         # Of subjects without clips nothing is used.
@@ -169,25 +183,57 @@ class _Head:
     n_samples: int
     rate_hz: float
     sex: Sex
+    body: BodyName
 
 
-def _reads_head(path: Path) -> Callable[[], _Head]:
+def _reads_head(recordings: Recordings, clip: ClipId, asked: MarkerSettings) -> Callable[[], _Head]:
+    path, person = recordings.motions[clip], recordings.persons.get(clip, 0)
+
     def read() -> _Head:
-        with open_motion(path) as file:
+        with open_motion(path, person=person, rate_hz=asked.motion_rate_hz, up=asked.motion_up) as file:
             return _head_of(file)
 
     return read
 
 
-def _head_of(file: MotionFile) -> _Head:
-    return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex)
+def _head_of(file: MotionFile | WholeMotion) -> _Head:
+    return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex, body=file.shape.body)
 
 
-def _open_bodies(recordings: Recordings, found: _Found) -> None:
-    for sex, path in sorted(recordings.body_models.items()):
+def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found: _Found, *, soft_tissue: bool) -> None:
+    """Open all models, and note the clips whose body and sex have none."""
+    clips: dict[tuple[BodyName, str], list[ClipId]] = defaultdict(list)
+    for clip, motion in motions.items():
+        clips[motion.body, motion.sex].append(clip)
+    for (body, sex), path in sorted(recordings.body_models.items()):
+        found.needed_by[path] = tuple(clip.subject for clip in clips[body, sex])
         found.open("body models", path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
     for path in recordings.dmpl_models.values():
         found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
+    for (body, sex), lacking in clips.items():
+        # Where there is no model at all the plan says so, and nothing runs.
+        if recordings.body_models and (body, sex) not in recordings.body_models:
+            file = MODEL_FILES[body].format(sex=sex, SEX=sex.upper())
+            there = f"only {list_names(map(' '.join, recordings.body_models))}"
+            _add_lacking(recordings, lacking, found, what=f"a model of {body}, {sex}", there=there, file=file)
+        if soft_tissue and recordings.dmpl_models and sex not in recordings.dmpl_models:
+            file = f"dmpls/{sex}/model.npz"
+            _add_lacking(recordings, lacking, found, what=f"a DMPL model, {sex}", file=file)
+
+
+def _add_lacking(
+    recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str, there: str = "none"
+) -> None:
+    for clip in clips:
+        path = recordings.motions[clip]
+        found.needed_by[path] = (clip.subject,)
+        found.add(
+            CLIPS,
+            path,
+            expected=what,
+            got=there,
+            remedy=f"fetch {file}; a file that was passed over for it is among the findings",
+        )
 
 
 def _open_cameras(recordings: Recordings, found: _Found) -> None:
@@ -221,15 +267,22 @@ def _open_videos(recordings: Recordings, subject: str, session: Session | None, 
 
 
 def _n_frames(path: Path) -> int:
-    """Return how many frames the headers of an .avi tell of; 0 where they do not (another container)."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if os.pread(descriptor, 12, 0)[8:] != b"AVI ":
-            return 0
-        head = parse_avi_head(descriptor)
-        return 0 if head is None else head.n_frames
-    finally:
-        os.close(descriptor)
+    """Return how many frames the headers of an .avi tell of; 0 for another container, whose count is an estimate.
+
+    Raises:
+        InputError: it is cut, was never closed, or has no frame.
+    """
+    for damage in check_avi_ends(path):
+        remedy = "fetch it again; frames that cannot be found are refused"
+        raise InputError(path, expected="a whole video", got=f"a damaged one: {damage}", remedy=remedy)
+    head = read_avi_head(path)
+    if head is not None:
+        return head.n_frames
+    # OpenCV takes a while to load, and most videos are .avi files.
+    from movi_prep.video.reader import read_video_head
+
+    read_video_head(path)
+    return 0
 
 
 def _compare_with_clips(

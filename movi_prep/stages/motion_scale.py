@@ -18,7 +18,7 @@ from movi_prep.formats.anthropometry import read_anthropometry
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.osim.scale_audit import audit_scaling
-from movi_prep.records.scale_result import ScaleResult
+from movi_prep.records.scale_result import AuditGrade, ScaleResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def scale_to_motion(
     pose = tree.complete_coordinates(tree.coordinate_default)[None]
     placed_m = scaled.marker_positions(pose)[:, markers.markers]
     check_solution(model, pose, tracked, placed_m, n_frames=1, tolerance=_TOLERANCE_M)
-    middle_angle = _finish(model, placing, setup, solve_pose, tracked)
+    middle_angle, states = _finish(model, placing, setup, solve_pose, tracked)
     result = ScaleResult(
         body_names=tree.body_names,
         body_factors=factors,
@@ -143,7 +143,8 @@ def scale_to_motion(
         height_m=static.height_m if static is not None else setup.height_m or float("nan"),
         pelvis_middle_angle_rad=middle_angle,
         findings=findings,
-        passed=True,
+        audit=AuditGrade.SOUND,
+        pose=states,
     )
     return audit_scaling(result, settings)
 
@@ -246,20 +247,25 @@ def _finish(
     setup: ScaleSetup,
     solve_pose: PoseSolver,
     tracked: tuple[str, ...],
-) -> float:
-    """Place what is not tracked by the static trial, do the steps after scaling; return the root's middle angle."""
+) -> tuple[float, dict[str, float]]:
+    """Place what is not tracked by the static trial, and do the steps after scaling.
+
+    Returns:
+        The middle angle of the root in the static pose, and OpenSim's state variables there; 0 and none without one.
+    """
     from movi_prep.osim.models import middle_angle_rad
+    from movi_prep.osim.scale_files import state_values
     from movi_prep.osim.scale_model import finish_scaling, static_pose
 
     if not placing:
         post = replace(setup.post_scaling, default_values="kept")
         finish_scaling(model, model.initSystem(), replace(setup, place_markers=False, post_scaling=post), {})
-        return 0.0
+        return 0.0, {}
     pose = static_pose(model, placing[0], setup, {}, solve_pose)
-    angle = middle_angle_rad(model, pose.state)
+    angle, states = middle_angle_rad(model, pose.state), state_values(model, pose.state)
     others = {name: point for name, point in zip(pose.names, pose.observed_m, strict=True) if name not in tracked}
     finish_scaling(model, pose.state, setup, others)
-    return angle
+    return angle, states
 
 
 def _mean_seen(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from movi_prep.errors import UsageError
 from movi_prep.records.markers import StaticTrial
 from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
-from movi_prep.stages.scale import pose_solver
+from movi_prep.stages.scale import pose_solver, with_angles
 from movi_prep.trials.marker_names import read_names_as
 from movi_prep.trials.trial_input import read_curves, read_marker_file
 
@@ -32,6 +32,7 @@ class ScaledTrial:
         static_source: what it was scaled to: the static trial, or every trial.
         placement_solver: what found the static pose.
         findings: what reading and scaling found.
+        pose_time_s: first time of the rows that the static pose is averaged over.
     """
 
     model: Any
@@ -39,6 +40,7 @@ class ScaledTrial:
     static_source: str
     placement_solver: str
     findings: tuple[str, ...]
+    pose_time_s: float
 
 
 def scale_to_trial(
@@ -62,9 +64,10 @@ def scale_to_trial(
     from movi_prep.osim.scale_model import scale_model
     from movi_prep.osim.solution import prepare_model
 
-    by_motion = config.scaling.method == "motion"
+    # A document of the ScaleTool, which has no trials but static ones, is done as the tool does it.
+    by_motion = config.scaling.method == "motion" and bool(marker_files)
     static_path = static_file or setup.static_file
-    if static_path is None and not (by_motion and marker_files):
+    if static_path is None and not by_motion:
         remedy = "give --static-file FILE.trc"
         remedy += ", or scale to the marker files themselves: --set scaling.method=motion" if marker_files else ""
         raise UsageError(f"{setup.source} names no static trial: {remedy}")
@@ -84,13 +87,16 @@ def scale_to_trial(
     elif static is not None:
         curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
         result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=solve_pose)
-    sources = [*marker_files] if by_motion else []
+    result = with_angles(model, result, settings)
+    sources = [*([static_path] if static_path is not None else []), *(marker_files if by_motion else ())]
+    first_s = 0.0 if static is None else float((static.placement or static.markers).times_s[0])
     return ScaledTrial(
         model=model,
         result=result,
-        static_source=", ".join(map(str, [*([static_path] if static_path is not None else []), *sources])),
+        static_source=", ".join(map(str, sources)),
         placement_solver=settings.placement_solver,
         findings=(*findings, *result.findings),
+        pose_time_s=max(setup.placement_time_range_s[0], first_s),
     )
 
 

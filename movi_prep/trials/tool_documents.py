@@ -6,6 +6,7 @@ what it, or another document of the same call, writes; but a model that is scale
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,13 @@ from typing import TYPE_CHECKING
 from movi_prep.errors import InputError, MoviPrepError, UsageError
 from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
 from movi_prep.records.setups import ScaleSetup
-from movi_prep.stages.ik import read_scaled_model, solve_clip
 from movi_prep.stages.scale import scale_numbers
+from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
-from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
+from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
-from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
+from movi_prep.trials.trial_results import FileResult, SolvedTrial, solve_or_tell, trial_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,13 +31,24 @@ if TYPE_CHECKING:
     from movi_prep.records.setups import IkSetup
 
 
-def solve_setup_document(document: Path, settings: IkSettings, *, results_folder: Path | None = None) -> FileResult:
+PageWriter = Callable[[SolvedTrial], tuple[Path, ...]]
+"""Writes pages on a trial that was solved; returns their paths."""
+
+
+def solve_setup_document(
+    document: Path,
+    settings: IkSettings,
+    *,
+    results_folder: Path | None = None,
+    write_pages: PageWriter | None = None,
+) -> FileResult:
     """Do what OpenSim's InverseKinematicsTool does with its set-up document, with either solver.
 
     Args:
         document: InverseKinematicsTool document (.xml); paths inside count from its folder.
         settings: which solver, and the landmark rule.
         results_folder: where results go instead of where the document says.
+        write_pages: writes pages beside the results; None writes what OpenSim's tool writes only.
 
     Returns:
         Files written: the motion (.mot), `NAME_ik_marker_errors.sto` and `NAME_ik_model_marker_locations.sto` as the
@@ -57,7 +69,11 @@ def solve_setup_document(document: Path, settings: IkSettings, *, results_folder
     curves = read_curves(setup.coordinate_file, scaled)
     solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
     outputs = write_tool_results(solution, trial.setup, results_folder, order=trial.order)
-    return trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
+    result = trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
+    if write_pages is None:
+        return result
+    pages = write_pages(SolvedTrial(result, trial.setup, solution, setup.model_file))
+    return replace(result, outputs=(*outputs, *pages))
 
 
 def run_scale_document(document: Path, config: Config, *, results_folder: Path | None = None) -> FileResult:
@@ -66,44 +82,68 @@ def run_scale_document(document: Path, config: Config, *, results_folder: Path |
     Args:
         document: ScaleTool document (.xml); paths inside count from its folder.
         config: `scaling` (audit, solver of the static pose, model where the document names none) and `ik`.
-        results_folder: where models go instead of where the document says.
+        results_folder: where results go instead of where the document says.
 
     Returns:
-        The models written: scaled, and with markers placed, as the document asks.
+        What was written: the model scaled, and with markers placed, factors, markers and static pose, as it asks.
 
     Raises:
-        InputError: the document asks for no model, or model, set-up or static trial cannot be used.
+        InputError: the document asks for nothing, or model, set-up or static trial cannot be used.
         UsageError: a result would replace a file that the document reads, or no static trial is named.
     """
     setup = read_scale_setup(document)
     _check_own_results(document, results_folder)
     generic = setup.model_file or config.scaling.model
-    if generic is None or not _model_paths(setup, results_folder):
+    asked = _scale_results(setup, results_folder)
+    if generic is None or not asked:
         raise InputError(
             document,
-            expected="<model_file>, and <output_model_file> in a step that is applied",
+            expected="<model_file>, and <output_model_file> or another output in a step that is applied",
             got="none of one of them",
             remedy="name both files",
         )
     scaled = scale_to_trial(setup, generic, config)
-    outputs = []
-    for path, is_placed in _model_paths(setup, results_folder):
-        # The tool writes the model between its two steps, too.
-        own = scaled if is_placed else scale_to_trial(replace(setup, place_markers=False), generic, config)
-        write_scaled_model(path, own)
-        outputs.append(path)
+    # The tool writes the model between its two steps, too.
+    sized = (
+        scale_to_trial(replace(setup, place_markers=False), generic, config) if "scaled_model_file" in asked else scaled
+    )
+    for what, path in asked.items():
+        _write_scale_output(what, path, sized if what == "scaled_model_file" else scaled)
     return FileResult(
         marker_file=document,
-        outputs=tuple(outputs),
+        outputs=tuple(asked.values()),
         numbers=scale_numbers(scaled.result),
-        findings=(*scaled.findings, *(f"{what} is not written" for what in setup.unwritten)),
+        findings=scaled.findings,
     )
 
 
+def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
+    from movi_prep.osim.scale_files import write_marker_set, write_scale_factors, write_static_pose
+
+    if what == "factors_file":
+        write_scale_factors(path, scaled.model, scaled.result)
+    elif what == "placed_markers_file":
+        write_marker_set(path, scaled.model)
+    elif what == "pose_file":
+        write_static_pose(path, scaled.result.pose, time_s=scaled.pose_time_s)
+    else:
+        write_scaled_model(path, scaled)
+
+
 def run_setup_documents(
-    documents: Sequence[Path], config: Config, *, results_folder: Path | None = None
+    documents: Sequence[Path],
+    config: Config,
+    *,
+    results_folder: Path | None = None,
+    write_pages: PageWriter | None = None,
 ) -> tuple[FileResult, ...]:
     """Run documents of OpenSim's scaling and inverse kinematics tools; of several, one that fails leaves the others.
+
+    Args:
+        documents: the documents (.xml).
+        config: bounds, solver, and what a document does not name itself.
+        results_folder: where results go instead of where the documents say.
+        write_pages: writes pages on a solved trial beside its results.
 
     Raises:
         UsageError: two of them would write one file; or there is one document only, and a result would replace what it
@@ -111,21 +151,21 @@ def run_setup_documents(
         InputError: there is one document only, and it cannot be solved.
     """
     if len(documents) == 1:
-        return (_run(documents[0], config, results_folder),)
+        return (_run(documents[0], config, results_folder, write_pages),)
     known = _files_of(documents, results_folder)
     _check_results_differ(known)
 
     def run_beside_others(document: Path) -> FileResult:
         _check_others_kept(document, known)
-        return _run(document, config, results_folder)
+        return _run(document, config, results_folder, write_pages)
 
     return tuple(solve_or_tell(document, partial(run_beside_others, document)) for document in documents)
 
 
-def _run(document: Path, config: Config, results_folder: Path | None) -> FileResult:
+def _run(document: Path, config: Config, results_folder: Path | None, write_pages: PageWriter | None) -> FileResult:
     if is_scale_document(document):
         return run_scale_document(document, config, results_folder=results_folder)
-    return solve_setup_document(document, config.ik, results_folder=results_folder)
+    return solve_setup_document(document, config.ik, results_folder=results_folder, write_pages=write_pages)
 
 
 @dataclass(frozen=True)
@@ -154,7 +194,7 @@ def _files(document: Path, results_folder: Path | None) -> _Files:
     setup: IkSetup | ScaleSetup
     if is_scale_document(document):
         setup = read_scale_setup(document)
-        written = tuple(path for path, _ in _model_paths(setup, results_folder))
+        written = tuple(_scale_results(setup, results_folder).values())
     else:
         setup = read_ik_setup(document)
         written = tuple(result_paths(setup, results_folder))
@@ -162,10 +202,13 @@ def _files(document: Path, results_folder: Path | None) -> _Files:
     return _Files(document, read, written, model=setup.model_file, is_scaling=isinstance(setup, ScaleSetup))
 
 
-def _model_paths(setup: ScaleSetup, folder: Path | None) -> list[tuple[Path, bool]]:
-    """Return where the tool writes models, and whether with placed markers."""
-    asked = [(setup.scaled_model_file, False), (setup.placed_model_file, True)]
-    return [(path if folder is None else folder / path.name, placed) for path, placed in asked if path is not None]
+_SCALE_RESULTS = ("scaled_model_file", "factors_file", "placed_model_file", "placed_markers_file", "pose_file")
+
+
+def _scale_results(setup: ScaleSetup, folder: Path | None) -> dict[str, Path]:
+    """Return where the tool writes what a set-up asks for, in the tool's order, by the name of the set-up's field."""
+    asked: dict[str, Path | None] = {what: getattr(setup, what) for what in _SCALE_RESULTS}
+    return {what: path if folder is None else folder / path.name for what, path in asked.items() if path is not None}
 
 
 def _check_results_differ(documents: Sequence[_Files]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, list_names
 from movi_prep.formats.storage import StorageTable, write_storage
-from movi_prep.stages.ik import motion_table
+from movi_prep.stages.solve_clip import motion_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

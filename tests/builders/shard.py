@@ -15,12 +15,14 @@ from scipy.spatial.transform import Rotation
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.formats.shard import PICTURES, open_shard_writer
+from movi_prep.formats.shard_records import camera_datasets
 from movi_prep.formats.shard_schema import SHARD_SCHEMA, STATISTICS
 from movi_prep.geometry.frames import AMASS_TO_GROUND, ground_to_amass
-from movi_prep.geometry.projection import crop_intrinsics, project_points, world_to_camera
+from movi_prep.geometry.projection import crop_intrinsics, project_points, rotation_to_camera, world_to_camera
 from movi_prep.records.bmlmovi_names import movi_subject
 from movi_prep.records.camera import Camera
 from movi_prep.records.kinematic_tree import KinematicTree
+from movi_prep.records.lens import radial_lens
 from tests.builders.kinematic_tree import random_rotation, random_tree, smooth_motion
 
 SIZE_PX = (400, 300)
@@ -42,11 +44,25 @@ def small_camera(name: str = "PG1") -> Camera:
     return Camera(
         name=name,
         intrinsics_px=np.array([[420.0, 0.0, 201.0], [0.0, 418.0, 148.0], [0.0, 0.0, 1.0]]),
-        radial_distortion=np.array([-0.25, 0.1]),
+        lens=radial_lens(-0.25, 0.1),
         world_to_camera_rotation=rotation,
         world_to_camera_translation_m=-rotation @ np.array([-3.0, 0.0, 1.0]),
         size_px=SIZE_PX,
         source="test",
+    )
+
+
+def moving_camera(frames: np.ndarray) -> Camera:
+    """Return that camera carried along the world's y axis, 2 cm a frame, turning by half a degree a frame."""
+    camera, steps = small_camera(), frames - frames[0]
+    turns = Rotation.from_euler("y", 0.5 * steps[:, None], degrees=True).as_matrix()
+    rotations = turns @ camera.world_to_camera_rotation
+    centres = np.array([-3.0, 0.0, 1.0]) + 0.02 * steps[:, None] * np.array([0.0, 1.0, 0.0])
+    return replace(
+        camera,
+        world_to_camera_rotation=rotations,
+        world_to_camera_translation_m=-np.einsum("nij,nj->ni", rotations, centres),
+        pose_frames=frames,
     )
 
 
@@ -60,6 +76,7 @@ def write_small_shard(
     left_out: tuple[tuple[int, str], ...] = (),
     std_rad: float | None = None,
     tree: bool = False,
+    audit: str = "sound",
     subject_name: str | None = None,
     changes: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -73,6 +90,7 @@ def write_small_shard(
         scale: picture pixels per video pixel.
         left_out: clips without rows, and why.
         std_rad: posterior deviation of every coordinate but UNSEEN; None for a shard without any.
+        audit: what the audit of scaling says.
         tree: whether the file has a kinematic tree, whose joint centres it then holds.
         subject_name: name of a subject that has no number.
         changes: field -> what a wrong writer makes of its values.
@@ -85,9 +103,12 @@ def write_small_shard(
     if std_rad is not None:
         fields["labels/coordinates_std_rad"] = np.full_like(fields["labels/coordinates_rad"], std_rad)
         fields["labels/coordinates_std_rad"][:, UNSEEN] = np.inf
+        if tree:
+            _fill_deviations(fields, std_rad)
     if tree:
         _fill_tree(fields, camera)
     corner = _fill_crops(fields, camera, scale)
+    fields["subject/audit"], fields["subject/audit_findings"] = [audit], []
     for name, change in (changes or {}).items():
         fields[name] = change(np.asarray(fields[name]))
     with open_shard_writer(path) as writer:
@@ -121,10 +142,14 @@ def _zeros(n_rows: int) -> dict[str, Any]:
         "clips/other_camera": ["PG2" for _ in CLIPS],
     }
     axes |= {"joint": len(tables.joints), "marker": len(tables.markers), "coordinate": len(tables.coordinates)}
-    axes |= {"opensim_joint": len(tables.opensim_joints), "body": len(tables.bodies)}
+    axes |= {"opensim_joint": len(tables.opensim_joints), "body": len(tables.bodies), "lens_coefficient": 14}
     ours = {PICTURES, "crops/offset", "crops/length"}
     wanted = [item for item in SHARD_SCHEMA.fields if not item.optional and item.name not in ours]
+    surface = [item for item in SHARD_SCHEMA.fields if item.name.startswith("labels/surface")]
+    axes["surface_point"], wanted = len(tables.surface), [*wanted, *surface]
     return {
+        "names/surface": tables.surface,
+    } | {
         item.name: names[item.name]
         if item.dtype == STRING
         else np.zeros([dim if isinstance(dim, int) else axes[dim] for dim in item.dims], dtype=item.dtype)
@@ -145,21 +170,22 @@ def _fill_frames(fields: dict[str, Any]) -> None:
 
 
 def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generator) -> None:
-    for kind in ("joints", "markers", "opensim_joints"):
+    for kind, draws in (("joints", rng), ("markers", rng), ("surface", rng.spawn(1)[0]), ("opensim_joints", rng)):
         shape = fields[f"labels/{kind}_world_m"].shape
-        world = rng.uniform([-0.2, -0.25, 0.75], [0.2, 0.25, 1.25], shape)
+        world = draws.uniform([-0.2, -0.25, 0.75], [0.2, 0.25, 1.25], shape)
         fields[f"labels/{kind}_world_m"] = world
         fields[f"labels/{kind}_camera_m"] = world_to_camera(camera, world)
         if kind != "opensim_joints":
             fields[f"labels/{kind}_px"] = project_points(camera, world)
+            fields[f"labels/{kind}_in_image"][:] = True
+        if kind in ("joints", "markers"):
             fields[f"labels/model_{kind}_world_m"] = world + 0.001
             fields[f"labels/{kind}_valid"][:] = True
-            fields[f"labels/{kind}_in_image"][:] = True
     n = len(fields["labels/pose_valid"])
     rotations = Rotation.random(n, random_state=1).as_matrix()
     for name in ("pelvis", "root"):
         fields[f"labels/{name}_rotation_world"] = rotations
-    fields["labels/pelvis_rotation_camera"] = camera.world_to_camera_rotation @ rotations
+    fields["labels/pelvis_rotation_camera"] = rotation_to_camera(camera, rotations)
     fields["labels/root_position_world_m"] = fields["labels/joints_world_m"][:, 0]
     fields["labels/pelvis_position_world_m"] = fields["labels/joints_world_m"][:, 1]
     fields["labels/pelvis_position_camera_m"] = fields["labels/joints_camera_m"][:, 1]
@@ -170,10 +196,19 @@ def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generato
     fields["labels/opensim_joints_valid"] = np.repeat(fields["labels/pose_valid"][:, None], 50, axis=1)
     fields["subject/body_scales_valid"][:] = True
     fields["subject/body_scales"] = rng.uniform(0.9, 1.1, fields["subject/body_scales"].shape)
-    fields["camera/intrinsics_px"] = camera.intrinsics_px
-    fields["camera/radial_distortion"] = camera.radial_distortion
-    fields["camera/world_to_camera_rotation"] = camera.world_to_camera_rotation
-    fields["camera/world_to_camera_translation_m"] = camera.world_to_camera_translation_m
+    fields |= camera_datasets(camera)
+
+
+def _fill_deviations(fields: dict[str, Any], std_rad: float) -> None:
+    """Every free coordinate is as far off as said, in three modes of its own signs."""
+    tree, rng = labelled_tree(), np.random.default_rng(4)
+    free = np.flatnonzero(tree.free_coordinates)
+    n = len(fields["labels/pose_valid"])
+    fields["subject/free_coordinates"] = [tree.coordinate_names[index] for index in free]
+    fields["subject/deviation_correlation_s"] = [0.2, 0.2, np.inf]
+    fields["labels/free_coordinates"] = rng.normal(0, 0.2, (n, len(free)))
+    signs = rng.choice([-1.0, 1.0], (len(free), 3))
+    fields["labels/deviation_factor"] = np.tile(std_rad / np.sqrt(3.0) * signs, (n, 1, 1))
 
 
 def labelled_tree() -> KinematicTree:
@@ -211,7 +246,7 @@ def _fill_tree(fields: dict[str, Any], camera: Camera) -> None:
     fields["labels/root_rotation_world"] = to_world @ rotations[:, 0]
     fields["labels/root_position_world_m"] = world[:, 0]
     fields["labels/pelvis_rotation_world"] = to_world @ body_rotations[:, 0]
-    fields["labels/pelvis_rotation_camera"] = camera.world_to_camera_rotation @ to_world @ body_rotations[:, 0]
+    fields["labels/pelvis_rotation_camera"] = rotation_to_camera(camera, to_world @ body_rotations[:, 0])
     fields["labels/pelvis_position_world_m"] = ground_to_amass(body_positions[:, 0])
     fields["labels/pelvis_position_camera_m"] = world_to_camera(camera, fields["labels/pelvis_position_world_m"])
 
@@ -230,7 +265,7 @@ def _fill_crops(fields: dict[str, Any], camera: Camera, scale: float) -> np.ndar
 
 
 def _picture(fields: dict[str, Any], camera: Camera, corner: np.ndarray, scale: float, row: int) -> np.ndarray:
-    centre = project_points(camera, np.asarray(fields["labels/joints_world_m"])[row, DISC_JOINT])
+    centre = project_points(camera.at(row), np.asarray(fields["labels/joints_world_m"])[row, DISC_JOINT])
     side = round(BOX_SIDE_PX * scale)
     steps = (np.arange(side) + 0.5) / scale - 0.5
     columns, rows = np.meshgrid(steps + corner[0], steps + corner[1])
@@ -245,6 +280,7 @@ def _attributes(subject: int, camera: Camera, split: str) -> dict[str, Any]:
         "subject": subject,
         "subject_name": movi_subject(subject),
         "camera": camera.name,
+        "lens_model": camera.lens.model,
         "split": split,
         "image_width_px": camera.size_px[0],
         "image_height_px": camera.size_px[1],

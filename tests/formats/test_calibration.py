@@ -31,7 +31,7 @@ def test_every_kind_of_file_gives_the_same_camera(tmp_path: Path, suffix: str) -
     camera = read_camera("PG1", *write_calibration(tmp_path, "PG1", suffix))
     np.testing.assert_allclose(camera.world_to_camera_rotation, WORLD_TO_CAMERA, atol=1e-15)
     np.testing.assert_allclose(camera.world_to_camera_translation_m, TRANSLATION_M, atol=1e-15)
-    np.testing.assert_array_equal(camera.radial_distortion, DISTORTION)
+    np.testing.assert_array_equal(camera.lens.coefficients[:2], DISTORTION)
 
 
 def test_extrinsics_may_be_a_mat(tmp_path: Path) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.records.marker_set import FloorPoint, JointCentre, Midpoint, Vertex
+from movi_prep.records.marker_set import Extreme, FloorPoint, JointCentre, Midpoint, Vertex
+from tests.builders.body import HIGHEST, LOWEST, NOSE, build_body_model
 from tests.sentences import raises_recorded
 
 GOOD = [
@@ -29,14 +32,14 @@ def write(path: Path, markers: Any, **head: Any) -> Path:
     return path
 
 
-def test_the_packaged_set_has_142_markers() -> None:
+def test_the_packaged_set_has_144_markers() -> None:
     markers = read_marker_set(default_marker_set_path())
     kinds = Counter(type(rule) for rule in markers.rules.values())
-    assert kinds == {Vertex: 66, JointCentre: 52, Midpoint: 12, FloorPoint: 12}
+    assert kinds == {Vertex: 66, JointCentre: 52, Midpoint: 12, FloorPoint: 12, Extreme: 2}
     assert markers.names[:3] == ("STRN", "T1", "T8")
     assert markers.rules["MASI"] == Midpoint(("RASI", "LASI"))
+    assert markers.names[-2:] == ("NOSE", "HEADTOP")
     assert len(markers.vertices) == 66
-    markers.check_vertices(6890, body_model="SMPL+H")
 
 
 @pytest.mark.reference
@@ -46,7 +49,7 @@ def test_the_packaged_set_is_that_of_the_figures(shared: Path) -> None:
     vertices = {name: rule.index for name, rule in rules.items() if isinstance(rule, Vertex)}
     truth = json.loads((shared / "reference" / "world_a" / "truth.json").read_text())
     assert vertices == dict(zip(truth["marker_names"], truth["marker_vertices"], strict=True))
-    assert all(name in json.dumps(tables) for name in rules)
+    assert all(name in json.dumps(tables) for name, rule in rules.items() if not isinstance(rule, Extreme))
 
 
 def test_a_users_own_set(tmp_path: Path) -> None:
@@ -59,7 +62,24 @@ def test_a_users_own_set(tmp_path: Path) -> None:
 def test_a_vertex_that_does_not_exist_is_told_with_its_marker(tmp_path: Path) -> None:
     markers = read_marker_set(write(tmp_path / "mine.yaml", [{"name": "FAR", "vertex": 7000}]))
     with raises_recorded(InputError):
-        markers.check_vertices(6890, body_model="model.npz")
+        markers.on_body(replace(build_body_model(), source="model.npz"))
+
+
+def test_points_found_by_rule_are_those_of_the_mesh(tmp_path: Path) -> None:
+    body = build_body_model()
+    weights = np.zeros_like(body.skinning_weights)
+    weights[:, 0] = 1.0
+    # The head: the two poles and the vertex that bulges forward, whatever their numbers.
+    weights[[LOWEST, HIGHEST, NOSE]] = np.eye(52)[15]
+    entries = [{"name": "NOSE", "foremost": 15}, {"name": "TOP", "highest": 15}]
+    markers = read_marker_set(write(tmp_path / "mine.yaml", entries))
+    assert markers.vertices == ()
+    on_body = markers.on_body(replace(body, skinning_weights=weights))
+    assert on_body.rules == {"NOSE": Vertex(NOSE), "TOP": Vertex(HIGHEST)}
+    with pytest.raises(InputError) as caught:
+        markers.on_body(replace(body, skinning_weights=np.eye(52)[np.zeros(body.n_vertices, int)]))
+    assert caught.value.got == "none"
+    assert "joint 15" in caught.value.expected
 
 
 @pytest.mark.parametrize(
@@ -78,6 +98,8 @@ def test_a_vertex_that_does_not_exist_is_told_with_its_marker(tmp_path: Path) ->
         ([{"name": "A", "vertex": True}], "a number for 'vertex'"),
         ([{"name": "A", "vertex": -1}], "a vertex number from 0"),
         ([{"name": "A", "joint": 52}], "a joint number from 0 to 51"),
+        ([{"name": "A", "highest": 52}], "a joint number from 0 to 51"),
+        ([{"name": "A", "foremost": "head"}], "a number for 'foremost'"),
         ([{"name": "A", "midpoint": []}], "the markers to average"),
         ([{"name": "A", "midpoint": "B"}], "a list of marker names"),
         ([{"name": "A", "floor": ["B"]}], "a marker name"),

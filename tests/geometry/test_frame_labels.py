@@ -17,7 +17,9 @@ from movi_prep.geometry.frame_labels import (
     moved_since_used,
     rows_of_samples,
 )
+from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.geometry.label_statistics import PixelStatistics, masked_statistics
+from movi_prep.geometry.projection import project_points
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
@@ -32,7 +34,7 @@ TIMELINE = overlap_clocks(movi_clip(1, 1), "walking", video_range=(10, 15), n_sa
 
 
 def _markers() -> MarkerTrajectories:
-    names = tuple(dict.fromkeys((*TABLES.markers, *TABLES.joints)))
+    names = tuple(dict.fromkeys((*TABLES.markers, *TABLES.joints, *TABLES.surface)))
     positions = np.random.default_rng(0).uniform(-0.5, 0.5, (5, len(names), 3))
     return MarkerTrajectories(
         names=names, positions_m=positions, times_s=np.arange(5) / 30, sample_indices=4 * np.arange(5),
@@ -46,6 +48,18 @@ def _label(markers: MarkerTrajectories, solution: IkSolution):  # type: ignore[n
 
 def _clip(markers: MarkerTrajectories, solution: IkSolution, *, bodies: tuple[str, ...] = TABLES.bodies) -> SolvedClip:
     return SolvedClip(markers, solution, replace(made_up_scales(), body_names=bodies))
+
+
+def test_points_of_the_skin_need_no_model_and_come_all_or_not_at_all() -> None:
+    markers = _markers()
+    labels = _label(markers, made_up_solution(markers))
+    nose = markers.positions_m[:, markers.names.index("NOSE")]
+    assert labels.surface is not None
+    np.testing.assert_allclose(labels.surface.world_m[:, 0], ground_to_amass(nose[: labels.n_frames]))
+    np.testing.assert_allclose(labels.surface.seen_px, project_points(small_camera(), labels.surface.world_m))
+    without = markers.select([name for name in markers.names if name != "HEADTOP"])
+    assert _label(without, made_up_solution(without)).surface is None
+    assert absent_labels(_clip(without, made_up_solution(without)), TABLES) == ("HEADTOP",)
 
 
 def test_names_decide_not_positions() -> None:

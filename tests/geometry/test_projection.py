@@ -7,35 +7,31 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from movi_prep.formats.calibration import read_camera
 from movi_prep.geometry.projection import (
     crop_intrinsics,
-    distort,
     inside_image,
-    last_radius,
     pixel_rays,
     project_camera_points,
     project_points,
     rotation_to_camera,
-    undistort,
     world_to_camera,
 )
 from movi_prep.records.camera import Camera
+from movi_prep.records.lens import Lens, radial_lens
 from tests.builders.calibration_files import WORLD_TO_CAMERA
 
-PLAIN = np.zeros(2)
-BARREL = np.array([-0.22, 0.3])
+PLAIN = radial_lens(0.0, 0.0)
+BARREL = radial_lens(-0.22, 0.3)
 
 
-def _camera(distortion: np.ndarray = BARREL) -> Camera:
+def _camera(lens: Lens = BARREL) -> Camera:
     turn, _ = cv2.Rodrigues(np.array([0.1, -0.2, 0.3]))
     return Camera(
         name="PG1",
         intrinsics_px=np.array([[980.0, 0.0, 391.5], [0.0, 978.0, 301.25], [0.0, 0.0, 1.0]]),
-        radial_distortion=distortion,
+        lens=lens,
         world_to_camera_rotation=turn @ WORLD_TO_CAMERA,
         world_to_camera_translation_m=np.array([0.1, 0.9, 4.2]),
         size_px=(800, 600),
@@ -48,7 +44,7 @@ def test_a_three_four_five_point() -> None:
     K = np.array([[100.0, 0.0, 10.0], [0.0, 100.0, 20.0], [0.0, 0.0, 1.0]])
     np.testing.assert_allclose(project_camera_points(np.array([3.0, 4.0, 5.0]), K, PLAIN), (70.0, 100.0), atol=1e-12)
     # r^2 = 9/25 + 16/25 = 1: the lens scales by 1 + k1 + k2.
-    lens = np.array([0.1, 0.05])
+    lens = radial_lens(0.1, 0.05)
     np.testing.assert_allclose(project_camera_points(np.array([3.0, 4.0, 5.0]), K, lens), (79.0, 112.0), atol=1e-12)
 
 
@@ -61,7 +57,7 @@ def test_agrees_with_opencv() -> None:
         cv2.Rodrigues(camera.world_to_camera_rotation)[0],
         camera.world_to_camera_translation_m,
         camera.intrinsics_px,
-        np.array([*camera.radial_distortion, 0.0, 0.0]),
+        camera.lens.coefficients[:4],
     )
     np.testing.assert_allclose(project_points(camera, points), theirs.reshape(7, 50, 2), atol=1e-8)
 
@@ -69,40 +65,16 @@ def test_agrees_with_opencv() -> None:
 def test_what_is_behind_the_camera_has_no_pixel() -> None:
     camera = _camera()
     behind = np.array([[0.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
-    pixels = project_camera_points(behind, camera.intrinsics_px, camera.radial_distortion)
+    pixels = project_camera_points(behind, camera.intrinsics_px, camera.lens)
     assert np.isnan(pixels).all()
     assert not inside_image(pixels, camera.size_px).any()
-
-
-def test_the_lens_ends_where_it_turns_back() -> None:
-    """With k1 = -1/3, k2 = 0, the seen radius r (1 - r^2 / 3) is largest at r = 1."""
-    lens = np.array([-1.0 / 3.0, 0.0])
-    assert last_radius(lens) == pytest.approx(1.0)
-    assert np.isfinite(distort(np.array([0.99, 0.0]), lens)).all()
-    assert np.isnan(distort(np.array([1.01, 0.0]), lens)).all()
-    assert np.isnan(undistort(np.array([0.7, 0.0]), lens)).all()
-    assert last_radius(PLAIN) == np.inf
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    k1=st.floats(-0.4, 0.4),
-    k2=st.floats(0.0, 0.4),
-    x=st.floats(-0.5, 0.5),
-    y=st.floats(-0.5, 0.5),
-)
-def test_undistort_inverts_distort(k1: float, k2: float, x: float, y: float) -> None:
-    lens, plane = np.array([k1, k2]), np.array([x, y])
-    seen = distort(plane, lens)
-    if np.isfinite(seen).all():
-        np.testing.assert_allclose(undistort(seen, lens), plane, atol=1e-7)
 
 
 def test_rays_pass_through_their_pixels() -> None:
     camera = _camera()
     pixels = np.array([[0.0, 0.0], [391.5, 301.25], [799.0, 599.0]])
     rays = pixel_rays(camera, pixels)
-    again = project_camera_points(3.7 * rays, camera.intrinsics_px, camera.radial_distortion)
+    again = project_camera_points(3.7 * rays, camera.intrinsics_px, camera.lens)
     np.testing.assert_allclose(again, pixels, atol=1e-7)
 
 

@@ -11,6 +11,7 @@ from movi_prep.errors import InputError
 from movi_prep.geometry.projection import project_points
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
 from movi_prep.records.camera import Camera
+from movi_prep.records.lens import radial_lens
 from tests.sentences import raises_recorded
 
 BOX = np.array([500.0, 100.0, 200.0, 300.0])
@@ -22,7 +23,7 @@ def _camera(k1: float = -0.2, k2: float = 0.1) -> Camera:
     return Camera(
         name="PG1",
         intrinsics_px=np.array([[980.0, 0.0, 400.0], [0.0, 975.0, 300.0], [0.0, 0.0, 1.0]]),
-        radial_distortion=np.array([k1, k2]),
+        lens=radial_lens(k1, k2),
         world_to_camera_rotation=rotation,
         world_to_camera_translation_m=-rotation @ np.array([-5.0, 0.0, 1.0]),
         size_px=(800, 600),

@@ -9,6 +9,7 @@ import pytest
 
 from movi_prep.errors import InputError
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
+from movi_prep.records.lens import radial_lens
 from movi_prep.training.picture import warp_map, warp_picture
 from movi_prep.video.pictures import decode_picture
 from tests.builders.shard import small_camera
@@ -28,7 +29,7 @@ def test_the_interpolated_map_is_the_exact_one(box: list[float], roll_rad: float
 @pytest.mark.parametrize("corner", [0, 1, 2, 3])
 def test_a_lens_that_does_not_see_all_of_the_picture_shows_the_rest(corner: int) -> None:
     """One corner lies beyond the radius at which the lens model ends: it is black, the middle is as ever."""
-    camera = replace(small_camera(), radial_distortion=np.array([-0.9, 0.0]))
+    camera = replace(small_camera(), lens=radial_lens(-0.9, 0.0))
     edge_px = np.array([201.0, 148.0]) + 75.0 * np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)])[corner]
     box = np.array([*(edge_px - 59.5), 120.0, 120.0])
     virtual = aim_camera(camera, box, size_px=128, zoom=0.7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from movi_prep.geometry.mirror import mirror_order, mirror_partner
 from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.training.augmentation import Augmentation
 from movi_prep.training.shard_dataset import Selection, Window
-from tests.builders.shard import DISC_JOINT, UNSEEN, small_camera, write_small_shard
+from tests.builders.shard import DISC_JOINT, UNSEEN, moving_camera, small_camera, write_small_shard
 from tests.sentences import raises_recorded
 
 RELEASED = sorted((Path(__file__).parents[1] / "data").glob("shard_v*.h5"))
@@ -85,6 +86,25 @@ def test_a_flip_of_everything_mirrors_everything(shards: Path) -> None:
     order = torch.cdist(flipped["pose3d"], mirrored).argmin(dim=1)
     assert sorted(order.tolist()) == list(range(len(order)))
     torch.testing.assert_close(flipped["pose3d"], mirrored[order])
+
+
+def test_subjects_are_selected_by_their_audit(tmp_path: Path) -> None:
+    write_small_shard(tmp_path / "S001_PG1.h5", subject=1)
+    write_small_shard(tmp_path / "S002_PG1.h5", subject=2, audit="doubtful")
+    shutil.copy(Path(__file__).parents[1] / "data" / "shard_v2.h5", tmp_path / "S009_PG1.h5")
+    found = {
+        audit: {
+            sample["subject"] for sample in ShardDataset(tmp_path, selection=Selection(audit=[audit]), pictures=False)
+        }
+        for audit in ("sound", "doubtful", "unknown")
+    }
+    assert found["sound"] == {1}
+    assert found["doubtful"] == {2}
+    assert len(found["unknown"]) == 1
+    with pytest.raises(UsageError):
+        ShardDataset(tmp_path, selection=Selection(audit=["refused"]))
+    with pytest.raises(UsageError):
+        Selection(audit=["fine"])
 
 
 def test_selection(shards: Path) -> None:
@@ -182,8 +202,25 @@ def test_a_sample_can_be_placed_in_the_world(shards: Path, augmentation: Augment
         camera_m = np.concatenate([labels.joint_centres.camera_m, labels.joints.camera_m], axis=1)[0]
         np.testing.assert_allclose(real, camera_m, atol=1e-5)
         np.testing.assert_allclose(sample["cropIntrinsics"], intrinsics_px, rtol=1e-6)
-        np.testing.assert_allclose(sample["lens"], camera.radial_distortion, rtol=1e-6)
+        np.testing.assert_allclose(sample["lens"], camera.lens.coefficients, rtol=1e-6)
     assert (flips > 1) == (augmentation is not None)
+
+
+def test_each_sample_of_a_camera_that_moves_has_its_own_pose(tmp_path: Path) -> None:
+    camera = moving_camera(np.arange(10))
+    write_small_shard(tmp_path / "S001_PG1.h5", camera=camera)
+    dataset = ShardDataset(tmp_path, selection=Selection(solved_only=False))
+    for index in (0, 4, 9):
+        sample, there = dataset[index], camera.at(index)
+        real, turn = sample["worldToCrop"].numpy(), sample["worldToCamera"].numpy()[:, :3]
+        np.testing.assert_allclose(real[:, :3], there.world_to_camera_rotation, atol=1e-6)
+        np.testing.assert_allclose(real[:, 3], there.world_to_camera_translation_m, atol=1e-6)
+        # Both cameras stand in one place.
+        np.testing.assert_allclose(
+            turn.T @ sample["worldToCamera"].numpy()[:, 3], real[:, :3].T @ real[:, 3], atol=1e-5
+        )
+        # The disc is drawn where the joint is.
+        np.testing.assert_allclose(_disc_centre(sample["image"]), sample["pose2d"][DISC].numpy(), atol=0.5)
 
 
 def test_bodies_and_joints_that_the_model_lacks_are_masked(tmp_path: Path) -> None:

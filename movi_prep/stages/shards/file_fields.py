@@ -1,18 +1,20 @@
-"""What a native shard holds beside its pictures: every field and attribute of `formats.shard_schema`."""
+"""Everything in a native shard except the pictures: the fields and attributes of `formats.shard_schema`."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.formats.shard_records import record_datasets
+from movi_prep.formats.convention_table import packaged_conventions
+from movi_prep.formats.shard_records import camera_datasets, record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.bmlmovi_names import number_of
+from movi_prep.records.convention import convention_of, holds
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import LeftOut
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.camera import Camera
+    from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.timeline import Refusal
     from movi_prep.stages.shards.picture_check import JudgedVideo
     from movi_prep.stages.shards.subject_clips import ShardSubject
@@ -34,13 +37,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedShard:
-    """What a shard holds, and what it lacks.
+    """Content of a finished shard, and what it lacks.
 
     Attributes:
         clips: rows that have a picture.
-        refused: frames that can have no row.
+        refused: frames that cannot have a row.
         lost: frames that the video does not show.
-        left_out: clips without any row.
+        left_out: clips without rows.
         judged: the verdict on the pictures.
     """
 
@@ -54,7 +57,7 @@ class FinishedShard:
 def shard_fields(
     shard: FinishedShard, subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
 ) -> dict[str, Any]:
-    """Return every field of the schema but the pictures themselves."""
+    """Return every field of the schema except the pictures."""
     labels = FrameLabels.join([clip.labels for clip in shard.clips])
     frames = FrameNumbers.join(
         [
@@ -65,24 +68,29 @@ def shard_fields(
     return {
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
-        **record_datasets("names", subject.tables),
-        **record_datasets("camera", subject.camera),
+        **_name_fields(subject.tables, labels),
+        **camera_datasets(_camera_of_rows(shard.clips)),
         **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
         **_statistics_fields(labels, crops.statistics),
+        **_convention_fields(subject.tables.coordinates, subject.model),
+        "subject/audit": [str(subject.scale.audit)],
+        "subject/audit_findings": list(subject.scale.findings),
+        **_deviation_fields(shard.clips, subject.model, labels),
         **_tree_fields(subject.model),
     }
 
 
 def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: ShardUnitSettings) -> dict[str, Any]:
-    """Return the scalars of the schema."""
+    """Return the attributes of the schema."""
     lossy = settings.image_format == "jpeg"
     name = subject.alignment.subject
     return {
         "subject": number_of(name) or 0,
         "subject_name": name,
         "camera": subject.camera.name,
+        "lens_model": subject.camera.lens.model,
         "sex": subject.trial.sex,
         "split": subject.tables.split_of(name),
         "height_m": subject.trial.height_m,
@@ -92,7 +100,7 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
         "frame_rate_hz": settings.video_rate_hz,
         "image_format": settings.image_format,
         "image_quality": settings.jpeg_quality if lossy else None,
-        # What is far from the body is never stored better than what is on it.
+        # The surroundings of the body never get a higher quality than the body itself.
         "context_quality": min(settings.context_quality, settings.jpeg_quality) if lossy else None,
         "crop_size_px": settings.crop_size_px,
         "box_margin": settings.box_margin,
@@ -106,9 +114,28 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
 
 
 def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
-    """Return a number for each clip: that in its name, or its place where the names do not give each its own."""
+    """Return a number for each clip: that in its name, or its index if the names do not give distinct numbers."""
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
+
+
+def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
+    """Return the camera; a moving one has a pose for each row of the file."""
+    first = clips[0].camera
+    if not first.is_moving:
+        return first
+    rotations = np.concatenate([clip.camera.world_to_camera_rotation for clip in clips])
+    return replace(
+        first,
+        world_to_camera_rotation=rotations,
+        world_to_camera_translation_m=np.concatenate([clip.camera.world_to_camera_translation_m for clip in clips]),
+        pose_frames=np.arange(len(rotations)),
+    )
+
+
+def _name_fields(tables: LabelTables, labels: FrameLabels) -> dict[str, Any]:
+    names = record_datasets("names", tables)
+    return names if labels.surface else {name: value for name, value in names.items() if name != "names/surface"}
 
 
 def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
@@ -159,15 +186,41 @@ def _picture_fields(shard: FinishedShard, settings: ShardUnitSettings) -> dict[s
     }
 
 
+def _convention_fields(coordinates: Sequence[str], model: ScaledModel) -> dict[str, Any]:
+    """Return what each coordinate means, as far as the subject's own model moves like that; nothing without a tree."""
+    if model.tree is None:
+        return {}
+    conventions = packaged_conventions()
+    known = [convention_of(conventions, name) for name in coordinates]
+    held = [
+        entry if entry is not None and holds(model.tree, name, entry) else None
+        for name, entry in zip(coordinates, known, strict=True)
+    ]
+    return {
+        "conventions/positive": [entry.positive if entry else "" for entry in held],
+        "conventions/zero": [entry.zero if entry else "" for entry in held],
+        "conventions/isb": [entry.counterpart() if entry else "" for entry in held],
+        "conventions/difference": [entry.difference if entry else "" for entry in held],
+    }
+
+
+def _deviation_fields(clips: Sequence[ClipRows], model: ScaledModel, labels: FrameLabels) -> dict[str, Any]:
+    """Return what the factors of deviations are about; nothing where a clip has none."""
+    if labels.coordinates.deviation_factor is None:
+        return {}
+    names = [name for name, free in zip(model.coordinate_names, model.free_coordinates.tolist(), strict=True) if free]
+    return {"subject/free_coordinates": names, "subject/deviation_correlation_s": clips[0].correlation_s}
+
+
 def _tree_fields(model: ScaledModel) -> dict[str, Any]:
-    # Without a tree the model cannot be said as arrays; the fields are optional.
+    # A model without a tree cannot be written as arrays, so these fields are optional.
     arrays = {} if model.tree is None else model.tree.to_arrays()
     return {f"tree/{name}": values for name, values in arrays.items()}
 
 
 def _statistics_fields(labels: FrameLabels, pixels: NDArray[np.float64]) -> dict[str, Any]:
     angles, joints = labels.coordinates, labels.joints
-    # One mask for x, y and z of a joint.
+    # Valid for a whole joint, so x, y and z share a mask.
     everywhere = np.broadcast_to(joints.valid[..., None], joints.camera_m.shape)
     return {
         "statistics/coordinates_rad": masked_statistics(angles.angles_rad, angles.valid),

@@ -12,7 +12,7 @@ import pytest
 from movi_prep.errors import MissingError
 from movi_prep.geometry.frames import AMASS_TO_GROUND
 from movi_prep.stages.shards.verify import verify_shard, verify_shards
-from tests.builders.shard import small_camera, write_small_shard
+from tests.builders.shard import moving_camera, small_camera, write_small_shard
 from tests.sentences import raises_recorded
 
 
@@ -62,11 +62,11 @@ def _delete(name: str) -> Callable[[h5py.File], None]:
         (_change("crops/bytes", 0, 100), "crops/bytes", "checksum"),
         (_change("crops/bytes", np.zeros(200, np.uint8), slice(0, 200)), "crops/bytes", "cannot be decoded: rows 0"),
         (_change("crops/size_px", [7, 7], 2), "crops/bytes", "another size"),
-        (_change("labels/pelvis_rotation_world", 2 * np.eye(3), 5), "labels/pelvis_rotation_world", "no rotations"),
+        (_change("labels/pelvis_rotation_world", 2 * np.eye(3), 5), "labels/pelvis_rotation_world", "not rotations"),
         (
             _change("labels/joints_camera_m", [[9.0, 9.0, 9.0]] * 22, 1),
             "labels/joints_camera_m",
-            "off the camera's view",
+            "seen by the camera",
         ),
         (_change("labels/joints_px", [[-50.0, 10.0]] * 22, 1), "labels/joints_px", "lie outside"),
         (_delete("labels/joints_px"), "labels/joints_px", "missing"),
@@ -266,3 +266,32 @@ def test_whatever_reading_a_shard_raises_is_a_finding_about_it(
     (fault,) = verify_shards(path.parent).faults
     assert fault.where == "file"
     assert error.__name__ in fault.what
+
+
+def test_the_poses_of_a_camera_that_moves_are_held_against_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "S001_PG1.h5"
+    write_small_shard(path, camera=moving_camera(np.arange(10)), tree=True)
+    assert verify_shard(path).faults == ()
+
+    def exchanged(poses: np.ndarray) -> np.ndarray:
+        return poses[[0, 1, 2, 4, 3, 5, 6, 7, 8, 9]]
+
+    write_small_shard(
+        path,
+        camera=moving_camera(np.arange(10)),
+        changes={f"frames/world_to_camera_{part}": exchanged for part in ("rotation", "translation_m")},
+    )
+    assert {"labels/joints_camera_m", "labels/markers_camera_m"} <= {fault.where for fault in verify_shard(path).faults}
+
+
+def test_a_shard_that_says_nowhere_where_its_camera_is_is_broken(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["camera/world_to_camera_rotation"]
+    (fault,) = [fault for fault in verify_shard(path).faults if fault.where == "file"]
+    assert "pose of the camera" in fault.what
+
+
+def test_a_lens_of_a_model_that_is_not_known_is_found(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["lens_model"] = "mirror"
+    assert any("lens model" in fault.what for fault in verify_shard(path).faults)
