@@ -199,7 +199,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=5,
+    version=6,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,
