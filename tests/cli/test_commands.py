@@ -135,7 +135,7 @@ def test_a_subset_of_amass_runs_under_its_own_names(movi_prep: CommandLine, tmp_
     ]
     code, _, err = movi_prep("shard", *data, "--subset", "all")
     assert code == 2
-    assert "but AMASS has none" in err
+    assert "but these have none" in err
 
 
 def test_check_says_once_what_is_nearly_right(movi_prep: CommandLine, tmp_path: Path) -> None:
