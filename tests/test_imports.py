@@ -32,11 +32,15 @@ LEVELS = {
     "stages": 5,
     "demo": 5,
     "training": 5,
+    "export": 6,
     "trials": 6,
     "examine": 7,
-    "report": 7,
     "runtime": 7,
-    "cli": 8,
+    "pages": 7,
+    "report": 8,
+    "view": 9,
+    "api": 8,
+    "cli": 10,
 }
 
 HOMES = {
@@ -51,6 +55,7 @@ HOMES = {
     "dask_jobqueue": {"runtime"},
     "numba": {"kinematics"},
     "rich": {"runtime", "cli"},
+    "matplotlib": {"api"},
 }
 
 

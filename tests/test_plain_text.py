@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movi_prep.cli.printing import open_console, print_findings, print_table
+from movi_prep.pages.html import element
 from movi_prep.plain_text import has_control, shell_line, visible
-from movi_prep.report.html import element
 
 ACTING = ["\x1b[2J", "\x07", "\x9b31m", "\x7f", "\r", "\u202e", "\udcff"]
 

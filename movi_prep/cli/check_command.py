@@ -1,4 +1,4 @@
-"""`check`: what is found, what is missing, what will run."""
+"""`check`: says what data there are, what is missing, and what would run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def check_data(given: argparse.Namespace) -> int:
-    """`check`: what is found, what is missing, what will run."""
+    """`check`: print what data there are, what is missing, and what would run."""
     from movi_prep.runtime.data_check import check_data_files
-    from movi_prep.runtime.overview import damaged_videos, describe_recordings, describe_space
+    from movi_prep.runtime.overview import describe_recordings, describe_space
     from movi_prep.runtime.work_estimate import estimate_work
 
     if given.self_test:
@@ -39,10 +39,9 @@ def check_data(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
-    opened = check_data_files(recordings)
-    findings = (*recordings.findings, *damaged_videos(recordings))
+    opened = check_data_files(recordings, soft_tissue=config.markers.soft_tissue)
     print_findings(console, "would fail", [str(fault) for fault in opened.faults])
-    print_findings(console, "findings", findings)
+    print_findings(console, "findings", recordings.findings)
     plan, notes = _plan_everything(config)
     will_run: dict[str, dict[str, int]] = {}
     if plan is not None:
@@ -57,7 +56,7 @@ def check_data(given: argparse.Namespace) -> int:
     content = {
         "parts": [{"part": part.name, "found": part.found, "missing": part.missing} for part in parts],
         "faults": [str(fault) for fault in opened.faults],
-        "findings": [*findings, *notes],
+        "findings": [*recordings.findings, *notes],
         "will_run": will_run,
         "estimate": None if estimate is None else vars(estimate),
     }
@@ -92,7 +91,7 @@ def _run_self_test(given: argparse.Namespace) -> int:
 
 
 def _plan_everything(config: Config) -> tuple[WorkPlan | None, list[str]]:
-    """Return the plan of all stages and what is left out of it, or None and why nothing can run."""
+    """Return the plan of all stages and what it leaves out; or None and why nothing can run."""
     flags = {"--amass": config.amass, "--body-models": config.body_models}
     unnamed = [flag for flag, folder in flags.items() if folder is None]
     if unnamed:
@@ -108,7 +107,7 @@ def _plan_everything(config: Config) -> tuple[WorkPlan | None, list[str]]:
 
 
 def _reasons(plan: WorkPlan) -> list[tuple[str, ...]]:
-    """Return per stage how many units run, and why: the most frequent reasons."""
+    """Return for each stage how many units would run, and the most frequent reasons."""
     rows: list[tuple[str, ...]] = []
     for stage in plan.stages:
         planned = [unit for unit in plan.units.values() if unit.unit.stage == stage]
@@ -119,6 +118,6 @@ def _reasons(plan: WorkPlan) -> list[tuple[str, ...]]:
 
 
 def _kind_of_reason(reason: str) -> str:
-    """Return a reason without the unit that it names: `follows static S001 and 3 more` is `follows static`."""
+    """Return a reason without its unit: `follows static S001 and 3 more` becomes `follows static`."""
     said = reason.partition(":")[0]
     return " ".join(said.split()[:2]) if said.startswith("follows ") else said

@@ -1,4 +1,4 @@
-"""The stages that a command carries out with the data that the configuration names."""
+"""Which stages a command runs, given the data that the configuration names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def stages_of(command: str, config: Config) -> tuple[list[AnyStage], list[str]]:
     """Return the stages of a command for which there are data, and a note on each that is left out.
 
     Raises:
-        UsageError: the command itself cannot work without a part of the data.
+        UsageError: the configuration does not name data that the command needs.
     """
     if config.subset is not None and command == "shard":
         raise UsageError("shard: expected recordings with videos, but AMASS has none; leave --subset out")
-    # Subsets of AMASS have no videos, so that nobody can name the folders that shards are made from.
+    # Subsets of AMASS have no videos, so `run` ends with ik and does not ask for --videos.
     widest = COMMANDS[-1] if config.subset is None else "ik"
     last = next((name for name in COMMANDS if name == command), widest)
     stages, notes = [], []
@@ -31,5 +31,5 @@ def stages_of(command: str, config: Config) -> tuple[list[AnyStage], list[str]]:
         elif command == "run" and stages:
             notes.append(f"{entry.name} is left out: it needs {missing}")
         else:
-            raise UsageError(f"{entry.name} needs {missing}; name them as flags or in --config")
+            raise UsageError(f"{entry.name} needs {missing}; give them as flags or in the file of --config")
     return stages, notes

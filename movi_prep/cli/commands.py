@@ -22,6 +22,8 @@ _FUNCTIONS: dict[str, tuple[str, str]] = {
     "verify": ("verify_command", "verify"),
     "inspect": ("inspect_command", "inspect"),
     "report": ("report_command", "report"),
+    "export": ("export_command", "export_shards"),
+    "view": ("view_command", "view"),
     "batch": ("batch_command", "write_batch_scripts"),
     "completion": ("completion_command", "print_completion"),
 }

@@ -10,7 +10,7 @@ from movi_prep.cli.flags import FLAGS, SUMMARIES
 if TYPE_CHECKING:
     import argparse
 
-# `-o default`: where the function offers nothing, the shell completes names of files.
+# `-o default`: if the function offers nothing, the shell completes file names.
 _SCRIPT = """\
 _movi_prep() {{
     local words="" word="${{COMP_WORDS[COMP_CWORD]}}"
@@ -39,7 +39,7 @@ def print_completion(given: argparse.Namespace) -> int:
 
 
 def completion_script() -> str:
-    """Return the script: words that the tables of commands and flags hold, so that no Python starts at a tab."""
+    """Return the script. It holds all words of the tables, because starting Python at each tab would be slow."""
     flags = {
         command: " ".join(["--help", *(flag.name for flag in FLAGS if command in flag.commands)])
         for command in SUMMARIES

@@ -1,4 +1,4 @@
-"""The configuration that a command works with: of its flags and file, or that of a work folder's last run."""
+"""The configuration of a command: from its flags and file, or from the last run in a work folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def config_of(given: argparse.Namespace) -> Config:
-    """Return the configuration that flags and file name."""
+    """Return the configuration that flags and configuration file give."""
     return load_config(config_file_of(given), settings_of(given), typed=typed_of(given))
 
 
 def config_of_last_run(given: argparse.Namespace) -> Config:
-    """Return the configuration that was asked for; given only a work folder, that of its last run."""
-    # Trials need no pipeline, and loading it takes longer than solving a short one.
+    """Return the configuration that flags and file give; if they name only a work folder, that of its last run."""
+    # Imported here, because `ik --setup` needs no pipeline, and importing it takes longer than solving a short trial.
     from movi_prep.runtime.pipeline_run import config_path
 
     flags = settings_of(given)
@@ -31,12 +31,12 @@ def config_of_last_run(given: argparse.Namespace) -> Config:
         last = config_path(Path(flags.get("work", "work")))
         if not last.is_file() and (last.parent / "ik").is_dir():
             raise UsageError(
-                f"{last.parent}: expected a work folder of AMASS clips, but got results of marker files, of which no "
-                "records are kept; see report/marker_files.html there, and movi-prep inspect FILE"
+                f"{last.parent}: expected a work folder of AMASS clips, but got results of marker files, for which "
+                "movi-prep keeps no records; see report/marker_files.html there, and movi-prep inspect FILE"
             )
         if not last.is_file():
-            raise UsageError(f"{last} is not there: nothing ran in this work folder yet; name --config or --amass")
+            raise UsageError(f"{last} does not exist: nothing ran in this work folder yet; give --config or --amass")
         file = last
-        # A folder that was moved or copied is the one that is meant, not the one where it was made.
+        # The stored configuration holds the folder's old path if the folder was moved or copied since.
         flags["work"] = str(last.parent)
     return load_config(file, flags, typed=typed_of(given))

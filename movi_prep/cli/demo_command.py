@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run_demo(given: argparse.Namespace) -> int:
-    """`demo`: write the embedded data set, run every stage on it, and say what came out and where."""
+    """`demo`: write the embedded data set, run every stage on it, and list the results."""
     from movi_prep.demo import draw_contact_sheet, write_demo
 
     begin = time.perf_counter()
@@ -57,15 +57,15 @@ def run_demo(given: argparse.Namespace) -> int:
     _print_outputs(console, summary, config.work)
     is_sound = _print_verification(console, config.work)
     if sheet.is_file():
-        console.print(f"a look at it: {sheet}", markup=False)
+        console.print(f"picture of the markers on the videos: {sheet}", markup=False)
     page = shell_line([sys.argv[0], "report", "--work", str(config.work)])
-    console.print(f"quality on one page: {page}", markup=False)
+    console.print(f"for a page on quality: {page}", markup=False)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if result.is_complete and is_sound else UNITS_FAILED
 
 
 def _print_outputs(console: Console, summary: Summary, work: Path) -> None:
-    """Print what came out and where, by folder and kind of file."""
+    """Print the number and size of the results, by folder and type of file."""
     groups: dict[tuple[str, str], list[int]] = {}
     for name in summary.outputs:
         path = work / name
@@ -74,7 +74,7 @@ def _print_outputs(console: Console, summary: Summary, work: Path) -> None:
         (f"{work / folder}/**/*{suffix}", str(len(sizes)), f"{sum(sizes) / 1e6:.1f} MB")
         for (folder, suffix), sizes in groups.items()
     ]
-    print_table(console, "what came out, and where", ("files", "number#", "size#"), rows)
+    print_table(console, "results", ("files", "number#", "size#"), rows)
 
 
 def _print_verification(console: Console, work: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Exit codes of all commands: all is done; another failure; wrong usage or configuration; some units failed."""
+"""Exit codes of all commands: all is done; any other failure; wrong usage or configuration; some units failed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from movi_prep.errors import UsageError, cut, list_names, suggest
-from movi_prep.plain_text import shell_line, visible
+from movi_prep.plain_text import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,16 @@ SUMMARIES = {
     "verify": "read every sample of the shards as training does; name shards that are out of date",
     "inspect": "what files hold: arrays, dimensions, units, names, provenance",
     "report": "write pages on quality: one for the corpus and one per subject",
+    "export": "write the files that released training codes open, or tables of joint angles",
+    "view": "write pages on which clips move: model, pictures, angles, residuals",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
     "completion": "print a completion script for bash and zsh",
 }
 
 COMMAND_GROUPS = {
     "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
-    "look": ("status", "verify", "report", "inspect"),
+    "train": ("export",),
+    "look": ("status", "verify", "report", "view", "inspect"),
     "tools": ("completion",),
 }
 """The commands under the headings of `movi-prep --help`."""
@@ -60,21 +63,27 @@ EXAMPLES = {
     "verify": "movi-prep verify ~/work --workers 4",
     "inspect": "movi-prep inspect ~/work/shards/S001_PG1.h5",
     "report": "movi-prep report ~/work",
+    "export": (
+        "movi-prep export --to videopose3d ~/work ~/videopose3d-data\n"
+        "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
+    ),
+    "view": "movi-prep view ~/work\n  movi-prep view ~/work S001/C03 S015",
     "batch": "movi-prep batch --config bmlmovi.yaml --slurm-profile slurm.yaml --chunk 4",
     "completion": (
         "source <(movi-prep completion)          # in ~/.bashrc\n"
         "  autoload -U bashcompinit; bashcompinit  # in ~/.zshrc, before the same line"
     ),
 }
-"""One example or more for each command, as the help of the command ends."""
+"""The end of each command's help: one or more examples."""
 
 PLANNED = ("check", "markers", "ik", "shard", "run", "status", "report", "batch")
 RUNNING = ("markers", "ik", "shard", "run")
 TAKES_WORK = ("status", "report", "verify")
-"""Commands that look at a work folder, and take it without a flag, too."""
+"""Commands that read a work folder, and take it with and without `--work`."""
 MARKERS = ("check", "markers", "ik", "shard", "run", "batch", "status")
 IK = ("check", "ik", "shard", "run", "batch", "status")
 SHARD = ("check", "shard", "run", "batch", "status")
+EXPORTS = ("videopose3d", "3d-pose-baseline", "motionbert", "pose-hg-3d", "csv")
 
 
 @dataclass(frozen=True)
@@ -85,11 +94,11 @@ class Flag:
         name: `--work`.
         commands: the commands that take it.
         help: one line.
-        setting: dotted setting of the configuration file that it overrides; None for a flag that is no setting.
-        value: what a flag without argument sets; None for one with an argument.
+        setting: dotted name of the setting that it overrides; None if it overrides none.
+        value: the value that a flag without argument gives; None for a flag with an argument.
         metavar: name of the argument.
         choices: allowed values; empty for any.
-        default: the default in words, where the setting's own default (None, say) does not explain itself.
+        default: the default in words, if the value of the setting's own default (None, say) does not explain it.
         more: further keywords for argparse.
     """
 
@@ -110,7 +119,7 @@ class Flag:
 
 
 def at_least_one(text: str) -> int:
-    """Return a number of workers; raise ArgumentTypeError for what cannot be one, before anything is written."""
+    """Return a number of workers from its text; raise ArgumentTypeError if it is not a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, but got {text!r}")
     return int(text)
@@ -201,7 +210,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
     ),
     "shards": (
-        Flag("--cameras", SHARD, "cameras to write", "shard.cameras", metavar="LIST"),
+        Flag("--cameras", (*SHARD, "export"), "cameras to write", "shard.cameras", metavar="LIST"),
         Flag("--layout", SHARD, "layout of the shards", "shard.layout", choices=("native", "d3ke", "both")),
         Flag(
             "--context-quality",
@@ -210,6 +219,24 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             "shard.context_quality",
             metavar="N",
             more={"type": int},
+        ),
+    ),
+    "exports": (
+        Flag("--to", ("export",), "training code to write for, or csv", choices=EXPORTS, more={"required": True}),
+        Flag(
+            "--train",
+            ("export",),
+            "subjects to train on: 1,15 or 1-5, names or patterns",
+            metavar="LIST",
+            default="as the shards say",
+        ),
+        Flag("--test", ("export",), "subjects to test on", metavar="LIST", default="as the shards say"),
+        Flag(
+            "--joint-centres",
+            ("export",),
+            "where hips, knees, ankles, shoulders, elbows and wrists come from",
+            choices=("smpl", "opensim"),
+            default="smpl",
         ),
     ),
     "how to run": (
@@ -284,6 +311,13 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             more={"type": int, "default": 1},
         ),
         Flag("--output", ("batch",), "folder of the scripts", metavar="DIR", default="WORK/batch"),
+        Flag(
+            "--pages",
+            ("view",),
+            "clips with a page if none are named, the most urgent first",
+            metavar="N",
+            more={"type": at_least_one, "default": 20},
+        ),
         Flag("--beside", ("report",), "second work folder, whose residuals are shown beside", metavar="DIR"),
     ),
     "settings and output": (
@@ -324,9 +358,9 @@ class Positional:
 
     @property
     def usage(self) -> str:
-        """How the argument reads in the line of usage: `[DIR]`, `FILE ...`."""
+        """How the usage line shows the argument: `[DIR]`, `FILE ...`."""
         name = self.name.upper()
-        return {"?": f"[{name}]", "+": f"{name} ..."}[self.more["nargs"]]
+        return {None: name, "?": f"[{name}]", "+": f"{name} ...", "*": f"[{name} ...]"}[self.more.get("nargs")]
 
 
 POSITIONALS = (
@@ -336,12 +370,16 @@ POSITIONALS = (
     Positional("files", "inspect", "files that movi-prep reads or writes", {"nargs": "+"}),
     Positional("folder", "status", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
+    Positional("folder", "view", "the work folder", {}),
+    Positional("clips", "view", "clips or subjects, as S001/C03 or S001", {"nargs": "*"}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
+    Positional("source", "export", "a work folder, or a folder of shards", {}),
+    Positional("out", "export", "folder to write; an export to the same code is replaced", {}),
 )
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that reports an error in one line, with exit code 2, and shows defaults of settings in its help."""
+    """A parser whose errors are UsageErrors of one line, and that shows defaults of settings in its help."""
 
     def __init__(self, **how: Any) -> None:
         """Start without flags."""
@@ -354,18 +392,24 @@ class _Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the help, each flag with its default."""
-        # Defaults come from the settings, whose library takes longer to load than any other command line needs.
+        # Only when help is shown: defaults need the settings, and pydantic takes a tenth of a second to load.
         for action, flag in self._described:
             default = default_text(flag).replace("%", "%%")
             action.help = f"{flag.help} (default: {default})" if default else flag.help
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {visible(message)} (see {self.prog} --help)\n")
+        command = self.prog.removeprefix("movi-prep").strip()
+        raise UsageError(f"{command}{': ' if command else ''}{message} (see {self.prog} --help)")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the parsed command line; if it is wrong, say so with a suggestion and exit with code 2."""
+    """Return the parsed command line.
+
+    Raises:
+        UsageError: it cannot be parsed.
+        SystemExit: help or version was asked for, and is printed.
+    """
     parser = _parser()
     command = arguments[0] if arguments else None
     if command is None:
@@ -393,7 +437,7 @@ def _join_work_folder(parser: _Parser, given: argparse.Namespace) -> None:
 
 
 def _read_value(text: str, value: str) -> Any:
-    """Return the value of a `--set`, read as YAML reads it."""
+    """Return the value of a `--set`, parsed as YAML, like a value in the configuration file."""
     from movi_prep.config.yaml_text import YamlError, parse_yaml
 
     try:
@@ -426,7 +470,7 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def typed_of(given: argparse.Namespace) -> dict[str, str]:
-    """Return what was typed for each setting, by its dotted name: `--set markers.rate=vido`, `--rate vido`."""
+    """Return what the user typed for each setting, by its dotted name: `--set markers.rate=vido`, `--rate vido`."""
     typed = {
         flag.setting: f"{flag.name} {shell_line([str(value)])}" if flag.value is None else flag.name
         for flag in FLAGS
@@ -438,7 +482,7 @@ def typed_of(given: argparse.Namespace) -> dict[str, str]:
 
 
 def config_file_of(given: argparse.Namespace) -> Path | None:
-    """Return the configuration file, if one was named."""
+    """Return the configuration file, or None if none was given."""
     return Path(given.config) if getattr(given, "config", None) else None
 
 
@@ -461,7 +505,7 @@ def _put(nested: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def default_text(flag: Flag) -> str:
-    """Return the default that the help of a flag shows; empty where being left out needs no explanation."""
+    """Return the default that the help of a flag shows; empty if there is nothing to show."""
     if flag.default or flag.setting is None or flag.value is not None:
         return flag.default
     from movi_prep.config.load import default_of
@@ -471,7 +515,7 @@ def default_text(flag: Flag) -> str:
 
 
 class _PrintVersions(argparse.Action):
-    """`--version`: what results depend on, without loading torch or OpenSim."""
+    """Prints the versions for `--version`, without loading torch or OpenSim."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from movi_prep.cli.versions import describe_versions
@@ -517,7 +561,7 @@ def _parser() -> _Parser:
 
 
 def _command_list() -> str:
-    """Return the commands under their headings, one a line."""
+    """Return the commands under their headings, one per line."""
     groups = [
         f"{title}:\n" + "".join(f"  {name:<12} {SUMMARIES[name]}\n" for name in names)
         for title, names in COMMAND_GROUPS.items()

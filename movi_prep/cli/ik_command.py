@@ -1,4 +1,4 @@
-"""`ik` on files of any origin: `--marker-file`, `--static-file`, or OpenSim's own document by `--setup`."""
+"""`ik` on the user's own trials: `--marker-file`, `--static-file`, or OpenSim's own documents with `--setup`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.cli.configuration import config_of
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
-from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
+from movi_prep.cli.printing import open_console, print_findings, print_json, print_last_lines, print_table
 from movi_prep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from movi_prep.config.root import Config
     from movi_prep.trials.trial_results import FileResult, MarkerMiss
 
 _WORST = 10
-"""How many markers are shown, the worst first."""
+"""How many markers are listed, those with the largest residuals first."""
 
 _HONOURED = {
     "setup": ("setup", "work", "solver"),
     "marker_file": ("marker_file", "static_file", "work", "model", "scale_setup", "ik_setup", "solver", "trc"),
 }
-"""Which flags mean something beside `--setup` and beside `--marker-file`; those of every command aside."""
+"""The flags that have an effect together with `--setup` and with `--marker-file`, besides those of every command."""
 
 
 def run_ik(given: argparse.Namespace) -> int:
-    """`ik`: of AMASS clips, unless marker files, a static trial or a set-up document are named."""
+    """`ik`: solve marker files or set-up documents if flags name them, else AMASS clips."""
     if given.setup and given.marker_file:
         raise UsageError("ik: expected --setup or --marker-file, but got both; the document names its own marker file")
     if given.setup:
@@ -45,10 +46,10 @@ def run_ik(given: argparse.Namespace) -> int:
 
 
 def _means_trials(given: argparse.Namespace) -> bool:
-    """Return whether flags that name no marker file mean one all the same: a set-up that names its own trial.
+    """Return whether the flags ask for a trial without naming a file: `--scale-setup` names its own static trial.
 
     Raises:
-        UsageError: they mean marker files, and none is named anywhere.
+        UsageError: the flags ask for trials, but neither they nor a set-up name a file.
     """
     if not (given.scale_setup or given.ik_setup or given.model):
         return False
@@ -59,12 +60,12 @@ def _means_trials(given: argparse.Namespace) -> bool:
         return True
     raise UsageError(
         "ik: expected marker files (--marker-file, --static-file), a set-up that names them (--setup, --scale-setup), "
-        "or AMASS motion (--amass, --body-models), but got none of them; name one"
+        "or AMASS motion (--amass, --body-models), but got none of them; give one"
     )
 
 
 def _check_flags(given: argparse.Namespace, way: str) -> None:
-    """Refuse flags that would be without effect."""
+    """Refuse flags that would have no effect."""
     honoured = {*_HONOURED[way], "command", "config", "set", "json"}
     extra = [name for name, value in vars(given).items() if value is not None and name not in honoured]
     if extra:
@@ -80,8 +81,8 @@ def _track(given: argparse.Namespace) -> int:
     config = config_of(given)
     console = open_console(to_stderr=bool(given.json))
     named = [Path(name) for name in given.setup or given.marker_file or ()]
-    # A wrong name is reported before the compiler runs, which takes long.
-    if config.ik.needs_compiler and all(path.is_file() for path in named):
+    # Compiling takes half a minute, so a wrong file name or set-up is reported first.
+    if config.ik.needs_compiler and _can_begin(named, config, are_setups=bool(given.setup)):
         compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
@@ -100,31 +101,55 @@ def _track(given: argparse.Namespace) -> int:
         result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
         scaling = result.numbers
-        # A page of trials is for trials; a model that was only scaled has its findings here and in scale.json.
+        # The page is about trials. If the call only scales a model, its findings are printed and in scale.json.
         outputs = (*result.outputs, write_trials_report(result, config)) if files else result.outputs
     outputs += tuple(path for file in files for path in file.outputs)
     content = {**_print_scaling(console, scaling, findings), **_print_files(console, files, outputs)}
-    print_json({**content, "seconds": round(time.perf_counter() - begin, 3)}, wanted=given.json)
-    return UNITS_FAILED if content["failed"] else OK
+    seconds = time.perf_counter() - begin
+    failed = [file.marker_file for file in files if file.error]
+    # The last line suggests a file to inspect: an input that failed, else a result, else an input.
+    (looked_at,) = (*failed, *_readable(outputs), *named, Path(given.static_file or config.work))[:1]
+    place = outputs[-1].parent if given.setup and outputs else config.work
+    print_last_lines(console, place, ("inspect", str(looked_at)), is_complete=not failed, seconds=seconds)
+    print_json({**content, "seconds": round(seconds, 3)}, wanted=given.json)
+    return UNITS_FAILED if failed else OK
+
+
+def _readable(outputs: Sequence[Path]) -> list[Path]:
+    """Return the results that `inspect` can read, solutions and motions first."""
+    order = (".h5", ".mot", ".osim", ".json")
+    return sorted((path for path in outputs if path.suffix in order), key=lambda path: order.index(path.suffix))
+
+
+def _can_begin(named: Sequence[Path], config: Config, *, are_setups: bool) -> bool:
+    """Return whether all files exist; raise InputError if a set-up for marker files cannot be read."""
+    from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+    from movi_prep.stages.ik import ik_setup_path
+
+    if not are_setups:
+        read_ik_setup(ik_setup_path(config))
+        if config.scaling.setup is not None:
+            read_scale_setup(config.scaling.setup)
+    return all(path.is_file() for path in named)
 
 
 def _print_scaling(console: Console, numbers: Mapping[str, Any], findings: Sequence[str]) -> dict[str, Any]:
-    """Print what scaling measured and found; return the same for `--json`, nothing where nothing was scaled."""
+    """Print the results of scaling and return them for `--json`; return {} if the call scaled nothing."""
     if not numbers:
         return {}
     print_table(console, "scaling", ("what", "value#"), _number_rows(numbers))
     passed = numbers.get("passed", True)
-    title = "findings of scaling" if passed else "scaling fails its audit; the model is used all the same"
+    title = "findings of scaling" if passed else "the scaled model fails its audit, but is used"
     print_findings(console, title, findings)
     return {"scaling": {"numbers": dict(numbers), "findings": list(findings)}}
 
 
 def _print_files(console: Console, files: Sequence[FileResult], outputs: Sequence[Path]) -> dict[str, Any]:
-    """Print what became of each marker file; return the same for `--json`."""
+    """Print the result of each marker file; return the results for `--json`."""
     for file in files:
         _print_file(console, file)
     if len(files) > 1:
-        columns = ("file", "state", "usable frames#", "marker RMS, mm#", "missed most", "by, mm#")
+        columns = ("file", "state", "usable frames#", "marker RMS, mm#", "worst marker", "RMS, mm#")
         print_table(console, "all files", columns, [_overview_row(file) for file in files])
     for path in outputs:
         console.print(str(path), markup=False)

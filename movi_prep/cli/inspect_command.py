@@ -1,4 +1,4 @@
-"""`inspect`: says what files hold."""
+"""`inspect`: prints what files contain."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def inspect(given: argparse.Namespace) -> int:
-    """`inspect`: what files hold."""
+    """`inspect`: print what files contain."""
     from movi_prep.examine.inspect_file import inspect_file
 
     console = open_console(to_stderr=bool(given.json))
-    described, unreadable = [], 0
+    described, unreadable = [], []
     for name in given.files:
         try:
             described.append(inspect_file(Path(name)))
         except MoviPrepError as error:
-            # One of many files must not cost what there is to say of the others.
+            # If one file cannot be read, the others are still printed.
             print(f"movi-prep: {visible(error)}", file=sys.stderr)
-            unreadable += 1
+            unreadable.append({"file": name, "reason": str(error)})
     for facts in described:
         console.print(f"{facts.path}: {facts.kind}", style="bold", markup=False)
         for name, value in facts.facts.items():
@@ -41,7 +41,7 @@ def inspect(given: argparse.Namespace) -> int:
             ]
             columns = ("array", "shape", "dtype", "dims", "unit", "frame", "content")
             print_table(console, "", columns, rows)
-    print_json({"files": [_facts_json(facts) for facts in described]}, wanted=given.json and bool(described))
+    print_json({"files": [_facts_json(facts) for facts in described], "failed": unreadable}, wanted=given.json)
     return FAILED if unreadable else OK
 
 

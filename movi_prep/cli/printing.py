@@ -1,4 +1,4 @@
-"""Tables and sentences for a person. In JSON mode they go to standard error, for standard output is for the object."""
+"""Tables and sentences for people. With `--json` they go to standard error, and the object to standard output."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 _SHOWN, _KEYS_SHOWN = 20, 3
 
 _NUMBER = re.compile(r"(?<![\w/.-])\d+(\.\d+)?")
-"""A number in a sentence; the digits of keys and names (`S001/C03`, `flags30`) are none."""
+"""A number in a sentence, but not the digits in keys and names (`S001/C03`, `flags30`)."""
 
 
 def open_console(*, to_stderr: bool) -> Console:
-    """Return where tables go. Lines are not cut where nobody looks at a terminal; names cannot steer a terminal."""
+    """Return a console that escapes control characters, and that cuts lines only on a terminal."""
     from rich.console import Console
 
     class PlainConsole(Console):
         def print(self, *objects: Any, **how: Any) -> None:
             super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **how)
 
-    # A pipe has no width: nothing is cut there, and every row stays one line for grep.
+    # A pipe has no width. There, nothing is cut, and each row stays one line for grep.
     stream = sys.stderr if to_stderr else sys.stdout
     return PlainConsole(
         file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
@@ -58,19 +58,19 @@ def print_table(console: Console, title: str, columns: Sequence[str], rows: Iter
 
 
 def print_json(content: Mapping[str, Any], *, wanted: object) -> None:
-    """Print the one object of `--json`, if that was asked for."""
+    """Print the one object of `--json`, if the user wants it."""
     if wanted:
         print(json.dumps(content), flush=True)
 
 
 def print_run(console: Console, summary: Summary, *, go_on: str, verbose: bool = False) -> None:
-    """Print what a run came to: one table, causes of failures, warnings, and what else is to be read.
+    """Print the summary of a run: one table, causes of failures, warnings and findings.
 
     Args:
-        console: where to.
-        summary: what it came to.
-        go_on: the whole command that goes on with it.
-        verbose: whether every failed unit is named with its own command.
+        console: where to print.
+        summary: the summary.
+        go_on: the whole command that resumes the run.
+        verbose: whether to list every failed unit with its own command.
     """
     rows = [
         (
@@ -93,7 +93,7 @@ def print_run(console: Console, summary: Summary, *, go_on: str, verbose: bool =
 
 
 def print_status(console: Console, summary: Summary, *, go_on: str, verbose: bool = False) -> None:
-    """Print the state of a work folder; arguments as of `print_run`."""
+    """Print the state of a work folder; the arguments are those of `print_run`."""
     rows = [
         (stage, str(counts.done), str(counts.stale), str(counts.failed), str(counts.waiting))
         for stage, counts in summary.stages.items()
@@ -105,16 +105,23 @@ def print_status(console: Console, summary: Summary, *, go_on: str, verbose: boo
 
 
 def print_end(console: Console, summary: Summary, work: Path, *, seconds: float) -> None:
-    """Print, as the last lines, how long a run took, where the results are, and what to do next."""
-    ended = "done" if summary.is_complete else "ended with failures"
-    console.print(f"{ended} in {format_duration(seconds)}: {work}", markup=False)
+    """Print the last lines of a run: how long it took, where the results are, and what to do next."""
     has_shards = any(name.startswith("shards") for name in summary.outputs)
     command = ("verify" if has_shards else "report") if summary.is_complete else "status"
-    console.print(f"next: {shell_line(['movi-prep', command, str(work)])}", markup=False)
+    print_last_lines(console, work, (command, str(work)), is_complete=summary.is_complete, seconds=seconds)
+
+
+def print_last_lines(
+    console: Console, place: Path, command: Sequence[str], *, is_complete: bool, seconds: float
+) -> None:
+    """Print how long it took, where the results are, and the next command."""
+    ended = "done" if is_complete else "ended with failures"
+    console.print(f"{ended} in {format_duration(seconds)}: {place}", markup=False)
+    console.print(f"next: {shell_line(['movi-prep', *command])}", markup=False)
 
 
 def print_plan(console: Console, plan: WorkPlan) -> None:
-    """Print what would run, and why, and what was asked for and cannot be."""
+    """Print which units would run and why, and what the plan leaves out."""
     print_findings(console, "left out", list(plan.left_out.values()))
     if not plan.to_run:
         console.print(f"nothing to run: all {len(plan.units)} units are current")
@@ -125,7 +132,7 @@ def print_plan(console: Console, plan: WorkPlan) -> None:
 
 
 def print_findings(console: Console, title: str, findings: Sequence[str]) -> None:
-    """Print sentences, the first of many."""
+    """Print sentences under a title; of many, only the first ones."""
     if findings:
         console.print(title, style="bold")
         for text in findings[:_SHOWN]:
@@ -135,18 +142,19 @@ def print_findings(console: Console, title: str, findings: Sequence[str]) -> Non
 
 
 def print_outdated(console: Console, outdated: Sequence[OutdatedShards]) -> None:
-    """Print the shards that do not hold, each with its reason and the command that makes it anew."""
+    """Print the shards that are out of date, each with the reason and the command that rebuilds it."""
     if not outdated:
         return
     number = sum(len(item.files) for item in outdated)
-    verb, them = ("is", "it") if number == 1 else ("are", "them")
-    said = f"{verb} not what a run would write now, and training would read {them} all the same"
+    said = (
+        "is out of date, but training would read it" if number == 1 else "are out of date, but training would read them"
+    )
     console.print(f"{_counted(number, 'shard file')} {said}", style="bold red")
     for item in outdated[:_SHOWN]:
         console.print(f"  {', '.join(item.files)}: {item.reason}", markup=False)
         console.print(f"    redo: {item.redo}", markup=False)
     if len(outdated) > _SHOWN:
-        console.print(f"  and those of {len(outdated) - _SHOWN} more units: --json names them all")
+        console.print(f"  and those of {len(outdated) - _SHOWN} more units: --json lists all")
 
 
 def _counted(number: int, what: str) -> str:
@@ -154,7 +162,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _print_failures(console: Console, summary: Summary, *, go_on: str, verbose: bool) -> None:
-    """Print why units failed, each cause once; every unit with its own command where that is asked for."""
+    """Print each cause of failures once; with `verbose`, also every failed unit with its own command."""
     if not summary.failed:
         return
     waiting = f", {_counted(len(summary.waits_for), 'unit')} wait for them" if summary.waits_for else ""
@@ -162,18 +170,18 @@ def _print_failures(console: Console, summary: Summary, *, go_on: str, verbose: 
     for cause in summary.causes[:_SHOWN]:
         console.print(f"  {_say_cause(cause)}", markup=False)
         if cause.override:
-            console.print(f"    all the same: {go_on} --set {cause.override}", markup=False)
+            console.print(f"    to continue anyway: {go_on} --set {cause.override}", markup=False)
     if len(summary.causes) > _SHOWN:
-        console.print(f"  and {len(summary.causes) - _SHOWN} more causes: --json names them all")
+        console.print(f"  and {len(summary.causes) - _SHOWN} more causes: --json lists all")
     if verbose:
         for failure in summary.failed:
             console.print(f"  {failure.unit}: {failure.reason}", markup=False)
             console.print(f"    redo: {failure.redo}", markup=False)
-    console.print(f"  when mended, go on with: {go_on}", markup=False)
+    console.print(f"  after correcting this, continue with: {go_on}", markup=False)
 
 
 def _say_cause(cause: RootCause) -> str:
-    """Return a cause as one line: which units, how many wait for them, and why they failed."""
+    """Return a cause as one line: which units failed, how many wait for them, and why."""
     by_stage: dict[str, list[str]] = {}
     for unit in cause.units:
         stage, _, key = unit.partition(" ")
@@ -196,7 +204,7 @@ def _print_warnings(console: Console, summary: Summary) -> None:
     for text in said[:_SHOWN]:
         console.print(f"  {text}", markup=False)
     if len(said) > _SHOWN:
-        console.print(f"  and {len(said) - _SHOWN} more: movi-prep status --json names them all")
+        console.print(f"  and {len(said) - _SHOWN} more: movi-prep status --json lists all")
 
 
 def _print_findings(console: Console, summary: Summary) -> None:
@@ -205,7 +213,7 @@ def _print_findings(console: Console, summary: Summary) -> None:
 
 
 def group_findings(findings: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return one sentence per finding, those of several units in the same words (numbers aside) as one.
+    """Return one sentence per finding; findings of several units that differ only in their numbers become one.
 
     Args:
         findings: sentences by unit, `align S001`.
@@ -214,7 +222,7 @@ def group_findings(findings: Mapping[str, Sequence[str]]) -> list[str]:
     for unit, texts in findings.items():
         stage, _, key = unit.partition(" ")
         for text in texts:
-            # The same sentence with other numbers is the same finding.
+            # Sentences that differ only in their numbers are the same finding.
             groups.setdefault((stage, _NUMBER.sub("#", text)), []).append((key, text))
     return [sentence for (stage, _), said in groups.items() for sentence in _say_group(stage, said)]
 
@@ -225,12 +233,12 @@ def _say_group(stage: str, said: Sequence[tuple[str, str]]) -> list[str]:
         return [f"{stage} {key}: {text}" for key, text in said]
     kind = "subjects" if not any("/" in key for key in keys) else "units"
     first_key, first_text = said[0]
-    others = "" if all(text == first_text for _, text in said) else f" (so {first_key}; the others by other numbers)"
+    others = "" if all(text == first_text for _, text in said) else f" (numbers of {first_key}; the others differ)"
     return [f"{stage}, {len(keys)} {kind}: {first_text}{others}"]
 
 
 def verification_rows(report: VerifyReport) -> list[tuple[str, ...]]:
-    """Return one row per verified file: its name, its rows, and what is wrong with it."""
+    """Return one row per verified file: its name, its number of rows, and its faults."""
     return [
         (
             f"{file.path.parent.name}/{file.path.name}",

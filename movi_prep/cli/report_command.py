@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def report(given: argparse.Namespace) -> int:
-    """`report`: one page on quality."""
+    """`report`: write the pages on quality and print their paths."""
     from movi_prep.report.write import write_report
 
     config = use_embedded_data(config_of_last_run(given), write=False)
@@ -34,7 +34,7 @@ def report(given: argparse.Namespace) -> int:
 
 
 def _plan_facts(config: Config) -> PlanFacts:
-    """Return what the plan says for the report, which is written without the data, too."""
+    """Return what the report says about the plan; the report can be written even if the data cannot be read."""
     from movi_prep.report.work import PlanFacts
     from movi_prep.runtime.outdated import find_outdated
 

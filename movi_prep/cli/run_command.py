@@ -1,4 +1,4 @@
-"""`markers`, `ik` on AMASS clips, `shard`, `run`: plan stages, carry them out, say what they came to."""
+"""`markers`, `ik` on AMASS clips, `shard`, `run`: plan the stages, run them, print a summary."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from movi_prep.runtime.summary import Summary
     from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan
 
+# A command that repeats a unit does not depend on where and how this one ran.
 _NOT_REPEATED = {
     "command",
     "folder",
@@ -51,7 +52,7 @@ _NOT_REPEATED = {
 
 
 def run_stages(given: argparse.Namespace) -> int:
-    """`markers`, `ik`, `shard`, `run`: plan, carry out, and say what it came to."""
+    """`markers`, `ik`, `shard`, `run`: plan the stages, run them, and print a summary."""
     begin = time.perf_counter()
     console = open_console(to_stderr=bool(given.json))
     config = use_embedded_data(config_of(given), write=True)
@@ -86,12 +87,12 @@ def run_stages(given: argparse.Namespace) -> int:
 
 
 def redo_command(given: argparse.Namespace, planned: PlannedUnit) -> str:
-    """Return the exact command that repeats one unit (and what it needs) in one process, from any folder."""
+    """Return the command that repeats one unit (and what it needs) in one process; it works from any folder."""
     return shell_line([*words_again(given), "--only", planned.unit.id, "--executor", "serial"])
 
 
 def words_again(given: argparse.Namespace) -> list[str]:
-    """Return the words of a command that does the same from any folder; how and where it ran is left out."""
+    """Return the words of a command that does the same from any folder, without the flags on how it runs."""
     paths = {flag.dest for flag in FLAGS if (flag.metavar or "").startswith(("DIR", "FILE"))}
     words = ["movi-prep", given.command]
     for name, value in vars(given).items():
@@ -106,7 +107,7 @@ def words_again(given: argparse.Namespace) -> list[str]:
 def carry_out_and_print(
     console: Console, prepared: Prepared, *, redo: Callable[[PlannedUnit], str], go_on: str, verbose: bool = False
 ) -> tuple[RunResult, Summary]:
-    """Carry out a plan in sight of a person, and print what it came to."""
+    """Carry out a plan, show its progress, and print the summary."""
     from movi_prep.runtime.progress import show_progress
 
     with show_progress(prepared.plan) as observer:
@@ -117,8 +118,8 @@ def carry_out_and_print(
 
 
 def say_stopped(console: Console) -> int:
-    """Print that someone stopped the run; return the exit code of that."""
-    console.print("stopped; the same command goes on where it stopped")
+    """Print that the user stopped the run; return the exit code."""
+    console.print("stopped; the same command resumes where it stopped")
     return FAILED
 
 

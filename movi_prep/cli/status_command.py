@@ -1,4 +1,4 @@
-"""`status`: what a work folder holds, and what failed or waits."""
+"""`status`: prints which units of a work folder are done, out of date, failed or waiting."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def show_status(given: argparse.Namespace) -> int:
-    """`status`: what is done, stale, failed, waiting; by the last run's configuration where no data are named."""
+    """`status`: print the state of each stage; without flags for data, use the last run's configuration."""
     from movi_prep.runtime.summary import count_sampled, summarise_plan
 
     begin = time.perf_counter()
@@ -33,19 +33,19 @@ def show_status(given: argparse.Namespace) -> int:
     print_findings(console, "data", prepared.recordings.findings)
     print_findings(console, "left out", notes)
     if config.subjects is None and config.clips is None and (n_others := len(prepared.recordings.others)):
-        console.print(f"{n_others} other clips are there, of which no run was asked for: --subjects, --clips, exclude")
+        console.print(f"{n_others} more clips exist that no run has chosen (--subjects, --clips, exclude)")
     n_sampled = count_sampled(prepared.plan)
     if n_sampled and not config.run.full_hash:
         console.print(
-            f"{n_sampled} large files are compared by samples, which do not show every change; --full-hash compares "
-            "all of their bytes"
+            f"{n_sampled} large files are compared by samples, which can miss a change; --full-hash compares all of "
+            "their bytes"
         )
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if summary.is_complete else UNITS_FAILED
 
 
 def _go_on(given: argparse.Namespace, config: Config) -> str:
-    """Return the command that goes on: with the data that were named, else by the last run's configuration."""
+    """Return the command that resumes: with the data of the flags, else with the last run's configuration."""
     if given.config or given.amass:
         return shell_line(["movi-prep", "run", *words_again(given)[2:]])
     return shell_line(["movi-prep", "run", "--config", str(config_path(config.work)), "--work", str(config.work)])

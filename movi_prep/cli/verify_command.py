@@ -1,4 +1,4 @@
-"""`verify`: reads shards as training does; in a work folder, compares them with its last run."""
+"""`verify`: reads shards as training does; in a work folder, also compares them with the last run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from movi_prep.cli.printing import (
     verification_rows,
 )
 from movi_prep.config.load import load_config
-from movi_prep.errors import MoviPrepError
+from movi_prep.errors import MoviPrepError, UsageError
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
 
 def verify(given: argparse.Namespace) -> int:
-    """`verify`: read shards the way training does, every sample; in a work folder, are they those of its last run?"""
+    """`verify`: read every sample of the shards as training does; in a work folder, list those out of date."""
     from movi_prep.stages.d3ke.verify import verify_folder
 
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.work or "work").absolute()
+    if not folder.is_dir():
+        raise UsageError(f"verify: expected a work folder or a folder of shards, but {folder} is not there; name one")
     result = verify_folder(folder, workers=given.workers or 1)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
     outdated, notes = _outdated_shards(folder)
@@ -46,17 +48,17 @@ def verify(given: argparse.Namespace) -> int:
 
 
 def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str]]:
-    """Return the shards of earlier runs below a work folder, or beside its records, and why they are unknown."""
+    """Return the shards of a work folder that are out of date; if that cannot be found out, why not."""
     from movi_prep.runtime.outdated import find_outdated
 
     work = folder if config_path(folder).is_file() else folder.parent
     if not config_path(work).is_file() or not WorkFolder(work).records().is_dir():
-        # Shards that were copied elsewhere have no records beside them; there is nothing to compare with.
+        # Shards that the user copied elsewhere have no records beside them to compare with.
         return (), []
     try:
         config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
         prepared = prepare_run(config, stages_of("run", config)[0], as_chosen=True)
     except MoviPrepError as error:
-        # The data may be out of reach of who verifies; the shards are sound all the same.
+        # The data may not be on this machine; the shards can still be sound.
         return (), [str(error)]
     return find_outdated(prepared.plan, prepared.identities), []

@@ -9,20 +9,20 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from movi_prep.errors import list_names, suggest
 
 CHANGES_NO_RESULT = "changes no result"
-"""Marks a field, `Annotated[int, CHANGES_NO_RESULT]`, that no result depends on: a change of it redoes nothing."""
+"""Marks a field that no result depends on, `Annotated[int, CHANGES_NO_RESULT]`: a change of it repeats no unit."""
 
 
 class UnknownSettingError(ValueError):
-    """A key names no setting; `key` is what it was."""
+    """A key that names no setting; `key` is that key."""
 
     def __init__(self, message: str, *, key: str) -> None:
-        """Keep the key, so that it is known who brought it."""
+        """Keep the key, so that the caller can say which flag or file contained it."""
         super().__init__(message)
         self.key = key
 
 
 class Settings(BaseModel):
-    """Frozen settings that forbid unknown keys and say which key was probably meant."""
+    """Frozen settings; an unknown key is an error, which suggests the key that was probably meant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
@@ -40,16 +40,16 @@ class Settings(BaseModel):
 
 
 class NoSettings(Settings):
-    """What a unit receives that nothing configures."""
+    """The settings of a unit that has none."""
 
 
 Part = TypeVar("Part", bound=Settings)
 
 
 def narrow(settings: Settings, part: type[Part], **more: Any) -> Part:
-    """Return the part of some settings that a unit of work receives: the fields that both have, and those of `more`.
+    """Return the settings that a unit of work receives: the fields that `settings` and `part` share, and `more`.
 
-    A unit's settings are part of what it is: one that receives less is not run again for what it does not use.
+    A unit runs again when its settings change. So each unit receives only the settings that it uses.
     """
     shared = part.model_fields.keys() & type(settings).model_fields.keys() - more.keys()
     return part(**{name: getattr(settings, name) for name in shared}, **more)

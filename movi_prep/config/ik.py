@@ -1,4 +1,4 @@
-"""Settings of inverse kinematics: how frames are solved, which is what a unit receives, and what is written."""
+"""Settings of inverse kinematics: how frames are solved (these go to each unit), and which files are written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from movi_prep.config.ik_solver import ConvergedSettings
 
 
 class SolveSettings(Settings):
-    """How coordinates are found from markers, and which of them may be trained on."""
+    """How coordinates are solved from markers, and which of them are valid labels."""
 
     solver: Literal["converged", "opensim"] = "converged"
     """Our converged solver, or OpenSim's own."""
@@ -27,40 +27,40 @@ class SolveSettings(Settings):
     """A marker whose weight is at least this is a landmark."""
 
     landmark_limit_m: float = Field(default=0.02, gt=0)
-    """A coordinate is invalid where a landmark of its body misses by more than this, metres."""
+    """Largest residual of a landmark, metres; above it, the coordinates that the landmark determines are invalid."""
 
     suspect_rms_m: float = Field(default=0.05, gt=0)
-    """A frame of OpenSim's solver with a weighted marker RMS above this, metres, is suspect: no motion gives it."""
+    """Largest weighted marker RMS of a frame of OpenSim's solver, metres; above it, the frame is suspect."""
 
     converged: ConvergedSettings = ConvergedSettings()
     """Settings of the converged solver."""
 
     @property
     def minimised(self) -> str:
-        """What a solution is the minimum of, in words for files and reports."""
+        """The objective that a solution minimises, in words for files and reports."""
         if self.solver == "opensim" or self.converged.pulls == "unseen":
             return "marker error"
         return "marker error, prior and temporal term"
 
     @property
     def needs_compiler(self) -> bool:
-        """Whether solving runs kernels that are compiled once per installation."""
+        """Whether the solver uses kernels that are compiled once per installation."""
         return self.solver == "converged"
 
 
 class IkUnitSettings(SolveSettings):
-    """What one clip depends on, beside its files."""
+    """The settings that the solution of one clip depends on."""
 
     keep_failed_audit: bool = False
-    """Whether a subject whose scaling failed the audit is solved all the same."""
+    """Whether clips are solved even if the subject's scaling failed the audit."""
 
 
 class IkSettings(SolveSettings):
-    """Inverse kinematics as the user sets it."""
+    """Settings of inverse kinematics in the configuration file."""
 
     setup: Path | None = None
     """Marker weights and tasks: a YAML file, or OpenSim's own InverseKinematicsTool document (.xml); none means the
-    file packaged for the packaged model."""
+    file packaged with the packaged model."""
 
     write_mot: bool = True
     """Whether a .mot file (degrees) is written beside the solution."""
@@ -69,20 +69,19 @@ class IkSettings(SolveSettings):
     """Whether the model's markers are written as .trc."""
 
     marker_file_up: Literal["y", "z"] = "y"
-    """Axis of marker files (`--marker-file`, `--static-file`) that points up. OpenSim's ground, where everything is
-    solved and written, has y up; of a laboratory that has z up, (x, y, z) is taken as (x, z, -y)."""
+    """Axis that points up in marker files (`--marker-file`, `--static-file`). Solutions are in OpenSim's ground, which
+    has y up: with z, (x, y, z) of the file is read as (x, z, -y)."""
 
     def for_marker_files(self) -> IkSettings:
-        """Return the settings for files that are solved as OpenSim's tool would: no pulls where markers decide.
-
-        A pull that is set is kept.
+        """Return the settings for marker files, which are solved as OpenSim's tool does: pulls act only in directions
+        that no marker determines. A pull that the user has set stays.
         """
         if self.converged.model_fields_set & {"pulls", "prior_strength", "temporal_weight"}:
             return self
         return self.model_copy(update={"converged": self.converged.model_copy(update={"pulls": "unseen"})})
 
     def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
-        """Return the part that one clip depends on: settings of the solver that is not used stay at their defaults."""
+        """Return the settings that one clip depends on; those of the solver that is not used stay at their defaults."""
         fields = IkUnitSettings.model_fields
         idle = ("accuracy", "constraint_weight", "suspect_rms_m") if self.solver == "converged" else ("converged",)
         unused = {name: fields[name].default for name in idle}

@@ -1,4 +1,4 @@
-"""Read a configuration file and lay flags over it. Every problem is one line that names the file and the setting."""
+"""Read a configuration file and override it by flags. An error is one line with the file or flag and the setting."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _LONGEST_VALUE, _LONGEST_MESSAGE = 100, 1200
-"""Characters of a value and of a message that are shown; a misspelt name lists all settings that there are."""
+"""Characters of a value and of a message that are shown. A message is long where it lists all settings."""
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
 def load_config(file: Path | None, flags: Mapping[str, Any], *, typed: Mapping[str, str] | None = None) -> Config:
-    """Return the configuration of a YAML file (or the defaults) with flags laid over it.
+    """Return the configuration of a YAML file (or the defaults), overridden by flags.
 
-    Relative paths in the file count from its folder, those in flags from the current folder; all become absolute.
+    Relative paths in the file start at its folder, those in flags at the current folder; all become absolute.
 
     Args:
         file: the YAML file, None for defaults.
         flags: nested like the configuration, only what was given: `{"run": {"workers": 2}}`.
-        typed: what was typed for a setting, by its dotted name (`--set markers.rate=vido`): an error blames it.
+        typed: what the user typed for a setting (`--set markers.rate=vido`), by its dotted name; errors quote it.
 
     Raises:
         UsageError: the file is missing, is not YAML, or a setting is unknown or out of its limits.
     """
     here = Path.cwd()
     base = here if file is None else file.absolute().parent
-    # The default work folder lies beside the configuration file, as every other relative path.
+    # The default work folder lies beside the configuration file, like every other relative path.
     from_file = {"work": "work"} if file is None else {"work": "work", **_read_mapping(file)}
     typed = typed or {}
     values = _merge(
@@ -60,18 +60,18 @@ def _paths_of(values: Mapping[str, Any], base: Path, where: Callable[[str], str]
 
 
 def _blame(error: ValidationError, flags: Mapping[str, Any], typed: Mapping[str, str], file: Path | None) -> str:
-    """Return the problems of a configuration, each with what it came from: a flag, or the file."""
-    told: dict[str, list[str]] = {}
+    """Return the problems of a configuration, each with its source: a flag, or the file."""
+    by_source: dict[str, list[str]] = {}
     for place, said in _problems(error):
         from_flag = _is_below(flags, place)
         names = (".".join(map(str, place[:depth])) for depth in range(len(place), 0, -1))
         flag = next((typed[name] for name in names if name in typed), "command line")
-        told.setdefault(flag if from_flag or file is None else str(file), []).append(said)
-    return "; ".join(f"{where}: {'; '.join(said)}" for where, said in told.items())
+        by_source.setdefault(flag if from_flag or file is None else str(file), []).append(said)
+    return "; ".join(f"{source}: {'; '.join(said)}" for source, said in by_source.items())
 
 
 def _is_below(flags: Mapping[str, Any], place: Sequence[str | int]) -> bool:
-    """Whether a flag set what stands at a place of the configuration, or a part of it."""
+    """Return whether a flag set a place of the configuration, or a part of that place."""
     for part in place:
         if not isinstance(flags, dict):
             return True
@@ -82,7 +82,7 @@ def _is_below(flags: Mapping[str, Any], place: Sequence[str | int]) -> bool:
 
 
 def load_settings(model: type[SettingsType], file: Path) -> SettingsType:
-    """Return settings of one kind from a YAML file of their own.
+    """Return settings of one kind from their own YAML file.
 
     Raises:
         UsageError: the file is missing, is not YAML, or a setting is unknown or out of its limits.
@@ -91,7 +91,7 @@ def load_settings(model: type[SettingsType], file: Path) -> SettingsType:
 
 
 def dump_config(config: Config) -> str:
-    """Return a configuration as YAML that `load_config` reads back, all settings spelt out."""
+    """Return a configuration with all its settings as YAML that `load_config` reads."""
     import yaml
 
     text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -126,7 +126,7 @@ def _names_below(model: type[Settings], name: str, above: tuple[str, ...]) -> tu
 
 
 def check_files(config: Config) -> None:
-    """Raise UsageError where a file that a setting names is not there (what the top level names are folders)."""
+    """Raise UsageError if a setting in a section names a file that does not exist (the top level names folders)."""
     for section, settings in config:
         for name, value in settings if isinstance(settings, Settings) else ():
             if isinstance(value, Path) and not value.is_file():
@@ -142,7 +142,7 @@ def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]
     """Return the first three problems, each with its place in the configuration."""
     said = []
     problems = error.errors(include_url=False)
-    # A list whose entry is refused is reported as too short as well: the entry is what a person can correct.
+    # If pydantic refuses an entry of a list, it also reports the list as too short; only the entry helps the user.
     above = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
     for problem in [problem for problem in problems if problem["loc"] not in above][:3]:
         where = cut(".".join(str(part) for part in problem["loc"]), at_most=_LONGEST_VALUE)
@@ -151,7 +151,7 @@ def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]
         says_what_came = not isinstance(value, str | int | float | bool) or "but got" in message
         came = "" if says_what_came else f", but got {cut(repr(value), at_most=_LONGEST_VALUE)}"
         cause = problem.get("ctx", {}).get("error")
-        # The key that is wrong stands below the section that refuses it.
+        # The error's place is the section that refuses the key; the wrong key itself is below it.
         place = (*problem["loc"], cause.key) if isinstance(cause, UnknownSettingError) else problem["loc"]
         said.append((place, f"{where}: {message}{came}" if where else message))
     return said
@@ -181,7 +181,7 @@ def _read_mapping(file: Path) -> dict[str, Any]:
 
 
 def _absolute_paths(model: type[Settings], values: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """Return `values` with every setting that is a path made absolute; what does not fit is left to validation.
+    """Return `values` with absolute paths. Values of a wrong type stay as they are; validation reports them.
 
     Raises:
         ValueError: a path is empty.
@@ -193,10 +193,10 @@ def _absolute_paths(model: type[Settings], values: Mapping[str, Any], base: Path
         if inner is not None and isinstance(value, dict):
             changed[name] = _absolute_paths(inner, value, base)
         elif _takes_path(field.annotation) and value == "":
-            # What a script's unset variable leaves; Path("") would be the current folder.
+            # An unset variable in a shell script gives an empty path; Path("") would be the current folder.
             raise ValueError(f"{name}: expected a path, but got an empty one; name it, or leave the setting out")
         elif _takes_path(field.annotation) and isinstance(value, str | Path):
-            # normpath, not resolve: a link that the user named stays the name that messages show.
+            # normpath, not resolve: messages should show a link under the name that the user gave.
             changed[name] = Path(os.path.normpath(base / Path(value).expanduser()))
     return changed
 
@@ -215,6 +215,6 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(below)
     for name, value in above.items():
         under = merged.get(name)
-        # Sections are laid over each other, values replace each other, lists included.
+        # Sections merge; values, lists included, replace each other.
         merged[name] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return merged

@@ -27,7 +27,7 @@ def parse_names(value: object) -> object:
         entries = [str(value)]
     else:
         return value
-    longest = 2 * LONGEST_NAME + 1  # two names and what parts them
+    longest = 2 * LONGEST_NAME + 1  # two names and the hyphen between them
     if not all(0 < len(entry) <= longest for entry in entries):
         raise ValueError(f"expected names or numbers like '1,15' or '1-5', but got {cut(repr(value), at_most=80)}")
     for entry in entries:
@@ -43,41 +43,41 @@ Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
 
 
 class Config(Settings):
-    """All settings of a run. Paths that are relative count from the configuration file's folder."""
+    """All settings of a run. Relative paths start at the configuration file's folder."""
 
     work: Path = Path("work")
-    """Work folder: everything that is written goes here."""
+    """Work folder: all results go there."""
 
     amass: Path | None = None
-    """Folder with AMASS, however it was unpacked."""
+    """Folder with AMASS, as you unpacked it."""
 
     body_models: Path | None = None
-    """Folder with `smplh/{male,female,neutral}/model.npz` and, if there, `dmpls/.../model.npz`."""
+    """Folder with `smplh/{male,female,neutral}/model.npz` and, optionally, `dmpls/.../model.npz`."""
 
     v3d: Path | None = None
     """Folder with `F_v3d_Subject_N.mat`."""
 
     videos: Path | None = None
-    """Folder with `F_PG1_Subject_N_L.avi` and PG2."""
+    """Folder with the videos, `F_PG1_Subject_N_L.avi` and `F_PG2_Subject_N_L.avi`."""
 
     calibration: Path | None = None
-    """Folder with `cameraParams_PG1`, `Extrinsics_PG1` and PG2's (.npz, .pkl, .mat)."""
+    """Folder with the cameras' calibration, `cameraParams_PG1`, `Extrinsics_PG1` and PG2's (.npz, .pkl, .mat)."""
 
     subset: Names | None = None
-    """Subsets of AMASS to take, as their folders are called (`ACCAD,KIT`), or `all`; none means BMLmovi, with videos.
-    Without videos, labels are at each clip's own mocap rate."""
+    """Subsets of AMASS to use, by the names of their folders (`ACCAD,KIT`), or `all`; none means BMLmovi, with videos.
+    Subsets have no videos; their labels keep each clip's own mocap rate."""
 
     subjects: Names | None = None
-    """Subjects to work on: names (`S001`, `KIT_*`), or BMLmovi's numbers, `1,15` or `1-5`; none means all there are."""
+    """Subjects to work on: names (`S001`, `KIT_*`), or BMLmovi's numbers, `1,15` or `1-5`; none means all."""
 
     clips: Names | None = None
-    """Clips to work on, as subjects; none means all there are."""
+    """Clips to work on, written as subjects are; none means all."""
 
     exclude: Names = ()
-    """Subjects and clips to leave out, by the keys that tables and records show: `S007`, `S012/C03`."""
+    """Subjects and clips to leave out, by the keys in tables and records: `S007`, `S012/C03`."""
 
     embedded: bool = False
-    """Whether the embedded data set is used; it is written into `WORK/embedded` where it is not there yet."""
+    """Whether to use the embedded data set; the first run writes it to `WORK/embedded`."""
 
     markers: MarkerSettings = MarkerSettings()
     """The marker stage."""

@@ -11,35 +11,35 @@ from movi_prep.config.base import Settings
 
 
 class RunSettings(Settings):
-    """How the plan is executed; nothing here changes a result."""
+    """How units are executed; no result depends on these settings."""
 
     executor: Literal["serial", "local", "slurm"] = "local"
-    """One process, Dask processes on this machine, or the same graph on SLURM."""
+    """`serial` uses one process, `local` processes of this machine (Dask), `slurm` a cluster."""
 
     workers: int | None = Field(default=None, ge=1, le=10_000)
-    """Number of worker processes; none means one per core (local) or the profile's (slurm)."""
+    """Number of worker processes; none means one per core (local) or the profile's number (slurm)."""
 
     on_error: Literal["continue", "abort"] = "continue"
-    """Whether a failed unit leaves the others running."""
+    """After a failed unit, `continue` with the others or `abort` the run."""
 
     tries: int = Field(default=3, ge=1, le=100)
-    """How often a unit is tried whose worker dies, before it is set aside."""
+    """How often a unit may run whose worker process dies, before it counts as failed."""
 
     scheduler: str | None = None
-    """Address of a running Dask scheduler to use instead, `tcp://host:port`."""
+    """Address of a running Dask scheduler to use, `tcp://host:port`; none means a new one."""
 
     dashboard: str | None = None
-    """Where Dask's page on workers listens, `127.0.0.1:8787`; none means no page. It has no password."""
+    """Address of Dask's dashboard of workers, `127.0.0.1:8787`; none means no dashboard. It has no password."""
 
     slurm_profile: Path | None = None
     """Cluster profile (YAML); none means the packaged `pipelines/slurm.yaml`."""
 
     full_hash: bool = False
-    """Whether large files (videos) are compared by all of their bytes. Otherwise by size and samples: a change between
-    the samples that keeps the size is not seen."""
+    """Whether large files (videos) are compared by all of their bytes. Otherwise size and samples are compared, which
+    misses a change between the samples that keeps the size."""
 
     recycle_units: int = Field(default=200, ge=1)
-    """A worker process is replaced by a fresh one after this many units, so that memory does not creep."""
+    """Number of units after which a worker process is replaced by a fresh one, so that memory does not grow."""
 
     recycle_growth_mb: float = Field(default=1000.0, gt=0)
-    """A worker process is replaced, too, when its memory has grown by this much since its first unit, megabytes."""
+    """Growth of a worker's memory since its first unit after which the process is also replaced, megabytes."""

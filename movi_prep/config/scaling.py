@@ -1,4 +1,4 @@
-"""Settings of scaling: where model and set-up are; the bounds of the audit and the solver are what a unit receives."""
+"""Settings of scaling: model and set-up files, and the bounds of the audit and the solver, which each unit receives."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from movi_prep.config.base import Settings, narrow
 
 
 class ScaleAuditSettings(Settings):
-    """When a static trial is static, and when a scaled model may be used."""
+    """When a static trial counts as static, and when a scaled model may be used."""
 
     landmark_weight: float = Field(default=20.0, ge=0)
     """A marker whose weight in the static pose is at least this is a landmark of the audit."""
 
     static_movement_limit_m: float = Field(default=0.02, gt=0, le=1)
-    """Largest distance of a marker from its mean within the static time range, metres, where the set-up states none."""
+    """Largest distance of a marker from its mean in the static time range, metres, if the set-up states none."""
 
     landmark_rms_limit_m: float = Field(default=0.01, gt=0, le=1)
     """Largest landmark RMS in the static pose, metres (OpenSim's guideline: 1 cm)."""
@@ -39,7 +39,7 @@ PoseSolverName = Literal["converged", "opensim"]
 
 
 class ScaleUnitSettings(ScaleAuditSettings):
-    """What a scaled model depends on, beside its files."""
+    """The settings that a scaled model depends on."""
 
     placement_solver: PoseSolverName = "converged"
     """Which solver finds the static pose."""
@@ -53,16 +53,16 @@ class ScalingSettings(ScaleAuditSettings):
 
     setup: Path | None = None
     """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
-    none means the file packaged for the packaged model."""
+    none means the file packaged with the packaged model."""
 
     placement_solver: PoseSolverName | None = None
-    """Which solver finds the static pose, in which markers are moved onto the data; none means that of inverse
-    kinematics (`ik.solver`). OpenSim's stops early, and what it leaves is a constant error of the subject's angles; it
-    takes any model."""
+    """Which solver finds the static pose, in which scaling moves the markers onto the data; none means the solver of
+    inverse kinematics (`ik.solver`). OpenSim's takes any model but stops early; the remaining error of the static pose
+    becomes a constant error of all the subject's angles."""
 
     keep_failed_audit: bool = False
-    """Whether a subject that fails the audit is used all the same (it is named either way)."""
+    """Whether to use a subject whose scaled model fails the audit (it is reported in any case)."""
 
     def for_unit(self, ik_solver: PoseSolverName) -> ScaleUnitSettings:
-        """Return the part that a scaled model depends on, where inverse kinematics uses this solver."""
+        """Return the settings that a scaled model depends on, if inverse kinematics uses this solver."""
         return narrow(self, ScaleUnitSettings, placement_solver=self.placement_solver or ik_solver)

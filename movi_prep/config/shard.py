@@ -1,6 +1,6 @@
 """Settings of alignment, boxes, crops and shards.
 
-A unit of work receives only its own part, so that a change of one does not redo the other.
+Each unit of work receives only its own settings, so that a change of one kind does not repeat the other's units.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from movi_prep.names import check_name
 
 
 class AlignmentBounds(Settings):
-    """What the alignment of a clip with V3D may be off by; beyond, it is suspect."""
+    """Largest errors of a clip's alignment with V3D; above one of them, the alignment is suspect."""
 
     max_lag_s: float = Field(default=0.5 / 30.0, gt=0, le=10)
     """Largest time lag between AMASS joints and V3D's virtual markers, seconds (half a video frame)."""
@@ -28,14 +28,14 @@ class AlignmentBounds(Settings):
 
     max_mismatch: float = Field(default=0.5, gt=0)
     """Largest share of the motion's squared velocity that may differ at the best lag; above it, the two recordings
-    do not show one motion."""
+    do not show the same motion."""
 
 
 class AlignmentSettings(AlignmentBounds):
-    """When the alignment of a clip with V3D is trusted, and what becomes of the others."""
+    """When the alignment of a clip with V3D is trusted, and whether other clips are used."""
 
     keep_suspects: bool = False
-    """Whether clips beyond these bounds go into shards all the same (they are named either way)."""
+    """Whether clips with a suspect alignment go into shards (they are reported in any case)."""
 
 
 class AlignmentUnitSettings(AlignmentBounds):
@@ -48,19 +48,19 @@ class AlignmentUnitSettings(AlignmentBounds):
 class PictureCheckSettings(Settings):
     """When the pictures of a clip are trusted to show the projected body.
 
-    Where the picture changes is compared with where the body moves. A clip beyond a bound is doubted, which is weak
-    evidence; beyond twice the bound (below half of it for the agreement, at every lag) it is suspect.
+    movi-prep compares where the picture changes with where the projected body moves. A clip beyond a bound is doubted,
+    which is weak evidence. A clip beyond twice the bound (below half of it for the agreement, at every lag) is suspect.
     """
 
     keep: Literal["trusted", "doubted", "suspect"] = "doubted"
-    """Which clips go into shards: only trusted ones, doubted ones, too, or suspect ones, too (doubts are named
-    whatever this is)."""
+    """Which clips go into shards: only `trusted` ones, also `doubted` ones, or also `suspect` ones (doubts are reported
+    in any case)."""
 
     least_agreement: float = Field(default=0.35, ge=0, le=1)
-    """Smallest correlation of where the picture changes with where the body moves (0 by chance, 1 at best)."""
+    """Smallest correlation between changes of the picture and motion of the body (0 by chance, 1 at best)."""
 
     exchange_margin: float = Field(default=0.075, gt=0, le=2)
-    """Largest correlation by which another camera's calibration may agree better with the picture."""
+    """Largest difference by which another camera's calibration may correlate better with the picture."""
 
     max_lag_frames: float = Field(default=1.0, gt=0, le=100)
     """Largest time lag between picture and body, video frames."""
@@ -70,7 +70,7 @@ class PictureCheckSettings(Settings):
 
 
 class PictureSettings(Settings):
-    """What is cut out of the video, and how it is stored."""
+    """Which part of the video a crop shows, and how it is stored."""
 
     image_format: Literal["jpeg", "png", "webp"] = "jpeg"
     """How crops are stored; png and webp are lossless."""
@@ -79,43 +79,43 @@ class PictureSettings(Settings):
     """Quality of JPEG crops."""
 
     context_quality: int = Field(default=50, ge=1, le=100)
-    """Quality of JPEG crops away from the body, where most of the bytes would go into noise of the background. At
-    `jpeg_quality` or above, the whole crop has one quality."""
+    """Quality of JPEG crops away from the body, where most bytes would store noise of the background. At `jpeg_quality`
+    or above, the whole crop has one quality."""
 
     crop_size_px: int | None = Field(default=None, ge=16, le=4096)
-    """Fixed side of the stored crops, pixels; none keeps the video's own resolution."""
+    """Side of the stored crops, pixels; none keeps the video's own resolution."""
 
     box_margin: float = Field(default=0.1, ge=0, le=2)
-    """Margin on each side of the body's box, as a part of its longer side."""
+    """Margin on each side of the body's box, as a fraction of its longer side."""
 
     box_smoothing_s: float = Field(default=0.4, ge=0, le=10)
     """Width of the window that smooths boxes over time, seconds."""
 
     used_frame_distance_m: float = Field(default=0.02, ge=0, le=10)
-    """How far a marker must have moved since the last used frame, metres."""
+    """Distance that a marker must have moved since the last used frame, metres."""
 
     used_frame_rule: Literal["any", "sum"] = "any"
-    """Any one marker must have moved that far, or the displacements of all label markers together. D3KE's code is said
-    to sum; read closely it counts the markers that moved far enough, which is `any`."""
+    """Whether `any` one marker must have moved that far, or the `sum` of all label markers' displacements. D3KE's code
+    is described as a sum, but counts the markers that moved far enough, which is `any`."""
 
 
 class ShardUnitSettings(PictureSettings):
     """Settings of one native shard."""
 
     keep_suspects: bool = False
-    """Whether clips with a suspect alignment go in."""
+    """Whether clips with a suspect alignment go into the shard."""
 
     picture_check: PictureCheckSettings = PictureCheckSettings()
     """When the pictures of a clip are trusted."""
 
     other_cameras: tuple[str, ...] = ()
-    """Cameras whose calibration the pictures are compared with, too."""
+    """Other cameras with whose calibration the pictures are compared."""
 
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
     """Frame rate of the videos, Hz."""
 
     landmark_limit_m: float = Field(default=0.02, gt=0)
-    """A marker or joint that the fitted model misses by more than this is not valid, metres."""
+    """A marker or joint that the fitted model misses by more than this is invalid, metres."""
 
     split: Path | None = None
     """Split file; none means D3KE's."""
@@ -125,23 +125,23 @@ class D3keSettings(Settings):
     """Settings of one subject's files in D3KE's layout."""
 
     cameras: tuple[str, ...]
-    """Cameras that the subject has videos of."""
+    """Cameras that filmed the subject."""
 
     seed: int = Field(default=0, ge=0)
     """Seed of the random columns."""
 
     shard: ShardUnitSettings = ShardUnitSettings()
-    """Which rows there are, and their boxes."""
+    """Settings that determine the rows and their boxes."""
 
 
 class ShardSettings(PictureSettings):
-    """What goes into shards, and how."""
+    """Settings of alignment, crops and shards in the configuration file."""
 
     cameras: tuple[Annotated[str, AfterValidator(check_name)], ...] = Field(default=("PG1", "PG2"), min_length=1)
     """Cameras to write."""
 
     layout: Literal["native", "d3ke", "both"] = "native"
-    """Native shards, the files that D3KE's training code opens, or both."""
+    """Layout of the shards: `native`, the files that D3KE's training code opens (`d3ke`), or `both`."""
 
     split: Path | None = None
     """Split file (YAML: train, validation, test -> subjects); none means D3KE's."""
@@ -156,13 +156,13 @@ class ShardSettings(PictureSettings):
     """When the pictures of a clip are trusted to show the projected body."""
 
     def alignment_unit(self, video_rate_hz: float) -> AlignmentUnitSettings:
-        """Return the part that alignment depends on."""
+        """Return the settings that alignment depends on."""
         return narrow(self.alignment, AlignmentUnitSettings, video_rate_hz=video_rate_hz)
 
     def shard_unit(
         self, *, video_rate_hz: float, landmark_limit_m: float, other_cameras: tuple[str, ...] = ()
     ) -> ShardUnitSettings:
-        """Return the part that a native shard depends on."""
+        """Return the settings that a native shard depends on."""
         return narrow(
             self,
             ShardUnitSettings,
@@ -173,6 +173,6 @@ class ShardSettings(PictureSettings):
         )
 
     def d3ke_unit(self, *, cameras: tuple[str, ...], video_rate_hz: float, landmark_limit_m: float) -> D3keSettings:
-        """Return the part that one subject's files in D3KE's layout depend on."""
+        """Return the settings that one subject's files in D3KE's layout depend on."""
         shard = self.shard_unit(video_rate_hz=video_rate_hz, landmark_limit_m=landmark_limit_m)
         return narrow(self, D3keSettings, cameras=cameras, shard=shard)

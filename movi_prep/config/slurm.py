@@ -1,4 +1,4 @@
-"""Settings of a cluster: what one SLURM job is, and how many there may be."""
+"""Settings of a cluster: the size of one SLURM job, and how many jobs a run may have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from movi_prep.plain_text import has_control
 
 
 def _check_line(text: str) -> str:
-    """Return text that stays on its line of a job script; anything after a newline would be a command of its own."""
+    """Return text that fits on one line of a job script; text after a newline would become a command."""
     if has_control(text.replace("\t", " ")):
         raise ValueError(f"expected one line without control characters, but got {text!r}")
     return text
@@ -47,22 +47,22 @@ class SlurmProfile(Settings):
     """Walltime of one job."""
 
     retire_before_s: int = Field(default=600, ge=0)
-    """Workers retire this long before their walltime, seconds: longer than the longest unit costs nothing twice."""
+    """Workers retire this long before their walltime, seconds; above the longest unit's duration, none is repeated."""
 
     stagger_s: int = Field(default=120, ge=0)
-    """And up to this much earlier, at random, so that not all retire at once, seconds."""
+    """Workers retire up to this much earlier, at random, so that not all retire at once, seconds."""
 
     minimum_jobs: int = Field(default=0, ge=0)
-    """Jobs that are kept even when there is little to do."""
+    """Jobs that a run keeps even when there is little to do."""
 
     maximum_jobs: int = Field(default=8, ge=1)
-    """Jobs at most; `--workers` overrides it (rounded up to whole jobs)."""
+    """Most jobs at one time; `--workers` overrides it (rounded up to whole jobs)."""
 
     interface: Name | None = None
     """Network interface between scheduler and workers (`ib0`, `eth0`); none means the default."""
 
     directives: tuple[Line, ...] = ()
-    """Further #SBATCH options, as `--constraint=ib`."""
+    """Further #SBATCH options, for example `--constraint=ib`."""
 
     prologue: tuple[Line, ...] = ()
-    """Shell lines before the worker starts, as `module load python/3.11`."""
+    """Shell lines that run before the worker starts, for example `module load python/3.11`."""

@@ -1,14 +1,14 @@
-"""YAML within bounds: the one reader of configuration, profiles, marker sets, set-ups and label tables.
+"""A YAML reader with limits, for configuration, profiles, marker sets, set-ups and label tables.
 
-YAML lets 400 characters stand for 9^9 values, turns text into dates and colons into numbers to the base of 60, and
-takes the last of two equal keys without a word. Here a document is counted before it is built:
+In plain YAML, 400 characters can expand to 9^9 values, text becomes dates, colons make numbers to the base of 60, and
+the last of two equal keys wins silently. This reader counts a document before it builds it:
 
-| of a document | bound |
+| property of a document | limit |
 |---|---|
 | size | 4 MiB |
 | nesting | 32 |
 | values, characters with every alias expanded | 100,000 and 4 Mi |
-| numbers | longer than 40 characters they stay text, as dates do; whatever reads the value says what it expected |
+| numbers | longer than 40 characters they stay text, as dates do; the setting's own check then reports them |
 | keys | each once |
 """
 
@@ -28,21 +28,21 @@ MOST_VALUES = 100_000
 LONGEST_NUMBER = 40
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same loader in C, where PyYAML was built with it: ten times as fast."""
+"""The same loader in C, if PyYAML was built with it: ten times as fast."""
 
 _TIME, _INT, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float"))
 
 
 class YamlError(ValueError):
-    """Text that is no YAML, or YAML beyond the bounds; one line."""
+    """Text that is not YAML, or YAML beyond the limits; the message is one line."""
 
 
 def read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds.
+    """Return the content of a YAML file.
 
     Raises:
-        OSError: it cannot be opened.
-        YamlError: it is not YAML, or beyond the bounds.
+        OSError: the file cannot be opened.
+        YamlError: the file is not YAML, or beyond the limits.
     """
     with path.open("rb") as file:
         content = file.read(LARGEST_BYTES + 1)
@@ -55,7 +55,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what YAML text holds; raise YamlError where it is none, or beyond the bounds."""
+    """Return the content of YAML text; raise YamlError if it is not YAML, or beyond the limits."""
     try:
         _check_size(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
@@ -64,9 +64,9 @@ def parse_yaml(text: str) -> Any:
 
 
 class _Loader(_Base):  # type: ignore[misc]  # the loader in C has no types
-    """The safe loader without dates, without endless numbers, and with every key once."""
+    """The safe loader, but dates and very long numbers stay text, and a duplicate key is an error."""
 
-    # Without the resolver of dates: 2020-13-45 is text, and whatever reads it says what it expected.
+    # Without the resolver of dates, 2020-13-45 stays text, and the setting's own check reports it.
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIME]
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
@@ -77,12 +77,12 @@ class _Loader(_Base):  # type: ignore[misc]  # the loader in C has no types
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if (key.tag, key.value) in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} appears twice", key.start_mark)
                 seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 
     def number(self, node: Any) -> Any:
-        """Return a number, or its text where no number is that long."""
+        """Return a number, or its text if it is too long for a number."""
         if len(node.value) > LONGEST_NUMBER:
             return node.value
         return self.construct_yaml_int(node) if node.tag == _INT else self.construct_yaml_float(node)
@@ -94,7 +94,7 @@ _Loader.add_constructor(_FLOAT, _Loader.number)
 
 @dataclass
 class _Part:
-    """What is open while a document is counted: values and characters in it so far."""
+    """A list or mapping that the count is inside of, with its values and characters so far."""
 
     anchor: str | None = None
     n_values: int = 1
@@ -103,30 +103,30 @@ class _Part:
 
 @dataclass
 class _Count:
-    """Values of a document with every alias expanded, without expanding any."""
+    """Counts the values of a document as if every alias were expanded, without expanding one."""
 
     open: list[_Part] = field(default_factory=lambda: [_Part()])
     closed: dict[str, _Part] = field(default_factory=dict)
 
     def add(self, part: _Part) -> None:
-        """Count a part into what is open, and remember it by its anchor."""
+        """Add a finished part to the one around it, and remember its size under its anchor."""
         self.open[-1].n_values += part.n_values
         self.open[-1].n_characters += part.n_characters
         if part.anchor is not None:
             self.closed[part.anchor] = part
         if self.open[-1].n_values > MOST_VALUES or self.open[-1].n_characters > LARGEST_BYTES:
-            raise YamlError(f"it stands for more than {MOST_VALUES} values or {LARGEST_BYTES // 2**20} Mi characters")
+            raise YamlError(f"it expands to more than {MOST_VALUES} values or {LARGEST_BYTES // 2**20} Mi characters")
 
     def alias(self, anchor: str) -> None:
-        """Count what an alias stands for."""
+        """Add the size of the part that an alias refers to."""
         part = self.closed.get(anchor)
         if part is None:
-            raise YamlError(f"the alias *{anchor} stands for nothing, or for itself")
+            raise YamlError(f"the alias *{anchor} refers to nothing, or to itself")
         self.add(_Part(None, part.n_values, part.n_characters))
 
 
 def _check_size(text: str) -> None:
-    """Raise YamlError where a document is nested too deep, or stands for too much."""
+    """Raise YamlError if a document is nested too deep, or expands to too much."""
     count = _Count()
     for event in yaml.parse(text, Loader=_Base):
         if isinstance(event, yaml.AliasEvent):

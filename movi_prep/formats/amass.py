@@ -27,7 +27,7 @@ from movi_prep.errors import InputError, list_names
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.formats.reading import reading
 from movi_prep.records.checks import check_finite, frozen_array
-from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS, Motion, Sex
+from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS, Motion, Sex, check_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,8 @@ class MotionFile:
             _check_surface_model(archive)
             self.n_samples = _checked_length(archive)
             self.rate_hz = _read_rate(archive)
+            # Here, too: `check` reads no sample, and divides by the rate.
+            check_rate(self.rate_hz, where=str(self.path))
             self.shape = _read_shape(archive)
             self.dmpl_gap = _dmpl_gap(archive, self.n_samples)
 

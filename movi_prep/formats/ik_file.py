@@ -153,5 +153,16 @@ def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
     return IkSolution(solver=str(content.attributes["solver"]), rate_hz=float(content.attributes["rate_hz"]), **values)
 
 
+@reads("an IK solution", "make it again")
+def read_ik_provenance(path: Path) -> Mapping[str, Any]:
+    """Return who made a solution from what: `model` is the file it was solved with.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: as `read_ik_solution`.
+    """
+    return read_described(path, SCHEMA).provenance
+
+
 def _widened(value: Any) -> Any:
     return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype == np.float32 else value

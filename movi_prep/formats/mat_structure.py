@@ -19,7 +19,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,28 @@ DEEPEST = 32
 """Matrices in one another: BML-MoVi's have 5."""
 
 _HEADER_BYTES = 128
+_HEAD_4_BYTES, _TYPES_4 = 20, 5000
 _INT32, _MATRIX, _COMPRESSED, _UINT32 = 5, 14, 15, 6
 _CELL, _STRUCT, _OBJECT = 1, 2, 3
 _PACKED_BYTES = 2**16
+
+
+def mat_version(path: Path) -> Literal["4", "5", "HDF5", "none"]:
+    """Return which MATLAB wrote a file, from its first bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEADER_BYTES)
+    # Version 7.3 is HDF5 behind a header of its own; what other programs save as HDF5 has none.
+    if head.startswith((b"\x89HDF", b"MATLAB 7.3")):
+        return "HDF5"
+    if head[126:128] in (b"IM", b"MI"):
+        return "5"
+    # Version 4 begins with a type of four decimal digits, `MOPT`, where text has letters.
+    is_4 = len(head) >= _HEAD_4_BYTES and any(struct.unpack_from(f"{o}i", head)[0] in range(_TYPES_4) for o in "<>")
+    return "4" if is_4 and head.strip(b"\0") else "none"
 
 
 @dataclass

@@ -136,11 +136,9 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
         coordinate_file=_file(path, placer, "coordinate_file"),
         scaled_model_file=_file(path, scaler, "output_model_file") if scaling else None,
         placed_model_file=_file(path, placer, "output_model_file") if placing else None,
-        unwritten=tuple(
-            f"<{tag}> of <{step.tag}>"
-            for step, tag in ((scaler, "output_scale_file"), (placer, "output_motion_file"))
-            if _file(path, step, tag) is not None
-        ),
+        factors_file=_file(path, scaler, "output_scale_file") if scaling else None,
+        placed_markers_file=_file(path, placer, "output_marker_file") if placing else None,
+        pose_file=_file(path, placer, "output_motion_file") if placing else None,
     )
 
 

@@ -79,6 +79,7 @@ def read_scale_result(path: Path) -> ScaleResult:
         marker_errors_m=np.array([_number(item["error_m"]) for item in markers.values()]),
         findings=tuple(content["findings"]),
         passed=bool(content["passed"]),
+        pose={},
         **{name: _number(content[name]) for name in _SCALARS},
     )
 

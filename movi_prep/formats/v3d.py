@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError, list_names
-from movi_prep.formats.mat_structure import check_mat_structure
+from movi_prep.formats.foreign_content import foreign_content
+from movi_prep.formats.mat_structure import check_mat_structure, mat_version
 from movi_prep.formats.reading import AGAIN, REAL_KINDS, reading, reads
 from movi_prep.records.checks import frozen_array
 from movi_prep.records.v3d import V3dSubject
@@ -116,6 +117,7 @@ def load_mat(path: Path) -> dict[str, Any]:
         raise MissingError(path, expected="a MATLAB file", got="no file", remedy="check the path")
     expected = "a readable MATLAB v5 file"
     with reading(path, expected=expected):
+        _check_version(path)
         check_mat_structure(path)
         # Bytes that scipy does not check end the process that it runs in.
         words = [sys.executable, "-c", _LOAD, str(path)]
@@ -123,10 +125,19 @@ def load_mat(path: Path) -> dict[str, Any]:
     if done.returncode == 0:
         return cast("dict[str, Any]", pickle.loads(done.stdout))  # noqa: S301 - written by our own process
     told = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
-    if told and told[-1].startswith("NotImplementedError"):
-        raise InputError(path, expected="a MATLAB v5 file", got="v7.3 (HDF5)", remedy="save it with -v7")
     crash = f"one that ends its reader (signal {-done.returncode})"
-    raise InputError(path, expected=expected, got=crash if done.returncode < 0 else told[-1], remedy=AGAIN)
+    damage = f"a damaged one ({told[-1] if told else 'no word of its reader'})"
+    raise InputError(path, expected=expected, got=crash if done.returncode < 0 else damage, remedy=AGAIN)
+
+
+def _check_version(path: Path) -> None:
+    """Raise InputError for a file that scipy would refuse in words of its own."""
+    version = mat_version(path)
+    if version == "HDF5":
+        raise InputError(path, expected="a MATLAB v5 file", got="v7.3 (HDF5)", remedy="save it with -v7")
+    if version == "none":
+        got = foreign_content(path) or "a file of another kind"
+        raise InputError(path, expected="a MATLAB v5 file", got=got, remedy=AGAIN)
 
 
 def _unwrap(value: Any) -> Any:

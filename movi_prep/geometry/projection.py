@@ -89,6 +89,22 @@ def crop_intrinsics(
     return np.asarray(into_picture @ intrinsics_px)
 
 
+def into_crop(
+    pixels: NDArray[np.float64], intrinsics_px: NDArray[np.float64], cut_intrinsics_px: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return where pixels of a video stand in a picture that was cut out of it and scaled.
+
+    Args:
+        pixels: (..., 2) float64, of the video.
+        intrinsics_px: (3, 3) float64, of the video.
+        cut_intrinsics_px: (3, 3) or (..., 3, 3) float64, of the picture (`crop_intrinsics`).
+    """
+    # What the lens does comes before both matrices, so one undoes the other.
+    turn = cut_intrinsics_px @ np.linalg.inv(intrinsics_px)
+    homogeneous = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], axis=-1)
+    return np.asarray((turn @ homogeneous[..., None])[..., :2, 0])
+
+
 def inside_image(pixels: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:
     """Return (...) bool: whether (..., 2) pixels lie on an image of (width, height); false for NaN."""
     far = np.asarray(size_px, dtype=np.float64) - 0.5

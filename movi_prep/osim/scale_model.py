@@ -29,6 +29,7 @@ from movi_prep.osim.models import (
     vector,
 )
 from movi_prep.osim.scale_audit import audit_scaling
+from movi_prep.osim.scale_files import state_values
 from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus
 from movi_prep.records.scale_result import ScaleResult
 from movi_prep.records.setups import MANUAL, MEASUREMENTS
@@ -107,7 +108,7 @@ def scale_model(
         _delete_markers_without_data(model, rows.placing.names)
     pose = _static_pose(model, rows.placing, setup, coordinate_file or {}, solve_pose)
     # Now: moving the markers ends the system that the state belongs to.
-    middle_angle = middle_angle_rad(model, pose.state)
+    middle_angle, states = middle_angle_rad(model, pose.state), state_values(model, pose.state)
     finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
     result = ScaleResult(
         body_names=tuple(factors),
@@ -124,6 +125,7 @@ def scale_model(
         pelvis_middle_angle_rad=middle_angle,
         findings=findings,
         passed=True,
+        pose=states,
     )
     return audit_scaling(result, settings)
 

@@ -20,6 +20,7 @@ from movi_prep.formats.npz import NpzArchive
 from movi_prep.recordings.folders import first_few, one_each, packed, without_marks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from movi_prep.recordings.folders import Listing
@@ -29,7 +30,8 @@ Kind = Literal["SMPL+H", "DMPL", "SMPL", "SMPL-X", "MANO", "other"]
 _JOINTS: dict[int, Kind] = {52: "SMPL+H", 24: "SMPL", 55: "SMPL-X", 16: "MANO"}
 _SEX = re.compile(r"(?<![a-z])(female|male|neutral)(?![a-z])", re.IGNORECASE)
 _NO_MODEL = re.compile(r"(_poses|_stagei|_stageii|^shape)\.npz$", re.IGNORECASE)
-_OTHER_FORM = re.compile(r"^(SMPL|SMPLH|SMPLX|basicmodel|model).*\.(pkl|npz|json|tf)$", re.IGNORECASE)
+_OTHER_FORM = re.compile(r"^(SMPL|SMPLH|SMPLX|DMPL|DMPLS|basicmodel|model).*\.(pkl|npz|json|tf)$", re.IGNORECASE)
+_LIKE_DMPL = re.compile(r"dmpl", re.IGNORECASE)
 _WANTED = "smplh/{male,female,neutral}/model.npz of 'Extended SMPL+H' for AMASS is needed"
 
 
@@ -55,15 +57,24 @@ def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[str, P
         elif _OTHER_FORM.match(path.name):
             others.append(f"{path} holds no body model ({arrays}): {_WANTED}")
     for sex, path, why in unread:
-        # A file that cannot be read and is the only one of its sex fails the units that need it, by its name.
-        findings.append(f"{path} cannot be read: {why}")
-        if sex not in found["SMPL+H"] and path.exists():
-            found["SMPL+H"][sex].append(path)
+        kind = "DMPL" if _LIKE_DMPL.search("/".join((*listing.parts_below(path), path.name))) else "SMPL+H"
+        if sex not in found[kind] and path.exists():
+            # The only one of its sex fails the units that need it, by its name; `check` opens it.
+            found[kind][sex].append(path)
+        else:
+            findings.append(f"{path} cannot be read and was passed over: {why}")
+    findings += _tissue_alone(found)
     # Beside models that are there, an archive or another release is no matter.
     if not found["SMPL+H"]:
         findings += [*packed(listing), *first_few(others, "more such files")]
     bodies, tissues = (dict(sorted(found[kind].items())) for kind in ("SMPL+H", "DMPL"))
     return one_each(bodies, findings), one_each(tissues, findings)
+
+
+def _tissue_alone(found: Mapping[Kind, Mapping[str, Sequence[Path]]]) -> list[str]:
+    """Return a sentence on each DMPL model beside which no body of its sex lies: it may have been taken for one."""
+    alone = [path for sex, paths in found["DMPL"].items() if sex not in found["SMPL+H"] for path in paths]
+    return [f"{path} is a DMPL model, soft tissue without a body: {_WANTED}, too" for path in alone]
 
 
 def body_model_kind(path: Path) -> tuple[Kind, str]:
@@ -97,5 +108,14 @@ def _other_form(path: Path) -> list[str]:
     if not _OTHER_FORM.match(name) or _NO_MODEL.search(name):
         return []
     if path.suffix.lower() == ".npz":
-        return [f"{path} says nowhere of which sex it is: put it into a folder male, female or neutral"]
+        return [f"{path} is {_what(path)}, and says nowhere of which sex: put it into a folder male, female or neutral"]
     return [f"{path} is another release of the body model, or unfinished: {_WANTED}"]
+
+
+def _what(path: Path) -> str:
+    """Return what a model is by its arrays, for a sentence."""
+    try:
+        kind, arrays = body_model_kind(path)
+    except InputError:
+        return "a file that cannot be read"
+    return f"no body model ({arrays})" if kind == "other" else f"a {kind} model"

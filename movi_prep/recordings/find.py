@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import UsageError, suggest
+from movi_prep.errors import UsageError, list_names, suggest
 from movi_prep.names import natural_order
 from movi_prep.recordings.amass import find_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from movi_prep.records.recordings import Recordings
 
 _NAMES_TOLD = 20
+_KEYS_TOLD = 8
 
 
 def find_recordings(config: Config) -> Recordings:
@@ -74,9 +75,9 @@ def select_clips(
             f"subjects: expected subjects with AMASS clips ({_ranges(known)}), but got {_ranges(absent)}; "
             f"{remedy}, or check the folder `amass`"
         )
-    names = {clip.clip for clip in recordings.motions}
-    named = names if clips is None else choose_names(clips, names)[0]
-    _check_excluded(exclude, recordings)
+    names = {clip.clip for clip in recordings.motions if clip.subject in wanted}
+    named = names if clips is None else _named_clips(clips, names)
+    absent_keys = _absent_keys(exclude, recordings)
     left = {
         clip: path
         for clip, path in recordings.motions.items()
@@ -85,12 +86,28 @@ def select_clips(
     if recordings.motions and not left:
         raise UsageError("subjects, clips, exclude: expected at least one clip, but none is left; widen the choice")
     others = {clip: path for clip, path in recordings.motions.items() if clip not in left}
-    return replace(recordings, motions=left, others=others)
+    return replace(recordings, motions=left, others=others, findings=(*recordings.findings, *absent_keys))
 
 
-def _check_excluded(exclude: Collection[str], recordings: Recordings) -> None:
-    """Raise UsageError for what can be no key of these data: it would leave nothing out, and nobody would notice."""
+def _named_clips(clips: Collection[str], names: Collection[str]) -> set[str]:
+    """Return the clips that `--clips` means; raise UsageError where it means none."""
+    named, absent = choose_names(clips, names)
+    if names and not named:
+        raise UsageError(
+            f"clips: expected clips that the chosen subjects have ({_ranges(names)}), but got "
+            f"{list_names(absent)}{suggest(absent[0], names)}; correct --clips"
+        )
+    return named
+
+
+def _absent_keys(exclude: Collection[str], recordings: Recordings) -> list[str]:
+    """Return a sentence on the keys that leave nothing out: nobody would notice a wrong one.
+
+    Raises:
+        UsageError: an entry can be no key of these data.
+    """
     keys = {*map(str, recordings.motions), *recordings.subjects}
+    absent = []
     for entry in exclude:
         # A subject of BMLmovi that is not there need not be an error: one list serves any part of the data.
         parts = entry.split("/")
@@ -101,6 +118,8 @@ def _check_excluded(exclude: Collection[str], recordings: Recordings) -> None:
                 f"exclude: expected a key like {example.subject!r} or {str(example)!r}, but got {entry!r}"
                 f"{suggest(entry, keys)}"
             )
+        absent += [f"{entry}{suggest(entry, keys)}"] if recordings.motions and entry not in keys else []
+    return [f"exclude: no clip or subject of these data is {', or '.join(absent[:_KEYS_TOLD])}"] if absent else []
 
 
 def _ranges(names: Collection[str]) -> str:

@@ -24,6 +24,17 @@ N_DMPLS = 8
 """Soft-tissue coefficients of DMPL that AMASS stores."""
 
 
+def check_rate(rate_hz: float, *, where: str) -> None:
+    """Raise InputError unless a motion can have been sampled at this rate."""
+    if not 1.0 <= rate_hz <= 10_000.0:
+        raise InputError(
+            where,
+            expected="a mocap frame rate between 1 and 10000 Hz",
+            got=f"{rate_hz}",
+            remedy="check the field 'mocap_framerate' (old release) or 'mocap_frame_rate' (new release)",
+        )
+
+
 @dataclass(frozen=True)
 class Motion:
     """A posed body over time, validated.
@@ -63,13 +74,7 @@ class Motion:
                 got="a clip of length zero",
                 remedy="fetch the file again or leave the clip out",
             )
-        if not 1.0 <= self.rate_hz <= 10_000.0:
-            raise InputError(
-                self.source,
-                expected="a mocap frame rate between 1 and 10000 Hz",
-                got=f"{self.rate_hz}",
-                remedy="check the field 'mocap_framerate' (old release) or 'mocap_frame_rate' (new release)",
-            )
+        check_rate(self.rate_hz, where=self.source)
 
     @property
     def n_samples(self) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
     from numpy.typing import NDArray
 
@@ -49,6 +49,8 @@ class ScaleResult:
         pelvis_middle_angle_rad: middle angle of the pelvis' rotation sequence in the static pose (gimbal check).
         findings: sentences of the audit, each with its numbers; empty when all is well.
         passed: whether the subject may be used.
+        pose: OpenSim's state variables in the static pose, radians and metres; in no file of a work folder, but what
+            OpenSim's tool writes.
     """
 
     body_names: tuple[str, ...]
@@ -65,6 +67,7 @@ class ScaleResult:
     pelvis_middle_angle_rad: float
     findings: tuple[str, ...]
     passed: bool
+    pose: Mapping[str, float] = field(default_factory=dict)
 
     def asymmetries(self) -> tuple[Asymmetry, ...]:
         """Return the asymmetry of every left body that has a right twin, in the model's order."""

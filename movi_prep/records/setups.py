@@ -94,7 +94,9 @@ class ScaleSetup:
         coordinate_file: coordinates for tasks with source "file".
         scaled_model_file: where OpenSim's tool writes the model before markers are placed.
         placed_model_file: where it writes the model with its markers placed.
-        unwritten: what else the document asks the tool for, in words; it is not written here.
+        factors_file: where the tool writes the factors of all bodies.
+        placed_markers_file: where it writes the markers that it placed, as a marker set.
+        pose_file: where it writes the static pose.
     """
 
     name: str
@@ -121,7 +123,9 @@ class ScaleSetup:
     coordinate_file: Path | None = None
     scaled_model_file: Path | None = None
     placed_model_file: Path | None = None
-    unwritten: tuple[str, ...] = ()
+    factors_file: Path | None = None
+    placed_markers_file: Path | None = None
+    pose_file: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ WORK/ik/S001/C01.h5  C01.mot
 WORK/alignment/S001.json
 WORK/shards/S001_PG1.h5            WORK/shards-d3ke/subject_1.hdf5 ...
 WORK/records/...                   WORK/logs/...                       WORK/report/index.html
+WORK/view/index.html  S001/C03.html
 """
 
 from __future__ import annotations
@@ -91,3 +92,7 @@ class WorkFolder:
     def report(self) -> Path:
         """The report page."""
         return self.root / "report" / "index.html"
+
+    def view(self) -> Path:
+        """Folder of the pages to look at clips."""
+        return self.root / "view"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.report.html import Html, element, join
+from movi_prep.pages.html import Html, element, join
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

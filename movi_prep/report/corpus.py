@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
-from movi_prep.report.html import (
+from movi_prep.pages.html import (
     Html,
     anchor,
     badge,
@@ -23,6 +22,7 @@ from movi_prep.report.html import (
     section,
     table,
 )
+from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
 from movi_prep.report.measures import (
     CLIP_GUIDELINES,
     IK_MAX_LIMITS_MM,
@@ -57,8 +57,8 @@ from movi_prep.stages.order import ORDER, entries_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from movi_prep.pages.html import Verdict
     from movi_prep.records.alignment import ClipAlignment
-    from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures
     from movi_prep.report.quality import Scope, SubjectQuality
 

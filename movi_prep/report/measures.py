@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from movi_prep.pages.html import Verdict
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.scale_result import ScaleResult
-    from movi_prep.report.html import Verdict
 
 IK_RMS_LIMIT_MM = 20.0
 """OpenSim's guideline for inverse kinematics: RMS below 2 cm ("Getting Started with Inverse Kinematics")."""

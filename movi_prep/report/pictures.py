@@ -19,7 +19,7 @@ from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_frame_labels, read_shard_camera
 from movi_prep.geometry.projection import project_camera_points, project_points
-from movi_prep.report.html import Html, element
+from movi_prep.pages.html import Html, element
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.report.measures import (
     CLIP_GUIDELINES,
     IK_MAX_LIMITS_MM,
@@ -20,19 +21,21 @@ from movi_prep.report.measures import (
     measure_clip,
     median_deviations_deg,
 )
-from movi_prep.report.work import read_if_there, read_model_facts, read_subject_files
+from movi_prep.report.work import read_if_there, read_subject_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from movi_prep.config.root import Config
+    from movi_prep.formats.model_outline import ModelOutline
+    from movi_prep.formats.unit_outcome import Outcome
+    from movi_prep.pages.html import Verdict
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.work_folder import WorkFolder
-    from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
-    from movi_prep.report.work import ModelFacts, Outcome, PlanFacts, SubjectFiles
+    from movi_prep.report.work import PlanFacts, SubjectFiles
 
 T = TypeVar("T")
 Look = tuple["Verdict", str]
@@ -97,7 +100,7 @@ class SubjectQuality:
     deviations_deg: dict[str, float]
     outcomes: tuple[Outcome, ...]
     beside: dict[ClipId | str, ClipMeasures]
-    beside_model: ModelFacts | None
+    beside_model: ModelOutline | None
     problems: tuple[str, ...]
 
     @property
@@ -124,7 +127,7 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
         outcomes=tuple(outcome for outcome in scope.outcomes if outcome.subject == subject),
         beside=_measure_beside(scope, files.clips, problems),
         beside_model=(
-            read_if_there(scope.beside.scaled_model(subject), read_model_facts, problems) if scope.beside else None
+            read_if_there(scope.beside.scaled_model(subject), read_model_outline, problems) if scope.beside else None
         ),
         problems=tuple(problems),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import degrees, isfinite
 from typing import TYPE_CHECKING
 
+from movi_prep.pages.html import Html, badge, element, folded, join, judged, missing, section, table
 from movi_prep.report.charts import BLUE, LINE, ORANGE, PALE, TRACK, bias_bar, colour_key, range_bar
-from movi_prep.report.html import Html, badge, element, folded, join, judged, missing, section, table
 from movi_prep.report.measures import AT_LIMIT_RAD, judge, largest_asymmetry
 from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, span, status_sentence, table_with_rest
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from movi_prep.report.charts import RED, colour_key
-from movi_prep.report.html import (
+from movi_prep.pages.html import (
     Html,
     anchor,
     cards,
@@ -17,6 +16,7 @@ from movi_prep.report.html import (
     section,
     table,
 )
+from movi_prep.report.charts import RED, colour_key
 from movi_prep.report.pictures import draw_strip
 from movi_prep.report.quality import attention
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
@@ -36,8 +36,8 @@ from movi_prep.report.tables import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from movi_prep.formats.model_outline import ModelOutline
     from movi_prep.report.quality import Scope, SubjectQuality
-    from movi_prep.report.work import ModelFacts
 
 _TITLES = (
     *("Look at first", "Scaling", "Inverse kinematics", "Marker bias and variance", "Coordinates", "Alignment"),
@@ -117,7 +117,7 @@ def _beside(quality: SubjectQuality, scope: Scope) -> Html:
     return section("Beside", says, beside_table(quality.clips, quality.beside))
 
 
-def describe_beside(model: ModelFacts | None, other: ModelFacts | None, folder: str) -> str:
+def describe_beside(model: ModelOutline | None, other: ModelOutline | None, folder: str) -> str:
     """Return what the two sides of a comparison are."""
     ours, theirs = (facts.name if facts is not None else "unknown" for facts in (model, other))
     return (

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.pages.html import Html, badge, bullets, counted, element, folded, join, judged, markup, table
 from movi_prep.report.charts import sparkline
-from movi_prep.report.html import Html, badge, bullets, counted, element, folded, join, judged, markup, table
 from movi_prep.report.measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms, judge_valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from movi_prep.formats.unit_outcome import Outcome
+    from movi_prep.pages.html import Verdict
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.records.identity import ClipId
-    from movi_prep.report.html import Verdict
     from movi_prep.report.measures import ClipMeasures
-    from movi_prep.report.work import Outcome, PictureFacts, ShardFacts
+    from movi_prep.report.work import PictureFacts, ShardFacts
 
 CLIP_COLUMNS = (
     *("clip", "frames#", "usable#", "landmarks RMS, mm#", "tracking RMS, mm#", "all RMS, mm#"),

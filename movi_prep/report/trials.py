@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.ik_file import read_ik_solution
+from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.scale_file import read_scale_result
+from movi_prep.pages.html import anchor, bullets, element, page, section
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.report.html import anchor, bullets, element, page, section
 from movi_prep.report.measures import coordinate_uses, marker_biases, measure_clip, median_deviations_deg
 from movi_prep.report.quality import clip_attention, coordinate_attention, most_urgent_first, unseen_bound_deg
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
 from movi_prep.report.tables import N_SHOWN, look_list, shortened
-from movi_prep.report.work import read_model_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
-    from movi_prep.report.html import Html
+    from movi_prep.pages.html import Html
     from movi_prep.report.quality import Look
     from movi_prep.trials.marker_files import MarkerFilesResult
     from movi_prep.trials.trial_results import FileResult
@@ -48,7 +48,7 @@ def _write_page(result: MarkerFilesResult, config: Config) -> str:
     solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in solved}
     # The audit lies beside the model; a model that came scaled has none.
     scale = read_scale_result(result.outputs[-1]) if result.outputs else None
-    model = read_model_facts(result.model)
+    model = read_model_outline(result.model)
     trials = [
         # Labels of training are another model's: here every rotation counts.
         measure_clip(name, solution, labels=(), landmark_weight=config.ik.landmark_weight)

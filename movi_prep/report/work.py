@@ -10,11 +10,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,15 +20,19 @@ from movi_prep.errors import InputError, MoviPrepError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.marker_file import read_static_trial
+from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_left_out
+from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import ALL_SUBJECTS, natural_order
 from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
+    from movi_prep.formats.model_outline import ModelOutline
+    from movi_prep.formats.unit_outcome import Outcome
     from movi_prep.records.alignment import SubjectAlignment
     from movi_prep.records.markers import StaticTrial
     from movi_prep.records.outdated import OutdatedShards
@@ -38,55 +40,6 @@ if TYPE_CHECKING:
     from movi_prep.records.work_folder import WorkFolder
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a unit ended, from its record.
-
-    Attributes:
-        stage: which stage.
-        key: what it worked on, `S001/C01`.
-        status: "done" or "failed".
-        numbers: what the stage measured.
-        findings: sentences that a person should read.
-        warnings: sentences that a person must read: something was left out, or must not be trusted.
-        reason: for a failure, why.
-        redo: for a failure, the command that repeats it.
-        seconds: how long it took.
-        peak_memory_mb: largest memory of the process.
-    """
-
-    stage: str
-    key: str
-    status: str
-    numbers: Mapping[str, float | int | str | bool]
-    findings: tuple[str, ...]
-    warnings: tuple[str, ...]
-    reason: str
-    redo: str
-    seconds: float
-    peak_memory_mb: float
-
-    @property
-    def subject(self) -> str:
-        """Name of the subject; `all` for units of all subjects."""
-        return self.key.split("/", maxsplit=1)[0]
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What the report needs of a model file: rad and m.
-
-    Attributes:
-        name: the model's name.
-        ranges: coordinate -> lower and upper end of its range.
-        marker_bodies: marker -> body that carries it.
-    """
-
-    name: str
-    ranges: Mapping[str, tuple[float, float]]
-    marker_bodies: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -174,7 +127,7 @@ class SubjectFiles:
     subject: str
     trial: StaticTrial | None
     scale: ScaleResult | None
-    model: ModelFacts | None
+    model: ModelOutline | None
     alignment: SubjectAlignment | None
     clips: tuple[ClipId, ...]
     shards: tuple[ShardFacts, ...]
@@ -186,7 +139,7 @@ def read_outcomes(work: WorkFolder) -> tuple[tuple[Outcome, ...], tuple[str, ...
     outcomes, problems = [], []
     for path in sorted(work.records().glob("*/**/*.json")):
         try:
-            outcomes.append(_read_outcome(path))
+            outcomes.append(read_outcome(path))
         except InputError as error:
             problems.append(str(error))
     return tuple(outcomes), tuple(problems)
@@ -212,7 +165,7 @@ def read_subject_files(work: WorkFolder, subject: str) -> SubjectFiles:
         subject=subject,
         trial=read_if_there(work.static_trial(subject), read_static_trial, problems),
         scale=read_if_there(work.scale_result(subject), read_scale_result, problems),
-        model=read_if_there(work.scaled_model(subject), read_model_facts, problems),
+        model=read_if_there(work.scaled_model(subject), read_model_outline, problems),
         alignment=read_if_there(work.alignment(subject), read_alignment, problems),
         clips=_solved_clips(work, subject),
         shards=tuple(shard for shard in facts if shard is not None),
@@ -229,30 +182,6 @@ def read_if_there(path: Path, reader: Callable[[Path], T], problems: list[str]) 
     except MoviPrepError as error:
         problems.append(str(error))
         return None
-
-
-def read_model_facts(path: Path) -> ModelFacts:
-    """Read names, ranges and bodies out of a model file, without OpenSim: a page must not wait for it.
-
-    Raises:
-        InputError: it is no OpenSim model.
-    """
-    try:
-        model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a file of our own work folder
-        ranges = {} if model is None else {_name(item): _range(item) for item in model.iter("Coordinate")}
-    except (ET.ParseError, ValueError) as error:
-        raise InputError(
-            path, expected="an OpenSim model", got=str(error), remedy="run 'movi-prep ik' again"
-        ) from error
-    if model is None:
-        raise InputError(path, expected="an OpenSim model", got="another document", remedy="run 'movi-prep ik' again")
-    # A socket is a path (/bodyset/tibia_r); its last part is the body.
-    frames = {_name(item): item.findtext("socket_parent_frame", "") for item in model.iter("Marker")}
-    return ModelFacts(
-        name=_name(model),
-        ranges=ranges,
-        marker_bodies={marker: frame.strip().rpartition("/")[2] for marker, frame in frames.items()},
-    )
 
 
 def read_shard_facts(path: Path) -> ShardFacts:
@@ -307,33 +236,3 @@ def _picture_facts(shard: ShardFile) -> tuple[PictureFacts, ...]:
 
 def _solved_clips(work: WorkFolder, subject: str) -> tuple[ClipId, ...]:
     return tuple(sorted(ClipId(subject, path.stem) for path in (work.root / "ik" / subject).glob("*.h5")))
-
-
-def _read_outcome(path: Path) -> Outcome:
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        return Outcome(
-            stage=str(content["stage"]),
-            key=str(content["key"]),
-            status=str(content["status"]),
-            numbers=dict(content["numbers"]),
-            findings=tuple(map(str, content["findings"])),
-            warnings=tuple(map(str, content.get("warnings", ()))),
-            reason=str(content["reason"]),
-            redo=str(content["redo"]),
-            seconds=float(content["seconds"]),
-            peak_memory_mb=float(content["peak_memory_mb"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            path, expected="the record of a unit", got=f"{error!r}", remedy="run it again: movi-prep status names it"
-        ) from error
-
-
-def _range(coordinate: ET.Element) -> tuple[float, float]:
-    low, high = (float(number) for number in coordinate.findtext("range", "-inf inf").split())
-    return low, high
-
-
-def _name(item: ET.Element) -> str:
-    return item.get("name", "")

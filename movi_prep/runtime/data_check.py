@@ -3,23 +3,23 @@
 | part | opened | compared with |
 |---|---|---|
 | AMASS clips | the first of each subject: its head | |
-| body models, soft tissue | all, whole | |
+| body models, soft tissue | all, whole | sex of the clips that were opened |
 | calibration | all cameras, whole | |
 | V3D | all, whole | sex and length of the clip that was opened; numbers of clips |
-| videos | all: their heads | last frame that flags30 name |
+| videos | all: head, index and a few places of .avi files; of others the first frame | last frame that flags30 name |
 """
 
 from __future__ import annotations
 
-import os
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from movi_prep.errors import InputError, MoviPrepError, describe_os_error
+from movi_prep.errors import InputError, MoviPrepError, describe_os_error, list_names
 from movi_prep.formats.amass import open_motion
-from movi_prep.formats.avi.structure import parse_avi_head
+from movi_prep.formats.avi.structure import check_avi_ends, read_avi_head
 from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
 from movi_prep.recordings.read import read_camera, read_session
@@ -54,6 +54,7 @@ class DataFault:
         remedy: what to do.
         files: the files that have it, the first one first.
         n_opened: how many files of this part were opened.
+        subjects: whose results wait for it, where that is not all that the files tell.
     """
 
     part: str
@@ -62,12 +63,14 @@ class DataFault:
     remedy: str
     files: tuple[Path, ...]
     n_opened: int
+    subjects: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the fault as one line."""
         number = f"{len(self.files)} of {self.n_opened} opened" if self.n_opened > 1 else "the file"
         shown = f"{self.files[0]}{' and others' if len(self.files) > 1 else ''}"
-        return f"{self.part}: {number}: expected {self.expected}, but got {self.got}; {self.remedy} ({shown})"
+        waiting = f", needed by {list_names(self.subjects)}" if self.subjects else ""
+        return f"{self.part}: {number}: expected {self.expected}, but got {self.got}; {self.remedy} ({shown}{waiting})"
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,11 @@ class DataCheck:
 
 @dataclass
 class _Found:
-    """Faults as they are met: part, file and error."""
+    """Faults as they are met: part, file and error; and which subjects wait for a file."""
 
     faults: list[tuple[str, Path, InputError]] = field(default_factory=list)
     opened: dict[str, int] = field(default_factory=dict)
+    needed_by: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def open(self, part: str, path: Path, read: Callable[[], Result]) -> Result | None:
         """Return what a file holds; note the fault and return None where it cannot be read."""
@@ -134,14 +138,20 @@ class _Found:
                 remedy=group[0][1].remedy,
                 files=tuple(dict.fromkeys(path for path, _ in group)),
                 n_opened=max(self.opened.get(part, 0), len(group)),
+                subjects=tuple(dict.fromkeys(name for path, _ in group for name in self.needed_by.get(path, ()))),
             )
             for (part, *_), group in groups.items()
         ]
         return tuple(sorted(kinds, key=lambda fault: -len(fault.files)))
 
 
-def check_data_files(recordings: Recordings) -> DataCheck:
-    """Open one clip per subject, and every body model, V3D file, calibration and video head."""
+def check_data_files(recordings: Recordings, *, soft_tissue: bool = False) -> DataCheck:
+    """Open one clip per subject, and every body model, V3D file, calibration and video head.
+
+    Args:
+        recordings: what there is.
+        soft_tissue: whether the bodies are to be posed with DMPL, so that its models are needed, too.
+    """
     found = _Found()
     firsts = {subject: recordings.clips_of(subject)[0] for subject in recordings.subjects}
     motions = {
@@ -149,7 +159,7 @@ def check_data_files(recordings: Recordings) -> DataCheck:
         for clip in firsts.values()
         if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings.motions[clip])))
     }
-    _open_bodies(recordings, found)
+    _open_bodies(recordings, motions, found, soft_tissue=soft_tissue)
     _open_cameras(recordings, found)
     for subject, path in sorted(recordings.sessions.items()):
         # Of subjects without clips nothing is used.
@@ -183,11 +193,36 @@ def _head_of(file: MotionFile) -> _Head:
     return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex)
 
 
-def _open_bodies(recordings: Recordings, found: _Found) -> None:
+def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found: _Found, *, soft_tissue: bool) -> None:
+    """Open all models, and note the clips whose sex has none."""
+    clips: dict[str, list[ClipId]] = defaultdict(list)
+    for clip, motion in motions.items():
+        clips[motion.sex].append(clip)
     for sex, path in sorted(recordings.body_models.items()):
+        found.needed_by[path] = tuple(clip.subject for clip in clips[sex])
         found.open("body models", path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
     for path in recordings.dmpl_models.values():
         found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
+    kinds = [("an SMPL+H model", "smplh", recordings.body_models)]
+    kinds += [("a DMPL model", "dmpls", recordings.dmpl_models)] if soft_tissue else []
+    for sex, lacking in clips.items():
+        for what, folder, models in kinds:
+            # Where there is no model at all the plan says so, and nothing runs.
+            if models and sex not in models:
+                _add_lacking(recordings, lacking, found, what=f"{what} of sex {sex}", file=f"{folder}/{sex}/model.npz")
+
+
+def _add_lacking(recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str) -> None:
+    for clip in clips:
+        path = recordings.motions[clip]
+        found.needed_by[path] = (clip.subject,)
+        found.add(
+            CLIPS,
+            path,
+            expected=what,
+            got="none",
+            remedy=f"fetch {file}; a file that was passed over for it is among the findings",
+        )
 
 
 def _open_cameras(recordings: Recordings, found: _Found) -> None:
@@ -221,15 +256,22 @@ def _open_videos(recordings: Recordings, subject: str, session: Session | None, 
 
 
 def _n_frames(path: Path) -> int:
-    """Return how many frames the headers of an .avi tell of; 0 where they do not (another container)."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if os.pread(descriptor, 12, 0)[8:] != b"AVI ":
-            return 0
-        head = parse_avi_head(descriptor)
-        return 0 if head is None else head.n_frames
-    finally:
-        os.close(descriptor)
+    """Return how many frames the headers of an .avi tell of; 0 for another container, whose count is an estimate.
+
+    Raises:
+        InputError: it is cut, was never closed, or has no frame.
+    """
+    for damage in check_avi_ends(path):
+        remedy = "fetch it again; frames that cannot be found are refused"
+        raise InputError(path, expected="a whole video", got=f"a damaged one: {damage}", remedy=remedy)
+    head = read_avi_head(path)
+    if head is not None:
+        return head.n_frames
+    # OpenCV takes a while to load, and most videos are .avi files.
+    from movi_prep.video.reader import read_video_head
+
+    read_video_head(path)
+    return 0
 
 
 def _compare_with_clips(

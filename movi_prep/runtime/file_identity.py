@@ -6,9 +6,10 @@
 | `sampled:...+sha256:...` | larger files (videos) | size and 32 samples of 64 KiB spread over it; then all bytes |
 
 A unit that reads or writes a file hashes all of it: that costs little beside the unit. Later a large file is
-compared by its samples: **a change between them that keeps the size is not seen**. `--full-hash` compares all bytes.
+compared by its samples: **a change between them that keeps the size is not seen**.
 
-Hashes are remembered by path, size and time stamps, so that a file that nobody touched is not read twice.
+Hashes are remembered by path, size and time stamps, so that a file that nobody touched is not read twice. `--full-hash`
+reads all bytes of all files once more, whatever their stamps say: programs can set these, and disks can rot.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class FileIdentities:
     """Identities of files, remembered by their stamps.
 
     Attributes:
-        full_hash: whether large files, too, are compared by all of their bytes.
+        full_hash: whether large files, too, are compared by all of their bytes, and nothing that an earlier run
+            remembered is believed.
         known: (path, kind) -> stamp and hash of what was read before.
     """
 
@@ -110,8 +112,13 @@ def is_sampled(identity: str) -> bool:
 
 
 def read_identities(path: Path, *, full_hash: bool) -> FileIdentities:
-    """Return what earlier runs remembered; nothing where the file is absent or damaged, for it only saves time."""
+    """Return what earlier runs remembered; nothing where the file is absent or damaged, for it only saves time.
+
+    Nor anything with `full_hash`, which is to see what stamps do not show.
+    """
     identities = FileIdentities(full_hash=full_hash)
+    if full_hash:
+        return identities
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         for name, kind, size, modified_ns, changed_ns, identity in rows:

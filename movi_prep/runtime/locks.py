@@ -4,6 +4,9 @@
 The scope of a unit is the first part of its key: two runs on different subjects (array jobs) do not wait for each
 other. Not every network file system shares `flock` between hosts, so the file also names its holder and is touched
 every few seconds: a lock of another host counts while its time stamp is fresh.
+
+A worker whose run was killed must not publish what it has in hand, though nobody has taken the lock yet: on the host of
+the run it asks the kernel whether the lock is held, on another host whether it is fresh.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from movi_prep.errors import MoviPrepError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from movi_prep.records.work_folder import WorkFolder
 
@@ -57,10 +60,39 @@ def hold_scopes(work: WorkFolder, scopes: Iterable[str], run_id: str) -> Iterato
 
 
 def check_still_held(work: WorkFolder, key: str, run_id: str) -> None:
-    """Raise LockedError unless the lock of a unit still names this run: an orphaned worker must not publish."""
-    holder = _read_holder(lock_path(work, scope_of(key)))
+    """Raise LockedError unless the run lives and its lock names it: an orphaned worker must not publish."""
+    path = lock_path(work, scope_of(key))
+    holder = _read_holder(path)
     if holder.get("run_id") != run_id:
         raise LockedError(f"{key}: run {run_id} no longer holds {scope_of(key)} (another run took over); nothing kept")
+    if not _holder_lives(path, holder):
+        raise LockedError(f"{key}: run {run_id} was killed, so that nobody waits for this unit; nothing kept")
+
+
+def _holder_lives(path: Path, holder: Mapping[str, Any]) -> bool:
+    """Return whether the process that a lock file names still holds it."""
+    if holder.get("host") != socket.gethostname():
+        return time.time() - path.stat().st_mtime < _FRESH_S
+    if holder.get("pid") == os.getpid():
+        return True
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Shared, and only for a moment: two orphans that ask at once must not take each other for the run.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return _is_running(holder)
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_running(holder: Mapping[str, Any]) -> bool:
+    """Return whether a process of the number that a lock file names runs on this host."""
+    return Path(f"/proc/{holder.get('pid')}").exists()
 
 
 def lock_path(work: WorkFolder, scope: str) -> Path:
@@ -97,7 +129,7 @@ def _lock(descriptor: int, path: Path) -> None:
     # The kernel's word is final on one host only; of a holder elsewhere there is nothing but its time stamp.
     holder = _read_holder(path)
     on_this_host = holder.get("host") == socket.gethostname()
-    if not holder or (on_this_host and (is_exclusive_here or not Path(f"/proc/{holder.get('pid')}").exists())):
+    if not holder or (on_this_host and (is_exclusive_here or not _is_running(holder))):
         return
     age_s = time.time() - path.stat().st_mtime
     if age_s < _FRESH_S:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import list_names
-from movi_prep.formats.avi.structure import check_avi_ends
 from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.bmlmovi_names import number_of
 
@@ -62,13 +61,6 @@ def describe_recordings(recordings: Recordings, config: Config) -> tuple[Part, .
     )
 
 
-def damaged_videos(recordings: Recordings) -> tuple[str, ...]:
-    """Return a sentence on each video whose headers and end do not fit together; the rest of it is not read."""
-    return tuple(
-        f"{path.name}: {text}" for _, path in sorted(recordings.videos.items()) for text in check_avi_ends(path)
-    )
-
-
 def describe_space(work: Path) -> str:
     """Return how much space is free where the work folder is or will be."""
     there = next(folder for folder in (work, *work.parents) if folder.exists())
@@ -102,7 +94,7 @@ def _absent_clips(recordings: Recordings, subject: str) -> list[int]:
 
 def _describe_bodies(recordings: Recordings, config: Config) -> Part:
     missing = [sex for sex in ("female", "male") if sex not in recordings.body_models]
-    said = f"no smplh/{{{','.join(missing)}}}/model.npz: clips of that sex will fail" if missing else ""
+    said = f"no smplh/{{{','.join(missing)}}}/model.npz" if missing else ""
     return Part("body models", config.body_models, list_names(recordings.body_models), said)
 
 

@@ -111,7 +111,7 @@ class Coordinator:
             interrupted = True
             _LOG.info("stopped by the user")
             # Now: workers take a while to end.
-            self.observer.tick("stopping; the same command goes on where this one stopped")
+            self.observer.tick("stopping; the same command resumes where this one stopped")
         for planned in self.plan.to_run:
             if planned.unit.id not in self._records and planned.unit.id not in self._unchanged:
                 self._blocked.setdefault(planned.unit.id, "the run was stopped before its turn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import UsageError
@@ -65,7 +66,10 @@ def _same_file(path: Path) -> tuple[int, int]:
 
 
 def _is_result(path: Path) -> bool:
-    """Return whether a file begins as results do: a storage file (.mot, .sto), or a model (.osim)."""
+    """Return whether a file begins as results do: a storage file (.mot, .sto), a model (.osim), factors or markers."""
     with path.open("rb") as file:
         head = file.read(4096)
+    if path.suffix == ".xml":
+        # A set-up holds such sets, too, but below the tag of its tool.
+        return re.search(rb"<OpenSimDocument[^>]*>\s*<(ScaleSet|MarkerSet)\b", head) is not None
     return b"<OpenSimDocument" in head if path.suffix == ".osim" else b"endheader" in head

@@ -30,6 +30,7 @@ class ScaledTrial:
         static_source: the static trial.
         placement_solver: what found the static pose.
         findings: what reading and scaling found.
+        pose_time_s: first time of the rows that the static pose is averaged over.
     """
 
     model: Any
@@ -37,6 +38,7 @@ class ScaledTrial:
     static_source: str
     placement_solver: str
     findings: tuple[str, ...]
+    pose_time_s: float
 
 
 def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_file: Path | None = None) -> ScaledTrial:
@@ -78,6 +80,7 @@ def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_f
         static_source=static.markers.source,
         placement_solver=settings.placement_solver,
         findings=(*findings, *more, *result.findings),
+        pose_time_s=max(setup.placement_time_range_s[0], float((placement or markers).times_s[0])),
     )
 
 

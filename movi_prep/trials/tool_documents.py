@@ -17,7 +17,7 @@ from movi_prep.records.setups import ScaleSetup
 from movi_prep.stages.scale import scale_numbers
 from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
-from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
+from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
 from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
@@ -66,38 +66,52 @@ def run_scale_document(document: Path, config: Config, *, results_folder: Path |
     Args:
         document: ScaleTool document (.xml); paths inside count from its folder.
         config: `scaling` (audit, solver of the static pose, model where the document names none) and `ik`.
-        results_folder: where models go instead of where the document says.
+        results_folder: where results go instead of where the document says.
 
     Returns:
-        The models written: scaled, and with markers placed, as the document asks.
+        What was written: the model scaled, and with markers placed, factors, markers and static pose, as it asks.
 
     Raises:
-        InputError: the document asks for no model, or model, set-up or static trial cannot be used.
+        InputError: the document asks for nothing, or model, set-up or static trial cannot be used.
         UsageError: a result would replace a file that the document reads, or no static trial is named.
     """
     setup = read_scale_setup(document)
     _check_own_results(document, results_folder)
     generic = setup.model_file or config.scaling.model
-    if generic is None or not _model_paths(setup, results_folder):
+    asked = _scale_results(setup, results_folder)
+    if generic is None or not asked:
         raise InputError(
             document,
-            expected="<model_file>, and <output_model_file> in a step that is applied",
+            expected="<model_file>, and <output_model_file> or another output in a step that is applied",
             got="none of one of them",
             remedy="name both files",
         )
     scaled = scale_to_trial(setup, generic, config)
-    outputs = []
-    for path, is_placed in _model_paths(setup, results_folder):
-        # The tool writes the model between its two steps, too.
-        own = scaled if is_placed else scale_to_trial(replace(setup, place_markers=False), generic, config)
-        write_scaled_model(path, own)
-        outputs.append(path)
+    # The tool writes the model between its two steps, too.
+    sized = (
+        scale_to_trial(replace(setup, place_markers=False), generic, config) if "scaled_model_file" in asked else scaled
+    )
+    for what, path in asked.items():
+        _write_scale_output(what, path, sized if what == "scaled_model_file" else scaled)
     return FileResult(
         marker_file=document,
-        outputs=tuple(outputs),
+        outputs=tuple(asked.values()),
         numbers=scale_numbers(scaled.result),
-        findings=(*scaled.findings, *(f"{what} is not written" for what in setup.unwritten)),
+        findings=scaled.findings,
     )
+
+
+def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
+    from movi_prep.osim.scale_files import write_marker_set, write_scale_factors, write_static_pose
+
+    if what == "factors_file":
+        write_scale_factors(path, scaled.model, scaled.result)
+    elif what == "placed_markers_file":
+        write_marker_set(path, scaled.model)
+    elif what == "pose_file":
+        write_static_pose(path, scaled.result.pose, time_s=scaled.pose_time_s)
+    else:
+        write_scaled_model(path, scaled)
 
 
 def run_setup_documents(
@@ -154,7 +168,7 @@ def _files(document: Path, results_folder: Path | None) -> _Files:
     setup: IkSetup | ScaleSetup
     if is_scale_document(document):
         setup = read_scale_setup(document)
-        written = tuple(path for path, _ in _model_paths(setup, results_folder))
+        written = tuple(_scale_results(setup, results_folder).values())
     else:
         setup = read_ik_setup(document)
         written = tuple(result_paths(setup, results_folder))
@@ -162,10 +176,13 @@ def _files(document: Path, results_folder: Path | None) -> _Files:
     return _Files(document, read, written, model=setup.model_file, is_scaling=isinstance(setup, ScaleSetup))
 
 
-def _model_paths(setup: ScaleSetup, folder: Path | None) -> list[tuple[Path, bool]]:
-    """Return where the tool writes models, and whether with placed markers."""
-    asked = [(setup.scaled_model_file, False), (setup.placed_model_file, True)]
-    return [(path if folder is None else folder / path.name, placed) for path, placed in asked if path is not None]
+_SCALE_RESULTS = ("scaled_model_file", "factors_file", "placed_model_file", "placed_markers_file", "pose_file")
+
+
+def _scale_results(setup: ScaleSetup, folder: Path | None) -> dict[str, Path]:
+    """Return where the tool writes what a set-up asks for, in the tool's order, by the name of the set-up's field."""
+    asked: dict[str, Path | None] = {what: getattr(setup, what) for what in _SCALE_RESULTS}
+    return {what: path if folder is None else folder / path.name for what, path in asked.items() if path is not None}
 
 
 def _check_results_differ(documents: Sequence[_Files]) -> None:

@@ -27,6 +27,13 @@ def draw_dots(image: NDArray[np.uint8], pixels: NDArray[np.float64], colour: Bgr
         cv2.circle(image, (x, y), round(radius_px * scale), colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
+def draw_lines(image: NDArray[np.uint8], ends_px: NDArray[np.float64], colour: Bgr) -> None:
+    """Draw smooth lines into an image (h, w, 3) BGR between pixels (n, 2, 2); those with an end that is NaN are not."""
+    scale = 1 << _SUBPIXEL_BITS
+    for (x1, y1), (x2, y2) in np.round(ends_px[np.isfinite(ends_px).all(axis=(1, 2))] * scale).astype(int).tolist():
+        cv2.line(image, (x1, y1), (x2, y2), colour, 1, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
 def draw_label(image: NDArray[np.uint8], text: str) -> None:
     """Write a line of text on a dark strip along the top of an image (h, w, 3) BGR."""
     image[:_LABEL_HEIGHT_PX] = image[:_LABEL_HEIGHT_PX] // 4

@@ -86,6 +86,29 @@ def decode_picture(encoded: NDArray[np.uint8], *, where: str = "picture") -> NDA
     return np.asarray(picture)
 
 
+def shrink_picture(
+    picture: NDArray[np.uint8], *, side_px: int, quality: int
+) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
+    """Return a (height, width, 3) BGR picture as a small one for people to look at.
+
+    Args:
+        picture: the picture.
+        side_px: its longest side afterwards; smaller pictures keep their size.
+        quality: of WebP, 1 to 100.
+
+    Returns:
+        Encoded bytes, (length,) uint8; by how much the picture was scaled; its width and height.
+    """
+    height, width = picture.shape[:2]
+    scale = min(1.0, side_px / max(height, width))
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1.0 else picture
+    done, encoded = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not done:
+        raise InternalError("OpenCV cannot encode webp")
+    return np.asarray(encoded).ravel(), scale, size
+
+
 def simplify_context(picture: NDArray[np.uint8], body_blocks: NDArray[np.bool_], *, quality: int) -> NDArray[np.uint8]:
     """Return the picture with what lies away from the body taken down to a lower JPEG quality.
 

@@ -55,7 +55,7 @@ _HEAD_BYTES, _ROW_ALIGNMENT = 4096, 4
 
 _FFMPEG_LINE = re.compile(rb"\[\w+ @ 0x[0-9a-f]+\]")
 
-_DECODER_LINE = re.compile(rb"\[(\w+ @ 0x|[ A-Z]+:\d+@)")
+_DECODER_LINE = re.compile(rb"\[([\w,]+ @ 0x|[ A-Z]+:\d+@)")
 """FFmpeg's lines, and OpenCV's own: `[ WARN:0@9.905] global cap.cpp`."""
 
 _HARMLESS = (b"unable to decode APP fields",)
@@ -72,6 +72,10 @@ _NO_PICTURE_BYTES = 8
 
 _EXCERPT_FRAMES = 300
 """More than encoders put between key frames."""
+
+
+_PLACES = (0.0, 0.5, 0.95)
+"""Where a look at a video decodes a frame. Not its last: some containers only estimate how many they hold."""
 
 
 class _Fault(Enum):
@@ -162,7 +166,7 @@ class VideoReader:
         self.table = read_frame_table(path)
         self._source = mend_avi(path, self.table) if self.table is not None and self.table.misleads_decoder else None
         self._capture = _open(path, self._source)
-        self.header = self._read_header()
+        self.header = _header_of(self._capture)
         self._is_plain = _is_upside_down(path, self._capture)
         if self._is_plain:
             self._capture = _open(path, self._source, cv2.CAP_PROP_FORMAT, -1)
@@ -334,14 +338,37 @@ class VideoReader:
         rows = content.reshape(height, row_bytes)[::-1, : 3 * width]
         return np.ascontiguousarray(rows.reshape(height, width, 3))
 
-    def _read_header(self) -> VideoHeader:
-        read = self._capture.get
-        return VideoHeader(
-            size_px=(int(read(cv2.CAP_PROP_FRAME_WIDTH)), int(read(cv2.CAP_PROP_FRAME_HEIGHT))),
-            rate_hz=float(read(cv2.CAP_PROP_FPS)),
-            n_frames=int(read(cv2.CAP_PROP_FRAME_COUNT)),
-            codec=int(read(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin1"),
-        )
+
+def read_video_head(path: Path) -> VideoHeader:
+    """Return what a container of any kind says of itself, once a few frames along it are decoded.
+
+    Raises:
+        InputError: it cannot be opened, or gives no frame at one of these places.
+    """
+    capture = _open(path, None)
+    header = _header_of(capture)
+    lost = None
+    with _decoder_messages(pass_on=False):
+        for share in _PLACES:
+            number = int(share * max(header.n_frames - 1, 0))
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+            if lost is None and not capture.grab():
+                lost = number
+    capture.release()
+    if lost is not None:
+        got = f"one whose frame {lost} of {max(header.n_frames, 1)} cannot be decoded"
+        raise InputError(path, expected="a whole video", got=got, remedy="it is cut or damaged: fetch it again")
+    return header
+
+
+def _header_of(capture: cv2.VideoCapture) -> VideoHeader:
+    read = capture.get
+    return VideoHeader(
+        size_px=(int(read(cv2.CAP_PROP_FRAME_WIDTH)), int(read(cv2.CAP_PROP_FRAME_HEIGHT))),
+        rate_hz=float(read(cv2.CAP_PROP_FPS)),
+        n_frames=int(read(cv2.CAP_PROP_FRAME_COUNT)),
+        codec=int(read(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin1"),
+    )
 
 
 def _open(path: Path, source: SplicedFile | None, *options: int) -> cv2.VideoCapture:

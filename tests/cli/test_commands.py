@@ -185,7 +185,7 @@ def test_inspect_tells_damaged_files_in_one_line(
     damaged = tmp_path / f"damaged{suffix}"
     damaged.write_bytes(content)
     code, out, err = movi_prep("inspect", str(damaged), "--json")
-    assert (code, out) == (1, "")
+    assert (code, [item["file"] for item in json.loads(out)["failed"]]) == (1, [str(damaged)])
     assert err.startswith(f"movi-prep: {damaged}: expected ")
     assert len(err.strip().splitlines()) == 1
 
@@ -249,7 +249,7 @@ def test_verify_tells_shards_of_an_earlier_run_and_so_does_the_exit_code(filmed:
     assert result["shards"][0]["faults"] == [], "it is sound, but not what it should be"
     code, out, _ = filmed("status", "--work", str(filmed.work))
     assert code == 0
-    assert "1 shard file is not what a run would write now, and training would read it all the same" in out
+    assert "1 shard file is out of date, but training would read it" in out
     assert "shards/S001_PG1.h5: no record names it" in out
 
 
@@ -281,7 +281,7 @@ def test_a_cause_is_told_once_and_the_rest_on_request(movi_prep: CommandLine, tm
     assert err.count("failed;") <= 2, "one line for a stage"
     assert sum(str(clip) in out for clip in clips) == 1, "one clip stands for all"
     assert "--only" not in out
-    again = next(line for line in out.splitlines() if "go on with: " in line).partition("go on with: ")[2]
+    again = next(line for line in out.splitlines() if "continue with: " in line).partition("continue with: ")[2]
     program, command, *_ = shlex.split(again)
     assert (program, command) == ("movi-prep", "markers")
     assert f"next: movi-prep status {movi_prep.work}" in out.splitlines()[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from tests.cli.conftest import CommandLine
         (["demo", "--workers", "0"], "argument --workers: expected a whole number from 1, but got '0'"),
         (["verify", "--workers", "many"], "expected a whole number from 1, but got 'many'"),
         (["status", "--work", "nowhere"], "nothing ran in this work folder yet"),
+        (["verify", "nowhere"], "expected a work folder or a folder of shards"),
         (["ik", "--static-file", "a.trc", "--subjects", "1"], "but got --subjects; leave it out"),
         (["ik", "--setup", "a.xml", "--marker-file", "b.trc"], "but got both"),
         (["ik", "--setup", "a.xml", "--model", "b.osim", "--dry-run"], "but got --model, --dry-run; the document"),
@@ -48,6 +50,32 @@ def test_what_is_wrong_is_one_line(movi_prep: CommandLine, arguments: list[str],
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["verify", "nowhere"], 2),
+        (["runn"], 2),
+        (["run", "--subject", "1"], 2),
+        (["ik", "--setup", "nowhere.xml"], 1),
+        (["inspect", "nowhere.npz"], 1),
+    ],
+)
+def test_an_error_is_an_object_too_where_one_is_asked_for(
+    movi_prep: CommandLine, arguments: list[str], code: int
+) -> None:
+    ended, result = movi_prep.json(*arguments)
+    assert ended == code
+    assert result.get("exit_code", code) == code
+    assert result.get("error") or result["failed"][0]["reason"]
+
+
+def test_clips_that_are_not_there_are_named_by_their_flag_beside_those_that_are(movi_prep: CommandLine) -> None:
+    code, _, err = movi_prep("markers", *movi_prep.flags(), "--clips", "99")
+    assert code == 2
+    assert "--clips" in err
+    assert "1-2" in err
 
 
 def test_a_subject_that_is_not_there_is_named(movi_prep: CommandLine) -> None:
@@ -71,6 +99,16 @@ def test_nobody_waits_for_the_compiler_to_be_told_of_a_wrong_name(
     code, _, err = movi_prep("ik", "--setup", "nowhere.xml")
     assert code != 0
     assert "nowhere.xml" in err
+    movi_prep.work.mkdir()
+    for name in ("walk.trc", "model.osim"):
+        (movi_prep.work / name).touch()
+    (movi_prep.work / "bomb.yaml").write_text("a: &a [1, 1]\nb: &b [*a, *a, *a]\nmarker_weights: [*b, *b, *b]\n")
+    files = {"--marker-file": "walk.trc", "--model": "model.osim", "--ik-setup": "bomb.yaml"}
+    code, _, err = movi_prep(
+        "ik", *(word for flag, name in files.items() for word in (flag, str(movi_prep.work / name)))
+    )
+    assert code != 0
+    assert "bomb.yaml" in err
 
 
 def test_a_work_folder_that_cannot_be_is_one_line(movi_prep: CommandLine) -> None:
@@ -131,6 +169,8 @@ def test_a_static_trial_alone_scales_the_model(movi_prep: CommandLine, tmp_path:
     assert not (tmp_path / "out" / "report").exists()
     code, out, _ = movi_prep(*asked, "--solver", "opensim")
     assert "landmark_rms_mm" in out
+    following = shlex.split(out.splitlines()[-1].removeprefix("next: movi-prep "))
+    assert movi_prep(*following)[0] == 0
 
 
 def test_several_marker_files_end_in_one_table(movi_prep: CommandLine, tmp_path: Path) -> None:
@@ -144,6 +184,9 @@ def test_several_marker_files_end_in_one_table(movi_prep: CommandLine, tmp_path:
     assert code == 3
     for name, state in (("walk", "solved"), ("again", "solved"), ("empty", "FAILED")):
         assert re.search(rf"{name}\.trc +{state}", out)
+    place, following = out.splitlines()[-2:]
+    assert place.endswith(str(tmp_path / "out"))
+    assert following == f"next: movi-prep inspect {tmp_path / 'empty.trc'}"
     code, result = movi_prep.json(*asked)
     assert code == 3
     assert [Path(file["file"]).stem for file in result["files"]] == ["walk", "again"]

@@ -35,7 +35,7 @@ def test_warnings_are_printed_first_and_the_rest_is_counted(show: Callable[..., 
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert "25 warnings" in said
     assert "shard S001/PG1: S001/C01 left out: suspect" in said
-    assert "and 5 more: movi-prep status --json names them all" in said
+    assert "and 5 more: movi-prep status --json lists all" in said
     assert "lamp" not in said or said.index("25 warnings") < said.index("lamp")
 
 
@@ -67,7 +67,7 @@ def test_findings_in_the_same_words_are_told_once() -> None:
         "align, 86 subjects: markerName: 1 of 87 names are numbers or empty"
     ]
     assert group_findings({"align S001": (lost.format(1),), "align S002": (lost.format(2),)}) == [
-        "align, 2 subjects: markerName: 1 of 87 names are numbers or empty (so S001; the others by other numbers)"
+        "align, 2 subjects: markerName: 1 of 87 names are numbers or empty (numbers of S001; the others differ)"
     ]
 
 

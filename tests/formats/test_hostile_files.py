@@ -150,3 +150,26 @@ def test_what_scipy_writes_is_walked_to_its_end(tmp_path: Path, *, packed: bool)
     savemat(tmp_path / "a.mat", content, do_compression=packed)
     check_mat_structure(tmp_path / "a.mat")
     assert set(load_mat(tmp_path / "a.mat")) > {"s", "z"}
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b'{"error": "sign in first"}' + b" " * 200, "a file of another kind"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(200), "v7.3 (HDF5)"),
+        (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM", "v7.3 (HDF5)"),
+        (b"<!DOCTYPE html>" + b" " * 200, "a web page"),
+        (b"", "an empty file"),
+    ],
+)
+def test_what_is_no_matlab_file_is_told_in_plain_words(tmp_path: Path, content: bytes, got: str) -> None:
+    (tmp_path / "a.mat").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_mat(tmp_path / "a.mat")
+    assert caught.value.got.startswith(got)
+    assert "Error" not in str(caught.value), "no word of the reader's own"
+
+
+def test_a_matlab_file_of_version_4_is_read(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"z": np.ones((2, 3))}, format="4")
+    assert load_mat(tmp_path / "a.mat")["z"].shape == (2, 3)

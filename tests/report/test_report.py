@@ -16,16 +16,16 @@ from movi_prep.errors import MissingError
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.projection import project_points
+from movi_prep.pages.html import element, table
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.charts import histogram, range_bar, sparkline, value_bar
-from movi_prep.report.html import element, table
 from movi_prep.report.pictures import draw_row
 from movi_prep.report.work import PlanFacts
 from movi_prep.report.write import write_report
+from tests.builders.page import Page
 from tests.builders.quality_work import CLIP, N_SOLVED, NASTY, REDO, known_scale, known_solution, write_quality_work
 from tests.builders.shard import DISC_JOINT, small_camera, write_small_shard
-from tests.report.page import Page
 from tests.sentences import raises_recorded
 
 JOINT_BGR = (255, 160, 40)

@@ -9,8 +9,8 @@ from movi_prep.config.scaling import ScalingSettings
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.report.trials import write_trials_report
 from movi_prep.trials.marker_files import solve_marker_files
+from tests.builders.page import Page
 from tests.builders.small_world import write_small_world
-from tests.report.page import Page
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -93,6 +93,17 @@ def test_a_file_that_nobody_touched_is_not_read_again(tmp_path: Path, monkeypatc
     assert read_identities(memory, full_hash=False).identity(path) == first
 
 
+def test_a_full_hash_reads_what_is_remembered_by_stamps_that_agree(tmp_path: Path) -> None:
+    path, memory = tmp_path / "a", tmp_path / "memory.json"
+    path.write_bytes(b"content")
+    before = FileIdentities().identity(path)
+    path.write_bytes(b"CONTENT")
+    # As if the stamps were those of before: a disk that rots, a program that sets them back.
+    write_identities(memory, FileIdentities(known={(str(path), "sha256"): (file_identity.Stamp.of(path), before)}))
+    assert read_identities(memory, full_hash=False).holds(path, before), "believed, as the stamps agree"
+    assert not read_identities(memory, full_hash=True).holds(path, before)
+
+
 def test_what_two_runs_remember_is_kept_side_by_side(tmp_path: Path) -> None:
     memory, stamp = tmp_path / "memory.json", file_identity.Stamp(1, 2, 3)
     for name in ("first", "second"):

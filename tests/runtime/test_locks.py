@@ -66,6 +66,44 @@ def test_an_orphaned_worker_may_not_publish(tmp_path: Path) -> None:
         check_still_held(work, "S001/C01", "old")
 
 
+def test_a_worker_of_a_killed_run_may_not_publish_though_nobody_took_over(
+    tmp_path: Path, other_run: multiprocessing.context.SpawnProcess
+) -> None:
+    work = WorkFolder(tmp_path)
+    check_still_held(work, "S001/C01", "other")
+    assert other_run.pid is not None
+    os.kill(other_run.pid, signal.SIGKILL)
+    other_run.join()
+    assert json.loads(lock_path(work, "S001").read_text())["run_id"] == "other", "its lock still names it"
+    with pytest.raises(LockedError):
+        check_still_held(work, "S001/C01", "other")
+
+
+@pytest.mark.parametrize("code", sorted(locks._NO_LOCKS))
+def test_without_locks_an_orphan_asks_whether_the_process_runs(
+    tmp_path: Path, other_run: multiprocessing.context.SpawnProcess, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_how: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    check_still_held(WorkFolder(tmp_path), "S001", "other")
+    other_run.kill()
+    other_run.join()
+    with pytest.raises(LockedError):
+        check_still_held(WorkFolder(tmp_path), "S001", "other")
+
+
+def test_a_worker_on_another_host_publishes_while_the_lease_is_fresh(tmp_path: Path) -> None:
+    path = lock_path(WorkFolder(tmp_path), "S001")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"run_id": "ours", "host": "node17", "pid": 4, "since": "today"}))
+    check_still_held(WorkFolder(tmp_path), "S001", "ours")
+    os.utime(path, (time.time() - 600, time.time() - 600))
+    with pytest.raises(LockedError):
+        check_still_held(WorkFolder(tmp_path), "S001", "ours")
+
+
 def test_a_fresh_lock_of_another_host_counts_and_an_old_one_does_not(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path)
     path = lock_path(work, "S001")

@@ -320,7 +320,7 @@ def test_who_stops_a_run_is_told_at_once_that_it_heard(world: World) -> None:
     observer = Silent()
     result = world.run(stages=(replace(GROW, run=interrupt), BLEND), observer=observer)
     assert result.interrupted
-    assert observer.waited_for == ["stopping; the same command goes on where this one stopped"]
+    assert observer.waited_for == ["stopping; the same command resumes where this one stopped"]
     assert world.run().is_complete
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from movi_prep.records.bmlmovi_names import movi_clip
-from movi_prep.runtime.overview import N_MOTIONS, Part, damaged_videos, describe_recordings
+from movi_prep.runtime.overview import N_MOTIONS, Part, describe_recordings
 from movi_prep.runtime.summary import summarise_plan
-from tests.builders.avi_files import Layout, build_avi, encoded_frames
 from tests.runtime.conftest import World
 from tests.runtime.fake_stages import write_motions
 
@@ -49,12 +47,3 @@ def test_a_camera_that_is_not_planned_is_a_warning(world: World) -> None:
     assert summarise_plan(plan, prepared.identities).warnings == {
         "shard PG3": ("no shards of PG3: there are no videos",)
     }
-
-
-def test_videos_that_are_cut_are_named_before_anything_runs(world: World, tmp_path: Path) -> None:
-    content = build_avi(encoded_frames("MJPG"), Layout()).content
-    whole, cut = tmp_path / "F_PG1_Subject_1_L.avi", tmp_path / "F_PG2_Subject_1_L.avi"
-    whole.write_bytes(content)
-    cut.write_bytes(content[:50_000])
-    recordings = replace(world.prepare().recordings, videos={("S001", "PG1"): whole, ("S001", "PG2"): cut})
-    assert damaged_videos(recordings) == (f"{cut.name}: it is cut: 50,000 of {len(content):,} bytes are there",)

@@ -152,7 +152,7 @@ def test_ctrl_c_cancels_the_jobs_and_says_how_to_go_on(data: Path, tmp_path: Pat
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate()
     assert process.returncode == 1
-    assert said.rstrip().endswith("stopped; the same command goes on where it stopped")
+    assert said.rstrip().endswith("stopped; the same command resumes where it stopped")
     wait_until(lambda: not jobs())
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import chdir
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import opensim
 import pytest
 
 from movi_prep.config.ik import IkSettings
@@ -14,6 +17,7 @@ from movi_prep.config.root import Config
 from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc, write_trc
+from movi_prep.osim.models import quiet_opensim
 from movi_prep.trials.tool_documents import run_setup_documents, solve_setup_document
 from tests.builders.small_world import write_small_world
 from tests.trials.test_marker_files import DOCUMENT, MARKER_TASKS
@@ -155,9 +159,11 @@ def test_a_time_range_that_cuts_the_trial_is_said(tmp_path: Path) -> None:
 SCALE_DOCUMENT = """<OpenSimDocument Version="40000"><ScaleTool name="small"><mass>60</mass>
   <GenericModelMaker><model_file>generic.osim</model_file></GenericModelMaker>
   <ModelScaler><scaling_order>manualScale</scaling_order><ScaleSet><objects><Scale><scales>1.1 1.1 1.1</scales>
-    <segment>pelvis</segment></Scale></objects></ScaleSet><output_model_file>sized.osim</output_model_file></ModelScaler>
+    <segment>pelvis</segment></Scale></objects></ScaleSet><output_model_file>sized.osim</output_model_file>
+    <output_scale_file>factors.xml</output_scale_file></ModelScaler>
   <MarkerPlacer><IKTaskSet><objects>{tasks}</objects></IKTaskSet><marker_file>{static}</marker_file>
-    <output_model_file>{output}</output_model_file><output_motion_file>pose.mot</output_motion_file></MarkerPlacer>
+    <time_range>0.02 0.3</time_range><output_model_file>{output}</output_model_file>
+    <output_marker_file>markers.xml</output_marker_file><output_motion_file>pose.mot</output_motion_file></MarkerPlacer>
 </ScaleTool></OpenSimDocument>
 """
 
@@ -170,11 +176,33 @@ def _scale_document(folder: Path, *, static: str = "static.trc", output: str = "
 
 def test_a_scale_tool_document_runs_like_the_tool(tmp_path: Path) -> None:
     (result,) = run_setup_documents([_scale_document(tmp_path)], Config(work=tmp_path / "elsewhere"))
-    assert [path.name for path in result.outputs] == ["sized.osim", "placed.osim"]
+    written = ["sized.osim", "factors.xml", "placed.osim", "markers.xml", "pose.mot"]
+    assert [path.name for path in result.outputs] == written
     assert not (tmp_path / "elsewhere").exists(), "a drop-in writes where the document says"
-    sized, placed = (read_text_of_markers(path) for path in result.outputs)
+    sized, placed = (read_text_of_markers(path) for path in result.outputs[::2][:2])
     assert sized != placed, "markers are placed in the second model only"
-    assert any("output_motion_file" in finding for finding in result.findings)
+    assert not any("not written" in finding for finding in result.findings)
+
+
+def test_what_scaling_writes_beside_models_is_what_opensims_tool_writes(tmp_path: Path) -> None:
+    document = _scale_document(tmp_path)
+    config = Config(work=tmp_path / "ours", ik=IkSettings(solver="opensim"))
+    run_setup_documents([document], config, results_folder=tmp_path / "ours")
+    quiet_opensim()
+    with chdir(tmp_path):
+        assert opensim.ScaleTool(str(document)).run()
+    assert (tmp_path / "ours/factors.xml").read_bytes() == (tmp_path / "factors.xml").read_bytes()
+    ours, tools = (read_storage(folder / "pose.mot") for folder in (tmp_path / "ours", tmp_path))
+    assert (ours.name, ours.labels, ours.in_degrees) == (tools.name, tools.labels, tools.in_degrees)
+    np.testing.assert_array_equal(ours.times_s, tools.times_s)
+    np.testing.assert_allclose(ours.values, tools.values, atol=2e-4)
+    placed, model = (read_text_of_markers(tmp_path / "ours" / name) for name in ("markers.xml", "placed.osim"))
+    assert placed == model
+    # Its own results are replaced, a set-up of the user's is not.
+    run_setup_documents([document], config, results_folder=tmp_path / "ours")
+    shutil.copy(document, tmp_path / "ours/factors.xml")
+    with pytest.raises(UsageError):
+        run_setup_documents([document], config, results_folder=tmp_path / "ours")
 
 
 def test_models_of_a_scale_tool_document_go_where_the_user_says(tmp_path: Path) -> None:

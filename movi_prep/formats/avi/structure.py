@@ -238,7 +238,7 @@ def find_idx1(descriptor: int, head: AviHead) -> tuple[int, int] | None:
 def check_avi_ends(path: Path) -> tuple[str, ...]:
     """Return what the headers and the end of an .avi show to be wrong, as sentences; () for other files.
 
-    Some fifty bytes are read, so that all videos of a download can be looked at.
+    Headers, index and a few places are read, so that all videos of a download can be looked at.
     """
     with path.open("rb") as file:
         descriptor = file.fileno()
@@ -250,13 +250,29 @@ def check_avi_ends(path: Path) -> tuple[str, ...]:
         ends_at = max([head.riff_bytes, *(place + n_bytes for place, n_bytes, _ in head.super_index)])
         if head.riff_bytes < OFFSET_BITS and head.n_bytes + _SLACK_BYTES < ends_at:
             return (f"it is cut: {head.n_bytes:,} of {ends_at:,} bytes are there",)
-        idx1 = find_idx1(descriptor, head)
-    if idx1 is None and not head.super_index:
-        return ("it has no index where its headers say: it was never closed, or is damaged or cut",)
+        said = _index_damage(descriptor, head)
+    return (said,) if said else ()
+
+
+def _index_damage(descriptor: int, head: AviHead) -> str:
+    """Return how the index and the headers contradict each other or the frames; empty where they do not."""
+    idx1 = find_idx1(descriptor, head)
+    index = read_avi_index(descriptor, head, idx1=idx1, standard=())
     n_indexed = 0 if idx1 is None else idx1[1] // _IDX1.itemsize
+    if idx1 is None and not head.super_index:
+        return "it has no index where its headers say: it was never closed, or is damaged or cut"
+    if index is None or not _confirmed(descriptor, head, index):
+        return "no frame lies where its index says: it was never filled, or is damaged"
     if n_indexed and head.n_streams == 1 and not head.n_frames_odml and n_indexed != head.n_frames:
-        return (f"its index tells of {n_indexed} frames, its headers of {head.n_frames}",)
-    return ()
+        return f"its index tells of {n_indexed} frames, its headers of {head.n_frames}"
+    return ""
+
+
+def _confirmed(descriptor: int, head: AviHead, index: AviIndex) -> int:
+    """Return how many of a few frames, spread over the file, begin where an index says."""
+    tried = np.linspace(0, len(index.offsets) - 1, _ENTRIES_TRIED).astype(int)
+    names = frame_names(head.stream)
+    return sum(os.pread(descriptor, 4, int(offset)) in names for offset in index.offsets[tried])
 
 
 def _read_odml(descriptor: int, head: AviHead, places: Sequence[int]) -> AviIndex | None:

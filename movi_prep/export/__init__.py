@@ -1,0 +1,1 @@
+"""Shards as the files that released training codes open: one pure writer for each."""

@@ -1,0 +1,89 @@
+"""What pages need of an OpenSim model (.osim), read without OpenSim: a page must not wait for it to load.
+
+| of the document | becomes |
+|---|---|
+| `<Coordinate name>`, `<range>` | ranges, rad and m |
+| `<Marker name>`, `<socket_parent_frame>` (`<body>` before version 4) | the body that carries each marker |
+| joints: `<socket_parent_frame>`, `<socket_child_frame>` and their `<frames>` | the bodies that each joint connects |
+| joints inside `<Body>`, with `<parent_body>` (before version 4) | the same |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from movi_prep.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+GROUND = "ground"
+
+
+@dataclass(frozen=True)
+class ModelOutline:
+    """Names of a model and what hangs on what.
+
+    Attributes:
+        name: the model's name.
+        ranges: coordinate -> lower and upper end of its range, rad or m.
+        marker_bodies: marker -> body that carries it.
+        joints: joint -> its parent body and its child body, in the model's order.
+    """
+
+    name: str
+    ranges: Mapping[str, tuple[float, float]]
+    marker_bodies: Mapping[str, str]
+    joints: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def read_model_outline(path: Path) -> ModelOutline:
+    """Read names, ranges, bodies and joints out of a model file.
+
+    Raises:
+        InputError: it is no OpenSim model.
+    """
+    try:
+        model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a model that OpenSim reads, too
+        ranges = {} if model is None else {_name(item): _range(item) for item in model.iter("Coordinate")}
+    except (ET.ParseError, ValueError) as error:
+        raise InputError(path, expected="an OpenSim model", got=str(error), remedy="make the model again") from error
+    if model is None:
+        raise InputError(path, expected="an OpenSim model", got="another document", remedy="make the model again")
+    return ModelOutline(
+        name=_name(model),
+        ranges=ranges,
+        marker_bodies={_name(item): _marker_body(item) for item in model.iter("Marker")},
+        joints=dict(_joints(model)),
+    )
+
+
+def _joints(model: ET.Element) -> Iterator[tuple[str, tuple[str, str]]]:
+    for joint in model.iterfind("JointSet/objects/*"):
+        # A socket names a frame of the joint itself, or the path of a body (/bodyset/tibia_r, ../../ground).
+        frames = {_name(frame): _last(frame.findtext("socket_parent")) for frame in joint.iterfind("frames/*")}
+        parent, child = (_last(joint.findtext(f"socket_{side}_frame")) for side in ("parent", "child"))
+        yield _name(joint), (frames.get(parent, parent), frames.get(child, child))
+    for body in model.iterfind("BodySet/objects/Body"):
+        for joint in body.iterfind("Joint/*"):
+            yield _name(joint), (joint.findtext("parent_body", GROUND).strip(), _name(body))
+
+
+def _marker_body(marker: ET.Element) -> str:
+    return _last(marker.findtext("socket_parent_frame") or marker.findtext("body"))
+
+
+def _last(path: str | None) -> str:
+    return (path or "").strip().rpartition("/")[2]
+
+
+def _range(coordinate: ET.Element) -> tuple[float, float]:
+    low, high = (float(number) for number in coordinate.findtext("range", "-inf inf").split())
+    return low, high
+
+
+def _name(item: ET.Element) -> str:
+    return item.get("name", "")

@@ -1,0 +1,58 @@
+"""Curves of coordinates as pages hold them: values, deviation bands, masks, bounds. web/src/angles.js draws them."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.pages.packing import pack_flags, pack_series
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from movi_prep.records.ik_solution import IkSolution
+
+_STEP = 0.01
+"""Degrees or centimetres."""
+
+
+def coordinate_curves(
+    solution: IkSolution,
+    ranges: Mapping[str, tuple[float, float]],
+    *,
+    rows: slice = slice(None),
+    held: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the curves of all coordinates, degrees or centimetres.
+
+    Args:
+        solution: the clip.
+        ranges: coordinate -> range, rad or m.
+        rows: which rows of it.
+        held: coordinates that a set-up holds at a value.
+    """
+    is_angle, names = solution.coordinate_is_rotation, solution.coordinate_names
+    # Metres would need another resolution than degrees; centimetres are as fine.
+    factors = np.where(is_angle, np.degrees(1.0), 100.0)
+    spread = solution.posterior_std
+    return {
+        "names": names,
+        "units": ["°" if flag else "cm" for flag in is_angle.tolist()],
+        "bounds": [
+            [_finite(factor * end) for end in ranges.get(name, (-np.inf, np.inf))]
+            for name, factor in zip(names, factors.tolist(), strict=True)
+        ],
+        "remarks": [
+            "held by the set-up" if name in held else "" if free else "coupled or locked"
+            for name, free in zip(names, solution.free_coordinates.tolist(), strict=True)
+        ],
+        "values": pack_series(solution.coordinates[rows] * factors, step=_STEP),
+        "deviation": None if spread is None else pack_series(spread[rows] * factors, step=_STEP),
+        "valid": pack_flags(solution.coordinate_valid[rows]),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 3) if isfinite(value) else None

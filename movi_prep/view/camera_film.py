@@ -1,0 +1,144 @@
+"""Crops of a clip's shards as a page carries them: small, with the pixels at which the model's points are seen."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.formats.hdf5_trial import check_hdf5
+from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_records import read_clip_ids, read_shard_camera
+from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.geometry.projection import project_points
+from movi_prep.pages.packing import pack_series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.records.identity import ClipId
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.view.skeleton import Skeleton
+
+SIDES_PX = (320, 240, 180)
+"""Sides of pictures that are tried, the largest first."""
+
+_MOST_STEP = 15
+"""Of 30 pictures a second at least 2 are shown, or none."""
+
+_QUALITY = 55
+_N_TRIED = 6
+_PIXEL_STEP = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class CameraRows:
+    """Rows of a shard that show a clip.
+
+    Attributes:
+        path: the shard.
+        camera: name of the camera.
+        shard_rows: (p,) rows of the shard.
+        rows: (p,) rows of the solution that they show.
+    """
+
+    path: Path
+    camera: str
+    shard_rows: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """How pictures are made small: every `step`-th, with this longest side."""
+
+    step: int
+    side_px: int
+
+
+def find_camera_rows(path: Path, clip: ClipId, solution: IkSolution) -> CameraRows | None:
+    """Return which rows of a shard show which rows of a solution; None where it has none of the clip.
+
+    Raises:
+        InputError: the file is no shard.
+    """
+    check_hdf5(path)
+    with ShardFile(path) as shard:
+        numbers = [number for number, name in read_clip_ids(shard).items() if name == clip]
+        if not numbers:
+            return None
+        shard_rows = np.flatnonzero(shard.read("frames/clip") == numbers[0])
+        samples = shard.read("frames/mocap_sample", slice(None))[shard_rows]
+        # Solutions may have every sample, shards have those that a video frame shows.
+        rows = np.searchsorted(solution.sample_indices, samples)
+        known = rows < solution.n_rows
+        known[known] = solution.sample_indices[rows[known]] == samples[known]
+        return CameraRows(path, str(shard.attribute("camera")), shard_rows[known], rows[known])
+
+
+def plan_film(found: CameraRows, *, at_most_bytes: int) -> FilmPlan | None:
+    """Return how the pictures fit into so many bytes; None where they do not."""
+    n_pictures = len(found.shard_rows)
+    if not n_pictures:
+        return None
+    tried = found.shard_rows[np.linspace(0, n_pictures - 1, min(_N_TRIED, n_pictures)).astype(int)]
+    with ShardFile(found.path) as shard:
+        for side_px in SIDES_PX:
+            mean = float(np.mean([_small_picture(shard, int(row), side_px)[0].size for row in tried]))
+            # A tenth more: the pictures that were tried are not the largest.
+            step = int(np.ceil(1.1 * mean * n_pictures / max(at_most_bytes, 1)))
+            if step <= (1 if side_px != SIDES_PX[-1] else _MOST_STEP):
+                return FilmPlan(step=step, side_px=side_px)
+    return None
+
+
+def film_for_page(
+    found: CameraRows, plan: FilmPlan, solution: IkSolution, skeleton: Skeleton, *, stride: int
+) -> dict[str, Any]:
+    """Return the pictures of one camera as a page holds them.
+
+    Args:
+        found: the rows.
+        plan: which of them, and how small.
+        solution: the clip.
+        skeleton: its points.
+        stride: the page shows every so many-th row of the solution.
+    """
+    shard_rows, rows = found.shard_rows[:: plan.step], found.rows[:: plan.step]
+    with ShardFile(found.path) as shard:
+        camera = read_shard_camera(shard).at(shard_rows)
+        small = [_small_picture(shard, int(row), plan.side_px) for row in shard_rows]
+        intrinsics_px = shard.read("crops/intrinsics_px")[shard_rows]
+        video_frames = shard.read("frames/video_frame")[shard_rows]
+    # Boxes are square; pictures that were smaller than the others are drawn as large as they.
+    side_px = max(size[0] for *_, size in small)
+    scales = np.array([scale * side_px / size[0] for _, scale, size in small])
+    into_picture = intrinsics_px @ np.linalg.inv(camera.intrinsics_px)
+
+    def seen_px(points_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        pixels = project_points(camera, ground_to_amass(points_m))
+        in_picture = np.einsum("pij,pkj->pki", into_picture[:, :2, :2], pixels) + into_picture[:, None, :2, 2]
+        return np.asarray((in_picture + 0.5) * scales[:, None, None] - 0.5)
+
+    return {
+        "name": found.camera,
+        "size": [side_px, max(size[1] for *_, size in small)],
+        "frames": (rows // stride).tolist(),
+        "videoFrames": video_frames.tolist(),
+        "ends": np.cumsum([picture.size for picture, *_ in small]).tolist(),
+        "bytes": base64.b64encode(b"".join(picture.tobytes() for picture, *_ in small)).decode("ascii"),
+        "points": pack_series(seen_px(skeleton.points_m[rows]), step=_PIXEL_STEP),
+        "markers": pack_series(seen_px(solution.observed_markers_m[rows]), step=_PIXEL_STEP),
+    }
+
+
+def _small_picture(shard: ShardFile, row: int, side_px: int) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
+    """Return an encoded picture, by how much it was scaled, and its width and height."""
+    from movi_prep.video.pictures import decode_picture, shrink_picture
+
+    picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}")
+    return shrink_picture(picture, side_px=side_px, quality=_QUALITY)

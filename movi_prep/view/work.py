@@ -1,0 +1,220 @@
+"""Pages of a work folder: `WORK/view/S001/C03.html` per clip, and `WORK/view/index.html` that lists all of them.
+
+The list is made from the records of units, which are small: it takes a second for thousands of clips. Pages of clips
+take longer and are made as they are asked for; the list shows the worst clips first, and the command for the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, nan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import InputError, MissingError, UsageError, list_names, suggest
+from movi_prep.formats.atomic import write_text
+from movi_prep.formats.ik_file import read_ik_provenance, read_ik_solution
+from movi_prep.formats.model_outline import read_model_outline
+from movi_prep.formats.unit_outcome import read_outcome
+from movi_prep.names import natural_order
+from movi_prep.records.identity import ClipId
+from movi_prep.report.measures import IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
+from movi_prep.view.clip_page import ClipView, write_clip_page
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from movi_prep.config.root import Config
+    from movi_prep.formats.unit_outcome import Outcome
+    from movi_prep.records.work_folder import WorkFolder
+
+INDEX = "index.html"
+
+_MOST_LOST = 0.05
+"""A clip without a usable pose in a larger share of its frames is looked at."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One solution of a work folder.
+
+    Attributes:
+        name: `S001/C03`, or the name of a marker file.
+        solution: the file.
+        model: the model that it was solved with.
+        clip: which clip of AMASS; None for a marker file.
+    """
+
+    name: str
+    solution: Path
+    model: Path
+    clip: ClipId | None
+
+    @property
+    def page(self) -> str:
+        """Where its page is, from the folder of all pages."""
+        return f"{self.name}.html"
+
+    @property
+    def index(self) -> str:
+        """Where the list of all pages is, from its own."""
+        return "../" * self.name.count("/") + INDEX
+
+
+@dataclass(frozen=True)
+class TrialNumbers:
+    """What the list of trials says of one; NaN where it is not known.
+
+    Attributes:
+        trial: which one.
+        n_rows: solved frames; `n_usable` of them have a usable pose.
+        marker_rms_mm: RMS over all weighted markers.
+        landmark_rms_mm: RMS over landmarks.
+        valid_percent: valid angles of all.
+        warnings: what a person must read.
+        n_findings: how much else a person should read.
+    """
+
+    trial: Trial
+    n_rows: int
+    n_usable: int
+    marker_rms_mm: float
+    landmark_rms_mm: float
+    valid_percent: float
+    warnings: tuple[str, ...]
+    n_findings: int
+
+    @property
+    def urgency(self) -> float:
+        """How far the clip is beyond its worst guideline: above 1 it should be looked at."""
+        lost = 1.0 - self.n_usable / self.n_rows if self.n_rows else 1.0
+        parts = (
+            self.marker_rms_mm / IK_RMS_LIMIT_MM,
+            self.landmark_rms_mm / IK_RMS_LIMIT_MM,
+            lost / _MOST_LOST,
+            (100.0 - self.valid_percent) / (100.0 - LEAST_VALID_PERCENT),
+            2.0 if self.warnings else 0.0,
+        )
+        return max(part for part in parts if isfinite(part))
+
+
+def find_trials(work: WorkFolder) -> tuple[Trial, ...]:
+    """Return every solution of a work folder, of clips first, then of marker files.
+
+    Raises:
+        MissingError: there is none.
+    """
+    folder = work.root / "ik"
+    trials = [
+        Trial(str(clip), path, work.scaled_model(clip.subject), clip)
+        for path in folder.glob("*/*.h5")
+        for clip in [ClipId(path.parent.name, path.stem)]
+    ]
+    # Marker files are solved with one model; one that came scaled lies elsewhere, and the solution names it.
+    own_model = work.root / "models" / "scaled.osim"
+    trials += [
+        Trial(path.stem, path, own_model if own_model.is_file() else _model_of(path), None)
+        for path in folder.glob("*.h5")
+    ]
+    if not trials:
+        raise MissingError(folder, expected="solutions of inverse kinematics", got="none", remedy="run movi-prep ik")
+    return tuple(sorted(trials, key=lambda trial: natural_order(trial.name)))
+
+
+def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Trial, ...]:
+    """Return the trials of these names; `S001` stands for all clips of a subject.
+
+    Raises:
+        UsageError: there is none of a name.
+    """
+    chosen = []
+    for name in wanted:
+        found = [trial for trial in trials if trial.name == name or (trial.clip and trial.clip.subject == name)]
+        if not found:
+            names = [trial.name for trial in trials]
+            raise UsageError(
+                f"expected a clip or subject with a solution, but got {name!r}{suggest(name, names)}; "
+                f"there are {list_names(names)}"
+            )
+        chosen += found
+    return tuple(dict.fromkeys(chosen))
+
+
+def write_trial_page(trial: Trial, work: WorkFolder, config: Config) -> Path:
+    """Write the page of one solution; return its path.
+
+    Raises:
+        InputError: solution or model cannot be read.
+    """
+    solution = read_ik_solution(trial.solution)
+    if not solution.n_rows:
+        raise InputError(trial.solution, expected="at least one frame", got="none", remedy="run movi-prep ik again")
+    outcome = _outcome(trial, work)
+    outline = read_model_outline(trial.model)
+    weight = config.ik.landmark_weight
+    view = ClipView(
+        title=trial.name,
+        subtitle=f"model {outline.name}, {solution.n_rows} samples at {solution.rate_hz:g} Hz",
+        solution=solution,
+        outline=outline,
+        measures=measure_clip(trial.clip or trial.name, solution, labels=(), landmark_weight=weight),
+        shards=() if trial.clip is None else tuple(sorted(work.shards().glob(f"{trial.clip.subject}_*.h5"))),
+        clip=trial.clip,
+        findings=() if outcome is None else (*outcome.warnings, *outcome.findings),
+        landmark_weight=weight,
+    )
+    path = work.view() / trial.page
+    write_text(path, write_clip_page(view, index=trial.index))
+    return path
+
+
+def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialNumbers:
+    """Return what the list says of a trial: from its record, or from the solution where there is none."""
+    outcome = _outcome(trial, work)
+    if outcome is None:
+        return _measured(trial, config)
+    numbers = outcome.numbers
+
+    def number(name: str) -> float:
+        value = numbers.get(name)
+        return float(value) if isinstance(value, int | float) else nan
+
+    return TrialNumbers(
+        trial=trial,
+        n_rows=int(numbers.get("rows", 0)),
+        n_usable=int(numbers.get("usable_rows", 0)),
+        marker_rms_mm=number("marker_rms_mm"),
+        landmark_rms_mm=number("landmark_rms_mm"),
+        valid_percent=number("valid_coordinates_percent"),
+        warnings=outcome.warnings,
+        n_findings=len(outcome.findings),
+    )
+
+
+def _measured(trial: Trial, config: Config) -> TrialNumbers:
+    solution = read_ik_solution(trial.solution)
+    measures = measure_clip(trial.name, solution, labels=(), landmark_weight=config.ik.landmark_weight)
+    return TrialNumbers(
+        trial=trial,
+        n_rows=measures.n_rows,
+        n_usable=measures.n_usable,
+        marker_rms_mm=measures.marker_rms_mm,
+        landmark_rms_mm=measures.landmark_rms_mm,
+        valid_percent=measures.valid_percent,
+        warnings=(),
+        n_findings=0,
+    )
+
+
+def _outcome(trial: Trial, work: WorkFolder) -> Outcome | None:
+    path = work.records() / "ik" / f"{trial.name}.json"
+    return read_outcome(path) if trial.clip is not None and path.is_file() else None
+
+
+def _model_of(solution: Path) -> Path:
+    named = read_ik_provenance(solution).get("model")
+    if not isinstance(named, str):
+        raise InputError(
+            solution, expected="the model that it was solved with", got="none named", remedy="run movi-prep ik again"
+        )
+    return Path(named)
