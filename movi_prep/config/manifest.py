@@ -25,7 +25,7 @@ class VideoEntry(VideoClock):
     """Video (.mp4, .mov, .mkv, .avi), or folder of pictures."""
 
     poses: Path | None = None
-    """Poses of a camera that moves, one for each frame (.npz: world_to_camera, frames); none means the calibration's."""
+    """Poses of a camera that moves, one for each frame (.npz: world_to_camera, frames); none: the calibration's."""
 
     calibration: Path | None = None
     """Calibration of this clip; none means the camera's."""
@@ -43,7 +43,7 @@ class ClipEntry(Settings):
     motion: Path
     """File with the motion of the body."""
 
-    cameras: dict[str, VideoEntry] = {}
+    cameras: dict[str, VideoEntry] = Field(default_factory=dict)
     """Videos by camera; none for joint angles only."""
 
 
@@ -53,7 +53,7 @@ class Manifest(Settings):
     body_models: Path | None = None
     """Folder with the body models; `--body-models` overrides it."""
 
-    cameras: dict[str, CameraEntry] = {}
+    cameras: dict[str, CameraEntry] = Field(default_factory=dict)
     """Cameras by name."""
 
     recordings: tuple[ClipEntry, ...] = Field(min_length=1)

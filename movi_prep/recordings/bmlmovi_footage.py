@@ -31,6 +31,7 @@ _LIKE_VIDEO = re.compile(r"(PG\d+).*Subject_?(\d+)(?!.*_L_?\d+\.)", re.IGNORECAS
 
 
 def find_bmlmovi_videos(listing: Listing, findings: list[str]) -> dict[tuple[str, str], Path]:
+    """Return the whole videos by subject and camera."""
     candidates: dict[tuple[str, str], list[Path]] = defaultdict(list)
     rest: list[Path] = []
     trimmed = 0

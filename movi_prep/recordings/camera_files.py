@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.config.footage import CameraOptions
 from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.formats.camera_poses import check_pose_frames, read_camera_poses
 from movi_prep.formats.colmap_cameras import read_colmap_cameras
@@ -51,7 +52,7 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
         MissingError: a file is not there.
         InputError: a file cannot be read, or does not say what a camera needs.
     """
-    options, found = files.options, _calibrated(files)
+    options, found = files.options or CameraOptions(), _calibrated(files)
     size_px = found.size_px or options.size_px
     if size_px is None:
         raise InputError(
@@ -77,7 +78,7 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
     return Camera(
         name=name,
         intrinsics_px=frozen_array(found.intrinsics_px),
-        lens=_lens(found, files),
+        lens=_lens(found, options),
         world_to_camera_rotation=frozen_array(rotations @ turn),
         world_to_camera_translation_m=frozen_array(translations),
         size_px=size_px,
@@ -87,7 +88,7 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
 
 
 def _calibrated(files: CameraFiles) -> CalibratedCamera:
-    path, options = files.intrinsics, files.options
+    path, options = files.intrinsics, files.options or CameraOptions()
     if path.name == "cameras.txt":
         if options.metres_per_unit is None:
             raise InputError(
@@ -98,7 +99,7 @@ def _calibrated(files: CameraFiles) -> CalibratedCamera:
             )
         cameras: Sequence[CalibratedCamera] = read_colmap_cameras(path.parent, metres_per_unit=options.metres_per_unit)
     elif path.suffix.lower() == ".toml":
-        cameras = [_in_metres(camera, files) for camera in read_pose2sim_cameras(path)]
+        cameras = [_in_metres(camera, options.metres_per_unit or 1.0) for camera in read_pose2sim_cameras(path)]
     else:
         return read_opencv_camera(path, metres_per_unit=options.metres_per_unit or 1.0)
     named = {camera.name: camera for camera in cameras}
@@ -115,13 +116,13 @@ def _calibrated(files: CameraFiles) -> CalibratedCamera:
     )
 
 
-def _in_metres(camera: CalibratedCamera, files: CameraFiles) -> CalibratedCamera:
-    return replace(camera, translations_m=camera.translations_m * (files.options.metres_per_unit or 1.0))
+def _in_metres(camera: CalibratedCamera, metres_per_unit: float) -> CalibratedCamera:
+    return replace(camera, translations_m=camera.translations_m * metres_per_unit)
 
 
-def _lens(camera: CalibratedCamera, files: CameraFiles) -> Lens:
+def _lens(camera: CalibratedCamera, options: CameraOptions) -> Lens:
     """Return the lens; raise InputError where nobody says whether it bends anything, or two say different things."""
-    undistorted = files.options.distortion == "none"
+    undistorted = options.distortion == "none"
     if undistorted and (camera.lens is None or not camera.lens.coefficients.any()):
         return opencv_lens([], source=camera.source)
     if camera.lens is None or undistorted:
@@ -138,8 +139,8 @@ def _frames(camera: CalibratedCamera, files: CameraFiles, video: Path | None) ->
     """Return the frame of each picture that a pose is of; None for a camera that stands still."""
     if len(camera.pictures) <= 1:
         return None
-    if files.options.first_picture is not None:
-        first = files.options.first_picture
+    first = None if files.options is None else files.options.first_picture
+    if first is not None:
         numbers = [picture_number(name)[1] - first for name in camera.pictures]
     elif video is not None and video.is_dir():
         frame_of = {path.name: frame for frame, path in list_pictures(video).items()}

@@ -10,6 +10,7 @@ from movi_prep.names import natural_order
 from movi_prep.recordings.amass import find_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders
+from movi_prep.recordings.manifest import find_manifest
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.choice import choose_names
 
@@ -32,7 +33,13 @@ def find_recordings(config: Config) -> Recordings:
     folders = Folders(**{item.name: getattr(config, item.name) for item in fields(Folders)})
     check_folders(folders)
     _check_subset(config)
-    there = find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
+    if config.manifest is not None:
+        _check_manifest_only(config)
+        there = find_manifest(config.manifest, config.body_models)
+    elif config.subset is not None:
+        there = find_amass(folders, config.subset)
+    else:
+        there = find_bmlmovi(folders)
     return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
 
 
@@ -43,6 +50,18 @@ def _check_subset(config: Config) -> None:
         raise UsageError(
             f"subset: expected AMASS and body models only, but got {', '.join(useless)}, too; leave them out, or leave "
             "--subset out for BMLmovi with its videos"
+        )
+
+
+def _check_manifest_only(config: Config) -> None:
+    """Raise UsageError where other data are named beside a manifest, or a layout that only BMLmovi's can have."""
+    beside = [part for part in ("amass", "v3d", "videos", "calibration", "subset") if getattr(config, part) is not None]
+    if beside:
+        raise UsageError(f"manifest: expected a manifest only, but got {', '.join(beside)}, too; leave them out")
+    if config.shard.layout != "native":
+        raise UsageError(
+            f"shard.layout: expected native, because a manifest has no session files of BML-MoVi, but got "
+            f"{config.shard.layout}; leave --layout out"
         )
 
 

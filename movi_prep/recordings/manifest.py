@@ -72,7 +72,7 @@ def _named_clips(manifest: Manifest, findings: list[str]) -> dict[ClipId, ClipEn
         f"{clip} is listed {len(group)} times alike: one is used" for clip, group in groups.items() if _same(group)
     ]
     clashes = [
-        f"{clip}: {len(group)} entries ({list_names({item.clip for item in group})}) differ: none is used, name them apart"
+        f"{clip}: {list_names({item.clip for item in group})} are {len(group)} entries: none is used, name them apart"
         for clip, group in groups.items()
         if len(group) > 1 and not _same(group)
     ]
@@ -104,10 +104,18 @@ def _footage(
     manifest: Manifest, clips: Mapping[ClipId, ClipEntry], findings: list[str]
 ) -> dict[tuple[ClipId, str], Footage]:
     names = _distinct((name for entry in clips.values() for name in entry.cameras), "cameras", findings)
-    found = {}
+    found: dict[tuple[ClipId, str], Footage] = {}
+    shards: dict[str, tuple[str, str]] = {}
     for clip, entry in sorted(clips.items(), key=lambda item: item[0]):
         for name, video in entry.cameras.items():
-            if name in names:
+            if name not in names:
+                continue
+            # A shard is named after both: A_B before C, and A before B_C, would be one file.
+            taken = shards.setdefault(f"{clip.subject}_{names[name]}", (clip.subject, names[name]))
+            if taken != (clip.subject, names[name]):
+                clash = f"{taken[0]} before {taken[1]}, and {clip.subject} before {names[name]}"
+                findings.append(f"shard {'_'.join(taken)}: {clash}: only the first is written, rename a camera")
+            else:
                 footage = _one_video(clip, name, video, manifest.cameras, findings)
                 if footage is not None:
                     found[clip, names[name]] = footage

@@ -31,6 +31,12 @@ WANTED: dict[ReaderName, Wanted] = {
         videos="F_{camera}_Subject_N_L.avi",
         calibration="cameraParams_{camera} and Extrinsics_{camera}",
     ),
+    "manifest": Wanted(
+        motions="recordings with motion files",
+        sessions="cameras with videos",
+        videos="cameras: {camera}: video",
+        calibration="cameras: {camera}: calibration",
+    ),
     "amass": Wanted(motions="SUBSET/SUBJECT/NAME_poses.npz or _stageii.npz"),
 }
 

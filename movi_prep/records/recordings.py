@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from movi_prep.config.footage import CameraOptions, VideoClock
 from movi_prep.names import natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from movi_prep.config.footage import CameraOptions, VideoClock
     from movi_prep.records.identity import ClipId
 
 ReaderName = Literal["bmlmovi", "amass", "manifest"]
@@ -31,12 +31,12 @@ class CameraFiles:
     Attributes:
         intrinsics: file with camera matrix and lens; may be that of `extrinsics`.
         extrinsics: file with its pose, or poses, in the world.
-        options: how they are to be read.
+        options: how they are to be read; None for files that leave nothing open.
     """
 
     intrinsics: Path
     extrinsics: Path
-    options: CameraOptions = field(default_factory=CameraOptions)
+    options: CameraOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Footage:
 
     video: Path
     camera: CameraFiles
-    clock: VideoClock = field(default_factory=VideoClock)
+    clock: VideoClock
 
 
 @dataclass(frozen=True)

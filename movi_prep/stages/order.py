@@ -74,7 +74,8 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
 
 def missing_parts(entry: StageEntry, config: Config) -> tuple[Part, ...]:
     """Return the parts of the data that a stage needs and the configuration does not name."""
-    return tuple(part for part in entry.parts if getattr(config, part) is None)
+    # A manifest lists what there is of each part, and what it lacks is found there.
+    return () if config.manifest is not None else tuple(part for part in entry.parts if getattr(config, part) is None)
 
 
 def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, str]:
@@ -83,9 +84,12 @@ def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, s
     found: dict[Part, tuple[object, str]] = {
         "amass": (recordings.motions, wanted.motions),
         "body_models": (recordings.body_models, BODY_MODELS),
-        "v3d": (recordings.sessions, wanted.sessions),
-        "videos": (recordings.videos, wanted.videos.format(camera="PG1")),
-        "calibration": (recordings.intrinsics or recordings.extrinsics, wanted.calibration.format(camera="PG1")),
+        "v3d": (recordings.sessions or recordings.footage, wanted.sessions),
+        "videos": (recordings.filmed, wanted.videos.format(camera="PG1")),
+        "calibration": (
+            recordings.intrinsics or recordings.extrinsics or recordings.footage,
+            wanted.calibration.format(camera="PG1"),
+        ),
     }
     # Only what is asked for is missed: without --v3d nobody expects V3D files.
     needed = {part for entry in ORDER if entry.name in stages for part in entry.parts}
@@ -94,7 +98,7 @@ def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, s
 
 def idle_cameras(recordings: Recordings, cameras: Iterable[str]) -> dict[str, str]:
     """Return the cameras of which there can be no shard, whatever the subject, and what is not there of them."""
-    filmed = {camera for _, camera in recordings.videos}
+    filmed = {camera for _, camera in recordings.filmed}
     whole = recordings.whole_cameras
     idle, wanted = {}, WANTED[recordings.reader]
     for camera in cameras:

@@ -77,6 +77,18 @@ def open_footage(path: Path) -> FrameReader:
     return VideoReader(path) if path.suffix.lower() == ".avi" else PacketReader(path)
 
 
+def check_size(reader: FrameReader, size_px: tuple[int, int]) -> None:
+    """Raise InputError unless the pictures have the size that the camera was calibrated with."""
+    if reader.header.size_px != size_px:
+        (width, height), (has_width, has_height) = size_px, reader.header.size_px
+        raise InputError(
+            reader.path,
+            expected=f"{width}x{height} pixels, as the camera was calibrated",
+            got=f"{has_width}x{has_height}",
+            remedy="use the original video, upright as it was calibrated: a resized one has another camera matrix",
+        )
+
+
 def frame_clock(reader: FrameReader, rate_hz: float | None) -> FrameClock:
     """Return the clock of a video.
 

@@ -57,7 +57,7 @@ def write_coded_video(
 def copy_packets(
     source: Path, target: Path, *, lost: Sequence[int] = (), shift_s: float = 0.0, damaged: Sequence[int] = ()
 ) -> Path:
-    """Copy a video packet by packet, in the order of decoding: without some, with others damaged, or shifted in time."""
+    """Copy a video packet by packet, in the order of decoding: without some, with damaged ones, or shifted in time."""
     import av
 
     with av.open(str(source)) as before, av.open(str(target), "w", options={"avoid_negative_ts": "disabled"}) as after:
@@ -71,11 +71,11 @@ def copy_packets(
                 spoilt = av.Packet(bytes(broken))
                 spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
                 spoilt.is_keyframe = packet.is_keyframe
-                packet = spoilt
+            copied = spoilt if number in damaged else packet
             ticks = round(shift_s / packet.time_base)
-            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
-            packet.stream = stream
-            after.mux(packet)
+            copied.pts, copied.dts = packet.pts + ticks, packet.dts + ticks
+            copied.stream = stream
+            after.mux(copied)
     return target
 
 
