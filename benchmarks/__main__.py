@@ -22,11 +22,13 @@ NAMES: dict[str, tuple[str, ...]] = {
     "opensim_ik": ("--data", "{demo}"),
     "converged_ik": ("--work", "{demo}/work"),
     "cold_start": (),
+    "label_deviation": ("--work", "{demo}/work"),
     "shards": ("--demo", "{demo}"),
     "picture_check": ("--demo", "{demo}"),
     "reading": ("--demo", "{demo}"),
     "kinematic_layer": ("--demo", "{demo}"),
     "runtime": ("--data", "{demo}"),
+    "viewer": ("--demo", "{demo}"),
 }
 """Each benchmark and how it is told where the data set is."""
 

@@ -20,10 +20,10 @@ import numpy as np
 
 from movi_prep.body.t_pose import stand_in_t_pose, static_markers
 from movi_prep.config.scaling import ScaleAuditSettings
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.formats.marker_set import read_marker_set
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.osim.models import read_model
 from movi_prep.osim.scale_model import scale_model
 from movi_prep.records.markers import StaticTrial

@@ -29,9 +29,9 @@ from smplx.lbs import lbs
 
 from movi_prep.config.root import Config
 from movi_prep.formats.amass import read_motion
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import ground_to_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders
@@ -145,7 +145,7 @@ def measure_throughput(recordings: Recordings, folder: Path, rounds: int) -> Non
     clip, path = next(iter(long_clips.motions.items()))
     motion = read_motion(path)
     model = read_body_model(
-        recordings.body_models[motion.sex], sex=motion.sex, soft_tissue=recordings.dmpl_models[motion.sex]
+        recordings.body_models[motion.body, motion.sex], sex=motion.sex, soft_tissue=recordings.dmpl_models[motion.sex]
     )
     mesh = WholeMesh(model, torch.float32)
     counter = iter(range(1_000_000))
@@ -196,7 +196,9 @@ def measure_agreement(recordings: Recordings, folder: Path) -> None:
     clip = movi_clip(15, 3)
     one = replace(recordings, motions={clip: recordings.motions[clip]})
     motion = read_motion(one.motions[clip])
-    model = read_body_model(one.body_models[motion.sex], sex=motion.sex, soft_tissue=one.dmpl_models[motion.sex])
+    model = read_body_model(
+        one.body_models[motion.body, motion.sex], sex=motion.sex, soft_tissue=one.dmpl_models[motion.sex]
+    )
     mesh = WholeMesh(model, torch.float64)
     directions = torch.cat([mesh.shape_directions, mesh.tissue_directions], dim=-1)
     rules = read_marker_set(default_marker_set_path()).rules

@@ -25,9 +25,9 @@ from scipy.spatial.transform import Rotation
 
 from movi_prep.body.t_pose import stand_in_t_pose, static_markers
 from movi_prep.formats.atomic import write_text
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.formats.marker_set import read_marker_set
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.records.marker_set import FloorPoint, Midpoint, Vertex
 
 if TYPE_CHECKING:

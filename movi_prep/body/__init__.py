@@ -1,1 +1,1 @@
-"""The SMPL+H body model: posed joints, markers and mesh (the only home of torch on the pipeline side)."""
+"""Body models (SMPL, SMPL+H, SMPL-X): posed joints, markers and mesh (the only home of torch on the pipeline side)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import InternalError, list_names
-from movi_prep.records.marker_set import Extreme, FloorPoint, JointCentre, Midpoint, Vertex
+from movi_prep.records.marker_set import Extreme, FloorPoint, JointCentre, Midpoint, SurfacePoint, Vertex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64
 
 
 def _place_points(positions: NDArray[np.float64], markers: MarkerSet, points: PosedPoints) -> None:
-    """Copy vertices and joint centres into their columns, all at once."""
+    """Copy vertices and joint centres into their columns, all at once; weigh the points between vertices."""
     rows = {vertex: row for row, vertex in enumerate(markers.vertices)}
     vertices = [(c, rows[rule.index]) for c, rule in enumerate(markers.rules.values()) if isinstance(rule, Vertex)]
     joints = [(c, rule.index) for c, rule in enumerate(markers.rules.values()) if isinstance(rule, JointCentre)]
@@ -55,3 +55,7 @@ def _place_points(positions: NDArray[np.float64], markers: MarkerSet, points: Po
         if pairs:
             to, of = zip(*pairs, strict=True)
             positions[list(to)] = np.moveaxis(source, 0, -1)[list(of)]
+    for column, rule in enumerate(markers.rules.values()):
+        if isinstance(rule, SurfacePoint):
+            corners = points.vertices_m[:, [rows[vertex] for vertex in rule.indices]]
+            positions[column] = np.einsum("nvk,v->kn", corners, rule.weights)

@@ -1,7 +1,7 @@
-"""Linear blend skinning of SMPL+H in batches, for chosen vertices only.
+"""Linear blend skinning of SMPL, SMPL+H and SMPL-X in batches, for chosen vertices only.
 
-A marker needs one vertex of 6890. Everything that does not depend on the pose is computed once per subject, and the
-pose directions and skinning weights of other vertices are never touched. The formulas are those of `smplx.lbs.lbs`
+A marker needs one vertex of thousands. What does not depend on the pose is computed once per subject, and the pose
+directions and skinning weights of other vertices are never touched. The formulas are those of `smplx.lbs.lbs`
 (Loper et al. 2015, SMPL, equations 2 to 12), from its own parts where these serve: `blend_shapes`,
 `vertices2joints`, `batch_rodrigues`. Its `batch_rigid_transform` multiplies many small matrices and takes as long as
 everything else together; the chain here does the same in 3x4, level by level, with the samples last in memory.
@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from smplx.lbs import batch_rodrigues, blend_shapes, vertices2joints
 
+from movi_prep.body.betas import all_betas
 from movi_prep.body.device import torch_device
 from movi_prep.errors import InputError
-from movi_prep.records.motion import N_JOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,9 @@ class JointOrder:
     """Joints by depth in the tree, so that those of one depth are one contiguous block and move in one step.
 
     Attributes:
-        order: (52,) which joint of the body model stands at each place.
-        places: (52,) at which place each joint of the body model stands: the inverse of `order`.
-        parents: (52,) place of the parent of the joint at each place, -1 for the root.
+        order: (j,) which joint of the body model stands at each place.
+        places: (j,) at which place each joint of the body model stands: the inverse of `order`.
+        parents: (j,) place of the parent of the joint at each place, -1 for the root.
         levels: first and last-plus-one place of each depth, and the places of the parents there; without the root.
     """
 
@@ -56,7 +56,7 @@ class JointOrder:
 
 
 def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> JointOrder:
-    """Return the joints of a tree by depth; in (52,) `parents` they come before their children, the root's is -1."""
+    """Return the joints of a tree by depth; in (j,) `parents` they come before their children, the root's is -1."""
     depths = np.zeros(len(parents), dtype=np.int64)
     for joint, parent in enumerate(parents[1:], start=1):
         depths[joint] = depths[parent] + 1
@@ -74,20 +74,21 @@ def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> Joint
 
 @dataclass(frozen=True)
 class BodyPart:
-    """What posing v chosen vertices of a body model needs, for any subject; tensors on one device.
+    """What posing v chosen vertices of a body model of j joints and b betas needs, for any subject; on one device.
 
     Joints stand in the order of `joints` everywhere but in results.
 
     Attributes:
         template: (v, 3) float64, metres.
-        shape_directions: (v, 3, 16) float64.
-        joint_template: (52, 3) float64, metres, joint centres of the mean shape.
-        joint_shape_directions: (52, 3, 16) float64.
-        pose_directions: (3 v, 459) float32.
-        skinning_weights: (v, 52) float64.
+        shape_directions: (v, 3, b) float64.
+        joint_template: (j, 3) float64, metres, joint centres of the mean shape.
+        joint_shape_directions: (j, 3, b) float64.
+        pose_directions: (3 v, 9 (j - 1)) float32.
+        skinning_weights: (v, j) float64.
         joints: their order.
         soft_tissue_directions: (v, 3, 8) float64, or None.
-        joint_soft_tissue_directions: (52, 3, 8) float64, or None.
+        joint_soft_tissue_directions: (j, 3, 8) float64, or None.
+        source: file of the body model, for messages.
     """
 
     template: torch.Tensor
@@ -99,6 +100,7 @@ class BodyPart:
     joints: JointOrder
     soft_tissue_directions: torch.Tensor | None
     joint_soft_tissue_directions: torch.Tensor | None
+    source: str
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class ShapedBody:
     Attributes:
         part: what the betas were put into.
         vertices: (v, 3) float64, metres, T-pose.
-        joints: (52, 3) float64, metres, T-pose.
+        joints: (j, 3) float64, metres, T-pose.
     """
 
     part: BodyPart
@@ -124,7 +126,7 @@ class PosedPoints:
 
     Attributes:
         vertices_m: (n, v, 3).
-        joints_m: (n, 52, 3) joint centres.
+        joints_m: (n, j, 3) joint centres.
     """
 
     vertices_m: NDArray[np.float64]
@@ -151,7 +153,7 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
         moved = torch.tensor(np.moveaxis(directions, -1, 0))
         return vertices2joints(regressor, moved).permute(1, 2, 0).contiguous().to(where)
 
-    posing = np.asarray(model.pose_directions_m[rows], dtype=np.float32).reshape(-1, N_JOINTS - 1, 9)
+    posing = np.asarray(model.pose_directions_m[rows], dtype=np.float32).reshape(-1, len(model.parents) - 1, 9)
     tissue = model.soft_tissue_directions_m
     return BodyPart(
         template=torch.tensor(model.template_m[rows], device=where),
@@ -163,15 +165,21 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
         joints=joints,
         soft_tissue_directions=None if tissue is None else torch.tensor(tissue[rows], device=where),
         joint_soft_tissue_directions=None if tissue is None else regressed(tissue),
+        source=model.source,
     )
 
 
 def shape_body(part: BodyPart, betas: NDArray[np.float64]) -> ShapedBody:
-    """Return the T-pose of one subject: (16,) betas, all of them.
+    """Return the T-pose of one subject, of (b,) betas or the first of them; those that are not given are 0.
 
     Joint centres are linear in the vertices and these in the betas, so regressed directions stand in for the mesh.
+
+    Raises:
+        InputError: there are more betas than the model has directions for.
     """
-    coefficients = torch.tensor(betas, device=part.template.device)[None]
+    coefficients = torch.tensor(
+        all_betas(betas, part.shape_directions.shape[-1], model=part.source), device=part.template.device
+    )[None]
     return ShapedBody(
         part=part,
         vertices=part.template + blend_shapes(coefficients, part.shape_directions)[0],
@@ -186,17 +194,18 @@ def pose_body(
 
     Args:
         body: the shaped body; its betas are used, the motion's are not looked at.
-        motion: poses and translation in AMASS world.
+        motion: poses and translation, in whatever world; it says how to AMASS world.
         soft_tissue: whether the motion's DMPL coefficients move the surface.
         world: (3, 3) turn from AMASS world to the world of the result; the identity leaves AMASS world.
 
     Raises:
         InputError: soft tissue is asked for, and the motion or the body model has none.
     """
-    n, n_vertices = motion.n_samples, len(body.vertices)
+    n, n_vertices, n_joints = motion.n_samples, len(body.vertices), len(body.joints)
     dmpls = _checked_dmpls(body, motion) if soft_tissue else None
-    points = torch.empty((n_vertices + N_JOINTS, 3, n), dtype=torch.float64)
-    size = max(1, _POINTS_AT_ONCE // (n_vertices + N_JOINTS))
+    turn = _on(body, world @ motion.to_amass_world)
+    points = torch.empty((n_vertices + n_joints, 3, n), dtype=torch.float64)
+    size = max(1, _POINTS_AT_ONCE // (n_vertices + n_joints))
     for first in range(0, n, size):
         rows = slice(first, first + size)
         posed = _pose_batch(
@@ -204,7 +213,7 @@ def pose_body(
             _on(body, motion.poses_rad[rows].take(body.part.joints.order, axis=1)),
             _on(body, motion.translation_m[rows]),
             dmpls=None if dmpls is None else _on(body, dmpls[rows]),
-            turn=_on(body, world),
+            turn=turn,
         )
         for into, part in zip((points[:n_vertices, :, rows], points[n_vertices:, :, rows]), posed, strict=True):
             into.copy_(part)
@@ -230,12 +239,12 @@ def _checked_dmpls(body: ShapedBody, motion: Motion) -> NDArray[np.float64]:
 def _pose_batch(
     body: ShapedBody, poses: torch.Tensor, translation: torch.Tensor, *, dmpls: torch.Tensor | None, turn: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return vertices (v, 3, n) and joint centres (52, 3, n) of (n, 52, 3) ordered poses and (n, 3) translations.
+    """Return vertices (v, 3, n) and joint centres (j, 3, n) of (n, j, 3) ordered poses and (n, 3) translations.
 
     The sample axis comes last: every step then runs over contiguous samples instead of over 3x3 matrices.
     """
     n = len(poses)
-    rotations = batch_rodrigues(poses.view(-1, 3)).view(n, -1).T.contiguous().view(N_JOINTS, 3, 3, n)
+    rotations = batch_rodrigues(poses.view(-1, 3)).view(n, -1).T.contiguous().view(-1, 3, 3, n)
     vertices, joints = _soften(body, dmpls) if dmpls is not None else (body.vertices[..., None], body.joints[..., None])
     posed = vertices + _pose_offsets(body.part, rotations)
     centres, transforms = _chain(
@@ -245,7 +254,7 @@ def _pose_batch(
 
 
 def _soften(body: ShapedBody, dmpls: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return vertices (v, 3, n) and joints (52, 3, n) of the T-pose with soft tissue: DMPLs act like betas."""
+    """Return vertices (v, 3, n) and joints (j, 3, n) of the T-pose with soft tissue: DMPLs act like betas."""
     moved = blend_shapes(dmpls, body.part.soft_tissue_directions).permute(1, 2, 0)
     joints_moved = blend_shapes(dmpls, body.part.joint_soft_tissue_directions).permute(1, 2, 0)
     return body.vertices[..., None] + moved, body.joints[..., None] + joints_moved
@@ -254,7 +263,7 @@ def _soften(body: ShapedBody, dmpls: torch.Tensor) -> tuple[torch.Tensor, torch.
 def _pose_offsets(part: BodyPart, rotations: torch.Tensor) -> torch.Tensor:
     """Return (v, 3, n) float64, metres: pose directions times the rotations' difference from the identity."""
     n = rotations.shape[-1]
-    feature = rotations[1:].to(part.pose_directions.dtype).view(N_JOINTS - 1, 9, n)
+    feature = rotations[1:].to(part.pose_directions.dtype).view(-1, 9, n)
     feature[:, ::4] -= 1.0  # the diagonal of each matrix
     return torch.matmul(part.pose_directions, feature.view(-1, n)).view(-1, 3, n).to(torch.float64)
 
@@ -267,7 +276,7 @@ def _chain(
     turn: torch.Tensor,
     translation: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return joint centres (52, 3, n) and the transforms (52, 3, 4, n) of skinning.
+    """Return joint centres (j, 3, n) and the transforms (j, 3, 4, n) of skinning.
 
     `smplx.lbs.batch_rigid_transform` with three differences: samples last, all joints of one depth in one step, and
     the root starts turned and translated, so that nothing needs turning or moving afterwards.

@@ -25,16 +25,18 @@ SUMMARIES = {
     "verify": "read every sample of the shards as training does; name shards that are out of date",
     "inspect": "what files hold: arrays, dimensions, units, names, provenance",
     "report": "write pages on quality: one for the corpus and one per subject",
+    "augment": "write test sets that are flipped, brighter, coarser or cropped",
     "export": "write the files that released training codes open, or tables of joint angles",
     "view": "write pages on which clips move: model, pictures, angles, residuals",
+    "overlay": "write a film of a clip with skeleton, markers and flags drawn on the video",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
     "completion": "print a completion script for bash and zsh",
 }
 
 COMMAND_GROUPS = {
     "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
-    "train": ("export",),
-    "look": ("status", "verify", "report", "view", "inspect"),
+    "train": ("export", "augment"),
+    "look": ("status", "verify", "report", "view", "overlay", "inspect"),
     "tools": ("completion",),
 }
 """The commands under the headings of `movi-prep --help`."""
@@ -63,11 +65,16 @@ EXAMPLES = {
     "verify": "movi-prep verify ~/work --workers 4",
     "inspect": "movi-prep inspect ~/work/shards/S001_PG1.h5",
     "report": "movi-prep report ~/work",
+    "augment": (
+        "movi-prep augment --kind flip,brightness=+40,contrast=0.6,resize=0.33,crop=0.7 --split test "
+        "~/work/shards ~/augmented"
+    ),
     "export": (
         "movi-prep export --to videopose3d ~/work ~/videopose3d-data\n"
         "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
     ),
     "view": "movi-prep view ~/work\n  movi-prep view ~/work S001/C03 S015",
+    "overlay": "movi-prep overlay ~/work S001/C03 film.mp4 --camera PG1",
     "batch": "movi-prep batch --config bmlmovi.yaml --slurm-profile slurm.yaml --chunk 4",
     "completion": (
         "source <(movi-prep completion)          # in ~/.bashrc\n"
@@ -136,7 +143,9 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--body-models", PLANNED, "folder with smplh/ and, if there, dmpls/", "body_models", metavar="DIR"),
         Flag("--v3d", PLANNED, "folder with F_v3d_Subject_N.mat", "v3d", metavar="DIR"),
         Flag("--videos", PLANNED, "folder with F_PG1_Subject_N_L.avi", "videos", metavar="DIR"),
-        Flag("--calibration", PLANNED, "folder with the cameras' calibration", "calibration", metavar="DIR"),
+        Flag(
+            "--calibration", (*PLANNED, "augment"), "folder with the cameras' calibration", "calibration", metavar="DIR"
+        ),
     ),
     "which subjects and clips": (
         Flag(
@@ -146,6 +155,14 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             "subset",
             metavar="LIST",
             default="BMLmovi, with video",
+        ),
+        Flag(
+            "--reader",
+            PLANNED,
+            "what --amass holds where it is not AMASS: 3dpw, emdb or results (of networks)",
+            "reader",
+            metavar="NAME",
+            default="AMASS",
         ),
         Flag("--subjects", PLANNED, "1,15 or 1-5, names or patterns", "subjects", metavar="LIST", default="all"),
         Flag("--clips", PLANNED, "1,3 or 1-5, names or patterns", "clips", metavar="LIST", default="all"),
@@ -230,6 +247,15 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
     ),
     "exports": (
+        Flag(
+            "--kind",
+            ("augment",),
+            "flip, brightness=+40, contrast=0.6, resize=0.33, crop=0.7, separated by commas",
+            metavar="LIST",
+            more={"required": True},
+        ),
+        Flag("--split", ("augment",), "part of the data", choices=("train", "validation", "test"), default="all"),
+        Flag("--allow-asymmetric", ("augment",), "flip models that are no mirror image of themselves", value=True),
         Flag("--to", ("export",), "training code to write for, or csv", choices=EXPORTS, more={"required": True}),
         Flag(
             "--train",
@@ -319,6 +345,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             more={"type": int, "default": 1},
         ),
         Flag("--output", ("batch",), "folder of the scripts", metavar="DIR", default="WORK/batch"),
+        Flag("--camera", ("overlay",), "the camera", metavar="NAME", more={"required": True}),
         Flag(
             "--pages",
             ("view",),
@@ -380,7 +407,12 @@ POSITIONALS = (
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "view", "the work folder", {}),
     Positional("clips", "view", "clips or subjects, as S001/C03 or S001", {"nargs": "*"}),
+    Positional("folder", "overlay", "the work folder", {}),
+    Positional("clip", "overlay", "the clip, as S001/C03", {}),
+    Positional("out", "overlay", "the film: .mp4 for players, .webm for browsers", {}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
+    Positional("source", "augment", "a folder of shards, native or of D3KE's layout", {}),
+    Positional("out", "augment", "where a folder of each kind is written", {}),
     Positional("source", "export", "a work folder, or a folder of shards", {}),
     Positional("out", "export", "folder to write; an export to the same code is replaced", {}),
 )

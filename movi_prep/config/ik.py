@@ -52,7 +52,7 @@ class IkUnitSettings(SolveSettings):
     """The settings that the solution of one clip depends on."""
 
     keep_failed_audit: bool = False
-    """Whether clips are solved even if the subject's scaling failed the audit."""
+    """Whether clips are solved even if the audit of the subject's scaling refuses it."""
 
 
 class IkSettings(SolveSettings):
@@ -61,6 +61,10 @@ class IkSettings(SolveSettings):
     setup: Path | None = None
     """Marker weights and tasks: a YAML file, or OpenSim's own InverseKinematicsTool document (.xml); none means the
     file packaged with the packaged model."""
+
+    marker_noise: Path | None = None
+    """How far markers are from where they sit on the bone, which makes the deviations of labels: a YAML file; none
+    means the packaged `marker_noise.yaml`, fitted to skin markers whose bones were tracked."""
 
     write_mot: bool = True
     """Whether a .mot file (degrees) is written beside the solution."""

@@ -100,7 +100,7 @@ def write_open_body(folder: Path) -> None:
     for sex in SEXES:
         body = read_open_body(sex)
         with atomic_path(folder / "smplh" / sex / "model.npz") as partial:
-            np.savez_compressed(partial, **_smplh_arrays(body))
+            np.savez_compressed(partial, **smplh_arrays(body))
         soft_tissue = np.zeros((N_VERTICES, 3, _DMPL_COLUMNS))
         soft_tissue[:, :, : body.dmpl_directions_m.shape[2]] = body.dmpl_directions_m
         with atomic_path(folder / "dmpls" / sex / "model.npz") as partial:
@@ -150,7 +150,25 @@ def _rows_of_sum_one(
     return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
 
 
-def _smplh_arrays(body: OpenBody) -> dict[str, Any]:
+def smpl_arrays(body: OpenBody) -> dict[str, Any]:
+    """Return the arrays of an SMPL file: 24 joints, the fingers moving with the hands."""
+    arrays = smplh_arrays(body)
+    joints = [*range(_N_BODY_JOINTS), *_HAND_ROOTS]
+    posing = body.pose_directions_m.reshape(N_VERTICES, 3, N_JOINTS - 1, 9)[:, :, np.array(joints[1:]) - 1]
+    # Parents of the hands are the wrists.
+    parents = np.array([*body.parents[:_N_BODY_JOINTS], 20, 21])
+    return {
+        "v_template": body.v_template_m,
+        "f": arrays["f"],
+        "shapedirs": body.shape_directions_m,
+        "posedirs": posing.reshape(N_VERTICES, 3, -1),
+        "J_regressor": arrays["J_regressor_prior"],
+        "weights": arrays["weights_prior"],
+        "kintree_table": np.stack([parents, np.arange(len(parents))]).astype(np.uint32),
+    }
+
+
+def smplh_arrays(body: OpenBody) -> dict[str, Any]:
     """Return the arrays of an extended SMPL+H file, SMPL's own 24 joints (`*_prior`, `J`) among them."""
     regressor24 = np.vstack([body.joint_regressor[:_N_BODY_JOINTS], body.joint_regressor[list(_HAND_ROOTS)]])
     hand_weights = [body.skinning_weights[:, hand].sum(axis=1) for hand in _HANDS]

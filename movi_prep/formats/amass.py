@@ -1,15 +1,16 @@
-"""AMASS clips of SMPL+H motion, old and new release.
+"""AMASS clips, old and new release: motion of SMPL+H, SMPL-X or, as others write it in the same way, SMPL.
 
 | array | old release `*_poses.npz` | new release `*_stageii.npz` | unit |
 |---|---|---|---|
-| `poses` | (n, 156): root 3, body 63, hands 90 | the same; (n, 165) is SMPL-X and refused | rad, axis-angle |
+| `poses` | (n, 156): root 3, body 63, hands 90 | the same, or (n, 165) with jaw 3, eyes 6 before the hands | rad |
 | `trans` | (n, 3), z up | the same | m |
-| `betas` | (16,) | (16,); fewer are refused | 1 |
+| `betas` | (16,) | (16,), sometimes (10,) | 1 |
 | `gender` | 0-d str or bytes | the same | |
 | `mocap_framerate` | 0-d, 120 or 120.00004578 | named `mocap_frame_rate` | Hz |
 | `dmpls` | (n, 8) | usually absent; some exporters sliced the wrong axis and wrote (8, k) | 1 |
 | `surface_model_type` | absent | 'smplh' or 'smplx' | |
 
+Poses are axis-angle; those of 72 values are SMPL's. Their width says which body it is; `surface_model_type` must agree.
 Everything else in a file (`marker_data`, `latent_labels`, ...) is passed over unread. `shape.npz` and `*_stagei.npz`
 beside the clips hold no motion. Public descriptions: github.com/nghorbani/amass, github.com/nghorbani/moshpp.
 """
@@ -26,11 +27,12 @@ import numpy as np
 from movi_prep.errors import InputError, list_names
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.formats.reading import reading
+from movi_prep.records.body_layout import LAYOUTS, BodyLayout, BodyName
 from movi_prep.records.checks import check_finite, frozen_array
-from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS, Motion, Sex, check_rate
+from movi_prep.records.motion import N_DMPLS, Motion, Sex, check_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -38,8 +40,12 @@ if TYPE_CHECKING:
 _LONGEST_TEXT_BYTES = 4096
 """Room for a gender or the name of a body model, several times over."""
 
+_CLIP = "a clip of motion of SMPL, SMPL+H or SMPL-X"
 _RATE_NAMES = ("mocap_framerate", "mocap_frame_rate")
-_WIDTHS = {156: "SMPL+H", 165: "SMPL-X", 72: "SMPL"}
+_WIDTHS = {3 * layout.n_joints: layout for layout in LAYOUTS.values()}
+
+_MOST_BETAS = 300
+"""Shape directions of the largest body models."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,14 @@ class SubjectShape:
     """What a clip says of the body: enough to choose a body model and to shape it.
 
     Attributes:
-        betas: (16,) float64 shape coefficients.
+        betas: (b,) float64 shape coefficients.
         sex: which body model they belong to.
+        body: which body they shape.
     """
 
     betas: NDArray[np.float64]
     sex: Sex
+    body: BodyName = "SMPL+H"
 
 
 class MotionFile:
@@ -64,27 +72,33 @@ class MotionFile:
         rate_hz: samples per second, as stored.
         shape: betas and sex.
         dmpl_gap: why there are no soft-tissue coefficients, or None where there are.
+        findings: what a person should know of the file.
     """
+
+    findings: tuple[str, ...] = ()
 
     def __init__(self, archive: NpzArchive) -> None:
         """Read and check everything but the samples."""
         self._archive = archive
         self.path = archive.path
-        with reading(self.path, expected="a clip of SMPL+H motion"):
-            _check_surface_model(archive)
+        with reading(self.path, expected=_CLIP):
+            self._layout = _read_layout(archive)
             self.n_samples = _checked_length(archive)
             self.rate_hz = _read_rate(archive)
             # Here, too: `check` reads no sample, and divides by the rate.
             check_rate(self.rate_hz, where=str(self.path))
-            self.shape = _read_shape(archive)
+            self.shape = _read_shape(archive, self._layout)
             self.dmpl_gap = _dmpl_gap(archive, self.n_samples)
 
-    def blocks(self, n_rows: int, *, every: int = 1) -> Iterator[tuple[NDArray[np.int64], Motion]]:
+    def blocks(
+        self, n_rows: int, *, every: int = 1, watch: Callable[[Motion], None] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Motion]]:
         """Yield the clip in blocks of at most `n_rows` rows: sample numbers (k,) and the motion at those samples.
 
         Args:
             n_rows: rows per block, at least 1.
             every: take each `every`-th sample, from the first; all samples are checked nevertheless.
+            watch: sees all samples of each block, before it is thinned.
         """
         # Blocks are cut in samples, so that the first row of each is a multiple of `every`.
         size = n_rows * every
@@ -94,6 +108,8 @@ class MotionFile:
             first = index * size
             # Checked before it is thinned: a sample that nobody reads may still show that the file is damaged.
             block = self._motion(dict(zip(names, values, strict=True)))
+            if watch is not None:
+                watch(block)
             samples = np.arange(first, first + block.n_samples, every)
             yield samples, block.rows(slice(None, None, every))
 
@@ -102,7 +118,7 @@ class MotionFile:
         poses = np.asarray(values["poses"], dtype=np.float64)
         dmpls = values.get("dmpls")
         return Motion(
-            poses_rad=poses.reshape(len(poses), N_JOINTS, 3),
+            poses_rad=poses.reshape(len(poses), self._layout.n_joints, 3),
             translation_m=np.asarray(values["trans"], dtype=np.float64),
             betas=self.shape.betas,
             dmpls=None if dmpls is None else np.asarray(dmpls, dtype=np.float64),
@@ -117,8 +133,8 @@ def open_motion(path: Path) -> Iterator[MotionFile]:
     """Open a clip of either release.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is damaged, lacks an array, holds another body model's motion or unusable values.
+        MissingError: the file does not exist.
+        InputError: the file is damaged, lacks an array, holds another body model's motion or unusable values.
     """
     with NpzArchive(path) as archive:
         yield MotionFile(archive)
@@ -132,31 +148,30 @@ def read_motion(path: Path) -> Motion:
 
 
 def read_subject_shape(path: Path) -> SubjectShape:
-    """Read betas and sex of a SMPL+H clip, or of the `shape.npz` beside the clips; samples are not looked at.
+    """Read betas, sex and body of a clip, or of the `shape.npz` of SMPL+H beside clips; samples are not looked at.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read, or its betas are of another body model.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read, or its betas are of another body model.
     """
-    with NpzArchive(path) as archive, reading(path, expected="a clip of SMPL+H motion"):
-        if "poses" in archive:
-            _check_surface_model(archive)
-        return _read_shape(archive)
+    with NpzArchive(path) as archive, reading(path, expected=_CLIP):
+        # The file beside the clips has no poses; it is of the old release only, which is of SMPL+H.
+        return _read_shape(archive, _read_layout(archive) if "poses" in archive else LAYOUTS["SMPL+H"])
 
 
-def _check_surface_model(archive: NpzArchive) -> None:
-    """Refuse motion of another body model, which would be posed to nonsense without an error."""
-    stated = _text(archive, "surface_model_type") if "surface_model_type" in archive else "smplh"
+def _read_layout(archive: NpzArchive) -> BodyLayout:
+    """Return the body of a clip; refuse one of no known body, or of two: it would be posed to nonsense."""
     # The old release does not say which body model it means; the width of the poses does.
-    width = (0, *archive.shape("poses"))[-1]
-    found = "SMPL-X" if stated.lower() == "smplx" else _WIDTHS.get(width, f"{width} values per sample")
-    if found == "SMPL+H":
-        return
+    shape = archive.shape("poses")
+    layout = _WIDTHS.get((0, *shape)[-1]) if len(shape) == 2 else None
+    stated = _text(archive, "surface_model_type").lower() if "surface_model_type" in archive else None
+    if layout is not None and stated in (None, layout.surface_model_type):
+        return layout
     raise InputError(
         archive.path,
-        expected="SMPL+H motion (poses of 156 values)",
-        got=f"{found} (surface_model_type {stated!r}, poses {archive.shape('poses')})",
-        remedy="fetch the SMPL+H G release of this clip; betas of other body models are not interchangeable",
+        expected="poses (n, 72) of SMPL, (n, 156) of SMPL+H or (n, 165) of SMPL-X, as surface_model_type says",
+        got=f"poses {shape}" + ("" if stated is None else f" and surface_model_type {stated!r}"),
+        remedy="fetch the clip again, or write its poses as axis-angle of all joints",
     )
 
 
@@ -166,7 +181,7 @@ def _checked_length(archive: NpzArchive) -> int:
     if len(poses) != 2 or trans != (poses[0], 3):
         raise InputError(
             archive.path,
-            expected="poses (n, 156) and trans (n, 3) of one length",
+            expected="poses (n, joints x 3) and trans (n, 3) of one length",
             got=f"poses {poses} and trans {trans}",
             remedy="fetch the file again or leave the clip out",
         )
@@ -193,18 +208,18 @@ def _read_rate(archive: NpzArchive) -> float:
     )
 
 
-def _read_shape(archive: NpzArchive) -> SubjectShape:
+def _read_shape(archive: NpzArchive, layout: BodyLayout) -> SubjectShape:
     shape = archive.shape("betas")
-    if shape != (N_BETAS,):
+    if len(shape) != 1 or not 1 <= shape[0] <= _MOST_BETAS:
         raise InputError(
             f"{archive.path}: betas",
-            expected=f"{N_BETAS} shape coefficients, ({N_BETAS},)",
+            expected=f"shape coefficients (b,) of one body, at most {_MOST_BETAS}",
             got=f"{shape}",
-            remedy="fetch the SMPL+H G release, which carries 16",
+            remedy="fetch the clip again; of betas that change from frame to frame, write the median",
         )
     betas = archive.numbers("betas")
     check_finite(betas, what="betas", where=str(archive.path))
-    return SubjectShape(betas=frozen_array(betas), sex=_read_sex(archive))
+    return SubjectShape(betas=frozen_array(betas), sex=_read_sex(archive), body=layout.name)
 
 
 def _read_sex(archive: NpzArchive) -> Sex:

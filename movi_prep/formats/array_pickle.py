@@ -1,8 +1,9 @@
-"""Pickles of plain numpy arrays: read without running code, written for any numpy.
+"""Pickles of numpy arrays: read without running code, written for any numpy.
 
 A pickle may name any function to be called while it is read. This reader knows only what numpy needs to rebuild an
 array; whatever else a file names is refused before anything is called. numpy itself sees no byte of the file before
-shape, dtype and length agree.
+shape, dtype and length agree. Classes of packages that a caller lists are data: an instance is what its attributes
+are (`plain_pickle.Foreign`), and nothing of the package is imported.
 """
 
 from __future__ import annotations
@@ -10,19 +11,32 @@ from __future__ import annotations
 import pickle
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from movi_prep.errors import InputError
-from movi_prep.formats.plain_pickle import check_opcodes
+from movi_prep.formats.plain_pickle import Foreign, check_opcodes
 from movi_prep.formats.reading import check_real, reading
+from movi_prep.formats.trial_load import Limits, load_apart
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
+
+Taken = TypeVar("Taken")
 
 _BYTES = {("_codecs", "encode"), ("__builtin__", "bytes"), ("builtins", "bytes")}
 _ARRAY_PARTS = {"_reconstruct", "_frombuffer", "scalar"}
+_OBJECT_PARTS = {
+    **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set")},
+    **{(module, "_reconstructor"): "_reconstructor" for module in ("copy_reg", "copyreg")},
+    ("collections", "OrderedDict"): "OrderedDict",
+}
+"""What pickles of instances name beside their classes, by module and name."""
+
+_LIMITS = Limits(longest_s=120, processor_s=60, memory_bytes=4 * 2**30)
+"""What reading one file may take: the largest body models are a few hundred megabytes, and are held several times."""
 
 
 def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -42,15 +56,49 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     return arrays
 
 
-def load_array_pickle(content: bytes, *, where: str, remedy: str) -> Any:
-    """Return what a pickle of plain containers and numpy arrays holds.
+def load_array_pickle(content: bytes, *, where: str, remedy: str, data_of: Collection[str] = ()) -> Any:
+    """Return what a pickle of plain containers and numpy arrays holds; text of Python 2 is read as latin1.
+
+    Args:
+        content: the pickle.
+        where: its file, for messages.
+        remedy: what to do where it cannot be read.
+        data_of: packages of which instances are data; they come as `Foreign`.
 
     Raises:
-        InputError: it is not a pickle, or names anything but numpy's array parts.
+        InputError: it is not a pickle, or names anything but numpy's array parts and those packages.
     """
     with reading(where, expected="a pickle of plain numpy arrays", remedy=remedy):
         check_opcodes(content)
-        return _value(_ArrayUnpickler(BytesIO(content), encoding="latin1").load(), {})
+        return _value(_ArrayUnpickler(BytesIO(content), data_of).load(), {})
+
+
+def take_from_pickle(path: Path, take: Callable[[Any], Taken], *, remedy: str, data_of: Collection[str] = ()) -> Taken:
+    """Return what `take` takes out of a pickle, read in a process of limited time and memory.
+
+    Args:
+        path: the file; `load_array_pickle` says what it may hold.
+        take: from what the pickle holds to what is needed of it; raises InputError where that is not there.
+        remedy: what to do where it cannot be read.
+        data_of: packages of which instances are data.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it cannot be read, or lacks what is needed.
+    """
+
+    def load() -> tuple[Taken | None, InputError | None]:
+        try:
+            with reading(path, expected="a pickle of plain numpy arrays", remedy=remedy):
+                return take(load_array_pickle(path.read_bytes(), where=str(path), remedy=remedy, data_of=data_of)), None
+        except InputError as error:
+            return None, error
+
+    came = load_apart(path, load, limits=_LIMITS, remedy=remedy)
+    taken, error = came if came is not None else (None, None)
+    if taken is None:
+        raise error or InputError(path, expected="a pickle of plain numpy arrays", got="another file", remedy=remedy)
+    return taken
 
 
 def dump_array_pickle(value: Any) -> bytes:
@@ -65,8 +113,18 @@ def dump_array_pickle(value: Any) -> bytes:
 class _ArrayUnpickler(pickle.Unpickler):
     """Finds the parts of numpy arrays, under the old and the new name of numpy's core, and nothing else."""
 
+    def __init__(self, stream: BytesIO, data_of: Collection[str]) -> None:
+        super().__init__(stream, encoding="latin1")
+        self._data_of = data_of
+
     def find_class(self, module: str, name: str) -> Any:
+        """Return what stands for a class or a function; refuse everything that is not looked for: it could be code."""
         parts = module.split(".")
+        if parts[0] in self._data_of:
+            # A class of its own for each name: pickle makes instances of it, and nothing more.
+            return type(name, (_Instance,), {"module": module, "name": name, "__slots__": ()})
+        if self._data_of and (module, name) in _OBJECT_PARTS:
+            return _Maker(_OBJECT_PARTS[module, name])
         # Protocols 0 to 2 of Python 3 write bytes as an encoded string.
         if (module, name) in _BYTES or (module == "numpy" and name in ("ndarray", "dtype")):
             return _Maker(name)
@@ -115,6 +173,26 @@ class _Buffer(_Part):
     """An array of protocol 5: (bytes, dtype, shape, order)."""
 
 
+class _Instance(_Part):
+    """An instance of a class that is data: whatever it was made with, its state is what it holds."""
+
+    __slots__ = ()
+    module = name = ""
+
+    def __new__(cls, *_: Any) -> _Instance:
+        """Make an empty one."""
+        made = super().__new__(cls)
+        made.state = ()
+        return made
+
+    def __init__(self, *_: Any) -> None:
+        """Keep nothing of the arguments."""
+
+    def attributes(self) -> dict[str, Any]:
+        """Return its attributes; empty where its state is none of a plain instance."""
+        return {str(key): value for key, value in self.state.items()} if isinstance(self.state, dict) else {}
+
+
 class _Maker:
     """Stands for a function or a class of numpy that a pickle names."""
 
@@ -132,11 +210,23 @@ class _Maker:
         if self.name in ("encode", "bytes"):
             # Without arguments: how they write no bytes at all.
             return _encode_latin1(*args) if args else b""
+        if self.name == "_reconstructor":
+            return _reconstructed(args[0])
+        if self.name in ("set", "OrderedDict"):
+            # What stands for a value cannot be hashed: a set is a list here.
+            return list(args[0]) if self.name == "set" else dict(args[0] if args else ())
         if self.name == "dtype":
             return _Dtype(str(args[0]))
         kinds = {"_reconstruct": _Part, "scalar": _Scalar, "_frombuffer": _Buffer}
         # What `_reconstruct` begins with is nothing: shape, dtype and values come as its state.
         return kinds[self.name](() if self.name == "_reconstruct" else args)
+
+
+def _reconstructed(kind: Any) -> _Instance:
+    """Return an empty instance, as Python's protocols 0 and 1 begin one."""
+    if not (isinstance(kind, type) and issubclass(kind, _Instance)):
+        raise pickle.UnpicklingError("an instance of something that is not data")
+    return kind()
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:
@@ -155,6 +245,11 @@ def _value(item: Any, seen: dict[int, Any]) -> Any:
 
 
 def _build(item: Any, seen: dict[int, Any]) -> Any:
+    if isinstance(item, _Instance):
+        # Remembered before its attributes are built: instances may refer to each other in circles.
+        foreign = seen[id(item)] = Foreign(item.module, item.name)
+        foreign.attributes.update({key: _value(value, seen) for key, value in item.attributes().items()})
+        return foreign
     if isinstance(item, dict):
         return {_value(key, seen): _value(value, seen) for key, value in item.items()}
     if isinstance(item, list | tuple):

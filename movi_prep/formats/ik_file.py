@@ -108,11 +108,35 @@ SCHEMA = Schema(
             _SINGLE,
             ("frame", "coordinate"),
             "rad or m",
-            "posterior standard deviation at the stated marker noise",
+            "what the markers determine at the stated independent noise",
             optional=True,
             compress=True,
         ),
         Field("ranks", "int32", ("frame",), "1", "rank of the marker problem over free coordinates", optional=True),
+        Field(
+            "label_std",
+            _SINGLE,
+            ("frame", "coordinate"),
+            "rad or m",
+            "how far the coordinate may be off: standard deviation at the noise of skin markers",
+            optional=True,
+        ),
+        Field(
+            "deviation_factor",
+            "float16",
+            ("frame", "free_coordinate", "mode"),
+            "rad or m",
+            "how far free coordinates may be off in each mode; their covariance is factor times its transpose",
+            optional=True,
+        ),
+        Field(
+            "deviation_correlation_s",
+            "float64",
+            ("mode",),
+            "s",
+            "over which a mode keeps its value; infinite for those that last through the clip",
+            optional=True,
+        ),
     ),
 )
 
@@ -145,8 +169,8 @@ def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
     """Read a solution, or some of its rows; arrays stored in single precision come back as float64.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not an IK solution, of a newer version, or damaged.
+        MissingError: the file does not exist.
+        InputError: the file is not an IK solution, of a newer version, or damaged.
     """
     content = read_described(path, SCHEMA, rows=(_ROW, rows))
     values = {name: _widened(value) for name, value in content.fields.items()}

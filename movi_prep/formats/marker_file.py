@@ -59,6 +59,7 @@ STATIC_SCHEMA = Schema(
         "mass_kg": "body mass, kilograms",
         "sex": "sex of the body model, empty where unknown",
         "mass_source": "how the mass was found: volume, v3d, setup or given",
+        "lost": "markers of the set that the body cannot have, one a line",
     },
 )
 """T-pose of one subject, facing +x, with what scaling must know of the body."""
@@ -123,7 +124,7 @@ def count_marker_rows(path: Path) -> int:
 
 def write_static_trial(path: Path, trial: StaticTrial, *, provenance: Mapping[str, Any]) -> None:
     """Write a static trial."""
-    attributes = {**_attributes(trial.markers), **trial.as_dict()}
+    attributes = {**_attributes(trial.markers), **trial.as_dict(), "lost": "\n".join(trial.lost)}
     write_described(path, STATIC_SCHEMA, fields=_fields(trial.markers), attributes=attributes, provenance=provenance)
 
 
@@ -138,6 +139,7 @@ def read_static_trial(path: Path) -> StaticTrial:
         mass_kg=float(scalars["mass_kg"]),
         sex=scalars["sex"] or None,
         mass_source=str(scalars["mass_source"]),
+        lost=tuple(str(scalars["lost"]).splitlines()),
     )
 
 

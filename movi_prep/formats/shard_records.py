@@ -28,6 +28,7 @@ from movi_prep.records.frame_labels import (
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames
 from movi_prep.records.lens import radial_lens, read_lens
+from movi_prep.records.pose_deviation import PoseDeviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 _FIELDS = {item.name: item for item in SHARD_SCHEMA.fields}
 
 ALL_ROWS = slice(None)
+
+UNKNOWN_AUDIT = "unknown"
+"""Where a shard does not say what the audit says."""
 
 
 def record_datasets(prefix: str, record: object) -> dict[str, Any]:
@@ -85,6 +89,32 @@ def _before_version_3(shard: ShardFile, attribute: str, rows: Any) -> NDArray[np
     if attribute == "labels.scales.valid":
         return np.asarray(np.isfinite(shard.read(DATASETS["labels.scales.factors"])).all(axis=1))
     return None
+
+
+def read_audit(shard: ShardFile) -> str:
+    """Return what the audit of scaling says of the subject: sound, doubtful or refused; unknown before version 4."""
+    name = "subject/audit"
+    return shard.names(name)[0] if name in shard else UNKNOWN_AUDIT
+
+
+def read_deviation(
+    shard: ShardFile, rows: slice | NDArray[Any] = ALL_ROWS
+) -> tuple[PoseDeviation, NDArray[np.float64]] | None:
+    """Return how far the coordinates of rows may be off, and (n, c) all coordinates of the tree there, rad and m.
+
+    With both, `records.pose_deviation.rotation_covariance` says it of any bone or joint. None where the shard has no
+    deviations or no tree. Rows without a pose count as not off at all: look at `labels/pose_valid`.
+    """
+    factor, free = (read_attribute(shard, f"labels.coordinates.{name}", rows) for name in ("deviation_factor", "free"))
+    tree = shard.tree()
+    if factor is None or tree is None:
+        return None
+    values = np.tile(tree.coordinate_default, (len(free), 1))
+    column = {name: number for number, name in enumerate(shard.names("subject/free_coordinates"))}
+    order = [column[tree.coordinate_names[index]] for index in np.flatnonzero(tree.free_coordinates).tolist()]
+    values[:, tree.free_coordinates] = free[:, order]
+    deviation = PoseDeviation(factor[:, order], shard.read("subject/deviation_correlation_s"))
+    return deviation, tree.complete_coordinates(values)
 
 
 def read_frame_numbers(shard: ShardFile) -> FrameNumbers:

@@ -202,15 +202,29 @@ def _coordinates(
     # As numbers, so that an absent name is NaN, which is not 1.
     valid = _columns(solution.coordinate_valid[rows].astype(np.float64), solution.coordinate_names, names)
     spread = None
-    if solution.posterior_std is not None:
-        std = _columns(solution.posterior_std[rows], solution.coordinate_names, names)
+    if solution.std is not None:
+        std = _columns(solution.std[rows], solution.coordinate_names, names)
         # Infinite where the markers see nothing: a value, unlike in all other labels.
         spread = np.nan_to_num(np.where(solved[:, None], std.values, 0.0), posinf=np.inf)
     return JointAngles(
         angles_rad=_blank(coordinates.values, solved),
         valid=(valid.values == 1.0) & coordinates.there & solved[:, None],
         std_rad=spread,
+        **_deviations(solution, rows, solved),
     )
+
+
+def _deviations(
+    solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_]
+) -> dict[str, NDArray[np.floating]]:
+    """Return what all coordinates are and how far they may be off; nothing where that was not computed."""
+    if solution.deviation_factor is None:
+        return {}
+    factor = np.where(solved[:, None, None], solution.deviation_factor[rows], 0.0)
+    return {
+        "free": _blank(solution.coordinates[rows][:, solution.free_coordinates], solved),
+        "deviation_factor": np.nan_to_num(factor, posinf=np.inf),
+    }
 
 
 def _poses(solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_], camera: Camera) -> RootPoses:

@@ -112,6 +112,9 @@ class ConvergedSolution:
             0 for locked coordinates, infinite where the markers see nothing. None if not asked for.
         ranks: (n,) int32, how many directions the markers determine. None if not asked for.
         n_unknowns: how many unknowns the model has; a rank below it means directions that nothing determines.
+        pull_weights: (c,) float64, m^2/rad^2, weight of the pull to the default of each coordinate, beside weights of
+            the markers that sum to 1; 0 for none.
+        pull_shares: (n,) float64, share in which the pulls acted.
         unseen: free coordinates that no tracked marker sees, or whose median deviation is above the setting.
         marker_names: (k,) tracked markers.
     """
@@ -126,6 +129,8 @@ class ConvergedSolution:
     posterior_std: NDArray[np.float64] | None
     ranks: NDArray[np.int32] | None
     n_unknowns: int
+    pull_weights: NDArray[np.float64]
+    pull_shares: NDArray[np.float64]
     unseen: tuple[str, ...]
     marker_names: tuple[str, ...]
 
@@ -170,12 +175,14 @@ def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
             settings,
             PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns),
             _Proof.empty(clip, folded),
+            np.zeros(folded.arrays.n_unknowns),
             before,
         )
     pulls, starts = _prepare(tracker, settings)
     track = _solve_tracks(tracker, settings, pulls, starts)
     track = replace(track, unknowns=model_angles(folded, track.unknowns, track.bases))
-    return _compose(tracker, settings, track, _certify(tracker, pulls, track, _weak_prior(folded, settings)), before)
+    proof = _certify(tracker, pulls, track, _weak_prior(folded, settings))
+    return _compose(tracker, settings, track, proof, pulls.prior.weight, before)
 
 
 def _engine() -> ModuleType:
@@ -240,6 +247,8 @@ def _nothing_tracked(tree: KinematicTree, n_frames: int) -> ConvergedSolution:
         posterior_std=np.full(shape, np.inf),
         ranks=np.zeros(n_frames, dtype=np.int32),
         n_unknowns=0,
+        pull_weights=np.zeros(tree.n_coordinates),
+        pull_shares=np.ones(n_frames),
         unseen=tuple(np.array(tree.coordinate_names)[tree.free_coordinates].tolist()),
         marker_names=(),
     )
@@ -500,6 +509,7 @@ def _compose(
     settings: ConvergedSettings,
     track: PoseTrack,
     proof: _Proof,
+    pull: NDArray[np.float64],
     before: NDArray[np.float64] | None,
 ) -> ConvergedSolution:
     """Expand the unknowns to all coordinates and judge every frame."""
@@ -517,6 +527,8 @@ def _compose(
     judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
+    pull_weights = np.zeros(tree.n_coordinates)
+    pull_weights[folded.unknowns] = pull
     return ConvergedSolution(
         coordinate_names=tree.coordinate_names,
         coordinates=coordinates,
@@ -528,6 +540,8 @@ def _compose(
         posterior_std=deviation,
         ranks=proof.rank.astype(np.int32) if settings.observability else None,
         n_unknowns=folded.arrays.n_unknowns,
+        pull_weights=pull_weights,
+        pull_shares=track.shares.copy(),
         unseen=_unseen(folded, deviation, settings),
         marker_names=tuple(names),
     )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from movi_prep.records.kinematic_tree import KinematicTree
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.pose_deviation import PoseDeviation
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +75,13 @@ class SolvedFrames:
         solver: "opensim" or "converged".
         coordinates: (n, c) float64, rad or m, the model's order; NaN where there is no pose.
         statuses: (n,) int8 of FrameStatus.
-        iterations: (n,) int32, None where the solver does not tell.
-        gradient_norms: (n,) float64, None where the solver does not tell.
+        iterations: (n,) int32, None where the solver does not report it.
+        gradient_norms: (n,) float64, None where the solver does not report it.
         constraint_errors: (n,) float64, None to have them computed.
         posterior_std: (n, c) float64, rad or m, None where not computed.
         ranks: (n,) int32, None where not computed.
+        deviations: covariances of the free coordinates of labels, None where not computed.
+        label_std: (n, c) float64, rad or m, deviations of labels, None where not computed.
     """
 
     solver: str
@@ -89,6 +92,8 @@ class SolvedFrames:
     constraint_errors: NDArray[np.float64] | None = None
     posterior_std: NDArray[np.float64] | None = None
     ranks: NDArray[np.int32] | None = None
+    deviations: PoseDeviation | None = None
+    label_std: NDArray[np.float64] | None = None
 
 
 _BLOCK_ROWS = 2048
@@ -190,6 +195,9 @@ def complete_solution(
         constraint_errors=errors if errors is not None else _coupler_errors(scaled, frames.coordinates),
         posterior_std=frames.posterior_std,
         ranks=frames.ranks,
+        label_std=frames.label_std,
+        deviation_factor=None if frames.deviations is None else frames.deviations.factor,
+        deviation_correlation_s=None if frames.deviations is None else frames.deviations.correlation_s,
         free_coordinates=scaled.free_coordinates,
     )
 

@@ -2,47 +2,56 @@
 
 | arrays | what it is |
 |---|---|
-| `J_regressor` of 52 joints | SMPL+H |
+| `J_regressor` of 24, 52, 55 joints | SMPL, SMPL+H, SMPL-X; .npz, or .pkl of Python 2 |
 | `eigvec` | DMPL soft tissue |
-| `J_regressor` of 24, 55, 16 joints | SMPL, SMPL-X, MANO: passed over, and said |
+| `J_regressor` of 16 joints | MANO: passed over, and said |
 
-`SEX/model.npz`, `SMPLH_MALE.npz`, `smplh_female.npz`: the file's own name tells the sex, else the nearest folder's.
+`SEX/model.npz`, `SMPLH_MALE.npz`, `SMPL_NEUTRAL.pkl`, `basicModel_f_...pkl`: the file's own name tells the sex, else
+the nearest folder's. Of a model that is there as .npz and as .pkl, the .npz is taken.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from movi_prep.errors import InputError, list_names
+from movi_prep.formats.file_stamp import file_stamp
+from movi_prep.formats.model_pickle import model_pickle_shapes
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.recordings.folders import first_few, one_each, packed, without_marks
+from movi_prep.records.body_layout import LAYOUTS, BodyName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from movi_prep.formats.file_stamp import FileStamp
     from movi_prep.recordings.folders import Listing
 
 Kind = Literal["SMPL+H", "DMPL", "SMPL", "SMPL-X", "MANO", "other"]
 
-_JOINTS: dict[int, Kind] = {52: "SMPL+H", 24: "SMPL", 55: "SMPL-X", 16: "MANO"}
+_JOINTS: dict[int, Kind] = {**{layout.n_joints: name for name, layout in LAYOUTS.items()}, 16: "MANO"}
 _SEX = re.compile(r"(?<![a-z])(female|male|neutral)(?![a-z])", re.IGNORECASE)
+_LETTER = re.compile(r"^basicmodel_([fm])_", re.IGNORECASE)
+_LETTERS = {"f": "female", "m": "male"}
 _NO_MODEL = re.compile(r"(_poses|_stagei|_stageii|^shape)\.npz$", re.IGNORECASE)
 _OTHER_FORM = re.compile(r"^(SMPL|SMPLH|SMPLX|DMPL|DMPLS|basicmodel|model).*\.(pkl|npz|json|tf)$", re.IGNORECASE)
 _LIKE_DMPL = re.compile(r"dmpl", re.IGNORECASE)
-_WANTED = "smplh/{male,female,neutral}/model.npz of 'Extended SMPL+H' for AMASS is needed"
+_WANTED = "a model of SMPL, SMPL+H or SMPL-X is needed, as smplh/{male,female,neutral}/model.npz or SMPLX_NEUTRAL.npz"
 
 
-def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Return SMPL+H and DMPL models by sex; findings say what else looked like a model and why it was passed over."""
-    found: dict[Kind, dict[str, list[Path]]] = {"SMPL+H": defaultdict(list), "DMPL": defaultdict(list)}
+def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[tuple[BodyName, str], Path], dict[str, Path]]:
+    """Return body models by body and sex, and DMPL by sex; findings say what else looked like a model, and why not."""
+    bodies: dict[tuple[BodyName, str], list[Path]] = defaultdict(list)
+    tissues: dict[str, list[Path]] = defaultdict(list)
     others: list[str] = []
     unread: list[tuple[str, Path, str]] = []
     for path in listing.files:
         sex = _sex_of(path, listing)
-        if path.suffix.lower() != ".npz" or sex is None or _NO_MODEL.search(path.name):
+        if not _may_be_model(path) or sex is None:
             others += _other_form(path)
             continue
         try:
@@ -50,39 +59,47 @@ def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[str, P
         except InputError as error:
             unread.append((sex, path, str(error)))
             continue
-        if kind in found:
-            found[kind][sex].append(path)
-        elif kind != "other":
-            findings.append(f"{path} is a {kind} model and was passed over: SMPL+H is needed")
-        elif _OTHER_FORM.match(path.name):
-            others.append(f"{path} holds no body model ({arrays}): {_WANTED}")
-    for sex, path, why in unread:
-        kind = "DMPL" if _LIKE_DMPL.search("/".join((*listing.parts_below(path), path.name))) else "SMPL+H"
-        if sex not in found[kind] and path.exists():
-            # The only one of its sex fails the units that need it, by its name; `check` opens it.
-            found[kind][sex].append(path)
+        if kind == "DMPL":
+            tissues[sex].append(path)
+        elif kind in LAYOUTS:
+            bodies[kind, sex].append(path)
         else:
+            others += _no_model(path, kind, arrays)
+    for sex, path, why in unread:
+        is_tissue = _LIKE_DMPL.search("/".join((*listing.parts_below(path), path.name)))
+        taken = sex in tissues if is_tissue else any(there == sex for _, there in bodies)
+        if taken or not path.exists():
             findings.append(f"{path} cannot be read and was passed over: {why}")
-    findings += _tissue_alone(found)
+        # The only one of its sex fails the units that need it, by its name; `check` opens it.
+        elif is_tissue:
+            tissues[sex].append(path)
+        else:
+            bodies[_named_body(path), sex].append(path)
+    findings += _tissue_alone(tissues, {sex for _, sex in bodies})
     # Beside models that are there, an archive or another release is no matter.
-    if not found["SMPL+H"]:
+    if not bodies:
         findings += [*packed(listing), *first_few(others, "more such files")]
-    bodies, tissues = (dict(sorted(found[kind].items())) for kind in ("SMPL+H", "DMPL"))
-    return one_each(bodies, findings), one_each(tissues, findings)
+    return (
+        one_each(dict(sorted(bodies.items())), findings, say=" ".join, rank=lambda path: path.suffix.lower() == ".pkl"),
+        one_each(dict(sorted(tissues.items())), findings),
+    )
 
 
-def _tissue_alone(found: Mapping[Kind, Mapping[str, Sequence[Path]]]) -> list[str]:
+def _tissue_alone(tissues: Mapping[str, Sequence[Path]], sexes: Collection[str]) -> list[str]:
     """Return a sentence on each DMPL model beside which no body of its sex lies: it may have been taken for one."""
-    alone = [path for sex, paths in found["DMPL"].items() if sex not in found["SMPL+H"] for path in paths]
+    alone = [path for sex, paths in tissues.items() if sex not in sexes for path in paths]
     return [f"{path} is a DMPL model, soft tissue without a body: {_WANTED}, too" for path in alone]
 
 
 def body_model_kind(path: Path) -> tuple[Kind, str]:
-    """Return what a file's arrays make it, and their names; only names and shapes are read.
+    """Return what a file's arrays make it, and their names; of an archive only names and shapes are read.
 
     Raises:
-        InputError: it is no archive of arrays, or its joint regressor is no plain array.
+        InputError: it is neither an archive of arrays nor a pickle of them, or its joint regressor is no plain array.
     """
+    if path.suffix.lower() == ".pkl":
+        shapes = _pickled_shapes(path, file_stamp(path))
+        return _JOINTS.get((*shapes.get("J_regressor", ()), 0)[0], "other"), list_names(shapes)
     with NpzArchive(path) as archive:
         names = list_names(archive.names)
         if "eigvec" in archive and "J_regressor" not in archive:
@@ -91,8 +108,37 @@ def body_model_kind(path: Path) -> tuple[Kind, str]:
     return _JOINTS.get(joints, "other"), names
 
 
+@lru_cache(maxsize=16)
+def _pickled_shapes(path: Path, stamp: FileStamp) -> dict[str, tuple[int, ...]]:  # noqa: ARG001 - part of the key
+    return model_pickle_shapes(path)
+
+
+def _may_be_model(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    # A pickle is read as a whole: only those that are called like body models are.
+    return (suffix == ".npz" and not _NO_MODEL.search(path.name)) or (
+        suffix == ".pkl" and _OTHER_FORM.match(path.name) is not None
+    )
+
+
+def _no_model(path: Path, kind: Kind, arrays: str) -> list[str]:
+    """Return what a person should know of a file of other arrays than a body model's, where it is called like one."""
+    if kind != "other":
+        return [f"{path} is a {kind} model and was passed over: {_WANTED}"]
+    return [f"{path} holds no body model ({arrays}): {_WANTED}"] if _OTHER_FORM.match(path.name) else []
+
+
+def _named_body(path: Path) -> BodyName:
+    """Return the body that the name of a file that cannot be read says."""
+    name = path.name.lower()
+    return "SMPL-X" if "smplx" in name else "SMPL" if name.startswith(("smpl_", "basicmodel")) else "SMPL+H"
+
+
 def _sex_of(path: Path, listing: Listing) -> str | None:
     """Return the sex in the file's name, or in that of the nearest folder below the one that was named."""
+    letter = _LETTER.match(path.name)
+    if letter is not None:
+        return _LETTERS[letter[1].lower()]
     # The named folder itself may be `male/`; what lies above it says nothing.
     root = () if listing.root is None else (listing.root.name,)
     for name in (path.stem, *reversed((*root, *listing.parts_below(path)))):

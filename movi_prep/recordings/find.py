@@ -11,6 +11,7 @@ from movi_prep.recordings.amass import find_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders
 from movi_prep.recordings.manifest import find_manifest
+from movi_prep.recordings.pose_results import find_pose_results
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.choice import choose_names
 
@@ -33,29 +34,42 @@ def find_recordings(config: Config) -> Recordings:
     folders = Folders(**{item.name: getattr(config, item.name) for item in fields(Folders)})
     check_folders(folders)
     _check_subset(config)
+    there = _find(folders, config)
+    return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+
+
+def _find(folders: Folders, config: Config) -> Recordings:
     if config.manifest is not None:
         _check_manifest_only(config)
-        there = find_manifest(config.manifest, config.body_models)
-    elif config.subset is not None:
-        there = find_amass(folders, config.subset)
-    else:
-        there = find_bmlmovi(folders)
-    return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+        return find_manifest(config.manifest, config.body_models)
+    if config.reader is not None:
+        return find_pose_results(folders, config.reader)
+    return find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
 
 
 def _check_subset(config: Config) -> None:
     """Raise UsageError where subsets of AMASS are asked for beside what only BMLmovi has, which would do nothing."""
+    if config.reader is not None and config.subset is not None:
+        raise UsageError(f"reader: expected no --subset beside --reader {config.reader}, which has none; leave out one")
     useless = [part for part in ("v3d", "videos", "calibration") if getattr(config, part) is not None]
     if config.subset is not None and useless:
         raise UsageError(
             f"subset: expected AMASS and body models only, but got {', '.join(useless)}, too; leave them out, or leave "
             "--subset out for BMLmovi with its videos"
         )
+    if config.reader is not None and useless:
+        raise UsageError(
+            f"reader: expected motion and body models only, but got {', '.join(useless)}, too; leave them out"
+        )
 
 
 def _check_manifest_only(config: Config) -> None:
     """Raise UsageError where other data are named beside a manifest, or a layout that only BMLmovi's can have."""
-    beside = [part for part in ("amass", "v3d", "videos", "calibration", "subset") if getattr(config, part) is not None]
+    beside = [
+        part
+        for part in ("amass", "v3d", "videos", "calibration", "subset", "reader")
+        if getattr(config, part) is not None
+    ]
     if beside:
         raise UsageError(f"manifest: expected a manifest only, but got {', '.join(beside)}, too; leave them out")
     if config.shard.layout != "native":

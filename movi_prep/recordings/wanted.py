@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 from movi_prep.errors import MissingError
 
 if TYPE_CHECKING:
+    from movi_prep.records.body_layout import BodyName
     from movi_prep.records.recordings import ReaderName
 
-BODY_MODELS = "smplh/{male,female,neutral}/model.npz"
-"""Body models of every reader that takes AMASS's motions."""
+MODEL_FILES: dict[BodyName, str] = {
+    "SMPL": "SMPL_{SEX}.pkl or .npz",
+    "SMPL+H": "smplh/{sex}/model.npz",
+    "SMPL-X": "SMPLX_{SEX}.npz",
+}
+"""How the model of each body is called; `{sex}` and `{SEX}` stand for male, female or neutral."""
+
+BODY_MODELS = "smplh/{male,female,neutral}/model.npz, SMPLX_{MALE,FEMALE,NEUTRAL}.npz or SMPL_{MALE,FEMALE,NEUTRAL}.pkl"
+"""Body models, whichever the motion is of."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,9 @@ WANTED: dict[ReaderName, Wanted] = {
         calibration="cameras: {camera}: calibration",
     ),
     "amass": Wanted(motions="SUBSET/SUBJECT/NAME_poses.npz or _stageii.npz"),
+    "3dpw": Wanted(motions="sequenceFiles/{train,validation,test}/NAME.pkl"),
+    "emdb": Wanted(motions="P3/NAME/NAME_data.pkl"),
+    "results": Wanted(motions=".npz or .pkl with global_orient, body_pose and betas"),
 }
 
 

@@ -1,7 +1,7 @@
 """The labels of video frames: points, angles and poses, each set with its own mask.
 
 Which dataset of a shard holds which attribute stands in `formats.shard_schema`, once; everything else uses these
-records. n is the number of frames; where a mask is false, the values beside it are no labels: zero, or the identity
+records. n is the number of frames; where a mask is false, the values beside it are not labels: zero, or the identity
 for a rotation.
 """
 
@@ -105,13 +105,17 @@ class JointAngles:
     Attributes:
         angles_rad: (n, c) radians.
         valid: (n, c) bool, no landmark of the body misses by more than the bound.
-        std_rad: (n, c) radians, posterior standard deviation, infinite where the markers do not see the coordinate;
-            None from a solver that gives none.
+        std_rad: (n, c) radians, how far they may be off, infinite where the markers do not see the coordinate; None
+            from a solver that gives none.
+        free: (n, f) rad and m, free coordinates of the model; None where deviations were not computed.
+        deviation_factor: (n, f, r) rad and m, how far these may be off in each mode (`records.pose_deviation`).
     """
 
     angles_rad: NDArray[Any]
     valid: NDArray[np.bool_]
     std_rad: NDArray[Any] | None
+    free: NDArray[Any] | None = None
+    deviation_factor: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.records.checks import check_shape
+from movi_prep.records.pose_deviation import PoseDeviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +53,8 @@ ROW_ARRAYS = (
     "constraint_errors",
     "posterior_std",
     "ranks",
+    "label_std",
+    "deviation_factor",
 )
 """Arrays of a solution that have one entry per frame."""
 
@@ -87,12 +90,18 @@ class IkSolution:
         root_frame_positions_m: (n, 3) float64, metres, origin of that frame in ground.
         statuses: (n,) int8 of FrameStatus.
         objectives: (n,) float64, half the weighted mean squared marker error, m^2 (weights normalised to sum 1).
-        iterations: (n,) int32, -1 where the solver does not tell.
-        gradient_norms: (n,) float64, NaN where the solver does not tell.
+        iterations: (n,) int32, -1 where the solver does not report it.
+        gradient_norms: (n,) float64, NaN where the solver does not report it.
         constraint_errors: (n,) float64, largest coupler violation, rad or m.
-        posterior_std: (n, c) float64 at the stated marker noise, rad or m; None where it was not computed.
+        posterior_std: (n, c) float64, rad or m, what the markers determine at the stated independent noise; None where
+            it was not computed. How far a label may be off says `label_std`.
         ranks: (n,) int32, rank of the marker problem over the free coordinates; None where not computed.
         free_coordinates: (c,) bool: neither locked nor coupled.
+        label_std: (n, c) float64, rad or m, how far each coordinate may be off: its standard deviation; None where it
+            was not computed.
+        deviation_factor: (n, f, r) floats, rad and m, how far the free coordinates may be off in each of r modes (see
+            `records.pose_deviation`); None where it was not computed.
+        deviation_correlation_s: (r,) floats, seconds over which each mode keeps its value.
     """
 
     solver: str
@@ -122,6 +131,9 @@ class IkSolution:
     posterior_std: NDArray[np.float64] | None
     ranks: NDArray[np.int32] | None
     free_coordinates: NDArray[np.bool_]
+    label_std: NDArray[np.float64] | None = None
+    deviation_factor: NDArray[np.floating] | None = None
+    deviation_correlation_s: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
         """Check that every array agrees with the names and the number of frames."""
@@ -178,3 +190,14 @@ class IkSolution:
         # The objective is half the weighted mean square of a frame.
         values = self.objectives[self.usable()]
         return float(np.sqrt(2.0 * values.mean())) if values.size else float("nan")
+
+    @property
+    def std(self) -> NDArray[np.float64] | None:
+        """(n, c) rad or m, how far each label may be off; at independent noise in files that know no other."""
+        return self.posterior_std if self.label_std is None else self.label_std
+
+    def deviations(self) -> PoseDeviation | None:
+        """Return how far the free coordinates may be off; None where it was not computed."""
+        if self.deviation_factor is None or self.deviation_correlation_s is None:
+            return None
+        return PoseDeviation(self.deviation_factor, self.deviation_correlation_s)

@@ -189,6 +189,68 @@ class KinematicTree:
             value = value * offset + self.piece_coefficients[piece, power]
         return np.asarray(value)
 
+    def function_slope(self, function: int, argument: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (...) derivatives of one function at (...) arguments."""
+        first, end = self.first_piece[function], self.first_piece[function + 1]
+        piece = first + np.searchsorted(self.piece_start[first + 1 : end], argument, side="right")
+        offset = argument - self.piece_origin[piece]
+        slope = np.zeros_like(offset)
+        for power in range(self.piece_coefficients.shape[1] - 1, 0, -1):
+            slope = slope * offset + power * self.piece_coefficients[piece, power]
+        return np.asarray(slope)
+
+    def chain_slopes(self, coordinates: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return (c,) the free coordinate that moves each one, -1 for none, and (..., c) by how much.
+
+        A free coordinate moves itself by 1; a follower's slope is the product of those of its chain.
+        """
+        leaders = np.where(self.free_coordinates, np.arange(self.n_coordinates), -1)
+        slopes = np.ones(np.shape(coordinates)) * (leaders >= 0)
+        for index in self._coupling_order():
+            before = int(self.coupled_to[index])
+            leaders[index] = leaders[before]
+            slope = self.function_slope(int(self.coupling_function[index]), coordinates[..., before])
+            slopes[..., index] = slopes[..., before] * slope
+        return leaders, slopes
+
+    def frames_and_twists(
+        self, coordinates: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the frames of all joints as `joint_frames` does, and how free coordinates move the bodies behind them.
+
+        Args:
+            coordinates: (n, c) float64, rad and m, complete.
+
+        Returns:
+            (n, b, 3, 3) rotations M to ground, (n, b, 3) joint centres in metres, and (n, b, 6, f) float64 twists:
+            angular velocity of the body, and velocity of its point at the origin of ground, both in ground, per unit
+            of each of the f free coordinates, with all that follows it.
+        """
+        n_poses = len(coordinates)
+        leaders, slopes = self.chain_slopes(coordinates)
+        column = np.cumsum(self.free_coordinates) - 1
+        twists = np.zeros((n_poses, self.n_bodies, 6, int(self.free_coordinates.sum())))
+        rotations = np.empty((n_poses, self.n_bodies, 3, 3))
+        positions = np.empty((n_poses, self.n_bodies, 3))
+        for body in range(self.n_bodies):
+            if self.body_parent[body] >= 0:
+                twists[:, body] = twists[:, self.body_parent[body]]
+            rotation, position = self._parent_frame(body, rotations, positions)
+            for axis in range(self.first_axis[body], self.first_axis[body + 1]):
+                moving = int(self.axis_coordinate[axis])
+                if moving >= 0 and leaders[moving] >= 0:
+                    rate = self.function_slope(int(self.axis_function[axis]), coordinates[:, moving])
+                    along = (rotation @ self.axis_direction[axis]) * (rate * slopes[:, moving])[:, None]
+                    twist = twists[:, body, :, column[leaders[moving]]]  # (n, 6), a view
+                    if self.axis_is_rotation[axis]:
+                        twist[:, :3] += along
+                        twist[:, 3:] += cross_product(position, along)
+                    else:
+                        twist[:, 3:] += along
+                rotation, position = self._move(axis, coordinates, rotation, position)
+            rotations[:, body], positions[:, body] = rotation, position
+        return rotations, positions, twists
+
     def complete_coordinates(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (..., c) coordinates with locked ones at their default and coupled ones following exactly."""
         complete = np.array(coordinates, dtype=np.float64)
@@ -304,6 +366,13 @@ class KinematicTree:
             order += ready
             waiting = [index for index in waiting if index not in ready]
         return order
+
+
+def cross_product(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (..., 3) cross products, several times as fast as NumPy's for a few vectors."""
+    x, y, z = one[..., 0], one[..., 1], one[..., 2]
+    u, v, w = other[..., 0], other[..., 1], other[..., 2]
+    return np.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=-1)
 
 
 def rotation_about(direction: NDArray[np.float64], angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from movi_prep.errors import InputError, list_names, suggest
-from movi_prep.records.motion import N_JOINTS
+from movi_prep.records.body_layout import LAYOUTS, BodyName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +26,16 @@ class Vertex:
 
 
 @dataclass(frozen=True)
+class SurfacePoint:
+    """A point of the posed mesh between vertices: their mean by `weights`, which sum to 1."""
+
+    indices: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class JointCentre:
-    """A posed joint centre of SMPL+H, by its number (0 to 51)."""
+    """A posed joint centre, by its number; in SMPL+H 0 to 51."""
 
     index: int
 
@@ -57,7 +65,7 @@ class Extreme:
     towards: Literal["forward", "up"]
 
 
-MarkerRule = Vertex | JointCentre | Midpoint | FloorPoint | Extreme
+MarkerRule = Vertex | SurfacePoint | JointCentre | Midpoint | FloorPoint | Extreme
 
 
 @dataclass(frozen=True)
@@ -68,20 +76,23 @@ class MarkerSet:
         name: name of the set, for provenance.
         rules: how each marker is found, by marker name.
         source: file, for messages.
+        body: the body whose vertices and joints the rules count; files count those of SMPL+H.
     """
 
     name: str
     rules: Mapping[str, MarkerRule]
     source: str
+    body: BodyName = "SMPL+H"
 
     def __post_init__(self) -> None:
         """Check joint numbers and that markers build on markers that exist, without circles."""
+        n_joints = LAYOUTS[self.body].n_joints
         for name, rule in self.rules.items():
-            if isinstance(rule, Vertex) and rule.index < 0:
-                self._refuse(name, expected="a vertex number from 0", got=str(rule.index))
+            if min(vertices_of(rule), default=0) < 0:
+                self._refuse(name, expected="a vertex number from 0", got=str(min(vertices_of(rule))))
             joint = rule.index if isinstance(rule, JointCentre) else rule.joint if isinstance(rule, Extreme) else 0
-            if not 0 <= joint < N_JOINTS:
-                self._refuse(name, expected=f"a joint number from 0 to {N_JOINTS - 1}", got=str(joint))
+            if not 0 <= joint < n_joints:
+                self._refuse(name, expected=f"a joint number from 0 to {n_joints - 1}", got=str(joint))
             if isinstance(rule, Midpoint) and not rule.of:
                 self._refuse(name, expected="the markers to average", got="none")
             for parent in built_on(rule):
@@ -99,7 +110,7 @@ class MarkerSet:
     @cached_property
     def vertices(self) -> tuple[int, ...]:
         """Vertices that any marker needs, each once, in the order of their first use."""
-        return tuple(dict.fromkeys(rule.index for rule in self.rules.values() if isinstance(rule, Vertex)))
+        return tuple(dict.fromkeys(vertex for rule in self.rules.values() for vertex in vertices_of(rule)))
 
     @cached_property
     def build_order(self) -> tuple[str, ...]:
@@ -125,7 +136,7 @@ class MarkerSet:
             name: Vertex(self._extreme(name, rule, model)) if isinstance(rule, Extreme) else rule
             for name, rule in self.rules.items()
         }
-        return MarkerSet(name=self.name, rules=found, source=self.source)
+        return replace(self, rules=found)
 
     def _extreme(self, name: str, rule: Extreme, model: BodyModel) -> int:
         moved = np.flatnonzero(model.skinning_weights.argmax(axis=1) == rule.joint)
@@ -140,9 +151,9 @@ class MarkerSet:
     def _check_vertices(self, n_vertices: int, *, body_model: str) -> None:
         """Raise InputError where a marker names a vertex that the body model does not have."""
         missing = {
-            name: rule.index
+            name: max(vertices_of(rule))
             for name, rule in self.rules.items()
-            if isinstance(rule, Vertex) and rule.index >= n_vertices
+            if max(vertices_of(rule), default=0) >= n_vertices
         }
         if missing:
             self._refuse(
@@ -153,6 +164,13 @@ class MarkerSet:
 
     def _refuse(self, marker: str, *, expected: str, got: str) -> NoReturn:
         raise InputError(f"{self.source}: {marker}", expected=expected, got=got, remedy="correct the marker set")
+
+
+def vertices_of(rule: MarkerRule) -> tuple[int, ...]:
+    """Return the vertices that a rule takes itself."""
+    if isinstance(rule, Vertex):
+        return (rule.index,)
+    return rule.indices if isinstance(rule, SurfacePoint) else ()
 
 
 def built_on(rule: MarkerRule) -> tuple[str, ...]:

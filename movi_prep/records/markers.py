@@ -101,6 +101,7 @@ class StaticTrial:
         sex: the body model's sex, or None for real motion capture without that knowledge.
         mass_source: how the mass was found: "volume", "v3d", "setup" or "given".
         placement: the trial that markers are placed from, None where it is the one that bodies are measured in.
+        lost: markers of the set that the subject's body cannot have (SMPL has no finger joints).
     """
 
     markers: MarkerTrajectories
@@ -109,6 +110,7 @@ class StaticTrial:
     sex: Sex | None
     mass_source: str
     placement: MarkerTrajectories | None = None
+    lost: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scalars, for tables and JSON."""

@@ -1,24 +1,20 @@
-"""One clip of SMPL+H motion, as AMASS stores it."""
+"""One clip of motion of SMPL, SMPL+H or SMPL-X."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from movi_prep.errors import InputError
+from movi_prep.records.body_layout import LAYOUT_OF_JOINTS, BodyName, layout_of
 from movi_prep.records.checks import check_finite, check_shape
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Sex = Literal["female", "male", "neutral"]
-
-N_JOINTS = 52
-"""Joints of SMPL+H: 22 of the body, 15 of each hand."""
-
-N_BETAS = 16
-"""Shape coefficients of the extended SMPL+H models that AMASS fits."""
 
 N_DMPLS = 8
 """Soft-tissue coefficients of DMPL that AMASS stores."""
@@ -40,13 +36,15 @@ class Motion:
     """A posed body over time, validated.
 
     Attributes:
-        poses_rad: (n_samples, 52, 3) float64, axis-angle of each joint relative to its parent, radians.
-        translation_m: (n_samples, 3) float64, metres, AMASS world (z up).
-        betas: (16,) float64, shape coefficients.
+        poses_rad: (n_samples, j, 3) float64, axis-angle of each joint relative to its parent, radians; j is 24, 52 or
+            55, and tells the body.
+        translation_m: (n_samples, 3) float64, metres, in the world that `to_amass_world` turns.
+        betas: (b,) float64, shape coefficients; expression is none of them.
         dmpls: (n_samples, 8) float64 soft-tissue coefficients, or None where the file has none.
         sex: which body model the motion was fitted with.
         rate_hz: samples per second, as stored (120.0 or 120.00004578).
         source: the file it was read from, for messages and provenance.
+        to_amass_world: (3, 3) float64 rotation of the world of poses and translation into AMASS world.
     """
 
     poses_rad: NDArray[np.float64]
@@ -56,12 +54,16 @@ class Motion:
     sex: Sex
     rate_hz: float
     source: str
+    to_amass_world: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
 
     def __post_init__(self) -> None:
         """Check shapes and values; the one funnel for every reader."""
-        check_shape(self.poses_rad, (None, N_JOINTS, 3), what="poses", where=self.source)
+        n_joints = self.poses_rad.shape[1] if self.poses_rad.ndim == 3 else 0
+        check_shape(
+            self.poses_rad, (None, layout_of(n_joints, where=self.source).n_joints, 3), what="poses", where=self.source
+        )
         check_shape(self.translation_m, (self.n_samples, 3), what="trans", where=self.source)
-        check_shape(self.betas, (N_BETAS,), what="betas", where=self.source)
+        check_shape(self.betas, (None,), what="betas", where=self.source)
         if self.dmpls is not None:
             check_shape(self.dmpls, (self.n_samples, N_DMPLS), what="dmpls", where=self.source)
             check_finite(self.dmpls, what="dmpls", where=self.source)
@@ -75,6 +77,11 @@ class Motion:
                 remedy="fetch the file again or leave the clip out",
             )
         check_rate(self.rate_hz, where=self.source)
+
+    @property
+    def body(self) -> BodyName:
+        """Which body moves."""
+        return LAYOUT_OF_JOINTS[self.poses_rad.shape[1]].name
 
     @property
     def n_samples(self) -> int:

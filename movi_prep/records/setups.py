@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 MEASUREMENTS = "measurements"
 MANUAL = "manualScale"
@@ -163,3 +163,22 @@ class IkSetup:
     results_folder: Path | None = None
     report_errors: bool = True
     report_marker_locations: bool = False
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Coordinates that are pulled towards a value: where they are is what was asked of them."""
+        return frozenset(task.name for task in self.coordinate_tasks if task.weight > 0)
+
+
+def without_markers(setup: ScaleSetup, lost: Collection[str]) -> tuple[ScaleSetup, tuple[str, ...]]:
+    """Return a set-up whose measurements need none of some markers, and the measurements of which nothing is left."""
+    if not lost:
+        return setup, ()
+    left = tuple(
+        replace(measurement, marker_pairs=pairs)
+        for measurement in setup.measurements
+        if (pairs := tuple(pair for pair in measurement.marker_pairs if not set(pair) & set(lost)))
+    )
+    names = {measurement.name for measurement in left}
+    gone = tuple(measurement.name for measurement in setup.measurements if measurement.name not in names)
+    return replace(setup, measurements=left), gone

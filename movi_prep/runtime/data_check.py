@@ -17,18 +17,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from movi_prep.config.markers import MarkerSettings
 from movi_prep.errors import InputError, MoviPrepError, describe_os_error, list_names
-from movi_prep.formats.amass import open_motion
 from movi_prep.formats.avi.structure import check_avi_ends, read_avi_head
+from movi_prep.formats.body_models import read_body_model, read_soft_tissue_directions
 from movi_prep.formats.foreign_content import foreign_content
-from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
+from movi_prep.formats.motion_files import open_motion
 from movi_prep.recordings.read import read_camera, read_session
+from movi_prep.recordings.wanted import MODEL_FILES
 from movi_prep.records.recordings import CameraFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from movi_prep.formats.amass import MotionFile
+    from movi_prep.formats.motion_files import WholeMotion
+    from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
     from movi_prep.records.motion import Sex
     from movi_prep.records.recordings import Recordings
@@ -146,21 +150,21 @@ class _Found:
         return tuple(sorted(kinds, key=lambda fault: -len(fault.files)))
 
 
-def check_data_files(recordings: Recordings, *, soft_tissue: bool = False) -> DataCheck:
+def check_data_files(recordings: Recordings, settings: MarkerSettings | None = None) -> DataCheck:
     """Open one clip per subject, and every body model, V3D file, calibration and video head.
 
     Args:
         recordings: what there is.
-        soft_tissue: whether the bodies are to be posed with DMPL, so that its models are needed, too.
+        settings: how motions are to be read and posed; None for the defaults.
     """
-    found = _Found()
+    found, asked = _Found(), settings or MarkerSettings()
     firsts = {subject: recordings.clips_of(subject)[0] for subject in recordings.subjects}
     motions = {
         clip: motion
         for clip in firsts.values()
-        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings.motions[clip])))
+        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings, clip, asked)))
     }
-    _open_bodies(recordings, motions, found, soft_tissue=soft_tissue)
+    _open_bodies(recordings, motions, found, soft_tissue=asked.soft_tissue)
     _open_cameras(recordings, found)
     for subject, path in sorted(recordings.sessions.items()):
         # Of subjects without clips nothing is used.
@@ -180,40 +184,47 @@ class _Head:
     n_samples: int
     rate_hz: float
     sex: Sex
+    body: BodyName
 
 
-def _reads_head(path: Path) -> Callable[[], _Head]:
+def _reads_head(recordings: Recordings, clip: ClipId, asked: MarkerSettings) -> Callable[[], _Head]:
+    path, person = recordings.motions[clip], recordings.persons.get(clip, 0)
+
     def read() -> _Head:
-        with open_motion(path) as file:
+        with open_motion(path, person=person, rate_hz=asked.motion_rate_hz, up=asked.motion_up) as file:
             return _head_of(file)
 
     return read
 
 
-def _head_of(file: MotionFile) -> _Head:
-    return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex)
+def _head_of(file: MotionFile | WholeMotion) -> _Head:
+    return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex, body=file.shape.body)
 
 
 def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found: _Found, *, soft_tissue: bool) -> None:
-    """Open all models, and note the clips whose sex has none."""
-    clips: dict[str, list[ClipId]] = defaultdict(list)
+    """Open all models, and note the clips whose body and sex have none."""
+    clips: dict[tuple[BodyName, str], list[ClipId]] = defaultdict(list)
     for clip, motion in motions.items():
-        clips[motion.sex].append(clip)
-    for sex, path in sorted(recordings.body_models.items()):
-        found.needed_by[path] = tuple(clip.subject for clip in clips[sex])
+        clips[motion.body, motion.sex].append(clip)
+    for (body, sex), path in sorted(recordings.body_models.items()):
+        found.needed_by[path] = tuple(clip.subject for clip in clips[body, sex])
         found.open("body models", path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
     for path in recordings.dmpl_models.values():
         found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
-    kinds = [("an SMPL+H model", "smplh", recordings.body_models)]
-    kinds += [("a DMPL model", "dmpls", recordings.dmpl_models)] if soft_tissue else []
-    for sex, lacking in clips.items():
-        for what, folder, models in kinds:
-            # Where there is no model at all the plan says so, and nothing runs.
-            if models and sex not in models:
-                _add_lacking(recordings, lacking, found, what=f"{what} of sex {sex}", file=f"{folder}/{sex}/model.npz")
+    for (body, sex), lacking in clips.items():
+        # Where there is no model at all the plan says so, and nothing runs.
+        if recordings.body_models and (body, sex) not in recordings.body_models:
+            file = MODEL_FILES[body].format(sex=sex, SEX=sex.upper())
+            there = f"only {list_names(map(' '.join, recordings.body_models))}"
+            _add_lacking(recordings, lacking, found, what=f"a model of {body}, {sex}", there=there, file=file)
+        if soft_tissue and recordings.dmpl_models and sex not in recordings.dmpl_models:
+            file = f"dmpls/{sex}/model.npz"
+            _add_lacking(recordings, lacking, found, what=f"a DMPL model, {sex}", file=file)
 
 
-def _add_lacking(recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str) -> None:
+def _add_lacking(
+    recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str, there: str = "none"
+) -> None:
     for clip in clips:
         path = recordings.motions[clip]
         found.needed_by[path] = (clip.subject,)
@@ -221,7 +232,7 @@ def _add_lacking(recordings: Recordings, clips: Iterable[ClipId], found: _Found,
             CLIPS,
             path,
             expected=what,
-            got="none",
+            got=there,
             remedy=f"fetch {file}; a file that was passed over for it is among the findings",
         )
 

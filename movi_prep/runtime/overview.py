@@ -93,9 +93,10 @@ def _absent_clips(recordings: Recordings, subject: str) -> list[int]:
 
 
 def _describe_bodies(recordings: Recordings, config: Config) -> Part:
-    missing = [sex for sex in ("female", "male") if sex not in recordings.body_models]
-    said = f"no smplh/{{{','.join(missing)}}}/model.npz" if missing else ""
-    return Part("body models", config.body_models, list_names(recordings.body_models), said)
+    there = {sex for _, sex in recordings.body_models}
+    missing = [] if "neutral" in there else [sex for sex in ("female", "male") if sex not in there]
+    said = f"no {' or '.join(missing)} body model" if missing else ""
+    return Part("body models", config.body_models, list_names(map(" ".join, recordings.body_models)), said)
 
 
 def _describe_videos(recordings: Recordings, config: Config) -> Part:

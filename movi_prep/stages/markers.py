@@ -1,45 +1,53 @@
-"""The marker stage: AMASS motion and a body model become virtual markers.
+"""The marker stage: motion and a body model become virtual markers.
 
 | unit | reads | writes |
 |---|---|---|
-| `static S001` | AMASS clips (betas and gender only), SMPL+H model, marker set, session | `static.h5`, `static.trc` |
-| `markers S001/C01` | AMASS clip, SMPL+H model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
+| `static S001` | clips (betas and gender only), body model, marker set, session | `static.h5`, `static.trc` |
+| `markers S001/C01` | clip, body model, marker set, DMPL model | `C01.h5`, and `C01.trc` if asked |
 
 Positions are (row, marker, 3), metres, OpenSim ground; the static trial faces +x, and has height (m) and mass (kg).
 Rows of a clip are mocap samples 0, 4, 8, ... (the video clock) or every sample. A subject is shaped by the betas of
-its first clip that can be read, is of SMPL+H and is not left out; a clip is posed with its own.
+its first clip that can be read and is not left out; a clip is posed with its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.amass import SubjectShape, open_motion, read_subject_shape
+from movi_prep.errors import InputError, MissingError, list_names
+from movi_prep.formats.amass import SubjectShape
+from movi_prep.formats.body_models import body_of_model, read_body_model
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.marker_file import open_marker_writer, read_markers, write_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
+from movi_prep.formats.motion_files import open_motion, read_subject_shape
 from movi_prep.geometry.frames import AMASS_TO_GROUND
+from movi_prep.recordings.wanted import MODEL_FILES
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.clip_watch import ClipWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import TypeAlias
 
     from numpy.typing import NDArray
 
+    from movi_prep.body.carried_markers import CarriedMarkers
     from movi_prep.body.skinning import BodyPart
     from movi_prep.config.markers import StaticTrialSettings, TrajectorySettings
     from movi_prep.config.root import Config
     from movi_prep.formats.amass import MotionFile
+    from movi_prep.formats.motion_files import WholeMotion
+    from movi_prep.records.body_layout import BodyName
     from movi_prep.records.body_model import BodyModel
     from movi_prep.records.identity import ClipId
     from movi_prep.records.marker_set import MarkerSet
@@ -52,42 +60,41 @@ if TYPE_CHECKING:
     MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
 
 POSED_TOGETHER = 512
-"""Rows that are posed in one batch."""
+"""Rows that the body model poses in one batch."""
 
 _SAME_BETAS = 1e-6
-"""Betas of one subject agree to the last digit; more than this is another fit."""
+"""Betas of one subject's clips agree to the last digit; a larger difference means another fit of the body."""
 
 _SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
-"""Bounds of the stature of a person; a body beyond them has betas or a body model that are damaged."""
-
-_FLOOR_TOLERANCE_M = 0.1
-"""How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
-
-
-_NO_ROOM_M = 20.0
-"""No room is that high: a body farther off its floor has a translation in another unit."""
-
-_ALONG = 0.8
-"""Cosine between the mean direction of the trunk and an axis that it points along."""
-
-_PELVIS, _NECK = 0, 12
-"""Joints of SMPL+H."""
+"""Bounds of a person's stature; outside them, betas or body model are damaged."""
 
 
 @dataclass(frozen=True)
 class StaticInputs:
-    """What the static trial of a subject is made from; `body_model` is None where there is none of its sex."""
+    """What the static trial of a subject is made from.
+
+    Attributes:
+        motions: its clips.
+        marker_set: the marker set.
+        body_model: the model of its body and sex, None where there is none.
+        models_there: the models that there are in its place, for messages.
+        reader: which reader reads the session.
+        session: its session, None where there is none.
+        persons: which person of the file of each clip it is, () where it is the first of all.
+    """
 
     motions: tuple[Path, ...]
     marker_set: Path
     body_model: Path | None
+    models_there: str
     reader: ReaderName
     session: Path | None
+    persons: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class StaticOutputs:
-    """The static trial, for us and for OpenSim's own tools."""
+    """The static trial, as our own file and for OpenSim's tools."""
 
     trial: Path
     trc: Path
@@ -95,27 +102,29 @@ class StaticOutputs:
 
 @dataclass(frozen=True)
 class MarkerInputs:
-    """What the trajectories of a clip are made from."""
+    """What the trajectories of a clip are made from; models and person as in `StaticInputs`."""
 
     motion: Path
     marker_set: Path
     body_model: Path | None
     dmpl_model: Path | None
+    models_there: str
+    person: int = 0
 
 
 @dataclass(frozen=True)
 class MarkerOutputs:
-    """The trajectories; `trc` is None unless asked for."""
+    """The trajectories; `trc` is None unless the settings ask for it."""
 
     markers: Path
     trc: Path | None
 
 
 def plan_static(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
-    """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
+    """Return one unit per subject, with all of its clips as inputs, so that one bad clip does not stop the subject.
 
-    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips. Those
-    that `exclude` names do not.
+    Clips that this run did not choose are inputs, too, because a subject's body must not depend on the choice. Clips
+    that `exclude` names are not.
     """
     return tuple(_static_unit(recordings, work, config, subject=subject) for subject in recordings.subjects)
 
@@ -127,17 +136,21 @@ def plan_markers(recordings: Recordings, work: WorkFolder, config: Config) -> tu
 
 def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTrialSettings) -> StageReport:
     """Make one subject's static trial, with height and mass."""
+    from movi_prep.body.carried_markers import carry_markers
     from movi_prep.body.t_pose import stand_in_t_pose, static_markers
     from movi_prep.formats.trc import write_trc
 
-    motion, shape, findings = _subject_shape(inputs.motions)
+    model_body = None if inputs.body_model is None else body_of_model(inputs.body_model)
+    motion, shape, findings = _subject_shape(inputs.motions, inputs.persons, model_body)
     session, session_findings = _read_session(inputs, needed=settings.mass == "v3d")
     if inputs.body_model is None:
-        raise _missing_model(shape, motion)
+        raise _missing_model(shape, motion, inputs.models_there)
     model = read_body_model(inputs.body_model, sex=shape.sex)
-    markers = read_marker_set(inputs.marker_set).on_body(model)
+    _check_body(model.layout.name, shape, model=inputs.body_model, motion=motion)
+    carried = carry_markers(read_marker_set(inputs.marker_set), model)
+    markers = carried.markers
 
-    # The clips' own T-poses are not used: no clip of BMLmovi is bound to hold one, and betas say all of the shape.
+    # Betas determine the whole shape, and no clip of BMLmovi is sure to contain a T-pose, so the T-pose is synthesised.
     pose = stand_in_t_pose(model, shape.betas)
     _check_stature(pose.height_m, shape, motion=motion, model=model)
     trial = StaticTrial(
@@ -146,8 +159,9 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
         mass_kg=_mass_kg(pose.vertices_m, model, session, settings),
         sex=shape.sex,
         mass_source=settings.mass,
+        lost=carried.lost,
     )
-    # Not which clip gave the shape: all clips of a subject do, and a clip more must not make another file.
+    # The file does not say which clip gave the shape: all clips do, and one more clip must not change the file's bytes.
     write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.body_model, markers))
     write_trc(outputs.trc, trial.markers)
     return StageReport(
@@ -157,7 +171,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
             "sex": shape.sex,
             "shaped_by": motion.name,
         },
-        findings=(*findings, *session_findings, *_sex_findings(shape, session)),
+        findings=(*findings, *carried.findings, *session_findings, *_sex_findings(shape, session)),
     )
 
 
@@ -165,7 +179,7 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
     """Make one clip's trajectories, block by block."""
     from movi_prep.body.device import torch_threads
 
-    with torch_threads(1), open_motion(inputs.motion) as motion:
+    with torch_threads(1), _open(inputs, settings) as motion:
         _check_soft_tissue(motion, inputs, settings)
         report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings)
     if outputs.trc is not None:
@@ -175,9 +189,13 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
     return report
 
 
+def _open(inputs: MarkerInputs, settings: TrajectorySettings) -> AbstractContextManager[MotionFile | WholeMotion]:
+    return open_motion(inputs.motion, person=inputs.person, rate_hz=settings.motion_rate_hz, up=settings.motion_up)
+
+
 STATIC = Stage(
     name="static",
-    version=3,
+    version=4,
     summary="static T-pose trial, height and mass of each subject",
     plan=plan_static,
     run=run_static,
@@ -185,8 +203,8 @@ STATIC = Stage(
 
 
 def check_markers(settings: Sequence[TrajectorySettings]) -> None:
-    """Raise UsageError where torch lacks the device that these clips are to be posed on."""
-    # Loading torch takes seconds, and the processor is always there.
+    """Raise UsageError if torch lacks the device that the settings name."""
+    # Loading torch takes seconds, and the device cpu always exists.
     for device in {each.device for each in settings} - {"cpu"}:
         from movi_prep.body.device import torch_device
 
@@ -195,7 +213,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=2,
+    version=3,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=run_markers,
@@ -215,38 +233,47 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
 
 
 def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
-    motions = _shaping_motions(recordings, subject, exclude=config.exclude)
+    clips = _shaping_clips(recordings, subject, exclude=config.exclude)
+    motions = tuple(clips.values())
+    persons = tuple(recordings.persons.get(clip, 0) for clip in clips)
+    body_model = model_for(motions, recordings.body_models, persons)
     return Unit(
         stage=STATIC.name,
         key=subject,
         inputs=StaticInputs(
             motions=motions,
             marker_set=_marker_set_path(config),
-            body_model=model_for(motions, recordings.body_models),
+            body_model=body_model,
+            models_there=_models_there(recordings.body_models, body_model),
             reader=recordings.reader,
             session=recordings.sessions.get(subject),
+            persons=persons if any(persons) else (),
         ),
         outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
         settings=config.markers.static_trial,
     )
 
 
-def _shaping_motions(recordings: Recordings, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
-    """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
-    return tuple(path for clip, path in recordings.all_motions_of(subject).items() if str(clip) not in exclude)
+def _shaping_clips(recordings: Recordings, subject: str, *, exclude: Collection[str]) -> dict[ClipId, Path]:
+    """Return the clips that may give a subject its shape: all that `exclude` does not name, chosen or not."""
+    return {clip: path for clip, path in recordings.all_motions_of(subject).items() if str(clip) not in exclude}
 
 
 def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
     motion = recordings.motions[clip]
     tissue = config.markers.soft_tissue
+    person = recordings.persons.get(clip, 0)
+    body_model = model_for((motion,), recordings.body_models, (person,))
     return Unit(
         stage=MARKERS.name,
         key=str(clip),
         inputs=MarkerInputs(
             motion=motion,
             marker_set=_marker_set_path(config),
-            body_model=model_for((motion,), recordings.body_models),
-            dmpl_model=model_for((motion,), recordings.dmpl_models) if tissue else None,
+            body_model=body_model,
+            dmpl_model=_tissue_for(motion, person, recordings.dmpl_models) if tissue else None,
+            models_there=_models_there(recordings.body_models, body_model),
+            person=person,
         ),
         outputs=MarkerOutputs(
             markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
@@ -256,7 +283,7 @@ def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, c
 
 
 def _trajectory_settings(recordings: Recordings, config: Config) -> TrajectorySettings:
-    """Return the settings of a clip; where there are no videos, its own clock is the only one."""
+    """Return the settings of a clip; without videos, the mocap clock is the only one."""
     settings = config.markers.trajectories
     return settings if recordings.video_rate_hz is not None else settings.model_copy(update={"rate": "mocap"})
 
@@ -265,36 +292,68 @@ def _marker_set_path(config: Config) -> Path:
     return config.markers.marker_set or default_marker_set_path()
 
 
-def model_for(motions: Sequence[Path], models: Mapping[str, Path]) -> Path | None:
-    """Return the model of the first readable clip's sex; what is unreadable or missing fails when the unit runs."""
-    for motion in motions:
+def model_for(
+    motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Path], persons: Sequence[int] = ()
+) -> Path | None:
+    """Return the model of the first readable clip's body and sex, of the clips of a body that there are models of.
+
+    What is unreadable fails when the unit runs.
+    """
+    shapes = []
+    for motion, person in zip(motions, persons or repeat(0), strict=False):
         try:
-            return models.get(read_subject_shape(motion).sex)
+            shapes.append(read_subject_shape(motion, person=person))
         except InputError:
             continue
-    return None
+    of_bodies = {body for body, _ in models}
+    first = next((shape for shape in shapes if shape.body in of_bodies), None)
+    return None if first is None else models.get((first.body, first.sex))
 
 
-def _subject_shape(motions: Sequence[Path]) -> tuple[Path, SubjectShape, tuple[str, ...]]:
-    """Return a subject's first readable clip, the shape in it, and what the other clips say against it."""
+def _tissue_for(motion: Path, person: int, models: Mapping[str, Path]) -> Path | None:
+    """Return DMPL's directions of a clip's sex; they are of the mesh of SMPL and SMPL+H."""
+    try:
+        shape = read_subject_shape(motion, person=person)
+    except InputError:
+        return None
+    return None if shape.body == "SMPL-X" else models.get(shape.sex)
+
+
+def _models_there(models: Mapping[tuple[BodyName, str], Path], model: Path | None) -> str:
+    """Return the body models that there are where none of them fits, "" otherwise: a unit must not depend on them."""
+    return "" if model is not None else list_names(" ".join(key) for key in models)
+
+
+def _subject_shape(
+    motions: Sequence[Path], persons: Sequence[int], body: BodyName | None
+) -> tuple[Path, SubjectShape, tuple[str, ...]]:
+    """Return a subject's first readable clip of a body, or of any; the shape in it; what other clips say against it."""
     shapes: dict[Path, SubjectShape] = {}
     errors: dict[Path, InputError] = {}
-    for motion in motions:
+    for motion, person in zip(motions, persons or repeat(0), strict=False):
         try:
-            shapes[motion] = read_subject_shape(motion)
+            shapes[motion] = read_subject_shape(motion, person=person)
         except InputError as error:
             errors[motion] = error
     if not shapes:
         raise next(iter(errors.values()))
-    first, shape = next(iter(shapes.items()))
+    first, shape = next(
+        ((motion, shape) for motion, shape in shapes.items() if shape.body == body), next(iter(shapes.items()))
+    )
     findings = [f"betas not used: {error}" for error in errors.values()]
-    # Told, not refused: AMASS fits a subject once, but releases mix fits.
+    # Reported, not refused: AMASS fits a subject once, but its releases mix fits.
     for motion, other in shapes.items():
+        if (other.body, len(other.betas)) != (shape.body, len(shape.betas)):
+            findings.append(
+                f"{motion.name}: {other.body} with {len(other.betas)} betas, but {first.name}, which shapes the static "
+                f"trial, is {shape.body} with {len(shape.betas)}: two releases are mixed; leave out those of one"
+            )
+            continue
         off = float(np.abs(other.betas - shape.betas).max())
         if off > _SAME_BETAS or other.sex != shape.sex:
             findings.append(
-                f"{motion.name}: gender {other.sex} and betas up to {off:.3g} off those of {first.name} "
-                f"({shape.sex}), which shape the static trial"
+                f"{motion.name}: gender {other.sex} and betas that differ by up to {off:.3g} from those of "
+                f"{first.name} ({shape.sex}), which give the static trial its shape"
             )
     return first, shape, tuple(findings)
 
@@ -304,22 +363,36 @@ def _check_stature(height_m: float, shape: SubjectShape, *, motion: Path, model:
         raise InputError(
             motion,
             expected=f"betas of a person, {_SMALLEST_PERSON_M} to {_LARGEST_PERSON_M} m tall, on {model.source}",
-            got=f"a body of {height_m:.3g} m, from betas up to {np.abs(shape.betas).max():.3g}",
+            got=f"a body of {height_m:.3g} m, from betas of up to {np.abs(shape.betas).max():.3g}",
             remedy="fetch the clip and the body model again, or leave the subject out",
         )
 
 
-def _missing_model(shape: SubjectShape, motion: Path) -> MissingError:
+def _missing_model(shape: SubjectShape, motion: Path, there: str) -> MissingError:
+    of_body = [name for name in there.split(", ") if name.rpartition(" ")[0] == shape.body]
+    file = MODEL_FILES[shape.body].format(sex=shape.sex, SEX=shape.sex.upper())
+    other = ", or fetch the release of the motion that they are of: betas of one body mean nothing to another"
     return MissingError(
         f"body model for {motion.name}",
-        expected=f"smplh/{shape.sex}/model.npz",
-        got="none of this sex",
-        remedy="point --body-models at the folder that holds smplh/{male,female,neutral}/model.npz",
+        expected=f"{file}: the motion is of {shape.body}, {shape.sex}",
+        got=f"only {there}" if there not in ("", "none") else "none",
+        remedy="point --body-models at the folder that holds it" + ("" if of_body or not there else other),
     )
 
 
+def _check_body(body: BodyName, shape: SubjectShape, *, model: Path, motion: Path) -> None:
+    """Raise InputError where a model is of another body than the motion: it may have been replaced since planning."""
+    if body != shape.body:
+        raise InputError(
+            motion,
+            expected=f"motion of {body}, as {model} is",
+            got=f"motion of {shape.body}",
+            remedy="bring model and motion of one body: betas of one mean nothing to another",
+        )
+
+
 def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None, tuple[str, ...]]:
-    """Return what the session says; unreadable, it fails the unit only where the mass must come from it."""
+    """Return the session and findings; if it cannot be read, the unit fails only if it needs the session's mass."""
     from movi_prep.recordings.read import read_session
 
     if inputs.session is None:
@@ -335,7 +408,7 @@ def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None
 def _sex_findings(shape: SubjectShape, session: Session | None) -> tuple[str, ...]:
     if session is None or session.sex == shape.sex:
         return ()
-    return (f"AMASS says {shape.sex}, {session.source} says {session.sex}: the betas belong to AMASS's, which is used",)
+    return (f"AMASS says {shape.sex}, {session.source} says {session.sex}; AMASS's is used, because it has the betas",)
 
 
 def _mass_kg(
@@ -343,20 +416,20 @@ def _mass_kg(
 ) -> float:
     from movi_prep.body.t_pose import enclosed_volume_m3
 
-    # AMASS has no mass: it follows from the volume of the fitted body, or stands in the session, where that has it.
+    # AMASS has no mass. It follows from the volume of the fitted body, or comes from the session, if that has it.
     if settings.mass == "volume":
         return settings.mass_kg_per_m3 * enclosed_volume_m3(vertices_m, model.faces, source=model.source)
     if session is None or session.mass_kg is None:
         raise InputError(
             "V3D file" if session is None else session.source,
             expected="a mass, because markers.mass is v3d",
-            got="no V3D file of this subject" if session is None else "a file without one",
+            got="no V3D file of this subject" if session is None else "a file without a mass",
             remedy="set markers.mass to volume, or point --v3d at the folder with F_v3d_Subject_N.mat",
         )
     return session.mass_kg
 
 
-def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: TrajectorySettings) -> None:
+def _check_soft_tissue(motion: MotionFile | WholeMotion, inputs: MarkerInputs, settings: TrajectorySettings) -> None:
     gap = motion.dmpl_gap or ("there is no DMPL model of this sex" if inputs.dmpl_model is None else None)
     if settings.soft_tissue and gap:
         raise InputError(
@@ -367,25 +440,28 @@ def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: Traje
         )
 
 
-def _blocks(motion: MotionFile, batch_samples: int, *, every: int) -> Iterator[Motion]:
-    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many are read at once."""
-    # The last bit of a product depends on how many rows are multiplied: blocks must begin at the same rows always.
+def _blocks(
+    motion: MotionFile | WholeMotion, batch_samples: int, *, every: int, watch: Callable[[Motion], None]
+) -> Iterator[Motion]:
+    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many rows are read at a time."""
+    # The last bit of a matrix product depends on the number of rows, so blocks always begin at the same rows.
     read_at_once = -(-batch_samples // POSED_TOGETHER) * POSED_TOGETHER
-    for _, block in motion.blocks(read_at_once, every=every):
+    for _, block in motion.blocks(read_at_once, every=every, watch=watch):
         for first in range(0, block.n_samples, POSED_TOGETHER):
             yield block.rows(slice(first, first + POSED_TOGETHER))
 
 
 def _write_trajectories(
-    motion: MotionFile, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
+    motion: MotionFile | WholeMotion, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
 ) -> StageReport:
     from movi_prep.body.marker_points import place_markers
     from movi_prep.body.skinning import pose_body, shape_body
 
     step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
-    # From the first sample on: frame j of the video is sample step * j of the clip.
+    # Rows start at sample 0, because frame j of the video is sample step * j of the clip.
     samples = np.arange(0, motion.n_samples, step)
-    part, markers = _body_part(inputs, motion.shape, device=settings.device)
+    part, carried = _body_part(inputs, motion.shape, device=settings.device)
+    markers = carried.markers
     body = shape_body(part, motion.shape.betas)
     with open_marker_writer(
         path,
@@ -400,57 +476,44 @@ def _write_trajectories(
             "soft_tissue": settings.soft_tissue,
         },
     ) as writer:
-        # Blocks bound the memory, whatever the length of the clip.
-        lowest_m, trunk_m = np.inf, np.zeros(3)
-        for block in _blocks(motion, settings.batch_samples, every=step):
+        # Writing block by block bounds the memory, whatever the length of the clip.
+        watch = ClipWatch()
+        for block in _blocks(motion, settings.batch_samples, every=step, watch=watch.sampled):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
-            lowest_m = min(lowest_m, points.lowest_m())
-            trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)
+            watch.posed(block, points)
             writer.append(place_markers(markers, points))
+    audit = watch.rate_audit(motion.rate_hz / step)
     return StageReport(
         numbers={
             "n_rows": len(samples),
             "n_samples": motion.n_samples,
             "mocap_hz": motion.rate_hz,
-            "lowest_point_m": lowest_m,
+            "lowest_point_m": watch.lowest_m,
+            "n_flights": audit.n_flights,
+            **({"fall_m_s2": audit.fall_m_s2} if audit.n_flights else {}),
         },
-        findings=_floor_findings(lowest_m, trunk_m / np.linalg.norm(trunk_m)),
+        findings=(*carried.findings, *motion.findings, *watch.findings(motion.rate_hz, audit)),
     )
 
 
-def _floor_findings(lowest_m: float, trunk: NDArray[np.float64]) -> tuple[str, ...]:
-    """Return what is odd of where the body stands, with its probable cause; `trunk` points up it, (3,) in ground."""
-    if abs(lowest_m) <= _FLOOR_TOLERANCE_M:
-        return ()
-    cause = ""
-    if abs(lowest_m) > _NO_ROOM_M:
-        cause = "; is its translation in millimetres or centimetres?"
-    elif trunk[1] < -_ALONG:
-        cause = "; it stands on its head: does z point down in it?"
-    elif abs(trunk[2]) > _ALONG:
-        # Ground's z is AMASS' y, the other way round.
-        cause = "; it lies along y all the time: is this clip y up? AMASS has z up"
-    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put{cause}",)
-
-
 def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
-    """Return names, not paths: equal inputs give equal bytes wherever they lie."""
+    """Return file names without folders, so that equal inputs give equal bytes wherever they lie."""
     model = "" if body_model is None else f"{body_model.parent.name}/{body_model.name}"
     return {"body_model": model, "marker_set": markers.name}
 
 
-def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tuple[BodyPart, MarkerSet]:
-    """Return the body at the markers' vertices, and the set on it; clips of one sex share both, and one read."""
+def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tuple[BodyPart, CarriedMarkers]:
+    """Return the body at the markers' vertices, and the marker set; clips of one sex share them and are read once."""
     path, dmpl = inputs.body_model, inputs.dmpl_model
     if path is None:
-        raise _missing_model(shape, inputs.motion)
+        raise _missing_model(shape, inputs.motion, inputs.models_there)
     stamps = (file_stamp(path), file_stamp(dmpl), file_stamp(inputs.marker_set))
     return _cached_body_part(_BodyFiles(path, dmpl, inputs.marker_set, stamps), shape.sex, device)
 
 
 @dataclass(frozen=True)
 class _BodyFiles:
-    """What a cached body part was read from; `stamps` tell a changed file from the one in the cache."""
+    """Files of a cached body part; `stamps` show whether a file has changed since."""
 
     model: Path
     dmpl: Path | None
@@ -459,9 +522,10 @@ class _BodyFiles:
 
 
 @lru_cache(maxsize=4)
-def _cached_body_part(files: _BodyFiles, sex: Sex, device: str) -> tuple[BodyPart, MarkerSet]:
+def _cached_body_part(files: _BodyFiles, sex: Sex, device: str) -> tuple[BodyPart, CarriedMarkers]:
+    from movi_prep.body.carried_markers import carry_markers
     from movi_prep.body.skinning import select_vertices
 
     model = read_body_model(files.model, sex=sex, soft_tissue=files.dmpl)
-    markers = read_marker_set(files.marker_set).on_body(model)
-    return select_vertices(model, markers.vertices, device=device), markers
+    carried = carry_markers(read_marker_set(files.marker_set), model)
+    return select_vertices(model, carried.markers.vertices, device=device), carried

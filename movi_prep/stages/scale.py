@@ -1,15 +1,16 @@
-"""The scaling stage: the generic model becomes each subject's, once.
+"""The scaling stage: scales the generic model once for each subject.
 
 | unit         | reads                                                        | writes                       |
 |--------------|--------------------------------------------------------------|------------------------------|
 | `scale S001` | `static.h5`, generic model (.osim), set-up, its marker set   | `scaled.osim`, `scale.json`  |
 
-A subject whose audit fails is written all the same, with every finding and its numbers; the next stage refuses it.
+A subject that the audit refuses is written all the same, with every finding and its numbers; the next stage stops
+there. A doubtful one goes on, and its shards say so.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.opensim_setup import included_files, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
+from movi_prep.records.scale_result import AuditGrade
+from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
@@ -39,13 +42,17 @@ if TYPE_CHECKING:
     from movi_prep.records.work_folder import WorkFolder
 
 STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
-"""How the static pose is found: one frame has one track, and nobody asks what it sees. The prior is a faint one: what a
-static pose is off by is a constant error of all the subject's angles."""
+"""Solver settings for the static pose: it is one frame, so one track will do and deviations are not needed. The prior
+is faint, because an error of the static pose becomes a constant error of all the subject's angles."""
+
+
+_ANGLES_TOLD = 3
+"""How many coordinates are named that a landmark's miss turns, the most first."""
 
 
 @dataclass(frozen=True)
 class ScaleInputs:
-    """What a subject's model is made from; `marker_set` and `setup_parts` are the files that an XML set-up names."""
+    """Files from which a subject's model is made; `marker_set` and `setup_parts` are those that an XML set-up names."""
 
     static: Path
     model: Path
@@ -56,7 +63,7 @@ class ScaleInputs:
 
 @dataclass(frozen=True)
 class ScaleOutputs:
-    """The subject's model, and what scaling found."""
+    """The subject's model, and the results of scaling."""
 
     model: Path
     result: Path
@@ -93,13 +100,13 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     from movi_prep.osim.models import add_marker_set, read_model, write_model
     from movi_prep.osim.scale_model import scale_model
 
-    # Read anew for each subject: scaling changes the model in place.
+    # The model is read again for each subject, because scaling changes it in place.
     model = read_model(inputs.model)
-    # OpenSim's own set-ups keep their markers in a document beside the model.
+    # OpenSim's own set-ups keep the markers in a separate document.
     if inputs.marker_set is not None:
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
-    setup = read_scale_setup(inputs.setup)
+    setup, unmeasured = without_markers(read_scale_setup(inputs.setup), static.lost)
     result = scale_model(model, static, setup, settings, solve_pose=pose_solver(settings))
     write_model(outputs.model, model)
     provenance = {
@@ -108,19 +115,64 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
         "static": f"{inputs.static.parent.name}/{inputs.static.name}",
         "placement_solver": settings.placement_solver,
     }
+    result = with_angles(model, result, settings)
     write_scale_result(outputs.result, result, provenance=provenance)
-    return StageReport(numbers=scale_numbers(result), findings=result.findings)
+    lost = [
+        f"the body has no markers for the measurement {name}: its bodies keep the model's size" for name in unmeasured
+    ]
+    # What makes a subject doubtful is a warning, once: clips and shards of the subject carry the grade.
+    return StageReport(
+        numbers=scale_numbers(result),
+        findings=tuple(lost) if result.audit is AuditGrade.DOUBTFUL else (*result.findings, *lost),
+        warnings=(f"doubtful: {'; '.join(result.findings)}",) if result.audit is AuditGrade.DOUBTFUL else (),
+    )
+
+
+def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSettings) -> ScaleResult:
+    """Return the result with what the misses of landmarks mean for the angles, where a landmark misses its bound.
+
+    Markers are moved onto the data afterwards, so that a static pose that is wrong is wrong in all frames.
+    """
+    from movi_prep.kinematics.deviation import misfit_angles
+    from movi_prep.osim.extract_tree import extract_tree
+
+    misses_m = {
+        name: float(error_m)
+        for name, weight, error_m in zip(
+            result.marker_names, result.marker_weights, result.marker_errors_m, strict=True
+        )
+        if weight >= settings.landmark_weight and error_m > settings.landmark_max_limit_m
+    }
+    if not misses_m:
+        return result
+    try:
+        tree = extract_tree(model)
+    except ModelError:
+        return result  # OpenSim poses such a model; nobody derives it
+    weights = dict(zip(result.marker_names, result.marker_weights.tolist(), strict=True))
+    said = [
+        f"{name} by up to "
+        + ", ".join(
+            f"{np.degrees(turn):.1f} degrees in {coordinate}"
+            for coordinate, turn in sorted(turns.items(), key=lambda item: -item[1])[:_ANGLES_TOLD]
+        )
+        for name, turns in misfit_angles(tree, weights, misses_m).items()
+    ]
+    if not said:
+        return result
+    told = f"misses of the static pose turn all labels of the subject: {'; '.join(said)}"
+    return replace(result, findings=(*result.findings, told))
 
 
 def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], None]) -> None:
-    """Have the converged solver compiled where it finds the static pose of one of these subjects."""
+    """Compile the converged solver if it finds the static pose of one of these subjects."""
     if any(each.placement_solver == "converged" for each in settings):
         compile_solver(say)
 
 
 SCALE = Stage(
     name="scale",
-    version=4,
+    version=5,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,
@@ -129,14 +181,14 @@ SCALE = Stage(
 
 
 def pose_solver(settings: ScaleUnitSettings) -> PoseSolver:
-    """Return what finds the static pose."""
+    """Return the function that finds the static pose."""
     from movi_prep.osim.marker_tracking import track_markers
 
     return track_markers if settings.placement_solver == "opensim" else solve_pose_converged
 
 
 def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
-    """Find a pose by the converged solver, and have OpenSim confirm its markers and constraints.
+    """Find a pose with the converged solver, and check its markers and constraints in OpenSim.
 
     Raises:
         ModelError: the solver cannot represent the model.
@@ -151,17 +203,17 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
     try:
         tree = extract_tree(model)
     except ModelError as error:
-        raise ModelError(f"{error}; or let OpenSim find the static pose: scaling.placement_solver=opensim") from error
+        raise ModelError(f"{error}; or use OpenSim's solver here: scaling.placement_solver=opensim") from error
     markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))
     tasks = [CoordinateTarget(task.name, task.weight, values) for task, values in problem.coordinate_targets]
     asked = (tree, markers.names, markers.positions_m, weights, STATIC_SOLVER)
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)
-    # One frame is all there is: without its pose there is no scaled model, and no later frame to make up for it.
+    # In a clip, other frames make up for a frame without a pose; here there is no other frame.
     if not np.isfinite(found.coordinates).all():
         raise ModelError(
             f"model {model.getName()}: no static pose was found ({found.reasons[0]}); check the static trial and the "
-            "weights of its markers, or let OpenSim find the static pose: scaling.placement_solver=opensim"
+            "weights of its markers, or use OpenSim's solver for the static pose: scaling.placement_solver=opensim"
         )
     check_solution(
         model,
@@ -175,12 +227,12 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
 
 
 def model_and_setup(config: Config) -> tuple[Path, Path]:
-    """Return generic model and scaling set-up; raise UsageError where a model of the user's own lacks a set-up."""
+    """Return generic model and scaling set-up; raise UsageError if the user's own model has no set-up."""
     scaling = config.scaling
     if scaling.model is not None and scaling.setup is None:
         packaged = packaged_setups("scaling")
         raise UsageError(
-            f"model {scaling.model} needs a scaling set-up of its own: give --scale-setup (scaling.setup); "
+            f"model {scaling.model} needs its own scaling set-up: give --scale-setup (scaling.setup); "
             f"packaged are {list_names(path.name for path in packaged)} in {packaged[0].parent}"
         )
     return (
@@ -190,8 +242,9 @@ def model_and_setup(config: Config) -> tuple[Path, Path]:
 
 
 def scale_numbers(result: ScaleResult) -> dict[str, float | int | str | bool]:
-    """Return what a table of subjects shows."""
+    """Return the numbers for a table of subjects."""
     numbers: dict[str, float | int | str | bool] = {
+        "audit": str(result.audit),
         "passed": result.passed,
         "landmark_rms_mm": result.landmark_rms_m * 1000.0,
         "landmark_max_mm": result.landmark_max_m * 1000.0,

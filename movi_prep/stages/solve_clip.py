@@ -1,7 +1,7 @@
-"""Solving a clip: from trajectories of markers to coordinates, with the landmark rule, at once or block by block.
+"""Solves a clip: from marker trajectories to coordinates, with the landmark rule, at once or in blocks.
 
-A long clip is solved in blocks, each of which sees `MARGIN_ROWS` rows beyond its own ends, so that a pose has the same
-neighbours as in the whole clip and memory does not grow with it. Angles go on from one block to the next.
+A long clip is solved in blocks, so that memory does not grow with it. Each block sees `MARGIN_ROWS` rows beyond its own
+ends, so that a pose has the same neighbours as in the whole clip. Angles continue from one block to the next.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from movi_prep.formats.storage import StorageTable, coordinate_table
 from movi_prep.geometry.jumps import angle_jumps, marker_jumps
 from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
+from movi_prep.geometry.repeats import row_steps, standstills
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.stages.ik_account import IkAccount, Leap, RowFindings, count_gaps, sum_rows
+from movi_prep.stages.ik_account import Frozen, IkAccount, Leap, RowFindings, count_gaps, sum_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,33 +30,41 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.ik import SolveSettings
+    from movi_prep.kinematics.deviation import Modes
+    from movi_prep.kinematics.solve import ConvergedSolution
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.kinematic_tree import KinematicTree
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.markers import MarkerTrajectories
+    from movi_prep.records.pose_deviation import PoseDeviation
     from movi_prep.records.setups import CoordinateTask, IkSetup
 
 LEAST_ROWS = 2
 LEAST_TRACKED = 3
 
 BLOCK_ROWS = 5_000
-"""Rows of a long clip that are solved, and held in memory, at once; a multiple of `ROWS_PER_CHUNK`."""
+"""Rows of a long clip that are solved and held in memory at a time; a multiple of `ROWS_PER_CHUNK`."""
+
+FROZEN_M = 0.01
+"""How far the body must have come while its markers repeat: less is within what landmarks miss by."""
 
 MARGIN_ROWS = 100
-"""Rows that a block sees beyond its own ends: farther than a track remembers where it began."""
+"""Rows that a block sees beyond its own ends: more than a track needs to forget where it began."""
 
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Rows that are solved at once: all that are `seen`, of which those `kept` are the block's own."""
+    """Rows that are solved together: the block sees the rows `seen`, and keeps the poses of the rows `kept`."""
 
     seen: slice
     kept: slice
 
 
 def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
-    """Return the blocks that a clip of so many rows is solved in, one after another."""
-    # OpenSim's own solver cannot go on from a frame before its first.
+    """Return the blocks of a clip with `n_rows` rows, in order."""
+    # One block for OpenSim's own solver, which cannot start from the pose of an earlier frame.
     n_blocks = max(1, round(n_rows / BLOCK_ROWS)) if settings.solver == "converged" else 1
     edges = [*range(0, n_blocks * BLOCK_ROWS, BLOCK_ROWS), n_rows]
     return tuple(
@@ -69,9 +78,11 @@ def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Clip:
-    """A clip as both solvers take it: `tracked` markers in the order of the data, targets of coordinate tasks.
+    """A clip in the form that both solvers take: `tracked` markers in the order of the data, targets of coordinate
+    tasks.
 
-    `before` is (c,) rad and m, the pose of the row before the first one, None at the beginning of a clip.
+    `before` is (c,) rad and m, the pose of the row before the first one; None at the beginning of a clip. `noise` is
+    that of the markers, None where deviations are not asked for; `modes` are those of the rows before.
     """
 
     scaled: ScaledModel
@@ -80,19 +91,25 @@ class _Clip:
     tracked: tuple[str, ...]
     targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
     before: NDArray[np.float64] | None
+    noise: MarkerNoise | None
+    modes: Modes | None
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a solver says: poses, the reasons of rows that have one, and coordinates that no marker sees."""
+    """What a solver says: poses, the reasons of rows that have one, and coordinates that no marker sees.
+
+    `modes` are those that its deviations are told in.
+    """
 
     frames: SolvedFrames
     reasons: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    modes: Modes | None = None
 
 
 def read_scaled_model(path: Path) -> ScaledModel:
-    """Return a scaled model ready to be solved; the clips of one subject share it."""
+    """Return a scaled model that is ready for solving; the clips of one subject share it."""
     return _cached_model(path, file_stamp(path))
 
 
@@ -111,29 +128,31 @@ def solve_clip(
     settings: SolveSettings,
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
+    noise: MarkerNoise | None = None,
 ) -> tuple[IkSolution, tuple[str, ...]]:
-    """Return the solution of a clip, with the landmark rule applied, and what a person should read about it.
+    """Return the solution of a clip, with the landmark rule applied, and findings about it.
 
     Args:
         scaled: the subject's model.
-        markers: trajectories, OpenSim ground, metres; NaN where a marker was not seen.
+        markers: trajectories, OpenSim ground, metres; NaN where a marker is missing.
         setup: weights and tasks.
         settings: which solver, and the landmark rule.
-        coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
+        coordinate_file: coordinate -> its values over time (rad or m), for tasks that take their target from a file.
+        noise: of the markers, for the deviations of labels; None leaves them out.
 
     Raises:
-        InputError: the clip is shorter than two samples, fewer than three weighted markers are in model and data, or
-            the markers are of another size than the model.
+        InputError: the clip is shorter than two samples, fewer than three weighted markers are in both model and data,
+            or the markers are of another size than the model.
     """
     whole = (RowBlock(slice(0, markers.n_rows), slice(0, markers.n_rows)),)
     ((solution, account),) = solve_blocks(
-        scaled, lambda _: markers, setup, settings, whole, coordinate_file=coordinate_file
+        scaled, lambda _: markers, setup, settings, whole, coordinate_file=coordinate_file, noise=noise
     )
     check_some_pose(account, markers.source)
     return solution, account.sentences()
 
 
-def solve_blocks(
+def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
     scaled: ScaledModel,
     read_rows: Callable[[slice], MarkerTrajectories],
     setup: IkSetup,
@@ -141,23 +160,24 @@ def solve_blocks(
     blocks: Sequence[RowBlock],
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
+    noise: MarkerNoise | None = None,
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
-    """Yield solution and account of each block's own rows, in order of time; raise as `solve_clip` does.
+    """Yield solution and account of each block's own rows, in order; raise as `solve_clip` does.
 
     Args:
-        scaled, setup, settings, coordinate_file: as `solve_clip` takes them.
-        read_rows: reads trajectories of some rows.
+        scaled, setup, settings, coordinate_file, noise: as `solve_clip` takes them.
+        read_rows: reads the trajectories of some rows.
         blocks: the rows (see `row_blocks`).
     """
-    before, frames_verified = None, -(-settings.converged.verify_frames // len(blocks))
+    before, modes, frames_verified = None, None, -(-settings.converged.verify_frames // len(blocks))
     for block, following in zip(blocks, (*blocks[1:], None), strict=True):
         markers = read_rows(block.seen)
-        clip = _clip(scaled, markers, setup, coordinate_file or {}, before)
-        solution, account = _solve_block(clip, settings, block, frames_verified)
+        clip = replace(_clip(scaled, markers, setup, coordinate_file or {}, before), noise=noise, modes=modes)
+        solution, account, modes = _solve_block(clip, settings, block, frames_verified)
         if following is not None:
             before = _last_pose(solution, following.seen.start - block.kept.start, before)
         yield solution, account
-        # The next block needs the room.
+        # Free this block before the next one is solved.
         del markers, clip, solution
 
 
@@ -173,29 +193,41 @@ def _clip(
     tracked = check_tracked(scaled, markers, setup)
     check_marker_size(markers.select(tracked), scaled.default_markers_m)
     targets = coordinate_targets(scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file, setup.source)
-    return _Clip(scaled=scaled, markers=markers, setup=setup, tracked=tracked, targets=targets, before=before)
+    return _Clip(
+        scaled=scaled,
+        markers=markers,
+        setup=setup,
+        tracked=tracked,
+        targets=targets,
+        before=before,
+        noise=None,
+        modes=None,
+    )
 
 
 def _solve_block(
     clip: _Clip, settings: SolveSettings, block: RowBlock, frames_verified: int
-) -> tuple[IkSolution, IkAccount]:
+) -> tuple[IkSolution, IkAccount, Modes | None]:
     from movi_prep.osim.solution import complete_solution
 
     scaled, setup = clip.scaled, clip.setup
     solve = _solve_in_opensim if settings.solver == "opensim" else _solve_converged
-    # Both solvers return only coordinates: markers, bodies and errors come from one forward kinematics afterwards.
+    # Both solvers return only coordinates. Markers, bodies and errors then come from the same forward kinematics.
     found = solve(clip, settings)
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
-    # The converged solver marks suspects itself: it has bounds on single residuals, too.
+    # Not for the converged solver: it marks suspect frames itself, also by bounds on single residuals.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, found.frames, clip.markers, weights, suspect_rms_m=suspect_rms_m)
-    solution, leaps = mark_jumps(solution, clip.markers.select(clip.tracked), first_row=block.seen.start)
-    # The margins have done their work: what follows is about the block's own rows.
+    tracked = clip.markers.select(clip.tracked)
+    solution, leaps = mark_jumps(solution, tracked, first_row=block.seen.start)
+    solution, frozen = mark_frozen(solution, tracked, first_row=block.seen.start)
+    odd: tuple[Leap | Frozen, ...] = (*leaps, *frozen)
+    # From here on, only the block's own rows matter.
     own = slice(block.kept.start - block.seen.start, block.kept.stop - block.seen.start)
     solution = solution.rows(own)
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, frames_verified, settings.converged.verify_tolerance_m)
-    # Last: a frame whose landmark misses keeps its pose, and loses the coordinates that hang on it.
+    # Last, because a landmark's residual invalidates only the coordinates that depend on it, not the pose.
     valid = _validity(solution, scaled, settings) & _decided(solution, scaled, setup)
     solution = replace(solution, coordinate_valid=valid)
     rows = RowFindings(
@@ -204,14 +236,14 @@ def _solve_block(
         reasons=found.reasons[own],
         unseen=found.unseen,
         gaps=count_gaps(clip.markers.rows(own), setup.marker_weights),
-        leaps=tuple(leap for leap in leaps if block.kept.start <= leap.first < block.kept.stop),
+        leaps=tuple(each for each in odd if block.kept.start <= each.first < block.kept.stop),
     )
     names = name_findings(scaled, clip.markers, setup)
-    return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names)
+    return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names), found.modes
 
 
 def _last_pose(solution: IkSolution, stop: int, before: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Return the last pose before row `stop` of a block, or what was before it."""
+    """Return the last pose before row `stop` of a block; if it has none, the pose before the block."""
     posed = np.flatnonzero(np.isfinite(solution.coordinates[:stop]).all(axis=1))
     return solution.coordinates[posed[-1]] if len(posed) else before
 
@@ -219,7 +251,7 @@ def _last_pose(solution: IkSolution, stop: int, before: NDArray[np.float64] | No
 def mark_jumps(
     solution: IkSolution, tracked: MarkerTrajectories, *, first_row: int = 0
 ) -> tuple[IkSolution, tuple[Leap, ...]]:
-    """Mark frames as suspect in which markers or angles leap out and back, as no person does; say which and how far."""
+    """Mark frames as suspect in which markers or angles leap out and back, which no person does; return the leaps."""
     statuses = solution.statuses.copy()
     angles = solution.coordinates[:, solution.free_coordinates & solution.coordinate_is_rotation]
     leaps = []
@@ -235,21 +267,36 @@ def mark_jumps(
     return replace(solution, statuses=statuses), tuple(leaps)
 
 
+def mark_frozen(
+    solution: IkSolution, tracked: MarkerTrajectories, *, first_row: int = 0
+) -> tuple[IkSolution, tuple[Frozen, ...]]:
+    """Mark frames as suspect whose markers repeat those of the row before for so long that the body has moved on."""
+    statuses = solution.statuses.copy()
+    frozen = []
+    for run in standstills(row_steps(tracked.positions_m), tracked.rate_hz):
+        if run.moved_m(tracked.rate_hz) >= FROZEN_M:
+            rows = slice(run.first, run.last + 1)
+            statuses[rows] = np.where(solution.usable()[rows], int(FrameStatus.SUSPECT), statuses[rows])
+            time_s = float(solution.times_s[run.first])
+            frozen.append(Frozen(first_row + run.first, first_row + run.last, time_s, run.speed_m_s))
+    return replace(solution, statuses=statuses), tuple(frozen)
+
+
 def check_some_pose(account: IkAccount, source: Path | str) -> None:
-    """Raise InputError where no frame has a pose: a file without any must not count as a result."""
+    """Raise InputError if no frame has a pose, because a file without any must not count as a result."""
     if account.rows.n_posed:
         return
     reasons = account.sentences()
     raise InputError(
         source,
         expected="at least one frame that can be solved",
-        got=f"none ({reasons[-1] if reasons else 'no reason told'})",
+        got=f"none ({reasons[-1] if reasons else 'no reason given'})",
         remedy="check the markers, or leave the clip out",
     )
 
 
 def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
-    """Return the markers that are tracked, in the order of the data; raise InputError where that is not enough."""
+    """Return the tracked markers in the order of the data; raise InputError if they are too few."""
     if markers.n_rows < LEAST_ROWS:
         raise InputError(
             markers.source,
@@ -263,46 +310,46 @@ def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSet
     if len(tracked) < LEAST_TRACKED:
         raise InputError(
             setup.source,
-            expected=f"at least {LEAST_TRACKED} markers that have a weight and are in the model and in the data",
+            expected=f"at least {LEAST_TRACKED} markers that have a weight and exist in both model and data",
             got=_why_few(tracked, scaled, markers, setup),
-            remedy="check that model, set-up and marker file belong together, and give markers one name in all three",
+            remedy="check that model, set-up and marker file belong together, and give markers the same names in all",
         )
     return tracked
 
 
 def _why_few(tracked: Sequence[str], scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> str:
-    """Return which of model, set-up and data lacks the others' markers, and what a missing one may be called there."""
+    """Return which of model, set-up and data lacks markers, and what a missing one may be called there."""
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
     n_in_model = sum(name in scaled.marker_bodies for name in weighted)
     not_in_data = [name for name in weighted if name not in markers.names]
-    told = list_names(f"{name}{suggest(name, markers.names)}" for name in not_in_data[:3])
+    missing = list_names(f"{name}{suggest(name, markers.names)}" for name in not_in_data[:3])
     return (
         f"{len(tracked)}: the model has {n_in_model} of {len(weighted)} weighted markers (and "
         f"{len(scaled.marker_bodies)} markers in all), the data have {len(weighted) - len(not_in_data)}"
-        + (f", not {told}; they hold {list_names(markers.names)}" if not_in_data else "")
+        + (f", not {missing}; they hold {list_names(markers.names)}" if not_in_data else "")
     )
 
 
 def name_findings(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
-    """Return sentences on weighted markers that the model or the data lack."""
+    """Return sentences on weighted markers that are missing from the model or the data."""
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
     no_model = [name for name in weighted if name not in scaled.marker_bodies]
     no_data = [name for name in weighted if name not in markers.names]
     findings = []
     if no_model:
-        # Only names that nobody uses are suggested: a near name that has its own place is no misspelling.
+        # Suggest only names that no weighted marker has: a similar name of another marker is not a misspelling.
         spare = set(scaled.marker_bodies) - set(weighted)
-        told = list_names(f"{name}{suggest(name, spare)}" for name in no_model)
-        findings.append(f"weighted markers that are not in the model: {told}; add them to it, or correct the weights")
+        unknown = list_names(f"{name}{suggest(name, spare)}" for name in no_model)
+        findings.append(f"weighted markers that are not in the model: {unknown}; add them, or correct the weights")
     if no_data:
         spare = set(markers.names) - set(setup.marker_weights)
-        told = list_names(f"{name}{suggest(name, spare)}" for name in no_data)
-        findings.append(f"weighted markers that are not in the data: {told}; solved without")
+        unknown = list_names(f"{name}{suggest(name, spare)}" for name in no_data)
+        findings.append(f"weighted markers that are not in the data: {unknown}; solved without them")
     return tuple(findings)
 
 
 def motion_table(solution: IkSolution, *, name: str) -> StorageTable:
-    """Return coordinates as motion files have them (see `formats.storage`); frames without a pose are left out."""
+    """Return coordinates as a table for motion files (see `formats.storage`), without frames that have no pose."""
     posed = np.isfinite(solution.coordinates).all(axis=1)
     return coordinate_table(
         solution.coordinate_names,
@@ -314,7 +361,7 @@ def motion_table(solution: IkSolution, *, name: str) -> StorageTable:
 
 
 def model_markers(solution: IkSolution, *, source: str) -> MarkerTrajectories:
-    """Return where the model's markers are, as trajectories."""
+    """Return the positions of the model's markers as trajectories."""
     from movi_prep.records.markers import MarkerTrajectories
 
     return MarkerTrajectories(
@@ -342,10 +389,10 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> _Found:
     track = track_markers(clip.scaled.model, problem)
     tree = clip.scaled.tree
     if tree is None:
-        # Without a tree nobody can put followers where their leaders say: what OpenSim left is reported as it is.
+        # Followers of couplers can only be corrected in the tree. Without one, OpenSim's values stay as they are.
         errors = track.constraint_errors
         return _Found(SolvedFrames("opensim", track.coordinates, track.statuses, constraint_errors=errors))
-    # What a penalty left of coupler errors (some 1e-5 rad) is removed: followers are put where their leaders say.
+    # A penalty leaves coupler errors of some 1e-5 rad; computing followers from their leaders removes them.
     return _Found(SolvedFrames("opensim", tree.complete_coordinates(track.coordinates), track.statuses))
 
 
@@ -364,7 +411,7 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> _Found:
         settings.converged,
     )
     tasks = [CoordinateTarget(name=task.name, weight=task.weight, target=values) for task, values in clip.targets]
-    # Workers on other machines have not run `prepare`, and find their own cache empty.
+    # On other machines, workers have not run `prepare`, so their cache may be empty.
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks, before=clip.before)
     frames = SolvedFrames(
@@ -376,11 +423,37 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> _Found:
         posterior_std=found.posterior_std,
         ranks=found.ranks,
     )
-    return _Found(frames, found.reasons, found.unseen)
+    if clip.noise is None or not found.marker_names:
+        return _Found(frames, found.reasons, found.unseen)
+    deviations, modes = _label_deviations(clip, clip.scaled.tree, found, clip.noise)
+    std = deviations.coordinate_std(clip.scaled.tree, found.coordinates)
+    return _Found(replace(frames, deviations=deviations, label_std=std), found.reasons, found.unseen, modes)
+
+
+def _label_deviations(
+    clip: _Clip, tree: KinematicTree, found: ConvergedSolution, noise: MarkerNoise
+) -> tuple[PoseDeviation, Modes | None]:
+    """Return how far labels may be off; infinite for what the markers do not determine."""
+    from movi_prep.kinematics.deviation import SolvedPoses, solve_deviation
+
+    tracked_m = clip.markers.select(found.marker_names).positions_m
+    poses = SolvedPoses(
+        coordinates=found.coordinates,
+        markers=np.array([tree.marker(name) for name in found.marker_names]),
+        weights=np.array([clip.setup.marker_weights[name] for name in found.marker_names]),
+        seen=np.asarray(np.isfinite(tracked_m).all(axis=2)),
+        prior=found.pull_weights,
+        shares=found.pull_shares,
+        rate_hz=clip.markers.rate_hz,
+    )
+    deviations, modes = solve_deviation(tree, poses, noise, clip.modes)
+    if found.posterior_std is not None:
+        deviations.factor[np.isinf(found.posterior_std[:, tree.free_coordinates])] = np.inf
+    return deviations, modes
 
 
 def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, n_frames: int, tolerance: float) -> None:
-    """Put a sample of frames back into OpenSim; raise AuditError where it disagrees with our arithmetic."""
+    """Put a sample of frames back into OpenSim; raise AuditError if its positions differ from ours."""
     from movi_prep.osim.verify_solution import check_solution
 
     check_solution(
@@ -388,7 +461,7 @@ def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, n_frames: int, 
         solution.coordinates,
         solution.marker_names,
         solution.model_markers_m,
-        # A few frames suffice: an error of arithmetic shows in any frame in which the joints are bent.
+        # A few frames suffice, because an error in the arithmetic shows in any frame with bent joints.
         n_frames=n_frames,
         tolerance=tolerance,
     )
@@ -403,24 +476,27 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
         coordinate_bodies=scaled.coordinate_bodies,
         rule=rule,
     )
-    # A landmark can sit well and still not decide a coordinate: what is not seen is the prior, not a label.
+    # A landmark can have a small residual and still not determine a coordinate; that value comes from the prior.
     if solution.posterior_std is not None and settings.converged.mask_unseen:
         valid &= solution.posterior_std <= settings.converged.unseen_std_rad
     return valid
 
 
 def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArray[np.bool_]:
-    """Return (c,) bool: coordinates that a tracked marker moves with, or that a task pulls to a value.
+    """Return (n, c) bool: coordinates that a marker seen in that row moves with, or that a task pulls to a value.
 
-    All others stand where the solver began, whatever the motion: no marker of the clip says anything of them. Of a
+    All others stand where the solver began, or where the rows around them are: no marker says anything of them. Of a
     model without a tree nobody can say, and all count as decided.
     """
-    if scaled.tree is None:
-        return np.ones(len(solution.coordinate_names), dtype=bool)
-    seen = np.isfinite(solution.observed_markers_m).all(axis=-1).any(axis=0) & (solution.marker_weights > 0)
-    names = [name for name, is_seen in zip(solution.marker_names, seen.tolist(), strict=True) if is_seen]
-    decided = scaled.tree.decided_by([scaled.tree.marker(name) for name in names])
+    tree, names = scaled.tree, solution.coordinate_names
+    if tree is None:
+        return np.ones((solution.n_rows, len(names)), dtype=bool)
+    seen = np.isfinite(solution.observed_markers_m).all(axis=-1) & (solution.marker_weights > 0)
+    # What several markers decide is what each of them does.
+    by_marker = np.array([tree.decided_by([tree.marker(name)]) for name in solution.marker_names])
     pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
-    by_task = [name in pulled for name in scaled.tree.coordinate_names]
-    named = dict(zip(scaled.tree.coordinate_names, (decided | by_task).tolist(), strict=True))
-    return np.array([named.get(name, True) for name in solution.coordinate_names])
+    always = tree.decided_by([]) | np.array([name in pulled for name in tree.coordinate_names])
+    decided = (seen.astype(np.float32) @ by_marker.reshape(-1, tree.n_coordinates).astype(np.float32) > 0) | always
+    place = {name: index for index, name in enumerate(tree.coordinate_names)}
+    known = np.array([name in place for name in names])
+    return np.asarray(decided[:, [place.get(name, 0) for name in names]] | ~known)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from movi_prep.records.body_model import N_POSE_FEATURES, BodyModel
-from movi_prep.records.motion import N_BETAS, N_DMPLS, N_JOINTS, Motion
+from movi_prep.records.body_layout import SMPLH
+from movi_prep.records.body_model import BodyModel
+from movi_prep.records.motion import N_DMPLS, Motion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+N_JOINTS, N_BETAS, N_POSE_FEATURES = SMPLH.n_joints, 16, SMPLH.n_pose_features
 RINGS, SEGMENTS = 84, 82
 HALF_HEIGHT_M, HALF_WIDTH_M, HALF_DEPTH_M = 0.85, 0.2, 0.12
 NOSE = 2 + 40 * SEGMENTS
@@ -168,4 +170,21 @@ def model_arrays(model: BodyModel) -> dict[str, Any]:
         "J": model.joint_regressor @ model.template_m,
         "bs_type": np.array("lrotmin"),
         "bs_style": np.array("lbs"),
+    }
+
+
+def smpl_arrays(model: BodyModel, *, n_betas: int = 10) -> dict[str, Any]:
+    """Return the arrays of SMPL: the body's joints, and of each hand the first; fingers move with the hand."""
+    joints = [*range(22), 25, 40]
+    hands = [model.skinning_weights[:, hand].sum(axis=1) for hand in (slice(22, 37), slice(37, 52))]
+    posing = model.pose_directions_m.reshape(model.n_vertices, 3, N_JOINTS - 1, 9)[:, :, np.array(joints[1:]) - 1]
+    parents = np.array([*_BODY_PARENTS, 20, 21]).astype(np.uint32)
+    return {
+        "v_template": model.template_m,
+        "f": model.faces.astype(np.uint32),
+        "shapedirs": model.shape_directions_m[..., :n_betas],
+        "posedirs": posing.reshape(model.n_vertices, 3, -1),
+        "J_regressor": model.joint_regressor[joints],
+        "weights": np.column_stack([model.skinning_weights[:, :22], *hands]),
+        "kintree_table": np.stack([parents, np.arange(24, dtype=np.uint32)]),
     }

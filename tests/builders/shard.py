@@ -76,6 +76,7 @@ def write_small_shard(
     left_out: tuple[tuple[int, str], ...] = (),
     std_rad: float | None = None,
     tree: bool = False,
+    audit: str = "sound",
     subject_name: str | None = None,
     changes: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -89,6 +90,7 @@ def write_small_shard(
         scale: picture pixels per video pixel.
         left_out: clips without rows, and why.
         std_rad: posterior deviation of every coordinate but UNSEEN; None for a shard without any.
+        audit: what the audit of scaling says.
         tree: whether the file has a kinematic tree, whose joint centres it then holds.
         subject_name: name of a subject that has no number.
         changes: field -> what a wrong writer makes of its values.
@@ -101,9 +103,12 @@ def write_small_shard(
     if std_rad is not None:
         fields["labels/coordinates_std_rad"] = np.full_like(fields["labels/coordinates_rad"], std_rad)
         fields["labels/coordinates_std_rad"][:, UNSEEN] = np.inf
+        if tree:
+            _fill_deviations(fields, std_rad)
     if tree:
         _fill_tree(fields, camera)
     corner = _fill_crops(fields, camera, scale)
+    fields["subject/audit"], fields["subject/audit_findings"] = [audit], []
     for name, change in (changes or {}).items():
         fields[name] = change(np.asarray(fields[name]))
     with open_shard_writer(path) as writer:
@@ -192,6 +197,18 @@ def _fill_labels(fields: dict[str, Any], camera: Camera, rng: np.random.Generato
     fields["subject/body_scales_valid"][:] = True
     fields["subject/body_scales"] = rng.uniform(0.9, 1.1, fields["subject/body_scales"].shape)
     fields |= camera_datasets(camera)
+
+
+def _fill_deviations(fields: dict[str, Any], std_rad: float) -> None:
+    """Every free coordinate is as far off as said, in three modes of its own signs."""
+    tree, rng = labelled_tree(), np.random.default_rng(4)
+    free = np.flatnonzero(tree.free_coordinates)
+    n = len(fields["labels/pose_valid"])
+    fields["subject/free_coordinates"] = [tree.coordinate_names[index] for index in free]
+    fields["subject/deviation_correlation_s"] = [0.2, 0.2, np.inf]
+    fields["labels/free_coordinates"] = rng.normal(0, 0.2, (n, len(free)))
+    signs = rng.choice([-1.0, 1.0], (len(free), 3))
+    fields["labels/deviation_factor"] = np.tile(std_rad / np.sqrt(3.0) * signs, (n, 1, 1))
 
 
 def labelled_tree() -> KinematicTree:

@@ -149,7 +149,7 @@ def test_films_show_the_frames_that_their_code_says(small: Path) -> None:
 def test_the_configuration_beside_it_finds_everything(small: Path) -> None:
     folders = Folders(*(small / name for name in ("amass", "body_models", "v3d", "videos", "calibration")))
     found = find_bmlmovi(folders)
-    assert set(found.body_models) == {"male", "female", "neutral"}
+    assert set(found.body_models) == {("SMPL+H", sex) for sex in ("male", "female", "neutral")}
     assert set(found.videos) == {("S015", "PG1"), ("S015", "PG2")}
     assert set(found.intrinsics) == set(found.extrinsics) == {"PG1", "PG2"}
     assert (small / "config.yaml").is_file()

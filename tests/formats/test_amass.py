@@ -108,18 +108,18 @@ def test_shape_file_beside_the_clips(tmp_path: Path, motion: Motion) -> None:
         read_motion(tmp_path / "shape.npz")
 
 
-def test_smplx_is_refused_by_name(path: Path, motion: Motion) -> None:
-    message = refused(path, {**new_release(motion), "poses": np.zeros((N, 165)), "surface_model_type": "smplx"})
-    assert "SMPL-X" in message
-    assert "not interchangeable" in message
+@pytest.mark.parametrize(("width", "body"), [(72, "SMPL"), (156, "SMPL+H"), (165, "SMPL-X")])
+def test_the_width_of_poses_tells_the_body(path: Path, motion: Motion, width: int, body: str) -> None:
+    arrays = {**old_release(motion), "poses": np.zeros((N, width)), "betas": np.zeros(10)}
+    read = read_motion(write_npz(path, arrays))
+    assert (read.body, read.poses_rad.shape, read.betas.shape) == (body, (N, width // 3, 3), (10,))
+    assert read_subject_shape(path).body == body
 
 
-def test_smplx_is_refused_by_width(path: Path, motion: Motion) -> None:
-    assert "SMPL-X" in refused(path, {**old_release(motion), "poses": np.zeros((N, 165))})
-
-
-def test_smpl_is_refused(path: Path, motion: Motion) -> None:
-    assert "got SMPL " in refused(path, {**old_release(motion), "poses": np.zeros((N, 72))})
+@pytest.mark.parametrize(("width", "stated"), [(165, "smplh"), (156, "smplx"), (72, "smplh"), (156, "mano")])
+def test_a_clip_that_says_two_bodies_is_refused(path: Path, motion: Motion, width: int, stated: str) -> None:
+    message = refused(path, {**new_release(motion), "poses": np.zeros((N, width)), "surface_model_type": stated})
+    assert f"poses ({N}, {width}) and surface_model_type '{stated}'" in message
 
 
 @pytest.mark.parametrize("name", ["poses", "trans", "betas", "gender", "mocap_framerate"])
@@ -146,10 +146,10 @@ def test_values_that_are_no_numbers(path: Path, motion: Motion, name: str, value
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("poses", np.zeros((N, 150)), "150 values per sample"),
-        ("poses", np.zeros((N, 52, 3)), "3 values per sample"),
+        ("poses", np.zeros((N, 150)), f"poses ({N}, 150)"),
+        ("poses", np.zeros((N, 52, 3)), f"poses ({N}, 52, 3)"),
         ("trans", np.zeros((N - 1, 3)), f"trans ({N - 1}, 3)"),
-        ("betas", np.zeros(10), "(10,)"),
+        ("betas", np.zeros((N, 10)), f"({N}, 10)"),
         ("betas", np.zeros((1, 16)), "(1, 16)"),
         ("dmpls", np.zeros((N - 1, 8)), f"({N - 1}, 8)"),
         ("gender", np.array("unknown"), "'unknown'"),

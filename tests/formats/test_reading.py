@@ -16,10 +16,10 @@ import pytest
 
 from movi_prep.errors import LONGEST_PART, InputError, InternalError, MissingError
 from movi_prep.formats.amass import read_motion, read_subject_shape
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.formats.calibration import read_camera
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.formats.reading import reading, reads
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.records.body_model import BodyModel
 from tests.builders.body import build_body_model, build_motion, model_arrays, old_release, write_npz
 from tests.builders.calibration_files import write_calibration

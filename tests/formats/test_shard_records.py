@@ -12,6 +12,7 @@ import pytest
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import (
     read_body_scales,
+    read_deviation,
     read_frame_labels,
     read_frame_numbers,
     read_label_names,
@@ -20,6 +21,7 @@ from movi_prep.formats.shard_records import (
 )
 from movi_prep.formats.shard_schema import DATASETS, LABEL_FIELDS, NAME_FIELDS, SHARD_SCHEMA
 from movi_prep.records.frame_labels import FrameLabels
+from movi_prep.records.pose_deviation import rotation_covariance
 from tests.builders.shard import small_camera, write_small_shard
 
 RELEASED = sorted((Path(__file__).parents[1] / "data").glob("shard_v*.h5"))
@@ -54,6 +56,29 @@ def test_every_dataset_goes_through_its_record_and_back(shard: ShardFile) -> Non
             assert value == shard.names(name)
         else:
             np.testing.assert_array_equal(value, shard.read(name), err_msg=name)
+
+
+def test_deviations_come_with_the_pose_that_they_are_of(shard: ShardFile) -> None:
+    found = read_deviation(shard, slice(2, 5))
+    assert found is not None
+    deviation, coordinates = found
+    tree = shard.tree()
+    np.testing.assert_allclose(deviation.std(), 0.1, rtol=2e-3)
+    np.testing.assert_array_equal(coordinates, tree.complete_coordinates(coordinates))
+    np.testing.assert_array_equal(
+        coordinates[:, tree.free_coordinates], shard.read("labels/free_coordinates", slice(2, 5))
+    )
+    body = tree.body_names[-1]
+    parent = tree.body_names[tree.body_parent[-1]]
+    whole, joint = (rotation_covariance(tree, coordinates, deviation, body, seen_from=seen) for seen in (None, parent))
+    assert whole.shape == joint.shape == (3, 3, 3)
+    assert (np.linalg.eigvalsh(whole) > -1e-9).all()
+
+
+@pytest.mark.parametrize("released", RELEASED, ids=lambda path: path.name)
+def test_shards_made_before_have_no_deviations(released: Path) -> None:
+    with ShardFile(released) as shard:
+        assert read_deviation(shard) is None
 
 
 def test_some_rows_are_those_rows_of_all(shard: ShardFile) -> None:

@@ -75,7 +75,7 @@ def find(root: Path, **more: Path) -> Recordings:
 def test_everything_is_found_where_archives_leave_it(root: Path) -> None:
     recordings = find(root)
     assert list(recordings.motions) == [movi_clip(1, 1), movi_clip(1, 22), movi_clip(15, 3)]
-    assert list(recordings.body_models) == ["female"]
+    assert ("SMPL+H", "female") in recordings.body_models
     assert list(recordings.dmpl_models) == ["female"]
     assert list(recordings.sessions) == ["S001"]
     assert list(recordings.videos) == [("S001", "PG1")]
@@ -92,7 +92,7 @@ def test_what_is_odd_is_said(root: Path) -> None:
     said = "\n".join(find(root).findings)
     assert "01_01_poses.npz" in said
     assert "F_Subjects_46_90.tar is still packed" in said
-    assert "SMPL-X" in said
+    assert ("SMPL-X", "male") in find(root).body_models
     assert "1 videos are cut into single motions" in said
     assert "no PG1 video: S015" in said
     assert "no V3D file: S015" in said
@@ -166,7 +166,7 @@ def test_a_key_that_leaves_nothing_out_is_told_with_one_that_would(root: Path) -
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("smplh.tar.xz", "still packed"), ("SMPLH/SMPLH_MALE.pkl", "another release"), ("note.txt", "")]
+    ("name", "told"), [("smplh.tar.xz", "still packed"), ("SMPLH/SMPLH_MALE.json", "another release"), ("note.txt", "")]
 )
 def test_what_is_no_body_model_is_told_where_there_is_none(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -184,15 +184,15 @@ def test_what_is_no_body_model_is_told_where_there_is_none(tmp_path: Path, name:
 def test_arrays_tell_what_a_body_model_is_whatever_it_is_called(tmp_path: Path, above: str, name: str) -> None:
     write_model(tmp_path / above / name, n_joints=52)
     found = find_bmlmovi(Folders(body_models=tmp_path / above))
-    assert (list(found.body_models), found.dmpl_models, found.findings) == (["male"], {}, ())
+    assert (list(found.body_models), found.dmpl_models, found.findings) == ([("SMPL+H", "male")], {}, ())
 
 
 def test_a_wrong_file_under_a_right_name_is_refused_by_what_it_holds(tmp_path: Path) -> None:
-    write_model(tmp_path / "smplh/male/model.npz", n_joints=24)
+    write_model(tmp_path / "smplh/male/model.npz", n_joints=16)
     np.savez(make_folder(tmp_path / "smplh/female") / "model.npz", poses=np.zeros(3))
     found = find_bmlmovi(Folders(body_models=tmp_path))
     assert found.body_models == {}
-    assert any("male/model.npz is a SMPL model" in text for text in found.findings)
+    assert any("male/model.npz is a MANO model" in text for text in found.findings)
     assert any("female/model.npz holds no body model (poses)" in text for text in found.findings)
 
 
@@ -200,8 +200,8 @@ def test_a_model_that_cannot_be_read_is_named_and_kept_for_its_sex_only_where_th
     touch(tmp_path, "smplh/male/model.npz", "smplh/female/model.npz")
     write_model(tmp_path / "SMPLH_FEMALE.npz", n_joints=52)
     found = find_bmlmovi(Folders(body_models=tmp_path))
-    assert found.body_models["female"].name == "SMPLH_FEMALE.npz"
-    assert found.body_models["male"].parent.name == "male"
+    assert found.body_models["SMPL+H", "female"].name == "SMPLH_FEMALE.npz"
+    assert found.body_models["SMPL+H", "male"].parent.name == "male"
     # The one that is kept fails its units; `check` opens it and says why.
     assert [("smplh/female/model.npz" in text) for text in found.findings] == [True]
 

@@ -48,8 +48,8 @@ def test_the_wrong_release_is_one_fault_however_many_clips(good: Path, tmp_path:
             )
     (fault,) = _check(good, amass=tmp_path).faults
     assert (fault.part, len(fault.files), fault.n_opened) == (CLIPS, 7, 7)
-    assert "SMPL-X" in fault.got
-    assert "SMPL+H" in fault.expected
+    assert "SMPL-X" in fault.expected
+    assert "SMPL+H" in fault.got
 
 
 def test_pages_and_empty_files_are_one_fault_for_each_kind(good: Path, tmp_path: Path) -> None:

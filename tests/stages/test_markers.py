@@ -18,9 +18,9 @@ from smplx.lbs import lbs
 from movi_prep.config.root import Config
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.amass import read_motion
+from movi_prep.formats.body_models import read_body_model
 from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
-from movi_prep.formats.smplh import read_body_model
 from movi_prep.geometry.frames import amass_to_ground, ground_to_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.find import select_clips
@@ -31,7 +31,8 @@ from movi_prep.records.motion import Motion
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.markers import MARKERS, POSED_TOGETHER, STATIC, _floor_findings
+from movi_prep.stages.clip_watch import floor_findings
+from movi_prep.stages.markers import MARKERS, POSED_TOGETHER, STATIC
 from tests.builders.body import (
     HALF_HEIGHT_M,
     HIGHEST,
@@ -84,7 +85,7 @@ def build_recordings(tmp_path: Path, models: dict[str, Path]) -> Callable[..., R
             movi_clip(1, k): write_npz(tmp_path / "amass" / f"Subject_1_F_{k}_poses.npz", arrays)
             for k, arrays in enumerate(clips, start=1)
         }
-        known = {"body_models": {"female": models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
+        known = {"body_models": {("SMPL+H", "female"): models["smplh"]}, "dmpl_models": {"female": models["dmpl"]}}
         return Recordings(motions=paths, **{**known, **found})
 
     return build
@@ -249,7 +250,8 @@ def test_betas_of_another_body_model_shape_nobody(
     assert len(report.findings) == 1
     with pytest.raises(InputError) as caught:
         make_static(build_recordings(other), tmp_path / "nothing", **settings)
-    assert "SMPL-X" in caught.value.got
+    assert "SMPL-X" in caught.value.expected
+    assert caught.value.got == "only SMPL+H female"
     assert not list((tmp_path / "nothing").rglob("*.h5"))
 
 
@@ -375,13 +377,14 @@ from movi_prep.config.root import Config
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.clip_watch import floor_findings
 from movi_prep.stages.markers import MARKERS
 
 def memory_mb(field):
     return int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0]) / 1024
 
 clip, model, work = map(Path, sys.argv[1:])
-recordings = Recordings(motions={movi_clip(1, 1): clip}, body_models={"female": model})
+recordings = Recordings(motions={movi_clip(1, 1): clip}, body_models={("SMPL+H", "female"): model})
 before = memory_mb("VmRSS")
 (unit,) = MARKERS.plan(recordings, WorkFolder(work), Config(markers={"rate": "mocap"}))
 MARKERS.run_unit(unit)
@@ -442,7 +445,9 @@ def test_world_a_agrees_with_smplx_on_the_whole_mesh(world_a: Path, tmp_path: Pa
     markers = read_markers(work.markers(clip))
 
     motion = read_motion(found.motions[clip])
-    model = read_body_model(found.body_models["female"], sex="female", soft_tissue=found.dmpl_models["female"])
+    model = read_body_model(
+        found.body_models["SMPL+H", "female"], sex="female", soft_tissue=found.dmpl_models["female"]
+    )
     directions = np.concatenate([model.shape_directions_m, model.soft_tissue_directions_m], axis=2)
     posing = torch.tensor(model.pose_directions_m.reshape(-1, 459).T.astype(np.float64))
     rules = read_marker_set(default_marker_set_path()).rules
@@ -508,18 +513,34 @@ def test_a_clip_more_leaves_the_static_trial_as_it_was(
     assert written({movi_clip(1, 1): path, movi_clip(1, 9): later}) == before
 
 
+def test_samples_that_are_copies_are_said_though_no_row_shows_them(
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    motion = mean_shape(build_motion(41))
+    poses, translation_m = motion.poses_rad.copy(), motion.translation_m.copy()
+    # Samples 18 and 19 lie between rows 16 and 20 of the video clock.
+    poses[18:20], translation_m[18:20] = poses[17], translation_m[17]
+    for clip, copies in ((motion, ""), (replace(motion, poses_rad=poses, translation_m=translation_m), "18 to 19")):
+        recordings = build_recordings(old_release(clip))
+        (unit,) = MARKERS.plan(recordings, WorkFolder(tmp_path), Config(markers=settings))
+        said = [text for text in MARKERS.run_unit(unit).findings if "repeat the one before" in text]
+        assert len(said) == bool(copies)
+        assert copies in " ".join(said)
+
+
 @pytest.mark.parametrize(
     ("lowest_m", "trunk", "cause"),
     [
+        (0.3, (0.0, -1.0, 0.0), "mirrored"),
         (-1.16, (0.1, 0.0, -0.99), "y up"),
-        (-1.8, (0.0, -1.0, 0.0), "z point down"),
+        (-1.8, (0.0, -1.0, 0.0), "z axis point down"),
         (940.0, (0.0, 1.0, 0.0), "millimetres"),
     ],
 )
 def test_a_clip_of_another_world_is_told_with_its_cause(
     lowest_m: float, trunk: tuple[float, float, float], cause: str
 ) -> None:
-    (finding,) = _floor_findings(lowest_m, np.array(trunk))
+    (finding,) = floor_findings(lowest_m, np.array(trunk))
     assert cause in finding
     # Where the floor is where it should be, somebody may lie down.
-    assert _floor_findings(0.02, np.array(trunk)) == ()
+    assert floor_findings(0.02, np.array(trunk)) == ()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClipSources:
-    """What the rows of one clip are made from.
+    """Data from which the rows of one clip are made.
 
     Attributes:
         alignment: the clip's overlap with the video.

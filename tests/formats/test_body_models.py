@@ -1,7 +1,9 @@
-"""Body models of the one layout that AMASS needs, and of all the others."""
+"""Body models of SMPL, SMPL+H and SMPL-X, and what is none of them."""
 
 from __future__ import annotations
 
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.smplh import read_body_model, read_soft_tissue_directions
+from movi_prep.formats.body_models import n_shape_directions, read_body_model, read_soft_tissue_directions
+from movi_prep.records.body_layout import LAYOUTS
 from movi_prep.records.body_model import BodyModel
-from tests.builders.body import build_body_model, model_arrays, write_npz
+from tests.builders.body import build_body_model, model_arrays, smpl_arrays, write_npz
+from tests.builders.python2_pickle import Instance, ch, csc, select, write_python2_pickle
 from tests.sentences import raises_recorded
 
 
@@ -55,12 +59,11 @@ def test_pickled_extras_are_not_touched(tmp_path: Path, arrays: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"J_regressor": np.zeros((24, 6890))}, "SMPL (24 joints)"),
-        ({"J_regressor": np.zeros((55, 10475)), "v_template": np.zeros((10475, 3))}, "SMPL-X (55 joints)"),
+        ({"J_regressor": np.zeros((24, 6890))}, "a kintree_table of shape (2, 52)"),
+        ({"J_regressor": np.zeros((55, 10475))}, "a mesh of 6890 vertices"),
         ({"J_regressor": np.zeros((16, 778)), "v_template": np.zeros((778, 3))}, "MANO"),
-        ({"hands_componentsl": np.zeros((45, 45))}, "MANO's hand components"),
         ({"J_regressor": np.zeros((52, 100)), "v_template": np.zeros((100, 3))}, "a mesh of 100 vertices"),
-        ({"shapedirs": np.zeros((6890, 3, 10))}, "10 shape directions"),
+        ({"shapedirs": np.zeros((6890, 10))}, "shapedirs of shape (6890, 3, 10)"),
         ({"kintree_table": np.zeros((2, 24), np.uint32)}, "kintree_table of shape (2, 24)"),
         ({"v_template": None}, "'v_template'"),
         ({"J_regressor": np.zeros((52, 6890), dtype=object)}, "never unpickled"),
@@ -88,9 +91,73 @@ def test_wrong_shapes_and_values(tmp_path: Path, arrays: dict[str, Any], changes
     assert said in refused(tmp_path / "model.npz", {**arrays, **changes})
 
 
-def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:
-    with raises_recorded(InputError):
-        read_body_model(tmp_path / "SMPLH_MALE.pkl", sex="male")
+def smpl_pickle(path: Path, model: BodyModel, **changes: Any) -> Path:
+    """Write SMPL as the distributed pickles hold it: chumpy's and scipy's instances, a formula that nobody needs."""
+    arrays = smpl_arrays(model)
+    content = {
+        **arrays,
+        "v_template": ch(arrays["v_template"]),
+        "shapedirs": select(np.concatenate([arrays["shapedirs"]] * 2, axis=-1), 10),
+        "J_regressor": csc(arrays["J_regressor"]),
+        "J_transformed": Instance("chumpy.ch_ops", "add", {"a": ch(np.zeros(3)), "b": ch(np.ones(3))}),
+        "bs_type": "lrotmin",
+        **changes,
+    }
+    return write_python2_pickle(path, content)
+
+
+def test_a_pickle_of_python_2_says_the_same_as_its_arrays(tmp_path: Path, model: BodyModel) -> None:
+    path = smpl_pickle(tmp_path / "basicmodel_f_lbs_10_207_0_v1.1.0.pkl", model)
+    read, arrays = read_body_model(path, sex="female"), smpl_arrays(model)
+    assert read.layout.name == "SMPL"
+    np.testing.assert_array_equal(read.template_m, arrays["v_template"])
+    np.testing.assert_array_equal(read.shape_directions_m, arrays["shapedirs"])
+    np.testing.assert_array_equal(read.joint_regressor, arrays["J_regressor"])
+    assert read.parents.tolist()[0] == -1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Instance("chumpy.ch_ops", "add", {"a": 1}),
+        Instance("chumpy.ch", "Ch", {}),
+        Instance("scipy.sparse.lil", "lil_matrix", {"_shape": (24, 6890)}),
+        "text",
+    ],
+)
+def test_what_a_pickle_says_in_another_way_is_told_with_how_to_convert_it(
+    tmp_path: Path, model: BodyModel, value: Any
+) -> None:
+    path = smpl_pickle(tmp_path / "SMPL_FEMALE.pkl", model, J_regressor=value)
+    with pytest.raises(InputError) as caught:
+        read_body_model(path, sex="female")
+    assert "J_regressor" in caught.value.where
+    assert "np.savez('SMPL_FEMALE.npz'" in caught.value.remedy
+
+
+def test_a_pickle_runs_nothing(tmp_path: Path, model: BodyModel) -> None:
+    class Harm:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    (tmp_path / "SMPL_MALE.pkl").write_bytes(pickle.dumps({"v_template": Harm()}, protocol=2))
+    with pytest.raises(InputError) as caught:
+        read_body_model(tmp_path / "SMPL_MALE.pkl", sex="male")
+    assert "mkdir" in caught.value.got
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(("n_all", "n_shape"), [(20, 10), (400, 300), (16, 16)])
+def test_expression_is_no_shape(n_all: int, n_shape: int) -> None:
+    assert n_shape_directions(LAYOUTS["SMPL-X"], n_all) == n_shape
+    assert n_shape_directions(LAYOUTS["SMPL"], n_all) == n_all
+
+
+@pytest.mark.parametrize("n_betas", [10, 16, 300])
+def test_models_of_any_number_of_shapes(tmp_path: Path, arrays: dict[str, Any], n_betas: int) -> None:
+    shapes = {"shapedirs": np.zeros((6890, 3, n_betas), np.float32), "hands_meanl": np.zeros(45)}
+    read = read_body_model(write_npz(tmp_path / "SMPLH_MALE.npz", {**arrays, **shapes}), sex="male")
+    assert read.shape_directions_m.shape[-1] == n_betas
 
 
 def test_a_missing_and_a_cut_file(tmp_path: Path) -> None:

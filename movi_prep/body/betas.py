@@ -1,0 +1,33 @@
+"""Shape coefficients of a motion beside the shape directions of a model: files hold 10, 16 or 300 of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def all_betas(betas: NDArray[np.float64], n_directions: int, *, model: str) -> NDArray[np.float64]:
+    """Return (n_directions,) float64 betas; a model of more directions than a motion has betas leaves its last at 0.
+
+    Directions stand in the order of what they explain, so that ten betas mean the same in every model of one body.
+
+    Raises:
+        InputError: a beta that is not 0 has no direction in the model, which would make another person.
+    """
+    beyond = betas[n_directions:]
+    if np.any(beyond != 0):
+        raise InputError(
+            model,
+            expected=f"a body model of {len(betas)} shape directions or more, as many as the motion has betas",
+            got=f"{n_directions}",
+            remedy="fetch the release of the body model with more shape directions (16 or 300)",
+        )
+    whole = np.zeros(n_directions)
+    whole[: len(betas)] = betas[:n_directions]
+    return whole
