@@ -17,7 +17,14 @@ FRAME_FIELDS = (
     Field("frames/clip", "i4", ("row",), "1", "clip of the subject, as in clips/number"),
     Field("frames/video_frame", "i4", ("row",), "1", "frame of the whole video, from 0"),
     Field("frames/clip_frame", "i4", ("row",), "1", "frame of the clip, from 0"),
-    Field("frames/mocap_sample", "i4", ("row",), "1", "mocap sample of the clip that this frame shows, from 0"),
+    Field(
+        "frames/mocap_sample", "i4", ("row",), "1", "last mocap sample of the clip that is not after this frame, from 0"
+    ),
+    Field(
+        *("frames/after_sample", "f8", ("row",), "1"),
+        "how far after that sample the frame is, in samples; absent where frames fall on samples",
+        optional=True,
+    ),
     Field("frames/used", "bool", ("row",), "1", "a marker has moved far enough since the last used frame of the clip"),
     Field("frames/ik_status", "i1", ("row",), "1", "how inverse kinematics ended: 0 and 1 are solved"),
     Field(
@@ -125,6 +132,17 @@ NAME_FIELDS = (
     Field("names/coordinates", STRING, ("coordinate",), "", "coordinates of the model"),
     Field("names/bodies", STRING, ("body",), "", "bodies of the model"),
 )
+
+CONVENTION_FIELDS = tuple(
+    Field(f"conventions/{name}", STRING, ("coordinate",), "", f"{what}; empty where not known", optional=True, since=4)
+    for name, what in (
+        ("positive", "what a growing value does, checked on the subject's model"),
+        ("zero", "where the coordinate is 0"),
+        ("isb", "counterpart by the International Society of Biomechanics"),
+        ("difference", "what else differs from it"),
+    )
+)
+"""What each coordinate means (docs/conventions.md)."""
 
 SUBJECT_FIELDS = (
     Field(
@@ -302,6 +320,7 @@ SHARD_SCHEMA = Schema(
         *CROP_FIELDS,
         *LABEL_FIELDS,
         *NAME_FIELDS,
+        *CONVENTION_FIELDS,
         *SUBJECT_FIELDS,
         *CLIP_FIELDS,
         *STATISTICS_FIELDS,
@@ -313,7 +332,10 @@ SHARD_SCHEMA = Schema(
 NAMES = ("joints", "markers", "surface", "opensim_joints", "coordinates", "bodies")
 
 DATASETS = {
-    **{f"frames.{name}": f"frames/{name}" for name in ("clip", "video_frame", "clip_frame", "mocap_sample", "used")},
+    **{
+        f"frames.{name}": f"frames/{name}"
+        for name in ("clip", "video_frame", "clip_frame", "mocap_sample", "after_sample", "used")
+    },
     **{
         f"labels.{kind}.{attribute}": f"labels/{dataset.format(kind)}"
         for kind in ("joints", "markers")

@@ -41,9 +41,9 @@ COSTS = {
     "static": Cost(1.2, 0.0, 550e3, 0.0),
     "markers": Cost(0.05, 1e-3, 10e3, 3600.0),
     "scale": Cost(1.3, 0.0, 770e3, 0.0),
-    "ik": Cost(0.05, 1e-3, 30e3, 8600.0),
+    "ik": Cost(0.06, 1.3e-3, 30e3, 12.9e3),
     "align": Cost(0.06, 0.0, 2500.0, 0.0),
-    "shard": Cost(0.2, 4.2e-3, 100e3, 35e3),
+    "shard": Cost(0.2, 4.2e-3, 100e3, 39e3),
     "shard_d3ke": Cost(0.5, 2.4e-2, 250e3, 145e3),
 }
 """Processor seconds and bytes: one core of a two-core virtual machine, embedded data, JPEG quality 95 near the body.
@@ -153,7 +153,7 @@ def _rows(planned: PlannedUnit, lengths: Mapping[ClipId, ClipLength], config: Co
     clips = [clip for clip in lengths if clip.subject == subject and (not is_clip or clip.clip == rest)]
     rate_hz = config.markers.video_rate_hz if not is_clip or config.markers.rate == "video" else math.inf
     frames = sum(math.ceil(lengths[clip].n_samples * min(1.0, rate_hz / lengths[clip].rate_hz)) for clip in clips)
-    return frames * (len(config.shard.cameras) if planned.unit.stage == "shard_d3ke" else 1)
+    return frames * (len(planned.unit.settings.cameras) if planned.unit.stage == "shard_d3ke" else 1)
 
 
 def _fixed_work() -> float:

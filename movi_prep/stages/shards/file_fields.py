@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from movi_prep.formats.convention_table import packaged_conventions
 from movi_prep.formats.shard_records import camera_datasets, record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.bmlmovi_names import number_of
+from movi_prep.records.convention import convention_of, holds
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import LeftOut
@@ -57,12 +59,8 @@ def shard_fields(
 ) -> dict[str, Any]:
     """Return every field of the schema except the pictures."""
     labels = FrameLabels.join([clip.labels for clip in shard.clips])
-    frames = FrameNumbers.join(
-        [
-            frame_numbers(clip, settings, clip=number)
-            for clip, number in zip(shard.clips, _clip_numbers(shard.clips), strict=True)
-        ]
-    )
+    numbered = zip(shard.clips, _clip_numbers(shard.clips), strict=True)
+    frames = _join_frames([frame_numbers(clip, settings, clip=number) for clip, number in numbered])
     return {
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
@@ -71,7 +69,8 @@ def shard_fields(
         **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
-        **_statistics_fields(labels, crops.statistics),
+        **_statistics_fields(labels, crops.statistics.result()),
+        **_convention_fields(subject.tables.coordinates, subject.model),
         "subject/audit": [str(subject.scale.audit)],
         "subject/audit_findings": list(subject.scale.findings),
         **_deviation_fields(shard.clips, subject.model, labels),
@@ -114,6 +113,16 @@ def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     """Return a number for each clip: that in its name, or its index if the names do not give distinct numbers."""
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
+
+
+def _join_frames(parts: Sequence[FrameNumbers]) -> FrameNumbers:
+    """Return the frames of all clips; where those of one lie between samples, all say how far."""
+    if any(part.after_sample is not None for part in parts):
+        parts = [
+            replace(part, after_sample=np.zeros(len(part.clip))) if part.after_sample is None else part
+            for part in parts
+        ]
+    return FrameNumbers.join(parts)
 
 
 def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
@@ -180,6 +189,24 @@ def _picture_fields(shard: FinishedShard, settings: ShardUnitSettings) -> dict[s
         "clips/picture_by_chance": [_or_nan(item.by_chance) for item in measured],
         "clips/other_agreement": [agreement for _, agreement in others],
         "clips/other_camera": [name for name, _ in others],
+    }
+
+
+def _convention_fields(coordinates: Sequence[str], model: ScaledModel) -> dict[str, Any]:
+    """Return what each coordinate means, as far as the subject's own model moves like that; nothing without a tree."""
+    if model.tree is None:
+        return {}
+    conventions = packaged_conventions()
+    known = [convention_of(conventions, name) for name in coordinates]
+    held = [
+        entry if entry is not None and holds(model.tree, name, entry) else None
+        for name, entry in zip(coordinates, known, strict=True)
+    ]
+    return {
+        "conventions/positive": [entry.positive if entry else "" for entry in held],
+        "conventions/zero": [entry.zero if entry else "" for entry in held],
+        "conventions/isb": [entry.counterpart() if entry else "" for entry in held],
+        "conventions/difference": [entry.difference if entry else "" for entry in held],
     }
 
 
