@@ -50,7 +50,7 @@ _LIKE_CALIBRATION = re.compile(r"(camera_?Params|Extrinsics).*(PG\d+)", re.IGNOR
 
 
 def find_bmlmovi(folders: Folders) -> Recordings:
-    """Return what is there. Where two files claim one place, one is taken and a finding says which."""
+    """Return the data. If two files claim the same place, one is used and a finding says which."""
     findings: list[str] = []
     listings = {part: list_files(getattr(folders, part)) for part in folders.__dataclass_fields__}
     for listing in listings.values():
@@ -164,7 +164,7 @@ def _find_cameras(listing: Listing, findings: list[str]) -> _Calibration:
     disputed: dict[str, str] = {}
     rest: list[Path] = []
     kinds = {suffix: rank for rank, suffix in enumerate(_CALIBRATION_ORDER)}
-    # Of one calibration in several forms the first that can be read as it is.
+    # If a calibration exists in several formats, use the first that can be read directly.
     for path in sorted(listing.files, key=lambda path: kinds.get(path.suffix.lower(), len(kinds))):
         match = _CALIBRATION.match(path.name)
         if match is not None:
@@ -199,7 +199,7 @@ def _same_bytes(first: Path, other: Path) -> bool:
     try:
         return first == other or first.read_bytes() == other.read_bytes()
     except OSError:
-        # What cannot be read is the error of the unit that reads it.
+        # A file that cannot be read is reported by the unit that reads it.
         return True
 
 

@@ -26,7 +26,7 @@ def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
     """Return the audit of scaling: residuals of the static pose, factors, and the bounds beside them."""
     says = (
         "Residuals of landmarks in the static pose, before markers are moved onto the data. OpenSim's guideline: RMS "
-        "below 10 mm, largest below 20 mm. Factors stand relative to the generic model."
+        "below 10 mm, largest below 20 mm. Factors are relative to the generic model."
     )
     if scale is None:
         return section("Scaling", says, missing("Scaling", "movi-prep ik"))
@@ -96,7 +96,7 @@ def _scale_details(scale: ScaleResult) -> Html:
 
 
 def residuals_section(clips: Sequence[ClipMeasures], *, what: str = "clip") -> Html:
-    """Return the residuals of each clip, or of each of whatever was tracked."""
+    """Return the residuals of each clip, or of each tracked trial."""
     says = (
         "Distance between the model's markers and the data's over usable frames. OpenSim's guideline: RMS below 20 mm, "
         "largest below 20 to 40 mm (above 20: check, above 40: over limit). The line over time spans 0 to 40 mm, "
