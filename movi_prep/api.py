@@ -59,7 +59,7 @@ def read_model(path: str | Path | None = None) -> ScaledModel:
     """Read an OpenSim model (.osim), ready to be solved; None reads the packaged full-body model.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: OpenSim cannot load it.
     """
     return read_scaled_model(_path(path) if path is not None else packaged_path("opensim_models", PACKAGED_MODEL))
@@ -76,8 +76,8 @@ def read_markers(path: str | Path, *, up: Literal["y", "z"] = "y") -> MarkerTraj
         Positions (n, m, 3), metres; NaN where a marker was not seen.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read.
     """
     file = _path(path)
     if file.suffix.lower() == ".h5":
@@ -176,8 +176,8 @@ def read_ik_solution(path: str | Path) -> IkSolution:
     """Read a solution of the work folder (`ik/S001/C01.h5`).
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no solution, or damaged.
+        MissingError: the file does not exist.
+        InputError: the file is no solution, or damaged.
     """
     return _read_solution(_path(path))
 

@@ -26,7 +26,7 @@ SUMMARIES = {
     "inspect": "what files hold: arrays, dimensions, units, names, provenance",
     "report": "write pages on quality: one for the corpus and one per subject",
     "augment": "write test sets that are flipped, brighter, coarser or cropped",
-    "export": "write the files that released training codes open, or tables of joint angles",
+    "export": "write files that training codes, Blender (glb, bvh) or OpenSim open, or tables of joint angles",
     "view": "write pages on which clips move: model, pictures, angles, residuals",
     "overlay": "write a film of a clip with skeleton, markers and flags drawn on the video",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
@@ -71,6 +71,7 @@ EXAMPLES = {
     ),
     "export": (
         "movi-prep export --to videopose3d ~/work ~/videopose3d-data\n"
+        "  movi-prep export --to glb ~/work ~/scenes\n"
         "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
     ),
     "view": "movi-prep view ~/work\n  movi-prep view ~/work S001/C03 S015",
@@ -91,6 +92,8 @@ MARKERS = ("check", "markers", "ik", "shard", "run", "batch", "status")
 IK = ("check", "ik", "shard", "run", "batch", "status")
 SHARD = ("check", "shard", "run", "batch", "status")
 EXPORTS = ("videopose3d", "3d-pose-baseline", "motionbert", "pose-hg-3d", "csv")
+SCENES = ("glb", "bvh", "osim")
+"""What `export` writes for other programs: Blender and the web, animation, OpenSim."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +251,13 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
         Flag("--split", ("augment",), "part of the data", choices=("train", "validation", "test"), default="all"),
         Flag("--allow-asymmetric", ("augment",), "flip models that are no mirror image of themselves", value=True),
-        Flag("--to", ("export",), "training code to write for, or csv", choices=EXPORTS, more={"required": True}),
+        Flag(
+            "--to",
+            ("export",),
+            "training code to write for, csv, or kind of file for other programs",
+            choices=(*EXPORTS, *SCENES),
+            more={"required": True},
+        ),
         Flag(
             "--train",
             ("export",),

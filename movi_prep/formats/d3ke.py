@@ -115,8 +115,8 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
     """Read every dataset of `subject_N.hdf5` or `subject_N_opensim.hdf5`.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not HDF5.
+        MissingError: the file does not exist.
+        InputError: the file is not HDF5.
     """
     with _open_after_trial(path) as file:
         return {name: np.asarray(own_dataset(file, name, path)[()]) for name in file.keys()}  # noqa: SIM118 - links
@@ -134,8 +134,8 @@ def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
     """Read one frame of `N_PGx_img.hdf5` as the training code does: open, unpack, close; (height, width, 3) BGR.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not HDF5, or has no such frame.
+        MissingError: the file does not exist.
+        InputError: the file is not HDF5, or has no such frame.
     """
     with _open(path) as file:
         images = own_dataset(file, "images", path)
@@ -240,7 +240,7 @@ def read_dictionary(path: Path) -> dict[int, Any]:
     """Read `all_bbox.npy` or `videoIdx.npy`; only numbers, names and arrays are unpickled.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: it holds something else.
     """
     if not path.is_file():
@@ -267,8 +267,8 @@ def read_base_model(path: Path) -> BaseModel:
     """Read `pyBaseModel.pkl` without running code that it names: only the classes of the layout are known.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no such pickle.
+        MissingError: the file does not exist.
+        InputError: the file is not such a pickle.
     """
     if not path.is_file():
         raise MissingError(path, expected="a base model", got="no file", remedy="run 'movi-prep shard'")

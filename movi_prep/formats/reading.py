@@ -42,7 +42,7 @@ def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator
         remedy: what to do about it.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: everything else that went wrong.
     """
     try:

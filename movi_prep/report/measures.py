@@ -444,7 +444,7 @@ def _name_of_largest(values: NDArray[np.float64], names: Sequence[str]) -> str:
 
 
 def _column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of the finite values of each column, NaN where there is none."""
+    """Return the mean of the finite values of each column, NaN if there is none."""
     finite = np.isfinite(values)
     sums, counts = np.where(finite, values, 0.0).sum(axis=0), finite.sum(axis=0)
     return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
