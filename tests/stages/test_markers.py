@@ -228,7 +228,7 @@ def test_a_clip_of_another_fit_is_a_finding(
     motion = build_motion(5)
     other = {**old_release(motion), "betas": motion.betas + 0.25}
     _, report = make_static(build_recordings(old_release(motion), other), tmp_path, **settings)
-    assert [re.search("Subject_1_F_2.*up to 0.25 off", finding) is not None for finding in report.findings] == [True]
+    assert [re.search("Subject_1_F_2.*up to 0.25 ", finding) is not None for finding in report.findings] == [True]
 
 
 def of_another_body(motion: Motion, *, stated: bool) -> dict[str, Any]:
