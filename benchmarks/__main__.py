@@ -27,6 +27,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "reading": ("--demo", "{demo}"),
     "kinematic_layer": ("--demo", "{demo}"),
     "runtime": ("--data", "{demo}"),
+    "viewer": ("--demo", "{demo}"),
 }
 """Each benchmark and how it is told where the data set is."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ import numpy as np
 from movi_prep.errors import MoviPrepError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 MEMORY_BYTES = 4 * 2**30
 LONGEST_READ_S = 30.0
@@ -42,7 +43,8 @@ _WORDS = (b"9999999999", b"-5", b"nan", b"<M8", b"|O", b"c16", b"[[[[", b"\t", b
 
 def sound_files(folder: Path) -> dict[str, bytes]:
     """Write one small sound file of each kind below `folder`; return them by name."""
-    from scipy.io import savemat
+    from movi_prep.formats.array_pickle import dump_array_pickle
+    from tests.builders.calibration_files import intrinsic_arrays, write_calibration
 
     rng = np.random.default_rng(0)
     n = 6
@@ -56,29 +58,19 @@ def sound_files(folder: Path) -> dict[str, bytes]:
     }
     np.savez(folder / "Subject_1_F_1_poses.npz", **clip)
     np.savez_compressed(folder / "Subject_1_F_2_poses.npz", **clip)
-    intrinsics = {"IntrinsicMatrix": np.diag([900.0, 900.0, 1.0]), "RadialDistortion": np.zeros(2)}
-    intrinsics["IntrinsicMatrix"][2, :2] = 400.0, 300.0
-    extrinsics = {
-        "rotationMatrix": np.eye(3)[[0, 2, 1]] * [1, 1, -1],
-        "translationVector": np.array([0.0, 900.0, 4000.0]),
-    }
-    np.savez(folder / "cameraParams_PG1.npz", **intrinsics)
-    np.savez(folder / "Extrinsics_PG1.npz", **extrinsics)
-    savemat(folder / "Extrinsics_PG1.mat", extrinsics)
-    _write_pickles(folder, intrinsics)
+    write_calibration(folder, "PG1")
+    write_calibration(folder, "PG2", ".mat")
+    (folder / "cameraParams_PG1.pkl").write_bytes(dump_array_pickle(intrinsic_arrays()))
     _write_v3d(folder, rng)
     _write_texts(folder)
     _write_hdf5(folder, rng)
     _write_opensim(folder)
     _write_built(folder)
+    _write_results(folder)
+    _write_d3ke(folder, rng)
+    _write_cameras(folder)
     np.save(folder / "array.npy", rng.normal(0, 1, (4, 3)))
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def _write_pickles(folder: Path, arrays: Mapping[str, Any]) -> None:
-    from movi_prep.formats.array_pickle import dump_array_pickle
-
-    (folder / "cameraParams_PG1.pkl").write_bytes(dump_array_pickle(dict(arrays)))
 
 
 def _write_v3d(folder: Path, rng: np.random.Generator) -> None:
@@ -105,11 +97,13 @@ def _write_v3d(folder: Path, rng: np.random.Generator) -> None:
 
 def _write_texts(folder: Path) -> None:
     from movi_prep.formats.label_tables import default_label_tables_path
+    from movi_prep.formats.packaged import packaged_path
+    from movi_prep.runtime.unit_record import UnitRecord, write_record
 
     head = "PathFileType\t4\t(X/Y/Z)\ta.trc\nDataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\t"
     head += "OrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n60\t60\t3\t2\tmm\t60\t1\t3\n"
     head += "Frame#\tTime\tA\t\t\tB\t\t\n\t\tX1\tY1\tZ1\tX2\tY2\tZ2\n\n"
-    rows = "".join(f"{k + 1}\t{k / 60:.6f}\t1\t2\t3\t4\t5\t6\n" for k in range(3))
+    rows = "".join(f"{k + 1}\t{k / 60:.6f}\t100\t200\t300\t40\t950\t600\n" for k in range(3))
     (folder / "markers.trc").write_text(head + rows)
     storage = (
         "Coordinates\nversion=1\nnRows=2\nnColumns=3\ninDegrees=yes\nendheader\ntime\tknee\thip\n0\t1\t2\n0.1\t3\t4\n"
@@ -124,7 +118,10 @@ def _write_texts(folder: Path) -> None:
     )
     (folder / "labels.yaml").write_bytes(default_label_tables_path().read_bytes())
     (folder / "config.yaml").write_text("work: w\nsubjects: 1-3\nmarkers: {rate: video}\nrun: {workers: 2}\n")
-    (folder / "record.json").write_text(json.dumps({"format": "movi-prep record", "status": "done", "numbers": [1, 2]}))
+    (folder / "noise.yaml").write_bytes(packaged_path("opensim_models", "marker_noise.yaml").read_bytes())
+    record = UnitRecord("ik", "S001/C01", "done", 1, {}, numbers={"rows": 3}, findings=("a finding",))
+    write_record(folder / "record.json", record, scratch=folder / "aside")
+    (folder / "aside").rmdir()
 
 
 def _write_hdf5(folder: Path, rng: np.random.Generator) -> None:
@@ -176,14 +173,120 @@ def _write_built(folder: Path) -> None:
     from movi_prep.formats.alignment_file import write_alignment
     from movi_prep.records.alignment import SubjectAlignment
     from tests.builders.avi_files import Layout, build_avi, encoded_frames
-    from tests.builders.body import build_body_model, model_arrays
     from tests.builders.shard import write_small_shard
 
     write_small_shard(folder / "shard.h5")
     write_alignment(folder / "alignment.json", SubjectAlignment("S001", (), ("a finding",)), provenance={})
     (folder / "video.avi").write_bytes(build_avi(encoded_frames("MJPG"), Layout()).content)
-    body = build_body_model(rings=8, segments=4)
-    np.savez(folder / "body.npz", **model_arrays(body))
+    _write_body(folder / "body.npz")
+    _write_body_pickle(folder / "body.pkl")
+
+
+def _write_body(path: Path) -> None:
+    """Write an SMPL+H model of the right shapes, most of it zeros, which deflate packs."""
+    vertices = np.arange(6890)
+    one_each = np.eye(52)[vertices % 52]
+    np.savez_compressed(
+        path,
+        v_template=np.random.default_rng(3).normal(0, 0.5, (6890, 3)),
+        f=np.stack([vertices, (vertices + 1) % 6890, (vertices + 2) % 6890], axis=1).astype(np.uint32),
+        shapedirs=np.zeros((6890, 3, 16)),
+        posedirs=np.zeros((6890, 3, 459), np.float32),
+        J_regressor=one_each.T / one_each.sum(axis=0)[:, None],
+        weights=one_each,
+        kintree_table=np.stack([np.r_[2**32 - 1, np.arange(51)], np.arange(52)]),
+    )
+
+
+def _write_body_pickle(path: Path) -> None:
+    """Write a small body model as SMPL's own files hold it: a pickle of Python 2, with parts of chumpy and scipy."""
+    from tests.builders.python2_pickle import ch, csc, select, write_python2_pickle
+
+    content = {
+        "v_template": ch(np.ones((5, 3))),
+        "shapedirs": select(np.ones((5, 3, 4)), 2),
+        "J_regressor": csc(np.eye(2, 5)),
+        "weights": np.ones((5, 2)),
+        "bs_type": "lrotmin",
+    }
+    write_python2_pickle(path, content)
+
+
+_SCALE = """<?xml version="1.0" encoding="UTF-8"?>
+<OpenSimDocument Version="40000"><ScaleTool name="small"><mass>60</mass><height>1700</height>
+<GenericModelMaker><model_file>model.osim</model_file></GenericModelMaker>
+<ModelScaler><apply>true</apply><scaling_order>measurements manualScale</scaling_order>
+<MeasurementSet><objects><Measurement name="trunk"><apply>true</apply>
+<MarkerPairSet><objects><MarkerPair><markers>A B</markers></MarkerPair></objects></MarkerPairSet>
+<BodyScaleSet><objects><BodyScale name="base"><axes>X Y Z</axes></BodyScale></objects></BodyScaleSet>
+</Measurement></objects></MeasurementSet>
+<ScaleSet><objects><Scale><scales>1.1 1 0.9</scales><segment>base</segment></Scale></objects></ScaleSet>
+<marker_file>markers.trc</marker_file><time_range>0 1</time_range></ModelScaler>
+<MarkerPlacer><apply>true</apply><IKTaskSet><objects><IKMarkerTask name="A"><apply>true</apply><weight>2</weight>
+</IKMarkerTask></objects></IKTaskSet><marker_file>markers.trc</marker_file><time_range>0 1</time_range>
+<max_marker_movement>20</max_marker_movement><output_model_file>placed.osim</output_model_file></MarkerPlacer>
+</ScaleTool></OpenSimDocument>
+"""
+
+
+def _write_results(folder: Path) -> None:
+    """Write what the stages of the project write of a subject, and set-ups of scaling."""
+    from importlib.util import find_spec
+
+    from movi_prep.formats.ik_file import write_ik_solution
+    from movi_prep.formats.marker_file import write_static_trial
+    from movi_prep.formats.scale_file import write_scale_result
+    from tests.builders.c3d_files import write_c3d
+    from tests.builders.quality_work import known_scale, known_solution
+    from tests.builders.small_model import static_trial
+    from tests.builders.small_world import SCALE_SETUP
+
+    (folder / "scaling.xml").write_text(_SCALE)
+    (folder / "scaling.yaml").write_text(SCALE_SETUP)
+    write_scale_result(folder / "scale.json", known_scale(), provenance={"model": "x.osim"})
+    write_ik_solution(folder / "solution.h5", known_solution(), provenance={})
+    points_m = np.random.default_rng(1).normal(0, 1, (9, 3))
+    write_static_trial(folder / "static.h5", static_trial(points_m), provenance={})
+    if find_spec("ezc3d") is not None:
+        points_mm = np.random.default_rng(2).normal(0, 900, (6, 3, 3))
+        labels = {"UNITS": ["mm"], "LABELS": ["A", "B", "C"], "Y_SCREEN": ["+Z"]}
+        write_c3d(folder / "trial.c3d", points_mm, np.full((6, 3), 0.2), rate_hz=60.0, **labels)
+
+
+def _write_d3ke(folder: Path, rng: np.random.Generator) -> None:
+    from movi_prep.formats import d3ke
+    from movi_prep.formats.occluders import write_occluders
+    from tests.formats.test_d3ke import SMALL_MODEL, small_rows
+
+    d3ke.write_labels(folder / "subject_1.hdf5", small_rows())
+    d3ke.write_images(folder / "1_PG1_img.hdf5", [(0, _noise(rng))], name="video", shape=(2, 24, 32))
+    d3ke.write_boxes(folder / "1_PG1_bbox.npy", rng.uniform(0, 99, (3, 4)))
+    d3ke.write_dictionary(folder / "all_bbox.npy", {1: {"PG1": np.ones((2, 4))}})
+    write_occluders(folder / "occluders.h5", [(_noise(rng), np.ones((24, 32), np.float32))])
+    d3ke.write_base_model(folder / "pyBaseModel.pkl", SMALL_MODEL)
+
+
+def _noise(rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    return rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
+
+
+def _write_cameras(folder: Path) -> None:
+    """Write camera files as OpenCV, Pose2Sim and COLMAP do."""
+    import cv2
+
+    from tests.formats.test_camera_files import LENS, RVEC, TOML, TVEC, K
+
+    for suffix in ("yaml", "xml", "json"):
+        storage = cv2.FileStorage(str(folder / f"opencv.{suffix}"), cv2.FILE_STORAGE_WRITE)
+        storage.write("image_width", 1280)
+        storage.write("image_height", 720)
+        names = ("camera_matrix", "distortion_coefficients", "rvec", "tvec")
+        for name, value in zip(names, (K, LENS, RVEC, TVEC), strict=True):
+            storage.write(name, value)
+        storage.release()
+    (folder / "Calib.toml").write_text(TOML)
+    (folder / "cameras.txt").write_text("# cameras\n7 OPENCV 1280 720 980 970 641 361.75 -0.2 0.1 0.001 -0.002\n")
+    (folder / "images.txt").write_text("# images\n1 0.8 0.1 0.5 -0.2 0.1 -0.4 4.0 7 frame_1.jpg\n\n")
 
 
 def spoil(content: bytes, rng: np.random.Generator) -> bytes:
@@ -216,22 +319,33 @@ def spoil(content: bytes, rng: np.random.Generator) -> bytes:
 def readers_of(name: str) -> list[Callable[[Path], Any]]:
     """Return what reads a file of this name: `inspect_file`, and its own reader."""
     from movi_prep.examine.inspect_file import inspect_file
+    from movi_prep.formats import d3ke
     from movi_prep.formats.alignment_file import read_alignment
     from movi_prep.formats.amass import read_motion, read_subject_shape
     from movi_prep.formats.array_pickle import read_array_pickle
+    from movi_prep.formats.avi.structure import check_avi_ends
+    from movi_prep.formats.ik_file import read_ik_solution
     from movi_prep.formats.label_tables import read_label_tables
-    from movi_prep.formats.marker_file import read_markers
+    from movi_prep.formats.marker_file import read_markers, read_static_trial
     from movi_prep.formats.marker_set import read_marker_set
-    from movi_prep.formats.opensim_setup import read_ik_setup
-    from movi_prep.formats.setup_yaml import read_ik_yaml
+    from movi_prep.formats.model_outline import read_model_outline
+    from movi_prep.formats.model_pickle import model_pickle_shapes
+    from movi_prep.formats.noise_file import read_marker_noise
+    from movi_prep.formats.occluders import read_occluders
+    from movi_prep.formats.opencv_calibration import read_opencv_camera
+    from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+    from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
+    from movi_prep.formats.scale_file import read_scale_result
+    from movi_prep.formats.setup_yaml import read_ik_yaml, read_scale_yaml
     from movi_prep.formats.storage import read_storage
     from movi_prep.formats.trc import read_trc
+    from movi_prep.formats.unit_outcome import read_outcome
     from movi_prep.formats.v3d import read_v3d
     from movi_prep.stages.shards.verify import verify_shard
 
     own: dict[str, list[Callable[[Path], Any]]] = {
         "poses.npz": [read_motion, read_subject_shape],
-        "1.mat": [read_v3d],
+        "Subject_1.mat": [read_v3d],
         "packed.mat": [read_v3d],
         "PG1.pkl": [read_array_pickle],
         "alignment.json": [read_alignment],
@@ -243,11 +357,32 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
         "labels.yaml": [read_label_tables],
         "config.yaml": [_read_config],
         "markers.h5": [read_markers],
-        ".osim": [_read_model],
+        ".osim": [_read_model, read_model_outline],
         "tracking.xml": [read_ik_setup],
+        "scaling.xml": [read_scale_setup],
+        "scaling.yaml": [read_scale_yaml],
+        "scale.json": [read_scale_result],
+        "solution.h5": [read_ik_solution],
+        "static.h5": [read_static_trial],
+        ".c3d": [_read_c3d],
+        "subject_1.hdf5": [d3ke.read_rows, d3ke.read_foreign_parts],
+        "img.hdf5": [_read_image],
+        "all_bbox.npy": [d3ke.read_dictionary],
+        "BaseModel.pkl": [d3ke.read_base_model],
+        "opencv.yaml": [read_opencv_camera],
+        "opencv.xml": [read_opencv_camera],
+        "opencv.json": [read_opencv_camera],
+        ".toml": [read_pose2sim_cameras],
+        "cameras.txt": [_read_colmap],
+        "images.txt": [_read_colmap],
+        ".avi": [check_avi_ends],
         "body.npz": [_read_body],
+        "body.pkl": [model_pickle_shapes, _read_arrays],
+        "noise.yaml": [read_marker_noise],
+        "occluders.h5": [read_occluders],
+        "record.json": [read_outcome],
         "PG1.npz": [_read_camera],
-        "PG1.mat": [_read_camera],
+        "PG2.mat": [_read_camera],
     }
     return [inspect_file, *(reader for suffix, readers in own.items() if name.endswith(suffix) for reader in readers)]
 
@@ -271,19 +406,60 @@ def _read_body(path: Path) -> Any:
     return read_body_model(path, sex="female")
 
 
+def _read_arrays(path: Path) -> Any:
+    from movi_prep.formats.model_pickle import read_model_pickle
+
+    return read_model_pickle(path, ("v_template", "shapedirs", "J_regressor", "weights"))
+
+
 def _read_camera(path: Path) -> Any:
     from movi_prep.formats.calibration import read_camera
 
-    sound = path.parent / "sound"
+    camera = path.stem[-3:]
     if path.name.startswith("cameraParams"):
-        return read_camera("PG1", path, sound / "Extrinsics_PG1.npz")
-    return read_camera("PG1", sound / "cameraParams_PG1.npz", path)
+        return read_camera(camera, path, _sound(path, f"Extrinsics_{camera}{path.suffix}"))
+    return read_camera(camera, _sound(path, f"cameraParams_{camera}{path.suffix}"), path)
+
+
+def _sound(path: Path, name: str) -> Path:
+    """Return the sound file of a name, for a spoilt one to be read with; sound files lie beside each other."""
+    beside = path.parent / "sound" / name
+    return beside if beside.is_file() else path.with_name(name)
+
+
+def _read_c3d(path: Path) -> Any:
+    from movi_prep.formats.c3d import read_c3d
+
+    return read_c3d(path, up="y")
+
+
+def _read_image(path: Path) -> Any:
+    from movi_prep.formats.d3ke import read_image
+
+    return read_image(path, 0)
+
+
+def _read_colmap(path: Path) -> Any:
+    from movi_prep.formats.colmap_cameras import read_colmap_cameras
+
+    # The spoilt file beside the other one, which is sound.
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for name in ("cameras.txt", "images.txt"):
+            shutil.copy(path if name == path.name else _sound(path, name), folder)
+        return read_colmap_cameras(Path(folder), metres_per_unit=1.0)
+
+
+_FINITE = ("poses_rad", "translation_m", "betas", "dmpls", "rate_hz", "times_s", "body_factors")
+_FINITE += ("intrinsics_px", "rotations", "translations_m", "radial_distortion")
+_FINITE += ("world_to_camera_rotation", "world_to_camera_translation_m")
+"""Attributes of records that hold numbers only, whatever else may be absent."""
 
 
 def broken_promise(value: Any) -> str:
     """Return what a result breaks of what its record promises, empty where it holds."""
-    finite = ("poses_rad", "translation_m", "betas", "dmpls", "rate_hz", "intrinsics_px", "radial_distortion")
-    for name in (*finite, "world_to_camera_rotation", "world_to_camera_translation_m"):
+    if isinstance(value, tuple):
+        return next((told for part in value if (told := broken_promise(part))), "")
+    for name in _FINITE:
         part = getattr(value, name, None)
         if part is not None and not np.isfinite(np.asarray(part, dtype=np.float64)).all():
             return f"{name} is not finite"

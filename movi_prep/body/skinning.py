@@ -194,7 +194,7 @@ def pose_body(
 
     Args:
         body: the shaped body; its betas are used, the motion's are not looked at.
-        motion: poses and translation in AMASS world.
+        motion: poses and translation, in whatever world; it says how to AMASS world.
         soft_tissue: whether the motion's DMPL coefficients move the surface.
         world: (3, 3) turn from AMASS world to the world of the result; the identity leaves AMASS world.
 
@@ -203,6 +203,7 @@ def pose_body(
     """
     n, n_vertices, n_joints = motion.n_samples, len(body.vertices), len(body.joints)
     dmpls = _checked_dmpls(body, motion) if soft_tissue else None
+    turn = _on(body, world @ motion.to_amass_world)
     points = torch.empty((n_vertices + n_joints, 3, n), dtype=torch.float64)
     size = max(1, _POINTS_AT_ONCE // (n_vertices + n_joints))
     for first in range(0, n, size):
@@ -212,7 +213,7 @@ def pose_body(
             _on(body, motion.poses_rad[rows].take(body.part.joints.order, axis=1)),
             _on(body, motion.translation_m[rows]),
             dmpls=None if dmpls is None else _on(body, dmpls[rows]),
-            turn=_on(body, world),
+            turn=turn,
         )
         for into, part in zip((points[:n_vertices, :, rows], points[n_vertices:, :, rows]), posed, strict=True):
             into.copy_(part)

@@ -39,7 +39,7 @@ def check_data(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
-    opened = check_data_files(recordings, soft_tissue=config.markers.soft_tissue)
+    opened = check_data_files(recordings, config.markers)
     print_findings(console, "would fail", [str(fault) for fault in opened.faults])
     print_findings(console, "findings", recordings.findings)
     plan, notes = _plan_everything(config)

@@ -18,10 +18,11 @@ def stages_of(command: str, config: Config) -> tuple[list[AnyStage], list[str]]:
     Raises:
         UsageError: the configuration does not name data that the command needs.
     """
-    if config.subset is not None and command == "shard":
-        raise UsageError("shard: expected recordings with videos, but AMASS has none; leave --subset out")
+    without_video = config.subset is not None or config.reader is not None
+    if without_video and command == "shard":
+        raise UsageError("shard: expected recordings with videos, but these have none; leave --subset and --reader out")
     # Subsets of AMASS have no videos, so `run` ends with ik and does not ask for --videos.
-    widest = COMMANDS[-1] if config.subset is None else "ik"
+    widest = COMMANDS[-1] if not without_video else "ik"
     last = next((name for name in COMMANDS if name == command), widest)
     stages, notes = [], []
     for entry in entries_of(last, config):

@@ -24,6 +24,7 @@ _FUNCTIONS: dict[str, tuple[str, str]] = {
     "report": ("report_command", "report"),
     "export": ("export_command", "export_shards"),
     "view": ("view_command", "view"),
+    "overlay": ("overlay_command", "overlay"),
     "batch": ("batch_command", "write_batch_scripts"),
     "completion": ("completion_command", "print_completion"),
 }

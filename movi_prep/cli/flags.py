@@ -27,6 +27,7 @@ SUMMARIES = {
     "report": "write pages on quality: one for the corpus and one per subject",
     "export": "write the files that released training codes open, or tables of joint angles",
     "view": "write pages on which clips move: model, pictures, angles, residuals",
+    "overlay": "write a film of a clip with skeleton, markers and flags drawn on the video",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
     "completion": "print a completion script for bash and zsh",
 }
@@ -34,7 +35,7 @@ SUMMARIES = {
 COMMAND_GROUPS = {
     "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
     "train": ("export",),
-    "look": ("status", "verify", "report", "view", "inspect"),
+    "look": ("status", "verify", "report", "view", "overlay", "inspect"),
     "tools": ("completion",),
 }
 """The commands under the headings of `movi-prep --help`."""
@@ -68,6 +69,7 @@ EXAMPLES = {
         "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
     ),
     "view": "movi-prep view ~/work\n  movi-prep view ~/work S001/C03 S015",
+    "overlay": "movi-prep overlay ~/work S001/C03 film.mp4 --camera PG1",
     "batch": "movi-prep batch --config bmlmovi.yaml --slurm-profile slurm.yaml --chunk 4",
     "completion": (
         "source <(movi-prep completion)          # in ~/.bashrc\n"
@@ -145,6 +147,14 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             "subset",
             metavar="LIST",
             default="BMLmovi, with video",
+        ),
+        Flag(
+            "--reader",
+            PLANNED,
+            "what --amass holds where it is not AMASS: 3dpw, emdb or results (of networks)",
+            "reader",
+            metavar="NAME",
+            default="AMASS",
         ),
         Flag("--subjects", PLANNED, "1,15 or 1-5, names or patterns", "subjects", metavar="LIST", default="all"),
         Flag("--clips", PLANNED, "1,3 or 1-5, names or patterns", "clips", metavar="LIST", default="all"),
@@ -311,6 +321,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             more={"type": int, "default": 1},
         ),
         Flag("--output", ("batch",), "folder of the scripts", metavar="DIR", default="WORK/batch"),
+        Flag("--camera", ("overlay",), "the camera", metavar="NAME", more={"required": True}),
         Flag(
             "--pages",
             ("view",),
@@ -372,6 +383,9 @@ POSITIONALS = (
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "view", "the work folder", {}),
     Positional("clips", "view", "clips or subjects, as S001/C03 or S001", {"nargs": "*"}),
+    Positional("folder", "overlay", "the work folder", {}),
+    Positional("clip", "overlay", "the clip, as S001/C03", {}),
+    Positional("out", "overlay", "the film: .mp4 for players, .webm for browsers", {}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
     Positional("source", "export", "a work folder, or a folder of shards", {}),
     Positional("out", "export", "folder to write; an export to the same code is replaced", {}),

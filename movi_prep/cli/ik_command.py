@@ -138,8 +138,8 @@ def _print_scaling(console: Console, numbers: Mapping[str, Any], findings: Seque
     if not numbers:
         return {}
     print_table(console, "scaling", ("what", "value#"), _number_rows(numbers))
-    passed = numbers.get("passed", True)
-    title = "findings of scaling" if passed else "the scaled model fails its audit, but is used"
+    audit = numbers.get("audit", "sound")
+    title = "findings of scaling" if audit == "sound" else f"the audit calls the scaled model {audit}; it is used"
     print_findings(console, title, findings)
     return {"scaling": {"numbers": dict(numbers), "findings": list(findings)}}
 

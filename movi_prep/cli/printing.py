@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from movi_prep.plain_text import shell_line, visible
 from movi_prep.runtime.progress import format_duration
@@ -30,21 +30,39 @@ _NUMBER = re.compile(r"(?<![\w/.-])\d+(\.\d+)?")
 
 def open_console(*, to_stderr: bool) -> Console:
     """Return a console that escapes control characters, and that cuts lines only on a terminal."""
-    from rich.console import Console
+    stream = sys.stderr if to_stderr else sys.stdout
+    try:
+        from rich.console import Console
+    except ImportError:
+        # A machine that only trains, and verifies its shards, has no rich: the same rows, without lines around.
+        return _BareConsole(stream)  # type: ignore[return-value]
 
     class PlainConsole(Console):
         def print(self, *objects: Any, **how: Any) -> None:
             super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **how)
 
     # A pipe has no width. There, nothing is cut, and each row stays one line for grep.
-    stream = sys.stderr if to_stderr else sys.stdout
     return PlainConsole(
         file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
     )
 
 
+class _BareConsole:
+    """What this module needs of rich's console: lines of text."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def print(self, *objects: object, **how: object) -> None:  # noqa: ARG002 - rich's keywords
+        print(*(visible(str(item)) for item in objects), file=self._stream)
+
+
 def print_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; columns whose name ends in `#` are aligned right."""
+    if isinstance(console, _BareConsole):
+        for row in ([title], [column.rstrip("#") for column in columns], *rows):
+            console.print("  ".join(row))
+        return
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.cli.chosen_stages import stages_of
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import (
     open_console,
@@ -15,10 +14,8 @@ from movi_prep.cli.printing import (
     print_table,
     verification_rows,
 )
-from movi_prep.config.load import load_config
 from movi_prep.errors import MoviPrepError, UsageError
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse
@@ -49,12 +46,18 @@ def verify(given: argparse.Namespace) -> int:
 
 def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str]]:
     """Return the shards of a work folder that are out of date; if that cannot be found out, why not."""
-    from movi_prep.runtime.outdated import find_outdated
-
-    work = folder if config_path(folder).is_file() else folder.parent
-    if not config_path(work).is_file() or not WorkFolder(work).records().is_dir():
+    work = folder if (folder / "config.yaml").is_file() else folder.parent
+    if not (work / "config.yaml").is_file() or not WorkFolder(work).records().is_dir():
         # Shards that the user copied elsewhere have no records beside them to compare with.
         return (), []
+    try:
+        from movi_prep.cli.chosen_stages import stages_of
+        from movi_prep.config.load import load_config
+        from movi_prep.runtime.outdated import find_outdated
+        from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
+    except ImportError as error:
+        # A machine that only trains has what reads shards, not what makes them.
+        return (), [f"{error.name} is not installed here"]
     try:
         config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)
         prepared = prepare_run(config, stages_of("run", config)[0], as_chosen=True)

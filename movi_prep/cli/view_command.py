@@ -27,7 +27,7 @@ def view(given: argparse.Namespace) -> int:
     work = WorkFolder(Path(given.folder).absolute())
     if not work.root.is_dir():
         raise MissingError(work.root, expected="a work folder", got="none", remedy="name the folder of a run")
-    config = _config(work.root)
+    config = config_of_folder(work.root)
     trials = find_trials(work)
     console = open_console(to_stderr=bool(given.json))
     numbers = [read_trial_numbers(trial, work, config) for trial in trials]
@@ -55,7 +55,7 @@ def _most_urgent(numbers: list[TrialNumbers], n_pages: int) -> tuple[Trial, ...]
     return tuple(item.trial for item in ordered[:n_pages])
 
 
-def _config(root: Path) -> Config:
+def config_of_folder(root: Path) -> Config:
     """Return the configuration of the last run; that of a folder without one, as of marker files, is the default."""
     from movi_prep.config.load import load_config
     from movi_prep.runtime.pipeline_run import config_path

@@ -52,7 +52,7 @@ class IkUnitSettings(SolveSettings):
     """The settings that the solution of one clip depends on."""
 
     keep_failed_audit: bool = False
-    """Whether clips are solved even if the subject's scaling failed the audit."""
+    """Whether clips are solved even if the audit of the subject's scaling refuses it."""
 
 
 class IkSettings(SolveSettings):

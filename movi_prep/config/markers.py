@@ -38,6 +38,12 @@ class TrajectorySettings(Settings):
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
     """Frame rate of PG1 and PG2, Hz; the mocap rate must be a whole multiple of it."""
 
+    motion_rate_hz: float | None = Field(default=None, ge=1, le=10_000)
+    """Frames per second of results of networks, which do not hold it; other files do."""
+
+    motion_up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None
+    """Axis that is up in motion that is not AMASS's; none means that it is found from the trunk, and said."""
+
     soft_tissue: bool = False
     """Whether DMPL soft tissue deforms the surface; off, as in D3KE."""
 

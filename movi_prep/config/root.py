@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
@@ -66,6 +66,9 @@ class Config(Settings):
     subset: Names | None = None
     """Subsets of AMASS to use, by the names of their folders (`ACCAD,KIT`), or `all`; none means BMLmovi, with videos.
     Subsets have no videos; their labels keep each clip's own mocap rate."""
+
+    reader: Literal["3dpw", "emdb", "results"] | None = None
+    """What `amass` holds where it is not AMASS: files of 3DPW, of EMDB, or results of networks (`.npz`, `.pkl`)."""
 
     subjects: Names | None = None
     """Subjects to work on: names (`S001`, `KIT_*`), or BMLmovi's numbers, `1,15` or `1-5`; none means all."""

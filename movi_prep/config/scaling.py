@@ -22,17 +22,21 @@ class ScaleAuditSettings(Settings):
     landmark_rms_limit_m: float = Field(default=0.01, gt=0, le=1)
     """Largest landmark RMS in the static pose, metres (OpenSim's guideline: 1 cm)."""
 
+    landmark_rms_refused_m: float = Field(default=0.03, gt=0, le=1)
+    """Landmark RMS in the static pose above which a subject is refused, metres: what fits so badly is another person,
+    or has markers exchanged. Between the limit and this it is doubtful."""
+
     landmark_max_limit_m: float = Field(default=0.02, gt=0, le=1)
     """Largest landmark error in the static pose, metres (OpenSim's guideline: 2 cm)."""
 
     factor_min: float = Field(default=0.6, gt=0, lt=1)
-    """Smallest scale factor that passes the audit."""
+    """Smallest scale factor of a body that is not doubtful; a subject that is smaller on average is refused."""
 
     factor_max: float = Field(default=1.6, gt=1, le=10)
-    """Largest scale factor that passes the audit."""
+    """Largest scale factor of a body that is not doubtful; a subject that is larger on average is refused."""
 
     asymmetry_limit: float = Field(default=0.15, gt=0, le=10)
-    """Largest relative difference between the factors of a left and a right body that passes the audit."""
+    """Largest relative difference between the factors of a left and a right body that is not doubtful."""
 
 
 PoseSolverName = Literal["converged", "opensim"]
@@ -61,7 +65,7 @@ class ScalingSettings(ScaleAuditSettings):
     becomes a constant error of all the subject's angles."""
 
     keep_failed_audit: bool = False
-    """Whether to use a subject whose scaled model fails the audit (it is reported in any case)."""
+    """Whether to use a subject that the audit refuses (it is reported in any case). Doubtful ones are always used."""
 
     def for_unit(self, ik_solver: PoseSolverName) -> ScaleUnitSettings:
         """Return the settings that a scaled model depends on, if inverse kinematics uses this solver."""

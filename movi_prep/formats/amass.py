@@ -32,7 +32,7 @@ from movi_prep.records.checks import check_finite, frozen_array
 from movi_prep.records.motion import N_DMPLS, Motion, Sex, check_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -72,7 +72,10 @@ class MotionFile:
         rate_hz: samples per second, as stored.
         shape: betas and sex.
         dmpl_gap: why there are no soft-tissue coefficients, or None where there are.
+        findings: what a person should know of the file.
     """
+
+    findings: tuple[str, ...] = ()
 
     def __init__(self, archive: NpzArchive) -> None:
         """Read and check everything but the samples."""
@@ -87,12 +90,15 @@ class MotionFile:
             self.shape = _read_shape(archive, self._layout)
             self.dmpl_gap = _dmpl_gap(archive, self.n_samples)
 
-    def blocks(self, n_rows: int, *, every: int = 1) -> Iterator[tuple[NDArray[np.int64], Motion]]:
+    def blocks(
+        self, n_rows: int, *, every: int = 1, watch: Callable[[Motion], None] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Motion]]:
         """Yield the clip in blocks of at most `n_rows` rows: sample numbers (k,) and the motion at those samples.
 
         Args:
             n_rows: rows per block, at least 1.
             every: take each `every`-th sample, from the first; all samples are checked nevertheless.
+            watch: sees all samples of each block, before it is thinned.
         """
         # Blocks are cut in samples, so that the first row of each is a multiple of `every`.
         size = n_rows * every
@@ -102,6 +108,8 @@ class MotionFile:
             first = index * size
             # Checked before it is thinned: a sample that nobody reads may still show that the file is damaged.
             block = self._motion(dict(zip(names, values, strict=True)))
+            if watch is not None:
+                watch(block)
             samples = np.arange(first, first + block.n_samples, every)
             yield samples, block.rows(slice(None, None, every))
 

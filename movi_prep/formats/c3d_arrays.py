@@ -8,8 +8,11 @@ damaged file may end a parser in C++.
 from __future__ import annotations
 
 import io
+import resource
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +20,16 @@ import numpy as np
 from movi_prep.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 LONGEST_S = 300
-"""Seconds after which a file that is still read is given up; an hour of 100 markers takes ten."""
+"""Seconds after which a file that is still read is given up."""
+
+_PROCESSOR_S, _BYTES_PER_S = 10, 10 * 2**20
+"""Processor seconds that any file may take, and how many bytes one more is for; whole ones take a fifth of that."""
+
+_MEMORY_BYTES, _MEMORY_RATIO = 2 * 2**30, 20
+"""Memory that any file may take, and more for each of its bytes: numbers are kept twice, in double precision."""
 
 _NOT_INSTALLED = 3
 
@@ -45,6 +52,8 @@ def read_c3d_arrays(path: Path, *, remedy: str) -> dict[str, NDArray[Any]]:
         raise InputError(path, expected="a C3D file", got=f"no end after {LONGEST_S} s", remedy=remedy) from error
     if done.returncode == _NOT_INSTALLED:
         raise UsageError(f"{path}: C3D files need ezc3d; install it with 'pip install ezc3d'")
+    if done.returncode == -signal.SIGXCPU:
+        raise InputError(path, expected="a C3D file", got="one that keeps its parser busy without end", remedy=remedy)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         got = f"its parser ends ({said[-1][:200] if said else f'signal {-done.returncode}'})"
@@ -54,7 +63,13 @@ def read_c3d_arrays(path: Path, *, remedy: str) -> dict[str, NDArray[Any]]:
 
 
 def main(path: str) -> int:
-    """Write the arrays of one file to standard output."""
+    """Write the arrays of one file to standard output, within limits: a damaged one may ask for anything."""
+    n_bytes = Path(path).stat().st_size
+    processor_s = _PROCESSOR_S + n_bytes // _BYTES_PER_S
+    memory_bytes = _MEMORY_BYTES + _MEMORY_RATIO * n_bytes
+    # At the hard limit the kernel kills without a word, at the soft one by a signal of its own.
+    resource.setrlimit(resource.RLIMIT_CPU, (processor_s, processor_s + 5))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     try:
         import ezc3d
     except ImportError:

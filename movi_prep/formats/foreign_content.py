@@ -4,6 +4,7 @@
 |---|---|
 | none | an empty file: a download that broke off at once |
 | `<!doctype`, `<html`, `<head`, `<?xml` | a web page: what a site gives to those who are not signed in |
+| `{"`, `{}`, `[{` where no .json is meant | JSON: what a site answers in place of a file |
 | `version https://git-lfs` | a pointer of Git LFS, without the file it points to |
 | gzip, xz, bzip2, 7z, rar; `ustar` at 257; zip where no .npz is meant | an archive that is still packed |
 | anything that no video begins with, in an .avi | no video |
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _HEAD_BYTES = 512
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body", b"<script")
+_JSON = (b'{"', b'{ "', b"{\n", b"{}", b"[{")
 _ARCHIVES = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ": "xz",
@@ -44,6 +46,7 @@ def foreign_content(path: Path) -> str:
     rows = (
         (not head, "an empty file"),
         (start.startswith(_PAGES), "a web page (what a site gives without signing in)"),
+        (start.startswith(_JSON) and suffix != ".json", "JSON (an answer of a site in place of the file)"),
         (head.startswith(b"version https://git-lfs"), "a pointer of Git LFS without its file"),
         (packed != "", f"an archive that is still packed ({packed})"),
         (not head.strip(b"\0"), "zeros (a download that never filled the file)"),

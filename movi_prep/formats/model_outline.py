@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from movi_prep.errors import InputError
+from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,22 +41,19 @@ class ModelOutline:
     joints: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
+@reads("an OpenSim model", "make the model again")
 def read_model_outline(path: Path) -> ModelOutline:
     """Read names, ranges, bodies and joints out of a model file.
 
     Raises:
         InputError: it is no OpenSim model.
     """
-    try:
-        model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a model that OpenSim reads, too
-        ranges = {} if model is None else {_name(item): _range(item) for item in model.iter("Coordinate")}
-    except (ET.ParseError, ValueError) as error:
-        raise InputError(path, expected="an OpenSim model", got=str(error), remedy="make the model again") from error
+    model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a model that OpenSim reads, too
     if model is None:
         raise InputError(path, expected="an OpenSim model", got="another document", remedy="make the model again")
     return ModelOutline(
         name=_name(model),
-        ranges=ranges,
+        ranges={_name(item): _range(item) for item in model.iter("Coordinate")},
         marker_bodies={_name(item): _marker_body(item) for item in model.iter("Marker")},
         joints=dict(_joints(model)),
     )

@@ -3,7 +3,8 @@
 | key                       | content                                                                       |
 |---------------------------|-------------------------------------------------------------------------------|
 | `format`, `version`       | `movi-prep scale result`, 1                                                   |
-| `passed`, `findings`      | whether the subject may be used; sentences with numbers                       |
+| `audit`, `findings`       | sound, doubtful or refused; sentences with numbers                            |
+| `passed`                  | whether the audit is sound (files without `audit`: whether it is not refused) |
 | `mass_kg`, `height_m`     | of the scaled model, of the subject                                           |
 | `landmark_rms_m`, `landmark_max_m` | static residuals of landmarks, metres                                |
 | `pelvis_middle_angle_rad` | middle angle of the root joint in the static pose                             |
@@ -25,7 +26,7 @@ from movi_prep._version import __version__
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.described_json import read_described_json
 from movi_prep.formats.reading import reads
-from movi_prep.records.scale_result import ScaleResult
+from movi_prep.records.scale_result import AuditGrade, ScaleResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,7 @@ def write_scale_result(path: Path, result: ScaleResult, *, provenance: Mapping[s
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
+        "audit": str(result.audit),
         "passed": result.passed,
         "findings": list(result.findings),
         **{name: _finite(getattr(result, name)) for name in _SCALARS},
@@ -78,7 +80,8 @@ def read_scale_result(path: Path) -> ScaleResult:
         marker_weights=np.array([item["weight"] for item in markers.values()], dtype=np.float64),
         marker_errors_m=np.array([_number(item["error_m"]) for item in markers.values()]),
         findings=tuple(content["findings"]),
-        passed=bool(content["passed"]),
+        # Before there were grades, what did not pass was refused.
+        audit=AuditGrade(content.get("audit", "sound" if content["passed"] else "refused")),
         pose={},
         **{name: _number(content[name]) for name in _SCALARS},
     )

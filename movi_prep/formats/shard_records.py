@@ -40,6 +40,9 @@ _FIELDS = {item.name: item for item in SHARD_SCHEMA.fields}
 
 ALL_ROWS = slice(None)
 
+UNKNOWN_AUDIT = "unknown"
+"""Where a shard does not say what the audit says."""
+
 
 def record_datasets(prefix: str, record: object) -> dict[str, Any]:
     """Return dataset -> value of one record; what the record does not have (None) is left out.
@@ -86,6 +89,12 @@ def _before_version_3(shard: ShardFile, attribute: str, rows: Any) -> NDArray[np
     if attribute == "labels.scales.valid":
         return np.asarray(np.isfinite(shard.read(DATASETS["labels.scales.factors"])).all(axis=1))
     return None
+
+
+def read_audit(shard: ShardFile) -> str:
+    """Return what the audit of scaling says of the subject: sound, doubtful or refused; unknown before version 4."""
+    name = "subject/audit"
+    return shard.names(name)[0] if name in shard else UNKNOWN_AUDIT
 
 
 def read_deviation(

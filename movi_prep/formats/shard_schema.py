@@ -136,6 +136,18 @@ SUBJECT_FIELDS = (
     ),
     Field("subject/body_scales_valid", "bool", ("body",), "1", "whether the model has the body", since=3),
     Field(
+        *("subject/audit", STRING, (1,), ""),
+        "what the audit of scaling says of the subject's labels: sound, doubtful or refused (and kept all the same)",
+        optional=True,
+        since=4,
+    ),
+    Field(
+        *("subject/audit_findings", STRING, ("finding",), ""),
+        "its sentences, with numbers",
+        optional=True,
+        since=4,
+    ),
+    Field(
         *("subject/free_coordinates", STRING, ("free_coordinate",), ""),
         "coordinates of the model that are neither locked nor coupled",
         optional=True,

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from movi_prep.errors import InputError
+from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,27 +47,23 @@ class Outcome:
         return self.key.split("/", maxsplit=1)[0]
 
 
+@reads("the record of a unit", "run it again: movi-prep status names it")
 def read_outcome(path: Path) -> Outcome:
     """Read the record of a unit.
 
     Raises:
         InputError: it is none.
     """
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        return Outcome(
-            stage=str(content["stage"]),
-            key=str(content["key"]),
-            status=str(content["status"]),
-            numbers=dict(content["numbers"]),
-            findings=tuple(map(str, content["findings"])),
-            warnings=tuple(map(str, content.get("warnings", ()))),
-            reason=str(content["reason"]),
-            redo=str(content["redo"]),
-            seconds=float(content["seconds"]),
-            peak_memory_mb=float(content["peak_memory_mb"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            path, expected="the record of a unit", got=f"{error!r}", remedy="run it again: movi-prep status names it"
-        ) from error
+    content: Any = json.loads(path.read_text(encoding="utf-8"))
+    return Outcome(
+        stage=str(content["stage"]),
+        key=str(content["key"]),
+        status=str(content["status"]),
+        numbers=dict(content["numbers"]),
+        findings=tuple(map(str, content["findings"])),
+        warnings=tuple(map(str, content.get("warnings", ()))),
+        reason=str(content["reason"]),
+        redo=str(content["redo"]),
+        seconds=float(content["seconds"]),
+        peak_memory_mb=float(content["peak_memory_mb"]),
+    )

@@ -38,22 +38,41 @@ def orientation_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDAr
         markers: trajectories, metres, OpenSim ground; some rows of them are looked at.
         model_m: marker -> (3,) metres, where the upright model has it in its default pose.
     """
+    fits = _fits(markers, model_m)
+    # How a mirror image stands says nothing.
+    return _mirror_findings(fits) or _tilt_findings(fits)
+
+
+def mirror_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
+    """Return the finding on a mirror image among the `orientation_findings`."""
+    return _mirror_findings(_fits(markers, model_m))
+
+
+def _fits(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> list[tuple[RigidFit, RigidFit]]:
+    """How the model lies on some rows, and how its mirror image does."""
     names = [name for name in markers.names if name in model_m]
     default_m = np.array([model_m[name] for name in names]).reshape(-1, 3)
     rows = np.unique(np.linspace(0, markers.n_rows - 1, _N_ROWS).astype(np.int64))
     observed_m = markers.select(names).positions_m[rows]
     pairs = [(fit_rigid(default_m, row_m), fit_rigid(default_m * _MIRROR, row_m)) for row_m in observed_m]
-    fits = [(fit, mirrored) for fit, mirrored in pairs if fit is not None and mirrored is not None]
+    return [(fit, mirrored) for fit, mirrored in pairs if fit is not None and mirrored is not None]
+
+
+def _mirror_findings(fits: list[tuple[RigidFit, RigidFit]]) -> tuple[str, ...]:
     if not fits:
         return ()
     # The row that is most like the default pose tells left from right; in others the pose itself leaves more.
     fit, mirrored = min(fits, key=lambda pair: min(pair[0].rms_m, pair[1].rms_m))
-    if mirrored.rms_m < MIRROR_RATIO * fit.rms_m:
-        return (
-            f"the markers are a mirror image of the model's (which fits to {mirrored.rms_m * 1000:.0f} mm, the model "
-            f"itself to {fit.rms_m * 1000:.0f} mm): left and right are exchanged, or axes without a change of sign",
-        )
-    tilt_deg = float(np.median([_tilt_deg(fit) for fit, _ in fits]))
+    if mirrored.rms_m >= MIRROR_RATIO * fit.rms_m:
+        return ()
+    return (
+        f"the markers are a mirror image of the model's (which fits to {mirrored.rms_m * 1000:.0f} mm, the model "
+        f"itself to {fit.rms_m * 1000:.0f} mm): left and right are exchanged, or axes without a change of sign",
+    )
+
+
+def _tilt_findings(fits: list[tuple[RigidFit, RigidFit]]) -> tuple[str, ...]:
+    tilt_deg = float(np.median([_tilt_deg(fit) for fit, _ in fits])) if fits else 0.0
     if tilt_deg <= LARGEST_TILT_DEG:
         return ()
     return (

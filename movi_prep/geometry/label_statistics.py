@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -25,6 +27,26 @@ def masked_statistics(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> 
     largest = np.where(valid, values, -np.inf).max(axis=0, initial=-np.inf)
     found = np.stack([mean, deviation, smallest, largest])
     return np.where(valid.any(axis=0), found, 0.0)
+
+
+def joined_statistics(
+    parts: Sequence[NDArray[np.float64]], counts: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return the statistics of all values from those of parts of them; zeros where no part has any.
+
+    Args:
+        parts: (4, ...) each, mean, standard deviation, smallest and largest value.
+        counts: (...) each, number of values that they are of.
+    """
+    stacked, weights = np.stack(parts), np.stack(counts).astype(np.float64)
+    total = np.maximum(weights.sum(axis=0), 1.0)
+    mean = (weights * stacked[:, 0]).sum(axis=0) / total
+    # The spread within each part, and that of the parts' means.
+    spread = (weights * (stacked[:, 1] ** 2 + (stacked[:, 0] - mean) ** 2)).sum(axis=0) / total
+    there = weights > 0
+    smallest = np.where(there, stacked[:, 2], np.inf).min(axis=0)
+    largest = np.where(there, stacked[:, 3], -np.inf).max(axis=0)
+    return np.where(there.any(axis=0), np.stack([mean, np.sqrt(spread), smallest, largest]), 0.0)
 
 
 class PixelStatistics:

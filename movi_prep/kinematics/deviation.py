@@ -27,6 +27,8 @@ from movi_prep.records.marker_noise import segment_groups
 from movi_prep.records.pose_deviation import PoseDeviation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from movi_prep.records.kinematic_tree import KinematicTree
@@ -214,16 +216,13 @@ def _find_sources(tree: KinematicTree, markers: tuple[int, ...], noise: MarkerNo
         apart_m = np.linalg.norm(default_m[own, None] - default_m[own], axis=2)
         values, vectors = np.linalg.eigh(np.exp(-apart_m / segments[group].field_length_m))
         skin.append((own, vectors * (segments[group].field_sd_m * np.sqrt(np.maximum(values, 0.0)))))
-    free = np.flatnonzero(tree.free_coordinates)
-    widths = np.clip(np.diff(tree.coordinate_range[free], axis=1)[:, 0], _LEAST_RANGE, _LARGEST_RANGE)
     return _Sources(
         skin=skin,
         placement_m=noise.placement_sd_m,
         scale=noise.scale_sd,
         groups=groups,
         n_groups=len(segments),
-        # An even spread over a range has a twelfth of its square as variance.
-        prior_std=widths / np.sqrt(12.0),
+        prior_std=_range_std(tree),
     )
 
 
@@ -306,3 +305,51 @@ def _growth(
     from_joint_m = np.swapaxes(markers_m - centres_m[:, carriers], 0, 1)
     found[:, np.arange(len(markers)), :, sources.groups[carriers]] += from_joint_m
     return found.reshape(k, 3 * len(markers), sources.n_groups)
+
+
+def misfit_angles(
+    tree: KinematicTree, weights: Mapping[str, float], misses_m: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """Return marker -> coordinate -> by how much, at most, a marker that misses turns it in the default pose.
+
+    Args:
+        tree: a scaled model, whose default pose is the static one.
+        weights: marker -> weight; those that the model lacks, or without weight, are left out.
+        misses_m: marker -> by how much it misses its place, in a direction that nobody knows.
+
+    Returns:
+        Rotations only, radians.
+    """
+    tracked = [name for name in tree.marker_names if weights.get(name, 0.0) > 0.0]
+    markers = np.array([tree.marker(name) for name in tracked], dtype=np.int64)
+    order = np.argsort(tree.marker_body[markers], kind="stable")
+    tracked, markers = [tracked[index] for index in order], markers[order]
+    pose = tree.complete_coordinates(tree.coordinate_default[None])
+    frames, centres_m, twists = tree.frames_and_twists(pose)
+    markers_m = tree.markers_at(*tree.bodies_at(frames, centres_m))[:, markers]
+    jacobian = _marker_jacobian(twists, markers_m, tree.marker_body[markers])[0]
+    share = np.repeat([weights[name] for name in tracked], 3) / sum(weights[name] for name in tracked)
+    free = np.flatnonzero(tree.free_coordinates)
+    # What markers hardly see is held by its range, as the solver does.
+    prior = _USUAL_NOISE_M**2 / (len(markers) * _range_std(tree) ** 2)
+    pulled = jacobian.T * share
+    gain = np.linalg.solve(pulled @ jacobian + np.diag(prior), pulled).reshape(len(free), len(markers), 3)
+    reach = np.linalg.norm(gain, axis=2)
+    turns = tree.coordinate_is_rotation[free]
+    return {
+        name: {
+            tree.coordinate_names[coordinate]: float(reach[row, tracked.index(name)] * miss_m)
+            for row, coordinate in enumerate(free.tolist())
+            if turns[row]
+        }
+        for name, miss_m in misses_m.items()
+        if name in tracked
+    }
+
+
+def _range_std(tree: KinematicTree) -> NDArray[np.float64]:
+    """Return (f,) how far free coordinates are from their defaults where they spread evenly over their ranges."""
+    free = np.flatnonzero(tree.free_coordinates)
+    widths = np.clip(np.diff(tree.coordinate_range[free], axis=1)[:, 0], _LEAST_RANGE, _LARGEST_RANGE)
+    # An even spread over a range has a twelfth of its square as variance.
+    return np.asarray(widths / np.sqrt(12.0))

@@ -1,4 +1,7 @@
-"""The audit of scaling: residuals of landmarks, factors in range, left and right alike. Numbers only, no OpenSim."""
+"""The audit of scaling: residuals of landmarks, factors in range, left and right alike. Numbers only, no OpenSim.
+
+A subject is refused only where its labels would be wrong; any other bound that is not met makes it doubtful.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.records.scale_result import AuditGrade
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from movi_prep.config.scaling import ScaleAuditSettings
     from movi_prep.records.scale_result import ScaleResult
@@ -17,11 +22,16 @@ GIMBAL_LIMIT_RAD = np.radians(60.0)
 """A root whose middle angle is beyond this in the static pose is near gimbal lock (90 degrees)."""
 
 
-def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings) -> ScaleResult:
-    """Return the result with landmark residuals, every finding with its numbers, and whether it may be used.
+def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings, *, wrong: Sequence[str] = ()) -> ScaleResult:
+    """Return the result with landmark residuals, every finding with its numbers, and the grade of the audit.
 
     OpenSim's guideline for scaling: the largest marker error of bony landmarks under 2 cm, their RMS under 1 cm
     (OpenSim documentation, "Getting Started with Scaling").
+
+    Args:
+        result: what scaling found.
+        settings: bounds.
+        wrong: findings of the result that make labels wrong, whatever the numbers are.
     """
     # Tracking markers sit on soft tissue: their errors say little about the bones.
     landmarks = (result.marker_weights >= settings.landmark_weight) & np.isfinite(result.marker_errors_m)
@@ -31,20 +41,36 @@ def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings) -> ScaleRes
         landmark_rms_m=float(np.sqrt(np.mean(errors_m**2))) if errors_m.size else float("nan"),
         landmark_max_m=float(errors_m.max()) if errors_m.size else float("nan"),
     )
-    failures = (
-        *_residual_failures(audited, settings),
-        *_range_failures(audited, settings),
-        *_symmetry_failures(audited, settings),
-        *_pose_failures(audited),
+    refusals = (*_wrong_person(audited, settings), *_wrong_pose(audited))
+    doubts = (
+        *_residual_doubts(audited, settings),
+        *_range_doubts(audited, settings),
+        *_symmetry_doubts(audited, settings),
     )
-    return replace(audited, findings=(*failures, *result.findings), passed=not failures)
+    grade = AuditGrade.REFUSED if refusals or wrong else AuditGrade.DOUBTFUL if doubts else AuditGrade.SOUND
+    return replace(audited, findings=(*refusals, *doubts, *result.findings), audit=grade)
 
 
-def _residual_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
+def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
+    if result.landmark_rms_m > settings.landmark_rms_refused_m:
+        yield (
+            f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the static pose, above "
+            f"{settings.landmark_rms_refused_m * 1000:.1f} mm: markers are exchanged, or of another person"
+        )
+    # One odd body is odd; all of them together are the size of the person.
+    size = float(np.exp(np.mean(np.log(result.body_factors)))) if result.body_factors.size else 1.0
+    if not settings.factor_min <= size <= settings.factor_max:
+        yield (
+            f"the body is {size:.2f} times the model's size on average, outside {settings.factor_min:g} to "
+            f"{settings.factor_max:g}: no person is; check the unit of the static trial"
+        )
+
+
+def _residual_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
     if not np.isfinite(result.landmark_rms_m):
         yield f"no landmark (weight of {settings.landmark_weight:g} or more) is seen in the static trial"
         return
-    if result.landmark_rms_m > settings.landmark_rms_limit_m:
+    if settings.landmark_rms_limit_m < result.landmark_rms_m <= settings.landmark_rms_refused_m:
         yield (
             f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the static pose, above "
             f"{settings.landmark_rms_limit_m * 1000:.1f} mm"
@@ -57,7 +83,7 @@ def _residual_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Ite
             )
 
 
-def _range_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
+def _range_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
     for name, factors in zip(result.body_names, result.body_factors, strict=True):
         if factors.min() < settings.factor_min or factors.max() > settings.factor_max:
             listed = ", ".join(f"{factor:.3f}" for factor in factors)
@@ -67,7 +93,7 @@ def _range_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterat
             )
 
 
-def _symmetry_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
+def _symmetry_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
     for item in result.asymmetries():
         if item.difference > settings.asymmetry_limit:
             yield (
@@ -76,7 +102,7 @@ def _symmetry_failures(result: ScaleResult, settings: ScaleAuditSettings) -> Ite
             )
 
 
-def _pose_failures(result: ScaleResult) -> Iterator[str]:
+def _wrong_pose(result: ScaleResult) -> Iterator[str]:
     if abs(result.pelvis_middle_angle_rad) > GIMBAL_LIMIT_RAD:
         yield (
             f"the middle angle of the root joint is {np.degrees(result.pelvis_middle_angle_rad):.0f} degrees in the "

@@ -15,7 +15,7 @@ import numpy as np
 import opensim
 
 from movi_prep.errors import InputError, ModelError, list_names, suggest
-from movi_prep.geometry.body_orientation import orientation_findings
+from movi_prep.geometry.body_orientation import mirror_findings, orientation_findings
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
 from movi_prep.osim.models import (
@@ -31,7 +31,7 @@ from movi_prep.osim.models import (
 from movi_prep.osim.scale_audit import audit_scaling
 from movi_prep.osim.scale_files import state_values
 from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus
-from movi_prep.records.scale_result import ScaleResult
+from movi_prep.records.scale_result import AuditGrade, ScaleResult
 from movi_prep.records.setups import MANUAL, MEASUREMENTS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def scale_model(
         solve_pose: what finds the static pose; OpenSim's solver unless told otherwise.
 
     Returns:
-        Factors, residuals and the audit; it does not raise where the audit fails, but says so.
+        Factors, residuals and the audit; it does not raise where the audit refuses, but says so.
 
     Raises:
         InputError: a measurement names a marker or body that does not exist, the rows that a step uses are not static,
@@ -94,7 +94,8 @@ def scale_model(
         _check_static(step_rows, names, setup, settings)
         # Before anything is fitted: factors from millimetres taken for metres are finite, and look like factors.
         check_marker_size(step_rows, _default_markers_m(model, names))
-    upright = orientation_findings(rows.placing, _default_markers_m(model, rows.placed_names))
+    default_m = _default_markers_m(model, rows.placed_names)
+    upright, mirrored = orientation_findings(rows.placing, default_m), mirror_findings(rows.placing, default_m)
     # Before the model loses markers: it is the generic model that is told apart from the trial.
     findings = (*upright, *name_findings(model, rows.placing.names, setup))
     measured = measurement_factors(model, rows.measuring, setup) if rows.measured_names else {}
@@ -124,10 +125,10 @@ def scale_model(
         height_m=static.height_m,
         pelvis_middle_angle_rad=middle_angle,
         findings=findings,
-        passed=True,
+        audit=AuditGrade.SOUND,
         pose=states,
     )
-    return audit_scaling(result, settings)
+    return audit_scaling(result, settings, wrong=mirrored)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from movi_prep.names import natural_order
 from movi_prep.recordings.amass import find_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders
+from movi_prep.recordings.pose_results import find_pose_results
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.choice import choose_names
 
@@ -32,17 +33,29 @@ def find_recordings(config: Config) -> Recordings:
     folders = Folders(**{item.name: getattr(config, item.name) for item in fields(Folders)})
     check_folders(folders)
     _check_subset(config)
-    there = find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
+    there = _find(folders, config)
     return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
+
+
+def _find(folders: Folders, config: Config) -> Recordings:
+    if config.reader is not None:
+        return find_pose_results(folders, config.reader)
+    return find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
 
 
 def _check_subset(config: Config) -> None:
     """Raise UsageError where subsets of AMASS are asked for beside what only BMLmovi has, which would do nothing."""
+    if config.reader is not None and config.subset is not None:
+        raise UsageError(f"reader: expected no --subset beside --reader {config.reader}, which has none; leave out one")
     useless = [part for part in ("v3d", "videos", "calibration") if getattr(config, part) is not None]
     if config.subset is not None and useless:
         raise UsageError(
             f"subset: expected AMASS and body models only, but got {', '.join(useless)}, too; leave them out, or leave "
             "--subset out for BMLmovi with its videos"
+        )
+    if config.reader is not None and useless:
+        raise UsageError(
+            f"reader: expected motion and body models only, but got {', '.join(useless)}, too; leave them out"
         )
 
 

@@ -40,6 +40,9 @@ WANTED: dict[ReaderName, Wanted] = {
         calibration="cameraParams_{camera} and Extrinsics_{camera}",
     ),
     "amass": Wanted(motions="SUBSET/SUBJECT/NAME_poses.npz or _stageii.npz"),
+    "3dpw": Wanted(motions="sequenceFiles/{train,validation,test}/NAME.pkl"),
+    "emdb": Wanted(motions="P3/NAME/NAME_data.pkl"),
+    "results": Wanted(motions=".npz or .pkl with global_orient, body_pose and betas"),
 }
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from movi_prep.errors import InputError
 from movi_prep.records.body_layout import LAYOUT_OF_JOINTS, BodyName, layout_of
 from movi_prep.records.checks import check_finite, check_shape
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Sex = Literal["female", "male", "neutral"]
@@ -37,12 +38,13 @@ class Motion:
     Attributes:
         poses_rad: (n_samples, j, 3) float64, axis-angle of each joint relative to its parent, radians; j is 24, 52 or
             55, and tells the body.
-        translation_m: (n_samples, 3) float64, metres, AMASS world (z up).
+        translation_m: (n_samples, 3) float64, metres, in the world that `to_amass_world` turns.
         betas: (b,) float64, shape coefficients; expression is none of them.
         dmpls: (n_samples, 8) float64 soft-tissue coefficients, or None where the file has none.
         sex: which body model the motion was fitted with.
         rate_hz: samples per second, as stored (120.0 or 120.00004578).
         source: the file it was read from, for messages and provenance.
+        to_amass_world: (3, 3) float64 rotation of the world of poses and translation into AMASS world.
     """
 
     poses_rad: NDArray[np.float64]
@@ -52,6 +54,7 @@ class Motion:
     sex: Sex
     rate_hz: float
     source: str
+    to_amass_world: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
 
     def __post_init__(self) -> None:
         """Check shapes and values; the one funnel for every reader."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
 
-ReaderName = Literal["bmlmovi", "amass"]
+ReaderName = Literal["bmlmovi", "amass", "3dpw", "emdb", "results"]
 """The readers that there are: ways of keeping recordings on disk."""
 
 
@@ -30,6 +30,7 @@ class Recordings:
 
     Attributes:
         motions: motion file of each clip that is asked for.
+        persons: which person of its file a clip is, from 0, for those that are not the first.
         body_models: body model by body and sex.
         dmpl_models: DMPL `model.npz` by sex.
         sessions: file that tells, for a subject, the person and when in the videos clips begin and end.
@@ -44,6 +45,7 @@ class Recordings:
     """
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
+    persons: Mapping[ClipId, int] = field(default_factory=dict)
     body_models: Mapping[tuple[BodyName, str], Path] = field(default_factory=dict)
     dmpl_models: Mapping[str, Path] = field(default_factory=dict)
     sessions: Mapping[str, Path] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,17 @@ class Asymmetry:
     axis: str
 
 
+class AuditGrade(StrEnum):
+    """What the audit of a scaled model says of the labels that it gives."""
+
+    SOUND = "sound"
+    """Every bound is met."""
+    DOUBTFUL = "doubtful"
+    """A bound is not met; the labels are kept, and marked."""
+    REFUSED = "refused"
+    """The labels would be wrong: another person, exchanged sides, a wrong unit, or a pose that fits nothing."""
+
+
 @dataclass(frozen=True)
 class ScaleResult:
     """What scaling found, beside the scaled model file itself.
@@ -48,7 +60,7 @@ class ScaleResult:
         height_m: stature that the static trial stated.
         pelvis_middle_angle_rad: middle angle of the pelvis' rotation sequence in the static pose (gimbal check).
         findings: sentences of the audit, each with its numbers; empty when all is well.
-        passed: whether the subject may be used.
+        audit: what the audit says of the subject's labels.
         pose: OpenSim's state variables in the static pose, radians and metres; in no file of a work folder, but what
             OpenSim's tool writes.
     """
@@ -66,8 +78,13 @@ class ScaleResult:
     height_m: float
     pelvis_middle_angle_rad: float
     findings: tuple[str, ...]
-    passed: bool
+    audit: AuditGrade
     pose: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bound of the audit is met."""
+        return self.audit is AuditGrade.SOUND
 
     def asymmetries(self) -> tuple[Asymmetry, ...]:
         """Return the asymmetry of every left body that has a right twin, in the model's order."""

@@ -77,6 +77,14 @@ class WorkFolder:
         """Native shard of one subject and camera (.h5)."""
         return self.shards() / f"{subject}_{camera}.h5"
 
+    def shard_index(self) -> Path:
+        """What the folder of native shards holds (.json)."""
+        return self.shards() / "index.json"
+
+    def data_card(self) -> Path:
+        """The same for people (.md)."""
+        return self.shards() / "README.md"
+
     def d3ke_shards(self) -> Path:
         """Folder of shards in D3KE's layout."""
         return self.root / "shards-d3ke"

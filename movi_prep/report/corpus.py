@@ -24,6 +24,7 @@ from movi_prep.pages.html import (
 )
 from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
 from movi_prep.report.measures import (
+    AUDIT_VERDICTS,
     CLIP_GUIDELINES,
     IK_MAX_LIMITS_MM,
     IK_RMS_LIMIT_MM,
@@ -107,7 +108,11 @@ def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], s
     shards = [shard for quality in qualities for shard in quality.files.shards]
     return cards(
         [
-            ("subjects", len(qualities), f"{sum(scale.passed for scale in scaled)} of {len(scaled)} pass the audit"),
+            (
+                "subjects",
+                len(qualities),
+                f"{sum(scale.passed for scale in scaled)} of {len(scaled)} sound by the audit",
+            ),
             ("clips solved", len(clips), f"{n_frames} frames"),
             ("median clip", f"{number(median)} mm", "RMS of all weighted markers"),
             ("valid labels", f"{number(valid)} %", "of all label coordinates"),
@@ -207,7 +212,7 @@ def _scale_cells(quality: SubjectQuality, scope: Scope) -> list[object]:
     difference, _ = asymmetry(quality)
     factors = scale.body_factors
     return [
-        badge("good", "passed") if scale.passed else badge("bad", "failed"),
+        badge(AUDIT_VERDICTS[scale.audit], scale.audit),
         judged(number(rms_mm), judge(rms_mm, good=bounds.landmark_rms_limit_m * 1e3)),
         judged(number(max_mm), judge(max_mm, good=bounds.landmark_max_limit_m * 1e3)),
         span(factors.min(), factors.max(), 2) if factors.size else "-",

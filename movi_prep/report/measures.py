@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.scale_result import AuditGrade
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -296,6 +297,14 @@ def largest_asymmetry(scale: ScaleResult) -> tuple[float, str]:
     if worst is None:
         return float("nan"), ""
     return 100.0 * worst.difference, f"{worst.right}, {worst.left} along {worst.axis}"
+
+
+AUDIT_VERDICTS: Mapping[AuditGrade, Verdict] = {
+    AuditGrade.SOUND: "good",
+    AuditGrade.DOUBTFUL: "check",
+    AuditGrade.REFUSED: "bad",
+}
+"""How urgent each grade of the audit is."""
 
 
 def judge(value: float, *, good: float, bad: float | None = None) -> Verdict:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.report.measures import (
+    AUDIT_VERDICTS,
     CLIP_GUIDELINES,
     IK_MAX_LIMITS_MM,
     IK_RMS_LIMIT_MM,
@@ -144,7 +145,9 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
     found += [("bad", f"cannot be read: {problem}") for problem in quality.problems]
     scale = quality.files.scale
     if scale is not None and not scale.passed:
-        found.append(("bad", f"scaling failed its audit: {'; '.join(scale.findings)}"))
+        found.append(
+            (AUDIT_VERDICTS[scale.audit], f"the audit calls scaling {scale.audit}: {'; '.join(scale.findings)}")
+        )
     found += clip_attention(quality.clips)
     found += coordinate_attention(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg)
     if quality.files.alignment is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.pages.html import Html, badge, element, folded, join, judged, missing, section, table
 from movi_prep.report.charts import BLUE, LINE, ORANGE, PALE, TRACK, bias_bar, colour_key, range_bar
-from movi_prep.report.measures import AT_LIMIT_RAD, judge, largest_asymmetry
+from movi_prep.report.measures import AT_LIMIT_RAD, AUDIT_VERDICTS, judge, largest_asymmetry
 from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, span, status_sentence, table_with_rest
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
     rms_limit_mm, max_limit_mm = bounds.landmark_rms_limit_m * 1e3, bounds.landmark_max_limit_m * 1e3
     rms_mm, max_mm = scale.landmark_rms_m * 1e3, scale.landmark_max_m * 1e3
     facts: list[list[object]] = [
-        ["audit", badge("good", "passed") if scale.passed else badge("bad", "failed"), "; ".join(scale.findings)],
+        ["audit", badge(AUDIT_VERDICTS[scale.audit], scale.audit), "; ".join(scale.findings)],
         [
             "landmark RMS",
             judged(f"{number(rms_mm)} mm", judge(rms_mm, good=rms_limit_mm)),

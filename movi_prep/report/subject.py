@@ -88,7 +88,7 @@ def _cards(quality: SubjectQuality) -> Html:
     rows = sum(shard.n_rows for shard in quality.files.shards)
     worst = max((clip.marker_rms_mm for clip in clips if isfinite(clip.marker_rms_mm)), default=None)
     scale = quality.files.scale
-    audit = "-" if scale is None else "passed" if scale.passed else "failed"
+    audit = "-" if scale is None else str(scale.audit)
     return cards(
         [
             (

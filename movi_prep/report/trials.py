@@ -10,7 +10,13 @@ from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.pages.html import anchor, bullets, element, page, section
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.report.measures import coordinate_uses, marker_biases, measure_clip, median_deviations_deg
+from movi_prep.report.measures import (
+    AUDIT_VERDICTS,
+    coordinate_uses,
+    marker_biases,
+    measure_clip,
+    median_deviations_deg,
+)
 from movi_prep.report.quality import clip_attention, coordinate_attention, most_urgent_first, unseen_bound_deg
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
 from movi_prep.report.tables import N_SHOWN, look_list, shortened
@@ -63,7 +69,9 @@ def _write_page(result: MarkerFilesResult, config: Config) -> str:
     ]
     found += [("bad", f"{file.marker_file.name}: {text}") for file in result.files for text in file.warnings]
     if scale is not None and not scale.passed:
-        found.append(("bad", f"scaling failed its audit: {'; '.join(scale.findings)}"))
+        found.append(
+            (AUDIT_VERDICTS[scale.audit], f"the audit calls scaling {scale.audit}: {'; '.join(scale.findings)}")
+        )
     found += clip_attention(trials, what="trial")
     found += coordinate_attention(uses, deviations_deg, unseen_deg=unseen_deg)
     titles = [title for title in _TITLES if scale is not None or title != "Scaling"]

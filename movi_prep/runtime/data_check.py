@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from movi_prep.config.markers import MarkerSettings
 from movi_prep.errors import InputError, MoviPrepError, describe_os_error, list_names
-from movi_prep.formats.amass import open_motion
 from movi_prep.formats.avi.structure import check_avi_ends, read_avi_head
 from movi_prep.formats.body_models import read_body_model, read_soft_tissue_directions
 from movi_prep.formats.foreign_content import foreign_content
+from movi_prep.formats.motion_files import open_motion
 from movi_prep.recordings.read import read_camera, read_session
 from movi_prep.recordings.wanted import MODEL_FILES
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from movi_prep.formats.amass import MotionFile
+    from movi_prep.formats.motion_files import WholeMotion
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
     from movi_prep.records.motion import Sex
@@ -147,21 +149,21 @@ class _Found:
         return tuple(sorted(kinds, key=lambda fault: -len(fault.files)))
 
 
-def check_data_files(recordings: Recordings, *, soft_tissue: bool = False) -> DataCheck:
+def check_data_files(recordings: Recordings, settings: MarkerSettings | None = None) -> DataCheck:
     """Open one clip per subject, and every body model, V3D file, calibration and video head.
 
     Args:
         recordings: what there is.
-        soft_tissue: whether the bodies are to be posed with DMPL, so that its models are needed, too.
+        settings: how motions are to be read and posed; None for the defaults.
     """
-    found = _Found()
+    found, asked = _Found(), settings or MarkerSettings()
     firsts = {subject: recordings.clips_of(subject)[0] for subject in recordings.subjects}
     motions = {
         clip: motion
         for clip in firsts.values()
-        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings.motions[clip])))
+        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings, clip, asked)))
     }
-    _open_bodies(recordings, motions, found, soft_tissue=soft_tissue)
+    _open_bodies(recordings, motions, found, soft_tissue=asked.soft_tissue)
     _open_cameras(recordings, found)
     for subject, path in sorted(recordings.sessions.items()):
         # Of subjects without clips nothing is used.
@@ -184,15 +186,17 @@ class _Head:
     body: BodyName
 
 
-def _reads_head(path: Path) -> Callable[[], _Head]:
+def _reads_head(recordings: Recordings, clip: ClipId, asked: MarkerSettings) -> Callable[[], _Head]:
+    path, person = recordings.motions[clip], recordings.persons.get(clip, 0)
+
     def read() -> _Head:
-        with open_motion(path) as file:
+        with open_motion(path, person=person, rate_hz=asked.motion_rate_hz, up=asked.motion_up) as file:
             return _head_of(file)
 
     return read
 
 
-def _head_of(file: MotionFile) -> _Head:
+def _head_of(file: MotionFile | WholeMotion) -> _Head:
     return _Head(n_samples=file.n_samples, rate_hz=file.rate_hz, sex=file.shape.sex, body=file.shape.body)
 
 

@@ -22,6 +22,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import write_storage_blocks
 from movi_prep.formats.trc import write_trc_blocks
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.ik_account import ik_numbers
@@ -171,7 +172,7 @@ def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -
 
 IK = Stage(
     name="ik",
-    version=6,
+    version=7,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=run_ik,
@@ -196,10 +197,11 @@ def marker_noise_path(config: Config) -> Path:
 
 
 def check_audit(scale_result: Path, *, keep_failed: bool) -> None:
-    """Raise AuditError where scaling of the subject failed its audit, unless such subjects are kept."""
+    """Raise AuditError where the audit of the subject's scaling refuses it, unless such subjects are kept."""
     result = read_scale_result(scale_result)
-    if not result.passed and not keep_failed:
+    if result.audit is AuditGrade.REFUSED and not keep_failed:
         raise AuditError(
-            f"{scale_result}: scaling failed its audit ({'; '.join(result.findings[:3])}); correct the static trial, "
-            "the measurements or the bounds in `scaling`, or go on with --set scaling.keep_failed_audit=true"
+            f"{scale_result}: the audit of scaling refuses the subject ({'; '.join(result.findings[:3])}); correct the "
+            "static trial, the measurements or the bounds in `scaling`, or go on with --set "
+            "scaling.keep_failed_audit=true"
         )

@@ -157,6 +157,24 @@ class Leap:
         )
 
 
+@dataclass(frozen=True)
+class Frozen:
+    """Rows whose markers stand still to the micrometre while the body moves beside them."""
+
+    first: int
+    last: int
+    time_s: float
+    speed_m_s: float
+
+    def __str__(self) -> str:
+        """Return the sentence that reports it."""
+        rows = f"row {self.first} repeats" if self.first == self.last else f"rows {self.first} to {self.last} repeat"
+        return (
+            f"{rows} the one before ({self.time_s:.3f} s), beside which the body moves at {self.speed_m_s:.2f} m/s: a "
+            "frozen recording, or a gap filled by copies?"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class RowFindings:
     """What a person should read about rows of a clip.
@@ -167,7 +185,7 @@ class RowFindings:
         reasons: the solver's reason of each row that has one.
         unseen: coordinates that the markers do not see.
         gaps: weighted marker -> number of rows in which it is not seen.
-        leaps: rows that leap out and back.
+        leaps: rows that leap out and back, or repeat the one before.
     """
 
     statuses: NDArray[np.int8]
@@ -175,7 +193,7 @@ class RowFindings:
     reasons: tuple[str, ...]
     unseen: tuple[str, ...]
     gaps: Mapping[str, int]
-    leaps: tuple[Leap, ...]
+    leaps: tuple[Leap | Frozen, ...]
 
     def __add__(self, other: RowFindings) -> RowFindings:
         """Return the findings about the rows of both, these before the others."""
@@ -197,7 +215,7 @@ class RowFindings:
             found.append(f"{len(self.unseen)} coordinates are not seen by the markers: {list_names(self.unseen)}")
         found += [str(leap) for leap in self.leaps[:MOST_LISTED]]
         if len(self.leaps) > MOST_LISTED:
-            found.append(f"{len(self.leaps) - MOST_LISTED} more leaps out and back")
+            found.append(f"{len(self.leaps) - MOST_LISTED} more leaps out and back, or frozen rows")
         return (*found, *self.status_sentences())
 
     def status_sentences(self) -> tuple[str, ...]:

@@ -14,24 +14,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError, list_names
-from movi_prep.formats.amass import SubjectShape, open_motion, read_subject_shape
+from movi_prep.formats.amass import SubjectShape
 from movi_prep.formats.body_models import body_of_model, read_body_model
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.marker_file import open_marker_writer, read_markers, write_static_trial
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
+from movi_prep.formats.motion_files import open_motion, read_subject_shape
 from movi_prep.geometry.frames import AMASS_TO_GROUND
 from movi_prep.recordings.wanted import MODEL_FILES
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.clip_watch import ClipWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import TypeAlias
 
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from movi_prep.config.markers import StaticTrialSettings, TrajectorySettings
     from movi_prep.config.root import Config
     from movi_prep.formats.amass import MotionFile
+    from movi_prep.formats.motion_files import WholeMotion
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.body_model import BodyModel
     from movi_prep.records.identity import ClipId
@@ -63,19 +68,6 @@ _SAME_BETAS = 1e-6
 _SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
 """Bounds of the stature of a person; a body beyond them has betas or a body model that are damaged."""
 
-_FLOOR_TOLERANCE_M = 0.1
-"""How far above or below y = 0 the lowest point of a clip may be; a sole is a few centimetres below its markers."""
-
-
-_NO_ROOM_M = 20.0
-"""No room is that high: a body farther off its floor has a translation in another unit."""
-
-_ALONG = 0.8
-"""Cosine between the mean direction of the trunk and an axis that it points along."""
-
-_PELVIS, _NECK = 0, 12
-"""Joints of every body."""
-
 
 @dataclass(frozen=True)
 class StaticInputs:
@@ -88,6 +80,7 @@ class StaticInputs:
         models_there: the models that there are in its place, for messages.
         reader: which reader reads the session.
         session: its session, None where there is none.
+        persons: which person of the file of each clip it is, () where it is the first of all.
     """
 
     motions: tuple[Path, ...]
@@ -96,6 +89,7 @@ class StaticInputs:
     models_there: str
     reader: ReaderName
     session: Path | None
+    persons: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,13 +102,14 @@ class StaticOutputs:
 
 @dataclass(frozen=True)
 class MarkerInputs:
-    """What the trajectories of a clip are made from; models as in `StaticInputs`."""
+    """What the trajectories of a clip are made from; models and person as in `StaticInputs`."""
 
     motion: Path
     marker_set: Path
     body_model: Path | None
     dmpl_model: Path | None
     models_there: str
+    person: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
     from movi_prep.formats.trc import write_trc
 
     model_body = None if inputs.body_model is None else body_of_model(inputs.body_model)
-    motion, shape, findings = _subject_shape(inputs.motions, model_body)
+    motion, shape, findings = _subject_shape(inputs.motions, inputs.persons, model_body)
     session, session_findings = _read_session(inputs, needed=settings.mass == "v3d")
     if inputs.body_model is None:
         raise _missing_model(shape, motion, inputs.models_there)
@@ -184,7 +179,7 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
     """Make one clip's trajectories, block by block."""
     from movi_prep.body.device import torch_threads
 
-    with torch_threads(1), open_motion(inputs.motion) as motion:
+    with torch_threads(1), _open(inputs, settings) as motion:
         _check_soft_tissue(motion, inputs, settings)
         report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings)
     if outputs.trc is not None:
@@ -192,6 +187,10 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
 
         write_trc(outputs.trc, read_markers(outputs.markers))
     return report
+
+
+def _open(inputs: MarkerInputs, settings: TrajectorySettings) -> AbstractContextManager[MotionFile | WholeMotion]:
+    return open_motion(inputs.motion, person=inputs.person, rate_hz=settings.motion_rate_hz, up=settings.motion_up)
 
 
 STATIC = Stage(
@@ -234,8 +233,10 @@ def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str
 
 
 def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
-    motions = _shaping_motions(recordings, subject, exclude=config.exclude)
-    body_model = model_for(motions, recordings.body_models)
+    clips = _shaping_clips(recordings, subject, exclude=config.exclude)
+    motions = tuple(clips.values())
+    persons = tuple(recordings.persons.get(clip, 0) for clip in clips)
+    body_model = model_for(motions, recordings.body_models, persons)
     return Unit(
         stage=STATIC.name,
         key=subject,
@@ -246,21 +247,23 @@ def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, su
             models_there=_models_there(recordings.body_models, body_model),
             reader=recordings.reader,
             session=recordings.sessions.get(subject),
+            persons=persons if any(persons) else (),
         ),
         outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
         settings=config.markers.static_trial,
     )
 
 
-def _shaping_motions(recordings: Recordings, subject: str, *, exclude: Collection[str]) -> tuple[Path, ...]:
+def _shaping_clips(recordings: Recordings, subject: str, *, exclude: Collection[str]) -> dict[ClipId, Path]:
     """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
-    return tuple(path for clip, path in recordings.all_motions_of(subject).items() if str(clip) not in exclude)
+    return {clip: path for clip, path in recordings.all_motions_of(subject).items() if str(clip) not in exclude}
 
 
 def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
     motion = recordings.motions[clip]
     tissue = config.markers.soft_tissue
-    body_model = model_for((motion,), recordings.body_models)
+    person = recordings.persons.get(clip, 0)
+    body_model = model_for((motion,), recordings.body_models, (person,))
     return Unit(
         stage=MARKERS.name,
         key=str(clip),
@@ -268,8 +271,9 @@ def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, c
             motion=motion,
             marker_set=_marker_set_path(config),
             body_model=body_model,
-            dmpl_model=_tissue_for(motion, recordings.dmpl_models) if tissue else None,
+            dmpl_model=_tissue_for(motion, person, recordings.dmpl_models) if tissue else None,
             models_there=_models_there(recordings.body_models, body_model),
+            person=person,
         ),
         outputs=MarkerOutputs(
             markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
@@ -288,15 +292,17 @@ def _marker_set_path(config: Config) -> Path:
     return config.markers.marker_set or default_marker_set_path()
 
 
-def model_for(motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Path]) -> Path | None:
+def model_for(
+    motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Path], persons: Sequence[int] = ()
+) -> Path | None:
     """Return the model of the first readable clip's body and sex, of the clips of a body that there are models of.
 
     What is unreadable fails when the unit runs.
     """
     shapes = []
-    for motion in motions:
+    for motion, person in zip(motions, persons or repeat(0), strict=False):
         try:
-            shapes.append(read_subject_shape(motion))
+            shapes.append(read_subject_shape(motion, person=person))
         except InputError:
             continue
     of_bodies = {body for body, _ in models}
@@ -304,10 +310,10 @@ def model_for(motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Pat
     return None if first is None else models.get((first.body, first.sex))
 
 
-def _tissue_for(motion: Path, models: Mapping[str, Path]) -> Path | None:
+def _tissue_for(motion: Path, person: int, models: Mapping[str, Path]) -> Path | None:
     """Return DMPL's directions of a clip's sex; they are of the mesh of SMPL and SMPL+H."""
     try:
-        shape = read_subject_shape(motion)
+        shape = read_subject_shape(motion, person=person)
     except InputError:
         return None
     return None if shape.body == "SMPL-X" else models.get(shape.sex)
@@ -318,13 +324,15 @@ def _models_there(models: Mapping[tuple[BodyName, str], Path], model: Path | Non
     return "" if model is not None else list_names(" ".join(key) for key in models)
 
 
-def _subject_shape(motions: Sequence[Path], body: BodyName | None) -> tuple[Path, SubjectShape, tuple[str, ...]]:
+def _subject_shape(
+    motions: Sequence[Path], persons: Sequence[int], body: BodyName | None
+) -> tuple[Path, SubjectShape, tuple[str, ...]]:
     """Return a subject's first readable clip of a body, or of any; the shape in it; what other clips say against it."""
     shapes: dict[Path, SubjectShape] = {}
     errors: dict[Path, InputError] = {}
-    for motion in motions:
+    for motion, person in zip(motions, persons or repeat(0), strict=False):
         try:
-            shapes[motion] = read_subject_shape(motion)
+            shapes[motion] = read_subject_shape(motion, person=person)
         except InputError as error:
             errors[motion] = error
     if not shapes:
@@ -421,7 +429,7 @@ def _mass_kg(
     return session.mass_kg
 
 
-def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: TrajectorySettings) -> None:
+def _check_soft_tissue(motion: MotionFile | WholeMotion, inputs: MarkerInputs, settings: TrajectorySettings) -> None:
     gap = motion.dmpl_gap or ("there is no DMPL model of this sex" if inputs.dmpl_model is None else None)
     if settings.soft_tissue and gap:
         raise InputError(
@@ -432,17 +440,19 @@ def _check_soft_tissue(motion: MotionFile, inputs: MarkerInputs, settings: Traje
         )
 
 
-def _blocks(motion: MotionFile, batch_samples: int, *, every: int) -> Iterator[Motion]:
+def _blocks(
+    motion: MotionFile | WholeMotion, batch_samples: int, *, every: int, watch: Callable[[Motion], None]
+) -> Iterator[Motion]:
     """Yield the clip in blocks of `POSED_TOGETHER` rows, however many are read at once."""
     # The last bit of a product depends on how many rows are multiplied: blocks must begin at the same rows always.
     read_at_once = -(-batch_samples // POSED_TOGETHER) * POSED_TOGETHER
-    for _, block in motion.blocks(read_at_once, every=every):
+    for _, block in motion.blocks(read_at_once, every=every, watch=watch):
         for first in range(0, block.n_samples, POSED_TOGETHER):
             yield block.rows(slice(first, first + POSED_TOGETHER))
 
 
 def _write_trajectories(
-    motion: MotionFile, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
+    motion: MotionFile | WholeMotion, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
 ) -> StageReport:
     from movi_prep.body.marker_points import place_markers
     from movi_prep.body.skinning import pose_body, shape_body
@@ -467,36 +477,20 @@ def _write_trajectories(
         },
     ) as writer:
         # Blocks bound the memory, whatever the length of the clip.
-        lowest_m, trunk_m = np.inf, np.zeros(3)
-        for block in _blocks(motion, settings.batch_samples, every=step):
+        watch = ClipWatch()
+        for block in _blocks(motion, settings.batch_samples, every=step, watch=watch.sampled):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
-            lowest_m = min(lowest_m, points.lowest_m())
-            trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)
+            watch.posed(block, points)
             writer.append(place_markers(markers, points))
     return StageReport(
         numbers={
             "n_rows": len(samples),
             "n_samples": motion.n_samples,
             "mocap_hz": motion.rate_hz,
-            "lowest_point_m": lowest_m,
+            "lowest_point_m": watch.lowest_m,
         },
-        findings=(*carried.findings, *_floor_findings(lowest_m, trunk_m / np.linalg.norm(trunk_m))),
+        findings=(*carried.findings, *motion.findings, *watch.findings(motion.rate_hz)),
     )
-
-
-def _floor_findings(lowest_m: float, trunk: NDArray[np.float64]) -> tuple[str, ...]:
-    """Return what is odd of where the body stands, with its probable cause; `trunk` points up it, (3,) in ground."""
-    if abs(lowest_m) <= _FLOOR_TOLERANCE_M:
-        return ()
-    cause = ""
-    if abs(lowest_m) > _NO_ROOM_M:
-        cause = "; is its translation in millimetres or centimetres?"
-    elif trunk[1] < -_ALONG:
-        cause = "; it stands on its head: does z point down in it?"
-    elif abs(trunk[2]) > _ALONG:
-        # Ground's z is AMASS' y, the other way round.
-        cause = "; it lies along y all the time: is this clip y up? AMASS has z up"
-    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put{cause}",)
 
 
 def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:

@@ -52,6 +52,7 @@ ORDER = (
     StageEntry("ik", "ik", "IK", "ik", _MOTION),
     StageEntry("align", "align", "ALIGN", "shard", _VIDEO),
     StageEntry("shard", "shards.shard", "SHARD", "shard", _VIDEO),
+    StageEntry("shard_index", "shards.shard_index", "SHARD_INDEX", "shard", _VIDEO),
     StageEntry("shard_d3ke", "d3ke.shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
     StageEntry("d3ke_corpus", "d3ke.shard_d3ke", "D3KE_CORPUS", "shard", _VIDEO),
 )
@@ -68,7 +69,7 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
     """Return the stages that a command stands for, in order: its own and all before it, as the layout asks."""
     last = COMMANDS.index(command)
     layout = config.shard.layout
-    unwanted = {"native": {"shard_d3ke", "d3ke_corpus"}, "d3ke": {"shard"}, "both": set[str]()}[layout]
+    unwanted = {"native": {"shard_d3ke", "d3ke_corpus"}, "d3ke": {"shard", "shard_index"}, "both": set[str]()}[layout]
     return tuple(entry for entry in ORDER if COMMANDS.index(entry.command) <= last and entry.name not in unwanted)
 
 

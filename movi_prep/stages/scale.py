@@ -4,12 +4,13 @@
 |--------------|--------------------------------------------------------------|------------------------------|
 | `scale S001` | `static.h5`, generic model (.osim), set-up, its marker set   | `scaled.osim`, `scale.json`  |
 
-A subject whose audit fails is written all the same, with every finding and its numbers; the next stage refuses it.
+A subject that the audit refuses is written all the same, with every finding and its numbers; the next stage stops
+there. A doubtful one goes on, and its shards say so.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from movi_prep.formats.marker_file import read_static_trial
 from movi_prep.formats.opensim_setup import included_files, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
 STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
 """How the static pose is found: one frame has one track, and nobody asks what it sees. The prior is a faint one: what a
 static pose is off by is a constant error of all the subject's angles."""
+
+
+_ANGLES_TOLD = 3
+"""How many coordinates are named that a landmark's miss turns, the most first."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +115,53 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
         "static": f"{inputs.static.parent.name}/{inputs.static.name}",
         "placement_solver": settings.placement_solver,
     }
+    result = with_angles(model, result, settings)
     write_scale_result(outputs.result, result, provenance=provenance)
     lost = [
         f"the body has no markers for the measurement {name}: its bodies keep the model's size" for name in unmeasured
     ]
-    return StageReport(numbers=scale_numbers(result), findings=(*result.findings, *lost))
+    # What makes a subject doubtful is a warning, once: clips and shards of the subject carry the grade.
+    return StageReport(
+        numbers=scale_numbers(result),
+        findings=tuple(lost) if result.audit is AuditGrade.DOUBTFUL else (*result.findings, *lost),
+        warnings=(f"doubtful: {'; '.join(result.findings)}",) if result.audit is AuditGrade.DOUBTFUL else (),
+    )
+
+
+def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSettings) -> ScaleResult:
+    """Return the result with what the misses of landmarks mean for the angles, where a landmark misses its bound.
+
+    Markers are moved onto the data afterwards, so that a static pose that is wrong is wrong in all frames.
+    """
+    from movi_prep.kinematics.deviation import misfit_angles
+    from movi_prep.osim.extract_tree import extract_tree
+
+    misses_m = {
+        name: float(error_m)
+        for name, weight, error_m in zip(
+            result.marker_names, result.marker_weights, result.marker_errors_m, strict=True
+        )
+        if weight >= settings.landmark_weight and error_m > settings.landmark_max_limit_m
+    }
+    if not misses_m:
+        return result
+    try:
+        tree = extract_tree(model)
+    except ModelError:
+        return result  # OpenSim poses such a model; nobody derives it
+    weights = dict(zip(result.marker_names, result.marker_weights.tolist(), strict=True))
+    said = [
+        f"{name} by up to "
+        + ", ".join(
+            f"{np.degrees(turn):.1f} degrees in {coordinate}"
+            for coordinate, turn in sorted(turns.items(), key=lambda item: -item[1])[:_ANGLES_TOLD]
+        )
+        for name, turns in misfit_angles(tree, weights, misses_m).items()
+    ]
+    if not said:
+        return result
+    told = f"misses of the static pose turn all labels of the subject: {'; '.join(said)}"
+    return replace(result, findings=(*result.findings, told))
 
 
 def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], None]) -> None:
@@ -196,6 +244,7 @@ def model_and_setup(config: Config) -> tuple[Path, Path]:
 def scale_numbers(result: ScaleResult) -> dict[str, float | int | str | bool]:
     """Return what a table of subjects shows."""
     numbers: dict[str, float | int | str | bool] = {
+        "audit": str(result.audit),
         "passed": result.passed,
         "landmark_rms_mm": result.landmark_rms_m * 1000.0,
         "landmark_max_mm": result.landmark_max_m * 1000.0,

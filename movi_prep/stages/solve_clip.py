@@ -19,8 +19,9 @@ from movi_prep.formats.storage import StorageTable, coordinate_table
 from movi_prep.geometry.jumps import angle_jumps, marker_jumps
 from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
 from movi_prep.geometry.marker_size import check_marker_size
+from movi_prep.geometry.repeats import row_steps, standstills
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.stages.ik_account import IkAccount, Leap, RowFindings, count_gaps, sum_rows
+from movi_prep.stages.ik_account import Frozen, IkAccount, Leap, RowFindings, count_gaps, sum_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,9 @@ LEAST_TRACKED = 3
 
 BLOCK_ROWS = 5_000
 """Rows of a long clip that are solved, and held in memory, at once; a multiple of `ROWS_PER_CHUNK`."""
+
+FROZEN_M = 0.01
+"""How far the body must have come while its markers repeat: less is within what landmarks miss by."""
 
 MARGIN_ROWS = 100
 """Rows that a block sees beyond its own ends: farther than a track remembers where it began."""
@@ -213,7 +217,10 @@ def _solve_block(
     # The converged solver marks suspects itself: it has bounds on single residuals, too.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, found.frames, clip.markers, weights, suspect_rms_m=suspect_rms_m)
-    solution, leaps = mark_jumps(solution, clip.markers.select(clip.tracked), first_row=block.seen.start)
+    tracked = clip.markers.select(clip.tracked)
+    solution, leaps = mark_jumps(solution, tracked, first_row=block.seen.start)
+    solution, frozen = mark_frozen(solution, tracked, first_row=block.seen.start)
+    odd: tuple[Leap | Frozen, ...] = (*leaps, *frozen)
     # The margins have done their work: what follows is about the block's own rows.
     own = slice(block.kept.start - block.seen.start, block.kept.stop - block.seen.start)
     solution = solution.rows(own)
@@ -228,7 +235,7 @@ def _solve_block(
         reasons=found.reasons[own],
         unseen=found.unseen,
         gaps=count_gaps(clip.markers.rows(own), setup.marker_weights),
-        leaps=tuple(leap for leap in leaps if block.kept.start <= leap.first < block.kept.stop),
+        leaps=tuple(each for each in odd if block.kept.start <= each.first < block.kept.stop),
     )
     names = name_findings(scaled, clip.markers, setup)
     return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names), found.modes
@@ -257,6 +264,21 @@ def mark_jumps(
             time_s = float(solution.times_s[jump.first])
             leaps.append(Leap(first_row + jump.first, first_row + jump.last, time_s, what, jump.size * factor, unit))
     return replace(solution, statuses=statuses), tuple(leaps)
+
+
+def mark_frozen(
+    solution: IkSolution, tracked: MarkerTrajectories, *, first_row: int = 0
+) -> tuple[IkSolution, tuple[Frozen, ...]]:
+    """Mark frames as suspect whose markers repeat those of the row before for so long that the body has moved on."""
+    statuses = solution.statuses.copy()
+    frozen = []
+    for run in standstills(row_steps(tracked.positions_m), tracked.rate_hz):
+        if run.moved_m(tracked.rate_hz) >= FROZEN_M:
+            rows = slice(run.first, run.last + 1)
+            statuses[rows] = np.where(solution.usable()[rows], int(FrameStatus.SUSPECT), statuses[rows])
+            time_s = float(solution.times_s[run.first])
+            frozen.append(Frozen(first_row + run.first, first_row + run.last, time_s, run.speed_m_s))
+    return replace(solution, statuses=statuses), tuple(frozen)
 
 
 def check_some_pose(account: IkAccount, source: Path | str) -> None:
@@ -460,17 +482,20 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
 
 
 def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArray[np.bool_]:
-    """Return (c,) bool: coordinates that a tracked marker moves with, or that a task pulls to a value.
+    """Return (n, c) bool: coordinates that a marker seen in that row moves with, or that a task pulls to a value.
 
-    All others stand where the solver began, whatever the motion: no marker of the clip says anything of them. Of a
+    All others stand where the solver began, or where the rows around them are: no marker says anything of them. Of a
     model without a tree nobody can say, and all count as decided.
     """
-    if scaled.tree is None:
-        return np.ones(len(solution.coordinate_names), dtype=bool)
-    seen = np.isfinite(solution.observed_markers_m).all(axis=-1).any(axis=0) & (solution.marker_weights > 0)
-    names = [name for name, is_seen in zip(solution.marker_names, seen.tolist(), strict=True) if is_seen]
-    decided = scaled.tree.decided_by([scaled.tree.marker(name) for name in names])
+    tree, names = scaled.tree, solution.coordinate_names
+    if tree is None:
+        return np.ones((solution.n_rows, len(names)), dtype=bool)
+    seen = np.isfinite(solution.observed_markers_m).all(axis=-1) & (solution.marker_weights > 0)
+    # What several markers decide is what each of them does.
+    by_marker = np.array([tree.decided_by([tree.marker(name)]) for name in solution.marker_names])
     pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
-    by_task = [name in pulled for name in scaled.tree.coordinate_names]
-    named = dict(zip(scaled.tree.coordinate_names, (decided | by_task).tolist(), strict=True))
-    return np.array([named.get(name, True) for name in solution.coordinate_names])
+    always = tree.decided_by([]) | np.array([name in pulled for name in tree.coordinate_names])
+    decided = (seen.astype(np.float32) @ by_marker.reshape(-1, tree.n_coordinates).astype(np.float32) > 0) | always
+    place = {name: index for index, name in enumerate(tree.coordinate_names)}
+    known = np.array([name in place for name in names])
+    return np.asarray(decided[:, [place.get(name, 0) for name in names]] | ~known)

@@ -1,10 +1,17 @@
-"""Geometric augmentation: where the virtual camera aims, how it rolls and zooms, and whether the picture is flipped."""
+"""Augmentation: where the virtual camera aims, how it rolls and zooms, flips, colours and occluders.
+
+Occluders are pasted as Sárándi, Linder, Arras and Leibe 2018 do ("How Robust is 3D Human Pose Estimation to
+Occlusion?", arXiv:1808.09316): 1 to 8 cut-out people, each 0.2 to 1 times half of the picture large, their centres
+anywhere in it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from movi_prep.errors import UsageError
 
@@ -19,6 +26,12 @@ class Augmentation:
         roll_rad: largest roll to either side, radians.
         flip_probability: how often the picture is flipped. Angles and scales of a flipped sample give its joint centres
             on a model whose left and right are mirror images, as ours; D3KE's is none.
+        brightness: largest change of all values, 0 to 1.
+        contrast: smallest and largest factor on the distance from the picture's mean.
+        saturation: smallest and largest factor on the distance from grey.
+        hue_rad: largest turn of the colours, radians.
+        occlusion_probability: how often occluders are pasted.
+        occluders: file of occluders (`formats.occluders`), which then is needed.
         seed: seed of the draws.
     """
 
@@ -26,26 +39,56 @@ class Augmentation:
     zoom: tuple[float, float] = (1.0, 1.0)
     roll_rad: float = 0.0
     flip_probability: float = 0.0
+    brightness: float = 0.0
+    contrast: tuple[float, float] = (1.0, 1.0)
+    saturation: tuple[float, float] = (1.0, 1.0)
+    hue_rad: float = 0.0
+    occlusion_probability: float = 0.0
+    occluders: Path | str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse ranges that cannot be."""
-        if not 0.0 < self.zoom[0] <= self.zoom[1]:
-            raise UsageError(f"zoom: expected two positive numbers that grow, but got {self.zoom}")
-        if not 0.0 <= self.flip_probability <= 1.0:
-            raise UsageError(f"flip_probability: expected a number from 0 to 1, but got {self.flip_probability}")
-        if self.shift < 0.0 or self.roll_rad < 0.0:
-            raise UsageError(f"shift and roll_rad: expected 0 or more, but got {self.shift} and {self.roll_rad}")
+        for name in ("zoom", "contrast", "saturation"):
+            low, high = getattr(self, name)
+            if not 0.0 < low <= high:
+                raise UsageError(f"{name}: expected two positive numbers that grow, but got {(low, high)}")
+        for name in ("flip_probability", "occlusion_probability", "brightness"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise UsageError(f"{name}: expected a number from 0 to 1, but got {getattr(self, name)}")
+        for name in ("shift", "roll_rad", "hue_rad"):
+            if getattr(self, name) < 0.0:
+                raise UsageError(f"{name}: expected 0 or more, but got {getattr(self, name)}")
+        if self.occlusion_probability > 0.0 and self.occluders is None:
+            raise UsageError(
+                "occlusion_probability: expected a file in 'occluders', but got none; make one with "
+                "'movi-prep shard --layout d3ke --pascal VOC2012'"
+            )
+
+
+@dataclass(frozen=True)
+class Colours:
+    """One draw: change of brightness, factors of contrast and saturation, turn of the hue in radians."""
+
+    brightness: float = 0.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue_rad: float = 0.0
+
+
+PLAIN_COLOURS = Colours()
 
 
 @dataclass(frozen=True)
 class View:
-    """One draw: shift in sides of the box, magnification, roll in radians, and whether the picture is flipped."""
+    """One draw: shift in sides of the box, magnification, roll in radians, flip, colours, and a seed for occluders."""
 
     shift: tuple[float, float] = (0.0, 0.0)
     zoom: float = 1.0
     roll_rad: float = 0.0
     flip: bool = False
+    colours: Colours = PLAIN_COLOURS
+    occlusion_seed: int | None = None
 
 
 def draw_view(augmentation: Augmentation, rng: np.random.Generator) -> View:
@@ -58,4 +101,38 @@ def draw_view(augmentation: Augmentation, rng: np.random.Generator) -> View:
         zoom=float(rng.uniform(*augmentation.zoom)),
         roll_rad=float(rng.uniform(-augmentation.roll_rad, augmentation.roll_rad)),
         flip=bool(rng.uniform() < augmentation.flip_probability),
+        # Behind all others, so that the draws of views are the same with and without.
+        colours=Colours(
+            brightness=float(rng.uniform(-augmentation.brightness, augmentation.brightness)),
+            contrast=float(rng.uniform(*augmentation.contrast)),
+            saturation=float(rng.uniform(*augmentation.saturation)),
+            hue_rad=float(rng.uniform(-augmentation.hue_rad, augmentation.hue_rad)),
+        ),
+        occlusion_seed=int(rng.integers(2**32)) if rng.uniform() < augmentation.occlusion_probability else None,
     )
+
+
+_GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""Luma of red, green and blue (ITU-R BT.601)."""
+
+
+def recolour(image: NDArray[np.float32], colours: Colours) -> NDArray[np.float32]:
+    """Return a picture (3, h, w) float32 RGB, 0 to 1, in other colours, cut off at 0 and 1."""
+    if colours == PLAIN_COLOURS:
+        return image
+    # Saturation and hue are one linear map around the grey axis; a picture has few channels and many pixels.
+    changed = np.tensordot(_colour_map(colours), image, axes=1)
+    mean = np.float32((_GREY[:, None, None] * changed).sum(axis=0).mean())
+    changed = (changed - mean) * np.float32(colours.contrast) + mean + np.float32(colours.brightness)
+    return np.asarray(np.clip(changed, 0.0, 1.0), dtype=np.float32)
+
+
+def _colour_map(colours: Colours) -> NDArray[np.float32]:
+    """Return (3, 3): grey is kept, what differs from grey is turned about the grey axis and stretched."""
+    cosine, sine = np.cos(colours.hue_rad), np.sin(colours.hue_rad)
+    third, root = 1.0 / 3.0, 1.0 / np.sqrt(3.0)
+    axis = np.full((3, 3), third)
+    cross = root * np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
+    turn = cosine * np.eye(3) + (1.0 - cosine) * axis + sine * cross
+    grey = np.tile(_GREY.astype(np.float64), (3, 1))
+    return np.asarray(grey + colours.saturation * (turn @ (np.eye(3) - grey)), dtype=np.float32)

@@ -7,7 +7,7 @@
 | `joint3d_validity_mask` | float32 | (p,) | 1 where the label holds and lies in the picture |
 | `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they hold |
 | `coordinateStd` | float32 | (c,) | their posterior deviations, infinite where unseen; if all shards have them |
-| `boneScale` | float32 | (b, 3) | body scales relative to the generic model |
+| `boneScale` | float32 | (b, 3) | body scales relative to the generic model; with `scales="d3ke"` D3KE's |
 | `boneScaleMask` | float32 | (b,) | 1 where the model has the body |
 | `rootRotMat` | float32 | (3, 4) | pose of the ground-to-pelvis joint's moving frame in the virtual camera |
 | `bbox` | float32 | (4,) | box in the video: column, row, width, height |
@@ -15,7 +15,7 @@
 | `worldToCamera` | float32 | (3, 4) | AMASS world to the frame of `pose3d`, rotation and translation (m) |
 | `cropIntrinsics` | float32 | (3, 3) | camera matrix of the stored picture, whose lens is `lens` |
 | `worldToCrop` | float32 | (3, 4) | AMASS world to the real camera, rotation and translation (m) |
-| `lens` | float32 | (2,) | k1 and k2 of the real camera: x (1 + k1 r^2 + k2 r^4), normalised coordinates |
+| `lens` | float32 | (14,) | coefficients of the real camera in OpenCV's order, of the model that `lensModel` says |
 | `subject`, `videoID`, `frame` | int | | numbers of subject and clip, frame of the clip |
 | `localIdx`, `fileIdx` | int | | row of the shard, index of the sample |
 | `cameraType`, `name` | str | | camera; `S001/C02/PG1/000017` |
@@ -24,25 +24,34 @@
 Where `hflip` is set, `worldToCamera` holds the reflection too (its determinant is -1): it takes a point of the world
 to where the flipped picture shows it, which is the label of the same point on the other side.
 
-With a window of t frames every array gains a leading axis t, and the scalars describe the frame that is predicted.
+With a window of t frames every array gains a leading axis t, the scalars describe the frame that is predicted, and
+`windowMask` (t,) float32 is 1 where a frame is the one that was asked for, 0 where an earlier one is repeated. With
+views of v cameras every array gains a leading axis v before all others, `cameraType` and `name` say all cameras
+(`PG1+PG2`), and `localIdx` is the row of the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from movi_prep.errors import MissingError, UsageError
+from movi_prep.errors import MissingError, UsageError, list_names
+from movi_prep.formats.d3ke import read_base_model
+from movi_prep.formats.label_tables import read_body_scale_means
+from movi_prep.formats.occluders import Occluder, read_occluders
 from movi_prep.formats.shard import ShardFile
+from movi_prep.formats.shard_index import read_index
 from movi_prep.formats.shard_records import (
+    UNKNOWN_AUDIT,
     read_attribute,
+    read_audit,
     read_clip_ids,
     read_label_names,
     read_shard_camera,
@@ -56,7 +65,9 @@ from movi_prep.records.camera import Camera
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
-from movi_prep.training.augmentation import Augmentation, View, draw_view
+from movi_prep.records.scale_result import AuditGrade
+from movi_prep.training.augmentation import Augmentation, View, draw_view, recolour
+from movi_prep.training.occlusion import occlude
 from movi_prep.training.picture import warp_picture
 from movi_prep.training.sample_labels import (
     LabelContext,
@@ -73,6 +84,10 @@ FLOOR_PREFIX = "Virtual_Ground_"
 """Markers on the floor are labels of the file, but not of the network; they come last."""
 
 
+AUDITS = (*(str(grade) for grade in AuditGrade), UNKNOWN_AUDIT)
+"""What the audit of scaling may say of a shard's subject."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which rows of the shards are samples; None asks for nothing.
@@ -86,6 +101,8 @@ class Selection:
         every: only each n-th frame of a clip.
         solved_only: only frames that inverse kinematics solved.
         min_valid: least part of the coordinates that must be valid.
+        audit: grades of the audit of scaling: "sound", "doubtful", "refused"; shards before version 4 have none and
+            count as "unknown".
     """
 
     split: Split | None = None
@@ -96,6 +113,7 @@ class Selection:
     every: int = 1
     solved_only: bool = True
     min_valid: float = 0.0
+    audit: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse bounds that cannot be."""
@@ -103,6 +121,9 @@ class Selection:
             raise UsageError(f"every: expected 1 or more, but got {self.every}")
         if not 0.0 <= self.min_valid <= 1.0:
             raise UsageError(f"min_valid: expected a number from 0 to 1, but got {self.min_valid}")
+        odd = sorted(set(self.audit or ()) - set(AUDITS))
+        if odd:
+            raise UsageError(f"audit: expected some of {list_names(AUDITS)}, but got {list_names(odd)}")
 
 
 @dataclass(frozen=True)
@@ -204,12 +225,13 @@ class _Source:
             for number, start, count in zip(numbers, first, counts, strict=True)
         }
 
-    def rows_around(self, row: int, offsets: NDArray[np.int64]) -> list[int]:
-        """Return the rows of a window: the frame asked for, or the nearest earlier one that the clip has."""
+    def rows_around(self, row: int, offsets: NDArray[np.int64]) -> tuple[list[int], NDArray[np.float32]]:
+        """Return the rows of a window: the frame asked for (1), or the nearest earlier one that the clip has (0)."""
         first, end = self.clip_rows[int(self.clips[row])]
         frames = self.clip_frames[first:end]
-        wanted = np.clip(self.clip_frames[row] + offsets, frames[0], frames[-1])
-        return [int(index) for index in first + np.searchsorted(frames, wanted, side="right") - 1]
+        wanted = self.clip_frames[row] + offsets
+        rows = first + np.searchsorted(frames, np.clip(wanted, frames[0], frames[-1]), side="right") - 1
+        return [int(index) for index in rows], (self.clip_frames[rows] == wanted).astype(np.float32)
 
 
 class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
@@ -226,6 +248,10 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             epoch and its index, not on the worker that reads it.
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
         pictures: whether samples have an image; without, samples are read several times as fast.
+        scales: "factors": `boneScale` holds scale factors. "d3ke": factors times the mesh scales of D3KE's base model,
+            as its layer divides them; those of our model, or of the `pyBaseModel.pkl` whose path is given instead.
+        views: names of cameras that see one moment in one sample, in this order; moments that one of them lacks are
+            no samples. None gives one sample for each camera.
 
     Raises:
         MissingError: there are no shards.
@@ -242,12 +268,17 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         augmentation: Augmentation | None = None,
         simulated: bool = False,
         pictures: bool = True,
+        scales: Literal["factors", "d3ke"] | Path = "factors",
+        views: Sequence[str] | None = None,
     ) -> None:
         """Find the rows; pictures and labels are read when they are asked for."""
         if size_px < 1:
             raise UsageError(f"size_px: expected 1 or more, but got {size_px}")
         selection = selection or Selection()
+        if views is not None:
+            selection = replace(selection, cameras=_named_views(views, selection))
         self._size_px, self._window, self._simulated, self._pictures = size_px, window, simulated, pictures
+        self._is_multiple = views is not None
         # Workers that persist hold a copy of the data set; what changes between epochs lies where they see it.
         self._augmentation, self._epoch = augmentation, torch.zeros((), dtype=torch.int64).share_memory_()
         sources = [_Source(path) for path in _find_shards(shards)]
@@ -255,10 +286,17 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         with_std = all(source.with_std for source in self._sources)
         for source in self._sources:
             source.with_std = with_std
+        _occluders(augmentation)
+        self._mesh_scales = {source.file.path: _mesh_scales(scales, source) for source in self._sources}
         rows = [_select_rows(source, selection) for source in self._sources]
-        self._rows = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
-        self._source_of = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
-        there = "" if len(self._rows) else _describe_choices(sources)
+        # (samples, cameras): which source, and which of its rows.
+        single = [np.stack([np.full(len(found), at), found], axis=-1) for at, found in enumerate(rows)]
+        self._places = (
+            (np.concatenate(single)[:, None] if single else np.empty((0, 1, 2), dtype=np.int64))
+            if views is None
+            else _moments(self._sources, rows, views)
+        )
+        there = "" if len(self._places) else _describe_choices(sources)
         for source in sources:
             source.file.close()
         if there:
@@ -267,6 +305,24 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
     def set_epoch(self, epoch: int) -> None:
         """Draw other views from now on, in persistent workers too; call it before the loader starts an epoch."""
         self._epoch.fill_(epoch)
+
+    def normalisation(self, split: Split = "train") -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Return mean and deviation of `coordinateAngle` (c,) and `image` (3,) over a part of the data.
+
+        They stand in the index beside the shards, so that training and test are normalised by the same numbers.
+
+        Raises:
+            MissingError: there is no index beside the shards.
+            UsageError: no shard is of that part.
+        """
+        statistics = read_index(self._sources[0].file.path.parent)["statistics"]
+        if split not in statistics:
+            raise UsageError(f"split: expected one of {list_names(statistics)}, but got {split!r}")
+        keys = {"coordinateAngle": "coordinates_rad", "image": "image_rgb"}
+        return {
+            key: (torch.tensor(statistics[split][name]["mean"]), torch.tensor(statistics[split][name]["std"]))
+            for key, name in keys.items()
+        }
 
     @property
     def point_names(self) -> tuple[str, ...]:
@@ -286,34 +342,53 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return len(self._rows)
+        return len(self._places)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one sample; the keys are in the module's table. A negative index counts from the end."""
-        index = self._index(index)
-        source, row = self._sources[self._source_of[index]], int(self._rows[index])
-        view = self._view(index)
-        if self._window is None:
-            arrays = self._frame(source, row, view)
-        else:
-            frames = [self._frame(source, one, view) for one in source.rows_around(row, self._window.offsets())]
-            arrays = {key: np.stack([frame[key] for frame in frames]) for key in frames[0]}
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        """Return one sample, or a list of them; the keys are in the module's table. -1 is the last."""
+        if isinstance(index, slice):
+            return [self._sample(each) for each in range(*index.indices(len(self)))]
+        return self._sample(self._index(index))
+
+    def _sample(self, index: int) -> dict[str, Any]:
+        places = [(self._sources[source], int(row)) for source, row in self._places[index]]
+        drawn = self._views(index, len(places))
+        cameras = [self._arrays(source, row, view) for (source, row), view in zip(places, drawn, strict=True)]
+        one = len(cameras) == 1 and not self._is_multiple
+        arrays = cameras[0] if one else {key: np.stack([each[key] for each in cameras]) for key in cameras[0]}
         return {
             **{key: torch.from_numpy(values) for key, values in arrays.items()},
-            **_describe(source, row, index),
-            "hflip": view.flip,
+            **_describe([source for source, _ in places], places[0][1], index),
+            "hflip": drawn[0].flip,
         }
 
-    def _index(self, index: int) -> int:
+    def _arrays(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
+        if self._window is None:
+            return self._frame(source, row, view)
+        rows, asked = source.rows_around(row, self._window.offsets())
+        frames = [self._frame(source, one, view) for one in rows]
+        return {**{key: np.stack([frame[key] for frame in frames]) for key in frames[0]}, "windowMask": asked}
+
+    def _index(self, index: Any) -> int:
+        if not isinstance(index, int | np.integer) or isinstance(index, bool):
+            raise TypeError(f"expected a whole number or a slice, but got {index!r}")
         if not -len(self) <= index < len(self):
             raise IndexError(f"expected an index below {len(self)}, but got {index}")
         return int(index) % len(self)
 
-    def _view(self, index: int) -> View:
+    def _views(self, index: int, n: int) -> list[View]:
+        """Return a draw for each camera of a sample; a person who is mirrored is so in all of them."""
         if self._augmentation is None:
-            return View()
+            return [View()] * n
         seeds = [self._augmentation.seed, int(self._epoch), index]
-        return draw_view(self._augmentation, np.random.default_rng(seeds))
+        drawn = [draw_view(self._augmentation, np.random.default_rng([*seeds, at] if at else seeds)) for at in range(n)]
+        return [replace(view, flip=drawn[0].flip) for view in drawn]
 
     def _frame(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
         box_px = source.boxes_px[row]
@@ -329,8 +404,13 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         if view.flip:
             labels = mirror_labels(labels, source.mirror, size_px=self._size_px)
         arrays = {**_arrays(labels, box_px), **_cameras(source, row, virtual, flip=view.flip)}
+        # Factors change sides in a mirror, mesh scales of the base model do not.
+        arrays["boneScale"] = arrays["boneScale"] * self._mesh_scales[source.file.path]
         if self._pictures:
-            arrays["image"] = _image(_see(source, row, virtual), flip=view.flip)
+            seen = _see(source, row, virtual)
+            if view.occlusion_seed is not None:
+                seen = occlude(seen, _occluders(self._augmentation), view.occlusion_seed)
+            arrays["image"] = recolour(_image(seen, flip=view.flip), view.colours)
         return arrays
 
 
@@ -385,26 +465,78 @@ def _all_coefficients(lens: Lens) -> NDArray[np.float64]:
     return np.concatenate([lens.coefficients, np.zeros(len(COEFFICIENT_NAMES) - len(lens.coefficients))])
 
 
-def _describe(source: _Source, row: int, index: int) -> dict[str, Any]:
+def _describe(sources: Sequence[_Source], row: int, index: int) -> dict[str, Any]:
+    source, cameras = sources[0], "+".join(each.camera.name for each in sources)
     clip, frame = int(source.clips[row]), int(source.clip_frames[row])
     return {
         "subject": source.subject,
-        "cameraType": source.camera.name,
+        "cameraType": cameras,
         "lensModel": source.camera.lens.model,
         "videoID": clip,
         "frame": frame,
         "localIdx": row,
         "fileIdx": index,
-        "name": f"{source.clip_ids[clip]}/{source.camera.name}/{frame:06d}",
+        "name": f"{source.clip_ids[clip]}/{cameras}/{frame:06d}",
     }
+
+
+def _named_views(views: Sequence[str], selection: Selection) -> Sequence[str]:
+    if isinstance(views, str) or len(set(views)) != len(views) or not views:
+        raise UsageError(f"views: expected names of cameras, each once, but got {views!r}")
+    if selection.cameras is not None:
+        raise UsageError("views: expected no cameras in the selection beside it; name them in one of both")
+    return views
+
+
+def _moments(sources: Sequence[_Source], rows: Sequence[NDArray[np.int64]], views: Sequence[str]) -> NDArray[np.int64]:
+    """Return (samples, views, 2) int64, source and row: the moments that every view has, in the order of the first."""
+    seen: dict[str, dict[tuple[str, int, int], tuple[int, int]]] = {name: {} for name in views}
+    for at, (source, found) in enumerate(zip(sources, rows, strict=True)):
+        moments = zip(source.clips[found].tolist(), source.clip_frames[found].tolist(), found.tolist(), strict=True)
+        named = seen[source.camera.name]
+        named |= {(source.subject_name, clip, frame): (at, row) for clip, frame, row in moments}
+    first, *others = (seen[name] for name in views)
+    common = [moment for moment in first if all(moment in other for other in others)]
+    places = [[seen[name][moment] for name in views] for moment in common]
+    return np.array(places, dtype=np.int64).reshape(len(common), len(views), 2)
+
+
+def _mesh_scales(scales: Literal["factors", "d3ke"] | Path, source: _Source) -> NDArray[np.float32]:
+    """Return (b, 3) float32: what factors are multiplied by to be what was asked for."""
+    bodies = source.names.bodies
+    if scales == "factors":
+        return np.ones((len(bodies), 3), dtype=np.float32)
+    if scales == "d3ke":
+        # Our model has no meshes: its base model states D3KE's means.
+        stated: Mapping[str, Sequence[float]] = read_body_scale_means()
+    elif isinstance(scales, Path):
+        stated = {body.name: body.mesh_scale for body in read_base_model(scales.expanduser()).bodies}
+    else:
+        raise UsageError(f"scales: expected 'factors', 'd3ke' or the path of a pyBaseModel.pkl, but got {scales!r}")
+    lacking = [name for name in bodies if name not in stated]
+    if lacking:
+        raise UsageError(f"scales: expected a base model with every label body, but it lacks {', '.join(lacking)}")
+    return np.array([stated[name] for name in bodies], dtype=np.float32)
+
+
+def _occluders(augmentation: Augmentation | None) -> tuple[Occluder, ...]:
+    if augmentation is None or augmentation.occlusion_probability == 0.0 or augmentation.occluders is None:
+        return ()
+    return _cached_occluders(Path(augmentation.occluders).expanduser())
+
+
+@lru_cache(maxsize=1)
+def _cached_occluders(path: Path) -> tuple[Occluder, ...]:
+    # Once in each process: hundreds of pictures, which must not travel with every copy of the data set.
+    return read_occluders(path)
 
 
 def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
     if not isinstance(shards, (str, Path)):
         if not shards:
             raise UsageError("expected a folder with shards, or their files, but got an empty list")
-        return [Path(shard) for shard in shards]
-    folder = Path(shards)
+        return [Path(shard).expanduser() for shard in shards]
+    folder = Path(shards).expanduser()
     if folder.is_file():
         return [folder]
     found = sorted(folder.glob("*.h5"))
@@ -422,6 +554,7 @@ def _describe_choices(sources: Sequence[_Source]) -> str:
         "splits": sorted({str(source.file.attribute("split")) for source in sources}),
         "subjects": sorted({source.subject_name for source in sources}, key=natural_order),
         "cameras": sorted({source.camera.name for source in sources}),
+        "audits": sorted({read_audit(source.file) for source in sources}),
         "clips": sorted({clip.clip for source in sources for clip in source.clip_ids.values()}, key=natural_order),
     }
     return "; ".join(f"{what} {', '.join(there)}" for what, there in choices.items())
@@ -432,6 +565,7 @@ def _is_wanted(source: _Source, selection: Selection) -> bool:
         (selection.split is None or source.file.attribute("split") == selection.split)
         and (selection.subjects is None or not {source.subject, source.subject_name}.isdisjoint(selection.subjects))
         and (selection.cameras is None or source.camera.name in selection.cameras)
+        and (selection.audit is None or read_audit(source.file) in selection.audit)
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import UsageError
 from movi_prep.records.markers import StaticTrial
-from movi_prep.stages.scale import pose_solver
+from movi_prep.stages.scale import pose_solver, with_angles
 from movi_prep.trials.marker_names import read_names_as
 from movi_prep.trials.trial_input import read_curves, read_marker_file
 
@@ -74,6 +74,7 @@ def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_f
     curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
     settings = config.scaling.for_unit(config.ik.solver)
     result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
+    result = with_angles(model, result, settings)
     return ScaledTrial(
         model=model,
         result=result,

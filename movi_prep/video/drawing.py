@@ -16,6 +16,8 @@ Bgr = tuple[int, int, int]
 
 _SUBPIXEL_BITS = 4
 _LABEL_HEIGHT_PX = 22
+_FAR_PX = 20_000.0
+"""Pixels as far away as this are of points near the plane of the lens; a line to them would be no line."""
 
 
 def draw_dots(image: NDArray[np.uint8], pixels: NDArray[np.float64], colour: Bgr, *, radius_px: float = 2.0) -> None:
@@ -27,17 +29,32 @@ def draw_dots(image: NDArray[np.uint8], pixels: NDArray[np.float64], colour: Bgr
         cv2.circle(image, (x, y), round(radius_px * scale), colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def draw_lines(image: NDArray[np.uint8], ends_px: NDArray[np.float64], colour: Bgr) -> None:
-    """Draw smooth lines into an image (h, w, 3) BGR between pixels (n, 2, 2); those with an end that is NaN are not."""
+def draw_lines(
+    image: NDArray[np.uint8], ends_px: NDArray[np.float64], colour: Bgr, *, width_px: int = 1, halo: Bgr | None = None
+) -> None:
+    """Draw smooth lines into an image (h, w, 3) BGR between ends (n, 2, 2); those with a missing end are left out.
+
+    Args:
+        image: the image.
+        ends_px: both ends of each line, pixels.
+        colour: of the lines.
+        width_px: their width.
+        halo: colour of a seam around them, so that they are seen on any ground; None for none.
+    """
     scale = 1 << _SUBPIXEL_BITS
-    for (x1, y1), (x2, y2) in np.round(ends_px[np.isfinite(ends_px).all(axis=(1, 2))] * scale).astype(int).tolist():
-        cv2.line(image, (x1, y1), (x2, y2), colour, 1, cv2.LINE_AA, _SUBPIXEL_BITS)
+    seen = np.isfinite(ends_px).all(axis=(1, 2)) & (np.abs(ends_px) < _FAR_PX).all(axis=(1, 2))
+    points = list(np.round(ends_px[seen] * scale).astype(np.int32))
+    if halo is not None:
+        cv2.polylines(image, points, False, halo, width_px + 2, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.polylines(image, points, False, colour, width_px, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def draw_label(image: NDArray[np.uint8], text: str) -> None:
-    """Write a line of text on a dark strip along the top of an image (h, w, 3) BGR."""
-    image[:_LABEL_HEIGHT_PX] = image[:_LABEL_HEIGHT_PX] // 4
-    cv2.putText(image, text, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (240, 240, 240), 1, cv2.LINE_AA)
+def draw_label(image: NDArray[np.uint8], text: str, *, below: bool = False, colour: Bgr = (240, 240, 240)) -> None:
+    """Write a line of text on a dark strip along the top, or the bottom, of an image (h, w, 3) BGR."""
+    top = image.shape[0] - _LABEL_HEIGHT_PX if below else 0
+    strip = image[top : top + _LABEL_HEIGHT_PX]
+    strip[...] = strip // 4
+    cv2.putText(image, text, (6, top + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
 
 
 def cut_tile(

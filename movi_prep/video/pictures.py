@@ -86,27 +86,23 @@ def decode_picture(encoded: NDArray[np.uint8], *, where: str = "picture") -> NDA
     return np.asarray(picture)
 
 
-def shrink_picture(
-    picture: NDArray[np.uint8], *, side_px: int, quality: int
-) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
-    """Return a (height, width, 3) BGR picture as a small one for people to look at.
-
-    Args:
-        picture: the picture.
-        side_px: its longest side afterwards; smaller pictures keep their size.
-        quality: of WebP, 1 to 100.
-
-    Returns:
-        Encoded bytes, (length,) uint8; by how much the picture was scaled; its width and height.
-    """
+def fit_square(picture: NDArray[np.uint8], side_px: int) -> tuple[NDArray[np.uint8], float]:
+    """Return a (height, width, 3) BGR picture scaled into a square, black right of and below it; and its scale."""
     height, width = picture.shape[:2]
-    scale = min(1.0, side_px / max(height, width))
+    scale = side_px / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1.0 else picture
-    done, encoded = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    how = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    square = np.zeros((side_px, side_px, 3), dtype=np.uint8)
+    square[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=how)
+    return square, scale
+
+
+def encode_small(picture: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:
+    """Return a BGR picture for people to look at as WebP of a quality from 1 to 100, (length,) uint8."""
+    done, encoded = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
     if not done:
         raise InternalError("OpenCV cannot encode webp")
-    return np.asarray(encoded).ravel(), scale, size
+    return np.asarray(encoded).ravel()
 
 
 def simplify_context(picture: NDArray[np.uint8], body_blocks: NDArray[np.bool_], *, quality: int) -> NDArray[np.uint8]:

@@ -88,7 +88,7 @@ def plan_film(found: CameraRows, *, at_most_bytes: int) -> FilmPlan | None:
     tried = found.shard_rows[np.linspace(0, n_pictures - 1, min(_N_TRIED, n_pictures)).astype(int)]
     with ShardFile(found.path) as shard:
         for side_px in SIDES_PX:
-            mean = float(np.mean([_small_picture(shard, int(row), side_px)[0].size for row in tried]))
+            mean = float(np.mean([_small_picture(shard, int(row), side_px).size for row in tried]))
             # A tenth more: the pictures that were tried are not the largest.
             step = int(np.ceil(1.1 * mean * n_pictures / max(at_most_bytes, 1)))
             if step <= (1 if side_px != SIDES_PX[-1] else _MOST_STEP):
@@ -108,37 +108,48 @@ def film_for_page(
         skeleton: its points.
         stride: the page shows every so many-th row of the solution.
     """
-    shard_rows, rows = found.shard_rows[:: plan.step], found.rows[:: plan.step]
+    shown = CameraRows(found.path, found.camera, found.shard_rows[:: plan.step], found.rows[:: plan.step])
     with ShardFile(found.path) as shard:
-        camera = read_shard_camera(shard).at(shard_rows)
-        small = [_small_picture(shard, int(row), plan.side_px) for row in shard_rows]
-        intrinsics_px = shard.read("crops/intrinsics_px")[shard_rows]
-        video_frames = shard.read("frames/video_frame")[shard_rows]
-    # Boxes are square; pictures that were smaller than the others are drawn as large as they.
-    side_px = max(size[0] for *_, size in small)
-    scales = np.array([scale * side_px / size[0] for _, scale, size in small])
-    into_picture = intrinsics_px @ np.linalg.inv(camera.intrinsics_px)
-
-    def seen_px(points_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        pixels = project_points(camera, ground_to_amass(points_m))
-        in_picture = np.einsum("pij,pkj->pki", into_picture[:, :2, :2], pixels) + into_picture[:, None, :2, 2]
-        return np.asarray((in_picture + 0.5) * scales[:, None, None] - 0.5)
-
+        small = [_small_picture(shard, int(row), plan.side_px) for row in shown.shard_rows]
+        video_frames = shard.read("frames/video_frame")[shown.shard_rows]
     return {
         "name": found.camera,
-        "size": [side_px, max(size[1] for *_, size in small)],
-        "frames": (rows // stride).tolist(),
+        "size": [plan.side_px, plan.side_px],
+        "frames": (shown.rows // stride).tolist(),
         "videoFrames": video_frames.tolist(),
-        "ends": np.cumsum([picture.size for picture, *_ in small]).tolist(),
-        "bytes": base64.b64encode(b"".join(picture.tobytes() for picture, *_ in small)).decode("ascii"),
-        "points": pack_series(seen_px(skeleton.points_m[rows]), step=_PIXEL_STEP),
-        "markers": pack_series(seen_px(solution.observed_markers_m[rows]), step=_PIXEL_STEP),
+        "ends": np.cumsum([picture.size for picture in small]).tolist(),
+        "bytes": base64.b64encode(b"".join(picture.tobytes() for picture in small)).decode("ascii"),
+        "points": pack_series(seen_in_squares(shown, skeleton.points_m[shown.rows], plan.side_px), step=_PIXEL_STEP),
+        "markers": pack_series(
+            seen_in_squares(shown, solution.observed_markers_m[shown.rows], plan.side_px), step=_PIXEL_STEP
+        ),
     }
 
 
-def _small_picture(shard: ShardFile, row: int, side_px: int) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
-    """Return an encoded picture, by how much it was scaled, and its width and height."""
-    from movi_prep.video.pictures import decode_picture, shrink_picture
+def seen_in_squares(found: CameraRows, points_m: NDArray[np.float64], side_px: int) -> NDArray[np.float64]:
+    """Return where points are seen in the crops of a shard that `fit_square` made of one size.
+
+    Args:
+        found: the rows.
+        points_m: (p, k, 3) metres, OpenSim ground, one row of points for each of them.
+        side_px: the side of the squares.
+
+    Returns:
+        (p, k, 2) float64, pixels; NaN where the camera cannot see.
+    """
+    with ShardFile(found.path) as shard:
+        camera = read_shard_camera(shard).at(found.shard_rows)
+        crops = shard.read("crops/intrinsics_px")[found.shard_rows]
+        scales = side_px / shard.read("crops/size_px")[found.shard_rows].max(axis=1)
+    pixels = project_points(camera, ground_to_amass(points_m))
+    # Crop and scale are an affine change of pixels, K_picture K_image^-1, lens or not.
+    change = crops @ np.linalg.inv(camera.intrinsics_px)
+    pixels = np.einsum("pij,pkj->pki", change[:, :2, :2], pixels) + change[:, None, :2, 2]
+    return np.asarray((pixels + 0.5) * scales[:, None, None] - 0.5)
+
+
+def _small_picture(shard: ShardFile, row: int, side_px: int) -> NDArray[np.uint8]:
+    from movi_prep.video.pictures import decode_picture, encode_small, fit_square
 
     picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}")
-    return shrink_picture(picture, side_px=side_px, quality=_QUALITY)
+    return encode_small(fit_square(picture, side_px)[0], quality=_QUALITY)

@@ -132,7 +132,7 @@ def _motion_data(view: ClipView, skeleton: Skeleton, stride: int) -> dict[str, A
             "model": pack_series(solution.model_markers_m[rows], step=_POSITION_STEP_M),
             "miss": pack_series(solution.observed_markers_m[rows] - solution.model_markers_m[rows], step=_MISS_STEP_M),
         },
-        "pelvis": pack_series(_root_poses(solution)[rows], step=_ROTATION_STEP),
+        "pelvis": pack_series(root_poses(solution)[rows], step=_ROTATION_STEP),
         "coordinates": coordinate_curves(solution, view.outline.ranges, rows=rows, held=view.held),
         "flags": [_flag_data(flag, stride) for flag in flags[:_MOST_FLAGS]],
         "nFlags": len(flags),
@@ -212,7 +212,7 @@ def _flag_data(flag: Flag, stride: int) -> dict[str, Any]:
     return {**rows, "text": flag.text, "bad": flag.is_bad}
 
 
-def _root_poses(solution: IkSolution) -> NDArray[np.float64]:
+def root_poses(solution: IkSolution) -> NDArray[np.float64]:
     """Return (n, 12): the rotation of the pelvis body to ground, row by row, and its origin, metres."""
     if "pelvis" in solution.body_names:
         body = solution.body_names.index("pelvis")
@@ -235,7 +235,7 @@ def _centre(solution: IkSolution) -> tuple[list[float], float]:
 
 def _look(solution: IkSolution) -> list[float]:
     """Return from where the model is looked at first, metres from the pelvis: half from its front, from its right."""
-    poses = _root_poses(solution)
+    poses = root_poses(solution)
     known = np.flatnonzero(np.isfinite(poses).all(axis=1))
     rotation = poses[known[0], :9].reshape(3, 3) if known.size else np.eye(3)
     # OpenSim's pelvis has X forward and Z to the right.

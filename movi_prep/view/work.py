@@ -140,8 +140,8 @@ def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Tri
     return tuple(dict.fromkeys(chosen))
 
 
-def write_trial_page(trial: Trial, work: WorkFolder, config: Config) -> Path:
-    """Write the page of one solution; return its path.
+def write_trial_page(trial: Trial, work: WorkFolder, config: Config, *, into: Path | None = None) -> Path:
+    """Write the page of one solution, into another folder than the work folder's where one is named; return its path.
 
     Raises:
         InputError: solution or model cannot be read.
@@ -163,7 +163,7 @@ def write_trial_page(trial: Trial, work: WorkFolder, config: Config) -> Path:
         findings=() if outcome is None else (*outcome.warnings, *outcome.findings),
         landmark_weight=weight,
     )
-    path = work.view() / trial.page
+    path = (into or work.view()) / trial.page
     write_text(path, write_clip_page(view, index=trial.index))
     return path
 

@@ -27,7 +27,7 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.records.recordings import Recordings
-from movi_prep.records.scale_result import ScaleResult
+from movi_prep.records.scale_result import AuditGrade, ScaleResult
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.align import ALIGN
 from movi_prep.stages.markers import MARKERS
@@ -168,7 +168,7 @@ def made_up_scales() -> ScaleResult:
         height_m=1.7,
         pelvis_middle_angle_rad=0.0,
         findings=(),
-        passed=True,
+        audit=AuditGrade.SOUND,
     )
 
 

@@ -22,7 +22,7 @@ from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 from movi_prep.records.markers import MarkerTrajectories, StaticTrial
-from movi_prep.records.scale_result import ScaleResult
+from movi_prep.records.scale_result import AuditGrade, ScaleResult
 from movi_prep.records.timeline import ClipTimeline, Refusal
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.unit_record import UnitRecord, write_record
@@ -109,7 +109,7 @@ def known_scale(*, passed: bool = True) -> ScaleResult:
         height_m=1.72,
         pelvis_middle_angle_rad=0.0,
         findings=() if passed else ("landmark RMS is 11.0 mm in the static pose, above 10.0 mm",),
-        passed=passed,
+        audit=AuditGrade.SOUND if passed else AuditGrade.REFUSED,
     )
 
 

@@ -76,6 +76,7 @@ def write_small_shard(
     left_out: tuple[tuple[int, str], ...] = (),
     std_rad: float | None = None,
     tree: bool = False,
+    audit: str = "sound",
     subject_name: str | None = None,
     changes: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -89,6 +90,7 @@ def write_small_shard(
         scale: picture pixels per video pixel.
         left_out: clips without rows, and why.
         std_rad: posterior deviation of every coordinate but UNSEEN; None for a shard without any.
+        audit: what the audit of scaling says.
         tree: whether the file has a kinematic tree, whose joint centres it then holds.
         subject_name: name of a subject that has no number.
         changes: field -> what a wrong writer makes of its values.
@@ -106,6 +108,7 @@ def write_small_shard(
     if tree:
         _fill_tree(fields, camera)
     corner = _fill_crops(fields, camera, scale)
+    fields["subject/audit"], fields["subject/audit_findings"] = [audit], []
     for name, change in (changes or {}).items():
         fields[name] = change(np.asarray(fields[name]))
     with open_shard_writer(path) as writer:

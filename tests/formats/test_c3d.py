@@ -113,3 +113,18 @@ def test_a_file_that_is_cut_is_the_files_error(tmp_path: Path, markers: MarkerTr
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         read_c3d(tmp_path / "no.c3d", up="y")
+
+
+def test_a_file_that_keeps_its_parser_busy_is_given_up(
+    tmp_path: Path, markers: MarkerTrajectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _write(tmp_path / "a.c3d", markers)
+    (tmp_path / "ezc3d.py").write_text("def c3d(path):\n    while True:\n        pass\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import resource\nset_limit = resource.setrlimit\n"
+        "resource.setrlimit = lambda what, at: set_limit(what, (1, 2) if what == resource.RLIMIT_CPU else at)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(InputError) as caught:
+        read_c3d(path, up="y")
+    assert "busy" in caught.value.got

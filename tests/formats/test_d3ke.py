@@ -24,8 +24,28 @@ from movi_prep.records.base_model import (
 )
 from tests.sentences import raises_recorded
 
+SMALL_MODEL = BaseModel(
+    bodies=(BaseBody("b", ("m.obj",), 1.5, (0.1, 0.2, 0.3), (1.0, 2.0, 3.0, 0.0, 0.0, 0.0), (1.0, 2.0, 3.0)),),
+    joints=(
+        BaseJoint(
+            name="j",
+            welded=False,
+            parent_body="ground",
+            parent_location_m=(0.0, 1.0, 0.0),
+            parent_orientation_rad=(0.1, 0.2, 0.3),
+            child_body="b",
+            child_location_m=(0.0, 0.0, 0.5),
+            child_orientation_rad=(0.0, 0.0, 0.0),
+            coordinates=(BaseCoordinate("c", True, 0.0, -1.0, 1.0, False),),
+            axes=(BaseAxis("rotation1", (0.0, 0.0, -1.0), "c", -1), BaseAxis("rotation2", (1.0, 0.0, 0.0), "", 0)),
+        ),
+    ),
+    markers=(BaseMarker("m", "b", (0.0, 0.1, 0.2), True),),
+    couplers=(BaseCoupler("k", True, "c", "d", (0.0, 0.5), (1.0, 2.5)),),
+)
 
-def _rows(v: int = 3) -> dict[str, np.ndarray]:
+
+def small_rows(v: int = 3) -> dict[str, np.ndarray]:
     shapes = {"pos3d": (22, 3), "sim_pos3d": (22, 3), "marker_pos3d": (55, 3), "sim_marker_pos3d": (55, 3)}
     shapes |= {"pos3d_mask": (22,), "marker_pos3d_mask": (55,), "bbox": (4,)}
     rows = {name: np.ones((v, *shapes.get(name, ())), dtype="f8") for name in d3ke.LABEL_DTYPES}
@@ -36,7 +56,7 @@ def _rows(v: int = 3) -> dict[str, np.ndarray]:
 
 @pytest.mark.reference
 def test_label_files_have_the_layout_of_the_released_code(shared: Path, tmp_path: Path) -> None:
-    d3ke.write_labels(tmp_path / "subject_1.hdf5", _rows())
+    d3ke.write_labels(tmp_path / "subject_1.hdf5", small_rows())
     theirs = shared / "reference" / "world_a_d3ke" / "subject_1.hdf5"
     with h5py.File(tmp_path / "subject_1.hdf5") as ours, h5py.File(theirs) as reference:
         assert set(ours) == set(reference)
@@ -47,7 +67,7 @@ def test_label_files_have_the_layout_of_the_released_code(shared: Path, tmp_path
 
 
 def test_rows_of_unequal_length_are_refused(tmp_path: Path) -> None:
-    rows = _rows()
+    rows = small_rows()
     rows["frame"] = rows["frame"][:2]
     with raises_recorded(InternalError):
         d3ke.write_labels(tmp_path / "subject_1.hdf5", rows)
@@ -144,27 +164,8 @@ def _assert_value(mine: object, reference: object, where: str) -> None:
 
 
 def test_a_base_model_comes_back_as_it_went(tmp_path: Path) -> None:
-    model = BaseModel(
-        bodies=(BaseBody("b", ("m.obj",), 1.5, (0.1, 0.2, 0.3), (1.0, 2.0, 3.0, 0.0, 0.0, 0.0), (1.0, 2.0, 3.0)),),
-        joints=(
-            BaseJoint(
-                name="j",
-                welded=False,
-                parent_body="ground",
-                parent_location_m=(0.0, 1.0, 0.0),
-                parent_orientation_rad=(0.1, 0.2, 0.3),
-                child_body="b",
-                child_location_m=(0.0, 0.0, 0.5),
-                child_orientation_rad=(0.0, 0.0, 0.0),
-                coordinates=(BaseCoordinate("c", True, 0.0, -1.0, 1.0, False),),
-                axes=(BaseAxis("rotation1", (0.0, 0.0, -1.0), "c", -1), BaseAxis("rotation2", (1.0, 0.0, 0.0), "", 0)),
-            ),
-        ),
-        markers=(BaseMarker("m", "b", (0.0, 0.1, 0.2), True),),
-        couplers=(BaseCoupler("k", True, "c", "d", (0.0, 0.5), (1.0, 2.5)),),
-    )
-    d3ke.write_base_model(tmp_path / "pyBaseModel.pkl", model)
-    assert d3ke.read_base_model(tmp_path / "pyBaseModel.pkl") == model
+    d3ke.write_base_model(tmp_path / "pyBaseModel.pkl", SMALL_MODEL)
+    assert d3ke.read_base_model(tmp_path / "pyBaseModel.pkl") == SMALL_MODEL
 
 
 def test_a_base_model_that_names_code_is_refused_unread(tmp_path: Path) -> None:
@@ -181,5 +182,5 @@ def test_a_full_disk_is_noticed_before_it_is_full(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match="the disk is full"):
         d3ke.write_images(tmp_path / "1_PG1_img.hdf5", images, name="video", shape=(3, 60, 80))
     with pytest.raises(OSError, match="the disk is full"):
-        d3ke.write_labels(tmp_path / "subject_1.hdf5", _rows())
+        d3ke.write_labels(tmp_path / "subject_1.hdf5", small_rows())
     assert list(tmp_path.iterdir()) == []

@@ -35,12 +35,13 @@ def _zip() -> bytes:
         (b"", "empty"),
         (b"<!DOCTYPE html><title>Sign in</title>", "web page"),
         (b"\xef\xbb\xbf\r\n  <HTML>", "web page"),
+        (b'{"message": "Not Found"}', "JSON"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS"),
         (gzip.compress(b"a"), "packed (gzip)"),
         (_tar(), "packed (tar)"),
         (bytes(4096), "zeros"),
     ],
-    ids=["empty", "page", "page with a mark", "pointer", "gzip", "tar", "zeros"],
+    ids=["empty", "page", "page with a mark", "answer", "pointer", "gzip", "tar", "zeros"],
 )
 def test_what_it_is_instead(tmp_path: Path, suffix: str, content: bytes, what: str) -> None:
     path = tmp_path / f"a{suffix}"

@@ -13,6 +13,9 @@ def test_sound_files_are_read_by_every_reader(tmp_path: Path) -> None:
         for read in readers_of(name):
             path = tmp_path / "sound" / name
             assert fault_of(read, path) == ""
+            # A file that is refused before it is spoilt shows nothing of its reader.
+            if read.__name__ != "inspect_file":
+                read(path)
 
 
 def test_spoilt_files_end_nothing() -> None:

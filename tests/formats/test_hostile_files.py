@@ -155,7 +155,8 @@ def test_what_scipy_writes_is_walked_to_its_end(tmp_path: Path, *, packed: bool)
 @pytest.mark.parametrize(
     ("content", "got"),
     [
-        (b'{"error": "sign in first"}' + b" " * 200, "a file of another kind"),
+        (b'{"error": "sign in first"}' + b" " * 200, "JSON"),
+        (b"plain words" + b" " * 200, "a file of another kind"),
         (b"\x89HDF\r\n\x1a\n" + bytes(200), "v7.3 (HDF5)"),
         (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM", "v7.3 (HDF5)"),
         (b"<!DOCTYPE html>" + b" " * 200, "a web page"),

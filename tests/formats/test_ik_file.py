@@ -14,7 +14,7 @@ from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.ik_file import SCHEMA, read_ik_solution, write_ik_solution
 from movi_prep.formats.scale_file import read_scale_result, write_scale_result
 from movi_prep.records.ik_solution import IkSolution
-from movi_prep.records.scale_result import ScaleResult
+from movi_prep.records.scale_result import AuditGrade, ScaleResult
 from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ RESULT = ScaleResult(
     height_m=float("nan"),
     pelvis_middle_angle_rad=0.01,
     findings=("one finding",),
-    passed=False,
+    audit=AuditGrade.REFUSED,
 )
 
 
@@ -123,6 +123,15 @@ def test_scale_results_come_back(tmp_path: Path) -> None:
     back = read_scale_result(tmp_path / "scale.json")
     for item in fields(ScaleResult):
         np.testing.assert_array_equal(getattr(back, item.name), getattr(RESULT, item.name), err_msg=item.name)
+
+
+@pytest.mark.parametrize(("passed", "grade"), [(True, AuditGrade.SOUND), (False, AuditGrade.REFUSED)])
+def test_results_without_a_grade_mean_what_they_meant(tmp_path: Path, passed: bool, grade: AuditGrade) -> None:
+    write_scale_result(tmp_path / "scale.json", RESULT, provenance={})
+    content = json.loads((tmp_path / "scale.json").read_text())
+    del content["audit"]
+    (tmp_path / "scale.json").write_text(json.dumps({**content, "passed": passed}))
+    assert read_scale_result(tmp_path / "scale.json").audit is grade
 
 
 def test_other_json_is_no_scale_result(tmp_path: Path) -> None:

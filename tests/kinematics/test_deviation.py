@@ -13,7 +13,7 @@ from benchmarks import soft_tissue_coverage as soft_tissue
 from movi_prep.formats.noise_file import packaged_noise
 from movi_prep.kinematics import deviation as module
 from movi_prep.kinematics import solve_inverse_kinematics
-from movi_prep.kinematics.deviation import SolvedPoses, solve_deviation
+from movi_prep.kinematics.deviation import SolvedPoses, misfit_angles, solve_deviation
 from movi_prep.records.marker_noise import MarkerNoise, SegmentNoise, segment_groups
 from movi_prep.records.pose_deviation import PoseDeviation, rotation_covariance
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_tree, smooth_motion
@@ -239,6 +239,23 @@ def test_followers_are_as_far_off_as_their_leader_moves_them() -> None:
     step[leader] = 1e-6
     slope = (tree.complete_coordinates(pose + step) - tree.complete_coordinates(pose - step))[:, follower] / 2e-6
     np.testing.assert_allclose(std[:, follower], np.abs(slope) * std[:, leader], rtol=1e-6)
+
+
+def test_a_marker_that_misses_turns_angles_by_no_more_than_said() -> None:
+    tree, rng = leg(), np.random.default_rng(5)
+    weights = {name: 1.0 + index % 3 for index, name in enumerate(tree.marker_names)}
+    miss_m = 0.002
+    directions = rng.normal(size=(200, 3))
+    observed = np.tile(tree.marker_positions(tree.coordinate_default), (200, 1, 1))
+    observed[:, 11] += miss_m * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    pure = settings(prior_strength=0.0, temporal_weight=0.0, tracks="forward")
+    found = solve_inverse_kinematics(tree, tree.marker_names, observed, weights, pure)
+    said = misfit_angles(tree, weights, {"m11": miss_m, "m0": 0.0})
+    assert set(said) == {"m11", "m0"}
+    for name, bound in said["m11"].items():
+        turned = np.abs(found.coordinates[:, tree.coordinate(name)]).max()
+        assert 0.85 * bound <= turned <= 1.01 * bound, name
+    assert set(said["m0"].values()) == {0.0}
 
 
 @pytest.mark.reference

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from movi_prep.config.scaling import ScaleAuditSettings
+from movi_prep.config.scaling import ScaleAuditSettings, ScaleUnitSettings
 from movi_prep.errors import InputError
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
@@ -19,7 +19,9 @@ from movi_prep.formats.trc import read_trc
 from movi_prep.osim.models import add_marker_set, array, marker_names, marker_positions_m, read_model, set_pose
 from movi_prep.osim.scale_model import body_factors, measurement_factors, scale_model
 from movi_prep.records.markers import StaticTrial
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.setups import MANUAL, MEASUREMENTS, CoordinateTask, Measurement, PostScaling, ScaleSetup
+from movi_prep.stages.scale import with_angles
 from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, trajectories
 from tests.sentences import raises_recorded
 
@@ -247,10 +249,19 @@ def test_a_subject_beyond_the_bounds_fails_the_audit_by_name(model: opensim.Mode
     measured = _subject()
     measured[MARKERS.index("thigh_r_b")] += [0.0, 0.0, 0.08]
     result = scale_model(model, static_trial(measured), SETUP, settings)
-    assert not result.passed
+    assert result.audit is AuditGrade.DOUBTFUL
+    result = with_angles(model, result, ScaleUnitSettings(**settings.model_dump()))
+    (told,) = [finding for finding in result.findings if "thigh_r_b by up to" in finding]
+    # A miss of some centimetres at the end of a lever of some decimetres.
+    assert 1.0 < float(told.split("thigh_r_b by up to ")[1].split(" degrees")[0]) < 60.0
     findings = " | ".join(result.findings)
     assert "scale factors of shank_r are" in findings
     assert "landmark thigh_r_b misses by" in findings
+
+
+def test_a_trial_whose_sides_are_exchanged_is_refused(model: opensim.Model) -> None:
+    mirrored = _subject() * [1.0, 1.0, -1.0]
+    assert scale_model(model, static_trial(mirrored), SETUP, SETTINGS).audit is AuditGrade.REFUSED
 
 
 @pytest.mark.reference

@@ -96,7 +96,7 @@ def test_scaling_has_verdicts_in_words(pages: tuple[Page, Page]) -> None:
     index, subject = pages
     row = index.row("S001")
     assert row[1:5] == ["train", "female", "1.72 m", "61.5 kg"]
-    assert row[5:10] == ["passed", "4.0", "7.0", "1.00\xa0to\xa01.10", "9.5"]
+    assert row[5:10] == ["sound", "4.0", "7.0", "1.00\xa0to\xa01.10", "9.5"]
     assert subject.row("largest landmark error")[1:] == ["7.0 mm", "bound 20 mm; worst is HEEL"]
 
 
@@ -212,8 +212,8 @@ def test_a_failed_audit_is_told_in_words(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
     write_scale_result(work.scale_result("S001"), known_scale(passed=False), provenance={})
     index, subject = (_page(path) for path in write_report(Config(work=tmp_path)))
-    assert index.row("S001")[5] == "failed"
-    assert "scaling failed its audit: landmark RMS is 11.0 mm" in subject.text
+    assert index.row("S001")[5] == "refused"
+    assert "the audit calls scaling refused: landmark RMS is 11.0 mm" in subject.text
 
 
 def test_a_clip_whose_labels_are_mostly_masked_is_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_every_trial_has_a_row_and_what_is_marked_is_named_first(tmp_path: Path)
     assert "lost.trc failed: " in first
     assert "largest residual above 40 mm in 1 of 2 trials: bumped" in first
     assert float(page.row("walk")[5]) < 1.0
-    assert page.row("audit")[1] == "passed"
+    assert page.row("audit")[1] == "sound"
     assert page.row("bumped")[7].startswith(markers.names[2])
 
 

@@ -24,7 +24,7 @@ from movi_prep.stages.ik import IK
 from movi_prep.stages.ik_account import counted_reasons, limit_violations, sum_rows
 from movi_prep.stages.scale import SCALE
 from movi_prep.stages.solve_clip import name_findings, read_scaled_model, solve_clip
-from tests.builders.small_model import MARKERS
+from tests.builders.small_model import MARKERS, build_model, markers_at, swinging, trajectories
 from tests.builders.small_world import CLIP, SmallWorld, write_small_world
 from tests.sentences import raises_recorded
 
@@ -101,7 +101,7 @@ def test_a_model_of_the_users_own_needs_a_tracking_set_up(world: SmallWorld) -> 
 def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorld, tmp_path: Path) -> None:
     unit = _unit(world)
     content = json.loads(unit.inputs.scale.read_text())
-    content.update(passed=False, findings=["landmark A misses by 30.0 mm"])
+    content.update(audit="refused", findings=["landmark A misses by 30.0 mm"])
     (tmp_path / "scale.json").write_text(json.dumps(content))
     inputs = replace(unit.inputs, scale=tmp_path / "scale.json")  # type: ignore[type-var]
     with raises_recorded(AuditError):
@@ -111,6 +111,14 @@ def test_a_subject_that_failed_its_audit_is_refused_unless_kept(world: SmallWorl
     )
     (kept,) = IK.plan(world.recordings, world.work, world.config.model_copy(update={"scaling": scaling}))
     IK.run_unit(replace(kept, inputs=inputs))
+
+
+def test_a_doubtful_subject_is_solved(world: SmallWorld, tmp_path: Path) -> None:
+    unit = _unit(world)
+    content = json.loads(unit.inputs.scale.read_text())
+    content.update(audit="doubtful", passed=False, findings=["landmark A misses by 30.0 mm"])
+    (tmp_path / "scale.json").write_text(json.dumps(content))
+    IK.run_unit(replace(unit, inputs=replace(unit.inputs, scale=tmp_path / "scale.json")))  # type: ignore[type-var]
 
 
 def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
@@ -161,6 +169,31 @@ def test_what_no_marker_sees_is_never_valid(world: SmallWorld) -> None:
     knee = solution.coordinate_names.index("knee")
     assert not solution.coordinate_valid[:, knee].any()
     assert np.delete(solution.coordinate_valid, knee, axis=1).all()
+
+
+@pytest.mark.parametrize("solver", ["opensim", "converged"])
+def test_what_no_marker_sees_in_some_frames_is_not_valid_in_these(world: SmallWorld, solver: str) -> None:
+    markers = read_markers(world.work.markers(CLIP))
+    positions = np.array(markers.positions_m)
+    shank = [index for index, name in enumerate(markers.names) if name.startswith("shank")]
+    positions[3:5, shank] = np.nan
+    positions[6, shank[:2]] = np.nan
+    scaled, setup = read_scaled_model(world.work.scaled_model("S001")), read_ik_setup(_unit(world).inputs.setup)
+    hidden = replace(markers, positions_m=positions)
+    solution, _ = solve_clip(scaled, hidden, setup, IkSettings(solver=solver))  # type: ignore[arg-type]
+    knee = solution.coordinate_names.index("knee")
+    assert np.flatnonzero(~solution.coordinate_valid[:, knee]).tolist() == [3, 4], "one marker of three still tells"
+    assert np.delete(solution.coordinate_valid, knee, axis=1).all()
+
+
+@pytest.mark.parametrize(("first", "last"), [(10, 15), (30, 39)])
+def test_frames_of_a_frozen_recording_are_suspect_and_named(world: SmallWorld, first: int, last: int) -> None:
+    positions = markers_at(build_model(), swinging(40))
+    assert _solved(world, trajectories(positions))[0].usable().all()
+    positions[first : last + 1] = positions[first - 1]
+    solution, told = _solved(world, trajectories(positions))
+    assert np.flatnonzero(solution.statuses == FrameStatus.SUSPECT).tolist() == list(range(first, last + 1))
+    assert any(f"rows {first} to {last} repeat" in text for text in told)
 
 
 def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:

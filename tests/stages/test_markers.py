@@ -31,7 +31,8 @@ from movi_prep.records.motion import Motion
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.stages.markers import MARKERS, POSED_TOGETHER, STATIC, _floor_findings
+from movi_prep.stages.clip_watch import floor_findings
+from movi_prep.stages.markers import MARKERS, POSED_TOGETHER, STATIC
 from tests.builders.body import (
     HALF_HEIGHT_M,
     HIGHEST,
@@ -376,6 +377,7 @@ from movi_prep.config.root import Config
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject, number_of
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.clip_watch import floor_findings
 from movi_prep.stages.markers import MARKERS
 
 def memory_mb(field):
@@ -511,9 +513,25 @@ def test_a_clip_more_leaves_the_static_trial_as_it_was(
     assert written({movi_clip(1, 1): path, movi_clip(1, 9): later}) == before
 
 
+def test_samples_that_are_copies_are_said_though_no_row_shows_them(
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    motion = mean_shape(build_motion(41))
+    poses, translation_m = motion.poses_rad.copy(), motion.translation_m.copy()
+    # Samples 18 and 19 lie between rows 16 and 20 of the video clock.
+    poses[18:20], translation_m[18:20] = poses[17], translation_m[17]
+    for clip, copies in ((motion, ""), (replace(motion, poses_rad=poses, translation_m=translation_m), "18 to 19")):
+        recordings = build_recordings(old_release(clip))
+        (unit,) = MARKERS.plan(recordings, WorkFolder(tmp_path), Config(markers=settings))
+        said = [text for text in MARKERS.run_unit(unit).findings if "repeat the one before" in text]
+        assert len(said) == bool(copies)
+        assert copies in " ".join(said)
+
+
 @pytest.mark.parametrize(
     ("lowest_m", "trunk", "cause"),
     [
+        (0.3, (0.0, -1.0, 0.0), "mirrored"),
         (-1.16, (0.1, 0.0, -0.99), "y up"),
         (-1.8, (0.0, -1.0, 0.0), "z point down"),
         (940.0, (0.0, 1.0, 0.0), "millimetres"),
@@ -522,7 +540,7 @@ def test_a_clip_more_leaves_the_static_trial_as_it_was(
 def test_a_clip_of_another_world_is_told_with_its_cause(
     lowest_m: float, trunk: tuple[float, float, float], cause: str
 ) -> None:
-    (finding,) = _floor_findings(lowest_m, np.array(trunk))
+    (finding,) = floor_findings(lowest_m, np.array(trunk))
     assert cause in finding
     # Where the floor is where it should be, somebody may lie down.
-    assert _floor_findings(0.02, np.array(trunk)) == ()
+    assert floor_findings(0.02, np.array(trunk)) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -85,6 +86,25 @@ def test_a_flip_of_everything_mirrors_everything(shards: Path) -> None:
     order = torch.cdist(flipped["pose3d"], mirrored).argmin(dim=1)
     assert sorted(order.tolist()) == list(range(len(order)))
     torch.testing.assert_close(flipped["pose3d"], mirrored[order])
+
+
+def test_subjects_are_selected_by_their_audit(tmp_path: Path) -> None:
+    write_small_shard(tmp_path / "S001_PG1.h5", subject=1)
+    write_small_shard(tmp_path / "S002_PG1.h5", subject=2, audit="doubtful")
+    shutil.copy(Path(__file__).parents[1] / "data" / "shard_v2.h5", tmp_path / "S009_PG1.h5")
+    found = {
+        audit: {
+            sample["subject"] for sample in ShardDataset(tmp_path, selection=Selection(audit=[audit]), pictures=False)
+        }
+        for audit in ("sound", "doubtful", "unknown")
+    }
+    assert found["sound"] == {1}
+    assert found["doubtful"] == {2}
+    assert len(found["unknown"]) == 1
+    with pytest.raises(UsageError):
+        ShardDataset(tmp_path, selection=Selection(audit=["refused"]))
+    with pytest.raises(UsageError):
+        Selection(audit=["fine"])
 
 
 def test_selection(shards: Path) -> None:

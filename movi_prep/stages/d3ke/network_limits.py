@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from movi_prep.errors import ModelError, list_names
 from movi_prep.records.base_model import BaseModel, Triple
 from movi_prep.records.label_tables import LabelTables
-from movi_prep.records.scale_result import ScaleResult
 from movi_prep.stages.d3ke.network_layer import layer_joint_centres
-from movi_prep.stages.shards.subject_clips import ShardSubject
+
+if TYPE_CHECKING:
+    from movi_prep.records.scale_result import ScaleResult
+    from movi_prep.stages.shards.subject_clips import ShardSubject
 
 LAYER_TOLERANCE_M = 1e-4
 """Beyond this the network's layer cannot carry the labels, and a finding says so, metres."""

@@ -72,6 +72,8 @@ def shard_fields(
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
         **_statistics_fields(labels, crops.statistics),
+        "subject/audit": [str(subject.scale.audit)],
+        "subject/audit_findings": list(subject.scale.findings),
         **_deviation_fields(shard.clips, subject.model, labels),
         **_tree_fields(subject.model),
     }

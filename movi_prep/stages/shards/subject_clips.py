@@ -14,11 +14,11 @@ import numpy as np
 
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
-from movi_prep.formats.amass import open_motion
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
 from movi_prep.formats.marker_file import read_markers, read_static_trial
+from movi_prep.formats.motion_files import open_motion
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices

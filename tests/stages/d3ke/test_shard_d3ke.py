@@ -41,7 +41,7 @@ from movi_prep.stages.d3ke.shard_d3ke import (
     _boxes_of_video,
 )
 from movi_prep.stages.d3ke.verify import verify_folder
-from movi_prep.stages.order import ORDER, load_stage
+from movi_prep.stages.order import entries_of, load_stage
 from tests.builders.v3d_files import V3dFile
 
 SUBJECT, CLIP = 1, 2
@@ -113,11 +113,10 @@ class WorldRun:
         )
         self.recordings = select_clips(find_bmlmovi(folders), subjects=[str(SUBJECT)], clips=[str(CLIP)])
         self.reports: dict[str, StageReport] = {}
-        for entry in ORDER:
-            if entry.name != "shard":
-                stage = load_stage(entry)
-                for unit in stage.plan(self.recordings, self.work, self.config):
-                    self.reports[unit.id] = stage.run_unit(unit)
+        for entry in entries_of("shard", self.config):
+            stage = load_stage(entry)
+            for unit in stage.plan(self.recordings, self.work, self.config):
+                self.reports[unit.id] = stage.run_unit(unit)
 
     @staticmethod
     def _config(reference: Path, folder: Path) -> Config:

@@ -1,0 +1,77 @@
+"""`overlay`: a film of one clip before one camera, with the solved model drawn on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.cli.exit_codes import OK
+from movi_prep.cli.printing import open_console, print_json
+from movi_prep.errors import MissingError, MoviPrepError, UsageError, list_names, suggest
+
+if TYPE_CHECKING:
+    import argparse
+
+    from movi_prep.config.root import Config
+    from movi_prep.records.identity import ClipId
+    from movi_prep.records.work_folder import WorkFolder
+
+
+def overlay(given: argparse.Namespace) -> int:
+    """`overlay`: skeleton, markers and flags on a video."""
+    from movi_prep.cli.view_command import config_of_folder
+    from movi_prep.formats.ik_file import read_ik_solution
+    from movi_prep.formats.model_outline import read_model_outline
+    from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.video.film_writer import check_film_name, write_film
+    from movi_prep.view.flags import find_flags
+    from movi_prep.view.overlay import Overlay, overlay_frames
+    from movi_prep.view.skeleton import make_skeleton
+    from movi_prep.view.work import choose_trials, find_trials
+
+    out, work = Path(given.out), WorkFolder(Path(given.folder).absolute())
+    check_film_name(out)
+    config = config_of_folder(work.root)
+    trial = choose_trials(find_trials(work), [given.clip])[0]
+    if trial.clip is None or given.clip != trial.name:
+        raise UsageError(
+            f"expected one clip, as S001/C03, but got {given.clip!r}; films are made of clips with a video"
+        )
+    shard = _shard(work, trial.clip, given.camera)
+    video = _video(config, trial.clip, given.camera)
+    solution, outline = read_ik_solution(trial.solution), read_model_outline(trial.model)
+    drawn = Overlay(
+        clip=trial.clip,
+        solution=solution,
+        skeleton=make_skeleton(solution, outline),
+        flags=find_flags(solution, outline.ranges, landmark_weight=config.ik.landmark_weight),
+    )
+    count = write_film(out, overlay_frames(drawn, shard, video), rate_hz=config.markers.video_rate_hz)
+    console = open_console(to_stderr=bool(given.json))
+    source = f"of {video.name}" if video is not None else f"of the crops in {shard.name}: the video is not there"
+    console.print(f"{out}: {count} frames {source}", markup=False)
+    print_json({"outputs": [str(out)], "frames": count, "video": str(video) if video else None}, wanted=given.json)
+    return OK
+
+
+def _shard(work: WorkFolder, clip: ClipId, camera: str) -> Path:
+    path = work.shard(clip.subject, camera)
+    if not path.is_file():
+        there = [other.stem.removeprefix(f"{clip.subject}_") for other in work.shards().glob(f"{clip.subject}_*.h5")]
+        raise MissingError(
+            path,
+            expected=f"the shard of camera {camera!r}{suggest(camera, there)}",
+            got=f"shards of {list_names(there)}",
+            remedy="name one of these cameras, or run movi-prep shard",
+        )
+    return path
+
+
+def _video(config: Config, clip: ClipId, camera: str) -> Path | None:
+    """Return the video; None where it is not there any more: shards outlive it."""
+    from movi_prep.runtime.pipeline_run import find_data, use_embedded_data
+
+    try:
+        return find_data(use_embedded_data(config, write=False)).videos.get((clip.subject, camera))
+    except MoviPrepError:
+        return None

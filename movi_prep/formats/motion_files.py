@@ -1,0 +1,126 @@
+"""Motion of a body from a file of any kind; what it holds decides which: AMASS, 3DPW, EMDB, results of networks.
+
+AMASS (.npz with `poses` and `trans`) is read in blocks, the others as a whole. AMASS has z up; in the others it is
+found which way is up, or told. Results of networks do not say how many frames a second has: it is told.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError
+from movi_prep.formats import amass
+from movi_prep.formats.amass import MotionFile, SubjectShape
+from movi_prep.formats.npz import NpzArchive
+from movi_prep.formats.pose_results import PosedPerson, read_posed_persons
+from movi_prep.geometry.up_axis import find_up, turn_up_to_z
+from movi_prep.records.body_layout import LAYOUT_OF_JOINTS
+from movi_prep.records.motion import Motion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.geometry.up_axis import UpAxis
+
+
+class WholeMotion:
+    """A motion that is in memory as a whole, with what a `MotionFile` has."""
+
+    def __init__(self, motion: Motion, path: Path, findings: tuple[str, ...]) -> None:
+        """Keep the motion of a file, and what a person should know of it."""
+        self._motion = motion
+        self.path = path
+        self.findings = findings
+        self.n_samples, self.rate_hz = motion.n_samples, motion.rate_hz
+        self.shape = SubjectShape(betas=motion.betas, sex=motion.sex, body=motion.body)
+        self.dmpl_gap: str | None = "files of this kind have no soft tissue"
+
+    def blocks(
+        self, n_rows: int, *, every: int = 1, watch: Callable[[Motion], None] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Motion]]:
+        """Yield the motion as `MotionFile.blocks` does."""
+        size = n_rows * every
+        for first in range(0, self.n_samples, size):
+            after = min(first + size, self.n_samples)
+            if watch is not None:
+                watch(self._motion.rows(slice(first, after)))
+            yield np.arange(first, after, every), self._motion.rows(slice(first, after, every))
+
+
+@contextmanager
+def open_motion(
+    path: Path, *, person: int = 0, rate_hz: float | None = None, up: UpAxis | None = None
+) -> Iterator[MotionFile | WholeMotion]:
+    """Open the motion of one person of a file.
+
+    Args:
+        path: the file.
+        person: which person of it, from 0.
+        rate_hz: frames per second of a file that does not say; AMASS, 3DPW and EMDB do.
+        up: which axis of the file's world is up; None to find it. AMASS has z up.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is damaged, lacks an array, or what it does not say is not told.
+    """
+    if is_amass(path):
+        with amass.open_motion(path) as file:
+            yield file
+        return
+    posed = _person(path, person)
+    if posed.rate_hz is None and rate_hz is None:
+        raise InputError(
+            path,
+            expected="a rate, which results of networks do not hold",
+            got="none",
+            remedy="say how many frames a second of the video has: --set markers.motion_rate_hz=30",
+        )
+    axis, cosine = (up, 1.0) if up is not None else find_up(posed.poses_rad[:, 0], where=str(path))
+    found = () if up is not None else (f"{path.name}: {axis} is up; the trunk points along it (cosine {cosine:.2f})",)
+    motion = Motion(
+        poses_rad=posed.poses_rad,
+        translation_m=posed.translation_m,
+        betas=posed.betas,
+        dmpls=None,
+        sex=posed.sex,
+        rate_hz=posed.rate_hz or rate_hz or 0.0,
+        source=str(path),
+        to_amass_world=turn_up_to_z(axis),
+    )
+    yield WholeMotion(motion, path, (*posed.findings, *found))
+
+
+def read_subject_shape(path: Path, *, person: int = 0) -> SubjectShape:
+    """Return betas, sex and body of a person of a file; raise as `open_motion` does."""
+    if is_amass(path):
+        return amass.read_subject_shape(path)
+    posed = _person(path, person)
+    return SubjectShape(betas=posed.betas, sex=posed.sex, body=LAYOUT_OF_JOINTS[posed.poses_rad.shape[1]].name)
+
+
+def is_amass(path: Path) -> bool:
+    """Return whether a file is one of AMASS, or of what lies beside its clips: an archive that tells its rate or sex.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is named like an archive and is none.
+    """
+    if path.suffix.lower() != ".npz":
+        return False
+    with NpzArchive(path) as archive:
+        return not {"global_orient", "root_orient"} & set(archive.names) or "poses" in archive
+
+
+def _person(path: Path, person: int) -> PosedPerson:
+    persons = read_posed_persons(path)
+    if person < len(persons):
+        return persons[person]
+    raise InputError(
+        path, expected=f"a person from 0 to {len(persons) - 1}", got=f"{person}", remedy="name one that is there"
+    )

@@ -1,0 +1,190 @@
+"""Body poses as other data sets and networks write them: pickles, also of Python 2, and .npz archives.
+
+| kind | arrays of one person of n frames | persons | rate |
+|---|---|---|---|
+| 3DPW | `poses` (n, 72), `trans` (n, 3), `betas` (b,), `genders` m or f | lists of these | 30 Hz |
+| EMDB | `smpl`: `poses_root` (n, 3), `poses_body` (n, 69), `trans` (n, 3), `betas` (b,); `gender` | one | 30 Hz |
+| results | `global_orient`, `body_pose` or `pose` (n, 72); `betas` (b,) or (n, b); `transl` | one, or by name | asked |
+
+Poses are axis-angle, or matrices (..., 3, 3). 69 values of `body_pose` (23 joints) are SMPL; 63 (21 joints) are the
+body of SMPL-X, whose hands then rest. Betas that change from frame to frame are taken at their median. Networks fit
+neutral models. Which way is up is no part of these files: see `geometry.up_axis`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from movi_prep.errors import InputError, list_names
+from movi_prep.formats.array_pickle import take_from_pickle
+from movi_prep.formats.file_stamp import file_stamp
+from movi_prep.formats.npz import NpzArchive
+from movi_prep.formats.reading import check_real, reading
+from movi_prep.geometry.rotations import axis_angles_from_matrices
+from movi_prep.records.body_layout import N_BODY_JOINTS, SMPL, SMPLX
+from movi_prep.records.checks import check_finite, check_rotations, frozen_array
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.formats.file_stamp import FileStamp
+    from movi_prep.records.motion import Sex
+
+DATA_SET_RATE_HZ = 30.0
+"""Frames per second of 3DPW and EMDB."""
+
+_ROOT, _BODY, _PLACE = ("global_orient", "root_orient"), ("body_pose", "pose_body"), ("transl", "trans")
+_SEXES: dict[str, Sex] = {"m": "male", "f": "female", "male": "male", "female": "female", "neutral": "neutral"}
+_STEADY_BETAS = 0.05
+"""Standard deviation of a beta over a clip, below which nobody needs to know of it."""
+
+_REMEDY = "see which arrays it holds, and write global_orient, body_pose, betas and transl as .npz"
+
+
+@dataclass(frozen=True)
+class PosedPerson:
+    """One person of a file.
+
+    Attributes:
+        poses_rad: (n, j, 3) float64 axis-angle, of SMPL (24 joints) or SMPL-X (55).
+        translation_m: (n, 3) float64, metres, in the file's world.
+        betas: (b,) float64.
+        sex: of the body model that was fitted.
+        rate_hz: frames per second, None where the file does not say.
+        findings: what a person should know.
+    """
+
+    poses_rad: NDArray[np.float64]
+    translation_m: NDArray[np.float64]
+    betas: NDArray[np.float64]
+    sex: Sex
+    rate_hz: float | None
+    findings: tuple[str, ...]
+
+
+def read_posed_persons(path: Path) -> tuple[PosedPerson, ...]:
+    """Return all persons of a file, in its order.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it is damaged, or holds no poses that are known here.
+    """
+    return _cached_persons(path, file_stamp(path))
+
+
+@lru_cache(maxsize=4)
+def _cached_persons(path: Path, stamp: FileStamp) -> tuple[PosedPerson, ...]:  # noqa: ARG001 - part of the key
+    if path.suffix.lower() == ".npz":
+        with NpzArchive(path) as archive, reading(path, expected="poses of a body"):
+            names = (*_ROOT, *_BODY, *_PLACE, "pose", "betas")
+            return _persons({name: archive.read(name) for name in names if name in archive}, path)
+    return take_from_pickle(path, lambda content: _persons(content, path), remedy=_REMEDY)
+
+
+def _persons(content: Any, path: Path) -> tuple[PosedPerson, ...]:
+    if not isinstance(content, dict):
+        raise InputError(path, expected="a dictionary of poses", got=f"a {type(content).__name__}", remedy=_REMEDY)
+    if {"poses", "trans", "genders"} <= content.keys():
+        columns = zip(content["poses"], content["trans"], content["betas"], content["genders"], strict=True)
+        return tuple(
+            _person({"pose": poses, "trans": trans, "betas": betas}, f"{path}: person {k}", sex, DATA_SET_RATE_HZ)
+            for k, (poses, trans, betas, sex) in enumerate(columns)
+        )
+    if isinstance(content.get("smpl"), dict):
+        smpl = content["smpl"]
+        poses = np.hstack([_rows(smpl, "poses_root", path), _rows(smpl, "poses_body", path)])
+        return (_person({**smpl, "pose": poses}, str(path), content.get("gender"), DATA_SET_RATE_HZ),)
+    inner = [value for value in content.values() if isinstance(value, dict) and _is_person(value)]
+    people = [content] if _is_person(content) else inner
+    if not people:
+        raise InputError(
+            path,
+            expected="poses as 3DPW, EMDB or a network writes them",
+            got=f"only {list_names(map(str, content))}",
+            remedy=_REMEDY,
+        )
+    return tuple(_person(each, f"{path}: person {k}", "neutral", None) for k, each in enumerate(people))
+
+
+def _is_person(values: Mapping[Any, Any]) -> bool:
+    return "betas" in values and ("pose" in values or any(name in values for name in _BODY))
+
+
+def _person(values: Mapping[str, Any], where: str, sex: Any, rate_hz: float | None) -> PosedPerson:
+    """Return one person through one door; raise InputError where arrays are missing or disagree."""
+    if sex not in _SEXES:
+        raise InputError(f"{where}: gender", expected=list_names(_SEXES), got=f"{sex!r}", remedy="correct it")
+    poses = _all_joints(values, where)
+    betas, findings = _betas(values, where)
+    place = next((name for name in _PLACE if name in values), None)
+    translation = np.zeros((len(poses), 3)) if place is None else _rows(values, place, where)
+    if place is None:
+        findings += (f"{where} has no translation: the pelvis stays at the origin",)
+    if translation.shape != (len(poses), 3):
+        raise InputError(
+            f"{where}: {place}", expected=f"shape ({len(poses)}, 3)", got=f"{translation.shape}", remedy=_REMEDY
+        )
+    return PosedPerson(poses, frozen_array(translation), betas, _SEXES[sex], rate_hz, findings)
+
+
+def _all_joints(values: Mapping[str, Any], where: str) -> NDArray[np.float64]:
+    """Return (n, j, 3) axis-angle of SMPL or SMPL-X."""
+    if "pose" in values:
+        joints = _axis_angle(values, "pose", where)
+    else:
+        parts = [next((name for name in names if name in values), names[0]) for names in (_ROOT, _BODY)]
+        joints = np.concatenate([_axis_angle(values, name, where) for name in parts], axis=1)
+    n_joints = joints.shape[1]
+    if n_joints in (SMPL.n_joints, SMPLX.n_joints):
+        return frozen_array(joints)
+    if n_joints == N_BODY_JOINTS:
+        rest = np.zeros((len(joints), SMPLX.n_joints - N_BODY_JOINTS, 3))
+        return frozen_array(np.concatenate([joints, rest], axis=1))
+    raise InputError(
+        where,
+        expected="poses of 24 joints (SMPL), or of 22 or 55 (SMPL-X)",
+        got=f"{n_joints} joints",
+        remedy=_REMEDY,
+    )
+
+
+def _axis_angle(values: Mapping[str, Any], name: str, where: str) -> NDArray[np.float64]:
+    """Return (n, k, 3) axis-angle of k joints, from axis-angle or matrices."""
+    array = _rows(values, name, where)
+    if array.ndim > 2 and array.shape[-2:] == (3, 3):
+        matrices = array.reshape(len(array), -1, 3, 3)
+        check_rotations(matrices, what=name, where=where)
+        return axis_angles_from_matrices(matrices)
+    return array.reshape(len(array), -1, 3)
+
+
+def _betas(values: Mapping[str, Any], where: str) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return (b,) betas of a person, the median where they change, and how much they vary."""
+    betas = _rows(values, "betas", where)
+    if betas.ndim == 1:
+        return frozen_array(betas), ()
+    flat = betas.reshape(-1, betas.shape[-1])
+    spread = float(flat.std(axis=0).max())
+    said = (
+        f"{where}: betas change from frame to frame, by a standard deviation of up to {spread:.2g}; the median is used"
+    )
+    return frozen_array(np.median(flat, axis=0)), (said,) if spread > _STEADY_BETAS else ()
+
+
+def _rows(values: Mapping[str, Any], name: str, where: Path | str) -> NDArray[np.float64]:
+    """Return an array of at least one row of real, finite numbers."""
+    if name not in values:
+        raise InputError(where, expected=f"an array {name!r}", got=f"only {list_names(values)}", remedy=_REMEDY)
+    array = np.asarray(values[name])
+    check_real(array.dtype, where=where, name=name, remedy=_REMEDY)
+    if array.ndim == 0 or array.size == 0:
+        raise InputError(f"{where}: {name}", expected="at least one value", got=f"{array.shape}", remedy=_REMEDY)
+    check_finite(array, what=name, where=str(where))
+    return np.asarray(array, dtype=np.float64)

@@ -1,0 +1,46 @@
+"""Occluders pasted onto pictures (see `augmentation`), the same ones for the same seed."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from movi_prep.formats.occluders import Occluder
+
+_MOST_OCCLUDERS = 8
+_SCALE = (0.2, 1.0)
+"""Factors on an occluder that was fitted into half of the picture."""
+
+
+def occlude(picture: NDArray[np.uint8], occluders: tuple[Occluder, ...], seed: int) -> NDArray[np.uint8]:
+    """Return a picture (s, s, 3) uint8 BGR with 1 to 8 occluders pasted onto it."""
+    rng = np.random.default_rng(seed)
+    covered = picture.copy()
+    side = len(picture)
+    for _ in range(int(rng.integers(1, _MOST_OCCLUDERS + 1))):
+        image, mask = occluders[int(rng.integers(len(occluders)))]
+        factor = float(rng.uniform(*_SCALE)) * side / 2.0 / max(mask.shape)
+        centre = rng.uniform(0.0, side, 2)
+        _paste(covered, image, mask, factor=factor, centre_px=(float(centre[0]), float(centre[1])))
+    return covered
+
+
+def _paste(
+    onto: NDArray[np.uint8],
+    image: NDArray[np.uint8],
+    mask: NDArray[np.float32],
+    *,
+    factor: float,
+    centre_px: tuple[float, float],
+) -> None:
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    how = cv2.INTER_AREA if factor < 1.0 else cv2.INTER_LINEAR
+    image, mask = cv2.resize(image, size, interpolation=how), cv2.resize(mask, size, interpolation=how)
+    left, top = round(centre_px[0] - size[0] / 2), round(centre_px[1] - size[1] / 2)
+    height, width = onto.shape[:2]
+    columns = slice(max(left, 0), min(left + size[0], width))
+    rows = slice(max(top, 0), min(top + size[1], height))
+    inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+    weight = mask[inside][..., None]
+    onto[rows, columns] = np.round(onto[rows, columns] * (1.0 - weight) + image[inside] * weight)

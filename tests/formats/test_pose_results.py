@@ -1,0 +1,154 @@
+"""Poses of 3DPW, EMDB and networks: the same motion from each, and what the files do not say."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from movi_prep.errors import InputError
+from movi_prep.formats.motion_files import open_motion, read_subject_shape
+from movi_prep.formats.pose_results import read_posed_persons
+from movi_prep.geometry.rotations import matrices_from_axis_angles
+from movi_prep.geometry.up_axis import find_up, turn_up_to_z
+from movi_prep.recordings.folders import Folders
+from movi_prep.recordings.pose_results import find_pose_results
+from tests.builders.pose_result_files import network_results, upright_poses, write_3dpw, write_emdb
+from tests.builders.python2_pickle import write_python2_pickle
+
+Y = np.array([0.0, 1.0, 0.0])
+N = 20
+
+
+def same_pose(found: np.ndarray, poses: np.ndarray, *, atol: float = 1e-9) -> None:
+    expected = matrices_from_axis_angles(poses.reshape(len(poses), -1, 3))
+    np.testing.assert_allclose(matrices_from_axis_angles(found), expected, atol=atol)
+
+
+def test_persons_of_3dpw_are_read_one_by_one(tmp_path: Path) -> None:
+    people = [upright_poses(N, up=Y), upright_poses(N, up=Y, seed=1)]
+    path = write_3dpw(tmp_path / "courtyard_arguing_00.pkl", people, ["m", "f"])
+    for person, sex in enumerate(("male", "female")):
+        with open_motion(path, person=person) as file:
+            (motion,) = (block for _, block in file.blocks(N))
+        assert (file.shape.sex, file.shape.body, file.rate_hz, file.n_samples) == (sex, "SMPL", 30.0, N)
+        same_pose(motion.poses_rad, people[person])
+        assert motion.translation_m[0, 0] == person
+    with pytest.raises(InputError) as caught:
+        read_subject_shape(path, person=2)
+    assert caught.value.where == str(path)
+
+
+def test_emdb(tmp_path: Path) -> None:
+    poses = upright_poses(N, up=-Y)
+    path = write_emdb(tmp_path / "P3" / "25_walk" / "25_walk_data.pkl", poses)
+    with open_motion(path) as file:
+        (motion,) = (block for _, block in file.blocks(N))
+    assert (file.shape.sex, motion.body) == ("female", "SMPL")
+    same_pose(motion.poses_rad, poses)
+    # Upside down in the file's world, upright in AMASS world.
+    trunk = motion.to_amass_world @ matrices_from_axis_angles(motion.poses_rad[:, 0])[:, :, 1].mean(axis=0)
+    assert trunk[2] > 0.9
+
+
+@pytest.mark.parametrize("matrices", [True, False])
+@pytest.mark.parametrize("suffix", [".npz", ".pkl"])
+def test_results_of_networks(tmp_path: Path, suffix: str, *, matrices: bool) -> None:
+    poses = upright_poses(N, up=Y)
+    arrays = network_results(poses, matrices=matrices)
+    path = tmp_path / f"walk{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        path.write_bytes(pickle.dumps(arrays))
+    with open_motion(path, rate_hz=25.0) as file:
+        (motion,) = (block for _, block in file.blocks(N))
+    same_pose(motion.poses_rad, poses, atol=1e-5)
+    assert (file.rate_hz, file.shape.sex) == (25.0, "neutral")
+    np.testing.assert_allclose(motion.betas, np.median(arrays["betas"], axis=0))
+    assert any("betas change" in text for text in file.findings)
+    with pytest.raises(InputError) as caught, open_motion(path):
+        pass
+    assert "motion_rate_hz" in caught.value.remedy
+
+
+def test_betas_that_hardly_change_are_no_matter(tmp_path: Path) -> None:
+    arrays = network_results(upright_poses(N, up=Y), matrices=False, spread=0.01)
+    np.savez(tmp_path / "walk.npz", **arrays)
+    (person,) = read_posed_persons(tmp_path / "walk.npz")
+    assert person.findings == ()
+
+
+def test_a_body_of_21_joints_is_smplx_with_hands_at_rest(tmp_path: Path) -> None:
+    arrays = network_results(upright_poses(N, up=Y), matrices=False)
+    arrays["body_pose"] = arrays["body_pose"][:, :63]
+    np.savez(tmp_path / "walk.npz", **arrays)
+    (person,) = read_posed_persons(tmp_path / "walk.npz")
+    assert person.poses_rad.shape == (N, 55, 3)
+    assert not person.poses_rad[:, 22:].any()
+
+
+def test_people_by_name_are_persons_in_their_order(tmp_path: Path) -> None:
+    poses = [upright_poses(N, up=Y), upright_poses(N, up=Y, seed=1)]
+    content = {k: {"pose": p, "trans": np.zeros((N, 3)), "betas": np.zeros((N, 10))} for k, p in enumerate(poses)}
+    persons = read_posed_persons(write_python2_pickle(tmp_path / "wham_output.pkl", content))
+    for person, expected in zip(persons, poses, strict=True):
+        same_pose(person.poses_rad, expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"betas": None}, ""),
+        ({"body_pose": np.zeros((N, 60))}, ""),
+        ({"body_pose": np.zeros((N, 23, 3, 3))}, ""),
+        ({"transl": np.zeros((N - 1, 3))}, "transl"),
+        ({"betas": np.full((N, 10), np.nan)}, ""),
+        ({"global_orient": np.full((N, 3), "x")}, ""),
+    ],
+)
+def test_what_is_no_pose_is_refused(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
+    arrays = {**network_results(upright_poses(N, up=Y), matrices=False), **changes}
+    path = tmp_path / "walk.npz"
+    np.savez(path, **{name: values for name, values in arrays.items() if values is not None})
+    with pytest.raises(InputError) as caught:
+        read_posed_persons(path)
+    assert path.name in caught.value.where
+    assert where in caught.value.where
+
+
+@pytest.mark.parametrize("up", ["x", "y", "z", "-x", "-y", "-z"])
+def test_up_is_found_and_turned_to_z(up: str) -> None:
+    axis = np.eye(3)["xyz".index(up[-1])] * (-1 if up.startswith("-") else 1)
+    found, cosine = find_up(upright_poses(200, up=axis)[:, :3], where="walk")
+    assert found == up
+    assert cosine > 0.9
+    turn = turn_up_to_z(found)
+    np.testing.assert_array_equal(turn @ axis, [0, 0, 1])
+    assert np.linalg.det(turn) == pytest.approx(1)
+
+
+def test_a_tilted_world_is_asked_about() -> None:
+    tilted = np.array([0.0, 1.0, 1.0]) / np.sqrt(2)
+    with pytest.raises(InputError) as caught:
+        find_up(upright_poses(100, up=tilted)[:, :3], where="walk.npz")
+    assert "motion_up" in caught.value.remedy
+
+
+def test_recordings_name_people_and_files(tmp_path: Path) -> None:
+    poses = upright_poses(N, up=Y)
+    write_3dpw(tmp_path / "3dpw/train/courtyard_arguing_00.pkl", [poses, poses], ["m", "m"])
+    (tmp_path / "3dpw/train/notes.pkl").write_bytes(pickle.dumps(["nothing"]))
+    found = find_pose_results(Folders(amass=tmp_path / "3dpw"), "3dpw")
+    assert [str(clip) for clip in found.motions] == [
+        "courtyard_arguing_00_p0/courtyard_arguing_00",
+        "courtyard_arguing_00_p1/courtyard_arguing_00",
+    ]
+    assert list(found.persons.values()) == [1]
+    assert any("notes.pkl was passed over" in text for text in found.findings)
+    write_emdb(tmp_path / "emdb/P3/25_walk/25_walk_data.pkl", poses)
+    found = find_pose_results(Folders(amass=tmp_path / "emdb"), "emdb")
+    assert [str(clip) for clip in found.motions] == ["P3/25_walk"]
