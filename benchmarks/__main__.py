@@ -22,6 +22,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "opensim_ik": ("--data", "{demo}"),
     "converged_ik": ("--work", "{demo}/work"),
     "cold_start": (),
+    "label_deviation": ("--work", "{demo}/work"),
     "shards": ("--demo", "{demo}"),
     "picture_check": ("--demo", "{demo}"),
     "reading": ("--demo", "{demo}"),

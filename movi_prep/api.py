@@ -28,6 +28,7 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.setups import IkSetup
+from movi_prep.stages.ik import marker_noise
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, PACKAGED_MODEL, PACKAGED_SCALE_SETUP
 from movi_prep.stages.scale import pose_solver
 from movi_prep.stages.solve_clip import LEAST_TRACKED, read_scaled_model, solve_clip
@@ -58,7 +59,7 @@ def read_model(path: str | Path | None = None) -> ScaledModel:
     """Read an OpenSim model (.osim), ready to be solved; None reads the packaged full-body model.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: OpenSim cannot load it.
     """
     return read_scaled_model(_path(path) if path is not None else packaged_path("opensim_models", PACKAGED_MODEL))
@@ -75,8 +76,8 @@ def read_markers(path: str | Path, *, up: Literal["y", "z"] = "y") -> MarkerTraj
         Positions (n, m, 3), metres; NaN where a marker was not seen.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read.
     """
     file = _path(path)
     if file.suffix.lower() == ".h5":
@@ -165,7 +166,9 @@ def solve_ik(
     if weights is not None and setup is not None:
         raise UsageError("solve_ik: expected weights or a set-up, but got both; leave one out")
     named, _ = read_names_as(markers, tuple(model.default_markers_m))
-    solution, _ = solve_clip(model, named, _tracking(model, named, weights, setup), settings or IkSettings())
+    chosen = settings or IkSettings()
+    asked = _tracking(model, named, weights, setup)
+    solution, _ = solve_clip(model, named, asked, chosen, noise=marker_noise(chosen))
     return solution
 
 
@@ -173,8 +176,8 @@ def read_ik_solution(path: str | Path) -> IkSolution:
     """Read a solution of the work folder (`ik/S001/C01.h5`).
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no solution, or damaged.
+        MissingError: the file does not exist.
+        InputError: the file is no solution, or damaged.
     """
     return _read_solution(_path(path))
 
@@ -203,8 +206,8 @@ def plot_coordinates(solution: IkSolution, names: Sequence[str] | None = None, *
         factor = 180.0 / np.pi if turns else 1.0
         values = np.where(solution.coordinate_valid[:, column], factor * solution.coordinates[:, column], np.nan)
         axis.plot(solution.times_s, values, linewidth=1.2)
-        if solution.posterior_std is not None:
-            band = 2.0 * factor * np.where(np.isfinite(values), solution.posterior_std[:, column], np.nan)
+        if solution.std is not None:
+            band = 2.0 * factor * np.where(np.isfinite(values), solution.std[:, column], np.nan)
             axis.fill_between(solution.times_s, values - band, values + band, alpha=0.25, linewidth=0.0)
         axis.set_ylabel(f"{solution.coordinate_names[column]}\n{'deg' if turns else 'm'}", fontsize="small")
     axes[-1, 0].set_xlabel("s")

@@ -1,15 +1,15 @@
 """The error tree of the project.
 
-Every error names the thing it is about and says three things: what was expected, what came, and what to do.
-`str(error)` is one line, so that a table of failures can carry it.
+Every error says what it is about, what was expected, what came instead, and what to do.
+`str(error)` is one line, so that it fits into a table of failures.
 
     MoviPrepError
-    ├── UsageError       the command line or the configuration asks for something that cannot be
-    ├── InputError       a file or value that the user brought does not hold what it should
-    │   └── MissingError a file that should be there is not
-    ├── ModelError       a model cannot be represented or solved the way that was asked
+    ├── UsageError       the command line or the configuration asks for something impossible
+    ├── InputError       a file or value from outside does not hold what it should
+    │   └── MissingError a file that should exist does not
+    ├── ModelError       a model cannot be represented or solved in the way asked for
     ├── AuditError       a result was computed, but fails a stated quality bound
-    └── InternalError    a promise between two parts of the project is broken (a defect here, not in the data)
+    └── InternalError    two parts of the project disagree (a defect of movi-prep, not of the data)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MoviPrepError(Exception):
 
 
 class UsageError(MoviPrepError):
-    """The command line or the configuration asks for something that cannot be done."""
+    """The command line or the configuration asks for something impossible."""
 
 
 class InputError(MoviPrepError):
@@ -45,8 +45,8 @@ class InputError(MoviPrepError):
     """
 
     def __init__(self, where: Path | str, *, expected: str, got: str, remedy: str) -> None:
-        """Keep the four parts as one line and as attributes."""
-        # What came can be a whole file: a message shows the beginning of it, on one line.
+        """Keep the four parts, each on one line, as attributes."""
+        # `got` may quote a whole file; a message shows only its beginning.
         expected, got = cut(expected), cut(got)
         super().__init__(where, expected, got, remedy)
         self.where = str(where)
@@ -58,26 +58,26 @@ class InputError(MoviPrepError):
         """Return the one line that tables and logs carry."""
         return f"{self.where}: expected {self.expected}, but got {self.got}; {self.remedy}"
 
-    # Workers send their errors back pickled.
+    # Worker processes send their errors back pickled.
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive pickling, which exceptions with keyword arguments otherwise do not."""
+        """Make the error picklable; exceptions with keyword arguments are not by default."""
         return (_rebuild_input_error, (type(self), self.where, self.expected, self.got, self.remedy))
 
 
 class MissingError(InputError):
-    """A file that should be there is not."""
+    """A file that should exist does not."""
 
 
 class ModelError(MoviPrepError):
-    """A model cannot be represented or solved in the way that was asked for."""
+    """A model cannot be represented or solved in the way asked for."""
 
 
 class AuditError(MoviPrepError):
-    """A result was computed but misses a stated quality bound; the numbers are in the message."""
+    """A result was computed but fails a stated quality bound; the message holds the numbers."""
 
 
 class InternalError(MoviPrepError):
-    """A promise between two parts of the project is broken."""
+    """Two parts of the project disagree: a defect of movi-prep."""
 
 
 def _rebuild_input_error(kind: type[InputError], where: str, expected: str, got: str, remedy: str) -> InputError:
@@ -85,14 +85,14 @@ def _rebuild_input_error(kind: type[InputError], where: str, expected: str, got:
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return what the system refused as one line: a full disk, a folder without permission."""
+    """Return in one line what the operating system refused: a full disk, a folder without permission."""
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}; check the path, permissions and free space"
 
 
 def cut(text: str, *, at_most: int = LONGEST_PART) -> str:
-    """Return text on one line, cut with the count of the rest where it is long."""
-    # Cut first: joining the words of a gigabyte takes time, too.
+    """Return text on one line; if it is longer than `at_most`, its beginning and its length."""
+    # Cut before joining lines: splitting a gigabyte of text takes long, too.
     line = " ".join(text[: 4 * at_most].split())
     if len(text) <= 4 * at_most and len(line) <= at_most:
         return line
@@ -100,7 +100,7 @@ def cut(text: str, *, at_most: int = LONGEST_PART) -> str:
 
 
 def list_names(names: Iterable[str], *, at_most: int = 12) -> str:
-    """Return names sorted and joined for a message, cut after `at_most` with the count of the rest."""
+    """Return names sorted and joined for a message; after `at_most` of them, only how many more there are."""
     ordered = sorted(names)
     if not ordered:
         return "none"
@@ -110,7 +110,7 @@ def list_names(names: Iterable[str], *, at_most: int = 12) -> str:
 
 
 def suggest(name: str, existing: Iterable[str]) -> str:
-    """Return " (did you mean X?)" where an existing name is close to `name`, capitals aside, else an empty string."""
+    """Return " (did you mean X?)" if an existing name is close to `name` (case aside), else an empty string."""
     folded = {entry.casefold(): entry for entry in existing}
     close = get_close_matches(name.casefold(), list(folded), n=1)
     return f" (did you mean {folded[close[0]]!r}?)" if close else ""

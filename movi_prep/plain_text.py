@@ -1,7 +1,7 @@
-"""Text for a person, without the bytes that a terminal, a page or a script would obey.
+"""Makes text safe to print: no characters that a terminal, a page or a shell would obey.
 
 Names of files and subjects come from outside. One may hold an escape sequence that clears the screen, a newline that
-becomes a command of its own, or marks that turn the order of letters around.
+starts a new shell command, or marks that reverse the writing direction.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters (newline and tab aside), marks of writing direction, and bytes of a name that are no UTF-8."""
+"""Control characters except newline and tab, marks of writing direction, and bytes that are not UTF-8."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def visible(text: object) -> str:
-    r"""Return text in which every character that would act instead of being shown is spelt out, as `\x1b`."""
+    r"""Return text in which every such character is replaced by its escape, for example `\x1b`."""
     return _OBEYED.sub(_spell, str(text))
 
 
 def has_control(text: str) -> bool:
-    """Whether text holds a control character, newline and tab among them."""
+    """Return whether text holds a control character; newline and tab count."""
     return _CONTROL.search(text) is not None
 
 
 def shell_line(words: Iterable[str]) -> str:
-    r"""Return words as one line that a person can paste into bash; control characters become `$'\x1b'`."""
+    r"""Return words as one line that a user can paste into bash; control characters become `$'\x1b'`."""
     return " ".join(_quote(word) for word in words)
 
 
@@ -43,7 +43,7 @@ def _quote(word: str) -> str:
 
 def _spell(found: re.Match[str]) -> str:
     code = ord(found[0])
-    # Python keeps a byte that is no UTF-8 as a lone surrogate (PEP 383).
+    # Python represents a byte that is not UTF-8 by a lone surrogate (PEP 383).
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"

@@ -22,6 +22,7 @@ _FUNCTIONS: dict[str, tuple[str, str]] = {
     "verify": ("verify_command", "verify"),
     "inspect": ("inspect_command", "inspect"),
     "report": ("report_command", "report"),
+    "augment": ("augment_command", "augment_shards"),
     "export": ("export_command", "export_shards"),
     "view": ("view_command", "view"),
     "overlay": ("overlay_command", "overlay"),

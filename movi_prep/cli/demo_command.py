@@ -58,10 +58,26 @@ def run_demo(given: argparse.Namespace) -> int:
     is_sound = _print_verification(console, config.work)
     if sheet.is_file():
         console.print(f"picture of the markers on the videos: {sheet}", markup=False)
+    if result.is_complete:
+        _export(console, config.work, folder / "videopose3d")
     page = shell_line([sys.argv[0], "report", "--work", str(config.work)])
     console.print(f"for a page on quality: {page}", markup=False)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if result.is_complete and is_sound else UNITS_FAILED
+
+
+def _export(console: Console, work: Path, out: Path) -> None:
+    """Export the shards to one training code, and draw the points that its files hold."""
+    from movi_prep.export.picture import draw_points
+    from movi_prep.export.targets import export
+    from movi_prep.export.tracks import Wanted
+
+    done = export(work, out, target="videopose3d", wanted=Wanted())
+    console.print(
+        f"exported to VideoPose3D: {done.n_files} files, {done.n_bytes / 1e6:.1f} MB: {done.folder}", markup=False
+    )
+    picture = draw_points(work, work / "points17.png")
+    console.print(f"picture of the 17 points that it trains on: {picture}", markup=False)
 
 
 def _print_outputs(console: Console, summary: Summary, work: Path) -> None:

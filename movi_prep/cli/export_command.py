@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
+from movi_prep.cli.flags import SCENES
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
 from movi_prep.config.root import parse_names
 from movi_prep.errors import UsageError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 def export_shards(given: argparse.Namespace) -> int:
     """`export`: write the files of one training code, and say what they lack."""
+    if given.to in SCENES:
+        return _export_scenes(given)
     from movi_prep.export.targets import export
     from movi_prep.export.tracks import Wanted
 
@@ -41,6 +44,32 @@ def export_shards(given: argparse.Namespace) -> int:
     }
     print_json(content, wanted=given.json)
     return UNITS_FAILED if done.left_out else OK
+
+
+def _export_scenes(given: argparse.Namespace) -> int:
+    """Write files that other programs open: what moves as animation, models with geometry."""
+    from movi_prep.view.scene_files import export_scenes
+
+    extra = [name for name in ("train", "test", "cameras", "joint_centres") if getattr(given, name) is not None]
+    if extra:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+        raise UsageError(
+            f"export --to {given.to}: expected no flags of training codes, but got {flags}; leave them out"
+        )
+    console = open_console(to_stderr=bool(given.json))
+    source, out = (Path(name).expanduser().absolute() for name in (given.source, given.out))
+    done = export_scenes(source, out, given.to)
+    for path in done.outputs:
+        console.print(str(path), markup=False)
+    print_findings(console, "to know", done.findings)
+    print_findings(console, "left out", done.failed)
+    content = {
+        "outputs": [str(path) for path in done.outputs],
+        "left_out": list(done.failed),
+        "findings": list(done.findings),
+    }
+    print_json(content, wanted=given.json)
+    return UNITS_FAILED if done.failed else OK
 
 
 def _names(text: str | None, flag: str) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ SUMMARIES = {
     "verify": "read every sample of the shards as training does; name shards that are out of date",
     "inspect": "what files hold: arrays, dimensions, units, names, provenance",
     "report": "write pages on quality: one for the corpus and one per subject",
-    "export": "write the files that released training codes open, or tables of joint angles",
+    "augment": "write test sets that are flipped, brighter, coarser or cropped",
+    "export": "write files that training codes, Blender (glb, bvh) or OpenSim open, or tables of joint angles",
     "view": "write pages on which clips move: model, pictures, angles, residuals",
     "overlay": "write a film of a clip with skeleton, markers and flags drawn on the video",
     "batch": "write SLURM array scripts, for clusters that allow no long-running scheduler",
@@ -34,7 +35,7 @@ SUMMARIES = {
 
 COMMAND_GROUPS = {
     "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
-    "train": ("export",),
+    "train": ("export", "augment"),
     "look": ("status", "verify", "report", "view", "overlay", "inspect"),
     "tools": ("completion",),
 }
@@ -64,8 +65,13 @@ EXAMPLES = {
     "verify": "movi-prep verify ~/work --workers 4",
     "inspect": "movi-prep inspect ~/work/shards/S001_PG1.h5",
     "report": "movi-prep report ~/work",
+    "augment": (
+        "movi-prep augment --kind flip,brightness=+40,contrast=0.6,resize=0.33,crop=0.7 --split test "
+        "~/work/shards ~/augmented"
+    ),
     "export": (
         "movi-prep export --to videopose3d ~/work ~/videopose3d-data\n"
+        "  movi-prep export --to glb ~/work ~/scenes\n"
         "  movi-prep export --to motionbert --train 1-60 --test 61-90 ~/work ~/motionbert-data"
     ),
     "view": "movi-prep view ~/work\n  movi-prep view ~/work S001/C03 S015",
@@ -86,6 +92,8 @@ MARKERS = ("check", "markers", "ik", "shard", "run", "batch", "status")
 IK = ("check", "ik", "shard", "run", "batch", "status")
 SHARD = ("check", "shard", "run", "batch", "status")
 EXPORTS = ("videopose3d", "3d-pose-baseline", "motionbert", "pose-hg-3d", "csv")
+SCENES = ("glb", "bvh", "osim")
+"""What `export` writes for other programs: Blender and the web, animation, OpenSim."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,9 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--body-models", PLANNED, "folder with smplh/ and, if there, dmpls/", "body_models", metavar="DIR"),
         Flag("--v3d", PLANNED, "folder with F_v3d_Subject_N.mat", "v3d", metavar="DIR"),
         Flag("--videos", PLANNED, "folder with F_PG1_Subject_N_L.avi", "videos", metavar="DIR"),
-        Flag("--calibration", PLANNED, "folder with the cameras' calibration", "calibration", metavar="DIR"),
+        Flag(
+            "--calibration", (*PLANNED, "augment"), "folder with the cameras' calibration", "calibration", metavar="DIR"
+        ),
     ),
     "which subjects and clips": (
         Flag(
@@ -232,7 +242,22 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
     ),
     "exports": (
-        Flag("--to", ("export",), "training code to write for, or csv", choices=EXPORTS, more={"required": True}),
+        Flag(
+            "--kind",
+            ("augment",),
+            "flip, brightness=+40, contrast=0.6, resize=0.33, crop=0.7, separated by commas",
+            metavar="LIST",
+            more={"required": True},
+        ),
+        Flag("--split", ("augment",), "part of the data", choices=("train", "validation", "test"), default="all"),
+        Flag("--allow-asymmetric", ("augment",), "flip models that are no mirror image of themselves", value=True),
+        Flag(
+            "--to",
+            ("export",),
+            "training code to write for, csv, or kind of file for other programs",
+            choices=(*EXPORTS, *SCENES),
+            more={"required": True},
+        ),
         Flag(
             "--train",
             ("export",),
@@ -387,6 +412,8 @@ POSITIONALS = (
     Positional("clip", "overlay", "the clip, as S001/C03", {}),
     Positional("out", "overlay", "the film: .mp4 for players, .webm for browsers", {}),
     Positional("folder", "verify", "a work folder (as --work), or a folder of shards", {"nargs": "?"}),
+    Positional("source", "augment", "a folder of shards, native or of D3KE's layout", {}),
+    Positional("out", "augment", "where a folder of each kind is written", {}),
     Positional("source", "export", "a work folder, or a folder of shards", {}),
     Positional("out", "export", "folder to write; an export to the same code is replaced", {}),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from movi_prep.config.root import Config
-    from movi_prep.trials.trial_results import FileResult, MarkerMiss
+    from movi_prep.trials.trial_results import FileResult, MarkerMiss, SolvedTrial
 
 _WORST = 10
 """How many markers are listed, those with the largest residuals first."""
@@ -91,7 +92,10 @@ def _track(given: argparse.Namespace) -> int:
         from movi_prep.trials.tool_documents import run_setup_documents
 
         files: tuple[FileResult, ...] = run_setup_documents(
-            named, config, results_folder=config.work if given.work else None
+            named,
+            config,
+            results_folder=config.work if given.work else None,
+            write_pages=partial(_write_pages, config=config),
         )
     else:
         from movi_prep.report.trials import write_trials_report
@@ -113,6 +117,13 @@ def _track(given: argparse.Namespace) -> int:
     print_last_lines(console, place, ("inspect", str(looked_at)), is_complete=not failed, seconds=seconds)
     print_json({**content, "seconds": round(seconds, 3)}, wanted=given.json)
     return UNITS_FAILED if failed else OK
+
+
+def _write_pages(solved: SolvedTrial, *, config: Config) -> tuple[Path, ...]:
+    from movi_prep.report.trials import write_document_report
+    from movi_prep.view.trial_page import write_document_view
+
+    return write_document_report(solved, config), write_document_view(solved, config)
 
 
 def _readable(outputs: Sequence[Path]) -> list[Path]:

@@ -183,7 +183,9 @@ def _print_failures(console: Console, summary: Summary, *, go_on: str, verbose: 
     """Print each cause of failures once; with `verbose`, also every failed unit with its own command."""
     if not summary.failed:
         return
-    waiting = f", {_counted(len(summary.waits_for), 'unit')} wait for them" if summary.waits_for else ""
+    n_waiting = len(summary.waits_for)
+    verb = f"wait{'s' if n_waiting == 1 else ''} for {'it' if len(summary.failed) == 1 else 'them'}"
+    waiting = f", {_counted(n_waiting, 'unit')} {verb}" if n_waiting else ""
     console.print(f"{_counted(len(summary.failed), 'unit')} failed{waiting}", style="bold red")
     for cause in summary.causes[:_SHOWN]:
         console.print(f"  {_say_cause(cause)}", markup=False)

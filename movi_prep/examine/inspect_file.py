@@ -126,7 +126,7 @@ def inspect_file(path: Path) -> FileFacts:
     """Return what a file holds.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: it is of no kind that the project knows, or is damaged.
     """
     if path.is_dir():

@@ -84,7 +84,7 @@ def read_solution_table(path: Path, clip: ClipId) -> AngleTable:
         is_rotation=solution.coordinate_is_rotation,
         values=solution.coordinates,
         valid=solution.coordinate_valid,
-        std=solution.posterior_std,
+        std=solution.std,
     )
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -16,7 +13,7 @@ from movi_prep.errors import InputError, MissingError, UsageError, list_names
 from movi_prep.export import angles, baseline_3d, motionbert, pose_hg_3d, videopose3d
 from movi_prep.export.about import FORMAT, define, in_short, subjects_of
 from movi_prep.export.tracks import Corpus, Wanted, find_shards, read_corpus
-from movi_prep.formats.atomic import PARTIAL_PREFIX, check_space
+from movi_prep.formats.atomic import atomic_folder, check_space
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.names import natural_order
 from movi_prep.records.identity import ClipId
@@ -171,7 +168,7 @@ def _write_folder(
 ) -> tuple[int, int]:
     """Write all files, then give the folder its name; return how many and how large they are."""
     n_files = n_bytes = 0
-    with _atomic_folder(out) as partial:
+    with atomic_folder(out) as partial:
         described = [(DEFINITION, json.dumps(definition, indent=1).encode()), (README, readme.encode())]
         for name, content in chain(described, files):
             path = partial / name
@@ -180,20 +177,3 @@ def _write_folder(
             path.write_bytes(content)
             n_files, n_bytes = n_files + 1, n_bytes + len(content)
     return n_files, n_bytes
-
-
-@contextmanager
-def _atomic_folder(final: Path) -> Iterator[Path]:
-    """Yield a folder beside `final`, which takes its place when the block ends without an error."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex[:12]
-    partial, before = (final.with_name(f"{PARTIAL_PREFIX}{mark}-{kind}-{final.name}") for kind in ("new", "old"))
-    partial.mkdir()
-    try:
-        yield partial
-        if final.exists():
-            final.rename(before)
-        partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)

@@ -60,8 +60,8 @@ def read_alignment(path: Path) -> SubjectAlignment:
     """Read a subject's alignment.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not an alignment, or of another version.
+        MissingError: the file does not exist.
+        InputError: the file is not an alignment, or of another version.
     """
     content = read_described_json(
         path, kind=FORMAT, version=VERSION, older=(1,), what="an alignment", remedy="run 'movi-prep shard'"

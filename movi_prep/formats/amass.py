@@ -133,8 +133,8 @@ def open_motion(path: Path) -> Iterator[MotionFile]:
     """Open a clip of either release.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is damaged, lacks an array, holds another body model's motion or unusable values.
+        MissingError: the file does not exist.
+        InputError: the file is damaged, lacks an array, holds another body model's motion or unusable values.
     """
     with NpzArchive(path) as archive:
         yield MotionFile(archive)
@@ -151,8 +151,8 @@ def read_subject_shape(path: Path) -> SubjectShape:
     """Read betas, sex and body of a clip, or of the `shape.npz` of SMPL+H beside clips; samples are not looked at.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read, or its betas are of another body model.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read, or its betas are of another body model.
     """
     with NpzArchive(path) as archive, reading(path, expected=_CLIP):
         # The file beside the clips has no poses; it is of the old release only, which is of SMPL+H.

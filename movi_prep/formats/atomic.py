@@ -39,6 +39,23 @@ def atomic_path(final: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """Yield a folder beside `final`, which takes its place when the block ends without an error."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex[:12]
+    partial, before = (final.with_name(f"{PARTIAL_PREFIX}{mark}-{kind}-{final.name}") for kind in ("new", "old"))
+    partial.mkdir()
+    try:
+        yield partial
+        if final.exists():
+            final.rename(before)
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+
+
 def publish(whole: Path, final: Path) -> None:
     """Flush a file that is written to its end and give it its final name, on the same file system."""
     final.parent.mkdir(parents=True, exist_ok=True)

@@ -55,8 +55,8 @@ def read_c3d(path: Path, *, up: str) -> MarkerTrajectories:
         up: axis that is up ("y" or "z") where the file does not say.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no C3D file, or its rate, unit or labels cannot be used.
+        MissingError: the file does not exist.
+        InputError: the file is not a C3D file, or its rate, unit or labels cannot be used.
         UsageError: ezc3d is not installed.
     """
     if not path.is_file():

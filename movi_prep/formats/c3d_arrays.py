@@ -1,6 +1,6 @@
 """What ezc3d reads of a C3D file, as plain arrays: `python -m movi_prep.formats.c3d_arrays FILE` writes them as .npz.
 
-In a process of its own, for two reasons. ezc3d and OpenSim are both wrapped by SWIG and both know
+In a separate process, for two reasons. ezc3d and OpenSim are both wrapped by SWIG and both know
 `std::vector<double>`: in one process the one takes the other's, and OpenSim's tables cannot be made any more. And a
 damaged file may end a parser in C++.
 """
@@ -42,7 +42,7 @@ def read_c3d_arrays(path: Path, *, remedy: str) -> dict[str, NDArray[Any]]:
         the group POINT as `POINT:NAME`, texts as arrays of str.
 
     Raises:
-        InputError: it cannot be read, or the process that read it died.
+        InputError: the file cannot be read, or the process that read it died.
         UsageError: ezc3d is not installed.
     """
     command = [sys.executable, "-m", "movi_prep.formats.c3d_arrays", str(path)]

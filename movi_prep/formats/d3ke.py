@@ -82,14 +82,18 @@ def image_name(subject: int, camera: str, clip: int, frame: int) -> str:
     return f"BMLmovi/Subject_{subject}_F/F_{camera}_Subject_{subject}_L.{clip}.{frame}.0.jpg"
 
 
-def write_labels(path: Path, rows: Mapping[str, NDArray[Any]]) -> None:
-    """Write `subject_N.hdf5` atomically; `rows` holds every dataset of LABEL_DTYPES, one entry per row."""
+def write_labels(path: Path, rows: Mapping[str, NDArray[Any]], *, note: str = "") -> None:
+    """Write `subject_N.hdf5` atomically; `rows` holds every dataset of LABEL_DTYPES, one entry per row.
+
+    `note` says what was altered; it stands in the attribute `altered`, which the training code does not look at.
+    """
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
+        _write_note(file, note)
         _write_rows(file, rows, LABEL_DTYPES)
 
 
 def write_opensim_labels(
-    path: Path, rows: Mapping[str, NDArray[Any]], *, subject: int, bone_scale: NDArray[np.float64]
+    path: Path, rows: Mapping[str, NDArray[Any]], *, subject: int, bone_scale: NDArray[np.float64], note: str = ""
 ) -> None:
     """Write `subject_N_opensim.hdf5` atomically.
 
@@ -98,8 +102,10 @@ def write_opensim_labels(
         rows: every dataset of OPENSIM_DTYPES, one entry per row.
         subject: the subject N.
         bone_scale: (b, 3) float64, scale factor times mesh scale of the base model, label bodies.
+        note: what was altered.
     """
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
+        _write_note(file, note)
         _write_rows(file, rows, OPENSIM_DTYPES)
         file.create_dataset(f"{subject}_boneScale", data=np.asarray(bone_scale, dtype="f8"), **_GZIP)
 
@@ -109,8 +115,8 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
     """Read every dataset of `subject_N.hdf5` or `subject_N_opensim.hdf5`.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not HDF5.
+        MissingError: the file does not exist.
+        InputError: the file is not HDF5.
     """
     with _open_after_trial(path) as file:
         return {name: np.asarray(own_dataset(file, name, path)[()]) for name in file.keys()}  # noqa: SIM118 - links
@@ -128,8 +134,8 @@ def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
     """Read one frame of `N_PGx_img.hdf5` as the training code does: open, unpack, close; (height, width, 3) BGR.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not HDF5, or has no such frame.
+        MissingError: the file does not exist.
+        InputError: the file is not HDF5, or has no such frame.
     """
     with _open(path) as file:
         images = own_dataset(file, "images", path)
@@ -138,6 +144,22 @@ def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
                 path, expected=f"a frame {frame}", got=f"{images.shape[0]} frames", remedy="write the files again"
             )
         return np.asarray(images[frame])
+
+
+def _write_note(file: h5py.File, note: str) -> None:
+    if note:
+        file.attrs["altered"] = note
+
+
+@reads("images of D3KE's layout", "write the files again")
+def read_image_heads(path: Path) -> tuple[str, tuple[int, int, int], list[int]]:
+    """Return name, (frames, height, width) and the numbers of the frames that were written, of `N_PGx_img.hdf5`."""
+    with _open_after_trial(path) as file:
+        images = own_dataset(file, "images", path)
+        written = [images.id.get_chunk_info(at).chunk_offset[0] for at in range(images.id.get_num_chunks())]
+        name = own_dataset(file, "name", path)[0].decode()
+        n_frames, height, width, _ = images.shape
+        return name, (int(n_frames), int(height), int(width)), sorted(int(frame) for frame in written)
 
 
 def _open_after_trial(path: Path) -> h5py.File:
@@ -168,7 +190,12 @@ def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mappi
 
 
 def write_images(
-    path: Path, frames: Iterable[tuple[int, NDArray[np.uint8]]], *, name: str, shape: tuple[int, int, int]
+    path: Path,
+    frames: Iterable[tuple[int, NDArray[np.uint8]]],
+    *,
+    name: str,
+    shape: tuple[int, int, int],
+    note: str = "",
 ) -> None:
     """Write `N_PGx_img.hdf5` atomically, one frame at a time; frames that do not come stay black and take no room.
 
@@ -177,9 +204,11 @@ def write_images(
         frames: (frame number, (height, width, 3) uint8 BGR) in any order.
         name: name of the video.
         shape: number of frames of the video, height and width, pixels.
+        note: what was altered.
     """
     n_frames, height, width = shape
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
+        _write_note(file, note)
         file.create_dataset("name", data=np.array([name], dtype="S150"))
         file.create_dataset("numFrames", data=np.array([n_frames], dtype="i8"))
         images = file.create_dataset(
@@ -211,7 +240,7 @@ def read_dictionary(path: Path) -> dict[int, Any]:
     """Read `all_bbox.npy` or `videoIdx.npy`; only numbers, names and arrays are unpickled.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: it holds something else.
     """
     if not path.is_file():
@@ -238,8 +267,8 @@ def read_base_model(path: Path) -> BaseModel:
     """Read `pyBaseModel.pkl` without running code that it names: only the classes of the layout are known.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no such pickle.
+        MissingError: the file does not exist.
+        InputError: the file is not such a pickle.
     """
     if not path.is_file():
         raise MissingError(path, expected="a base model", got="no file", remedy="run 'movi-prep shard'")

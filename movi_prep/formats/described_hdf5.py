@@ -54,7 +54,7 @@ class Field:
         dims: name of each axis; axes of one name have one length in the whole file. A number is a fixed length.
         unit: "m", "rad", "px", "s", "1" (none), ...
         description: one sentence.
-        frame: reference frame of vectors, "" where there is none.
+        frame: reference frame of vectors, "" if there is none.
         optional: whether a file without it is valid.
         compress: whether it is stored shuffled and deflated.
         since: version of the layout from which on files have it.
@@ -241,8 +241,8 @@ def read_described(
         rows: an axis, and which of its rows are read of every field that begins with it; all where this is None.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not HDF5, of another format, of a newer version, or lacks a field.
+        MissingError: the file does not exist.
+        InputError: the file is not HDF5, of another format, of a newer version, or lacks a field.
     """
     if not path.is_file():
         raise MissingError(
@@ -251,7 +251,7 @@ def read_described(
     check_hdf5(path)
     with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), open_hdf5(path) as file:
         version = check_header(file, schema, path)
-        # Fields of later versions are no fault of an older file.
+        # Fields of later versions are not a fault of an older file.
         wanted = [item for item in schema.fields if item.since <= version and (only is None or item.name in only)]
         values = {item.name: _read_field(file, item, path, rows) for item in wanted}
         scalars = {name: _plain(file.attrs.get(name)) for name in schema.attributes}

@@ -28,8 +28,8 @@ def read_described_json(
         remedy: how it is made.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no JSON, or of another format or version.
+        MissingError: the file does not exist.
+        InputError: the file is not JSON, or of another format or version.
     """
     if not path.is_file():
         raise MissingError(path, expected=what, got="no file", remedy=remedy)

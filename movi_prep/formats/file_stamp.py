@@ -12,7 +12,7 @@ FileStamp: TypeAlias = tuple[int, int]
 
 
 def file_stamp(path: Path | None) -> FileStamp:
-    """Return the stamp of a file; zeros where there is none, so that whoever reads it next says so."""
+    """Return the stamp of a file; zeros if there is none, so that the next reader reports it."""
     if path is None or not path.is_file():
         return (0, 0)
     status = path.stat()

@@ -35,7 +35,7 @@ def foreign_content(path: Path) -> str:
     """Return what a file is instead of what its suffix says, from its first bytes; empty where they may be right.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)

@@ -52,7 +52,7 @@ def read_hdf5_outline(path: Path) -> Hdf5Outline:
     """Return what stands in an HDF5 file.
 
     Raises:
-        InputError: it is not HDF5, or is damaged.
+        InputError: the file is not HDF5, or is damaged.
     """
     found: list[DatasetOutline] = []
 

@@ -169,8 +169,8 @@ def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
     """Read a solution, or some of its rows; arrays stored in single precision come back as float64.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not an IK solution, of a newer version, or damaged.
+        MissingError: the file does not exist.
+        InputError: the file is not an IK solution, of a newer version, or damaged.
     """
     content = read_described(path, SCHEMA, rows=(_ROW, rows))
     values = {name: _widened(value) for name, value in content.fields.items()}

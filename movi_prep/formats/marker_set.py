@@ -53,8 +53,8 @@ def read_marker_set(path: Path) -> MarkerSet:
     """Read a marker set.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not YAML of this layout, or a marker is not defined by what exists.
+        MissingError: the file does not exist.
+        InputError: the file is not YAML of this layout, or a marker is not defined by what exists.
     """
     document = _read_document(path)
     rules: dict[str, MarkerRule] = {}

@@ -39,7 +39,7 @@ def mat_version(path: Path) -> Literal["4", "5", "HDF5", "none"]:
     """Return which MATLAB wrote a file, from its first bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
@@ -76,7 +76,7 @@ def check_mat_structure(path: Path) -> None:
     Raises:
         ValueError: cells or structs are nested too deep, a part is longer than the whole, or numbers of cells are not
             those that are there.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     n_bytes = path.stat().st_size
     with path.open("rb") as file:

@@ -61,8 +61,8 @@ class NpzArchive:
         names: names of its arrays, in the file's order.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not a zip archive, or is cut short.
+        MissingError: the file does not exist.
+        InputError: the file is not a zip archive, or is cut short.
     """
 
     def __init__(self, path: Path) -> None:
@@ -205,7 +205,7 @@ class NpzArchive:
 
     def _read_values(self, member: IO[bytes], name: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
         raw = member.read(count * dtype.itemsize)
-        # A member that holds less than its header says is no error to zipfile.
+        # A member that holds less than its header says is not an error to zipfile.
         if len(raw) != count * dtype.itemsize:
             raise EOFError(f"{len(raw)} of {count * dtype.itemsize} bytes of {name!r}")
         return np.frombuffer(raw, dtype=dtype, count=count)

@@ -52,8 +52,8 @@ def read_opencv_camera(path: Path, *, metres_per_unit: float = 1.0, name: str | 
         name: of the camera; None: the name of the file.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read, lacks something, or its numbers cannot be a calibration.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read, lacks something, or its numbers cannot be a calibration.
     """
     with reading(path, expected="a camera calibration of OpenCV (YAML, XML or JSON)", remedy=_REMEDY):
         content = _content(path)
@@ -82,7 +82,7 @@ def _content(path: Path) -> Mapping[str, Any]:
     elif suffix == ".json":
         content = json.loads(text)
     else:
-        # OpenCV's head is no YAML directive, and its tags name mappings of rows, cols (or sizes) and data.
+        # OpenCV's header is not a YAML directive, and its tags name mappings of rows, cols (or sizes) and data.
         content = parse_yaml(re.sub(r"\A%YAML[^\n]*\n|!!opencv-(nd-)?matrix", "", text))
     if not isinstance(content, dict):
         raise InputError(path, expected="a mapping of names to values", got=type(content).__name__, remedy=_REMEDY)

@@ -6,7 +6,7 @@
 |                                        | factors, tasks of the static pose                                           |
 | `InverseKinematicsTool` (.xml)         | files, tasks, time range (s), accuracy, constraint weight, reports          |
 
-File names inside a document count from the document's folder, as OpenSim has it. A part that lies in a file of its own
+File names inside a document count from the document's folder, as OpenSim has it. A part that lies in a separate file
 (`<IKTaskSet file="tasks.xml"/>`) is read from there. OpenSim does not look at the tag of the tool itself (`IKTool`, or
 a misspelt one): what is inside decides, here too. `Unassigned` stands for what nobody set. What is switched off by
 `<apply>false</apply>` is left out. Values of coordinate tasks are radians or metres, as OpenSim takes them.
@@ -40,8 +40,8 @@ def read_scale_setup(path: Path) -> ScaleSetup:
     """Read a ScaleTool document (.xml) or a scaling file (.yaml).
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is neither, or a value in it cannot be read.
+        MissingError: the file does not exist.
+        InputError: the file is neither, or a value in it cannot be read.
     """
     if _is_document(path):
         return _scale_setup_from_xml(path, _tool_element(path, "ScaleTool"))
@@ -52,8 +52,8 @@ def read_ik_setup(path: Path) -> IkSetup:
     """Read an InverseKinematicsTool document (.xml) or a tracking file (.yaml).
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is neither, or a value in it cannot be read.
+        MissingError: the file does not exist.
+        InputError: the file is neither, or a value in it cannot be read.
     """
     if _is_document(path):
         return _ik_setup_from_xml(path, _tool_element(path, "InverseKinematicsTool"))
@@ -64,8 +64,8 @@ def is_scale_document(path: Path) -> bool:
     """Return whether a document is one of OpenSim's ScaleTool, by what is inside.
 
     Raises:
-        MissingError: there is no such document.
-        InputError: it is no XML.
+        MissingError: the document does not exist.
+        InputError: the file is not XML.
     """
     root = _document_root(path)
     tools = list(root) if root.tag == "OpenSimDocument" else [root]
@@ -76,8 +76,8 @@ def included_files(path: Path) -> tuple[Path, ...]:
     """Return the files that an OpenSim document has parts of itself in; none for a YAML file.
 
     Raises:
-        MissingError: there is no such document.
-        InputError: it is no set-up.
+        MissingError: the document does not exist.
+        InputError: the file is not a set-up.
     """
     if not _is_document(path):
         return ()
@@ -274,7 +274,7 @@ def _movement_limit_m(path: Path, placer: ET.Element) -> float:
 
 
 def _tool_element(path: Path, tag: str) -> ET.Element:
-    """Return the element of a tool, with the parts that lie in files of their own in their places."""
+    """Return the element of a tool, with the parts that lie in separate files in their places."""
     root = _document_root(path)
     tools = list(root) if root.tag == "OpenSimDocument" else [root]
     fitting = [tool for tool in tools if tool.tag == tag] or [
@@ -292,7 +292,7 @@ def _tool_element(path: Path, tag: str) -> ET.Element:
 
 
 def _include(path: Path, element: ET.Element, *, above: tuple[Path, ...]) -> None:
-    """Put the parts that lie in files of their own in their places, those of these files, too."""
+    """Put the parts that lie in separate files in their places, those of these files, too."""
     for parent in list(element.iter()):
         for index, child in enumerate(parent):
             if not _is_elsewhere(child):
@@ -330,7 +330,7 @@ def _document_root(path: Path) -> ET.Element:
 
 
 def _is_elsewhere(element: ET.Element) -> bool:
-    """Return whether an object lies in a file of its own, as sets of tasks and measurements in older set-ups do."""
+    """Return whether an object lies in a separate file, as sets of tasks and measurements in older set-ups do."""
     return element.get("file", "").strip().lower() not in _UNSET
 
 

@@ -49,7 +49,7 @@ def load_plain(content: bytes, *, package: str, where: str) -> Foreign:
     """Return the tree of a pickle whose classes all live below `package`; nothing of it is imported or run.
 
     Raises:
-        InputError: it is no pickle, names other classes, or holds something else.
+        InputError: the file is not a pickle, names other classes, or holds something else.
     """
     with reading(where, expected=f"a pickle of {package}", remedy="make it again"):
         return _load_plain(content, package=package, where=where)

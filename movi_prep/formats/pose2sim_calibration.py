@@ -10,7 +10,7 @@
 | translation | (3,) | metres, world to camera |
 | fisheye | truth value | which lens model the distortions are of |
 
-The table `metadata` (adjusted, error) is no camera.
+The table `metadata` (adjusted, error) is not a camera.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def read_pose2sim_cameras(path: Path) -> tuple[CalibratedCamera, ...]:
     """Read every camera of a `Calib.toml`, in the order of the file.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no TOML, holds no camera, or one lacks something.
+        MissingError: the file does not exist.
+        InputError: the file is not TOML, holds no camera, or one lacks something.
     """
     with reading(path, expected="a Calib.toml of Pose2Sim", remedy=_REMEDY):
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))

@@ -42,7 +42,7 @@ def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator
         remedy: what to do about it.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: everything else that went wrong.
     """
     try:
@@ -88,4 +88,6 @@ def _say(error: Exception) -> str:
         return "one that asks for more memory than there is"
     if isinstance(error, RecursionError):
         return "one that is nested deeper than anything real"
+    if isinstance(error, RuntimeError) and "is encrypted" in str(error):
+        return "an encrypted one"
     return f"a damaged one ({type(error).__name__}{f': {error}' if str(error) else ''})"

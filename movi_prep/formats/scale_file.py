@@ -64,8 +64,8 @@ def read_scale_result(path: Path) -> ScaleResult:
     """Read a result.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not a scale result, or of another version.
+        MissingError: the file does not exist.
+        InputError: the file is not a scale result, or of another version.
     """
     content = read_described_json(
         path, kind=FORMAT, version=VERSION, what="a scale result", remedy="run scaling: movi-prep ik"

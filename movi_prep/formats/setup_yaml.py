@@ -171,8 +171,8 @@ def read_scale_yaml(path: Path) -> ScaleSetup:
     """Read a scaling file.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is another file, or a value in it cannot be used.
+        MissingError: the file does not exist.
+        InputError: the file is another file, or a value in it cannot be used.
     """
     file = _read(path, ScalingFile, SCALING_FORMAT)
     post = file.post_scaling

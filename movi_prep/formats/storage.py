@@ -84,7 +84,7 @@ def coordinates_of(table: StorageTable, is_rotation: Mapping[str, bool]) -> NDAr
 
     Args:
         table: a motion or a coordinate file.
-        is_rotation: whether a coordinate's motion type is Rotational; labels that it lacks are no rotations.
+        is_rotation: whether a coordinate's motion type is Rotational; labels that it lacks are not rotations.
     """
     if not table.in_degrees:
         return table.values
@@ -128,7 +128,7 @@ def read_storage(path: Path) -> StorageTable:
     """Read a table as it stands.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: it has no header, or a row does not fit the labels.
     """
     if not path.is_file():

@@ -97,8 +97,8 @@ def read_trc(path: Path) -> MarkerTrajectories:
     """Read trajectories in metres; the unit row of the file is honoured.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is no TRC file, a row is short, or its numbers cannot be in the unit it states.
+        MissingError: the file does not exist.
+        InputError: the file is not a TRC file, a row is short, or its numbers cannot be in the unit it states.
     """
     if not path.is_file():
         raise MissingError(path, expected="a TRC file", got="no file", remedy="check the path")

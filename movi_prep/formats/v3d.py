@@ -63,8 +63,8 @@ def read_v3d(path: Path) -> V3dSubject:
     """Read one subject's V3D file.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it is not a MATLAB v5 file, or lacks what every V3D file has.
+        MissingError: the file does not exist.
+        InputError: the file is not a MATLAB v5 file, or lacks what every V3D file has.
     """
     struct, subject = _subject_struct(path)
     person, move = _field(struct, "subject", path), _field(struct, "move", path)
@@ -112,7 +112,7 @@ def _subject_struct(path: Path) -> tuple[Any, int]:
 
 
 def load_mat(path: Path) -> dict[str, Any]:
-    """Load a MATLAB v5 file, in a process of its own; raise MissingError or InputError where that cannot be."""
+    """Load a MATLAB v5 file, in a separate process; raise MissingError or InputError if that is impossible."""
     if not path.is_file():
         raise MissingError(path, expected="a MATLAB file", got="no file", remedy="check the path")
     expected = "a readable MATLAB v5 file"
@@ -179,7 +179,7 @@ def _names(move: Any, field: str, findings: list[str]) -> tuple[str, ...]:
     if cells is None:
         return ()
     texts = [_text(cell) for cell in np.asarray(cells, dtype=object).ravel()]
-    # A motion's row identifies it, so that an empty name is no loss; columns of markers are found by theirs.
+    # A motion's row identifies it, so that an empty name is not a loss; columns of markers are found by theirs.
     if field == "motions_list":
         return tuple(texts)
     lost = [index for index, text in enumerate(texts) if not text]

@@ -21,8 +21,8 @@ def read_yaml_file(path: Path, *, expected: str, remedy: str = "correct the file
         remedy: what to do where it is not.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read, is not YAML, or stands for more than any such file holds.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read, is not YAML, or stands for more than any such file holds.
     """
     with reading(path, expected=expected, remedy=remedy):
         try:

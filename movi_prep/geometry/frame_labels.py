@@ -203,9 +203,8 @@ def _coordinates(
     # As numbers, so that an absent name is NaN, which is not 1.
     valid = _columns(solution.coordinate_valid[rows].astype(np.float64), solution.coordinate_names, names)
     spread = None
-    known_std = solution.posterior_std if solution.label_std is None else solution.label_std
-    if known_std is not None:
-        std = _columns(known_std[rows], solution.coordinate_names, names)
+    if solution.std is not None:
+        std = _columns(solution.std[rows], solution.coordinate_names, names)
         # Infinite where the markers see nothing: a value, unlike in all other labels.
         spread = np.nan_to_num(np.where(solved[:, None], std.values, 0.0), posinf=np.inf)
     return JointAngles(

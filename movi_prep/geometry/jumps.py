@@ -162,7 +162,7 @@ def _predicted(around: dict[int, NDArray[np.float64]], at: tuple[int, ...], row:
 
 
 def _rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return rows, NaN where there is none."""
+    """Return rows, NaN if there is none."""
     inside = (rows >= 0) & (rows < len(values))
     return np.where(inside[:, None, None], values[np.clip(rows, 0, len(values) - 1)], np.nan)
 

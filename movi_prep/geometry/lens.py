@@ -46,7 +46,7 @@ def distort(plane: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
 
 
 def undistort(seen: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
-    """Return the (..., 2) points of the plane z = 1 that the lens shows at `seen`; NaN where there is none."""
+    """Return the (..., 2) points of the plane z = 1 that the lens shows at `seen`; NaN if there is none."""
     target = seen if lens.model == "fisheye" else _untilt(seen, lens.coefficients[12:])
     plane = _along_radius(target, lens)
     if not lens.is_radial:

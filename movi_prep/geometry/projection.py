@@ -61,7 +61,7 @@ def project_points(camera: Camera, points_m: NDArray[np.float64]) -> NDArray[np.
 
 
 def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (..., 3) float64 rays (x, y, 1) in the camera frame through (..., 2) pixels; NaN where there is none."""
+    """Return (..., 3) float64 rays (x, y, 1) in the camera frame through (..., 2) pixels; NaN if there is none."""
     ones = np.ones((*pixels.shape[:-1], 1))
     seen = np.concatenate([pixels, ones], axis=-1) @ np.linalg.inv(camera.intrinsics_px).T
     return np.concatenate([undistort(seen[..., :2], camera.lens), ones], axis=-1)

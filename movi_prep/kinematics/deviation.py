@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 EVERY_S = 0.2
 """Covariances stand at most so far apart, seconds."""
 
-SKIN_MODES, LASTING_MODES = 32, 12
+SKIN_MODES, LASTING_MODES = 40, 16
 """How many modes a clip has: of its skin, and of what lasts."""
 
 _MODE_FRAMES = 8
@@ -46,8 +46,9 @@ _MODE_FRAMES = 8
 _BLOCK_FRAMES = 48
 """Frames that are worked on at once: some 60 MB with the packaged model."""
 
-_LARGEST_STD = 0.3
-"""Deviations beyond this (rad or m) count no more in the choice of modes."""
+_BONE_SHARE = 2.0
+"""How much the orientation of a bone counts beside a coordinate in the choice of modes: its errors are sums along the
+chain that cancel, which few modes say badly. With 2, every axis of every bone comes within a tenth."""
 
 _MORE_DIRECTIONS = 8
 """Modes are found among so many more directions (Halko et al. 2011, Finding structure with randomness, 4.2)."""
@@ -158,19 +159,21 @@ def _factor(errors: _Errors, modes: Modes) -> NDArray[np.float32]:
 
 
 def _find_modes(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> Modes:
-    """Return the combinations of sources that make most of the errors of coordinates and of bones."""
+    """Return the combinations of sources that make most of the errors of coordinates and bones, each beside its own."""
     errors = _propagate(tree, poses, sources, rows)
     # One bone per segment: the last that carries a marker.
     carriers = tree.marker_body[poses.markers]
     bones = np.unique([carriers[sources.groups[carriers] == group].max() for group in sources.groups[carriers]])
-    turns = errors.twists[:, bones, :3].reshape(len(rows), 3 * len(bones), -1)
-    modes = []
-    for part, n_modes in zip(errors.parts, (SKIN_MODES, LASTING_MODES), strict=True):
-        # A coordinate that is hardly seen would fill the modes with itself.
-        largest = np.maximum(np.sqrt(np.einsum("nfs,nfs->nf", part, part)) / _LARGEST_STD, 1.0)
-        stacked = np.concatenate([part / largest[..., None], turns @ part], axis=1)
-        modes.append(_basis(stacked.reshape(-1, part.shape[2]), n_modes))
-    return tuple(modes)
+    rotations, _ = tree.body_poses(poses.coordinates[rows])
+    to_bones = np.swapaxes(rotations[:, bones], 2, 3) @ errors.twists[:, bones, :3]
+    turns = to_bones.reshape(len(rows), 3 * len(bones), -1)
+    told = [np.concatenate([part, turns @ part], axis=1) for part in errors.parts]
+    scale = np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in told))
+    scale[:, turns.shape[2] :] /= _BONE_SHARE
+    # A joint that nothing moves has no error.
+    told = [part / np.where(scale > 0.0, scale, 1.0)[..., None] for part in told]
+    sizes = (SKIN_MODES, LASTING_MODES)
+    return tuple(_basis(part.reshape(-1, part.shape[2]), size) for part, size in zip(told, sizes, strict=True))
 
 
 def _basis(errors: NDArray[np.float64], n_modes: int) -> NDArray[np.float64]:

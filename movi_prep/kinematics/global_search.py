@@ -188,7 +188,7 @@ def _error(limbs: Limbs, top: int, fit: _Fit) -> float:
 def _other_branch(
     tracker: Tracker, limbs: Limbs, unknowns: NDArray[np.float64], moved: NDArray[np.bool_], turn: int
 ) -> NDArray[np.float64] | None:
-    """Return the pose with the second solution of three-angle joints that move; None where there is none.
+    """Return the pose with the second solution of three-angle joints that move; None if there is none.
 
     All joints that have an angle at a bound change; in every other turn one of the joints that move does. What lies
     outside the bounds is put on them: near a middle angle of 90 degrees that is still close.
@@ -212,7 +212,7 @@ def _other_branch(
 def _other_bound(
     tracker: Tracker, unknowns: NDArray[np.float64], moved: NDArray[np.bool_]
 ) -> NDArray[np.float64] | None:
-    """Return the pose with angles at a bound passed to the other one; None where there is none.
+    """Return the pose with angles at a bound passed to the other one; None if there is none.
 
     An angle that would go on beyond its bound goes on from the other one, where its range is more than half a turn.
     """

@@ -1,4 +1,4 @@
-"""Compile the kernels before they are needed, in a process of its own, once per machine and installation.
+"""Compile the kernels before they are needed, in a separate process, once per machine and installation.
 
 A process that has compiled a kernel itself may hold other variants of the functions inside it than one that has
 loaded it from numba's cache, and results then differ in the last bit. So nobody who solves compiles: every process

@@ -33,7 +33,7 @@ def read_model(path: Path) -> opensim.Model:
     """Load a model and build its system once, so that a broken one is refused here.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: OpenSim cannot load it; its reason is in the message.
     """
     quiet_opensim()
@@ -66,7 +66,7 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
     """Add the markers of a MarkerSet document to the model; markers of the same name are replaced.
 
     Raises:
-        MissingError: there is no such file.
+        MissingError: the file does not exist.
         InputError: OpenSim cannot load it.
     """
     if not path.is_file():

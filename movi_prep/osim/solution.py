@@ -75,8 +75,8 @@ class SolvedFrames:
         solver: "opensim" or "converged".
         coordinates: (n, c) float64, rad or m, the model's order; NaN where there is no pose.
         statuses: (n,) int8 of FrameStatus.
-        iterations: (n,) int32, None where the solver does not tell.
-        gradient_norms: (n,) float64, None where the solver does not tell.
+        iterations: (n,) int32, None where the solver does not report it.
+        gradient_norms: (n,) float64, None where the solver does not report it.
         constraint_errors: (n,) float64, None to have them computed.
         posterior_std: (n, c) float64, rad or m, None where not computed.
         ranks: (n,) int32, None where not computed.

@@ -33,3 +33,9 @@ def whole_page(title: str, style: str, *body: Html, class_: str | None = None) -
         element("style", Html(read_asset(style))),
     )
     return f"<!DOCTYPE html>\n{element('html', head, element('body', *body, class_=class_), lang='en')}\n"
+
+
+def page(title: str, subtitle: object, *content: object) -> str:
+    """Return a page of the report, with the script that sorts and filters its tables and draws its curves."""
+    header = element("header", element("h1", title), element("p", subtitle))
+    return whole_page(title, "report.css", header, element("main", *content), script("report.js"))

@@ -36,7 +36,7 @@ def coordinate_curves(
     is_angle, names = solution.coordinate_is_rotation, solution.coordinate_names
     # Metres would need another resolution than degrees; centimetres are as fine.
     factors = np.where(is_angle, np.degrees(1.0), 100.0)
-    spread = solution.posterior_std
+    spread = solution.std
     return {
         "names": names,
         "units": ["°" if flag else "cm" for flag in is_angle.tolist()],

@@ -1,4 +1,4 @@
-"""Markup for the report: text is escaped unless it is markup already, pages carry their own style and no script."""
+"""Markup of pages: text is escaped unless it is markup already."""
 
 from __future__ import annotations
 
@@ -73,27 +73,46 @@ def _with_badge(value: object, verdict: Verdict, word: str) -> Html:
     )
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
-    """Return a table; columns whose name ends in `#` are numbers, aligned right."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, shown: int | None = None) -> Html:
+    """Return a table; columns whose name ends in `#` are numbers, aligned right.
+
+    Args:
+        columns: their names.
+        rows: the cells.
+        shown: how many rows the page's script shows at first; all of them without it.
+    """
     kinds = ["number" if column.endswith("#") else None for column in columns]
     head = [element("th", name.rstrip("#"), class_=kind) for name, kind in zip(columns, kinds, strict=True)]
     body = [
         element("tr", *(element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)))
         for row in rows
     ]
-    inner = element("table", element("thead", element("tr", *head)), element("tbody", *body))
+    inner = element("table", element("thead", element("tr", *head)), element("tbody", *body), data_shown=shown)
     return element("div", inner, class_="scroll")
 
 
 def section(title: str, explanation: object, *content: object) -> Html:
-    """Return a titled part of a page; its anchor is the title in lower case."""
+    """Return a titled part of a page; its anchor is the title in lower case.
+
+    Of an explanation that is plain text the first sentence is shown, the others open on a click.
+    """
     return element(
         "section",
         element("h2", title),
-        element("p", explanation, class_="explanation") if explanation else "",
+        explain(explanation),
         *content,
         id=anchor(title),
     )
+
+
+def explain(explanation: object) -> Html:
+    """Return an explanation: its first sentence, and the others behind it where it is plain text."""
+    if not explanation:
+        return Html("")
+    first, stop, rest = ("", "", "") if isinstance(explanation, Html) else str(explanation).partition(". ")
+    if not rest:
+        return element("p", explanation, class_="explanation")
+    return element("details", element("summary", first, stop.strip()), element("p", rest), class_="explanation")
 
 
 def anchor(title: str) -> str:
@@ -132,68 +151,3 @@ def cards(facts: Iterable[tuple[str, object, str]]) -> Html:
         ),
         class_="cards",
     )
-
-
-def page(title: str, subtitle: object, *content: object) -> str:
-    """Return a whole page."""
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Html(_STYLE)),
-    )
-    header = element("header", element("h1", title), element("p", subtitle))
-    body = element("body", header, element("main", *content))
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
-
-
-_STYLE = """
-:root { --ink: #1d2530; --soft: #5b6776; --line: #dde3ea; --paper: #ffffff; --ground: #f4f6f8; --blue: #2b6cb0;
-  --good: #1b7a4b; --check: #9a5b00; --bad: #b3261e; }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.45 system-ui, "Segoe UI", Helvetica, Arial,
-  sans-serif; }
-header { background: #17324d; color: #fff; padding: 20px 32px; }
-header h1 { margin: 0; font-size: 24px; font-weight: 600; }
-header p { margin: 4px 0 0; color: #c9d6e3; }
-header a { color: #fff; }
-main { max-width: 1360px; margin: 0 auto; padding: 20px 32px 60px; }
-section { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; padding: 16px 20px 20px;
-  margin: 16px 0; }
-h2 { margin: 0 0 4px; font-size: 18px; }
-h3 { margin: 18px 0 6px; font-size: 15px; }
-a { color: var(--blue); }
-.explanation, .remark, .missing, figcaption { color: var(--soft); font-size: 13.5px; }
-.explanation { margin: 0 0 12px; max-width: 130ch; }
-.missing { font-style: italic; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; width: 100%; }
-th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); padding: 4px 8px;
-  vertical-align: bottom; }
-td { border-bottom: 1px solid var(--line); padding: 4px 8px; vertical-align: middle; }
-th.number, td.number { text-align: right; } td.number, td .badge, .value { white-space: nowrap; }
-td .judged { white-space: normal; }
-tbody tr:hover { background: #f7f9fb; }
-.badge { display: inline-block; border-radius: 9px; padding: 0 8px; font-size: 12px; font-weight: 600; color: #fff;
-  white-space: nowrap; }
-.badge.good { background: var(--good); } .badge.check { background: var(--check); }
-.badge.bad { background: var(--bad); } .badge.none { background: #8a94a0; }
-.value.good { color: var(--good); } .value.check { color: var(--check); font-weight: 600; }
-.value.bad { color: var(--bad); font-weight: 600; } .value.none { color: var(--soft); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 16px 0; }
-.card { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
-.card .name { color: var(--soft); font-size: 13px; } .card .large { font-size: 24px; font-weight: 600; }
-.charts { display: flex; flex-wrap: wrap; gap: 20px; margin: 8px 0; }
-figure { margin: 0; } figcaption { margin-top: 2px; }
-.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)); gap: 10px; margin: 8px 0; }
-.strip img { width: 100%; display: block; border-radius: 4px; }
-code { font: 12.5px/1.4 ui-monospace, Menlo, Consolas, monospace; background: var(--ground); padding: 1px 4px;
-  border-radius: 3px; overflow-wrap: anywhere; }
-ul { margin: 6px 0; padding-left: 20px; } li { margin: 2px 0; }
-summary { cursor: pointer; color: var(--blue); margin: 8px 0; }
-nav { margin: 8px 0 0; font-size: 14px; } nav a { margin-right: 14px; }
-svg text { font: 11px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #5b6776; }
-.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin: 0 4px -1px 10px; }
-@media print { body { background: #fff; } section { break-inside: avoid; } }
-"""

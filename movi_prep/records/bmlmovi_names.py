@@ -30,7 +30,7 @@ def require_number(name: str, *, wanted_by: str) -> int:
     """Return the number in the name of a subject or clip for a layout that has no room for text.
 
     Raises:
-        InputError: it is not one of BML-MoVi's names.
+        InputError: the file is not one of BML-MoVi's names.
     """
     number = number_of(name)
     if number is None:

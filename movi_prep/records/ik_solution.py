@@ -90,8 +90,8 @@ class IkSolution:
         root_frame_positions_m: (n, 3) float64, metres, origin of that frame in ground.
         statuses: (n,) int8 of FrameStatus.
         objectives: (n,) float64, half the weighted mean squared marker error, m^2 (weights normalised to sum 1).
-        iterations: (n,) int32, -1 where the solver does not tell.
-        gradient_norms: (n,) float64, NaN where the solver does not tell.
+        iterations: (n,) int32, -1 where the solver does not report it.
+        gradient_norms: (n,) float64, NaN where the solver does not report it.
         constraint_errors: (n,) float64, largest coupler violation, rad or m.
         posterior_std: (n, c) float64, rad or m, what the markers determine at the stated independent noise; None where
             it was not computed. How far a label may be off says `label_std`.
@@ -190,6 +190,11 @@ class IkSolution:
         # The objective is half the weighted mean square of a frame.
         values = self.objectives[self.usable()]
         return float(np.sqrt(2.0 * values.mean())) if values.size else float("nan")
+
+    @property
+    def std(self) -> NDArray[np.float64] | None:
+        """(n, c) rad or m, how far each label may be off; at independent noise in files that know no other."""
+        return self.posterior_std if self.label_std is None else self.label_std
 
     def deviations(self) -> PoseDeviation | None:
         """Return how far the free coordinates may be off; None where it was not computed."""

@@ -47,7 +47,7 @@ class PictureAgreement:
 
     @property
     def best_other(self) -> tuple[str, float] | None:
-        """The other camera whose calibration agrees best, and how well; None where there is none."""
+        """The other camera whose calibration agrees best, and how well; None if there is none."""
         return max(self.others.items(), key=lambda item: item[1]) if self.others else None
 
 

@@ -30,7 +30,7 @@ class Session:
         mocap_ranges: (k, 2) int64, first mocap sample of the session and one past the last.
         samples_per_frame: mocap samples per video frame of the session's two clocks.
         joint_names: (j,) joints that were measured apart from the motion, by their names in the marker set; or ().
-        joints_m: (n_samples, j, 3) float64, metres, AMASS world, NaN where missing; None where there are none.
+        joints_m: (n_samples, j, 3) float64, metres, AMASS world, NaN where missing; None if there are none.
         source: the file.
         findings: sentences on what is odd in it, each with its numbers.
     """

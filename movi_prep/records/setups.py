@@ -164,6 +164,11 @@ class IkSetup:
     report_errors: bool = True
     report_marker_locations: bool = False
 
+    @property
+    def held(self) -> frozenset[str]:
+        """Coordinates that are pulled towards a value: where they are is what was asked of them."""
+        return frozenset(task.name for task in self.coordinate_tasks if task.weight > 0)
+
 
 def without_markers(setup: ScaleSetup, lost: Collection[str]) -> tuple[ScaleSetup, tuple[str, ...]]:
     """Return a set-up whose measurements need none of some markers, and the measurements of which nothing is left."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.pages.assets import page
 from movi_prep.pages.html import (
     Html,
     anchor,
@@ -18,11 +20,11 @@ from movi_prep.pages.html import (
     join,
     judged,
     missing,
-    page,
     section,
     table,
 )
 from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
+from movi_prep.report.looks import Look, most_urgent_first, unreadable
 from movi_prep.report.measures import (
     AUDIT_VERDICTS,
     CLIP_GUIDELINES,
@@ -35,7 +37,7 @@ from movi_prep.report.measures import (
     judge_valid,
     median_deviations_deg,
 )
-from movi_prep.report.quality import asymmetry, attention, most_urgent_first
+from movi_prep.report.quality import asymmetry, attention
 from movi_prep.report.sections import deviation_cell
 from movi_prep.report.subject import describe_beside, describe_person
 from movi_prep.report.tables import (
@@ -51,14 +53,12 @@ from movi_prep.report.tables import (
     shortened,
     span,
     status_sentence,
-    table_with_rest,
 )
 from movi_prep.stages.order import ORDER, entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from movi_prep.pages.html import Verdict
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.report.measures import ClipMeasures
     from movi_prep.report.quality import Scope, SubjectQuality
@@ -115,7 +115,7 @@ def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], s
             ),
             ("clips solved", len(clips), f"{n_frames} frames"),
             ("median clip", f"{number(median)} mm", "RMS of all weighted markers"),
-            ("valid labels", f"{number(valid)} %", "of all label coordinates"),
+            ("valid angles", f"{number(valid)} %", "of all angles"),
             ("training rows", sum(shard.n_rows for shard in shards), f"in {_count(len(shards), 'shard')}"),
             ("failed units", n_failed, f"of {len(scope.outcomes)}"),
         ]
@@ -123,15 +123,17 @@ def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], s
 
 
 def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Sequence[str]) -> Html:
-    found: list[tuple[Verdict, object]] = [("bad", f"cannot be read: {problem}") for problem in problems]
-    found += [("bad", text) for text in scope.plan.left_out]
+    found = [unreadable(problem) for problem in problems]
+    left_out_means = "It was asked for, and has no rows."
+    found += [Look("bad", text, left_out_means, "See Left out, below.") for text in scope.plan.left_out]
     if scope.plan.outdated:
         n_files = sum(len(item.files) for item in scope.plan.outdated)
-        found.append(("bad", f"{_count(n_files, 'shard file')} outdated: see Shards"))
+        means = "Training would read what a run would not write now."
+        found.append(Look("bad", f"{_count(n_files, 'shard file')} outdated", means, "Shards, below, has the command."))
     for quality in qualities:
         name = quality.files.subject
         link = element("a", name, href=f"{name}.html")
-        found += [(verdict, join([link, f": {text}"])) for verdict, text in attention(quality, scope)]
+        found += [replace(look, says=join([link, ": ", look.says])) for look in attention(quality, scope)]
     return section("Look at first", "", look_list(most_urgent_first(found), at_most=N_FIRST))
 
 
@@ -261,7 +263,7 @@ def _spread(clips: Sequence[ClipMeasures], field: str, caption: str, *, limit: f
 
 _SUMMARY = (
     *((name, field, "mm", guideline) for name, field, guideline in CLIP_GUIDELINES),
-    ("valid label coordinates", "valid_percent", "%", judge_valid),
+    ("valid angles", "valid_percent", "%", judge_valid),
     ("jitter (second difference per row)", "jitter_deg", "deg", None),
 )
 """What the report shows of all clips: name, field of ClipMeasures, unit, and the guideline."""
@@ -304,7 +306,7 @@ def _markers(qualities: Sequence[SubjectQuality]) -> Html:
     ]
     columns = ("marker", "subjects#", "bias, mm#", "deviation, mm#", f"bias and deviation, 0 to {top:.0f} mm")
     key = colour_key(((BLUE, "bias"), (ORANGE, "standard deviation")))
-    return section("Markers", says, key, table_with_rest(columns, rows, at_most=N_MARKERS))
+    return section("Markers", says, key, table(columns, rows, shown=N_MARKERS))
 
 
 def _verdict_sentence(clips: Sequence[ClipMeasures]) -> str:
@@ -338,7 +340,7 @@ def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], 
 
 def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
     says = (
-        "Median posterior standard deviation of each label coordinate at the stated marker noise, over clips. What the "
+        "Median posterior standard deviation of each angle at the stated marker noise, over clips. What the "
         f"markers do not see (above {scope.unseen_deg:.1f} deg) is the solver's default, not a measurement: training "
         "must not learn it."
     )
@@ -346,7 +348,7 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
     if not deviations:
         return section("Observability", says, missing("Posterior deviations", "movi-prep ik --solver converged"))
     unseen = [name for name, value in deviations.items() if not value <= scope.unseen_deg]
-    named = f"Not seen: {', '.join(unseen)}." if unseen else f"All {len(deviations)} label coordinates are seen."
+    named = f"Not seen: {', '.join(unseen)}." if unseen else f"All {len(deviations)} angles are seen."
     columns = ("coordinate", "deviation, deg#", "0 to twice the bound")
     rows = [
         [
@@ -356,7 +358,7 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
         ]
         for name, value in deviations.items()
     ]
-    shown = table_with_rest(columns, rows, at_most=N_COORDINATES)
+    shown = table(columns, rows, shown=N_COORDINATES)
     return section("Observability", says, element("p", named), shown)
 
 
@@ -391,7 +393,7 @@ def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
     refused = sum(shard.n_refused for shard in shards)
     total = f"{len(shards)} shards, {rows} rows, {n_bytes / 1e6:.1f} MB; {refused} frames refused. {told}"
     shown = sorted(shards, key=lambda shard: (-shard.n_refused, shard.path.name))
-    listed = table_with_rest(SHARD_COLUMNS, shard_rows(shown), at_most=N_SHARDS)
+    listed = table(SHARD_COLUMNS, shard_rows(shown), shown=N_SHARDS)
     return section("Shards", says, outdated, element("p", total), listed)
 
 

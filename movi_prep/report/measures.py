@@ -125,7 +125,7 @@ class CoordinateUse:
         beyond_deg: how far it went beyond the range, 0 within.
         valid_percent: share of all frames with a valid label.
         jitter_deg: RMS second difference of valid labels between successive rows.
-        free: neither locked nor coupled.
+        free: neither locked, nor coupled, nor held by a set-up.
     """
 
     name: str
@@ -226,9 +226,20 @@ def marker_biases(solutions: Sequence[IkSolution], marker_bodies: Mapping[str, s
 
 
 def coordinate_uses(
-    solutions: Sequence[IkSolution], ranges_rad: Mapping[str, tuple[float, float]], labels: Collection[str]
+    solutions: Sequence[IkSolution],
+    ranges_rad: Mapping[str, tuple[float, float]],
+    labels: Collection[str],
+    *,
+    held: Collection[str] = (),
 ) -> tuple[CoordinateUse, ...]:
-    """Return the use of every label coordinate over all clips, in the model's order."""
+    """Return the use of every label coordinate over all clips, in the model's order.
+
+    Args:
+        solutions: the clips.
+        ranges_rad: coordinate -> range.
+        labels: names of the label coordinates.
+        held: coordinates that a set-up holds at a value: where they are is what was asked for.
+    """
     if not solutions:
         return ()
     first = solutions[0]
@@ -246,7 +257,7 @@ def coordinate_uses(
             ranges_rad.get(first.coordinate_names[column], unlimited),
             valid_percent=_percent(valid[:, column]),
             jitter_deg=_rms(jumps_deg[:, index]),
-            free=bool(first.free_coordinates[column]),
+            free=bool(first.free_coordinates[column]) and first.coordinate_names[column] not in held,
         )
         for index, column in enumerate(columns.tolist())
         if np.isfinite(coordinates[:, column]).any()
@@ -433,7 +444,7 @@ def _name_of_largest(values: NDArray[np.float64], names: Sequence[str]) -> str:
 
 
 def _column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of the finite values of each column, NaN where there is none."""
+    """Return the mean of the finite values of each column, NaN if there is none."""
     finite = np.isfinite(values)
     sums, counts = np.where(finite, values, 0.0).sum(axis=0), finite.sum(axis=0)
     return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))

@@ -8,8 +8,30 @@ from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
+from movi_prep.report.curves import ClipCurves, measure_curves
+from movi_prep.report.looks import (
+    ALIGNMENT_MEANS,
+    ALIGNMENT_REMEDY,
+    LIMIT_MEANS,
+    LIMIT_REMEDY,
+    LOST_MEANS,
+    LOST_REMEDY,
+    MASKED_MEANS,
+    MASKED_REMEDY,
+    REFUSED_MEANS,
+    REFUSED_REMEDY,
+    RESIDUAL_MEANS,
+    RESIDUAL_REMEDY,
+    UNSEEN_MEANS,
+    UNSEEN_REMEDY,
+    Look,
+    doubted_scaling,
+    failed_units,
+    most_urgent_first,
+    stage_warning,
+    unreadable,
+)
 from movi_prep.report.measures import (
-    AUDIT_VERDICTS,
     CLIP_GUIDELINES,
     IK_MAX_LIMITS_MM,
     IK_RMS_LIMIT_MM,
@@ -39,9 +61,6 @@ if TYPE_CHECKING:
     from movi_prep.report.work import PlanFacts, SubjectFiles
 
 T = TypeVar("T")
-Look = tuple["Verdict", str]
-"""What to look at: how urgent it is ("bad" before "check"), and what it is, with its numbers."""
-
 _N_NAMED = 6
 """How many clips are named where several share a trait, the worst first."""
 
@@ -88,6 +107,7 @@ class SubjectQuality:
         biases: of markers, the largest bias first.
         uses: of coordinates.
         deviations_deg: label coordinate -> median posterior deviation, the largest first.
+        curves: of every clip's coordinates.
         outcomes: how the subject's units ended.
         beside: the same clips of the other work folder, and the model they were solved with.
         problems: files that cannot be read.
@@ -99,6 +119,7 @@ class SubjectQuality:
     biases: tuple[MarkerBias, ...]
     uses: tuple[CoordinateUse, ...]
     deviations_deg: dict[str, float]
+    curves: tuple[ClipCurves, ...]
     outcomes: tuple[Outcome, ...]
     beside: dict[ClipId | str, ClipMeasures]
     beside_model: ModelOutline | None
@@ -125,6 +146,7 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
             list(solutions.values()), files.model.ranges if files.model else {}, scope.tables.coordinates
         ),
         deviations_deg=median_deviations_deg(clips),
+        curves=_curves(scope.work, files, solutions),
         outcomes=tuple(outcome for outcome in scope.outcomes if outcome.subject == subject),
         beside=_measure_beside(scope, files.clips, problems),
         beside_model=(
@@ -138,38 +160,35 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
     """Return what a person should look at, whatever is marked on the pages among it, the most urgent first."""
     found: list[Look] = []
     if quality.failures:
-        stages = sorted({outcome.stage for outcome in quality.failures})
-        found.append(
-            ("bad", f"{len(quality.failures)} unit{'s' * (len(quality.failures) > 1)} failed ({', '.join(stages)})")
-        )
-    found += [("bad", f"cannot be read: {problem}") for problem in quality.problems]
+        found.append(failed_units(len(quality.failures), sorted({outcome.stage for outcome in quality.failures})))
+    found += [unreadable(problem) for problem in quality.problems]
     scale = quality.files.scale
     if scale is not None and not scale.passed:
-        found.append(
-            (AUDIT_VERDICTS[scale.audit], f"the audit calls scaling {scale.audit}: {'; '.join(scale.findings)}")
-        )
+        found.append(doubted_scaling(scale))
     found += clip_attention(quality.clips)
     found += coordinate_attention(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg)
     if quality.files.alignment is not None:
         suspects = [clip for clip in quality.files.alignment.clips if clip.is_suspect]
-        found += [("bad", f"{clip.timeline.clip} is out of line: {'; '.join(clip.suspicions)}") for clip in suspects]
+        found += [
+            Look(
+                "bad",
+                f"{clip.timeline.clip} is out of line: {'; '.join(clip.suspicions)}",
+                ALIGNMENT_MEANS,
+                ALIGNMENT_REMEDY,
+            )
+            for clip in suspects
+        ]
     found += [
-        ("bad", f"{unit.stage} {unit.key}: {text}")
+        stage_warning(f"{unit.stage} {unit.key}: {text}")
         for unit in quality.outcomes
         if unit.stage != "align"
         for text in unit.warnings
     ]
     refused = [(shard.camera, shard.n_refused) for shard in quality.files.shards if shard.n_refused]
     if refused:
-        found.append(
-            ("check", "video frames refused: " + ", ".join(f"{count} of {camera}" for camera, count in refused))
-        )
+        says = "video frames refused: " + ", ".join(f"{count} of {camera}" for camera, count in refused)
+        found.append(Look("check", says, REFUSED_MEANS, REFUSED_REMEDY))
     return most_urgent_first(found)
-
-
-def most_urgent_first(found: Sequence[tuple[Verdict, T]]) -> list[tuple[Verdict, T]]:
-    """Return what must be looked at before what may be, each in its order."""
-    return sorted(found, key=lambda look: look[0] != "bad")
 
 
 def asymmetry(quality: SubjectQuality) -> tuple[float, str]:
@@ -181,25 +200,22 @@ def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list
     """Return what the rows of a table of clips, or of other trials, are marked for."""
     found: list[Look] = []
     for name, field, judge in CLIP_GUIDELINES:
-        for verdict in ("bad", "check"):
+        verdicts: tuple[Verdict, ...] = ("bad", "check")
+        for verdict in verdicts:
             marked = [clip for clip in clips if judge(getattr(clip, field)) == verdict]
             if marked:
-                found.append(
-                    (verdict, _say_residuals(name, field, marked, among=f"{len(clips)} {what}s", verdict=verdict))
-                )
+                says = _say_residuals(name, field, marked, among=f"{len(clips)} {what}s", verdict=verdict)
+                found.append(Look(verdict, says, RESIDUAL_MEANS, RESIDUAL_REMEDY))
     poor = [clip for clip in clips if judge_valid(clip.valid_percent) == "check"]
     if poor:
         named = _named([f"{clip.clip} {clip.valid_percent:.0f} %" for clip in sorted(poor, key=_by_valid)])
-        found.append(
-            (
-                "check",
-                f"{len(poor)} of {len(clips)} {what}s have less than {LEAST_VALID_PERCENT:.0f} % valid labels: {named}",
-            )
-        )
+        says = f"{len(poor)} of {len(clips)} {what}s have less than {LEAST_VALID_PERCENT:.0f} % valid angles: {named}"
+        found.append(Look("check", says, MASKED_MEANS, MASKED_REMEDY))
     # Counted over all clips: a few frames here and there are no reason to look at any one clip.
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
     if lost:
-        found.append(("check", f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"))
+        says = f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"
+        found.append(Look("check", says, LOST_MEANS, LOST_REMEDY))
     return found
 
 
@@ -230,19 +246,22 @@ def coordinate_attention(
 ) -> list[Look]:
     """Return what the rows of a table of coordinates are marked for."""
     found: list[Look] = []
-    unseen = [name for name, value in deviations_deg.items() if not value <= unseen_deg]
+    # What a set-up holds, or another coordinate leads, need not be seen by markers.
+    led = {use.name for use in uses if not use.free}
+    unseen = [name for name, value in deviations_deg.items() if not value <= unseen_deg and name not in led]
     if unseen:
-        found.append(("bad", f"{len(unseen)} label coordinates are not seen by the markers: {', '.join(unseen)}"))
+        says = f"{_counted_angles(len(unseen))} not seen by the markers: {_named(unseen)}"
+        found.append(Look("bad", says, UNSEEN_MEANS, UNSEEN_REMEDY))
     held = [use.name for use in sorted(uses, key=lambda use: -use.at_limit_percent) if use.often_at_limit]
     if held:
         share = f"{OFTEN_AT_LIMIT_PERCENT:g} % of the frames"
-        found.append(
-            (
-                "check",
-                f"{len(held)} label coordinates are at an end of their range in more than {share}: {_named(held)}",
-            )
-        )
+        says = f"{_counted_angles(len(held))} at an end of the range in more than {share}: {_named(held)}"
+        found.append(Look("check", says, LIMIT_MEANS, LIMIT_REMEDY))
     return found
+
+
+def _counted_angles(count: int) -> str:
+    return "1 angle is" if count == 1 else f"{count} angles are"
 
 
 def _read_solutions(work: WorkFolder, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId, IkSolution]:
@@ -257,6 +276,19 @@ def _measure_clips(scope: Scope, solutions: dict[ClipId, IkSolution]) -> tuple[C
         for clip, solution in solutions.items()
         if solution.n_rows
     )
+
+
+def _curves(work: WorkFolder, files: SubjectFiles, solutions: Mapping[ClipId, IkSolution]) -> tuple[ClipCurves, ...]:
+    ranges = files.model.ranges if files.model else {}
+    return tuple(
+        measure_curves(clip, solution, ranges, page=f"../view/{clip}.html" if _has_page(work, clip) else "")
+        for clip, solution in solutions.items()
+        if solution.n_rows
+    )
+
+
+def _has_page(work: WorkFolder, clip: ClipId) -> bool:
+    return (work.view() / f"{clip}.html").is_file()
 
 
 def _measure_beside(scope: Scope, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId | str, ClipMeasures]:

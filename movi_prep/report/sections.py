@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from movi_prep.pages.html import Html, badge, element, folded, join, judged, missing, section, table
 from movi_prep.report.charts import BLUE, LINE, ORANGE, PALE, TRACK, bias_bar, colour_key, range_bar
 from movi_prep.report.measures import AT_LIMIT_RAD, AUDIT_VERDICTS, judge, largest_asymmetry
-from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, span, status_sentence, table_with_rest
+from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, span, status_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ def residuals_section(clips: Sequence[ClipMeasures], *, what: str = "clip") -> H
     says = (
         "Distance between the model's markers and the data's over usable frames. OpenSim's guideline: RMS below 20 mm, "
         "largest below 20 to 40 mm (above 20: check, above 40: over limit). The line over time spans 0 to 40 mm, "
-        "dashed at 20; red ticks are frames without a usable pose. Jitter: RMS second difference of valid label angles "
+        "dashed at 20; red ticks are frames without a usable pose. Jitter: RMS second difference of valid angles "
         "per row, of which true acceleration is a part."
     )
     if not clips:
@@ -121,11 +121,10 @@ def bias_section(biases: Sequence[MarkerBias]) -> Html:
         "the marker does. The deviation about it is soft tissue, tracking, or a joint that the model lacks. "
         "RMS² = bias² + deviation²."
     )
-    worst = biases[:N_WORST_MARKERS]
-    if not worst:
+    if not biases:
         return section("Marker bias and variance", says, missing("Solutions", "movi-prep ik"))
     # One scale for all rows, never finer than OpenSim's guideline.
-    top = max(20.0, *(max(bias.bias_mm, bias.deviation_mm) for bias in worst))
+    top = max(20.0, *(max(bias.bias_mm, bias.deviation_mm) for bias in biases))
     columns = (
         *("marker", "weight#", "in the frame of", "bias, mm#", "deviation, mm#", "RMS, mm#", "X, mm#", "Y, mm#"),
         *("Z, mm#", f"bias and deviation, 0 to {top:.0f} mm"),
@@ -141,11 +140,10 @@ def bias_section(biases: Sequence[MarkerBias]) -> Html:
             *(f"{value:+.1f}" for value in bias.mean_mm),
             bias_bar(bias.bias_mm, bias.deviation_mm, top=top),
         ]
-        for bias in worst
+        for bias in biases
     ]
-    shown = f"The {len(worst)} of {len(biases)} weighted markers with the largest bias."
     key = colour_key(((BLUE, "bias"), (ORANGE, "standard deviation")))
-    return section("Marker bias and variance", says, table(columns, rows), element("p", shown), key)
+    return section("Marker bias and variance", says, key, table(columns, rows, shown=N_WORST_MARKERS))
 
 
 def coordinates_section(uses: Sequence[CoordinateUse], deviations_deg: dict[str, float], *, unseen_deg: float) -> Html:
@@ -164,11 +162,11 @@ def coordinates_section(uses: Sequence[CoordinateUse], deviations_deg: dict[str,
     )
     columns = (
         *("coordinate", "range of the model and its use", "model, deg", "used, deg", "at a limit, %#"),
-        *("beyond, deg#", "posterior deviation, deg#", "jitter, deg#", "valid labels, %#"),
+        *("beyond, deg#", "posterior deviation, deg#", "jitter, deg#", "valid angles, %#"),
     )
     rows = [_coordinate_row(use, deviations_deg, unseen_deg) for use in ordered]
     key = ((TRACK, "range of the model"), (PALE, "all values"), (BLUE, "5th to 95th percentile"), (LINE, "zero"))
-    return section("Coordinates", says, colour_key(key), table_with_rest(columns, rows, at_most=N_COORDINATES))
+    return section("Coordinates", says, colour_key(key), table(columns, rows, shown=N_COORDINATES))
 
 
 def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen_deg: float) -> list[object]:
@@ -176,7 +174,7 @@ def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen
     bounded = isfinite(low) and isfinite(high)
     deviation = deviations_deg.get(use.name)
     return [
-        use.name if use.free else f"{use.name} (coupled or locked)",
+        use.name if use.free else f"{use.name} (coupled, locked or held)",
         range_bar(use.model_range_deg, use.used_deg, use.middle_deg) if bounded else "no range",
         span(low, high, 0) if bounded else "-",
         span(*use.used_deg),

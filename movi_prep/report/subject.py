@@ -5,18 +5,20 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from movi_prep.pages.assets import page
 from movi_prep.pages.html import (
     Html,
     anchor,
     cards,
     element,
+    explain,
     join,
     missing,
-    page,
     section,
     table,
 )
 from movi_prep.report.charts import RED, colour_key
+from movi_prep.report.curves import curves_section
 from movi_prep.report.pictures import draw_strip
 from movi_prep.report.quality import attention
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
     from movi_prep.report.quality import Scope, SubjectQuality
 
 _TITLES = (
-    *("Look at first", "Scaling", "Inverse kinematics", "Marker bias and variance", "Coordinates", "Alignment"),
-    *("Shards and pictures", "Failures", "Findings"),
+    *("Look at first", "Scaling", "Inverse kinematics", "Marker bias and variance", "Coordinates", "Angles"),
+    *("Alignment", "Shards and pictures", "Failures", "Findings"),
 )
 
 
@@ -57,6 +59,7 @@ def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
         residuals_section(quality.clips),
         bias_section(quality.biases),
         coordinates_section(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg),
+        curves_section(quality.curves),
         _beside(quality, scope),
         _alignment(quality),
         _shards(quality),
@@ -138,13 +141,12 @@ def _alignment(quality: SubjectQuality) -> Html:
     if not pictures:
         return section("Alignment", says, alignment_table(alignment.clips))
     seen = (
-        "Pictures against the body that the calibration projects into them: the correlation of where the picture "
-        "changes with where the body moves (0 by chance, 1 at best), how late the picture is, how far it lies beside "
-        "the body, and the agreement through the calibration of another camera, which is larger where files are "
-        "exchanged. Clips that were left out for their pictures stand among the warnings."
+        "Below: pictures against the body that the calibration projects into them. Agreement is the correlation of "
+        "where the picture changes with where the body moves (0 by chance, 1 at best); then how late the picture is, "
+        "how far it lies beside the body, and the agreement through the calibration of another camera, which is larger "
+        "where files are exchanged. Clips that were left out for their pictures stand among the warnings."
     )
-    explanation = element("p", seen, class_="explanation")
-    return section("Alignment", says, alignment_table(alignment.clips), explanation, picture_table(pictures))
+    return section("Alignment", says, alignment_table(alignment.clips), explain(seen), picture_table(pictures))
 
 
 def _shards(quality: SubjectQuality) -> Html:

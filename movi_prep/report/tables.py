@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from movi_prep.formats.unit_outcome import Outcome
-    from movi_prep.pages.html import Verdict
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.records.identity import ClipId
+    from movi_prep.report.looks import Look
     from movi_prep.report.measures import ClipMeasures
     from movi_prep.report.work import PictureFacts, ShardFacts
 
 CLIP_COLUMNS = (
     *("clip", "frames#", "usable#", "landmarks RMS, mm#", "tracking RMS, mm#", "all RMS, mm#"),
-    *("largest, mm#", "at", "valid labels, %#", "jitter, deg#", "most in", "all markers' RMS over time"),
+    *("largest, mm#", "at", "valid angles, %#", "jitter, deg#", "most in", "all markers' RMS over time"),
 )
 
 SPARKLINE_PX = (150, 36)
@@ -193,26 +193,27 @@ def finding_list(outcomes: Iterable[Outcome]) -> Html:
     return shortened(said) if said else element("p", "None.")
 
 
-def look_list(found: Sequence[tuple[Verdict, object]], *, at_most: int) -> Html:
-    """Return what to look at, each with its verdict in words."""
+def look_list(found: Sequence[Look], *, at_most: int) -> Html:
+    """Return what to look at, one line each: what it is, what it means, what to do."""
     if not found:
         return element("p", "Nothing stands out: no value is marked.")
-    return shortened(
-        [join([badge(verdict, "" if verdict == "check" else "problem"), " ", said]) for verdict, said in found],
-        at_most=at_most,
-    )
+    items = [
+        element(
+            "li",
+            element("div", badge(look.verdict, "" if look.verdict == "check" else "problem"), " ", look.says),
+            element("div", look.means, class_="means"),
+            element("div", look.remedy, class_="remedy"),
+        )
+        for look in found
+    ]
+    rest = folded(f"{len(items) - at_most} more", element("ul", *items[at_most:], class_="looks"))
+    return join([element("ul", *items[:at_most], class_="looks"), rest if len(items) > at_most else ""])
 
 
 def shortened(items: Sequence[object], *, at_most: int = N_SHOWN) -> Html:
     """Return a list whose end opens on a click."""
     rest = folded(f"{len(items) - at_most} more", bullets(items[at_most:]))
     return join([bullets(items[:at_most]), rest if len(items) > at_most else ""])
-
-
-def table_with_rest(columns: Sequence[str], rows: Sequence[Sequence[object]], *, at_most: int) -> Html:
-    """Return a table whose end opens on a click."""
-    rest = folded(f"The other {len(rows) - at_most}", table(columns, rows[at_most:]))
-    return join([table(columns, rows[:at_most]), rest if len(rows) > at_most else ""])
 
 
 def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId | str, ClipMeasures]) -> Html:
@@ -225,12 +226,12 @@ def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId | str, Cl
     medians = _column_medians(np.array([numbers for _, numbers in values]))
     rows = [[element("strong", "median"), *_beside_cells(medians)]] if len(pairs) > 1 else []
     rows += [[clip, *_beside_cells(numbers)] for clip, numbers in values]
-    return table_with_rest(columns, rows, at_most=N_BESIDE)
+    return table(columns, rows, shown=N_BESIDE)
 
 
 _BESIDE = (
     *("common markers RMS, mm: here", "beside", "all RMS, mm: here", "beside", "landmarks RMS, mm: here", "beside"),
-    *("largest, mm: here", "beside", "valid labels, %: here", "beside", "jitter, deg: here", "beside"),
+    *("largest, mm: here", "beside", "valid angles, %: here", "beside", "jitter, deg: here", "beside"),
 )
 
 

@@ -27,6 +27,7 @@ from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_
 from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import ALL_SUBJECTS, natural_order
 from movi_prep.records.identity import ClipId
+from movi_prep.stages.order import ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -137,7 +138,9 @@ class SubjectFiles:
 def read_outcomes(work: WorkFolder) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
     """Return how every unit ended, by stage and key, and a sentence on each record that cannot be read."""
     outcomes, problems = [], []
-    for path in sorted(work.records().glob("*/**/*.json")):
+    # Beside the records of stages the folder holds what runs were asked for.
+    folders = (work.records() / entry.name for entry in ORDER)
+    for path in sorted(path for folder in folders for path in folder.rglob("*.json")):
         try:
             outcomes.append(read_outcome(path))
         except InputError as error:

@@ -1,7 +1,8 @@
 """The quality report: `WORK/report/index.html` for the corpus, `WORK/report/S001.html` per subject.
 
-Pages hold everything they show (style, charts, pictures), run no script and load nothing, so that they can be mailed,
-archived, and compared: the same work folder gives the same bytes. A stage that has not run is said, never an error;
+Pages hold everything they show (style, scripts, charts, pictures) and load nothing, so that they can be mailed,
+archived, and compared: the same work folder gives the same bytes. Their scripts sort and filter tables and draw curves;
+without them everything but the curves is there all the same. A stage that has not run is said, never an error;
 a file that cannot be read is named.
 """
 

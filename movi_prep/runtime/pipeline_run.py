@@ -293,13 +293,15 @@ def _serial() -> Iterator[Executor]:
 
 def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordings: Recordings) -> None:
     """Raise UsageError where a folder holds no file of its kind: a run without units would end as if all were done."""
-    empty = []
+    empty: list[str] = []
+    nearly: list[str] = []
     for part, wanted in empty_parts([stage.name for stage in stages], recordings).items():
         folder = str(getattr(config, part))
-        told = "".join(f"; {finding}" for finding in recordings.findings if finding.startswith(folder))
-        empty.append(f"{part}: expected {wanted} below {folder}, but got none; correct the path{told}")
+        nearly += [finding for finding in recordings.findings if finding.startswith(folder)]
+        empty.append(f"{part}: expected {wanted} below {folder}, but got none; correct the path")
     if empty:
-        raise UsageError("; ".join(empty))
+        # Parts may share a folder, and what is nearly right in it.
+        raise UsageError("; ".join([*empty, *dict.fromkeys(nearly)]))
     idle = idle_cameras(recordings, config.shard.cameras)
     if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
         raise UsageError(

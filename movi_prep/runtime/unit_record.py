@@ -94,7 +94,7 @@ def write_record(path: Path, record: UnitRecord, *, scratch: Path) -> None:
 
 
 def read_record(path: Path) -> UnitRecord | None:
-    """Return a record, or None where there is none that this release can read: the unit then simply runs again."""
+    """Return a record, or None if there is none that this release can read: the unit then simply runs again."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

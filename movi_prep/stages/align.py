@@ -1,14 +1,14 @@
-"""The alignment stage: which video frames have which mocap sample, and whether motion and session agree.
+"""The alignment stage: which mocap sample each video frame shows, and whether motion and session agree.
 
 | unit | reads | writes |
 |---|---|---|
 | `align S001` | file of the session, markers of every clip | `alignment/S001.json` |
 
-Video frame j of a clip is mocap sample 4 j (30 and 120 Hz). Measured per clip, between joints of the motion and joint
-centres that the session measured apart (V3D's, for BMLmovi), AMASS world, metres: the rigid fit (degrees, metres) and
-the time lag (seconds, to a fraction of a sample). The lag is on the mocap clock, so the two clocks are compared, too: a
-clip whose flags30 and flags120 stand otherwise to each other than those of the other clips has the lag of neither. A
-clip beyond a bound is suspect: named, and left out of shards unless settings keep it.
+Video frame j of a clip is mocap sample 4 j (30 and 120 Hz). For each clip, the stage compares joints of the motion with
+joint centres that the session measured independently (V3D's, for BMLmovi), in AMASS world, metres. It measures the
+rigid fit (degrees, metres) and the time lag (seconds, to a fraction of a sample). The lag is measured on the mocap
+clock, so the stage also compares the two clocks: the start of a clip in flags30 and in flags120 must differ as in the
+other clips. A clip beyond a bound is suspect: it is reported, and left out of shards unless a setting keeps it.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AlignInputs:
-    """What the alignment of a subject is measured from; `session` is None where there is no such file.
+    """Files from which the alignment of a subject is measured; `session` is None if there is no such file.
 
-    `clips` are the keys of the subject's clips; `markers` has one entry for each, None where its unit failed.
+    `clips` are the subject's clips; `markers` has one entry for each, None if the unit that writes it failed.
     """
 
     subject: str
@@ -59,7 +59,7 @@ class AlignInputs:
 
 @dataclass(frozen=True)
 class AlignOutputs:
-    """The alignment of all clips of a subject."""
+    """The file with the alignment of all clips of a subject."""
 
     alignment: Path
 
@@ -87,7 +87,7 @@ def plan_align(
 
 
 def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUnitSettings) -> StageReport:
-    """Measure the alignment of one subject's clips; clips that cannot be aligned are named and left out."""
+    """Measure the alignment of one subject's clips; clips that cannot be aligned are reported and left out."""
     if inputs.session is None:
         raise missing_session(inputs.reader, inputs.subject)
     session = read_session(inputs.reader, inputs.session)
@@ -127,7 +127,7 @@ def align_clip(
     row, (first, end) = _row_and_range(clip, session)
     mocap_hz = _mocap_rate_hz(markers)
     step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
-    # Where the clocks disagree in length, the overlap is computed here once; frames beyond it are refused by number.
+    # The clocks may disagree in length. Their overlap is computed only here; later stages refuse frames beyond it.
     timeline = overlap_clocks(
         clip,
         session.performed[row],
@@ -151,10 +151,10 @@ def align_clip(
 
 
 def _agreement(markers: MarkerTrajectories, session: Session, *, row: int, step: int, mocap_hz: float) -> Agreement:
-    """Compare the clip's joints with those that the session measured apart, on the video's clock."""
+    """Compare the clip's joints with the session's independently measured ones, on the video clock."""
     if session.joints_m is None:
         return Agreement(fit=None, lag=None, rate_hz=mocap_hz)
-    # Joint centres are no markers; the marker set carries virtual ones at the motion's joints.
+    # Joint centres are not markers of a body, but the marker set has virtual markers at the motion's joints.
     joints = markers.select(list(session.joint_names))
     rows = rows_on_clock(markers.sample_indices, every_samples=step)
     return compare_joints(
@@ -167,25 +167,29 @@ def _agreement(markers: MarkerTrajectories, session: Session, *, row: int, step:
 
 
 def _row_and_range(clip: ClipId, session: Session) -> tuple[int, tuple[int, int]]:
-    """Return a clip's row in its session, its first video frame and one past its last; raise InputError for none."""
+    """Return a clip's row in its session, its first video frame, and the frame after its last.
+
+    Raises:
+        InputError: the session has no such clip.
+    """
     row = session.row_of(clip.clip)
-    # The session may have a row for every motion of the protocol, recorded or not.
+    # A session may have rows for motions of the protocol that were not recorded.
     if row is None:
         raise InputError(
             session.source,
             expected=f"first and last video frame of clip {clip.clip} (flags30)",
-            got="flags that make no sense" if clip.clip in session.clips else f"{len(session.clips)} clips",
-            remedy="leave the clip out: without flags it has no place in the video",
+            got="impossible flags" if clip.clip in session.clips else f"{len(session.clips)} clips",
+            remedy="leave the clip out: without flags its place in the video is unknown",
         )
     first, end = session.video_ranges[row].tolist()
     return row, (first, end)
 
 
 def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[str, ...]:
-    """Return the bounds that are exceeded, each with its numbers."""
+    """Return a sentence for each bound that the agreement exceeds, with the numbers."""
     found = []
     lag, fit = agreement.lag, agreement.fit
-    # A lag means nothing where the motions differ: report only the mismatch then.
+    # If the motions differ, the lag at which they differ least means nothing.
     if lag is not None and lag.mismatch > settings.max_mismatch:
         found.append(f"{lag.mismatch:.0%} of the motion differs at the best lag (bound {settings.max_mismatch:.0%})")
     elif lag is not None and agreement.lag_s is not None and abs(agreement.lag_s) > settings.max_lag_s:
@@ -199,11 +203,11 @@ def suspicions(agreement: Agreement, settings: AlignmentUnitSettings) -> tuple[s
 
 
 def _clock_suspicions(session: Session, row: int, settings: AlignmentUnitSettings) -> tuple[str, ...]:
-    """Return how far flags120 start a clip from where flags30 do, if that is not what holds for the other clips."""
+    """Return whether flags120 start a clip at another time than flags30, compared with the session's other clips."""
     filled = session.video_ranges[:, 0] < session.video_ranges[:, 1]
     starts_s = session.video_ranges[:, 0] / settings.video_rate_hz
     apart_s = session.mocap_ranges[:, 0] / (session.samples_per_frame * settings.video_rate_hz) - starts_s
-    # The recordings need not begin at once: what all clips share is no fault.
+    # Video and mocap need not start together: a difference that all clips share is not a fault.
     apart_s -= np.median(apart_s[filled])
     if abs(apart_s[row]) <= settings.max_lag_s:
         return ()
@@ -212,8 +216,8 @@ def _clock_suspicions(session: Session, row: int, settings: AlignmentUnitSetting
 
 
 def _mocap_rate_hz(markers: MarkerTrajectories) -> float:
-    """Return the mocap rate that the rows and their sample numbers tell."""
-    # The file tells the rate of its rows; the sample numbers tell how many mocap samples apart they are.
+    """Return the mocap rate that follows from the rate of the rows and their sample numbers."""
+    # The file holds the rate of its rows, which may be every fourth sample; the sample numbers give the ratio.
     spacing = int(markers.sample_indices[1] - markers.sample_indices[0]) if markers.n_rows > 1 else 1
     return markers.rate_hz * spacing
 
@@ -226,9 +230,9 @@ def _length_findings(
     if n_frames != n_video_frames:
         found.append(f"AMASS has motion for {n_frames} video frames, flags30 say {n_video_frames}")
     if agreement.fit is None:
-        found.append("agreement with the session not measured: no joints were measured apart")
+        found.append("agreement with the session not measured: the session holds no joint centres")
     elif agreement.lag is None:
-        found.append("lag not measured: nothing moves, or the clip stands at the edge of the recording")
+        found.append("lag not measured: nothing moves, or the clip is at the edge of the recording")
     return tuple(found)
 
 

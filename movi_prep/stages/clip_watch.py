@@ -4,6 +4,7 @@
 |---|---|
 | lowest point far from the floor | another unit, another axis up, an axis mirrored |
 | samples that repeat the one before while the body moves | the recording froze, or was filled by copies |
+| free fall that is not 9.8 m/s2, steps too fast or too slow | the rate of the file |
 | feet that slide, and stand where an axis of the translation is mirrored back | the axis |
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from movi_prep.geometry.footing import Footing
 from movi_prep.geometry.frames import amass_to_ground
+from movi_prep.geometry.rate_audit import RateAudit, RateWatch
 from movi_prep.geometry.repeats import row_steps, standstills
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class ClipWatch:
         self.lowest_m = np.inf
         self._trunk_m = np.zeros(3)
         self._footing = Footing()
+        self._rate = RateWatch()
         self._steps_m: list[NDArray[np.float64]] = []
         self._last: NDArray[np.float64] | None = None
 
@@ -64,13 +67,23 @@ class ClipWatch:
         """See the next rows, and the body in them (OpenSim ground)."""
         self.lowest_m = min(self.lowest_m, points.lowest_m())
         self._trunk_m += (points.joints_m[:, _NECK] - points.joints_m[:, _PELVIS]).sum(axis=0)
+        self._rate.add(points.joints_m)
         self._footing.add(points.joints_m[:, _FEET], amass_to_ground(rows.translation_m @ rows.to_amass_world.T))
 
-    def findings(self, rate_hz: float) -> tuple[str, ...]:
+    def rate_audit(self, row_hz: float) -> RateAudit:
+        """Return what the rows say of the rate of the clip, at `row_hz` rows per second."""
+        return self._rate.audit(row_hz)
+
+    def findings(self, rate_hz: float, audit: RateAudit) -> tuple[str, ...]:
         """Return what a person should read, with the probable cause."""
         trunk = self._trunk_m / np.linalg.norm(self._trunk_m)
         floor = floor_findings(self.lowest_m, trunk)
-        return (*floor, *self._frozen(rate_hz), *([] if floor else self._mirrored()))
+        return (
+            *floor,
+            *self._frozen(rate_hz),
+            *audit.findings(rate_hz),
+            *([] if floor else self._mirrored()),
+        )
 
     def _frozen(self, rate_hz: float) -> tuple[str, ...]:
         runs = standstills(np.concatenate(self._steps_m), rate_hz)
@@ -78,9 +91,9 @@ class ClipWatch:
             return ()
         longest, n_copies = max(runs, key=lambda run: run.n_rows), sum(run.n_rows for run in runs)
         return (
-            f"{n_copies} samples in {len(runs)} runs repeat the one before, while the body moves "
-            f"(the longest: samples {longest.first} to {longest.last}, {longest.first / rate_hz:.3f} s, "
-            f"{longest.speed_m_s:.2f} m/s): the recording froze, or was filled by copies; labels there are of another "
+            f"{n_copies} samples repeat the one before, while the body moves ({len(runs)} times; the longest: samples "
+            f"{longest.first} to {longest.last}, {longest.first / rate_hz:.3f} s, {longest.speed_m_s:.2f} m/s): the "
+            "recording froze, or was filled by copies; labels there are of another "
             "time than the pictures",
         )
 

@@ -1,4 +1,4 @@
-"""Compile the converged solver before the first unit needs it: once per installation, on a known motion."""
+"""Compile the converged solver before the first unit needs it, once per installation, by solving a known motion."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def compile_solver(say: Callable[[str], None]) -> None:
-    """Have the converged solver compiled on this machine, and say so first; nothing where that was done before."""
+    """Compile the converged solver on this machine and announce it; do nothing if that has been done."""
     from movi_prep.kinematics.cache_place import temporary_cache
     from movi_prep.kinematics.kernel_cache import compile_ahead, is_compiled
 
     if is_compiled():
         return
-    # OpenSim takes seconds to load, and only a first run needs it here.
+    # Imported here: OpenSim takes seconds to load, and only the first run of an installation needs it for this.
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.models import read_model
 
@@ -28,10 +28,10 @@ def compile_solver(say: Callable[[str], None]) -> None:
     place = temporary_cache()
     if place:
         say(
-            f"it is kept in {place}, because neither the installation nor the home folder can be written; "
-            "NUMBA_CACHE_DIR names another place"
+            f"the compiled code goes to {place}, because neither the installation nor the home folder can be written; "
+            "set NUMBA_CACHE_DIR to choose another place"
         )
-    # The compiled code depends only on array types: the packaged model stands for every other.
+    # The compiled code depends only on the types of arrays, so the packaged model will do for any model.
     tree = extract_tree(read_model(packaged_path("opensim_models", PACKAGED_MODEL)))
     markers = known_markers(tree, known_poses(tree))
     compile_ahead(tree, markers.names, markers.positions_m, dict.fromkeys(markers.names, 1.0), ConvergedSettings())

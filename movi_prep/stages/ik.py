@@ -1,11 +1,11 @@
-"""The stage of inverse kinematics: coordinates of each clip, with their proof.
+"""The stage of inverse kinematics: coordinates of each clip, checked in OpenSim.
 
 | unit           | reads                                                     | writes                            |
 |----------------|-----------------------------------------------------------|-----------------------------------|
 | `ik S001/C01`  | `markers/.../C01.h5`, `scaled.osim`, `scale.json`, set-up | `C01.h5`, `C01.mot`, `C01.trc`    |
 
-Everything is solved in OpenSim ground (y up): an upright pelvis is away from gimbal lock. A frame that cannot be
-solved is flagged and has no pose; it never ends a clip.
+The stage solves in OpenSim ground (y up), where an upright pelvis is far from gimbal lock. A frame that cannot be
+solved is flagged and has no pose; the rest of the clip is solved all the same.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from movi_prep.config.ik import IkUnitSettings
+    from movi_prep.config.ik import IkSettings, IkUnitSettings
     from movi_prep.config.root import Config
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.stages.ik_account import IkAccount
@@ -66,7 +67,7 @@ class IkInputs:
 
 @dataclass(frozen=True)
 class IkOutputs:
-    """The solution; `motion` (.mot) and `trc` are None unless asked for."""
+    """The solution; `motion` (.mot) and `trc` are None unless the settings ask for them."""
 
     solution: Path
     motion: Path | None
@@ -91,7 +92,7 @@ def plan_ik(
                 model=work.scaled_model(clip.subject),
                 scale=work.scale_result(clip.subject),
                 setup=setup,
-                noise=marker_noise_path(config),
+                noise=marker_noise_path(config.ik),
                 setup_parts=setup_parts,
             ),
             outputs=IkOutputs(
@@ -106,12 +107,12 @@ def plan_ik(
 
 
 def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> StageReport:
-    """Solve one clip and write it, a long one block by block."""
+    """Solve one clip and write it; a long clip is solved and written block by block."""
     check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
     blocks = row_blocks(count_marker_rows(inputs.markers), settings)
     solved = _solve(inputs, settings, blocks)
     first, account = next(solved)
-    # The solution of a clip in one block is still in memory: nothing is read back.
+    # A clip of one block is still in memory, so it is not read back from its file.
     held = [first] if len(blocks) == 1 else None
     with open_ik_writer(
         outputs.solution,
@@ -125,7 +126,7 @@ def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> St
         for solution, more in solved:
             append(solution)
             account = account + more
-            # The next block needs the room.
+            # Free this block before the next one is solved.
             del solution
         check_some_pose(account, inputs.markers)
     if outputs.motion is not None:
@@ -165,7 +166,7 @@ def _provenance(inputs: IkInputs, settings: IkUnitSettings) -> dict[str, str]:
 
 
 def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -> None:
-    """Have the converged solver compiled where one of these clips is solved by it."""
+    """Compile the converged solver if one of these clips needs it."""
     if any(each.needs_compiler for each in settings):
         compile_solver(say)
 
@@ -181,19 +182,25 @@ IK = Stage(
 
 
 def ik_setup_path(config: Config) -> Path:
-    """Return the tracking set-up; raise UsageError where a model of the user's own lacks one."""
+    """Return the tracking set-up; raise UsageError if the user's own model has none."""
     if config.scaling.model is not None and config.ik.setup is None:
         names = list_names(path.name for path in packaged_setups("ik"))
         raise UsageError(
-            f"model {config.scaling.model} needs a tracking set-up of its own: give --ik-setup (ik.setup); "
+            f"model {config.scaling.model} needs its own tracking set-up: give --ik-setup (ik.setup); "
             f"packaged are {names} in {packaged_setups('ik')[0].parent}"
         )
     return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
 
 
-def marker_noise_path(config: Config) -> Path:
-    """Return the noise of markers that deviations are made of."""
-    return config.ik.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
+def marker_noise_path(settings: IkSettings) -> Path:
+    """Return the file of the noise of markers that deviations are made of."""
+    return settings.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
+
+
+def marker_noise(settings: IkSettings) -> MarkerNoise | None:
+    """Return the noise of markers that deviations are made of; None where nobody asks for them."""
+    wanted = settings.solver == "converged" and settings.converged.observability
+    return read_marker_noise(marker_noise_path(settings)) if wanted else None
 
 
 def check_audit(scale_result: Path, *, keep_failed: bool) -> None:

@@ -1,7 +1,7 @@
-"""What the solution of a clip amounts to: sums over its rows, and the sentences and numbers that they give.
+"""Summary of a clip's solution: sums over its rows, and the sentences and numbers that follow from them.
 
-A long clip is solved in blocks of rows. `IkSums` and `RowFindings` of consecutive blocks add up to those of the clip,
-so that a clip reads the same whether it was solved at once or in blocks.
+A long clip is solved in blocks of rows. The `IkSums` and `RowFindings` of consecutive blocks add up to those of the
+clip, so the summary does not depend on whether the clip was solved in blocks.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ STATUS_WORDS = {
 }
 
 LEAST_USABLE = 0.5
-"""The stage warns of a clip in which a smaller share of the frames has a usable pose."""
+"""Smallest share of frames with a usable pose; below it, the stage warns of the clip."""
 
 MOST_LISTED = 5
-"""How many different reasons, or leaps, are listed; the most frequent or the first ones."""
+"""How many reasons or leaps are listed: the most frequent reasons, the first leaps."""
 
 _LONE_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
-"""A number that stands alone: 276 in `RMS 276 mm`, not the one of the marker T8."""
+"""A number by itself: 276 in `RMS 276 mm`, but not the digit of the marker T8."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ class IkSums:
             counts={name: count + other.counts[name] for name, count in self.counts.items()},
             squares_m2={kind: square + other.squares_m2[kind] for kind, square in self.squares_m2.items()},
             objective_m2=self.objective_m2 + other.objective_m2,
-            # fmax: rows without a coupler say nothing of those that have one.
+            # fmax ignores NaN: a block without coupled coordinates has no coupler error.
             largest={name: float(np.fmax(value, other.largest[name])) for name, value in self.largest.items()},
         )
 
     def rms_mm(self, kind: str) -> float:
-        """Return the RMS residual of a kind of marker in millimetres, NaN where there is none."""
+        """Return the RMS residual of a kind of marker in millimetres, NaN if there is none."""
         return _root_mean_mm(self.squares_m2[kind], self.counts[kind])
 
     def weighted_rms_mm(self) -> float:
-        """Return the weighted marker RMS over the usable rows in millimetres, NaN where there is none."""
+        """Return the weighted marker RMS over the usable rows in millimetres, NaN if there is none."""
         # The objective is half the weighted mean square of a row.
         return _root_mean_mm(2.0 * self.objective_m2, self.counts["usable"])
 
@@ -112,16 +112,16 @@ def sum_rows(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings)
 
 
 def limit_violations(solution: IkSolution, scaled: ScaledModel) -> NDArray[np.float64]:
-    """Return (n, c) float64, rad or m: how far clamped coordinates are beyond their range; 0 where there is no pose."""
+    """Return (n, c) float64, rad or m: how far clamped coordinates are beyond their range; 0 in rows without a pose."""
     low, high = scaled.coordinate_bounds.T
     beyond = np.maximum(low - solution.coordinates, solution.coordinates - high)
     return np.asarray(np.nan_to_num(np.maximum(beyond, 0.0)))
 
 
 def ik_numbers(sums: IkSums, *, solver: str, minimised: str) -> dict[str, float | int | str | bool]:
-    """Return what a table of clips shows: residuals of landmarks, tracked and untracked markers apart, in mm.
+    """Return the numbers for a table of clips: residuals of landmarks, tracked and untracked markers, in mm.
 
-    A number that does not exist (a kind of marker that is not there) is left out.
+    A number that does not exist (for a kind of marker that the clip lacks) is left out.
     """
     numbers: dict[str, float | int | str | bool] = {
         "solver": solver,
@@ -139,7 +139,7 @@ def ik_numbers(sums: IkSums, *, solver: str, minimised: str) -> dict[str, float 
 
 @dataclass(frozen=True)
 class Leap:
-    """Rows in which markers or angles leap out and back: `size` in mm or degrees, `unit` says which."""
+    """Rows in which markers or angles leap out and back; `size` is in mm or degrees, as `unit` says."""
 
     first: int
     last: int
@@ -149,11 +149,11 @@ class Leap:
     unit: str
 
     def __str__(self) -> str:
-        """Return the sentence that reports it."""
+        """Return the sentence that describes it."""
         rows = f"row {self.first}" if self.first == self.last else f"rows {self.first} to {self.last}"
         return (
-            f"{rows} ({self.time_s:.3f} s): {self.what} leap by {self.size:.0f} {self.unit} and back, as no person "
-            "moves: a lost or spoilt sample?"
+            f"{rows} ({self.time_s:.3f} s): {self.what} leap by {self.size:.0f} {self.unit} and back, which no person "
+            "does: is a sample lost or damaged?"
         )
 
 
@@ -167,7 +167,7 @@ class Frozen:
     speed_m_s: float
 
     def __str__(self) -> str:
-        """Return the sentence that reports it."""
+        """Return the sentence that describes it."""
         rows = f"row {self.first} repeats" if self.first == self.last else f"rows {self.first} to {self.last} repeat"
         return (
             f"{rows} the one before ({self.time_s:.3f} s), beside which the body moves at {self.speed_m_s:.2f} m/s: a "
@@ -177,14 +177,14 @@ class Frozen:
 
 @dataclass(frozen=True, eq=False)
 class RowFindings:
-    """What a person should read about rows of a clip.
+    """Findings about consecutive rows of a clip.
 
     Attributes:
         statuses: (n,) int8 of FrameStatus.
         n_posed: how many rows have a pose, usable or not.
         reasons: the solver's reason of each row that has one.
-        unseen: coordinates that the markers do not see.
-        gaps: weighted marker -> number of rows in which it is not seen.
+        unseen: coordinates that the markers do not determine.
+        gaps: weighted marker -> number of rows in which it is missing.
         leaps: rows that leap out and back, or repeat the one before.
     """
 
@@ -196,7 +196,7 @@ class RowFindings:
     leaps: tuple[Leap | Frozen, ...]
 
     def __add__(self, other: RowFindings) -> RowFindings:
-        """Return the findings about the rows of both, these before the others."""
+        """Return the findings about both; the rows of `self` come before those of `other`."""
         return RowFindings(
             statuses=np.concatenate([self.statuses, other.statuses]),
             n_posed=self.n_posed + other.n_posed,
@@ -212,14 +212,14 @@ class RowFindings:
         found = [*self._gap_sentences()]
         found += [f"{count} of {n_rows} frames: {reason}" for reason, count in counted_reasons(self.reasons)]
         if self.unseen:
-            found.append(f"{len(self.unseen)} coordinates are not seen by the markers: {list_names(self.unseen)}")
+            found.append(f"{len(self.unseen)} coordinates are not determined by the markers: {list_names(self.unseen)}")
         found += [str(leap) for leap in self.leaps[:MOST_LISTED]]
         if len(self.leaps) > MOST_LISTED:
             found.append(f"{len(self.leaps) - MOST_LISTED} more leaps out and back, or frozen rows")
         return (*found, *self.status_sentences())
 
     def status_sentences(self) -> tuple[str, ...]:
-        """Return one sentence per status that is not usable."""
+        """Return one sentence for each status that makes frames unusable."""
         n_rows, counts = len(self.statuses), Counter(self.statuses.tolist())
         return tuple(
             f"{counts[status]} of {n_rows} frames {words}: first is row {int(np.argmax(self.statuses == status))}"
@@ -228,7 +228,7 @@ class RowFindings:
         )
 
     def warnings(self) -> tuple[str, ...]:
-        """Return a warning where too few of the rows have a usable pose."""
+        """Return a warning if too few of the rows have a usable pose."""
         n_rows = len(self.statuses)
         n_usable = int(np.isin(self.statuses, [int(status) for status in USABLE_STATUSES]).sum())
         if n_usable >= LEAST_USABLE * n_rows:
@@ -236,16 +236,16 @@ class RowFindings:
         return (f"only {n_usable} of {n_rows} frames have a usable pose: {'; '.join(self.status_sentences())}",)
 
     def _gap_sentences(self) -> list[str]:
-        # Markers that vanish together (a clip cut from a longer trial) have gaps of one length, and one sentence: a
-        # clip without any marker must not say so 142 times.
+        # Markers that vanish together (in a clip cut from a longer trial) have equal gaps and share a sentence;
+        # otherwise a clip without any marker would give 142 sentences.
         alike: dict[int, list[str]] = {}
         for name, count in self.gaps.items():
             alike.setdefault(count, []).append(name)
         n_rows = len(self.statuses)
         return [
-            f"marker {names[0]} is not seen in {count} of {n_rows} samples: solved without it there"
+            f"marker {names[0]} is missing in {count} of {n_rows} samples: solved without it there"
             if len(names) == 1
-            else f"{len(names)} markers are not seen in {count} of {n_rows} samples: {list_names(names)}; "
+            else f"{len(names)} markers are missing in {count} of {n_rows} samples: {list_names(names)}; "
             "solved without them there"
             for count, names in alike.items()
             if count
@@ -254,30 +254,30 @@ class RowFindings:
 
 @dataclass(frozen=True, eq=False)
 class IkAccount:
-    """Sums and findings of consecutive rows; `names` are sentences on markers that model or data lack."""
+    """Sums and findings of consecutive rows; `names` are sentences on markers that the model or the data lack."""
 
     sums: IkSums
     rows: RowFindings
     names: tuple[str, ...]
 
     def __add__(self, other: IkAccount) -> IkAccount:
-        """Return the account of the rows of both."""
+        """Return the account of both; the rows of `self` come first."""
         return IkAccount(sums=self.sums + other.sums, rows=self.rows + other.rows, names=self.names)
 
     def sentences(self) -> tuple[str, ...]:
-        """Return everything that a person should read."""
+        """Return all sentences about the rows."""
         return (*self.names, *self.rows.sentences())
 
 
 def count_gaps(markers: MarkerTrajectories, weights: Mapping[str, float]) -> dict[str, int]:
-    """Return in how many rows each weighted marker of the data is not seen."""
+    """Return for each weighted marker of the data the number of rows in which it is missing."""
     names = [name for name, weight in weights.items() if weight > 0 and name in markers.names]
     seen = np.asarray(np.isfinite(markers.positions_m).all(axis=-1))
     return {name: markers.n_rows - int(seen[:, markers.column(name)].sum()) for name in names}
 
 
 def counted_reasons(reasons: Sequence[str]) -> list[tuple[str, int]]:
-    """Return the most frequent reasons; those that differ only in a number are one, with its range."""
+    """Return the most frequent reasons; reasons that differ only in a number count as one, shown with its range."""
     alike: dict[str, Counter[str]] = {}
     for reason in filter(None, reasons):
         alike.setdefault(_LONE_NUMBER.sub("#", reason), Counter())[reason] += 1
@@ -286,7 +286,7 @@ def counted_reasons(reasons: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _with_ranges(frame: str, reasons: Sequence[str]) -> str:
-    """Fill each `#` of a frame with the number that the reasons have there, or the least and the largest one."""
+    """Fill each `#` of a frame with the number in the reasons, or with the smallest and the largest."""
     columns = zip(*([float(number) for number in _LONE_NUMBER.findall(reason)] for reason in reasons), strict=True)
     for numbers in columns:
         least, most = min(numbers), max(numbers)

@@ -60,13 +60,13 @@ if TYPE_CHECKING:
     MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
 
 POSED_TOGETHER = 512
-"""Rows that are posed in one batch."""
+"""Rows that the body model poses in one batch."""
 
 _SAME_BETAS = 1e-6
-"""Betas of one subject agree to the last digit; more than this is another fit."""
+"""Betas of one subject's clips agree to the last digit; a larger difference means another fit of the body."""
 
 _SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
-"""Bounds of the stature of a person; a body beyond them has betas or a body model that are damaged."""
+"""Bounds of a person's stature; outside them, betas or body model are damaged."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class StaticInputs:
 
 @dataclass(frozen=True)
 class StaticOutputs:
-    """The static trial, for us and for OpenSim's own tools."""
+    """The static trial, as our own file and for OpenSim's tools."""
 
     trial: Path
     trc: Path
@@ -114,17 +114,17 @@ class MarkerInputs:
 
 @dataclass(frozen=True)
 class MarkerOutputs:
-    """The trajectories; `trc` is None unless asked for."""
+    """The trajectories; `trc` is None unless the settings ask for it."""
 
     markers: Path
     trc: Path | None
 
 
 def plan_static(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[StaticUnit, ...]:
-    """Return one unit per subject. All its clips are inputs, so that one bad clip does not cost the subject.
+    """Return one unit per subject, with all of its clips as inputs, so that one bad clip does not stop the subject.
 
-    Clips that are there but not asked for count too: a subject's body does not change with the choice of clips. Those
-    that `exclude` names do not.
+    Clips that this run did not choose are inputs, too, because a subject's body must not depend on the choice. Clips
+    that `exclude` names are not.
     """
     return tuple(_static_unit(recordings, work, config, subject=subject) for subject in recordings.subjects)
 
@@ -150,7 +150,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
     carried = carry_markers(read_marker_set(inputs.marker_set), model)
     markers = carried.markers
 
-    # The clips' own T-poses are not used: no clip of BMLmovi is bound to hold one, and betas say all of the shape.
+    # Betas determine the whole shape, and no clip of BMLmovi is sure to contain a T-pose, so the T-pose is synthesised.
     pose = stand_in_t_pose(model, shape.betas)
     _check_stature(pose.height_m, shape, motion=motion, model=model)
     trial = StaticTrial(
@@ -161,7 +161,7 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
         mass_source=settings.mass,
         lost=carried.lost,
     )
-    # Not which clip gave the shape: all clips of a subject do, and a clip more must not make another file.
+    # The file does not say which clip gave the shape: all clips do, and one more clip must not change the file's bytes.
     write_static_trial(outputs.trial, trial, provenance=_provenance(inputs.body_model, markers))
     write_trc(outputs.trc, trial.markers)
     return StageReport(
@@ -203,8 +203,8 @@ STATIC = Stage(
 
 
 def check_markers(settings: Sequence[TrajectorySettings]) -> None:
-    """Raise UsageError where torch lacks the device that these clips are to be posed on."""
-    # Loading torch takes seconds, and the processor is always there.
+    """Raise UsageError if torch lacks the device that the settings name."""
+    # Loading torch takes seconds, and the device cpu always exists.
     for device in {each.device for each in settings} - {"cpu"}:
         from movi_prep.body.device import torch_device
 
@@ -255,7 +255,7 @@ def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, su
 
 
 def _shaping_clips(recordings: Recordings, subject: str, *, exclude: Collection[str]) -> dict[ClipId, Path]:
-    """Return the clips that may shape a subject, asked for or not: all but those that are left out."""
+    """Return the clips that may give a subject its shape: all that `exclude` does not name, chosen or not."""
     return {clip: path for clip, path in recordings.all_motions_of(subject).items() if str(clip) not in exclude}
 
 
@@ -283,7 +283,7 @@ def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, c
 
 
 def _trajectory_settings(recordings: Recordings, config: Config) -> TrajectorySettings:
-    """Return the settings of a clip; where there are no videos, its own clock is the only one."""
+    """Return the settings of a clip; without videos, the mocap clock is the only one."""
     settings = config.markers.trajectories
     return settings if recordings.video_rate_hz is not None else settings.model_copy(update={"rate": "mocap"})
 
@@ -341,7 +341,7 @@ def _subject_shape(
         ((motion, shape) for motion, shape in shapes.items() if shape.body == body), next(iter(shapes.items()))
     )
     findings = [f"betas not used: {error}" for error in errors.values()]
-    # Told, not refused: AMASS fits a subject once, but releases mix fits.
+    # Reported, not refused: AMASS fits a subject once, but its releases mix fits.
     for motion, other in shapes.items():
         if (other.body, len(other.betas)) != (shape.body, len(shape.betas)):
             findings.append(
@@ -352,8 +352,8 @@ def _subject_shape(
         off = float(np.abs(other.betas - shape.betas).max())
         if off > _SAME_BETAS or other.sex != shape.sex:
             findings.append(
-                f"{motion.name}: gender {other.sex} and betas up to {off:.3g} off those of {first.name} "
-                f"({shape.sex}), which shape the static trial"
+                f"{motion.name}: gender {other.sex} and betas that differ by up to {off:.3g} from those of "
+                f"{first.name} ({shape.sex}), which give the static trial its shape"
             )
     return first, shape, tuple(findings)
 
@@ -363,7 +363,7 @@ def _check_stature(height_m: float, shape: SubjectShape, *, motion: Path, model:
         raise InputError(
             motion,
             expected=f"betas of a person, {_SMALLEST_PERSON_M} to {_LARGEST_PERSON_M} m tall, on {model.source}",
-            got=f"a body of {height_m:.3g} m, from betas up to {np.abs(shape.betas).max():.3g}",
+            got=f"a body of {height_m:.3g} m, from betas of up to {np.abs(shape.betas).max():.3g}",
             remedy="fetch the clip and the body model again, or leave the subject out",
         )
 
@@ -392,7 +392,7 @@ def _check_body(body: BodyName, shape: SubjectShape, *, model: Path, motion: Pat
 
 
 def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None, tuple[str, ...]]:
-    """Return what the session says; unreadable, it fails the unit only where the mass must come from it."""
+    """Return the session and findings; if it cannot be read, the unit fails only if it needs the session's mass."""
     from movi_prep.recordings.read import read_session
 
     if inputs.session is None:
@@ -408,7 +408,7 @@ def _read_session(inputs: StaticInputs, *, needed: bool) -> tuple[Session | None
 def _sex_findings(shape: SubjectShape, session: Session | None) -> tuple[str, ...]:
     if session is None or session.sex == shape.sex:
         return ()
-    return (f"AMASS says {shape.sex}, {session.source} says {session.sex}: the betas belong to AMASS's, which is used",)
+    return (f"AMASS says {shape.sex}, {session.source} says {session.sex}; AMASS's is used, because it has the betas",)
 
 
 def _mass_kg(
@@ -416,14 +416,14 @@ def _mass_kg(
 ) -> float:
     from movi_prep.body.t_pose import enclosed_volume_m3
 
-    # AMASS has no mass: it follows from the volume of the fitted body, or stands in the session, where that has it.
+    # AMASS has no mass. It follows from the volume of the fitted body, or comes from the session, if that has it.
     if settings.mass == "volume":
         return settings.mass_kg_per_m3 * enclosed_volume_m3(vertices_m, model.faces, source=model.source)
     if session is None or session.mass_kg is None:
         raise InputError(
             "V3D file" if session is None else session.source,
             expected="a mass, because markers.mass is v3d",
-            got="no V3D file of this subject" if session is None else "a file without one",
+            got="no V3D file of this subject" if session is None else "a file without a mass",
             remedy="set markers.mass to volume, or point --v3d at the folder with F_v3d_Subject_N.mat",
         )
     return session.mass_kg
@@ -443,8 +443,8 @@ def _check_soft_tissue(motion: MotionFile | WholeMotion, inputs: MarkerInputs, s
 def _blocks(
     motion: MotionFile | WholeMotion, batch_samples: int, *, every: int, watch: Callable[[Motion], None]
 ) -> Iterator[Motion]:
-    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many are read at once."""
-    # The last bit of a product depends on how many rows are multiplied: blocks must begin at the same rows always.
+    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many rows are read at a time."""
+    # The last bit of a matrix product depends on the number of rows, so blocks always begin at the same rows.
     read_at_once = -(-batch_samples // POSED_TOGETHER) * POSED_TOGETHER
     for _, block in motion.blocks(read_at_once, every=every, watch=watch):
         for first in range(0, block.n_samples, POSED_TOGETHER):
@@ -458,7 +458,7 @@ def _write_trajectories(
     from movi_prep.body.skinning import pose_body, shape_body
 
     step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
-    # From the first sample on: frame j of the video is sample step * j of the clip.
+    # Rows start at sample 0, because frame j of the video is sample step * j of the clip.
     samples = np.arange(0, motion.n_samples, step)
     part, carried = _body_part(inputs, motion.shape, device=settings.device)
     markers = carried.markers
@@ -476,31 +476,34 @@ def _write_trajectories(
             "soft_tissue": settings.soft_tissue,
         },
     ) as writer:
-        # Blocks bound the memory, whatever the length of the clip.
+        # Writing block by block bounds the memory, whatever the length of the clip.
         watch = ClipWatch()
         for block in _blocks(motion, settings.batch_samples, every=step, watch=watch.sampled):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
             watch.posed(block, points)
             writer.append(place_markers(markers, points))
+    audit = watch.rate_audit(motion.rate_hz / step)
     return StageReport(
         numbers={
             "n_rows": len(samples),
             "n_samples": motion.n_samples,
             "mocap_hz": motion.rate_hz,
             "lowest_point_m": watch.lowest_m,
+            "n_flights": audit.n_flights,
+            **({"fall_m_s2": audit.fall_m_s2} if audit.n_flights else {}),
         },
-        findings=(*carried.findings, *motion.findings, *watch.findings(motion.rate_hz)),
+        findings=(*carried.findings, *motion.findings, *watch.findings(motion.rate_hz, audit)),
     )
 
 
 def _provenance(body_model: Path | None, markers: MarkerSet) -> dict[str, str]:
-    """Return names, not paths: equal inputs give equal bytes wherever they lie."""
+    """Return file names without folders, so that equal inputs give equal bytes wherever they lie."""
     model = "" if body_model is None else f"{body_model.parent.name}/{body_model.name}"
     return {"body_model": model, "marker_set": markers.name}
 
 
 def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tuple[BodyPart, CarriedMarkers]:
-    """Return the body at the markers' vertices, and the set on it; clips of one sex share both, and one read."""
+    """Return the body at the markers' vertices, and the marker set; clips of one sex share them and are read once."""
     path, dmpl = inputs.body_model, inputs.dmpl_model
     if path is None:
         raise _missing_model(shape, inputs.motion, inputs.models_there)
@@ -510,7 +513,7 @@ def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tup
 
 @dataclass(frozen=True)
 class _BodyFiles:
-    """What a cached body part was read from; `stamps` tell a changed file from the one in the cache."""
+    """Files of a cached body part; `stamps` show whether a file has changed since."""
 
     model: Path
     dmpl: Path | None

@@ -1,6 +1,6 @@
 """The order of the stages, which command asks for which, and what data each needs.
 
-Stages are loaded when they are asked for: planning and help must not wait for torch and OpenSim.
+Stages are imported only when needed, so that planning and help do not wait for torch and OpenSim.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class StageEntry:
     Attributes:
         name: name of the stage, as in its `Stage`.
         module: module below `movi_prep.stages`.
-        constant: name of the `Stage` in it.
-        command: the command that ends with it.
-        parts: the parts of the data without which it has nothing to do.
+        constant: name of the `Stage` in that module.
+        command: the first command that runs it.
+        parts: the parts of the data that it needs.
     """
 
     name: str
@@ -56,17 +56,17 @@ ORDER = (
     StageEntry("shard_d3ke", "d3ke.shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
     StageEntry("d3ke_corpus", "d3ke.shard_d3ke", "D3KE_CORPUS", "shard", _VIDEO),
 )
-"""Every stage, each after those whose files it may read."""
+"""Every stage, after those whose files it may read."""
 
 SHARD_STAGES = ("shard", "shard_d3ke")
-"""The stages that write shards, one for each layout."""
+"""The stages that write shards, one per layout."""
 
 COMMANDS: tuple[Command, ...] = ("markers", "ik", "shard")
-"""Commands that run stages, in order; each includes the ones before it."""
+"""Commands that run stages, in order; each includes the stages of those before it."""
 
 
 def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
-    """Return the stages that a command stands for, in order: its own and all before it, as the layout asks."""
+    """Return the stages that a command runs, in order: its own and all before it, without those of other layouts."""
     last = COMMANDS.index(command)
     layout = config.shard.layout
     unwanted = {"native": {"shard_d3ke", "d3ke_corpus"}, "d3ke": {"shard", "shard_index"}, "both": set[str]()}[layout]
@@ -74,12 +74,12 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
 
 
 def missing_parts(entry: StageEntry, config: Config) -> tuple[Part, ...]:
-    """Return the parts of the data that a stage needs and the configuration does not name."""
+    """Return the parts of the data that a stage needs but the configuration does not name."""
     return tuple(part for part in entry.parts if getattr(config, part) is None)
 
 
 def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, str]:
-    """Return the parts of the data that some stages need and of which nothing was found, with what was looked for."""
+    """Return the needed parts of the data of which no file was found, with the file names that were expected."""
     wanted = WANTED[recordings.reader]
     found: dict[Part, tuple[object, str]] = {
         "amass": (recordings.motions, wanted.motions),
@@ -88,13 +88,13 @@ def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, s
         "videos": (recordings.videos, wanted.videos.format(camera="PG1")),
         "calibration": (recordings.intrinsics or recordings.extrinsics, wanted.calibration.format(camera="PG1")),
     }
-    # Only what is asked for is missed: without --v3d nobody expects V3D files.
+    # Only parts that these stages need: without --v3d, no V3D files are expected.
     needed = {part for entry in ORDER if entry.name in stages for part in entry.parts}
     return {part: names for part, (files, names) in found.items() if part in needed and not files}
 
 
 def idle_cameras(recordings: Recordings, cameras: Iterable[str]) -> dict[str, str]:
-    """Return the cameras of which there can be no shard, whatever the subject, and what is not there of them."""
+    """Return the cameras that can have no shard of any subject, with what is missing for each."""
     filmed = {camera for _, camera in recordings.videos}
     whole = recordings.whole_cameras
     idle, wanted = {}, WANTED[recordings.reader]
@@ -113,5 +113,5 @@ def load_stage(entry: StageEntry) -> AnyStage:
     """Import a stage."""
     stage: AnyStage = getattr(import_module(f"movi_prep.stages.{entry.module}"), entry.constant)
     if stage.name != entry.name:
-        raise InternalError(f"stage {stage.name!r} stands in the order as {entry.name!r}")
+        raise InternalError(f"stage {stage.name!r} is called {entry.name!r} in the order of stages")
     return stage

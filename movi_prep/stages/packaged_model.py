@@ -1,4 +1,4 @@
-"""Names of the packaged model and of the set-ups that travel with it: what stages use where the user names no other."""
+"""Names of the packaged model and its set-ups, which stages use unless the user names others."""
 
 from __future__ import annotations
 

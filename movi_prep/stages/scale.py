@@ -1,4 +1,4 @@
-"""The scaling stage: the generic model becomes each subject's, once.
+"""The scaling stage: scales the generic model once for each subject.
 
 | unit         | reads                                                        | writes                       |
 |--------------|--------------------------------------------------------------|------------------------------|
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from movi_prep.records.work_folder import WorkFolder
 
 STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
-"""How the static pose is found: one frame has one track, and nobody asks what it sees. The prior is a faint one: what a
-static pose is off by is a constant error of all the subject's angles."""
+"""Solver settings for the static pose: it is one frame, so one track will do and deviations are not needed. The prior
+is faint, because an error of the static pose becomes a constant error of all the subject's angles."""
 
 
 _ANGLES_TOLD = 3
@@ -52,7 +52,7 @@ _ANGLES_TOLD = 3
 
 @dataclass(frozen=True)
 class ScaleInputs:
-    """What a subject's model is made from; `marker_set` and `setup_parts` are the files that an XML set-up names."""
+    """Files from which a subject's model is made; `marker_set` and `setup_parts` are those that an XML set-up names."""
 
     static: Path
     model: Path
@@ -63,7 +63,7 @@ class ScaleInputs:
 
 @dataclass(frozen=True)
 class ScaleOutputs:
-    """The subject's model, and what scaling found."""
+    """The subject's model, and the results of scaling."""
 
     model: Path
     result: Path
@@ -100,9 +100,9 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     from movi_prep.osim.models import add_marker_set, read_model, write_model
     from movi_prep.osim.scale_model import scale_model
 
-    # Read anew for each subject: scaling changes the model in place.
+    # The model is read again for each subject, because scaling changes it in place.
     model = read_model(inputs.model)
-    # OpenSim's own set-ups keep their markers in a document beside the model.
+    # OpenSim's own set-ups keep the markers in a separate document.
     if inputs.marker_set is not None:
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
@@ -165,7 +165,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
 
 
 def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], None]) -> None:
-    """Have the converged solver compiled where it finds the static pose of one of these subjects."""
+    """Compile the converged solver if it finds the static pose of one of these subjects."""
     if any(each.placement_solver == "converged" for each in settings):
         compile_solver(say)
 
@@ -181,14 +181,14 @@ SCALE = Stage(
 
 
 def pose_solver(settings: ScaleUnitSettings) -> PoseSolver:
-    """Return what finds the static pose."""
+    """Return the function that finds the static pose."""
     from movi_prep.osim.marker_tracking import track_markers
 
     return track_markers if settings.placement_solver == "opensim" else solve_pose_converged
 
 
 def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
-    """Find a pose by the converged solver, and have OpenSim confirm its markers and constraints.
+    """Find a pose with the converged solver, and check its markers and constraints in OpenSim.
 
     Raises:
         ModelError: the solver cannot represent the model.
@@ -203,17 +203,17 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
     try:
         tree = extract_tree(model)
     except ModelError as error:
-        raise ModelError(f"{error}; or let OpenSim find the static pose: scaling.placement_solver=opensim") from error
+        raise ModelError(f"{error}; or use OpenSim's solver here: scaling.placement_solver=opensim") from error
     markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))
     tasks = [CoordinateTarget(task.name, task.weight, values) for task, values in problem.coordinate_targets]
     asked = (tree, markers.names, markers.positions_m, weights, STATIC_SOLVER)
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)
-    # One frame is all there is: without its pose there is no scaled model, and no later frame to make up for it.
+    # In a clip, other frames make up for a frame without a pose; here there is no other frame.
     if not np.isfinite(found.coordinates).all():
         raise ModelError(
             f"model {model.getName()}: no static pose was found ({found.reasons[0]}); check the static trial and the "
-            "weights of its markers, or let OpenSim find the static pose: scaling.placement_solver=opensim"
+            "weights of its markers, or use OpenSim's solver for the static pose: scaling.placement_solver=opensim"
         )
     check_solution(
         model,
@@ -227,12 +227,12 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
 
 
 def model_and_setup(config: Config) -> tuple[Path, Path]:
-    """Return generic model and scaling set-up; raise UsageError where a model of the user's own lacks a set-up."""
+    """Return generic model and scaling set-up; raise UsageError if the user's own model has no set-up."""
     scaling = config.scaling
     if scaling.model is not None and scaling.setup is None:
         packaged = packaged_setups("scaling")
         raise UsageError(
-            f"model {scaling.model} needs a scaling set-up of its own: give --scale-setup (scaling.setup); "
+            f"model {scaling.model} needs its own scaling set-up: give --scale-setup (scaling.setup); "
             f"packaged are {list_names(path.name for path in packaged)} in {packaged[0].parent}"
         )
     return (
@@ -242,7 +242,7 @@ def model_and_setup(config: Config) -> tuple[Path, Path]:
 
 
 def scale_numbers(result: ScaleResult) -> dict[str, float | int | str | bool]:
-    """Return what a table of subjects shows."""
+    """Return the numbers for a table of subjects."""
     numbers: dict[str, float | int | str | bool] = {
         "audit": str(result.audit),
         "passed": result.passed,

@@ -1,7 +1,7 @@
-"""Solving a clip: from trajectories of markers to coordinates, with the landmark rule, at once or block by block.
+"""Solves a clip: from marker trajectories to coordinates, with the landmark rule, at once or in blocks.
 
-A long clip is solved in blocks, each of which sees `MARGIN_ROWS` rows beyond its own ends, so that a pose has the same
-neighbours as in the whole clip and memory does not grow with it. Angles go on from one block to the next.
+A long clip is solved in blocks, so that memory does not grow with it. Each block sees `MARGIN_ROWS` rows beyond its own
+ends, so that a pose has the same neighbours as in the whole clip. Angles continue from one block to the next.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ LEAST_ROWS = 2
 LEAST_TRACKED = 3
 
 BLOCK_ROWS = 5_000
-"""Rows of a long clip that are solved, and held in memory, at once; a multiple of `ROWS_PER_CHUNK`."""
+"""Rows of a long clip that are solved and held in memory at a time; a multiple of `ROWS_PER_CHUNK`."""
 
 FROZEN_M = 0.01
 """How far the body must have come while its markers repeat: less is within what landmarks miss by."""
 
 MARGIN_ROWS = 100
-"""Rows that a block sees beyond its own ends: farther than a track remembers where it began."""
+"""Rows that a block sees beyond its own ends: more than a track needs to forget where it began."""
 
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Rows that are solved at once: all that are `seen`, of which those `kept` are the block's own."""
+    """Rows that are solved together: the block sees the rows `seen`, and keeps the poses of the rows `kept`."""
 
     seen: slice
     kept: slice
 
 
 def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
-    """Return the blocks that a clip of so many rows is solved in, one after another."""
-    # OpenSim's own solver cannot go on from a frame before its first.
+    """Return the blocks of a clip with `n_rows` rows, in order."""
+    # One block for OpenSim's own solver, which cannot start from the pose of an earlier frame.
     n_blocks = max(1, round(n_rows / BLOCK_ROWS)) if settings.solver == "converged" else 1
     edges = [*range(0, n_blocks * BLOCK_ROWS, BLOCK_ROWS), n_rows]
     return tuple(
@@ -78,9 +78,10 @@ def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Clip:
-    """A clip as both solvers take it: `tracked` markers in the order of the data, targets of coordinate tasks.
+    """A clip in the form that both solvers take: `tracked` markers in the order of the data, targets of coordinate
+    tasks.
 
-    `before` is (c,) rad and m, the pose of the row before the first one, None at the beginning of a clip. `noise` is
+    `before` is (c,) rad and m, the pose of the row before the first one; None at the beginning of a clip. `noise` is
     that of the markers, None where deviations are not asked for; `modes` are those of the rows before.
     """
 
@@ -108,7 +109,7 @@ class _Found:
 
 
 def read_scaled_model(path: Path) -> ScaledModel:
-    """Return a scaled model ready to be solved; the clips of one subject share it."""
+    """Return a scaled model that is ready for solving; the clips of one subject share it."""
     return _cached_model(path, file_stamp(path))
 
 
@@ -129,19 +130,19 @@ def solve_clip(
     coordinate_file: Mapping[str, Curve] | None = None,
     noise: MarkerNoise | None = None,
 ) -> tuple[IkSolution, tuple[str, ...]]:
-    """Return the solution of a clip, with the landmark rule applied, and what a person should read about it.
+    """Return the solution of a clip, with the landmark rule applied, and findings about it.
 
     Args:
         scaled: the subject's model.
-        markers: trajectories, OpenSim ground, metres; NaN where a marker was not seen.
+        markers: trajectories, OpenSim ground, metres; NaN where a marker is missing.
         setup: weights and tasks.
         settings: which solver, and the landmark rule.
-        coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
+        coordinate_file: coordinate -> its values over time (rad or m), for tasks that take their target from a file.
         noise: of the markers, for the deviations of labels; None leaves them out.
 
     Raises:
-        InputError: the clip is shorter than two samples, fewer than three weighted markers are in model and data, or
-            the markers are of another size than the model.
+        InputError: the clip is shorter than two samples, fewer than three weighted markers are in both model and data,
+            or the markers are of another size than the model.
     """
     whole = (RowBlock(slice(0, markers.n_rows), slice(0, markers.n_rows)),)
     ((solution, account),) = solve_blocks(
@@ -161,11 +162,11 @@ def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
     coordinate_file: Mapping[str, Curve] | None = None,
     noise: MarkerNoise | None = None,
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
-    """Yield solution and account of each block's own rows, in order of time; raise as `solve_clip` does.
+    """Yield solution and account of each block's own rows, in order; raise as `solve_clip` does.
 
     Args:
         scaled, setup, settings, coordinate_file, noise: as `solve_clip` takes them.
-        read_rows: reads trajectories of some rows.
+        read_rows: reads the trajectories of some rows.
         blocks: the rows (see `row_blocks`).
     """
     before, modes, frames_verified = None, None, -(-settings.converged.verify_frames // len(blocks))
@@ -176,7 +177,7 @@ def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
         if following is not None:
             before = _last_pose(solution, following.seen.start - block.kept.start, before)
         yield solution, account
-        # The next block needs the room.
+        # Free this block before the next one is solved.
         del markers, clip, solution
 
 
@@ -211,22 +212,22 @@ def _solve_block(
 
     scaled, setup = clip.scaled, clip.setup
     solve = _solve_in_opensim if settings.solver == "opensim" else _solve_converged
-    # Both solvers return only coordinates: markers, bodies and errors come from one forward kinematics afterwards.
+    # Both solvers return only coordinates. Markers, bodies and errors then come from the same forward kinematics.
     found = solve(clip, settings)
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
-    # The converged solver marks suspects itself: it has bounds on single residuals, too.
+    # Not for the converged solver: it marks suspect frames itself, also by bounds on single residuals.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
     solution = complete_solution(scaled, found.frames, clip.markers, weights, suspect_rms_m=suspect_rms_m)
     tracked = clip.markers.select(clip.tracked)
     solution, leaps = mark_jumps(solution, tracked, first_row=block.seen.start)
     solution, frozen = mark_frozen(solution, tracked, first_row=block.seen.start)
     odd: tuple[Leap | Frozen, ...] = (*leaps, *frozen)
-    # The margins have done their work: what follows is about the block's own rows.
+    # From here on, only the block's own rows matter.
     own = slice(block.kept.start - block.seen.start, block.kept.stop - block.seen.start)
     solution = solution.rows(own)
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, frames_verified, settings.converged.verify_tolerance_m)
-    # Last: a frame whose landmark misses keeps its pose, and loses the coordinates that hang on it.
+    # Last, because a landmark's residual invalidates only the coordinates that depend on it, not the pose.
     valid = _validity(solution, scaled, settings) & _decided(solution, scaled, setup)
     solution = replace(solution, coordinate_valid=valid)
     rows = RowFindings(
@@ -242,7 +243,7 @@ def _solve_block(
 
 
 def _last_pose(solution: IkSolution, stop: int, before: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Return the last pose before row `stop` of a block, or what was before it."""
+    """Return the last pose before row `stop` of a block; if it has none, the pose before the block."""
     posed = np.flatnonzero(np.isfinite(solution.coordinates[:stop]).all(axis=1))
     return solution.coordinates[posed[-1]] if len(posed) else before
 
@@ -250,7 +251,7 @@ def _last_pose(solution: IkSolution, stop: int, before: NDArray[np.float64] | No
 def mark_jumps(
     solution: IkSolution, tracked: MarkerTrajectories, *, first_row: int = 0
 ) -> tuple[IkSolution, tuple[Leap, ...]]:
-    """Mark frames as suspect in which markers or angles leap out and back, as no person does; say which and how far."""
+    """Mark frames as suspect in which markers or angles leap out and back, which no person does; return the leaps."""
     statuses = solution.statuses.copy()
     angles = solution.coordinates[:, solution.free_coordinates & solution.coordinate_is_rotation]
     leaps = []
@@ -282,20 +283,20 @@ def mark_frozen(
 
 
 def check_some_pose(account: IkAccount, source: Path | str) -> None:
-    """Raise InputError where no frame has a pose: a file without any must not count as a result."""
+    """Raise InputError if no frame has a pose, because a file without any must not count as a result."""
     if account.rows.n_posed:
         return
     reasons = account.sentences()
     raise InputError(
         source,
         expected="at least one frame that can be solved",
-        got=f"none ({reasons[-1] if reasons else 'no reason told'})",
+        got=f"none ({reasons[-1] if reasons else 'no reason given'})",
         remedy="check the markers, or leave the clip out",
     )
 
 
 def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
-    """Return the markers that are tracked, in the order of the data; raise InputError where that is not enough."""
+    """Return the tracked markers in the order of the data; raise InputError if they are too few."""
     if markers.n_rows < LEAST_ROWS:
         raise InputError(
             markers.source,
@@ -309,46 +310,46 @@ def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSet
     if len(tracked) < LEAST_TRACKED:
         raise InputError(
             setup.source,
-            expected=f"at least {LEAST_TRACKED} markers that have a weight and are in the model and in the data",
+            expected=f"at least {LEAST_TRACKED} markers that have a weight and exist in both model and data",
             got=_why_few(tracked, scaled, markers, setup),
-            remedy="check that model, set-up and marker file belong together, and give markers one name in all three",
+            remedy="check that model, set-up and marker file belong together, and give markers the same names in all",
         )
     return tracked
 
 
 def _why_few(tracked: Sequence[str], scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> str:
-    """Return which of model, set-up and data lacks the others' markers, and what a missing one may be called there."""
+    """Return which of model, set-up and data lacks markers, and what a missing one may be called there."""
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
     n_in_model = sum(name in scaled.marker_bodies for name in weighted)
     not_in_data = [name for name in weighted if name not in markers.names]
-    told = list_names(f"{name}{suggest(name, markers.names)}" for name in not_in_data[:3])
+    missing = list_names(f"{name}{suggest(name, markers.names)}" for name in not_in_data[:3])
     return (
         f"{len(tracked)}: the model has {n_in_model} of {len(weighted)} weighted markers (and "
         f"{len(scaled.marker_bodies)} markers in all), the data have {len(weighted) - len(not_in_data)}"
-        + (f", not {told}; they hold {list_names(markers.names)}" if not_in_data else "")
+        + (f", not {missing}; they hold {list_names(markers.names)}" if not_in_data else "")
     )
 
 
 def name_findings(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
-    """Return sentences on weighted markers that the model or the data lack."""
+    """Return sentences on weighted markers that are missing from the model or the data."""
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
     no_model = [name for name in weighted if name not in scaled.marker_bodies]
     no_data = [name for name in weighted if name not in markers.names]
     findings = []
     if no_model:
-        # Only names that nobody uses are suggested: a near name that has its own place is no misspelling.
+        # Suggest only names that no weighted marker has: a similar name of another marker is not a misspelling.
         spare = set(scaled.marker_bodies) - set(weighted)
-        told = list_names(f"{name}{suggest(name, spare)}" for name in no_model)
-        findings.append(f"weighted markers that are not in the model: {told}; add them to it, or correct the weights")
+        unknown = list_names(f"{name}{suggest(name, spare)}" for name in no_model)
+        findings.append(f"weighted markers that are not in the model: {unknown}; add them, or correct the weights")
     if no_data:
         spare = set(markers.names) - set(setup.marker_weights)
-        told = list_names(f"{name}{suggest(name, spare)}" for name in no_data)
-        findings.append(f"weighted markers that are not in the data: {told}; solved without")
+        unknown = list_names(f"{name}{suggest(name, spare)}" for name in no_data)
+        findings.append(f"weighted markers that are not in the data: {unknown}; solved without them")
     return tuple(findings)
 
 
 def motion_table(solution: IkSolution, *, name: str) -> StorageTable:
-    """Return coordinates as motion files have them (see `formats.storage`); frames without a pose are left out."""
+    """Return coordinates as a table for motion files (see `formats.storage`), without frames that have no pose."""
     posed = np.isfinite(solution.coordinates).all(axis=1)
     return coordinate_table(
         solution.coordinate_names,
@@ -360,7 +361,7 @@ def motion_table(solution: IkSolution, *, name: str) -> StorageTable:
 
 
 def model_markers(solution: IkSolution, *, source: str) -> MarkerTrajectories:
-    """Return where the model's markers are, as trajectories."""
+    """Return the positions of the model's markers as trajectories."""
     from movi_prep.records.markers import MarkerTrajectories
 
     return MarkerTrajectories(
@@ -388,10 +389,10 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> _Found:
     track = track_markers(clip.scaled.model, problem)
     tree = clip.scaled.tree
     if tree is None:
-        # Without a tree nobody can put followers where their leaders say: what OpenSim left is reported as it is.
+        # Followers of couplers can only be corrected in the tree. Without one, OpenSim's values stay as they are.
         errors = track.constraint_errors
         return _Found(SolvedFrames("opensim", track.coordinates, track.statuses, constraint_errors=errors))
-    # What a penalty left of coupler errors (some 1e-5 rad) is removed: followers are put where their leaders say.
+    # A penalty leaves coupler errors of some 1e-5 rad; computing followers from their leaders removes them.
     return _Found(SolvedFrames("opensim", tree.complete_coordinates(track.coordinates), track.statuses))
 
 
@@ -410,7 +411,7 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> _Found:
         settings.converged,
     )
     tasks = [CoordinateTarget(name=task.name, weight=task.weight, target=values) for task, values in clip.targets]
-    # Workers on other machines have not run `prepare`, and find their own cache empty.
+    # On other machines, workers have not run `prepare`, so their cache may be empty.
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks, before=clip.before)
     frames = SolvedFrames(
@@ -452,7 +453,7 @@ def _label_deviations(
 
 
 def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, n_frames: int, tolerance: float) -> None:
-    """Put a sample of frames back into OpenSim; raise AuditError where it disagrees with our arithmetic."""
+    """Put a sample of frames back into OpenSim; raise AuditError if its positions differ from ours."""
     from movi_prep.osim.verify_solution import check_solution
 
     check_solution(
@@ -460,7 +461,7 @@ def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, n_frames: int, 
         solution.coordinates,
         solution.marker_names,
         solution.model_markers_m,
-        # A few frames suffice: an error of arithmetic shows in any frame in which the joints are bent.
+        # A few frames suffice, because an error in the arithmetic shows in any frame with bent joints.
         n_frames=n_frames,
         tolerance=tolerance,
     )
@@ -475,7 +476,7 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
         coordinate_bodies=scaled.coordinate_bodies,
         rule=rule,
     )
-    # A landmark can sit well and still not decide a coordinate: what is not seen is the prior, not a label.
+    # A landmark can have a small residual and still not determine a coordinate; that value comes from the prior.
     if solution.posterior_std is not None and settings.converged.mask_unseen:
         valid &= solution.posterior_std <= settings.converged.unseen_std_rad
     return valid

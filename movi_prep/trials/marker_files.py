@@ -18,7 +18,7 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import write_storage
 from movi_prep.formats.trc import write_trc
-from movi_prep.stages.ik import ik_setup_path
+from movi_prep.stages.ik import ik_setup_path, marker_noise
 from movi_prep.stages.scale import model_and_setup, scale_numbers
 from movi_prep.stages.solve_clip import model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, files_read
@@ -46,6 +46,7 @@ class MarkerFilesResult:
         numbers: as in the record of a subject; none where the model came scaled.
         findings: the audit; a failed audit is reported, and the files are solved as asked.
         files: one result per marker file.
+        held: coordinates that the set-up pulls towards a value.
     """
 
     model: Path
@@ -53,6 +54,7 @@ class MarkerFilesResult:
     numbers: Mapping[str, float | int | str | bool]
     findings: tuple[str, ...]
     files: tuple[FileResult, ...]
+    held: frozenset[str] = frozenset()
 
 
 def solve_marker_files(
@@ -91,7 +93,14 @@ def solve_marker_files(
     if setup is not None:
         scaled = read_scaled_model(scaled_path)
         files = tuple(solve_or_tell(path, partial(_solve_file, path, scaled, setup, config)) for path in marker_files)
-    return MarkerFilesResult(model=scaled_path, outputs=outputs, numbers=numbers, findings=findings, files=files)
+    return MarkerFilesResult(
+        model=scaled_path,
+        outputs=outputs,
+        numbers=numbers,
+        findings=findings,
+        files=files,
+        held=frozenset() if setup is None else setup.held,
+    )
 
 
 def _check_inputs_kept(
@@ -169,7 +178,9 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
     settings = config.ik.for_marker_files()
     trial = read_trial(path, scaled, setup, settings, is_cut=own)
     curves = read_curves(setup.coordinate_file, scaled)
-    solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
+    solution, findings = solve_clip(
+        scaled, trial.markers, trial.setup, settings, coordinate_file=curves, noise=marker_noise(config.ik)
+    )
     outputs = _outputs(path, setup, config)
     provenance = {
         "markers": str(path),

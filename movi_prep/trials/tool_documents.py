@@ -6,6 +6,7 @@ what it, or another document of the same call, writes; but a model that is scale
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_r
 from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
-from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
+from movi_prep.trials.trial_results import FileResult, SolvedTrial, solve_or_tell, trial_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,13 +31,24 @@ if TYPE_CHECKING:
     from movi_prep.records.setups import IkSetup
 
 
-def solve_setup_document(document: Path, settings: IkSettings, *, results_folder: Path | None = None) -> FileResult:
+PageWriter = Callable[[SolvedTrial], tuple[Path, ...]]
+"""Writes pages on a trial that was solved; returns their paths."""
+
+
+def solve_setup_document(
+    document: Path,
+    settings: IkSettings,
+    *,
+    results_folder: Path | None = None,
+    write_pages: PageWriter | None = None,
+) -> FileResult:
     """Do what OpenSim's InverseKinematicsTool does with its set-up document, with either solver.
 
     Args:
         document: InverseKinematicsTool document (.xml); paths inside count from its folder.
         settings: which solver, and the landmark rule.
         results_folder: where results go instead of where the document says.
+        write_pages: writes pages beside the results; None writes what OpenSim's tool writes only.
 
     Returns:
         Files written: the motion (.mot), `NAME_ik_marker_errors.sto` and `NAME_ik_model_marker_locations.sto` as the
@@ -57,7 +69,11 @@ def solve_setup_document(document: Path, settings: IkSettings, *, results_folder
     curves = read_curves(setup.coordinate_file, scaled)
     solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
     outputs = write_tool_results(solution, trial.setup, results_folder, order=trial.order)
-    return trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
+    result = trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
+    if write_pages is None:
+        return result
+    pages = write_pages(SolvedTrial(result, trial.setup, solution, setup.model_file))
+    return replace(result, outputs=(*outputs, *pages))
 
 
 def run_scale_document(document: Path, config: Config, *, results_folder: Path | None = None) -> FileResult:
@@ -115,9 +131,19 @@ def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
 
 
 def run_setup_documents(
-    documents: Sequence[Path], config: Config, *, results_folder: Path | None = None
+    documents: Sequence[Path],
+    config: Config,
+    *,
+    results_folder: Path | None = None,
+    write_pages: PageWriter | None = None,
 ) -> tuple[FileResult, ...]:
     """Run documents of OpenSim's scaling and inverse kinematics tools; of several, one that fails leaves the others.
+
+    Args:
+        documents: the documents (.xml).
+        config: bounds, solver, and what a document does not name itself.
+        results_folder: where results go instead of where the documents say.
+        write_pages: writes pages on a solved trial beside its results.
 
     Raises:
         UsageError: two of them would write one file; or there is one document only, and a result would replace what it
@@ -125,21 +151,21 @@ def run_setup_documents(
         InputError: there is one document only, and it cannot be solved.
     """
     if len(documents) == 1:
-        return (_run(documents[0], config, results_folder),)
+        return (_run(documents[0], config, results_folder, write_pages),)
     known = _files_of(documents, results_folder)
     _check_results_differ(known)
 
     def run_beside_others(document: Path) -> FileResult:
         _check_others_kept(document, known)
-        return _run(document, config, results_folder)
+        return _run(document, config, results_folder, write_pages)
 
     return tuple(solve_or_tell(document, partial(run_beside_others, document)) for document in documents)
 
 
-def _run(document: Path, config: Config, results_folder: Path | None) -> FileResult:
+def _run(document: Path, config: Config, results_folder: Path | None, write_pages: PageWriter | None) -> FileResult:
     if is_scale_document(document):
         return run_scale_document(document, config, results_folder=results_folder)
-    return solve_setup_document(document, config.ik, results_folder=results_folder)
+    return solve_setup_document(document, config.ik, results_folder=results_folder, write_pages=write_pages)
 
 
 @dataclass(frozen=True)

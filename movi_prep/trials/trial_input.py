@@ -63,8 +63,8 @@ def read_trial(path: Path, scaled: ScaledModel, setup: IkSetup, settings: IkSett
         is_cut: whether the time range of the set-up counts.
 
     Raises:
-        MissingError: there is no such file.
-        InputError: it cannot be read, or too few of its markers are those that are tracked.
+        MissingError: the file does not exist.
+        InputError: the file cannot be read, or too few of its markers are those that are tracked.
     """
     whole = read_marker_file(path, settings)
     known = tuple(scaled.default_markers_m)

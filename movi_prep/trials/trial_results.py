@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from movi_prep.config.ik import SolveSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.setups import IkSetup
     from movi_prep.trials.trial_input import Trial
 
 
@@ -60,6 +61,28 @@ class FileResult:
     markers: tuple[MarkerMiss, ...] = ()
     error: str = ""
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedTrial:
+    """A set-up document's trial with its solution, which no file keeps.
+
+    Attributes:
+        result: what became of it.
+        setup: what was tracked.
+        solution: coordinates, markers and their proof.
+        model: the model file.
+    """
+
+    result: FileResult
+    setup: IkSetup
+    solution: IkSolution
+    model: Path
+
+    def page(self, kind: str) -> Path:
+        """Return where a page on the trial goes: beside its first result, under its name."""
+        first = self.result.outputs[0]
+        return first.with_name(f"{first.stem}_{kind}.html")
 
 
 def solve_or_tell(source: Path, solve: Callable[[], FileResult]) -> FileResult:

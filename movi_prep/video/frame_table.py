@@ -78,7 +78,7 @@ class FrameTable:
 
     Attributes:
         head: what the headers say.
-        index: what the index says, None where there is none.
+        index: what the index says, None if there is none.
         offsets: (n,) int64, where the chunk of each frame begins; -1 where its bytes are lost.
         lengths: (n,) int64, bytes of its content; 0 for a frame that was dropped when the video was recorded.
         is_doubtful: (n,) bool, whether the frame may end in damaged bytes.
@@ -142,7 +142,7 @@ class FrameTable:
 
     @property
     def unnumbered(self) -> Gap | None:
-        """The damage behind which frames have no number, None where there is none."""
+        """The damage behind which frames have no number, None if there is none."""
         return next((gap for gap in self.gaps if gap.n_lost < 0), None)
 
     @property

@@ -157,8 +157,8 @@ class VideoReader:
         """Open a video.
 
         Raises:
-            MissingError: there is no such file.
-            InputError: it is not a video that can be decoded.
+            MissingError: the file does not exist.
+            InputError: the file is not a video that can be decoded.
         """
         if not path.is_file():
             raise MissingError(path, expected="a video", got="no file", remedy="check --videos")
@@ -227,7 +227,7 @@ class VideoReader:
     def notes(self) -> tuple[str, ...]:
         """Return what else in the structure of the file is not as it should be, or could not be checked."""
         if self.table is None:
-            what = "its structure cannot be read" if self.path.suffix.lower() == ".avi" else "it is no .avi"
+            what = "its structure cannot be read" if self.path.suffix.lower() == ".avi" else "it is not an .avi"
             return (f"{self.path.name}: {what}: frames that were lost in damaged bytes would not be noticed",)
         return tuple(f"{self.path.name}: {text}" for text in self.table.notes())
 

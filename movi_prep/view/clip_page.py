@@ -113,6 +113,7 @@ def _motion_data(view: ClipView, skeleton: Skeleton, stride: int) -> dict[str, A
     centre, floor = _centre(solution)
     return {
         "facts": _facts(view.measures),
+        "stride": stride,
         "times": [round(time, 4) for time in solution.times_s[rows].tolist()],
         "samples": solution.sample_indices[rows].tolist(),
         "statuses": solution.statuses[rows].tolist(),

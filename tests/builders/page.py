@@ -41,7 +41,7 @@ class Page(HTMLParser):
             self.faults.append(f"</{tag}> closes something else")
 
     def handle_data(self, data: str) -> None:
-        if "style" in self._open:
+        if {"style", "script"} & set(self._open):
             return
         if "title" not in self._open:
             self.text += data

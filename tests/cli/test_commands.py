@@ -135,7 +135,17 @@ def test_a_subset_of_amass_runs_under_its_own_names(movi_prep: CommandLine, tmp_
     ]
     code, _, err = movi_prep("shard", *data, "--subset", "all")
     assert code == 2
-    assert "but AMASS has none" in err
+    assert "but these have none" in err
+
+
+def test_check_says_once_what_is_nearly_right(movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "F_PG1_Subject_1_L.mp4").touch()
+    (tmp_path / "videos.zip").touch()
+    folders = [f"--{part}={tmp_path}" for part in ("v3d", "videos", "calibration")]
+    code, out, _ = movi_prep("check", *movi_prep.flags(), *folders)
+    assert code == 2
+    for told in ("F_PG1_Subject_1_L.mp4 is nearly", "videos.zip is still packed"):
+        assert out.count(told) == 1
 
 
 def test_check_says_which_folder_holds_nothing(movi_prep: CommandLine, tmp_path: Path) -> None:

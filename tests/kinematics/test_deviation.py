@@ -10,11 +10,12 @@ import pytest
 from scipy.stats import norm
 
 from benchmarks import soft_tissue_coverage as soft_tissue
+from benchmarks.label_deviation import noisy_markers
 from movi_prep.formats.noise_file import packaged_noise
 from movi_prep.kinematics import deviation as module
 from movi_prep.kinematics import solve_inverse_kinematics
 from movi_prep.kinematics.deviation import SolvedPoses, misfit_angles, solve_deviation
-from movi_prep.records.marker_noise import MarkerNoise, SegmentNoise, segment_groups
+from movi_prep.records.marker_noise import MarkerNoise, SegmentNoise
 from movi_prep.records.pose_deviation import PoseDeviation, rotation_covariance
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_tree, smooth_motion
 from tests.kinematics.engines import settings
@@ -76,37 +77,12 @@ def test_twists_are_the_derivatives_of_markers(seed: int) -> None:
         np.testing.assert_allclose(found[..., column], (ahead - behind) / 2e-6, atol=1e-8)
 
 
-def noisy_markers(
-    tree: KinematicTree, pose: NDArray[np.float64], noise: MarkerNoise, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Markers of a person whose skin, marker places and segment lengths are drawn from the model."""
-    groups, segments = segment_groups(noise, tree.body_names)
-    sizes = 1.0 + noise.scale_sd * rng.standard_normal(len(segments))
-    parents = np.maximum(tree.body_parent, 0)
-    person = replace(
-        tree,
-        parent_position_m=tree.parent_position_m
-        * np.where(tree.body_parent >= 0, sizes[groups[parents]], 1.0)[:, None],
-        marker_position_m=tree.marker_position_m * sizes[groups[tree.marker_body]][:, None],
-    )
-    moved = noise.placement_sd_m * rng.standard_normal((len(tree.marker_names), 3))
-    default = tree.marker_positions(tree.coordinate_default)
-    group_of = groups[tree.marker_body]
-    for group, segment in enumerate(segments):
-        own = np.flatnonzero(group_of == group)
-        apart = np.linalg.norm(default[own, None] - default[own], axis=2)
-        root = np.linalg.cholesky(np.exp(-apart / segment.field_length_m) + 1e-12 * np.eye(len(own)))
-        moved[own] += segment.field_sd_m * root @ rng.standard_normal((len(own), 3))
-    rotations, _ = tree.body_poses(pose)
-    return person.marker_positions(pose) + (rotations[tree.marker_body] @ moved[..., None])[..., 0]
-
-
 def test_intervals_cover_known_noise_as_often_as_they_say() -> None:
     tree, rng = leg(), np.random.default_rng(2)
     n = 1500
     poses = smooth_motion(tree, 3, 5, size=0.4)
     truth = np.repeat(poses, n // 5, axis=0)
-    observed = np.array([noisy_markers(tree, pose, NOISE, rng) for pose in truth])
+    observed = np.array([noisy_markers(tree, pose[None], NOISE, rng, rate_hz=30.0)[0] for pose in truth])
     weights = dict.fromkeys(tree.marker_names, 1.0)
     pure = settings(prior_strength=0.0, temporal_weight=0.0, tracks="forward")
     found = solve_inverse_kinematics(tree, tree.marker_names, observed, weights, pure)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from movi_prep.cli import main
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.formats.trc import read_trc, write_trc
+from movi_prep.report.measures import coordinate_uses
+from movi_prep.report.quality import coordinate_attention
 from movi_prep.report.trials import write_trials_report
 from movi_prep.trials.marker_files import solve_marker_files
 from tests.builders.page import Page
+from tests.builders.quality_work import HIP_MAX_RAD, known_solution
+from tests.builders.small_model import MARKERS
 from tests.builders.small_world import write_small_world
 
 if TYPE_CHECKING:
@@ -45,3 +50,53 @@ def test_a_model_that_came_scaled_has_no_audit(tmp_path: Path) -> None:
     assert page.faults == []
     assert "Scaling" not in page.text
     assert page.row("walk")[1] == "8"
+
+
+SETUP = """<OpenSimDocument Version="40600"><InverseKinematicsTool name="small">
+<model_file>generic.osim</model_file><marker_file>walk.trc</marker_file>
+<output_motion_file>small.mot</output_motion_file><report_errors>false</report_errors>
+<IKTaskSet><objects>TASKS</objects></IKTaskSet></InverseKinematicsTool></OpenSimDocument>"""
+
+MARKER = '<IKMarkerTask name="{}"><apply>true</apply><weight>20</weight></IKMarkerTask>'
+
+HELD = (
+    '<IKCoordinateTask name="hip"><apply>true</apply><weight>0.000001</weight>'
+    "<value_type>manual_value</value_type><value>2.0</value></IKCoordinateTask>"
+)
+
+
+def write_setup(folder: Path, tasks: str = "") -> Path:
+    path = folder / "setup.xml"
+    path.write_text(SETUP.replace("TASKS", "".join(map(MARKER.format, MARKERS)) + tasks))
+    return path
+
+
+def test_a_set_up_document_leaves_its_pages_beside_its_results(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    assert main(["ik", "--setup", str(write_setup(tmp_path)), "--set", "ik.solver=opensim"]) == 0
+    report, view = tmp_path / "small_report.html", tmp_path / "small_view.html"
+    page = Page(report.read_text(encoding="utf-8"))
+    assert page.faults == []
+    assert "label" not in page.text.replace("unlabelled", "")
+    assert "small_view.html" in page.links
+    assert '<script type="application/json" id="clip">' in view.read_text(encoding="utf-8")
+
+
+def test_an_angle_that_the_set_up_holds_is_named_so(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    assert main(["ik", "--setup", str(write_setup(tmp_path, HELD)), "--set", "ik.solver=opensim"]) == 0
+    page = Page((tmp_path / "small_report.html").read_text(encoding="utf-8"))
+    assert page.row("hip (coupled, locked or held)")
+    assert page.row("knee")
+
+
+def test_an_angle_that_a_set_up_holds_at_its_bound_is_no_problem() -> None:
+    ranges = {"hip_flexion_r": (-1.0, HIP_MAX_RAD)}
+
+    def says(held: set[str]) -> list[str]:
+        uses = coordinate_uses([known_solution()], ranges, (), held=held)
+        deviations_deg = {"hip_flexion_r": 60.0, "knee_angle_r": 3.0}
+        return [str(look.says) for look in coordinate_attention(uses, deviations_deg, unseen_deg=28.6)]
+
+    assert len(says(set())) == 2
+    assert says({"hip_flexion_r"}) == []

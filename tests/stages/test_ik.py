@@ -127,7 +127,7 @@ def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
     positions[2:4, markers.column("shank_r_b")] = np.nan
     positions[5] = np.nan
     solution, findings = _solved(world, replace(markers, positions_m=positions))
-    assert "marker shank_r_b is not seen in 3 of 8 samples: solved without it there" in findings
+    assert "marker shank_r_b is missing in 3 of 8 samples: solved without it there" in findings
     assert "1 of 8 frames show too few markers: first is row 5" in findings
     assert solution.statuses[5] == FrameStatus.TOO_FEW_MARKERS
     np.testing.assert_allclose(solution.coordinates[2:4], world.coordinates[2:4], atol=0.01)
@@ -138,9 +138,9 @@ def test_gaps_of_one_length_are_told_together(world: SmallWorld) -> None:
     positions = np.array(markers.positions_m)
     positions[:2] = np.nan
     _, findings = _solved(world, replace(markers, positions_m=positions))
-    told = [finding for finding in findings if "not seen in 2 of 8 samples" in finding]
+    told = [finding for finding in findings if "missing in 2 of 8 samples" in finding]
     assert len(told) == 1
-    assert told[0].startswith(f"{len(MARKERS)} markers are not seen")
+    assert told[0].startswith(f"{len(MARKERS)} markers are missing")
 
 
 def test_a_clip_without_any_pose_fails(world: SmallWorld) -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from movi_prep.cli import main
+from movi_prep.config.root import Config
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.measures import measure_clip
+from movi_prep.report.write import write_report
 from movi_prep.runtime.unit_record import UnitRecord, write_record
 from movi_prep.view.clip_page import MOST_BYTES, ClipView, clip_data, write_clip_page
 from tests.builders.browser import find_chromium, run_in_browser
@@ -194,3 +196,23 @@ def test_tables_sort_by_number_and_filter_by_words(tmp_path: Path) -> None:
         """,
     )
     assert found == {"before": "S001/C10", "ascending": "S000/C01", "filtered": 1}
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_report_draws_an_angle_when_its_clip_is_opened(tmp_path: Path) -> None:
+    work = write_quality_work(tmp_path / "work")
+    _, page = write_report(Config(work=work.root))
+    found = run_in_browser(
+        page,
+        """
+        const clip = document.querySelector("details.curves");
+        clip.querySelector("summary").click();
+        await new Promise((resolve) => setTimeout(resolve, 800));
+        clip.scrollIntoView();
+        await new Promise((resolve) => setTimeout(resolve, 800));
+        const names = [...clip.querySelectorAll(".row h3")].map((each) => each.firstChild.data);
+        return [names, clip.querySelectorAll("canvas").length];
+        """,
+    )
+    assert found == [["hip_flexion_r", "knee_angle_r"], 2]

@@ -48,9 +48,13 @@ export function drawCurve(place, { times, values, deviation, masked, bounds, flo
 export function cursorOf(chart, times) {
   const line = document.createElement("i");
   line.className = "cursor";
+  line.hidden = true;
   chart.over.append(line);
   const span = times.at(-1) - times[0] || 1;
-  return (time) => (line.style.left = `${(100 * (time - times[0])) / span}%`);
+  return (time) => {
+    line.hidden = false;
+    line.style.left = `${(100 * (time - times[0])) / span}%`;
+  };
 }
 
 function add(values, deviation, sign) {

@@ -23,8 +23,9 @@ async function main() {
   showMarkers(clip, clock, scene);
   showFlags(clip, clock);
   showTabs(() => clock.listeners.forEach((listener) => listener(clock.frame)));
+  // Frames in addresses are those that were solved: the report has them, too.
   const asked = /^#frame=(\d+)$/.exec(location.hash);
-  clock.goTo(asked ? Number(asked[1]) : 0);
+  clock.goTo(asked ? Number(asked[1]) / clip.stride : 0);
   // For measuring and for tests: the same clock that the scrubber moves.
   globalThis.moviPrepViewer = { clip, clock };
   document.body.dataset.ready = "yes";

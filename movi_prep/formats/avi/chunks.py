@@ -143,7 +143,7 @@ class _Walk:
         return self.idx1[0] - HEADER_BYTES - self._head.movi_end if self.idx1 is not None and can_tell else 0
 
     def _walk_run(self, begin: int) -> int | None:
-        """Note the chunks from a place on; return where the next run begins, None where there is none."""
+        """Note the chunks from a place on; return where the next run begins, None if there is none."""
         frames: list[_Chunk] = []
         last: _Chunk | None = None
         chunk = self._chunk_at(begin)

@@ -70,10 +70,10 @@ class AviHead:
         codec: four letters.
         n_frames_main: frames by the main header; in OpenDML files only those of the first RIFF chunk.
         n_frames_stream: frames by the header of the stream.
-        n_frames_odml: frames by OpenDML's header, 0 where there is none.
+        n_frames_odml: frames by OpenDML's header, 0 if there is none.
         movi: place of the word 'movi'; where that is damaged, before the first byte that may belong to a frame.
         movi_end: where the first list of frames ends by its header; 0 where that is damaged.
-        super_index: (place, bytes, frames) of each chunk 'ix##', () where there is none.
+        super_index: (place, bytes, frames) of each chunk 'ix##', () if there is none.
     """
 
     n_bytes: int
@@ -114,7 +114,7 @@ class AviIndex:
 
 
 def read_avi_head(path: Path) -> AviHead | None:
-    """Return what the headers say; None for a file that is no .avi, or whose headers cannot be read."""
+    """Return what the headers say; None for a file that is not an .avi, or whose headers cannot be read."""
     with path.open("rb") as file:
         return parse_avi_head(file.fileno())
 
@@ -208,7 +208,7 @@ def _super_index(content: bytes) -> tuple[tuple[int, int, int], ...]:
 def read_avi_index(
     descriptor: int, head: AviHead, *, idx1: tuple[int, int] | None, standard: Sequence[int]
 ) -> AviIndex | None:
-    """Return the index of the video stream of an open file: OpenDML's, else idx1; None where there is none.
+    """Return the index of the video stream of an open file: OpenDML's, else idx1; None if there is none.
 
     Args:
         descriptor: the open file.

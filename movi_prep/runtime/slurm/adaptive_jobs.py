@@ -92,7 +92,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
 
     Args:
         cluster: whose jobs they are; its scheduler runs in this process, on the loop that calls the methods here.
-        log_folder: where the jobs' logs are, for the last words of those that end early; None where there are none.
+        log_folder: where the jobs' logs are, for the last words of those that end early; None if there are none.
         options: of Dask's `Adaptive`.
 
     Attributes:

@@ -1,1 +1,1 @@
-"""The layout of D3KE: written, checked through its network layer, and verified."""
+"""D3KE's layout: writes the files, checks them with its network layer, and verifies them."""

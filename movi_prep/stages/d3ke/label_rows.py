@@ -1,4 +1,4 @@
-"""What D3KE's label files hold of one subject and camera: its datasets, made from label records."""
+"""Makes the datasets of D3KE's label files, for one subject and camera, from label records."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from movi_prep.stages.shards.subject_clips import ShardSubject
 def used_flags(
     clip: ClipRows, markers: MarkerTrajectories, names: Sequence[str], settings: D3keSettings
 ) -> NDArray[np.bool_]:
-    """Return (n,) bool, the "moved since" flag of a clip's rows, decided on the clock of the trajectories.
+    """Return (n,) bool, the "moved since" flag of a clip's rows, computed on the clock of the trajectories.
 
-    The released code decides it sample by sample at the mocap clock and reads it at the frames; trajectories at the
-    mocap clock (`markers.rate: mocap`) give its flags. Its rule, read closely, is "any": the sum in its source
-    counts the markers that moved far enough.
+    The released code computes it at every mocap sample and reads it at the frames; trajectories at the mocap clock
+    (`markers.rate: mocap`) give the same flags. Its rule is `any`: the sum in its source counts the markers that moved
+    far enough.
     """
     moved = moved_since_used(
         markers.select(names).positions_m,
@@ -44,12 +44,12 @@ def subject_rows(
     used: Mapping[ClipId, NDArray[np.bool_]],
     first_frame: int,
 ) -> dict[str, NDArray[Any]]:
-    """Return D3KE's datasets, of both label files, for what one camera sees of one subject.
+    """Return the datasets of both label files, for one subject and one camera.
 
     Args:
         clips: rows that have a picture.
         subject: the subject.
-        settings: what the files are told.
+        settings: settings of the files.
         used: the "moved since" flag of each clip's rows.
         first_frame: first video frame of the subject's first clip, 0-based.
     """
@@ -79,7 +79,7 @@ def subject_rows(
 
 
 def label_datasets(labels: FrameLabels) -> dict[str, NDArray[Any]]:
-    """Return those datasets of both label files that are labels, by D3KE's names."""
+    """Return the datasets of both label files that hold labels, by D3KE's names."""
     return {
         "pos3d": labels.joints.world_m,
         "sim_pos3d": labels.joints.model_world_m,
@@ -95,9 +95,9 @@ def label_datasets(labels: FrameLabels) -> dict[str, NDArray[Any]]:
 
 
 def unbroken_runs(frames: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (n, 2) int64: first and last of the successive frames around each of (n,) increasing ones.
+    """Return (n, 2) int64: the first and last frame of the unbroken run around each of (n,) increasing frames.
 
-    The released code takes a window of frames as so many rows up and down, between these two.
+    The released code finds a window of frames by counting rows up and down, between these two.
     """
     breaks = np.diff(frames) != 1
     run = np.concatenate([[0], np.cumsum(breaks)])
@@ -113,12 +113,12 @@ def _root_poses(root: RootPoses) -> NDArray[np.float64]:
 
 
 def _random_columns(subject: int, camera: str, n: int, *, seed: int) -> dict[str, NDArray[np.int64]]:
-    """Return `hflipUsage` and `seed`, one draw per subject and camera, as the released code has them."""
-    # By subject and camera, so that the draws of one do not depend on which others are written.
+    """Return `hflipUsage` and `seed`, drawn once per subject and camera, as in the released code."""
+    # A generator for each subject and camera: the draws must not depend on which others are written.
     rng = np.random.default_rng([seed, subject, *camera.encode()])
     return {"hflipUsage": np.full(n, int(rng.uniform() >= 0.5)), "seed": np.full(n, int(rng.integers(0, 2**10)))}
 
 
 def subject_number(name: str) -> int:
-    """Return the number of a subject or clip, which is how this layout names them."""
+    """Return the number in the name of a subject or clip; D3KE's layout knows only numbers."""
     return require_number(name, wanted_by="D3KE's layout")

@@ -1,4 +1,4 @@
-"""What D3KE's network can learn of labels: body scales within its reach, joint centres that its layer gives back."""
+"""What D3KE's network can learn: body scales within its output range, joint centres that its layer reproduces."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from movi_prep.stages.shards.subject_clips import ShardSubject
 
 LAYER_TOLERANCE_M = 1e-4
-"""Beyond this the network's layer cannot carry the labels, and a finding says so, metres."""
+"""Largest difference of joint centres, metres; above it, a finding says that the layer cannot express the labels."""
 
 
 def with_body_scales(base: BaseModel, means: Mapping[str, Triple]) -> BaseModel:
-    """Return the model with a scale for every label body that has no mesh to state one.
+    """Return the model with a mesh scale for every label body that has no mesh.
 
-    D3KE's network predicts each body scale within fixed bounds about its mean over D3KE's subjects, which holds the
-    mesh scales of D3KE's model. A model without meshes whose scale were 1 would put a third of the labels out of reach.
+    D3KE's network predicts each body scale within fixed bounds around its mean over D3KE's subjects, and that mean
+    includes the mesh scales of D3KE's model. With a scale of 1 for bodies without a mesh, a third of the labels would
+    be outside the network's range.
 
     Args:
         base: the unscaled model.
@@ -42,14 +43,14 @@ def with_body_scales(base: BaseModel, means: Mapping[str, Triple]) -> BaseModel:
 
 
 def body_scales(base: BaseModel, scale: ScaleResult, bodies: Sequence[str]) -> NDArray[np.float64]:
-    """Return (b, 3): scale factor times the mesh scale that the unscaled model states, as D3KE stores it."""
+    """Return (b, 3): scale factor times the mesh scale in the unscaled model, as D3KE stores it."""
     meshes = {body.name: np.array(body.mesh_scale) for body in base.bodies}
     factors = dict(zip(scale.body_names, scale.body_factors, strict=True))
     lacking = sorted(set(bodies) - set(meshes))
     if lacking:
         raise ModelError(
             f"expected every label body in the model, but it lacks {', '.join(lacking)}; "
-            "D3KE's layout needs a model with D3KE's bodies, write native shards instead"
+            "D3KE's layout needs a model with D3KE's bodies; write native shards instead"
         )
     return np.stack([meshes[name] * factors[name] for name in bodies])
 
@@ -57,13 +58,13 @@ def body_scales(base: BaseModel, scale: ScaleResult, bodies: Sequence[str]) -> N
 def scales_beyond_reach(
     scales: NDArray[np.float64], bodies: Sequence[str], means: Mapping[str, Triple], reach: Mapping[str, Triple]
 ) -> tuple[str, ...]:
-    """Return the body scales, as `skull_z`, that D3KE's network cannot predict as it is configured.
+    """Return the body scales (`skull_z`) that D3KE's network, as configured, cannot predict.
 
     Args:
         scales: (b, 3) as `body_scales` returns them.
-        bodies: (b,) their bodies.
-        means: body -> middle of what it predicts.
-        reach: body -> how far from there.
+        bodies: (b,) names of their bodies.
+        means: body -> middle of the network's range.
+        reach: body -> half width of the range.
     """
     beyond = np.abs(scales - [means[name] for name in bodies]) > [reach[name] for name in bodies]
     return tuple(f"{bodies[body]}_{'xyz'[axis]}" for body, axis in np.argwhere(beyond).tolist())
@@ -96,9 +97,9 @@ def layer_error_m(
 
 
 def held_off_zero(subject: ShardSubject) -> tuple[str, ...]:
-    """Return the coordinates that the scaled model locks elsewhere than at zero, and that are no labels.
+    """Return the coordinates that the scaled model locks at a value other than zero and that are not labels.
 
-    The network's layer takes all of them as zero. D3KE's own model without hands has two, `elbow_y` of both sides.
+    The network's layer takes them as zero. D3KE's own model without hands has two, `elbow_y` on both sides.
     """
     tree = subject.model.tree
     if tree is None:
@@ -112,18 +113,18 @@ def held_off_zero(subject: ShardSubject) -> tuple[str, ...]:
 
 
 def network_findings(error_m: float, beyond: Sequence[str], held: Sequence[str], *, n_scales: int) -> list[str]:
-    """Return sentences on what D3KE's network could not learn of these labels."""
+    """Return findings on labels that D3KE's network cannot learn."""
     findings = []
     if beyond:
         findings.append(
-            f"{len(beyond)} of {n_scales} body scales lie beyond what D3KE's network predicts as it is configured: "
+            f"{len(beyond)} of {n_scales} body scales are outside the range that D3KE's network can output: "
             f"{list_names(beyond)}; widen its BODY_AMPITUDE_VALUE to train on them"
         )
     if error_m > LAYER_TOLERANCE_M:
         reason = (
-            f"it takes {list_names(held)} as zero, which the scaled model locks elsewhere"
+            f"it takes {list_names(held)} as zero, which the scaled model locks at another value"
             if held
-            else "a coordinate that is no label is not zero, or the model has parts that the layer does not know"
+            else "a coordinate that is not a label is not zero, or the model has parts that the layer lacks"
         )
         findings.append(
             f"D3KE's layer gives joint centres up to {error_m * 1e3:.2f} mm from the written ones: {reason}"

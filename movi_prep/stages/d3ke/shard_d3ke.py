@@ -1,15 +1,15 @@
-"""The D3KE stage: the files that the released training code of Bittner et al. 2023 opens.
+"""The D3KE stage: writes the files that the released training code of Bittner et al. 2023 opens.
 
 | unit | reads | writes |
 |---|---|---|
 | `shard_d3ke S001` | as `shard`, for all cameras, and the unscaled model | the subject's labels, pictures, boxes |
-| `d3ke_corpus all` | boxes of all subjects, V3D files, the unscaled model | what all subjects share |
+| `d3ke_corpus all` | boxes of all subjects, V3D files, the unscaled model | the files that all subjects share |
 
-Rows are those of native shards that have a pose (the released code has no mask for joint centres and the root), sorted
-by camera, clip and frame. Pixels outside the box are black. Positions are
-metres in AMASS world, angles radians. Body scales are relative to the unscaled model's mesh scales, as the network's
-layer divides them (a body without a mesh takes D3KE's mean scale, or the network could not say the label); that layer
-is run on the written labels, and how far its joint centres lie from the written ones is reported.
+Rows are those rows of native shards that have a pose (the released code has no mask for joint centres and the root),
+sorted by camera, clip and frame. Pixels outside the box are black. Positions are metres in AMASS world, angles radians.
+Body scales are relative to the unscaled model's mesh scales, by which the network's layer divides them; a body without
+a mesh gets D3KE's mean scale, because the network could not express its label otherwise. The stage runs that layer on
+the written labels and reports how far its joint centres are from the written ones.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ from movi_prep.stages.shards.subject_clips import (
 T = TypeVar("T")
 
 ALL = "all"
-"""Key of the unit that writes what all subjects share."""
+"""Key of the unit that writes the files that all subjects share."""
 
 
 @dataclass(frozen=True)
 class D3keInputs(SubjectInputs):
-    """What one subject's files are made from; one entry per camera in videos and calibration."""
+    """Files from which one subject's files are made; videos and calibration have one entry per camera."""
 
     videos: tuple[Path, ...]
     intrinsics: tuple[Path, ...]
@@ -84,7 +84,7 @@ class D3keInputs(SubjectInputs):
 
 @dataclass(frozen=True)
 class D3keOutputs:
-    """One subject's files; one entry per camera in the last two."""
+    """One subject's files; the last two fields have one entry per camera."""
 
     labels: Path
     opensim_labels: Path
@@ -94,7 +94,7 @@ class D3keOutputs:
 
 @dataclass(frozen=True)
 class CorpusInputs:
-    """What the files of all subjects are made from."""
+    """Files from which the shared files are made."""
 
     base_model: Path
     labels: Path
@@ -105,7 +105,7 @@ class CorpusInputs:
 
 @dataclass(frozen=True)
 class CorpusOutputs:
-    """What all subjects share."""
+    """The files that all subjects share."""
 
     boxes: Path
     clip_frames: Path
@@ -128,7 +128,7 @@ def plan_shard_d3ke(recordings: Recordings, work: WorkFolder, config: Config) ->
 
 
 def plan_d3ke_corpus(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[CorpusUnit, ...]:
-    """Return the unit that collects all subjects, where there are any."""
+    """Return the unit that collects all subjects, if there are any."""
     units = plan_shard_d3ke(recordings, work, config)
     return (_corpus_unit(recordings, work, config, units),) if units else ()
 
@@ -145,10 +145,10 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
         one, shard_settings = _one_camera(inputs, camera, index), _settings_of_camera(settings, index)
         subject = read_shard_subject(one, shard_settings)
         planned = plan_clips(subject, one, shard_settings)
-        kept, told = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
+        kept, lost = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
         findings += [f"{camera}: {finding}" for finding in planned.findings]
         posed, unsolved = _with_pose(kept, one)
-        said = (*planned.warnings, *map(str, planned.left_out), *told, *map(str, unsolved))
+        said = (*planned.warnings, *map(str, planned.left_out), *lost, *map(str, unsolved))
         warnings += [f"{camera}: {warning}" for warning in said]
         used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
         parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(session.video_ranges[0, 0])))
@@ -181,11 +181,11 @@ SHARD_D3KE = Stage(
 
 
 def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: NoSettings) -> StageReport:  # noqa: ARG001 - a stage has settings
-    """Write what all subjects share."""
+    """Write the files that all subjects share."""
     from movi_prep.osim.base_model import read_base_model
 
     boxes: dict[int, dict[str, NDArray[np.float64]]] = {}
-    # Subjects that failed have none; the others' files must not wait for them.
+    # A subject that failed has no boxes; the other subjects' files must not wait for it.
     for path in filter(None, inputs.boxes):
         subject, camera, _ = path.stem.split("_")
         boxes.setdefault(int(subject), {})[camera] = np.load(path, allow_pickle=False)
@@ -194,14 +194,14 @@ def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: NoSe
             outputs.boxes.parent,
             expected="boxes of at least one subject",
             got="none",
-            remedy="see what failed before: movi-prep status",
+            remedy="see which units failed before: movi-prep status",
         )
     clip_frames = {}
     for path in filter(None, inputs.sessions):
         session = read_session(inputs.reader, path)
         number = subject_number(session.subject)
         if number in boxes:
-            # flags30 as the file has them: from 1, inclusive
+            # as in the V3D file: flags30 count from 1 and include the last frame
             clip_frames[number] = (session.video_ranges + np.array([1, 0])).T.astype(np.int32)
     d3ke.write_dictionary(outputs.boxes, boxes)
     d3ke.write_dictionary(outputs.clip_frames, clip_frames)
@@ -250,7 +250,7 @@ def _subject_unit(
 def _corpus_unit(recordings: Recordings, work: WorkFolder, config: Config, units: Sequence[SubjectUnit]) -> CorpusUnit:
     folder = work.d3ke_shards()
     boxes = {unit.key: unit.outputs.boxes for unit in units}
-    # A run of some subjects adds to what an earlier one wrote of the others: training opens the files of all.
+    # A run of some subjects keeps what an earlier run wrote for the others, because training reads all of them.
     for key in sorted(recordings.sessions, key=natural_order):
         left = sorted(folder.glob(f"{subject_number(key)}_*_bbox.npy"))
         if key not in boxes and key not in config.exclude and left:
@@ -276,7 +276,7 @@ def _corpus_unit(recordings: Recordings, work: WorkFolder, config: Config, units
 
 
 def _with_pose(clips: Sequence[ClipRows], inputs: ShardInputs) -> tuple[list[ClipRows], list[Refusal]]:
-    """Return the rows that have a pose, and the frames that have none; raise InputError where none has one."""
+    """Return the rows with a pose, and the frames without; raise InputError if no row has a pose."""
     solved = [clip.labels.root.valid for clip in clips]
     refused = [
         refusal
@@ -293,7 +293,7 @@ def _read_used_flags(
 ) -> NDArray[np.bool_]:
     path = inputs.markers[inputs.clips.index(str(clip.timeline.clip))]
     if path is None:
-        raise InternalError(f"{clip.timeline.clip} has rows, but no markers")
+        raise InternalError(f"{clip.timeline.clip} has rows but no markers")
     return used_flags(clip, read_markers(path), subject.tables.markers, settings)
 
 
@@ -328,14 +328,14 @@ def _write_pictures(
 ) -> tuple[list[ClipRows], list[str]]:
     """Write one camera's pictures and boxes; return the rows to keep, and warnings about the others.
 
-    Pictures of a clip that turns out suspect stay in the file; no row names them.
+    If a clip turns out to be suspect, its pictures stay in the file, but no row refers to them.
     """
     clips = planned.clips
     frames = np.concatenate([clip.timeline.video_frames for clip in clips])
     sources = np.concatenate([clip.plan.source_px for clip in clips])
     reader = open_video(inputs, subject.camera, settings)
     watch = watch_clips(clips, subject.camera)
-    # A header may promise fewer frames than come; the flags tell which ones are asked for.
+    # The number of frames in the header may be too small; the flags say which frames are needed.
     n_frames = max(reader.header.n_frames, int(frames.max()) + 1)
     came = np.zeros(len(frames), dtype=bool)
 
@@ -361,13 +361,13 @@ def _write_pictures(
     kept = [clip for clip in shown if clip.timeline.clip not in gone]
     if not kept:
         raise judged.refusal(inputs.video, subject.camera.name)
-    told = (*reader.damage(), *suspects, *not_shown(clips, shown), *judged.kept(settings.picture_check), *faults)
-    return kept, [str(item) for item in told]
+    warnings = (*reader.damage(), *suspects, *not_shown(clips, shown), *judged.kept(settings.picture_check), *faults)
+    return kept, [str(item) for item in warnings]
 
 
 def _blacken(image: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the image with everything outside the boxes black."""
-    # Boxes are copied, not masked: a frame is mostly black, and gzip is what takes the time.
+    # Copy boxes onto black instead of masking: most of a frame is black, and gzip takes most of the time anyway.
     black = np.zeros_like(image)
     for left, top, width, height in boxes_px.tolist():
         black[top : top + height, left : left + width] = image[top : top + height, left : left + width]
@@ -375,8 +375,8 @@ def _blacken(image: NDArray[np.uint8], boxes_px: NDArray[np.int64]) -> NDArray[n
 
 
 def _boxes_of_video(frames: NDArray[np.int64], boxes_px: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
-    """Return a box for every frame of the video: where there is none, that of the frame before, as D3KE does."""
-    # Frames before the first box have the first one: there is none before it.
+    """Return a box for every frame of the video; a frame without one gets that of the frame before, as in D3KE."""
+    # Frames before the first box get the first one.
     order = np.argsort(frames, kind="stable")
     last = np.searchsorted(frames[order], np.arange(n_frames), side="right") - 1
     return boxes_px[order][np.maximum(last, 0)].astype(np.float64)

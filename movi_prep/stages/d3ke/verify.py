@@ -1,15 +1,15 @@
-"""Verify files in D3KE's layout the way its training code reads them: three files to a row, one row at a time.
+"""Verifies files in D3KE's layout as its training code reads them: three files per row, one row at a time.
 
 | check | finds |
 |---|---|
-| links | datasets whose values are in another file or under another name |
+| links | datasets whose values lie in another file or under another name |
 | layout | a missing file or dataset, another dtype or shape, unequal numbers of rows |
 | finite values | NaN or infinity |
-| rotations | a root pose that is none |
+| rotations | a root pose that is not a rotation |
 | masks | anything but 0 and 1 |
 | order | rows that are not sorted by camera, clip and frame, or that a window of frames would not find by counting |
 | pictures | a picture that is black inside its box, or not black outside it |
-| layer | joint centres that the network's layer does not give back from angles, scales and root pose |
+| layer | joint centres that the network's layer does not reproduce from angles, scales and root pose |
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ from movi_prep.stages.shards.verify import CheckedFile, ShardFault, VerifyReport
 _ROTATION_TOLERANCE = 1e-5
 
 _LAYER_TOLERANCE_M = 1e-3
-"""A solver that holds couplers by a weight, as OpenSim's does at D3KE's settings, leaves a few tenths of a mm."""
+"""Tolerance, metres: a solver that enforces couplers by a weight, as OpenSim's at D3KE's settings, is off by tenths of
+a millimetre."""
 
 _PICTURES_PER_CAMERA = 50
-"""Pictures that are unpacked per camera, spread evenly: each is a whole frame of gzip-9."""
+"""Pictures that are unpacked per camera, evenly spread; each is a whole frame in gzip-9, which is slow to unpack."""
 
 Rows = Mapping[str, NDArray[Any]]
 
 
 def verify_folder(folder: Path, workers: int = 1) -> VerifyReport:
-    """Verify the shards of a work folder, both layouts, or of a folder that holds one of them.
+    """Verify the shards of a work folder, in both layouts, or of a folder with one layout.
 
     Raises:
-        MissingError: there is neither.
+        MissingError: the folder holds no shard.
     """
     native, foreign = (folder / name if (folder / name).is_dir() else folder for name in ("shards", "shards-d3ke"))
     files = verify_d3ke(foreign) if foreign.is_dir() else ()
@@ -58,7 +59,7 @@ def verify_folder(folder: Path, workers: int = 1) -> VerifyReport:
 
 
 def verify_d3ke(folder: Path) -> tuple[CheckedFile, ...]:
-    """Verify all subjects of a folder in D3KE's layout; an empty tuple where it holds none."""
+    """Verify all subjects of a folder in D3KE's layout; return () if it holds none."""
     subjects = sorted(
         int(match[1]) for path in folder.glob("*.hdf5") if (match := re.match(r"subject_(\d+)\.", path.name))
     )
@@ -69,13 +70,13 @@ def verify_d3ke(folder: Path) -> tuple[CheckedFile, ...]:
     try:
         base = d3ke.read_base_model(folder / "pyBaseModel.pkl")
     except Exception:  # noqa: BLE001 - as below
-        # named by the faults of the shared files; the layer cannot be run without it
+        # Faults of the shared files are reported elsewhere; without them the layer cannot be run.
         base = None
     return (shared, *(_verify_subject(folder, subject, tables, base) for subject in subjects))
 
 
 def _verify_subject(folder: Path, subject: int, tables: LabelTables, base: BaseModel | None) -> CheckedFile:
-    """Verify one subject; whatever reading its files raises is a finding about it."""
+    """Verify one subject; if reading its files raises, that is a finding."""
     path = folder / f"subject_{subject}.hdf5"
     try:
         rows = d3ke.read_rows(path)
@@ -92,7 +93,7 @@ def _subject_faults(
     broken = [*_link_faults(folder, subject), *_layout_faults(rows, opensim, subject, tables)]
     yield from broken
     if broken:
-        # What follows would trip over the same datasets with a message that says less.
+        # Later checks would report the same datasets with less clear messages.
         return
     yield from _value_faults(rows, opensim)
     yield from _order_faults(rows)
@@ -165,13 +166,13 @@ def _value_faults(rows: Rows, opensim: Rows) -> Iterator[tuple[str, str]]:
             yield name, f"{np.count_nonzero(~np.isfinite(values))} values are NaN or infinite"
         if name.lower().endswith("mask") and not np.isin(values, (0.0, 1.0)).all():
             yield name, "expected a mask of 0 and 1"
-    # Files of before had rows without a pose: those have no valid coordinate, and no root.
+    # Older files have rows without a pose, with no valid coordinate and no root.
     solved = opensim["coordinateMask"].any(axis=1)
     rotations = opensim["rootRot"][solved, :3, :3]
     errors = np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2), initial=0.0)
     bad = (errors > _ROTATION_TOLERANCE) | (np.linalg.det(rotations) < 0)
     if bad.any():
-        yield "rootRot", f"{np.count_nonzero(bad)} of {len(bad)} are no rotations"
+        yield "rootRot", f"{np.count_nonzero(bad)} of {len(bad)} are not rotations"
 
 
 def _order_faults(rows: Rows) -> Iterator[tuple[str, str]]:
@@ -180,14 +181,14 @@ def _order_faults(rows: Rows) -> Iterator[tuple[str, str]]:
         yield "rows", "expected them sorted by camera, clip and frame"
     same_clip = np.array([here[:2] == after[:2] for here, after in itertools.pairwise(keys)], dtype=bool)
     if np.any(np.diff(rows["globalFrame"] - rows["frame"])[same_clip] != 0):
-        yield "frame", "frames of a clip do not count on with those of the video"
+        yield "frame", "frame numbers of a clip do not increase with those of the video"
     for name in ("startFrame", "globalEndFrame"):
         if lost := _lost_ends(keys, rows["globalFrame"], rows[name]):
-            yield name, f"{lost} rows do not lie as many rows from this frame as frames: windows would mix clips"
+            yield name, f"{lost} rows are not as many rows from this frame as frames: windows would mix clips"
 
 
 def _lost_ends(keys: Sequence[tuple[Any, ...]], frames: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
-    """Return how many rows do not find the end of their window as the training code does, by counting rows."""
+    """Return for how many rows the training code, which counts rows, would miss the end of a window."""
     rows = zip(keys, frames.tolist(), ends.tolist(), strict=True)
     return sum(
         not 0 <= (other := row + end - frame) < len(keys) or keys[other][:2] != key[:2] or frames[other] != end
@@ -199,7 +200,7 @@ def _picture_faults(folder: Path, subject: int, rows: Rows) -> Iterator[tuple[st
     for camera in sorted({name.decode() for name in rows["cameraType"].tolist()}):
         path = folder / f"{subject}_{camera}_img.hdf5"
         numbers = np.flatnonzero(rows["cameraType"] == camera.encode())
-        # A fixed number: to unpack every whole frame takes as long as writing them did.
+        # A fixed number, because unpacking every frame takes as long as writing did.
         picks = numbers[np.unique(np.linspace(0, len(numbers) - 1, _PICTURES_PER_CAMERA).astype(int))]
         try:
             for row in picks.tolist():
@@ -226,4 +227,4 @@ def _layer_faults(base: BaseModel, tables: LabelTables, opensim: Rows, subject: 
         yield "layer", f"the network's layer cannot be run: {error}"
         return
     if error_m > _LAYER_TOLERANCE_M:
-        yield "layer", f"joint centres of the network's layer lie up to {error_m * 1e3:.2f} mm from the written ones"
+        yield "layer", f"the network's layer puts joint centres up to {error_m * 1e3:.2f} mm from the written ones"

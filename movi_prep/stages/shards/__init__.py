@@ -1,1 +1,1 @@
-"""Native shards: what goes into them, written and verified."""
+"""Native shards: writes and verifies them."""

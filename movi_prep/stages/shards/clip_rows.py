@@ -1,4 +1,4 @@
-"""The rows of a shard, clip by clip: labels and boxes, before the video is opened."""
+"""The rows of a shard, clip by clip: labels and boxes, computed before the video is opened."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 
 CHECKED_EVERY = 2
-"""Every second point of the body's sample tells where it moves: the cells are wider than the points are apart."""
+"""Every second point of the body sample shows where the body moves: the cells are wider than the points' spacing."""
 
 
 @dataclass(frozen=True)
 class ClipSources:
-    """What the rows of one clip are made from.
+    """Data from which the rows of one clip are made.
 
     Attributes:
         alignment: the clip's overlap with the video.
@@ -59,12 +59,12 @@ class ClipRows:
 
     Attributes:
         alignment: the clip, with the frames that were refused since.
-        plan: what is cut out of each frame.
-        body_px: (n, v, 2) float32, sample of the mesh in the video image, pixels; NaN where it is not seen.
-        others_px: camera -> (n, w, 2) float32, every second point of that sample as other cameras would see it; NaN in
-            frames that are not looked at.
+        plan: the part to cut out of each frame.
+        body_px: (n, v, 2) float32, sample of the mesh in the video image, pixels; NaN outside the lens's view.
+        others_px: camera -> (n, w, 2) float32, every second point of that sample in the images of other cameras; NaN in
+            frames that the picture check does not use.
         labels: labels of the rows.
-        camera: the camera; one that moves has the poses of these rows.
+        camera: the camera; a moving one has the poses of these rows.
         absent: label names that the model lacks.
         correlation_s: (r,) seconds over which each mode of the labels' deviations keeps its value; None without any.
     """
@@ -80,11 +80,11 @@ class ClipRows:
 
     @property
     def timeline(self) -> ClipTimeline:
-        """Frames of these rows."""
+        """The frames of these rows."""
         return self.alignment.timeline
 
     def keep(self, wanted: NDArray[np.bool_]) -> ClipRows:
-        """Return the rows where (n,) bool `wanted` holds; why the others go is recorded elsewhere."""
+        """Return the rows where (n,) bool `wanted` is true; the caller records why it drops the others."""
         timeline = self.timeline
         kept = ClipTimeline(
             clip=timeline.clip,
@@ -113,14 +113,14 @@ def plan_clip(
     *,
     others: Sequence[Camera] = (),
 ) -> ClipRows:
-    """Return the rows of one clip as one camera sees it; frames without a solution, pose or body in the image go.
+    """Return the rows of one clip for one camera, without frames that lack a solution, a pose or the body's image.
 
     Args:
-        sources: what they are made from.
+        sources: the data from which they are made.
         tables: names of the labels.
         camera: the camera.
         settings: boxes and bounds.
-        others: cameras that stand still whose calibration the pictures are compared with, too.
+        others: cameras that stand still, with whose calibration the pictures are also compared.
     """
     solved = sources.alignment.timeline
     solved = solved.keep(
@@ -131,7 +131,7 @@ def plan_clip(
     posed = np.searchsorted(sources.vertex_samples, solved.mocap_samples)
     pixels = project_points(camera.at(solved.video_frames), sources.vertices_m[posed])
     extent = body_extent(pixels)
-    # What is refused here needs neither labels nor a picture: it is cut before either is made.
+    # Drop these frames before labels and pictures are made for them.
     seen = _touches_image(extent, camera.size_px)
     timeline = solved.keep(seen, f"the body is outside {camera.name}'s image")
     posed, pixels, extent = posed[seen], pixels[seen], extent[seen]
@@ -157,7 +157,7 @@ def plan_clip(
 
 
 def frame_numbers(rows: ClipRows, settings: ShardUnitSettings, *, clip: int) -> FrameNumbers:
-    """Return which frame each row is, and whether it is used; `clip` is the number of the clip in its file."""
+    """Return which frame each row shows, and whether it is used; `clip` is the clip's number in its file."""
     timeline = rows.timeline
     return FrameNumbers(
         clip=np.full(timeline.n_frames, clip),
@@ -173,7 +173,7 @@ def frame_numbers(rows: ClipRows, settings: ShardUnitSettings, *, clip: int) -> 
 def _other_view(
     camera: Camera, sources: ClipSources, posed: NDArray[np.int64], wanted: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Return (n, w, 2) pixels before another camera; NaN in frames that are not looked at."""
+    """Return (n, w, 2) pixels in another camera's image; NaN in frames that the picture check does not use."""
     points_m = sources.vertices_m[posed[wanted], ::CHECKED_EVERY]
     pixels = np.full((len(posed), points_m.shape[1], 2), np.nan, dtype=np.float32)
     pixels[wanted] = project_points(camera, points_m)
@@ -181,7 +181,7 @@ def _other_view(
 
 
 def _touches_image(extent_px: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return (n,) bool: bodies of which at least a pixel lies on the image; false for NaN."""
+    """Return (n,) bool: whether at least a pixel of the body's extent lies on the image; false for NaN."""
     with np.errstate(invalid="ignore"):
         near = np.maximum(extent_px[:, :2], 0.0)
         far = np.minimum(extent_px[:, 2:], np.asarray(size_px) - 1.0)

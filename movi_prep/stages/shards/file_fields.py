@@ -1,4 +1,4 @@
-"""What a native shard holds beside its pictures: every field and attribute of `formats.shard_schema`."""
+"""Everything in a native shard except the pictures: the fields and attributes of `formats.shard_schema`."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedShard:
-    """What a shard holds, and what it lacks.
+    """Content of a finished shard, and what it lacks.
 
     Attributes:
         clips: rows that have a picture.
-        refused: frames that can have no row.
+        refused: frames that cannot have a row.
         lost: frames that the video does not show.
-        left_out: clips without any row.
+        left_out: clips without rows.
         judged: the verdict on the pictures.
     """
 
@@ -55,7 +55,7 @@ class FinishedShard:
 def shard_fields(
     shard: FinishedShard, subject: ShardSubject, crops: CropPass, settings: ShardUnitSettings
 ) -> dict[str, Any]:
-    """Return every field of the schema but the pictures themselves."""
+    """Return every field of the schema except the pictures."""
     labels = FrameLabels.join([clip.labels for clip in shard.clips])
     frames = FrameNumbers.join(
         [
@@ -80,7 +80,7 @@ def shard_fields(
 
 
 def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: ShardUnitSettings) -> dict[str, Any]:
-    """Return the scalars of the schema."""
+    """Return the attributes of the schema."""
     lossy = settings.image_format == "jpeg"
     name = subject.alignment.subject
     return {
@@ -97,7 +97,7 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
         "frame_rate_hz": settings.video_rate_hz,
         "image_format": settings.image_format,
         "image_quality": settings.jpeg_quality if lossy else None,
-        # What is far from the body is never stored better than what is on it.
+        # The surroundings of the body never get a higher quality than the body itself.
         "context_quality": min(settings.context_quality, settings.jpeg_quality) if lossy else None,
         "crop_size_px": settings.crop_size_px,
         "box_margin": settings.box_margin,
@@ -111,13 +111,13 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
 
 
 def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
-    """Return a number for each clip: that in its name, or its place where the names do not give each its own."""
+    """Return a number for each clip: that in its name, or its index if the names do not give distinct numbers."""
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
 
 
 def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
-    """Return the camera with a pose for each row of the file, if it moves."""
+    """Return the camera; a moving one has a pose for each row of the file."""
     first = clips[0].camera
     if not first.is_moving:
         return first
@@ -192,14 +192,14 @@ def _deviation_fields(clips: Sequence[ClipRows], model: ScaledModel, labels: Fra
 
 
 def _tree_fields(model: ScaledModel) -> dict[str, Any]:
-    # Without a tree the model cannot be said as arrays; the fields are optional.
+    # A model without a tree cannot be written as arrays, so these fields are optional.
     arrays = {} if model.tree is None else model.tree.to_arrays()
     return {f"tree/{name}": values for name, values in arrays.items()}
 
 
 def _statistics_fields(labels: FrameLabels, pixels: NDArray[np.float64]) -> dict[str, Any]:
     angles, joints = labels.coordinates, labels.joints
-    # One mask for x, y and z of a joint.
+    # Valid for a whole joint, so x, y and z share a mask.
     everywhere = np.broadcast_to(joints.valid[..., None], joints.camera_m.shape)
     return {
         "statistics/coordinates_rad": masked_statistics(angles.angles_rad, angles.valid),

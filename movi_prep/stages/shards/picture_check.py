@@ -1,15 +1,15 @@
-"""The pictures checked: what speaks against them showing the body that the calibration projects into them.
+"""The picture check: evidence that pictures do not show the body that the calibration projects into them.
 
-| doubt | what it may be |
+| doubt | possible cause |
 |---|---|
 | another camera's calibration agrees better | exchanged files |
-| the picture does not show this motion | the video of another subject, a black or frozen one |
-| it agrees poorly | a camera that was moved far, other people in the picture |
-| it is late or early | a video that was cut or repaired, another V3D file |
-| it lies beside the body | a camera that was moved |
+| the picture does not show this motion | another subject's video, a black or frozen one |
+| it agrees poorly | the camera was moved far, other people in the picture |
+| it is late or early | the video was cut or repaired, another V3D file |
+| it lies beside the body | the camera was moved |
 
-A doubt is strong where its bound is exceeded twice over. What is strong for a whole video (its clips together) holds
-for those of its clips, too, that could not be judged, for files are exchanged whole.
+A doubt is strong if a measure is more than twice beyond its bound. A strong doubt about a whole video (all its clips
+together) also applies to clips that could not be judged, because files are exchanged as a whole.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from movi_prep.video.motion_watch import MotionWatch
 
 _STRONG = 2.0
-"""How many times its bound a measure must exceed to be strong evidence."""
+"""A measure this many times beyond its bound is strong evidence."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class JudgedClip:
 
     Attributes:
         measured: the agreement.
-        doubts: what speaks against the pictures; empty where nothing does, or nothing could be measured.
+        doubts: evidence against the pictures; empty if there is none, or nothing could be measured.
     """
 
     measured: PictureAgreement
@@ -61,12 +61,12 @@ class JudgedClip:
         return settings.keep == "doubted" and not self.is_suspect
 
     def __str__(self) -> str:
-        """Return the doubts as a part of a sentence."""
+        """Return the doubts as part of a sentence."""
         return "; ".join(doubt.text for doubt in self.doubts)
 
 
 def watch_clips(clips: Sequence[ClipRows], camera: Camera) -> MotionWatch:
-    """Return what a pass over the video hands its frames to, to measure how well they agree with the clips."""
+    """Return the watch that a pass over the video feeds with frames, to measure how well they agree with the clips."""
     from movi_prep.stages.shards.clip_rows import CHECKED_EVERY
     from movi_prep.video.motion_watch import ClipBody, MotionWatch
 
@@ -84,8 +84,8 @@ class JudgedVideo:
     """The pictures of one video.
 
     Attributes:
-        clips: what was measured and what speaks against it, clip by clip.
-        doubts: what speaks against all judged clips together.
+        clips: measurement and doubts of each clip.
+        doubts: evidence against all judged clips together.
     """
 
     clips: Mapping[ClipId, JudgedClip]
@@ -100,7 +100,7 @@ class JudgedVideo:
         )
 
     def kept(self, settings: PictureCheckSettings) -> tuple[str, ...]:
-        """Return a sentence on each doubted clip that goes in all the same."""
+        """Return a sentence on each doubted clip that still goes into the shard."""
         return tuple(
             f"{clip} is {'suspect' if item.is_suspect else 'doubted'}, and kept: {item}"
             for clip, item in self.clips.items()
@@ -116,7 +116,7 @@ class JudgedVideo:
         )
 
     def numbers(self) -> dict[str, float | int]:
-        """Return what a record tells of the check."""
+        """Return the numbers of the check for the unit's record."""
         items = list(self.clips.values())
         agreements = [item.measured.agreement for item in items if item.measured.agreement is not None]
         numbers: dict[str, float | int] = {
@@ -128,28 +128,28 @@ class JudgedVideo:
         return numbers | ({"least_picture_agreement": round(min(agreements), 4)} if agreements else {})
 
     def refusal(self, where: Path | str | None, camera: str) -> InputError:
-        """Return the error for a video none of whose clips may go into a shard."""
-        told = self.doubts or tuple(
+        """Return the error for a video without a clip that may go into a shard."""
+        doubts = self.doubts or tuple(
             {doubt.text: doubt for item in self.clips.values() for doubt in item.doubts}.values()
         )
         return InputError(
             where or f"video of {camera}",
             expected=f"pictures that show the body where the calibration of {camera} projects it",
-            got=f"{len(self.clips)} clips that do not: {'; '.join(doubt.text for doubt in told)}",
-            remedy="see that each video and calibration file carries the name of its own camera and subject; "
-            "--set shard.picture_check.keep=suspect writes the clips all the same",
+            got=f"{len(self.clips)} clips that do not: {'; '.join(doubt.text for doubt in doubts)}",
+            remedy="check that each video and calibration file has the name of its own camera and subject; "
+            "--set shard.picture_check.keep=suspect writes the clips anyway",
         )
 
 
 def judge_pictures(measured: Iterable[PictureAgreement], camera: str, settings: PictureCheckSettings) -> JudgedVideo:
-    """Return what speaks against the pictures of each clip of one video.
+    """Return the verdict on the pictures of each clip of one video.
 
     Args:
         measured: agreement of every clip.
         camera: name of the camera.
         settings: bounds.
     """
-    # Each clip by itself first: one that moves enough needs no other to be judged.
+    # First each clip by itself: a clip with enough motion can be judged without the others.
     judged = {item.clip: JudgedClip(item, picture_doubts(item, camera, settings)) for item in measured}
     video = _whole_video([item.measured for item in judged.values() if item.measured.agreement is not None])
     shared = () if video is None else picture_doubts(video, camera, settings)
@@ -160,21 +160,21 @@ def judge_pictures(measured: Iterable[PictureAgreement], camera: str, settings: 
     )
     if strong:
         for clip, item in judged.items():
-            # A clip that was judged and is beyond doubt stays: the video is its own there, whatever the others are.
+            # A clip that was judged without doubt stays, even if the whole video is doubted.
             if not item.is_suspect and (item.doubts or item.measured.agreement is None):
                 judged[clip] = replace(item, doubts=(*item.doubts, *strong))
     return JudgedVideo(judged, shared)
 
 
 def picture_doubts(measured: PictureAgreement, camera: str, settings: PictureCheckSettings) -> tuple[PictureDoubt, ...]:
-    """Return what speaks against pictures with this agreement; nothing for those that were not judged."""
+    """Return the doubts about pictures with this agreement; () for pictures that were not judged."""
     if measured.agreement is None:
         return ()
-    # An exchange also explains lag and offset: reporting only the exchange points to the right file.
+    # An exchange also causes lag and offset; reporting only the exchange points to the right file.
     other = _exchange_doubt(measured, camera, settings)
     if other is not None:
         return (other,)
-    # A late picture of the right motion agrees poorly without its lag, and well with it.
+    # Late pictures of the right motion agree poorly without the lag, and well with it.
     best = max(measured.agreement, measured.lag_agreement or 0.0)
     if best < settings.least_agreement / _STRONG:
         text = (
@@ -229,19 +229,19 @@ def _offset_doubt(measured: PictureAgreement, camera: str, settings: PictureChec
 
 
 def _whole_video(clips: Sequence[PictureAgreement]) -> PictureAgreement | None:
-    """Return the agreement of all judged clips together: means by pairs of frames, medians of lags and offsets."""
+    """Return the agreement of all judged clips together: means over pairs of frames, medians of lags and offsets."""
     if not clips:
         return None
     weights = [clip.n_pairs for clip in clips]
     lags = [clip.lag_frames for clip in clips if clip.lag_frames is not None]
     offsets = [clip.offset_px for clip in clips if clip.offset_px is not None]
-    # Only cameras that every clip was compared with: means over different clips do not compare.
+    # Only cameras with which every clip was compared: means over different clips are not comparable.
     cameras = sorted(set.intersection(*(set(clip.others) for clip in clips)))
 
     def mean(values: Iterable[float | None]) -> float:
         return float(np.average([value or 0.0 for value in values], weights=weights))
 
-    # Medians: a single clip in which somebody walks through the picture must not move the camera.
+    # Medians, because one clip in which somebody walks through the picture must not look like a moved camera.
     right, down = np.median(offsets, axis=0).tolist() if offsets else (0.0, 0.0)
     return PictureAgreement(
         clips[0].clip,

@@ -1,15 +1,15 @@
-"""The shard stage: what one camera saw of one subject, with labels, in one file.
+"""The shard stage: writes what one camera saw of one subject, with labels, into one file.
 
 | unit | reads | writes |
 |---|---|---|
 | `shard S001/PG1` | alignment, video, all calibration, motion, markers, IK, body model, scaling | `S001_PG1.h5` |
 
-Rows are video frames that have a mocap sample, an IK row, a body in the image and an intact picture; every other
+Rows are video frames that have a mocap sample, an IK row, a body in the image and an intact picture. Every other
 frame within the flags is refused by number, in the report and in the file. Positions are metres in AMASS world and
-in the camera frame, angles radians, pixels those of the video image. The layout is `formats.shard_schema`.
+in the camera frame, angles radians, pixels those of the video image. `formats.shard_schema` is the layout.
 
-The one pass over the video also measures how well its pictures agree with the projected body (`picture_check`);
-a clip whose pictures are suspect is left out, for which the pass is made once more.
+The one pass over the video also measures how well its pictures agree with the projected body (`picture_check`). If
+the pictures of a clip are suspect, the pass is repeated without that clip.
 
 A clip with missing inputs is left out; other clips are unaffected.
 """
@@ -58,19 +58,19 @@ if TYPE_CHECKING:
     ShardUnit: TypeAlias = Unit[ShardInputs, "ShardOutputs", ShardUnitSettings]
 
 LEAST_POSES = 0.5
-"""A clip with a smaller share of rows that have a pose is named among the warnings."""
+"""Least share of rows with a pose; below it, a warning names the clip."""
 
 
 @dataclass(frozen=True)
 class ShardOutputs:
-    """The shard."""
+    """The shard's file."""
 
     shard: Path
 
 
 def plan_shard(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[ShardUnit, ...]:
-    """Return one unit per subject and camera, where the subject has a video at all and the camera can have a shard."""
-    # A subject without any video was not filmed; one that lacks a camera's video has a unit, which fails and says so.
+    """Return one unit per subject and camera, for subjects with a video and cameras that can have shards."""
+    # A subject without any video was not filmed. If only one camera's video is missing, its unit fails and says so.
     with_video = {subject for subject, _ in recordings.videos}
     idle = idle_cameras(recordings, config.shard.cameras)
     return tuple(
@@ -88,7 +88,7 @@ def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSet
     planned = plan_clips(subject, inputs, settings)
     try:
         return _write_shard(planned, subject, inputs, outputs, settings)
-    # Only the pass over the video tells; it is made once more, without what it spoke against.
+    # Only the pass over the video shows which clips are suspect, so it is repeated without them.
     except _SuspectPictures as found:
         rest = planned.without(found.left_out)
         if not rest.clips:
@@ -96,8 +96,8 @@ def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSet
         return _write_shard(rest, subject, inputs, outputs, settings, found.judged)
 
 
-class _SuspectPictures(Exception):  # noqa: N818 - no error: it takes back what was written so far
-    """Some clips must not be in the shard that is being written."""
+class _SuspectPictures(Exception):  # noqa: N818 - not an error: it discards what was written so far
+    """Some clips in the shard being written must be left out."""
 
     def __init__(self, left_out: tuple[LeftOut, ...], judged: JudgedVideo) -> None:
         super().__init__("; ".join(map(str, left_out)))
@@ -112,7 +112,7 @@ def _write_shard(
     settings: ShardUnitSettings,
     judged: JudgedVideo | None = None,
 ) -> StageReport:
-    """Write a shard of these clips; raise _SuspectPictures unless their pictures are `judged`, or may all go in."""
+    """Write a shard of these clips; raise _SuspectPictures if pictures that are not yet `judged` must be left out."""
     from movi_prep.video.crop_pass import WantedCrops, crop_video
 
     wanted = WantedCrops(
@@ -122,10 +122,10 @@ def _write_shard(
     )
     reader = open_video(inputs, subject.camera, settings)
     planned = planned.with_video(findings=reader.notes(), warnings=reader.damage())
-    # On the second pass nothing is watched: the verdict on the pictures is there already.
+    # The second pass does not watch, because the pictures have been judged.
     watch = watch_clips(planned.clips if judged is None else (), subject.camera)
     with open_shard_writer(outputs.shard) as writer:
-        # Before a camera that moves everything changes: the body does not stand out.
+        # In the image of a moving camera everything changes, so the body does not stand out.
         seen_by = None if subject.camera.is_moving else watch
         crops = crop_video(reader, wanted, settings=settings, take=writer.append_picture, watch=seen_by)
         reader.close()
@@ -146,12 +146,12 @@ def _write_shard(
 
 
 def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> FinishedShard:
-    """Return what the shard holds now that the video has been read."""
+    """Return the content of the shard after the video has been read."""
     kept = with_pictures(planned.clips, crops.picture_of_row >= 0)
     refused = {item for clip in planned.clips for item in clip.timeline.refused}
     return FinishedShard(
         clips=kept,
-        # Frames that the video lost are listed once, as lost, not again as refused.
+        # Frames that the video lost are listed as lost; do not list them again as refused.
         refused=sorted(refused - {*crops.faults}),
         lost=list(crops.faults),
         left_out=(*planned.left_out, *not_shown(planned.clips, kept)),
@@ -194,7 +194,7 @@ def _shard_unit(recordings: Recordings, work: WorkFolder, config: Config, *, sub
 
 
 def _provenance(inputs: ShardInputs) -> dict[str, Any]:
-    """Return names, not paths: equal inputs give equal bytes wherever they lie."""
+    """Return file names without folders, so that equal inputs give equal bytes wherever they lie."""
     single = {"video": inputs.video, "intrinsics": inputs.intrinsics, "extrinsics": inputs.extrinsics}
     return {
         **{role: path.name for role, path in single.items() if path is not None},

@@ -1,4 +1,4 @@
-"""What a shard is made from, in either layout: the files of one subject and camera, and the rows of its clips.
+"""Inputs of shards in both layouts: the files of one subject and camera, and the rows of its clips.
 
 A clip with missing inputs is left out; other clips are unaffected.
 """
@@ -53,22 +53,22 @@ if TYPE_CHECKING:
     from movi_prep.video.reader import VideoReader
 
 N_VERTICES = 400
-"""Vertices of 6890 that stand for the mesh; their boxes miss those of the whole mesh by a few pixels, the margin is
-ten times that."""
+"""Number of the mesh's 6890 vertices that sample the body. Boxes around them miss the whole mesh's by a few pixels; the
+margin is ten times that."""
 
 SAME_PLACE_M = 1e-3
-"""Two cameras closer than this are one."""
+"""Least distance between two cameras, metres; closer ones count as the same."""
 
 _POSED_AT_ONCE = 512
-"""Samples posed in one batch; bounds the memory, changes nothing else."""
+"""Samples posed in one batch; this bounds the memory and changes no result."""
 
 
 @dataclass(frozen=True)
 class SubjectInputs:
-    """What all shards of a subject are made from, of either layout; None for what is not there.
+    """Files from which all shards of a subject are made, in either layout; None for a file that does not exist.
 
     `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
-    None where the unit that makes it failed.
+    None if the unit that writes it failed.
     """
 
     subject: str
@@ -87,7 +87,7 @@ class SubjectInputs:
 
 @dataclass(frozen=True)
 class ShardInputs(SubjectInputs):
-    """What one native shard is made from; None for what is not there."""
+    """Files from which one native shard is made; None for a file that does not exist."""
 
     camera: str
     video: Path | None
@@ -99,7 +99,7 @@ class ShardInputs(SubjectInputs):
 
 @dataclass(frozen=True)
 class ShardSubject:
-    """What all clips of a shard share."""
+    """The data that all clips of a shard share."""
 
     alignment: SubjectAlignment
     camera: Camera
@@ -114,13 +114,13 @@ class ShardSubject:
 
 @dataclass(frozen=True)
 class PlannedClips:
-    """The rows that are asked of a video.
+    """The rows for which pictures are read.
 
     Attributes:
         clips: rows of every clip that can have some.
         left_out: the other clips, and why.
-        findings: what else a person should read.
-        warnings: what a person must read.
+        findings: other findings.
+        warnings: what must not be overlooked.
     """
 
     clips: tuple[ClipRows, ...]
@@ -164,10 +164,10 @@ def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str) -> di
 
 
 def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
-    """Read what all clips of one subject and camera share."""
+    """Read the data that all clips of one subject and camera share."""
     camera, wanted = inputs.camera, WANTED[inputs.reader]
     trial = read_static_trial(inputs.static_trial)
-    # Told when the unit runs, not when it is planned: the other subjects go on.
+    # Raised when the unit runs, not while planning, so that other subjects are unaffected.
     if inputs.body_model is None or trial.sex is None:
         raise _missing(f"body model of {inputs.subject}", f"smplh/{trial.sex}/model.npz", "--body-models")
     if inputs.intrinsics is None or inputs.extrinsics is None:
@@ -190,12 +190,12 @@ def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> Shar
 def _read_others(
     camera: Camera, inputs: ShardInputs, settings: ShardUnitSettings
 ) -> tuple[tuple[Camera, ...], tuple[str, ...]]:
-    """Read the other cameras' calibration; a faulty file fails that camera's shard and is only a warning here."""
+    """Read the other cameras' calibration; a faulty file fails that camera's own shard, and is only a warning here."""
     cameras, warnings = [], []
     files = zip(settings.other_cameras, inputs.other_intrinsics, inputs.other_extrinsics, strict=True)
     for name, intrinsics, extrinsics in files:
         if intrinsics is None or extrinsics is None:
-            warnings.append(f"pictures are not compared with the calibration of {name}: its files are gone")
+            warnings.append(f"pictures are not compared with the calibration of {name}: its files have gone")
             continue
         try:
             other = read_camera(inputs.reader, name, intrinsics, extrinsics)
@@ -203,7 +203,7 @@ def _read_others(
             warnings.append(f"pictures are not compared with the calibration of {name}: {error}")
             continue
         if other.is_moving:
-            # Its poses belong to the frames of its own video.
+            # A moving camera's poses belong to the frames of its own video.
             continue
         cameras.append(other)
         if camera.is_moving:
@@ -211,7 +211,7 @@ def _read_others(
         apart_m = other.world_to_camera_translation_m - camera.world_to_camera_translation_m
         if np.linalg.norm(apart_m) < SAME_PLACE_M:
             names = f"{_name(inputs.extrinsics)} and {extrinsics.name}"
-            warnings.append(f"{camera.name} and {name} stand in one place by {names}: is one a copy of the other?")
+            warnings.append(f"{camera.name} and {name} have the same position in {names}: is one a copy of the other?")
     return tuple(cameras), tuple(warnings)
 
 
@@ -220,7 +220,7 @@ def _name(path: Path | None) -> str:
 
 
 def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
-    """Return the rows of every clip that can have some, and why the others have none."""
+    """Return the rows of every clip that can have some, and why the other clips have none."""
     files = {
         ClipId.parse(key): (motion, markers, solution)
         for key, motion, markers, solution in zip(
@@ -235,7 +235,7 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
             inputs.alignment,
             expected="at least one clip with markers, inverse kinematics and a trusted alignment",
             got="none; " + ("; ".join(map(str, left_out)) or "the alignment has no clips"),
-            remedy="see what failed before: movi-prep status",
+            remedy="see which units failed before: movi-prep status",
         )
     return PlannedClips(tuple(clips), tuple(left_out), _label_findings(subject.model, clips), subject.warnings)
 
@@ -246,13 +246,13 @@ def _rows_of(
     subject: ShardSubject,
     settings: ShardUnitSettings,
 ) -> ClipRows | LeftOut:
-    """Return the rows of one clip, or why it has none; `files` are motion, markers and solution of each."""
+    """Return the rows of one clip, or why it has none; `files` are each clip's motion, markers and solution."""
     clip = alignment.timeline.clip
     if alignment.is_suspect and not settings.keep_suspects:
         return LeftOut(clip, f"suspect alignment ({'; '.join(alignment.suspicions)})")
     motion, markers, solution = files[clip]
     if markers is None or solution is None:
-        return LeftOut(clip, f"it has no {'inverse kinematics' if markers else 'markers'}, because its unit failed")
+        return LeftOut(clip, f"it has no {'inverse kinematics' if markers else 'markers'}, because that unit failed")
     try:
         sources = ClipSources(
             alignment=alignment,
@@ -261,7 +261,7 @@ def _rows_of(
         )
         rows = plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others)
     except InputError as error:
-        # Markers and solutions are optional inputs: a clip that failed before must not cost the others.
+        # Markers and solutions are optional inputs, so that a failed clip does not stop the others.
         return LeftOut(clip, str(error))
     if not rows.labels.root.valid.any():
         return LeftOut(clip, _why_empty(rows, sources.solved.solution))
@@ -269,18 +269,18 @@ def _rows_of(
 
 
 def _label_findings(model: ScaledModel, clips: Sequence[ClipRows]) -> tuple[str, ...]:
-    """Return what the model cannot give to any row."""
+    """Return findings on labels that the model has in no row."""
     findings = [] if model.tree is not None else [f"no kinematic tree in the shard: {model.refusal}"]
     lacking = sorted({name for clip in clips for name in clip.absent})
     if lacking:
         findings.append(
-            f"{len(lacking)} labels are in neither model nor markers, so that they have no values: {', '.join(lacking)}"
+            f"{len(lacking)} labels are in neither model nor markers and have no values: {', '.join(lacking)}"
         )
     return tuple(findings)
 
 
 def _not_aligned(clips: Iterable[ClipId], alignment: SubjectAlignment) -> list[LeftOut]:
-    """Return the clips that the alignment does not have, in its words."""
+    """Return the clips that are not in the alignment, with its reasons."""
     aligned = {item.timeline.clip for item in alignment.clips}
     said = {clip: f"{clip} is not aligned" for clip in clips if clip not in aligned}
     return [
@@ -298,12 +298,12 @@ def _why_empty(rows: ClipRows, solution: IkSolution) -> str:
     if n_rows == 0:
         return "no frame can have a row: " + ("; ".join(map(str, rows.timeline.refused)) or "the clip has none")
     counts = Counter(FrameStatus(status).name.lower().replace("_", " ") for status in solution.statuses.tolist())
-    told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    return f"inverse kinematics has a usable pose in none of {n_rows} frames ({told})"
+    statuses = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return f"inverse kinematics has a usable pose in none of {n_rows} frames ({statuses})"
 
 
 def _body_sample(path: Path, sex: Sex) -> BodyPart:
-    """Return a sample of the mesh, ready to be posed; subjects of one sex share it."""
+    """Return a sample of the mesh that is ready to be posed; subjects of one sex share it."""
     return _cached_body_sample(path, file_stamp(path), sex)
 
 
@@ -322,7 +322,7 @@ def pose_vertices(body: BodyPart, motion: Path, *, step: int) -> dict[str, NDArr
     from movi_prep.body.skinning import pose_body, shape_body
 
     vertices, samples = [], []
-    # One thread: workers are as many as there are cores.
+    # One thread, because there are as many workers as cores.
     with torch_threads(1), open_motion(motion) as file:
         shaped = shape_body(body, file.shape.betas)
         for numbers, block in file.blocks(_POSED_AT_ONCE, every=step):
@@ -337,7 +337,7 @@ def _mocap_step(samples: NDArray[np.int64]) -> int:
 
 
 def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings) -> VideoReader:
-    """Open the video of one camera; raise InputError unless size and frame rate fit the calibration."""
+    """Open the video of one camera; raise InputError unless image size and frame rate fit the calibration."""
     from movi_prep.video.reader import VideoReader
 
     if inputs.video is None:
@@ -348,15 +348,16 @@ def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings)
 
 
 def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[ClipRows]:
-    """Return the rows that got a picture, `came` counting the rows of all clips; clips without any go."""
-    # Rows of all clips stand one after the other, as the video was asked for them.
+    """Return the rows that got a picture, without clips that got none; (n,) bool `came` covers the rows of all
+    clips."""
+    # The video was read for the rows of all clips in order.
     ends = np.cumsum([clip.timeline.n_frames for clip in clips])[:-1]
     parts = np.split(came, ends)
     return [clip.keep(part) for clip, part in zip(clips, parts, strict=True) if part.any()]
 
 
 def not_shown(planned: Sequence[ClipRows], kept: Sequence[ClipRows]) -> tuple[LeftOut, ...]:
-    """Return the clips of which no frame came."""
+    """Return the clips of which the video shows no frame."""
     there = {clip.timeline.clip for clip in kept}
     return tuple(
         LeftOut(clip.timeline.clip, "the video shows none of its frames")
@@ -366,7 +367,7 @@ def not_shown(planned: Sequence[ClipRows], kept: Sequence[ClipRows]) -> tuple[Le
 
 
 def check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: ShardInputs) -> None:
-    """Raise InputError where no row of any clip got a picture."""
+    """Raise InputError if no row of any clip got a picture."""
     if not clips:
         raise InputError(
             inputs.video or "video",
@@ -377,4 +378,4 @@ def check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: Sh
 
 
 def _missing(what: str, expected: str, flag: str) -> MissingError:
-    return MissingError(what, expected=expected, got="none", remedy=f"put it below the folder of {flag}")
+    return MissingError(what, expected=expected, got="none", remedy=f"put it into the folder of {flag}")

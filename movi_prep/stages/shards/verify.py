@@ -1,18 +1,18 @@
-"""Verify shards the way training reads them: every file, every picture, in several processes.
+"""Verifies shards as training reads them: every file and every picture, in several processes.
 
 | check | finds |
 |---|---|
-| links | fields, groups and attributes whose values are in another file or under another name |
+| links | fields, groups and attributes whose values lie in another file or under another name |
 | schema | a missing field, another dtype or shape, axes that disagree, another unit or frame |
-| attributes | numbers, names and lists that are none; a subject or camera that the file's name contradicts |
+| attributes | invalid numbers, names and lists; a subject or camera that contradicts the file's name |
 | checksums | a changed or damaged byte, of values and (from version 3 on) of attributes |
-| finite values | NaN or infinity where a mask says that there is a label |
-| rotations | matrices that are none |
+| finite values | NaN or infinity where the mask marks a label |
+| rotations | matrices that are not rotations |
 | pictures | one that cannot be decoded, or has another size than the file says |
-| pixels | labels marked as in the image that lie outside it, or outside the box while inside the body's extent |
-| frames | labels in world and camera frame that the camera does not carry onto each other |
-| tree | joint centres or a pelvis that the model's tree, the angles and the root pose do not give |
-| splits | shards of one subject that are in different parts of the data |
+| pixels | labels marked as in the image that lie outside it, or outside the box but inside the body's extent |
+| frames | labels in world and camera frame that the camera's pose does not map onto each other |
+| tree | joint centres or a pelvis that do not follow from the model's tree, the angles and the root pose |
+| splits | shards of one subject in different parts of the data |
 """
 
 from __future__ import annotations
@@ -57,25 +57,25 @@ if TYPE_CHECKING:
     from movi_prep.records.frame_labels import FrameLabels
 
 _ROTATION_TOLERANCE = 1e-5
-"""float32 keeps seven digits."""
+"""Relative tolerance: float32 keeps seven digits."""
 
 _FRAME_TOLERANCE_M = 1e-5
 
 _TREE_TOLERANCE_M = 1e-3
-"""A solver that holds couplers by a weight, as OpenSim's does, leaves a few tenths of a millimetre."""
+"""Tolerance, metres: a solver that enforces couplers by a weight, as OpenSim's, is off by tenths of a millimetre."""
 
 _TREE_ROTATION_TOLERANCE = 1e-4
 
 _SHORTEST_S, _SLOWEST_BYTES_PER_S, _MEMORY_BYTES = 30, 2 * 2**20, 4 * 2**30
-"""A shard that takes more of the processor than these seconds and its bytes explain, or more memory, is damaged."""
+"""A shard is damaged if reading it takes more processor time than this plus what its size explains, or more memory."""
 
 _BOX_TOLERANCE_PX = 1.0
-"""Boxes are drawn around a sample of the mesh's vertices."""
+"""Tolerance, pixels: boxes are computed from a sample of the mesh's vertices."""
 
 
 @dataclass(frozen=True)
 class ShardFault:
-    """One thing that is wrong.
+    """One fault.
 
     Attributes:
         path: the shard.
@@ -94,13 +94,13 @@ class ShardFault:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """One file that was verified.
+    """One verified file.
 
     Attributes:
         path: the file.
         n_rows: rows in it.
-        faults: what is wrong with it.
-        split: its subject and the part of the data that it says it belongs to; None where it does not say.
+        faults: its faults.
+        split: its subject, and the part of the data that it says it belongs to; None if it does not say.
     """
 
     path: Path
@@ -111,18 +111,18 @@ class CheckedFile:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was verified, and what is wrong."""
+    """The verified files and their faults."""
 
     files: tuple[CheckedFile, ...]
 
     @property
     def shards(self) -> tuple[Path, ...]:
-        """Files that were read."""
+        """The files that were read."""
         return tuple(item.path for item in self.files)
 
     @property
     def n_rows(self) -> int:
-        """Rows in them."""
+        """Number of rows in them."""
         return sum(item.n_rows for item in self.files)
 
     @property
@@ -132,12 +132,12 @@ class VerifyReport:
 
     @property
     def faults(self) -> tuple[ShardFault, ...]:
-        """Everything that is wrong, by file."""
+        """All faults, file by file."""
         return tuple(fault for item in self.files for fault in item.faults)
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no fault."""
         return not self.faults
 
 
@@ -160,19 +160,19 @@ def verify_shards(folder: Path, workers: int = 1) -> VerifyReport:
 
 
 def verify_shard(path: Path) -> CheckedFile:
-    """Verify one shard in a process of its own; whatever reading it raises, or its end, is a finding about it."""
+    """Verify one shard in a separate process; if reading it raises or ends the process, that is a finding."""
     n_bytes = path.stat().st_size if path.is_file() else 0
     processor_s = _SHORTEST_S + n_bytes // _SLOWEST_BYTES_PER_S
     limits = Limits(longest_s=10 * processor_s, processor_s=processor_s, memory_bytes=_MEMORY_BYTES + 4 * n_bytes)
     try:
         if path.is_file():
-            # Finds most endless loops within seconds, where the whole has more time.
+            # A limit for each part finds most endless loops within seconds; the whole has more time.
             check_hdf5(path)
         checked = load_apart(path, lambda: _verify_here(path), limits=limits, remedy=REMEDY)
     except InputError as error:
         checked = CheckedFile(path, 0, (ShardFault(path, "file", describe_error(error)),))
     if checked is None:
-        raise InternalError(f"{path}: verifying it in a process of its own gave no result")
+        raise InternalError(f"{path}: verifying it in a separate process gave no result")
     return checked
 
 
@@ -186,9 +186,9 @@ def _verify_here(path: Path) -> CheckedFile:
 
 
 def describe_error(error: Exception) -> str:
-    """Return one line on an error that reading a damaged file raised."""
+    """Return one line about an error that reading a damaged file raised."""
     says = " ".join(str(error).split())
-    # Our own errors are sentences; what h5py or numpy raise is not, so its kind is said too.
+    # Our own errors are sentences. Those of h5py or numpy are not, so their type is added.
     return says if isinstance(error, MoviPrepError) else f"it cannot be read ({type(error).__name__}: {says[:300]})"
 
 
@@ -197,7 +197,7 @@ def _split(shard: ShardFile) -> tuple[str, str]:
 
 
 def _with_split_faults(files: Sequence[CheckedFile]) -> Iterator[CheckedFile]:
-    """Yield the files with what only several of them tell: one subject must be in one part of the data."""
+    """Yield the files with the faults that only several together show: a subject must be in one part of the data."""
     parts: dict[str, Counter[str]] = {}
     for item in files:
         if item.split is not None:
@@ -208,8 +208,8 @@ def _with_split_faults(files: Sequence[CheckedFile]) -> Iterator[CheckedFile]:
         else:
             subject, split = item.split
             others = list_names(sorted(set(parts[subject]) - {split}))
-            told = f"subject {subject} is in {split} here, but in {others} in other shards"
-            yield replace(item, faults=(*item.faults, ShardFault(item.path, "split", told)))
+            conflict = f"subject {subject} is in {split} here, but in {others} in other shards"
+            yield replace(item, faults=(*item.faults, ShardFault(item.path, "split", conflict)))
 
 
 def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
@@ -219,13 +219,13 @@ def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
     yield from broken
     yield from _attribute_faults(shard)
     if broken:
-        # What follows would trip over the same fields with a message that says less.
+        # Later checks would report the same fields with less clear messages.
         return
     for field in shard.faulty_checksums():
-        yield field, "the checksum does not fit: values were changed after they were written"
+        yield field, "the checksum does not match: values were changed after they were written"
     if shard.metadata_changed():
-        yield "attributes", "the checksum does not fit: attributes were changed after they were written"
-    # Raises where the names of clips are none, which is then the finding.
+        yield "attributes", "the checksum does not match: attributes were changed after they were written"
+    # Raises if the clips' names are invalid; the caller turns that into a finding.
     read_clip_ids(shard)
     yield from _value_faults(shard)
     yield from _rotation_faults(shard)
@@ -237,7 +237,7 @@ def _faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
 
 
 def _is_below(field: str, names: Iterable[str]) -> bool:
-    """Return whether a field or a group above it is among some names."""
+    """Return whether a field, or a group that contains it, is among some names."""
     return any(field == name or field.startswith(f"{name}/") for name in names)
 
 
@@ -245,7 +245,7 @@ def _schema_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
     axes: dict[str, int] = {}
     for item in SHARD_SCHEMA.fields:
         if item.name not in shard:
-            # What a later version added is not missing from an older file.
+            # An older file need not have a field of a later version.
             if not item.optional and item.since <= shard.version:
                 yield item.name, "the field is missing"
             continue
@@ -264,7 +264,7 @@ def _schema_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
 
 
 def _description_faults(shard: ShardFile, item: Field) -> Iterator[tuple[str, str]]:
-    """Another unit, frame or axis than the schema's: the numbers would be taken for something else."""
+    """Yield units, frames and axes that differ from the schema's: the numbers would be misread."""
     said = shard.description(item.name)
     for name, expected in (("unit", item.unit), ("frame", item.frame), ("dims", json.dumps(list(item.dims)))):
         if said[name] != expected:
@@ -273,11 +273,11 @@ def _description_faults(shard: ShardFile, item: Field) -> Iterator[tuple[str, st
 
 _NUMBERS = ("image_width_px", "image_height_px", "frame_rate_hz")
 _LISTS = {"refused": (int, int, str), "left_out": (int | str, str)}
-"""JSON lists of the attributes: the kinds of what each entry holds."""
+"""The types in each entry of an attribute that is a JSON list."""
 
 
 def _attribute_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
-    """What readers rely on and no other check sees; also in files that have no checksum of their attributes."""
+    """Yield faults of attributes that readers need and no other check covers, also in files without their checksum."""
     for name in _NUMBERS:
         value = shard.attribute(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
@@ -305,7 +305,7 @@ def _is_entry(entry: Any, kinds: tuple[Any, ...]) -> bool:
 
 
 def _name_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
-    """A subject or camera that the name of the file contradicts; files of other names than ours say nothing."""
+    """Yield a subject or camera that contradicts the file's name; files with other kinds of names are not checked."""
     number, name, camera = (shard.attribute(which) for which in ("subject", "subject_name", "camera"))
     if isinstance(number, bool) or not isinstance(number, int) or not isinstance(camera, str):
         yield "subject", f"expected the number of a subject and the name of a camera, but got {number!r} and {camera!r}"
@@ -334,13 +334,13 @@ _MAY_BE_NAN = (
     *("clips/picture_agreement", "clips/picture_lag_s", "clips/picture_offset_px", "clips/picture_on_body"),
     *("clips/picture_by_chance", "clips/other_agreement"),
 )
-"""NaN where nothing was measured."""
+"""Fields in which NaN means that nothing was measured."""
 
 _MAY_BE_INFINITE = (
     *("tree/piece_start", "tree/coordinate_range"),
     *("labels/coordinates_std_rad", "labels/deviation_factor", "subject/deviation_correlation_s"),
 )
-"""The first piece of a function reaches to -infinity; so do deviations of what no marker sees, to the other."""
+"""Fields that may be infinite: where a function's first piece begins, and deviations that no marker determines."""
 
 
 def _value_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
@@ -354,7 +354,7 @@ def _value_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
             values = shard.read(item.name)
         if values.dtype.kind != "f" or item.name in _MAY_BE_NAN:
             continue
-        # Infinity is a value of these, NaN is none of any.
+        # These fields may be infinite; no field may be NaN.
         bad = np.isnan(values) if item.name in _MAY_BE_INFINITE else ~np.isfinite(values)
         if bad.any():
             yield item.name, f"{bad.sum()} of {bad.size} values are not finite{_first_row(item, bad)}"
@@ -374,11 +374,11 @@ def _rotation_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         error = np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
         bad = (error > _ROTATION_TOLERANCE) | (np.linalg.det(rotations) < 0)
         if bad.any():
-            yield name, f"{bad.sum()} of {bad.size} matrices are no rotations, R R^T off by up to {error.max():.2g}"
+            yield name, f"{bad.sum()} of {bad.size} matrices are not rotations, R R^T off by up to {error.max():.2g}"
 
 
 def _frame_faults(labels: FrameLabels, camera: Camera) -> Iterator[tuple[str, str]]:
-    """The camera must carry labels of the world onto those of its own frame, the pelvis included."""
+    """Yield labels of the camera frame, the pelvis included, that the camera's pose does not give from the world's."""
     root, centres = labels.root, labels.joint_centres
     points = {"joints": labels.joints, "markers": labels.markers, "surface": labels.surface}
     frames: list[tuple[str, NDArray[Any], NDArray[Any], Any]] = [
@@ -387,21 +387,24 @@ def _frame_faults(labels: FrameLabels, camera: Camera) -> Iterator[tuple[str, st
         ("root.pelvis_position_camera_m", root.pelvis_position_world_m, root.pelvis_position_camera_m, root.valid),
     ]
     for attribute, world, seen, valid in frames:
-        # A point that was not seen is zero in both frames.
+        # A missing point is zero in both frames.
         known = world.any(axis=-1) | seen.any(axis=-1)
         off = np.linalg.norm(world_to_camera(camera, world.astype(np.float64)) - seen, axis=-1)[known & valid]
         if off.max(initial=0.0) > _FRAME_TOLERANCE_M:
-            yield DATASETS[f"labels.{attribute}"], f"off the camera's view of the world by up to {off.max():.2g} m"
+            yield (
+                DATASETS[f"labels.{attribute}"],
+                f"differ by up to {off.max():.2g} m from the world's, seen by the camera",
+            )
     turned = rotation_to_camera(camera, root.pelvis_rotation_world) - root.pelvis_rotation_camera
     if np.abs(turned).max() > _ROTATION_TOLERANCE:
         yield (
             DATASETS["labels.root.pelvis_rotation_camera"],
-            f"off the turned pelvis by up to {np.abs(turned).max():.2g}",
+            f"differs by up to {np.abs(turned).max():.2g} from the rotated pelvis",
         )
 
 
 def _tree_faults(shard: ShardFile, labels: FrameLabels) -> Iterator[tuple[str, str]]:
-    """Tree, angles and root pose must give the joint centres and the pelvis: three labels that say one thing."""
+    """Yield joint centres and a pelvis that do not follow from tree, angles and root pose."""
     tree, names = shard.tree(), read_label_names(shard)
     solved = labels.select(labels.root.valid)
     if tree is None or not solved.n_frames:
@@ -427,18 +430,18 @@ def _tree_faults(shard: ShardFile, labels: FrameLabels) -> Iterator[tuple[str, s
     }
     rows = np.flatnonzero(labels.root.valid)
     for attribute, off in misses.items():
-        # NaN, where the tree has no answer or the file no label, is above no bound.
+        # NaN compares false: there the tree has no answer or the file has no label.
         bad = off > _TREE_TOLERANCE_M
         if bad.any():
             first = rows[np.flatnonzero(bad.any(axis=1))[0]]
             yield (
                 DATASETS[f"labels.{attribute}"],
-                f"up to {np.nanmax(off) * 1e3:.2f} mm from where tree, angles and root pose have it, "
+                f"up to {np.nanmax(off) * 1e3:.2f} mm from where tree, angles and root pose put it, "
                 f"first in row {first}",
             )
     off = np.abs(answer.pelvis_rotation_world - root.pelvis_rotation_world).max()
     if off > _TREE_ROTATION_TOLERANCE:
-        yield DATASETS["labels.root.pelvis_rotation_world"], f"off the root frame's by up to {off:.2g}"
+        yield DATASETS["labels.root.pelvis_rotation_world"], f"differs from the root frame by up to {off:.2g}"
 
 
 def _pixel_faults(shard: ShardFile, labels: FrameLabels, camera: Camera) -> Iterator[tuple[str, str]]:
@@ -464,7 +467,7 @@ def _within(pixels: NDArray[np.float64], near: NDArray[np.float64], far: NDArray
 
 
 def _picture_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
-    # OpenCV takes its time to load; a broken schema ends before this.
+    # Imported here, because OpenCV is slow to load and not needed if the schema is broken.
     from movi_prep.video.pictures import decode_picture
 
     sizes = shard.read("crops/size_px")

@@ -62,11 +62,11 @@ def _delete(name: str) -> Callable[[h5py.File], None]:
         (_change("crops/bytes", 0, 100), "crops/bytes", "checksum"),
         (_change("crops/bytes", np.zeros(200, np.uint8), slice(0, 200)), "crops/bytes", "cannot be decoded: rows 0"),
         (_change("crops/size_px", [7, 7], 2), "crops/bytes", "another size"),
-        (_change("labels/pelvis_rotation_world", 2 * np.eye(3), 5), "labels/pelvis_rotation_world", "no rotations"),
+        (_change("labels/pelvis_rotation_world", 2 * np.eye(3), 5), "labels/pelvis_rotation_world", "not rotations"),
         (
             _change("labels/joints_camera_m", [[9.0, 9.0, 9.0]] * 22, 1),
             "labels/joints_camera_m",
-            "off the camera's view",
+            "seen by the camera",
         ),
         (_change("labels/joints_px", [[-50.0, 10.0]] * 22, 1), "labels/joints_px", "lie outside"),
         (_delete("labels/joints_px"), "labels/joints_px", "missing"),

@@ -1,0 +1,50 @@
+"""`augment`: test sets that are flipped, brighter, coarser, cropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from movi_prep.cli.exit_codes import OK
+from movi_prep.cli.printing import open_console, print_json, print_table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from movi_prep.records.camera import Camera
+
+
+def augment_shards(given: argparse.Namespace) -> int:
+    """`augment`: write one folder of altered shards for each kind."""
+    from movi_prep.export.alterations import parse_alterations
+    from movi_prep.export.augment import augment
+
+    console = open_console(to_stderr=bool(given.json))
+    done = augment(
+        Path(given.source).expanduser().absolute(),
+        Path(given.out).expanduser().absolute(),
+        parse_alterations(given.kind),
+        split=given.split,
+        cameras=_read_cameras(given.calibration),
+        allow_asymmetric=bool(given.allow_asymmetric),
+    )
+    rows = [(str(item.folder), str(item.n_files), f"{1e3 * item.error_m:.3f}") for item in done]
+    print_table(console, "altered", ("folder", "files#", "mirrored joint centres off by, mm#"), rows)
+    content = [{"folder": str(item.folder), "files": item.n_files, "off_mm": 1e3 * item.error_m} for item in done]
+    print_json({"folders": content}, wanted=given.json)
+    return OK
+
+
+def _read_cameras(folder: str | None) -> dict[str, Camera] | None:
+    """Return the cameras whose calibration a folder holds."""
+    if folder is None:
+        return None
+    from movi_prep.recordings.bmlmovi import find_bmlmovi
+    from movi_prep.recordings.folders import Folders
+    from movi_prep.recordings.read import read_camera
+
+    found = find_bmlmovi(Folders(calibration=Path(folder).expanduser()))
+    return {
+        name: read_camera("bmlmovi", name, found.intrinsics[name], found.extrinsics[name])
+        for name in sorted(found.whole_cameras)
+    }
