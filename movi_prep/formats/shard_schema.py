@@ -126,6 +126,17 @@ NAME_FIELDS = (
     Field("names/bodies", STRING, ("body",), "", "bodies of the model"),
 )
 
+CONVENTION_FIELDS = tuple(
+    Field(f"conventions/{name}", STRING, ("coordinate",), "", f"{what}; empty where not known", optional=True, since=4)
+    for name, what in (
+        ("positive", "what a growing value does, checked on the subject's model"),
+        ("zero", "where the coordinate is 0"),
+        ("isb", "counterpart by the International Society of Biomechanics"),
+        ("difference", "what else differs from it"),
+    )
+)
+"""What each coordinate means (docs/conventions.md)."""
+
 SUBJECT_FIELDS = (
     Field(
         "subject/body_scales",
@@ -302,6 +313,7 @@ SHARD_SCHEMA = Schema(
         *CROP_FIELDS,
         *LABEL_FIELDS,
         *NAME_FIELDS,
+        *CONVENTION_FIELDS,
         *SUBJECT_FIELDS,
         *CLIP_FIELDS,
         *STATISTICS_FIELDS,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 EVERY_S = 0.2
 """Covariances stand at most so far apart, seconds."""
 
-SKIN_MODES, LASTING_MODES = 40, 16
+SKIN_MODES, LASTING_MODES = 24, 12
 """How many modes a clip has: of its skin, and of what lasts."""
 
 _MODE_FRAMES = 8
@@ -48,7 +48,7 @@ _BLOCK_FRAMES = 48
 
 _BONE_SHARE = 2.0
 """How much the orientation of a bone counts beside a coordinate in the choice of modes: its errors are sums along the
-chain that cancel, which few modes say badly. With 2, every axis of every bone comes within a tenth."""
+chain that cancel, which few modes say badly. With 2, nearly every axis of every bone comes within a sixth."""
 
 _MORE_DIRECTIONS = 8
 """Modes are found among so many more directions (Halko et al. 2011, Finding structure with randomness, 4.2)."""
@@ -161,9 +161,7 @@ def _factor(errors: _Errors, modes: Modes) -> NDArray[np.float32]:
 def _find_modes(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> Modes:
     """Return the combinations of sources that make most of the errors of coordinates and bones, each beside its own."""
     errors = _propagate(tree, poses, sources, rows)
-    # One bone per segment: the last that carries a marker.
-    carriers = tree.marker_body[poses.markers]
-    bones = np.unique([carriers[sources.groups[carriers] == group].max() for group in sources.groups[carriers]])
+    bones = np.unique(tree.marker_body[poses.markers])
     rotations, _ = tree.body_poses(poses.coordinates[rows])
     to_bones = np.swapaxes(rotations[:, bones], 2, 3) @ errors.twists[:, bones, :3]
     turns = to_bones.reshape(len(rows), 3 * len(bones), -1)

@@ -41,9 +41,9 @@ COSTS = {
     "static": Cost(1.2, 0.0, 550e3, 0.0),
     "markers": Cost(0.05, 1e-3, 10e3, 3600.0),
     "scale": Cost(1.3, 0.0, 770e3, 0.0),
-    "ik": Cost(0.05, 1e-3, 30e3, 8600.0),
+    "ik": Cost(0.06, 1.3e-3, 30e3, 12.9e3),
     "align": Cost(0.06, 0.0, 2500.0, 0.0),
-    "shard": Cost(0.2, 4.2e-3, 100e3, 35e3),
+    "shard": Cost(0.2, 4.2e-3, 100e3, 39e3),
     "shard_d3ke": Cost(0.5, 2.4e-2, 250e3, 145e3),
 }
 """Processor seconds and bytes: one core of a two-core virtual machine, embedded data, JPEG quality 95 near the body.

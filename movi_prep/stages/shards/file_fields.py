@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from movi_prep.formats.convention_table import packaged_conventions
 from movi_prep.formats.shard_records import camera_datasets, record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.bmlmovi_names import number_of
+from movi_prep.records.convention import convention_of, holds
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.timeline import LeftOut
@@ -72,6 +74,7 @@ def shard_fields(
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
         **_statistics_fields(labels, crops.statistics),
+        **_convention_fields(subject.tables.coordinates, subject.model),
         "subject/audit": [str(subject.scale.audit)],
         "subject/audit_findings": list(subject.scale.findings),
         **_deviation_fields(shard.clips, subject.model, labels),
@@ -180,6 +183,24 @@ def _picture_fields(shard: FinishedShard, settings: ShardUnitSettings) -> dict[s
         "clips/picture_by_chance": [_or_nan(item.by_chance) for item in measured],
         "clips/other_agreement": [agreement for _, agreement in others],
         "clips/other_camera": [name for name, _ in others],
+    }
+
+
+def _convention_fields(coordinates: Sequence[str], model: ScaledModel) -> dict[str, Any]:
+    """Return what each coordinate means, as far as the subject's own model moves like that; nothing without a tree."""
+    if model.tree is None:
+        return {}
+    conventions = packaged_conventions()
+    known = [convention_of(conventions, name) for name in coordinates]
+    held = [
+        entry if entry is not None and holds(model.tree, name, entry) else None
+        for name, entry in zip(coordinates, known, strict=True)
+    ]
+    return {
+        "conventions/positive": [entry.positive if entry else "" for entry in held],
+        "conventions/zero": [entry.zero if entry else "" for entry in held],
+        "conventions/isb": [entry.counterpart() if entry else "" for entry in held],
+        "conventions/difference": [entry.difference if entry else "" for entry in held],
     }
 
 

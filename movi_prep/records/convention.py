@@ -1,0 +1,118 @@
+"""What a coordinate means: which way it grows, where it is zero, and what the field calls it.
+
+The sense of a coordinate is a fact of the model, and checked on it: a marker, the witness, must go to the side that the
+table names, where the model stands with all coordinates at 0 but those that the check needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.records.marker_noise import without_side
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from movi_prep.records.kinematic_tree import KinematicTree
+
+DIRECTIONS = {
+    "forward": (1.0, 0.0, 0.0),
+    "back": (-1.0, 0.0, 0.0),
+    "up": (0.0, 1.0, 0.0),
+    "down": (0.0, -1.0, 0.0),
+    "right": (0.0, 0.0, 1.0),
+    "left": (0.0, 0.0, -1.0),
+}
+"""Ground of OpenSim: x forward, y up, z right."""
+
+SIDED = {"lateral": 1.0, "medial": -1.0}
+"""To the right, for the right side."""
+
+_STEP_RAD = 0.05
+# Most of a witness' way must be that way, and the way more than rounding (m per rad).
+_MAIN_PART, _LEAST_LEVER_M = 0.6, 5e-3
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One coordinate of the right side, or of none; names are without the ending for the side.
+
+    Attributes:
+        pattern: name of the coordinate, or a pattern.
+        moves: which body against which.
+        positive: what a growing value does.
+        witness: markers whose mean shows it.
+        towards: where they go: a key of DIRECTIONS or SIDED.
+        pose_deg: coordinate -> degrees, where the check needs another pose than all zero.
+        zero: where it is zero.
+        isb: counterpart in the recommendations of the ISB, empty for none.
+        isb_sign: factor from ours to it, None for none.
+        difference: what else differs.
+    """
+
+    pattern: str
+    moves: str
+    positive: str
+    witness: tuple[str, ...]
+    towards: str
+    pose_deg: Mapping[str, float]
+    zero: str
+    isb: str
+    isb_sign: int | None
+    difference: str
+
+    def counterpart(self) -> str:
+        """Return the counterpart with the sense that ours has beside it; empty for none."""
+        if not self.isb:
+            return ""
+        return self.isb if self.isb_sign != -1 else f"{self.isb}, opposite sign"
+
+
+def convention_of(conventions: Sequence[Convention], coordinate: str) -> Convention | None:
+    """Return what a coordinate means; None for one that the table does not name."""
+    stem = without_side(coordinate)
+    return next((entry for entry in conventions if fnmatchcase(stem, entry.pattern)), None)
+
+
+def holds(tree: KinematicTree, coordinate: str, convention: Convention) -> bool:
+    """Return whether a model moves as the convention says; false, too, where it lacks what would show it."""
+    is_left = coordinate.endswith("_l")
+    witnesses = [_on_side(name, is_left=is_left) for name in convention.witness]
+    pose = np.zeros(tree.n_coordinates)
+    known = {coordinate, *(_coordinate_on_side(tree, name, is_left=is_left) for name in convention.pose_deg)}
+    if not known <= set(tree.coordinate_names) or not set(witnesses) <= set(tree.marker_names):
+        return False
+    for name, degrees in convention.pose_deg.items():
+        pose[tree.coordinate(_coordinate_on_side(tree, name, is_left=is_left))] = np.radians(degrees)
+    moved = pose.copy()
+    moved[tree.coordinate(coordinate)] += _STEP_RAD
+    # Coordinates as they are: a follower is asked about itself, not about its leader.
+    ways = tree.marker_positions(np.stack([moved, pose]))[:, [tree.marker(name) for name in witnesses]].mean(axis=1)
+    way = (ways[0] - ways[1]) / _STEP_RAD
+    length = float(np.linalg.norm(way))
+    return (
+        length > _LEAST_LEVER_M and float(way @ _direction(convention.towards, is_left=is_left)) > _MAIN_PART * length
+    )
+
+
+def _direction(towards: str, *, is_left: bool) -> NDArray[np.float64]:
+    if towards in DIRECTIONS:
+        return np.array(DIRECTIONS[towards])
+    return np.array([0.0, 0.0, SIDED[towards] * (-1.0 if is_left else 1.0)])
+
+
+def _on_side(marker: str, *, is_left: bool) -> str:
+    if not is_left:
+        return marker
+    return f"left_{marker.removeprefix('right_')}" if marker.startswith("right_") else f"L{marker[1:]}"
+
+
+def _coordinate_on_side(tree: KinematicTree, name: str, *, is_left: bool) -> str:
+    endings = ("_l",) if is_left else ("_r", "")
+    return next((name + ending for ending in endings if name + ending in tree.coordinate_names), name)
