@@ -10,6 +10,7 @@ from movi_prep.names import natural_order
 from movi_prep.recordings.amass import find_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders
+from movi_prep.recordings.manifest import find_manifest
 from movi_prep.recordings.pose_results import find_pose_results
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.choice import choose_names
@@ -38,6 +39,9 @@ def find_recordings(config: Config) -> Recordings:
 
 
 def _find(folders: Folders, config: Config) -> Recordings:
+    if config.manifest is not None:
+        _check_manifest_only(config)
+        return find_manifest(config.manifest, config.body_models)
     if config.reader is not None:
         return find_pose_results(folders, config.reader)
     return find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
@@ -56,6 +60,22 @@ def _check_subset(config: Config) -> None:
     if config.reader is not None and useless:
         raise UsageError(
             f"reader: expected motion and body models only, but got {', '.join(useless)}, too; leave them out"
+        )
+
+
+def _check_manifest_only(config: Config) -> None:
+    """Raise UsageError where other data are named beside a manifest, or a layout that only BMLmovi's can have."""
+    beside = [
+        part
+        for part in ("amass", "v3d", "videos", "calibration", "subset", "reader")
+        if getattr(config, part) is not None
+    ]
+    if beside:
+        raise UsageError(f"manifest: expected a manifest only, but got {', '.join(beside)}, too; leave them out")
+    if config.shard.layout != "native":
+        raise UsageError(
+            f"shard.layout: expected native, because a manifest has no session files of BML-MoVi, but got "
+            f"{config.shard.layout}; leave --layout out"
         )
 
 

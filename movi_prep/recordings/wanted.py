@@ -39,6 +39,12 @@ WANTED: dict[ReaderName, Wanted] = {
         videos="F_{camera}_Subject_N_L.avi",
         calibration="cameraParams_{camera} and Extrinsics_{camera}",
     ),
+    "manifest": Wanted(
+        motions="recordings with motion files",
+        sessions="cameras with videos",
+        videos="cameras: {camera}: video",
+        calibration="cameras: {camera}: calibration",
+    ),
     "amass": Wanted(motions="SUBSET/SUBJECT/NAME_poses.npz or _stageii.npz"),
     "3dpw": Wanted(motions="sequenceFiles/{train,validation,test}/NAME.pkl"),
     "emdb": Wanted(motions="P3/NAME/NAME_data.pkl"),

@@ -74,6 +74,8 @@ def trial_warning(name: str, text: str) -> Look:
 
 RESIDUAL_MEANS = "The model does not reach these markers: the pose is wrong there, or a marker is."
 RESIDUAL_REMEDY = "Look at the frame (movi-prep view): a swapped or moved marker, or a marker that sits wrong."
+BIAS_MEANS = "They sit elsewhere on the model than on the person: more data do not help."
+BIAS_REMEDY = "Move them on the model (scaling that places markers), or track them with less weight."
 MASKED_MEANS = "Landmarks that miss mask the angles of their bodies; networks do not learn masked angles."
 MASKED_REMEDY = "See which angles under Coordinates, and which markers under Marker bias."
 LOST_MEANS = "These frames have no labels."

@@ -12,6 +12,8 @@ from movi_prep.report.curves import ClipCurves, measure_curves
 from movi_prep.report.looks import (
     ALIGNMENT_MEANS,
     ALIGNMENT_REMEDY,
+    BIAS_MEANS,
+    BIAS_REMEDY,
     LIMIT_MEANS,
     LIMIT_REMEDY,
     LOST_MEANS,
@@ -61,6 +63,9 @@ if TYPE_CHECKING:
     from movi_prep.report.work import PlanFacts, SubjectFiles
 
 T = TypeVar("T")
+_CONSTANT = 2.0
+"""A bias of so many deviations is what a marker misses by, whatever the pose."""
+
 _N_NAMED = 6
 """How many clips are named where several share a trait, the worst first."""
 
@@ -166,6 +171,7 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
     if scale is not None and not scale.passed:
         found.append(doubted_scaling(scale))
     found += clip_attention(quality.clips)
+    found += marker_attention(quality.biases)
     found += coordinate_attention(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg)
     if quality.files.alignment is not None:
         suspects = [clip for clip in quality.files.alignment.clips if clip.is_suspect]
@@ -199,7 +205,11 @@ def asymmetry(quality: SubjectQuality) -> tuple[float, str]:
 def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list[Look]:
     """Return what the rows of a table of clips, or of other trials, are marked for."""
     found: list[Look] = []
+    # Where nothing is a landmark, tracking markers are all markers: said once.
+    no_landmarks = not any(math.isfinite(clip.landmark_rms_mm) for clip in clips)
     for name, field, judge in CLIP_GUIDELINES:
+        if no_landmarks and field == "tracking_rms_mm":
+            continue
         verdicts: tuple[Verdict, ...] = ("bad", "check")
         for verdict in verdicts:
             marked = [clip for clip in clips if judge(getattr(clip, field)) == verdict]
@@ -217,6 +227,16 @@ def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list
         says = f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"
         found.append(Look("check", says, LOST_MEANS, LOST_REMEDY))
     return found
+
+
+def marker_attention(biases: Sequence[MarkerBias]) -> list[Look]:
+    """Return markers that miss by the same vector in all frames."""
+    apart = [bias for bias in biases if bias.bias_mm > IK_RMS_LIMIT_MM and bias.bias_mm > _CONSTANT * bias.deviation_mm]
+    if not apart:
+        return []
+    count = "1 marker is" if len(apart) == 1 else f"{len(apart)} markers are"
+    said = _named([f"{bias.name} {bias.bias_mm:.0f} mm" for bias in apart])
+    return [Look("check", f"{count} off by the same vector in all frames: {said}", BIAS_MEANS, BIAS_REMEDY)]
 
 
 def _say_residuals(name: str, field: str, marked: Sequence[ClipMeasures], *, among: str, verdict: Verdict) -> str:

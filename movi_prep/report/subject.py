@@ -56,7 +56,7 @@ def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
         _cards(quality),
         _first_look(quality, scope),
         scaling_section(quality.files.scale, scope.config.scaling),
-        residuals_section(quality.clips),
+        residuals_section(quality.clips, pages={item.name: item.page for item in quality.curves if item.page}),
         bias_section(quality.biases),
         coordinates_section(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg),
         curves_section(quality.curves),

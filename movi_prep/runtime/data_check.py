@@ -25,6 +25,7 @@ from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.formats.motion_files import open_motion
 from movi_prep.recordings.read import read_camera, read_session
 from movi_prep.recordings.wanted import MODEL_FILES
+from movi_prep.records.recordings import CameraFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -243,7 +244,7 @@ def _open_cameras(recordings: Recordings, found: _Found) -> None:
             continue
 
         def read(camera: str = camera, inner: Path = intrinsics, outer: Path = extrinsics) -> object:
-            return read_camera(recordings.reader, camera, inner, outer)
+            return read_camera(recordings.reader, camera, CameraFiles(inner, outer))
 
         # Either may be a page or empty; what they hold is read together.
         if found.open("calibration", extrinsics, lambda: True):

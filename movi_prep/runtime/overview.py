@@ -100,19 +100,19 @@ def _describe_bodies(recordings: Recordings, config: Config) -> Part:
 
 
 def _describe_videos(recordings: Recordings, config: Config) -> Part:
-    per_camera = Counter(camera for _, camera in recordings.videos)
+    per_camera = Counter(camera for _, camera in recordings.filmed)
     found = ", ".join(f"{camera}: {count}" for camera, count in sorted(per_camera.items())) or "none"
     lacking = [
         f"{camera}: {said}"
-        for camera in config.shard.cameras
-        if (said := _lacking(recordings, {n for n, name in recordings.videos if name == camera}, config.videos))
+        for camera in recordings.cameras_wanted(config.shard.cameras)
+        if (said := _lacking(recordings, {n for n, name in recordings.filmed if name == camera}, config.videos))
     ]
     return Part("videos", config.videos, found, "; ".join(lacking))
 
 
 def _describe_calibration(recordings: Recordings, config: Config) -> Part:
     whole = recordings.whole_cameras
-    lacking = [camera for camera in config.shard.cameras if camera not in whole]
+    lacking = [camera for camera in recordings.cameras_wanted(config.shard.cameras) if camera not in whole]
     said = f"no calibration of {', '.join(lacking)}: no shards of it" if lacking and config.calibration else ""
     return Part("calibration", config.calibration, list_names(whole), said)
 

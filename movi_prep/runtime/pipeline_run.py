@@ -302,8 +302,9 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordin
     if empty:
         # Parts may share a folder, and what is nearly right in it.
         raise UsageError("; ".join([*empty, *dict.fromkeys(nearly)]))
-    idle = idle_cameras(recordings, config.shard.cameras)
-    if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
+    cameras = recordings.cameras_wanted(config.shard.cameras)
+    idle = idle_cameras(recordings, cameras)
+    if len(idle) == len(cameras) and any(stage.name in SHARD_STAGES for stage in stages):
         raise UsageError(
             f"shard.cameras: expected a camera with videos and calibration, but got {'; '.join(idle.values())}; "
             "name others with --cameras, or correct the paths"

@@ -153,7 +153,7 @@ def _rows(planned: PlannedUnit, lengths: Mapping[ClipId, ClipLength], config: Co
     clips = [clip for clip in lengths if clip.subject == subject and (not is_clip or clip.clip == rest)]
     rate_hz = config.markers.video_rate_hz if not is_clip or config.markers.rate == "video" else math.inf
     frames = sum(math.ceil(lengths[clip].n_samples * min(1.0, rate_hz / lengths[clip].rate_hz)) for clip in clips)
-    return frames * (len(config.shard.cameras) if planned.unit.stage == "shard_d3ke" else 1)
+    return frames * (len(planned.unit.settings.cameras) if planned.unit.stage == "shard_d3ke" else 1)
 
 
 def _fixed_work() -> float:

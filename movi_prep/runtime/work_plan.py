@@ -181,7 +181,7 @@ def why_not_current(
 def _left_out(stages: Sequence[str], recordings: Recordings, config: Config) -> dict[str, str]:
     """Return the cameras that were asked for and can have no shard."""
     shards = [name for name in stages if name in SHARD_STAGES]
-    idle = idle_cameras(recordings, config.shard.cameras) if shards else {}
+    idle = idle_cameras(recordings, recordings.cameras_wanted(config.shard.cameras)) if shards else {}
     return {f"{shards[0]} {camera}": why for camera, why in idle.items()}
 
 

@@ -57,8 +57,8 @@ from movi_prep.stages.shards.subject_clips import (
     ShardSubject,
     SubjectInputs,
     check_rows,
+    missing_video,
     not_shown,
-    open_video,
     plan_clips,
     read_shard_subject,
     subject_inputs,
@@ -118,7 +118,8 @@ CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, NoSettings]
 
 def plan_shard_d3ke(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[SubjectUnit, ...]:
     """Return one unit per subject with videos."""
-    cameras = [name for name in config.shard.cameras if name in recordings.whole_cameras]
+    asked = recordings.cameras_wanted(config.shard.cameras)
+    cameras = [name for name in asked if name in recordings.whole_cameras]
     return tuple(
         _subject_unit(recordings, work, config, subject=subject, cameras=seen)
         for subject in recordings.subjects
@@ -233,7 +234,7 @@ def _subject_unit(
             extrinsics=tuple(recordings.extrinsics[camera] for camera in cameras),
             session=recordings.sessions[subject],
             base_model=model_and_setup(config)[0],
-            **subject_inputs(recordings, work, subject),
+            **subject_inputs(recordings, work, subject, recordings.clips_of(subject)),
         ),
         outputs=D3keOutputs(
             labels=folder / f"subject_{number}.hdf5",
@@ -308,9 +309,9 @@ def _without(items: tuple[T, ...], index: int) -> tuple[T, ...]:
 def _one_camera(inputs: D3keInputs, camera: str, index: int) -> ShardInputs:
     return ShardInputs(
         camera=camera,
-        video=inputs.videos[index],
-        intrinsics=inputs.intrinsics[index],
-        extrinsics=inputs.extrinsics[index],
+        videos=(inputs.videos[index],) * len(inputs.clips),
+        intrinsics=(inputs.intrinsics[index],) * len(inputs.clips),
+        extrinsics=(inputs.extrinsics[index],) * len(inputs.clips),
         other_intrinsics=_without(inputs.intrinsics, index),
         other_extrinsics=_without(inputs.extrinsics, index),
         **{item.name: getattr(inputs, item.name) for item in fields(SubjectInputs)},
@@ -330,10 +331,15 @@ def _write_pictures(
 
     If a clip turns out to be suspect, its pictures stay in the file, but no row refers to them.
     """
+    from movi_prep.video.reader import VideoReader
+
     clips = planned.clips
     frames = np.concatenate([clip.timeline.video_frames for clip in clips])
     sources = np.concatenate([clip.plan.source_px for clip in clips])
-    reader = open_video(inputs, subject.camera, settings)
+    if inputs.video is None:
+        raise missing_video(inputs, inputs.camera)
+    reader = VideoReader(inputs.video)
+    reader.check(size_px=subject.camera.size_px, rate_hz=settings.video_rate_hz)
     watch = watch_clips(clips, subject.camera)
     # The number of frames in the header may be too small; the flags say which frames are needed.
     n_frames = max(reader.header.n_frames, int(frames.max()) + 1)
@@ -347,7 +353,7 @@ def _write_pictures(
             yield number, _blacken(image, sources[rows])
 
     width, height = subject.camera.size_px
-    name = inputs.video.stem if inputs.video is not None else subject.camera.name
+    name = inputs.video.stem
     d3ke.write_images(outputs.images[index], pictures(), name=name, shape=(n_frames, height, width))
     faults = reader.faults(set(frames.tolist()))
     reader.close()
