@@ -276,7 +276,11 @@ def test_a_body_that_does_not_reach_the_floor_is_a_finding(
 ) -> None:
     motion = resting(mean_shape(build_motion(5)))
     # Unposed, the ellipsoid lies on the floor with its joints in one level line.
-    heights = {0.0: (), 1.0: ("the body comes down to +1.000 m",), -0.5: ("the body comes down to -0.500 m",)}
+    heights = {
+        0.0: (),
+        1.0: ("the body's lowest point is at +1.000 m",),
+        -0.5: ("the body's lowest point is at -0.500 m",),
+    }
     for height_m, said in heights.items():
         lifted = replace(motion, translation_m=motion.translation_m + np.array([0, 0, height_m]))
         (unit,) = MARKERS.plan(build_recordings(old_release(lifted)), WorkFolder(tmp_path), Config(markers=settings))
