@@ -4,7 +4,7 @@
 
 `DIR` holds `female/model.npz` and `male/model.npz` in SMPL+H's layout. The line is woman + t (man - woman), surfaces
 and joints alike. Random bodies have betas of a normal distribution, half of them women. Every body is scaled as the
-pipeline scales it; a refused body is one whose audit fails.
+pipeline scales it, and its audit is sound, doubtful or refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.body.carried_markers import carry_markers
 from movi_prep.body.t_pose import stand_in_t_pose, static_markers
 from movi_prep.config.scaling import ScaleAuditSettings
 from movi_prep.formats.body_models import read_body_model
@@ -27,6 +28,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.osim.models import read_model
 from movi_prep.osim.scale_model import scale_model
 from movi_prep.records.markers import StaticTrial
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.stages.scale import solve_pose_converged
 
 if TYPE_CHECKING:
@@ -64,7 +66,8 @@ class People:
 
     def scaled(self, body: BodyModel, betas: NDArray[np.float64] | None = None) -> ScaleResult:
         """Return what scaling to a body's T-pose gives."""
-        markers = read_marker_set(packaged_path("opensim_models", "marker_set_d3ke.yaml"))
+        named = read_marker_set(packaged_path("opensim_models", "marker_set_d3ke.yaml"))
+        markers = carry_markers(named, body).markers
         pose = stand_in_t_pose(body, np.zeros(16) if betas is None else betas)
         trial = StaticTrial(
             markers=static_markers(pose, markers, rate_hz=30.0, duration_s=0.5),
@@ -122,20 +125,22 @@ def worst_landmarks(result: ScaleResult, count: int = 3) -> str:
 
 def _print_body(name: str, result: ScaleResult) -> None:
     rms_mm, largest_mm = 1000.0 * result.landmark_rms_m, 1000.0 * result.landmark_max_m
-    audit = "passed" if result.passed else f"refused: {result.findings[0]}"
+    audit = result.audit.name.lower() + ("" if result.passed else f": {result.findings[0]}")
     print(f"{name:30}{rms_mm:9.1f}{largest_mm:13.1f}  {audit} ({worst_landmarks(result)})")
 
 
 def _print_drawn(drawn: list[ScaleResult], deviation: float) -> None:
     rms_mm = 1000.0 * np.array([result.landmark_rms_m for result in drawn])
     largest_mm = 1000.0 * np.array([result.landmark_max_m for result in drawn])
-    refused = [result for result in drawn if not result.passed]
-    print(f"\n{len(drawn)} bodies drawn at {deviation:g} standard deviations: {len(refused)} refused")
+    grades = Counter(result.audit.name.lower() for result in drawn)
+    told = ", ".join(f"{grades[grade.name.lower()]} {grade.name.lower()}" for grade in AuditGrade)
+    print(f"\n{len(drawn)} bodies drawn at {deviation:g} standard deviations: {told}")
     print(
         f"  RMS median {np.median(rms_mm):.1f}, largest {rms_mm.max():.1f} mm; largest miss {largest_mm.max():.1f} mm"
     )
-    for reason, count in Counter(finding for result in refused for finding in result.findings[:1]).most_common():
-        print(f"  {count} refused: {reason}")
+    unsound = [result for result in drawn if not result.passed]
+    for reason, count in Counter(finding for result in unsound for finding in result.findings[:1]).most_common():
+        print(f"  {count}: {reason}")
 
 
 if __name__ == "__main__":
