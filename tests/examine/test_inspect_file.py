@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
+import pytest
 
 from benchmarks.fuzz_readers import sound_files
 from movi_prep.errors import InputError, MissingError
