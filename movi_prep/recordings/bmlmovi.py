@@ -43,7 +43,7 @@ _LIKE_V3D = re.compile(r"v3d.*Subject_?(\d+)", re.IGNORECASE)
 
 
 def find_bmlmovi(folders: Folders) -> Recordings:
-    """Return what is there. Where two files claim one place, one is taken and a finding says which."""
+    """Return the data. If two files claim the same place, one is used and a finding says which."""
     findings: list[str] = []
     listings = {part: list_files(getattr(folders, part)) for part in folders.__dataclass_fields__}
     for listing in listings.values():
