@@ -40,6 +40,7 @@ from movi_prep.report.measures import (
 from movi_prep.report.quality import asymmetry, attention
 from movi_prep.report.sections import deviation_cell
 from movi_prep.report.subject import describe_beside, describe_person
+from movi_prep.report.subsets import subset_section, subsets_of
 from movi_prep.report.tables import (
     CLIP_COLUMNS,
     SHARD_COLUMNS,
@@ -70,7 +71,7 @@ N_MARKERS = 15
 N_FIRST = 25
 
 _TITLES = (
-    *("Look at first", "Stages", "Left out", "Subjects", "Inverse kinematics", "Markers", "Observability"),
+    *("Look at first", "Stages", "Left out", "Subsets", "Subjects", "Inverse kinematics", "Markers", "Observability"),
     *("Alignment", "Shards", "Failures"),
 )
 
@@ -81,11 +82,12 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
     return page(
         "Quality of the corpus",
         _subtitle(qualities, clips, scope),
-        element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _TITLES)),
+        element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _titles(scope))),
         _cards(qualities, clips, scope),
         _first_look(qualities, scope, problems),
         _stages(scope),
         _left_out(qualities, scope),
+        *([subset_section(qualities, scope.outcomes)] if subsets_of(scope.outcomes) else []),
         _subjects(qualities, scope),
         _kinematics(clips),
         _markers(qualities),
@@ -105,6 +107,11 @@ def _subtitle(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures]
     if not (scope.work.view() / "index.html").is_file():
         return join([said])
     return join([said, " · ", element("a", "clips that move", href="../view/index.html")])
+
+
+def _titles(scope: Scope) -> tuple[str, ...]:
+    """Return the titles of the sections that the page has."""
+    return tuple(title for title in _TITLES if title != "Subsets" or subsets_of(scope.outcomes))
 
 
 def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], scope: Scope) -> Html:
@@ -137,7 +144,7 @@ def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Seq
     found += [Look("bad", text, left_out_means, "See Left out, below.") for text in scope.plan.left_out]
     if scope.plan.outdated:
         n_files = sum(len(item.files) for item in scope.plan.outdated)
-        means = "Training would read what a run would not write now."
+        means = "Training would read files that are out of date."
         found.append(Look("bad", f"{_count(n_files, 'shard file')} outdated", means, "Shards, below, has the command."))
     for quality in qualities:
         name = quality.files.subject
@@ -152,7 +159,7 @@ def _stages(scope: Scope) -> Html:
     asked = entries_of("shard", scope.config)
     for entry in ORDER:
         units = [outcome for outcome in scope.outcomes if outcome.stage == entry.name]
-        # A layout that nobody asked for is not missing.
+        # A layout that the configuration does not ask for is not missing.
         if not units and entry not in asked:
             continue
         failed = sum(outcome.status == "failed" for outcome in units)
@@ -287,7 +294,7 @@ _SPREADS: tuple[tuple[int, tuple[str, ...], tuple[int, ...]], ...] = (
 
 
 def _summary(clips: Sequence[ClipMeasures]) -> Html:
-    # Percentiles say nothing that few clips do not say themselves.
+    # For few clips, the values themselves say as much as percentiles.
     columns, percentiles = next((names, at) for least, names, at in _SPREADS if len(clips) >= least)
     rows = []
     for name, field, unit, guideline in _SUMMARY:
@@ -342,7 +349,7 @@ def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], 
     others = ", ".join(sorted({beside[clip.clip].solver for clip in both}))
     return section(
         "Beside",
-        f"{says} Solvers: {solvers} here, {others} beside.",
+        f"{says} Solvers: {solvers} here, {others} there.",
         beside_table(both, beside),
     )
 
@@ -357,7 +364,9 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
     if not deviations:
         return section("Observability", says, missing("Posterior deviations", "movi-prep ik --solver converged"))
     unseen = [name for name, value in deviations.items() if not value <= scope.unseen_deg]
-    named = f"Not seen: {', '.join(unseen)}." if unseen else f"All {len(deviations)} angles are seen."
+    named = (
+        f"Not determined: {', '.join(unseen)}." if unseen else f"The markers determine all {len(deviations)} angles."
+    )
     columns = ("coordinate", "deviation, deg#", "0 to twice the bound")
     rows = [
         [
@@ -372,7 +381,7 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
 
 
 def _alignment(qualities: Sequence[SubjectQuality]) -> Html:
-    says = "Agreement with the joint centres of the session: the worst clips; all of them stand on the subjects' pages."
+    says = "Agreement with the joint centres of the session: the worst clips; the subjects' pages list all."
     clips = [
         clip for quality in qualities if quality.files.alignment is not None for clip in quality.files.alignment.clips
     ]
@@ -407,7 +416,7 @@ def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
 
 
 def _outdated(scope: Scope) -> Html:
-    """Return the shards that a run would write anew, nothing where all of them hold."""
+    """Return a table of the shards that are out of date; nothing if there are none."""
     if not scope.plan.outdated:
         return Html("")
     items = [
@@ -419,7 +428,7 @@ def _outdated(scope: Scope) -> Html:
         )
         for item in scope.plan.outdated
     ]
-    says = "These files are not what a run would write now; training would read them all the same."
+    says = "These files are out of date, but training would read them."
     return join([element("p", badge("bad", "outdated"), " ", says), shortened(items)])
 
 

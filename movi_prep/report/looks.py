@@ -1,4 +1,4 @@
-"""What a person should look at: one line each, with what it means and what to do."""
+"""Things to look at: each is one line with the problem, its meaning and what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Look:
 
     Attributes:
         verdict: how urgent it is: "bad" before "check".
-        says: what it is, with its numbers, as text or markup.
+        says: the problem, with its numbers, as text or markup.
         means: what follows from it.
         remedy: what to do.
     """
@@ -52,19 +52,19 @@ def doubted_scaling(scale: ScaleResult) -> Look:
     return Look(
         AUDIT_VERDICTS[scale.audit],
         f"the audit calls scaling {scale.audit}: {'; '.join(scale.findings)}",
-        "The model may not have the person's size: every angle of the person is affected.",
+        "The model may not have the subject's size, which affects every angle of the subject.",
         "Look at the largest static residuals under Scaling: a marker that sits wrong, or a pose that is not static.",
     )
 
 
 def stage_warning(text: str) -> Look:
-    """Return what a stage warned of."""
+    """Return a warning of a stage."""
     return Look("bad", text, "The stage left something out, or its result must not be trusted.", "See the clip: view.")
 
 
 def failed_trial(name: str, reason: str) -> Look:
     """Return a trial that has no result."""
-    return Look("bad", f"{name} failed: {reason}", "It has no result.", "Correct what the line names; run it again.")
+    return Look("bad", f"{name} failed: {reason}", "It has no result.", "Correct the cause and run it again.")
 
 
 def trial_warning(name: str, text: str) -> Look:

@@ -67,7 +67,7 @@ _CONSTANT = 2.0
 """A bias of so many deviations is what a marker misses by, whatever the pose."""
 
 _N_NAMED = 6
-"""How many clips are named where several share a trait, the worst first."""
+"""How many clips a line names if several share a problem, the worst first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Scope:
         config: bounds of audits and rules; `subjects` limits the report.
         tables: names of the labels, and the split.
         outcomes: how every unit ended.
-        beside: another work folder whose residuals stand beside these, or None.
+        beside: another work folder to compare residuals with, or None.
         plan: what was left out, and which shards are outdated.
     """
 
@@ -106,7 +106,7 @@ class SubjectQuality:
     """One subject in numbers.
 
     Attributes:
-        files: what the work folder holds beside solutions.
+        files: files of the work folder, except solutions.
         split: part of the data.
         clips: inverse kinematics, clip by clip.
         biases: of markers, the largest bias first.
@@ -162,7 +162,7 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
 
 
 def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
-    """Return what a person should look at, whatever is marked on the pages among it, the most urgent first."""
+    """Return what to look at, including everything that the pages mark, the most urgent first."""
     found: list[Look] = []
     if quality.failures:
         found.append(failed_units(len(quality.failures), sorted({outcome.stage for outcome in quality.failures})))
@@ -203,7 +203,7 @@ def asymmetry(quality: SubjectQuality) -> tuple[float, str]:
 
 
 def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list[Look]:
-    """Return what the rows of a table of clips, or of other trials, are marked for."""
+    """Return one line for each reason why rows in a table of clips or trials are marked."""
     found: list[Look] = []
     # Where nothing is a landmark, tracking markers are all markers: said once.
     no_landmarks = not any(math.isfinite(clip.landmark_rms_mm) for clip in clips)
@@ -221,7 +221,7 @@ def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list
         named = _named([f"{clip.clip} {clip.valid_percent:.0f} %" for clip in sorted(poor, key=_by_valid)])
         says = f"{len(poor)} of {len(clips)} {what}s have less than {LEAST_VALID_PERCENT:.0f} % valid angles: {named}"
         found.append(Look("check", says, MASKED_MEANS, MASKED_REMEDY))
-    # Counted over all clips: a few frames here and there are no reason to look at any one clip.
+    # Counted over all clips, because a few frames here and there are no reason to look at a certain clip.
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
     if lost:
         says = f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"
@@ -264,7 +264,7 @@ def _by_valid(clip: ClipMeasures) -> float:
 def coordinate_attention(
     uses: Sequence[CoordinateUse], deviations_deg: Mapping[str, float], *, unseen_deg: float
 ) -> list[Look]:
-    """Return what the rows of a table of coordinates are marked for."""
+    """Return one line for each reason why rows in a table of coordinates are marked."""
     found: list[Look] = []
     # What a set-up holds, or another coordinate leads, need not be seen by markers.
     led = {use.name for use in uses if not use.free}

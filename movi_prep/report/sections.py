@@ -26,7 +26,7 @@ def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
     """Return the audit of scaling: residuals of the static pose, factors, and the bounds beside them."""
     says = (
         "Residuals of landmarks in the static pose, before markers are moved onto the data. OpenSim's guideline: RMS "
-        "below 10 mm, largest below 20 mm. Factors stand relative to the generic model."
+        "below 10 mm, largest below 20 mm. Factors are relative to the generic model."
     )
     if scale is None:
         return section("Scaling", says, missing("Scaling", "movi-prep ik"))

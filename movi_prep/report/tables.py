@@ -209,7 +209,7 @@ def failure_list(failures: Sequence[Outcome]) -> Html:
 
 
 def finding_list(outcomes: Iterable[Outcome]) -> Html:
-    """Return what stages want a person to read, what must be read first."""
+    """Return the stages' warnings and findings, warnings first."""
     units = list(outcomes)
     said = [f"{unit.stage} {unit.key}: warning: {text}" for unit in units for text in unit.warnings]
     said += [f"{unit.stage} {unit.key}: {text}" for unit in units for text in unit.findings]
@@ -217,9 +217,9 @@ def finding_list(outcomes: Iterable[Outcome]) -> Html:
 
 
 def look_list(found: Sequence[Look], *, at_most: int) -> Html:
-    """Return what to look at, one line each: what it is, what it means, what to do."""
+    """Return one line for each thing to look at: the problem, its meaning, and what to do."""
     if not found:
-        return element("p", "Nothing stands out: no value is marked.")
+        return element("p", "No value is marked.")
     items = [
         element(
             "li",
@@ -253,8 +253,8 @@ def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId | str, Cl
 
 
 _BESIDE = (
-    *("common markers RMS, mm: here", "beside", "all RMS, mm: here", "beside", "landmarks RMS, mm: here", "beside"),
-    *("largest, mm: here", "beside", "valid angles, %: here", "beside", "jitter, deg: here", "beside"),
+    *("common markers RMS, mm: here", "there", "all RMS, mm: here", "there", "landmarks RMS, mm: here", "there"),
+    *("largest, mm: here", "there", "valid angles, %: here", "there", "jitter, deg: here", "there"),
 )
 
 

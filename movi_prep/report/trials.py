@@ -1,4 +1,4 @@
-"""Pages on trials that are no clips of AMASS: of marker files, and of OpenSim's set-up documents.
+"""Pages on trials other than AMASS clips: on marker files, and on OpenSim's set-up documents.
 
 | page | of |
 |---|---|
@@ -73,7 +73,7 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         config: where the work folder is, and the bounds.
     """
     work = WorkFolder(config.work)
-    # Read back, not passed on: the page shows what the files hold.
+    # Read back from the files, so that the page shows their content.
     solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in result.files if not file.error}
     trials = Trials(
         title="Quality of marker files",
@@ -81,7 +81,7 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         files=result.files,
         solutions=solutions,
         model=result.model,
-        # The audit lies beside the model; a model that came scaled has none.
+        # The audit lies beside the model; a model that the user had scaled before has none.
         scale=read_scale_result(result.outputs[-1]) if result.outputs else None,
         held=result.held,
         pages={name: f"../view/{name}.html" for name in solutions if (work.view() / f"{name}.html").is_file()},
@@ -145,7 +145,7 @@ def _write_page(trials: Trials, config: Config) -> str:
         "Marker bias and variance": bias_section(biases),
         "Coordinates": coordinates_section(uses, deviations_deg, unseen_deg=unseen_deg),
         "Angles": curves_section(curves),
-        "Findings": section("Findings", "What a person should read of each trial.", _findings(trials.files)),
+        "Findings": section("Findings", "The findings on each trial.", _findings(trials.files)),
     }
     shown = {title: content for title, content in sections.items() if content}
     return page(
