@@ -42,7 +42,7 @@ class ScaledTrial:
 
 
 def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_file: Path | None = None) -> ScaledTrial:
-    """Scale the generic model to the static trial that is named, or to the one that the set-up names.
+    """Scale the generic model to the given static trial, or to the one that the set-up names.
 
     Raises:
         UsageError: neither the user nor the set-up names a static trial.
