@@ -241,6 +241,14 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
         Flag("--layout", SHARD, "layout of the shards", "shard.layout", choices=("native", "d3ke", "both")),
         Flag(
+            "--pascal",
+            SHARD,
+            "VOC2012 folder; --layout d3ke then writes people to paste over pictures",
+            "shard.pascal",
+            metavar="DIR",
+            default="none",
+        ),
+        Flag(
             "--context-quality",
             SHARD,
             "JPEG quality away from the body; 95 or more stores the whole crop at one quality",

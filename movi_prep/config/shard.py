@@ -153,6 +153,13 @@ class D3keSettings(Settings):
     """Settings that determine the rows and their boxes."""
 
 
+class D3keCorpusSettings(Settings):
+    """Settings of what all subjects share in D3KE's layout."""
+
+    with_occluders: bool = False
+    """Whether a file of occluders is written beside it."""
+
+
 class ShardSettings(PictureSettings):
     """Settings of alignment, crops and shards in the configuration file."""
 
@@ -167,6 +174,9 @@ class ShardSettings(PictureSettings):
 
     seed: int = Field(default=0, ge=0)
     """Seed of the random columns that D3KE's layout carries (hflipUsage, seed)."""
+
+    pascal: Path | None = None
+    """Folder VOC2012 of Pascal VOC: D3KE's layout then has a file of people to paste over pictures."""
 
     alignment: AlignmentSettings = AlignmentSettings()
     """When a clip's alignment is trusted."""

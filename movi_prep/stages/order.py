@@ -54,6 +54,7 @@ ORDER = (
     StageEntry("shard", "shards.shard", "SHARD", "shard", _VIDEO),
     StageEntry("shard_index", "shards.shard_index", "SHARD_INDEX", "shard", _VIDEO),
     StageEntry("shard_d3ke", "d3ke.shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
+    StageEntry("d3ke_occluders", "d3ke.occluder_file", "D3KE_OCCLUDERS", "shard", _VIDEO),
     StageEntry("d3ke_corpus", "d3ke.shard_d3ke", "D3KE_CORPUS", "shard", _VIDEO),
 )
 """Every stage, after those whose files it may read."""
@@ -69,7 +70,11 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
     """Return the stages that a command runs, in order: its own and all before it, without those of other layouts."""
     last = COMMANDS.index(command)
     layout = config.shard.layout
-    unwanted = {"native": {"shard_d3ke", "d3ke_corpus"}, "d3ke": {"shard", "shard_index"}, "both": set[str]()}[layout]
+    unwanted = {
+        "native": {"shard_d3ke", "d3ke_occluders", "d3ke_corpus"},
+        "d3ke": {"shard", "shard_index"},
+        "both": set[str](),
+    }[layout]
     return tuple(entry for entry in ORDER if COMMANDS.index(entry.command) <= last and entry.name not in unwanted)
 
 
