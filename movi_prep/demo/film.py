@@ -13,7 +13,7 @@ from movi_prep.demo.cameras import IMAGE_SIZE_PX
 from movi_prep.demo.frame_code import FrameCode, draw_frame_code
 from movi_prep.demo.posed_body import pose_vertices
 from movi_prep.demo.rasterizer import Fragments, rasterize
-from movi_prep.demo.room import KEY_LIGHT_M, floor_points, paint_room
+from movi_prep.demo.room import FINER, KEY_LIGHT_M, floor_points, paint_room
 from movi_prep.demo.wardrobe import paint_body
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class Stage:
     floor_m: NDArray[np.float32]
 
 
-def empty_stage(camera: DemoCamera) -> Stage:
-    """Return the empty room before a camera."""
-    return Stage(camera, _to_bytes(paint_room(camera)), floor_points(camera))
+def empty_stage(camera: DemoCamera, *, finer: int = FINER) -> Stage:
+    """Return the empty room before a camera, painted with `finer` rays per pixel along each axis."""
+    return Stage(camera, _to_bytes(paint_room(camera, finer=finer)), floor_points(camera))
 
 
 def film(
@@ -59,8 +59,10 @@ def film(
     wardrobe: Wardrobe,
     motion: tuple[NDArray[np.float64], NDArray[np.float64]],
     subject: int,
+    *,
+    first: int = 0,
 ) -> Iterator[Shot]:
-    """Yield the frames of a motion at the video clock: poses (n, 52, 3) and translation (n, 3)."""
+    """Yield the frames of a motion at the video clock: poses (n, 52, 3) and translation (n, 3); `first` is numbered."""
     poses, translation = motion
     normals_of = _normal_gatherer(body)
     for start in range(0, len(poses), _BATCH):
@@ -72,7 +74,7 @@ def film(
             fragments = rasterize(pixels, depths, body.faces, IMAGE_SIZE_PX)
             if len(fragments.faces):
                 _paint_person(image, stage, fragments, _Person(body, wardrobe, surface, normals_of))
-            draw_frame_code(image, FrameCode(frame=number, subject=subject, camera=stage.camera.name))
+            draw_frame_code(image, FrameCode(frame=first + number, subject=subject, camera=stage.camera.name))
             yield Shot(image, np.concatenate([pixels.min(axis=0), pixels.max(axis=0)]))
 
 

@@ -5,18 +5,19 @@
 | `.npz` | which of AMASS clip, shape, SMPL+H, DMPL or calibration it is; every array |
 | `.mat` | V3D: subject, sex, clips and their frames, markers; others: every variable |
 | `.h5`, `.hdf5` | format, version, provenance; every dataset with dims, unit and frame; D3KE's layout by its names |
-| `.trc`, `.mot`, `.sto` | rate, rows, time span, names, unit |
+| `.trc`, `.c3d`, `.mot`, `.sto` | rate, rows, time span, names, unit |
 | `.osim` | bodies, joints, coordinates, markers |
 | `.xml` | OpenSim's set-ups: weights, tasks, measurements, time range, files and whether they are there |
 | `.avi`, `.mp4` | size, rate, frames, codec |
-| `.json`, `.yaml`, `.yml` | keys; records of units: how they ended |
-| `.npy`, `.pkl` | arrays; D3KE's boxes, frames and base model; pickles are read without running code |
+| `.json`, `.yaml`, `.yml` | keys; records of units: how they ended; cameras of OpenCV (`.xml`, too) |
+| `.toml`, `.csv` | cameras of Pose2Sim; a manifest of recordings |
+| `.npy`, `.pkl` | arrays; D3KE's boxes, frames and base model; body models; persons of 3DPW and EMDB, no code is run |
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -24,6 +25,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError, cut, list_names
+from movi_prep.examine.file_facts import ArrayFacts, FileFacts
+from movi_prep.examine.inspect_recordings import (
+    inspect_manifest,
+    inspect_opencv,
+    inspect_other_pickle,
+    inspect_pose2sim,
+    is_opencv,
+)
 from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
@@ -33,38 +42,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.formats.npz import ArrayHeader
+    from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.setups import IkSetup, ScaleSetup
     from movi_prep.video.reader import VideoReader
-
-
-@dataclass(frozen=True)
-class ArrayFacts:
-    """One array of a file; what the file (or its format) does not say is empty."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    dims: str = ""
-    unit: str = ""
-    frame: str = ""
-    description: str = ""
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What a file holds.
-
-    Attributes:
-        path: the file.
-        kind: what it is, in a few words.
-        facts: single facts by name, in reading order.
-        arrays: its arrays.
-    """
-
-    path: Path
-    kind: str
-    facts: Mapping[str, str | float | int]
-    arrays: tuple[ArrayFacts, ...] = ()
 
 
 _AMASS = {
@@ -137,10 +117,12 @@ def inspect_file(path: Path) -> FileFacts:
     if reader is None:
         raise InputError(
             path,
-            expected=f"one of {list_names(_READERS, at_most=20)}",
+            expected=f"one of {list_names(_READERS, at_most=30)}",
             got=path.suffix or "no suffix",
             remedy="name a file of one of these kinds",
         )
+    if path.suffix.lower() in (".xml", ".yaml", ".yml") and is_opencv(path):
+        return inspect_opencv(path)
     return reader(path)
 
 
@@ -252,7 +234,16 @@ def _with_dims(item: ArrayFacts, told: tuple[str, str, str]) -> ArrayFacts:
 def _inspect_trc(path: Path) -> FileFacts:
     from movi_prep.formats.trc import read_trc
 
-    markers = read_trc(path)
+    return _inspect_markers(path, read_trc(path), kind="TRC", frame="as stored (OpenSim: y up)")
+
+
+def _inspect_c3d(path: Path) -> FileFacts:
+    from movi_prep.formats.c3d import read_c3d
+
+    return _inspect_markers(path, read_c3d(path, up="z"), kind="C3D", frame="OpenSim: y up (z up where it is not told)")
+
+
+def _inspect_markers(path: Path, markers: MarkerTrajectories, *, kind: str, frame: str) -> FileFacts:
     facts: dict[str, str | float | int] = {
         "markers": len(markers.names),
         "names": ", ".join(markers.names),
@@ -263,10 +254,8 @@ def _inspect_trc(path: Path) -> FileFacts:
         "absent points": int(np.isnan(markers.positions_m).any(axis=2).sum()),
         **{f"finding {number}": finding for number, finding in enumerate(markers.findings, 1)},
     }
-    positions = ArrayFacts(
-        "positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", "as stored (OpenSim: y up)"
-    )
-    return FileFacts(path, "marker trajectories (TRC)", facts, (positions,))
+    positions = ArrayFacts("positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", frame)
+    return FileFacts(path, f"marker trajectories ({kind})", facts, (positions,))
 
 
 def _inspect_storage(path: Path) -> FileFacts:
@@ -453,7 +442,10 @@ def _inspect_pickle(path: Path) -> FileFacts:
             "names": ", ".join(coordinates),
         }
         return FileFacts(path, "D3KE's layout: the unscaled model, read without running code", facts)
-    content = read_array_pickle(path)
+    try:
+        content = read_array_pickle(path)
+    except InputError as error:
+        return inspect_other_pickle(path, error)
     arrays = [_array_facts(str(name), np.asarray(value)) for name, value in content.items()]
     return FileFacts(path, "pickle of arrays, read without running code", {}, tuple(arrays))
 
@@ -494,6 +486,9 @@ _READERS: dict[str, Callable[[Path], FileFacts]] = {
     ".h5": _inspect_hdf5,
     ".hdf5": _inspect_hdf5,
     ".trc": _inspect_trc,
+    ".c3d": _inspect_c3d,
+    ".toml": inspect_pose2sim,
+    ".csv": inspect_manifest,
     ".mot": _inspect_storage,
     ".sto": _inspect_storage,
     ".osim": _inspect_osim,

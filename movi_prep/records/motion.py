@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Sex = Literal["female", "male", "neutral"]
 
+UpAxis = Literal["x", "y", "z", "-x", "-y", "-z"]
+"""Axes of a world, one of which is up."""
+
 N_DMPLS = 8
 """Soft-tissue coefficients of DMPL that AMASS stores."""
 
