@@ -1,4 +1,4 @@
-"""Pictures of a figure agree with it, and with nothing else: another camera, another time, another place are reported."""
+"""Pictures of a figure agree with it and nothing else: other cameras, times and places are reported."""
 
 from __future__ import annotations
 
