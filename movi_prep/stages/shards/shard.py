@@ -161,7 +161,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=6,
+    version=7,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
     run=run_shard,
