@@ -10,7 +10,7 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test quick check bench clean
+.PHONY: demo test quick check bench docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/movi-prep demo $(DEMO)
@@ -25,6 +25,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	$(BIN)/python -m mkdocs build
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -197,7 +197,9 @@ def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) ->
     write_alignment(folder / "alignment.json", SubjectAlignment(once.subject, tuple(clips)), provenance={})
     changed: ShardInputs = replace(
         inputs,
-        video=video,
+        videos=(video,) * len(files["motions"]),
+        intrinsics=(inputs.intrinsics[0],) * len(files["motions"]),
+        extrinsics=(inputs.extrinsics[0],) * len(files["motions"]),
         alignment=folder / "alignment.json",
         **{role: tuple(paths) for role, paths in files.items()},
     )

@@ -50,6 +50,7 @@ HOMES = {
     "cv2": {"video", "training"},
     "h5py": {"formats"},
     "ezc3d": {"formats"},
+    "av": {"video"},
     "dask": {"runtime"},
     "distributed": {"runtime"},
     "dask_jobqueue": {"runtime"},

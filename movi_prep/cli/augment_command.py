@@ -42,9 +42,10 @@ def _read_cameras(folder: str | None) -> dict[str, Camera] | None:
     from movi_prep.recordings.bmlmovi import find_bmlmovi
     from movi_prep.recordings.folders import Folders
     from movi_prep.recordings.read import read_camera
+    from movi_prep.records.recordings import CameraFiles
 
     found = find_bmlmovi(Folders(calibration=Path(folder).expanduser()))
     return {
-        name: read_camera("bmlmovi", name, found.intrinsics[name], found.extrinsics[name])
+        name: read_camera("bmlmovi", name, CameraFiles(found.intrinsics[name], found.extrinsics[name]))
         for name in sorted(found.whole_cameras)
     }

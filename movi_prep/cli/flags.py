@@ -141,6 +141,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag(
             "--work", (*PLANNED, "verify"), "work folder: all results go there", "work", metavar="DIR", default="work"
         ),
+        Flag("--manifest", PLANNED, "list of your own recordings, instead of the folders", "manifest", metavar="FILE"),
         Flag("--amass", PLANNED, "folder with the AMASS clips (.npz)", "amass", metavar="DIR"),
         Flag("--body-models", PLANNED, "folder with smplh/ and, if there, dmpls/", "body_models", metavar="DIR"),
         Flag("--v3d", PLANNED, "folder with F_v3d_Subject_N.mat", "v3d", metavar="DIR"),
@@ -230,8 +231,23 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         ),
     ),
     "shards": (
-        Flag("--cameras", (*SHARD, "export"), "cameras to write", "shard.cameras", metavar="LIST"),
+        Flag(
+            "--cameras",
+            (*SHARD, "export"),
+            "cameras to write",
+            "shard.cameras",
+            metavar="LIST",
+            default="all of a manifest; of BMLmovi PG1,PG2",
+        ),
         Flag("--layout", SHARD, "layout of the shards", "shard.layout", choices=("native", "d3ke", "both")),
+        Flag(
+            "--pascal",
+            SHARD,
+            "VOC2012 folder; --layout d3ke then writes people to paste over pictures",
+            "shard.pascal",
+            metavar="DIR",
+            default="none",
+        ),
         Flag(
             "--context-quality",
             SHARD,

@@ -44,6 +44,10 @@ class TrajectorySettings(Settings):
     motion_up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None
     """Axis that is up in motion that is not AMASS's; none means that it is found from the trunk, and said."""
 
+    resample_hz: float | None = Field(default=None, ge=1, le=1000)
+    """Rate of the rows where there is no video, Hz, whatever that of the clip is: samples where they fall on it,
+    between them rotations on the shortest way. None means each clip's own rate."""
+
     soft_tissue: bool = False
     """Whether DMPL soft tissue deforms the surface; off, as in D3KE."""
 

@@ -63,6 +63,9 @@ class Config(Settings):
     calibration: Path | None = None
     """Folder with the cameras' calibration, `cameraParams_PG1`, `Extrinsics_PG1` and PG2's (.npz, .pkl, .mat)."""
 
+    manifest: Path | None = None
+    """Manifest of recordings (.yaml, .csv) instead of BMLmovi's folders; `movi-prep init` writes one."""
+
     subset: Names | None = None
     """Subsets of AMASS to use, by the names of their folders (`ACCAD,KIT`), or `all`; none means BMLmovi, with videos.
     Subsets have no videos; their labels keep each clip's own mocap rate."""

@@ -11,7 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from movi_prep.config.base import Settings, narrow
+from movi_prep.config.footage import CameraOptions, VideoClock
 from movi_prep.names import check_name
+
+CameraName = Annotated[str, AfterValidator(check_name)]
 
 
 class AlignmentBounds(Settings):
@@ -38,11 +41,24 @@ class AlignmentSettings(AlignmentBounds):
     """Whether clips with a suspect alignment go into shards (they are reported in any case)."""
 
 
+class ClipFootage(VideoClock):
+    """One video of one clip: whose, and which part of it."""
+
+    clip: str
+    """Key of the clip."""
+
+    camera: str
+    """Name of the camera."""
+
+
 class AlignmentUnitSettings(AlignmentBounds):
     """Settings of one unit of alignment."""
 
     video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
     """Frame rate of the videos, Hz."""
+
+    footage: tuple[ClipFootage, ...] = ()
+    """Videos that are a clip's own; none where the subject's session says which frames show which clip."""
 
 
 class PictureCheckSettings(Settings):
@@ -108,6 +124,9 @@ class ShardUnitSettings(PictureSettings):
     picture_check: PictureCheckSettings = PictureCheckSettings()
     """When the pictures of a clip are trusted."""
 
+    camera_options: tuple[CameraOptions, ...] = ()
+    """How the calibration of each clip is to be read; none for files that leave nothing open."""
+
     other_cameras: tuple[str, ...] = ()
     """Other cameras with whose calibration the pictures are compared."""
 
@@ -134,11 +153,18 @@ class D3keSettings(Settings):
     """Settings that determine the rows and their boxes."""
 
 
+class D3keCorpusSettings(Settings):
+    """Settings of what all subjects share in D3KE's layout."""
+
+    with_occluders: bool = False
+    """Whether a file of occluders is written beside it."""
+
+
 class ShardSettings(PictureSettings):
     """Settings of alignment, crops and shards in the configuration file."""
 
-    cameras: tuple[Annotated[str, AfterValidator(check_name)], ...] = Field(default=("PG1", "PG2"), min_length=1)
-    """Cameras to write."""
+    cameras: Annotated[tuple[CameraName, ...], Field(min_length=1)] | None = None
+    """Cameras to write; none means all of a manifest, and BMLmovi's PG1 and PG2."""
 
     layout: Literal["native", "d3ke", "both"] = "native"
     """Layout of the shards: `native`, the files that D3KE's training code opens (`d3ke`), or `both`."""
@@ -149,18 +175,26 @@ class ShardSettings(PictureSettings):
     seed: int = Field(default=0, ge=0)
     """Seed of the random columns that D3KE's layout carries (hflipUsage, seed)."""
 
+    pascal: Path | None = None
+    """Folder VOC2012 of Pascal VOC: D3KE's layout then has a file of people to paste over pictures."""
+
     alignment: AlignmentSettings = AlignmentSettings()
     """When a clip's alignment is trusted."""
 
     picture_check: PictureCheckSettings = PictureCheckSettings()
     """When the pictures of a clip are trusted to show the projected body."""
 
-    def alignment_unit(self, video_rate_hz: float) -> AlignmentUnitSettings:
+    def alignment_unit(self, video_rate_hz: float, footage: tuple[ClipFootage, ...] = ()) -> AlignmentUnitSettings:
         """Return the settings that alignment depends on."""
-        return narrow(self.alignment, AlignmentUnitSettings, video_rate_hz=video_rate_hz)
+        return narrow(self.alignment, AlignmentUnitSettings, video_rate_hz=video_rate_hz, footage=footage)
 
     def shard_unit(
-        self, *, video_rate_hz: float, landmark_limit_m: float, other_cameras: tuple[str, ...] = ()
+        self,
+        *,
+        video_rate_hz: float,
+        landmark_limit_m: float,
+        other_cameras: tuple[str, ...] = (),
+        camera_options: tuple[CameraOptions, ...] = (),
     ) -> ShardUnitSettings:
         """Return the settings that a native shard depends on."""
         return narrow(
@@ -168,6 +202,7 @@ class ShardSettings(PictureSettings):
             ShardUnitSettings,
             keep_suspects=self.alignment.keep_suspects,
             other_cameras=other_cameras,
+            camera_options=camera_options,
             video_rate_hz=video_rate_hz,
             landmark_limit_m=landmark_limit_m,
         )

@@ -2,12 +2,14 @@
 
 | key                             | content                                                                        |
 |---------------------------------|--------------------------------------------------------------------------------|
-| `format`, `version`             | `movi-prep alignment`, 2                                                       |
+| `format`, `version`             | `movi-prep alignment`, 3                                                       |
 | `subject`, `findings`           | name (version 1: number); sentences on the subject's files                     |
 | `clips[]`                       | one entry per clip                                                             |
 | `  clip`, `motion`              | name (version 1: number); what was performed                                   |
 | `  first_video_frame`, `n_video_frames` | by flags30, from 0                                                     |
 | `  video_frames`, `mocap_samples` | the overlap, as runs [first, count, step]                                    |
+| `  after_sample`                | how far each frame is after its sample, in samples; null where all fall on one |
+| `  camera`, `video_rate_hz`     | camera of a video that is the clip's own; "" and null: all cameras (version 2) |
 | `  refused`                     | [first frame, last frame, reason]                                              |
 | `  lag_s`, `mismatch`, `rotation_deg`, `offset_m`, `rms_m` | measured, null where they could not be              |
 | `  suspicions`, `findings`      | bounds that are exceeded; what else to read                                    |
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = "movi-prep alignment"
-VERSION = 2
+VERSION = 3
 
 _MEASURED = ("lag_s", "mismatch", "rotation_deg", "offset_m", "rms_m")
 
@@ -64,7 +66,7 @@ def read_alignment(path: Path) -> SubjectAlignment:
         InputError: the file is not an alignment, or of another version.
     """
     content = read_described_json(
-        path, kind=FORMAT, version=VERSION, older=(1,), what="an alignment", remedy="run 'movi-prep shard'"
+        path, kind=FORMAT, version=VERSION, older=(1, 2), what="an alignment", remedy="run 'movi-prep shard'"
     )
     subject = _subject(content["subject"])
     clips = tuple(_clip(subject, entry) for entry in content["clips"])
@@ -80,6 +82,9 @@ def _clip_content(clip: ClipAlignment) -> dict[str, Any]:
         "n_video_frames": clip.n_video_frames,
         "video_frames": _runs(timeline.video_frames),
         "mocap_samples": _runs(timeline.mocap_samples),
+        "after_sample": None if timeline.after_sample is None else timeline.after_sample.tolist(),
+        "camera": clip.camera,
+        "video_rate_hz": clip.video_rate_hz,
         "refused": [[refusal.first_frame, refusal.last_frame, refusal.reason] for refusal in timeline.refused],
         **{name: getattr(clip, name) for name in _MEASURED},
         "suspicions": list(clip.suspicions),
@@ -94,6 +99,7 @@ def _clip(subject: str, entry: dict[str, Any]) -> ClipAlignment:
         video_frames=_from_runs(entry["video_frames"]),
         mocap_samples=_from_runs(entry["mocap_samples"]),
         refused=tuple(Refusal(int(first), int(last), str(reason)) for first, last, reason in entry["refused"]),
+        after_sample=None if entry.get("after_sample") is None else frozen_array(entry["after_sample"]),
     )
     return ClipAlignment(
         timeline=timeline,
@@ -101,6 +107,8 @@ def _clip(subject: str, entry: dict[str, Any]) -> ClipAlignment:
         n_video_frames=int(entry["n_video_frames"]),
         **{name: entry[name] for name in _MEASURED},
         suspicions=tuple(entry["suspicions"]),
+        camera=str(entry.get("camera", "")),
+        video_rate_hz=entry.get("video_rate_hz"),
         findings=tuple(entry["findings"]),
     )
 

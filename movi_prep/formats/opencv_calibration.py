@@ -5,7 +5,7 @@
 | camera_matrix, cameraMatrix, K, intrinsics, mtx | (3, 3) | pixels, 0-based |
 | distortion_coefficients, dist_coeffs, distCoeffs, D, dist | 0, 4, 5, 8, 12, 14 | k1 k2 p1 p2 k3 to k6 s1 to s4 tx ty |
 | image_width, image_height; or image_size, resolution | 1; 2 | pixels |
-| rvec, R, rotation, rotation_matrix | (3,) or (3, 3) | world to camera: Rodrigues' vector or matrix |
+| rvec, R, rotation, rotation_matrix | (3,) or (3, 3) | world to camera: Rodrigues' vector or matrix; may be missing |
 | tvec, T, t, translation | (3,) | world to camera, in the unit of the calibration board |
 | fisheye, or camera_model, distortion_model | truth value, text | whether the coefficients are those of `cv::fisheye` |
 
@@ -58,19 +58,28 @@ def read_opencv_camera(path: Path, *, metres_per_unit: float = 1.0, name: str | 
     with reading(path, expected="a camera calibration of OpenCV (YAML, XML or JSON)", remedy=_REMEDY):
         content = _content(path)
     size = _size(content, path)
-    coefficients = _array(content, _DISTORTION, path).ravel() if _has(content, _DISTORTION) else np.zeros(0)
     make_lens = fisheye_lens if _is_fisheye(content) else opencv_lens
+    bent = _array(content, _DISTORTION, path).ravel() if _has(content, _DISTORTION) else None
+    rotations, translations = _pose(content, path) if _has(content, (*_ROTATION, *_TRANSLATION)) else _NO_POSE
     return CalibratedCamera(
         name=name or path.stem,
         intrinsics_px=_shaped(_array(content, _MATRIX, path), (3, 3), "the camera matrix", path),
-        lens=make_lens(coefficients, source=str(path)),
+        lens=None if bent is None else make_lens(bent, source=str(path)),
         size_px=size,
-        rotations=_rotation(_array(content, _ROTATION, path), path)[None],
-        translations_m=_shaped(_array(content, _TRANSLATION, path), (3,), "the translation", path)[None]
-        * metres_per_unit,
+        rotations=rotations,
+        translations_m=translations * metres_per_unit,
         pictures=(),
         source=str(path),
     )
+
+
+_NO_POSE = np.zeros((0, 3, 3)), np.zeros((0, 3))
+"""Of a file with intrinsics only: a camera that moves has its poses elsewhere."""
+
+
+def _pose(content: Mapping[str, Any], path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rotation = _rotation(_array(content, _ROTATION, path), path)
+    return rotation[None], _shaped(_array(content, _TRANSLATION, path), (3,), "the translation", path)[None]
 
 
 def _content(path: Path) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ def _camera(key: str, table: dict[str, Any], path: Path) -> CalibratedCamera:
     return CalibratedCamera(
         name=str(table.get("name", key)),
         intrinsics_px=_numbers(table, "matrix", (3, 3), where),
-        lens=make_lens(np.ravel(table.get("distortions", [])), source=where),
+        lens=make_lens(np.ravel(table["distortions"]), source=where) if "distortions" in table else None,
         size_px=(int(size[0]), int(size[1])),
         rotations=matrices_from_axis_angles(_numbers(table, "rotation", (3,), where))[None],
         translations_m=_numbers(table, "translation", (3,), where)[None],

@@ -17,7 +17,14 @@ FRAME_FIELDS = (
     Field("frames/clip", "i4", ("row",), "1", "clip of the subject, as in clips/number"),
     Field("frames/video_frame", "i4", ("row",), "1", "frame of the whole video, from 0"),
     Field("frames/clip_frame", "i4", ("row",), "1", "frame of the clip, from 0"),
-    Field("frames/mocap_sample", "i4", ("row",), "1", "mocap sample of the clip that this frame shows, from 0"),
+    Field(
+        "frames/mocap_sample", "i4", ("row",), "1", "last mocap sample of the clip that is not after this frame, from 0"
+    ),
+    Field(
+        *("frames/after_sample", "f8", ("row",), "1"),
+        "how far after that sample the frame is, in samples; absent where frames fall on samples",
+        optional=True,
+    ),
     Field("frames/used", "bool", ("row",), "1", "a marker has moved far enough since the last used frame of the clip"),
     Field("frames/ik_status", "i1", ("row",), "1", "how inverse kinematics ended: 0 and 1 are solved"),
     Field(
@@ -331,7 +338,10 @@ SHARD_SCHEMA = Schema(
 NAMES = ("joints", "markers", "surface", "opensim_joints", "coordinates", "bodies")
 
 DATASETS = {
-    **{f"frames.{name}": f"frames/{name}" for name in ("clip", "video_frame", "clip_frame", "mocap_sample", "used")},
+    **{
+        f"frames.{name}": f"frames/{name}"
+        for name in ("clip", "video_frame", "clip_frame", "mocap_sample", "after_sample", "used")
+    },
     **{
         f"labels.{kind}.{attribute}": f"labels/{dataset.format(kind)}"
         for kind in ("joints", "markers")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from movi_prep.records.label_tables import LabelNames
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.scale_result import ScaleResult
-    from movi_prep.records.timeline import ClipTimeline
 
 PELVIS = "pelvis"
 """Body whose rotation and position are labels."""
@@ -52,12 +51,12 @@ class SolvedClip:
 
 
 def label_clip(
-    timeline: ClipTimeline, clip: SolvedClip, tables: LabelNames, *, camera: Camera, miss_limit_m: float
+    samples: NDArray[np.int64], clip: SolvedClip, tables: LabelNames, *, camera: Camera, miss_limit_m: float
 ) -> FrameLabels:
-    """Return the labels of every frame of a timeline.
+    """Return the labels of some frames.
 
     Args:
-        timeline: frames whose mocap sample has a row in the markers and in the solution.
+        samples: (n,) sample of each frame, which has a row in the markers and in the solution.
         clip: what the labels are made from.
         tables: which labels, in which order.
         camera: the camera.
@@ -65,8 +64,8 @@ def label_clip(
     """
     markers, solution = clip.markers, clip.solution
     # Markers and solution may have been cut differently: rows are found by sample, never counted.
-    marker_rows = rows_of_samples(timeline.mocap_samples, markers.sample_indices)
-    rows = rows_of_samples(timeline.mocap_samples, solution.sample_indices)
+    marker_rows = rows_of_samples(samples, markers.sample_indices)
+    rows = rows_of_samples(samples, solution.sample_indices)
     solved = solution.usable()[rows]
 
     def points(names: tuple[str, ...]) -> BodyPoints:

@@ -71,6 +71,18 @@ class PixelStatistics:
         self._least = np.minimum(self._least, pixels.min(axis=0))
         self._most = np.maximum(self._most, pixels.max(axis=0))
 
+    @classmethod
+    def join(cls, parts: Sequence[PixelStatistics]) -> PixelStatistics:
+        """Return the statistics of all pictures that several have taken."""
+        whole = cls()
+        for part in parts:
+            whole._count += part._count
+            whole._sum += part._sum
+            whole._square += part._square
+            whole._least = np.minimum(whole._least, part._least)
+            whole._most = np.maximum(whole._most, part._most)
+        return whole
+
     def result(self) -> NDArray[np.float64]:
         """Return (4, 3) mean, standard deviation, smallest, largest; zeros where no picture came."""
         if self._count == 0:

@@ -162,7 +162,7 @@ def complete_solution(
     # A marker with one infinite component would give a residual that is no number, and was not seen.
     observed_m = finite_or_nan(markers.select(names).positions_m)
     marker_weights = np.array([weights.get(name, 0.0) for name in names])
-    posed = _pose(scaled, frames.coordinates, names)
+    posed = pose_rows(scaled, frames.coordinates, names)
     objectives = marker_objectives(posed.markers_m, observed_m, marker_weights)
     n_rows = len(frames.coordinates)
     statuses = _with_suspects(frames.statuses, np.sqrt(2.0 * objectives), suspect_rms_m)
@@ -244,7 +244,7 @@ def _with_suspects(statuses: NDArray[np.int8], rms_m: NDArray[np.float64], suspe
     return np.where(suspect, int(FrameStatus.SUSPECT), statuses).astype(np.int8)
 
 
-def _pose(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[str, ...]) -> _Posed:
+def pose_rows(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[str, ...]) -> _Posed:
     """Return forward kinematics; frames without a pose are NaN throughout."""
     tree = scaled.tree
     if tree is None:

@@ -68,7 +68,7 @@ def find_amass(folders: Folders, subsets: Collection[str]) -> Recordings:
 
 
 def _subset_and_subject(path: Path, listing: Listing) -> tuple[str, str]:
-    """Return the two folders that a clip lies in; the folder that was named counts where there are no more below."""
+    """Return the two folders that a clip lies in; the folder that the user names counts if there are no more."""
     above = [*([] if listing.root is None else [listing.root.name]), *listing.parts_below(path)]
     subject = above.pop()
     # Archives unpack to doubled folders: BMLmovi/BMLmovi/Subject_1_F_MoSh.

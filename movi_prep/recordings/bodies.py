@@ -1,4 +1,4 @@
-"""Body models below a folder: its arrays say what a file is, the names nearest to it say which sex.
+"""Finds body models in a folder: the arrays in a file show the kind of model, the nearest name shows the sex.
 
 | arrays | what it is |
 |---|---|
@@ -6,7 +6,7 @@
 | `eigvec` | DMPL soft tissue |
 | `J_regressor` of 16 joints | MANO: passed over, and said |
 
-`SEX/model.npz`, `SMPLH_MALE.npz`, `SMPL_NEUTRAL.pkl`, `basicModel_f_...pkl`: the file's own name tells the sex, else
+`SEX/model.npz`, `SMPLH_MALE.npz`, `SMPL_NEUTRAL.pkl`, `basicModel_f_...pkl`: the file's own name shows the sex, else
 the nearest folder's. Of a model that is there as .npz and as .pkl, the .npz is taken.
 """
 
@@ -44,7 +44,8 @@ _WANTED = "a model of SMPL, SMPL+H or SMPL-X is needed, as smplh/{male,female,ne
 
 
 def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[tuple[BodyName, str], Path], dict[str, Path]]:
-    """Return body models by body and sex, and DMPL by sex; findings say what else looked like a model, and why not."""
+    """Return body models by body and sex, and DMPL by sex; findings name other files that look like models, and why
+    they are not used."""
     bodies: dict[tuple[BodyName, str], list[Path]] = defaultdict(list)
     tissues: dict[str, list[Path]] = defaultdict(list)
     others: list[str] = []
@@ -76,7 +77,7 @@ def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[tuple[
         else:
             bodies[_named_body(path), sex].append(path)
     findings += _tissue_alone(tissues, {sex for _, sex in bodies})
-    # Beside models that are there, an archive or another release is no matter.
+    # If models were found, an archive or another release does not matter.
     if not bodies:
         findings += [*packed(listing), *first_few(others, "more such files")]
     return (
@@ -86,13 +87,13 @@ def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[tuple[
 
 
 def _tissue_alone(tissues: Mapping[str, Sequence[Path]], sexes: Collection[str]) -> list[str]:
-    """Return a sentence on each DMPL model beside which no body of its sex lies: it may have been taken for one."""
-    alone = [path for sex, paths in tissues.items() if sex not in sexes for path in paths]
-    return [f"{path} is a DMPL model, soft tissue without a body: {_WANTED}, too" for path in alone]
+    """Return a sentence on each DMPL model without a body model of its sex; users confuse the two."""
+    lonely = [path for sex, paths in tissues.items() if sex not in sexes for path in paths]
+    return [f"{path} is a DMPL model, soft tissue without a body: {_WANTED}, too" for path in lonely]
 
 
 def body_model_kind(path: Path) -> tuple[Kind, str]:
-    """Return what a file's arrays make it, and their names; of an archive only names and shapes are read.
+    """Return the kind of a file by its arrays, and their names; only names and shapes of an archive are read.
 
     Raises:
         InputError: it is neither an archive of arrays nor a pickle of them, or its joint regressor is no plain array.
@@ -122,24 +123,24 @@ def _may_be_model(path: Path) -> bool:
 
 
 def _no_model(path: Path, kind: Kind, arrays: str) -> list[str]:
-    """Return what a person should know of a file of other arrays than a body model's, where it is called like one."""
+    """Return a sentence on a file that is named like a body model but holds other arrays."""
     if kind != "other":
         return [f"{path} is a {kind} model and was passed over: {_WANTED}"]
     return [f"{path} holds no body model ({arrays}): {_WANTED}"] if _OTHER_FORM.match(path.name) else []
 
 
 def _named_body(path: Path) -> BodyName:
-    """Return the body that the name of a file that cannot be read says."""
+    """Return the body that the name of an unreadable file suggests."""
     name = path.name.lower()
     return "SMPL-X" if "smplx" in name else "SMPL" if name.startswith(("smpl_", "basicmodel")) else "SMPL+H"
 
 
 def _sex_of(path: Path, listing: Listing) -> str | None:
-    """Return the sex in the file's name, or in that of the nearest folder below the one that was named."""
+    """Return the sex in the file's name, or else in the nearest folder inside the one that the user names."""
     letter = _LETTER.match(path.name)
     if letter is not None:
         return _LETTERS[letter[1].lower()]
-    # The named folder itself may be `male/`; what lies above it says nothing.
+    # The folder that the user names may itself be `male/`; folders above it do not count.
     root = () if listing.root is None else (listing.root.name,)
     for name in (path.stem, *reversed((*root, *listing.parts_below(path)))):
         match = _SEX.search(name.replace("_", " "))
@@ -149,7 +150,7 @@ def _sex_of(path: Path, listing: Listing) -> str | None:
 
 
 def _other_form(path: Path) -> list[str]:
-    """Return what a person should know of a file that looks like a body model and is none that can be read."""
+    """Return a sentence on a file that looks like a body model but cannot be read as one."""
     name = without_marks(path.name)
     if not _OTHER_FORM.match(name) or _NO_MODEL.search(name):
         return []
@@ -159,7 +160,7 @@ def _other_form(path: Path) -> list[str]:
 
 
 def _what(path: Path) -> str:
-    """Return what a model is by its arrays, for a sentence."""
+    """Return the kind of a model by its arrays, as part of a sentence."""
     try:
         kind, arrays = body_model_kind(path)
     except InputError:

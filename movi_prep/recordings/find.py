@@ -10,6 +10,7 @@ from movi_prep.names import natural_order
 from movi_prep.recordings.amass import find_amass
 from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders
+from movi_prep.recordings.manifest import find_manifest
 from movi_prep.recordings.pose_results import find_pose_results
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.choice import choose_names
@@ -25,10 +26,10 @@ _KEYS_TOLD = 8
 
 
 def find_recordings(config: Config) -> Recordings:
-    """Return what is there of the data that a configuration names, cut to its subjects and clips.
+    """Return the data that a configuration names, restricted to its subjects and clips.
 
     Raises:
-        UsageError: a folder does not exist or cannot be listed, or the choice leaves nothing.
+        UsageError: a folder does not exist or cannot be listed, or the choice matches nothing.
     """
     folders = Folders(**{item.name: getattr(config, item.name) for item in fields(Folders)})
     check_folders(folders)
@@ -38,15 +39,18 @@ def find_recordings(config: Config) -> Recordings:
 
 
 def _find(folders: Folders, config: Config) -> Recordings:
+    if config.manifest is not None:
+        _check_manifest_only(config)
+        return find_manifest(config.manifest, config.body_models)
     if config.reader is not None:
         return find_pose_results(folders, config.reader)
     return find_bmlmovi(folders) if config.subset is None else find_amass(folders, config.subset)
 
 
 def _check_subset(config: Config) -> None:
-    """Raise UsageError where subsets of AMASS are asked for beside what only BMLmovi has, which would do nothing."""
+    """Raise UsageError if flags combine subsets of AMASS with data of BMLmovi, which would have no effect."""
     if config.reader is not None and config.subset is not None:
-        raise UsageError(f"reader: expected no --subset beside --reader {config.reader}, which has none; leave out one")
+        raise UsageError(f"reader: expected --subset or --reader {config.reader}, but got both; leave out one")
     useless = [part for part in ("v3d", "videos", "calibration") if getattr(config, part) is not None]
     if config.subset is not None and useless:
         raise UsageError(
@@ -59,13 +63,29 @@ def _check_subset(config: Config) -> None:
         )
 
 
+def _check_manifest_only(config: Config) -> None:
+    """Raise UsageError where other data are named beside a manifest, or a layout that only BMLmovi's can have."""
+    beside = [
+        part
+        for part in ("amass", "v3d", "videos", "calibration", "subset", "reader")
+        if getattr(config, part) is not None
+    ]
+    if beside:
+        raise UsageError(f"manifest: expected a manifest only, but got {', '.join(beside)}, too; leave them out")
+    if config.shard.layout != "native":
+        raise UsageError(
+            f"shard.layout: expected native, because a manifest has no session files of BML-MoVi, but got "
+            f"{config.shard.layout}; leave --layout out"
+        )
+
+
 def check_folders(folders: Folders) -> None:
-    """Raise UsageError that names every folder that is not there: nobody should correct six paths one by one."""
+    """Raise one UsageError for all folders that do not exist, so that users can correct them together."""
     named = {item.name: getattr(folders, item.name) for item in fields(folders)}
     wrong = {name: folder for name, folder in named.items() if folder is not None and not folder.is_dir()}
     if wrong:
-        told = "; ".join(f"{name}: expected a folder, but {folder} is not one" for name, folder in wrong.items())
-        raise UsageError(f"{told}; correct the path{'s' if len(wrong) > 1 else ''}")
+        faults = "; ".join(f"{name}: expected a folder, but {folder} is not one" for name, folder in wrong.items())
+        raise UsageError(f"{faults}; correct the path{'s' if len(wrong) > 1 else ''}")
 
 
 def select_clips(
@@ -114,7 +134,7 @@ def _named_clips(clips: Collection[str], names: Collection[str]) -> set[str]:
 
 
 def _absent_keys(exclude: Collection[str], recordings: Recordings) -> list[str]:
-    """Return a sentence on the keys that leave nothing out: nobody would notice a wrong one.
+    """Return a sentence on keys of `exclude` that match nothing, because they may be typing errors.
 
     Raises:
         UsageError: an entry can be no key of these data.
@@ -136,7 +156,7 @@ def _absent_keys(exclude: Collection[str], recordings: Recordings) -> list[str]:
 
 
 def _ranges(names: Collection[str]) -> str:
-    """Return names as `--subjects` takes them, BML-MoVi's as `1-6,8`: of a range with a gap, what is there."""
+    """Return names as `--subjects` takes them, BML-MoVi's as `1-6,8`: a range with a gap as its parts."""
     numbers = {number: name for name in names if (number := _number(name)) is not None}
     parts: list[list[int]] = []
     for number in sorted(numbers):

@@ -1,6 +1,6 @@
-"""Files below a folder, in whatever folders people unpacked them into, and what of them is nearly what is looked for.
+"""Finds files in a folder, however users unpacked them, and files whose names are nearly right.
 
-Names of folders above the one that was named decide nothing. A folder that cannot be listed is a finding.
+Only folders inside the one that the user names count. A folder that cannot be listed is a finding.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Listing:
     """The files below a folder.
 
     Attributes:
-        root: the folder; None where none was named.
+        root: the folder; None if none is named.
         files: all files, in a stable order; links are followed once.
-        findings: a sentence on each folder below that cannot be listed.
+        findings: a sentence on each subfolder that cannot be listed.
     """
 
     root: Path | None = None
@@ -71,7 +71,7 @@ def list_files(root: Path | None) -> Listing:
         folder = error.filename if isinstance(error.filename, str) else root
         if Path(folder) == root:
             raise UsageError(f"{root}: expected a folder that can be listed, but got: {error.strerror}") from error
-        findings.append(f"{folder} cannot be listed ({error.strerror}): what lies in it is left out; change its rights")
+        findings.append(f"{folder} cannot be listed ({error.strerror}): its files are left out; change its permissions")
 
     seen: set[str] = set()
     found: list[Path] = []
@@ -118,7 +118,7 @@ def first_few(said: Sequence[str], rest: str) -> list[str]:
 
 
 def packed(listing: Listing) -> list[str]:
-    """Return a sentence on the archives below a folder: what is in them is not looked at."""
+    """Return a sentence on the archives in a folder, whose content is not read."""
     archives = [path for path in listing.files if ARCHIVE.search(path.name)]
     said = [f"{path} is still packed: unpack it where it lies if files are missing" for path in archives]
     return first_few(said, "more archives are still packed")
@@ -136,8 +136,8 @@ def nearly_right(
 
     Args:
         files: files that no reader took.
-        meant: returns, for a name, what it seems to be meant for and the name that such a file has; None for others.
-        there: what was found, so that nothing more is needed.
+        meant: returns for a file name its probable purpose and the right name for it; None for other files.
+        there: purposes for which a file was found.
     """
     missing: dict[Key, list[str]] = defaultdict(list)
     known = set(there)

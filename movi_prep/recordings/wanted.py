@@ -1,4 +1,4 @@
-"""How each reader's files are called, for messages: they say which file is missing and where to put it."""
+"""The file names that each reader expects, for messages that say which file is missing and where to put it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODEL_FILES: dict[BodyName, str] = {
     "SMPL+H": "smplh/{sex}/model.npz",
     "SMPL-X": "SMPLX_{SEX}.npz",
 }
-"""How the model of each body is called; `{sex}` and `{SEX}` stand for male, female or neutral."""
+"""File name of each body model; `{sex}` and `{SEX}` are male, female or neutral."""
 
 BODY_MODELS = "smplh/{male,female,neutral}/model.npz, SMPLX_{MALE,FEMALE,NEUTRAL}.npz or SMPL_{MALE,FEMALE,NEUTRAL}.pkl"
 """Body models, whichever the motion is of."""
@@ -24,7 +24,7 @@ BODY_MODELS = "smplh/{male,female,neutral}/model.npz, SMPLX_{MALE,FEMALE,NEUTRAL
 
 @dataclass(frozen=True)
 class Wanted:
-    """Names of files; `{camera}` stands for the camera's name, "" for what the reader has none of."""
+    """Names of files; `{camera}` is the camera's name; "" if the reader has no such files."""
 
     motions: str
     sessions: str = ""
@@ -39,6 +39,12 @@ WANTED: dict[ReaderName, Wanted] = {
         videos="F_{camera}_Subject_N_L.avi",
         calibration="cameraParams_{camera} and Extrinsics_{camera}",
     ),
+    "manifest": Wanted(
+        motions="recordings with motion files",
+        sessions="cameras with videos",
+        videos="cameras: {camera}: video",
+        calibration="cameras: {camera}: calibration",
+    ),
     "amass": Wanted(motions="SUBSET/SUBJECT/NAME_poses.npz or _stageii.npz"),
     "3dpw": Wanted(motions="sequenceFiles/{train,validation,test}/NAME.pkl"),
     "emdb": Wanted(motions="P3/NAME/NAME_data.pkl"),
@@ -47,7 +53,7 @@ WANTED: dict[ReaderName, Wanted] = {
 
 
 def missing_session(reader: ReaderName, subject: str) -> MissingError:
-    """Return the error of a subject of which nothing tells where in the videos its clips are."""
+    """Return the error for a subject without a file that says where its clips are in the videos."""
     return MissingError(
         f"session of {subject}",
         expected=f"{WANTED[reader].sessions}, which says where clips begin and end in the video",

@@ -24,6 +24,8 @@ class ClipAlignment:
         rms_m: what remains after the fit, metres; None where not measured.
         suspicions: bounds that are exceeded, as parts of a sentence with numbers; empty when all is well.
         findings: what else a person should read.
+        camera: the camera whose own video this is; "" where it holds for all cameras.
+        video_rate_hz: frames per second of that video; None where it holds for all cameras.
     """
 
     timeline: ClipTimeline
@@ -36,6 +38,8 @@ class ClipAlignment:
     rms_m: float | None
     suspicions: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    camera: str = ""
+    video_rate_hz: float | None = None
 
     @property
     def is_suspect(self) -> bool:

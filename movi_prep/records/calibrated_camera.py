@@ -25,9 +25,10 @@ class CalibratedCamera:
     Attributes:
         name: as in the file.
         intrinsics_px: (3, 3) float64, [[fx, s, cx], [0, fy, cy], [0, 0, 1]].
-        lens: what bends the picture.
+        lens: what bends the picture; None where the file says nothing of it.
         size_px: width and height of the pictures; None where the file does not say.
-        rotations: (n, 3, 3) float64, world to camera; n is 1 for a camera that stands still.
+        rotations: (n, 3, 3) float64, world to camera; n is 1 for a camera that stands still, 0 where the
+            file has no pose.
         translations_m: (n, 3) float64, metres.
         pictures: (n,) names of the pictures that the poses belong to; none for a camera that stands still.
         source: the file.
@@ -35,7 +36,7 @@ class CalibratedCamera:
 
     name: str
     intrinsics_px: NDArray[np.float64]
-    lens: Lens
+    lens: Lens | None
     size_px: tuple[int, int] | None
     rotations: NDArray[np.float64]
     translations_m: NDArray[np.float64]

@@ -29,6 +29,7 @@ class FrameNumbers:
         clip_frame: (n,) frame of the clip, from 0.
         mocap_sample: (n,) mocap sample of the clip that the frame shows, from 0.
         used: (n,) bool, a marker has moved far enough since the last used frame of the clip.
+        after_sample: (n,) float64, how far after that sample it is, in samples; None where frames fall on samples.
     """
 
     clip: NDArray[Any]
@@ -36,6 +37,7 @@ class FrameNumbers:
     clip_frame: NDArray[Any]
     mocap_sample: NDArray[Any]
     used: NDArray[np.bool_]
+    after_sample: NDArray[Any] | None = None
 
     @staticmethod
     def join(parts: Sequence[FrameNumbers]) -> FrameNumbers:

@@ -166,7 +166,7 @@ class IkSolution:
         """Number of solved frames."""
         return len(self.times_s)
 
-    def rows(self, which: slice) -> IkSolution:
+    def rows(self, which: slice | NDArray[np.int64]) -> IkSolution:
         """Return the solution of just some rows."""
         arrays = {name: getattr(self, name) for name in ROW_ARRAYS}
         own: dict[str, Any] = {name: None if array is None else array[which] for name, array in arrays.items()}

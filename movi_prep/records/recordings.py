@@ -17,11 +17,42 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from movi_prep.config.footage import CameraOptions, VideoClock
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
 
-ReaderName = Literal["bmlmovi", "amass", "3dpw", "emdb", "results"]
+ReaderName = Literal["bmlmovi", "amass", "manifest", "3dpw", "emdb", "results"]
 """The readers that there are: ways of keeping recordings on disk."""
+
+
+@dataclass(frozen=True)
+class CameraFiles:
+    """Where the calibration of a camera stands.
+
+    Attributes:
+        intrinsics: file with camera matrix and lens; may be that of `extrinsics`.
+        extrinsics: file with its pose, or poses, in the world.
+        options: how they are to be read; None for files that leave nothing open.
+    """
+
+    intrinsics: Path
+    extrinsics: Path
+    options: CameraOptions | None = None
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What one camera filmed of one clip, in a video that is that clip's.
+
+    Attributes:
+        video: a video, or a folder of pictures.
+        camera: calibration of the camera.
+        clock: which frames show the clip, and when.
+    """
+
+    video: Path
+    camera: CameraFiles
+    clock: VideoClock
 
 
 @dataclass(frozen=True)
@@ -37,6 +68,7 @@ class Recordings:
         videos: video by (subject, camera).
         intrinsics: file with the intrinsics of each camera, by its name; may be that of `extrinsics`.
         extrinsics: file with its pose, or poses, in the world.
+        footage: videos of single clips, by clip and camera; what is in `videos` shows all clips of a subject.
         disputed_cameras: cameras of which files say different things, and what; they are in neither mapping above.
         video_rate_hz: nominal rate of the videos, Hz; None for recordings that have none by their nature.
         reader: which reader made this, and can read sessions and cameras.
@@ -52,6 +84,7 @@ class Recordings:
     videos: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     intrinsics: Mapping[str, Path] = field(default_factory=dict)
     extrinsics: Mapping[str, Path] = field(default_factory=dict)
+    footage: Mapping[tuple[ClipId, str], Footage] = field(default_factory=dict)
     disputed_cameras: Mapping[str, str] = field(default_factory=dict)
     video_rate_hz: float | None = 30.0
     reader: ReaderName = "bmlmovi"
@@ -74,7 +107,37 @@ class Recordings:
     @property
     def whole_cameras(self) -> frozenset[str]:
         """Cameras whose calibration is all there."""
-        return frozenset(self.intrinsics) & frozenset(self.extrinsics)
+        return frozenset(self.intrinsics) & frozenset(self.extrinsics) | {camera for _, camera in self.footage}
+
+    @cached_property
+    def filmed(self) -> frozenset[tuple[str, str]]:
+        """Subject and camera of every video."""
+        return frozenset(self.videos) | {(clip.subject, camera) for clip, camera in self.footage}
+
+    @property
+    def video_files(self) -> tuple[Path, ...]:
+        """Every video, in order."""
+        return tuple(sorted({*self.videos.values(), *(item.video for item in self.footage.values())}))
+
+    def cameras_wanted(self, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Return the cameras to write: those that are asked for, or all; BMLmovi's are PG1 and PG2."""
+        if asked is not None:
+            return asked
+        return tuple(sorted({camera for _, camera in self.footage}, key=natural_order)) or ("PG1", "PG2")
+
+    def video_of(self, clip: ClipId, camera: str) -> Path | None:
+        """Return the video that shows a clip before a camera."""
+        own = self.footage.get((clip, camera))
+        return self.videos.get((clip.subject, camera)) if own is None else own.video
+
+    def camera_files(self, clip: ClipId, camera: str) -> CameraFiles | None:
+        """Return the calibration of a camera for one clip; None where it is not all there."""
+        own = self.footage.get((clip, camera))
+        if own is not None:
+            return own.camera
+        if camera not in self.intrinsics or camera not in self.extrinsics:
+            return None
+        return CameraFiles(self.intrinsics[camera], self.extrinsics[camera])
 
     @cached_property
     def _clips(self) -> dict[str, tuple[ClipId, ...]]:

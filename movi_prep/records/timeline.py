@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.records.identity import ClipId
+    from movi_prep.records.markers import MarkerTrajectories
 
 
 _RATE_TOLERANCE = 0.01
@@ -73,6 +74,8 @@ class ClipTimeline:
         video_frames: (n,) int64, 0-based frames of the whole video, increasing.
         mocap_samples: (n,) int64, the mocap sample of the clip that each of them shows.
         refused: frames within the flags that have no row, and why.
+        after_sample: (n,) float64 from 0 to 1, how far after that sample each frame is, in samples; None where all
+            frames fall on samples.
     """
 
     clip: ClipId
@@ -80,10 +83,13 @@ class ClipTimeline:
     video_frames: NDArray[np.int64]
     mocap_samples: NDArray[np.int64]
     refused: tuple[Refusal, ...] = ()
+    after_sample: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check that both clocks have one length."""
         check_shape(self.mocap_samples, (self.n_frames,), what="mocap samples", where=f"timeline of {self.clip}")
+        if self.after_sample is not None:
+            check_shape(self.after_sample, (self.n_frames,), what="after sample", where=f"timeline of {self.clip}")
 
     @property
     def n_frames(self) -> int:
@@ -93,13 +99,24 @@ class ClipTimeline:
     def keep(self, wanted: NDArray[np.bool_], reason: str) -> ClipTimeline:
         """Return the timeline without the frames where (n,) bool `wanted` is false; they are refused for `reason`."""
         refused = group_refusals(self.video_frames[~wanted], reason)
-        return ClipTimeline(
-            clip=self.clip,
-            motion=self.motion,
+        return replace(self.select(wanted), refused=self.refused + refused)
+
+    def select(self, wanted: NDArray[np.bool_]) -> ClipTimeline:
+        """Return the timeline of the frames where (n,) bool `wanted` holds; why the others go is recorded elsewhere."""
+        after = self.after_sample
+        return replace(
+            self,
             video_frames=frozen_array(self.video_frames[wanted], np.int64),
             mocap_samples=frozen_array(self.mocap_samples[wanted], np.int64),
-            refused=self.refused + refused,
+            after_sample=None if after is None else frozen_array(after[wanted]),
         )
+
+
+def mocap_rate_hz(markers: MarkerTrajectories) -> float:
+    """Return the mocap rate that rows and their sample numbers say."""
+    # The file has the rate of its rows; the sample numbers say how many mocap samples apart they are.
+    spacing = int(markers.sample_indices[1] - markers.sample_indices[0]) if markers.n_rows > 1 else 1
+    return markers.rate_hz * spacing
 
 
 def samples_per_frame(mocap_hz: float, video_rate_hz: float, *, source: str, or_else: str = "") -> int:

@@ -1,1 +1,1 @@
-"""The quality report: one page for the corpus and one per subject, from what stands in the work folder."""
+"""The quality report: one page for the corpus and one per subject, from the files in the work folder."""

@@ -27,7 +27,7 @@ def histogram(
         values: (n,) numbers; those that are not finite are left out and counted in the caption.
         unit: their unit, for the axis.
         limit: the guideline.
-        caption: what they are.
+        caption: what the values are.
         size_px: width and height.
     """
     finite = values[np.isfinite(values)]
@@ -104,7 +104,7 @@ def sparkline(
 
 
 def bias_bar(bias: float, deviation: float, *, top: float, size_px: tuple[int, int] = (260, 14)) -> Html:
-    """Return two bars above each other: what is constant (blue) and what varies (orange), on one scale."""
+    """Return two bars, one above the other, on one scale: the constant part (blue) and the varying part (orange)."""
     width, height = size_px
     half = height / 2
     return _svg(

@@ -128,7 +128,7 @@ def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Seq
     found += [Look("bad", text, left_out_means, "See Left out, below.") for text in scope.plan.left_out]
     if scope.plan.outdated:
         n_files = sum(len(item.files) for item in scope.plan.outdated)
-        means = "Training would read what a run would not write now."
+        means = "Training would read files that are out of date."
         found.append(Look("bad", f"{_count(n_files, 'shard file')} outdated", means, "Shards, below, has the command."))
     for quality in qualities:
         name = quality.files.subject
@@ -143,7 +143,7 @@ def _stages(scope: Scope) -> Html:
     asked = entries_of("shard", scope.config)
     for entry in ORDER:
         units = [outcome for outcome in scope.outcomes if outcome.stage == entry.name]
-        # A layout that nobody asked for is not missing.
+        # A layout that the configuration does not ask for is not missing.
         if not units and entry not in asked:
             continue
         failed = sum(outcome.status == "failed" for outcome in units)
@@ -278,7 +278,7 @@ _SPREADS: tuple[tuple[int, tuple[str, ...], tuple[int, ...]], ...] = (
 
 
 def _summary(clips: Sequence[ClipMeasures]) -> Html:
-    # Percentiles say nothing that few clips do not say themselves.
+    # For few clips, the values themselves say as much as percentiles.
     columns, percentiles = next((names, at) for least, names, at in _SPREADS if len(clips) >= least)
     rows = []
     for name, field, unit, guideline in _SUMMARY:
@@ -333,7 +333,7 @@ def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], 
     others = ", ".join(sorted({beside[clip.clip].solver for clip in both}))
     return section(
         "Beside",
-        f"{says} Solvers: {solvers} here, {others} beside.",
+        f"{says} Solvers: {solvers} here, {others} there.",
         beside_table(both, beside),
     )
 
@@ -348,7 +348,9 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
     if not deviations:
         return section("Observability", says, missing("Posterior deviations", "movi-prep ik --solver converged"))
     unseen = [name for name, value in deviations.items() if not value <= scope.unseen_deg]
-    named = f"Not seen: {', '.join(unseen)}." if unseen else f"All {len(deviations)} angles are seen."
+    named = (
+        f"Not determined: {', '.join(unseen)}." if unseen else f"The markers determine all {len(deviations)} angles."
+    )
     columns = ("coordinate", "deviation, deg#", "0 to twice the bound")
     rows = [
         [
@@ -363,7 +365,7 @@ def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
 
 
 def _alignment(qualities: Sequence[SubjectQuality]) -> Html:
-    says = "Agreement with the joint centres of the session: the worst clips; all of them stand on the subjects' pages."
+    says = "Agreement with the joint centres of the session: the worst clips; the subjects' pages list all."
     clips = [
         clip for quality in qualities if quality.files.alignment is not None for clip in quality.files.alignment.clips
     ]
@@ -398,7 +400,7 @@ def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
 
 
 def _outdated(scope: Scope) -> Html:
-    """Return the shards that a run would write anew, nothing where all of them hold."""
+    """Return a table of the shards that are out of date; nothing if there are none."""
     if not scope.plan.outdated:
         return Html("")
     items = [
@@ -410,7 +412,7 @@ def _outdated(scope: Scope) -> Html:
         )
         for item in scope.plan.outdated
     ]
-    says = "These files are not what a run would write now; training would read them all the same."
+    says = "These files are out of date, but training would read them."
     return join([element("p", badge("bad", "outdated"), " ", says), shortened(items)])
 
 

@@ -26,8 +26,8 @@ class ClipCurves:
     Attributes:
         name: the clip, or the name of a trial.
         n_rows: solved frames.
-        data: what the page's script draws.
-        page: address of the page on which the clip moves, "" where there is none.
+        data: the numbers that the page's script draws.
+        page: address of the page on which the clip moves, "" if there is none.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a person should look at: one line each, with what it means and what to do."""
+"""Things to look at: each is one line with the problem, its meaning and what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Look:
 
     Attributes:
         verdict: how urgent it is: "bad" before "check".
-        says: what it is, with its numbers, as text or markup.
+        says: the problem, with its numbers, as text or markup.
         means: what follows from it.
         remedy: what to do.
     """
@@ -52,19 +52,19 @@ def doubted_scaling(scale: ScaleResult) -> Look:
     return Look(
         AUDIT_VERDICTS[scale.audit],
         f"the audit calls scaling {scale.audit}: {'; '.join(scale.findings)}",
-        "The model may not have the person's size: every angle of the person is affected.",
+        "The model may not have the subject's size, which affects every angle of the subject.",
         "Look at the largest static residuals under Scaling: a marker that sits wrong, or a pose that is not static.",
     )
 
 
 def stage_warning(text: str) -> Look:
-    """Return what a stage warned of."""
+    """Return a warning of a stage."""
     return Look("bad", text, "The stage left something out, or its result must not be trusted.", "See the clip: view.")
 
 
 def failed_trial(name: str, reason: str) -> Look:
     """Return a trial that has no result."""
-    return Look("bad", f"{name} failed: {reason}", "It has no result.", "Correct what the line names; run it again.")
+    return Look("bad", f"{name} failed: {reason}", "It has no result.", "Correct the cause and run it again.")
 
 
 def trial_warning(name: str, text: str) -> Look:
@@ -74,6 +74,8 @@ def trial_warning(name: str, text: str) -> Look:
 
 RESIDUAL_MEANS = "The model does not reach these markers: the pose is wrong there, or a marker is."
 RESIDUAL_REMEDY = "Look at the frame (movi-prep view): a swapped or moved marker, or a marker that sits wrong."
+BIAS_MEANS = "They sit elsewhere on the model than on the person: more data do not help."
+BIAS_REMEDY = "Move them on the model (scaling that places markers), or track them with less weight."
 MASKED_MEANS = "Landmarks that miss mask the angles of their bodies; networks do not learn masked angles."
 MASKED_REMEDY = "See which angles under Coordinates, and which markers under Marker bias."
 LOST_MEANS = "These frames have no labels."

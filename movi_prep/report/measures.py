@@ -1,6 +1,6 @@
 """The numbers of the report: residuals, bias against variance, ranges used, jitter. From values to values.
 
-Lengths are millimetres and angles degrees here, for a person reads them; frames without a usable pose never count.
+Lengths are millimetres and angles degrees here, because people read them; frames without a usable pose never count.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def second_differences_deg(solution: IkSolution, columns: NDArray[np.int64]) -> 
     """
     values = np.where(solution.coordinate_valid & solution.usable()[:, None], solution.coordinates, np.nan)
     steps = np.diff(values[:, columns], axis=0)
-    # A coordinate that passes half a turn comes back from the other side: that is no jump.
+    # A coordinate that passes half a turn continues from the other side, which is not a jump.
     steps = (steps + np.pi) % (2.0 * np.pi) - np.pi
     return np.asarray(np.degrees(np.diff(steps, axis=0)))
 
@@ -238,12 +238,12 @@ def coordinate_uses(
         solutions: the clips.
         ranges_rad: coordinate -> range.
         labels: names of the label coordinates.
-        held: coordinates that a set-up holds at a value: where they are is what was asked for.
+        held: coordinates that a set-up holds at a value, so that their place is intended.
     """
     if not solutions:
         return ()
     first = solutions[0]
-    # Clips that were solved with another model cannot stand in one column.
+    # Clips that were solved with different models have no common column.
     same = [solution for solution in solutions if solution.coordinate_names == first.coordinate_names]
     coordinates = np.concatenate([solution.coordinates[solution.usable()] for solution in same])
     valid = np.concatenate([solution.coordinate_valid for solution in same])
@@ -319,7 +319,7 @@ AUDIT_VERDICTS: Mapping[AuditGrade, Verdict] = {
 
 
 def judge(value: float, *, good: float, bad: float | None = None) -> Verdict:
-    """Return how a value stands to a guideline: up to `good`, up to `bad`, beyond."""
+    """Return the grade of a value by a guideline: up to `good`, up to `bad`, beyond."""
     if not np.isfinite(value):
         return "none"
     if value <= good:
@@ -328,12 +328,12 @@ def judge(value: float, *, good: float, bad: float | None = None) -> Verdict:
 
 
 def judge_rms(value_mm: float) -> Verdict:
-    """Return how a marker RMS stands to OpenSim's guideline."""
+    """Return the grade of a marker RMS by OpenSim's guideline."""
     return judge(value_mm, good=IK_RMS_LIMIT_MM)
 
 
 def judge_max(value_mm: float) -> Verdict:
-    """Return how a largest marker error stands to OpenSim's guideline."""
+    """Return the grade of a largest marker error by OpenSim's guideline."""
     return judge(value_mm, good=IK_MAX_LIMITS_MM[0], bad=IK_MAX_LIMITS_MM[1])
 
 
@@ -355,7 +355,7 @@ CLIP_GUIDELINES = (
 
 def _bias(name: str, solutions: Sequence[IkSolution], body: str) -> MarkerBias:
     tracking = [solution for solution in solutions if name in _weighted_names(solution)]
-    # Ground is a poor frame for a bias, but a mean over two different frames is none at all.
+    # Ground is a poor frame for a bias, but a mean over two different frames has no meaning.
     known = all(body in solution.body_names for solution in tracking)
     vectors = np.concatenate([_vectors_mm(solution, name, body if known else GROUND) for solution in tracking])
     mean = vectors.mean(axis=0) if len(vectors) else np.zeros(3)

@@ -41,7 +41,7 @@ _MASKED_M = 1e-9
 
 
 def draw_strip(path: Path, *, n_pictures: int = N_PICTURES) -> Html:
-    """Return some pictures of a shard, evenly spread over its rows; a sentence where they cannot be read."""
+    """Return some pictures of a shard, evenly spread over its rows; or a sentence if they cannot be read."""
     try:
         check_hdf5(path)
         with ShardFile(path) as shard:
@@ -60,7 +60,7 @@ def draw_row(shard: ShardFile, row: int) -> NDArray[np.uint8]:
     picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}").copy()
     labels = _labels(shard, row)
     radius = max(1.2, picture.shape[0] / 260.0)
-    # Below the data's: what is seen of red is how far the fitted model misses.
+    # Drawn first: red that shows beside the data's markers is the error of the fitted model.
     draw_dots(picture, to_picture(shard, row, _fitted_markers_px(shard, row, labels)), _MODEL, radius_px=1.3 * radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(labels.markers)), _MARKER, radius_px=radius)
     draw_dots(picture, to_picture(shard, row, _seen_px(labels.joints)), _JOINT, radius_px=1.2 * radius)
@@ -70,7 +70,7 @@ def draw_row(shard: ShardFile, row: int) -> NDArray[np.uint8]:
 
 
 def to_picture(shard: ShardFile, row: int, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return where (n, 2) pixels of the video image stand in the stored picture of a row.
+    """Return (n, 2) pixels of the video image as pixels of a row's stored picture.
 
     Crop and scale are an affine change of pixels, K_picture K_image^-1, lens or not.
     """

@@ -12,6 +12,8 @@ from movi_prep.report.curves import ClipCurves, measure_curves
 from movi_prep.report.looks import (
     ALIGNMENT_MEANS,
     ALIGNMENT_REMEDY,
+    BIAS_MEANS,
+    BIAS_REMEDY,
     LIMIT_MEANS,
     LIMIT_REMEDY,
     LOST_MEANS,
@@ -61,8 +63,11 @@ if TYPE_CHECKING:
     from movi_prep.report.work import PlanFacts, SubjectFiles
 
 T = TypeVar("T")
+_CONSTANT = 2.0
+"""A bias of so many deviations is what a marker misses by, whatever the pose."""
+
 _N_NAMED = 6
-"""How many clips are named where several share a trait, the worst first."""
+"""How many clips a line names if several share a problem, the worst first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +79,7 @@ class Scope:
         config: bounds of audits and rules; `subjects` limits the report.
         tables: names of the labels, and the split.
         outcomes: how every unit ended.
-        beside: another work folder whose residuals stand beside these, or None.
+        beside: another work folder to compare residuals with, or None.
         plan: what was left out, and which shards are outdated.
     """
 
@@ -101,7 +106,7 @@ class SubjectQuality:
     """One subject in numbers.
 
     Attributes:
-        files: what the work folder holds beside solutions.
+        files: files of the work folder, except solutions.
         split: part of the data.
         clips: inverse kinematics, clip by clip.
         biases: of markers, the largest bias first.
@@ -157,7 +162,7 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
 
 
 def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
-    """Return what a person should look at, whatever is marked on the pages among it, the most urgent first."""
+    """Return what to look at, including everything that the pages mark, the most urgent first."""
     found: list[Look] = []
     if quality.failures:
         found.append(failed_units(len(quality.failures), sorted({outcome.stage for outcome in quality.failures})))
@@ -166,6 +171,7 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
     if scale is not None and not scale.passed:
         found.append(doubted_scaling(scale))
     found += clip_attention(quality.clips)
+    found += marker_attention(quality.biases)
     found += coordinate_attention(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg)
     if quality.files.alignment is not None:
         suspects = [clip for clip in quality.files.alignment.clips if clip.is_suspect]
@@ -197,9 +203,13 @@ def asymmetry(quality: SubjectQuality) -> tuple[float, str]:
 
 
 def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list[Look]:
-    """Return what the rows of a table of clips, or of other trials, are marked for."""
+    """Return one line for each reason why rows in a table of clips or trials are marked."""
     found: list[Look] = []
+    # Where nothing is a landmark, tracking markers are all markers: said once.
+    no_landmarks = not any(math.isfinite(clip.landmark_rms_mm) for clip in clips)
     for name, field, judge in CLIP_GUIDELINES:
+        if no_landmarks and field == "tracking_rms_mm":
+            continue
         verdicts: tuple[Verdict, ...] = ("bad", "check")
         for verdict in verdicts:
             marked = [clip for clip in clips if judge(getattr(clip, field)) == verdict]
@@ -211,12 +221,22 @@ def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list
         named = _named([f"{clip.clip} {clip.valid_percent:.0f} %" for clip in sorted(poor, key=_by_valid)])
         says = f"{len(poor)} of {len(clips)} {what}s have less than {LEAST_VALID_PERCENT:.0f} % valid angles: {named}"
         found.append(Look("check", says, MASKED_MEANS, MASKED_REMEDY))
-    # Counted over all clips: a few frames here and there are no reason to look at any one clip.
+    # Counted over all clips, because a few frames here and there are no reason to look at a certain clip.
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
     if lost:
         says = f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"
         found.append(Look("check", says, LOST_MEANS, LOST_REMEDY))
     return found
+
+
+def marker_attention(biases: Sequence[MarkerBias]) -> list[Look]:
+    """Return markers that miss by the same vector in all frames."""
+    apart = [bias for bias in biases if bias.bias_mm > IK_RMS_LIMIT_MM and bias.bias_mm > _CONSTANT * bias.deviation_mm]
+    if not apart:
+        return []
+    count = "1 marker is" if len(apart) == 1 else f"{len(apart)} markers are"
+    said = _named([f"{bias.name} {bias.bias_mm:.0f} mm" for bias in apart])
+    return [Look("check", f"{count} off by the same vector in all frames: {said}", BIAS_MEANS, BIAS_REMEDY)]
 
 
 def _say_residuals(name: str, field: str, marked: Sequence[ClipMeasures], *, among: str, verdict: Verdict) -> str:
@@ -244,7 +264,7 @@ def _by_valid(clip: ClipMeasures) -> float:
 def coordinate_attention(
     uses: Sequence[CoordinateUse], deviations_deg: Mapping[str, float], *, unseen_deg: float
 ) -> list[Look]:
-    """Return what the rows of a table of coordinates are marked for."""
+    """Return one line for each reason why rows in a table of coordinates are marked."""
     found: list[Look] = []
     # What a set-up holds, or another coordinate leads, need not be seen by markers.
     led = {use.name for use in uses if not use.free}

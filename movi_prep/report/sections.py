@@ -11,7 +11,7 @@ from movi_prep.report.measures import AT_LIMIT_RAD, AUDIT_VERDICTS, judge, large
 from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, span, status_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from movi_prep.config.scaling import ScalingSettings
     from movi_prep.records.scale_result import ScaleResult
@@ -26,7 +26,7 @@ def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
     """Return the audit of scaling: residuals of the static pose, factors, and the bounds beside them."""
     says = (
         "Residuals of landmarks in the static pose, before markers are moved onto the data. OpenSim's guideline: RMS "
-        "below 10 mm, largest below 20 mm. Factors stand relative to the generic model."
+        "below 10 mm, largest below 20 mm. Factors are relative to the generic model."
     )
     if scale is None:
         return section("Scaling", says, missing("Scaling", "movi-prep ik"))
@@ -95,8 +95,14 @@ def _scale_details(scale: ScaleResult) -> Html:
     )
 
 
-def residuals_section(clips: Sequence[ClipMeasures], *, what: str = "clip") -> Html:
-    """Return the residuals of each clip, or of each of whatever was tracked."""
+def residuals_section(clips: Sequence[ClipMeasures], *, pages: Mapping[str, str], what: str = "clip") -> Html:
+    """Return the residuals of each clip, or of each of whatever was tracked.
+
+    Args:
+        clips: in numbers.
+        pages: name of a clip -> address of the page on which it moves, for those that have one.
+        what: what they are.
+    """
     says = (
         "Distance between the model's markers and the data's over usable frames. OpenSim's guideline: RMS below 20 mm, "
         "largest below 20 to 40 mm (above 20: check, above 40: over limit). The line over time spans 0 to 40 mm, "
@@ -108,7 +114,7 @@ def residuals_section(clips: Sequence[ClipMeasures], *, what: str = "clip") -> H
     return section(
         "Inverse kinematics",
         says,
-        table((what, *CLIP_COLUMNS[1:]), clip_rows(clips)),
+        table((what, *CLIP_COLUMNS[1:]), clip_rows(clips, pages=pages)),
         element("p", status_sentence(clips)),
     )
 

@@ -56,7 +56,7 @@ def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
         _cards(quality),
         _first_look(quality, scope),
         scaling_section(quality.files.scale, scope.config.scaling),
-        residuals_section(quality.clips),
+        residuals_section(quality.clips, pages={item.name: item.page for item in quality.curves if item.page}),
         bias_section(quality.biases),
         coordinates_section(quality.uses, quality.deviations_deg, unseen_deg=scope.unseen_deg),
         curves_section(quality.curves),
@@ -65,14 +65,14 @@ def write_subject_page(quality: SubjectQuality, scope: Scope) -> str:
         _shards(quality),
         section("Failures", "Units that ended with an error, and the command that repeats each.",
                 failure_list(quality.failures)),
-        section("Findings", "What the stages themselves want a person to read.", finding_list(quality.outcomes)),
+        section("Findings", "The findings of the stages themselves.", finding_list(quality.outcomes)),
     )  # fmt: skip
 
 
 def describe_person(quality: SubjectQuality) -> tuple[str, str, str]:
     """Return sex, height and mass with units; `-` where they are not known."""
     trial, scale = quality.files.trial, quality.files.scale
-    # Scaling repeats what the static trial stated; either may be missing.
+    # Scaling repeats numbers of the static trial; either may be missing.
     height_m = trial.height_m if trial else (scale.height_m if scale else None)
     mass_kg = trial.mass_kg if trial else (scale.mass_kg if scale else None)
     sex = trial.sex if trial and trial.sex else "-"
@@ -121,10 +121,10 @@ def _beside(quality: SubjectQuality, scope: Scope) -> Html:
 
 
 def describe_beside(model: ModelOutline | None, other: ModelOutline | None, folder: str) -> str:
-    """Return what the two sides of a comparison are."""
+    """Return a sentence on the two sides of a comparison."""
     ours, theirs = (facts.name if facts is not None else "unknown" for facts in (model, other))
     return (
-        f"The same clips solved here (model {ours}) and beside, in work folder {folder} (model {theirs}). Common "
+        f"The same clips solved here (model {ours}) and in the other work folder {folder} (model {theirs}). Common "
         "markers: those that both solutions track, with equal weight per marker."
     )
 
@@ -144,7 +144,7 @@ def _alignment(quality: SubjectQuality) -> Html:
         "Below: pictures against the body that the calibration projects into them. Agreement is the correlation of "
         "where the picture changes with where the body moves (0 by chance, 1 at best); then how late the picture is, "
         "how far it lies beside the body, and the agreement through the calibration of another camera, which is larger "
-        "where files are exchanged. Clips that were left out for their pictures stand among the warnings."
+        "where files are exchanged. Warnings list clips that were left out because of their pictures."
     )
     return section("Alignment", says, alignment_table(alignment.clips), explain(seen), picture_table(pictures))
 

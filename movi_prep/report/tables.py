@@ -48,18 +48,26 @@ def span(low: float, high: float, digits: int = 1) -> str:
     return f"{number(low, digits)}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{number(high, digits)}"
 
 
-def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[list[object]]:
-    """Return the rows of a table of clips (`CLIP_COLUMNS`)."""
+def clip_rows(
+    clips: Iterable[ClipMeasures], *, links: bool = False, pages: Mapping[str, str] | None = None
+) -> list[list[object]]:
+    """Return the rows of a table of clips (`CLIP_COLUMNS`).
+
+    Args:
+        clips: in numbers.
+        links: whether names lead to the page of the subject.
+        pages: name of a clip -> address of the page on which it moves: names and largest residuals lead there.
+    """
     return [
         [
-            element("a", clip.clip, href=f"{str(clip.clip).split('/')[0]}.html") if links else str(clip.clip),
+            _linked_name(clip, links, pages or {}),
             clip.n_rows,
             clip.n_usable if clip.n_usable == clip.n_rows else judged(str(clip.n_usable), "check"),
             judged(number(clip.landmark_rms_mm), judge_rms(clip.landmark_rms_mm)),
             judged(number(clip.tracking_rms_mm), judge_rms(clip.tracking_rms_mm)),
             judged(number(clip.marker_rms_mm), judge_rms(clip.marker_rms_mm)),
             judged(number(clip.max_mm), judge_max(clip.max_mm)),
-            Html(f"{markup(clip.max_marker)}, {number(clip.max_time_s, 2)}&nbsp;s") if isfinite(clip.max_mm) else "",
+            _largest_at(clip, (pages or {}).get(str(clip.clip))),
             judged(number(clip.valid_percent), judge_valid(clip.valid_percent)),
             number(clip.jitter_deg, 2),
             clip.jitter_most_in,
@@ -74,6 +82,21 @@ def clip_rows(clips: Iterable[ClipMeasures], *, links: bool = False) -> list[lis
         ]
         for clip in clips
     ]
+
+
+def _linked_name(clip: ClipMeasures, links: bool, pages: Mapping[str, str]) -> object:
+    name = str(clip.clip)
+    if links:
+        return element("a", name, href=f"{name.split('/', maxsplit=1)[0]}.html")
+    return element("a", name, href=pages[name]) if name in pages else name
+
+
+def _largest_at(clip: ClipMeasures, page: str | None) -> object:
+    if not isfinite(clip.max_mm):
+        return ""
+    text = Html(f"{markup(clip.max_marker)}, {number(clip.max_time_s, 2)}&nbsp;s")
+    row = int(np.argmin(np.abs(clip.times_s - clip.max_time_s)))
+    return element("a", text, href=f"{page}#frame={row}") if page else text
 
 
 def status_sentence(clips: Sequence[ClipMeasures]) -> str:
@@ -186,7 +209,7 @@ def failure_list(failures: Sequence[Outcome]) -> Html:
 
 
 def finding_list(outcomes: Iterable[Outcome]) -> Html:
-    """Return what stages want a person to read, what must be read first."""
+    """Return the stages' warnings and findings, warnings first."""
     units = list(outcomes)
     said = [f"{unit.stage} {unit.key}: warning: {text}" for unit in units for text in unit.warnings]
     said += [f"{unit.stage} {unit.key}: {text}" for unit in units for text in unit.findings]
@@ -194,9 +217,9 @@ def finding_list(outcomes: Iterable[Outcome]) -> Html:
 
 
 def look_list(found: Sequence[Look], *, at_most: int) -> Html:
-    """Return what to look at, one line each: what it is, what it means, what to do."""
+    """Return one line for each thing to look at: the problem, its meaning, and what to do."""
     if not found:
-        return element("p", "Nothing stands out: no value is marked.")
+        return element("p", "No value is marked.")
     items = [
         element(
             "li",
@@ -230,8 +253,8 @@ def beside_table(clips: Sequence[ClipMeasures], beside: Mapping[ClipId | str, Cl
 
 
 _BESIDE = (
-    *("common markers RMS, mm: here", "beside", "all RMS, mm: here", "beside", "landmarks RMS, mm: here", "beside"),
-    *("largest, mm: here", "beside", "valid angles, %: here", "beside", "jitter, deg: here", "beside"),
+    *("common markers RMS, mm: here", "there", "all RMS, mm: here", "there", "landmarks RMS, mm: here", "there"),
+    *("largest, mm: here", "there", "valid angles, %: here", "there", "jitter, deg: here", "there"),
 )
 
 

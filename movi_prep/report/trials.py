@@ -1,4 +1,4 @@
-"""Pages on trials that are no clips of AMASS: of marker files, and of OpenSim's set-up documents.
+"""Pages on trials other than AMASS clips: on marker files, and on OpenSim's set-up documents.
 
 | page | of |
 |---|---|
@@ -21,7 +21,7 @@ from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.curves import curves_section, measure_curves
 from movi_prep.report.looks import doubted_scaling, failed_trial, most_urgent_first, trial_warning
 from movi_prep.report.measures import coordinate_uses, marker_biases, measure_clip, median_deviations_deg
-from movi_prep.report.quality import clip_attention, coordinate_attention, unseen_bound_deg
+from movi_prep.report.quality import clip_attention, coordinate_attention, marker_attention, unseen_bound_deg
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
 from movi_prep.report.tables import N_SHOWN, look_list, shortened
 
@@ -73,7 +73,7 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         config: where the work folder is, and the bounds.
     """
     work = WorkFolder(config.work)
-    # Read back, not passed on: the page shows what the files hold.
+    # Read back from the files, so that the page shows their content.
     solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in result.files if not file.error}
     trials = Trials(
         title="Quality of marker files",
@@ -81,7 +81,7 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         files=result.files,
         solutions=solutions,
         model=result.model,
-        # The audit lies beside the model; a model that came scaled has none.
+        # The audit lies beside the model; a model that the user had scaled before has none.
         scale=read_scale_result(result.outputs[-1]) if result.outputs else None,
         held=result.held,
         pages={name: f"../view/{name}.html" for name in solutions if (work.view() / f"{name}.html").is_file()},
@@ -129,7 +129,9 @@ def _write_page(trials: Trials, config: Config) -> str:
     found += [trial_warning(file.marker_file.name, text) for file in trials.files for text in file.warnings]
     if trials.scale is not None and not trials.scale.passed:
         found.append(doubted_scaling(trials.scale))
+    biases = marker_biases(solutions, model.marker_bodies)
     found += clip_attention(measures, what="trial")
+    found += marker_attention(biases)
     found += coordinate_attention(uses, deviations_deg, unseen_deg=unseen_deg)
     curves = [
         measure_curves(name, solution, model.ranges, held=trials.held, page=trials.pages.get(name, ""))
@@ -139,11 +141,11 @@ def _write_page(trials: Trials, config: Config) -> str:
     sections = {
         "Look at first": section("Look at first", "", look_list(most_urgent_first(found), at_most=N_SHOWN)),
         "Scaling": scaling_section(trials.scale, config.scaling) if trials.scale is not None else "",
-        "Inverse kinematics": residuals_section(measures, what="trial"),
-        "Marker bias and variance": bias_section(marker_biases(solutions, model.marker_bodies)),
+        "Inverse kinematics": residuals_section(measures, what="trial", pages=trials.pages),
+        "Marker bias and variance": bias_section(biases),
         "Coordinates": coordinates_section(uses, deviations_deg, unseen_deg=unseen_deg),
         "Angles": curves_section(curves),
-        "Findings": section("Findings", "What a person should read of each trial.", _findings(trials.files)),
+        "Findings": section("Findings", "The findings on each trial.", _findings(trials.files)),
     }
     shown = {title: content for title, content in sections.items() if content}
     return page(

@@ -1,4 +1,4 @@
-"""What a work folder holds, read for the report: whatever is there; what is damaged is named, never an error.
+"""Reads a work folder for the report: all files that exist; a damaged file is reported and never an error.
 
 | part | from |
 |---|---|
@@ -111,9 +111,9 @@ class PlanFacts:
     """What the plan of the work folder says. The report makes no plan: it must do without the data.
 
     Attributes:
-        left_out: stages and cameras that were asked for and cannot be, each with its reason.
+        left_out: stages and cameras that were chosen but cannot run, each with its reason.
         data: what of the data was passed over, or others have and a subject lacks.
-        outdated: shards that a run would write anew.
+        outdated: shards that are out of date.
     """
 
     left_out: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ class SubjectFiles:
 
 
 def read_outcomes(work: WorkFolder) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
-    """Return how every unit ended, by stage and key, and a sentence on each record that cannot be read."""
+    """Return how every unit ended, by stage and key; `problems` get a sentence on each unreadable record."""
     outcomes, problems = [], []
     # Beside the records of stages the folder holds what runs were asked for.
     folders = (work.records() / entry.name for entry in ORDER)
@@ -153,14 +153,14 @@ def find_subjects(work: WorkFolder, outcomes: Iterable[Outcome]) -> tuple[str, .
     folders = [folder for part in ("markers", "models", "ik") for folder in (work.root / part).glob("*/")]
     alignments = (work.root / "alignment").glob("*.json")
     named = {path.stem if path.suffix == ".json" else path.name for path in (*folders, *alignments)}
-    # The camera stands last: names of subjects may hold the joint, too.
+    # Split at the last underscore: subjects' names may hold underscores, too.
     named |= {path.stem.rpartition("_")[0] for path in work.shards().glob("*_*.h5")}
     named |= {outcome.subject for outcome in outcomes} - {ALL_SUBJECTS}
     return tuple(sorted((name for name in named if name and name[0] != "."), key=natural_order))
 
 
 def read_subject_files(work: WorkFolder, subject: str) -> SubjectFiles:
-    """Return what is there of one subject, without its solutions."""
+    """Return the files of one subject, except its solutions."""
     problems: list[str] = []
     shards = sorted(work.shards().glob(f"{subject}_*.h5"))
     facts = (read_if_there(path, read_shard_facts, problems) for path in shards)
@@ -177,7 +177,7 @@ def read_subject_files(work: WorkFolder, subject: str) -> SubjectFiles:
 
 
 def read_if_there(path: Path, reader: Callable[[Path], T], problems: list[str]) -> T | None:
-    """Return what a reader makes of a file, None where it is absent or damaged; damage is added to `problems`."""
+    """Return the content of a file; None if it is absent or damaged, and damage is added to `problems`."""
     if not path.is_file():
         return None
     try:

@@ -2,8 +2,8 @@
 
 Pages hold everything they show (style, scripts, charts, pictures) and load nothing, so that they can be mailed,
 archived, and compared: the same work folder gives the same bytes. Their scripts sort and filter tables and draw curves;
-without them everything but the curves is there all the same. A stage that has not run is said, never an error;
-a file that cannot be read is named.
+without them, only the curves are missing. Pages say which stages have not run, and which files cannot be
+read; neither is an error.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def write_report(config: Config, *, beside: Path | None = None, plan: PlanFacts 
 
     Args:
         config: where the work folder is, the bounds, and `subjects` where not all are wanted.
-        beside: another work folder, solved with another model or solver, whose residuals stand beside these.
-        plan: what was left out, and which shards are outdated; None says nothing of it.
+        beside: another work folder, solved with another model or solver, to compare residuals with.
+        plan: what was left out, and which shards are out of date; None if unknown.
 
     Raises:
         MissingError: there is no such work folder.
@@ -41,7 +41,7 @@ def write_report(config: Config, *, beside: Path | None = None, plan: PlanFacts 
     for folder in (config.work, beside):
         if folder is not None and not folder.is_dir():
             raise MissingError(
-                folder, expected="a work folder", got="none", remedy="name one with --work or --beside, or run first"
+                folder, expected="a work folder", got="none", remedy="give one with --work or --beside, or run first"
             )
     work = WorkFolder(config.work)
     outcomes, problems = read_outcomes(work)

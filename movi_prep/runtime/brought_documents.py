@@ -1,4 +1,4 @@
-"""The documents of the user's own that every unit reads: one that cannot be read is refused before any unit runs."""
+"""Checks the user's own documents that every unit reads, before any unit runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_documents(config: Config) -> None:
-    """Raise UsageError where a marker set, a set-up or a split that a setting names cannot be read."""
+    """Raise UsageError if a marker set, set-up or split file that a setting names cannot be read."""
     for name, path, read in _documents(config):
         if path is None:
             continue

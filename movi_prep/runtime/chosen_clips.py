@@ -1,4 +1,4 @@
-"""Which clips the runs of a work folder were asked for: a later choice of clips never shrinks what is there.
+"""Remembers which clips the runs in a work folder chose, so that a later choice never shrinks existing files.
 
 | file | content |
 |---|---|
@@ -52,7 +52,7 @@ class ChosenClips:
         return _covers(self.asked, clip) if clip.subject in self.asked else self.every_subject
 
     def is_gathered(self, clip: ClipId) -> bool:
-        """Whether this clip is to be in the files of its subject; where there are none, whether it was asked for."""
+        """Return whether this clip belongs into the files of its subject: it is in them, or a run chose it."""
         return _covers(self.gathered, clip) if clip.subject in self.gathered else self.was_asked(clip)
 
 
@@ -73,11 +73,11 @@ def read_choice(work: WorkFolder) -> ChosenClips | None:
 def keep_choice(
     work: WorkFolder, recordings: Recordings, *, all_subjects: bool, all_clips: bool, is_gathering: bool
 ) -> None:
-    """Add the choice of a run to what was chosen before.
+    """Add a run's choice to the earlier ones.
 
     Args:
         work: the work folder.
-        recordings: cut to what the run works on.
+        recordings: the data, restricted to those of the run.
         all_subjects: whether it was asked for every subject.
         all_clips: whether it was asked for every clip of them.
         is_gathering: whether it writes files of whole subjects.
@@ -90,7 +90,7 @@ def keep_choice(
         new = {"asked": _joined(before.asked, subject, now)}
         if is_gathering:
             new["gathered"] = _joined(before.gathered, subject, now)
-        # All of AMASS has hundreds of subjects: what is kept already is not written again.
+        # All of AMASS has hundreds of subjects, so entries that have not changed are not written again.
         if any(subject not in old[part] or old[part][subject] != clips for part, clips in new.items()):
             kept = {part: chosen[subject] for part, chosen in old.items() if subject in chosen} | new
             listed = {part: None if clips is None else sorted(clips) for part, clips in kept.items()}

@@ -1,4 +1,4 @@
-"""What would fail, before anything runs: one clip per subject and every other file is opened; each fault is named once.
+"""Finds what would fail before anything runs: opens a clip per subject and every other file, reports each fault once.
 
 | part | opened | compared with |
 |---|---|---|
@@ -25,6 +25,7 @@ from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.formats.motion_files import open_motion
 from movi_prep.recordings.read import read_camera, read_session
 from movi_prep.recordings.wanted import MODEL_FILES
+from movi_prep.records.recordings import CameraFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,11 +55,11 @@ class DataFault:
     Attributes:
         part: which part of the data: `AMASS clips`.
         expected: what should be there.
-        got: what is there, in the words of the first file.
+        got: what came instead, in the words of the first file's error.
         remedy: what to do.
         files: the files that have it, the first one first.
         n_opened: how many files of this part were opened.
-        subjects: whose results wait for it, where that is not all that the files tell.
+        subjects: subjects whose results need it, if the files alone do not show that.
     """
 
     part: str
@@ -107,7 +108,7 @@ class _Found:
     needed_by: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def open(self, part: str, path: Path, read: Callable[[], Result]) -> Result | None:
-        """Return what a file holds; note the fault and return None where it cannot be read."""
+        """Return the content of a file; if it cannot be read, note the fault and return None."""
         self.opened[part] = self.opened.get(part, 0) + 1
         try:
             foreign = foreign_content(path)
@@ -211,7 +212,7 @@ def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found:
     for path in recordings.dmpl_models.values():
         found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
     for (body, sex), lacking in clips.items():
-        # Where there is no model at all the plan says so, and nothing runs.
+        # If there is no model at all, the plan already says so.
         if recordings.body_models and (body, sex) not in recordings.body_models:
             file = MODEL_FILES[body].format(sex=sex, SEX=sex.upper())
             there = f"only {list_names(map(' '.join, recordings.body_models))}"
@@ -243,9 +244,9 @@ def _open_cameras(recordings: Recordings, found: _Found) -> None:
             continue
 
         def read(camera: str = camera, inner: Path = intrinsics, outer: Path = extrinsics) -> object:
-            return read_camera(recordings.reader, camera, inner, outer)
+            return read_camera(recordings.reader, camera, CameraFiles(inner, outer))
 
-        # Either may be a page or empty; what they hold is read together.
+        # Read each by itself first: either may be a web page or empty.
         if found.open("calibration", extrinsics, lambda: True):
             found.open("calibration", intrinsics, read)
 
@@ -267,7 +268,7 @@ def _open_videos(recordings: Recordings, subject: str, session: Session | None, 
 
 
 def _n_frames(path: Path) -> int:
-    """Return how many frames the headers of an .avi tell of; 0 for another container, whose count is an estimate.
+    """Return the number of frames in the headers of an .avi; 0 for other containers, which only estimate it.
 
     Raises:
         InputError: it is cut, was never closed, or has no frame.
@@ -288,7 +289,7 @@ def _n_frames(path: Path) -> int:
 def _compare_with_clips(
     session: Session, path: Path, clips: Iterable[ClipId], motions: Mapping[ClipId, _Head], found: _Found
 ) -> None:
-    """Note where a subject's clips cannot be those that its V3D file describes."""
+    """Note a subject whose clips cannot be those in its V3D file."""
     for clip in clips:
         row, motion = session.row_of(clip.clip), motions.get(clip)
         if row is None:

@@ -36,7 +36,7 @@ _SETTLED_NS = 2_000_000_000
 
 @dataclass(frozen=True)
 class Stamp:
-    """What the file system tells of a file without reading it."""
+    """What the file system knows about a file without reading it."""
 
     size: int
     modified_ns: int
@@ -44,7 +44,7 @@ class Stamp:
 
     @classmethod
     def of(cls, path: Path) -> Stamp:
-        """Return the stamp of a file; raise FileNotFoundError where there is none."""
+        """Return the stamp of a file; raise FileNotFoundError if it does not exist."""
         return cls._from(path.stat())
 
     @classmethod
@@ -73,7 +73,7 @@ class FileIdentities:
         """Return the identity of a file: the hash of its content, and of its samples where it is large.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
         """
         try:
             whole = self._hash(path, "sha256")
@@ -84,7 +84,7 @@ class FileIdentities:
             return f"unreadable:{stamp.size}-{stamp.modified_ns}"
 
     def holds(self, path: Path, identity: str) -> bool:
-        """Whether a file is still what it was; of a large one, whether its samples are, unless `full_hash`."""
+        """Return whether a file is unchanged; for a large one without `full_hash`, whether its samples are."""
         sampled, _, whole = identity.rpartition("+")
         try:
             if sampled and not self.full_hash:
@@ -129,7 +129,7 @@ def read_identities(path: Path, *, full_hash: bool) -> FileIdentities:
 
 
 def write_identities(path: Path, identities: FileIdentities) -> None:
-    """Write what is known, together with what other runs have added to the file meanwhile."""
+    """Write the known hashes, together with those that other runs have added to the file meanwhile."""
     merged = read_identities(path, full_hash=False).known | identities.known
     rows = [
         [name, kind, stamp.size, stamp.modified_ns, stamp.changed_ns, identity]
@@ -144,7 +144,7 @@ def _whole(path: Path) -> str:
 
 
 def _sampled(path: Path, size: int) -> str:
-    # Not the time stamp: a copy of a data set holds what the data set holds.
+    # Without the time stamp, so that a copy of a data set counts as the same data.
     digest = hashlib.sha256(str(size).encode())
     last = max(size - _SAMPLE_BYTES, 0)
     with path.open("rb") as file:

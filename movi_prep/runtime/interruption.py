@@ -30,7 +30,7 @@ class _Stop:
 
 @contextmanager
 def keep_signals() -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM do after the block what they did before it, whatever the block does about them."""
+    """Restore the handlers of Ctrl-C and SIGTERM after the block, whatever the block sets."""
     before = {number: signal.getsignal(number) for number in _STOPPING}
     try:
         yield

@@ -5,7 +5,7 @@ The scope of a unit is the first part of its key: two runs on different subjects
 other. Not every network file system shares `flock` between hosts, so the file also names its holder and is touched
 every few seconds: a lock of another host counts while its time stamp is fresh.
 
-A worker whose run was killed must not publish what it has in hand, though nobody has taken the lock yet: on the host of
+A worker whose run was killed must not publish its result, even if no other run has taken the lock yet: on the host of
 the run it asks the kernel whether the lock is held, on another host whether it is fresh.
 """
 
@@ -40,7 +40,7 @@ class LockedError(MoviPrepError):
 
 
 def scope_of(key: str) -> str:
-    """Return what a unit's key locks: its subject, `S001` for `S001/C01`."""
+    """Return the key to lock for a unit: its subject, `S001` for `S001/C01`."""
     return key.split("/", maxsplit=1)[0]
 
 
@@ -66,7 +66,7 @@ def check_still_held(work: WorkFolder, key: str, run_id: str) -> None:
     if holder.get("run_id") != run_id:
         raise LockedError(f"{key}: run {run_id} no longer holds {scope_of(key)} (another run took over); nothing kept")
     if not _holder_lives(path, holder):
-        raise LockedError(f"{key}: run {run_id} was killed, so that nobody waits for this unit; nothing kept")
+        raise LockedError(f"{key}: run {run_id} was killed, so this unit's result is discarded")
 
 
 def _holder_lives(path: Path, holder: Mapping[str, Any]) -> bool:

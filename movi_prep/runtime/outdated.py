@@ -1,7 +1,7 @@
-"""Shards of an earlier run that stand under their final names.
+"""Finds shards of earlier runs that are out of date but still have their final names.
 
-A unit that fails, or that a run does not reach, leaves what it once wrote where it is: hours of work are not thrown
-away. But training reads a folder, not records, and would take such a file for what was asked for.
+If a unit fails, or a run does not reach it, its earlier outputs stay, because they may be hours of work.
+But training reads a folder, not records, and would take such a file for a current one.
 
 | a shard is outdated | known from |
 |---|---|
@@ -113,7 +113,7 @@ def _doubt(path: Path, maker: UnitRecord | None, plan: WorkPlan, identities: Fil
 
 
 def _is_another(entry: FileRecord, identities: FileIdentities) -> bool:
-    """Whether an input holds something else now; data that are not at hand any more say nothing."""
+    """Return whether an input has changed; data that no longer exist here count as unchanged."""
     path = Path(entry.path)
     return entry.identity != ABSENT and path.is_file() and not identities.holds(path, entry.identity)
 

@@ -1,4 +1,4 @@
-"""What is there, what is missing: recordings counted, before anything runs."""
+"""Counts the data and says what is missing, before anything runs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Part:
     """One part of what there is.
 
     Attributes:
-        name: what it is.
+        name: name of the part of the data.
         folder: where it was looked for, None where the configuration names no folder.
         found: what was found, one line.
-        missing: what is not there and what that means, one line; empty where nothing is.
+        missing: what is missing and what follows from it, one line; empty if nothing is.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Part:
 
 
 def describe_recordings(recordings: Recordings, config: Config) -> tuple[Part, ...]:
-    """Return what was found of each part, and what is missing."""
+    """Return for each part of the data what was found and what is missing."""
     return (
         _describe_motions(recordings, config),
         _describe_bodies(recordings, config),
@@ -100,24 +100,24 @@ def _describe_bodies(recordings: Recordings, config: Config) -> Part:
 
 
 def _describe_videos(recordings: Recordings, config: Config) -> Part:
-    per_camera = Counter(camera for _, camera in recordings.videos)
+    per_camera = Counter(camera for _, camera in recordings.filmed)
     found = ", ".join(f"{camera}: {count}" for camera, count in sorted(per_camera.items())) or "none"
     lacking = [
         f"{camera}: {said}"
-        for camera in config.shard.cameras
-        if (said := _lacking(recordings, {n for n, name in recordings.videos if name == camera}, config.videos))
+        for camera in recordings.cameras_wanted(config.shard.cameras)
+        if (said := _lacking(recordings, {n for n, name in recordings.filmed if name == camera}, config.videos))
     ]
     return Part("videos", config.videos, found, "; ".join(lacking))
 
 
 def _describe_calibration(recordings: Recordings, config: Config) -> Part:
     whole = recordings.whole_cameras
-    lacking = [camera for camera in config.shard.cameras if camera not in whole]
+    lacking = [camera for camera in recordings.cameras_wanted(config.shard.cameras) if camera not in whole]
     said = f"no calibration of {', '.join(lacking)}: no shards of it" if lacking and config.calibration else ""
     return Part("calibration", config.calibration, list_names(whole), said)
 
 
 def _lacking(recordings: Recordings, there: set[str], folder: Path | None) -> str:
-    """Return which subjects with motion lack a part; nothing where no folder was named at all."""
+    """Return which subjects with motion lack a part; () if no folder is named for it."""
     lacking = [subject for subject in recordings.subjects if subject not in there]
     return f"none of {list_names(lacking, at_most=8)}: no shards of them" if lacking and folder else ""

@@ -1,4 +1,4 @@
-"""A run from configuration to result: what is there, what is planned, what is carried out, under lock and log."""
+"""A run from configuration to results: finds the data, plans units and carries them out, with lock and log."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ _LOG = logging.getLogger("movi_prep.run")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan with what it was made from.
+    """A plan, and the data it was made from.
 
     Attributes:
         config: the whole configuration.
-        recordings: what was found, cut to what the plan is about.
+        recordings: the data found, restricted to those of the plan.
         plan: the plan.
         identities: the file hashes that planning knows.
         is_gathering: whether a stage makes files of whole subjects.
-        is_cut: whether the plan is cut to units that were named: no choice of clips to be kept.
+        is_cut: whether `only` restricts the plan; such a choice of clips is not remembered.
     """
 
     config: Config
@@ -86,7 +86,7 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
     if not (folder / "config.yaml").is_file():
         if not write:
             raise UsageError(f"{folder}: expected the embedded data set, but it is not there yet; run first")
-        # What is written is counted anew from 1: up to the last clip asked for, numbers stay what they are.
+        # The embedded data set numbers its clips from 1, so all clips up to the last one wanted must be written.
         clips = None if config.clips is None else range(1, max(_numbers("clips", config.clips)) + 1)
         subjects = None if config.subjects is None else _numbers("subjects", config.subjects)
         write_demo(folder, subjects=subjects, clips=clips, workers=config.run.workers)
@@ -102,7 +102,7 @@ def _numbers(setting: str, entries: Sequence[str]) -> tuple[int, ...]:
 
 
 def find_data(config: Config) -> Recordings:
-    """Return what is there of the data that a configuration names, cut to its subjects and clips.
+    """Return the data that a configuration names, restricted to its subjects and clips.
 
     Raises:
         UsageError: a folder does not exist, or the choice of subjects and clips leaves nothing.
@@ -119,20 +119,21 @@ def prepare_run(
     per_subject: bool = False,
     as_chosen: bool = False,
 ) -> Prepared:
-    """Return the plan of some stages: what is there, what would run, and why. Nothing is written.
+    """Return the plan of some stages: the data, the units that would run, and why. It writes nothing.
 
-    Files of a whole subject keep the clips that they hold: a stage that makes them is planned with those clips, too.
+    A file about a whole subject keeps the clips that it holds: the stage that writes it is planned with those, too.
 
     Args:
         config: the whole configuration.
         stages: the stages, in order.
-        force: stages whose units run whatever their records say.
-        only: ids of units (`ik S001/C03`) or stages (`ik`: all its units): the plan is cut to them and what they need.
+        force: stages whose units run even if their records say that they are current.
+        only: ids of units (`ik S001/C03`) or stages (`ik`: all its units): the plan is restricted to them and what they
+            need.
         per_subject: whether units that concern all subjects at once are left out (array jobs, one per subject).
-        as_chosen: whether a configuration that names no subjects and clips stands for those that runs were asked for.
+        as_chosen: whether a configuration without subjects and clips means those that earlier runs chose.
 
     Raises:
-        UsageError: the data or the choice of units cannot be, or a folder holds nothing of what it is named for.
+        UsageError: the data or the chosen units do not exist, or a folder lacks the files that it should hold.
     """
     work = WorkFolder(config.work)
     check_files(config)
@@ -172,10 +173,10 @@ def prepare_run(
 
 
 def check_machine(prepared: Prepared) -> None:
-    """Raise UsageError where this machine cannot run a unit as it is set; without effect on machines elsewhere.
+    """Raise UsageError if this machine cannot run a unit with these settings; do nothing if units run elsewhere.
 
     Raises:
-        UsageError: a stage says so, once for all of its units.
+        UsageError: a stage cannot run, reported once for all of its units.
     """
     if not _works_here(prepared.config):
         return
@@ -273,7 +274,7 @@ def open_executor(config: Config, n_units: int) -> AbstractContextManager[Execut
 
 
 def _works_here(config: Config) -> bool:
-    """Whether units run on this machine: what holds here says nothing of a cluster's nodes."""
+    """Whether units run on this machine; checks made here say nothing about a cluster's nodes."""
     return config.run.scheduler is None and config.run.executor in ("serial", "local")
 
 
@@ -300,10 +301,11 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordin
         nearly += [finding for finding in recordings.findings if finding.startswith(folder)]
         empty.append(f"{part}: expected {wanted} below {folder}, but got none; correct the path")
     if empty:
-        # Parts may share a folder, and what is nearly right in it.
+        # Parts may share a folder, and then report the same file name that is nearly right.
         raise UsageError("; ".join([*empty, *dict.fromkeys(nearly)]))
-    idle = idle_cameras(recordings, config.shard.cameras)
-    if len(idle) == len(config.shard.cameras) and any(stage.name in SHARD_STAGES for stage in stages):
+    cameras = recordings.cameras_wanted(config.shard.cameras)
+    idle = idle_cameras(recordings, cameras)
+    if len(idle) == len(cameras) and any(stage.name in SHARD_STAGES for stage in stages):
         raise UsageError(
             f"shard.cameras: expected a camera with videos and calibration, but got {'; '.join(idle.values())}; "
             "name others with --cameras, or correct the paths"

@@ -37,7 +37,7 @@ class Observer(Protocol):
         ...
 
     def unit_held(self, planned: PlannedUnit) -> None:
-        """Hear of a unit that was not run, because all that it reads came out as it was."""
+        """Receive a unit that did not run, because all its inputs came out unchanged."""
         ...
 
     def tick(self, waits_for: str) -> None:
@@ -50,10 +50,10 @@ class RunResult:
     """How the units of a plan ended.
 
     Attributes:
-        plan: what was to be done.
+        plan: the plan.
         records: of the units that were executed, by id.
         blocked: units that were not executed, by id, and why.
-        unchanged: units that turned out to be current, because the files that they read came out as they were.
+        unchanged: units that did not run, because the files they read came out unchanged.
         interrupted: whether someone stopped the run.
     """
 
@@ -79,10 +79,10 @@ class Coordinator:
     """Carries out one plan.
 
     Attributes:
-        plan: what is to be done.
+        plan: the plan.
         executor: who does it.
         observer: receives the events.
-        make_task: turns a planned unit, and the inputs that count as absent, into what a worker needs.
+        make_task: makes a worker's task from a planned unit and the inputs that count as absent.
         identities: the hashes that planning knows; recorded ones are not added, workers have their own memory.
         on_error: whether a failure lets the others go on.
     """
@@ -188,7 +188,7 @@ class Coordinator:
         heapq.heappush(self._ready, ((scope_of(unit.key), self.plan.stages.index(unit.stage), unit.key), name))
 
     def _record_of_loss(self, task: Task, error: BaseException) -> UnitRecord:
-        """Write the record of a unit that never came back from its worker."""
+        """Write the record of a unit whose worker died."""
         text = " ".join(str(error).split()) or "no message"
         record = UnitRecord(
             stage=task.unit.stage,

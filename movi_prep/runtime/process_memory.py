@@ -21,7 +21,7 @@ def peak_memory_mb() -> float:
 
 
 def resident_memory_mb() -> float:
-    """Return the resident memory of this process, megabytes; 0 where the system does not tell."""
+    """Return the resident memory of this process, megabytes; 0 if the system does not report it."""
     return (_status_kb("VmRSS") or 0) / 1024
 
 

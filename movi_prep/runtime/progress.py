@@ -1,4 +1,4 @@
-"""What a person sees while a plan is carried out: a live display on a terminal, plain lines elsewhere.
+"""Shows the progress of a plan: live bars on a terminal, plain lines elsewhere.
 
 Both write to a copy of standard error that was made before any unit redirects it into its own log file.
 """
@@ -29,7 +29,7 @@ class PlainProgress:
     """A line when something failed, when a stage is through, and now and then on all that is under way."""
 
     def __init__(self, plan: WorkPlan, stream: TextIO) -> None:
-        """Count what is to be done."""
+        """Count the units to run."""
         self._stream = stream
         self._total = Counter(planned.unit.stage for planned in plan.to_run)
         self._stages = [stage for stage in plan.stages if self._total[stage]]
@@ -41,15 +41,15 @@ class PlainProgress:
         self._waits_for = ""
 
     def unit_ended(self, record: UnitRecord) -> None:
-        """Count it, and say what a person should know at once."""
+        """Count the unit, and report the first failure of its stage at once."""
         stage = record.stage
         self._ended[stage] += 1
         self._seconds[stage] += record.seconds
         if record.status == "failed":
             self._failed[stage] += 1
-            # One line for a stage; the reasons, each once, stand at the end.
+            # One line per stage; the summary at the end gives each reason once.
             if self._failed[stage] == 1:
-                self._say(f"{record.id} failed; why stands at the end, and in {_record_name(record)}")
+                self._say(f"{record.id} failed; the reason is in the summary and in {_record_name(record)}")
         self._say_if_through(stage)
 
     def unit_held(self, planned: PlannedUnit) -> None:
@@ -66,7 +66,7 @@ class PlainProgress:
             self._say(f"{stage} is through: {units}{failed}{held}")
 
     def tick(self, waits_for: str) -> None:
-        """Say where all stages stand, now and then, and at once what everything waits for."""
+        """Print the progress of all stages every ten seconds, and at once what the run waits for."""
         if waits_for and waits_for != self._waits_for:
             self._say(waits_for)
         self._waits_for = waits_for
@@ -76,7 +76,7 @@ class PlainProgress:
         self._say(f"{stages}{self._time_left()}{f'; {waits_for}' if waits_for else ''}")
 
     def _time_left(self) -> str:
-        """Return what the stages that are met already will take at the pace so far, and which are still to be met."""
+        """Return the time left for stages that have begun, at the rate so far, and the names of those that have not."""
         elapsed_s = time.monotonic() - self._begin_s
         at_once = sum(self._seconds.values()) / elapsed_s
         if not at_once:
@@ -112,13 +112,15 @@ class LiveProgress:
         }
 
     def unit_ended(self, record: UnitRecord) -> None:
-        """Move the bar of its stage; failures stand above the bars."""
+        """Move the bar of its stage; failures are printed above the bars."""
         bar = self._bars[record.stage]
         self._progress.start_task(bar)
         if record.status == "failed":
             self._failed[record.stage] += 1
             if self._failed[record.stage] == 1:
-                self._tell(f"{record.id} failed; why stands at the end, and in {_record_name(record)}", style="red")
+                self._tell(
+                    f"{record.id} failed; the reason is in the summary and in {_record_name(record)}", style="red"
+                )
         failed = self._failed[record.stage]
         speed = self._progress.tasks[bar].speed
         self._progress.update(

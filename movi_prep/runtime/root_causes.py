@@ -68,7 +68,7 @@ def waiting_for(plan: WorkPlan, failed: Sequence[str], waiting: Iterable[str]) -
         waiting: ids of the units that wait.
     """
     roots = {name: name for name in failed}
-    # The plan's order respects needs: what a unit needs has been settled before it.
+    # The plan is in order of needs, so the causes of the units that this one needs are known.
     for name, planned in plan.units.items():
         root = next((roots[need] for need in planned.needs if need in roots and need not in planned.tolerates), None)
         if root is not None:

@@ -1,6 +1,6 @@
 """The part of a unit's identity that comes from its settings.
 
-A path among the settings stands for the content of the file, not for where it lies: a work folder may be moved.
+A path in the settings counts by the content of its file, not by its place, so that a work folder may be moved.
 """
 
 from __future__ import annotations

@@ -50,12 +50,12 @@ class Summary:
         stages: counts by stage, in order.
         failed: the failures.
         waiting: units that wait, by id, and why.
-        findings: what stages want a person to read, by unit.
-        warnings: what a person must read, by unit or by what was not planned (`shard PG3`): something was left out, or
-            must not be trusted.
+        findings: the stages' findings, by unit.
+        warnings: what must not be overlooked, by unit or by what was not planned (`shard PG3`): something was left out,
+            or must not be trusted.
         outputs: every file that holds, relative to the work folder.
         waits_for: the failed unit that each waiting unit waits for, by id; others have not had their turn.
-        outdated: shards of an earlier run that stand under their names and do not hold.
+        outdated: shards of earlier runs that are out of date.
     """
 
     stages: Mapping[str, StageCounts]
@@ -95,7 +95,7 @@ class Summary:
 
 
 def summarise_run(result: RunResult) -> Summary:
-    """Return what a run came to."""
+    """Return the summary of a run."""
     stages = {}
     for stage in result.plan.stages:
         units = [planned for planned in result.plan.units.values() if planned.unit.stage == stage]

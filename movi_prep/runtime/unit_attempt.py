@@ -77,7 +77,7 @@ _identities = FileIdentities()
 
 
 def execute(task: Task) -> UnitEnd:
-    """Run one unit to a written record; failures are records, too."""
+    """Run one unit and write its record, also if it fails."""
     begin_s, begin_processor_s = time.perf_counter(), time.process_time()
     reset_peak_memory()
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -124,7 +124,7 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
     except Exception as error:  # noqa: BLE001 - a failure of any kind is a row, never the end of a run
         done = replace(blank, reason=_one_line(error), traceback=traceback.format_exc())
     done = _with_final_names(done, task, _attempt_folder(task, len(dead) + 1))
-    # Only now: as long as they stand, they count the tries.
+    # Only now, because the remaining files count how often the unit was tried.
     for folder in dead:
         shutil.rmtree(folder, ignore_errors=True)
     return done
@@ -166,7 +166,7 @@ def _aside(task: Task, folder: Path, absent: Collection[Path]) -> AnyUnit:
     """Return the unit writing below its scratch folder, with None for each input that is not there."""
     root, unit = task.work.root, task.unit
     inputs = map_paths(unit.inputs, lambda path: None if path in absent else path)
-    # One flat folder: making and removing folders costs more than all else here. Names stay, unless two are alike.
+    # One flat folder, because creating and removing folders would take most of the time here.
     names = [path.name for _, path in paths_of(unit.outputs)]
     is_flat = len(set(names)) == len(names)
     outputs = map_paths(unit.outputs, lambda path: folder / (path.name if is_flat else path.relative_to(root)))
@@ -195,12 +195,15 @@ def _check_unchanged(
         # A backup that links the file, or a change of its permissions, moves the stamp and leaves the content.
         if not identities.holds(path, before[role].identity):
             raise InputError(
-                path, expected="an input that stays as it is", got="one that changed meanwhile", remedy="run again"
+                path,
+                expected="an input that does not change during the run",
+                got="one that changed",
+                remedy="run again",
             )
 
 
 def _publish(unit: AnyUnit, private: AnyUnit, root: Path, identities: FileIdentities) -> dict[str, FileRecord]:
-    """Move every output to its final name, flushed; return what was written."""
+    """Flush every output, move it to its final name, and return the outputs."""
     final = dict(paths_of(unit.outputs))
     for role, aside in paths_of(private.outputs):
         if not aside.is_file():
@@ -220,7 +223,7 @@ def _attempt_folder(task: Task, attempt: int) -> Path:
 
 
 def _with_final_names(record: UnitRecord, task: Task, folder: Path) -> UnitRecord:
-    """Return the record without scratch paths in its sentences: a person knows the final names only."""
+    """Return the record without scratch paths in its sentences: users know only the final names."""
     asides, finals = (paths_of(unit.outputs) for unit in (_aside(task, folder, ()), task.unit))
     final = {str(aside): str(path) for (_, aside), (_, path) in zip(asides, finals, strict=True)}
     for _, path in paths_of(task.unit.outputs):

@@ -8,7 +8,7 @@
 | `stage`, `key`, `status` | which unit; `done` or `failed` |
 | `stage_version`, `settings` | the code and the part of the configuration it used |
 | `inputs`, `outputs` | by role: `path` (outputs: below WORK) and `identity` (`absent` for an optional input) |
-| `numbers`, `findings`, `warnings` | what the stage measured, what a person should read, and what must be read |
+| `numbers`, `findings`, `warnings` | measurements of the stage, what to read, and what must not be overlooked |
 | `started`, `seconds`, `processor_seconds`, `peak_memory_mb` | when, how long, how much |
 | `host`, `worker`, `movi_prep` | where, which process, which release |
 | `tries`, `reason`, `traceback`, `redo` | attempts (worker deaths + 1); for a failure why, where, and the command |
@@ -39,7 +39,7 @@ ABSENT = "absent"
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file that a unit read or wrote: where it lay and what it held."""
+    """A file that a unit read or wrote: its path and its content's hash."""
 
     path: str
     identity: str
@@ -78,7 +78,7 @@ class UnitRecord:
 
 
 def record_path(work: WorkFolder, unit: AnyUnit) -> Path:
-    """Return where the record of a unit stands."""
+    """Return the path of a unit's record."""
     return work.records() / unit.stage / f"{unit.key}.json"
 
 
@@ -88,13 +88,13 @@ def write_record(path: Path, record: UnitRecord, *, scratch: Path) -> None:
     aside = scratch / f"{uuid.uuid4().hex}.json"
     content = {"format": FORMAT, "version": VERSION, **asdict(record)}
     aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    # Not flushed to disk: a record that a power cut damages is one that nobody believes, and the unit runs again.
+    # Not flushed to disk: if a power cut damages the record, the unit merely runs again.
     path.parent.mkdir(parents=True, exist_ok=True)
     aside.replace(path)
 
 
 def read_record(path: Path) -> UnitRecord | None:
-    """Return a record, or None if there is none that this release can read: the unit then simply runs again."""
+    """Return a record, or None if there is none that this release can read; the unit then runs again."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

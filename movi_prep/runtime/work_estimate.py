@@ -1,6 +1,6 @@
 """Hours and disk that a plan takes, for these data on this machine.
 
-What units of this work folder took before is the best measure, stage by stage. Where a stage never ran here, its cost
+The best estimate of a stage is what its units in this work folder took before. If a stage never ran here, its cost
 on the machine that the project was measured on counts, divided by how much faster this one does a fixed piece of work.
 The table is that of `pipelines/README.md`, by unit and by row.
 """
@@ -69,7 +69,7 @@ class Estimate:
         hours: on the workers that are configured.
         workers: how many these are.
         gigabytes: of disk, outputs of the units that would run.
-        measured: the stages whose cost was measured by units of this work folder.
+        measured: stages whose cost comes from units of this work folder.
         speed: this machine's speed against the machine of the table; 2 is twice as fast.
     """
 
@@ -92,7 +92,7 @@ class Estimate:
 
 
 def estimate_work(plan: WorkPlan, lengths: Mapping[ClipId, ClipLength], config: Config, *, cores: int) -> Estimate:
-    """Return what the units of a plan that are not current take.
+    """Return the estimated time and space of the units that would run.
 
     Args:
         plan: the plan.
@@ -153,7 +153,7 @@ def _rows(planned: PlannedUnit, lengths: Mapping[ClipId, ClipLength], config: Co
     clips = [clip for clip in lengths if clip.subject == subject and (not is_clip or clip.clip == rest)]
     rate_hz = config.markers.video_rate_hz if not is_clip or config.markers.rate == "video" else math.inf
     frames = sum(math.ceil(lengths[clip].n_samples * min(1.0, rate_hz / lengths[clip].rate_hz)) for clip in clips)
-    return frames * (len(config.shard.cameras) if planned.unit.stage == "shard_d3ke" else 1)
+    return frames * (len(planned.unit.settings.cameras) if planned.unit.stage == "shard_d3ke" else 1)
 
 
 def _fixed_work() -> float:

@@ -1,6 +1,6 @@
-"""The plan: every unit of every stage, what it waits for, and whether what it once wrote still holds.
+"""The plan: every unit of every stage, the units it waits for, and whether its outputs are up to date.
 
-A unit is current only where its record says so and everything in that record is still true: code version of the
+A unit is current only if its record says so and everything in that record still holds: code version of the
 stage, settings, content of every input, content of every output. One that holds but follows units that run is *open*:
 whether it runs is decided once they have ended, by what they wrote. Planning reads names, stamps and records; file
 contents only where a stamp has changed since they were last read.
@@ -34,7 +34,7 @@ State = Literal["current", "stale", "failed", "new"]
 
 @dataclass(frozen=True)
 class PlannedUnit:
-    """A unit and what the plan knows of it.
+    """A unit and its state in the plan.
 
     Attributes:
         stage: the stage that runs it.
@@ -72,7 +72,7 @@ class WorkPlan:
         work: the work folder.
         stages: names of the stages, in order.
         units: by id, in an order that respects needs.
-        left_out: what was asked for and is not planned, `shard PG3`, and why.
+        left_out: what was chosen but cannot be planned, `shard PG3`, and why.
         exclude: subjects and clips that the configuration leaves out.
     """
 
@@ -105,11 +105,11 @@ def make_plan(
 
     Args:
         stages: the stages, in order.
-        recordings: what was found.
+        recordings: the data found.
         config: the whole configuration; each stage takes its own part.
-        identities: remembers file hashes; what is read here is added.
-        force: names of stages whose units run whatever their records say.
-        gathered: what the stages are given that make files of whole subjects; None for the same as the others.
+        identities: remembers file hashes; those computed here are added.
+        force: names of stages whose units run even if their records say that they are current.
+        gathered: the data for stages that write files about whole subjects; None for the same as the others.
 
     Raises:
         InternalError: two units write one file, or units wait for each other in a circle.
@@ -158,10 +158,10 @@ def why_not_current(
 
     Args:
         planned: the unit, with its record.
-        work: where outputs stand.
+        work: where outputs are.
         identities: remembers file hashes.
         absent: files that count as not there, because the unit that makes them failed.
-        unknown: files that are not looked at, because a unit that runs is to make them anew.
+        unknown: files that are not read, because a unit that runs will replace them.
     """
     last = planned.last
     if last is None:
@@ -181,7 +181,7 @@ def why_not_current(
 def _left_out(stages: Sequence[str], recordings: Recordings, config: Config) -> dict[str, str]:
     """Return the cameras that were asked for and can have no shard."""
     shards = [name for name in stages if name in SHARD_STAGES]
-    idle = idle_cameras(recordings, config.shard.cameras) if shards else {}
+    idle = idle_cameras(recordings, recordings.cameras_wanted(config.shard.cameras)) if shards else {}
     return {f"{shards[0]} {camera}": why for camera, why in idle.items()}
 
 
@@ -285,10 +285,10 @@ def _why_inputs_changed(
 
 
 def _say_difference(path: Path, before: FileRecord, *, is_absent: bool) -> str:
-    """Say in which way an input is not what it was."""
+    """Return in which way an input has changed."""
     if is_absent or not path.is_file():
         return f"is missing: {path}"
     if before.identity == ABSENT:
         return f"is there now: {path}"
-    # Other content at another place: a download that merely moved holds what it held.
+    # Only if the content changed as well: a download that was merely moved is the same.
     return f"is another file: was {before.path}, is {path}" if str(path) != before.path else f"was changed: {path}"

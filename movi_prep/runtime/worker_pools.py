@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DASK_SETTINGS: dict[str, Any] = {
     # Attempts are counted by the unit itself, only for the one that was in hand; Dask would blame queued ones too.
     "distributed.scheduler.allowed-failures": 1000,
-    # OpenSim holds the interpreter for minutes: silence is no death. Lost hosts show in their connection.
+    # OpenSim can hold Python's lock for minutes, so a silent worker is not dead; a lost host shows in its connection.
     "distributed.scheduler.worker-ttl": None,
     # Nannies bring their processes back. Dask would close a nanny where, seconds after one process, another is away.
     "distributed.deploy.lost-worker-timeout": "10000h",
@@ -51,7 +51,7 @@ DASK_SETTINGS: dict[str, Any] = {
 }
 
 LOOPBACK = "127.0.0.1:0"
-"""This machine only, any free port: where a page that Dask always opens cannot be reached from elsewhere."""
+"""Address of the page that Dask always opens: a free port that only this machine can reach."""
 
 _CONNECT_S = 15.0
 """How long a scheduler may take to answer; a busy one, or a machine that stalls, takes its time."""
@@ -64,7 +64,7 @@ _START_S = 20.0
 
 
 def dask_settings(dashboard: str | None) -> dict[str, Any]:
-    """Return Dask's settings; without a dashboard, neither scheduler nor workers answer what a browser asks."""
+    """Return Dask's settings; without a dashboard, scheduler and workers answer no browser."""
     silent: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     return DASK_SETTINGS if dashboard else {**DASK_SETTINGS, **silent}
 
@@ -127,7 +127,7 @@ class DaskExecutor:
         client: connected to the scheduler.
         run: says after how many units, or how much growth, a worker process is replaced by a fresh one.
         in_flight: how many units are handed to it at once; more than workers, so that an adaptive cluster grows.
-        watch: says what the first worker waits for; raises WorkersLostError when none will come.
+        watch: reports what the first worker waits for; raises WorkersLostError if none will come.
     """
 
     def __init__(
@@ -177,11 +177,11 @@ class DaskExecutor:
         task = self._futures.pop(future)
         try:
             return task, future.result()
-        except Exception as error:  # noqa: BLE001 - whatever Dask reports, it is the end of this unit only
+        except Exception as error:  # noqa: BLE001 - whatever Dask reports ends only this unit
             return task, error
 
     def waits_for(self) -> str:
-        """Say what the first worker waits for."""
+        """Report what the first worker waits for."""
         return self._watch()
 
 
@@ -191,7 +191,7 @@ class ProcessWatch:
     Args:
         find_workers: returns what there is of them, empty for none.
         hope_s: how long to wait for the next before the run is given up, seconds.
-        clock: tells the time, seconds.
+        clock: returns the time, seconds.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class ProcessWatch:
                 f"expected a worker process, but none has started for {waited_s / 60:.0f} minutes; look whether memory "
                 "or disk is full and whether the Python environment has changed, then run again to go on"
             )
-        # Between two of them a moment passes, which is nothing to tell.
+        # A moment without workers is normal while one replaces another.
         return "waiting for a worker process to start" if waited_s >= _START_S else ""
 
 
@@ -277,7 +277,7 @@ def check_open_files(workers: int) -> None:
 
 @contextmanager
 def _worker_folder() -> Iterator[str]:
-    """Make a folder for what Dask's workers keep beside their work, and remove it when they have ended.
+    """Create a folder for the temporary files of Dask's workers, and remove it when they have ended.
 
     Raises:
         UsageError: no temporary folder can be written.
@@ -304,7 +304,7 @@ def _root_of(error: BaseException) -> str:
 
 @contextmanager
 def scheduler_executor(address: str, run: RunSettings) -> Iterator[Executor]:
-    """Use the workers of a Dask scheduler that somebody else runs."""
+    """Use the workers of a Dask scheduler that is already running."""
     import dask
 
     with dask.config.set(dask_settings(run.dashboard)), quiet_dask():
@@ -326,7 +326,7 @@ def _connect(address: str) -> Client:
         return Client(address, set_as_default=False, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
         raise WorkersLostError(
-            f"{address}: expected a running Dask scheduler, but there is no Dask scheduler ({error}); "
+            f"{address}: expected a running Dask scheduler, but got none ({error}); "
             "start one with `dask scheduler`, or leave --scheduler out"
         ) from error
 
@@ -344,7 +344,7 @@ def _kill_workers(cluster: LocalCluster) -> None:
 
 
 def close_cluster(client: Client | None, cluster: Any) -> None:
-    """Stop everything within seconds, whatever is still running on the workers."""
+    """Stop everything within seconds, even if workers are still running units."""
     for part in (client, cluster):
         if part is not None:
             with suppress(Exception):

@@ -63,7 +63,7 @@ def execute_on_worker(task: Task, *, recycle_units: int, recycle_growth_mb: floa
         _usage.first_resident_mb = end.resident_mb
     is_spent = _usage.units >= recycle_units or end.resident_mb - _usage.first_resident_mb >= recycle_growth_mb
     worker = get_worker()
-    # Without a nanny nobody would start another process in its place.
+    # Without a nanny, nothing would start another process in its place.
     if is_spent and worker.nanny and not _usage.is_leaving:
         _usage.is_leaving = True
         worker.loop.add_callback(_leave, worker, restart=True)
@@ -78,14 +78,14 @@ async def _retire(worker: Worker, at_s: float) -> None:
 async def _leave(worker: Worker, *, restart: bool) -> None:
     """Take no more units, bring the one in hand to its end, hand its result over, and close.
 
-    Dask's own lifetime and restart close within seconds, and what was in hand is begun anew elsewhere.
+    Dask's own lifetime and restart close within seconds, and the unit in progress starts again elsewhere.
     """
     from distributed.core import Status
 
     worker.status = Status.paused
     while worker.state.executing_count:
         await asyncio.sleep(_POLL_S)
-    # A result that nobody else holds would be lost with this process, and its unit executed again.
+    # If only this process holds a result, it would be lost and its unit run again.
     until_s = time.monotonic() + _FETCH_S
     while worker.data and time.monotonic() < until_s:
         await asyncio.sleep(_POLL_S)

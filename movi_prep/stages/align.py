@@ -2,7 +2,7 @@
 
 | unit | reads | writes |
 |---|---|---|
-| `align S001` | file of the session, markers of every clip | `alignment/S001.json` |
+| `align S001` | file of the session, or videos of each clip; markers of every clip | `alignment/S001.json` |
 
 Video frame j of a clip is mocap sample 4 j (30 and 120 Hz). For each clip, the stage compares joints of the motion with
 joint centres that the session measured independently (V3D's, for BMLmovi), in AMASS world, metres. It measures the
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.config.shard import ClipFootage
 from movi_prep.errors import InputError
 from movi_prep.formats.alignment_file import write_alignment
 from movi_prep.formats.marker_file import read_markers
@@ -28,12 +29,14 @@ from movi_prep.recordings.read import read_session
 from movi_prep.recordings.wanted import missing_session
 from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
 from movi_prep.records.identity import ClipId
-from movi_prep.records.timeline import overlap_clocks, samples_per_frame
+from movi_prep.records.timeline import mocap_rate_hz, overlap_clocks, samples_per_frame
 from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.stages.align_footage import align_footage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from typing import Any, TypeAlias
 
     from movi_prep.config.root import Config
     from movi_prep.config.shard import AlignmentUnitSettings
@@ -42,12 +45,15 @@ if TYPE_CHECKING:
     from movi_prep.records.session import Session
     from movi_prep.records.work_folder import WorkFolder
 
+    AlignUnit: TypeAlias = Unit["AlignInputs", "AlignOutputs", AlignmentUnitSettings]
+
 
 @dataclass(frozen=True)
 class AlignInputs:
     """Files from which the alignment of a subject is measured; `session` is None if there is no such file.
 
     `clips` are the subject's clips; `markers` has one entry for each, None if the unit that writes it failed.
+    `videos` has one for each footage of the settings.
     """
 
     subject: str
@@ -55,6 +61,7 @@ class AlignInputs:
     session: Path | None
     clips: tuple[str, ...]
     markers: tuple[Path | None, ...] = field(metadata={"optional": True})
+    videos: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -64,33 +71,60 @@ class AlignOutputs:
     alignment: Path
 
 
-def plan_align(
-    recordings: Recordings, work: WorkFolder, config: Config
-) -> tuple[Unit[AlignInputs, AlignOutputs, AlignmentUnitSettings], ...]:
-    """Return one unit per subject."""
+def plan_align(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AlignUnit, ...]:
+    """Return one unit per subject; of those with a video for each clip, only the ones that were filmed."""
+    filmed = {subject for subject, _ in recordings.filmed}
     return tuple(
-        Unit(
-            stage=ALIGN.name,
-            key=subject,
-            inputs=AlignInputs(
-                subject=subject,
-                reader=recordings.reader,
-                session=recordings.sessions.get(subject),
-                clips=tuple(map(str, recordings.clips_of(subject))),
-                markers=tuple(work.markers(clip) for clip in recordings.clips_of(subject)),
-            ),
-            outputs=AlignOutputs(alignment=work.alignment(subject)),
-            settings=config.shard.alignment_unit(config.markers.video_rate_hz),
-        )
+        _align_unit(recordings, work, config, subject)
         for subject in recordings.subjects
+        if recordings.reader == "bmlmovi" or subject in filmed
+    )
+
+
+def _align_unit(recordings: Recordings, work: WorkFolder, config: Config, subject: str) -> AlignUnit:
+    clips = recordings.clips_of(subject)
+    own = [(key, footage) for key, footage in sorted(recordings.footage.items()) if key[0] in clips]
+    footage = tuple(
+        ClipFootage(clip=str(clip), camera=camera, **dict(footage.clock)) for (clip, camera), footage in own
+    )
+    return Unit(
+        stage=ALIGN.name,
+        key=subject,
+        inputs=AlignInputs(
+            subject=subject,
+            reader=recordings.reader,
+            session=recordings.sessions.get(subject),
+            clips=tuple(map(str, clips)),
+            markers=tuple(work.markers(clip) for clip in clips),
+            videos=tuple(footage.video for _, footage in own),
+        ),
+        outputs=AlignOutputs(alignment=work.alignment(subject)),
+        settings=config.shard.alignment_unit(config.markers.video_rate_hz, footage),
     )
 
 
 def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUnitSettings) -> StageReport:
-    """Measure the alignment of one subject's clips; clips that cannot be aligned are reported and left out."""
-    if inputs.session is None:
-        raise missing_session(inputs.reader, inputs.subject)
-    session = read_session(inputs.reader, inputs.session)
+    """Measure the alignment of one subject's clips; clips that cannot be aligned are named and left out."""
+    if settings.footage:
+        clips, lost = _align_footage(inputs, settings)
+        alignment = SubjectAlignment(subject=inputs.subject, clips=tuple(clips), findings=tuple(lost))
+        source: dict[str, Any] = {"videos": sorted({path.name for path in inputs.videos if path is not None})}
+    else:
+        if inputs.session is None:
+            raise missing_session(inputs.reader, inputs.subject)
+        session = read_session(inputs.reader, inputs.session)
+        clips, lost = _align_session(inputs, session, settings)
+        found = (*session.findings, *lost)
+        alignment = SubjectAlignment(subject=session.subject, clips=tuple(clips), findings=found)
+        source = {"session": inputs.session.name}
+    write_alignment(outputs.alignment, alignment, provenance=source)
+    return _report(alignment, lost)
+
+
+def _align_session(
+    inputs: AlignInputs, session: Session, settings: AlignmentUnitSettings
+) -> tuple[list[ClipAlignment], list[str]]:
+    """Align the clips with the session that films them all; return what was lost, too."""
     clips, lost = [], []
     for key, path in zip(inputs.clips, inputs.markers, strict=True):
         clip = ClipId.parse(key)
@@ -101,14 +135,29 @@ def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUni
             clips.append(align_clip(clip, read_markers(path), session, settings))
         except InputError as error:
             lost.append(f"{clip} is not aligned: {error}")
-    alignment = SubjectAlignment(subject=session.subject, clips=tuple(clips), findings=(*session.findings, *lost))
-    write_alignment(outputs.alignment, alignment, provenance={"session": inputs.session.name})
-    return _report(alignment, lost)
+    return clips, lost
+
+
+def _align_footage(inputs: AlignInputs, settings: AlignmentUnitSettings) -> tuple[list[ClipAlignment], list[str]]:
+    """Align each clip with the videos that are its own; return what was lost, too."""
+    markers = dict(zip(inputs.clips, inputs.markers, strict=True))
+    clips, lost = [], []
+    for wanted, video in zip(settings.footage, inputs.videos, strict=True):
+        path = markers[wanted.clip]
+        if path is None or video is None:
+            why = "it has no markers, because its unit failed" if path is None else "the video is gone"
+            lost.append(f"{wanted.clip} is not aligned with {wanted.camera}: {why}")
+            continue
+        try:
+            clips.append(align_footage(ClipId.parse(wanted.clip), wanted, read_markers(path), video))
+        except InputError as error:
+            lost.append(f"{wanted.clip} is not aligned with {wanted.camera}: {error}")
+    return clips, lost
 
 
 ALIGN = Stage(
     name="align",
-    version=3,
+    version=4,
     summary="clip boundaries, overlap of the clocks, agreement with the session",
     plan=plan_align,
     run=run_align,
@@ -125,7 +174,7 @@ def align_clip(
         InputError: the session has no frames of the clip, or the mocap rate does not fit the video's.
     """
     row, (first, end) = _row_and_range(clip, session)
-    mocap_hz = _mocap_rate_hz(markers)
+    mocap_hz = mocap_rate_hz(markers)
     step = samples_per_frame(mocap_hz, settings.video_rate_hz, source=markers.source)
     # The clocks may disagree in length. Their overlap is computed only here; later stages refuse frames beyond it.
     timeline = overlap_clocks(
@@ -215,13 +264,6 @@ def _clock_suspicions(session: Session, row: int, settings: AlignmentUnitSetting
     return (f"flags120 start it {apart_s[row] * 1e3:+.0f} ms from where flags30 do (bound {bound_ms:.1f} ms)",)
 
 
-def _mocap_rate_hz(markers: MarkerTrajectories) -> float:
-    """Return the mocap rate that follows from the rate of the rows and their sample numbers."""
-    # The file holds the rate of its rows, which may be every fourth sample; the sample numbers give the ratio.
-    spacing = int(markers.sample_indices[1] - markers.sample_indices[0]) if markers.n_rows > 1 else 1
-    return markers.rate_hz * spacing
-
-
 def _length_findings(
     markers: MarkerTrajectories, n_video_frames: int, step: int, agreement: Agreement
 ) -> tuple[str, ...]:
@@ -236,10 +278,16 @@ def _length_findings(
     return tuple(found)
 
 
+def _n_between(alignment: SubjectAlignment) -> int:
+    """Return how many frames lie between samples: their labels are interpolated."""
+    after = [clip.timeline.after_sample for clip in alignment.clips]
+    return sum(int(np.count_nonzero(part)) for part in after if part is not None)
+
+
 def _report(alignment: SubjectAlignment, lost: Sequence[str]) -> StageReport:
     warnings, findings = list(lost), [text for text in alignment.findings if text not in lost]
     for clip in alignment.clips:
-        name = str(clip.timeline.clip)
+        name = f"{clip.timeline.clip}{' before ' if clip.camera else ''}{clip.camera}"
         warnings += [f"{name} is suspect: {suspicion}" for suspicion in clip.suspicions]
         findings += [f"{name}: {finding}" for finding in clip.findings]
         findings += [f"{name}: {refusal}" for refusal in clip.timeline.refused]
@@ -254,6 +302,7 @@ def _report(alignment: SubjectAlignment, lost: Sequence[str]) -> StageReport:
             "clips": len(alignment.clips),
             "suspect_clips": sum(clip.is_suspect for clip in alignment.clips),
             "video_frames": sum(clip.timeline.n_frames for clip in alignment.clips),
+            **({"frames_between_samples": n_between} if (n_between := _n_between(alignment)) else {}),
             **numbers,
         },
         findings=tuple(findings),

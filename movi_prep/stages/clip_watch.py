@@ -119,8 +119,8 @@ def floor_findings(lowest_m: float, trunk: NDArray[np.float64]) -> tuple[str, ..
         # Above the floor, upside down: axis angles do not mirror as places do.
         cause = "; it stands on its head above the floor: was an axis of the world mirrored?"
     elif trunk[1] < -_ALONG:
-        cause = "; it stands on its head: does z point down in it?"
+        cause = "; it stands on its head: does its z axis point down?"
     elif abs(trunk[2]) > _ALONG:
         # Ground's z is AMASS' y, the other way round.
         cause = "; it lies along y all the time: is this clip y up? AMASS has z up"
-    return (f"the body comes down to {lowest_m:+.3f} m, not to the floor at 0 m, where floor markers are put{cause}",)
+    return (f"the body's lowest point is at {lowest_m:+.3f} m, not at the floor (0 m) of the floor markers{cause}",)

@@ -27,6 +27,7 @@ from movi_prep.formats.marker_file import open_marker_writer, read_markers, writ
 from movi_prep.formats.marker_set import default_marker_set_path, read_marker_set
 from movi_prep.formats.motion_files import open_motion, read_subject_shape
 from movi_prep.geometry.frames import AMASS_TO_GROUND
+from movi_prep.geometry.motion_resampling import n_resampled, resampled
 from movi_prep.recordings.wanted import MODEL_FILES
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
 
     StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
     MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
+
+_SAME_RATE = 1e-4
+"""Rates that differ by less are one: 120 and 120.00004578 Hz."""
 
 POSED_TOGETHER = 512
 """Rows that the body model poses in one batch."""
@@ -221,15 +225,41 @@ MARKERS = Stage(
 )
 
 
-def samples_per_row(rate_hz: float, settings: TrajectorySettings, *, source: str) -> int:
-    """Return how many mocap samples one row of the chosen clock spans.
+@dataclass(frozen=True)
+class RowClock:
+    """When the rows of a clip are: each `every`-th sample, or, where samples do not fall on it, at a rate of its own.
+
+    Attributes:
+        every: samples from row to row.
+        resample_hz: rate of the rows, Hz; None where they are samples.
+    """
+
+    every: int
+    resample_hz: float | None = None
+
+    def times_s(self, n_samples: int, rate_hz: float) -> NDArray[np.float64]:
+        """Return the times of the rows of a clip, seconds after its first sample."""
+        if self.resample_hz is None:
+            return np.arange(0, n_samples, self.every) / rate_hz
+        return np.arange(n_resampled(n_samples, rate_hz, self.resample_hz)) / self.resample_hz
+
+
+def row_clock(rate_hz: float, settings: TrajectorySettings, *, source: str) -> RowClock:
+    """Return when the rows of a clip of `rate_hz` are.
 
     Raises:
         InputError: the mocap rate is not a whole multiple of the video rate (within 1 %).
     """
-    if settings.rate == "mocap":
-        return 1
-    return samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=", or markers.rate to mocap")
+    if settings.rate == "video":
+        remedy = ", or markers.rate to mocap"
+        return RowClock(samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=remedy))
+    if settings.resample_hz is None:
+        return RowClock(1)
+    ratio = rate_hz / settings.resample_hz
+    # 120.00004578 Hz, as some files say, is 120: its samples are taken as they are.
+    if round(ratio) >= 1 and abs(ratio / round(ratio) - 1) < _SAME_RATE:
+        return RowClock(round(ratio))
+    return RowClock(1, settings.resample_hz)
 
 
 def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
@@ -441,14 +471,17 @@ def _check_soft_tissue(motion: MotionFile | WholeMotion, inputs: MarkerInputs, s
 
 
 def _blocks(
-    motion: MotionFile | WholeMotion, batch_samples: int, *, every: int, watch: Callable[[Motion], None]
+    motion: MotionFile | WholeMotion, batch_samples: int, *, clock: RowClock, watch: Callable[[Motion], None]
 ) -> Iterator[Motion]:
-    """Yield the clip in blocks of `POSED_TOGETHER` rows, however many rows are read at a time."""
+    """Yield the rows of a clip in blocks that do not depend on how many are read at once."""
     # The last bit of a matrix product depends on the number of rows, so blocks always begin at the same rows.
     read_at_once = -(-batch_samples // POSED_TOGETHER) * POSED_TOGETHER
-    for _, block in motion.blocks(read_at_once, every=every, watch=watch):
-        for first in range(0, block.n_samples, POSED_TOGETHER):
-            yield block.rows(slice(first, first + POSED_TOGETHER))
+    blocks = (
+        block.rows(slice(first, first + POSED_TOGETHER))
+        for _, block in motion.blocks(read_at_once, every=clock.every, watch=watch)
+        for first in range(0, block.n_samples, POSED_TOGETHER)
+    )
+    yield from blocks if clock.resample_hz is None else resampled(blocks, clock.resample_hz)
 
 
 def _write_trajectories(
@@ -457,18 +490,20 @@ def _write_trajectories(
     from movi_prep.body.marker_points import place_markers
     from movi_prep.body.skinning import pose_body, shape_body
 
-    step = samples_per_row(motion.rate_hz, settings, source=str(motion.path))
-    # Rows start at sample 0, because frame j of the video is sample step * j of the clip.
-    samples = np.arange(0, motion.n_samples, step)
+    clock = row_clock(motion.rate_hz, settings, source=str(motion.path))
+    # Rows start at sample 0, because frame j of the video is sample every * j of the clip.
+    times_s = clock.times_s(motion.n_samples, motion.rate_hz)
+    row_hz = clock.resample_hz or motion.rate_hz / clock.every
     part, carried = _body_part(inputs, motion.shape, device=settings.device)
     markers = carried.markers
     body = shape_body(part, motion.shape.betas)
     with open_marker_writer(
         path,
         names=markers.names,
-        times_s=samples / motion.rate_hz,
-        sample_indices=samples,
-        rate_hz=motion.rate_hz / step,
+        times_s=times_s,
+        # Of rows between samples the nearest one.
+        sample_indices=np.rint(times_s * motion.rate_hz).astype(np.int64),
+        rate_hz=row_hz,
         source=motion.path.name,
         provenance={
             "motion": inputs.motion.name,
@@ -478,14 +513,14 @@ def _write_trajectories(
     ) as writer:
         # Writing block by block bounds the memory, whatever the length of the clip.
         watch = ClipWatch()
-        for block in _blocks(motion, settings.batch_samples, every=step, watch=watch.sampled):
+        for block in _blocks(motion, settings.batch_samples, clock=clock, watch=watch.sampled):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
             watch.posed(block, points)
             writer.append(place_markers(markers, points))
-    audit = watch.rate_audit(motion.rate_hz / step)
+    audit = watch.rate_audit(row_hz)
     return StageReport(
         numbers={
-            "n_rows": len(samples),
+            "n_rows": len(times_s),
             "n_samples": motion.n_samples,
             "mocap_hz": motion.rate_hz,
             "lowest_point_m": watch.lowest_m,

@@ -54,6 +54,7 @@ ORDER = (
     StageEntry("shard", "shards.shard", "SHARD", "shard", _VIDEO),
     StageEntry("shard_index", "shards.shard_index", "SHARD_INDEX", "shard", _VIDEO),
     StageEntry("shard_d3ke", "d3ke.shard_d3ke", "SHARD_D3KE", "shard", _VIDEO),
+    StageEntry("d3ke_occluders", "d3ke.occluder_file", "D3KE_OCCLUDERS", "shard", _VIDEO),
     StageEntry("d3ke_corpus", "d3ke.shard_d3ke", "D3KE_CORPUS", "shard", _VIDEO),
 )
 """Every stage, after those whose files it may read."""
@@ -69,13 +70,18 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
     """Return the stages that a command runs, in order: its own and all before it, without those of other layouts."""
     last = COMMANDS.index(command)
     layout = config.shard.layout
-    unwanted = {"native": {"shard_d3ke", "d3ke_corpus"}, "d3ke": {"shard", "shard_index"}, "both": set[str]()}[layout]
+    unwanted = {
+        "native": {"shard_d3ke", "d3ke_occluders", "d3ke_corpus"},
+        "d3ke": {"shard", "shard_index"},
+        "both": set[str](),
+    }[layout]
     return tuple(entry for entry in ORDER if COMMANDS.index(entry.command) <= last and entry.name not in unwanted)
 
 
 def missing_parts(entry: StageEntry, config: Config) -> tuple[Part, ...]:
     """Return the parts of the data that a stage needs but the configuration does not name."""
-    return tuple(part for part in entry.parts if getattr(config, part) is None)
+    # A manifest lists what there is of each part, and what it lacks is found there.
+    return () if config.manifest is not None else tuple(part for part in entry.parts if getattr(config, part) is None)
 
 
 def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, str]:
@@ -84,9 +90,12 @@ def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, s
     found: dict[Part, tuple[object, str]] = {
         "amass": (recordings.motions, wanted.motions),
         "body_models": (recordings.body_models, BODY_MODELS),
-        "v3d": (recordings.sessions, wanted.sessions),
-        "videos": (recordings.videos, wanted.videos.format(camera="PG1")),
-        "calibration": (recordings.intrinsics or recordings.extrinsics, wanted.calibration.format(camera="PG1")),
+        "v3d": (recordings.sessions or recordings.footage, wanted.sessions),
+        "videos": (recordings.filmed, wanted.videos.format(camera="PG1")),
+        "calibration": (
+            recordings.intrinsics or recordings.extrinsics or recordings.footage,
+            wanted.calibration.format(camera="PG1"),
+        ),
     }
     # Only parts that these stages need: without --v3d, no V3D files are expected.
     needed = {part for entry in ORDER if entry.name in stages for part in entry.parts}
@@ -95,7 +104,7 @@ def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, s
 
 def idle_cameras(recordings: Recordings, cameras: Iterable[str]) -> dict[str, str]:
     """Return the cameras that can have no shard of any subject, with what is missing for each."""
-    filmed = {camera for _, camera in recordings.videos}
+    filmed = {camera for _, camera in recordings.filmed}
     whole = recordings.whole_cameras
     idle, wanted = {}, WANTED[recordings.reader]
     for camera in cameras:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from movi_prep.config.shard import PictureSettings
     from movi_prep.records.crops import CropPlan
     from movi_prep.records.timeline import Refusal
-    from movi_prep.video.reader import VideoReader
+    from movi_prep.video.footage import FrameReader
 
 _STATISTICS_EVERY = 10
 _STATISTICS_STRIDE = 8
@@ -47,17 +47,17 @@ class CropPass:
 
     Attributes:
         picture_of_row: (n,) int64, number of the picture of each row in the order they were handed on; -1 where none.
-        statistics: (4, 3) mean, standard deviation, smallest, largest value of blue, green, red.
+        statistics: of blue, green and red of some pictures.
         faults: wanted frames that did not come, and why.
     """
 
     picture_of_row: NDArray[np.int64]
-    statistics: NDArray[np.float64]
+    statistics: PixelStatistics
     faults: tuple[Refusal, ...]
 
 
 def crop_video(
-    reader: VideoReader,
+    reader: FrameReader,
     wanted: WantedCrops,
     *,
     settings: PictureSettings,
@@ -90,7 +90,7 @@ def crop_video(
                 statistics.add(picture[::_STATISTICS_STRIDE, ::_STATISTICS_STRIDE])
             take(_encode(picture, (body_px[row] - plan.corner_px[row]) * plan.scale[row], settings))
             picture_of_row[row], taken = taken, taken + 1
-    return CropPass(picture_of_row, statistics.result(), reader.faults(rows_of_frame.keys()))
+    return CropPass(picture_of_row, statistics, reader.faults(rows_of_frame.keys()))
 
 
 def _encode(picture: NDArray[np.uint8], body_px: NDArray[np.float64], settings: PictureSettings) -> NDArray[np.uint8]:

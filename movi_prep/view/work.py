@@ -169,10 +169,25 @@ def write_trial_page(trial: Trial, work: WorkFolder, config: Config, *, into: Pa
 
 
 def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialNumbers:
-    """Return what the list says of a trial: from its record, or from the solution where there is none."""
-    outcome = _outcome(trial, work)
-    if outcome is None:
-        return _measured(trial, config)
+    """Return what the list says of a trial: from its record, or from the solution where there is none.
+
+    A file that cannot be read is said in the list: it must not cost the others.
+    """
+    try:
+        outcome = _outcome(trial, work)
+        if outcome is None:
+            return _measured(trial, config)
+    except InputError as error:
+        return TrialNumbers(
+            trial=trial,
+            n_rows=0,
+            n_usable=0,
+            marker_rms_mm=nan,
+            landmark_rms_mm=nan,
+            valid_percent=nan,
+            warnings=(str(error),),
+            n_findings=0,
+        )
     numbers = outcome.numbers
 
     def number(name: str) -> float:

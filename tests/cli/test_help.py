@@ -44,7 +44,7 @@ def test_help_of_a_command_says_each_flag_with_its_default(movi_prep: CommandLin
 
 def test_defaults_in_help_are_those_of_the_settings() -> None:
     shown = {flag.name: default_text(flag) for flag in FLAGS}
-    assert shown["--cameras"] == ",".join(default_of("shard.cameras"))
+    assert shown["--layout"] == default_of("shard.layout")
     assert shown["--context-quality"] == str(default_of("shard.context_quality"))
     assert shown["--amass"] == ""
 

@@ -184,3 +184,33 @@ def test_a_full_disk_is_noticed_before_it_is_full(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match="the disk is full"):
         d3ke.write_labels(tmp_path / "subject_1.hdf5", small_rows())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["noise", "smooth"])
+def test_pictures_come_back_and_take_hardly_more_than_the_best_packing(tmp_path: Path, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    ramp = np.add.outer(np.arange(120), np.arange(160))[..., None] // 4 + np.zeros(3, int)
+    pictures = []
+    for _ in range(4):
+        picture = np.zeros((240, 320, 3), np.uint8)
+        picture[60:180, 80:240] = ramp + (rng.normal(0, 2, ramp.shape) if kind == "noise" else rng.integers(0, 2, 1))
+        pictures.append(picture)
+    path, best = tmp_path / "1_PG1_img.hdf5", tmp_path / "best.hdf5"
+    d3ke.write_images(
+        path, [(number + 1, picture) for number, picture in enumerate(pictures)], name="v", shape=(6, 240, 320)
+    )
+    with h5py.File(best, "w") as file:
+        images = file.create_dataset(
+            "images", (6, 240, 320, 3), "u1", chunks=(1, 240, 320, 3), compression="gzip", compression_opts=9
+        )
+        for number, picture in enumerate(pictures):
+            images[number + 1] = picture
+    for number, picture in enumerate(pictures):
+        np.testing.assert_array_equal(d3ke.read_image(path, number + 1), picture)
+    # Frames that never came are black.
+    assert not d3ke.read_image(path, 0).any()
+    assert not d3ke.read_image(path, 5).any()
+    with h5py.File(path) as ours, h5py.File(best) as theirs:
+        sizes = [file["images"].id.get_storage_size() for file in (ours, theirs)]
+        assert ours["images"].compression == "gzip"
+    assert sizes[0] <= 1.1 * sizes[1]

@@ -43,7 +43,9 @@ def _markers() -> MarkerTrajectories:
 
 
 def _label(markers: MarkerTrajectories, solution: IkSolution):  # type: ignore[no-untyped-def]
-    return label_clip(TIMELINE, _clip(markers, solution), TABLES, camera=small_camera(), miss_limit_m=0.02)
+    return label_clip(
+        TIMELINE.mocap_samples, _clip(markers, solution), TABLES, camera=small_camera(), miss_limit_m=0.02
+    )
 
 
 def _clip(markers: MarkerTrajectories, solution: IkSolution, *, bodies: tuple[str, ...] = TABLES.bodies) -> SolvedClip:
@@ -89,7 +91,7 @@ def test_what_the_model_lacks_is_masked_and_named() -> None:
         joint_names=("other", *solution.joint_names[1:]),
     )
     clip = _clip(markers, without, bodies=("other", *TABLES.bodies[1:]))
-    labels = label_clip(TIMELINE, clip, TABLES, camera=small_camera(), miss_limit_m=0.02)
+    labels = label_clip(TIMELINE.mocap_samples, clip, TABLES, camera=small_camera(), miss_limit_m=0.02)
     assert set(absent_labels(clip, TABLES)) == {TABLES.coordinates[0], TABLES.opensim_joints[0], TABLES.bodies[0]}
     for valid, values in (
         (labels.coordinates.valid, labels.coordinates.angles_rad),

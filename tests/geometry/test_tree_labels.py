@@ -73,7 +73,7 @@ def _solution(markers: MarkerTrajectories) -> IkSolution:
 def _labels(camera: Camera) -> FrameLabels:
     markers = _markers()
     clip = SolvedClip(markers, _solution(markers), made_up_scales())
-    return label_clip(TIMELINE, clip, TABLES, camera=camera, miss_limit_m=0.02)
+    return label_clip(TIMELINE.mocap_samples, clip, TABLES, camera=camera, miss_limit_m=0.02)
 
 
 def _place(labels: FrameLabels, tree: KinematicTree = TREE, *, names: Sequence[str] = TABLES.coordinates) -> TreeAnswer:

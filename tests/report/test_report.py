@@ -90,7 +90,7 @@ def test_a_coordinate_has_its_range_its_limits_and_a_word_where_it_is_not_seen(p
     hip = subject.row("hip_flexion_r")
     assert (hip[2], hip[4], hip[6]) == ("-57\xa0to\xa057", "25.0 check", "60.0 not seen")
     assert subject.row("knee_angle_r")[6] == "3.00"
-    assert "Not seen: hip_flexion_r." in index.text
+    assert "Not determined: hip_flexion_r." in index.text
 
 
 def test_scaling_has_verdicts_in_words(pages: tuple[Page, Page]) -> None:
@@ -130,7 +130,7 @@ def test_what_is_marked_in_a_row_is_named_first(tmp_path: Path, heel_mm: float) 
     marks = {5.0: "", 30.0: "check", 60.0: "over limit"}
     for page in (index, subject):
         assert page.row("S001/C03")[6] == f"{max(heel_mm, 8.0):.1f} {marks[heel_mm]}".strip()
-        assert ("Nothing stands out" in page.text) == (heel_mm == 5.0)
+        assert ("No value is marked" in page.text) == (heel_mm == 5.0)
         assert ("largest residual 20 to 40 mm in 1 of 1 clips: S001/C03 30.0 mm (HEEL at" in page.text) == (
             heel_mm == 30.0
         )
@@ -237,7 +237,7 @@ def test_two_solutions_stand_side_by_side(tmp_path: Path, work: WorkFolder, caps
         page = _page(Path(path))
         compared = next(row for row in page.rows if row[0] == "S001/C03" and len(row) == 13)
         assert compared[1:9] == ["10.2", "17.9", "10.2", "17.9", "12.0", "24.0", "12.0", "24.0"]
-        assert "in work folder other (model small & plain)" in page.text
+        assert "in the other work folder other (model small & plain)" in page.text
 
 
 def test_a_work_folder_that_was_moved_is_the_one_that_is_meant(tmp_path: Path) -> None:

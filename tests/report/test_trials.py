@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from movi_prep.cli import main
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.formats.trc import read_trc, write_trc
-from movi_prep.report.measures import coordinate_uses
-from movi_prep.report.quality import coordinate_attention
+from movi_prep.report.measures import coordinate_uses, marker_biases
+from movi_prep.report.quality import coordinate_attention, marker_attention
 from movi_prep.report.trials import write_trials_report
 from movi_prep.trials.marker_files import solve_marker_files
 from tests.builders.page import Page
-from tests.builders.quality_work import HIP_MAX_RAD, known_solution
+from tests.builders.quality_work import BODY, HIP_MAX_RAD, known_solution
 from tests.builders.small_model import MARKERS
 from tests.builders.small_world import write_small_world
 
@@ -100,3 +100,17 @@ def test_an_angle_that_a_set_up_holds_at_its_bound_is_no_problem() -> None:
 
     assert len(says(set())) == 2
     assert says({"hip_flexion_r"}) == []
+
+
+def test_a_marker_that_misses_by_one_vector_sits_wrong_and_one_that_shakes_does_not() -> None:
+    bodies = {"HEEL": BODY, "SOFT": BODY}
+    still = marker_attention(marker_biases([known_solution(heel_mm=30.0, soft_mm=30.0)], bodies))
+    assert [str(look.says) for look in still] == ["1 marker is off by the same vector in all frames: HEEL 30 mm"]
+    assert marker_attention(marker_biases([known_solution()], bodies)) == []
+
+
+def test_the_largest_residual_leads_to_its_frame(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    assert main(["ik", "--setup", str(write_setup(tmp_path)), "--set", "ik.solver=opensim"]) == 0
+    page = Page((tmp_path / "small_report.html").read_text(encoding="utf-8"))
+    assert any(link.startswith("small_view.html#frame=") for link in page.links)

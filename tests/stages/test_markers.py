@@ -15,6 +15,7 @@ import pytest
 import torch
 from smplx.lbs import lbs
 
+from movi_prep.config.markers import TrajectorySettings
 from movi_prep.config.root import Config
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.amass import read_motion
@@ -32,7 +33,7 @@ from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.clip_watch import floor_findings
-from movi_prep.stages.markers import MARKERS, POSED_TOGETHER, STATIC
+from movi_prep.stages.markers import MARKERS, POSED_TOGETHER, STATIC, RowClock, row_clock
 from tests.builders.body import (
     HALF_HEIGHT_M,
     HIGHEST,
@@ -228,7 +229,7 @@ def test_a_clip_of_another_fit_is_a_finding(
     motion = build_motion(5)
     other = {**old_release(motion), "betas": motion.betas + 0.25}
     _, report = make_static(build_recordings(old_release(motion), other), tmp_path, **settings)
-    assert [re.search("Subject_1_F_2.*up to 0.25 off", finding) is not None for finding in report.findings] == [True]
+    assert [re.search(r"Subject_1_F_2.*0\.25", finding) is not None for finding in report.findings] == [True]
 
 
 def of_another_body(motion: Motion, *, stated: bool) -> dict[str, Any]:
@@ -275,7 +276,11 @@ def test_a_body_that_does_not_reach_the_floor_is_a_finding(
 ) -> None:
     motion = resting(mean_shape(build_motion(5)))
     # Unposed, the ellipsoid lies on the floor with its joints in one level line.
-    heights = {0.0: (), 1.0: ("the body comes down to +1.000 m",), -0.5: ("the body comes down to -0.500 m",)}
+    heights = {
+        0.0: (),
+        1.0: ("the body's lowest point is at +1.000 m",),
+        -0.5: ("the body's lowest point is at -0.500 m",),
+    }
     for height_m, said in heights.items():
         lifted = replace(motion, translation_m=motion.translation_m + np.array([0, 0, height_m]))
         (unit,) = MARKERS.plan(build_recordings(old_release(lifted)), WorkFolder(tmp_path), Config(markers=settings))
@@ -544,3 +549,34 @@ def test_a_clip_of_another_world_is_told_with_its_cause(
     assert cause in finding
     # Where the floor is where it should be, somebody may lie down.
     assert floor_findings(0.02, np.array(trunk)) == ()
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "clock"),
+    [
+        (120.0, RowClock(2)),
+        (120.00004578, RowClock(2)),
+        (60.0, RowClock(1)),
+        (100.0, RowClock(1, 60.0)),
+        (250.0, RowClock(1, 60.0)),
+        (30.0, RowClock(1, 60.0)),
+    ],
+)
+def test_rows_at_a_rate_that_is_asked_for_are_samples_where_these_fall_on_it(rate_hz: float, clock: RowClock) -> None:
+    settings = TrajectorySettings(rate="mocap", resample_hz=60.0)
+    assert row_clock(rate_hz, settings, source="clip") == clock
+    assert row_clock(rate_hz, TrajectorySettings(rate="mocap"), source="clip") == RowClock(1)
+
+
+def test_a_clip_of_100_hz_has_rows_at_60_hz_if_these_are_asked_for(
+    build_recordings: Callable[..., Recordings], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    motion = build_motion(51, rate_hz=100.0)
+    (markers,) = make_markers(
+        build_recordings(old_release(motion)), tmp_path, **settings, rate="mocap", resample_hz=60.0
+    )
+    assert (markers.rate_hz, markers.n_rows) == (60.0, 31)
+    np.testing.assert_allclose(markers.times_s, np.arange(31) / 60)
+    (own,) = make_markers(build_recordings(old_release(motion)), tmp_path, **settings, rate="mocap")
+    # Every third row falls on every fifth sample.
+    np.testing.assert_allclose(markers.positions_m[::3], own.positions_m[::5], atol=1e-9)

@@ -104,7 +104,7 @@ def test_findings_count_over_all_blocks(world: SmallWorld, tmp_path: Path) -> No
     positions[350, markers.column("shank_r_b")] = np.nan
     positions[200] += [0.0, 0.8, 0.0]
     solution, report = _solve(world, replace(markers, positions_m=positions), tmp_path)
-    assert f"marker shank_r_b is not seen in 11 of {N_ROWS} samples: solved without it there" in report.findings
+    assert f"marker shank_r_b is missing in 11 of {N_ROWS} samples: solved without it there" in report.findings
     leaps = [finding for finding in report.findings if "leap" in finding]
     assert len(leaps) == 1
     assert leaps[0].startswith("row 200 (")

@@ -124,6 +124,17 @@ def test_the_list_begins_with_the_worst_and_names_what_has_no_page(tmp_path: Pat
     assert page.links == []
 
 
+def test_a_damaged_record_is_said_in_the_list_and_costs_no_other_clip(tmp_path: Path) -> None:
+    work = write_quality_work(tmp_path / "work")
+    write_many(work, 2)
+    (work.records() / "ik" / "S000" / "C01.json").write_text("{}", encoding="utf-8")
+    assert main(["view", str(work.root), "S001/C03"]) == 0
+    page = Page((work.view() / "index.html").read_text(encoding="utf-8"))
+    assert page.rows[1][:2] == ["S000/C01", "problem"]
+    assert "C01.json" in page.rows[1][-1]
+    assert page.links == ["S001/C03.html"]
+
+
 def test_a_folder_of_marker_files_is_shown_with_its_model(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path / "with clips")
     trials = WorkFolder(tmp_path / "trials")

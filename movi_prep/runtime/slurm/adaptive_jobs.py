@@ -1,4 +1,4 @@
-"""Whole SLURM jobs, asked for and given back by what a run still has to do. Imported only where a cluster is started.
+"""Requests and gives back whole SLURM jobs as a run needs them. Imported only when a cluster is started.
 
 Dask decides by seconds of work and by single workers, which fits neither a queue nor units of minutes: it withdraws
 jobs that still wait, closes a job for the sake of one idle process, and holds a job of several processes for alive
@@ -20,7 +20,7 @@ from movi_prep.runtime.interruption import keep_signals
 from movi_prep.runtime.slurm.job_queue import JOB_NAME, describe_doom, describe_wait, read_queue
 
 with keep_signals():
-    # When it is imported, it has Ctrl-C call `sys.exit`, whatever Ctrl-C was to do.
+    # Importing dask-jobqueue replaces the handler of Ctrl-C by `sys.exit`; the caller's handler must be restored.
     from dask_jobqueue import SLURMCluster
     from dask_jobqueue.slurm import SLURMJob
 
@@ -69,7 +69,7 @@ class WatchedJob(SLURMJob):  # type: ignore[misc]  # dask-jobqueue carries no ty
     has_worked: bool = False
 
     async def start(self) -> None:
-        """Submit it; a refused one counts as started, so that nobody else's loop has to bear the exception."""
+        """Submit it; a refused job counts as started, because an exception here would end Dask's own loop."""
         try:
             await super().start()
         except (RuntimeError, ValueError, OSError) as error:
@@ -168,7 +168,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         return waiting + [job for job in jobs if in_hand.get(job) == 0]
 
     async def _refresh_queue(self) -> None:
-        """Ask SLURM how its queue stands, when it is time to."""
+        """Ask SLURM for the state of the queue, if the last answer is old enough."""
         in_hand = self._units_in_hand()
         waiting = (job for name, job in self.cluster.workers.items() if name not in in_hand)
         has_news = any(job.has_worked or job.job_id not in (self._queue or ()) for job in waiting)
@@ -176,7 +176,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         if now_s - self._asked_s >= (_LOOK_SOON_S if has_news else _LOOK_EVERY_S):
             # In a thread: this loop also serves the scheduler, and a busy controller answers late.
             self._queue = await asyncio.to_thread(read_queue)
-            # Not when the answer came: it may say nothing of what happened since the question.
+            # The time of the question, not of the answer, which cannot include what happened in between.
             self._asked_s = now_s
             if self._queue is not None:
                 self._vain_looks = self._vain_looks + 1 if self._doomed_jobs(self._queue) else 0
@@ -188,7 +188,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         return doomed if len(doomed) == len(jobs) and not self._units_in_hand() else []
 
     def _keep_books(self) -> None:
-        """Note which jobs have workers, and strike off those that came to an end or never came to be."""
+        """Note which jobs have workers, and remove those that have ended or never started."""
         in_hand = self._units_in_hand()
         failures = []
         for name, job in list(self.cluster.workers.items()):
@@ -220,7 +220,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         self.cluster.workers.pop(name, None)
 
     def _describe_supply(self) -> Supply:
-        """Say what a run without a single worker waits for, or why it waits in vain."""
+        """Report what a run without workers waits for, or why no worker will come."""
         jobs = [job.job_id for job in self.cluster.workers.values() if job.job_id]
         if len(self._failures) >= _ATTEMPTS and not jobs:
             return Supply(trouble=self._failures[-1])

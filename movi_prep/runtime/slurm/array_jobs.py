@@ -40,7 +40,7 @@ def write_batch(
 
     Args:
         folder: where they go.
-        config: what the tasks run.
+        config: configuration of the tasks.
         profile: what one job may use; its worker processes are those of one task.
         subjects: all subjects.
         commands: `markers`, `ik`, `shard`, or the first few of them.
@@ -83,7 +83,7 @@ def array_script(command: str, folder: Path, profile: SlurmProfile, *, n_tasks: 
 
 
 def finish_script(command: str, folder: Path, profile: SlurmProfile) -> str:
-    """Return the job that runs what is left when all tasks are through, and says how everything ended."""
+    """Return the job that runs the remaining units after all tasks, and prints a summary."""
     return "\n".join(
         [*_head("finish", folder, profile, "--job-name=movi-prep-finish"), _words(command, folder, profile), ""]
     )
@@ -122,7 +122,7 @@ def log_path(folder: Path) -> str:
 
 
 def _head(log: str, folder: Path, profile: SlurmProfile, *options: str) -> list[str]:
-    """Return the lines of a job before its command: what it asks for, and its environment."""
+    """Return the lines of a job before its command: the resources it requests, and its environment."""
     asked = [
         *options,
         "--ntasks=1",

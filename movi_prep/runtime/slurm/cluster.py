@@ -112,7 +112,7 @@ def _scheduler(profile: SlurmProfile, arguments: dict[str, Any]) -> Iterator[tup
 
 
 def _describe_wait(supply: Supply) -> str:
-    """Say what the first worker waits for; raise WorkersLostError when none will come."""
+    """Report what the first worker waits for; raise WorkersLostError if none will come."""
     if supply.trouble:
         raise WorkersLostError(
             f"the cluster gives no workers: {supply.trouble}; correct the cluster profile (--slurm-profile), "
@@ -157,7 +157,7 @@ def cluster_arguments(profile: SlurmProfile, log_folder: Path, *, dashboard: str
 
 
 def worker_environment() -> list[str]:
-    """Return shell lines that give a job what a local worker gets from its parent: Dask's settings, one thread."""
+    """Return shell lines that set for a job what a local worker inherits: Dask's settings, one thread."""
     names = {
         f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": value
         for name, value in dask_settings(None).items()

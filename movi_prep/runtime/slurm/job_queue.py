@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 JOB_NAME = "movi-prep"
-"""What the queue calls the jobs of a run; their logs are named after it, with SLURM's number."""
+"""Name of a run's jobs in the queue; their log files have this name and SLURM's number."""
 
 _ANSWER_S = 20
 """How long SLURM may take to answer; a busy controller takes its time."""
@@ -71,7 +71,7 @@ class QueuedJob:
 
     @property
     def is_held(self) -> bool:
-        """Whether it waits for a person, who may release it any time."""
+        """Whether a user holds it and may release it at any time."""
         return self.state == "PENDING" and self.reason.startswith("JobHeld")
 
 
@@ -104,7 +104,7 @@ def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
         reasons = ", ".join(sorted({job.reason for job in pending}))
         said.append(f"{_count_jobs(pending)} pending ({reasons})")
     if any(job.is_hopeless for job in pending):
-        said.append("SLURM will not start it as it is asked for: change the cluster profile")
+        said.append("SLURM will never start it with this request: change the cluster profile")
     held = [job.id for job in pending if job.is_held]
     if held:
         said.append(f"held until it is released: scontrol release {','.join(held)}")

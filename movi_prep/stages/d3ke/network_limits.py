@@ -15,6 +15,7 @@ from movi_prep.records.label_tables import LabelTables
 from movi_prep.stages.d3ke.network_layer import layer_joint_centres
 
 if TYPE_CHECKING:
+    from movi_prep.records.kinematic_tree import KinematicTree
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.stages.shards.subject_clips import ShardSubject
 
@@ -39,6 +40,34 @@ def with_body_scales(base: BaseModel, means: Mapping[str, Triple]) -> BaseModel:
             body if body.meshes or body.name not in means else replace(body, mesh_scale=means[body.name])
             for body in base.bodies
         ),
+    )
+
+
+def unscaled_sites(tree: KinematicTree, scale: ScaleResult) -> dict[str, NDArray[np.float64]]:
+    """Return marker -> (3,) place in its body, metres, as it would be on the unscaled model.
+
+    Scaling moves each marker to where it was measured on the subject; the network's layer has one place for all, times
+    the body's scale.
+    """
+    factors = dict(zip(scale.body_names, scale.body_factors, strict=True))
+    bodies = [tree.body_names[body] if body >= 0 else "ground" for body in tree.marker_body]
+    return {
+        name: place / factors.get(body, np.ones(3))
+        for name, body, place in zip(tree.marker_names, bodies, tree.marker_position_m, strict=True)
+    }
+
+
+def with_marker_sites(base: BaseModel, sites: Sequence[Mapping[str, NDArray[np.float64]]]) -> BaseModel:
+    """Return the model with each marker at the mean of where it was placed on the subjects, those that have it."""
+    placed: dict[str, Triple] = {}
+    for marker in base.markers:
+        found = [site[marker.name] for site in sites if marker.name in site]
+        if found:
+            x, y, z = np.mean(found, axis=0).tolist()
+            placed[marker.name] = (x, y, z)
+    return replace(
+        base,
+        markers=tuple(replace(each, location_m=placed.get(each.name, each.location_m)) for each in base.markers),
     )
 
 

@@ -22,9 +22,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.config.base import NoSettings
 from movi_prep.config.root import Config
-from movi_prep.config.shard import D3keSettings, ShardUnitSettings
+from movi_prep.config.shard import D3keCorpusSettings, D3keSettings, ShardUnitSettings
 from movi_prep.errors import InputError, InternalError
 from movi_prep.formats import d3ke
 from movi_prep.formats.label_tables import (
@@ -33,6 +32,7 @@ from movi_prep.formats.label_tables import (
     read_body_scale_reach,
 )
 from movi_prep.formats.marker_file import read_markers
+from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.names import natural_order
 from movi_prep.recordings.read import read_session
 from movi_prep.records.recordings import ReaderName, Recordings
@@ -46,7 +46,9 @@ from movi_prep.stages.d3ke.network_limits import (
     layer_error_m,
     network_findings,
     scales_beyond_reach,
+    unscaled_sites,
     with_body_scales,
+    with_marker_sites,
 )
 from movi_prep.stages.scale import model_and_setup
 from movi_prep.stages.shards.clip_rows import ClipRows
@@ -57,15 +59,19 @@ from movi_prep.stages.shards.subject_clips import (
     ShardSubject,
     SubjectInputs,
     check_rows,
+    missing_video,
     not_shown,
-    open_video,
     plan_clips,
     read_shard_subject,
     subject_inputs,
     with_pictures,
 )
+from movi_prep.stages.solve_clip import read_scaled_model
 
 T = TypeVar("T")
+
+FIRST_FRAME = 0
+"""Frame of the video whose picture D3KE's T-pose data set reads, whether a row names it or not."""
 
 ALL = "all"
 """Key of the unit that writes the files that all subjects share."""
@@ -100,6 +106,8 @@ class CorpusInputs:
     labels: Path
     reader: ReaderName
     sessions: tuple[Path | None, ...] = field(metadata={"optional": True})
+    scaled_models: tuple[Path | None, ...] = field(metadata={"optional": True})
+    scales: tuple[Path | None, ...] = field(metadata={"optional": True})
     boxes: tuple[Path | None, ...] = field(metadata={"optional": True})
 
 
@@ -113,12 +121,13 @@ class CorpusOutputs:
 
 
 SubjectUnit: TypeAlias = Unit[D3keInputs, D3keOutputs, D3keSettings]
-CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, NoSettings]
+CorpusUnit: TypeAlias = Unit[CorpusInputs, CorpusOutputs, D3keCorpusSettings]
 
 
 def plan_shard_d3ke(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[SubjectUnit, ...]:
     """Return one unit per subject with videos."""
-    cameras = [name for name in config.shard.cameras if name in recordings.whole_cameras]
+    asked = recordings.cameras_wanted(config.shard.cameras)
+    cameras = [name for name in asked if name in recordings.whole_cameras]
     return tuple(
         _subject_unit(recordings, work, config, subject=subject, cameras=seen)
         for subject in recordings.subjects
@@ -172,7 +181,7 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
-    version=3,
+    version=4,
     summary="files of D3KE's training code, of each subject",
     plan=plan_shard_d3ke,
     run=run_shard_d3ke,
@@ -180,7 +189,7 @@ SHARD_D3KE = Stage(
 )
 
 
-def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: NoSettings) -> StageReport:  # noqa: ARG001 - a stage has settings
+def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: D3keCorpusSettings) -> StageReport:
     """Write the files that all subjects share."""
     from movi_prep.osim.base_model import read_base_model
 
@@ -206,13 +215,35 @@ def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: NoSe
     d3ke.write_dictionary(outputs.boxes, boxes)
     d3ke.write_dictionary(outputs.clip_frames, clip_frames)
     base = with_body_scales(read_base_model(inputs.base_model), read_body_scale_means(inputs.labels))
-    d3ke.write_base_model(outputs.base_model, base)
-    return StageReport(numbers={"subjects": len(boxes)})
+    sites = _placed_sites(inputs)
+    d3ke.write_base_model(outputs.base_model, with_marker_sites(base, sites))
+    return StageReport(
+        numbers={"subjects": len(boxes), "subjects_of_marker_sites": len(sites)},
+        findings=() if settings.with_occluders else (NO_OCCLUDERS,),
+    )
+
+
+NO_OCCLUDERS = (
+    "no file of occluders, which D3KE's code opens by default: set OCCLUSION.PROB to 0 in its configuration, or name "
+    "Pascal VOC's folder with --pascal"
+)
+
+
+def _placed_sites(inputs: CorpusInputs) -> list[dict[str, NDArray[np.float64]]]:
+    """Return marker -> place on its unscaled body, metres, of each subject whose model can be read as a tree."""
+    found = []
+    for model, scale in zip(inputs.scaled_models, inputs.scales, strict=True):
+        if model is None or scale is None:
+            continue
+        tree = read_scaled_model(model).tree
+        if tree is not None:
+            found.append(unscaled_sites(tree, read_scale_result(scale)))
+    return found
 
 
 D3KE_CORPUS = Stage(
     name="d3ke_corpus",
-    version=1,
+    version=2,
     summary="files of D3KE's training code that all subjects share",
     plan=plan_d3ke_corpus,
     run=run_d3ke_corpus,
@@ -233,7 +264,7 @@ def _subject_unit(
             extrinsics=tuple(recordings.extrinsics[camera] for camera in cameras),
             session=recordings.sessions[subject],
             base_model=model_and_setup(config)[0],
-            **subject_inputs(recordings, work, subject),
+            **subject_inputs(recordings, work, subject, recordings.clips_of(subject)),
         ),
         outputs=D3keOutputs(
             labels=folder / f"subject_{number}.hdf5",
@@ -264,6 +295,8 @@ def _corpus_unit(recordings: Recordings, work: WorkFolder, config: Config, units
             labels=default_label_tables_path(),
             reader=recordings.reader,
             sessions=tuple(recordings.sessions[subject] for subject in subjects),
+            scaled_models=tuple(work.scaled_model(subject) for subject in subjects),
+            scales=tuple(work.scale_result(subject) for subject in subjects),
             boxes=tuple(path for subject in subjects for path in boxes[subject]),
         ),
         outputs=CorpusOutputs(
@@ -271,7 +304,7 @@ def _corpus_unit(recordings: Recordings, work: WorkFolder, config: Config, units
             clip_frames=folder / "videoIdx.npy",
             base_model=folder / "pyBaseModel.pkl",
         ),
-        settings=NoSettings(),
+        settings=D3keCorpusSettings(with_occluders=config.shard.pascal is not None),
     )
 
 
@@ -308,9 +341,9 @@ def _without(items: tuple[T, ...], index: int) -> tuple[T, ...]:
 def _one_camera(inputs: D3keInputs, camera: str, index: int) -> ShardInputs:
     return ShardInputs(
         camera=camera,
-        video=inputs.videos[index],
-        intrinsics=inputs.intrinsics[index],
-        extrinsics=inputs.extrinsics[index],
+        videos=(inputs.videos[index],) * len(inputs.clips),
+        intrinsics=(inputs.intrinsics[index],) * len(inputs.clips),
+        extrinsics=(inputs.extrinsics[index],) * len(inputs.clips),
         other_intrinsics=_without(inputs.intrinsics, index),
         other_extrinsics=_without(inputs.extrinsics, index),
         **{item.name: getattr(inputs, item.name) for item in fields(SubjectInputs)},
@@ -330,26 +363,36 @@ def _write_pictures(
 
     If a clip turns out to be suspect, its pictures stay in the file, but no row refers to them.
     """
+    from movi_prep.video.reader import VideoReader
+
     clips = planned.clips
     frames = np.concatenate([clip.timeline.video_frames for clip in clips])
     sources = np.concatenate([clip.plan.source_px for clip in clips])
-    reader = open_video(inputs, subject.camera, settings)
+    if inputs.video is None:
+        raise missing_video(inputs, inputs.camera)
+    reader = VideoReader(inputs.video)
+    reader.check(size_px=subject.camera.size_px, rate_hz=settings.video_rate_hz)
     watch = watch_clips(clips, subject.camera)
     # The number of frames in the header may be too small; the flags say which frames are needed.
     n_frames = max(reader.header.n_frames, int(frames.max()) + 1)
     came = np.zeros(len(frames), dtype=bool)
+    asked = set(frames.tolist())
 
     def pictures() -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        for number, image in reader.frames(set(frames.tolist())):
+        for number, image in reader.frames(asked | {FIRST_FRAME}):
             rows = np.flatnonzero(frames == number)
+            if not len(rows):
+                # D3KE's T-pose data set reads this one; nobody knows where in it the body is.
+                yield number, image
+                continue
             came[rows] = True
             watch(number, image)
             yield number, _blacken(image, sources[rows])
 
     width, height = subject.camera.size_px
-    name = inputs.video.stem if inputs.video is not None else subject.camera.name
+    name = inputs.video.stem
     d3ke.write_images(outputs.images[index], pictures(), name=name, shape=(n_frames, height, width))
-    faults = reader.faults(set(frames.tolist()))
+    faults = reader.faults(asked)
     reader.close()
     shown = with_pictures(clips, came)
     check_rows(shown, faults, inputs)

@@ -9,7 +9,6 @@ import numpy as np
 
 from movi_prep.geometry.boxes import body_extent, plan_crops, square_boxes
 from movi_prep.geometry.frame_labels import (
-    SolvedClip,
     absent_labels,
     has_samples,
     label_clip,
@@ -19,7 +18,7 @@ from movi_prep.geometry.picture_motion import STEP_FRAMES
 from movi_prep.geometry.projection import project_points
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
-from movi_prep.records.timeline import ClipTimeline
+from movi_prep.stages.shards.clip_sources import ClipSources, at_frame_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,30 +26,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.alignment import ClipAlignment
     from movi_prep.records.camera import Camera
     from movi_prep.records.label_tables import LabelTables
+    from movi_prep.records.timeline import ClipTimeline
 
 
 CHECKED_EVERY = 2
 """Every second point of the body sample shows where the body moves: the cells are wider than the points' spacing."""
-
-
-@dataclass(frozen=True)
-class ClipSources:
-    """Data from which the rows of one clip are made.
-
-    Attributes:
-        alignment: the clip's overlap with the video.
-        solved: markers, inverse kinematics and scales.
-        vertices_m: (n, v, 3) float64, metres, AMASS world: a sample of the posed mesh at `vertex_samples`.
-        vertex_samples: (n,) int64, mocap samples of the clip.
-    """
-
-    alignment: ClipAlignment
-    solved: SolvedClip
-    vertices_m: NDArray[np.float64]
-    vertex_samples: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -85,14 +69,7 @@ class ClipRows:
 
     def keep(self, wanted: NDArray[np.bool_]) -> ClipRows:
         """Return the rows where (n,) bool `wanted` is true; the caller records why it drops the others."""
-        timeline = self.timeline
-        kept = ClipTimeline(
-            clip=timeline.clip,
-            motion=timeline.motion,
-            video_frames=timeline.video_frames[wanted],
-            mocap_samples=timeline.mocap_samples[wanted],
-            refused=timeline.refused,
-        )
+        kept = self.timeline.select(wanted)
         return ClipRows(
             alignment=replace(self.alignment, timeline=kept),
             plan=self.plan.select(wanted),
@@ -111,6 +88,7 @@ def plan_clip(
     camera: Camera,
     settings: ShardUnitSettings,
     *,
+    model: ScaledModel,
     others: Sequence[Camera] = (),
 ) -> ClipRows:
     """Return the rows of one clip for one camera, without frames that lack a solution, a pose or the body's image.
@@ -120,20 +98,23 @@ def plan_clip(
         tables: names of the labels.
         camera: the camera.
         settings: boxes and bounds.
+        model: the scaled model, which poses frames between samples.
         others: cameras that stand still, with whose calibration the pictures are also compared.
     """
-    solved = sources.alignment.timeline
-    solved = solved.keep(
-        has_samples(solved.mocap_samples, sources.solved.solution.sample_indices),
-        "inverse kinematics has no such sample",
-    )
-    solved = solved.keep(camera.has_pose(solved.video_frames), f"{camera.name} has no pose there")
-    posed = np.searchsorted(sources.vertex_samples, solved.mocap_samples)
-    pixels = project_points(camera.at(solved.video_frames), sources.vertices_m[posed])
+    sources = at_frame_times(sources, model)
+    timeline = sources.alignment.timeline
+    # Between samples each frame has a row of its own; else its row is found by its sample.
+    of_row = timeline.mocap_samples if timeline.after_sample is None else np.arange(timeline.n_frames)
+    solved = has_samples(of_row, sources.solved.solution.sample_indices)
+    timeline, of_row = timeline.keep(solved, "inverse kinematics has no such sample"), of_row[solved]
+    placed = camera.has_pose(timeline.video_frames)
+    timeline, of_row = timeline.keep(placed, f"{camera.name} has no pose there"), of_row[placed]
+    posed = np.searchsorted(sources.vertex_samples, of_row)
+    pixels = project_points(camera.at(timeline.video_frames), sources.vertices_m[posed])
     extent = body_extent(pixels)
     # Drop these frames before labels and pictures are made for them.
     seen = _touches_image(extent, camera.size_px)
-    timeline = solved.keep(seen, f"the body is outside {camera.name}'s image")
+    timeline, of_row = timeline.keep(seen, f"the body is outside {camera.name}'s image"), of_row[seen]
     posed, pixels, extent = posed[seen], pixels[seen], extent[seen]
     camera = camera.at(timeline.video_frames)
     boxes = square_boxes(
@@ -141,7 +122,7 @@ def plan_clip(
         margin=settings.box_margin,
         window_frames=round(settings.box_smoothing_s * settings.video_rate_hz),
     )
-    labels = label_clip(timeline, sources.solved, tables, camera=camera, miss_limit_m=settings.landmark_limit_m)
+    labels = label_clip(of_row, sources.solved, tables, camera=camera, miss_limit_m=settings.landmark_limit_m)
     return ClipRows(
         alignment=replace(sources.alignment, timeline=timeline),
         plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
@@ -164,6 +145,7 @@ def frame_numbers(rows: ClipRows, settings: ShardUnitSettings, *, clip: int) -> 
         video_frame=timeline.video_frames,
         clip_frame=timeline.video_frames - rows.alignment.first_video_frame,
         mocap_sample=timeline.mocap_samples,
+        after_sample=timeline.after_sample,
         used=moved_since_used(
             rows.labels.markers.world_m, distance_m=settings.used_frame_distance_m, rule=settings.used_frame_rule
         ),

@@ -60,12 +60,8 @@ def shard_fields(
 ) -> dict[str, Any]:
     """Return every field of the schema except the pictures."""
     labels = FrameLabels.join([clip.labels for clip in shard.clips])
-    frames = FrameNumbers.join(
-        [
-            frame_numbers(clip, settings, clip=number)
-            for clip, number in zip(shard.clips, _clip_numbers(shard.clips), strict=True)
-        ]
-    )
+    numbered = zip(shard.clips, _clip_numbers(shard.clips), strict=True)
+    frames = _join_frames([frame_numbers(clip, settings, clip=number) for clip, number in numbered])
     return {
         **record_datasets("labels", labels),
         **record_datasets("frames", frames),
@@ -74,7 +70,7 @@ def shard_fields(
         **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
-        **_statistics_fields(labels, crops.statistics),
+        **_statistics_fields(labels, crops.statistics.result()),
         **_convention_fields(subject.tables.coordinates, subject.model),
         "subject/audit": [str(subject.scale.audit)],
         "subject/audit_findings": list(subject.scale.findings),
@@ -118,6 +114,16 @@ def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     """Return a number for each clip: that in its name, or its index if the names do not give distinct numbers."""
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
+
+
+def _join_frames(parts: Sequence[FrameNumbers]) -> FrameNumbers:
+    """Return the frames of all clips; where those of one lie between samples, all say how far."""
+    if any(part.after_sample is not None for part in parts):
+        parts = [
+            replace(part, after_sample=np.zeros(len(part.clip))) if part.after_sample is None else part
+            for part in parts
+        ]
+    return FrameNumbers.join(parts)
 
 
 def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:

@@ -22,25 +22,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.formats.shard import open_shard_writer
-from movi_prep.records.crops import CropPlan
 from movi_prep.records.timeline import LeftOut
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.order import idle_cameras
 from movi_prep.stages.shards.clip_rows import ClipRows
 from movi_prep.stages.shards.file_fields import FinishedShard, shard_attributes, shard_fields
-from movi_prep.stages.shards.picture_check import judge_pictures, watch_clips
 from movi_prep.stages.shards.subject_clips import (
     PlannedClips,
     ShardInputs,
     ShardSubject,
     check_rows,
     not_shown,
-    open_video,
     plan_clips,
     read_shard_subject,
     subject_inputs,
+    video_rate_hz,
     with_pictures,
 )
+from movi_prep.stages.shards.video_passes import by_video, join_passes, judge_videos, pass_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,20 +70,22 @@ class ShardOutputs:
 def plan_shard(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[ShardUnit, ...]:
     """Return one unit per subject and camera, for subjects with a video and cameras that can have shards."""
     # A subject without any video was not filmed. If only one camera's video is missing, its unit fails and says so.
-    with_video = {subject for subject, _ in recordings.videos}
-    idle = idle_cameras(recordings, config.shard.cameras)
+    with_video = {subject for subject, _ in recordings.filmed}
+    cameras = recordings.cameras_wanted(config.shard.cameras)
+    idle = idle_cameras(recordings, cameras)
     return tuple(
         _shard_unit(recordings, work, config, subject=subject, camera=camera)
         for subject in recordings.subjects
         if subject in with_video
-        for camera in config.shard.cameras
-        if camera not in idle
+        for camera in cameras
+        if camera not in idle and (recordings.reader == "bmlmovi" or (subject, camera) in recordings.filmed)
     )
 
 
 def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSettings) -> StageReport:
     """Write one subject's shard for one camera."""
     subject = read_shard_subject(inputs, settings)
+    settings = settings.model_copy(update={"video_rate_hz": video_rate_hz(subject, settings)})
     planned = plan_clips(subject, inputs, settings)
     try:
         return _write_shard(planned, subject, inputs, outputs, settings)
@@ -113,27 +114,22 @@ def _write_shard(
     judged: JudgedVideo | None = None,
 ) -> StageReport:
     """Write a shard of these clips; raise _SuspectPictures if pictures that are not yet `judged` must be left out."""
-    from movi_prep.video.crop_pass import WantedCrops, crop_video
-
-    wanted = WantedCrops(
-        frame_of_row=np.concatenate([clip.timeline.video_frames for clip in planned.clips]),
-        plan=CropPlan.join([clip.plan for clip in planned.clips]),
-        body_px=np.concatenate([clip.body_px for clip in planned.clips]),
-    )
-    reader = open_video(inputs, subject.camera, settings)
-    planned = planned.with_video(findings=reader.notes(), warnings=reader.damage())
-    # The second pass does not watch, because the pictures have been judged.
-    watch = watch_clips(planned.clips if judged is None else (), subject.camera)
     with open_shard_writer(outputs.shard) as writer:
-        # In the image of a moving camera everything changes, so the body does not stand out.
-        seen_by = None if subject.camera.is_moving else watch
-        crops = crop_video(reader, wanted, settings=settings, take=writer.append_picture, watch=seen_by)
-        reader.close()
+        # The second pass does not watch, because the pictures have been judged.
+        passes = [
+            pass_over(video, inputs, settings, take=writer.append_picture, watching=judged is None)
+            for video in by_video(planned.clips, inputs)
+        ]
+        planned = planned.with_video(
+            findings=[text for one in passes for text in one.notes],
+            warnings=[text for one in passes for text in one.damage],
+        )
         if judged is None:
-            judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)
+            judged = judge_videos(passes, subject.camera.name, settings.picture_check)
             left_out = judged.left_out(settings.picture_check)
             if left_out:
                 raise _SuspectPictures(left_out, judged)
+        crops = join_passes(passes)
         shard = _finished(planned, crops, judged)
         check_rows(shard.clips, shard.lost, inputs)
         writer.finish(
@@ -161,7 +157,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=7,
+    version=9,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
     run=run_shard,
@@ -171,33 +167,39 @@ SHARD = Stage(
 
 def _shard_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str, camera: str) -> ShardUnit:
     # Try every calibration: if files were exchanged, another camera's calibration fits better.
-    others = tuple(sorted(recordings.whole_cameras - {camera}))
+    others = tuple(sorted((frozenset(recordings.intrinsics) & frozenset(recordings.extrinsics)) - {camera}))
+    clips = recordings.clips_of(subject)
+    # Where clips have videos of their own, those that this camera did not film are no matter of this shard.
+    clips = tuple(clip for clip in clips if (clip, camera) in recordings.footage) or clips
+    files = [recordings.camera_files(clip, camera) for clip in clips]
     return Unit(
         stage=SHARD.name,
         key=f"{subject}/{camera}",
         inputs=ShardInputs(
             camera=camera,
-            video=recordings.videos.get((subject, camera)),
-            intrinsics=recordings.intrinsics.get(camera),
-            extrinsics=recordings.extrinsics.get(camera),
+            videos=tuple(recordings.video_of(clip, camera) for clip in clips),
+            intrinsics=tuple(None if item is None else item.intrinsics for item in files),
+            extrinsics=tuple(None if item is None else item.extrinsics for item in files),
             other_intrinsics=tuple(recordings.intrinsics[name] for name in others),
             other_extrinsics=tuple(recordings.extrinsics[name] for name in others),
-            **subject_inputs(recordings, work, subject),
+            **subject_inputs(recordings, work, subject, clips),
         ),
         outputs=ShardOutputs(shard=work.shard(subject, camera)),
         settings=config.shard.shard_unit(
             video_rate_hz=config.markers.video_rate_hz,
             landmark_limit_m=config.ik.landmark_limit_m,
             other_cameras=others,
+            camera_options=tuple(item.options for item in files if item is not None and item.options is not None),
         ),
     )
 
 
 def _provenance(inputs: ShardInputs) -> dict[str, Any]:
     """Return file names without folders, so that equal inputs give equal bytes wherever they lie."""
-    single = {"video": inputs.video, "intrinsics": inputs.intrinsics, "extrinsics": inputs.extrinsics}
+    files = {"video": inputs.videos, "intrinsics": inputs.intrinsics, "extrinsics": inputs.extrinsics}
+    names = {role: list(dict.fromkeys(path.name for path in paths if path)) for role, paths in files.items()}
     return {
-        **{role: path.name for role, path in single.items() if path is not None},
+        **{role: found[0] if len(found) == 1 else found for role, found in names.items() if found},
         "motions": [path.name for path in inputs.motions],
     }
 

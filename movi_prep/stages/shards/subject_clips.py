@@ -26,9 +26,11 @@ from movi_prep.recordings.read import read_camera
 from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.recordings import CameraFiles
 from movi_prep.records.timeline import LeftOut
 from movi_prep.stages.markers import model_for
-from movi_prep.stages.shards.clip_rows import ClipRows, ClipSources, plan_clip
+from movi_prep.stages.shards.clip_rows import ClipRows, plan_clip
+from movi_prep.stages.shards.clip_sources import ClipSources
 from movi_prep.stages.solve_clip import read_scaled_model
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.timeline import Refusal
     from movi_prep.records.work_folder import WorkFolder
-    from movi_prep.video.reader import VideoReader
+    from movi_prep.video.footage import FrameReader
 
 N_VERTICES = 400
 """Number of the mesh's 6890 vertices that sample the body. Boxes around them miss the whole mesh's by a few pixels; the
@@ -87,22 +89,35 @@ class SubjectInputs:
 
 @dataclass(frozen=True)
 class ShardInputs(SubjectInputs):
-    """Files from which one native shard is made; None for a file that does not exist."""
+    """Files from which one native shard is made; None for a file that does not exist.
+
+    `videos`, `intrinsics` and `extrinsics` have one entry for each clip, which may all be one file.
+    """
 
     camera: str
-    video: Path | None
-    intrinsics: Path | None
-    extrinsics: Path | None
+    videos: tuple[Path | None, ...]
+    intrinsics: tuple[Path | None, ...]
+    extrinsics: tuple[Path | None, ...]
     other_intrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
     other_extrinsics: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
+
+    @property
+    def video(self) -> Path | None:
+        """The first video, for messages."""
+        return next(filter(None, self.videos), None)
 
 
 @dataclass(frozen=True)
 class ShardSubject:
-    """The data that all clips of a shard share."""
+    """The data that all clips of a shard share.
+
+    `camera` is that of the first clip; others differ in the pose only. `without_camera` says why a clip has none.
+    """
 
     alignment: SubjectAlignment
     camera: Camera
+    cameras: Mapping[ClipId, Camera]
+    without_camera: Mapping[ClipId, str]
     tables: LabelTables
     trial: StaticTrial
     scale: ScaleResult
@@ -143,9 +158,8 @@ class PlannedClips:
         return replace(self, findings=(*self.findings, *findings), warnings=(*self.warnings, *warnings))
 
 
-def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str) -> dict[str, Any]:
-    """Return the fields of SubjectInputs for one subject."""
-    clips = recordings.clips_of(subject)
+def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str, clips: tuple[ClipId, ...]) -> dict[str, Any]:
+    """Return the fields of SubjectInputs for some clips of one subject."""
     motions = tuple(recordings.motions[clip] for clip in clips)
     return {
         "subject": subject,
@@ -165,18 +179,18 @@ def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str) -> di
 
 def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> ShardSubject:
     """Read the data that all clips of one subject and camera share."""
-    camera, wanted = inputs.camera, WANTED[inputs.reader]
     trial = read_static_trial(inputs.static_trial)
     # Raised when the unit runs, not while planning, so that other subjects are unaffected.
     if inputs.body_model is None or trial.sex is None:
         raise _missing(f"body model of {inputs.subject}", f"smplh/{trial.sex}/model.npz", "--body-models")
-    if inputs.intrinsics is None or inputs.extrinsics is None:
-        raise _missing(f"calibration of {camera}", wanted.calibration.format(camera=camera), "--calibration")
-    calibrated = read_camera(inputs.reader, camera, inputs.intrinsics, inputs.extrinsics)
+    cameras, without = _read_cameras(inputs, settings)
+    calibrated = next(iter(cameras.values()))
     others, warnings = _read_others(calibrated, inputs, settings)
     return ShardSubject(
         alignment=read_alignment(inputs.alignment),
         camera=calibrated,
+        cameras=cameras,
+        without_camera=without,
         tables=read_label_tables(inputs.labels, split=settings.split),
         trial=trial,
         scale=read_scale_result(inputs.scale),
@@ -185,6 +199,58 @@ def read_shard_subject(inputs: ShardInputs, settings: ShardUnitSettings) -> Shar
         others=others,
         warnings=warnings,
     )
+
+
+def _read_cameras(inputs: ShardInputs, settings: ShardUnitSettings) -> tuple[dict[ClipId, Camera], dict[ClipId, str]]:
+    """Return the camera of each clip, and why others have none; raise InputError where no clip has one."""
+    name, options = inputs.camera, settings.camera_options or [None] * len(inputs.clips)
+    read: dict[tuple[Any, ...], Camera | InputError] = {}
+    cameras, errors = {}, {}
+    for key, *files, video, how in zip(
+        inputs.clips, inputs.intrinsics, inputs.extrinsics, inputs.videos, options, strict=True
+    ):
+        intrinsics, extrinsics = files
+        if intrinsics is None or extrinsics is None:
+            raise _missing(
+                f"calibration of {name}", WANTED[inputs.reader].calibration.format(camera=name), "--calibration"
+            )
+        pictures = video if video is not None and video.is_dir() else None
+        place = (intrinsics, extrinsics, pictures, how)
+        if place not in read:
+            try:
+                read[place] = read_camera(inputs.reader, name, CameraFiles(intrinsics, extrinsics, how), pictures)
+            except InputError as error:
+                read[place] = error
+        found, clip = read[place], ClipId.parse(key)
+        if isinstance(found, InputError):
+            errors[clip] = found
+        else:
+            cameras[clip] = found
+    if not cameras:
+        raise next(iter(errors.values()))
+    _check_one_lens(list(cameras.values()))
+    return cameras, {clip: str(error) for clip, error in errors.items()}
+
+
+def _check_one_lens(cameras: Sequence[Camera]) -> None:
+    """Raise InputError where clips of one camera differ in more than the pose: a shard has one camera matrix."""
+    first = cameras[0]
+    for other in cameras[1:]:
+        same = np.array_equal(first.intrinsics_px, other.intrinsics_px) and first.size_px == other.size_px
+        same = same and first.lens.model == other.lens.model and first.is_moving == other.is_moving
+        if not same or not np.array_equal(first.lens.coefficients, other.lens.coefficients):
+            raise InputError(
+                other.source,
+                expected=f"the camera matrix, lens and picture size that {first.name} has in {first.source}",
+                got="others, or a camera that moves in some clips only",
+                remedy="give cameras that differ names of their own",
+            )
+
+
+def video_rate_hz(subject: ShardSubject, settings: ShardUnitSettings) -> float:
+    """Return the frame rate of the videos: what was measured where clips have videos of their own."""
+    own = [item.video_rate_hz for item in subject.alignment.clips if item.camera == subject.camera.name]
+    return float(np.median([rate for rate in own if rate])) if any(own) else settings.video_rate_hz
 
 
 def _read_others(
@@ -198,7 +264,7 @@ def _read_others(
             warnings.append(f"pictures are not compared with the calibration of {name}: its files have gone")
             continue
         try:
-            other = read_camera(inputs.reader, name, intrinsics, extrinsics)
+            other = read_camera(inputs.reader, name, CameraFiles(intrinsics, extrinsics))
         except InputError as error:
             warnings.append(f"pictures are not compared with the calibration of {name}: {error}")
             continue
@@ -210,7 +276,7 @@ def _read_others(
             continue
         apart_m = other.world_to_camera_translation_m - camera.world_to_camera_translation_m
         if np.linalg.norm(apart_m) < SAME_PLACE_M:
-            names = f"{_name(inputs.extrinsics)} and {extrinsics.name}"
+            names = f"{_name(next(iter(inputs.extrinsics)))} and {extrinsics.name}"
             warnings.append(f"{camera.name} and {name} have the same position in {names}: is one a copy of the other?")
     return tuple(cameras), tuple(warnings)
 
@@ -227,9 +293,14 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
             inputs.clips, inputs.motions, inputs.markers, inputs.solutions, strict=True
         )
     }
-    planned = [_rows_of(item, files, subject, settings) for item in subject.alignment.clips]
+    aligned = [item for item in subject.alignment.clips if item.camera in ("", inputs.camera)]
+    # An earlier alignment may hold more clips than are asked for now.
+    planned = [_rows_of(item, files, subject, settings) for item in aligned if item.timeline.clip in files]
     clips = [item for item in planned if isinstance(item, ClipRows)]
-    left_out = [*_not_aligned(files, subject.alignment), *(item for item in planned if isinstance(item, LeftOut))]
+    left_out = [
+        *_not_aligned(files, aligned, subject.alignment.findings),
+        *(item for item in planned if isinstance(item, LeftOut)),
+    ]
     if not clips:
         raise InputError(
             inputs.alignment,
@@ -251,6 +322,8 @@ def _rows_of(
     if alignment.is_suspect and not settings.keep_suspects:
         return LeftOut(clip, f"suspect alignment ({'; '.join(alignment.suspicions)})")
     motion, markers, solution = files[clip]
+    if clip in subject.without_camera:
+        return LeftOut(clip, subject.without_camera[clip])
     if markers is None or solution is None:
         return LeftOut(clip, f"it has no {'inverse kinematics' if markers else 'markers'}, because that unit failed")
     try:
@@ -259,7 +332,9 @@ def _rows_of(
             solved=SolvedClip(read_markers(markers), read_ik_solution(solution), subject.scale),
             **pose_vertices(subject.body, motion, step=_mocap_step(alignment.timeline.mocap_samples)),
         )
-        rows = plan_clip(sources, subject.tables, subject.camera, settings, others=subject.others)
+        rows = plan_clip(
+            sources, subject.tables, subject.cameras[clip], settings, model=subject.model, others=subject.others
+        )
     except InputError as error:
         # Markers and solutions are optional inputs, so that a failed clip does not stop the others.
         return LeftOut(clip, str(error))
@@ -279,14 +354,16 @@ def _label_findings(model: ScaledModel, clips: Sequence[ClipRows]) -> tuple[str,
     return tuple(findings)
 
 
-def _not_aligned(clips: Iterable[ClipId], alignment: SubjectAlignment) -> list[LeftOut]:
+def _not_aligned(
+    clips: Iterable[ClipId], alignments: Iterable[ClipAlignment], findings: Sequence[str]
+) -> list[LeftOut]:
     """Return the clips that are not in the alignment, with its reasons."""
-    aligned = {item.timeline.clip for item in alignment.clips}
+    aligned = {item.timeline.clip for item in alignments}
     said = {clip: f"{clip} is not aligned" for clip in clips if clip not in aligned}
     return [
         LeftOut(
             clip,
-            next((text for text in alignment.findings if text.startswith(words)), words).removeprefix(f"{clip} is "),
+            next((text for text in findings if text.startswith(words)), words).removeprefix(f"{clip} is "),
         )
         for clip, words in said.items()
     ]
@@ -336,15 +413,23 @@ def _mocap_step(samples: NDArray[np.int64]) -> int:
     return int(np.gcd.reduce(samples)) or 1
 
 
-def open_video(inputs: ShardInputs, camera: Camera, settings: ShardUnitSettings) -> VideoReader:
-    """Open the video of one camera; raise InputError unless image size and frame rate fit the calibration."""
+def open_video(video: Path, inputs: SubjectInputs, camera: Camera, settings: ShardUnitSettings) -> FrameReader:
+    """Open a video of one camera; raise InputError unless image size and frame rate fit the calibration."""
+    from movi_prep.video.footage import check_size, open_footage
     from movi_prep.video.reader import VideoReader
 
-    if inputs.video is None:
-        raise _missing(f"video of {camera.name}", WANTED[inputs.reader].videos.format(camera=camera.name), "--videos")
-    reader = VideoReader(inputs.video)
-    reader.check(size_px=camera.size_px, rate_hz=settings.video_rate_hz)
+    if inputs.reader == "bmlmovi":
+        session_video = VideoReader(video)
+        session_video.check(size_px=camera.size_px, rate_hz=settings.video_rate_hz)
+        return session_video
+    reader = open_footage(video)
+    check_size(reader, camera.size_px)
     return reader
+
+
+def missing_video(inputs: SubjectInputs, camera: str) -> MissingError:
+    """Return the error of a camera of which there is no video."""
+    return _missing(f"video of {camera}", WANTED[inputs.reader].videos.format(camera=camera), "--videos")
 
 
 def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[ClipRows]:

@@ -52,7 +52,7 @@ def test_a_wait_is_told_with_its_reasons() -> None:
 @pytest.mark.parametrize("reason", ["BadConstraints", "QOSMaxCpuPerJobLimit", "PartitionTimeLimit"])
 def test_what_no_waiting_mends_is_said(reason: str) -> None:
     said = describe_wait(["1"], {"1": QueuedJob("1", "PENDING", reason)})
-    assert said.endswith("SLURM will not start it as it is asked for: change the cluster profile")
+    assert said.endswith("SLURM will never start it with this request: change the cluster profile")
 
 
 def test_a_held_job_is_for_a_person_to_release() -> None:

@@ -143,7 +143,8 @@ def test_the_shard_is_that_of_a_download_without_the_clip(world: FilmedWorld, tm
     SHARD.run_unit(replace(alone, inputs=inputs, outputs=ShardOutputs(tmp_path / "alone.h5")))
     with ShardFile(tmp_path / "S001_PG1.h5") as left, ShardFile(tmp_path / "alone.h5") as right:
         np.testing.assert_array_equal(left.read("crops/bytes"), right.read("crops/bytes"))
-    assert abs(size - (tmp_path / "alone.h5").stat().st_size) < 2000
+    # A page of HDF5 more or less; the smallest picture has several.
+    assert abs(size - (tmp_path / "alone.h5").stat().st_size) <= 4096
 
 
 def test_a_video_of_which_no_clip_is_left_fails_and_leaves_no_file(world: FilmedWorld, tmp_path: Path) -> None:
@@ -153,5 +154,5 @@ def test_a_video_of_which_no_clip_is_left_fails_and_leaves_no_file(world: Filmed
         black, (np.zeros((600, 800, 3), np.uint8) for _ in range(134)), size_px=(800, 600), rate_hz=30.0, quality=90
     )
     with raises_recorded(InputError):
-        SHARD.run_unit(replace(unit, inputs=replace(unit.inputs, video=black)))  # type: ignore[type-var]
+        SHARD.run_unit(replace(unit, inputs=replace(unit.inputs, videos=(black,) * len(unit.inputs.clips))))  # type: ignore[type-var]
     assert list(tmp_path.glob("*.h5")) == []

@@ -44,6 +44,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> FilmedWorld:
 
 def _unit(world: FilmedWorld, tmp_path: Path, *, settings: dict[str, Any] | None = None, **inputs: Any) -> Unit:
     (unit,) = SHARD.plan(world.recordings, world.work, world.config)
+    # One file for all clips, as BMLmovi has it.
+    inputs |= {role: (inputs[role],) * len(unit.inputs.clips) for role in ("videos", "intrinsics") if role in inputs}
     return replace(
         unit,
         inputs=replace(unit.inputs, **inputs),  # type: ignore[type-var]
@@ -161,7 +163,7 @@ def test_a_fixed_size_scales_the_camera_with_it(world: FilmedWorld, tmp_path: Pa
 
 def test_a_short_video_costs_its_missing_frames(world: FilmedWorld, tmp_path: Path) -> None:
     write_grey_video(tmp_path / "short.avi", 25)
-    report, shard = _run(_unit(world, tmp_path, video=tmp_path / "short.avi"))
+    report, shard = _run(_unit(world, tmp_path, videos=tmp_path / "short.avi"))
     assert shard.n_rows == 12 + 5
     assert shard.attribute("refused") == [[25, 31, "the video ends after 25 frames"]]
     assert "frames 25 to 31 refused: the video ends after 25 frames" in report.warnings
@@ -170,7 +172,7 @@ def test_a_short_video_costs_its_missing_frames(world: FilmedWorld, tmp_path: Pa
 def test_a_damaged_frame_costs_itself_and_shifts_nothing(world: FilmedWorld, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.avi"
     damaged.write_bytes(_with_blank_chunk(world.video.read_bytes(), number=8))
-    report, shard = _run(_unit(world, tmp_path, video=damaged))
+    report, shard = _run(_unit(world, tmp_path, videos=damaged))
     assert 8 not in shard.read("frames/video_frame")
     assert "frame 8 refused: cannot be decoded" in report.warnings
     test_crop_i_shows_frame_i(shard)
@@ -183,7 +185,7 @@ def test_garbage_over_whole_frames_costs_them_and_shifts_nothing(world: FilmedWo
     damaged = tmp_path / "damaged.avi"
     garbage = np.random.default_rng(0).bytes(places[10] + 50 - places[8])
     damaged.write_bytes(content[: places[8]] + garbage + content[places[10] + 50 :])
-    report, shard = _run(_unit(world, tmp_path, video=damaged))
+    report, shard = _run(_unit(world, tmp_path, videos=damaged))
     shown = [frame for first, last in world.flags30 for frame in range(first - 1, last)]
     assert shard.read("frames/video_frame").tolist() == [frame for frame in shown if frame not in (8, 9, 10)]
     assert "frames 8 to 10 refused: lost in damaged bytes of the file" in report.warnings
@@ -212,7 +214,7 @@ def test_another_size_or_rate_is_refused(
 ) -> None:
     write_grey_video(tmp_path / "other.avi", 36, **change)
     with pytest.raises(InputError, match=message):
-        _run(_unit(world, tmp_path, video=tmp_path / "other.avi"))
+        _run(_unit(world, tmp_path, videos=tmp_path / "other.avi"))
     assert list(tmp_path.glob("*.h5")) == []
 
 
@@ -294,7 +296,7 @@ def test_suspects_are_left_out_unless_kept(world: FilmedWorld, tmp_path: Path) -
     assert kept.read("clips/suspect").tolist() == [True, False]
 
 
-@pytest.mark.parametrize("role", ["video", "intrinsics", "body_model"])
+@pytest.mark.parametrize("role", ["videos", "intrinsics", "body_model"])
 def test_what_the_download_lacks_is_named(world: FilmedWorld, tmp_path: Path, role: str) -> None:
     with raises_recorded(MissingError):
         _run(_unit(world, tmp_path, **{role: None}))

@@ -1,0 +1,51 @@
+"""What a manifest says of a video and of a camera's calibration: part of the identity of the units that read them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from movi_prep.config.base import Settings
+
+
+class CameraOptions(Settings):
+    """How the calibration of a camera is to be read."""
+
+    calibration_name: str | None = None
+    """Name of the camera in its calibration file, where the file holds several; none means the camera's own name."""
+
+    metres_per_unit: float | None = Field(default=None, gt=0, le=1000)
+    """Unit of the calibration's translations, metres: 0.001 for millimetres; none means metres (COLMAP must say)."""
+
+    world_up: Literal["z", "y", "-y"] = "z"
+    """Axis of the calibration's world that points up. The origin must be that of the motion."""
+
+    distortion: Literal["file", "none"] = "file"
+    """`none` says that the pictures have no lens distortion, which a file without coefficients leaves open."""
+
+    size_px: tuple[int, int] | None = None
+    """Width and height of the pictures, where the calibration file does not say."""
+
+    first_picture: int | None = Field(default=None, ge=0, le=10**9)
+    """Number, in the names of the pictures of a moving camera, that frame 0 of the video has; none where the video is
+    the folder of these pictures."""
+
+
+class VideoClock(Settings):
+    """Which part of a video shows a clip, and when."""
+
+    first_frame: int = Field(default=0, ge=0, le=10**9)
+    """First frame of the video that belongs to the clip, counted from 0 as it is shown."""
+
+    n_frames: int | None = Field(default=None, ge=1, le=10**9)
+    """How many frames belong to the clip; none means as many as there are, of video and motion."""
+
+    offset_s: float = Field(default=0.0, ge=-1e5, le=1e5)
+    """Time of the motion that the first frame shows, seconds; below 0 where the video begins before the motion."""
+
+    rate_hz: float | None = Field(default=None, gt=0, le=1000)
+    """Frames per second of an even clock; none means the times in the file."""
+
+    per_frame: bool = False
+    """Whether the motion has one sample for each frame, as networks write it; times say nothing then."""

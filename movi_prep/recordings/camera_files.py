@@ -1,0 +1,156 @@
+"""Cameras of a manifest: files of OpenCV, Pose2Sim and COLMAP, and poses of cameras that move, in AMASS world.
+
+| calibration | read as |
+|---|---|
+| folder with `cameras.txt` and `images.txt` | COLMAP: a camera with several pictures moves |
+| .toml | Pose2Sim |
+| .yaml, .yml, .xml, .json | OpenCV |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.config.footage import CameraOptions
+from movi_prep.errors import InputError, list_names, suggest
+from movi_prep.formats.camera_poses import check_pose_frames, read_camera_poses
+from movi_prep.formats.colmap_cameras import read_colmap_cameras
+from movi_prep.formats.opencv_calibration import read_opencv_camera
+from movi_prep.formats.picture_folder import list_pictures, picture_number
+from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
+from movi_prep.geometry.frames import AMASS_TO_GROUND
+from movi_prep.records.camera import Camera
+from movi_prep.records.checks import frozen_array
+from movi_prep.records.lens import opencv_lens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from movi_prep.records.calibrated_camera import CalibratedCamera
+    from movi_prep.records.lens import Lens
+    from movi_prep.records.recordings import CameraFiles
+
+_FROM_AMASS = {"z": np.eye(3), "y": AMASS_TO_GROUND, "-y": np.diag([1.0, -1.0, -1.0]) @ AMASS_TO_GROUND}
+"""World of the calibration by its axis that points up: the matrix that turns AMASS world into it."""
+
+
+def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> Camera:
+    """Read a camera of a manifest.
+
+    Args:
+        name: its name in the manifest.
+        files: its calibration.
+        video: the folder of its pictures, whose names the poses may have.
+
+    Raises:
+        MissingError: a file is not there.
+        InputError: a file cannot be read, or does not say what a camera needs.
+    """
+    options, found = files.options or CameraOptions(), _calibrated(files)
+    size_px = found.size_px or options.size_px
+    if size_px is None:
+        raise InputError(
+            found.source,
+            expected="width and height of the pictures",
+            got="a calibration that does not say",
+            remedy=f"add size_px: [1920, 1080] to camera {name!r} in the manifest",
+        )
+    turn = _FROM_AMASS[options.world_up]
+    rotations, translations, frames = found.rotations, found.translations_m, _frames(found, files, video)
+    if files.extrinsics.suffix.lower() == ".npz":
+        poses, frames = read_camera_poses(files.extrinsics)
+        rotations, translations = poses[:, :, :3], poses[:, :, 3] * (options.metres_per_unit or 1.0)
+    if not len(rotations):
+        raise InputError(
+            found.source,
+            expected="the pose of the camera (rvec and tvec), or a file with poses for each frame",
+            got="neither",
+            remedy=f"calibrate the extrinsics of camera {name!r}, or name `poses` in the manifest",
+        )
+    if frames is None:
+        rotations, translations = rotations[0], translations[0]
+    return Camera(
+        name=name,
+        intrinsics_px=frozen_array(found.intrinsics_px),
+        lens=_lens(found, options),
+        world_to_camera_rotation=frozen_array(rotations @ turn),
+        world_to_camera_translation_m=frozen_array(translations),
+        size_px=size_px,
+        source=found.source,
+        pose_frames=frames,
+    )
+
+
+def _calibrated(files: CameraFiles) -> CalibratedCamera:
+    path, options = files.intrinsics, files.options or CameraOptions()
+    if path.name == "cameras.txt":
+        if options.metres_per_unit is None:
+            raise InputError(
+                path.parent,
+                expected="metres_per_unit in the manifest: COLMAP leaves the unit of its world open",
+                got="none",
+                remedy="measure a length in the model, and divide its metres by it",
+            )
+        cameras: Sequence[CalibratedCamera] = read_colmap_cameras(path.parent, metres_per_unit=options.metres_per_unit)
+    elif path.suffix.lower() == ".toml":
+        cameras = [_in_metres(camera, options.metres_per_unit or 1.0) for camera in read_pose2sim_cameras(path)]
+    else:
+        return read_opencv_camera(path, metres_per_unit=options.metres_per_unit or 1.0)
+    named = {camera.name: camera for camera in cameras}
+    wanted = options.calibration_name or ""
+    if wanted in named:
+        return named[wanted]
+    if len(cameras) == 1:
+        return cameras[0]
+    raise InputError(
+        path,
+        expected=f"a camera {wanted!r}",
+        got=f"{list_names(named)}{suggest(wanted, named)}",
+        remedy="give calibration_name of this camera in the manifest",
+    )
+
+
+def _in_metres(camera: CalibratedCamera, metres_per_unit: float) -> CalibratedCamera:
+    return replace(camera, translations_m=camera.translations_m * metres_per_unit)
+
+
+def _lens(camera: CalibratedCamera, options: CameraOptions) -> Lens:
+    """Return the lens; raise InputError where nobody says whether it bends anything, or two say different things."""
+    undistorted = options.distortion == "none"
+    if undistorted and (camera.lens is None or not camera.lens.coefficients.any()):
+        return opencv_lens([], source=camera.source)
+    if camera.lens is None or undistorted:
+        raise InputError(
+            camera.source,
+            expected="no distortion coefficients, as the manifest says" if undistorted else "distortion coefficients",
+            got="some" if undistorted else "none",
+            remedy="say distortion: none in the manifest if, and only if, the pictures are undistorted",
+        )
+    return camera.lens
+
+
+def _frames(camera: CalibratedCamera, files: CameraFiles, video: Path | None) -> NDArray[np.int64] | None:
+    """Return the frame of each picture that a pose is of; None for a camera that stands still."""
+    if len(camera.pictures) <= 1:
+        return None
+    first = None if files.options is None else files.options.first_picture
+    if first is not None:
+        numbers = [picture_number(name)[1] - first for name in camera.pictures]
+    elif video is not None and video.is_dir():
+        frame_of = {path.name: frame for frame, path in list_pictures(video).items()}
+        # A model may have been made from some of the pictures, or know more of them.
+        numbers = [frame_of.get(name.rpartition("/")[2], -1) for name in camera.pictures]
+    else:
+        raise InputError(
+            files.extrinsics,
+            expected="first_picture in the manifest: the number in the name of the picture of frame 0",
+            got=f"pictures {list_names(camera.pictures, at_most=3)} beside a video",
+            remedy="add it; ffmpeg counts pictures from 1",
+        )
+    return check_pose_frames(np.array(numbers, dtype=np.float64), len(numbers), where=str(files.extrinsics))
