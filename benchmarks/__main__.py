@@ -23,6 +23,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "converged_ik": ("--work", "{demo}/work"),
     "cold_start": (),
     "label_deviation": ("--work", "{demo}/work"),
+    "odd_motion": ("--demo", "{demo}"),
     "shards": ("--demo", "{demo}"),
     "picture_check": ("--demo", "{demo}"),
     "reading": ("--demo", "{demo}"),

@@ -39,7 +39,34 @@ class ScaleAuditSettings(Settings):
     """Largest relative difference between the factors of a left and a right body that is not doubtful."""
 
 
+class MotionScalingSettings(Settings):
+    """How a person is found from motion (`scaling.method: motion`)."""
+
+    n_frames: int = Field(default=50, ge=2, le=1000)
+    """How many frames of all trials of a subject are used: those whose poses differ most."""
+
+    site_std_m: float = Field(default=0.01, gt=0, le=0.1)
+    """How far a marker may sit from where the model has it, standard deviation per axis, metres."""
+
+    sides: Literal["as set up", "shared", "own"] = "as set up"
+    """Whether left and right bodies share their factors: as the set-up's measurements have it, always, or never."""
+
+    prior: Path | None = None
+    """Spread and correlations of body sizes (YAML); none means the packaged table."""
+
+    prior_widening: float = Field(default=1.5, gt=0, le=100)
+    """How many times wider than the published table people may vary."""
+
+    trial_size_limit: float = Field(default=0.03, gt=0, le=1)
+    """A trial whose bodies differ by more than this share (RMS of the factors that it sees) from the other trials' is
+    left out as another person's."""
+
+    site_apart_limit_m: float = Field(default=0.015, gt=0, le=1)
+    """A marker that sits this far from where it sits in the other trials does not count in that trial, metres."""
+
+
 PoseSolverName = Literal["converged", "opensim"]
+ScaleMethod = Literal["static", "motion"]
 
 
 class ScaleUnitSettings(ScaleAuditSettings):
@@ -47,6 +74,12 @@ class ScaleUnitSettings(ScaleAuditSettings):
 
     placement_solver: PoseSolverName = "converged"
     """Which solver finds the static pose."""
+
+    method: ScaleMethod = "static"
+    """What the person is measured by: distances in the static trial, or all motion."""
+
+    motion: MotionScalingSettings = MotionScalingSettings()
+    """How a person is found from motion."""
 
 
 class ScalingSettings(ScaleAuditSettings):
@@ -59,6 +92,13 @@ class ScalingSettings(ScaleAuditSettings):
     """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
     none means the file packaged with the packaged model."""
 
+    method: ScaleMethod = "static"
+    """What a person is measured by. `static`: distances between markers of the static trial, as OpenSim's ScaleTool.
+    `motion`: factors, marker sites and poses that explain the frames of all trials best; no static trial is needed."""
+
+    motion: MotionScalingSettings = MotionScalingSettings()
+    """How a person is found from motion; for `method: motion`."""
+
     placement_solver: PoseSolverName | None = None
     """Which solver finds the static pose, in which scaling moves the markers onto the data; none means the solver of
     inverse kinematics (`ik.solver`). OpenSim's takes any model but stops early; the remaining error of the static pose
@@ -69,4 +109,5 @@ class ScalingSettings(ScaleAuditSettings):
 
     def for_unit(self, ik_solver: PoseSolverName) -> ScaleUnitSettings:
         """Return the settings that a scaled model depends on, if inverse kinematics uses this solver."""
-        return narrow(self, ScaleUnitSettings, placement_solver=self.placement_solver or ik_solver)
+        unused = {} if self.method == "motion" else {"motion": MotionScalingSettings()}
+        return narrow(self, ScaleUnitSettings, placement_solver=self.placement_solver or ik_solver, **unused)

@@ -43,8 +43,8 @@ _SLOWEST_FALL, _FASTEST_FALL = 1 / 8, 16.0
 """Falls that are looked at, in gravities: a quarter and four times with room; a slower one is no fall."""
 
 _FEWEST_SAMPLES, _LONGEST_S = 5, 2.0
-_WRONG = np.sqrt(2.0)
-"""Half-way between the true rate and twice it."""
+WRONG_RATIO = 2.0**0.5
+"""How many times the true rate, or less than one over it, a stated rate is wrong: half-way to twice it."""
 
 _FASTEST_STEPS_HZ, _SLOWEST_STEPS_HZ = 3.3, 0.95
 _LONG_STEP_M, _FEWEST_STEPS = 0.45, 3
@@ -77,7 +77,7 @@ class RateAudit:
         """Return what a person should know of a clip that states `rate_hz`."""
         if self.n_flights:
             ratio = self.stated_by_true
-            if 1 / _WRONG <= ratio <= _WRONG:
+            if 1 / WRONG_RATIO <= ratio <= WRONG_RATIO:
                 return ()
             return (
                 f"free fall is {self.fall_m_s2:.1f} m/s2 in {self.n_flights} flights, not 9.8: the clip is probably of "

@@ -14,7 +14,7 @@ from movi_prep.formats.atomic import atomic_path
 from movi_prep.formats.trial_load import check_that_it_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -215,3 +215,15 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     told = " ".join(line for line in lines if line and not line.startswith("Thrown at"))
     return re.sub(r"^std::exception in '.*?': ", "", told) or type(error).__name__
+
+
+def set_marker_sites(model: opensim.Model, sites_m: Mapping[str, NDArray[np.float64]]) -> None:
+    """Set where markers are, (3,) metres in the axes of the body that carries each, and prepare the model for use."""
+    for name, site_m in sites_m.items():
+        marker = model.getMarkerSet().get(name)
+        transform = marker.getParentFrame().findTransformInBaseFrame()
+        matrix = transform.R().asMat33()
+        rotation = np.array([[matrix.get(row, column) for column in range(3)] for row in range(3)])
+        marker.set_location(vector(rotation.T @ (site_m - array(transform.T()))))
+    model.finalizeConnections()
+    model.initSystem()

@@ -102,12 +102,12 @@ def scale_model(
     factors = body_factors(model, setup, measured)
     if setup.scale_bodies:
         # A document that switches scaling off also leaves the masses unchanged.
-        _apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
+        apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
     for name in setup.post_scaling.markers_moved_to_body:
         _check_name(name, marker_names(model), "marker", setup.source)
     if setup.place_markers:
-        _delete_markers_without_data(model, rows.placing.names)
-    pose = _static_pose(model, rows.placing, setup, coordinate_file or {}, solve_pose)
+        delete_markers_without_data(model, rows.placing.names)
+    pose = static_pose(model, rows.placing, setup, coordinate_file or {}, solve_pose)
     # Now: moving the markers ends the system that the state belongs to.
     middle_angle, states = middle_angle_rad(model, pose.state), state_values(model, pose.state)
     finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
@@ -121,7 +121,7 @@ def scale_model(
         marker_errors_m=np.linalg.norm(pose.model_m - pose.observed_m, axis=-1),
         landmark_rms_m=float("nan"),
         landmark_max_m=float("nan"),
-        mass_kg=_mass_kg(model),
+        mass_kg=model_mass_kg(model),
         height_m=static.height_m,
         pelvis_middle_angle_rad=middle_angle,
         findings=findings,
@@ -168,7 +168,7 @@ def _step_rows(static: StaticTrial, setup: ScaleSetup) -> _StepRows:
     )
 
 
-def _delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...]) -> None:
+def delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...]) -> None:
     """Delete the model's markers that the static trial lacks, weighted or not (MarkerPlacer::processModel)."""
     kept = opensim.ArrayStr()
     for name in data_names:
@@ -343,9 +343,10 @@ def _default_markers_m(model: opensim.Model, wanted: tuple[str, ...]) -> dict[st
     return dict(zip(names, marker_positions_m(model, model.initSystem(), names), strict=True))
 
 
-def _apply_factors(
+def apply_factors(
     model: opensim.Model, factors: Mapping[str, NDArray[np.float64]], *, mass_kg: float, preserve_mass: bool
 ) -> None:
+    """Scale the model in place by (3,) factors of its bodies; a mass that is not finite follows from the factors."""
     scales = opensim.ScaleSet()
     for body, values in factors.items():
         if not np.all(np.isfinite(values)) or np.any(values <= 0):
@@ -378,13 +379,14 @@ def _static_problem(
     )
 
 
-def _static_pose(
+def static_pose(
     model: opensim.Model,
     placing: MarkerTrajectories,
     setup: ScaleSetup,
     coordinate_file: Mapping[str, Curve],
     solve_pose: PoseSolver,
 ) -> _StaticPose:
+    """Return the model in the pose that the mean of the static trial shows."""
     mean = _mean_frame(placing)
     existing = marker_names(model)
     names = tuple(name for name in mean.names if name in existing)
@@ -460,7 +462,8 @@ def _model_distance_m(model: opensim.Model, state: opensim.State, pair: tuple[st
     return distance
 
 
-def _mass_kg(model: opensim.Model) -> float:
+def model_mass_kg(model: opensim.Model) -> float:
+    """Return the mass of all bodies."""
     return float(model.getTotalMass(model.initSystem()))
 
 

@@ -56,9 +56,11 @@ def find_amass(folders: Folders, subsets: Collection[str]) -> Recordings:
     chosen = {place: paths for place, paths in sorted(places.items()) if place[0] in wanted}
     files = one_each(chosen, findings, say="/".join, rank=lambda path: "stageii" in path.name.lower())
     motions = _named(files, findings)
+    subset_of = {path: place[0] for place, path in files.items()}
     body_models, dmpl_models = find_body_models(models, findings)
     return Recordings(
         motions={clip: motions[clip] for clip in sorted(motions)},
+        subsets={clip.subject: subset_of[path] for clip, path in motions.items()},
         body_models=body_models,
         dmpl_models=dmpl_models,
         video_rate_hz=None,

@@ -62,6 +62,7 @@ class Recordings:
     Attributes:
         motions: motion file of each clip that is asked for.
         persons: which person of its file a clip is, from 0, for those that are not the first.
+        subsets: part of the data that a subject belongs to, for reports; none where the data have no parts.
         body_models: body model by body and sex.
         dmpl_models: DMPL `model.npz` by sex.
         sessions: file that tells, for a subject, the person and when in the videos clips begin and end.
@@ -78,6 +79,7 @@ class Recordings:
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
     persons: Mapping[ClipId, int] = field(default_factory=dict)
+    subsets: Mapping[str, str] = field(default_factory=dict)
     body_models: Mapping[tuple[BodyName, str], Path] = field(default_factory=dict)
     dmpl_models: Mapping[str, Path] = field(default_factory=dict)
     sessions: Mapping[str, Path] = field(default_factory=dict)

@@ -91,7 +91,7 @@ class ScaleResult:
         factors = dict(zip(self.body_names, self.body_factors, strict=True))
         found = []
         for left, left_factors in factors.items():
-            right = _right_of(left, factors)
+            right = right_of(left, factors)
             if right is None:
                 continue
             # Relative to the mean of both sides: which one is wrong nobody knows.
@@ -100,7 +100,7 @@ class ScaleResult:
         return tuple(found)
 
 
-def _right_of(left: str, names: Container[str]) -> str | None:
+def right_of(left: str, names: Container[str]) -> str | None:
     """Return the name of a left body's twin: of `tibia_l` it is `tibia_r`, of `humerus_l` it is `humerus`."""
     stem = left.removesuffix("_l")
     twins = (f"{stem}_r", stem) if stem != left else ()

@@ -40,6 +40,7 @@ from movi_prep.report.measures import (
 from movi_prep.report.quality import asymmetry, attention
 from movi_prep.report.sections import deviation_cell
 from movi_prep.report.subject import describe_beside, describe_person
+from movi_prep.report.subsets import subset_section, subsets_of
 from movi_prep.report.tables import (
     CLIP_COLUMNS,
     SHARD_COLUMNS,
@@ -70,7 +71,7 @@ N_MARKERS = 15
 N_FIRST = 25
 
 _TITLES = (
-    *("Look at first", "Stages", "Left out", "Subjects", "Inverse kinematics", "Markers", "Observability"),
+    *("Look at first", "Stages", "Left out", "Subsets", "Subjects", "Inverse kinematics", "Markers", "Observability"),
     *("Alignment", "Shards", "Failures"),
 )
 
@@ -81,11 +82,12 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
     return page(
         "Quality of the corpus",
         f"work folder {scope.work.root.name}: {_count(len(qualities), 'subject')}, {_count(len(clips), 'clip')} solved",
-        element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _TITLES)),
+        element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _titles(scope))),
         _cards(qualities, clips, scope),
         _first_look(qualities, scope, problems),
         _stages(scope),
         _left_out(qualities, scope),
+        *([subset_section(qualities, scope.outcomes)] if subsets_of(scope.outcomes) else []),
         _subjects(qualities, scope),
         _kinematics(clips),
         _markers(qualities),
@@ -96,6 +98,11 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
         section("Failures", "Units that ended with an error, and the command that repeats each.",
                 failure_list([outcome for outcome in scope.outcomes if outcome.status == "failed"])),
     )  # fmt: skip
+
+
+def _titles(scope: Scope) -> tuple[str, ...]:
+    """Return the titles of the sections that the page has."""
+    return tuple(title for title in _TITLES if title != "Subsets" or subsets_of(scope.outcomes))
 
 
 def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], scope: Scope) -> Html:

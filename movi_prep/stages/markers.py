@@ -114,6 +114,7 @@ class MarkerInputs:
     dmpl_model: Path | None
     models_there: str
     person: int = 0
+    subset: str = ""
 
 
 @dataclass(frozen=True)
@@ -304,6 +305,7 @@ def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, c
             dmpl_model=_tissue_for(motion, person, recordings.dmpl_models) if tissue else None,
             models_there=_models_there(recordings.body_models, body_model),
             person=person,
+            subset=recordings.subsets.get(clip.subject, ""),
         ),
         outputs=MarkerOutputs(
             markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
@@ -525,7 +527,8 @@ def _write_trajectories(
             "mocap_hz": motion.rate_hz,
             "lowest_point_m": watch.lowest_m,
             "n_flights": audit.n_flights,
-            **({"fall_m_s2": audit.fall_m_s2} if audit.n_flights else {}),
+            **({"fall_m_s2": audit.fall_m_s2, "stated_by_true": audit.stated_by_true} if audit.n_flights else {}),
+            **({"subset": inputs.subset} if inputs.subset else {}),
         },
         findings=(*carried.findings, *motion.findings, *watch.findings(motion.rate_hz, audit)),
     )

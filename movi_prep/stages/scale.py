@@ -2,7 +2,8 @@
 
 | unit         | reads                                                        | writes                       |
 |--------------|--------------------------------------------------------------|------------------------------|
-| `scale S001` | `static.h5`, generic model (.osim), set-up, its marker set   | `scaled.osim`, `scale.json`  |
+| `scale S001` | `static.h5`, generic model (.osim), set-up, its marker set;  | `scaled.osim`, `scale.json`  |
+|              | `scaling.method: motion`: `C*.h5` of all clips, IK set-up    |                              |
 
 A subject that the audit refuses is written all the same, with every finding and its numbers; the next stage stops
 there. A doubtful one goes on, and its shards say so.
@@ -10,21 +11,23 @@ there. A doubtful one goes on, and its shards say so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.errors import ModelError, UsageError, list_names
-from movi_prep.formats.marker_file import read_static_trial
-from movi_prep.formats.opensim_setup import included_files, read_scale_setup
+from movi_prep.formats.marker_file import read_markers, read_static_trial
+from movi_prep.formats.opensim_setup import included_files, read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
+from movi_prep.stages.ik import ik_setup_path
+from movi_prep.stages.motion_scale import PersonTrials, anthropometry_path, scale_to_motion
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
 
 if TYPE_CHECKING:
@@ -55,13 +58,20 @@ _ANGLES_TOLD = 3
 
 @dataclass(frozen=True)
 class ScaleInputs:
-    """Files from which a subject's model is made; `marker_set` and `setup_parts` are those that an XML set-up names."""
+    """Files from which a subject's model is made; `marker_set` and `setup_parts` are those that an XML set-up names.
+
+    `clips`, `tracking` and `anthropometry` (what is tracked, and how people vary) are for scaling from motion. A clip
+    whose markers could not be made is left out.
+    """
 
     static: Path
     model: Path
     setup: Path
     marker_set: Path | None
     setup_parts: tuple[Path, ...] = ()
+    clips: tuple[Path | None, ...] = field(default=(), metadata={"optional": True})
+    tracking: Path | None = None
+    anthropometry: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,11 @@ def plan_scale(
         return ()
     model, setup = model_and_setup(config)
     marker_set, setup_parts = read_scale_setup(setup).marker_set_file, included_files(setup)
+    settings = config.scaling.for_unit(config.ik.solver)
+    by_motion = settings.method == "motion"
+    tracking = ik_setup_path(config) if by_motion else None
+    if tracking is not None:
+        setup_parts += included_files(tracking)
     return tuple(
         Unit(
             stage=SCALE.name,
@@ -90,9 +105,14 @@ def plan_scale(
                 setup=setup,
                 marker_set=marker_set,
                 setup_parts=setup_parts,
+                clips=tuple(work.markers(clip) for clip in sorted(recordings.motions) if clip.subject == subject)
+                if by_motion
+                else (),
+                tracking=tracking,
+                anthropometry=anthropometry_path(settings.motion) if by_motion else None,
             ),
             outputs=ScaleOutputs(model=work.scaled_model(subject), result=work.scale_result(subject)),
-            settings=config.scaling.for_unit(config.ik.solver),
+            settings=settings,
         )
         for subject in recordings.subjects
     )
@@ -110,12 +130,19 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
         add_marker_set(model, inputs.marker_set)
     static = read_static_trial(inputs.static)
     setup, unmeasured = without_markers(read_scale_setup(inputs.setup), static.lost)
-    result = scale_model(model, static, setup, settings, solve_pose=pose_solver(settings))
+    solve_pose = pose_solver(settings)
+    if inputs.tracking is None:
+        result = scale_model(model, static, setup, settings, solve_pose=solve_pose)
+    else:
+        trials = [read_markers(path) for path in inputs.clips if path is not None]
+        weights = read_ik_setup(inputs.tracking).marker_weights
+        result = scale_to_motion(model, PersonTrials(trials, static), setup, weights, settings, solve_pose=solve_pose)
     write_model(outputs.model, model)
     provenance = {
         "model": inputs.model.name,
         "setup": inputs.setup.name,
         "static": f"{inputs.static.parent.name}/{inputs.static.name}",
+        "method": settings.method,
         "placement_solver": settings.placement_solver,
     }
     result = with_angles(model, result, settings)
@@ -165,7 +192,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
 
 def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], None]) -> None:
     """Compile the converged solver if it finds the static pose of one of these subjects."""
-    if any(each.placement_solver == "converged" for each in settings):
+    if any(each.placement_solver == "converged" or each.method == "motion" for each in settings):
         compile_solver(say)
 
 

@@ -22,7 +22,7 @@ from movi_prep.stages.ik import ik_setup_path, marker_noise
 from movi_prep.stages.scale import model_and_setup, scale_numbers
 from movi_prep.stages.solve_clip import model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, files_read
-from movi_prep.trials.scale_trial import scale_to_trial, write_scaled_model
+from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import report_paths, write_tool_reports
 from movi_prep.trials.trial_input import read_curves, read_trial
 from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
@@ -62,7 +62,8 @@ def solve_marker_files(
 ) -> MarkerFilesResult:
     """Scale the model to the static trial, then solve every marker file; one that fails leaves the others.
 
-    A model that comes without a static trial and without a scaling set-up is taken as scaled.
+    A model that comes without a static trial and without a scaling set-up is taken as scaled. Where `scaling.method` is
+    motion, the model is scaled to all the trials that are named; none of them needs to be static.
 
     Args:
         marker_files: moving trials (.trc); results bear their names. None of them scales the model and is all.
@@ -78,7 +79,7 @@ def solve_marker_files(
     # Before the static trial is scaled to: whoever named a wrong file need not wait for that.
     setup = read_ik_setup(ik_setup_path(config)) if marker_files else None
     scale_setup = None
-    if static_file is not None or config.scaling.setup is not None:
+    if static_file is not None or config.scaling.setup is not None or config.scaling.method == "motion":
         scale_setup = read_scale_setup(_scale_setup_path(config))
     scaled_path = config.work / "models" / "scaled.osim"
     outputs = () if scale_setup is None else (scaled_path, scaled_path.with_name("scale.json"))
@@ -88,11 +89,12 @@ def solve_marker_files(
     if scale_setup is None:
         scaled_path = _model_that_came_scaled(config)
     else:
-        numbers, findings = _scale(config, scale_setup, static_file, model_path=scaled_path)
+        scaled = _scaled(config, scale_setup, static_file, marker_files, setup)
+        numbers, findings = _write_scaled(scaled, scaled_path, scale_setup, config)
     files: tuple[FileResult, ...] = ()
     if setup is not None:
-        scaled = read_scaled_model(scaled_path)
-        files = tuple(solve_or_tell(path, partial(_solve_file, path, scaled, setup, config)) for path in marker_files)
+        ready = read_scaled_model(scaled_path)
+        files = tuple(solve_or_tell(path, partial(_solve_file, path, ready, setup, config)) for path in marker_files)
     return MarkerFilesResult(
         model=scaled_path,
         outputs=outputs,
@@ -155,17 +157,28 @@ def _scale_setup_path(config: Config) -> Path:
     return config.scaling.setup or model_and_setup(config)[1]
 
 
-def _scale(
-    config: Config, setup: ScaleSetup, static_file: Path | None, *, model_path: Path
-) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
+def _scaled(
+    config: Config, setup: ScaleSetup, static_file: Path | None, marker_files: Sequence[Path], tracking: IkSetup | None
+) -> ScaledTrial:
+    return scale_to_trial(
+        setup, _generic(config, setup), config, static_file=static_file, marker_files=marker_files, tracking=tracking
+    )
+
+
+def _generic(config: Config, setup: ScaleSetup) -> Path:
     # The user's word before the set-up's, the set-up's before the packaged model.
-    generic = config.scaling.model or setup.model_file or model_and_setup(config)[0]
-    scaled = scale_to_trial(setup, generic, config, static_file=static_file)
+    return config.scaling.model or setup.model_file or model_and_setup(config)[0]
+
+
+def _write_scaled(
+    scaled: ScaledTrial, model_path: Path, setup: ScaleSetup, config: Config
+) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
     write_scaled_model(model_path, scaled)
     provenance = {
-        "model": generic.name,
+        "model": _generic(config, setup).name,
         "setup": setup.source,
         "static": scaled.static_source,
+        "method": config.scaling.method,
         "placement_solver": scaled.placement_solver,
     }
     write_scale_result(model_path.with_name("scale.json"), scaled.result, provenance=provenance)

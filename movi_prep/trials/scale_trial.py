@@ -1,4 +1,4 @@
-"""Scaling a model to a static trial that a set-up or the user names."""
+"""Scaling a model to the trials that a set-up or the user names."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import UsageError
 from movi_prep.records.markers import StaticTrial
+from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
 from movi_prep.stages.scale import pose_solver, with_angles
 from movi_prep.trials.marker_names import read_names_as
 from movi_prep.trials.trial_input import read_curves, read_marker_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from movi_prep.config.root import Config
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.scale_result import ScaleResult
-    from movi_prep.records.setups import ScaleSetup
+    from movi_prep.records.setups import IkSetup, ScaleSetup
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ScaledTrial:
     Attributes:
         model: the scaled `opensim.Model`.
         result: factors, residuals and audit.
-        static_source: the static trial.
+        static_source: what it was scaled to: the static trial, or every trial.
         placement_solver: what found the static pose.
         findings: what reading and scaling found.
         pose_time_s: first time of the rows that the static pose is averaged over.
@@ -41,28 +43,73 @@ class ScaledTrial:
     pose_time_s: float
 
 
-def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_file: Path | None = None) -> ScaledTrial:
+def scale_to_trial(
+    setup: ScaleSetup,
+    generic: Path,
+    config: Config,
+    *,
+    static_file: Path | None = None,
+    marker_files: Sequence[Path] = (),
+    tracking: IkSetup | None = None,
+) -> ScaledTrial:
     """Scale the generic model to the static trial that is named, or to the one that the set-up names.
 
+    Where `scaling.method` is motion, to all trials: the static one, if there is any, is one frame among them.
+
     Raises:
-        UsageError: neither the user nor the set-up names a static trial.
-        InputError: model, set-up or static trial cannot be used.
+        UsageError: neither the user nor the set-up names a trial to scale to.
+        InputError: model, set-up or trials cannot be used.
     """
     from movi_prep.osim.models import add_marker_set, marker_names, read_model
     from movi_prep.osim.scale_model import scale_model
     from movi_prep.osim.solution import prepare_model
 
+    # A document of the ScaleTool, which has no trials but static ones, is done as the tool does it.
+    by_motion = config.scaling.method == "motion" and bool(marker_files)
     static_path = static_file or setup.static_file
-    if static_path is None:
-        raise UsageError(f"{setup.source} names no static trial: give --static-file FILE.trc")
+    if static_path is None and not by_motion:
+        remedy = "give --static-file FILE.trc"
+        remedy += ", or scale to the marker files themselves: --set scaling.method=motion" if marker_files else ""
+        raise UsageError(f"{setup.source} names no static trial: {remedy}")
     model = read_model(generic)
     if setup.marker_set_file is not None:
         add_marker_set(model, setup.marker_set_file)
     known = marker_names(model)
-    markers, findings = _read_static(static_path, config, known)
+    static, findings = _static_trial(setup, config, known, static_file=static_file, static_path=static_path)
+    settings = config.scaling.for_unit(config.ik.solver)
+    solve_pose = pose_solver(settings)
+    if by_motion:
+        read = [_read_named(path, config, known) for path in marker_files]
+        weights = setup.marker_weights if tracking is None else tracking.marker_weights
+        trials = [markers for markers, _ in read]
+        result = scale_to_motion(model, PersonTrials(trials, static), setup, weights, settings, solve_pose=solve_pose)
+        findings += tuple(finding for _, told in read for finding in told)
+    elif static is not None:
+        curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
+        result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=solve_pose)
+    result = with_angles(model, result, settings)
+    sources = [*([static_path] if static_path is not None else []), *(marker_files if by_motion else ())]
+    first_s = 0.0 if static is None else float((static.placement or static.markers).times_s[0])
+    return ScaledTrial(
+        model=model,
+        result=result,
+        static_source=", ".join(map(str, sources)),
+        placement_solver=settings.placement_solver,
+        findings=(*findings, *result.findings),
+        pose_time_s=max(setup.placement_time_range_s[0], first_s),
+    )
+
+
+def _static_trial(
+    setup: ScaleSetup, config: Config, known: tuple[str, ...], *, static_file: Path | None, static_path: Path | None
+) -> tuple[StaticTrial | None, tuple[str, ...]]:
+    """Return the static trial with the set-up's mass and height, None where there is none, and what reading found."""
+    if static_path is None:
+        return None, ()
+    markers, findings = _read_named(static_path, config, known)
     # The user's word replaces both of the set-up's files.
     other = None if static_file is not None or setup.placement_file == static_path else setup.placement_file
-    placement, more = (None, ()) if other is None else _read_static(other, config, known)
+    placement, more = (None, ()) if other is None else _read_named(other, config, known)
     static = StaticTrial(
         placement=placement,
         markers=markers,
@@ -71,18 +118,7 @@ def scale_to_trial(setup: ScaleSetup, generic: Path, config: Config, *, static_f
         sex=None,
         mass_source="setup" if setup.mass_kg else "given",
     )
-    curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
-    settings = config.scaling.for_unit(config.ik.solver)
-    result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=pose_solver(settings))
-    result = with_angles(model, result, settings)
-    return ScaledTrial(
-        model=model,
-        result=result,
-        static_source=static.markers.source,
-        placement_solver=settings.placement_solver,
-        findings=(*findings, *more, *result.findings),
-        pose_time_s=max(setup.placement_time_range_s[0], float((placement or markers).times_s[0])),
-    )
+    return static, (*findings, *more)
 
 
 def write_scaled_model(path: Path, scaled: ScaledTrial) -> None:
@@ -92,7 +128,7 @@ def write_scaled_model(path: Path, scaled: ScaledTrial) -> None:
     write_model(path, scaled.model)
 
 
-def _read_static(path: Path, config: Config, known: tuple[str, ...]) -> tuple[MarkerTrajectories, tuple[str, ...]]:
-    """Return a static trial under the model's marker names, and what reading had to decide."""
+def _read_named(path: Path, config: Config, known: tuple[str, ...]) -> tuple[MarkerTrajectories, tuple[str, ...]]:
+    """Return a trial under the model's marker names, and what reading had to decide."""
     markers, name_findings = read_names_as(read_marker_file(path, config.ik), known)
     return markers, (*markers.findings, *name_findings)

@@ -538,7 +538,7 @@ def test_samples_that_are_copies_are_said_though_no_row_shows_them(
     [
         (0.3, (0.0, -1.0, 0.0), "mirrored"),
         (-1.16, (0.1, 0.0, -0.99), "y up"),
-        (-1.8, (0.0, -1.0, 0.0), "z axis point down"),
+        (-1.8, (0.0, -1.0, 0.0), "point down"),
         (940.0, (0.0, 1.0, 0.0), "millimetres"),
     ],
 )

@@ -67,6 +67,33 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert read_model(world.work.scaled_model("S001")).getMarkerSet().getSize() == 9
 
 
+def by_motion(config: Config) -> Config:
+    return config.model_copy(update={"scaling": config.scaling.model_copy(update={"method": "motion"})})
+
+
+def test_a_subject_is_scaled_from_all_clips_where_that_is_asked_for(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    (unit,) = SCALE.plan(world.recordings, world.work, by_motion(world.config))
+    assert unit.inputs.clips == (world.work.markers(movi_clip(1, 1)),)
+    SCALE.run_unit(unit)
+    result = read_scale_result(world.work.scaled_model("S001").with_name("scale.json"))
+    assert result.passed
+    # The clip is the generic model's own: nothing is to be scaled, and no marker to be moved.
+    np.testing.assert_allclose(result.body_factors, 1.0, atol=0.02)
+    assert result.landmark_max_m < 0.001
+    generic, scaled = (read_model(path) for path in (unit.inputs.model, unit.outputs.model))
+    for name in MARKERS:
+        places = [model.getMarkerSet().get(name).get_location().to_numpy() for model in (generic, scaled)]
+        np.testing.assert_allclose(*places, atol=0.003)
+
+
+def test_clips_are_no_inputs_of_the_static_method(tmp_path: Path) -> None:
+    (first, _) = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), Config())
+    assert first.inputs.clips == ()
+    (first, _) = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), by_motion(Config()))
+    assert len(first.inputs.clips) == 2
+
+
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     world = write_small_world(tmp_path)
     (unit,) = SCALE.plan(world.recordings, world.work, world.config)

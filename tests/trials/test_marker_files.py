@@ -55,6 +55,19 @@ def test_scaling_and_ik_run_on_any_marker_file(tmp_path: Path) -> None:
     assert "lost.trc: expected a TRC file" in lost.error
 
 
+def test_any_trial_scales_where_motion_does(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    config = world.config.model_copy(
+        update={
+            "scaling": world.config.scaling.model_copy(update={"method": "motion"}),
+            "ik": IkSettings(setup=tmp_path / "ik.yaml"),
+        }
+    )
+    result = solve_marker_files([tmp_path / "walk.trc"], config)
+    assert result.numbers["passed"] is True
+    assert result.files[0].numbers["marker_rms_mm"] < 1.0  # type: ignore[operator]
+
+
 def test_a_static_trial_must_be_named(tmp_path: Path) -> None:
     with raises_recorded(UsageError):
         solve_marker_files([tmp_path / "walk.trc"], write_small_world(tmp_path).config)

@@ -1,0 +1,90 @@
+"""Which frames of a subject's trials say most about the person: the most different poses, from all trials.
+
+Poses are compared before any is solved: every frame is laid on the root's markers of the neutral figure as a rigid
+body, and what differs then is the pose of the limbs (and not where in the room it was). The frames are taken one after
+another, each the farthest from all taken before (Gonzalez 1985), beginning with the one nearest the mean. Laying them
+so changes no objective, as the root moves freely, and puts every frame far from gimbal lock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.kinematics.first_pose import align_points, root_markers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.kinematics.folded_model import FoldedModel
+
+# Markers that make a rigid body.
+_RIGID = 3
+# A frame with fewer than this share of the markers that the fullest frame shows is no candidate.
+_LEAST_SEEN = 0.8
+
+
+def lay_upright(folded: FoldedModel, positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, k, 3) metres: every frame turned and moved so that the root's markers lie as on the neutral figure.
+
+    Markers in the order of the solver. Where the root has fewer than three markers of its own in a frame, or does not
+    move and turn freely, all markers are used, or none moved.
+    """
+    if folded.arrays.motion.free_node < 0 or not _moves_freely(folded):
+        return positions_m
+    own = root_markers(folded)
+    laid = positions_m.copy()
+    for frame, points in enumerate(positions_m):
+        seen = np.isfinite(points).all(axis=1)
+        used = seen & own if np.count_nonzero(seen & own) >= _RIGID else seen
+        if np.count_nonzero(used) < _RIGID:
+            continue
+        rotation, shift = align_points(points[used], folded.figure_m[used], np.ones(np.count_nonzero(used)))
+        laid[frame] = points @ rotation.T + shift
+    return laid
+
+
+def _moves_freely(folded: FoldedModel) -> bool:
+    """Whether nothing bounds where the root is."""
+    from movi_prep.kinematics.tracks import is_root
+
+    root = is_root(folded)
+    return bool(np.count_nonzero(root) == 6 and np.isinf(folded.arrays.lower[root]).all())
+
+
+def choose_spread(laid_m: NDArray[np.float64], trial: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return up to `count` indices of the frames that differ most, sorted.
+
+    A third of them is shared out among the trials, so that none goes unheard.
+
+    Args:
+        laid_m: (n, k, 3) metres, frames as `lay_upright` returns them; NaN where a marker was not seen.
+        trial: (n,) which trial each frame is from.
+        count: how many.
+    """
+    seen = np.isfinite(laid_m).all(axis=2)
+    candidates = np.flatnonzero(seen.mean(axis=1) >= _LEAST_SEEN * seen.mean(axis=1).max(initial=0.0))
+    points = laid_m[candidates]
+    n_seen = np.maximum(np.isfinite(points).all(axis=2).sum(axis=0), 1)
+    middle = np.nansum(points, axis=0) / n_seen[:, None]
+    flat = np.where(np.isfinite(points), points - middle, 0.0).reshape(len(points), -1)
+    trials = np.unique(trial[candidates])
+    each = max(count // (3 * max(len(trials), 1)), 1)
+    taken: list[int] = []
+    for one in trials:
+        own = np.flatnonzero(trial[candidates] == one)
+        taken += own[_farthest(flat[own], [], each)].tolist()
+    return np.sort(candidates[_farthest(flat, taken, max(count, len(taken)))])
+
+
+def _farthest(flat: NDArray[np.float64], taken: list[int], count: int) -> list[int]:
+    """Add to the points taken, one after another, the one farthest from all of them; the first is near the middle."""
+    taken = list(taken) or [int(np.argmin((flat**2).sum(axis=1)))]
+    distance = np.full(len(flat), np.inf)
+    for one in taken:
+        distance = np.minimum(distance, ((flat - flat[one]) ** 2).sum(axis=1))
+    while len(taken) < min(count, len(flat)) and distance.max() > 0.0:
+        taken.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((flat - flat[taken[-1]]) ** 2).sum(axis=1))
+    return taken

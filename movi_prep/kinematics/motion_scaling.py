@@ -1,0 +1,398 @@
+"""A person from motion: scale factors, marker sites and poses that together explain the markers best.
+
+Unknown are the logarithms s of the factors, how far each site d is from the table, and the pose x_f of every frame:
+
+    min  sum_f sum_m w_m rho(|p_m(x_f; s, d_m) - y_fm| / sigma)  + prior of s  + |d_m|^2 / tau_m^2  + faint prior of x
+
+`rho` is Cauchy's (a marker in the wrong place loses its say, and no frame its pose); sigma, the noise of a marker of
+average weight, follows the residuals, so that both priors fade as the data get better. The step is Gauss and Newton's
+with the poses eliminated frame by frame (variable projection: Golub and Pereyra 1973; bundle adjustment: Triggs et al.
+2000): with H the matrix of poses of a frame and B its coupling to theta = (s, d),
+
+    S = sum_f (T_f - B_f' H_f^-1 B_f) + priors ,   d x_f / d theta = - H_f^-1 B_f
+
+S is the information that the motion has on the person: its inverse is the covariance of factors and sites. What a
+frame's pose can absorb tells nothing of the person. Bounds are an active set; a step that fails is damped
+(Levenberg and Marquardt).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from movi_prep.kinematics.tracks import is_root
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from movi_prep.kinematics.scaled_tree import PosedMarkers, ScaledMarkers
+
+# Beyond this many times its noise a marker loses its say (Cauchy's constant, generous: skin is no outlier).
+_OUTLIER = 6.0
+# The noise never counts as less, metres: it bounds how weak the priors become.
+_LEAST_NOISE_M = 1e-4
+# Residuals below the usual noise of a marker, metres, are the model's misfit more than noise. That does not average
+# out over frames, so it counts so many times.
+_USUAL_NOISE_M, _MISFIT = 5e-3, 5.0
+# Noise before the first step, metres.
+_FIRST_NOISE_M = 0.01
+# Damping, as a share of the diagonal: after a failed step, and beyond which the search ends.
+_FIRST_DAMPING, _LARGEST_DAMPING = 1e-4, 1e6
+# A step that gains less of the cost than this is the last: it changes nothing by more than a tenth of its deviation.
+_SMALL_GAIN, _SAME_NOISE = 1e-2, 0.02
+# No unknown of a pose moves further in one step (rad or m).
+_LARGEST_STEP = 0.3
+# The faint prior of a pose: a quarter of each range (0.02 to 1 rad or m) over the root of this strength.
+_POSE_PRIOR, _POSE_STD = 0.01, (0.02, 1.0)
+# How steep bounds of sites are, in what the frames say, and those of factors, per squared deviation.
+_WALL, _FACTOR_WALL = 30.0, 1e6
+# Deviation of a factor's logarithm that says nothing.
+_NO_OPINION = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class ScalingFrames:
+    """The frames that a person is fitted to.
+
+    Attributes:
+        positions_m: (n, k, 3) float64, metres, ground, markers in the order of `ScaledMarkers`; NaN where not seen.
+        weights: (n, k) float64, weight of every marker, 0 where it is not to count.
+        trial: (n,) int64, which trial each frame is from.
+    """
+
+    positions_m: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    trial: NDArray[np.int64]
+
+    def only(self, chosen: NDArray[np.bool_]) -> ScalingFrames:
+        """Return the chosen frames, (n,) bool."""
+        return ScalingFrames(self.positions_m[chosen], self.weights[chosen], self.trial[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class PersonPrior:
+    """What is known of a person beforehand.
+
+    Attributes:
+        log_mean: (g,) logarithm of each factor.
+        log_covariance: (g, g) of these.
+        site_std_m: (k,) metres, how far a marker's site is from the table, per axis.
+        site_limit_m: metres, how far it can be at most.
+        log_limit: how many deviations a factor can be from what all the others together let expect.
+    """
+
+    log_mean: NDArray[np.float64]
+    log_covariance: NDArray[np.float64]
+    site_std_m: NDArray[np.float64]
+    site_limit_m: float = np.inf
+    log_limit: float = np.inf
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """(g, g) inverse of the covariance."""
+        return np.asarray(np.linalg.inv(self.log_covariance))
+
+    @property
+    def alone(self) -> NDArray[np.float64]:
+        """(g,) deviation of each factor once all others are known."""
+        return np.asarray(1.0 / np.sqrt(np.diag(self.precision)))
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Factors, sites and poses.
+
+    Attributes:
+        log_factors: (g,).
+        offsets_m: (k, 3) metres, sites minus the scaled table, in body axes.
+        unknowns: (n, x) rad and m.
+        noise_m: deviation to which a marker of average weight is taken, per axis, metres.
+    """
+
+    log_factors: NDArray[np.float64]
+    offsets_m: NDArray[np.float64]
+    unknowns: NDArray[np.float64]
+    noise_m: float = _FIRST_NOISE_M
+
+
+@dataclass(frozen=True, eq=False)
+class PersonFit:
+    """A person, and how well the motion determines it.
+
+    Attributes:
+        person: what was found.
+        log_covariance: (g, g) of the logarithms of the factors, after the motion was seen.
+        offset_std_m: (k, 3) metres, per axis.
+        residuals_m: (n, k, 3) metres, model minus data, ground; NaN where a marker was not seen.
+        in_body_m: (n, k, 3) metres, the same in the axes of the carrying body.
+        trust: (n, k) share of its weight that each marker kept, 1 for all that fits; 0 where not seen.
+        iterations: steps taken.
+        converged: whether the last step was small.
+    """
+
+    person: Person
+    log_covariance: NDArray[np.float64]
+    offset_std_m: NDArray[np.float64]
+    residuals_m: NDArray[np.float64]
+    in_body_m: NDArray[np.float64]
+    trust: NDArray[np.float64]
+    iterations: int
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _System:
+    """Normal equations at one person: poses eliminated."""
+
+    information: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+    pose_inverse: NDArray[np.float64]
+    pose_gradient: NDArray[np.float64]
+    coupling: NDArray[np.float64]
+
+
+def fit_person(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    prior: PersonPrior,
+    start: Person,
+    *,
+    iteration_limit: int = 30,
+) -> PersonFit:
+    """Return the person that explains the frames best.
+
+    Args:
+        markers: the model, unscaled.
+        frames: what was seen.
+        prior: what was known.
+        start: where to begin; its poses must be near (`start_poses`).
+        iteration_limit: steps at most.
+    """
+    fit = _Fit(markers, frames, prior)
+    person, damping, steps, converged = start, _FIRST_DAMPING, 0, False
+    person, cost = fit.with_noise(person)
+    while steps < iteration_limit and damping < _LARGEST_DAMPING and not converged:
+        trial, gain = fit.step(person, fit.system(person, damping))
+        steps += 1
+        if fit.cost(trial) > cost * (1.0 + 1e-12):
+            damping = max(damping * 10.0, _FIRST_DAMPING)
+            continue
+        damping, noise_m = damping * 0.1, person.noise_m
+        person, cost = fit.with_noise(trial)
+        converged = gain < _SMALL_GAIN and abs(person.noise_m - noise_m) < _SAME_NOISE * noise_m
+    return fit.result(person, iterations=steps, converged=converged)
+
+
+class _Fit:
+    """The cost and its normal equations; holds what does not change from step to step."""
+
+    def __init__(self, markers: ScaledMarkers, frames: ScalingFrames, prior: PersonPrior) -> None:
+        self.markers, self.frames, self.prior = markers, frames, prior
+        seen = np.asarray(np.isfinite(frames.positions_m).all(axis=-1))
+        self.observed = np.where(seen[..., None], frames.positions_m, 0.0)
+        weights = np.where(seen, frames.weights, 0.0)
+        self.weights = weights / max(float(weights[weights > 0.0].mean()), 1e-300) if weights.any() else weights
+        folded = markers.folded
+        self.lower, self.upper = folded.arrays.lower, folded.arrays.upper
+        low, high = folded.tree.coordinate_range[folded.unknowns].T
+        weight = _POSE_PRIOR / np.clip((high - low) / 4.0, *_POSE_STD) ** 2
+        self.pose_weight = np.where(is_root(folded), 0.0, weight)
+        self.pose_centre = folded.start
+        self.precision = prior.precision
+        # Rows that take the factors' logarithms to how many deviations each is from what the others let expect.
+        self.unlike = prior.alone[:, None] * self.precision
+        self.n_seen = np.count_nonzero(self.weights, axis=0)
+
+    @property
+    def n_equations(self) -> int:
+        """Equations of markers that count, less the unknowns of poses."""
+        return max(3 * int(np.count_nonzero(self.weights)) - len(self.observed) * len(self.lower), 1)
+
+    def residuals(self, posed: PosedMarkers) -> NDArray[np.float64]:
+        """(n, k, 3) metres, model minus data; 0 where not seen."""
+        return np.where(self.weights[..., None] > 0.0, posed.positions_m - self.observed, 0.0)
+
+    def posed(self, person: Person, *, derivatives: bool) -> PosedMarkers:
+        """Return the person's markers."""
+        return self.markers.pose(person.unknowns, person.log_factors, person.offsets_m, derivatives=derivatives)
+
+    def cost(self, person: Person) -> float:
+        """Return what is minimised, at the person's own noise."""
+        squared = self._squared(self.residuals(self.posed(person, derivatives=False)), person.noise_m)
+        return float(0.5 * _OUTLIER**2 * np.log1p(squared / _OUTLIER**2).sum()) + self._prior_cost(person)
+
+    def _squared(self, residuals: NDArray[np.float64], noise_m: float) -> NDArray[np.float64]:
+        """(n, k) weighted squared residuals in units of the noise."""
+        return np.asarray(self.weights * (residuals**2).sum(axis=-1) / noise_m**2)
+
+    def _prior_cost(self, person: Person) -> float:
+        apart, poses = person.log_factors - self.prior.log_mean, person.unknowns - self.pose_centre
+        sites = person.offsets_m / self.prior.site_std_m[:, None]
+        quadratic = apart @ self.precision @ apart + (sites**2).sum() + (self.pose_weight * poses**2).sum()
+        beyond, over_m = self._beyond(person)
+        walls = _WALL * (self._rows(person) * over_m**2).sum() + _FACTOR_WALL * (beyond**2).sum()
+        return float(0.5 * (quadratic + walls))
+
+    def _rows(self, person: Person) -> NDArray[np.float64]:
+        """(k,) what a bound of a site has to outweigh: the information of all frames that show the marker."""
+        return np.asarray((self.n_seen + 1.0) / person.noise_m**2)
+
+    def _beyond(self, person: Person) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (g,) deviations of factors and (k,) metres of sites beyond their bounds."""
+        unlike = self.unlike @ (person.log_factors - self.prior.log_mean)
+        far_m = np.linalg.norm(person.offsets_m, axis=1)
+        beyond = np.sign(unlike) * np.maximum(np.abs(unlike) - self.prior.log_limit, 0.0)
+        return beyond, np.maximum(far_m - self.prior.site_limit_m, 0.0)
+
+    def _walls(self, person: Person) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return matrix and gradient of the bounds of factors and sites: steep squares beyond them."""
+        g, k = self.markers.n_groups, len(self.n_seen)
+        beyond, over_m = self._beyond(person)
+        rows = self.unlike[beyond != 0.0]
+        matrix, gradient = np.zeros((g + 3 * k, g + 3 * k)), np.zeros(g + 3 * k)
+        matrix[:g, :g] = _FACTOR_WALL * rows.T @ rows
+        gradient[:g] = _FACTOR_WALL * self.unlike.T @ beyond
+        steep = _WALL * self._rows(person)
+        for marker in np.flatnonzero(over_m > 0.0):
+            place = slice(g + 3 * marker, g + 3 * marker + 3)
+            away = person.offsets_m[marker] / np.linalg.norm(person.offsets_m[marker])
+            matrix[place, place] = steep[marker] * np.outer(away, away)
+            gradient[place] = steep[marker] * over_m[marker] * away
+        return matrix, gradient
+
+    def with_noise(self, person: Person) -> tuple[Person, float]:
+        """Return the person with the noise that its residuals show, and the cost there."""
+        residuals = self.residuals(self.posed(person, derivatives=False))
+        trust = _trust(self._squared(residuals, person.noise_m))
+        left = float((trust * self.weights * (residuals**2).sum(axis=-1)).sum())
+        noisy = replace(person, noise_m=_acting_noise(float(np.sqrt(left / self.n_equations))))
+        return noisy, self.cost(noisy)
+
+    def system(self, person: Person, damping: float) -> _System:
+        """Return the normal equations with poses eliminated."""
+        posed = self.posed(person, derivatives=True)
+        residuals = self.residuals(posed)
+        root = np.sqrt(self.weights * _trust(self._squared(residuals, person.noise_m))) / person.noise_m
+        n, x = person.unknowns.shape
+        # In the axes of the carrying body a marker moves with its own site as with its place: no matrix is needed.
+        turn = root[..., None, None] * posed.rotations.swapaxes(2, 3)
+        by_pose = (turn @ posed.by_unknown).reshape(n, -1, x)
+        by_group = (turn @ posed.by_group).reshape(n, by_pose.shape[1], -1)
+        left = (turn @ residuals[..., None]).reshape(n, -1)
+        pose_gradient = (left[:, None] @ by_pose)[:, 0] + self.pose_weight * (person.unknowns - self.pose_centre)
+        held = self._held(person.unknowns, pose_gradient)
+        by_pose, pose_gradient = np.where(held[:, None], 0.0, by_pose), np.where(held, 0.0, pose_gradient)
+        matrix = by_pose.swapaxes(1, 2) @ by_pose
+        diagonal = np.arange(x)
+        own = matrix[:, diagonal, diagonal]
+        matrix[:, diagonal, diagonal] += self.pose_weight + damping * own + np.where(held, 1.0, 1e-9 * (own + 1.0))
+        by_site = np.repeat(root, 3, axis=1)
+        coupling = np.concatenate(
+            [by_pose.swapaxes(1, 2) @ by_group, by_pose.swapaxes(1, 2) * by_site[:, None]], axis=2
+        )
+        inverse = np.linalg.inv(np.linalg.cholesky(matrix))
+        half = (inverse @ coupling).reshape(n * x, -1)
+        half_gradient = (inverse @ pose_gradient[..., None]).reshape(-1)
+        walls, wall_gradient = self._walls(person)
+        information = self._unreduced(by_group, by_site) + walls - half.T @ half
+        information[np.diag_indices_from(information)] *= 1.0 + damping
+        return _System(
+            information=information,
+            gradient=self._gradient(person, by_group, by_site, left) + wall_gradient - half.T @ half_gradient,
+            pose_inverse=inverse,
+            pose_gradient=pose_gradient,
+            coupling=coupling,
+        )
+
+    def _held(self, unknowns: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(n, x) unknowns at a bound that the gradient pushes out of."""
+        at_lower, at_upper = unknowns <= self.lower + 1e-12, unknowns >= self.upper - 1e-12
+        return np.asarray((at_lower & (gradient > 0.0)) | (at_upper & (gradient < 0.0)))
+
+    def _unreduced(self, by_group: NDArray[np.float64], by_site: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The matrix of factors and sites at fixed poses, priors included."""
+        flat = by_group.reshape(-1, by_group.shape[2])
+        mixed = (by_group * by_site[..., None]).sum(axis=0).T
+        sites = (by_site**2).sum(axis=0) + np.repeat(1.0 / self.prior.site_std_m**2, 3)
+        return np.block([[flat.T @ flat + self.precision, mixed], [mixed.T, np.diag(sites)]])
+
+    def _gradient(
+        self,
+        person: Person,
+        by_group: NDArray[np.float64],
+        by_site: NDArray[np.float64],
+        left: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """The gradient by factors and sites at fixed poses."""
+        apart = self.precision @ (person.log_factors - self.prior.log_mean)
+        groups = left.ravel() @ by_group.reshape(-1, by_group.shape[2]) + apart
+        sites = (by_site * left).sum(axis=0) + (person.offsets_m / self.prior.site_std_m[:, None] ** 2).ravel()
+        return np.concatenate([groups, sites])
+
+    def step(self, person: Person, system: _System) -> tuple[Person, float]:
+        """Return the person after one step, and what the step gains of the cost, to first order."""
+        change = -cho_solve(cho_factor(system.information), system.gradient)
+        right = system.pose_gradient + system.coupling @ change
+        poses = -(system.pose_inverse.swapaxes(1, 2) @ (system.pose_inverse @ right[..., None]))[..., 0]
+        poses = np.clip(poses, -_LARGEST_STEP, _LARGEST_STEP)
+        g = len(person.log_factors)
+        stepped = replace(
+            person,
+            log_factors=person.log_factors + change[:g],
+            offsets_m=person.offsets_m + change[g:].reshape(-1, 3),
+            unknowns=np.clip(person.unknowns + poses, self.lower, self.upper),
+        )
+        return stepped, float(-change @ system.gradient)
+
+    def result(self, person: Person, *, iterations: int, converged: bool) -> PersonFit:
+        """Return the person with its covariance and residuals."""
+        covariance = np.linalg.inv(self.system(person, 0.0).information)
+        posed = self.posed(person, derivatives=False)
+        seen = np.asarray(np.isfinite(self.frames.positions_m).all(axis=-1))
+        residuals = np.where(seen[..., None], posed.positions_m - self.observed, np.nan)
+        trust = np.where(seen, _trust(self._squared(self.residuals(posed), person.noise_m)), 0.0)
+        g = len(person.log_factors)
+        return PersonFit(
+            person=person,
+            log_covariance=np.asarray(covariance[:g, :g], dtype=np.float64),
+            offset_std_m=np.sqrt(np.diag(covariance)[g:]).reshape(-1, 3),
+            residuals_m=residuals,
+            in_body_m=(residuals[..., None, :] @ posed.rotations)[..., 0, :],
+            trust=trust,
+            iterations=iterations,
+            converged=converged,
+        )
+
+
+def _acting_noise(found_m: float) -> float:
+    """Return the deviation to which markers are taken, metres, from the one that their residuals have."""
+    return max(found_m, min(_MISFIT * found_m, _USUAL_NOISE_M), _LEAST_NOISE_M)
+
+
+def _trust(squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of its weight that a marker keeps (Cauchy's weight)."""
+    return np.asarray(1.0 / (1.0 + squared / _OUTLIER**2))
+
+
+def trial_shift(
+    markers: ScaledMarkers, frames: ScalingFrames, prior: PersonPrior, fit: PersonFit, trial: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return by how much one trial would change the logarithm of every factor, sites kept, and how sharply it says so.
+
+    Returns:
+        (g,) changes and (g,) their deviations.
+    """
+    rows = frames.trial == trial
+    own = _Fit(markers, frames.only(rows), prior)
+    system = own.system(replace(fit.person, unknowns=fit.person.unknowns[rows]), 0.0)
+    g = len(fit.person.log_factors)
+    information = system.information[:g, :g] - own.precision
+    gradient = system.gradient[:g] - own.precision @ (fit.person.log_factors - prior.log_mean)
+    # Wide enough to be no opinion: factors that the trial does not see stay where they are.
+    information[np.diag_indices(g)] += 1.0 / _NO_OPINION**2
+    covariance = np.linalg.inv(information)
+    return -covariance @ gradient, np.sqrt(np.diag(covariance))

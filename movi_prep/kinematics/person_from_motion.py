@@ -1,0 +1,431 @@
+"""From trials to a person: frames chosen, poses found, factors and sites fitted, and what does not belong left out.
+
+    choose frames -> first size -> first poses -> rough fit -> frames that fit badly are begun anew or left out
+                  -> fit -> trials and sites that disagree are named and left out, and what is left is fitted again
+
+Nothing here refuses a subject. What a motion does not show stays where the prior has it, and is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from movi_prep.errors import InputError, list_names
+from movi_prep.kinematics.chosen_frames import choose_spread, lay_upright
+from movi_prep.kinematics.motion_scaling import Person, PersonPrior, ScalingFrames, fit_person, trial_shift
+from movi_prep.kinematics.scaled_tree import scale_tree
+from movi_prep.kinematics.single_poses import single_poses
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from movi_prep.config.scaling import MotionScalingSettings
+    from movi_prep.kinematics.motion_scaling import PersonFit
+    from movi_prep.kinematics.scaled_tree import ScaledMarkers
+
+# A frame fits badly where its RMS is this many times the median, and this many times what noise explains.
+_POOR, _POOR_NOISE = 2.0, 1.5
+# Steps of the rough fit: enough to see which frames are in a wrong minimum.
+_ROUGH_STEPS = 6
+# Rounds of the search for a lower minimum: for first poses, and once the person is roughly known.
+_FIRST_ROUNDS, _LATER_ROUNDS = 6, 60
+# A marker of average weight that misses by more than so many times the noise, and so many metres, does not belong.
+_STRAY, _FAR_M = 8.0, 0.03
+# Of the markers seen, so many may not belong before the whole frame counts as badly fitted.
+_MOST_OUTLIERS = 0.15
+# Markers exchanged miss by less than this share of what they missed by.
+_SWAPPED = 0.4
+# A factor counts as seen where its deviation is below this share of what the prior leaves open, all others known.
+_SEEN = 0.35
+# Trials compare factors that they see to this (of the factor).
+_SHARP = 0.015
+# A site further from the table than so many of its prior deviations was perhaps never placed there.
+_FAR_SITE = 4.0
+# Ratio of sizes beyond which marker distances are no person's: the first size stays inside.
+_LARGEST_FIRST = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Markers of one trial.
+
+    Attributes:
+        name: for messages.
+        positions_m: (n, k, 3) metres, ground, in the order of `ScaledMarkers`; NaN where not seen.
+        static: whether the subject stands still in it, so that one frame says it all.
+    """
+
+    name: str
+    positions_m: NDArray[np.float64]
+    static: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class MotionScaling:
+    """A person from motion.
+
+    Attributes:
+        fit: factors, sites and poses.
+        prior: what was known beforehand.
+        frames: what it was fitted to.
+        trial_names: names of the trials that `frames.trial` counts.
+        seen: (g,) bool, factors that the motion determines; the others are where the prior has them.
+        findings: what a person should read.
+    """
+
+    fit: PersonFit
+    prior: PersonPrior
+    frames: ScalingFrames
+    trial_names: tuple[str, ...]
+    seen: NDArray[np.bool_]
+    findings: tuple[str, ...]
+
+
+def scale_from_motion(
+    markers: ScaledMarkers,
+    trials: Sequence[Trial],
+    weights: NDArray[np.float64],
+    prior: PersonPrior,
+    settings: MotionScalingSettings,
+) -> MotionScaling:
+    """Return the person that the trials show.
+
+    Args:
+        markers: the model, its factors and its tracked markers.
+        trials: where the markers were; each at least one frame.
+        weights: (k,) weights of the markers.
+        prior: what is known beforehand.
+        settings: how many frames, and what counts as disagreement.
+
+    Raises:
+        InputError: no frame of any trial can be solved.
+    """
+    frames = _chosen(markers, trials, weights, settings.n_frames)
+    start = _begin(markers, frames, weights, prior, trials)
+    fitted = _fitted(markers, frames, weights, prior, start)
+    lost = _lost_trials(frames, fitted[0], trials)
+    fit, kept, told = _agreeing(markers, fitted, weights, prior, trials, settings)
+    # Against what the other factors say of each: that of the whole person's size is no news of this one.
+    seen = np.sqrt(np.diag(fit.log_covariance)) < _SEEN * prior.alone
+    return MotionScaling(
+        fit=fit,
+        prior=prior,
+        frames=kept,
+        trial_names=tuple(trial.name for trial in trials),
+        seen=seen,
+        findings=(
+            *lost,
+            *told,
+            *_stray_findings(markers, kept, fit, weights, trials),
+            *_person_findings(markers, fit, prior, seen),
+        ),
+    )
+
+
+def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np.float64], count: int) -> ScalingFrames:
+    """Return the frames that differ most; of a static trial one is enough."""
+    folded, positions, trial_of = markers.folded, [], []
+    for index, trial in enumerate(trials):
+        rows = trial.positions_m[len(trial.positions_m) // 2 :][:1] if trial.static else _sampled(trial.positions_m)
+        positions.append(lay_upright(folded, rows))
+        trial_of += [index] * len(rows)
+    laid, owner = np.concatenate(positions), np.array(trial_of, dtype=np.int64)
+    taken = choose_spread(laid, owner, count)
+    return ScalingFrames(laid[taken], np.tile(weights, (len(taken), 1)), owner[taken])
+
+
+def _sampled(positions_m: NDArray[np.float64], most: int = 400) -> NDArray[np.float64]:
+    """Return frames at even distances, so that long trials cost no more than short ones."""
+    return positions_m[:: max(len(positions_m) // most, 1)]
+
+
+def _begin(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    weights: NDArray[np.float64],
+    prior: PersonPrior,
+    trials: Sequence[Trial],
+) -> Person:
+    """Return a person of the right size with a pose for every frame; NaN where a frame has none."""
+    size = _first_size(markers, frames.positions_m)
+    log_factors = prior.log_mean + size
+    tree = scale_tree(markers.tree, markers.groups.factors(log_factors))
+    poses = single_poses(tree, markers.markers, frames.positions_m, weights, rounds=_FIRST_ROUNDS)
+    if not poses.solved.any():
+        raise InputError(
+            list_names(trial.name for trial in trials),
+            expected="frames in which most of the tracked markers are seen",
+            got="none",
+            remedy="check that the markers carry the names of the set-up, and are seen",
+        )
+    return Person(log_factors, np.zeros_like(markers.sites_m), poses.unknowns)
+
+
+def _first_size(markers: ScaledMarkers, positions_m: NDArray[np.float64]) -> float:
+    """Return the logarithm of how much larger the person is than the model, from distances that no pose changes."""
+    ratios = []
+    for body in np.unique(markers.bodies):
+        on_body = np.flatnonzero(markers.bodies == body)
+        for place, first in enumerate(on_body):
+            for second in on_body[place + 1 :]:
+                model_m = float(np.linalg.norm(markers.sites_m[first] - markers.sites_m[second]))
+                apart = np.linalg.norm(positions_m[:, first] - positions_m[:, second], axis=-1)
+                if model_m > 0.0 and np.isfinite(apart).any():
+                    ratios.append(float(np.nanmedian(apart)) / model_m)
+    usable = [ratio for ratio in ratios if ratio > 0.0]
+    return float(np.clip(np.log(np.median(usable)), -_LARGEST_FIRST, _LARGEST_FIRST)) if usable else 0.0
+
+
+def _fitted(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    weights: NDArray[np.float64],
+    prior: PersonPrior,
+    start: Person,
+) -> tuple[ScalingFrames, PersonFit]:
+    """Fit roughly, begin badly fitted frames anew, fit what belongs; return the frames that were fitted in the end.
+
+    What does not belong is judged roughly first and again at the end: a marker may come back, a frame may go.
+    """
+    solved = np.asarray(np.isfinite(start.unknowns).all(axis=1))
+    frames, start = frames.only(solved), replace(start, unknowns=start.unknowns[solved])
+    fit = fit_person(markers, frames, prior, start, iteration_limit=_ROUGH_STEPS)
+    person = _begun_anew(markers, frames, weights, fit)
+    fit = fit_person(markers, frames, prior, person, iteration_limit=_ROUGH_STEPS)
+    frames, person = _belonging(frames, fit, weights)
+    return _settled(markers, frames, weights, prior, fit_person(markers, frames, prior, person))
+
+
+def _settled(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    weights: NDArray[np.float64],
+    prior: PersonPrior,
+    fit: PersonFit,
+) -> tuple[ScalingFrames, PersonFit]:
+    """Begin badly fitted frames anew, judge once more what belongs, and fit again where that changed anything."""
+    person = _begun_anew(markers, frames, weights, fit)
+    if person is not fit.person:
+        fit = fit_person(markers, frames, prior, person)
+    again, person = _belonging(frames, fit, weights)
+    if len(again.trial) == len(frames.trial) and np.array_equal(again.weights, frames.weights):
+        return frames, fit
+    return again, fit_person(markers, again, prior, person)
+
+
+def _lost_trials(frames: ScalingFrames, kept: ScalingFrames, trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return sentences on trials of which most frames do not fit the person that the other trials show."""
+    before, after = (np.bincount(one.trial, minlength=len(trials)) for one in (frames, kept))
+    return tuple(
+        f"{trial.name}: {before[index] - after[index]} of {before[index]} frames do not fit the person that the others "
+        "show, and are left out. Another person's trial, or markers with wrong names?"
+        for index, trial in enumerate(trials)
+        if 2 * after[index] < before[index]
+    )
+
+
+def _belonging(frames: ScalingFrames, fit: PersonFit, weights: NDArray[np.float64]) -> tuple[ScalingFrames, Person]:
+    """Return the frames that fit, markers that do not belong without weight, and the person with their poses."""
+    missed_m = np.linalg.norm(fit.residuals_m, axis=-1)
+    cleaned = np.where(_strays(fit, weights), 0.0, np.where(np.isfinite(missed_m), weights, 0.0))
+    kept = ~_poor(missed_m, cleaned, fit.person.noise_m)
+    unknowns = fit.person.unknowns[kept]
+    return replace(frames, weights=cleaned).only(kept), replace(fit.person, unknowns=unknowns)
+
+
+def _strays(fit: PersonFit, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n, k) bool: markers that miss as noise does not; none where they are too many for the rest to be right."""
+    missed_m = np.linalg.norm(fit.residuals_m, axis=-1)
+    seen, squared = np.isfinite(missed_m), weights / weights.mean() * (missed_m / fit.person.noise_m) ** 2
+    stray = seen & (missed_m > _FAR_M) & (squared > _STRAY**2)
+    few = stray.sum(axis=1) <= _MOST_OUTLIERS * seen.sum(axis=1)
+    return np.asarray(stray & few[:, None])
+
+
+def _poor(missed_m: NDArray[np.float64], weights: NDArray[np.float64], noise_m: float) -> NDArray[np.bool_]:
+    """(n,) bool: frames whose weighted RMS is far above the median, and above what noise explains."""
+    weights = np.where(np.isfinite(missed_m), weights, 0.0)
+    mean = (weights * np.nan_to_num(missed_m) ** 2).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-300)
+    return np.asarray(mean > np.maximum(_POOR**2 * np.median(mean), 3.0 * (_POOR_NOISE * noise_m) ** 2))
+
+
+def _begun_anew(markers: ScaledMarkers, frames: ScalingFrames, weights: NDArray[np.float64], fit: PersonFit) -> Person:
+    """Return the person with the poses of badly fitted frames found anew, where that is better."""
+    missed_m = np.linalg.norm(fit.residuals_m, axis=-1)
+    poor = np.flatnonzero(_poor(missed_m, frames.weights, fit.person.noise_m))
+    if not len(poor):
+        return fit.person
+    factors = markers.groups.factors(fit.person.log_factors)
+    sites = markers.tree.marker_position_m * factors[markers.tree.marker_body]
+    sites[markers.markers] += fit.person.offsets_m
+    tree = scale_tree(markers.tree, factors, sites)
+    found = single_poses(tree, markers.markers, frames.positions_m[poor], weights, rounds=_LATER_ROUNDS)
+    before = np.nansum(weights * missed_m[poor] ** 2, axis=1)
+    shown = markers.pose(
+        np.where(found.solved[:, None], found.unknowns, fit.person.unknowns[poor]),
+        fit.person.log_factors,
+        fit.person.offsets_m,
+        derivatives=False,
+    )
+    after = np.nansum(weights * ((shown.positions_m - frames.positions_m[poor]) ** 2).sum(axis=-1), axis=1)
+    better = found.solved & (after < before)
+    if not better.any():
+        return fit.person
+    unknowns = fit.person.unknowns.copy()
+    unknowns[poor[better]] = found.unknowns[better]
+    return replace(fit.person, unknowns=unknowns)
+
+
+def _stray_findings(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    fit: PersonFit,
+    weights: NDArray[np.float64],
+    trials: Sequence[Trial],
+) -> tuple[str, ...]:
+    """Return sentences on markers that are exchanged in some frames, and on others that do not belong."""
+    stray = _strays(fit, weights)
+    model_m = frames.positions_m + fit.residuals_m
+    missed = np.linalg.norm(fit.residuals_m, axis=-1)
+    swapped: dict[tuple[int, int, int], int] = {}
+    lone: dict[tuple[int, int], int] = {}
+    for frame in np.flatnonzero(stray.any(axis=1)):
+        owner, out = int(frames.trial[frame]), np.flatnonzero(stray[frame])
+        pairs = {
+            (first, second)
+            for place, first in enumerate(out.tolist())
+            for second in out[place + 1 :].tolist()
+            if np.linalg.norm(model_m[frame, first] - frames.positions_m[frame, second])
+            + np.linalg.norm(model_m[frame, second] - frames.positions_m[frame, first])
+            < _SWAPPED * (missed[frame, first] + missed[frame, second])
+        }
+        for first, second in pairs:
+            swapped[owner, first, second] = swapped.get((owner, first, second), 0) + 1
+        for marker in set(out.tolist()) - {marker for pair in pairs for marker in pair}:
+            lone[owner, marker] = lone.get((owner, marker), 0) + 1
+    names = [markers.tree.marker_names[marker] for marker in markers.markers]
+    count = np.bincount(frames.trial, minlength=len(trials))
+    return (
+        *(
+            f"{trials[owner].name}: markers {names[first]} and {names[second]} are exchanged in {times} of the "
+            f"{count[owner]} frames used; they do not count there"
+            for (owner, first, second), times in swapped.items()
+        ),
+        *(
+            f"{trials[owner].name}: marker {names[marker]} is out of place in {times} of the {count[owner]} frames "
+            "used; it does not count there"
+            for (owner, marker), times in lone.items()
+        ),
+    )
+
+
+def _agreeing(
+    markers: ScaledMarkers,
+    fitted: tuple[ScalingFrames, PersonFit],
+    weights: NDArray[np.float64],
+    prior: PersonPrior,
+    trials: Sequence[Trial],
+    settings: MotionScalingSettings,
+) -> tuple[PersonFit, ScalingFrames, tuple[str, ...]]:
+    """Leave out trials of another person, then sites that moved between trials; return what is left, fitted."""
+    (frames, fit), told = fitted, list[str]()
+    while (found := _another_person(markers, frames, prior, fit, settings)) is not None:
+        trial, apart = found
+        told.append(
+            f"{trials[trial].name}: bodies are {100.0 * apart:.1f} % larger or smaller than in the other trials; it is "
+            "left out. Another person's trial?"
+        )
+        kept = frames.trial != trial
+        frames, person = frames.only(kept), replace(fit.person, unknowns=fit.person.unknowns[kept])
+        frames, fit = _settled(markers, frames, weights, prior, fit_person(markers, frames, prior, person))
+    moved = _moved_sites(frames, fit, settings)
+    if moved:
+        kept_weights = frames.weights.copy()
+        for marker, trial, apart_m in moved:
+            name = markers.tree.marker_names[markers.markers[marker]]
+            told.append(
+                f"{trials[trial].name}: marker {name} sits {1000.0 * apart_m:.0f} mm from where it sits in the other "
+                "trials; it does not count there"
+            )
+            kept_weights[frames.trial == trial, marker] = 0.0
+        frames = replace(frames, weights=kept_weights)
+        fit = fit_person(markers, frames, prior, fit.person)
+    return fit, frames, tuple(told)
+
+
+def _another_person(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    prior: PersonPrior,
+    fit: PersonFit,
+    settings: MotionScalingSettings,
+) -> tuple[int, float] | None:
+    """Return the trial whose bodies differ most from the others', and by how much; None where all agree.
+
+    Of two trials that disagree the one with fewer frames goes: which of them is right nobody knows.
+    """
+    present = np.unique(frames.trial)
+    if len(present) < 2:
+        return None
+    shifts, sharp = zip(*(trial_shift(markers, frames, prior, fit, int(trial)) for trial in present), strict=True)
+    counts = np.array([np.count_nonzero(frames.trial == trial) for trial in present])
+    both = np.array(sharp)
+    apart = np.zeros(len(present))
+    for one in range(len(present)):
+        others = [k for k in range(len(present)) if k != one]
+        middle = np.average(np.array(shifts)[others], axis=0, weights=counts[others])
+        seen = (both[one] < _SHARP) & (both[others] < _SHARP).any(axis=0)
+        if seen.any():
+            apart[one] = float(np.sqrt(np.mean((np.array(shifts)[one] - middle)[seen] ** 2)))
+    order = np.lexsort((-counts, apart))
+    worst = int(order[-1])
+    return (int(present[worst]), float(apart[worst])) if apart[worst] > settings.trial_size_limit else None
+
+
+def _moved_sites(
+    frames: ScalingFrames, fit: PersonFit, settings: MotionScalingSettings
+) -> list[tuple[int, int, float]]:
+    """Return (marker, trial, metres) where a marker sits elsewhere than in the other trials."""
+    present = np.unique(frames.trial)
+    found = []
+    for marker in range(frames.positions_m.shape[1]) if len(present) > 1 else ():
+        own = {
+            int(trial): fit.in_body_m[rows, marker]
+            for trial in present
+            if (rows := (frames.trial == trial) & np.isfinite(fit.in_body_m[:, marker, 0])).any()
+        }
+        counts = {trial: len(values) for trial, values in own.items()}
+        middle = {trial: np.median(values, axis=0) for trial, values in own.items()}
+        for trial in sorted(own, key=lambda one: counts[one])[:-1]:
+            rest = np.concatenate([own[other] for other in own if other != trial])
+            apart_m = float(np.linalg.norm(middle[trial] - np.median(rest, axis=0)))
+            spread_m = float(np.linalg.norm(np.median(np.abs(rest - np.median(rest, axis=0)), axis=0)))
+            if apart_m > max(settings.site_apart_limit_m, 4.0 * spread_m):
+                found.append((marker, trial, apart_m))
+    return found
+
+
+def _person_findings(markers: ScaledMarkers, fit: PersonFit, prior: PersonPrior, seen: NDArray[np.bool_]) -> list[str]:
+    """Return sentences on what the motion does not show, and on sites that are far from the table."""
+    told = []
+    unseen = [name for name, known in zip(markers.groups.names, seen, strict=True) if not known]
+    if unseen:
+        told.append(f"factors that the motion does not show, and the prior decides: {list_names(unseen, at_most=40)}")
+    names = [markers.tree.marker_names[marker] for marker in markers.markers]
+    never = [
+        name for name, count in zip(names, np.isfinite(fit.residuals_m[..., 0]).sum(axis=0), strict=True) if not count
+    ]
+    if never:
+        told.append(f"markers that no frame shows, and that keep their place on the model: {list_names(never)}")
+    far_m = np.linalg.norm(fit.person.offsets_m, axis=1)
+    for marker in np.flatnonzero(far_m > _FAR_SITE * prior.site_std_m):
+        told.append(
+            f"marker {names[marker]} sits {1000.0 * far_m[marker]:.0f} mm from where the model has it: never placed "
+            "there, or another marker's name?"
+        )
+    return told

@@ -1,0 +1,130 @@
+"""People from motion: what is known comes back, and what does not belong is named and left out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from movi_prep.config.scaling import MotionScalingSettings
+from movi_prep.errors import InputError
+from movi_prep.kinematics.person_from_motion import MotionScaling, Trial, scale_from_motion
+from movi_prep.stages.motion_scale import person_prior
+from tests.builders.known_person import KnownPerson, known_person
+
+SETTINGS = MotionScalingSettings(n_frames=24)
+LENGTHS = ("upper_arm_length", "forearm_length", "thigh_length", "shank_length", "upper_back_height")
+
+
+def scale(person: KnownPerson, *trials: np.ndarray, static: int = -1) -> MotionScaling:
+    seen = [Trial(f"trial{k}", positions, static=k == static) for k, positions in enumerate(trials)]
+    axes = ["Y"] * person.markers.n_groups
+    return scale_from_motion(
+        person.markers, seen, person.weights, person_prior(person.markers, axes, SETTINGS), SETTINGS
+    )
+
+
+def length_errors(person: KnownPerson, found: MotionScaling) -> np.ndarray:
+    chosen = [person.markers.groups.names.index(name) for name in LENGTHS]
+    return np.abs(np.expm1(found.fit.person.log_factors - person.log_factors))[chosen]
+
+
+def names_of(person: KnownPerson) -> list[str]:
+    return [person.markers.tree.marker_names[marker] for marker in person.markers.markers]
+
+
+@lru_cache(maxsize=1)
+def someone() -> KnownPerson:
+    return known_person(1)
+
+
+def test_a_known_person_comes_back() -> None:
+    person = someone()
+    found = scale(person, person.move(120, 1))
+    assert length_errors(person, found).max() < 0.005
+    answer = found.fit.person
+    missed = person.sites_m(answer.log_factors, answer.offsets_m) - person.sites_m(person.log_factors, person.offsets_m)
+    assert np.median(np.linalg.norm(missed, axis=1)) < 0.002
+    assert np.nanmax(np.abs(found.fit.residuals_m)) < 0.002
+
+
+def test_a_known_person_comes_back_from_noise() -> None:
+    person = someone()
+    found = scale(person, person.move(120, 1, noise_m=0.004))
+    assert length_errors(person, found).max() < 0.025
+    assert np.median(length_errors(person, found)) < 0.015
+
+
+def test_what_does_not_move_stays_with_the_prior_and_is_named() -> None:
+    person = someone()
+    found = scale(person, np.repeat(person.move(120, 1)[:1], 20, axis=0))
+    moving = scale(person, person.move(120, 1))
+    assert np.count_nonzero(found.seen) < 0.7 * np.count_nonzero(moving.seen)
+    unseen = [name for name, seen in zip(person.markers.groups.names, found.seen, strict=True) if not seen]
+    assert any("does not show" in finding and unseen[0] in finding for finding in found.findings)
+    # Distances within bodies still tell the size of the whole person.
+    assert abs(found.fit.person.log_factors.mean() - person.log_factors.mean()) < 0.05
+
+
+def test_exchanged_markers_are_named_and_cost_nothing() -> None:
+    person = someone()
+    positions, names = person.move(120, 1), names_of(person)
+    left, right = names.index("LKNE"), names.index("RKNE")
+    positions[30:60, [left, right]] = positions[30:60, [right, left]]
+    found = scale(person, positions)
+    assert any("LKNE" in finding and "RKNE" in finding for finding in found.findings)
+    assert length_errors(person, found).max() < 0.005
+
+
+def test_a_site_that_moved_between_trials_counts_in_one_of_them() -> None:
+    person = someone()
+    marker = next(k for k, name in enumerate(names_of(person)) if name == "RKNE")
+    moved = KnownPerson(person.markers, person.weights, person.log_factors, person.offsets_m.copy())
+    moved.offsets_m[marker] += (0.0, 0.03, 0.0)
+    found = scale(person, person.move(120, 1), moved.move(40, 2))
+    assert any("trial1" in finding and "RKNE" in finding for finding in found.findings)
+    assert length_errors(person, found).max() < 0.01
+
+
+def test_another_persons_trial_is_named_and_left_out() -> None:
+    person, other = someone(), known_person(1, size=0.0)
+    bigger = KnownPerson(other.markers, other.weights, person.log_factors + 0.12, person.offsets_m)
+    found = scale(person, person.move(120, 1), person.move(120, 2), bigger.move(60, 3))
+    assert any(finding.startswith("trial2") for finding in found.findings)
+    assert not (found.frames.trial == 2).any()
+    assert length_errors(person, found).max() < 0.005
+
+
+def test_a_static_trial_is_one_frame_among_many() -> None:
+    person = someone()
+    motion = person.move(120, 1)
+    found = scale(person, motion, np.repeat(motion[:1], 30, axis=0), static=1)
+    assert np.count_nonzero(found.frames.trial == 1) <= 1
+    assert length_errors(person, found).max() < 0.005
+
+
+def test_markers_that_are_never_seen_keep_their_place_and_are_named() -> None:
+    person = someone()
+    positions = person.move(120, 1)
+    positions[:, names_of(person).index("RTOE")] = np.nan
+    found = scale(person, positions)
+    assert any("RTOE" in finding for finding in found.findings)
+    assert length_errors(person, found).max() < 0.005
+
+
+def test_trials_without_markers_are_refused() -> None:
+    person = someone()
+    with pytest.raises(InputError) as caught:
+        scale(person, np.full((5, len(person.weights), 3), np.nan))
+    assert caught.value.where == "trial0"
+
+
+def test_sites_and_factors_stay_within_their_bounds() -> None:
+    person = someone()
+    far = KnownPerson(person.markers, person.weights, person.log_factors, person.offsets_m.copy())
+    marker = names_of(person).index("STRN")
+    far.offsets_m[marker] = (0.15, 0.0, 0.0)
+    found = scale(person, far.move(120, 1))
+    assert np.linalg.norm(found.fit.person.offsets_m, axis=1).max() < 0.035
+    assert any("STRN" in finding for finding in found.findings)
