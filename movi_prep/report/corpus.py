@@ -81,7 +81,7 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
     clips = [clip for quality in qualities for clip in quality.clips]
     return page(
         "Quality of the corpus",
-        f"work folder {scope.work.root.name}: {_count(len(qualities), 'subject')}, {_count(len(clips), 'clip')} solved",
+        _subtitle(qualities, clips, scope),
         element("nav", *(element("a", title, href=f"#{anchor(title)}") for title in _titles(scope))),
         _cards(qualities, clips, scope),
         _first_look(qualities, scope, problems),
@@ -98,6 +98,15 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
         section("Failures", "Units that ended with an error, and the command that repeats each.",
                 failure_list([outcome for outcome in scope.outcomes if outcome.status == "failed"])),
     )  # fmt: skip
+
+
+def _subtitle(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], scope: Scope) -> Html:
+    said = (
+        f"work folder {scope.work.root.name}: {_count(len(qualities), 'subject')}, {_count(len(clips), 'clip')} solved"
+    )
+    if not (scope.work.view() / "index.html").is_file():
+        return join([said])
+    return join([said, " · ", element("a", "clips that move", href="../view/index.html")])
 
 
 def _titles(scope: Scope) -> tuple[str, ...]:

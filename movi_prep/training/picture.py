@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,12 +12,52 @@ from numpy.typing import NDArray
 
 from movi_prep.geometry.virtual_camera import VirtualCamera, source_pixels_at
 from movi_prep.records.camera import Camera
+from movi_prep.video.pictures import decode_picture
 
 _BLOCK_ROWS = 64
 """Rows per block of a product: 64 x 256 x 10 stays below the size from which OpenBLAS starts threads."""
 
 _NODES = 10
 """Chebyshev nodes per axis of the warp: a lens bends a crop so gently that the rest is below 1e-3 px."""
+
+
+def decode_for_warp(encoded: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
+    """Return the (h, w, 4) uint8 BGRA picture of encoded bytes, the fastest way that is installed.
+
+    simplejpeg decodes a JPEG straight into four channels; its pixels are OpenCV's. Raises InputError as
+    `decode_picture` does.
+    """
+    simplejpeg = _simplejpeg()
+    if simplejpeg is not None and encoded[:2].tobytes() == _JPEG:
+        try:
+            return np.asarray(simplejpeg.decode_jpeg(encoded, "BGRA"))
+        except ValueError:
+            # OpenCV says what is wrong, or reads it all the same.
+            pass
+    return np.asarray(cv2.cvtColor(decode_picture(encoded, where=where), cv2.COLOR_BGR2BGRA))
+
+
+_JPEG = b"\xff\xd8"
+
+
+@lru_cache(maxsize=1)
+def _simplejpeg() -> Any:
+    """Return the module, None where it is not installed: it is an extra (`movi-prep[fast]`)."""
+    try:
+        return import_module("simplejpeg")
+    except ImportError:
+        return None
+
+
+def rgb_planes(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (3, h, w) float32 RGB, 0 to 1, of a (h, w, 3) uint8 BGR picture."""
+    planes = np.empty((3, *picture.shape[:2]), dtype=np.float32)
+    for plane, channel in zip(planes, (2, 1, 0), strict=True):
+        np.divide(picture[..., channel], _FULL, out=plane, dtype=np.float32)
+    return planes
+
+
+_FULL = np.float32(255.0)
 
 
 def warp_picture(
@@ -29,7 +71,7 @@ def warp_picture(
     """Return what a virtual camera sees, (size, size, 3) uint8 BGR; black where the stored picture ends.
 
     Args:
-        picture: the stored picture.
+        picture: the stored picture, BGR or BGRA.
         camera: the real camera.
         virtual: the virtual one.
         corner_px: (2,) column and row of the video that the picture's first pixel stands for.
@@ -37,7 +79,7 @@ def warp_picture(
     """
     columns, rows = warp_map(camera, virtual, corner_px=corner_px, scale=scale)
     # OpenCV maps four channels with vector instructions and three without, at more than twice the time.
-    four = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+    four = picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
     return np.asarray(cv2.remap(four, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))[..., :3]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +116,23 @@ def read_label_context(shard: ShardFile, *, n_markers: int, with_std: bool) -> L
     )
 
 
+class RowBlock:
+    """Labels of neighbouring rows of a shard, each field read once for all of them, when it is first asked for."""
+
+    def __init__(self, shard: ShardFile, first: int, end: int) -> None:
+        """Read nothing yet; rows from `first` to before `end`."""
+        self._shard, self._rows = shard, slice(first, end)
+        self._fields: dict[str, NDArray[Any]] = {}
+
+    def read(self, field: str, row: int) -> NDArray[Any]:
+        """Return one row of a field."""
+        if field not in self._fields:
+            self._fields[field] = self._shard.read(field, self._rows)
+        return np.asarray(self._fields[field][row - self._rows.start])
+
+
 def read_labels(
-    shard: ShardFile, row: int, *, context: LabelContext, virtual: VirtualCamera, simulated: bool
+    shard: ShardFile | RowBlock, row: int, *, context: LabelContext, virtual: VirtualCamera, simulated: bool
 ) -> Labels:
     """Read one row's labels and turn them into a virtual camera's frame.
 
@@ -149,13 +165,13 @@ def read_labels(
     )
 
 
-def _root_pose(shard: ShardFile, row: int, virtual: VirtualCamera) -> NDArray[np.float32]:
+def _root_pose(shard: ShardFile | RowBlock, row: int, virtual: VirtualCamera) -> NDArray[np.float32]:
     rotation = virtual.world_to_camera_rotation @ _read_row(shard, "root.rotation_world", row)
     position = virtual.to_camera(_read_row(shard, "root.position_world_m", row).astype(np.float64))
     return np.concatenate([rotation, position[:, None]], axis=1).astype(np.float32)
 
 
-def _read_row(shard: ShardFile, attribute: str, row: int) -> NDArray[np.float32]:
+def _read_row(shard: ShardFile | RowBlock, attribute: str, row: int) -> NDArray[np.float32]:
     # Read straight: this is the inner loop of training.
     return shard.read(DATASETS[f"labels.{attribute}"], row)
 

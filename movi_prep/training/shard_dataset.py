@@ -68,17 +68,17 @@ from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
 from movi_prep.records.scale_result import AuditGrade
 from movi_prep.training.augmentation import Augmentation, View, draw_view, recolour
 from movi_prep.training.occlusion import occlude
-from movi_prep.training.picture import warp_picture
+from movi_prep.training.picture import decode_for_warp, rgb_planes, warp_picture
 from movi_prep.training.sample_labels import (
     LabelContext,
     Labels,
     MirrorTables,
+    RowBlock,
     mirror_labels,
     read_label_context,
     read_labels,
     read_mirror_tables,
 )
-from movi_prep.video.pictures import decode_picture
 
 FLOOR_PREFIX = "Virtual_Ground_"
 """Markers on the floor are labels of the file, but not of the network; they come last."""
@@ -370,9 +370,11 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
 
     def _arrays(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
         if self._window is None:
-            return self._frame(source, row, view)
+            return self._frame(source, row, view, source.file)
         rows, asked = source.rows_around(row, self._window.offsets())
-        frames = [self._frame(source, one, view) for one in rows]
+        # One read for all of a window instead of one for each of its rows.
+        labels = RowBlock(source.file, min(rows), max(rows) + 1)
+        frames = [self._frame(source, one, view, labels) for one in rows]
         return {**{key: np.stack([frame[key] for frame in frames]) for key in frames[0]}, "windowMask": asked}
 
     def _index(self, index: Any) -> int:
@@ -390,7 +392,9 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         drawn = [draw_view(self._augmentation, np.random.default_rng([*seeds, at] if at else seeds)) for at in range(n)]
         return [replace(view, flip=drawn[0].flip) for view in drawn]
 
-    def _frame(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
+    def _frame(
+        self, source: _Source, row: int, view: View, stored: ShardFile | RowBlock
+    ) -> dict[str, NDArray[np.float32]]:
         box_px = source.boxes_px[row]
         virtual = aim_camera(
             source.camera.at(row),
@@ -400,7 +404,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             roll_rad=view.roll_rad,
             shift=view.shift,
         )
-        labels = read_labels(source.file, row, context=source.context, virtual=virtual, simulated=self._simulated)
+        labels = read_labels(stored, row, context=source.context, virtual=virtual, simulated=self._simulated)
         if view.flip:
             labels = mirror_labels(labels, source.mirror, size_px=self._size_px)
         arrays = {**_arrays(labels, box_px), **_cameras(source, row, virtual, flip=view.flip)}
@@ -416,7 +420,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
 
 def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]:
     shard = source.file
-    picture = decode_picture(shard.picture(row), where=f"{shard.path}, row {row}")
+    picture = decode_for_warp(shard.picture(row), where=f"{shard.path}, row {row}")
     corners, scales = source.cuts
     return warp_picture(
         picture, camera=source.camera.at(row), virtual=virtual, corner_px=corners[row], scale=float(scales[row])
@@ -424,9 +428,7 @@ def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]
 
 
 def _image(picture: NDArray[np.uint8], *, flip: bool) -> NDArray[np.float32]:
-    picture = picture[:, ::-1] if flip else picture
-    rgb_first = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
-    return rgb_first.astype(np.float32) / np.float32(255.0)
+    return rgb_planes(picture[:, ::-1] if flip else picture)
 
 
 def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from movi_prep.pages.assets import script, whole_page
-from movi_prep.pages.html import badge, element, judged, table
+from movi_prep.pages.html import badge, element, join, judged, table
 from movi_prep.plain_text import shell_line
 from movi_prep.report.measures import judge_rms, judge_valid
 from movi_prep.report.tables import number
@@ -28,13 +28,16 @@ def write_index_page(trials: Sequence[TrialNumbers], pages: Collection[Trial], w
     ordered = sorted(trials, key=lambda numbers: -numbers.urgency)
     marked = sum(numbers.urgency > 1.0 for numbers in ordered)
     subtitle = f"work folder {work.root.name}: {len(ordered)} solved, {marked} to look at, the most urgent first"
+    report = ""
+    if work.report().is_file():
+        report = join([" · ", element("a", "the report", href="../report/index.html")])
     absent = len(ordered) - len(pages)
     command = shell_line(["movi-prep", "view", str(work.root), str(ordered[0].trial.name)])
     says = f"{absent} have no page yet. This makes one: " if absent else ""
     return whole_page(
         "Clips",
         "report.css",
-        element("header", element("h1", "Clips"), element("p", subtitle)),
+        element("header", element("h1", "Clips"), element("p", subtitle, report)),
         element(
             "main",
             element("p", says, element("code", command), class_="explanation") if says else "",

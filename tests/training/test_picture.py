@@ -10,8 +10,8 @@ import pytest
 from movi_prep.errors import InputError
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
 from movi_prep.records.lens import radial_lens
-from movi_prep.training.picture import warp_map, warp_picture
-from movi_prep.video.pictures import decode_picture
+from movi_prep.training.picture import decode_for_warp, rgb_planes, warp_map, warp_picture
+from movi_prep.video.pictures import decode_picture, encode_picture
 from tests.builders.shard import small_camera
 from tests.sentences import raises_recorded
 
@@ -49,3 +49,22 @@ def test_a_lens_that_does_not_see_all_of_the_picture_shows_the_rest(corner: int)
 def test_a_damaged_picture_is_named() -> None:
     with raises_recorded(InputError):
         decode_picture(np.zeros(50, dtype=np.uint8), where="S001_PG1.h5, row 3")
+
+
+def test_planes_are_red_first_and_up_to_one() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    planes = rgb_planes(picture)
+    assert planes.dtype == np.float32
+    np.testing.assert_array_equal(planes, picture[..., ::-1].transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png"])
+def test_a_picture_decoded_for_a_warp_is_the_picture(name: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    encoded = encode_picture(picture, name)  # type: ignore[arg-type]
+    four = decode_for_warp(encoded, where="row 3")
+    np.testing.assert_array_equal(four[..., :3], decode_picture(encoded))
+    assert (four[..., 3] == 255).all()
+    with pytest.raises(InputError) as caught:
+        decode_for_warp(encoded[:20], where="row 3")
+    assert caught.value.where == "row 3"

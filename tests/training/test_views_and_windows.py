@@ -202,3 +202,12 @@ def test_a_machine_that_only_trains_can_verify(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "S001_PG1.h5" in done.stdout
+
+
+def test_a_window_reads_what_single_rows_read(shards: Path) -> None:
+    single = ShardDataset(shards, selection=Selection(solved_only=False))
+    window = ShardDataset(shards, selection=Selection(solved_only=False), window=Window(3))
+    for index in (1, 2, 8):
+        for place, other in enumerate((index - 1, index, index + 1)):
+            for key in ("pose3d", "coordinateAngle", "rootRotMat", "image"):
+                torch.testing.assert_close(window[index][key][place], single[other][key])

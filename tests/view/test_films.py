@@ -19,6 +19,7 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import IkSolution
 from movi_prep.video.film_writer import write_film
 from movi_prep.view.camera_film import SIDES_PX, FilmPlan, find_camera_rows, plan_film, seen_in_squares
+from tests.builders.browser import find_chromium, run_in_browser
 from tests.builders.quality_work import known_solution, write_quality_work
 from tests.builders.shard import DISC_JOINT, write_small_shard
 
@@ -106,3 +107,30 @@ def test_films_that_cannot_be_are_refused_and_leave_nothing(tmp_path: Path) -> N
         write_film(tmp_path / "film.mp4", iter([]), rate_hz=30.0)
     assert refused.value.where == str(tmp_path / "film.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="needs chromium")
+@pytest.mark.slow
+def test_in_a_browser_the_picture_of_the_frame_is_shown(tmp_path: Path) -> None:
+    work = write_quality_work(tmp_path / "work")
+    work.shards().mkdir()
+    shard = work.shard("S001", "PG1")
+    write_small_shard(shard)
+    write_ik_solution(work.ik_solution(CLIP), solution_of(shard), provenance={})
+    assert main(["view", str(work.root), "S001/C03"]) == 0
+    with ShardFile(shard) as file:
+        third_frame = int(file.read("frames/video_frame")[np.flatnonzero(file.read("frames/clip") == 3)[2]])
+    found = run_in_browser(
+        work.view() / "S001" / "C03.html",
+        """
+        document.getElementById("overlay").checked = false;
+        moviPrepViewer.clock.goTo(2);
+        await new Promise((resolve) => setTimeout(resolve, 800));
+        const canvas = document.querySelector("#cameras canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let red = 0;
+        for (let k = 0; k < data.length; k += 4) red += data[k] - data[k + 2] > 60;
+        return [document.querySelector("#cameras figcaption").textContent, red > 20];
+        """,
+    )
+    assert found == [f"PG1 · video frame {third_frame}", True]

@@ -8,7 +8,6 @@ import {
   DirectionalLight,
   DynamicDrawUsage,
   GridHelper,
-  IcosahedronGeometry,
   InstancedMesh,
   LatheGeometry,
   LineBasicMaterial,
@@ -19,6 +18,7 @@ import {
   PerspectiveCamera,
   Quaternion,
   Scene,
+  SphereGeometry,
   Vector2,
   Vector3,
   WebGLRenderer,
@@ -151,7 +151,7 @@ function lamp(x, y, z, strength) {
 
 function ballsOf(count, radius, colour) {
   const balls = new InstancedMesh(
-    new IcosahedronGeometry(radius, 1),
+    new SphereGeometry(radius, 8, 6),
     new MeshLambertMaterial({ color: 0xffffff }),
     count,
   );

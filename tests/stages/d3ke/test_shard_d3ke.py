@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import pytest
 
-from movi_prep.config.base import NoSettings
 from movi_prep.config.load import load_config
 from movi_prep.config.root import Config
+from movi_prep.config.shard import D3keCorpusSettings
 from movi_prep.formats.d3ke import read_base_model
 from movi_prep.formats.ik_file import read_ik_solution, write_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_body_scale_means, read_label_tables
@@ -325,12 +325,17 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
             labels=default_label_tables_path(),
             reader="bmlmovi",
             sessions=(v3d, None),
+            scaled_models=(None, None),
+            scales=(None, None),
             boxes=(tmp_path / "1_PG1_bbox.npy", None),
         ),
         outputs=CorpusOutputs(*(tmp_path / name for name in names)),
-        settings=NoSettings(),
+        settings=D3keCorpusSettings(),
     )
-    assert D3KE_CORPUS.run_unit(unit).numbers == {"subjects": 1}
+    report = D3KE_CORPUS.run_unit(unit)
+    assert report.numbers == {"subjects": 1, "subjects_of_marker_sites": 0}
+    # The released code opens a file of occluders by default; who has none must be told.
+    assert any("OCCLUSION.PROB" in finding for finding in report.findings)
     assert all((tmp_path / name).is_file() for name in names)
     pelvis = next(body for body in read_base_model(tmp_path / "pyBaseModel.pkl").bodies if body.name == "pelvis")
     assert pelvis.mesh_scale == read_body_scale_means()["pelvis"], "our model has no meshes"
