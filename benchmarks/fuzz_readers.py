@@ -70,6 +70,7 @@ def sound_files(folder: Path) -> dict[str, bytes]:
     _write_results(folder)
     _write_d3ke(folder, rng)
     _write_cameras(folder)
+    _write_poses(folder)
     np.save(folder / "array.npy", rng.normal(0, 1, (4, 3)))
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -290,6 +291,24 @@ def _write_cameras(folder: Path) -> None:
     (folder / "images.txt").write_text("# images\n1 0.8 0.1 0.5 -0.2 0.1 -0.4 4.0 7 frame_1.jpg\n\n")
 
 
+def _write_poses(folder: Path) -> None:
+    """Write motion as 3DPW, EMDB and networks do, and manifests of recordings."""
+    from tests.builders.pose_result_files import network_results, upright_poses, write_3dpw, write_emdb
+
+    poses = upright_poses(6, up=np.array([0.0, 1.0, 0.0]))
+    write_3dpw(folder / "3dpw.pkl", [poses, poses[::-1]], ["m", "f"])
+    write_emdb(folder / "emdb.pkl", poses)
+    np.savez(folder / "network.npz", **network_results(poses, matrices=True))
+    np.savez(folder / "moving_camera.npz", world_to_camera=np.tile(np.eye(3, 4), (6, 1, 1)), frames=np.arange(6))
+    (folder / "recordings.yaml").write_text(
+        "cameras:\n  front: {calibration: front.toml, metres_per_unit: 1}\n"
+        "recordings:\n  - {subject: A, clip: walk, motion: walk.npz, cameras: {front: {video: walk.mp4}}}\n"
+    )
+    (folder / "recordings.csv").write_text(
+        "subject,clip,motion,camera,video,offset_s,calibration\nA,walk,walk.npz,front,walk.mp4,0.1,front.toml\n"
+    )
+
+
 def spoil(content: bytes, rng: np.random.Generator) -> bytes:
     """Return a spoilt copy: one to four faults of one kind."""
     spoilt = bytearray(content)
@@ -325,8 +344,10 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
     from movi_prep.formats.amass import read_motion, read_subject_shape
     from movi_prep.formats.array_pickle import read_array_pickle
     from movi_prep.formats.avi.structure import check_avi_ends
+    from movi_prep.formats.camera_poses import read_camera_poses
     from movi_prep.formats.ik_file import read_ik_solution
     from movi_prep.formats.label_tables import read_label_tables
+    from movi_prep.formats.manifest_file import read_manifest
     from movi_prep.formats.marker_file import read_markers, read_static_trial
     from movi_prep.formats.marker_set import read_marker_set
     from movi_prep.formats.model_outline import read_model_outline
@@ -336,6 +357,7 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
     from movi_prep.formats.opencv_calibration import read_opencv_camera
     from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
     from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
+    from movi_prep.formats.pose_results import read_posed_persons
     from movi_prep.formats.scale_file import read_scale_result
     from movi_prep.formats.setup_yaml import read_ik_yaml, read_scale_yaml
     from movi_prep.formats.storage import read_storage
@@ -380,6 +402,12 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
         "body.npz": [_read_body],
         "body.pkl": [model_pickle_shapes, _read_arrays],
         "noise.yaml": [read_marker_noise],
+        "3dpw.pkl": [read_posed_persons],
+        "emdb.pkl": [read_posed_persons],
+        "network.npz": [read_posed_persons],
+        "moving_camera.npz": [read_camera_poses],
+        "recordings.yaml": [read_manifest],
+        "recordings.csv": [read_manifest],
         "occluders.h5": [read_occluders],
         "record.json": [read_outcome],
         "PG1.npz": [_read_camera],

@@ -56,6 +56,7 @@ def run_demo(given: argparse.Namespace) -> int:
         draw_contact_sheet(folder, config.work, sheet)
     _print_outputs(console, summary, config.work)
     is_sound = _print_verification(console, config.work)
+    is_sound = _run_own_recording(console, folder / "own", given) and is_sound
     if sheet.is_file():
         console.print(f"picture of the markers on the videos: {sheet}", markup=False)
     if result.is_complete:
@@ -64,6 +65,32 @@ def run_demo(given: argparse.Namespace) -> int:
     console.print(f"for a page on quality: {page}", markup=False)
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if result.is_complete and is_sound else UNITS_FAILED
+
+
+def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace) -> bool:
+    """Write and run the recording that is not BML-MoVi's; return whether its shard is sound."""
+    from importlib.util import find_spec
+
+    from movi_prep.demo.own_recording import write_own_recording
+    from movi_prep.video.packet_reader import INSTALL
+
+    if find_spec("av") is None:
+        console.print(
+            f"left out: a recording of one's own with an .mp4 video, which needs PyAV ({INSTALL})", markup=False
+        )
+        return True
+    manifest = write_own_recording(folder, seed=given.seed, workers=given.workers)
+    console.print(f"a recording of one's own, with a camera that is carried along: {manifest}", markup=False)
+    config = load_config(manifest.with_name("config.yaml"), {})
+    stages, _ = stages_of("run", config)
+    prepared = prepare_run(config, stages)
+    go_on = shell_line(["movi-prep", "run", "--config", str(manifest.with_name("config.yaml"))])
+
+    def redo(planned: PlannedUnit) -> str:
+        return f"{go_on} {shell_line(['--only', planned.unit.id])}"
+
+    result, _ = carry_out_and_print(console, prepared, redo=redo, go_on=go_on, verbose=bool(given.verbose))
+    return result.is_complete and _print_verification(console, config.work)
 
 
 def _export(console: Console, work: Path, out: Path) -> None:

@@ -14,7 +14,7 @@ from movi_prep.plain_text import visible
 if TYPE_CHECKING:
     import argparse
 
-    from movi_prep.examine.inspect_file import FileFacts
+    from movi_prep.examine.file_facts import FileFacts
 
 
 def inspect(given: argparse.Namespace) -> int:

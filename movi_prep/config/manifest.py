@@ -15,7 +15,7 @@ class CameraEntry(CameraOptions):
 
     calibration: Path
     """File of OpenCV (.yaml, .yml, .xml, .json), of Pose2Sim (.toml), or a folder with COLMAP's cameras.txt and
-    images.txt."""
+    images.txt; for 3DPW and EMDB the sequence's own .pkl."""
 
 
 class VideoEntry(VideoClock):
@@ -41,7 +41,10 @@ class ClipEntry(Settings):
     """Name of the clip among those of the subject."""
 
     motion: Path
-    """File with the motion of the body."""
+    """File with the motion of the body: AMASS's, 3DPW's, EMDB's, or results of a network."""
+
+    person: int = Field(default=0, ge=0, le=1000)
+    """Which person of the motion file, counted from 0, where it holds several."""
 
     cameras: dict[str, VideoEntry] = Field(default_factory=dict)
     """Videos by camera; none for joint angles only."""

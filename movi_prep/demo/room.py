@@ -23,20 +23,20 @@ LOW_M, HIGH_M = np.array([-4.9, -5.9, 0.0]), np.array([3.1, 2.7, 2.95])
 KEY_LIGHT_M = np.array([-1.6, -2.4, 2.8])
 """Where the lamp hangs that casts the shadow."""
 
-_FINER = 2
+FINER = 2
 """Rays per pixel along each axis."""
 
 
-def paint_room(camera: DemoCamera) -> NDArray[np.float64]:
+def paint_room(camera: DemoCamera, *, finer: int = FINER) -> NDArray[np.float64]:
     """Return the empty room as `camera` sees it, (height, width, 3), 0 to 1."""
     width, height = IMAGE_SIZE_PX
     picture = np.zeros((height, width, 3))
-    for shift in np.ndindex(_FINER, _FINER):
-        offset = (np.array(shift) + 0.5) / _FINER - 0.5
+    for shift in np.ndindex(finer, finer):
+        offset = (np.array(shift) + 0.5) / finer - 0.5
         columns, rows = np.meshgrid(np.arange(width) + offset[0], np.arange(height) + offset[1])
         rays = camera.rays(np.stack([columns, rows], axis=-1))
         picture += _colours_seen(camera.position_m, rays)
-    return np.clip(picture / _FINER**2, 0.0, 1.0)
+    return np.clip(picture / finer**2, 0.0, 1.0)
 
 
 def floor_points(camera: DemoCamera) -> NDArray[np.float32]:

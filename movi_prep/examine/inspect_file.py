@@ -5,18 +5,19 @@
 | `.npz` | which of AMASS clip, shape, SMPL+H, DMPL or calibration it is; every array |
 | `.mat` | V3D: subject, sex, clips and their frames, markers; others: every variable |
 | `.h5`, `.hdf5` | format, version, provenance; every dataset with dims, unit and frame; D3KE's layout by its names |
-| `.trc`, `.mot`, `.sto` | rate, rows, time span, names, unit |
+| `.trc`, `.c3d`, `.mot`, `.sto` | rate, rows, time span, names, unit |
 | `.osim` | bodies, joints, coordinates, markers |
 | `.xml` | OpenSim's set-ups: weights, tasks, measurements, time range, files and whether they are there |
 | `.avi`, `.mp4` | size, rate, frames, codec |
-| `.json`, `.yaml`, `.yml` | keys; records of units: how they ended |
-| `.npy`, `.pkl` | arrays; D3KE's boxes, frames and base model; pickles are read without running code |
+| `.json`, `.yaml`, `.yml` | keys; records of units: how they ended; cameras of OpenCV (`.xml`, too) |
+| `.toml`, `.csv` | cameras of Pose2Sim; a manifest of recordings |
+| `.npy`, `.pkl` | arrays; D3KE's boxes, frames and base model; body models; persons of 3DPW and EMDB, no code is run |
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -24,6 +25,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError, cut, list_names
+from movi_prep.examine.file_facts import ArrayFacts, FileFacts
+from movi_prep.examine.inspect_recordings import (
+    inspect_manifest,
+    inspect_opencv,
+    inspect_other_pickle,
+    inspect_pose2sim,
+    is_opencv,
+)
 from movi_prep.formats.reading import reads
 
 if TYPE_CHECKING:
@@ -33,38 +42,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.formats.npz import ArrayHeader
+    from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.setups import IkSetup, ScaleSetup
     from movi_prep.video.reader import VideoReader
-
-
-@dataclass(frozen=True)
-class ArrayFacts:
-    """One array of a file; what the file (or its format) does not say is empty."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    dims: str = ""
-    unit: str = ""
-    frame: str = ""
-    description: str = ""
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What a file holds.
-
-    Attributes:
-        path: the file.
-        kind: what it is, in a few words.
-        facts: single facts by name, in reading order.
-        arrays: its arrays.
-    """
-
-    path: Path
-    kind: str
-    facts: Mapping[str, str | float | int]
-    arrays: tuple[ArrayFacts, ...] = ()
 
 
 _AMASS = {
@@ -123,7 +103,7 @@ _PROVENANCE = ("format", "format_version", "provenance")
 
 @reads("a file of the kind that its name says", "check which file this is, or fetch it again")
 def inspect_file(path: Path) -> FileFacts:
-    """Return what a file holds.
+    """Return the content of a file.
 
     Raises:
         MissingError: the file does not exist.
@@ -137,10 +117,12 @@ def inspect_file(path: Path) -> FileFacts:
     if reader is None:
         raise InputError(
             path,
-            expected=f"one of {list_names(_READERS, at_most=20)}",
+            expected=f"one of {list_names(_READERS, at_most=30)}",
             got=path.suffix or "no suffix",
             remedy="name a file of one of these kinds",
         )
+    if path.suffix.lower() in (".xml", ".yaml", ".yml") and is_opencv(path):
+        return inspect_opencv(path)
     return reader(path)
 
 
@@ -155,11 +137,11 @@ def _inspect_npz(path: Path) -> FileFacts:
                 # Read through, not kept: damage shows, and memory does not grow with the file.
                 header = archive.check(name)
             except InputError as error:
-                # Unpickling would run whatever code the file carries; looking at a file must not.
+                # Unpickling can run code in the file, which inspecting a file must not do.
                 arrays.append(ArrayFacts(name, (), "not read", description=f"{error.got}"))
                 continue
             arrays.append(_array_facts(name, header))
-            # Rates and genders are arrays of one entry in .npz files; a person reads them as facts.
+            # Rates and genders are arrays of one entry in .npz files; they are shown as facts.
             if prod(header.shape) == 1 and header.n_bytes <= _LARGEST_FACT_BYTES:
                 small[name] = _say(archive.read(name).reshape(())[()])
     return FileFacts(path, _kind_of_npz(set(names)), {**small, **_clip_facts(arrays, small)}, tuple(arrays))
@@ -252,7 +234,16 @@ def _with_dims(item: ArrayFacts, told: tuple[str, str, str]) -> ArrayFacts:
 def _inspect_trc(path: Path) -> FileFacts:
     from movi_prep.formats.trc import read_trc
 
-    markers = read_trc(path)
+    return _inspect_markers(path, read_trc(path), kind="TRC", frame="as stored (OpenSim: y up)")
+
+
+def _inspect_c3d(path: Path) -> FileFacts:
+    from movi_prep.formats.c3d import read_c3d
+
+    return _inspect_markers(path, read_c3d(path, up="z"), kind="C3D", frame="OpenSim: y up (z up where it is not told)")
+
+
+def _inspect_markers(path: Path, markers: MarkerTrajectories, *, kind: str, frame: str) -> FileFacts:
     facts: dict[str, str | float | int] = {
         "markers": len(markers.names),
         "names": ", ".join(markers.names),
@@ -263,10 +254,8 @@ def _inspect_trc(path: Path) -> FileFacts:
         "absent points": int(np.isnan(markers.positions_m).any(axis=2).sum()),
         **{f"finding {number}": finding for number, finding in enumerate(markers.findings, 1)},
     }
-    positions = ArrayFacts(
-        "positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", "as stored (OpenSim: y up)"
-    )
-    return FileFacts(path, "marker trajectories (TRC)", facts, (positions,))
+    positions = ArrayFacts("positions", markers.positions_m.shape, "float64", "(row, marker, 3)", "m as read", frame)
+    return FileFacts(path, f"marker trajectories ({kind})", facts, (positions,))
 
 
 def _inspect_storage(path: Path) -> FileFacts:
@@ -310,7 +299,7 @@ def _inspect_osim(path: Path) -> FileFacts:
 
 
 def _inspect_document(path: Path, root: ET.Element) -> FileFacts:
-    """Tell a set-up as it is read for scaling or inverse kinematics; of other documents only what they are."""
+    """Return a set-up as movi-prep reads it; for other documents, only their kind."""
     from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 
     kinds = {root.tag, *(child.tag for child in root)} - {"OpenSimDocument"}
@@ -350,7 +339,7 @@ def _range(range_s: tuple[float, float]) -> str:
 
 
 def _file_names(**files: Path | None) -> str:
-    """Return named files, and which of them are not there."""
+    """Return the files that a document names, and which of them do not exist."""
     told = [
         f"{what} {path}{'' if path.is_file() else ' (not there)'}" for what, path in files.items() if path is not None
     ]
@@ -377,7 +366,7 @@ def _inspect_video(path: Path) -> FileFacts:
 
 
 def _facts_of_avi(reader: VideoReader) -> dict[str, str | float | int]:
-    """Return what the structure of an .avi says of its frames; nothing of other videos."""
+    """Return what the structure of an .avi says about its frames; {} for other videos."""
     table = reader.table
     if table is None:
         return {}
@@ -453,7 +442,10 @@ def _inspect_pickle(path: Path) -> FileFacts:
             "names": ", ".join(coordinates),
         }
         return FileFacts(path, "D3KE's layout: the unscaled model, read without running code", facts)
-    content = read_array_pickle(path)
+    try:
+        content = read_array_pickle(path)
+    except InputError as error:
+        return inspect_other_pickle(path, error)
     arrays = [_array_facts(str(name), np.asarray(value)) for name, value in content.items()]
     return FileFacts(path, "pickle of arrays, read without running code", {}, tuple(arrays))
 
@@ -494,6 +486,9 @@ _READERS: dict[str, Callable[[Path], FileFacts]] = {
     ".h5": _inspect_hdf5,
     ".hdf5": _inspect_hdf5,
     ".trc": _inspect_trc,
+    ".c3d": _inspect_c3d,
+    ".toml": inspect_pose2sim,
+    ".csv": inspect_manifest,
     ".mot": _inspect_storage,
     ".sto": _inspect_storage,
     ".osim": _inspect_osim,

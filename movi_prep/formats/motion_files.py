@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from movi_prep.geometry.up_axis import UpAxis
+    from movi_prep.records.motion import UpAxis
 
 
 class WholeMotion:

@@ -6,17 +6,16 @@ People stand, walk and sit with their trunk upright for most of a clip. The mean
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from movi_prep.errors import InputError
 from movi_prep.geometry.rotations import matrices_from_axis_angles
+from movi_prep.records.motion import UpAxis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-UpAxis = Literal["x", "y", "z", "-x", "-y", "-z"]
 
 _UPRIGHT = 0.8
 """Least cosine between the mean direction of the trunk and the axis that is up: 37 degrees."""

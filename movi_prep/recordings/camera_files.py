@@ -5,6 +5,7 @@
 | folder with `cameras.txt` and `images.txt` | COLMAP: a camera with several pictures moves |
 | .toml | Pose2Sim |
 | .yaml, .yml, .xml, .json | OpenCV |
+| .pkl | the moving camera of a sequence of 3DPW or EMDB, with the people's own world: `world_up` does not matter |
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from movi_prep.config.footage import CameraOptions
 from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.formats.camera_poses import check_pose_frames, read_camera_poses
 from movi_prep.formats.colmap_cameras import read_colmap_cameras
+from movi_prep.formats.data_set_cameras import read_data_set_camera
 from movi_prep.formats.opencv_calibration import read_opencv_camera
 from movi_prep.formats.picture_folder import list_pictures, picture_number
 from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
@@ -52,6 +54,8 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
         MissingError: a file is not there.
         InputError: a file cannot be read, or does not say what a camera needs.
     """
+    if files.intrinsics.suffix.lower() == ".pkl":
+        return read_data_set_camera(name, files.intrinsics)
     options, found = files.options or CameraOptions(), _calibrated(files)
     size_px = found.size_px or options.size_px
     if size_px is None:

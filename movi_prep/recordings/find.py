@@ -35,6 +35,7 @@ def find_recordings(config: Config) -> Recordings:
     check_folders(folders)
     _check_subset(config)
     there = _find(folders, config)
+    there = replace(there, motion_up=config.markers.motion_up)
     return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
 
 

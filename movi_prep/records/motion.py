@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Sex = Literal["female", "male", "neutral"]
 
+UpAxis = Literal["x", "y", "z", "-x", "-y", "-z"]
+"""Axes of a world, one of which is up."""
+
 N_DMPLS = 8
 """Soft-tissue coefficients of DMPL that AMASS stores."""
 
@@ -37,7 +40,7 @@ class Motion:
 
     Attributes:
         poses_rad: (n_samples, j, 3) float64, axis-angle of each joint relative to its parent, radians; j is 24, 52 or
-            55, and tells the body.
+            55, and identifies the body.
         translation_m: (n_samples, 3) float64, metres, in the world that `to_amass_world` turns.
         betas: (b,) float64, shape coefficients; expression is none of them.
         dmpls: (n_samples, 8) float64 soft-tissue coefficients, or None where the file has none.

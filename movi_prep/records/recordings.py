@@ -1,4 +1,4 @@
-"""What there is: subjects, clips, and the files in which motions, bodies, cameras, videos and sessions stand.
+"""The data: subjects, clips, and the files of motions, bodies, cameras, videos and sessions.
 
 A reader makes it from a user's folders (`movi_prep.recordings`); nothing is read yet. What a file of a session or of a
 camera means is its reader's matter: stages ask `movi_prep.recordings.read`, by the name of the reader.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from movi_prep.config.footage import CameraOptions, VideoClock
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
+    from movi_prep.records.motion import UpAxis
 
 ReaderName = Literal["bmlmovi", "amass", "manifest", "3dpw", "emdb", "results"]
 """The readers that there are: ways of keeping recordings on disk."""
@@ -62,6 +63,7 @@ class Recordings:
     Attributes:
         motions: motion file of each clip that is asked for.
         persons: which person of its file a clip is, from 0, for those that are not the first.
+        motion_up: axis that is up in motion of other sources than AMASS, as told; None where it is to be found.
         subsets: part of the data that a subject belongs to, for reports; none where the data have no parts.
         body_models: body model by body and sex.
         dmpl_models: DMPL `model.npz` by sex.
@@ -79,6 +81,7 @@ class Recordings:
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
     persons: Mapping[ClipId, int] = field(default_factory=dict)
+    motion_up: UpAxis | None = None
     subsets: Mapping[str, str] = field(default_factory=dict)
     body_models: Mapping[tuple[BodyName, str], Path] = field(default_factory=dict)
     dmpl_models: Mapping[str, Path] = field(default_factory=dict)

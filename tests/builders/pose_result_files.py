@@ -22,7 +22,7 @@ def upright_poses(n: int, *, up: np.ndarray, seed: int = 0) -> np.ndarray:
     return poses
 
 
-def write_3dpw(path: Path, poses: list[np.ndarray], genders: list[str]) -> Path:
+def write_3dpw(path: Path, poses: list[np.ndarray], genders: list[str], **changes: Any) -> Path:
     """Write a sequence file of 3DPW: one entry a person, a camera pose a frame."""
     n = len(poses[0])
     content: dict[str, Any] = {
@@ -38,7 +38,7 @@ def write_3dpw(path: Path, poses: list[np.ndarray], genders: list[str]) -> Path:
         "poses2d": [np.zeros((n, 3, 18)) for _ in poses],
         "v_template_clothed": [np.zeros((5, 3)) for _ in poses],
     }
-    return write_python2_pickle(path, content)
+    return write_python2_pickle(path, {**content, **changes})
 
 
 def write_emdb(path: Path, poses: np.ndarray) -> Path:

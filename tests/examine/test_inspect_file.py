@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
+import pytest
 
+from benchmarks.fuzz_readers import sound_files
 from movi_prep.errors import InputError, MissingError
 from movi_prep.examine.inspect_file import inspect_file
 from movi_prep.formats.d3ke import write_base_model, write_boxes, write_dictionary
@@ -90,3 +92,31 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
         inspect_file(tmp_path)
     with raises_recorded(MissingError):
         inspect_file(tmp_path / "nothing.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "fact"),
+    [
+        ("trial.c3d", "C3D", "A, B, C"),
+        ("Calib.toml", "Pose2Sim", "1280x720 px"),
+        ("opencv.yaml", "OpenCV", "1280x720 px"),
+        ("opencv.xml", "OpenCV", "1280x720 px"),
+        ("recordings.csv", "manifest", "front"),
+        ("3dpw.pkl", "persons", "female, 10 betas, 6 frames, 30 Hz"),
+        ("emdb.pkl", "persons", "female"),
+        ("body.pkl", "body model", ""),
+    ],
+)
+def test_files_of_others_say_what_they_hold(sound: Path, name: str, kind: str, fact: str) -> None:
+    if not (sound / name).is_file():
+        pytest.skip("ezc3d, an extra, is not installed")
+    facts = inspect_file(sound / name)
+    assert kind in facts.kind
+    assert not fact or any(fact in str(value) for value in facts.facts.values())
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sound")
+    sound_files(folder)
+    return folder

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.markers import StaticTrial
-    from movi_prep.records.motion import Sex
+    from movi_prep.records.motion import Sex, UpAxis
     from movi_prep.records.recordings import ReaderName, Recordings
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.timeline import Refusal
@@ -65,12 +65,25 @@ _POSED_AT_ONCE = 512
 """Samples posed in one batch; this bounds the memory and changes no result."""
 
 
+_ANY_RATE_HZ = 30.0
+"""Stands for the rate of motion that does not say it: the mesh is posed sample by sample, whatever their times."""
+
+
+class MotionOf(NamedTuple):
+    """Where the motion of a clip is: a file, a person in it, and the axis that is up, None where it is to be found."""
+
+    path: Path
+    person: int
+    up: UpAxis | None
+
+
 @dataclass(frozen=True)
 class SubjectInputs:
     """Files from which all shards of a subject are made, in either layout; None for a file that does not exist.
 
     `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
-    None if the unit that writes it failed.
+    None if the unit that writes it failed. `persons` says which person of its file each clip is, `motion_up` which
+    axis is up in it, where that was told.
     """
 
     subject: str
@@ -83,6 +96,8 @@ class SubjectInputs:
     body_model: Path | None
     labels: Path
     motions: tuple[Path, ...]
+    persons: tuple[int, ...]
+    motion_up: UpAxis | None
     markers: tuple[Path | None, ...] = field(metadata={"optional": True})
     solutions: tuple[Path | None, ...] = field(metadata={"optional": True})
 
@@ -161,6 +176,7 @@ class PlannedClips:
 def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str, clips: tuple[ClipId, ...]) -> dict[str, Any]:
     """Return the fields of SubjectInputs for some clips of one subject."""
     motions = tuple(recordings.motions[clip] for clip in clips)
+    persons = tuple(recordings.persons.get(clip, 0) for clip in clips)
     return {
         "subject": subject,
         "clips": tuple(map(str, clips)),
@@ -169,9 +185,11 @@ def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str, clips
         "scale": work.scale_result(subject),
         "scaled_model": work.scaled_model(subject),
         "reader": recordings.reader,
-        "body_model": model_for(motions, recordings.body_models),
+        "body_model": model_for(motions, recordings.body_models, persons),
         "labels": default_label_tables_path(),
         "motions": motions,
+        "persons": persons,
+        "motion_up": recordings.motion_up,
         "markers": tuple(work.markers(clip) for clip in clips),
         "solutions": tuple(work.ik_solution(clip) for clip in clips),
     }
@@ -288,9 +306,9 @@ def _name(path: Path | None) -> str:
 def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
     """Return the rows of every clip that can have some, and why the other clips have none."""
     files = {
-        ClipId.parse(key): (motion, markers, solution)
-        for key, motion, markers, solution in zip(
-            inputs.clips, inputs.motions, inputs.markers, inputs.solutions, strict=True
+        ClipId.parse(key): (MotionOf(motion, person, inputs.motion_up), markers, solution)
+        for key, motion, person, markers, solution in zip(
+            inputs.clips, inputs.motions, inputs.persons, inputs.markers, inputs.solutions, strict=True
         )
     }
     aligned = [item for item in subject.alignment.clips if item.camera in ("", inputs.camera)]
@@ -313,7 +331,7 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
 
 def _rows_of(
     alignment: ClipAlignment,
-    files: Mapping[ClipId, tuple[Path, Path | None, Path | None]],
+    files: Mapping[ClipId, tuple[MotionOf, Path | None, Path | None]],
     subject: ShardSubject,
     settings: ShardUnitSettings,
 ) -> ClipRows | LeftOut:
@@ -393,14 +411,15 @@ def _cached_body_sample(path: Path, stamp: FileStamp, sex: Sex) -> BodyPart:  # 
     return select_vertices(model, spread_vertices(model.template_m, N_VERTICES).tolist())
 
 
-def pose_vertices(body: BodyPart, motion: Path, *, step: int) -> dict[str, NDArray[Any]]:
+def pose_vertices(body: BodyPart, motion: MotionOf, *, step: int) -> dict[str, NDArray[Any]]:
     """Return `vertices_m` and `vertex_samples` of ClipSources: a sample of the mesh at every `step`-th sample."""
     from movi_prep.body.device import torch_threads
     from movi_prep.body.skinning import pose_body, shape_body
 
     vertices, samples = [], []
     # One thread, because there are as many workers as cores.
-    with torch_threads(1), open_motion(motion) as file:
+    file_of = open_motion(motion.path, person=motion.person, rate_hz=_ANY_RATE_HZ, up=motion.up)
+    with torch_threads(1), file_of as file:
         shaped = shape_body(body, file.shape.betas)
         for numbers, block in file.blocks(_POSED_AT_ONCE, every=step):
             vertices.append(pose_body(shaped, block).vertices_m)
