@@ -1,0 +1,57 @@
+"""`movi-prep export` at the command line: exit codes, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from movi_prep.cli import main
+from movi_prep.export.picture import draw_points
+from tests.export.conftest import write_shards
+
+
+def test_what_was_written_is_one_object_with_json(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["export", "--to", "motionbert", "--json", str(shards), str(out)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"out": str(out), "subjects": {"train": ["S001"], "test": ["S015"]}, "left_out": [], "findings": []}
+    assert (out / "h36m_movi.pkl").is_file()
+
+
+def test_what_is_left_out_ends_with_3_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shards = write_shards(tmp_path / "work" / "shards")
+    (shards / "S015_PG2.h5").unlink()
+    assert main(["export", "--to", "videopose3d", str(tmp_path / "work"), str(tmp_path / "out")]) == 3
+    assert "S015/C01" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (["--to", "lcn"], 2),
+        ([], 2),
+        (["--to", "motionbert", "--train", "5-1"], 2),
+        (["--to", "motionbert", "--train", "7"], 1),
+        (["--to", "motionbert", "--train", "1,15"], 2),
+    ],
+    ids=str,
+)
+def test_wrong_usage(shards: Path, tmp_path: Path, flags: list[str], code: int) -> None:
+    assert main(["export", *flags, str(shards), str(tmp_path / "out")]) == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_shards_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--to", "csv", str(tmp_path), str(tmp_path / "out")]) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_the_picture_of_the_points_has_a_tile_for_every_track_and_camera(shards: Path, tmp_path: Path) -> None:
+    # Two subjects with two clips each before two cameras: two tracks side by side, so four tiles in two rows.
+    picture = cv2.imread(str(draw_points(shards, tmp_path / "points.png")))
+    assert picture.shape == (2 * 390 + 3, 4 * 300 + 9, 3)
