@@ -49,6 +49,9 @@ STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_s
 is faint, because an error of the static pose becomes a constant error of all the subject's angles."""
 
 
+_LANDMARKS_TOLD = 3
+"""For how many landmarks that miss it is told what that means, the worst first."""
+
 _ANGLES_TOLD = 3
 """How many coordinates are named that a landmark's miss turns, the most first."""
 
@@ -162,15 +165,11 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     """
     from movi_prep.kinematics.deviation import misfit_angles
     from movi_prep.osim.extract_tree import extract_tree
+    from movi_prep.osim.scale_audit import landmarks_beyond
 
-    misses_m = {
-        name: float(error_m)
-        for name, weight, error_m in zip(
-            result.marker_names, result.marker_weights, result.marker_errors_m, strict=True
-        )
-        if weight >= settings.landmark_weight and error_m > settings.landmark_max_limit_m
-    }
-    if not misses_m:
+    misses_m = dict(list(landmarks_beyond(result, settings).items())[:_LANDMARKS_TOLD])
+    # What is refused has no labels that could be off.
+    if not misses_m or result.audit is AuditGrade.REFUSED:
         return result
     try:
         tree = extract_tree(model)
