@@ -223,4 +223,6 @@ def test_other_files_say_what_cannot_be_checked(tmp_path: Path) -> None:
     came, reasons, reader = _read(path)
     assert {number: read_code(image) for number, image in came.items()} == {n: n for n in range(N_FRAMES)}
     assert not reasons
-    assert reader.notes() == ("video.mp4: it is no .avi: frames that were lost in damaged bytes would not be noticed",)
+    assert reader.notes() == (
+        "video.mp4: it is not an .avi: frames that were lost in damaged bytes would not be noticed",
+    )
