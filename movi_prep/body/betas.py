@@ -1,4 +1,4 @@
-"""Shape coefficients of a motion beside the shape directions of a model: files hold 10, 16 or 300 of them."""
+"""Matches the shape coefficients of a motion to the shape directions of a model; files hold 10, 16 or 300 of them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 def all_betas(betas: NDArray[np.float64], n_directions: int, *, model: str) -> NDArray[np.float64]:
     """Return (n_directions,) float64 betas; a model of more directions than a motion has betas leaves its last at 0.
 
-    Directions stand in the order of what they explain, so that ten betas mean the same in every model of one body.
+    Directions are sorted by how much they explain, so the first ten betas mean the same in every model of one body.
 
     Raises:
-        InputError: a beta that is not 0 has no direction in the model, which would make another person.
+        InputError: a nonzero beta has no direction in the model, which would change the body.
     """
     beyond = betas[n_directions:]
     if np.any(beyond != 0):

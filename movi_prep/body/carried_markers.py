@@ -1,7 +1,7 @@
 """A marker set on another body than it is defined on.
 
 A set is defined once, on the mesh and the joints of SMPL+H. SMPL has the same mesh and no finger joints: markers on
-these are left out, and said. SMPL-X has another mesh: a table says where each vertex stands in its neutral template.
+these are left out and reported. SMPL-X has another mesh: a table gives each vertex's place in its neutral template.
 There the vertices are found by their positions; in a template with other positions (male, female, another issue) they
 are taken by their numbers, but only where the faces around them are SMPL-X's.
 """
@@ -37,7 +37,7 @@ class CarriedMarkers:
     Attributes:
         markers: the set.
         lost: markers that the body cannot have.
-        findings: what a person should know.
+        findings: findings on the marker set.
     """
 
     markers: MarkerSet
@@ -123,15 +123,15 @@ def _find_vertices(table: SmplxVertices, model: BodyModel) -> tuple[NDArray[np.i
     pairs = zip(table.smplx.tolist(), table.neighbours, strict=True)
     wrong = [vertex for vertex, neighbours in pairs if around[vertex] != neighbours]
     n_off = int((off > _SAME_PLACE_M).sum())
-    told = f"{n_off} of {len(off)} vertices up to {1e3 * off.max():.1f} mm elsewhere"
+    moved = f"{n_off} of {len(off)} vertices up to {1e3 * off.max():.1f} mm elsewhere"
     if wrong:
         raise InputError(
             model.source,
             expected="SMPL-X's template: vertices at their known places, or SMPL-X's faces around them",
-            got=f"{told}, and other faces around {len(wrong)}",
+            got=f"{moved}, and other faces around {len(wrong)}",
             remedy="fetch SMPLX_{NEUTRAL,MALE,FEMALE}.npz from smpl-x.is.tue.mpg.de",
         )
     return table.smplx, (
         f"{model.source} is another template than SMPL-X's neutral one, whose vertices are known by their places "
-        f"({told}); all are taken by their numbers, and the faces around them are SMPL-X's",
+        f"({moved}); all are taken by their numbers, and the faces around them are SMPL-X's",
     )

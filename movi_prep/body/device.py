@@ -1,4 +1,4 @@
-"""Where and on how many threads torch computes: as told, never as found."""
+"""The device and number of threads on which torch computes; both are set, never detected."""
 
 from __future__ import annotations
 

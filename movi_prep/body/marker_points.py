@@ -33,7 +33,7 @@ def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64
     if unknown:
         raise InternalError(f"markers {list_names(unknown)} have no vertex yet")
     columns = {name: column for column, name in enumerate(markers.names)}
-    # Samples last, as the posed points stand in memory: every assignment below is then one contiguous copy.
+    # Samples last, as in the memory of the posed points, so that every assignment below is one contiguous copy.
     positions = np.empty((len(columns), 3, points.vertices_m.shape[0]))
     _place_points(positions, markers, points)
     for name in markers.build_order:

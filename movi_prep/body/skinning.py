@@ -43,8 +43,8 @@ class JointOrder:
     """Joints by depth in the tree, so that those of one depth are one contiguous block and move in one step.
 
     Attributes:
-        order: (j,) which joint of the body model stands at each place.
-        places: (j,) at which place each joint of the body model stands: the inverse of `order`.
+        order: (j,) which joint of the body model is at each place.
+        places: (j,) the place of each joint of the body model: the inverse of `order`.
         parents: (j,) place of the parent of the joint at each place, -1 for the root.
         levels: first and last-plus-one place of each depth, and the places of the parents there; without the root.
     """
@@ -76,7 +76,7 @@ def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> Joint
 class BodyPart:
     """What posing v chosen vertices of a body model of j joints and b betas needs, for any subject; on one device.
 
-    Joints stand in the order of `joints` everywhere but in results.
+    Joints are in the order of `joints` everywhere except in results.
 
     Attributes:
         template: (v, 3) float64, metres.
@@ -108,7 +108,7 @@ class ShapedBody:
     """A body part with one subject's betas in it.
 
     Attributes:
-        part: what the betas were put into.
+        part: the body with betas applied.
         vertices: (v, 3) float64, metres, T-pose.
         joints: (j, 3) float64, metres, T-pose.
     """
@@ -172,7 +172,7 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
 def shape_body(part: BodyPart, betas: NDArray[np.float64]) -> ShapedBody:
     """Return the T-pose of one subject, of (b,) betas or the first of them; those that are not given are 0.
 
-    Joint centres are linear in the vertices and these in the betas, so regressed directions stand in for the mesh.
+    Joint centres are linear in the vertices and these in the betas, so regressed directions replace the mesh.
 
     Raises:
         InputError: there are more betas than the model has directions for.
@@ -294,7 +294,7 @@ def _chain(
         product.addcmul_(parent[:, :, 2, None], own[:, None, 2])
         product[:, :, 3] += parent[:, :, 3]
     centres = transforms[:, :, 3].clone()
-    # Skinning moves points of the T-pose, which stand relative to the origin, not to the joint.
+    # Skinning moves points of the T-pose, which are relative to the origin, not to the joint.
     for axis in range(3):
         transforms[:, :, 3].addcmul_(transforms[:, :, axis], joints[:, None, axis], value=-1)
     return centres, transforms

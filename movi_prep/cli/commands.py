@@ -13,6 +13,7 @@ Command = Callable[["argparse.Namespace"], int]
 
 _FUNCTIONS: dict[str, tuple[str, str]] = {
     "demo": ("demo_command", "run_demo"),
+    "init": ("init_command", "init"),
     "check": ("check_command", "check_data"),
     "markers": ("run_command", "run_stages"),
     "ik": ("ik_command", "run_ik"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARIES = {
     "demo": "write a small data set of the project's own and run every stage on it",
+    "init": "write a first manifest and settings for a folder of your own recordings",
     "check": "what data are there, what is missing, what would run, and how long it takes",
     "markers": "AMASS motion to virtual markers, static trial, height and mass",
     "ik": "scale each subject's model and solve inverse kinematics (after markers)",
@@ -34,7 +35,7 @@ SUMMARIES = {
 }
 
 COMMAND_GROUPS = {
-    "run": ("demo", "check", "markers", "ik", "shard", "run", "batch"),
+    "run": ("demo", "init", "check", "markers", "ik", "shard", "run", "batch"),
     "train": ("export", "augment"),
     "look": ("status", "verify", "report", "view", "overlay", "inspect"),
     "tools": ("completion",),
@@ -51,6 +52,7 @@ OpenSim trials (no AMASS needed):
 
 EXAMPLES = {
     "demo": "movi-prep demo ~/movi-demo",
+    "init": "movi-prep init ~/recordings",
     "check": "movi-prep check --config bmlmovi.yaml",
     "markers": "movi-prep markers --amass ~/amass --body-models ~/body_models --subjects 1-5 --work ~/work",
     "ik": (
@@ -419,6 +421,7 @@ POSITIONALS = (
     Positional(
         "folder", "demo", "where the data set and its results go (default: demo)", {"nargs": "?", "default": "demo"}
     ),
+    Positional("folder", "init", "the folder with motions, videos and calibrations", {"nargs": "?", "default": "."}),
     Positional("files", "inspect", "files that movi-prep reads or writes", {"nargs": "+"}),
     Positional("folder", "status", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),

@@ -1,4 +1,4 @@
-"""Channels: what an animator moves, each a named curve over time.
+"""Channels: the named curves over time with which an animator moves a figure.
 
 | channel | unit | neutral | meaning |
 |---|---|---|---|

@@ -117,7 +117,7 @@ def write_demo(
         folder: where to; made if need be.
         seed: of everything random: drift, soft tissue, missing points.
         subjects: which of the performers, none for all.
-        clips: which of their motions (positions in V3D's list), none for all; what is left is counted anew from 1.
+        clips: which of their motions (positions in V3D's list), none for all; they are numbered from 1.
         workers: processes that render; none for one per core, at most one per video.
 
     Raises:

@@ -80,7 +80,7 @@ def film(
 
 @dataclass(frozen=True)
 class _Person:
-    """A posed body and what it takes to colour it."""
+    """A posed body with the data to colour it."""
 
     body: DemoBody
     wardrobe: Wardrobe
@@ -102,7 +102,7 @@ def _paint_person(image: NDArray[np.uint8], stage: Stage, fragments: Fragments, 
     window = image[top : rows.max() + 3, left : columns.max() + 3]
     picture = window.astype(np.float32)
     picture[rows - top, columns - left] = 255.0 * np.clip(lit[:, ::-1], 0.0, 1.0)
-    # Only the outline is softened: there half of a pixel is person, half is room.
+    # Only the outline is softened, where a pixel shows half body and half room.
     covered = np.zeros(picture.shape[:2], dtype=np.float32)
     covered[rows - top, columns - left] = 1.0
     near = _box_mean(covered)
@@ -143,14 +143,14 @@ def _unit(vectors: NDArray[Any]) -> NDArray[Any]:
 
 
 def _cast_shadow(image: NDArray[np.uint8], stage: Stage, surface_m: NDArray[np.float64]) -> None:
-    """Darken the floor where the body stands between it and the lamp; sharp at the feet, soft above."""
+    """Darken the floor in the body's shadow; sharp at the feet, soft farther away."""
     height = surface_m[:, 2]
     away = surface_m[:, :2] - KEY_LIGHT_M[:2]
     ground = surface_m[:, :2] + away * (height / np.maximum(KEY_LIGHT_M[2] - height, 0.5))[:, None]
     n = 2 * _SHADOW_HALF_CELLS
     centre = surface_m[:, :2].mean(axis=0) + 0.35 * _unit(away.mean(axis=0)[None])[0]
     shade = np.zeros((n, n))
-    # By height: what is near the floor casts a sharp shadow, what is far above a soft one.
+    # By height: parts near the floor cast a sharp shadow, higher ones a soft one.
     for low, high, blur, amount in ((-1.0, 0.18, 1.1, 1.0), (0.18, 0.9, 3.0, 0.8), (0.9, 3.0, 6.0, 0.6)):
         chosen = ground[(height >= low) & (height < high)]
         cells = np.round((chosen - centre) / _SHADOW_CELL_M).astype(int) + _SHADOW_HALF_CELLS

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from movi_prep.demo.channels import Channels
 
 _STANCE_HALF_WIDTH_M = 0.095
-"""Half the distance between the ankles of someone who stands at ease, metres."""
+"""Half the distance between the ankles of a person standing at ease, metres."""
 
 _TOE_OUT_DEG = 7.0
 """How far toes point outwards."""
@@ -72,7 +72,7 @@ class Step:
 
 
 def standing(times_s: NDArray[np.float64], spot: Spot) -> Channels:
-    """Return all channels of someone who stands at ease on a spot."""
+    """Return all channels of a person standing at ease."""
     channels = {name: np.full(len(times_s), value) for name, value in NEUTRAL.items()}
     for side in SIDES:
         for name, value in zip(("x_m", "y_m", "yaw_deg"), spot.foot(side), strict=True):

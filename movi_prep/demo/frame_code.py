@@ -47,7 +47,7 @@ def draw_frame_code(image: NDArray[np.uint8], code: FrameCode) -> None:
 
 
 def read_frame_code(image: NDArray[np.uint8]) -> FrameCode:
-    """Return what the corner of an image (h, w, 3) says; raise ValueError where there is no valid code."""
+    """Return the number coded in the corner of an image (h, w, 3); raise ValueError if there is no valid code."""
     corner = image[: 2 * CELL_PX, : _N_CELLS * CELL_PX].astype(np.float64).mean(axis=-1)
     cells = corner.reshape(2, CELL_PX, _N_CELLS, CELL_PX)[:, 2:-2, :, 2:-2].mean(axis=(1, 3))
     bits = (cells > 128.0).astype(int).ravel().tolist()

@@ -1,6 +1,6 @@
 """Linear blend skinning of a body in SMPL+H layout, in plain numpy: the demo's own truth.
 
-It shares no code with `movi_prep.body`, so that the marker stage can be tested against what the demo wrote.
+It shares no code with `movi_prep.body`, so that the demo's files can test the marker stage.
 The equations are those of Loper et al. 2015, "SMPL: A Skinned Multi-Person Linear Model", equations 2 to 10.
 """
 

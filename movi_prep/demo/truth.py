@@ -1,4 +1,4 @@
-"""The truth of the demo: what every stage should find, kept beside the data that it was made from.
+"""The ground truth of the demo, with which the results of every stage can be compared.
 
 `truth/truth.npz`, one entry per clip `S{subject}_C{clip}_...` (n mocap samples, f video frames):
 

@@ -1,4 +1,4 @@
-"""What people wear in the demo: a colour for each region, and details cut to the T-pose of the mean person."""
+"""Clothes of the people in the demo: a colour for each region, and details fitted to the mean person's T-pose."""
 
 from __future__ import annotations
 

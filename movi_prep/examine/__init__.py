@@ -1,1 +1,1 @@
-"""What a person asks of files and machine: what a file holds, and whether the solver finds a known answer."""
+"""Examines files and this machine: what a file contains, and whether the solver finds a known answer."""

@@ -103,7 +103,7 @@ _PROVENANCE = ("format", "format_version", "provenance")
 
 @reads("a file of the kind that its name says", "check which file this is, or fetch it again")
 def inspect_file(path: Path) -> FileFacts:
-    """Return what a file holds.
+    """Return the content of a file.
 
     Raises:
         MissingError: the file does not exist.
@@ -137,11 +137,11 @@ def _inspect_npz(path: Path) -> FileFacts:
                 # Read through, not kept: damage shows, and memory does not grow with the file.
                 header = archive.check(name)
             except InputError as error:
-                # Unpickling would run whatever code the file carries; looking at a file must not.
+                # Unpickling can run code in the file, which inspecting a file must not do.
                 arrays.append(ArrayFacts(name, (), "not read", description=f"{error.got}"))
                 continue
             arrays.append(_array_facts(name, header))
-            # Rates and genders are arrays of one entry in .npz files; a person reads them as facts.
+            # Rates and genders are arrays of one entry in .npz files; they are shown as facts.
             if prod(header.shape) == 1 and header.n_bytes <= _LARGEST_FACT_BYTES:
                 small[name] = _say(archive.read(name).reshape(())[()])
     return FileFacts(path, _kind_of_npz(set(names)), {**small, **_clip_facts(arrays, small)}, tuple(arrays))
@@ -299,7 +299,7 @@ def _inspect_osim(path: Path) -> FileFacts:
 
 
 def _inspect_document(path: Path, root: ET.Element) -> FileFacts:
-    """Tell a set-up as it is read for scaling or inverse kinematics; of other documents only what they are."""
+    """Return a set-up as movi-prep reads it; for other documents, only their kind."""
     from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 
     kinds = {root.tag, *(child.tag for child in root)} - {"OpenSimDocument"}
@@ -339,7 +339,7 @@ def _range(range_s: tuple[float, float]) -> str:
 
 
 def _file_names(**files: Path | None) -> str:
-    """Return named files, and which of them are not there."""
+    """Return the files that a document names, and which of them do not exist."""
     told = [
         f"{what} {path}{'' if path.is_file() else ' (not there)'}" for what, path in files.items() if path is not None
     ]
@@ -366,7 +366,7 @@ def _inspect_video(path: Path) -> FileFacts:
 
 
 def _facts_of_avi(reader: VideoReader) -> dict[str, str | float | int]:
-    """Return what the structure of an .avi says of its frames; nothing of other videos."""
+    """Return what the structure of an .avi says about its frames; {} for other videos."""
     table = reader.table
     if table is None:
         return {}

@@ -32,7 +32,7 @@ LIMIT_DEG = {"opensim": 3.0, "converged": 0.5}
 
 @dataclass(frozen=True)
 class SelfTestResult:
-    """What came back.
+    """Result of the self-test.
 
     Attributes:
         solver: which solver was tested.
@@ -73,7 +73,7 @@ def run_self_test(
     known = known_poses(scaled.tree)
     markers = known_markers(scaled.tree, known)
     if chosen.solver == "converged":
-        # The first solve of a process reads the kernels, or compiles them, which says nothing about the solver.
+        # Not timed: the first solve of a process loads or compiles the kernels.
         solve_clip(scaled, markers, setup, chosen)
     started = perf_counter()
     solution, _ = solve_clip(scaled, markers, setup, chosen)

@@ -64,6 +64,6 @@ def compare_joints(
 def rows_on_clock(samples: NDArray[np.int64], *, every_samples: int) -> NDArray[np.int64]:
     """Return (k,) int64 rows whose (n,) int64 samples lie on a coarser clock.
 
-    Velocities need a span in which something moves: one video frame, whatever clock the rows have.
+    Velocities need a span in which something moves: one video frame, whatever the rows' clock.
     """
     return np.flatnonzero(samples % every_samples == 0)

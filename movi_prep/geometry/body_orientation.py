@@ -1,4 +1,4 @@
-"""Whether markers show an upright body, and not its mirror image: axes that were exchanged are named.
+"""Checks that markers show an upright body and not its mirror image, to report exchanged axes.
 
 OpenSim's ground has y up; laboratories often have z up. Exchanging two axes without a change of sign makes a mirror
 image, which no pose of a model fits.
@@ -32,14 +32,14 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 def orientation_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
-    """Return what a person should read of a body that lies, or that is a mirror image; nothing where all is well.
+    """Return findings on a body that lies down or is a mirror image; () if there are none.
 
     Args:
         markers: trajectories, metres, OpenSim ground; some rows of them are looked at.
         model_m: marker -> (3,) metres, where the upright model has it in its default pose.
     """
     fits = _fits(markers, model_m)
-    # How a mirror image stands says nothing.
+    # Whether a mirror image is upright does not matter.
     return _mirror_findings(fits) or _tilt_findings(fits)
 
 
@@ -61,7 +61,7 @@ def _fits(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]
 def _mirror_findings(fits: list[tuple[RigidFit, RigidFit]]) -> tuple[str, ...]:
     if not fits:
         return ()
-    # The row that is most like the default pose tells left from right; in others the pose itself leaves more.
+    # Use the row most like the default pose; in other rows the pose itself leaves larger residuals.
     fit, mirrored = min(fits, key=lambda pair: min(pair[0].rms_m, pair[1].rms_m))
     if mirrored.rms_m >= MIRROR_RATIO * fit.rms_m:
         return ()

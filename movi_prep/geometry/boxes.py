@@ -1,4 +1,4 @@
-"""Boxes around projected bodies: extent, margin, square, smooth over time, and what the image border does to them.
+"""Boxes around projected bodies: extent, margin, square, smooth over time, cut at the image border.
 
 A box may go beyond the image. What is cut out is the part inside; how much lies outside is recorded, and no pixel is
 invented for it.
@@ -44,7 +44,7 @@ def square_boxes(extent_px: NDArray[np.float64], *, margin: float, window_frames
     centre, half = 0.5 * (near + far), 0.5 * (far - near)
     smooth_centre = moving_mean(centre, window_frames)
     needed = (half.max(axis=1) * (1.0 + 2.0 * margin))[:, None]
-    # The body may stand off the smoothed centre: it must be inside all the same, the margin may shrink for it.
+    # The body may be off the smoothed centre but must stay inside the box, even if the margin shrinks.
     needed = np.maximum(needed, (half + np.abs(centre - smooth_centre)).max(axis=1, keepdims=True))
     smooth_half = moving_mean(moving_maximum(needed, window_frames), window_frames)
     left_top = np.floor(smooth_centre - smooth_half + 0.5).astype(np.int64)
@@ -60,7 +60,7 @@ def plan_crops(
     image_size_px: tuple[int, int],
     picture_side_px: int | None,
 ) -> CropPlan:
-    """Decide what is cut out of each frame and how it is stored.
+    """Decide which part of each frame is cut out and how it is stored.
 
     At the video's own resolution a picture is the part of the box inside the image. With a fixed side it is the whole
     box, scaled; what the image does not fill stays black; `valid_px` says which part.
@@ -101,7 +101,7 @@ def moving_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]
     reach = window // 2
     if reach == 0 or len(values) == 0:
         return values
-    # By running sums, so that a wide window costs no more than a narrow one.
+    # Running sums, so that a wide window takes no longer than a narrow one.
     sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     first, last = _window(len(values), reach)
     return np.asarray((sums[last] - sums[first]) / (last - first)[:, None])

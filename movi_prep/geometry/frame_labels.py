@@ -57,7 +57,7 @@ def label_clip(
 
     Args:
         samples: (n,) sample of each frame, which has a row in the markers and in the solution.
-        clip: what the labels are made from.
+        clip: the data of which labels are made.
         tables: which labels, in which order.
         camera: the camera.
         miss_limit_m: a marker or joint that the model misses by more is not valid.
@@ -137,7 +137,7 @@ class _Columns:
 def _columns(values: NDArray[np.float64], names: Sequence[str], wanted: Sequence[str]) -> _Columns:
     position = {name: index for index, name in enumerate(names)}
     there = np.array([name in position for name in wanted])
-    # Column 0 stands in for names that are absent, and is overwritten at once.
+    # Absent names take column 0, which is overwritten below.
     picked = values[:, [position.get(name, 0) for name in wanted]].copy()
     picked[:, ~there] = np.nan
     return _Columns(values=picked, there=there)
@@ -268,7 +268,7 @@ def moved_since_used(positions_m: NDArray[np.float64], *, distance_m: float, rul
     """
     used = np.zeros(len(positions_m), dtype=np.bool_)
     last = None
-    # Each decision needs the one before: the one loop over frames that cannot be turned into arrays.
+    # Each decision depends on the one before, so this loop over frames cannot be vectorised.
     for row, positions in enumerate(positions_m):
         if last is not None:
             moved = np.linalg.norm(positions - last, axis=1)

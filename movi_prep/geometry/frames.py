@@ -1,4 +1,4 @@
-"""The world frames, and the turns between them: each stands here and nowhere else.
+"""The world frames and the rotations between them, defined only here.
 
 | frame | axes | origin |
 |---|---|---|

@@ -30,7 +30,7 @@ _TIMES_USUAL = 6.0
 """A jump departs by at least so many times the usual departure."""
 
 _REACH = 2
-"""Rows beside a jump that are predicted from it."""
+"""Rows before and after a jump that the prediction uses."""
 
 _SURE = 0.3
 """What counts of a departure from rows on one side only: a leap of the nearest makes it three times as large."""
@@ -46,7 +46,7 @@ Rank: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
 
 @dataclass(frozen=True)
 class Limits:
-    """What no person does: a departure above `floor` and above `acceleration` times the squared row interval."""
+    """Least departure that no person makes: above `floor` and above `acceleration` times the squared row interval."""
 
     floor: float
     acceleration: float
@@ -91,7 +91,7 @@ def angle_jumps(angles_rad: NDArray[np.float64], rate_hz: float) -> tuple[Jump, 
     """Return the runs in which any angle leaps out and back; (n, c) radians, NaN where there is no pose."""
     posed = np.isfinite(angles_rad).all(axis=1)
     turned = angles_rad.copy()
-    # A full turn is no leap.
+    # A full turn is not a leap.
     turned[posed] = np.unwrap(angles_rad[posed], axis=0)
     return _find(turned[:, :, None], _largest, ANGLE_RAD, rate_hz)
 
@@ -125,10 +125,10 @@ def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, ra
     """(n,) by how much the run that begins at each row `near` departs: the least of its rows."""
     n_rows = len(values)
     size = np.zeros(n_rows)
-    # At the ends only single rows are judged: of more than one there is no telling which of them leap.
+    # At the ends only single rows are judged; with more than one it is unclear which rows leap.
     ends = 0 if length == 1 else 2
     near = near[(near >= ends) & (near <= n_rows - length - ends)]
-    # In blocks: beside the clip there must be room for little else.
+    # In blocks, because a long clip leaves little memory.
     for first in range(0, len(near), _BLOCK_ROWS):
         starts = near[first : first + _BLOCK_ROWS]
         around = {offset: _rows(values, starts + offset) for offset in (-3, -2, -1, length, length + 1, length + 2)}
@@ -144,7 +144,7 @@ def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, ra
 
 
 def _one_sided(x: NDArray[np.float64], around: dict[int, NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Return departures from the parabolas through what is after and what is before; NaN where both sides are there."""
+    """Return departures from the parabola through the rows on the one side that exists; NaN where both sides exist."""
     departures = []
     for nearest, outermost, at in ((-1, -2, (1, 2, 3)), (1, 2, (-3, -2, -1))):
         share = np.where(np.isnan(around[nearest]), _SURE, 1.0)
@@ -154,7 +154,7 @@ def _one_sided(x: NDArray[np.float64], around: dict[int, NDArray[np.float64]]) -
 
 
 def _predicted(around: dict[int, NDArray[np.float64]], at: tuple[int, ...], row: int) -> NDArray[np.float64]:
-    """Return what stands at `row` on the polynomial through the rows `at` (Lagrange)."""
+    """Return the value at `row` of the polynomial through the rows `at` (Lagrange)."""
     total = np.zeros_like(around[at[0]])
     for here in at:
         total += prod((row - other) / (here - other) for other in at if other != here) * around[here]
@@ -174,7 +174,7 @@ def _usual(size: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _strongest(jumps: Iterable[Jump]) -> tuple[Jump, ...]:
-    """Return jumps in order; beside a jump its neighbours seem to depart, too, and less."""
+    """Return jumps in order, without neighbours of a jump, which seem to depart less."""
     kept: list[Jump] = []
     for jump in sorted(jumps, key=lambda jump: -jump.size):
         if all(jump.last + _REACH < other.first or jump.first > other.last + _REACH for other in kept):
@@ -183,10 +183,10 @@ def _strongest(jumps: Iterable[Jump]) -> tuple[Jump, ...]:
 
 
 def _median(departure: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(r,) median over what is seen; 0 where that is too little."""
+    """(r,) median over the finite values; 0 if there are too few."""
     seen = np.isfinite(departure)
     counts = seen.sum(axis=1)
-    # Sorted, what is not seen stands last.
+    # Sorting puts NaN last.
     ordered = np.sort(np.where(seen, departure, np.inf), axis=1)
     middle = np.take_along_axis(ordered, np.maximum(counts - 1, 0)[:, None] // 2, axis=1)[:, 0]
     return np.where(counts >= _LEAST_SEEN, middle, 0.0)

@@ -60,7 +60,7 @@ def coordinate_validity(
         rule: the bound and the groups.
     """
     check_shape(residuals_m, (len(usable), len(landmarks)), what="residuals", where="landmark rule")
-    # A comparison with NaN is false: a landmark that was not seen says nothing.
+    # A comparison with NaN is false, so a missing landmark invalidates nothing.
     misses = residuals_m > rule.limit_m
     valid = np.repeat(np.asarray(usable, dtype=bool)[:, None], len(coordinate_bodies), axis=1)
     for body in sorted({name for name in landmarks if name is not None}):

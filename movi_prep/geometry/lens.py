@@ -166,7 +166,7 @@ def _along_radius(seen: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
 
 
 def _polynomial(coefficients: tuple[float, ...], x: NDArray[np.float64]) -> NDArray[np.float64] | float:
-    """Return a polynomial's values by Horner's rule; numpy's own costs more than it computes on a few points."""
+    """Return a polynomial's values by Horner's rule; numpy's own has too much overhead for a few points."""
     value: NDArray[np.float64] | float = coefficients[-1]
     for coefficient in coefficients[-2::-1]:
         value = value * x + coefficient

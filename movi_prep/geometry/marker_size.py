@@ -1,4 +1,4 @@
-"""Whether markers and model are of one size: a unit that is wrong is named before anything is fitted to it.
+"""Checks that markers and model have the same size, to report a wrong unit before anything is fitted.
 
 Sizes are the spread of the markers that both have, sqrt(mean |p - centre|^2), in one pose each.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from movi_prep.records.markers import MarkerTrajectories
 
 LARGEST_SIZE_RATIO = 4.0
-"""A child is half of the model, a crouching person too; units are wrong by 10 or more."""
+"""A child or a crouching person has half the model's size; wrong units differ by a factor of 10 or more."""
 
 
 def check_marker_size(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> None:

@@ -1,6 +1,6 @@
-"""Left and right exchanged: what the labels of a horizontally flipped picture are.
+"""Exchanges left and right: the labels of a horizontally flipped picture.
 
-A flipped picture shows the mirror image of the person, as another person could stand there: left bodies become right
+A flipped picture shows the mirror image of the person, which could be another person: left bodies become right
 ones, coordinates that bend or turn to a side change their sign, and positions and rotations in the camera frame are
 reflected. With S = diag(-1, 1, 1) of the camera and B = diag(1, 1, -1) of the pelvis (OpenSim bodies have z to the
 right):

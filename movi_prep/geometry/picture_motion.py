@@ -34,7 +34,8 @@ _LEAST_CHANGE, _MOST_CHANGE = 2.0, 20.0
 """Grey values of 255: change below the first is noise of the picture, above the second all change is alike."""
 
 _NOISE_FACTOR = 5.0
-"""Change below this multiple of the median change of all cells is noise, too: most cells show what stands still."""
+"""Change below this multiple of the median change of all cells counts as noise, because most cells show things at
+rest."""
 
 _SPARSE = 3
 """Every third cell each way is enough for a median."""
@@ -51,7 +52,7 @@ class Peak:
     Attributes:
         place: (axes,) float64, place of the largest value by a parabola through it and its neighbours.
         value: the largest value that was measured.
-        at_edge: whether it lies at an end of what was looked at, so that the place is a bound only.
+        at_edge: whether it lies at the edge of the search range and is only a bound.
     """
 
     place: NDArray[np.float64]
@@ -67,7 +68,7 @@ def grid_of(size_px: tuple[int, int]) -> tuple[int, int]:
 def observed_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return (rows, columns) uint8: how much each cell changed beyond noise, `FULL` for 20 grey values or more.
 
-    A change that all of the picture shares (a lamp, automatic exposure) is none.
+    A change of the whole picture (a lamp, automatic exposure) does not count.
 
     Args:
         before: (rows, columns) mean grey value of each cell, 0 to 255.

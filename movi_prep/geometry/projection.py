@@ -72,7 +72,7 @@ def crop_intrinsics(
 ) -> NDArray[np.float64]:
     """Return the intrinsics of pictures cut out of a video and scaled.
 
-    A pixel u of the video stands at (u - corner + 0.5) scale - 0.5 in the picture: corners scale, centres do not.
+    A pixel u of the video lies at (u - corner + 0.5) scale - 0.5 in the picture: corners scale, centres do not.
 
     Args:
         intrinsics_px: (3, 3) float64, pixels, of the video.
@@ -92,7 +92,7 @@ def crop_intrinsics(
 def into_crop(
     pixels: NDArray[np.float64], intrinsics_px: NDArray[np.float64], cut_intrinsics_px: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return where pixels of a video stand in a picture that was cut out of it and scaled.
+    """Return pixels of a video as pixels of a picture that was cut out of it and scaled.
 
     Args:
         pixels: (..., 2) float64, of the video.

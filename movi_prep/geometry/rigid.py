@@ -55,7 +55,7 @@ def fit_rigid(source_m: NDArray[np.float64], target_m: NDArray[np.float64]) -> R
         return None
     source_centre, target_centre = source.mean(axis=0), target.mean(axis=0)
     U, _, Vt = np.linalg.svd((source - source_centre).T @ (target - target_centre))
-    # Without it, nearly flat point sets (a person seen from the side) may be mirrored instead of turned.
+    # Without it, nearly flat point sets (a person from the side) may be mirrored instead of rotated.
     handedness = np.diag([1.0, 1.0, np.sign(np.linalg.det(Vt.T @ U.T))])
     rotation = Vt.T @ handedness @ U.T
     remains = target - target_centre - (source - source_centre) @ rotation.T

@@ -1,4 +1,4 @@
-"""A few vertices that stand for a surface."""
+"""Chooses a few vertices that represent a surface."""
 
 from __future__ import annotations
 

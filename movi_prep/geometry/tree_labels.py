@@ -1,8 +1,8 @@
-"""Joint centres from what a shard says of them otherwise: tree, angles and root pose. One law for tests and `verify`.
+"""Joint centres from a shard's tree, angles and root pose; tests and `verify` compare the labels with them.
 
-The pose of the root joint's moving frame is a label, so the coordinates of that joint are none. A coordinate takes
-its label; one that has none follows its coupler, or rests where the model locks it. A joint behind a coordinate that
-nothing says has no answer.
+The pose of the root joint's moving frame is a label, so the coordinates of that joint are not labels. A coordinate
+takes its label; one that has none follows its coupler, or rests where the model locks it. A joint behind a coordinate
+that nothing says has no answer.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def place_tree(
         return None
     values, said = _coordinate_values(tree, coordinate_names, np.asarray(angles_rad, dtype=np.float64))
     rotations, centres = tree.joint_frames(values)
-    # The tree stands in ground by its own root; the whole of it is moved so that the root stands where the label says.
+    # The tree is posed with its own root in ground, then moved as a whole to the label's root pose.
     rotation = np.asarray(root.rotation_world, dtype=np.float64)
     turn = rotation @ np.swapaxes(rotations[:, pelvis], -1, -2)  # (n, 3, 3)
     moved = (turn[:, None] @ (centres - centres[:, pelvis, None])[..., None])[..., 0]
@@ -88,7 +88,7 @@ def _coordinate_values(
     own = [column[name] for name in tree.coordinate_names if name in column]
     values = np.repeat(tree.coordinate_default[None], len(angles_rad), axis=0)
     values[:, labelled] = angles_rad[:, own]
-    # A follower that is a label keeps what the label says: OpenSim's solver holds couplers by a weight only.
+    # A coupled coordinate that is a label keeps its value: OpenSim's solver enforces couplers only by a weight.
     followed = tree.complete_coordinates(values)
     values = np.where(labelled, values, followed)
     said = labelled | tree.coordinate_locked

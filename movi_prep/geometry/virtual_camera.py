@@ -63,7 +63,7 @@ def aim_camera(
         size_px: side of the picture, pixels.
         zoom: further magnification (augmentation).
         roll_rad: rotation about the optical axis, radians (augmentation).
-        shift: where to aim beside the middle, in sides of the box (augmentation).
+        shift: offset of the aim from the middle, in sides of the box (augmentation).
 
     Raises:
         InputError: the middle of the box lies beyond what the lens shows.
@@ -116,13 +116,13 @@ def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.
 
 
 _STEEP = 1e-6
-"""Sine of the angle to the vertical below which a direction has no horizon that numbers can tell."""
+"""Sine of the angle to the vertical below which the horizon is numerically undefined."""
 
 
 def _look_along(direction: NDArray[np.float64], *, sideways: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotation, world to camera, of an upright camera that looks along a direction of the world (z up).
 
-    Looking straight down or up there is no upright: right is then where the real camera has it, `sideways`.
+    When it looks straight down or up, "upright" is undefined; its x axis then follows the real camera's, `sideways`.
     """
     x, y, z = forward = direction / np.sqrt(direction @ direction)
     level = np.hypot(x, y)

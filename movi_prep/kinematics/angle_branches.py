@@ -1,4 +1,4 @@
-"""Angles that a person expects: one of the many coordinate values that mean the same pose.
+"""Chooses the expected angles among the many coordinate values that give the same pose.
 
 Three rotations about orthogonal axes reach every orientation twice: (a, b, c) and (a + pi, pi - b, c + pi); and each
 angle repeats every 2 pi. The root's angles start with |b| <= 90 degrees and a, c in (-180, 180], and then stay next to
@@ -48,7 +48,7 @@ def model_angles(folded: FoldedModel, unknowns: NDArray[np.float64], bases: NDAr
 def angles_about(directions: NDArray[np.float64], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3) angles about three orthogonal unit vectors (rows), one after another, of (..., 3, 3) rotations.
 
-    The middle angle is within 90 degrees. At gimbal lock the last angle takes what the first leaves, so that the
+    The middle angle is within 90 degrees. At gimbal lock, only the sum of first and last angle matters, so that the
     product is exact there too.
     """
     handed = float(np.linalg.det(directions))
@@ -66,7 +66,7 @@ def angles_about(directions: NDArray[np.float64], rotation: NDArray[np.float64])
 def choose_branches(
     folded: FoldedModel, unknowns: NDArray[np.float64], before: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Return the same poses with the angles a person expects.
+    """Return the same poses with the expected angles.
 
     Args:
         folded: the folded model.

@@ -1,6 +1,6 @@
 """Where compiled kernels are kept when neither the installation nor the home folder can be written.
 
-numba keeps them beside the source, else in the user's cache folder, or where NUMBA_CACHE_DIR says. On clusters both
+numba keeps them beside the source, else in the user's cache folder, or in NUMBA_CACHE_DIR. On clusters both
 places are often read-only for jobs. A temporary folder of this user is then as good: it lasts as long as the machine.
 """
 
@@ -50,6 +50,6 @@ def _private_folder() -> Path:
             return folder if is_ours else Path(tempfile.mkdtemp(prefix=_PREFIX))
     except OSError as error:
         raise UsageError(
-            "the converged solver keeps what it compiles: expected the installation, the home folder or a temporary "
+            "the converged solver stores compiled code: expected the installation, the home folder or a temporary "
             f"folder to be writable, but {error.strerror or error}; name a folder in {VARIABLE}"
         ) from error

@@ -25,7 +25,7 @@ _SWAP_SHARE = 0.7
 # is wrong in some limbs, a model of another size everywhere: there no marker misses by so many times the median.
 BEYOND_NOISE, STANDS_OUT = 4.0, 4.0
 _EXACT_M = 2e-5
-# Ways in which marker sets tell left from right: what stands for left, what for right, at the front or the back.
+# How marker sets distinguish left from right: the letters for left and for right, at the start or the end of a name.
 _SIDES_FRONT = (("L.", "R."), ("L_", "R_"), ("Left", "Right"), ("left", "right"), ("L", "R"), ("l", "r"))
 _SIDES_BACK = (("_l", "_r"), ("_L", "_R"), (".L", ".R"), (".l", ".r"), ("_left", "_right"))
 

@@ -86,7 +86,7 @@ def _minimum_degree(neighbours: Sequence[set[int]], depth: Sequence[int]) -> tup
 
 
 def _blocks(columns: list[list[int]]) -> list[int]:
-    """First columns of blocks: neighbours join where it costs at most two zeros per column."""
+    """First columns of blocks: neighbours merge if that adds at most two zeros per column."""
     starts = [0]
     for column in range(1, len(columns)):
         before = columns[column - 1]

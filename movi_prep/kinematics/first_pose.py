@@ -4,7 +4,7 @@ The neutral figure is laid on the markers as a rigid body (Kabsch 1976), the roo
 placement, every other joint is put in the middle of its range, and then the whole pose is solved with a prior about
 that middle, which fades: strong enough at first to keep the figure whole, weak at last. It takes any facing, lying
 down or upside down, and needs no guess. The middle, not the neutral pose: there, knees and elbows are straight and
-shoulders hang, where a joint cannot tell which way to turn; raised arms then end in a wrong minimum.
+shoulders hang, where a joint could turn either way; raised arms then end in a wrong minimum.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Strengths of the fading prior, in units of `ConvergedSettings.prior_strength`; the last stage is the clip's own prior.
 _FADING = (3.0, 0.3, 0.03)
-# The track polishes what the stages leave (rad or m).
+# Tolerance of the stages; the track refines their result (rad or m).
 _FADING_TOLERANCE = 1e-3
 # Holds every coordinate but the root's in place while the root is found (m^2/rad^2).
 _HOLD = 1e4

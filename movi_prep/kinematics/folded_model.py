@@ -1,4 +1,4 @@
-"""A tree and its tracked markers, folded into what the solver iterates over.
+"""A tree and its tracked markers, reduced to the unknowns and arrays over which the solver iterates.
 
 Everything that cannot move is folded into constants beforehand: locked coordinates, welds, offset frames and
 constant axes. Branches that carry no tracked marker are left out. What remains is a tree of *nodes*, each with at
@@ -119,7 +119,7 @@ class FoldedModel:
     """Arrays for the kernels, and what their indices mean in the tree.
 
     Attributes:
-        tree: where it came from.
+        tree: the tree it was made from.
         arrays: arrays for the kernels.
         markers: (k,) tree marker at each place of the arrays.
         moving: (q,) tree coordinate of each moving coordinate; the first x are the unknowns.
@@ -484,7 +484,7 @@ def _rows_of_unknowns(above: list[int], unknown: NDArray[np.int64], sums: dict[t
 
 
 def _sum_row(sums: dict[tuple[int, int], int], one: int, two: int, n_mobilities: int) -> int:
-    """Row of twists that is the sum of two others; added where there is none yet."""
+    """Row of twists that is the sum of two others; added if it does not exist yet."""
     return sums.setdefault((one, two), n_mobilities + len(sums))
 
 

@@ -37,7 +37,7 @@ _BAD_SHARE = 0.3
 # Rounds without success after which the search ends, in a clip: where no marker stands out from the others, where some
 # miss by more than `STANDS_OUT` times the median, and where some miss by more than ten times that.
 _ROUNDS = (3, 4, 88)
-# In a clip of no more frames than this, so many rounds at any rate: there are no other starts that could do better.
+# A clip of at most so many frames gets this many rounds, because it has no other starts that could do better.
 _ALONE, _ROUNDS_ALONE, _ROUNDS_BEYOND = 8, 88, 16
 # How a limb is put elsewhere, in turn: other branch, beyond its bounds, only on the way to ground, whole.
 _BRANCH, _BOUND, _ON_THE_WAY, _WHOLE = range(4)
@@ -107,7 +107,7 @@ def _patience(tracker: Tracker, fit: _Fit, noise_m: float) -> int:
 
 
 def _try_elsewhere(tracker: Tracker, frame: int, best: _Fit, prior: Prior, tried: int) -> _Fit | None:
-    """Put badly met limbs elsewhere, then solve the whole body; None where that is no better."""
+    """Restart limbs that fit badly, then solve the whole body; None if that is not better."""
     limbs, start = find_limbs(tracker.folded), best.pose.start(0)
     tops, moved = _bad_limbs(limbs, best, tried)
     elsewhere = _elsewhere(tracker, limbs, start.unknowns, moved, tried)
@@ -140,7 +140,7 @@ def _try_elsewhere(tracker: Tracker, frame: int, best: _Fit, prior: Prior, tried
 
 
 def _bad_limbs(limbs: Limbs, fit: _Fit, tried: int) -> tuple[list[int], NDArray[np.bool_]]:
-    """Return the nodes of disjoint limbs around the badly met markers, higher up in each round, and what is to move.
+    """Return the nodes of disjoint limbs around badly fitted markers, higher up in each round, and what may move.
 
     In every fourth round that is the limbs whole, else what lies between the badly met markers and ground: the rest
     of a hand may be right, though the arm is not.
@@ -188,7 +188,7 @@ def _error(limbs: Limbs, top: int, fit: _Fit) -> float:
 def _other_branch(
     tracker: Tracker, limbs: Limbs, unknowns: NDArray[np.float64], moved: NDArray[np.bool_], turn: int
 ) -> NDArray[np.float64] | None:
-    """Return the pose with the second solution of three-angle joints that move; None if there is none.
+    """Return the pose with the second solution of three-angle joints that move, or None.
 
     All joints that have an angle at a bound change; in every other turn one of the joints that move does. What lies
     outside the bounds is put on them: near a middle angle of 90 degrees that is still close.

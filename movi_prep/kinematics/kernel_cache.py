@@ -1,8 +1,8 @@
 """Compile the kernels before they are needed, in a separate process, once per machine and installation.
 
 A process that has compiled a kernel itself may hold other variants of the functions inside it than one that has
-loaded it from numba's cache, and results then differ in the last bit. So nobody who solves compiles: every process
-loads what this one has left in the cache, and results are the same bytes wherever they are made.
+loaded it from numba's cache, and results then differ in the last bit. So a process that solves never compiles: every
+process loads what this one has left in the cache, and results are the same bytes wherever they are made.
 """
 
 from __future__ import annotations

@@ -721,7 +721,7 @@ def _find_multipliers(elimination, model, system, slot, second, damping):
 def _guess_sides(arrays, system, x, g):
     """Bound unknowns to begin with: those pushed out of their range, and those held before.
 
-    A guess costs or saves passes; the step does not depend on it.
+    A guess changes only the number of passes, not the step.
     """
     for u in range(x.shape[0]):
         before, side = system.side[u], 0
@@ -969,7 +969,7 @@ def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, o
     """
     positions, weights, solvable = data
     unknowns, bases, ends, iterations, anchors, values, shares = out
-    # `known` is no constant: numba would compile a second copy of what it is passed to for the literal 0.
+    # `known` is not a literal: numba would compile a second copy of the function for the literal 0.
     known, met, frame, last, share, spent = first - first, 0, first, first, rules.first_share, 0
     while frame != end:
         if solvable[frame]:
@@ -1107,7 +1107,7 @@ def _observe(arrays, work, weak, std, slot, second):
 
 @_compiled
 def certify(arrays, work, tasks, data, prior, temporal, shares, unknowns, weak, out):
-    """Evaluate every solved frame once more: what the solution is worth.
+    """Evaluate every solved frame once more, for the quality of the solution.
 
     Args:
         arrays, work, tasks, data, prior: as for `track`.

@@ -28,7 +28,7 @@ LARGEST_SWING = 0.6
 def known_poses(tree: KinematicTree) -> NDArray[np.float64]:
     """Return (n, c) coordinates, rad and m: smooth swings about the default pose, inside every range.
 
-    The root turns freely, as a person does; couplers hold exactly.
+    The root turns freely; couplers hold exactly.
     """
     generator = np.random.default_rng(SEED)
     phase = generator.uniform(0.0, 2.0 * np.pi, tree.n_coordinates)

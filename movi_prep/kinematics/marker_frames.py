@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # A person's markers are metres from the origin; a coordinate beyond this is a sentinel or a fault.
 _FARTHEST_M = 1e3
-# Second singular value of the markers seen, relative to the first: below, they stand on a line.
+# Second singular value of the markers seen, relative to the first: below it, they lie on a line.
 _LINE_RATIO = 1e-3
 
 
@@ -94,7 +94,7 @@ def judge_frames(folded: FoldedModel, positions_m: NDArray[np.float64]) -> tuple
     for frame in np.flatnonzero((count < len(names)) & (statuses == 0)).tolist():
         if _on_a_line(positions_m[frame][seen[frame]]):
             statuses[frame] = FrameStatus.TOO_FEW_MARKERS
-            reasons[frame] = f"the {count[frame]} markers seen stand on a line: no rigid pose follows from them"
+            reasons[frame] = f"the {count[frame]} markers seen lie on a line, which determines no rigid pose"
     return statuses, reasons
 
 

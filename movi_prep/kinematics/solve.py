@@ -62,7 +62,7 @@ _PRIOR_STD = (0.02, 1.0)
 # a deviation beyond this many prior deviations is reported as infinite.
 _WEAK_STRENGTH = 1e-9
 _INFINITE_STD = 1e3
-# The first pose is found under no stronger prior than this; the clip's own prior waits for what the markers show there.
+# Strongest prior for the first pose; the clip's own prior starts once its residuals show the noise.
 _FAINT_STRENGTH = 0.01
 # A start is polished by the track that begins there (rad or m).
 _START_TOLERANCE = 1e-3
@@ -98,7 +98,7 @@ class CoordinateTarget:
 
 @dataclass(frozen=True, eq=False)
 class ConvergedSolution:
-    """Coordinates of every frame and what they are worth.
+    """Coordinates of every frame, with their quality.
 
     Attributes:
         coordinate_names: (c,) all coordinates of the tree, in its order.
@@ -306,7 +306,7 @@ def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> St
     """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
     priors = _first_priors(tracker, settings)
     found = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors), priors[1])
-    # A value holds the pulls, too, which is no more than the noise that they belong to.
+    # A value includes the pulls, which add no more than the noise that they belong to.
     if found.values[0] > 0.5 * (BEYOND_NOISE * settings.marker_noise_m) ** 2:
         other = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors, by_root=True), priors[1])
         found = min(found, other, key=lambda one: float(one.values[0]))
@@ -438,7 +438,8 @@ def _runs(flags: NDArray[np.bool_]) -> list[range]:
 
 
 def _retry(tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: PoseTrack) -> PoseTrack:
-    """Solve frames that did not converge again, alone and longer, from their neighbours and from themselves."""
+    """Solve frames that did not converge again, one at a time and with more iterations, from their neighbours' poses
+    and their own."""
     solved = replace(track, **{name: getattr(track, name).copy() for name in track.__dataclass_fields__})
     for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)).tolist():
         around = [k for k in (frame, frame - 1, frame + 1) if 0 <= k < len(track.ends) and tracker.clip.solvable[k]]

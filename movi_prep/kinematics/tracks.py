@@ -202,7 +202,7 @@ class Tracker:
 
 @dataclass(frozen=True, eq=False)
 class Pulls:
-    """What acts on a track beside the markers, and how it iterates.
+    """The pulls that act on a track besides the markers, and how the track iterates.
 
     Attributes:
         prior: the prior.
@@ -223,7 +223,7 @@ def is_root(folded: FoldedModel) -> NDArray[np.bool_]:
 
 
 def track_forward(tracker: Tracker, pulls: Pulls, starts: dict[int, Start]) -> PoseTrack:
-    """Return one forward track; it starts anew at every frame of `starts`."""
+    """Return one forward track; it restarts at every frame of `starts`."""
     out = PoseTrack.empty(tracker.clip.n_frames, tracker.folded.arrays.n_unknowns)
     for first, end in pairwise([*sorted(starts), tracker.clip.n_frames]):
         tracker.run(pulls, starts[first], range(first, end), out, tracker.nothing)
@@ -271,7 +271,7 @@ def _jumps(folded: FoldedModel, track: PoseTrack) -> NDArray[np.int64]:
 def join_tracks(
     forward: PoseTrack, backward: PoseTrack, stretches: list[range], switching: NDArray[np.float64]
 ) -> PoseTrack:
-    """Return the best path through two tracks; a frame that stopped early counts with what it reached.
+    """Return the best path through two tracks; a frame that stopped early counts with the value it reached.
 
     Args:
         forward, backward: two tracks; `backward` may be empty in places.
@@ -282,10 +282,10 @@ def join_tracks(
     missing = backward.ends == UNSOLVED
     for stretch in stretches:
         for rows in _parting(missing, stretch):
-            alone = missing[rows]
+            only = missing[rows]
             unknowns = np.stack([forward.unknowns[rows], backward.unknowns[rows]])
             values = np.stack([forward.values[rows], backward.values[rows]])
-            unknowns[1, alone], values[1, alone] = unknowns[0, alone], values[0, alone]
+            unknowns[1, only], values[1, only] = unknowns[0, only], values[0, only]
             taken[rows] |= _best_path(values, unknowns, switching)
     taken &= ~missing
     chosen = [np.where(_like(taken, two), two, one) for one, two in zip(forward.arrays, backward.arrays, strict=True)]
@@ -311,7 +311,7 @@ def _best_path(
     change = 0.5 * np.einsum("abtx,x->tab", steps**2, switching)
     first, second = costs[:, 0].tolist()
     came_from = []
-    # Plain numbers: with two candidates, a call of NumPy costs more than its arithmetic.
+    # Plain Python numbers: for two candidates, a NumPy call takes longer than its arithmetic.
     for ((stay, leave), (come, keep)), (own, other) in zip(change.tolist(), costs[:, 1:].T.tolist(), strict=True):
         came_from.append((first + stay > second + come, first + leave > second + keep))
         first, second = min(first + stay, second + come) + own, min(first + leave, second + keep) + other

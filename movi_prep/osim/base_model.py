@@ -164,7 +164,7 @@ def _marker(marker: opensim.Marker) -> BaseMarker:
 
 def _coupler(coupler: opensim.CoordinateCouplerConstraint) -> BaseCoupler:
     function = coupler.getFunction()
-    # Two points make the line; the third, between them, tells whether it is one.
+    # Two points give the line; a third between them shows whether the function is linear.
     first, second, third = ((x, function.calcValue(opensim.Vector(1, x))) for x in (0.0, 1.0, 0.5))
     name = coupler.getName()
     if abs(third[1] - 0.5 * (first[1] + second[1])) > _SLOPE_TOLERANCE:

@@ -205,7 +205,7 @@ def _ordered_joints(model: opensim.Model, problems: list[str]) -> list[tuple[ope
     reached = {_base_path(model.getGround())}
     ordered: list[tuple[opensim.Joint, str, str]] = []
     waiting = ends
-    # JointSet keeps the order of the file, in which a child may stand before its parent.
+    # JointSet has the order of the file, where a child may come before its parent.
     while waiting:
         ready = [end for end in waiting if end[1] in reached]
         if not ready:

@@ -4,7 +4,7 @@ What OpenSim's tool does is done here step by step (InverseKinematicsTool::run, 
 pose, markers in the order of the data, `assemble` on the first frame, then `track` on every frame, the first one
 included. With equal numbers in, the same coordinates come out, bit for bit.
 
-Couplers are where this can do better than the tool, which enforces them whatever weight it is given. With a finite
+Couplers are the difference to the tool, which enforces them whatever weight its document gives. With a finite
 `constraint_weight` the first pose, and every tenth after it, is found with couplers enforced, and the frames between
 are tracked with the couplers as a penalty: twice as fast on a model with 21 couplers, and 4 to 5 % lower in the
 weighted squared marker error, because OpenSim's unconstrained optimiser stops less early. A weight of 20 from the start
@@ -95,7 +95,7 @@ def track_markers(model: opensim.Model, problem: Problem) -> Track:
     rows = np.flatnonzero(enough_markers(problem.markers.positions_m, problem.weights)).tolist()
     if not rows:
         return Track(coordinates=coordinates, statuses=statuses, constraint_errors=errors)
-    # The system stands since the model was read or changed; building it anew costs as much as a frame.
+    # The system was built when the model was read; building it again takes as long as solving a frame.
     state = model.initializeState()
     read = _coordinate_reader(model, state)
     tracker = _Tracker(model, problem, state)
@@ -214,7 +214,7 @@ class _Tracker:
 
 def _markers_reference(problem: Problem) -> opensim.MarkersReference:
     markers = problem.markers
-    # One matrix that is packed in C++: a row of Vec3 after the other costs as much as a percent of the solver's time.
+    # One matrix, packed in C++; filling rows of Vec3 from Python takes a percent of the solver's time.
     axes = [f"{name}{suffix}" for name in markers.names for suffix in ("_1", "_2", "_3")]
     table = opensim.TimeSeriesTable(
         opensim.StdVectorDouble(markers.times_s),
@@ -237,7 +237,7 @@ def _coordinate_references(problem: Problem) -> opensim.SimTKArrayCoordinateRefe
 
 
 def _target_function(times_s: NDArray[np.float64], values: NDArray[np.float64]) -> opensim.Function:
-    # A constant costs OpenSim nothing; a table is searched in every evaluation.
+    # A constant is free; OpenSim searches a table in every evaluation.
     if np.ptp(values) == 0.0:
         return opensim.Constant(float(values[0]))
     function = opensim.PiecewiseLinearFunction()
@@ -249,7 +249,7 @@ def _target_function(times_s: NDArray[np.float64], values: NDArray[np.float64]) 
 def _coordinate_reader(model: opensim.Model, state: opensim.State) -> Callable[[], NDArray[np.float64]]:
     """Return what reads (c,) coordinates in the model's order from the state's own q, which has another order."""
     numbered = opensim.State(state)
-    # Every q holds its own index, so that each coordinate tells which q is its own.
+    # Set every q to its own index; then each coordinate's value is the index of its q.
     numbered.setQ(opensim.Vector.createFromMat(np.arange(float(state.getNQ()))))
     found = model.getCoordinateSet()
     places = np.array([round(found.get(index).getValue(numbered)) for index in range(found.getSize())], dtype=np.int64)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def quiet_opensim() -> None:
     """Keep OpenSim from writing `opensim.log` into the current folder and from printing.
 
-    What goes wrong comes as an exception all the same.
+    Errors still come as exceptions.
     """
     opensim.Logger.setLevelString("Off")
     opensim.Logger.removeFileSink()
@@ -43,7 +43,7 @@ def read_model(path: Path) -> opensim.Model:
     try:
         model = opensim.Model(str(path))
         model.initSystem()
-    # ValueError: a reason that quotes bytes of the file which are no text.
+    # ValueError: OpenSim's message may quote bytes of the file that are not text.
     except (RuntimeError, ValueError) as error:
         raise InputError(
             path,
@@ -93,7 +93,7 @@ def write_model(path: Path, model: opensim.Model) -> None:
     """Write a model atomically; raise ModelError where OpenSim cannot read it back."""
     model.finalizeConnections()
     with atomic_path(path) as partial:
-        # Read back before it gets its name: what cannot be loaded must not be found by the next stage.
+        # Load it before it gets its final name, so that the next stage never finds a model that cannot be loaded.
         model.printToXML(str(partial))
         try:
             opensim.Model(str(partial)).initSystem()
@@ -163,7 +163,7 @@ def root_joint(model: opensim.Model) -> opensim.Joint:
     """Return the joint that moves the body against ground; raise ModelError where nothing moves.
 
     Bodies that are welded to ground, one after the other, count as ground. Of several bodies that move against it the
-    one with most coordinates is the root: a person on a treadmill, not the treadmill.
+    one with most coordinates below it is the root: the person, not the treadmill.
     """
     moving = [joint for joint in _joints_at_ground(model) if joint.numCoordinates() > 0]
     if not moving:
@@ -181,7 +181,7 @@ def _joints_at_ground(model: opensim.Model) -> list[opensim.Joint]:
         welded = {_base_path(joint.getChildFrame()) for joint in found if joint.numCoordinates() == 0}
         if welded <= still:
             return found
-        # In any order of the file: a weld may stand before the one that it hangs on.
+        # In any order, because a weld may come before the one that it depends on.
         still |= welded
 
 
@@ -199,7 +199,7 @@ def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
 
 
 def _refusal(path: Path, error: Exception) -> str:
-    """Return why a model does not load; of a file that is no model at all OpenSim tells only what its parser met."""
+    """Return why a model does not load; for a file that is not a model, OpenSim only reports what its parser found."""
     try:
         root = ET.parse(path).getroot()  # noqa: S314 - a model file of the user, no network, no entities used
     # Unknown encodings end in the other two.
@@ -213,8 +213,8 @@ def _refusal(path: Path, error: Exception) -> str:
 def _reason(error: Exception) -> str:
     """Return what OpenSim says as one line, without the places in its source that threw."""
     lines = [line.strip() for line in str(error).splitlines()]
-    told = " ".join(line for line in lines if line and not line.startswith("Thrown at"))
-    return re.sub(r"^std::exception in '.*?': ", "", told) or type(error).__name__
+    reason = " ".join(line for line in lines if line and not line.startswith("Thrown at"))
+    return re.sub(r"^std::exception in '.*?': ", "", reason) or type(error).__name__
 
 
 def set_marker_sites(model: opensim.Model, sites_m: Mapping[str, NDArray[np.float64]]) -> None:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from movi_prep.records.kinematic_tree import KinematicTree
 
 STEP = 1e-6
-"""Step of the central differences, rad or m: errors of 1e-10 beside lever arms of centimetres."""
+"""Step of the central differences, rad or m: gives errors of 1e-10, while lever arms are centimetres."""
 
 SMALLEST_SINGULAR_VALUE = 1e-6
-"""Relative to the largest: below it a direction counts as unseen. Null directions stand at 1e-10 here."""
+"""Least singular value relative to the largest; below it, a direction is not determined. Null directions have 1e-10."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def solve_observability(
     *,
     noise_m: float = 0.005,
 ) -> Observability:
-    """Return what the markers see at (n, c) coordinates, rad and m.
+    """Return what the markers determine at (n, c) coordinates, rad and m.
 
     Args:
         tree: the model's kinematics.
@@ -108,7 +108,7 @@ def _ranks_and_deviations(
     jacobian: NDArray[np.float64], weights: NDArray[np.float64], noise_m: float
 ) -> tuple[int, NDArray[np.float64]]:
     """Return rank and (k,) deviations at one pose, the formula of the module."""
-    # Squared, these are the eigenvalues of J'WJ, which itself has lost half the digits that tell the rank.
+    # SVD of J, not eigenvalues of J'WJ: forming J'WJ loses half the digits that the rank depends on.
     values = np.linalg.svd(np.sqrt(weights)[:, None] * jacobian, compute_uv=False)
     rank = int(np.sum(values > SMALLEST_SINGULAR_VALUE * values[0]))
     if rank < jacobian.shape[1]:

@@ -31,7 +31,7 @@ def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings, *, wrong: S
     Args:
         result: what scaling found.
         settings: bounds.
-        wrong: findings of the result that make labels wrong, whatever the numbers are.
+        wrong: findings that make labels wrong, whatever the numbers.
     """
     # Tracking markers sit on soft tissue: their errors say little about the bones.
     landmarks = (result.marker_weights >= settings.landmark_weight) & np.isfinite(result.marker_errors_m)
@@ -55,14 +55,14 @@ def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator
     if result.landmark_rms_m > settings.landmark_rms_refused_m:
         yield (
             f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the static pose, above "
-            f"{settings.landmark_rms_refused_m * 1000:.1f} mm: markers are exchanged, or of another person"
+            f"{settings.landmark_rms_refused_m * 1000:.1f} mm: markers are exchanged, or from another subject"
         )
-    # One odd body is odd; all of them together are the size of the person.
+    # One unusual factor is suspect; if all factors are unusual, it is the subject's size.
     size = float(np.exp(np.mean(np.log(result.body_factors)))) if result.body_factors.size else 1.0
     if not settings.factor_min <= size <= settings.factor_max:
         yield (
             f"the body is {size:.2f} times the model's size on average, outside {settings.factor_min:g} to "
-            f"{settings.factor_max:g}: no person is; check the unit of the static trial"
+            f"{settings.factor_max:g}: no person has that size; check the unit of the static trial"
         )
 
 

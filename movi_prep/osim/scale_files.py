@@ -1,4 +1,4 @@
-"""What OpenSim's ScaleTool writes beside models, by OpenSim's own objects.
+"""Writes the files that OpenSim's ScaleTool writes besides models, with OpenSim's own objects.
 
 | file | content |
 |---|---|

@@ -79,10 +79,10 @@ def scale_model(
         setup: measurements, weights and post-scaling steps.
         settings: bounds of the audit.
         coordinate_file: coordinate -> its values over time (rad or m), for tasks that take them from a file.
-        solve_pose: what finds the static pose; OpenSim's solver unless told otherwise.
+        solve_pose: function that finds the static pose; OpenSim's solver by default.
 
     Returns:
-        Factors, residuals and the audit; it does not raise where the audit refuses, but says so.
+        Factors, residuals and the audit; if the audit fails, the result says so; no error is raised.
 
     Raises:
         InputError: a measurement names a marker or body that does not exist, the rows that a step uses are not static,
@@ -96,7 +96,7 @@ def scale_model(
         check_marker_size(step_rows, _default_markers_m(model, names))
     default_m = _default_markers_m(model, rows.placed_names)
     upright, mirrored = orientation_findings(rows.placing, default_m), mirror_findings(rows.placing, default_m)
-    # Before the model loses markers: it is the generic model that is told apart from the trial.
+    # Now, before markers are removed from the model: the generic model is compared with the trial.
     findings = (*upright, *name_findings(model, rows.placing.names, setup))
     measured = measurement_factors(model, rows.measuring, setup) if rows.measured_names else {}
     factors = body_factors(model, setup, measured)
@@ -268,9 +268,9 @@ def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: Scal
     findings = []
     if not_in_model:
         spare = set(existing) - set(weighted)
-        told = list_names(f"{name}{suggest(name, spare)}" for name in not_in_model)
+        unknown = list_names(f"{name}{suggest(name, spare)}" for name in not_in_model)
         findings.append(
-            f"weighted markers that are not in the model: {told}; add them to its marker set or take their weights out"
+            f"weighted markers that are not in the model: {unknown}; add them to its marker set or remove their weights"
         )
     if not_in_data:
         kept = "the scaled model leaves them out, as OpenSim's tool does" if setup.place_markers else "they keep theirs"
@@ -357,7 +357,7 @@ def apply_factors(
         scale.setApply(True)
         scales.cloneAndAppend(scale)
     state = model.initSystem()
-    # A negative mass tells OpenSim to keep the one that follows from the factors.
+    # A negative mass makes OpenSim keep the mass that follows from the factors.
     model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
     model.initSystem()
 
@@ -365,7 +365,8 @@ def apply_factors(
 def _static_problem(
     model: opensim.Model, mean: MarkerTrajectories, setup: ScaleSetup, coordinate_file: Mapping[str, Curve]
 ) -> Problem:
-    """Return what is fitted to the mean of the static trial (MarkerPlacer: one assembly, constraints enforced)."""
+    """Return the problem of fitting the model to the mean of the static trial (MarkerPlacer: one assembly, constraints
+    enforced)."""
     existing = marker_names(model)
     tracked = tuple(name for name in mean.names if name in existing and setup.marker_weights.get(name, 0.0) > 0)
     return Problem(

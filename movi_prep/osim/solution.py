@@ -43,7 +43,7 @@ class ScaledModel:
     Attributes:
         model: OpenSim's model.
         tree: its kinematics as arrays, None where they cannot represent it exactly.
-        refusal: why there is no tree, empty where there is one.
+        refusal: why the model has no tree; empty if it has one.
         source: the file it was read from.
         coordinate_names: (c,) in the model's order.
         coordinate_is_rotation: (c,) bool, motion type Rotational: radians (see `IkSolution`).
@@ -97,7 +97,7 @@ class SolvedFrames:
 
 
 _BLOCK_ROWS = 2048
-"""Rows that are posed at once: beside the results of a long clip there is room for little else."""
+"""Rows that are posed at a time, because the results of a long clip leave little memory for more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,13 +153,13 @@ def complete_solution(
 
     Args:
         scaled: the model that was solved.
-        frames: what the solver found.
+        frames: result of the solver.
         markers: the clip's trajectories, one row per solved frame, OpenSim ground, metres.
         weights: weight per marker name; markers of the model without one are carried along with weight 0.
         suspect_rms_m: a solved frame whose weighted RMS is above this is marked SUSPECT.
     """
     names = tuple(name for name in marker_names(scaled.model) if name in markers.names)
-    # A marker with one infinite component would give a residual that is no number, and was not seen.
+    # A marker with an infinite component counts as missing, because its residual would be NaN.
     observed_m = finite_or_nan(markers.select(names).positions_m)
     marker_weights = np.array([weights.get(name, 0.0) for name in names])
     posed = pose_rows(scaled, frames.coordinates, names)
@@ -228,7 +228,7 @@ def marker_objectives(
 def finite_or_nan(positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3) positions with every marker that has an infinite or missing component as NaN."""
     seen = np.isfinite(positions_m).all(axis=-1, keepdims=True)
-    # Trajectories are most of what a long clip holds: where nothing is missing there is no second copy.
+    # Trajectories take most of a long clip's memory, so do not copy them if no marker is missing.
     return positions_m if seen.all() else np.where(seen, positions_m, np.nan)
 
 

@@ -17,13 +17,13 @@ class ClipAlignment:
         timeline: which video frames have which mocap sample.
         first_video_frame: first video frame of the clip by its flags, 0-based.
         n_video_frames: video frames of the clip by its flags.
-        lag_s: how late the session shows the motion, seconds; None where it cannot be measured.
+        lag_s: delay of the session's motion, seconds; None if it cannot be measured.
         mismatch: share of the squared velocity that differs at that lag; None where not measured.
         rotation_deg: angle of the rigid fit of the motion's joints onto the session's, degrees; or None.
         offset_m: distance of the two centroids, metres; None where not measured.
         rms_m: what remains after the fit, metres; None where not measured.
         suspicions: bounds that are exceeded, as parts of a sentence with numbers; empty when all is well.
-        findings: what else a person should read.
+        findings: other findings.
         camera: the camera whose own video this is; "" where it holds for all cameras.
         video_rate_hz: frames per second of that video; None where it holds for all cameras.
     """
@@ -54,7 +54,7 @@ class SubjectAlignment:
     Attributes:
         subject: which subject.
         clips: in the order of their numbers.
-        findings: what is odd about the subject's files as a whole.
+        findings: findings on the subject's files as a whole.
     """
 
     subject: str

@@ -16,7 +16,7 @@ def movi_subject(number: int) -> str:
 
 
 def movi_clip(subject: int, clip: int) -> ClipId:
-    """Return the clip that stands as `S001/C02` for clip 2 of subject 1."""
+    """Return the clip with the key `S001/C02` for clip 2 of subject 1."""
     return ClipId(movi_subject(subject), f"C{clip:02d}")
 
 

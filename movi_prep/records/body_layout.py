@@ -28,7 +28,7 @@ N_HAND_JOINTS = 15
 
 @dataclass(frozen=True)
 class BodyLayout:
-    """What tells one body from the others.
+    """The properties that distinguish one body model from the others.
 
     Attributes:
         name: its name.

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class CalibratedCamera:
     """A camera, OpenCV axes (x right, y down, z forward), pixel centres at integers.
 
-    A point X of the file's world stands at `rotations[i] @ X + translations_m[i]` in the camera of picture i.
+    A point X of the file's world lies at `rotations[i] @ X + translations_m[i]` in the camera of picture i.
 
     Attributes:
         name: as in the file.
         intrinsics_px: (3, 3) float64, [[fx, s, cx], [0, fy, cy], [0, 0, 1]].
         lens: what bends the picture; None where the file says nothing of it.
         size_px: width and height of the pictures; None where the file does not say.
-        rotations: (n, 3, 3) float64, world to camera; n is 1 for a camera that stands still, 0 where the
+        rotations: (n, 3, 3) float64, world to camera; n is 1 for a static camera, 0 where the
             file has no pose.
         translations_m: (n, 3) float64, metres.
-        pictures: (n,) names of the pictures that the poses belong to; none for a camera that stands still.
+        pictures: (n,) names of the pictures that the poses belong to; none for a static camera.
         source: the file.
     """
 

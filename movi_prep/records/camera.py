@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Camera:
     """A camera, OpenCV axes (x right, y down, z forward).
 
-    A point X in AMASS world (metres) stands at `world_to_camera_rotation @ X + world_to_camera_translation_m` in
+    A point X in AMASS world (metres) lies at `world_to_camera_rotation @ X + world_to_camera_translation_m` in
     the camera frame. Pixel centres are at integers, (0, 0) is the centre of the top left pixel. A camera that moves has
-    one pose for each of its `pose_frames`; in all other frames nobody knows where it is.
+    one pose for each of its `pose_frames`; in other frames its pose is unknown.
 
     Attributes:
         name: "PG1" or "PG2" (or a user's own).
@@ -32,7 +32,7 @@ class Camera:
         world_to_camera_translation_m: (3,) float64, metres; (n, 3) of a camera that moves.
         size_px: width and height of the image, pixels.
         source: the files it was derived from.
-        pose_frames: (n,) int64, increasing: the video frames of the poses; None for a camera that stands still.
+        pose_frames: (n,) int64, increasing: the video frames of the poses; None for a static camera.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Camera:
     def at(self, frames: NDArray[np.int64] | int) -> Camera:
         """Return the camera with one pose for each of some increasing video frames, or standing still at one frame.
 
-        A camera that stands still is itself at all times.
+        A static camera is the same in all frames.
         """
         if self.pose_frames is None:
             return self

@@ -59,14 +59,14 @@ def check_rotations(rotations: NDArray[np.float64], *, what: str, where: str) ->
         raise InputError(
             where,
             expected=f"a rotation matrix (orthonormal, determinant +1) for {what}",
-            got=f"{wrong.size} of {len(stacked)} that are none, number {wrong[0]} with R R^T off by "
+            got=f"{wrong.size} of {len(stacked)} that are not rotations, number {wrong[0]} with R R^T off by "
             f"{off[wrong[0]]:.2g} and determinant {np.linalg.det(first):+.3f}",
             remedy="check the extrinsics file of this camera",
         )
 
 
 def frozen_array(values: Any, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Return a C-ordered copy of `values` that cannot be written to: what a frozen record should hold."""
+    """Return a C-ordered copy of `values` that cannot be written to: for the fields of frozen records."""
     array = np.array(values, dtype=dtype, order="C", copy=True)
     array.setflags(write=False)
     return array

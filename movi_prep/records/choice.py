@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def numbers_in(entries: Iterable[str]) -> tuple[int, ...]:
-    """Return the numbers that entries stand for, `S015` among them, each once.
+    """Return the numbers that entries mean (15 for `S015`), each once.
 
     Raises:
-        ValueError: an entry stands for none.
+        ValueError: an entry means no number.
     """
     found: dict[int, None] = {}
     for entry in entries:

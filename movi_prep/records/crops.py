@@ -26,7 +26,7 @@ class CropPlan:
         body_px: (n, 4) float64, left, top, right, bottom of the projected body, pixels.
         box_px: (n, 4) int64, the square box; may go beyond the image.
         source_px: (n, 4) int64, the part of the box inside the image.
-        corner_px: (n, 2) int64, column and row of the video that the picture's first pixel stands for.
+        corner_px: (n, 2) int64, column and row of the video at the picture's first pixel.
         picture_size_px: (n, 2) int64, width and height of the stored picture.
         valid_px: (n, 4) int64, the part of the picture that the video fills.
         scale: (n,) float64, picture pixels per video pixel.

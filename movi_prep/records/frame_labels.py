@@ -1,6 +1,6 @@
 """The labels of video frames: points, angles and poses, each set with its own mask.
 
-Which dataset of a shard holds which attribute stands in `formats.shard_schema`, once; everything else uses these
+Only `formats.shard_schema` maps these attributes to datasets of a shard; everything else uses these
 records. n is the number of frames; where a mask is false, the values beside it are not labels: zero, or the identity
 for a rotation.
 """

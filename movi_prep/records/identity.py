@@ -1,4 +1,4 @@
-"""Which clip of whom: the key that stands in the work folder and in messages.
+"""Which clip of which subject: the key in the work folder and in messages.
 
 How a data set numbers its subjects and clips is its reader's matter (for BMLmovi: `records.bmlmovi_names`).
 """
@@ -25,19 +25,19 @@ class ClipId:
     clip: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no name: it would be another path."""
+        """Refuse text that is not a name, because it could lead to another path."""
         check_name(self.subject)
         check_name(self.clip)
 
     def __lt__(self, other: ClipId) -> bool:
-        """Return whether this clip stands before another, as people count."""
+        """Return whether this clip sorts before another, as people count."""
         return (natural_order(self.subject), natural_order(self.clip)) < (
             natural_order(other.subject),
             natural_order(other.clip),
         )
 
     def __str__(self) -> str:
-        """Return the key that stands in the work folder, `S001/C01`."""
+        """Return the key in the work folder, `S001/C01`."""
         return f"{self.subject}/{self.clip}"
 
     @classmethod

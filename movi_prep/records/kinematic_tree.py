@@ -1,6 +1,6 @@
 """A musculoskeletal model's kinematics as plain arrays: forward kinematics without OpenSim.
 
-The tree is what a shard stores and what a training code builds its forward-kinematics layer from. Nothing but
+A shard stores the tree, and training code builds its forward-kinematics layer from it. Nothing but
 these arrays is needed; `to_arrays` and `from_arrays` name them. With c coordinates, b moving bodies, a axes,
 f functions, p polynomial pieces and m markers:
 
@@ -303,7 +303,7 @@ class KinematicTree:
     def markers_at(self, rotations: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (..., m, 3) marker positions in ground, metres, from what `body_poses` returns."""
         on_ground = self.marker_body < 0
-        # Markers on ground borrow body 0, and do not use what it says.
+        # Markers on ground index body 0, but do not use its values.
         carrier = np.where(on_ground, 0, self.marker_body)
         turned = (rotations[..., carrier, :, :] @ self.marker_position_m[:, :, None])[..., 0]
         moved = turned + positions[..., carrier, :]
@@ -333,7 +333,7 @@ class KinematicTree:
         if parent < 0:
             return np.broadcast_to(rotation, (*batch, 3, 3)), np.broadcast_to(position, (*batch, 3))
         to_ground = rotations[..., parent, :, :]
-        # From the parent's body frame, in which the joint stands, to its frame M, which is what is kept.
+        # The joint is given in the parent's body frame; the tree keeps poses of the frame M.
         inner_position = self.child_rotation[parent] @ position + self.child_position_m[parent]
         inner_rotation = self.child_rotation[parent] @ rotation
         return to_ground @ inner_rotation, positions[..., parent, :] + to_ground @ inner_position

@@ -40,7 +40,7 @@ class Motion:
 
     Attributes:
         poses_rad: (n_samples, j, 3) float64, axis-angle of each joint relative to its parent, radians; j is 24, 52 or
-            55, and tells the body.
+            55, and identifies the body.
         translation_m: (n_samples, 3) float64, metres, in the world that `to_amass_world` turns.
         betas: (b,) float64, shape coefficients; expression is none of them.
         dmpls: (n_samples, 8) float64 soft-tissue coefficients, or None where the file has none.

@@ -1,4 +1,4 @@
-"""Shards that stand under their final names and are not what the work folder's configuration makes."""
+"""Shards that have their final names but are out of date by the work folder's configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class OutdatedShards:
     Attributes:
         files: the files, relative to the work folder.
         reason: why they do not hold, one line.
-        redo: the command that makes them anew, or what else to do.
+        redo: the command that rebuilds them, or what else to do.
     """
 
     files: tuple[str, ...]

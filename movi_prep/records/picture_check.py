@@ -57,7 +57,7 @@ class PictureDoubt:
 
     Attributes:
         text: a part of a sentence, with numbers.
-        is_strong: whether the clip is suspect for it; else it is only named.
+        is_strong: whether it makes the clip suspect; a weak doubt is only reported.
     """
 
     text: str

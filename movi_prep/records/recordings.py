@@ -1,4 +1,4 @@
-"""What there is: subjects, clips, and the files in which motions, bodies, cameras, videos and sessions stand.
+"""The data: subjects, clips, and the files of motions, bodies, cameras, videos and sessions.
 
 A reader makes it from a user's folders (`movi_prep.recordings`); nothing is read yet. What a file of a session or of a
 camera means is its reader's matter: stages ask `movi_prep.recordings.read`, by the name of the reader.

@@ -38,12 +38,12 @@ class AuditGrade(StrEnum):
     DOUBTFUL = "doubtful"
     """A bound is not met; the labels are kept, and marked."""
     REFUSED = "refused"
-    """The labels would be wrong: another person, exchanged sides, a wrong unit, or a pose that fits nothing."""
+    """The labels would be wrong: another subject, exchanged sides, a wrong unit, or a pose that does not fit."""
 
 
 @dataclass(frozen=True)
 class ScaleResult:
-    """What scaling found, beside the scaled model file itself.
+    """The results of scaling, besides the scaled model file.
 
     Attributes:
         body_names: (b,) bodies of the model.
@@ -60,7 +60,7 @@ class ScaleResult:
         height_m: stature that the static trial stated.
         pelvis_middle_angle_rad: middle angle of the pelvis' rotation sequence in the static pose (gimbal check).
         findings: sentences of the audit, each with its numbers; empty when all is well.
-        audit: what the audit says of the subject's labels.
+        audit: the audit's verdict on the subject's labels.
         pose: OpenSim's state variables in the static pose, radians and metres; in no file of a work folder, but what
             OpenSim's tool writes.
     """
@@ -94,7 +94,7 @@ class ScaleResult:
             right = right_of(left, factors)
             if right is None:
                 continue
-            # Relative to the mean of both sides: which one is wrong nobody knows.
+            # Relative to the mean of both sides, because either may be the wrong one.
             apart = np.abs(left_factors - factors[right]) / (0.5 * (left_factors + factors[right]))
             found.append(Asymmetry(left, right, float(apart.max()), "XYZ"[int(np.argmax(apart))]))
         return tuple(found)

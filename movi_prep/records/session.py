@@ -1,4 +1,4 @@
-"""What is known of a subject's recording session: the person, the clips on both clocks, joints measured apart."""
+"""A subject's recording session: the person, the clips on both clocks, independently measured joints."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Session:
         height_m: stature in metres, None where it is not known.
         mass_kg: mass in kilograms, None where it is not known.
         clips: (k,) names of the clips, in the order of the session.
-        performed: (k,) what was performed in each, "" where it is not known.
+        performed: (k,) the motion performed in each, "" if unknown.
         video_ranges: (k, 2) int64, first video frame and one past the last; empty where a clip has none.
         mocap_ranges: (k, 2) int64, first mocap sample of the session and one past the last.
         samples_per_frame: mocap samples per video frame of the session's two clocks.
         joint_names: (j,) joints that were measured apart from the motion, by their names in the marker set; or ().
         joints_m: (n_samples, j, 3) float64, metres, AMASS world, NaN where missing; None if there are none.
         source: the file.
-        findings: sentences on what is odd in it, each with its numbers.
+        findings: findings on the session, each with numbers.
     """
 
     subject: str

@@ -1,4 +1,4 @@
-"""Set-ups of scaling and inverse kinematics: measurements, weights, tasks and what is done after scaling."""
+"""Set-ups of scaling and inverse kinematics: measurements, weights, tasks and the steps after scaling."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class PostScaling:
         default_values: "static pose" makes the static pose the model's default, "kept" leaves the defaults as they are.
         unlocked_coordinates: coordinates that move from then on.
         locked_coordinates: coordinates that are locked at their default from then on.
-        released_constraints: constraints that are no longer enforced.
+        released_constraints: constraints that are switched off.
         markers_moved_to_body: marker -> body that carries it from then on, at the same place in the static pose.
     """
 
@@ -166,7 +166,7 @@ class IkSetup:
 
     @property
     def held(self) -> frozenset[str]:
-        """Coordinates that are pulled towards a value: where they are is what was asked of them."""
+        """Coordinates that are pulled towards a value, so that their place is intended."""
         return frozenset(task.name for task in self.coordinate_tasks if task.weight > 0)
 
 

@@ -70,7 +70,7 @@ class ClipTimeline:
 
     Attributes:
         clip: which clip.
-        motion: what was performed, "" where it has none.
+        motion: the motion performed, "" if unknown.
         video_frames: (n,) int64, 0-based frames of the whole video, increasing.
         mocap_samples: (n,) int64, the mocap sample of the clip that each of them shows.
         refused: frames within the flags that have no row, and why.

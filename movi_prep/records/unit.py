@@ -1,4 +1,4 @@
-"""A unit of work and a stage: what the plan is made of.
+"""A unit of work and a stage, of which plans consist.
 
 A unit names the files it reads, the files it writes and the settings it uses; nothing else may change its result.
 Which unit waits for which follows from the paths: an input that another unit writes is a dependency.
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class FileSet(Protocol):
-    """A frozen dataclass whose fields are paths, tuples of paths, or None; text names what the files are of.
+    """A frozen dataclass whose fields are paths, tuples of paths, or None; text fields name their subject or clips.
 
     An input declared with `field(metadata={"optional": True})` may be absent when the unit runs: a unit that should
-    have made it may have failed. The stage then has None in its place, goes on without it and says so.
+    have made it may have failed. The stage then gets None in its place, goes on without it and reports it.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -41,7 +41,7 @@ class Unit(Generic[Inputs, Outputs, UnitSettings]):
 
     Attributes:
         stage: name of the stage.
-        key: what it works on, `S001/C01`, `S001` or `S001/PG1`.
+        key: subject, clip or camera that it works on, `S001/C01`, `S001` or `S001/PG1`.
         inputs: frozen dataclass of paths that are read.
         outputs: frozen dataclass of paths that are written, all of them, or None for one that is not asked for.
         settings: the part of the configuration that the stage uses, nothing more: it is part of the identity.
@@ -61,12 +61,12 @@ class Unit(Generic[Inputs, Outputs, UnitSettings]):
 
 @dataclass(frozen=True)
 class StageReport:
-    """What a stage tells of one unit besides its files; it goes into the record.
+    """What a stage reports about one unit besides its files; it goes into the record.
 
     Attributes:
         numbers: measured values by name with unit (`marker_rms_mm`), JSON-able scalars.
-        findings: sentences that a person should read, each with numbers.
-        warnings: sentences that a person must read: something was left out, or must not be trusted.
+        findings: sentences to read, each with numbers.
+        warnings: sentences that must not be overlooked: something was left out, or must not be trusted.
     """
 
     numbers: Mapping[str, float | int | str | bool] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
         plan: (recordings, work folder, config) -> units.
         run: (inputs, outputs, settings) runs one unit in this process: reads its inputs, writes all its outputs.
         check: (settings of units) raises UsageError where this machine cannot run them; quick, writes nothing.
-        prepare: (settings of units, say) does on this machine what the first unit would otherwise do, and says so.
+        prepare: (settings of units, say) prepares this machine before the first unit, and announces it.
         gathers: whether a unit makes a file of all clips of a subject: a later choice of clips does not shrink it.
     """
 

@@ -33,7 +33,7 @@ class V3dSubject:
         marker_names: (m,) names of all optical markers; unnamed ones (numeric cells) are `*0`, `*1`, ...
         markers_m: (n_samples, m, 3) float64, metres, MoVi world, NaN where missing; or None.
         source: the file.
-        findings: sentences on what is odd in the file, each with its numbers.
+        findings: findings on the file, each with numbers.
     """
 
     subject: int

@@ -1,4 +1,4 @@
-"""Where things stand in the work folder: pure path functions, nothing is touched.
+"""The paths in a work folder: pure functions that read and write nothing.
 
 WORK/markers/S001/static.h5  static.trc  C01.h5  C01.trc
 WORK/models/S001/scaled.osim  scale.json

@@ -25,7 +25,7 @@ class Augmentation:
         zoom: smallest and largest magnification.
         roll_rad: largest roll to either side, radians.
         flip_probability: how often the picture is flipped. Angles and scales of a flipped sample give its joint centres
-            on a model whose left and right are mirror images, as ours; D3KE's is none.
+            on a model whose left and right are mirror images, as ours; D3KE's is not.
         brightness: largest change of all values, 0 to 1.
         contrast: smallest and largest factor on the distance from the picture's mean.
         saturation: smallest and largest factor on the distance from grey.
@@ -48,7 +48,7 @@ class Augmentation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse ranges that cannot be."""
+        """Refuse impossible ranges."""
         for name in ("zoom", "contrast", "saturation"):
             low, high = getattr(self, name)
             if not 0.0 < low <= high:

@@ -1,4 +1,4 @@
-"""Forward kinematics as a torch module: joint centres, markers and body frames from what a network predicts.
+"""Forward kinematics as a torch module: joint centres, markers and body frames from a network's predictions.
 
 The layer is built from the kinematic tree that a shard carries (`records.kinematic_tree`), so it needs neither
 OpenSim nor the model's file. It knows every joint type, function and coupler that the tree knows.
@@ -15,7 +15,7 @@ OpenSim nor the model's file. It knows every joint type, function and coupler th
 | body_positions_m | (..., b, 3) | metres, body origins, likewise |
 
 Scales act as OpenSim scales a model (`Joint::scale`, `SpatialTransform::scale`, `Marker::scale`): a body's factors
-stretch its markers and the joint frames that stand on it, and a translation of a joint stretches with the parent,
+stretch its markers and the joint frames attached to it, and a translation of a joint stretches with the parent,
 unless the translation is a free coordinate itself. (Along an oblique axis OpenSim's own factor is not 1 where all
 factors are 1; the layer counts from the scales that the tree has, `tree_scales`, so that these change nothing.)
 """
@@ -49,7 +49,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
 
     The root is the joint that carries the first body; its own coordinates are not used, because the root pose is
     given. Coordinates of the tree that are not among `coordinate_names` rest at their default; locked ones do so
-    always, and coupled ones follow their leader, whatever the input says of them.
+    always, and coupled ones follow their leader, whatever the input gives for them.
 
     Attributes:
         coordinate_names: columns of `coordinates`.
@@ -78,7 +78,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
             dtype: of the buffers. A layer that was made in float32 stays that precise when it is made double.
 
         Raises:
-            ModelError: more than one joint stands on ground, so that one root pose does not place the model.
+            ModelError: more than one joint is attached to ground, so that one root pose does not place the model.
             UsageError: `tree_scales` do not fit `body_names`.
         """
         super().__init__()
@@ -128,7 +128,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         root_position_m: torch.Tensor,
         body_scales: torch.Tensor | None = None,
     ) -> KinematicPose:
-        """Return the posed model; shapes and units stand in the module's table. Batch axes broadcast.
+        """Return the posed model; for shapes and units see the module's table. Batch axes broadcast.
 
         Args:
             coordinates: (..., k).
@@ -141,7 +141,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         rotations, positions = self._joint_motions(amounts, None if ratio is None else self._parent_ratio(ratio))
         child_position = self._scaled_child_position(ratio)
         local_rotation, local_position = self._inner_frames(ratio)
-        # Pose of M in the M of the parent: what stands between the two, then the joint's own motion.
+        # Pose of M in the M of the parent: the fixed transform between the two, then the joint's own motion.
         step_rotation = local_rotation @ rotations
         step_position = _turn(local_rotation, positions) + local_position
         frames, centres = self._chain(step_rotation, step_position, root_rotation, root_position_m)
@@ -176,7 +176,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         self._keep("parent_rotation", tree.parent_rotation)
         self._keep("parent_position_m", tree.parent_position_m)
         self._keep("child_rotation", tree.child_rotation)
-        # Origin of M in the body: what a body's scales stretch.
+        # Origin of M in the body, which the body's scales stretch.
         self._keep("moving_origin_m", -np.einsum("bji,bj->bi", tree.child_rotation, tree.child_position_m))
         self._keep_index("parent", np.maximum(tree.body_parent, 0))
         self._keep_index("marker_body", np.maximum(tree.marker_body, 0))

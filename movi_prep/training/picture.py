@@ -68,13 +68,13 @@ def warp_picture(
     corner_px: NDArray[np.float64],
     scale: float,
 ) -> NDArray[np.uint8]:
-    """Return what a virtual camera sees, (size, size, 3) uint8 BGR; black where the stored picture ends.
+    """Return the picture of a virtual camera, (size, size, 3) uint8 BGR; black where the stored picture ends.
 
     Args:
         picture: the stored picture, BGR or BGRA.
         camera: the real camera.
         virtual: the virtual one.
-        corner_px: (2,) column and row of the video that the picture's first pixel stands for.
+        corner_px: (2,) column and row of the video at the picture's first pixel.
         scale: picture pixels per video pixel.
     """
     columns, rows = warp_map(camera, virtual, corner_px=corner_px, scale=scale)
@@ -89,7 +89,7 @@ def warp_map(
     """Return column and row of the stored picture for each pixel of the virtual one, (size, size) float32 each.
 
     The map is smooth, so it is evaluated at a few Chebyshev nodes and interpolated; the exact map costs ten times
-    as much. Where the lens does not see all of the picture, the exact map is taken, NaN (black) in what is not seen.
+    as much. Where the lens does not see all of the picture, the exact map is taken, NaN (black) outside its view.
     Arguments as for `warp_picture`.
     """
 
@@ -111,7 +111,7 @@ def warp_map(
 def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return left @ right in blocks so small that BLAS keeps them on one thread.
 
-    A product that starts threads in each of many loader workers costs a hundred times as much.
+    A product that starts threads in each of many loader workers takes a hundred times as long.
     """
     product = np.empty((len(left), right.shape[1]), dtype=np.float32)
     for start in range(0, len(left), _BLOCK_ROWS):

@@ -88,7 +88,7 @@ class LabelContext:
     Attributes:
         points_valid: (n, p) bool: joint centres, SMPL joints, markers of the network.
         coordinates_valid: (n, c) bool; false in rows that were not solved.
-        n_markers: markers of the network; the others stand behind them.
+        n_markers: markers of the network; the others come after them.
         scales: scales of the subject's bodies, float32.
         with_std: whether posterior standard deviations are read, too.
     """

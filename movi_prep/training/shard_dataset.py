@@ -116,7 +116,7 @@ class Selection:
     audit: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse bounds that cannot be."""
+        """Refuse impossible bounds."""
         if self.every < 1:
             raise UsageError(f"every: expected 1 or more, but got {self.every}")
         if not 0.0 <= self.min_valid <= 1.0:
@@ -188,7 +188,8 @@ class _Source:
     def cuts(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Corner of each stored picture in the video, and picture pixels per video pixel.
 
-        A picture's camera matrix says how it was cut: the focal length gives the scale, the principal point the corner.
+        A picture's camera matrix shows how it was cut: the focal length gives the scale, the principal point the
+        corner.
         """
         whole, cut = self.camera.intrinsics_px, self.crop_intrinsics_px
         scales = cut[:, 0, 0] / whole[0, 0]
@@ -309,7 +310,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
     def normalisation(self, split: Split = "train") -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """Return mean and deviation of `coordinateAngle` (c,) and `image` (3,) over a part of the data.
 
-        They stand in the index beside the shards, so that training and test are normalised by the same numbers.
+        They are in the index beside the shards, so that training and test are normalised by the same numbers.
 
         Raises:
             MissingError: there is no index beside the shards.
@@ -453,7 +454,7 @@ def _cameras(source: _Source, row: int, virtual: VirtualCamera, *, flip: bool) -
     real = source.camera.at(row)
     cameras = {
         "cameraIntrinsics": virtual.intrinsics_px,
-        # The principal point is the middle of the picture: flipped, the camera matrix stays as it is.
+        # The principal point is the middle of the picture: the camera matrix of a flipped picture is the same.
         "worldToCamera": seen * CAMERA_REFLECTION[:, None] if flip else seen,
         "cropIntrinsics": source.crop_intrinsics_px[row],
         "worldToCrop": np.column_stack([real.world_to_camera_rotation, real.world_to_camera_translation_m]),
@@ -504,7 +505,7 @@ def _moments(sources: Sequence[_Source], rows: Sequence[NDArray[np.int64]], view
 
 
 def _mesh_scales(scales: Literal["factors", "d3ke"] | Path, source: _Source) -> NDArray[np.float32]:
-    """Return (b, 3) float32: what factors are multiplied by to be what was asked for."""
+    """Return (b, 3) float32: the values by which factors are multiplied to get the requested ones."""
     bodies = source.names.bodies
     if scales == "factors":
         return np.ones((len(bodies), 3), dtype=np.float32)
@@ -543,7 +544,7 @@ def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
         return [folder]
     found = sorted(folder.glob("*.h5"))
     if not found:
-        # A work folder is what people name first; its other .h5 files are no shards, so it is not searched.
+        # Users often give the work folder; its other .h5 files are not shards, so it is not searched.
         inside = folder / "shards"
         remedy = f"name {inside}" if any(inside.glob("*.h5")) else "run 'movi-prep shard'"
         raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy=remedy)
@@ -551,7 +552,7 @@ def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
 
 
 def _describe_choices(sources: Sequence[_Source]) -> str:
-    """Return what a selection can choose from, in words."""
+    """Return the choices that a selection has, in words."""
     choices: dict[str, list[str]] = {
         "splits": sorted({str(source.file.attribute("split")) for source in sources}),
         "subjects": sorted({source.subject_name for source in sources}, key=natural_order),

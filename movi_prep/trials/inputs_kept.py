@@ -1,4 +1,4 @@
-"""Results never replace what they are made from."""
+"""Checks that results never replace their inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def files_read(path: Path, setup: IkSetup | ScaleSetup) -> list[Path]:
 
 
 def check_inputs_kept(read: Iterable[Path], written: Iterable[Path], *, source: Path | str) -> None:
-    """Refuse results in the place of files that are read, by whatever spelling or link.
+    """Refuse results that would replace files that are read, whatever the spelling or link.
 
     Args:
         read: files that are read.
@@ -40,7 +40,7 @@ def check_inputs_kept(read: Iterable[Path], written: Iterable[Path], *, source: 
         replaced = known.get(_same_file(path)) if path.exists() else None
         if replaced is not None:
             raise UsageError(
-                f"{source}: expected results beside the files that are read, but {replaced} would be replaced; correct "
+                f"{source}: expected results that leave the inputs in place, but {replaced} would be replaced; correct "
                 "the output file, or name another folder with --work"
             )
 
@@ -49,7 +49,7 @@ def check_only_results_replaced(written: Iterable[Path], *, source: Path | str) 
     """Refuse to replace anything but results of an earlier run: a mesh of the model, a script, a folder.
 
     Raises:
-        UsageError: something else stands where a motion, a report or a model is to be written.
+        UsageError: a motion, report or model would replace a file of another kind.
     """
     for path in written:
         if path.is_dir() or (path.exists() and not _is_result(path)):

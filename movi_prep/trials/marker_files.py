@@ -76,7 +76,7 @@ def solve_marker_files(
         InputError: static trial, model or set-ups cannot be used.
     """
     _check_names_differ(marker_files)
-    # Before the static trial is scaled to: whoever named a wrong file need not wait for that.
+    # Before scaling, so that a wrong file name is reported at once.
     setup = read_ik_setup(ik_setup_path(config)) if marker_files else None
     scale_setup = None
     if static_file is not None or config.scaling.setup is not None or config.scaling.method == "motion":
@@ -126,7 +126,7 @@ def _check_inputs_kept(
 
 
 def _outputs(marker_file: Path, setup: IkSetup, config: Config) -> tuple[Path, ...]:
-    """Return what a marker file becomes: the solution first, then motion, markers and reports as they are asked for."""
+    """Return the results of a marker file: the solution first, then motion, markers and reports if wanted."""
     solution = config.work / "ik" / f"{marker_file.stem}.h5"
     asked = {".mot": config.ik.write_mot, ".trc": config.ik.write_trc}
     written = [solution.with_suffix(suffix) for suffix, is_wanted in asked.items() if is_wanted]
@@ -153,7 +153,7 @@ def _model_that_came_scaled(config: Config) -> Path:
 
 
 def _scale_setup_path(config: Config) -> Path:
-    # A set-up of the user's own may name its model itself; only without both does the packaged pair stand in.
+    # The user's set-up may name its own model; the packaged pair is used only without both.
     return config.scaling.setup or model_and_setup(config)[1]
 
 

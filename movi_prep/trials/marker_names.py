@@ -1,7 +1,7 @@
 """Markers whose names differ from the model's by case, blanks, a prefix or a suffix: one reading for a whole file.
 
 `Subject1:LASI`, `lasi` and `LASI ` are the model's `LASI` where all names of the file are read in one and the same way,
-no two of them become one, and more markers are found than by the names as they stand.
+no two of them become one, and more markers are found than by the unchanged names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from movi_prep.records.markers import MarkerTrajectories
 
 LEAST_BY_END = 3
-"""Names that a prefix or suffix must bring, beside half of those that there are: a few fit by chance."""
+"""Least number of names that a prefix or suffix must match, besides half of all, because a few match by chance."""
 
 LEAST_SHARE = 0.2
 """A trial of the legs has a third to a half of a full-body set; where fewer of the tracked markers than this are in the
@@ -34,7 +34,7 @@ class _Reading:
 
 
 def match_marker_names(names: Sequence[str], wanted: Collection[str]) -> tuple[dict[str, str], str]:
-    """Return which names of a file stand for which wanted ones, and how they were read; none for "" (as they stand).
+    """Return which names of a file match which wanted ones, and the reading; "" for unchanged names.
 
     Args:
         names: marker names of the file.
@@ -55,7 +55,7 @@ def match_marker_names(names: Sequence[str], wanted: Collection[str]) -> tuple[d
 
 
 def read_names_as(markers: MarkerTrajectories, wanted: Collection[str]) -> tuple[MarkerTrajectories, tuple[str, ...]]:
-    """Return the trajectories under the wanted names where one reading fits, and a finding that says which."""
+    """Return the trajectories under the wanted names if one reading fits, and a finding that says which."""
     renamed, how = match_marker_names(markers.names, wanted)
     if not renamed:
         return markers, ()
@@ -88,7 +88,7 @@ def check_names_fit(names: Iterable[str], weights: Mapping[str, float], *, sourc
 def _readings(names: Sequence[str], wanted: Collection[str]) -> list[_Reading]:
     """Return the ways to read names, the mildest first."""
     ways = [_Reading("without case and blanks", _folded)]
-    ways += [_Reading("without what stands before the last ':'", lambda name: _folded(name.rpartition(":")[2]))]
+    ways += [_Reading("without the part before the last ':'", lambda name: _folded(name.rpartition(":")[2]))]
     how: dict[str, Callable[[str], Callable[[str], str]]] = {
         "in front": lambda end: lambda name: _folded(name).removeprefix(end),
         "behind": lambda end: lambda name: _folded(name).removesuffix(end),
@@ -101,7 +101,7 @@ def _readings(names: Sequence[str], wanted: Collection[str]) -> list[_Reading]:
 def _ends(names: Sequence[str], wanted: Collection[str]) -> list[tuple[str, str]]:
     """Return where an end stands by which most names differ from wanted ones, and the end; unlabelled points aside.
 
-    Where two ends bring as many names (two people in one file) nobody can say which is meant, and neither counts.
+    If two ends match as many names (two people in one file), the choice is ambiguous and neither is used.
     """
     ends: dict[str, Counter[str]] = defaultdict(Counter)
     for name in {_folded(name) for name in names}:

@@ -52,7 +52,7 @@ def scale_to_trial(
     marker_files: Sequence[Path] = (),
     tracking: IkSetup | None = None,
 ) -> ScaledTrial:
-    """Scale the generic model to the static trial that is named, or to the one that the set-up names.
+    """Scale the generic model to the given static trial, or to the one that the set-up names.
 
     Where `scaling.method` is motion, to all trials: the static one, if there is any, is one frame among them.
 

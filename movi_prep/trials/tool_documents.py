@@ -48,7 +48,7 @@ def solve_setup_document(
         document: InverseKinematicsTool document (.xml); paths inside count from its folder.
         settings: which solver, and the landmark rule.
         results_folder: where results go instead of where the document says.
-        write_pages: writes pages beside the results; None writes what OpenSim's tool writes only.
+        write_pages: writes pages beside the results; with None, only the tool's own files are written.
 
     Returns:
         Files written: the motion (.mot), `NAME_ik_marker_errors.sto` and `NAME_ik_model_marker_locations.sto` as the
@@ -103,7 +103,7 @@ def run_scale_document(document: Path, config: Config, *, results_folder: Path |
             remedy="name both files",
         )
     scaled = scale_to_trial(setup, generic, config)
-    # The tool writes the model between its two steps, too.
+    # As OpenSim's tool does, write the model also between its two steps.
     sized = (
         scale_to_trial(replace(setup, place_markers=False), generic, config) if "scaled_model_file" in asked else scaled
     )
@@ -141,7 +141,7 @@ def run_setup_documents(
 
     Args:
         documents: the documents (.xml).
-        config: bounds, solver, and what a document does not name itself.
+        config: bounds, solver, and settings that the document does not give.
         results_folder: where results go instead of where the documents say.
         write_pages: writes pages on a solved trial beside its results.
 
@@ -170,7 +170,7 @@ def _run(document: Path, config: Config, results_folder: Path | None, write_page
 
 @dataclass(frozen=True)
 class _Files:
-    """What a document reads and what it writes."""
+    """The files that a document reads and writes."""
 
     document: Path
     read: tuple[Path, ...]
@@ -180,7 +180,7 @@ class _Files:
 
 
 def _files_of(documents: Iterable[Path], results_folder: Path | None) -> list[_Files]:
-    """Return the files of each document that can be read; the others are named when their turn comes."""
+    """Return the files of each document that can be read; the others are reported when they would run."""
     found = []
     for document in documents:
         try:
@@ -206,7 +206,7 @@ _SCALE_RESULTS = ("scaled_model_file", "factors_file", "placed_model_file", "pla
 
 
 def _scale_results(setup: ScaleSetup, folder: Path | None) -> dict[str, Path]:
-    """Return where the tool writes what a set-up asks for, in the tool's order, by the name of the set-up's field."""
+    """Return the tool's output files in the tool's order, by the set-up's field that asks for them."""
     asked: dict[str, Path | None] = {what: getattr(setup, what) for what in _SCALE_RESULTS}
     return {what: path if folder is None else folder / path.name for what, path in asked.items() if path is not None}
 
@@ -233,7 +233,7 @@ def _check_others_kept(document: Path, known: Sequence[_Files]) -> None:
     """Refuse to replace what other documents read, but for a model that is scaled before it is tracked."""
     places = {files.document: place for place, files in enumerate(known)}
     if document not in places:
-        return  # it cannot be read, and says so when its turn comes
+        return  # it cannot be read; that is reported when it would run
     own = known[places[document]]
     for other in known:
         is_scaled_first = own.is_scaling and places[document] < places[other.document]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def result_paths(setup: IkSetup, folder: Path | None) -> list[Path]:
-    """Return the files that a set-up asks OpenSim's tool for, in `folder` where one is named."""
+    """Return the files that a set-up asks OpenSim's tool to write, in `folder` if given."""
     motion, reports = _motion_path(setup, folder), folder or setup.results_folder
     paths = [] if motion is None else [motion]
     return paths if reports is None else [*paths, *report_paths(setup, reports, setup.name)]

@@ -38,7 +38,7 @@ class Trial:
     Attributes:
         path: the file.
         markers: trajectories, metres, OpenSim ground, the rows that are asked for.
-        setup: what is tracked, its markers under the model's names.
+        setup: the set-up, with markers under the model's names.
         order: marker names in the order of the file, as they were matched.
         warnings: what makes the whole result doubtful: a body that lies, a mirror image.
         findings: what reading had to decide.
@@ -58,7 +58,7 @@ def read_trial(path: Path, scaled: ScaledModel, setup: IkSetup, settings: IkSett
     Args:
         path: the marker file.
         scaled: the model.
-        setup: what is tracked, and the time range.
+        setup: the set-up: weights, tasks and time range.
         settings: which axis of the file is up.
         is_cut: whether the time range of the set-up counts.
 
@@ -123,7 +123,7 @@ def select_time_range(markers: MarkerTrajectories, time_range_s: tuple[float, fl
 
 
 def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
-    """Return the coordinates of a storage file as functions of time, in code's units; none where there is no file.
+    """Return the coordinates of a storage file as functions of time, in code's units; () if there is no file.
 
     Between samples a quintic spline interpolates, as OpenSim does (GCVSplineSet of degree 5). Asked for times that the
     file does not have, the functions raise InputError: beyond its ends a spline leaves for any value. One row holds

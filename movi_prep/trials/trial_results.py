@@ -48,8 +48,8 @@ class FileResult:
         marker_file: the file.
         outputs: files written.
         numbers: as in the record of a clip.
-        findings: sentences that a person should read.
-        warnings: sentences that a person must read first: the whole result is probably wrong.
+        findings: findings on the trial.
+        warnings: what to read first: the whole result is probably wrong.
         markers: every tracked marker that was seen, the worst first.
         error: why it failed, empty where it did not.
     """
@@ -69,7 +69,7 @@ class SolvedTrial:
 
     Attributes:
         result: what became of it.
-        setup: what was tracked.
+        setup: the set-up.
         solution: coordinates, markers and their proof.
         model: the model file.
     """
@@ -86,7 +86,7 @@ class SolvedTrial:
 
 
 def solve_or_tell(source: Path, solve: Callable[[], FileResult]) -> FileResult:
-    """Return what became of one of several files; what cannot be read or written is its error and no other's."""
+    """Return the result of one of several files; if it cannot be read or written, only this file has an error."""
     try:
         return solve()
     except MoviPrepError as error:
@@ -101,7 +101,7 @@ def solve_or_tell(source: Path, solve: Callable[[], FileResult]) -> FileResult:
 def marker_misses(solution: IkSolution) -> tuple[MarkerMiss, ...]:
     """Return by how much each tracked marker is missed over the usable frames, the largest RMS first."""
     usable = solution.usable()
-    # Frames without a usable pose miss every marker, which says nothing of any one.
+    # In frames without a usable pose every marker misses, which says nothing about a certain marker.
     times_s, residuals_mm = solution.times_s[usable], 1000.0 * solution.residuals_m()[usable]
     misses = []
     for column, name in enumerate(solution.marker_names):

@@ -31,7 +31,7 @@ class WantedCrops:
     """What is asked of a pass over a video.
 
     Attributes:
-        frame_of_row: (n,) int64, video frame of each row; clips may overlap and stand in any order.
+        frame_of_row: (n,) int64, video frame of each row; clips may overlap and be in any order.
         plan: what to cut out for each row.
         body_px: (n, v, 2) float32, points of the body in the video image, pixels.
     """

@@ -1,6 +1,6 @@
 """The frames of an .avi by number, read from its structure only: where each lies, and which damaged bytes took away.
 
-A decoder jumps over damaged bytes and counts on: it does not know how many frames lay there. Three things may tell:
+A decoder skips damaged bytes and continues its count, without knowing how many frames were lost. Three sources show it:
 
 | what | how |
 |---|---|
@@ -57,7 +57,7 @@ _MAX_PADDING_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Gap:
-    """Bytes of a file that are no chunks.
+    """Bytes of a file that are not chunks.
 
     Attributes:
         begin: where they begin.
@@ -77,8 +77,8 @@ class FrameTable:
     """The frames of an .avi in the order of the file, each under its number.
 
     Attributes:
-        head: what the headers say.
-        index: what the index says, None if there is none.
+        head: content of the headers.
+        index: content of the index, None if there is none.
         offsets: (n,) int64, where the chunk of each frame begins; -1 where its bytes are lost.
         lengths: (n,) int64, bytes of its content; 0 for a frame that was dropped when the video was recorded.
         is_doubtful: (n,) bool, whether the frame may end in damaged bytes.
@@ -113,7 +113,7 @@ class FrameTable:
     def decoder_begins_at(self) -> int:
         """Number of the first frame that a decoder should meet: where the first are lost, the next key frame.
 
-        FFmpeg's clock does not count what it cannot use before its first key frame.
+        FFmpeg's clock does not count frames before the first key frame, which it cannot use.
         """
         if not self.n_frames or not self.gaps or self.gaps[0].first_lost or self.index is None:
             return 0
@@ -142,7 +142,7 @@ class FrameTable:
 
     @property
     def unnumbered(self) -> Gap | None:
-        """The damage behind which frames have no number, None if there is none."""
+        """The damage after which frames have no number, or None."""
         return next((gap for gap in self.gaps if gap.n_lost < 0), None)
 
     @property
@@ -152,28 +152,28 @@ class FrameTable:
 
     def damage(self) -> tuple[str, ...]:
         """Return what is damaged, as sentences without the name of the file."""
-        told = [_sentence(gap) for gap in self.gaps]
+        sentences = [_sentence(gap) for gap in self.gaps]
         if self.is_cut:
-            told.append(f"the file was cut: it holds {self.n_frames} frames, its headers tell of {self.n_claimed}")
+            sentences.append(f"the file was cut: it holds {self.n_frames} frames, its headers claim {self.n_claimed}")
         explained = {gap.first_lost - 1 for gap in self.gaps} | ({self.n_frames - 1} if self.is_cut else set())
         others = set(np.flatnonzero(self.is_doubtful).tolist()) - explained
         if others:
-            told.append(f"{len(others)} frames from frame {min(others)} on are not those that the index tells of")
-        return tuple(told)
+            sentences.append(f"{len(others)} frames from frame {min(others)} on are not those in the index")
+        return tuple(sentences)
 
     def notes(self) -> tuple[str, ...]:
         """Return what else is not as it should be, as sentences without the name of the file."""
-        told = []
+        sentences = []
         if self.n_frames != self.n_claimed and not self.is_cut and self.unnumbered is None:
-            told.append(f"the file holds {self.n_frames} frames, its headers and index tell of {self.n_claimed}")
+            sentences.append(f"the file holds {self.n_frames} frames, its headers and index claim {self.n_claimed}")
         n_dropped = int(self.is_dropped.sum())
         if n_dropped:
-            told.append(f"{n_dropped} frames were dropped when it was recorded")
-        return tuple(told)
+            sentences.append(f"{n_dropped} frames were dropped when it was recorded")
+        return tuple(sentences)
 
     @property
     def n_claimed(self) -> int:
-        """Number of frames that headers or index tell of."""
+        """Number of frames that headers or index claim."""
         return max(self.head.n_frames, 0 if self.index is None else len(self.index.lengths))
 
 
@@ -195,7 +195,7 @@ class Break:
 
 
 def read_frame_table(path: Path) -> FrameTable | None:
-    """Return the frames of an .avi; None for a file that is none, or whose headers cannot be read, or has no frames."""
+    """Return the frames of an .avi; None for another file, one with unreadable headers, or one without frames."""
     chunks = read_avi_chunks(path)
     if chunks is None or not chunks.runs:
         return None
@@ -305,7 +305,8 @@ def _count_by_headers(chunks: AviChunks, n_bytes: int, lengths: NDArray[np.int64
 
 
 def _index_is_believed(chunks: AviChunks, *, starts_file: bool) -> bool:
-    """Return whether the index tells rightly of the chunks before the first damage; one that omits some is off."""
+    """Return whether the index is right about the chunks before the first damage; an index that omits some is not
+    used."""
     if chunks.index is None or starts_file:
         return chunks.index is not None
     n = min(len(chunks.index.lengths), len(chunks.runs[0].lengths))
@@ -314,22 +315,22 @@ def _index_is_believed(chunks: AviChunks, *, starts_file: bool) -> bool:
 
 def _contradicts_index(index: AviIndex | None, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return (n,) bool: frames of another length than the index says, where the index is in order: not its frames."""
-    told = np.zeros(len(lengths), dtype=np.bool_)
+    listed = np.zeros(len(lengths), dtype=np.bool_)
     n = 0 if index is None else min(len(lengths), len(index.lengths) - 1)
     if index is None or n <= 1:
-        return told
+        return listed
     # Some programs count the padding.
     differs = np.abs(index.lengths[:n] - lengths[:n]) > 1
     room = index.offsets[1 : n + 1] - index.offsets[:n]
     in_order = (room >= HEADER_BYTES + index.lengths[:n]) & (room < _MOST_BETWEEN_FRAMES_BYTES)
     in_order[1:] &= in_order[:-1]
     if np.mean(differs) <= _MOST_CONTRADICTED:
-        told[:n] = differs & in_order
-    return told
+        listed[:n] = differs & in_order
+    return listed
 
 
 def _place_in_index(chunks: AviChunks, run: ChunkRun, at_least: int) -> int | None:
-    """Return where a run of chunks stands in the index, by place or else by its lengths; None where it does not."""
+    """Return where a run of chunks is in the index, by place or else by its lengths; None if it is not there."""
     index = chunks.index
     if index is None:
         return None
@@ -351,7 +352,7 @@ def _has_row(index: AviIndex, run: ChunkRun, number: int) -> bool:
 def _sentence(gap: Gap) -> str:
     damage = f"{gap.end - gap.begin:,} bytes from byte {gap.begin:,} on are damaged"
     if gap.n_lost < 0:
-        return f"{damage}, and frames behind them cannot be numbered: none from frame {gap.first_lost} on is used"
+        return f"{damage}, and frames after them cannot be numbered: no frame from {gap.first_lost} on is used"
     if gap.n_lost == 0:
         return f"{damage}: frame {gap.first_lost - 1} may be incomplete"
     last = gap.first_lost + gap.n_lost - 1

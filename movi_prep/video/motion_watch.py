@@ -1,4 +1,5 @@
-"""Where a person moves in the frames that a pass over a video decodes anyway, against the projected body.
+"""Compares where frames of a video change with where the projected body moves, during the pass that decodes them
+anyway.
 
 Every third frame is reduced to the mean grey values of its cells, from one row of pixels in eight, and compared with
 the third before it. A block of such pairs is correlated with what the body of the same clip does at every lag
@@ -43,10 +44,10 @@ LEAST_MOVING_PAIRS = 10
 """Fewer pairs of frames in which the body moves visibly do not judge a picture."""
 
 LEAST_GAIN = 0.03
-"""Agreement that does not rise above that at the largest lags by this much tells no lag."""
+"""Least rise of the agreement above that at the largest lags; below it, the lag is unknown."""
 
 _OFFSET_EVERY = 4
-"""Every fourth pair tells the offset: a Fourier transform costs more than all else."""
+"""Only every fourth pair gives an offset, because the Fourier transform takes more time than everything else."""
 
 _PAIRS_AT_ONCE = 32
 
@@ -74,7 +75,7 @@ class ClipBody:
 
 
 class MotionWatch:
-    """Takes frames in the order of the video, and tells for each clip how well they agree with its body."""
+    """Takes frames in the order of the video and measures for each clip how well they agree with its body."""
 
     def __init__(self, clips: Sequence[ClipBody], size_px: tuple[int, int]) -> None:
         """Watch clips in a video of this width and height; clips may overlap."""
@@ -98,7 +99,7 @@ class MotionWatch:
                 clip.take(number - STEP_FRAMES, change)
 
     def results(self) -> tuple[PictureAgreement, ...]:
-        """Return what was measured, clip by clip."""
+        """Return the measurements, clip by clip."""
         return tuple(clip.result() for clip in self._clips)
 
 
@@ -141,7 +142,7 @@ class _ClipWatch:
             self._flush()
 
     def result(self) -> PictureAgreement:
-        """Return what was measured."""
+        """Return the measurement."""
         self._flush()
         clip = self._body.clip
         if self._n_moving < LEAST_MOVING_PAIRS:
@@ -190,7 +191,7 @@ class _ClipWatch:
         self._add_offsets(flat[chosen], predicted[chosen])
 
     def _add_lags(self, now: NDArray[np.int64], flat: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Add what a block of changes has in common with the body's motion at every lag; return that without a lag."""
+        """Add the correlation of a block of changes with the body's motion at every lag; return that at lag 0."""
         first = int(now[0]) - MAX_LAG_FRAMES
         place = np.arange(first, int(now[-1]) + MAX_LAG_FRAMES + 1)
         known = (self._row_of[place] >= 0) & (self._row_of[place + STEP_FRAMES] >= 0)
@@ -199,7 +200,7 @@ class _ClipWatch:
         # Most cells are never near the body; products with them are nothing.
         near = maps.any(axis=0)
         body = maps[:, near].astype(np.float32)
-        # A picture that is late by a lag shows what the body did that many frames before.
+        # A picture that is late by a lag shows the body that many frames earlier.
         column = now[:, None] - _LAGS - first
         counts = known[column].astype(np.float64)
         self._by_lag.add(

@@ -74,13 +74,13 @@ def encode_picture(picture: NDArray[np.uint8], image_format: PictureFormat, *, q
 
 
 def decode_picture(encoded: NDArray[np.uint8], *, where: str = "picture") -> NDArray[np.uint8]:
-    """Return the (height, width, 3) uint8 BGR picture of encoded bytes; raise InputError where they are none."""
+    """Return the (height, width, 3) uint8 BGR picture of encoded bytes; raise InputError if they are not a picture."""
     picture = cv2.imdecode(np.asarray(encoded), cv2.IMREAD_COLOR) if encoded.size else None
     if picture is None:
         raise InputError(
             where,
             expected="an encoded picture",
-            got=f"{encoded.size} bytes that are none",
+            got=f"{encoded.size} bytes that are not a picture",
             remedy="run 'movi-prep verify', then 'movi-prep shard' again",
         )
     return np.asarray(picture)
@@ -109,7 +109,7 @@ def simplify_context(picture: NDArray[np.uint8], body_blocks: NDArray[np.bool_],
     """Return the picture with what lies away from the body taken down to a lower JPEG quality.
 
     Coded again at a high quality on the same grid of blocks, the context keeps the few coefficients that the lower
-    quality left it, and costs little; blocks on the body are untouched.
+    quality left it, and takes little time; blocks on the body are untouched.
 
     Args:
         picture: (height, width, 3) uint8 BGR.

@@ -1,7 +1,7 @@
-"""Videos read once, in order, each frame under its true number; damage is found and named, never passed on.
+"""Reads videos once, in order, with the true number of each frame; reports damage and never passes it on.
 
 OpenCV's decoder conceals damage: a broken frame comes out as a mixture with the one before, a frame that cannot be
-decoded is skipped and all later ones move up by one. Three signs tell:
+decoded is skipped and all later ones move up by one. Three signs reveal this:
 
 | sign | what it shows |
 |---|---|
@@ -68,7 +68,7 @@ _BUILT_ON_OTHERS = frozenset(map(ord, "PBSpb"))
 """FFmpeg's letters of pictures that need others."""
 
 _NO_PICTURE_BYTES = 8
-"""A chunk as short as this that gives no picture says so: it is empty, or MPEG-4's header of a frame not coded."""
+"""Longest chunk that may rightly give no picture: an empty one, or MPEG-4's header of a frame that is not coded."""
 
 _EXCERPT_FRAMES = 300
 """More than encoders put between key frames."""
@@ -113,7 +113,7 @@ class _Shown:
 
     Attributes:
         number: its number.
-        fault: what is wrong with the chunks that were read for it, None where nothing is.
+        fault: the fault of the chunks that were read for it, or None.
         is_key: whether the chunk at hand is a key frame.
         stands_alone: whether the picture shown needs no other; with B frames it comes from an earlier chunk.
     """
@@ -131,7 +131,7 @@ class _Mistrust:
         self._is_broken = self._met_key = False
 
     def judge(self, shown: _Shown) -> _Fault | None:
-        """Return why a frame cannot be trusted, None where it can."""
+        """Return why a frame cannot be trusted, or None if it can."""
         if shown.fault is _Fault.DROPPED:
             # The encoder went on without it: what follows builds on the frame before.
             return shown.fault
@@ -148,7 +148,7 @@ class VideoReader:
 
     Attributes:
         path: the file.
-        header: what the container says.
+        header: content of the container's header.
         table: the frames by the structure of an .avi; None for other files, and where its headers cannot be read.
         n_frames: frames that exist; known after the pass.
     """
@@ -220,9 +220,9 @@ class VideoReader:
         return tuple(item for reason, numbers in reasons.items() for item in group_refusals(_sorted(numbers), reason))
 
     def damage(self) -> tuple[str, ...]:
-        """Return what the structure of the file shows to be damaged, as sentences."""
-        told = () if self.table is None else self.table.damage()
-        return tuple(f"{self.path.name}: {text} (fetch the file again)" for text in told)
+        """Return a sentence on each damage that the structure of the file shows."""
+        damages = () if self.table is None else self.table.damage()
+        return tuple(f"{self.path.name}: {text} (fetch the file again)" for text in damages)
 
     def notes(self) -> tuple[str, ...]:
         """Return what else in the structure of the file is not as it should be, or could not be checked."""
@@ -288,7 +288,7 @@ class VideoReader:
         if self.table is None:
             return round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * self.header.rate_hz / 1000.0)
         # The clock of an .avi ticks once per chunk. At the end a decoder with B frames shows what it still holds, and
-        # the clock stands.
+        # the clock stops.
         read = self.table.decoder_begins_at + int(self._capture.get(cv2.CAP_PROP_PTS))
         return max(read, last_read + 1)
 
@@ -340,7 +340,7 @@ class VideoReader:
 
 
 def read_video_head(path: Path) -> VideoHeader:
-    """Return what a container of any kind says of itself, once a few frames along it are decoded.
+    """Return a container's header, after decoding a few frames along it as a test.
 
     Raises:
         InputError: it cannot be opened, or gives no frame at one of these places.
@@ -372,7 +372,7 @@ def _header_of(capture: cv2.VideoCapture) -> VideoHeader:
 
 
 def _open(path: Path, source: SplicedFile | None, *options: int) -> cv2.VideoCapture:
-    # The error says in one line what the decoder says in four.
+    # The decoder would print four lines; the error says it in one.
     with _decoder_messages(pass_on=False):
         settings = [cv2.CAP_PROP_N_THREADS, 1, *options]
         if source is None:
@@ -401,7 +401,7 @@ def _sorted(numbers: set[int]) -> NDArray[np.int64]:
 
 @contextmanager
 def _decoder_messages(*, pass_on: bool = True) -> Iterator[_Listener]:
-    """Turn standard error of the process aside, so that what the decoder prints can be noticed frame by frame.
+    """Redirect the process's standard error, to notice what the decoder prints about each frame.
 
     The decoder is a C library that prints to the file descriptor itself. What was printed is passed on at the end; the
     decoder's own lines only where asked for.

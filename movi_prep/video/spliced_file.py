@@ -88,7 +88,7 @@ class SplicedFile(io.BufferedIOBase):
 
 
 def mend_avi(path: Path, table: FrameTable) -> SplicedFile:
-    """Return an .avi with a chunk that cannot be decoded in the place of every lost frame, but those at its begin.
+    """Return an .avi with a chunk that cannot be decoded in place of every lost frame, except at its beginning.
 
     A decoder that meets no picture first may take the file for something else; and FFmpeg moves an idx1 so that its
     first frame is the first chunk, which it is not then.

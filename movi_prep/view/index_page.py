@@ -32,7 +32,9 @@ def write_index_page(trials: Sequence[TrialNumbers], pages: Collection[Trial], w
     if work.report().is_file():
         report = join([" · ", element("a", "the report", href="../report/index.html")])
     absent = len(ordered) - len(pages)
-    command = shell_line(["movi-prep", "view", str(work.root), str(ordered[0].trial.name)])
+    # The most urgent clip that has none.
+    example = next((numbers.trial.name for numbers in ordered if numbers.trial not in pages), "")
+    command = shell_line(["movi-prep", "view", str(work.root), example])
     says = f"{absent} have no page yet. This makes one: " if absent else ""
     return whole_page(
         "Clips",

@@ -175,7 +175,7 @@ def test_damage_without_an_index_ends_what_can_be_used_unless_the_headers_tell(t
     came, reasons, reader = _read(path)
     assert sorted(came) == list(range(25))
     assert reasons[59] == "behind damaged bytes, where frames cannot be numbered"
-    assert "none from frame 26 on is used" in reader.damage()[0]
+    assert "no frame from 26 on is used" in reader.damage()[0]
 
 
 def test_a_damaged_index_costs_nothing(tmp_path: Path) -> None:

@@ -124,6 +124,14 @@ def test_the_list_begins_with_the_worst_and_names_what_has_no_page(tmp_path: Pat
     assert page.links == []
 
 
+def test_the_list_names_the_command_for_a_clip_that_has_no_page(tmp_path: Path) -> None:
+    work = write_quality_work(tmp_path / "work")
+    write_many(work, 2)
+    assert main(["view", str(work.root), "S001/C03"]) == 0
+    text = Page((work.view() / "index.html").read_text(encoding="utf-8")).text
+    assert f"2 have no page yet. This makes one: movi-prep view {work.root} S000/C01" in text
+
+
 def test_a_damaged_record_is_said_in_the_list_and_costs_no_other_clip(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path / "work")
     write_many(work, 2)
