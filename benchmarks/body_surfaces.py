@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.body.carried_markers import carry_markers
 from movi_prep.body.t_pose import stand_in_t_pose, static_markers
 from movi_prep.config.scaling import ScaleAuditSettings
 from movi_prep.formats.body_models import read_body_model
@@ -66,8 +65,7 @@ class People:
 
     def scaled(self, body: BodyModel, betas: NDArray[np.float64] | None = None) -> ScaleResult:
         """Return what scaling to a body's T-pose gives."""
-        named = read_marker_set(packaged_path("opensim_models", "marker_set_d3ke.yaml"))
-        markers = carry_markers(named, body).markers
+        markers = read_marker_set(packaged_path("opensim_models", "marker_set_d3ke.yaml")).on_body(body)
         pose = stand_in_t_pose(body, np.zeros(16) if betas is None else betas)
         trial = StaticTrial(
             markers=static_markers(pose, markers, rate_hz=30.0, duration_s=0.5),
