@@ -1,5 +1,5 @@
 # make demo: creates a virtual environment, installs movi-prep, and runs every stage on the embedded data set.
-# make test: the whole test suite in the same environment; make quick leaves out slow tests.
+# make test: the whole test suite in the same environment; make quick leaves out slow tests (a minute or so).
 
 PYTHON ?= python3
 # Where the CPU build of torch comes from. `make TORCH_INDEX=https://pypi.org/simple` takes PyPI's build instead, which

@@ -29,6 +29,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "reading": ("--demo", "{demo}"),
     "kinematic_layer": ("--demo", "{demo}"),
     "runtime": ("--data", "{demo}"),
+    "two_bodies": ("--data", "{demo}"),
+    "amass_throughput": ("--data", "{demo}"),
     "viewer": ("--demo", "{demo}"),
 }
 """Each benchmark and how it is told where the data set is."""

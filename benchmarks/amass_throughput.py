@@ -1,6 +1,6 @@
 """All of AMASS at its own clock: how many core-minutes do markers and inverse kinematics take?
 
-    python -m benchmarks.amass_throughput --data DEMO [--clips 8]
+    python -m benchmarks.amass_throughput --data DEMO [--clips 8] [--lean]
 
 AMASS is some 40 hours in 11,000 clips of 480 subjects: at 120 Hz 17.3 million samples, 1570 to a clip. The embedded
 clips are played forwards and backwards to that length, as clips of a subset, and go through the stages as
@@ -62,6 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the embedded data set")
     parser.add_argument("--clips", type=int, default=8, help="clips to measure on, besides the first")
+    parser.add_argument(
+        "--lean",
+        action="store_true",
+        help="without .mot files, without what the markers determine, one track (ik.write_mot=false, "
+        "ik.converged.observability=false, ik.converged.tracks=forward)",
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -70,6 +76,10 @@ def main() -> None:
         config = Config(
             work=folder / "work", amass=folder / "amass", body_models=asked.data / "body_models", subset=("all",)
         )
+        if asked.lean:
+            converged = config.ik.converged.model_copy(update={"observability": False, "tracks": "forward"})
+            ik = config.ik.model_copy(update={"write_mot": False, "converged": converged})
+            config = config.model_copy(update={"ik": ik})
         recordings, work = find_recordings(config), WorkFolder(config.work)
         subject_s = sum(
             np.mean([_cpu_s(lambda unit=unit, stage=stage: stage.run_unit(unit)) for unit in units])  # type: ignore[misc]

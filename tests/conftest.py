@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from tests import sentences
+from tests import durations, sentences
 
 # A machine may stall within any example, and whoever changed nothing gets the answer of before. Some of this is what
 # Hypothesis itself chooses where the environment says CI; the suite shall say the same everywhere.
@@ -19,8 +20,9 @@ hypothesis.settings.load_profile("movi-prep")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that records the sentences of errors (`tests/sentences.py`)."""
+    """Add the options that record the sentences of errors (`tests/sentences.py`) and slow tests."""
     parser.addoption("--record-sentences", action="store_true", help="write tests/sentences.json anew")
+    parser.addoption("--record-slow", action="store_true", help="write tests/slow_tests.json anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,9 +36,20 @@ def _folders_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     sentences.know_folders(tmp_path_factory.getbasetemp())
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure how long a test takes, where that was asked for."""
+    begin_s = durations.processor_s()
+    result = yield
+    if item.config.getoption("--record-slow"):
+        durations.took(item.nodeid, durations.processor_s() - begin_s)
+    return result
+
+
 def pytest_sessionfinish() -> None:
     """Write what was recorded."""
     sentences.write_recorded()
+    durations.write_recorded()
 
 
 def _shared_folder() -> Path:
@@ -54,8 +67,10 @@ def shared() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests that use the reference material without saying so."""
+    """Mark slow tests, and refuse those that use the reference material without saying so."""
     for item in items:
+        if durations.is_slow(item.nodeid):
+            item.add_marker(pytest.mark.slow)
         uses_shared = "shared" in getattr(item, "fixturenames", ())
         if uses_shared and item.get_closest_marker("reference") is None:
             raise pytest.UsageError(f"{item.nodeid} uses the fixture 'shared' and must carry the marker 'reference'")

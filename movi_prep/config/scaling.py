@@ -30,10 +30,10 @@ class ScaleAuditSettings(Settings):
     """Largest landmark error in the static pose, metres (OpenSim's guideline: 2 cm)."""
 
     factor_min: float = Field(default=0.6, gt=0, lt=1)
-    """Smallest scale factor of a body that is not doubtful; a subject that is smaller on average is refused."""
+    """Smallest scale factor of a body that is not doubtful."""
 
     factor_max: float = Field(default=1.6, gt=1, le=10)
-    """Largest scale factor of a body that is not doubtful; a subject that is larger on average is refused."""
+    """Largest scale factor of a body that is not doubtful."""
 
     asymmetry_limit: float = Field(default=0.15, gt=0, le=10)
     """Largest relative difference between the factors of a left and a right body that is not doubtful."""

@@ -215,6 +215,12 @@ CLIP_FIELDS = (
     Field("clips/lag_s", "f4", ("clip",), "s", "how late V3D shows the motion; NaN where not measured"),
     Field("clips/rotation_deg", "f4", ("clip",), "deg", "turn between AMASS and V3D; NaN where not measured"),
     Field("clips/offset_m", "f4", ("clip",), "m", "distance between AMASS and V3D; NaN where not measured"),
+    Field(
+        *("clips/independent_frames", "f4", ("clip",), "1"),
+        "how many independent frames say as much about a mean as the rows with a pose: skin keeps its error a while",
+        optional=True,
+        since=4,
+    ),
     Field("clips/suspect", "bool", ("clip",), "1", "alignment or pictures are suspect, the clip was asked for anyway"),
     Field("clips/doubted", "bool", ("clip",), "1", "something speaks against the pictures", since=2),
     Field(

@@ -5,6 +5,7 @@ A subject is refused only where its labels would be wrong; any other bound that 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
     from movi_prep.config.scaling import ScaleAuditSettings
     from movi_prep.records.scale_result import ScaleResult
+
+PERSON_SIZES = (0.4, 1.6)
+"""Sizes of people beside that of an adult: from a child of a year to the tallest man there was (2.72 m)."""
+
+MOST_TOLD = 6
+"""How many landmarks or bodies are named that do not meet a bound, the worst landmarks first."""
 
 GIMBAL_LIMIT_RAD = np.radians(60.0)
 """A root whose middle angle is beyond this in the static pose is near gimbal lock (90 degrees)."""
@@ -59,10 +66,11 @@ def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator
         )
     # One unusual factor is suspect; if all factors are unusual, it is the subject's size.
     size = float(np.exp(np.mean(np.log(result.body_factors)))) if result.body_factors.size else 1.0
-    if not settings.factor_min <= size <= settings.factor_max:
+    smallest, largest = PERSON_SIZES
+    if not smallest <= size <= largest:
         yield (
-            f"the body is {size:.2f} times the model's size on average, outside {settings.factor_min:g} to "
-            f"{settings.factor_max:g}: no person has that size; check the unit of the static trial"
+            f"the body is {size:.2f} times the model's size on average, outside {smallest:g} to {largest:g}: no person "
+            "has that size; check the unit of the static trial"
         )
 
 
@@ -75,22 +83,43 @@ def _residual_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Itera
             f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the static pose, above "
             f"{settings.landmark_rms_limit_m * 1000:.1f} mm"
         )
-    for name, weight, error_m in zip(result.marker_names, result.marker_weights, result.marker_errors_m, strict=True):
-        if weight >= settings.landmark_weight and error_m > settings.landmark_max_limit_m:
-            yield (
-                f"landmark {name} misses by {error_m * 1000:.1f} mm in the static pose, above "
-                f"{settings.landmark_max_limit_m * 1000:.1f} mm"
-            )
+    beyond = landmarks_beyond(result, settings)
+    for name, error_m in itertools.islice(beyond.items(), MOST_TOLD):
+        yield (
+            f"landmark {name} misses by {error_m * 1000:.1f} mm in the static pose, above "
+            f"{settings.landmark_max_limit_m * 1000:.1f} mm"
+        )
+    if len(beyond) > MOST_TOLD:
+        limit_mm = settings.landmark_max_limit_m * 1000
+        yield f"{len(beyond) - MOST_TOLD} more landmarks miss by more than {limit_mm:.1f} mm"
+
+
+def landmarks_beyond(result: ScaleResult, settings: ScaleAuditSettings) -> dict[str, float]:
+    """Return landmark -> by how much it misses, metres, of those beyond the bound, the worst first."""
+    found = {
+        name: float(error_m)
+        for name, weight, error_m in zip(
+            result.marker_names, result.marker_weights, result.marker_errors_m, strict=True
+        )
+        if weight >= settings.landmark_weight and error_m > settings.landmark_max_limit_m
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _range_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
-    for name, factors in zip(result.body_names, result.body_factors, strict=True):
-        if factors.min() < settings.factor_min or factors.max() > settings.factor_max:
-            listed = ", ".join(f"{factor:.3f}" for factor in factors)
-            yield (
-                f"scale factors of {name} are {listed}, outside {settings.factor_min:g} to {settings.factor_max:g}: "
-                "check the markers of its measurements"
-            )
+    odd = [
+        (name, factors)
+        for name, factors in zip(result.body_names, result.body_factors, strict=True)
+        if factors.min() < settings.factor_min or factors.max() > settings.factor_max
+    ]
+    for name, factors in odd[:MOST_TOLD]:
+        listed = ", ".join(f"{factor:.3f}" for factor in factors)
+        yield (
+            f"scale factors of {name} are {listed}, outside {settings.factor_min:g} to {settings.factor_max:g}: "
+            "check the markers of its measurements"
+        )
+    if len(odd) > MOST_TOLD:
+        yield f"scale factors of {len(odd) - MOST_TOLD} more bodies are outside of that"
 
 
 def _symmetry_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.scaling import ScaleUnitSettings
-    from movi_prep.osim.marker_tracking import Problem, Track
+    from movi_prep.osim.marker_tracking import TrackedMotion, TrackingProblem
     from movi_prep.osim.scale_model import PoseSolver
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.scale_result import ScaleResult
@@ -48,6 +48,9 @@ STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_s
 """Solver settings for the static pose: it is one frame, so one track will do and deviations are not needed. The prior
 is faint, because an error of the static pose becomes a constant error of all the subject's angles."""
 
+
+_LANDMARKS_TOLD = 3
+"""For how many landmarks that miss it is told what that means, the worst first."""
 
 _ANGLES_TOLD = 3
 """How many coordinates are named that a landmark's miss turns, the most first."""
@@ -162,15 +165,11 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     """
     from movi_prep.kinematics.deviation import misfit_angles
     from movi_prep.osim.extract_tree import extract_tree
+    from movi_prep.osim.scale_audit import landmarks_beyond
 
-    misses_m = {
-        name: float(error_m)
-        for name, weight, error_m in zip(
-            result.marker_names, result.marker_weights, result.marker_errors_m, strict=True
-        )
-        if weight >= settings.landmark_weight and error_m > settings.landmark_max_limit_m
-    }
-    if not misses_m:
+    misses_m = dict(list(landmarks_beyond(result, settings).items())[:_LANDMARKS_TOLD])
+    # What is refused has no labels that could be off.
+    if not misses_m or result.audit is AuditGrade.REFUSED:
         return result
     try:
         tree = extract_tree(model)
@@ -214,7 +213,7 @@ def pose_solver(settings: ScaleUnitSettings) -> PoseSolver:
     return track_markers if settings.placement_solver == "opensim" else solve_pose_converged
 
 
-def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
+def solve_pose_converged(model: opensim.Model, problem: TrackingProblem) -> TrackedMotion:
     """Find a pose with the converged solver, and check its markers and constraints in OpenSim.
 
     Raises:
@@ -224,7 +223,7 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
     from movi_prep.kinematics import CoordinateTarget, solve_inverse_kinematics
     from movi_prep.kinematics.kernel_cache import compile_ahead
     from movi_prep.osim.extract_tree import extract_tree
-    from movi_prep.osim.marker_tracking import Track
+    from movi_prep.osim.marker_tracking import TrackedMotion
     from movi_prep.osim.verify_solution import check_solution
 
     try:
@@ -250,7 +249,7 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
         n_frames=1,
         tolerance=STATIC_SOLVER.verify_tolerance_m,
     )
-    return Track(found.coordinates, found.statuses, np.zeros(markers.n_rows))
+    return TrackedMotion(found.coordinates, found.statuses, np.zeros(markers.n_rows))
 
 
 def model_and_setup(config: Config) -> tuple[Path, Path]:

@@ -112,7 +112,7 @@ def test_every_released_version_has_every_mask(released: Path) -> None:
 
 
 def test_what_an_old_shard_lacks_is_masked(tmp_path: Path) -> None:
-    """Version 2 told an absent joint by zeros, and an absent body by NaN."""
+    """Version 2 reported an absent joint by zeros, and an absent body by NaN."""
     path = tmp_path / "S001_PG1.h5"
     path.write_bytes((RELEASED[0].parent / "shard_v2.h5").read_bytes())
     with h5py.File(path, "r+") as file:

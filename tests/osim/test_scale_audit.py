@@ -66,5 +66,10 @@ def test_every_bound_has_its_sentence_and_grade(bad: ScaleResult, message: str, 
     assert any(message in finding for finding in result.findings), result.findings
 
 
+def test_a_child_is_doubtful_and_not_refused() -> None:
+    """A child of three years has half of the model's size."""
+    assert audit_scaling(replace(GOOD, body_factors=np.full((5, 3), 0.55)), SETTINGS).audit is DOUBTFUL
+
+
 def test_what_makes_labels_wrong_refuses_whatever_the_numbers_are() -> None:
     assert audit_scaling(GOOD, SETTINGS, wrong=["a mirror image"]).audit is REFUSED

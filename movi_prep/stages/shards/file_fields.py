@@ -17,6 +17,7 @@ from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.convention import convention_of, holds
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
+from movi_prep.records.marker_noise import effective_frames
 from movi_prep.records.timeline import LeftOut
 from movi_prep.stages.shards.clip_rows import ClipRows, frame_numbers
 
@@ -73,7 +74,7 @@ def shard_fields(
         **_convention_fields(subject.tables.coordinates, subject.model),
         "subject/audit": [str(subject.scale.audit)],
         "subject/audit_findings": list(subject.scale.findings),
-        **_deviation_fields(shard.clips, subject.model, labels),
+        **_deviation_fields(shard.clips, subject.model, labels, rate_hz=settings.video_rate_hz),
         **_tree_fields(subject.model),
     }
 
@@ -210,12 +211,21 @@ def _convention_fields(coordinates: Sequence[str], model: ScaledModel) -> dict[s
     }
 
 
-def _deviation_fields(clips: Sequence[ClipRows], model: ScaledModel, labels: FrameLabels) -> dict[str, Any]:
+def _deviation_fields(
+    clips: Sequence[ClipRows], model: ScaledModel, labels: FrameLabels, *, rate_hz: float
+) -> dict[str, Any]:
     """Return what the factors of deviations are about; nothing where a clip has none."""
-    if labels.coordinates.deviation_factor is None:
+    times_s = clips[0].correlation_s
+    if labels.coordinates.deviation_factor is None or times_s is None:
         return {}
     names = [name for name, free in zip(model.coordinate_names, model.free_coordinates.tolist(), strict=True) if free]
-    return {"subject/free_coordinates": names, "subject/deviation_correlation_s": clips[0].correlation_s}
+    skin_s = float(np.max(times_s[np.isfinite(times_s)], initial=0.0))
+    counts = [int(clip.labels.root.valid.sum()) for clip in clips]
+    return {
+        "subject/free_coordinates": names,
+        "subject/deviation_correlation_s": times_s,
+        "clips/independent_frames": [effective_frames(count, rate_hz, skin_s) if count else 0.0 for count in counts],
+    }
 
 
 def _tree_fields(model: ScaledModel) -> dict[str, Any]:

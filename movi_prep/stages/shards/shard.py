@@ -157,7 +157,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=8,
+    version=9,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
     run=run_shard,
