@@ -44,9 +44,6 @@ class ClipEntry(Settings):
     """File with the motion of the body: AMASS's, 3DPW's, EMDB's, or results of a network."""
 
     person: int = Field(default=0, ge=0, le=1000)
-    """Which person of the file, from 0."""
-
-    person: int = Field(default=0, ge=0, le=1000)
     """Which person of the motion file, counted from 0, where it holds several."""
 
     cameras: dict[str, VideoEntry] = Field(default_factory=dict)

@@ -53,7 +53,6 @@ def find_manifest(path: Path, body_models: Path | None) -> Recordings:
     return Recordings(
         motions={clip: motions[clip] for clip in sorted(motions)},
         persons={clip: clips[clip].person for clip in motions if clips[clip].person},
-        persons={clip: clips[clip].person for clip in sorted(motions) if clips[clip].person},
         body_models=bodies,
         dmpl_models=tissues,
         footage=footage,
