@@ -50,7 +50,8 @@ def test_every_dataset_goes_through_its_record_and_back(shard: ShardFile) -> Non
     written = {
         name: value for prefix, record in records.items() for name, value in record_datasets(prefix, record).items()
     }
-    assert set(written) == set(DATASETS.values())
+    # Where every frame falls on a mocap sample, nothing says how far after one it is.
+    assert set(DATASETS.values()) - set(written) == {"frames/after_sample"}
     for name, value in written.items():
         if name.startswith("names/"):
             assert value == shard.names(name)
