@@ -50,7 +50,8 @@ def test_every_dataset_goes_through_its_record_and_back(shard: ShardFile) -> Non
     written = {
         name: value for prefix, record in records.items() for name, value in record_datasets(prefix, record).items()
     }
-    assert set(written) == set(DATASETS.values())
+    # The frames of this shard fall on samples.
+    assert set(written) == set(DATASETS.values()) - {"frames/after_sample"}
     for name, value in written.items():
         if name.startswith("names/"):
             assert value == shard.names(name)
