@@ -64,7 +64,7 @@ class People:
 
     def scaled(self, body: BodyModel, betas: NDArray[np.float64] | None = None) -> ScaleResult:
         """Return what scaling to a body's T-pose gives."""
-        markers = read_marker_set(packaged_path("opensim_models", "marker_set_d3ke.yaml"))
+        markers = read_marker_set(packaged_path("opensim_models", "marker_set_d3ke.yaml")).on_body(body)
         pose = stand_in_t_pose(body, np.zeros(16) if betas is None else betas)
         trial = StaticTrial(
             markers=static_markers(pose, markers, rate_hz=30.0, duration_s=0.5),

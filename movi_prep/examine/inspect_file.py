@@ -180,8 +180,8 @@ def _inspect_mat(path: Path) -> FileFacts:
     facts: dict[str, str | float | int] = {
         "subject": subject.subject,
         "sex": subject.sex,
-        "height_m": subject.height_m if subject.height_m is not None else "not told",
-        "mass_kg": subject.mass_kg if subject.mass_kg is not None else "not told",
+        "height_m": subject.height_m if subject.height_m is not None else "not stated",
+        "mass_kg": subject.mass_kg if subject.mass_kg is not None else "not stated",
         "clips": subject.n_clips,
         "motions": ", ".join(subject.motions),
         "video frames (first, past the last)": ", ".join(f"{first}-{end}" for first, end in ranges),
@@ -222,12 +222,12 @@ def _inspect_hdf5(path: Path) -> FileFacts:
     known = {item.name: _D3KE.get(item.name.lstrip("0123456789").lstrip("_")) for item in outline.datasets}
     if not arrays or not any(known.values()):
         return FileFacts(path, "HDF5 of another program", facts, arrays)
-    told = tuple(_with_dims(item, known[item.name] or ("", "", "")) for item in arrays)
-    return FileFacts(path, "D3KE's layout", facts, told)
+    described = tuple(_with_dims(item, known[item.name] or ("", "", "")) for item in arrays)
+    return FileFacts(path, "D3KE's layout", facts, described)
 
 
-def _with_dims(item: ArrayFacts, told: tuple[str, str, str]) -> ArrayFacts:
-    dims, unit, frame = told
+def _with_dims(item: ArrayFacts, described: tuple[str, str, str]) -> ArrayFacts:
+    dims, unit, frame = described
     return replace(item, dims=dims, unit=unit, frame=frame)
 
 
@@ -240,7 +240,9 @@ def _inspect_trc(path: Path) -> FileFacts:
 def _inspect_c3d(path: Path) -> FileFacts:
     from movi_prep.formats.c3d import read_c3d
 
-    return _inspect_markers(path, read_c3d(path, up="z"), kind="C3D", frame="OpenSim: y up (z up where it is not told)")
+    return _inspect_markers(
+        path, read_c3d(path, up="z"), kind="C3D", frame="OpenSim: y up (z up where it is not stated)"
+    )
 
 
 def _inspect_markers(path: Path, markers: MarkerTrajectories, *, kind: str, frame: str) -> FileFacts:
@@ -284,7 +286,7 @@ def _inspect_osim(path: Path) -> FileFacts:
     model = root.find("Model")
     if model is None:
         return _inspect_document(path, root)
-    facts: dict[str, str | float | int] = {"name": model.get("name", ""), "version": root.get("Version", "not told")}
+    facts: dict[str, str | float | int] = {"name": model.get("name", ""), "version": root.get("Version", "not stated")}
     for what, where in (
         ("bodies", "BodySet/objects"),
         ("joints", "JointSet/objects"),
@@ -303,7 +305,7 @@ def _inspect_document(path: Path, root: ET.Element) -> FileFacts:
     from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 
     kinds = {root.tag, *(child.tag for child in root)} - {"OpenSimDocument"}
-    facts: dict[str, str | float | int] = {"version": root.get("Version", "not told")}
+    facts: dict[str, str | float | int] = {"version": root.get("Version", "not stated")}
     if "InverseKinematicsTool" in kinds:
         ik = read_ik_setup(path)
         facts |= _facts_of_tasks(ik) | {
@@ -317,7 +319,7 @@ def _inspect_document(path: Path, root: ET.Element) -> FileFacts:
             "manual factors": ", ".join(scale.manual_factors) or "none",
             "order": " ".join(scale.order) or "switched off",
             "markers are placed": "yes" if scale.place_markers else "no",
-            "mass_kg": "not told" if scale.mass_kg is None else scale.mass_kg,
+            "mass_kg": "not stated" if scale.mass_kg is None else scale.mass_kg,
             "time range, s": _range(scale.placement_time_range_s),
             "files": _file_names(model=scale.model_file, marker_set=scale.marker_set_file, static=scale.static_file),
         }
@@ -340,10 +342,10 @@ def _range(range_s: tuple[float, float]) -> str:
 
 def _file_names(**files: Path | None) -> str:
     """Return the files that a document names, and which of them do not exist."""
-    told = [
+    described = [
         f"{what} {path}{'' if path.is_file() else ' (not there)'}" for what, path in files.items() if path is not None
     ]
-    return "; ".join(told) or "none"
+    return "; ".join(described) or "none"
 
 
 def _inspect_video(path: Path) -> FileFacts:
@@ -351,16 +353,16 @@ def _inspect_video(path: Path) -> FileFacts:
 
     reader = VideoReader(path)
     header = reader.header
-    told = (*reader.damage(), *reader.notes())
+    described = (*reader.damage(), *reader.notes())
     reader.close()
     facts: dict[str, str | float | int] = {
         "size_px": f"{header.size_px[0]} x {header.size_px[1]}",
         "rate_hz": header.rate_hz,
         "n_frames": header.n_frames,
-        "duration_s": round(header.n_frames / header.rate_hz, 3) if header.rate_hz else "not told",
+        "duration_s": round(header.n_frames / header.rate_hz, 3) if header.rate_hz else "not stated",
         "codec": header.codec,
         **_facts_of_avi(reader),
-        "findings": "; ".join(text.removeprefix(f"{path.name}: ") for text in told) or "none",
+        "findings": "; ".join(text.removeprefix(f"{path.name}: ") for text in described) or "none",
     }
     return FileFacts(path, "video", facts)
 
@@ -415,14 +417,14 @@ def _inspect_dictionary(path: Path) -> FileFacts:
     arrays = []
     for subject, entry in read_dictionary(path).items():
         if isinstance(entry, dict):
-            told = ("(frame, 4) column, row, width, height", "px", "video image")
+            described = ("(frame, 4) column, row, width, height", "px", "video image")
             arrays += [
-                _with_dims(_array_facts(f"{subject} {camera}", np.asarray(boxes)), told)
+                _with_dims(_array_facts(f"{subject} {camera}", np.asarray(boxes)), described)
                 for camera, boxes in entry.items()
             ]
         else:
-            told = ("(first and last, clip)", "1", "video, from 1")
-            arrays.append(_with_dims(_array_facts(str(subject), np.asarray(entry)), told))
+            described = ("(first and last, clip)", "1", "video, from 1")
+            arrays.append(_with_dims(_array_facts(str(subject), np.asarray(entry)), described))
     return FileFacts(path, "D3KE's layout: dictionary by subject, read without running code", {}, tuple(arrays))
 
 

@@ -54,40 +54,30 @@ class PixelStatistics:
 
     def __init__(self) -> None:
         """Start with no picture."""
-        self._count = 0
-        self._sum = np.zeros(3)
-        self._square = np.zeros(3)
-        self._least = np.full(3, np.inf)
-        self._most = np.full(3, -np.inf)
+        # How often each value comes: everything follows from it, and counting is faster than four sums of floats.
+        self._counts = np.zeros((3, 256), dtype=np.int64)
 
     def add(self, picture: NDArray[np.uint8]) -> None:
         """Take the pixels of one (height, width, 3) uint8 picture."""
-        pixels = picture.reshape(-1, 3)
-        # Sums of squares of uint8 over a picture of 800 x 600 stay far below what float64 holds exactly.
-        wide = pixels.astype(np.float64)
-        self._count += len(pixels)
-        self._sum += wide.sum(axis=0)
-        self._square += (wide * wide).sum(axis=0)
-        self._least = np.minimum(self._least, pixels.min(axis=0))
-        self._most = np.maximum(self._most, pixels.max(axis=0))
+        for channel in range(3):
+            self._counts[channel] += np.bincount(picture[..., channel].ravel(), minlength=256)
 
     @classmethod
     def join(cls, parts: Sequence[PixelStatistics]) -> PixelStatistics:
         """Return the statistics of all pictures that several have taken."""
         whole = cls()
-        for part in parts:
-            whole._count += part._count
-            whole._sum += part._sum
-            whole._square += part._square
-            whole._least = np.minimum(whole._least, part._least)
-            whole._most = np.maximum(whole._most, part._most)
+        whole._counts = np.sum([part._counts for part in parts], axis=0) + whole._counts
         return whole
 
     def result(self) -> NDArray[np.float64]:
         """Return (4, 3) mean, standard deviation, smallest, largest; zeros where no picture came."""
-        if self._count == 0:
+        n = int(self._counts[0].sum())
+        if n == 0:
             return np.zeros((4, 3))
-        mean = self._sum / self._count
+        values = np.arange(256)
+        mean = (self._counts @ values) / n
         # Rounding may leave a picture of one colour slightly below zero.
-        variance = np.maximum(self._square / self._count - mean**2, 0.0)
-        return np.stack([mean, np.sqrt(variance), self._least, self._most])
+        variance = np.maximum((self._counts @ (values * values)) / n - mean**2, 0.0)
+        there = self._counts > 0
+        smallest, largest = there.argmax(axis=1), 255 - there[:, ::-1].argmax(axis=1)
+        return np.stack([mean, np.sqrt(variance), smallest, largest]).astype(np.float64)

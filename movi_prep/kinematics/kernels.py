@@ -176,7 +176,9 @@ _FLAGS: dict[str, Any] = {
     "nogil": True,
     # No kernel allocates. Counting references to views of arrays, atomically, would take half of the time.
     "_nrt": False,
+    # Division by zero gives infinity, as in numpy; checks that raise would stop loops from being vectorised.
     "error_model": "numpy",
+    # Without nnan and ninf: NaN marks a missing marker, and comparisons with it must stay what they are.
     "fastmath": {"contract", "arcp", "nsz", "reassoc"},
 }
 
@@ -213,6 +215,7 @@ def _function(functions, which, argument):
     if functions.kind[which] == _LINE:
         slope = functions.coefficients[first, 1]
         return functions.coefficients[first, 0] + slope * argument, slope, 0.0
+    # A linear search, because functions have few pieces.
     piece, last = first, functions.first_piece[which + 1] - 1
     while piece < last and argument >= functions.start[piece + 1]:
         piece += 1

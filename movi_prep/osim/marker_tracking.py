@@ -47,7 +47,7 @@ RELAXED_ACCURACY = 10.0
 
 
 @dataclass(frozen=True)
-class Problem:
+class TrackingProblem:
     """What is tracked.
 
     Attributes:
@@ -66,7 +66,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Track:
+class TrackedMotion:
     """Coordinates frame by frame.
 
     Attributes:
@@ -80,7 +80,7 @@ class Track:
     constraint_errors: NDArray[np.float64]
 
 
-def track_markers(model: opensim.Model, problem: Problem) -> Track:
+def track_markers(model: opensim.Model, problem: TrackingProblem) -> TrackedMotion:
     """Solve frame after frame, each from the one before.
 
     A frame that fails is tried again from the last good pose with a new solver, then with loosened accuracy; it is
@@ -94,7 +94,7 @@ def track_markers(model: opensim.Model, problem: Problem) -> Track:
     errors = np.full(n_rows, np.nan)
     rows = np.flatnonzero(enough_markers(problem.markers.positions_m, problem.weights)).tolist()
     if not rows:
-        return Track(coordinates=coordinates, statuses=statuses, constraint_errors=errors)
+        return TrackedMotion(coordinates=coordinates, statuses=statuses, constraint_errors=errors)
     # The system was built when the model was read; building it again takes as long as solving a frame.
     state = model.initializeState()
     read = _coordinate_reader(model, state)
@@ -104,7 +104,7 @@ def track_markers(model: opensim.Model, problem: Problem) -> Track:
         if statuses[row] != FrameStatus.FAILED:
             coordinates[row] = read()
             errors[row] = _constraint_error(model, state)
-    return Track(coordinates=coordinates, statuses=statuses, constraint_errors=errors)
+    return TrackedMotion(coordinates=coordinates, statuses=statuses, constraint_errors=errors)
 
 
 def enough_markers(positions_m: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -155,7 +155,7 @@ def coordinate_targets(
 class _Tracker:
     """OpenSim's solver and the state it moves; a new solver is made after a failure."""
 
-    def __init__(self, model: opensim.Model, problem: Problem, state: opensim.State) -> None:
+    def __init__(self, model: opensim.Model, problem: TrackingProblem, state: opensim.State) -> None:
         self._model = model
         self._state = state
         self._accuracy = problem.accuracy
@@ -212,7 +212,7 @@ class _Tracker:
         return self._solver
 
 
-def _markers_reference(problem: Problem) -> opensim.MarkersReference:
+def _markers_reference(problem: TrackingProblem) -> opensim.MarkersReference:
     markers = problem.markers
     # One matrix, packed in C++; filling rows of Vec3 from Python takes a percent of the solver's time.
     axes = [f"{name}{suffix}" for name in markers.names for suffix in ("_1", "_2", "_3")]
@@ -227,7 +227,7 @@ def _markers_reference(problem: Problem) -> opensim.MarkersReference:
     return opensim.MarkersReference(table, weights)
 
 
-def _coordinate_references(problem: Problem) -> opensim.SimTKArrayCoordinateReference:
+def _coordinate_references(problem: TrackingProblem) -> opensim.SimTKArrayCoordinateReference:
     references = opensim.SimTKArrayCoordinateReference()
     for task, values in problem.coordinate_targets:
         reference = opensim.CoordinateReference(task.name, _target_function(problem.markers.times_s, values))

@@ -17,7 +17,7 @@ import opensim
 from movi_prep.errors import InputError, ModelError, list_names, suggest
 from movi_prep.geometry.body_orientation import mirror_findings, orientation_findings
 from movi_prep.geometry.marker_size import check_marker_size
-from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
+from movi_prep.osim.marker_tracking import TrackingProblem, coordinate_targets, track_markers
 from movi_prep.osim.models import (
     array,
     body_names,
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.scaling import ScaleAuditSettings
-    from movi_prep.osim.marker_tracking import Curve, Track
+    from movi_prep.osim.marker_tracking import Curve, TrackedMotion
     from movi_prep.records.markers import MarkerTrajectories, StaticTrial
     from movi_prep.records.setups import Measurement, ScaleSetup
 
-PoseSolver: TypeAlias = "Callable[[opensim.Model, Problem], Track]"
+PoseSolver: TypeAlias = "Callable[[opensim.Model, TrackingProblem], TrackedMotion]"
 """What finds the pose of a model from markers, as `track_markers` does."""
 
 POSED = (*USABLE_STATUSES, FrameStatus.SUSPECT)
@@ -364,12 +364,12 @@ def apply_factors(
 
 def _static_problem(
     model: opensim.Model, mean: MarkerTrajectories, setup: ScaleSetup, coordinate_file: Mapping[str, Curve]
-) -> Problem:
+) -> TrackingProblem:
     """Return the problem of fitting the model to the mean of the static trial (MarkerPlacer: one assembly, constraints
     enforced)."""
     existing = marker_names(model)
     tracked = tuple(name for name in mean.names if name in existing and setup.marker_weights.get(name, 0.0) > 0)
-    return Problem(
+    return TrackingProblem(
         markers=mean.select(tracked),
         weights=np.array([setup.marker_weights[name] for name in tracked]),
         coordinate_targets=coordinate_targets(

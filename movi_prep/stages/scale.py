@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.scaling import ScaleUnitSettings
-    from movi_prep.osim.marker_tracking import Problem, Track
+    from movi_prep.osim.marker_tracking import TrackedMotion, TrackingProblem
     from movi_prep.osim.scale_model import PoseSolver
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.scale_result import ScaleResult
@@ -213,7 +213,7 @@ def pose_solver(settings: ScaleUnitSettings) -> PoseSolver:
     return track_markers if settings.placement_solver == "opensim" else solve_pose_converged
 
 
-def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
+def solve_pose_converged(model: opensim.Model, problem: TrackingProblem) -> TrackedMotion:
     """Find a pose with the converged solver, and check its markers and constraints in OpenSim.
 
     Raises:
@@ -223,7 +223,7 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
     from movi_prep.kinematics import CoordinateTarget, solve_inverse_kinematics
     from movi_prep.kinematics.kernel_cache import compile_ahead
     from movi_prep.osim.extract_tree import extract_tree
-    from movi_prep.osim.marker_tracking import Track
+    from movi_prep.osim.marker_tracking import TrackedMotion
     from movi_prep.osim.verify_solution import check_solution
 
     try:
@@ -249,7 +249,7 @@ def solve_pose_converged(model: opensim.Model, problem: Problem) -> Track:
         n_frames=1,
         tolerance=STATIC_SOLVER.verify_tolerance_m,
     )
-    return Track(found.coordinates, found.statuses, np.zeros(markers.n_rows))
+    return TrackedMotion(found.coordinates, found.statuses, np.zeros(markers.n_rows))
 
 
 def model_and_setup(config: Config) -> tuple[Path, Path]:

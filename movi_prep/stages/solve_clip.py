@@ -375,11 +375,11 @@ def model_markers(solution: IkSolution, *, source: str) -> MarkerTrajectories:
 
 
 def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> _Found:
-    from movi_prep.osim.marker_tracking import Problem, track_markers
+    from movi_prep.osim.marker_tracking import TrackingProblem, track_markers
     from movi_prep.osim.solution import SolvedFrames
 
     setup = clip.setup
-    problem = Problem(
+    problem = TrackingProblem(
         markers=clip.markers.select(clip.tracked),
         weights=np.array([setup.marker_weights[name] for name in clip.tracked]),
         coordinate_targets=clip.targets,

@@ -106,7 +106,7 @@ def test_vertices_are_found_by_place_whatever_their_numbers(smplx: BodyModel, ma
     assert carried.findings == ()
 
 
-def test_another_template_is_told_from_another_mesh(smplx: BodyModel, markers: MarkerSet) -> None:
+def test_another_template_is_reported_from_another_mesh(smplx: BodyModel, markers: MarkerSet) -> None:
     table = read_smplx_vertices()
     other = replace(smplx, template_m=smplx.template_m + np.array([0, 2e-4, 0]))
     with pytest.raises(InputError) as caught:

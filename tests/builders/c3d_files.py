@@ -19,25 +19,25 @@ def write_c3d(
     path: Path, points: NDArray[np.float64], residuals: NDArray[np.float64], *, rate_hz: float, **point: Any
 ) -> Path:
     """Write points (n, m, 3) in the file's unit, residuals (n, m), and parameters of the group POINT."""
-    told = {"points": points.tolist(), "residuals": residuals.tolist(), "rate_hz": rate_hz, "POINT": point}
-    subprocess.run([sys.executable, __file__, str(path)], input=json.dumps(told), text=True, check=True)
+    reported = {"points": points.tolist(), "residuals": residuals.tolist(), "rate_hz": rate_hz, "POINT": point}
+    subprocess.run([sys.executable, __file__, str(path)], input=json.dumps(reported), text=True, check=True)
     return path
 
 
 def _main(path: str) -> None:
     import ezc3d
 
-    told = json.load(sys.stdin)
-    points = np.array(told["points"])
+    reported = json.load(sys.stdin)
+    points = np.array(reported["points"])
     file = ezc3d.c3d()
-    file["parameters"]["POINT"]["RATE"]["value"] = [told["rate_hz"]]
-    for key, value in told["POINT"].items():
+    file["parameters"]["POINT"]["RATE"]["value"] = [reported["rate_hz"]]
+    for key, value in reported["POINT"].items():
         if key in file["parameters"]["POINT"]:
             file["parameters"]["POINT"][key]["value"] = value
         else:
             file.add_parameter("POINT", key, value)
     file["data"]["points"] = np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=2).transpose(2, 1, 0)
-    file["data"]["meta_points"]["residuals"] = np.array(told["residuals"]).T[None]
+    file["data"]["meta_points"]["residuals"] = np.array(reported["residuals"]).T[None]
     file.write(path)
 
 

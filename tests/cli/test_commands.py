@@ -144,8 +144,8 @@ def test_check_says_once_what_is_nearly_right(movi_prep: CommandLine, tmp_path: 
     folders = [f"--{part}={tmp_path}" for part in ("v3d", "videos", "calibration")]
     code, out, _ = movi_prep("check", *movi_prep.flags(), *folders)
     assert code == 2
-    for told in ("F_PG1_Subject_1_L.mp4 is nearly", "videos.zip is still packed"):
-        assert out.count(told) == 1
+    for reported in ("F_PG1_Subject_1_L.mp4 is nearly", "videos.zip is still packed"):
+        assert out.count(reported) == 1
 
 
 def test_check_says_which_folder_holds_nothing(movi_prep: CommandLine, tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_verify_without_the_data_says_what_it_did_not_compare(filmed: CommandLin
     assert "out of reach" in out
 
 
-def test_a_cause_is_told_once_and_the_rest_on_request(movi_prep: CommandLine, tmp_path: Path) -> None:
+def test_a_cause_is_reported_once_and_the_rest_on_request(movi_prep: CommandLine, tmp_path: Path) -> None:
     amass = tmp_path / "amass"
     shutil.copytree(movi_prep.data / "amass", amass)
     clips = sorted(amass.rglob("Subject_*_*_*_*.npz"))

@@ -92,7 +92,7 @@ def test_a_device_that_is_not_there_is_said_once(movi_prep: CommandLine, argumen
     assert not movi_prep.work.exists()
 
 
-def test_nobody_waits_for_the_compiler_to_be_told_of_a_wrong_name(
+def test_nobody_waits_for_the_compiler_to_be_reported_of_a_wrong_name(
     movi_prep: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("movi_prep.stages.compile_solver.compile_solver", lambda _say: pytest.fail("compiled first"))

@@ -40,9 +40,9 @@ def test_warnings_are_printed_first_and_the_rest_is_counted(show: Callable[..., 
 
 
 def test_the_json_object_names_them_all() -> None:
-    told = SUMMARY.to_json(seconds=1.0)["warnings"]
-    assert len(told) == 25
-    assert told[0] == {"unit": "shard S001/PG1", "text": "S001/C01 left out: suspect"}
+    reported = SUMMARY.to_json(seconds=1.0)["warnings"]
+    assert len(reported) == 25
+    assert reported[0] == {"unit": "shard S001/PG1", "text": "S001/C01 left out: suspect"}
 
 
 def test_a_record_keeps_warnings_and_one_of_before_has_none(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_the_context_quality_is_a_flag() -> None:
     assert load_config(None, settings_of(given)).shard.context_quality == 80
 
 
-def test_findings_in_the_same_words_are_told_once() -> None:
+def test_findings_in_the_same_words_are_reported_once() -> None:
     lost = "markerName: {} of 87 names are numbers or empty"
     assert group_findings({f"align S{subject:03d}": (lost.format(1),) for subject in range(1, 87)}) == [
         "align, 86 subjects: markerName: 1 of 87 names are numbers or empty"

@@ -133,7 +133,7 @@ def test_truth_is_at_the_mocap_clock_and_seen_by_both_cameras(recordings: tuple[
 
 @pytest.mark.slow
 def test_films_show_the_frames_that_their_code_says(small: Path) -> None:
-    told = json.loads((small / "truth" / "truth.json").read_text())["subjects"]["15"]
+    reported = json.loads((small / "truth" / "truth.json").read_text())["subjects"]["15"]
     for camera in ("PG1", "PG2"):
         video = cv2.VideoCapture(str(small / "videos" / f"F_{camera}_Subject_15_L.avi"))
         assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (800, 600)
@@ -141,9 +141,9 @@ def test_films_show_the_frames_that_their_code_says(small: Path) -> None:
         codes = []
         while (grabbed := video.read())[0]:
             codes.append(read_frame_code(grabbed[1]))
-        assert [code.frame for code in codes] == list(range(told["video_frames"][camera]))
+        assert [code.frame for code in codes] == list(range(reported["video_frames"][camera]))
         assert {(code.subject, code.camera) for code in codes} == {(15, camera)}
-    assert told["video_frames"]["PG1"] - told["video_frames"]["PG2"] == 3
+    assert reported["video_frames"]["PG1"] - reported["video_frames"]["PG2"] == 3
 
 
 def test_the_configuration_beside_it_finds_everything(small: Path) -> None:

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_d3kes_datasets_are_told_by_their_names(tmp_path: Path) -> None:
+def test_d3kes_datasets_are_reported_by_their_names(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "subject_1_opensim.hdf5", "w") as file:
         file["coordinateAngle"] = np.zeros((4, 69))
         file["1_boneScale"] = np.ones((48, 3))
     facts = inspect_file(tmp_path / "subject_1_opensim.hdf5")
     assert facts.kind == "D3KE's layout"
-    told = {item.name: (item.dims, item.unit) for item in facts.arrays}
-    assert told == {"coordinateAngle": ("(row, coordinate)", "rad"), "1_boneScale": ("(body, 3) scale factors", "1")}
+    reported = {item.name: (item.dims, item.unit) for item in facts.arrays}
+    assert reported == {
+        "coordinateAngle": ("(row, coordinate)", "rad"),
+        "1_boneScale": ("(body, 3) scale factors", "1"),
+    }
 
 
 def test_hdf5_of_others_is_named_so_and_its_attributes_stand_in_order(tmp_path: Path) -> None:
@@ -40,7 +43,7 @@ def test_hdf5_of_others_is_named_so_and_its_attributes_stand_in_order(tmp_path: 
     assert list(facts.facts.items()) == [(name, "true") for name in "abcdefg"]
 
 
-def test_d3kes_boxes_frames_and_model_are_told(tmp_path: Path) -> None:
+def test_d3kes_boxes_frames_and_model_are_reported(tmp_path: Path) -> None:
     write_boxes(tmp_path / "1_PG1_bbox.npy", np.zeros((5, 4)))
     write_dictionary(tmp_path / "all_bbox.npy", {1: {"PG1": np.zeros((5, 4))}})
     write_dictionary(tmp_path / "videoIdx.npy", {1: np.array([[1], [5]])})
@@ -54,7 +57,7 @@ def test_d3kes_boxes_frames_and_model_are_told(tmp_path: Path) -> None:
     assert inspect_file(tmp_path / "pyBaseModel.pkl").facts["bodies"] == 1
 
 
-def test_a_set_up_of_opensim_is_told_as_it_is_read(tmp_path: Path) -> None:
+def test_a_set_up_of_opensim_is_reported_as_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "walk.trc").touch()
     tasks = '<IKTaskSet><objects><IKMarkerTask name="A"><weight>3</weight></IKMarkerTask></objects></IKTaskSet>'
     files = "<model_file>m.osim</model_file><marker_file>walk.trc</marker_file><time_range>0.5 2</time_range>"

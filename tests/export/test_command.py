@@ -18,8 +18,13 @@ def test_what_was_written_is_one_object_with_json(
 ) -> None:
     out = tmp_path / "out"
     assert main(["export", "--to", "motionbert", "--json", str(shards), str(out)]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told == {"out": str(out), "subjects": {"train": ["S001"], "test": ["S015"]}, "left_out": [], "findings": []}
+    reported = json.loads(capsys.readouterr().out)
+    assert reported == {
+        "out": str(out),
+        "subjects": {"train": ["S001"], "test": ["S015"]},
+        "left_out": [],
+        "findings": [],
+    }
     assert (out / "h36m_movi.pkl").is_file()
 
 

@@ -92,14 +92,14 @@ def test_2d_is_the_projection_of_3d(exports: Path, target: str) -> None:
 
 
 def test_every_file_of_arrays_says_what_its_points_are(exports: Path) -> None:
-    told = [
+    reported = [
         _objects(exports / "videopose3d" / "data_3d_h36m.npz")["definition"],
         _objects(exports / "videopose3d" / "data_2d_h36m_gt.npz")["metadata"]["definition"],
         torch.load(exports / "3d-pose-baseline" / "stat_3d.pth.tar", weights_only=False)["definition"],
         _pickle(exports / "motionbert" / "h36m_movi.pkl")["definition"],
         _cache(exports, "Train")[0]["definition"],
     ]
-    for definition in told:
+    for definition in reported:
         assert list(definition["points"]) == list(NAMES)
         assert definition["points"]["Thorax"] == "mean of marker C7 and marker CLAV"
         assert "x right, y down" in definition["camera_frame"]

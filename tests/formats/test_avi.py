@@ -148,7 +148,7 @@ def test_headers_and_end_of_a_download_are_looked_at(
     assert [text.startswith(said) for text in found] == [True] if said else found == ()
 
 
-def test_an_index_that_contradicts_the_headers_is_told(tmp_path: Path) -> None:
+def test_an_index_that_contradicts_the_headers_is_reported(tmp_path: Path) -> None:
     avi = build_avi(FRAMES, Layout())
     place = avi.content.index(b"idx1")
     content = avi.content[: place + 4] + (16 * 11).to_bytes(4, "little") + avi.content[place + 8 :]

@@ -125,7 +125,7 @@ def test_a_pickle_of_python_2_says_the_same_as_its_arrays(tmp_path: Path, model:
         "text",
     ],
 )
-def test_what_a_pickle_says_in_another_way_is_told_with_how_to_convert_it(
+def test_what_a_pickle_says_in_another_way_is_reported_with_how_to_convert_it(
     tmp_path: Path, model: BodyModel, value: Any
 ) -> None:
     path = smpl_pickle(tmp_path / "SMPL_FEMALE.pkl", model, J_regressor=value)

@@ -124,7 +124,6 @@ def test_the_cameras_of_colmap_move_from_picture_to_picture(tmp_path: Path, mode
     ("name", "text"),
     [
         ("a.yaml", "[1, 2]"),
-        ("a.yaml", "camera_matrix: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]"),
         ("a.yaml", "K: [[1, 0], [0, 1]]\nrvec: [0, 0, 0]\ntvec: [0, 0, 0]"),
         ("a.yaml", "K: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]\nR: [[1, 0, 0], [0, 1, 0], [0, 0, -1]]\nT: [0, 0, 0]"),
         ("a.yaml", "K: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]\nrvec: [0, 0, .nan]\ntvec: [0, 0, 0]"),
@@ -140,6 +139,14 @@ def test_what_is_no_calibration_of_opencv_is_the_files_error(tmp_path: Path, nam
     with pytest.raises(InputError) as caught:
         read_opencv_camera(tmp_path / name)
     assert str(tmp_path / name) in caught.value.where
+
+
+def test_a_file_of_intrinsics_only_has_no_pose_and_no_lens(tmp_path: Path) -> None:
+    """A camera that moves has its poses in another file."""
+    (tmp_path / "a.yaml").write_text("camera_matrix: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]")
+    camera = read_opencv_camera(tmp_path / "a.yaml")
+    assert len(camera.rotations) == len(camera.translations_m) == 0
+    assert camera.lens is None
 
 
 @pytest.mark.parametrize("line", ["distortions = [1.0]", "matrix = [[1.0]]", "size = 3", 'rotation = ["a", "b", "c"]'])

@@ -1,4 +1,4 @@
-"""A file under a right name and of another kind is told by its first bytes."""
+"""A file under a right name and of another kind is reported by its first bytes."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ def test_a_file_that_another_process_has_locked_is_read_and_written(tmp_path: Pa
             file["again"] = 1
 
 
-def test_a_file_that_is_none_is_told_by_its_reader(tmp_path: Path) -> None:
+def test_a_file_that_is_none_is_reported_by_its_reader(tmp_path: Path) -> None:
     (tmp_path / "no.h5").write_bytes(b"no")
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as reported:
         read_hdf5_outline(tmp_path / "no.h5")
-    assert told.value.where == str(tmp_path / "no.h5")
+    assert reported.value.where == str(tmp_path / "no.h5")

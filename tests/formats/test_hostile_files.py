@@ -163,7 +163,7 @@ def test_what_scipy_writes_is_walked_to_its_end(tmp_path: Path, *, packed: bool)
         (b"", "an empty file"),
     ],
 )
-def test_what_is_no_matlab_file_is_told_in_plain_words(tmp_path: Path, content: bytes, got: str) -> None:
+def test_what_is_no_matlab_file_is_reported_in_plain_words(tmp_path: Path, content: bytes, got: str) -> None:
     (tmp_path / "a.mat").write_bytes(content)
     with pytest.raises(InputError) as caught:
         load_mat(tmp_path / "a.mat")

@@ -59,7 +59,7 @@ def test_a_users_own_set(tmp_path: Path) -> None:
     assert markers.build_order.index("MIDDLE") < markers.build_order.index("SHADOW")
 
 
-def test_a_vertex_that_does_not_exist_is_told_with_its_marker(tmp_path: Path) -> None:
+def test_a_vertex_that_does_not_exist_is_reported_with_its_marker(tmp_path: Path) -> None:
     markers = read_marker_set(write(tmp_path / "mine.yaml", [{"name": "FAR", "vertex": 7000}]))
     with raises_recorded(InputError):
         markers.on_body(replace(build_body_model(), source="model.npz"))

@@ -29,7 +29,7 @@ def test_sex_case_motions_and_units(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("height", "metres"), [(1.7, 1.7), (170.0, 1.7), (1700.0, 1.7), (17.0, None), (np.nan, None)])
-def test_height_is_told_by_size_or_left_out(tmp_path: Path, height: float, metres: float | None) -> None:
+def test_height_is_reported_by_size_or_left_out(tmp_path: Path, height: float, metres: float | None) -> None:
     subject = read_v3d(V3dFile(person={"sex": "m", "height": height, "mass": 70.0}).write(tmp_path))
     assert subject.sex == "male"
     assert subject.height_m == (None if metres is None else pytest.approx(metres))

@@ -1,4 +1,4 @@
-"""Boxes: the body is always inside, and the border of the image is told, not hidden."""
+"""Boxes: the body is always inside, and the border of the image is reported, not hidden."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _plan(box: tuple[int, int, int, int], side: int | None) -> CropPlan:
     return plan_crops(boxes.astype(float), boxes, image_size_px=IMAGE, picture_side_px=side)
 
 
-def test_a_box_beyond_the_image_is_cut_and_the_rest_is_told() -> None:
+def test_a_box_beyond_the_image_is_cut_and_the_rest_is_reported() -> None:
     plan = _plan((-30, 500, 200, 200), None)
     assert plan.source_px.tolist() == [[0, 500, 170, 100]]
     assert plan.padding_px.tolist() == [[30, 0, 0, 100]]

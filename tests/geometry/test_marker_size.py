@@ -26,9 +26,9 @@ def test_bodies_of_many_sizes_pass(half_m: float) -> None:
     check_marker_size(trajectories(_pair(half_m), ("top", "bottom")), MODEL_M)
 
 
-@pytest.mark.parametrize(("half_m", "told"), [(0.1, "0.1 m, 0.1 times"), (1000.0, r"1e\+03 m, 1e\+03 times")])
-def test_a_wrong_unit_is_refused(half_m: float, told: str) -> None:
-    with pytest.raises(InputError, match=f"the model's, 1 m \\(RMS\\), but got {told} as far; check the unit"):
+@pytest.mark.parametrize(("half_m", "reported"), [(0.1, "0.1 m, 0.1 times"), (1000.0, r"1e\+03 m, 1e\+03 times")])
+def test_a_wrong_unit_is_refused(half_m: float, reported: str) -> None:
+    with pytest.raises(InputError, match=f"the model's, 1 m \\(RMS\\), but got {reported} as far; check the unit"):
         check_marker_size(trajectories(_pair(half_m), ("top", "bottom")), MODEL_M)
 
 

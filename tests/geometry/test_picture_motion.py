@@ -73,7 +73,7 @@ def test_the_coefficient_is_pearsons() -> None:
     assert np.isnan(Correlation.empty((1,)).coefficients()).all()
 
 
-def test_a_peak_between_places_is_found_and_one_at_the_edge_is_told() -> None:
+def test_a_peak_between_places_is_found_and_one_at_the_edge_is_reported() -> None:
     rows, columns = np.mgrid[0:9, 0:11]
     peak = find_peak(5.0 - (rows - 3.3) ** 2 - 0.5 * (columns - 6.8) ** 2)
     assert peak.place == pytest.approx([3.3, 6.8])

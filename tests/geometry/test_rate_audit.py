@@ -90,7 +90,7 @@ def test_who_jumps_falls_as_everything_falls(standing: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_every_jump_at_a_wrong_rate_is_told_with_the_right_one(standing: np.ndarray, factor: float) -> None:
+def test_every_jump_at_a_wrong_rate_is_reported_with_the_right_one(standing: np.ndarray, factor: float) -> None:
     rng = np.random.default_rng(1)
     for _ in range(N_MADE):
         found = audit(jumping(standing, rng), rate_hz=factor * RATE_HZ)
@@ -99,7 +99,7 @@ def test_every_jump_at_a_wrong_rate_is_told_with_the_right_one(standing: np.ndar
         assert f"not {factor * RATE_HZ:g}" in said
 
 
-def test_walks_are_told_by_their_steps(standing: np.ndarray) -> None:
+def test_walks_are_reported_by_their_steps(standing: np.ndarray) -> None:
     rng = np.random.default_rng(2)
     walks = [walking(standing, rng) for _ in range(N_MADE)]
     right, fast, slow = ([audit(walk, rate_hz=RATE_HZ * k) for walk in walks] for k in (1, 2, 0.5))
@@ -112,8 +112,8 @@ def test_walks_are_told_by_their_steps(standing: np.ndarray) -> None:
 
 def test_feet_that_are_lifted_are_no_flight(standing: np.ndarray) -> None:
     rng = np.random.default_rng(3)
-    told = [audit(sitting(standing, rng)).findings(RATE_HZ) for _ in range(5 * N_MADE)]
-    assert sum(map(bool, told)) <= 0.02 * len(told)
+    reported = [audit(sitting(standing, rng)).findings(RATE_HZ) for _ in range(5 * N_MADE)]
+    assert sum(map(bool, reported)) <= 0.02 * len(reported)
 
 
 def test_a_short_or_still_clip_says_nothing(standing: np.ndarray) -> None:

@@ -74,7 +74,7 @@ def test_a_known_lag_is_found_to_a_fraction_of_a_sample(lag: float, stride: int)
     assert not fit.at_edge
 
 
-def test_a_lag_beyond_the_search_is_told() -> None:
+def test_a_lag_beyond_the_search_is_reported() -> None:
     samples = np.arange(0, 241, 4)
     recording = _swing((np.arange(400) - 60 - 20) / 120.0)
     fit = fit_time_lag(_swing(samples / 120.0), samples, recording, first_sample=60, max_lag_samples=12)
@@ -90,7 +90,7 @@ def test_where_nothing_moves_there_is_no_lag() -> None:
 
 
 def test_where_only_noise_moves_there_is_no_lag() -> None:
-    """A person who stands still under 1.5 mm of noise must not be told to be late."""
+    """A person who stands still under 1.5 mm of noise must not be reported to be late."""
     rng = np.random.default_rng(0)
     samples = np.arange(0, 241, 4)
     source = rng.normal(0, 0.0015, (61, 12, 3))

@@ -60,7 +60,7 @@ def test_the_sparse_step_is_the_dense_one(seed: int, n_bound: int) -> None:
     np.testing.assert_array_equal(work.system.step[bound], 0.1)
 
 
-def test_an_indefinite_matrix_is_told() -> None:
+def test_an_indefinite_matrix_is_reported() -> None:
     posed, _, at = _kernel_at(1)
     work, arrays = posed.work[kernels.__name__], posed.folded.arrays
     work.model.second_order[0, arrays.pattern.diagonal] -= 10.0 * np.diag(at.gauss_newton)

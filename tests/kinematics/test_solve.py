@@ -301,7 +301,7 @@ def test_a_missing_marker_changes_nothing_where_the_rest_suffice(
     np.testing.assert_allclose(tree.marker_positions(solution.coordinates), markers, atol=1e-6)
 
 
-def test_an_unseen_limb_is_told_where_it_is_unseen() -> None:
+def test_an_unseen_limb_is_reported_where_it_is_unseen() -> None:
     tree, markers = two_legs()
     gaps = markers.copy()
     leg = [k for k, name in enumerate(tree.marker_names) if name in ("LKNE", "LTHI", "LANK")]

@@ -11,7 +11,7 @@ import pytest
 from movi_prep.errors import InputError
 from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import write_trc
-from movi_prep.osim.marker_tracking import Problem, coordinate_targets, track_markers
+from movi_prep.osim.marker_tracking import TrackingProblem, coordinate_targets, track_markers
 from movi_prep.osim.models import coordinate_names
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.setups import CoordinateTask
@@ -28,7 +28,7 @@ ANGLE = 0.01
 """OpenSim's solver stops this far from the answer, rad or m, however tight its accuracy."""
 
 
-def _problem(positions_m: NDArray[np.float64], **changes: object) -> Problem:
+def _problem(positions_m: NDArray[np.float64], **changes: object) -> TrackingProblem:
     values: dict[str, object] = {
         "markers": trajectories(positions_m),
         "weights": np.ones(len(MARKERS)),
@@ -36,7 +36,7 @@ def _problem(positions_m: NDArray[np.float64], **changes: object) -> Problem:
         "accuracy": ACCURACY,
         "constraint_weight": float("inf"),
     }
-    return Problem(**{**values, **changes})  # type: ignore[arg-type]
+    return TrackingProblem(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_known_poses_come_back(model: opensim.Model, swing: NDArray[np.float64]) -> None:

@@ -92,9 +92,9 @@ def test_what_ends_opensims_parser_is_the_files_error(
     tmp_path: Path, model: opensim.Model, spoil: Callable[[Path, opensim.Model], Path]
 ) -> None:
     path = spoil(tmp_path, model)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as reported:
         read_model(path)
-    assert str(path) in str(told.value)
+    assert str(path) in str(reported.value)
     sound = tmp_path / "sound.osim"
     write_model(sound, model)
     assert body_names(read_model(sound)) == SEGMENTS

@@ -94,7 +94,9 @@ def test_every_label_exists(model: opensim.Model, labels: dict[str, list[str]]) 
 
 def test_it_carries_the_default_marker_set(model: opensim.Model) -> None:
     document = yaml.safe_load(packaged_path("opensim_models", "marker_set_d3ke.yaml").read_text(encoding="utf-8"))
-    assert {marker["name"] for marker in document["markers"]} == set(marker_names(model))
+    # Points of the skin that training codes ask for; no model tracks them.
+    surface = {"NOSE", "HEADTOP"}
+    assert {marker["name"] for marker in document["markers"]} - surface == set(marker_names(model))
 
 
 @pytest.mark.reference

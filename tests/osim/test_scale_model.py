@@ -231,7 +231,7 @@ def test_what_does_not_exist_is_named(model: opensim.Model, change: dict[str, ob
         scale_model(model, static_trial(_subject()), replace(SETUP, **change), SETTINGS)  # type: ignore[arg-type]
 
 
-def test_names_that_meet_nothing_are_told_and_do_not_stop(model: opensim.Model) -> None:
+def test_names_that_meet_nothing_are_reported_and_do_not_stop(model: opensim.Model) -> None:
     extra = Measurement("patella", (("thigh_r_a", "thigh_r_b"),), (("patella_r", "X"),))
     setup = replace(
         SETUP,
@@ -251,9 +251,9 @@ def test_a_subject_beyond_the_bounds_fails_the_audit_by_name(model: opensim.Mode
     result = scale_model(model, static_trial(measured), SETUP, settings)
     assert result.audit is AuditGrade.DOUBTFUL
     result = with_angles(model, result, ScaleUnitSettings(**settings.model_dump()))
-    (told,) = [finding for finding in result.findings if "thigh_r_b by up to" in finding]
+    (reported,) = [finding for finding in result.findings if "thigh_r_b by up to" in finding]
     # A miss of some centimetres at the end of a lever of some decimetres.
-    assert 1.0 < float(told.split("thigh_r_b by up to ")[1].split(" degrees")[0]) < 60.0
+    assert 1.0 < float(reported.split("thigh_r_b by up to ")[1].split(" degrees")[0]) < 60.0
     findings = " | ".join(result.findings)
     assert "scale factors of shank_r are" in findings
     assert "landmark thigh_r_b misses by" in findings

@@ -44,7 +44,7 @@ def test_tree_and_opensim_pose_the_model_alike(coupled_model: opensim.Model, swi
     np.testing.assert_array_equal(by_tree.constraint_errors, 0.0)
 
 
-def test_a_violated_coupler_is_told(coupled_model: opensim.Model, swing: NDArray[np.float64]) -> None:
+def test_a_violated_coupler_is_reported(coupled_model: opensim.Model, swing: NDArray[np.float64]) -> None:
     scaled = prepare_model(coupled_model, Path("small.osim"))
     swing[3, 7] += 0.25
     markers = trajectories(markers_at(coupled_model, swing))

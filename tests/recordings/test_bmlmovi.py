@@ -154,7 +154,7 @@ def test_a_choice_of_nothing_is_refused(root: Path) -> None:
         select_clips(find(root), subjects=["1"], clips=["7"])
 
 
-def test_a_key_that_leaves_nothing_out_is_told_with_one_that_would(root: Path) -> None:
+def test_a_key_that_leaves_nothing_out_is_reported_with_one_that_would(root: Path) -> None:
     known = find(root)
     chosen = select_clips(known, subjects=None, clips=None, exclude=["S001", "S00/C01", "S015/C99"][::2])
     (said,) = chosen.findings[len(known.findings) :]
@@ -166,13 +166,14 @@ def test_a_key_that_leaves_nothing_out_is_told_with_one_that_would(root: Path) -
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("smplh.tar.xz", "still packed"), ("SMPLH/SMPLH_MALE.json", "another release"), ("note.txt", "")]
+    ("name", "reported"),
+    [("smplh.tar.xz", "still packed"), ("SMPLH/SMPLH_MALE.json", "another release"), ("note.txt", "")],
 )
-def test_what_is_no_body_model_is_told_where_there_is_none(tmp_path: Path, name: str, told: str) -> None:
+def test_what_is_no_body_model_is_reported_where_there_is_none(tmp_path: Path, name: str, reported: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     findings = find_bmlmovi(Folders(body_models=tmp_path)).findings
-    assert [told in finding for finding in findings] == ([True] if told else [])
+    assert [reported in finding for finding in findings] == ([True] if reported else [])
     write_model(tmp_path / "smplh/male/model.npz", n_joints=52)
     assert find_bmlmovi(Folders(body_models=tmp_path)).findings == ()
 
@@ -222,11 +223,13 @@ NEARLY = [
 
 
 @pytest.mark.parametrize(("part", "name", "right"), NEARLY)
-def test_a_name_that_is_nearly_right_is_told_with_the_right_one(root: Path, part: str, name: str, right: str) -> None:
+def test_a_name_that_is_nearly_right_is_reported_with_the_right_one(
+    root: Path, part: str, name: str, right: str
+) -> None:
     touch(root, f"{part}/below/{name}")
-    told = [text for text in find(root).findings if name in text]
-    assert len(told) == 1
-    assert f"is nearly {right}: " in told[0]
+    reported = [text for text in find(root).findings if name in text]
+    assert len(reported) == 1
+    assert f"is nearly {right}: " in reported[0]
     # What is there under its right name is not missed.
     touch(root, f"{part}/{right}")
     assert not [text for text in find(root).findings if "is nearly " in text]

@@ -30,7 +30,7 @@ def _measured(solution: IkSolution | None = None) -> ClipMeasures:
     return measure_clip(CLIP, solution or known_solution(), labels=COORDINATES, landmark_weight=20.0)
 
 
-def test_landmarks_and_tracked_markers_are_told_apart_and_carried_ones_do_not_count() -> None:
+def test_landmarks_and_tracked_markers_are_distinguished_and_carried_ones_do_not_count() -> None:
     clip = _measured()
     assert clip.landmark_rms_mm == pytest.approx(12.0)
     assert clip.tracking_rms_mm == pytest.approx(8.0)
@@ -75,7 +75,7 @@ def test_use_of_a_range() -> None:
     assert (knee.at_limit_percent, knee.beyond_deg) == (0.0, 0.0)
 
 
-def test_beyond_the_range_is_told_in_degrees() -> None:
+def test_beyond_the_range_is_reported_in_degrees() -> None:
     hip = coordinate_uses([known_solution()], {"hip_flexion_r": (-1.0, 0.9)}, COORDINATES)[0]
     assert hip.beyond_deg == pytest.approx(np.degrees(0.1))
 

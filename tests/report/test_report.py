@@ -209,7 +209,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     assert str(record) in index.text
 
 
-def test_a_failed_audit_is_told_in_words(tmp_path: Path) -> None:
+def test_a_failed_audit_is_reported_in_words(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
     write_scale_result(work.scale_result("S001"), known_scale(passed=False), provenance={})
     index, subject = (_page(path) for path in write_report(Config(work=tmp_path)))
@@ -311,7 +311,7 @@ def test_bars_stay_within_their_tracks() -> None:
     assert "nan" not in range_bar((-10.0, 10.0), (-20.0, 5.0), (-1.0, 1.0))
 
 
-def test_what_was_left_out_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_what_was_left_out_is_reported_with_its_reason(tmp_path: Path) -> None:
     work = write_quality_work(tmp_path)
     work.shards().mkdir()
     write_small_shard(work.shard("S001", "PG1"), left_out=((2, f"the clip is suspect {NASTY}"),))

@@ -68,7 +68,7 @@ def test_pages_and_empty_files_are_one_fault_for_each_kind(good: Path, tmp_path:
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK cut", bytes(100)])
-def test_a_body_model_that_is_none_is_told(good: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_body_model_that_is_none_is_reported(good: Path, tmp_path: Path, content: bytes) -> None:
     for sex in ("female", "male"):
         (tmp_path / "smplh" / sex).mkdir(parents=True)
         (tmp_path / "smplh" / sex / "model.npz").write_bytes(content)

@@ -1,4 +1,4 @@
-"""A shard of an earlier run is told by name, with its reason and the command that makes it anew; a true one is not."""
+"""A shard of an earlier run is reported by name, with reason and command; one that is up to date is not."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_the_old_shard_of_a_unit_that_cannot_be_made_again_is_named(finished: Wo
     write_motions(finished.amass, {movi_clip(1, 2): b"fail"})
     result = finished.run(stages=STAGES)
     assert (finished.work / SHARDS[0]).read_bytes() == before, "hours of work are not thrown away"
-    (told,) = summarise_run(result).outdated
-    assert (told.files, told.reason) == ((SHARDS[0],), "needs grow S001/C02, which failed")
-    (told,) = outdated(finished)
-    assert told.files == (SHARDS[0],)
-    assert told.reason.startswith("follows grow S001/C02: failed last time: ")
+    (reported,) = summarise_run(result).outdated
+    assert (reported.files, reported.reason) == ((SHARDS[0],), "needs grow S001/C02, which failed")
+    (reported,) = outdated(finished)
+    assert reported.files == (SHARDS[0],)
+    assert reported.reason.startswith("follows grow S001/C02: failed last time: ")
 
     write_motions(finished.amass, {movi_clip(1, 2): b"mended"})
     assert summarise_run(finished.run(stages=STAGES)).outdated == ()
@@ -81,8 +81,8 @@ def test_a_shard_whose_own_unit_failed_says_why(finished: World) -> None:
 
 
 def test_a_setting_that_changed_since_outdates_what_it_made(finished: World) -> None:
-    told = outdated(finished, scaling={"factor_min": 0.5})
-    assert [(item.files, item.reason) for item in told] == [
+    reported = outdated(finished, scaling={"factor_min": 0.5})
+    assert [(item.files, item.reason) for item in reported] == [
         ((shard,), "setting factor_min: 0.6 -> 0.5") for shard in SHARDS
     ]
 
@@ -103,18 +103,18 @@ def test_a_shard_of_another_run_holds_while_its_record_does(finished: World) -> 
 
 def test_a_shard_of_another_run_falls_with_what_it_was_made_from(finished: World) -> None:
     (finished.work / "grown" / "S001" / "C02.bin").write_bytes(b"another")
-    (told,) = outdated(finished, subjects="15")
-    assert (told.files, told.reason) == (
+    (reported,) = outdated(finished, subjects="15")
+    assert (reported.files, reported.reason) == (
         (SHARDS[0],), "blend S001 read other files than are there now: input grown[1]"
     )  # fmt: skip
 
 
-def test_a_file_that_no_record_names_is_told_and_what_training_does_not_read_is_not(finished: World) -> None:
+def test_a_file_that_no_record_names_is_reported_and_what_training_does_not_read_is_not(finished: World) -> None:
     for name in ("S099.h5", "notes.txt", ".S001.h5.half"):
         (finished.work / "shards" / name).touch()
-    (told,) = outdated(finished)
-    assert told.files == ("shards/S099.h5",)
-    assert told.reason.startswith("no record names it")
+    (reported,) = outdated(finished)
+    assert reported.files == ("shards/S099.h5",)
+    assert reported.reason.startswith("no record names it")
 
 
 def test_a_moved_work_folder_is_not_outdated(finished: World) -> None:

@@ -276,7 +276,7 @@ def test_an_input_that_changes_meanwhile_fails_and_one_that_a_backup_links_does_
     assert "one that changed" in result.failed[0].reason
 
 
-def test_a_full_disk_is_told_by_the_folder_that_a_person_knows(world: World) -> None:
+def test_a_full_disk_is_reported_by_the_folder_that_a_person_knows(world: World) -> None:
     write_motions(world.amass, {movi_clip(1, 2): b"full"})
     (record,) = world.run().failed
     folder = world.work / "grown" / "S001"
@@ -316,7 +316,7 @@ def test_other_machines_are_not_judged_by_this_one(world: World) -> None:
     check_machine(world.prepare(stages=(replace(GROW, check=refuse), BLEND), run={"executor": "slurm"}))
 
 
-def test_who_stops_a_run_is_told_at_once_that_it_heard(world: World) -> None:
+def test_who_stops_a_run_is_reported_at_once_that_it_heard(world: World) -> None:
     observer = Silent()
     result = world.run(stages=(replace(GROW, run=interrupt), BLEND), observer=observer)
     assert result.interrupted
@@ -324,7 +324,7 @@ def test_who_stops_a_run_is_told_at_once_that_it_heard(world: World) -> None:
     assert world.run().is_complete
 
 
-def test_an_input_that_is_another_file_is_told_with_both_names(world: World) -> None:
+def test_an_input_that_is_another_file_is_reported_with_both_names(world: World) -> None:
     world.run()
     before = world.amass.rename(world.folder / "before")
     write_motions(world.amass, {movi_clip(1, 1): b"another take"})
@@ -497,9 +497,9 @@ def test_absent_inputs_leave_no_path_of_this_run_in_what_is_written(world: World
     tolerant = replace(BLEND, plan=plan_tolerant_blend, run=_tell_inputs)
     write_motions(world.amass, {movi_clip(1, 2): b"fail"})
     world.run(stages=(GROW, tolerant))
-    told = world.results()["blend/S001.bin"].decode().split()
-    assert told[1] == "None"
-    assert not [path for path in told if ".scratch" in path]
+    reported = world.results()["blend/S001.bin"].decode().split()
+    assert reported[1] == "None"
+    assert not [path for path in reported if ".scratch" in path]
 
 
 def _tell_inputs(inputs: TolerantInputs, outputs: BlendOutputs, _settings: Settings) -> StageReport:

@@ -56,7 +56,7 @@ def test_without_a_terminal_stages_end_in_one_line(world: World) -> None:
     ]
 
 
-def test_time_left_is_told_for_stages_that_are_met_and_what_is_waited_for_stays_in_sight(
+def test_time_left_is_reported_for_stages_that_are_met_and_what_is_waited_for_stays_in_sight(
     world: World, clock: Clock
 ) -> None:
     clock.pace_s = 20.0

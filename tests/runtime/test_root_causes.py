@@ -1,4 +1,4 @@
-"""A cause is told once, however many units it fails and however many wait."""
+"""A cause is reported once, however many units it fails and however many wait."""
 
 from __future__ import annotations
 

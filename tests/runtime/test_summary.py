@@ -1,4 +1,4 @@
-"""What a person is told of a work folder and of a recordings: counts, what waits, and what is missing."""
+"""What a person is reported of a work folder and of a recordings: counts, what waits, and what is missing."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_a_worker_that_is_replaced_brings_the_unit_in_hand_to_its_end(world: Wor
     assert len({record.worker for record in result.records.values()}) >= 3
 
 
-def test_worker_processes_that_stay_away_are_told_and_end_the_run_at_last() -> None:
+def test_worker_processes_that_stay_away_are_reported_and_end_the_run_at_last() -> None:
     now_s, workers = [0.0], {"tcp://one": 1}
     watch = ProcessWatch(lambda: workers, hope_s=300.0, clock=lambda: now_s[0])
     assert watch() == ""

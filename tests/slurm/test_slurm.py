@@ -105,7 +105,7 @@ def test_jobs_follow_each_other_and_none_ends_with_a_unit_in_hand(
 
 @dataclass
 class Clearing(Silent):
-    """An observer that takes away the job that stands in the way, once it has been told of the wait."""
+    """An observer that takes away the job that stands in the way, once it has been reported of the wait."""
 
     job: int = 0
 

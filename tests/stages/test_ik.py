@@ -121,7 +121,7 @@ def test_a_doubtful_subject_is_solved(world: SmallWorld, tmp_path: Path) -> None
     IK.run_unit(replace(unit, inputs=replace(unit.inputs, scale=tmp_path / "scale.json")))  # type: ignore[type-var]
 
 
-def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
+def test_gaps_are_reported_and_solved_around(world: SmallWorld) -> None:
     markers = read_markers(world.work.markers(CLIP))
     positions = np.array(markers.positions_m)
     positions[2:4, markers.column("shank_r_b")] = np.nan
@@ -133,14 +133,14 @@ def test_gaps_are_told_and_solved_around(world: SmallWorld) -> None:
     np.testing.assert_allclose(solution.coordinates[2:4], world.coordinates[2:4], atol=0.01)
 
 
-def test_gaps_of_one_length_are_told_together(world: SmallWorld) -> None:
+def test_gaps_of_one_length_are_reported_together(world: SmallWorld) -> None:
     markers = read_markers(world.work.markers(CLIP))
     positions = np.array(markers.positions_m)
     positions[:2] = np.nan
     _, findings = _solved(world, replace(markers, positions_m=positions))
-    told = [finding for finding in findings if "missing in 2 of 8 samples" in finding]
-    assert len(told) == 1
-    assert told[0].startswith(f"{len(MARKERS)} markers are missing")
+    reported = [finding for finding in findings if "missing in 2 of 8 samples" in finding]
+    assert len(reported) == 1
+    assert reported[0].startswith(f"{len(MARKERS)} markers are missing")
 
 
 def test_a_clip_without_any_pose_fails(world: SmallWorld) -> None:
@@ -191,9 +191,9 @@ def test_frames_of_a_frozen_recording_are_suspect_and_named(world: SmallWorld, f
     positions = markers_at(build_model(), swinging(40))
     assert _solved(world, trajectories(positions))[0].usable().all()
     positions[first : last + 1] = positions[first - 1]
-    solution, told = _solved(world, trajectories(positions))
+    solution, reported = _solved(world, trajectories(positions))
     assert np.flatnonzero(solution.statuses == FrameStatus.SUSPECT).tolist() == list(range(first, last + 1))
-    assert any(f"rows {first} to {last} repeat" in text for text in told)
+    assert any(f"rows {first} to {last} repeat" in text for text in reported)
 
 
 def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:
@@ -224,7 +224,7 @@ def test_a_misspelt_weight_gets_a_suggestion(world: SmallWorld) -> None:
     assert findings[0].startswith("weighted markers that are not in the model: pelvis_x (did you mean 'pelvis_a'?)")
 
 
-def test_reasons_that_differ_in_a_number_alone_are_told_once() -> None:
+def test_reasons_that_differ_in_a_number_alone_are_reported_once() -> None:
     reasons = [
         "RMS 276 mm, most at T8",
         "",

@@ -542,7 +542,7 @@ def test_samples_that_are_copies_are_said_though_no_row_shows_them(
         (940.0, (0.0, 1.0, 0.0), "millimetres"),
     ],
 )
-def test_a_clip_of_another_world_is_told_with_its_cause(
+def test_a_clip_of_another_world_is_reported_with_its_cause(
     lowest_m: float, trunk: tuple[float, float, float], cause: str
 ) -> None:
     (finding,) = floor_findings(lowest_m, np.array(trunk))

@@ -46,7 +46,7 @@ def test_grey_has_neither_hue_nor_saturation(picture: np.ndarray) -> None:
     np.testing.assert_allclose(np.ptp(recolour(picture, Colours(saturation=1e-9)), axis=0), 0.0, atol=1e-6)
 
 
-def test_occluders_survive_their_file_and_are_told_by_the_seed(tmp_path: Path) -> None:
+def test_occluders_survive_their_file_and_are_reported_by_the_seed(tmp_path: Path) -> None:
     path = tmp_path / "occluders.h5"
     assert write_occluders(path, [_disc(), _disc(30)]) == 2
     back = read_occluders(path)

@@ -126,7 +126,7 @@ def test_a_selection_of_nothing_is_an_error_that_says_so(shards: Path, tmp_path:
         ShardDataset(tmp_path)
 
 
-def test_a_work_folder_is_told_where_its_shards_are(tmp_path: Path) -> None:
+def test_a_work_folder_is_reported_where_its_shards_are(tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     write_small_shard(tmp_path / "shards" / "S001_PG1.h5")
     with pytest.raises(MissingError, match=f"got none; name {tmp_path / 'shards'}$"):

@@ -269,7 +269,7 @@ def test_the_real_example_runs_from_generic_model_to_coordinates(shared: Path, t
         ik=IkSettings(solver="opensim", setup=source / "subject01_Setup_IK.xml"),
     )
     result = solve_marker_files([source / "subject01_walk1.trc"], config, static_file=source / "subject01_static.trc")
-    # The example's own ankles and knees miss by 2 to 4 cm, with OpenSim's tool too: told, and solved all the same.
+    # The example's own ankles and knees miss by 2 to 4 cm, with OpenSim's tool too: reported, and solved all the same.
     assert any("landmark R.Knee.Lat misses by" in finding for finding in result.findings)
     (walk,) = result.files
     assert walk.error == ""

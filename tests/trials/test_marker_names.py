@@ -41,7 +41,7 @@ def test_the_model_may_bear_the_prefix(spell: str) -> None:
     assert list(match_marker_names(WANTED, model)[0].values()) == model
 
 
-def test_two_people_in_one_file_are_not_told_apart() -> None:
+def test_two_people_in_one_file_are_not_distinguished() -> None:
     for mark in (":", "_"):
         names = [f"{person}{mark}{name}" for person in ("Anna", "Bert") for name in WANTED]
         assert match_marker_names(names, WANTED) == ({}, "")

@@ -1,4 +1,4 @@
-"""Pictures of a figure agree with it, and with nothing else: another camera, another time, another place are told."""
+"""Pictures of a figure agree with it and nothing else: other cameras, times and places are reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _watch(
     return measured
 
 
-def _told(measured: PictureAgreement) -> list[tuple[bool, str]]:
+def _reported(measured: PictureAgreement) -> list[tuple[bool, str]]:
     return [(doubt.is_strong, doubt.text) for doubt in picture_doubts(measured, "PG1", SETTINGS)]
 
 
@@ -43,7 +43,7 @@ def _told(measured: PictureAgreement) -> list[tuple[bool, str]]:
 )
 def test_pictures_of_the_body_agree_whatever_the_sensor_does(how: dict[str, Any]) -> None:
     measured = _watch(figure_px(), other=figure_px(centre_px=(120.0, 110.0), seed=3), **how)
-    assert _told(measured) == []
+    assert _reported(measured) == []
     assert measured.agreement is not None
     assert measured.agreement > 0.5
     assert abs(measured.lag_frames or 0.0) < 0.3
@@ -53,7 +53,7 @@ def test_pictures_of_the_body_agree_whatever_the_sensor_does(how: dict[str, Any]
 
 def test_exchanged_pictures_are_named() -> None:
     other = figure_px(centre_px=(120.0, 110.0), seed=3)
-    ((is_strong, text),) = _told(_watch(other, other=other))
+    ((is_strong, text),) = _reported(_watch(other, other=other))
     assert is_strong
     assert "agrees better with the calibration of PG2" in text
     assert "exchanged?" in text
@@ -63,23 +63,23 @@ def test_exchanged_pictures_are_named() -> None:
 def test_a_video_that_is_shifted_tells_by_how_much(late: int) -> None:
     measured = _watch(figure_px(), late=late, noise=2.0)
     assert measured.lag_frames == pytest.approx(late, abs=0.4)
-    told = _told(measured)
-    assert any(is_strong and ("late" if late > 0 else "early") in text for is_strong, text in told)
+    reported = _reported(measured)
+    assert any(is_strong and ("late" if late > 0 else "early") in text for is_strong, text in reported)
 
 
 def test_one_frame_is_too_little_to_leave_a_clip_out() -> None:
-    assert not any(is_strong for is_strong, _ in _told(_watch(figure_px(), late=1)))
+    assert not any(is_strong for is_strong, _ in _reported(_watch(figure_px(), late=1)))
 
 
 @pytest.mark.parametrize("moved", [(36.0, 0.0), (-12.0, 34.0)])
 def test_a_camera_that_was_moved_tells_by_how_much(moved: tuple[float, float]) -> None:
     measured = _watch(figure_px() + np.array(moved, np.float32))
     assert measured.offset_px == pytest.approx(moved, abs=6.0)
-    assert any(is_strong and "was PG1 moved?" in text for is_strong, text in _told(measured))
+    assert any(is_strong and "was PG1 moved?" in text for is_strong, text in _reported(measured))
 
 
 def test_another_motion_in_the_picture_is_strange() -> None:
-    ((is_strong, text),) = _told(_watch(figure_px(centre_px=(240.0, 150.0), seed=8)))
+    ((is_strong, text),) = _reported(_watch(figure_px(centre_px=(240.0, 150.0), seed=8)))
     assert is_strong
     assert "does not show this motion" in text
 
@@ -89,13 +89,13 @@ def test_a_body_that_stands_still_is_not_judged(jpeg: int | None) -> None:
     measured = _watch(still_px(), still_px(), noise=2.0, jpeg=jpeg)
     assert measured.agreement is None
     assert measured.not_judged.startswith("the body moves visibly in 0 of ")
-    assert _told(measured) == []
+    assert _reported(measured) == []
 
 
 def test_a_frozen_picture_is_strange() -> None:
     measured = _watch(np.repeat(figure_px()[:1], N_FRAMES, axis=0))
     assert measured.agreement == 0.0
-    assert [is_strong for is_strong, _ in _told(measured)] == [True]
+    assert [is_strong for is_strong, _ in _reported(measured)] == [True]
 
 
 def test_clips_that_overlap_and_frames_that_are_missing_are_no_matter() -> None:

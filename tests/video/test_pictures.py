@@ -9,6 +9,7 @@ from movi_prep.errors import InputError
 from movi_prep.geometry.boxes import plan_crops
 from movi_prep.geometry.projection import crop_intrinsics, project_camera_points
 from movi_prep.records.crops import CropPlan
+from movi_prep.records.lens import opencv_lens
 from movi_prep.video.pictures import (
     blocks_of_body,
     cut_picture,
@@ -74,7 +75,7 @@ def test_the_crops_camera_finds_what_the_crop_shows(side: int | None) -> None:
     rows, columns = np.indices(picture.shape)
     found = np.array([(columns * picture).sum(), (rows * picture).sum()]) / picture.sum()
     matrix = crop_intrinsics(K, plan.corner_px.astype(float), plan.scale)[0]
-    np.testing.assert_allclose(project_camera_points(point, matrix, np.zeros(2)), found, atol=0.1)
+    np.testing.assert_allclose(project_camera_points(point, matrix, opencv_lens([], source="no lens")), found, atol=0.1)
 
 
 def test_context_is_simplified_and_the_body_is_not() -> None:

@@ -54,14 +54,14 @@ def test_a_percent_sign_is_no_pattern(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["queue", "account", "interface"])
 @pytest.mark.parametrize("text", ["short\ntouch made", "a b", "", "a\x1b", "`x`", "$(x)"])
 def test_a_profile_holds_names(name: str, text: str) -> None:
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as reported:
         SlurmProfile(**{name: text})
-    assert told.value.errors()[0]["loc"] == (name,)
+    assert reported.value.errors()[0]["loc"] == (name,)
 
 
 @pytest.mark.parametrize("name", ["directives", "prologue"])
 @pytest.mark.parametrize("text", ["--x\ntouch made", "--x\r", "\x1b"])
 def test_a_profile_holds_lines(name: str, text: str) -> None:
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as reported:
         SlurmProfile(**{name: ("--fine", text)})
-    assert told.value.errors()[0]["loc"] == (name, 1)
+    assert reported.value.errors()[0]["loc"] == (name, 1)

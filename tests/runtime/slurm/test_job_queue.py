@@ -35,7 +35,7 @@ def test_a_silent_controller_is_no_empty_queue(
     assert read_queue() is None
 
 
-def test_a_wait_is_told_with_its_reasons() -> None:
+def test_a_wait_is_reported_with_its_reasons() -> None:
     queue = {
         "1": QueuedJob("1", "PENDING", "Priority"),
         "2": QueuedJob("2", "PENDING", "Resources"),

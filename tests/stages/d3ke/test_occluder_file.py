@@ -34,18 +34,18 @@ def write_voc(folder: Path) -> Path:
         (folder / name).mkdir(parents=True)
     image = np.full((80, 150, 3), 40, np.uint8)
     objects = np.zeros_like(image)
-    told = []
+    reported = []
     for number, (kind, (left, top, right, bottom), flags) in enumerate(OBJECTS, start=1):
         objects[top - 1 : bottom + 1, left - 1 : right + 1] = PALETTE_BGR[255]
         objects[top:bottom, left:right] = PALETTE_BGR[number]
         image[top:bottom, left:right] = 50 * number
         box = f"<xmin>{left + 1}</xmin><ymin>{top + 1}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax>"
         flagged = "".join(f"<{flag}>1</{flag}>" for flag in flags)
-        told.append(f"<object><name>{kind}</name>{flagged}<bndbox>{box}</bndbox></object>")
+        reported.append(f"<object><name>{kind}</name>{flagged}<bndbox>{box}</bndbox></object>")
     (folder / "ImageSets/Segmentation/trainval.txt").write_text("2007_000001\n")
     cv2.imwrite(str(folder / "JPEGImages/2007_000001.jpg"), image)
     cv2.imwrite(str(folder / "SegmentationObject/2007_000001.png"), objects)
-    (folder / "Annotations/2007_000001.xml").write_text(f"<annotation>{''.join(told)}</annotation>")
+    (folder / "Annotations/2007_000001.xml").write_text(f"<annotation>{''.join(reported)}</annotation>")
     return folder
 
 

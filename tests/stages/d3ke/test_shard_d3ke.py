@@ -334,7 +334,7 @@ def test_files_that_all_subjects_share_do_not_wait_for_one_that_failed(tmp_path:
     )
     report = D3KE_CORPUS.run_unit(unit)
     assert report.numbers == {"subjects": 1, "subjects_of_marker_sites": 0}
-    # The released code opens a file of occluders by default; who has none must be told.
+    # The released code opens a file of occluders by default; who has none must be reported.
     assert any("OCCLUSION.PROB" in finding for finding in report.findings)
     assert all((tmp_path / name).is_file() for name in names)
     pelvis = next(body for body in read_base_model(tmp_path / "pyBaseModel.pkl").bodies if body.name == "pelvis")

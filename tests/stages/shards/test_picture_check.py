@@ -84,8 +84,8 @@ def test_the_setting_decides_on_weak_and_strong_doubts(keep: str, lag: float, le
     settings = PictureCheckSettings(keep=keep)  # type: ignore[arg-type]
     video = judge_pictures([replace(FINE, lag_frames=lag), _named(FINE, 2), _named(FINE, 3)], "PG1", settings)
     assert len(video.left_out(settings)) == left_out
-    is_told = any("video frames late" in finding for finding in video.kept(settings))
-    assert is_told == (lag > 1.0 and not left_out)
+    is_reported = any("video frames late" in finding for finding in video.kept(settings))
+    assert is_reported == (lag > 1.0 and not left_out)
 
 
 FLAGS = ((6, 65), (71, 130))
