@@ -2,7 +2,7 @@
 
 | .csv column | content | in .yaml |
 |---|---|---|
-| `subject`, `clip`, `motion` | as in `config.manifest.ClipEntry` | `recordings[]` |
+| `subject`, `clip`, `motion`, `person` | as in `config.manifest.ClipEntry` | `recordings[]` |
 | `camera` | name of the camera; empty for a clip without video | `recordings[].cameras` |
 | `video`, `poses`, `first_frame`, `n_frames`, `offset_s`, `rate_hz`, `per_frame` | as in `VideoEntry` | the same |
 | `calibration`, `calibration_name`, `metres_per_unit`, `world_up`, `distortion`, `size_px`, `first_picture` | as in
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _EXPECTED, _REMEDY = "a manifest of recordings (YAML or CSV)", "correct the manifest; 'movi-prep init' writes one"
 _LARGEST_BYTES = 64 * 2**20
-_OF_CLIP = ("subject", "clip", "motion")
+_OF_CLIP = ("subject", "clip", "motion", "person")
+_NEEDED = _OF_CLIP[:3]
 _OF_VIDEO = tuple(name for name in VideoEntry.model_fields if name != "calibration")
 _OF_CAMERA = tuple(CameraEntry.model_fields)
 COLUMNS = (*_OF_CLIP, "camera", *_OF_VIDEO, *_OF_CAMERA)
@@ -100,7 +101,7 @@ def _from_table(path: Path) -> dict[str, Any]:
     clips: dict[tuple[str, ...], dict[str, Any]] = {}
     for number, row in enumerate(rows, 2):
         cells = {name: value.strip() for name, value in row.items() if isinstance(value, str) and value.strip()}
-        if None in row or len(cells) < len(_OF_CLIP):
+        if None in row or not set(_NEEDED) <= cells.keys():
             raise InputError(
                 f"{path}: line {number}", expected="one cell for each column", got="others", remedy=_REMEDY
             )

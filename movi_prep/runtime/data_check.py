@@ -25,7 +25,7 @@ from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.formats.motion_files import open_motion
 from movi_prep.recordings.read import read_camera, read_session
 from movi_prep.recordings.wanted import MODEL_FILES
-from movi_prep.records.recordings import CameraFiles
+from movi_prep.records.recordings import CameraFiles, Footage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -111,7 +111,7 @@ class _Found:
         """Return the content of a file; if it cannot be read, note the fault and return None."""
         self.opened[part] = self.opened.get(part, 0) + 1
         try:
-            foreign = foreign_content(path)
+            foreign = "" if path.is_dir() else foreign_content(path)
             if foreign:
                 raise InputError(path, expected=f"a {path.suffix} file", got=foreign, remedy=_FETCH)  # noqa: TRY301
             return read()
@@ -249,6 +249,30 @@ def _open_cameras(recordings: Recordings, found: _Found) -> None:
         # Read each by itself first: either may be a web page or empty.
         if found.open("calibration", extrinsics, lambda: True):
             found.open("calibration", intrinsics, read)
+    _open_footage(recordings, found)
+
+
+def _open_footage(recordings: Recordings, found: _Found) -> None:
+    """Open the calibration and the video of every clip that has its own; each file once."""
+    # Loads OpenCV, which BMLmovi's headers do without.
+    from movi_prep.video.footage import check_size, open_footage
+
+    seen: set[tuple[object, ...]] = set()
+    for (_, name), footage in recordings.footage.items():
+        files, pictures = footage.camera, footage.video if footage.video.is_dir() else None
+        place = (name, files.intrinsics, files.extrinsics, pictures)
+        if place in seen:
+            continue
+        seen.add(place)
+
+        def read(name: str = name, footage: Footage = footage, pictures: Path | None = pictures) -> None:
+            camera = read_camera(recordings.reader, name, footage.camera, pictures)
+            # The head of one video tells whether the calibration is of such pictures.
+            check_size(open_footage(footage.video), camera.size_px)
+
+        found.open("calibration", files.intrinsics, read)
+    for video in sorted({footage.video for footage in recordings.footage.values()}):
+        found.open("videos", video, lambda video=video: open_footage(video))  # type: ignore[misc]
 
 
 def _open_videos(recordings: Recordings, subject: str, session: Session | None, found: _Found) -> None:

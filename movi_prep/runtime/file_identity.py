@@ -4,6 +4,7 @@
 |---|---|---|
 | `sha256:...` | any file up to 64 MiB | all bytes |
 | `sampled:...+sha256:...` | larger files (videos) | size and 32 samples of 64 KiB spread over it; then all bytes |
+| the same | folders (pictures) | names and sizes, and 32 of the files; then all bytes of all files |
 
 A unit that reads or writes a file hashes all of it: that costs little beside the unit. Later a large file is
 compared by its samples: **a change between them that keeps the size is not seen**.
@@ -76,6 +77,8 @@ class FileIdentities:
             FileNotFoundError: the file does not exist.
         """
         try:
+            if path.is_dir():
+                return f"{_of_folder(path, every=False)}+{_of_folder(path, every=True)}"
             whole = self._hash(path, "sha256")
             return f"{self._hash(path, 'sampled')}+{whole}" if path.stat().st_size > LARGE_BYTES else whole
         except PermissionError:
@@ -87,6 +90,10 @@ class FileIdentities:
         """Return whether a file is unchanged; for a large one without `full_hash`, whether its samples are."""
         sampled, _, whole = identity.rpartition("+")
         try:
+            if path.is_dir():
+                # Its own time stamp says nothing of what its files hold: it is looked into each time.
+                is_same = _of_folder(path, every=self.full_hash) == (whole if self.full_hash else sampled)
+                return bool(sampled) and is_same
             if sampled and not self.full_hash:
                 return self._hash(path, "sampled") == sampled
             return self._hash(path, "sha256") == whole
@@ -136,6 +143,17 @@ def write_identities(path: Path, identities: FileIdentities) -> None:
         for (name, kind), (stamp, identity) in sorted(merged.items())
     ]
     write_text(path, json.dumps(rows, separators=(",", ":")))
+
+
+def _of_folder(folder: Path, *, every: bool) -> str:
+    """Return what a folder of files holds: names and sizes, and the bytes of every file or of some."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    listed = "".join(f"{path.name}\0{path.stat().st_size}\0" for path in files)
+    digest = hashlib.sha256(listed.encode(errors="surrogateescape"))
+    chosen = files if every or len(files) <= _SAMPLES else files[:: len(files) // _SAMPLES]
+    for path in chosen:
+        digest.update(_whole(path).encode())
+    return f"{'sha256' if every else 'sampled'}:{digest.hexdigest()}"
 
 
 def _whole(path: Path) -> str:

@@ -115,7 +115,7 @@ def _doubt(path: Path, maker: UnitRecord | None, plan: WorkPlan, identities: Fil
 def _is_another(entry: FileRecord, identities: FileIdentities) -> bool:
     """Return whether an input has changed; data that no longer exist here count as unchanged."""
     path = Path(entry.path)
-    return entry.identity != ABSENT and path.is_file() and not identities.holds(path, entry.identity)
+    return entry.identity != ABSENT and path.exists() and not identities.holds(path, entry.identity)
 
 
 def _redo(work: WorkFolder, name: str) -> str:

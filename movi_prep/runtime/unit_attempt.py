@@ -178,9 +178,9 @@ def _stamps(task: Task) -> dict[str, Stamp]:
     unit, optional = task.unit, optional_roles(task.unit.inputs)
     stamps = {}
     for role, path in paths_of(unit.inputs):
-        if role in optional and (path in task.absent or not path.is_file()):
+        if role in optional and (path in task.absent or not path.exists()):
             continue
-        if not path.is_file():
+        if not path.exists():
             raise MissingError(path, expected=f"the input {role!r} of {unit.id}", got="no file", remedy="make it first")
         stamps[role] = Stamp.of(path)
     return stamps
@@ -190,7 +190,7 @@ def _check_unchanged(
     unit: AnyUnit, stamps: Mapping[str, Stamp], before: Mapping[str, FileRecord], identities: FileIdentities
 ) -> None:
     for role, path in paths_of(unit.inputs):
-        if role not in stamps or (path.is_file() and Stamp.of(path) == stamps[role]):
+        if role not in stamps or (path.exists() and Stamp.of(path) == stamps[role]):
             continue
         # A backup that links the file, or a change of its permissions, moves the stamp and leaves the content.
         if not identities.holds(path, before[role].identity):

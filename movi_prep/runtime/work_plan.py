@@ -278,7 +278,7 @@ def _why_inputs_changed(
         if path in unknown:
             continue
         before = last.inputs[role].identity
-        is_absent = path in absent or (before == ABSENT and not path.is_file())
+        is_absent = path in absent or (before == ABSENT and not path.exists())
         if (before != ABSENT) if is_absent else not identities.holds(path, before):
             return f"input {role} {_say_difference(path, last.inputs[role], is_absent=is_absent)}"
     return ""
@@ -286,7 +286,7 @@ def _why_inputs_changed(
 
 def _say_difference(path: Path, before: FileRecord, *, is_absent: bool) -> str:
     """Return in which way an input has changed."""
-    if is_absent or not path.is_file():
+    if is_absent or not path.exists():
         return f"is missing: {path}"
     if before.identity == ABSENT:
         return f"is there now: {path}"

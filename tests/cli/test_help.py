@@ -60,7 +60,7 @@ def test_versions_name_the_solver_and_opensim(movi_prep: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["movi-prep", "in"], {"inspect"}),
+        (["movi-prep", "in"], {"init", "inspect"}),
         (["movi-prep", "run", "--exec"], {"--executor"}),
         (["movi-prep", "inspect", "--work"], set()),
         (["movi-prep", "shard", "--layout", ""], {"native", "d3ke", "both"}),

@@ -142,3 +142,21 @@ def test_a_file_that_may_not_be_read_ends_nothing(tmp_path: Path, monkeypatch: p
     assert locked.startswith("unreadable:")
     # What was recorded of it does not hold once it can be read.
     assert not FileIdentities().holds(tmp_path / "a", locked)
+
+
+def test_a_folder_of_pictures_is_what_its_files_hold(tmp_path: Path) -> None:
+    def fill(folder: Path) -> Path:
+        folder.mkdir()
+        for number in range(5):
+            (folder / f"image_{number}.png").write_bytes(bytes([number]) * 100)
+        return folder
+
+    first, copy, identities = fill(tmp_path / "a"), fill(tmp_path / "b"), FileIdentities()
+    before = identities.identity(first)
+    assert identities.identity(copy) == before
+    assert identities.holds(copy, before)
+    (copy / "image_3.png").write_bytes(b"x" * 100)
+    assert not identities.holds(copy, before)
+    (first / "image_5.png").write_bytes(b"more")
+    assert not identities.holds(first, before)
+    assert not FileIdentities(full_hash=True).holds(first, before)
