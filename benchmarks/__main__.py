@@ -22,6 +22,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "opensim_ik": ("--data", "{demo}"),
     "converged_ik": ("--work", "{demo}/work"),
     "cold_start": (),
+    "motion_scaling": ("--work", "{demo}/work"),
     "label_deviation": ("--work", "{demo}/work"),
     "odd_motion": ("--demo", "{demo}"),
     "shards": ("--demo", "{demo}"),

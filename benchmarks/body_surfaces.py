@@ -4,7 +4,7 @@
 
 `DIR` holds `female/model.npz` and `male/model.npz` in SMPL+H's layout. The line is woman + t (man - woman), surfaces
 and joints alike. Random bodies have betas of a normal distribution, half of them women. Every body is scaled as the
-pipeline scales it; a refused body is one whose audit fails.
+pipeline scales it, and its audit is sound, doubtful or refused.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.osim.models import read_model
 from movi_prep.osim.scale_model import scale_model
 from movi_prep.records.markers import StaticTrial
+from movi_prep.records.scale_result import AuditGrade
 from movi_prep.stages.scale import solve_pose_converged
 
 if TYPE_CHECKING:
@@ -122,20 +123,22 @@ def worst_landmarks(result: ScaleResult, count: int = 3) -> str:
 
 def _print_body(name: str, result: ScaleResult) -> None:
     rms_mm, largest_mm = 1000.0 * result.landmark_rms_m, 1000.0 * result.landmark_max_m
-    audit = "passed" if result.passed else f"refused: {result.findings[0]}"
+    audit = result.audit.name.lower() + ("" if result.passed else f": {result.findings[0]}")
     print(f"{name:30}{rms_mm:9.1f}{largest_mm:13.1f}  {audit} ({worst_landmarks(result)})")
 
 
 def _print_drawn(drawn: list[ScaleResult], deviation: float) -> None:
     rms_mm = 1000.0 * np.array([result.landmark_rms_m for result in drawn])
     largest_mm = 1000.0 * np.array([result.landmark_max_m for result in drawn])
-    refused = [result for result in drawn if not result.passed]
-    print(f"\n{len(drawn)} bodies drawn at {deviation:g} standard deviations: {len(refused)} refused")
+    grades = Counter(result.audit.name.lower() for result in drawn)
+    told = ", ".join(f"{grades[grade.name.lower()]} {grade.name.lower()}" for grade in AuditGrade)
+    print(f"\n{len(drawn)} bodies drawn at {deviation:g} standard deviations: {told}")
     print(
         f"  RMS median {np.median(rms_mm):.1f}, largest {rms_mm.max():.1f} mm; largest miss {largest_mm.max():.1f} mm"
     )
-    for reason, count in Counter(finding for result in refused for finding in result.findings[:1]).most_common():
-        print(f"  {count} refused: {reason}")
+    unsound = [result for result in drawn if not result.passed]
+    for reason, count in Counter(finding for result in unsound for finding in result.findings[:1]).most_common():
+        print(f"  {count}: {reason}")
 
 
 if __name__ == "__main__":

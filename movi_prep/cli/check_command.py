@@ -95,7 +95,8 @@ def _run_self_test(given: argparse.Namespace) -> int:
 def _plan_everything(config: Config) -> tuple[WorkPlan | None, list[str]]:
     """Return the plan of all stages and what it leaves out; or None and why nothing can run."""
     flags = {"--amass": config.amass, "--body-models": config.body_models}
-    unnamed = [flag for flag, folder in flags.items() if folder is None]
+    # A manifest lists both.
+    unnamed = [flag for flag, folder in flags.items() if folder is None and config.manifest is None]
     if unnamed:
         return None, [f"AMASS clips and body models are needed: name {', '.join(unnamed)}"]
     try:

@@ -32,6 +32,7 @@ def run_demo(given: argparse.Namespace) -> int:
     begin = time.perf_counter()
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.folder).absolute()
+    console.print(f"writing the embedded data set, which takes about a minute: {folder}", markup=False)
     written = write_demo(folder, seed=given.seed, workers=given.workers)
     console.print(
         f"embedded data set: {written.n_clips} clips, {written.n_frames} video frames, "

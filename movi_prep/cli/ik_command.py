@@ -55,7 +55,7 @@ def _means_trials(given: argparse.Namespace) -> bool:
     if not (given.scale_setup or given.ik_setup or given.model):
         return False
     config = config_of(given)
-    if config.amass is not None or config.embedded:
+    if config.amass is not None or config.manifest is not None or config.embedded:
         return False
     if given.scale_setup and not given.ik_setup:
         return True

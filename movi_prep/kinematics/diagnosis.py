@@ -24,10 +24,21 @@ _SWAP_SHARE = 0.7
 # Marker errors of so many times the noise (root mean square) have another cause: a wrong pose, or a wrong model. A pose
 # is wrong in some limbs, a model of another size everywhere: there no marker misses by so many times the median.
 BEYOND_NOISE, STANDS_OUT = 4.0, 4.0
+# Within the noise's reach (from its own size on) a pose is wrong where some markers stand out by this much: noise is on
+# all of them alike.
+_STANDS_FAR_OUT = 12.0
 _EXACT_M = 2e-5
 # How marker sets distinguish left from right: the letters for left and for right, at the start or the end of a name.
 _SIDES_FRONT = (("L.", "R."), ("L_", "R_"), ("Left", "Right"), ("left", "right"), ("L", "R"), ("l", "r"))
 _SIDES_BACK = (("_l", "_r"), ("_L", "_R"), (".L", ".R"), (".l", ".r"), ("_left", "_right"))
+
+
+def settled_ends(ends: NDArray[np.int64], objectives: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how frames ended, those as converged whose markers are met exactly: no pose meets them better.
+
+    Where markers leave directions open, the pulls may still have been at work along them.
+    """
+    return np.asarray(np.where(objectives <= 0.5 * _EXACT_M**2, CONVERGED, ends))
 
 
 def judge_solution(
@@ -133,7 +144,9 @@ def judge_fit(
     """
     rms_m = np.sqrt(2.0 * np.nan_to_num(fit[0]))
     usable = (statuses == FrameStatus.SOLVED) | (statuses == FrameStatus.RETRIED)
-    for frame in np.flatnonzero(usable & (rms_m > BEYOND_NOISE * noise_m) & (fit[1] > STANDS_OUT)).tolist():
+    wrong = (rms_m > BEYOND_NOISE * noise_m) & (fit[1] > STANDS_OUT)
+    wrong |= (rms_m > noise_m) & (fit[1] > _STANDS_FAR_OUT)
+    for frame in np.flatnonzero(usable & wrong).tolist():
         statuses[frame] = FrameStatus.SUSPECT
         reasons[frame] = f"no pose within the bounds fits: weighted marker RMS {rms_m[frame] * 1e3:.0f} mm"
 

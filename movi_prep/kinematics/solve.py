@@ -21,6 +21,7 @@ from movi_prep.kinematics.diagnosis import (
     judge_ranks,
     judge_residuals,
     judge_solution,
+    settled_ends,
     stand_out,
 )
 from movi_prep.kinematics.first_pose import find_start
@@ -522,7 +523,9 @@ def _compose(
         start = None if before is None else before[folded.unknowns]
         coordinates[solved] = _expand(folded, clip, choose_branches(folded, track.unknowns[solved], start))
     statuses, reasons = clip.statuses.copy(), list(clip.reasons)
-    judge_solution(statuses, reasons, track.ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
+    # A coordinate task pulls at poses that meet all markers, too.
+    ends = track.ends if len(clip.task_q) else settled_ends(track.ends, proof.objective)
+    judge_solution(statuses, reasons, ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
     missed_m = np.linalg.norm(proof.markers - clip.positions_m, axis=2)
     judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,14 @@ class Part:
 
 def describe_recordings(recordings: Recordings, config: Config) -> tuple[Part, ...]:
     """Return for each part of the data what was found and what is missing."""
+    parts = _describe_parts(recordings, config)
+    if config.manifest is None:
+        return parts
+    # A manifest has no V3D files, and is where everything else is named.
+    return tuple(replace(part, folder=part.folder or config.manifest) for part in parts if part.name != "V3D")
+
+
+def _describe_parts(recordings: Recordings, config: Config) -> tuple[Part, ...]:
     return (
         _describe_motions(recordings, config),
         _describe_bodies(recordings, config),

@@ -89,9 +89,9 @@ def test_two_commands_lead_to_angles_and_shards(tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "recordings"
     joints = _write_recordings(folder)
     monkeypatch.setenv("HOME", str(tmp_path))
-    commands = _block("bash").splitlines()
-    assert len(commands) == 2
-    for command in commands:
+    first, second = _block("bash").splitlines()
+    check = f"movi-prep check --manifest {folder / 'recordings.yaml'} --work {folder / 'work'}"
+    for command in (first, check, second):
         words = [str(Path(word).expanduser()) if word.startswith("~") else word for word in command.split()[1:]]
         assert main([*words, *(["--executor", "serial"] if words[0] == "run" else [])]) == 0
     assert (folder / "work" / "ik" / "S1" / "walk.mot").is_file()

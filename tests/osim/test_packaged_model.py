@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,14 +111,19 @@ def test_bodies_joints_and_coordinates_are_those_of_d3ke(model: opensim.Model, s
 @pytest.mark.reference
 def test_marker_distances_agree_with_real_bodies(t_pose_markers: dict[str, NDArray[np.float64]], shared: Path) -> None:
     text = (shared / "reference/smplh_marker_distances.json").read_text(encoding="utf-8")
-    ratios = {}
+    # Published sides differ by up to 9 % (wrists 58 and 53 mm); the model is a mirror image, and can only be the mean.
+    ours, published = defaultdict(list), defaultdict(list)
     for measurement in json.loads(text)["measurements"]:
-        pairs = measurement["marker_pairs"]
-        lengths = [np.linalg.norm(t_pose_markers[a] - t_pose_markers[b]) for a, b in pairs]
         if measurement["trusted"]:
-            ratios[measurement["measurement"]] = np.mean(lengths) / measurement["implied_average_distance_m"]
-    # The mean surfaces themselves are up to 7 % off: the distances are of other people, left and right apart.
-    assert {name: ratio for name, ratio in ratios.items() if abs(ratio - 1.0) > 0.10} == {}
+            both_sides = measurement["measurement"].replace("_l_", "").removesuffix("_l")
+            pairs = measurement["marker_pairs"]
+            ours[both_sides] += [np.linalg.norm(t_pose_markers[a] - t_pose_markers[b]) for a, b in pairs]
+            published[both_sides] += [measurement["implied_average_distance_m"]] * len(pairs)
+    ratios = {name: np.mean(ours[name]) / np.mean(published[name]) for name in ours}
+    # The toes hang on the toe joint, which the published figures of the mean have 2.5 mm elsewhere.
+    assert {name: ratio for name, ratio in ratios.items() if abs(ratio - 1.0) > 0.05} == {
+        "toesYZ": pytest.approx(1.06, abs=0.005)
+    }
 
 
 def test_left_and_right_are_mirror_images_in_every_pose(tree: KinematicTree, tables: ModelTables) -> None:
