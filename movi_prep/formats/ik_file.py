@@ -20,6 +20,7 @@ from movi_prep.formats.described_hdf5 import (
     write_described,
 )
 from movi_prep.formats.reading import reads
+from movi_prep.records.checks import check_finite
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
     """
     content = read_described(path, SCHEMA, rows=(_ROW, rows))
     values = {name: _widened(value) for name, value in content.fields.items()}
+    # Poses may be absent, the clock never is.
+    check_finite(values["times_s"], what="times_s", where=str(path))
     return IkSolution(solver=str(content.attributes["solver"]), rate_hz=float(content.attributes["rate_hz"]), **values)
 
 
