@@ -386,6 +386,7 @@ def _gather_markers(markers, pose, scene, moments):
         r, o = pose.rotation[node], pose.position[node]
         m = hx = hy = hz = axx = ayy = azz = axy = axz = ayz = fx = fy = fz = 0.0
         q00 = q01 = q02 = q10 = q11 = q12 = q20 = q21 = q22 = 0.0
+        # Sums stay in scalars until the node is done: the compiler can keep them in registers.
         for marker in range(markers.first[node], markers.first[node + 1]):
             w = scene.weight[marker]
             # A marker that is not seen has weight 0 and position NaN: it must not enter a sum, for 0 times NaN is NaN.
