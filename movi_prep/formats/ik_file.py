@@ -1,4 +1,4 @@
-"""`ik/S001/C01.h5`: the IK solution of one clip, self-described.
+"""`ik/S001/C01.h5`: the IK solution of one clip, in a file that describes itself.
 
 The layout is `SCHEMA` below; `SCHEMA.table()` prints it. Vectors are in OpenSim ground (y up). Coordinates are
 stored in double precision, positions and rotations of markers, bodies and joints in single (1e-7 m).
@@ -174,6 +174,7 @@ def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
         InputError: the file is not an IK solution, of a newer version, or damaged.
     """
     content = read_described(path, SCHEMA, rows=(_ROW, rows))
+    # Solvers and geometry compute in double precision; single is for the disk only.
     values = {name: _widened(value) for name, value in content.fields.items()}
     # Poses may be absent, the clock never is.
     check_finite(values["times_s"], what="times_s", where=str(path))
