@@ -1,4 +1,4 @@
-"""Matches the shape coefficients of a motion to the shape directions of a model; files hold 10, 16 or 300 of them."""
+"""The match of a motion's shape coefficients to a model's shape directions; files hold 10, 16 or 300 of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def all_betas(betas: NDArray[np.float64], n_directions: int, *, model: str) -> NDArray[np.float64]:
-    """Return (n_directions,) float64 betas; a model of more directions than a motion has betas leaves its last at 0.
+    """Return (n_directions,) float64 betas; directions beyond the motion's betas are 0.
 
-    Directions are sorted by how much they explain, so the first ten betas mean the same in every model of one body.
+    Directions are sorted by the variance that they explain: the first ten betas mean the same in all models of a body.
 
     Raises:
         InputError: a nonzero beta has no direction in the model, which would change the body.

@@ -1,8 +1,8 @@
-"""A marker set on another body than it is defined on.
+"""A marker set carried from the body that it is defined on to another body.
 
 A set is defined once, on the mesh and the joints of SMPL+H. SMPL has the same mesh and no finger joints: markers on
 these are left out and reported. SMPL-X has another mesh: a table gives each vertex's place in its neutral template.
-There the vertices are found by their positions; in a template with other positions (male, female, another issue) they
+In that template the vertices are found by position. In another one (male, female, another release) they
 are taken by their numbers, but only where the faces around them are SMPL-X's.
 """
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from movi_prep.records.marker_set import MarkerRule, MarkerSet
 
 _SAME_PLACE_M = 1e-4
-"""A vertex of the template nearer than this to a known position is that vertex; the next one is 2.6 mm away."""
+"""Largest distance between a vertex of the template and its known position; the next vertex is 2.6 mm away."""
 
 
 @dataclass(frozen=True)
 class CarriedMarkers:
-    """A marker set in the numbers of a body model.
+    """A marker set with the vertex and joint numbers of a body model.
 
     Attributes:
         markers: the set.
@@ -46,7 +46,7 @@ class CarriedMarkers:
 
 
 def carry_markers(markers: MarkerSet, model: BodyModel) -> CarriedMarkers:
-    """Return the markers of a set, which counts SMPL+H's vertices and joints, on a body model.
+    """Return the markers of a set on a body model; the set numbers the vertices and joints of SMPL+H.
 
     Raises:
         InputError: a vertex has no counterpart in the body, or the mesh is not the body's.
@@ -78,8 +78,9 @@ def _carried(rule: MarkerRule, layout: BodyLayout, places: Mapping[int, SurfaceP
 
 
 def _without_lost(rules: Mapping[str, MarkerRule | None]) -> tuple[dict[str, MarkerRule], tuple[str, ...]]:
-    """Return the rules that are left, and the markers that are not: those without a point, and what builds on them."""
+    """Return the rules that are left, and the markers that are lost: those without a point, and those built on them."""
     left = {name: rule for name, rule in rules.items() if rule is not None}
+    # Until nothing goes: a midpoint may be built on a midpoint that is lost only now.
     while gone := [name for name, rule in left.items() if not set(built_on(rule)) <= set(left)]:
         for name in gone:
             del left[name]
@@ -87,7 +88,7 @@ def _without_lost(rules: Mapping[str, MarkerRule | None]) -> tuple[dict[str, Mar
 
 
 def _places_on_smplx(markers: MarkerSet, model: BodyModel) -> tuple[dict[int, SurfacePoint], tuple[str, ...]]:
-    """Return the point on SMPL-X for each vertex that a set names, and how the vertices were found."""
+    """Return the point on SMPL-X for each vertex in a set, and a finding on how the vertices were found."""
     table = read_smplx_vertices()
     unknown = {
         name: rule.index
@@ -114,8 +115,10 @@ def _find_vertices(table: SmplxVertices, model: BodyModel) -> tuple[NDArray[np.i
     away = np.linalg.norm(model.template_m[None] - table.positions_m[:, None], axis=2)
     nearest = away.argmin(axis=1)
     off = away[np.arange(len(nearest)), nearest]
+    # All or none: a template in which some vertices stand elsewhere is another template.
     if np.all(off <= _SAME_PLACE_M):
         return nearest, ()
+    # A sex or a release moves vertices, but keeps the faces: their neighbours prove that the numbering is SMPL-X's.
     around: dict[int, set[int]] = {int(vertex): set() for vertex in table.smplx}
     for face in model.faces[np.isin(model.faces, table.smplx).any(axis=1)].tolist():
         for vertex in face:

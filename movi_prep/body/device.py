@@ -17,6 +17,7 @@ def torch_device(name: str) -> torch.device:
     """Return the device of a setting like `cpu`, `cuda` or `cuda:1`; raise UsageError where it is not there."""
     try:
         device = torch.device(name)
+        # A device may be known by name and still not work; only making something on it shows.
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().partition("\n")[0]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from movi_prep.records.marker_set import MarkerSet
 
 _UP = 1
-"""The vertical axis of OpenSim ground; the floor is where it is 0."""
+"""The vertical axis of OpenSim ground, which is 0 on the floor."""
 
 
 def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64]:
@@ -36,6 +36,7 @@ def place_markers(markers: MarkerSet, points: PosedPoints) -> NDArray[np.float64
     # Samples last, as in the memory of the posed points, so that every assignment below is one contiguous copy.
     positions = np.empty((len(columns), 3, points.vertices_m.shape[0]))
     _place_points(positions, markers, points)
+    # Midpoints and floor points come after the markers that they are built on.
     for name in markers.build_order:
         rule = markers.rules[name]
         if isinstance(rule, Midpoint):

@@ -1,13 +1,13 @@
 """Linear blend skinning of SMPL, SMPL+H and SMPL-X in batches, for chosen vertices only.
 
-A marker needs one vertex of thousands. What does not depend on the pose is computed once per subject, and the pose
-directions and skinning weights of other vertices are never touched. The formulas are those of `smplx.lbs.lbs`
-(Loper et al. 2015, SMPL, equations 2 to 12), from its own parts where these serve: `blend_shapes`,
+A marker needs one vertex of thousands. Everything independent of the pose is computed once per subject. The pose
+directions and skinning weights of other vertices are not used. The formulas are those of `smplx.lbs.lbs`
+(Loper et al. 2015, SMPL, equations 2 to 12), with these parts of it: `blend_shapes`,
 `vertices2joints`, `batch_rodrigues`. Its `batch_rigid_transform` multiplies many small matrices and takes as long as
 everything else together; the chain here does the same in 3x4, level by level, with the samples last in memory.
 
-Precision: float64, but pose directions times pose features in float32. These products are centimetres, so what
-float32 loses on them is nanometres.
+Precision: float64, but pose directions times pose features in float32. These products are centimetres, so that
+float32 loses nanometres on them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _IDENTITY = np.eye(3)
 
 _POINTS_AT_ONCE = 131_072
-"""Samples times points of one batch: bounds working memory to about 50 MB; a whole mesh goes 18 samples at a time."""
+"""Samples times points of one batch: limits working memory to about 50 MB; a whole mesh takes 18 samples at a time."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> Joint
 
 @dataclass(frozen=True)
 class BodyPart:
-    """What posing v chosen vertices of a body model of j joints and b betas needs, for any subject; on one device.
+    """The data for posing v chosen vertices of a body model of j joints and b betas, for any subject; on one device.
 
     Joints are in the order of `joints` everywhere except in results.
 
@@ -105,7 +105,7 @@ class BodyPart:
 
 @dataclass(frozen=True)
 class ShapedBody:
-    """A body part with one subject's betas in it.
+    """A body part with one subject's betas applied.
 
     Attributes:
         part: the body with betas applied.
@@ -120,7 +120,7 @@ class ShapedBody:
 
 @dataclass(frozen=True)
 class PosedPoints:
-    """Points of n samples, float64, metres, in the world that was asked for.
+    """Points of n samples, float64, metres, in the requested world.
 
     The arrays are views with the sample axis fastest in memory; copy them where that order matters.
 
@@ -153,6 +153,7 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
         moved = torch.tensor(np.moveaxis(directions, -1, 0))
         return vertices2joints(regressor, moved).permute(1, 2, 0).contiguous().to(where)
 
+    # Nine features for each joint but the root: grouped by joint, so that they follow the joints' new order.
     posing = np.asarray(model.pose_directions_m[rows], dtype=np.float32).reshape(-1, len(model.parents) - 1, 9)
     tissue = model.soft_tissue_directions_m
     return BodyPart(
@@ -170,7 +171,7 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
 
 
 def shape_body(part: BodyPart, betas: NDArray[np.float64]) -> ShapedBody:
-    """Return the T-pose of one subject, of (b,) betas or the first of them; those that are not given are 0.
+    """Return the T-pose of one subject, from (b,) betas; missing ones are 0.
 
     Joint centres are linear in the vertices and these in the betas, so regressed directions replace the mesh.
 
@@ -193,18 +194,19 @@ def pose_body(
     """Pose a body at every sample of a motion; working memory is bounded, the result grows with the motion.
 
     Args:
-        body: the shaped body; its betas are used, the motion's are not looked at.
-        motion: poses and translation, in whatever world; it says how to AMASS world.
+        body: the shaped body; its betas are used, not the motion's.
+        motion: poses and translation, in any world; the motion holds the rotation to AMASS world.
         soft_tissue: whether the motion's DMPL coefficients move the surface.
         world: (3, 3) turn from AMASS world to the world of the result; the identity leaves AMASS world.
 
     Raises:
-        InputError: soft tissue is asked for, and the motion or the body model has none.
+        InputError: `soft_tissue` is set, but the motion or the body model has none.
     """
     n, n_vertices, n_joints = motion.n_samples, len(body.vertices), len(body.joints)
     dmpls = _checked_dmpls(body, motion) if soft_tissue else None
     turn = _on(body, world @ motion.to_amass_world)
     points = torch.empty((n_vertices + n_joints, 3, n), dtype=torch.float64)
+    # At least one sample, even of a mesh that is larger than the bound.
     size = max(1, _POINTS_AT_ONCE // (n_vertices + n_joints))
     for first in range(0, n, size):
         rows = slice(first, first + size)
@@ -244,6 +246,7 @@ def _pose_batch(
     The sample axis comes last: every step then runs over contiguous samples instead of over 3x3 matrices.
     """
     n = len(poses)
+    # From (n j, 3, 3) to (j, 3, 3, n): the samples last, in one contiguous copy.
     rotations = batch_rodrigues(poses.view(-1, 3)).view(n, -1).T.contiguous().view(-1, 3, 3, n)
     vertices, joints = _soften(body, dmpls) if dmpls is not None else (body.vertices[..., None], body.joints[..., None])
     posed = vertices + _pose_offsets(body.part, rotations)
@@ -265,6 +268,7 @@ def _pose_offsets(part: BodyPart, rotations: torch.Tensor) -> torch.Tensor:
     n = rotations.shape[-1]
     feature = rotations[1:].to(part.pose_directions.dtype).view(-1, 9, n)
     feature[:, ::4] -= 1.0  # the diagonal of each matrix
+    # In float32, the largest product of all; see the head of this module.
     return torch.matmul(part.pose_directions, feature.view(-1, n)).view(-1, 3, n).to(torch.float64)
 
 
@@ -283,12 +287,14 @@ def _chain(
     """
     offsets = joints.clone()
     offsets[1:] -= joints[tree.parents[1:]]
+    # The root has no parent: its offset is its place in the world before the turn.
     offsets[0] += translation
     local = torch.cat([rotations, offsets[:, :, None]], dim=2)
     transforms = torch.empty_like(local)
     transforms[0] = torch.einsum("ij,jkn->ikn", turn, local[0])
     for first, after, parents in tree.levels:
         parent, own = transforms[parents], local[first:after]
+        # A 3x3 product written out over the samples, because products of many small matrices are slow in torch.
         product = torch.mul(parent[:, :, 0, None], own[:, None, 0], out=transforms[first:after])
         product.addcmul_(parent[:, :, 1, None], own[:, None, 1])
         product.addcmul_(parent[:, :, 2, None], own[:, None, 2])

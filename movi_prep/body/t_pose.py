@@ -78,12 +78,14 @@ def enclosed_volume_m3(vertices_m: NDArray[np.float64], faces: NDArray[np.int64]
 def _skin_with_closed_mouth(
     vertices_m: NDArray[np.float64], faces: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the largest part of a mesh, a hole with one rim closed by a fan about its middle."""
+    """Return the largest connected part of a mesh; a hole with a single rim is closed by a fan about its middle."""
     n = len(vertices_m)
     part = _parts(_edges(faces), n)
     skin = faces[part[faces[:, 0]] == np.bincount(part).argmax()]
     edges = _edges(skin)
+    # In a closed mesh every edge occurs once in each direction; on the rim of a hole its opposite is missing.
     rim = edges[~np.isin(edges @ [n, 1], edges[:, ::-1] @ [n, 1])]
+    # Several rims are several holes, and damage: the caller then refuses the mesh.
     if len(rim) == 0 or len(np.unique(_parts(rim, n)[rim[:, 0]])) > 1:
         return vertices_m, skin
     middle = vertices_m[np.unique(rim)].mean(axis=0)
@@ -104,7 +106,7 @@ def _parts(edges: NDArray[np.int64], n_vertices: int) -> NDArray[np.int64]:
 
 
 def static_markers(pose: TPose, markers: MarkerSet, *, rate_hz: float, duration_s: float) -> MarkerTrajectories:
-    """Return the T-pose's markers, repeated for `duration_s` at `rate_hz`: OpenSim wants a range of time."""
+    """Return the T-pose's markers, repeated for `duration_s` at `rate_hz`: OpenSim needs a range of time."""
     chosen = pose.vertices_m[list(markers.vertices)]
     (positions,) = place_markers(markers, PosedPoints(vertices_m=chosen[None], joints_m=pose.joints_m[None]))
     n_rows = max(1, round(duration_s * rate_hz))

@@ -1,4 +1,4 @@
-"""Augmentation: where the virtual camera aims, how it rolls and zooms, flips, colours and occluders.
+"""Augmentation: aim, roll and zoom of the virtual camera, flips, colours and occluders.
 
 Occluders are pasted as Sárándi, Linder, Arras and Leibe 2018 do ("How Robust is 3D Human Pose Estimation to
 Occlusion?", arXiv:1808.09316): 1 to 8 cut-out people, each 0.2 to 1 times half of the picture large, their centres
@@ -18,20 +18,20 @@ from movi_prep.errors import UsageError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges that each sample's view is drawn from. The defaults do nothing.
+    """Ranges from which each sample's view is drawn. The defaults change nothing.
 
     Attributes:
         shift: largest shift of the aim, in sides of the box; drawn from a disc.
         zoom: smallest and largest magnification.
         roll_rad: largest roll to either side, radians.
-        flip_probability: how often the picture is flipped. Angles and scales of a flipped sample give its joint centres
-            on a model whose left and right are mirror images, as ours; D3KE's is not.
+        flip_probability: probability of a flipped picture. Angles and scales of a flipped sample give its joint centres
+            on a model whose left and right are mirror images, like the packaged one; D3KE's is not.
         brightness: largest change of all values, 0 to 1.
         contrast: smallest and largest factor on the distance from the picture's mean.
         saturation: smallest and largest factor on the distance from grey.
         hue_rad: largest turn of the colours, radians.
-        occlusion_probability: how often occluders are pasted.
-        occluders: file of occluders (`formats.occluders`), which then is needed.
+        occlusion_probability: probability of occluders.
+        occluders: file of occluders (`formats.occluders`), needed where the probability is above 0.
         seed: seed of the draws.
     """
 
@@ -117,7 +117,7 @@ _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def recolour(image: NDArray[np.float32], colours: Colours) -> NDArray[np.float32]:
-    """Return a picture (3, h, w) float32 RGB, 0 to 1, in other colours, cut off at 0 and 1."""
+    """Return a picture (3, h, w) float32 RGB, 0 to 1, in other colours, clipped to 0 and 1."""
     if colours == PLAIN_COLOURS:
         return image
     # Saturation and hue are one linear map around the grey axis; a picture has few channels and many pixels.
@@ -128,7 +128,7 @@ def recolour(image: NDArray[np.float32], colours: Colours) -> NDArray[np.float32
 
 
 def _colour_map(colours: Colours) -> NDArray[np.float32]:
-    """Return (3, 3): grey is kept, what differs from grey is turned about the grey axis and stretched."""
+    """Return (3, 3): grey is kept; the difference from grey is turned about the grey axis and stretched."""
     cosine, sine = np.cos(colours.hue_rad), np.sin(colours.hue_rad)
     third, root = 1.0 / 3.0, 1.0 / np.sqrt(3.0)
     axis = np.full((3, 3), third)

@@ -36,7 +36,7 @@ from movi_prep.records.kinematic_tree import KinematicTree
 
 
 class KinematicPose(NamedTuple):
-    """What the layer returns; see the module's table."""
+    """The result of the layer; see the module's table."""
 
     joint_centres_m: torch.Tensor
     markers_m: torch.Tensor
@@ -82,6 +82,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
             UsageError: `tree_scales` do not fit `body_names`.
         """
         super().__init__()
+        # A second tree on ground would stay where it is while the root pose moves the first.
         loose = [name for name, parent in zip(tree.joint_names, tree.body_parent, strict=True) if parent < 0]
         if len(loose) != 1:
             raise ModelError(
@@ -151,6 +152,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         return KinematicPose(centres, markers, body_rotations, body_positions)
 
     def _keep(self, name: str, values: NDArray[np.floating]) -> None:
+        # Not in checkpoints: the tree belongs to a subject, the weights to all of them.
         self.register_buffer(name, torch.tensor(np.asarray(values), dtype=self._dtype), persistent=False)
 
     def _keep_index(self, name: str, values: NDArray[np.integer]) -> None:
@@ -186,6 +188,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         for body in range(1, tree.n_bodies):
             depth[body] = depth[tree.body_parent[body]] + 1
         # Bodies level by level, so that each level is one product.
+        # Stable, so that the order of bodies does not depend on the sort.
         order = np.argsort(depth, kind="stable")
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
@@ -245,6 +248,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
                 f"coordinates: expected {len(self.coordinate_names)} columns, one for each of coordinate_names, "
                 f"but got {coordinates.shape[-1]}"
             )
+        # `where`, not an assignment: gradients flow to the inputs that are used.
         complete = torch.where(self.is_given, coordinates[..., self.input_column], self.coordinate_default)
         for number, functions in enumerate(self._coupler_functions):
             leaders = complete[..., self.get_buffer(f"leader_{number}")]
@@ -253,7 +257,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         return torch.where(self.axis_is_moved, moved, torch.zeros_like(moved))
 
     def _ratio(self, body_scales: torch.Tensor) -> torch.Tensor:
-        """Return (..., b, 3): by how much each body of the tree is larger than it is in the tree."""
+        """Return (..., b, 3): the size of each body relative to its size in the tree."""
         if body_scales.shape[-2:] != (len(self.body_names), 3):
             raise UsageError(
                 f"body_scales: expected (..., {len(self.body_names)}, 3), but got {tuple(body_scales.shape)}"
@@ -271,7 +275,9 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         batch, n_bodies = amounts.shape[:-1], len(self.joint_names)
         rotations = torch.eye(3, dtype=amounts.dtype, device=amounts.device).expand(*batch, n_bodies, 3, 3)
         positions = amounts.new_zeros((*batch, n_bodies, 3))
+        # One column more, of zeros: the axis that fills the empty slots.
         amounts = torch.cat([amounts, amounts.new_zeros((*batch, 1))], dim=-1)
+        # A loop over at most six slots, each for all joints at once.
         for slot in range(len(self._turns_in_slot)):
             amount = amounts[..., self.axis_slots[slot]]
             direction, turns = self.slot_direction[slot], self.slot_turns[slot]
@@ -327,7 +333,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
 
 
 class _Functions(torch.nn.Module):  # type: ignore[misc]
-    """Piecewise polynomials, one for each column: lines are kept apart, because most functions are one."""
+    """Piecewise polynomials, one for each column: functions of one piece are kept apart, because most are."""
 
     def __init__(self, tree: KinematicTree, functions: NDArray[np.int64], dtype: torch.dtype) -> None:
         """Take functions of a tree, (k,) indices."""
@@ -355,6 +361,7 @@ class _Functions(torch.nn.Module):  # type: ignore[misc]
         if not self._has_pieces:
             return values
         argument = arguments[..., self.many]
+        # The choice of a piece has no gradient; the polynomial in it has.
         index = (argument.detach()[..., None] >= self.starts).sum(dim=-1, keepdim=True)
         columns = torch.arange(len(self.many), device=argument.device)
         origin = self.origins[columns, index[..., 0]]

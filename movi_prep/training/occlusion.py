@@ -10,11 +10,12 @@ from movi_prep.formats.occluders import Occluder
 
 _MOST_OCCLUDERS = 8
 _SCALE = (0.2, 1.0)
-"""Factors on an occluder that was fitted into half of the picture."""
+"""Smallest and largest factor on an occluder that fits half of the picture."""
 
 
 def occlude(picture: NDArray[np.uint8], occluders: tuple[Occluder, ...], seed: int) -> NDArray[np.uint8]:
     """Return a picture (s, s, 3) uint8 BGR with 1 to 8 occluders pasted onto it."""
+    # A generator of its own: the draw must not depend on the worker, nor on what it read before.
     rng = np.random.default_rng(seed)
     covered = picture.copy()
     side = len(picture)
@@ -41,6 +42,7 @@ def _paste(
     height, width = onto.shape[:2]
     columns = slice(max(left, 0), min(left + size[0], width))
     rows = slice(max(top, 0), min(top + size[1], height))
+    # The part of the occluder that lies on the picture.
     inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
     weight = mask[inside][..., None]
     onto[rows, columns] = np.round(onto[rows, columns] * (1.0 - weight) + image[inside] * weight)

@@ -1,4 +1,4 @@
-"""From a stored crop to the picture that a network sees: turned, undistorted and resized in one warp."""
+"""The picture that a network sees, from a stored crop: turned, undistorted and resized in one warp."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BLOCK_ROWS = 64
 """Rows per block of a product: 64 x 256 x 10 stays below the size from which OpenBLAS starts threads."""
 
 _NODES = 10
-"""Chebyshev nodes per axis of the warp: a lens bends a crop so gently that the rest is below 1e-3 px."""
+"""Chebyshev nodes per axis of the warp: a lens bends a crop so little that the error is below 1e-3 px."""
 
 
 def decode_for_warp(encoded: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
@@ -89,7 +89,7 @@ def warp_map(
     """Return column and row of the stored picture for each pixel of the virtual one, (size, size) float32 each.
 
     The map is smooth, so it is evaluated at a few Chebyshev nodes and interpolated; the exact map costs ten times
-    as much. Where the lens does not see all of the picture, the exact map is taken, NaN (black) outside its view.
+    as much. Where the lens does not see all of the picture, the exact map is used, NaN (black) outside its view.
     Arguments as for `warp_picture`.
     """
 
@@ -129,6 +129,7 @@ def _interpolation(size_px: int) -> tuple[NDArray[np.float64], NDArray[np.float3
     nodes = (size_px - 1) / 2.0 * (1.0 - np.cos(angles))
     signs = (-1.0) ** np.arange(_NODES) * np.sin(angles)
     offsets = np.arange(size_px, dtype=np.float64)[:, None] - nodes
+    # At a node itself the formula divides by zero; its value there is the node's.
     hits = np.abs(offsets) < 1e-12
     offsets[hits] = 1.0
     raw = np.where(hits.any(axis=1, keepdims=True), hits, signs / offsets)

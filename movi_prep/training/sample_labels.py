@@ -25,7 +25,7 @@ from movi_prep.records.frame_labels import BodyScales
 
 @dataclass(frozen=True)
 class Labels:
-    """What a network learns of one frame, in a virtual camera's frame (x right, y down, z forward).
+    """Labels of one frame for a network, in a virtual camera's frame (x right, y down, z forward).
 
     Attributes:
         points_m: (p, 3) float32, metres: the model's joint centres, SMPL joints, markers, in this order.
@@ -33,7 +33,7 @@ class Labels:
         points_valid: (p,) bool.
         coordinates_rad: (c,) float32.
         coordinates_valid: (c,) bool.
-        coordinates_std_rad: (c,) float32, posterior standard deviations; None where they are not asked for.
+        coordinates_std_rad: (c,) float32, posterior standard deviations; None where they are not requested.
         body_scales: (b, 3) float32, zero where the model has no such body.
         body_scales_valid: (b,) bool.
         root_pose: (3, 4) float32, rotation and position (m) of the moving frame of the ground-to-pelvis joint.
@@ -52,7 +52,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class MirrorTables:
-    """Which entry becomes which in a flipped picture.
+    """The partner of each entry in a flipped picture.
 
     Attributes:
         points: (p,) int64, order of the mirrored points.
@@ -83,7 +83,7 @@ def read_mirror_tables(shard: ShardFile, *, n_markers: int) -> MirrorTables:
 
 @dataclass(frozen=True)
 class LabelContext:
-    """What the labels of all rows of a shard share; small enough to stay in memory.
+    """Data that the labels of all rows of a shard share; small enough to stay in memory.
 
     Attributes:
         points_valid: (n, p) bool: joint centres, SMPL joints, markers of the network.
@@ -101,7 +101,7 @@ class LabelContext:
 
 
 def read_label_context(shard: ShardFile, *, n_markers: int, with_std: bool) -> LabelContext:
-    """Read what all rows share, for the first `n_markers` markers."""
+    """Read the shared data of all rows, for the first `n_markers` markers."""
     solved, centres, joints, markers, coordinates = (
         read_attribute(shard, f"labels.{name}.valid")
         for name in ("root", "joint_centres", "joints", "markers", "coordinates")
@@ -109,6 +109,7 @@ def read_label_context(shard: ShardFile, *, n_markers: int, with_std: bool) -> L
     scales = read_body_scales(shard)
     return LabelContext(
         points_valid=np.concatenate([centres, joints, markers[:, :n_markers]], axis=1),
+        # A row that was not solved has no valid coordinate, whatever its landmarks say.
         coordinates_valid=coordinates & solved[:, None],
         n_markers=n_markers,
         scales=BodyScales(scales.factors.astype(np.float32), scales.valid),
@@ -117,7 +118,7 @@ def read_label_context(shard: ShardFile, *, n_markers: int, with_std: bool) -> L
 
 
 class RowBlock:
-    """Labels of neighbouring rows of a shard, each field read once for all of them, when it is first asked for."""
+    """Labels of neighbouring rows of a shard, each field read once for all of them at its first use."""
 
     def __init__(self, shard: ShardFile, first: int, end: int) -> None:
         """Read nothing yet; rows from `first` to before `end`."""
@@ -139,7 +140,7 @@ def read_labels(
     Args:
         shard: the shard.
         row: the row.
-        context: what all rows share.
+        context: the shared data of all rows.
         virtual: the camera.
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
     """
@@ -148,6 +149,7 @@ def read_labels(
     centres, joints, markers = (
         _read_row(shard, name, row) for name in ("joint_centres.world_m", f"joints.{point}", f"markers.{point}")
     )
+    # In float64, so that the change of frame adds no rounding of its own.
     points = virtual.to_camera(np.concatenate([centres, joints, markers[: context.n_markers]]).astype(np.float64))
     pixels = virtual.to_pixels(points)
     with np.errstate(invalid="ignore"):

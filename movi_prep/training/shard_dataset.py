@@ -4,8 +4,8 @@
 |---|---|---|---|
 | `image` | float32 | (3, s, s) | RGB, 0 to 1, seen by a virtual camera turned to the box; absent without pictures |
 | `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | joint centres, SMPL joints, markers; m in that camera, px |
-| `joint3d_validity_mask` | float32 | (p,) | 1 where the label holds and lies in the picture |
-| `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they hold |
+| `joint3d_validity_mask` | float32 | (p,) | 1 where the label is valid and lies in the picture |
+| `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they are valid |
 | `coordinateStd` | float32 | (c,) | their posterior deviations, infinite where unseen; if all shards have them |
 | `boneScale` | float32 | (b, 3) | body scales relative to the generic model; with `scales="d3ke"` D3KE's |
 | `boneScaleMask` | float32 | (b,) | 1 where the model has the body |
@@ -21,12 +21,12 @@
 | `cameraType`, `name` | str | | camera; `S001/C02/PG1/000017` |
 | `hflip` | bool | | whether the picture is flipped |
 
-Where `hflip` is set, `worldToCamera` holds the reflection too (its determinant is -1): it takes a point of the world
+Where `hflip` is set, `worldToCamera` holds the reflection too (its determinant is -1): it maps a point of the world
 to where the flipped picture shows it, which is the label of the same point on the other side.
 
 With a window of t frames every array gains a leading axis t, the scalars describe the frame that is predicted, and
-`windowMask` (t,) float32 is 1 where a frame is the one that was asked for, 0 where an earlier one is repeated. With
-views of v cameras every array gains a leading axis v before all others, `cameraType` and `name` say all cameras
+`windowMask` (t,) float32 is 1 where a frame is the requested one, 0 where an earlier one is repeated. With
+views of v cameras every array gains a leading axis v before all others, `cameraType` and `name` list all cameras
 (`PG1+PG2`), and `localIdx` is the row of the first.
 """
 
@@ -81,16 +81,16 @@ from movi_prep.training.sample_labels import (
 )
 
 FLOOR_PREFIX = "Virtual_Ground_"
-"""Markers on the floor are labels of the file, but not of the network; they come last."""
+"""Prefix of markers on the floor, which are labels of the file but not of the network; they come last."""
 
 
 AUDITS = (*(str(grade) for grade in AuditGrade), UNKNOWN_AUDIT)
-"""What the audit of scaling may say of a shard's subject."""
+"""Grades that the audit of scaling may give a shard's subject."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows of the shards are samples; None asks for nothing.
+    """The rows of the shards that are samples; None does not restrict.
 
     Attributes:
         split: "train", "validation", "test" or "none", as the shards were written.
@@ -150,7 +150,7 @@ class Window:
 
 
 class _Source:
-    """One shard with what all its rows share; opens its file in the process that reads it."""
+    """One shard with the shared data of all its rows; opens its file in the process that reads it."""
 
     def __init__(self, path: Path) -> None:
         self.file = ShardFile(path)
@@ -227,10 +227,11 @@ class _Source:
         }
 
     def rows_around(self, row: int, offsets: NDArray[np.int64]) -> tuple[list[int], NDArray[np.float32]]:
-        """Return the rows of a window: the frame asked for (1), or the nearest earlier one that the clip has (0)."""
+        """Return the rows of a window: the requested frame (1), or the nearest earlier one that the clip has (0)."""
         first, end = self.clip_rows[int(self.clips[row])]
         frames = self.clip_frames[first:end]
         wanted = self.clip_frames[row] + offsets
+        # `side="right"` less one: the last frame that is not after the wanted one.
         rows = first + np.searchsorted(frames, np.clip(wanted, frames[0], frames[-1]), side="right") - 1
         return [int(index) for index in rows], (self.clip_frames[rows] == wanted).astype(np.float32)
 
@@ -251,8 +252,8 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         pictures: whether samples have an image; without, samples are read several times as fast.
         scales: "factors": `boneScale` holds scale factors. "d3ke": factors times the mesh scales of D3KE's base model,
             as its layer divides them; those of our model, or of the `pyBaseModel.pkl` whose path is given instead.
-        views: names of cameras that see one moment in one sample, in this order; moments that one of them lacks are
-            no samples. None gives one sample for each camera.
+        views: names of cameras that see one moment in one sample, in this order; moments missing in one of them are
+            not samples. None gives one sample for each camera.
 
     Raises:
         MissingError: there are no shards.
@@ -272,7 +273,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         scales: Literal["factors", "d3ke"] | Path = "factors",
         views: Sequence[str] | None = None,
     ) -> None:
-        """Find the rows; pictures and labels are read when they are asked for."""
+        """Find the rows; pictures and labels are read on access."""
         if size_px < 1:
             raise UsageError(f"size_px: expected 1 or more, but got {size_px}")
         selection = selection or Selection()
@@ -284,6 +285,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         self._augmentation, self._epoch = augmentation, torch.zeros((), dtype=torch.int64).share_memory_()
         sources = [_Source(path) for path in _find_shards(shards)]
         self._sources = [source for source in sources if _is_wanted(source, selection)]
+        # All or none: samples of one batch must have the same keys.
         with_std = all(source.with_std for source in self._sources)
         for source in self._sources:
             source.with_std = with_std
@@ -299,6 +301,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         )
         there = "" if len(self._places) else _describe_choices(sources)
         for source in sources:
+            # Before workers fork: each opens the files for itself.
             source.file.close()
         if there:
             raise UsageError(f"expected at least one sample, but {selection} selects none; widen it: there are {there}")
@@ -310,7 +313,7 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
     def normalisation(self, split: Split = "train") -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """Return mean and deviation of `coordinateAngle` (c,) and `image` (3,) over a part of the data.
 
-        They are in the index beside the shards, so that training and test are normalised by the same numbers.
+        They come from the index beside the shards, so that training and test share the same numbers.
 
         Raises:
             MissingError: there is no index beside the shards.
@@ -327,18 +330,18 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
 
     @property
     def point_names(self) -> tuple[str, ...]:
-        """What each of `pose3d`, `pose2d` and `joint3d_validity_mask` is: model joints, SMPL joints, markers."""
+        """Names of the points of `pose3d`, `pose2d` and their mask: model joints, SMPL joints, markers."""
         names, n_markers = self._sources[0].names, self._sources[0].n_markers
         return (*names.opensim_joints, *names.joints, *names.markers[:n_markers])
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
-        """What each of `coordinateAngle` and `coordinateMask` is."""
+        """Names of the entries of `coordinateAngle` and `coordinateMask`."""
         return self._sources[0].names.coordinates
 
     @property
     def body_names(self) -> tuple[str, ...]:
-        """What each row of `boneScale` is."""
+        """Names of the rows of `boneScale`."""
         return self._sources[0].names.bodies
 
     def __len__(self) -> int:
@@ -386,10 +389,11 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         return int(index) % len(self)
 
     def _views(self, index: int, n: int) -> list[View]:
-        """Return a draw for each camera of a sample; a person who is mirrored is so in all of them."""
+        """Return a draw for each camera of a sample; a mirrored person is mirrored in all of them."""
         if self._augmentation is None:
             return [View()] * n
         seeds = [self._augmentation.seed, int(self._epoch), index]
+        # The first camera draws as a single one does, so that samples with and without views agree.
         drawn = [draw_view(self._augmentation, np.random.default_rng([*seeds, at] if at else seeds)) for at in range(n)]
         return [replace(view, flip=drawn[0].flip) for view in drawn]
 
@@ -449,7 +453,7 @@ def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np
 
 
 def _cameras(source: _Source, row: int, virtual: VirtualCamera, *, flip: bool) -> dict[str, NDArray[np.float32]]:
-    """Return what places a sample in the world: the virtual camera of its picture, and the real one of the crop."""
+    """Return the cameras of a sample: the virtual one of its picture, and the real one of the crop."""
     seen = np.column_stack([virtual.world_to_camera_rotation, -virtual.world_to_camera_rotation @ virtual.centre_m])
     real = source.camera.at(row)
     cameras = {
@@ -505,7 +509,7 @@ def _moments(sources: Sequence[_Source], rows: Sequence[NDArray[np.int64]], view
 
 
 def _mesh_scales(scales: Literal["factors", "d3ke"] | Path, source: _Source) -> NDArray[np.float32]:
-    """Return (b, 3) float32: the values by which factors are multiplied to get the requested ones."""
+    """Return (b, 3) float32: factors from the shard's scales to the requested ones."""
     bodies = source.names.bodies
     if scales == "factors":
         return np.ones((len(bodies), 3), dtype=np.float32)
@@ -552,7 +556,7 @@ def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
 
 
 def _describe_choices(sources: Sequence[_Source]) -> str:
-    """Return the choices that a selection has, in words."""
+    """Return the possible values of a selection, in words."""
     choices: dict[str, list[str]] = {
         "splits": sorted({str(source.file.attribute("split")) for source in sources}),
         "subjects": sorted({source.subject_name for source in sources}, key=natural_order),

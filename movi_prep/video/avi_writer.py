@@ -1,6 +1,6 @@
-"""Writing .avi videos: one JPEG per frame in a RIFF container, the same bytes for the same frames.
+"""Writing .avi videos: one JPEG per frame in a RIFF container, equal frames give equal bytes.
 
-OpenCV's own writers either choose the quality themselves or lean on the codecs of the machine, so the container is
+OpenCV's own writers either choose the quality themselves or depend on the codecs of the machine, so the container is
 written here. Layout (Microsoft, "AVI RIFF File Reference"), all numbers little-endian:
 
     RIFF 'AVI '
@@ -77,6 +77,7 @@ def _headers(total: int, lengths: list[int], size_px: tuple[int, int], rate_hz: 
     """Return everything before the first frame."""
     width, height = size_px
     largest = max(lengths, default=0)
+    # As a fraction with the scale 1000, which holds 29.97 Hz exactly.
     rate = round(1000.0 * rate_hz)
     main = struct.pack(
         "<14I", round(1e6 / rate_hz), round(largest * rate_hz), 0, _HAS_INDEX, len(lengths), 0, 1, largest,

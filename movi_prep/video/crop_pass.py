@@ -1,4 +1,4 @@
-"""One pass over a video: every wanted frame is cut, encoded and handed on; nothing of it stays in memory."""
+"""One pass over a video: every wanted frame is cut, encoded and passed on; none stays in memory."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 _STATISTICS_EVERY = 10
 _STATISTICS_STRIDE = 8
-"""Every tenth picture, every eighth pixel each way: enough for a mean, and free."""
+"""Every tenth picture, every eighth pixel each way: enough for a mean, at no cost."""
 
 
 @dataclass(frozen=True)
 class WantedCrops:
-    """What is asked of a pass over a video.
+    """The crops that a pass over a video makes.
 
     Attributes:
         frame_of_row: (n,) int64, video frame of each row; clips may overlap and be in any order.
-        plan: what to cut out for each row.
+        plan: the crop of each row.
         body_px: (n, v, 2) float32, points of the body in the video image, pixels.
     """
 
@@ -43,10 +43,10 @@ class WantedCrops:
 
 @dataclass(frozen=True)
 class CropPass:
-    """What a pass over a video brought.
+    """The result of a pass over a video.
 
     Attributes:
-        picture_of_row: (n,) int64, number of the picture of each row in the order they were handed on; -1 where none.
+        picture_of_row: (n,) int64, number of each row's picture in the order of `take`; -1 where there is none.
         statistics: of blue, green and red of some pictures.
         faults: wanted frames that did not come, and why.
     """
@@ -68,7 +68,7 @@ def crop_video(
 
     Args:
         reader: the video, at its beginning.
-        wanted: rows, and what to cut out for each.
+        wanted: rows and their crops.
         settings: how pictures are stored.
         take: receives the encoded pictures.
         watch: receives number and image of every frame, whole.
@@ -76,6 +76,7 @@ def crop_video(
     # One thread per worker: OpenCV would otherwise start one per core for every resize.
     cv2.setNumThreads(1)
     frame_of_row, plan, body_px = wanted.frame_of_row, wanted.plan, wanted.body_px
+    # Several rows may show one frame, where clips overlap: it is decoded once.
     rows_of_frame: dict[int, list[int]] = {}
     for row, frame in enumerate(frame_of_row.tolist()):
         rows_of_frame.setdefault(frame, []).append(row)

@@ -17,7 +17,7 @@ Bgr = tuple[int, int, int]
 _SUBPIXEL_BITS = 4
 _LABEL_HEIGHT_PX = 22
 _FAR_PX = 20_000.0
-"""Pixels as far away as this are of points near the plane of the lens; a line to them would be no line."""
+"""Pixels farther away than this belong to points near the plane of the lens; lines to them are left out."""
 
 
 def draw_dots(image: NDArray[np.uint8], pixels: NDArray[np.float64], colour: Bgr, *, radius_px: float = 2.0) -> None:
@@ -53,6 +53,7 @@ def draw_label(image: NDArray[np.uint8], text: str, *, below: bool = False, colo
     """Write a line of text on a dark strip along the top, or the bottom, of an image (h, w, 3) BGR."""
     top = image.shape[0] - _LABEL_HEIGHT_PX if below else 0
     strip = image[top : top + _LABEL_HEIGHT_PX]
+    # Darkened, not covered: the picture behind stays visible.
     strip[...] = strip // 4
     cv2.putText(image, text, (6, top + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
 

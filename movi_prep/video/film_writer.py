@@ -3,9 +3,9 @@
 | suffix | codec | plays in |
 |---|---|---|
 | `.mp4` | MPEG-4 part 2 | desktop players, presentations, ffmpeg |
-| `.webm` | VP9 | browsers; a tenth of the size, ten times the time |
+| `.webm` | VP9 | browsers; a tenth of the size, ten times the encoding time |
 
-OpenCV's wheels carry no encoder of H.264, whose licence forbids it.
+OpenCV's wheels have no H.264 encoder, for reasons of its licence.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def write_film(path: Path, frames: Iterable[NDArray[np.uint8]], *, rate_hz: floa
                 count += 1
         finally:
             if writer is not None:
+                # Before the file is renamed: an .mp4 is not playable until its index is written.
                 writer.release()
         if writer is None:
             raise InputError(path, expected="at least one frame", got="none", remedy="see why: movi-prep report")

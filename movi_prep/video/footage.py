@@ -1,4 +1,4 @@
-"""Videos of any container as one kind of reader, and when each of their frames is shown.
+"""One kind of reader for videos of any container, and the time at which each frame is shown.
 
 | video | reader | times |
 |---|---|---|
@@ -6,7 +6,7 @@
 | .avi | `VideoReader` | its header's rate |
 | anything else | `PacketReader` (PyAV) | its packets' |
 
-A clock whose frames are all within a tick of an even one is taken as even: containers round times to a millisecond.
+A clock that is everywhere within a tick of an even one counts as even: containers round times to a millisecond.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class FrameReader(Protocol):
-    """What a pass over a video needs of its reader."""
+    """The reader that a pass over a video needs."""
 
     path: Path
     header: VideoHeader
@@ -41,7 +41,7 @@ class FrameReader(Protocol):
         """Yield number and picture of wanted frames that are intact, in order."""
 
     def faults(self, wanted: Collection[int]) -> tuple[Refusal, ...]:
-        """Return which of the wanted frames did not come, and why."""
+        """Return the wanted frames that did not come, and why."""
 
     def damage(self) -> tuple[str, ...]:
         """Return sentences on what is damaged."""
@@ -55,7 +55,7 @@ class FrameReader(Protocol):
 
 @dataclass(frozen=True)
 class FrameClock:
-    """When the frames of a video are shown.
+    """The times at which the frames of a video are shown.
 
     Attributes:
         times_s: (n,) float64, seconds, increasing, 0 at the first frame.
@@ -97,7 +97,7 @@ def frame_clock(reader: FrameReader, rate_hz: float | None) -> FrameClock:
         rate_hz: frames per second of an even clock, where the user gives it.
 
     Raises:
-        InputError: nothing says how long a frame lasts.
+        InputError: neither file nor user gives the rate.
     """
     if rate_hz is None and isinstance(reader, PacketReader):
         return _measured_clock(reader.packets.times_s, reader.packets.tick_s)
@@ -118,6 +118,7 @@ def _measured_clock(times_s: NDArray[np.float64], tick_s: float) -> FrameClock:
     numbers = np.arange(len(times_s))
     if len(times_s) < 2:
         return FrameClock(times_s, 0.0, is_even=True)
+    # From the first frame to the last: the rounding of single times hardly moves it.
     period_s = times_s[-1] / numbers[-1]
     even = numbers * period_s
     if np.abs(times_s - even).max() <= tick_s:

@@ -1,4 +1,4 @@
-"""The frames of an .avi by number, read from its structure only: where each lies, and which damaged bytes took away.
+"""The frames of an .avi by number, read from its structure only: where each lies, and which are lost in damage.
 
 A decoder skips damaged bytes and continues its count, without knowing how many frames were lost. Three sources show it:
 
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from movi_prep.formats.avi.structure import AviHead, AviIndex
 
 MOST_BYTES = 1 << 32
-"""OpenCV hands places on as 32 bit integers: beyond 2 GB they come out negative, beyond 4 GB they are lost."""
+"""OpenCV passes file offsets as 32 bit integers: beyond 2 GB they come out negative, beyond 4 GB they are lost."""
 
 _LEAST_ALIKE = 0.9
-"""Share of an index's lengths that must be those of the chunks before the damage for the index to be believed."""
+"""Share of an index's lengths that must equal those of the chunks before the damage for the index to be trusted."""
 
 _MOST_CONTRADICTED = 0.5
-"""An index that contradicts more of its file is of another kind."""
+"""Share of lengths above which an index that differs from its file is of another kind."""
 
 _ROW_THAT_TELLS = 3
-"""So many lengths in a row occur once in an index of pictures of different sizes."""
+"""Number of lengths in a row that occur only once in an index of pictures of different sizes."""
 
 _MOST_UNLIKE = 3.0
-"""How far the mean length of lost frames may lie from that of the others, as a ratio, where headers are believed."""
+"""Largest ratio between the mean length of lost frames and that of the others where headers are trusted."""
 
 _MOST_BETWEEN_FRAMES_BYTES = 1 << 26
-"""Entries of an index that lie farther apart are damaged themselves."""
+"""Largest distance between neighbouring entries of an index; beyond it the entries are damaged."""
 
 _END_OF_JPEG = b"\xff\xd9"
 _TAIL_BYTES = _BLOCK_BYTES = 4096
@@ -218,6 +218,7 @@ def number_frames(chunks: AviChunks, breaks: Sequence[Break]) -> FrameTable:
     n_frames = 0
     for i, found in enumerate(breaks):
         n_lost = _count_lost(chunks, i, found, n_frames) if found.end > found.begin else 0
+        # The decoder could not be led past the damage there.
         if n_lost and chunks.head.n_bytes > MOST_BYTES:
             n_lost = None
         is_whole = found.follows_whole_jpeg or (n_lost == 0 and found.is_blank) or not n_frames
@@ -285,6 +286,7 @@ def _count_lost(chunks: AviChunks, i: int, found: Break, n_before: int) -> int |
         return number - n_before
     lengths = np.concatenate([run.lengths for run in chunks.runs])
     n_bytes = found.end - found.begin
+    # Programs align the first frame with zeros; one whole block of zeros is a hole, not padding.
     is_padding = found.is_blank and not n_before and n_bytes < _BLOCK_BYTES
     is_short = n_bytes < HEADER_BYTES + lengths.min() and (found.is_blank or found.follows_whole_jpeg)
     if is_padding or is_short:
@@ -305,7 +307,7 @@ def _count_by_headers(chunks: AviChunks, n_bytes: int, lengths: NDArray[np.int64
 
 
 def _index_is_believed(chunks: AviChunks, *, starts_file: bool) -> bool:
-    """Return whether the index is right about the chunks before the first damage; an index that omits some is not
+    """Return whether the index is right about the chunks before the first damage; an index that omits frames is not
     used."""
     if chunks.index is None or starts_file:
         return chunks.index is not None

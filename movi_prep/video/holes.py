@@ -1,7 +1,7 @@
-"""Holes in frames: blocks of zeros, where a download reserved a file and never wrote a part of it.
+"""Holes in frames: blocks of zeros, where a download reserved space and never wrote a part of it.
 
-A decoder of JPEG or H.264 often makes a picture of them without a word. Codes of these formats have no such rows of
-zeros; lossless ones may.
+Decoders of JPEG or H.264 often show a picture of them without a message. These formats have no such rows of
+zeros; lossless formats may.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from movi_prep.video.frame_table import FrameTable
 
 _HOLE = bytes(4096)
-"""Disks and downloads lose whole blocks. A picture that is one colour has shorter rows of zeros at 800x600 pixels."""
+"""A block that disks and downloads lose as a whole. Pictures of one colour have shorter rows of zeros at 800x600."""
 
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 _MPEG_CODECS = frozenset(
@@ -27,7 +27,7 @@ _MPEG_CODECS = frozenset(
 
 
 class HoleFinder:
-    """Looks for holes in the frames of an .avi."""
+    """A search for holes in the frames of an .avi."""
 
     def __init__(self, path: Path, table: FrameTable | None) -> None:
         """Look at this file, if its frames are known."""

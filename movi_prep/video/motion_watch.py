@@ -1,9 +1,9 @@
-"""Compares where frames of a video change with where the projected body moves, during the pass that decodes them
+"""The comparison of changes in a video with the motion of the projected body, during the pass that decodes it
 anyway.
 
 Every third frame is reduced to the mean grey values of its cells, from one row of pixels in eight, and compared with
 the third before it. A block of such pairs is correlated with what the body of the same clip does at every lag
-within a quarter of a second, and with what it would do before other cameras; then only sums remain.
+within a quarter of a second, and with its motion before other cameras; then only sums remain.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from movi_prep.records.identity import ClipId
 
 MAX_LAG_FRAMES = 8
-"""Largest lag that is looked for, video frames."""
+"""Largest lag that is searched, video frames."""
 
 MAX_OFFSET_CELLS = 6
-"""Largest offset that is looked for, cells."""
+"""Largest offset that is searched, cells."""
 
 LEAST_MOVING_PAIRS = 10
-"""Fewer pairs of frames in which the body moves visibly do not judge a picture."""
+"""Least number of pairs of frames with visible motion for a judgement."""
 
 LEAST_GAIN = 0.03
 """Least rise of the agreement above that at the largest lags; below it, the lag is unknown."""
@@ -75,7 +75,7 @@ class ClipBody:
 
 
 class MotionWatch:
-    """Takes frames in the order of the video and measures for each clip how well they agree with its body."""
+    """A watch that takes frames in the order of the video and measures their agreement with the body of each clip."""
 
     def __init__(self, clips: Sequence[ClipBody], size_px: tuple[int, int]) -> None:
         """Watch clips in a video of this width and height; clips may overlap."""
@@ -92,6 +92,7 @@ class MotionWatch:
             return
         watching = [clip for clip in self._clips if clip.shows(number - STEP_FRAMES)]
         before, small = self._recent.get(number - STEP_FRAMES), small_picture(image, self._grid)
+        # Only the last one is needed: the next third frame is compared with it.
         self._recent = {number: small}
         if before is not None and watching:
             change = observed_change(before, small)
@@ -106,6 +107,7 @@ class MotionWatch:
 def small_picture(image: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.float32]:
     """Return (rows, columns) float32, mean grey value of the middle row of pixels of each cell."""
     rows, columns = grid
+    # One row of pixels in eight: the mean of a cell needs no more, and the pass no other memory.
     lines = np.ascontiguousarray(image[CELL_PX // 2 :: CELL_PX, : columns * CELL_PX][:rows])
     sums = cv2.reduce(lines.reshape(rows * columns, -1), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
     return np.asarray(sums, dtype=np.float32).reshape(grid) / np.float32(lines.size // (rows * columns))
@@ -151,6 +153,7 @@ class _ClipWatch:
                 f"at least {LEAST_MOVING_PAIRS} are needed"
             )
             return PictureAgreement(clip, n_pairs=self._n_pairs, not_judged=reason)
+        # The middle of the lags is lag 0.
         by_chance = self._covered / float(self._by_lag.count[MAX_LAG_FRAMES])
         by_lag, changed = self._by_lag.coefficients(), float(self._by_lag.x[MAX_LAG_FRAMES])
         if not np.isfinite(by_lag).all():
@@ -159,6 +162,7 @@ class _ClipWatch:
                 clip, self._n_pairs, agreement=0.0, gain=0.0, lag_agreement=0.0, by_chance=by_chance
             )
         peak = find_peak(by_lag)
+        # The agreement at the largest lags is that of chance and of the background.
         gain = peak.value - 0.5 * float(by_lag[0] + by_lag[-1])
         return PictureAgreement(
             clip,
@@ -236,12 +240,14 @@ class _ClipWatch:
 
     def _add_offsets(self, flat: NDArray[np.float32], maps: NDArray[np.uint8]) -> None:
         seen, expected = (np.fft.rfft2(part.reshape(-1, *self._grid)) for part in (flat, maps.astype(np.float32)))
+        # The cross-correlation theorem: sums of spectra of all pairs, one inverse transform at the end.
         self._spectrum += (seen * expected.conj()).sum(axis=0)
 
     def _offset_px(self) -> tuple[float, float] | None:
         """Return how far the picture lies right of, and below, the body; None where the best place is at the edge."""
         shared = np.fft.irfft2(self._spectrum, s=self._grid)
         reach = np.arange(-MAX_OFFSET_CELLS, MAX_OFFSET_CELLS + 1)
+        # Negative offsets lie at the end of the axis, as the transform is periodic.
         peak = find_peak(shared[np.ix_(reach % self._grid[0], reach % self._grid[1])])
         down, right = (peak.place - MAX_OFFSET_CELLS) * CELL_PX
         return None if peak.at_edge else (float(right), float(down))

@@ -1,4 +1,4 @@
-"""Videos by their packets (PyAV): frame i is the i-th that is shown, and its packet says when.
+"""Videos by their packets (PyAV): frame i is the i-th that is shown, at the time of its packet.
 
 Rates may vary, the first packets may be hidden by an edit list, the clock may start above zero, and phones store a
 rotation: pictures come out upright, times count from the first frame that is shown. Frames are decoded from the
@@ -42,13 +42,13 @@ _QUARTER_TURNS = {0: 0, 90: 1, -270: 1, 180: 2, -180: 2, 270: 3, -90: 3}
 
 @dataclass(frozen=True)
 class PacketTable:
-    """The packets of a video that show something, in the order in which they are decoded.
+    """The packets of a video that show a frame, in the order of decoding.
 
     Attributes:
-        shown: (n,) int64, which frame each packet shows.
-        is_key: (n,) bool, whether its frame needs no other.
+        shown: (n,) int64, the frame that each packet shows.
+        is_key: (n,) bool, whether its frame can be decoded without others.
         is_corrupt: (n,) bool, whether the container marks it so.
-        pts: (n,) int64, increasing: when each *frame* is shown, in ticks.
+        pts: (n,) int64, increasing: time of each *frame*, in ticks.
         tick_s: seconds of a tick.
     """
 
@@ -60,7 +60,7 @@ class PacketTable:
 
     @property
     def times_s(self) -> NDArray[np.float64]:
-        """(n,) float64, seconds: when each frame is shown, from the first on."""
+        """(n,) float64, seconds: time of each frame since the first."""
         return np.asarray((self.pts - self.pts[0]) * self.tick_s)
 
     @property
@@ -69,10 +69,11 @@ class PacketTable:
         return len(self.shown)
 
     def touched_by(self, damaged: Collection[int]) -> NDArray[np.bool_]:
-        """Return (n,) bool, by frame: those that are decoded from a damaged one, itself included."""
+        """Return (n,) bool, by frame: frames that are decoded from a damaged one, and the damaged ones."""
         touched = np.zeros(self.n_frames, dtype=np.bool_)
         order = np.empty(self.n_frames, dtype=np.int64)
         order[self.shown] = np.arange(self.n_frames)
+        # The end of the video stands twice behind the keys, as the key after the last one and the one after that.
         keys = np.append(np.flatnonzero(self.is_key), [self.n_frames, self.n_frames])
         for frame in damaged:
             begin = order[frame]
@@ -81,17 +82,18 @@ class PacketTable:
             touched[self.shown[begin:end]] = True
             if end < self.n_frames:
                 leading = self.shown[end:after]
+                # Decoded after the key frame, shown before it: such frames build on both sides.
                 touched[leading[leading < self.shown[end]]] = True
         return touched
 
 
 class PacketReader:
-    """One pass over a video that PyAV reads; the same as `video.reader.VideoReader` to those who take its frames.
+    """One pass over a video that PyAV reads; with the interface of `video.reader.VideoReader`.
 
     Attributes:
         path: the file.
         header: size of the upright pictures, mean rate, number of frames, codec.
-        packets: what the packets say.
+        packets: the packets' table.
     """
 
     def __init__(self, path: Path) -> None:
@@ -129,6 +131,7 @@ class PacketReader:
     def frames(self, wanted: Collection[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (number, (height, width, 3) uint8 BGR) of wanted frames that are intact, in order."""
         last = max(wanted, default=-1)
+        # What a new damage touches is computed when one appears, not for every frame.
         n_known, touched = -1, np.zeros(self.packets.n_frames, dtype=np.bool_)
         for number, frame in self._decoded():
             if len(self._damaged) != n_known:
@@ -164,6 +167,7 @@ class PacketReader:
         """Return what else is not as it should be: clocks with a gap."""
         steps = np.diff(self.packets.times_s)
         gaps = np.flatnonzero(steps > 1.5 * np.median(steps)) if steps.size else steps
+        # So many gaps are no gaps: the rate varies, as phones' does.
         if not gaps.size or gaps.size > 0.1 * steps.size:
             return ()
         first = int(gaps[0])
@@ -218,7 +222,7 @@ class PacketReader:
 
 
 class _DecoderMessages:
-    """Tells whether the decoder has complained since it was last asked; its messages are not passed on."""
+    """A listener for complaints of the decoder since the last question; its messages are not passed on."""
 
     def __init__(self, av: Any) -> None:
         self._av = av
@@ -257,6 +261,7 @@ def _read_packets(container: Any, stream: Any, path: Path) -> PacketTable:
     found = [
         (packet.pts, packet.is_keyframe, packet.is_corrupt)
         for packet in container.demux(stream)
+        # The empty packet at the end only flushes the decoder.
         if packet.size and not packet.is_discard
     ]
     if not found or any(pts is None for pts, _, _ in found):

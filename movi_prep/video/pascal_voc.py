@@ -4,10 +4,10 @@
 |---|---|
 | `ImageSets/Segmentation/trainval.txt` | names of the pictures with segmented objects |
 | `JPEGImages/NAME.jpg` | the picture |
-| `SegmentationObject/NAME.png` | palette picture: 0 background, i object i, 255 what is neither |
+| `SegmentationObject/NAME.png` | palette picture: 0 background, i object i, 255 undecided |
 | `Annotations/NAME.xml` | class, box and flags of object i, in this order |
 
-Objects that are cut off by the picture, hard to tell, or small are left out. A mask is softer at its edge.
+Objects that the picture cuts off, that are hard to recognise, or small are left out. Masks are softer at the edge.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ LIST = Path("ImageSets", "Segmentation", "trainval.txt")
 PERSON = "person"
 
 _LEAST_PIXELS = 500
-"""Smaller cut-outs are specks when they are pasted."""
+"""Least size of a cut-out; smaller ones are specks when they are pasted."""
 
 _EDGE_WEIGHT = 0.75
-"""Weight of a mask's outermost pixels, which show some of what was behind."""
+"""Weight of a mask's outermost pixels, which show some of the background."""
 
 
 def cut_out_people(folder: Path) -> Iterator[Occluder]:

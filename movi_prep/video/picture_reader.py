@@ -1,4 +1,4 @@
-"""A folder of pictures, read as a video: the frame of a picture is its number (`formats.picture_folder`)."""
+"""A folder of pictures, read as a video: the number of a picture is its frame (`formats.picture_folder`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PictureReader:
-    """One pass over a folder; the same as `video.reader.VideoReader` to those who take its frames.
+    """One pass over a folder; with the interface of `video.reader.VideoReader`.
 
     Attributes:
         path: the folder.
@@ -72,7 +72,7 @@ class PictureReader:
         )
 
     def damage(self) -> tuple[str, ...]:
-        """Return nothing: each picture is judged when it is read."""
+        """Return nothing: each picture is checked when it is read."""
         return ()
 
     def notes(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ BLOCK_PX = 16
 """Side of the blocks that JPEG codes on its own when colour has half the resolution (4:2:0)."""
 
 _PNG_LEVEL = 3
-"""Deflate level of PNG: noise does not get smaller by trying harder."""
+"""Deflate level of PNG: noise hardly gets smaller at higher levels."""
 
 _WEBP_LOSSLESS = 101
 """OpenCV's WebP encoder is lossless above quality 100."""
@@ -32,7 +32,7 @@ def cut_picture(image: NDArray[np.uint8], plan: CropPlan, row: int) -> NDArray[n
     Args:
         image: (height, width, 3) uint8, the whole video frame.
         plan: what to cut out of each frame.
-        row: which of them this frame is.
+        row: row of the plan for this frame.
     """
     left, top, width, height = plan.source_px[row]
     source = image[top : top + height, left : left + width]
@@ -106,7 +106,7 @@ def encode_small(picture: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint
 
 
 def simplify_context(picture: NDArray[np.uint8], body_blocks: NDArray[np.bool_], *, quality: int) -> NDArray[np.uint8]:
-    """Return the picture with what lies away from the body taken down to a lower JPEG quality.
+    """Return the picture with everything away from the body reduced to a lower JPEG quality.
 
     Coded again at a high quality on the same grid of blocks, the context keeps the few coefficients that the lower
     quality left it, and takes little time; blocks on the body are untouched.
@@ -123,6 +123,7 @@ def simplify_context(picture: NDArray[np.uint8], body_blocks: NDArray[np.bool_],
         (body_blocks.shape[1] * BLOCK_PX, body_blocks.shape[0] * BLOCK_PX),
         interpolation=cv2.INTER_NEAREST,
     )
+    # The body's own pixels, never coded before, onto the simplified picture.
     cv2.copyTo(picture, mask[:height, :width], simple)
     return simple
 
@@ -137,6 +138,7 @@ def blocks_of_body(
         size_px: width and height of the picture.
         reach_blocks: how many blocks around; hair, clothes and what lies between the points must be in it.
     """
+    # Rounded up: the last block of a row may be cut by the picture.
     columns, rows = (-(-side // BLOCK_PX) for side in size_px)
     blocks = np.zeros((rows, columns), dtype=np.uint8)
     with np.errstate(invalid="ignore"):

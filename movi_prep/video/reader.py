@@ -1,4 +1,4 @@
-"""Reads videos once, in order, with the true number of each frame; reports damage and never passes it on.
+"""A reader of videos, once and in order, with the true number of each frame. It reports damage and never passes it on.
 
 OpenCV's decoder conceals damage: a broken frame comes out as a mixture with the one before, a frame that cannot be
 decoded is skipped and all later ones move up by one. Three signs reveal this:
@@ -12,7 +12,7 @@ decoded is skipped and all later ones move up by one. Three signs reveal this:
 With one decoder thread, messages belong to the frame at hand.
 
 Uncompressed .avi files (24 bit, bottom row first, as MATLAB writes them) crash OpenCV's conversion, which reads past
-the start of such a picture; they are taken as they lie in the file and turned over here.
+the start of such a picture; their bytes are taken from the file and turned over here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from movi_prep.video.spliced_file import SplicedFile
 
 _RATE_TOLERANCE = 0.005
-"""Containers write 29.97 and 30 for one camera; 25 and 30 are two."""
+"""Relative deviation of rates: containers write 29.97 or 30 for one camera, never 25 for 30."""
 
 _BGR24 = 0x18524742
 """FFmpeg's tag of plain blue-green-red pictures."""
@@ -59,27 +59,27 @@ _DECODER_LINE = re.compile(rb"\[([\w,]+ @ 0x|[ A-Z]+:\d+@)")
 """FFmpeg's lines, and OpenCV's own: `[ WARN:0@9.905] global cap.cpp`."""
 
 _HARMLESS = (b"unable to decode APP fields",)
-"""What FFmpeg calls an error although the picture is whole: notes of the camera that it does not understand."""
+"""Messages that FFmpeg calls errors although the picture is whole: the camera's notes that it does not understand."""
 
 _SILENT_FAILURES_AT_END = 3
-"""A decoder that fails this often in a row without a word has reached the end of the file."""
+"""Failures in a row without a message after which the decoder has reached the end of the file."""
 
 _BUILT_ON_OTHERS = frozenset(map(ord, "PBSpb"))
-"""FFmpeg's letters of pictures that need others."""
+"""FFmpeg's letters of pictures that build on others."""
 
 _NO_PICTURE_BYTES = 8
-"""Longest chunk that may rightly give no picture: an empty one, or MPEG-4's header of a frame that is not coded."""
+"""Longest chunk that may validly give no picture: an empty one, or MPEG-4's header of a frame that is not coded."""
 
 _EXCERPT_FRAMES = 300
-"""More than encoders put between key frames."""
+"""Frames of an excerpt; encoders put fewer between key frames."""
 
 
 _PLACES = (0.0, 0.5, 0.95)
-"""Where a look at a video decodes a frame. Not its last: some containers only estimate how many they hold."""
+"""Places at which a quick look decodes a frame. Not the last: some containers only estimate their number of frames."""
 
 
 class _Fault(Enum):
-    """Why a frame is not handed on."""
+    """Why a frame is not passed on."""
 
     LOST = "lost in damaged bytes of the file"
     DAMAGED = "cannot be decoded"
@@ -92,7 +92,7 @@ _UNNUMBERED = "behind damaged bytes, where frames cannot be numbered"
 
 @dataclass(frozen=True)
 class VideoHeader:
-    """What the container says of itself.
+    """The header of the container.
 
     Attributes:
         size_px: width and height.
@@ -109,7 +109,7 @@ class VideoHeader:
 
 @dataclass(frozen=True)
 class _Shown:
-    """A frame as the decoder shows it, or one that it does not show.
+    """A frame that the decoder shows, or one that it skips.
 
     Attributes:
         number: its number.
@@ -125,7 +125,7 @@ class _Shown:
 
 
 class _Mistrust:
-    """Judges frames in the order in which they are shown: damage lasts until a key frame was read, and is shown."""
+    """A judge of frames in the order of display: damage lasts until a key frame has been read and is shown."""
 
     def __init__(self) -> None:
         self._is_broken = self._met_key = False
@@ -211,7 +211,7 @@ class VideoReader:
                 break
 
     def faults(self, wanted: Collection[int]) -> tuple[Refusal, ...]:
-        """Return which of the wanted frames did not come, and why; call it after the pass."""
+        """Return the wanted frames that did not come, and why; call it after the pass."""
         asked = set(wanted)
         reasons = {fault.value: asked.intersection(numbers) for fault, numbers in self._faults.items()}
         beyond = {number for number in asked if number >= self.n_frames}
@@ -266,7 +266,7 @@ class VideoReader:
             yield from self._unseen(end, delay or 0)
 
     def _grabbed(self) -> Iterator[tuple[bool, bool]]:
-        """Decode frames to the end; yield whether the decoder complained of the chunks at hand, and whether ever."""
+        """Decode frames to the end; yield whether the decoder complained of these chunks, and whether it ever did."""
         silent, has_complained = 0, False
         with _decoder_messages() as said_something:
             while silent < _SILENT_FAILURES_AT_END:
@@ -284,7 +284,7 @@ class VideoReader:
             yield _Shown(self.n_frames - 1, self._fault_unseen(self.n_frames - 1, delay))
 
     def _chunk_read(self, last_read: int) -> int:
-        """Return which chunk of the file the decoder read for the frame that it shows."""
+        """Return the chunk of the file that the decoder read for the frame that it shows."""
         if self.table is None:
             return round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * self.header.rate_hz / 1000.0)
         # The clock of an .avi ticks once per chunk. At the end a decoder with B frames shows what it still holds, and
@@ -297,7 +297,7 @@ class VideoReader:
         return self._is_plain or int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) not in _BUILT_ON_OTHERS
 
     def _delay(self, first_read: int, has_complained: bool) -> int:
-        """Return how many chunks are read before the first frame is shown."""
+        """Return the number of chunks that are read before the first frame is shown."""
         if self.table is None:
             # Some containers do not begin at time zero; a first frame that was lost has been complained of.
             return 0 if has_complained else first_read
@@ -374,6 +374,7 @@ def _header_of(capture: cv2.VideoCapture) -> VideoHeader:
 def _open(path: Path, source: SplicedFile | None, *options: int) -> cv2.VideoCapture:
     # The decoder would print four lines; the error says it in one.
     with _decoder_messages(pass_on=False):
+        # One thread: with several, messages would belong to frames that are decoded later.
         settings = [cv2.CAP_PROP_N_THREADS, 1, *options]
         if source is None:
             capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, settings)
@@ -391,6 +392,7 @@ def _is_upside_down(path: Path, capture: cv2.VideoCapture) -> bool:
         return False
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
+    # The height of the BITMAPINFOHEADER: 8 bytes of chunk header, 4 of its size and 4 of the width before it.
     place = head.find(b"strf")
     return place >= 0 and struct.unpack_from("<i", head, place + 16)[0] > 0
 
@@ -407,6 +409,7 @@ def _decoder_messages(*, pass_on: bool = True) -> Iterator[_Listener]:
     decoder's own lines only where asked for.
     """
     with tempfile.TemporaryFile() as aside:
+        # The descriptor, not sys.stderr: a C library does not know Python's.
         original = os.dup(2)
         os.dup2(aside.fileno(), 2)
         try:
@@ -420,7 +423,7 @@ def _decoder_messages(*, pass_on: bool = True) -> Iterator[_Listener]:
 
 
 class _Listener:
-    """Tells whether the decoder has complained in a file since it was last asked."""
+    """A listener for complaints of the decoder in a file since the last question."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -437,7 +440,7 @@ class _Listener:
 
 
 def _measure_delay(path: Path, table: FrameTable) -> int:
-    """Return how many chunks a decoder of this .avi reads ahead: the frames that it still shows at the end of a piece.
+    """Return the number of chunks that a decoder of this .avi reads ahead: frames that it shows after the last one.
 
     The longest piece without damage is decoded, at most a few seconds of it.
     """
@@ -449,6 +452,7 @@ def _measure_delay(path: Path, table: FrameTable) -> int:
         n_shown = n_held = 0
         with _decoder_messages(pass_on=False):
             while capture.grab():
+                # While it empties itself, the decoder's clock stands at 0.
                 n_held += n_shown > 0 and capture.get(cv2.CAP_PROP_POS_MSEC) <= 0.0
                 n_shown += 1
         capture.release()

@@ -1,8 +1,8 @@
-"""Files that a decoder reads as if they were written otherwise: parts of an .avi, with other bytes in between.
+"""Files that are spliced for a decoder: parts of an .avi, with other bytes in between.
 
-FFmpeg gives frames their time by counting chunks. With a chunk in the place of each lost one, it counts rightly; what
-is left of the damaged bytes is 'JUNK', so that all that follows keeps its place and the index stays true. Nothing is
-written.
+FFmpeg gives frames their time by counting chunks. With a chunk in place of each lost one, it counts rightly; the rest of
+the damaged bytes becomes 'JUNK', so that all that follows keeps its place and the index stays valid. Nothing is
+written to disk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from movi_prep.video.frame_table import FrameTable, Gap
 
 _UNDECODABLE = bytes(8)
-"""No codec makes a picture of zeros; an empty chunk would be one that the recording dropped."""
+"""Content of a stand-in: no codec decodes zeros, and an empty chunk would mean a frame dropped in the recording."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class SplicedFile(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next bytes, at most to the end of the extent that they begin in; b"" at the end of the file."""
+        # Short reads are allowed: the decoder asks again, and extents need not be joined.
         number = bisect_right(self._begins, self._place) - 1
         if number >= len(self._extents):
             return b""
@@ -74,6 +75,7 @@ class SplicedFile(io.BufferedIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Go to a place."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._begins[-1]}[whence]
+        # OpenCV passes places as signed 32 bits: above 2 GB they come out negative.
         self._place = start + offset if whence != io.SEEK_SET or offset >= 0 else offset + MOST_BYTES
         return self._place
 
@@ -105,6 +107,7 @@ def mend_avi(path: Path, table: FrameTable) -> SplicedFile:
         place = end
     end = table.head.n_bytes
     if table.decoder_begins_at:
+        # Without the index, whose first entry FFmpeg would take for the first chunk that is left.
         end = int(table.offsets[-1] + HEADER_BYTES + table.lengths[-1])
     return SplicedFile(path, [*extents, Extent(end - place, place)])
 
