@@ -37,6 +37,7 @@ _CLIP_SAMPLES = N_SAMPLES // N_CLIPS
 def to_length(motion: Motion, n_samples: int) -> Motion:
     """Return a motion that goes forwards and backwards until it has so many samples."""
     there_and_back = np.concatenate([np.arange(motion.n_samples), np.arange(motion.n_samples - 2, 0, -1)])
+    # np.resize repeats; forwards and backwards, so that no sample jumps.
     rows = np.resize(there_and_back, n_samples)
     return replace(motion, poses_rad=motion.poses_rad[rows], translation_m=motion.translation_m[rows], dmpls=None)
 
@@ -89,6 +90,7 @@ def main() -> None:
         sample_s = {}
         for stage in (MARKERS, IK):
             units = stage.plan(recordings, work, config)
+            # Not counted: it loads libraries and compiles or loads the solver.
             stage.run_unit(units[0])
             seconds = [_cpu_s(lambda unit=unit, stage=stage: stage.run_unit(unit)) for unit in units[1:]]  # type: ignore[misc]
             sample_s[stage.name] = float(np.sum(seconds)) / (len(seconds) * _CLIP_SAMPLES)

@@ -60,6 +60,7 @@ class People:
     def at(self, t: float) -> BodyModel:
         """Return woman + t (man - woman)."""
         template_m = self.female.template_m + t * (self.male.template_m - self.female.template_m)
+        # Joints too, or the joints of one would lie in the surface of the other.
         regressor = self.female.joint_regressor + t * (self.male.joint_regressor - self.female.joint_regressor)
         return replace(self.female, template_m=template_m, joint_regressor=regressor)
 

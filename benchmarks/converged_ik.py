@@ -273,6 +273,7 @@ def compare(trial: Trial, options: argparse.Namespace, folder: Path) -> tuple[st
     call_ms = _median_ms(lambda: trial.solve(settings, tasks), options.rounds) / trial.markers.n_rows
     solver_ms = _solver_ms(trial, tasks, options.rounds) / trial.markers.n_rows
     forward_ms = _solver_ms(trial, tasks, options.rounds, tracks="forward") / trial.markers.n_rows
+    # The tool takes a hundred times as long: a few frames tell its cost. The gait trial is short enough for all.
     n_tool = min(options.tool_frames, trial.markers.n_rows) if "gait" not in trial.name else trial.markers.n_rows
     theirs, tool_ms = run_tool(trial, n_tool, folder)
     coordinates = ours.coordinates[:n_tool]
@@ -287,6 +288,7 @@ def compare(trial: Trial, options: argparse.Namespace, folder: Path) -> tuple[st
     _row("CPU ms/frame", f"{own}, tool {tool_ms:.1f}")
     _row("times the tool", f"solver {tool_ms / solver_ms:.0f}, call {tool_ms / call_ms:.0f}")
     _row(f"not above, {n_tool} frames", _shares(our_f / their_f))
+    # Set-up documents are solved without the pulls on what markers see, as the tool has none.
     asked = trial.solve(ConvergedSettings(pulls="unseen"), tasks).coordinates[:n_tool]
     asked_f = objectives_in_opensim(trial, asked) + task_objectives(trial, tasks, asked)
     _row("as --setup solves", _shares(asked_f / their_f))
@@ -324,6 +326,7 @@ def run_tool(trial: Trial, n_frames: int, folder: Path, *, reports: bool = False
     tool = opensim.InverseKinematicsTool()
     tool.setModel(model)
     tool.setMarkerDataFileName(str(folder / "tool.trc"))
+    # A margin, because times in a .trc file are rounded, and the tool would leave out a row at the very end.
     tool.setStartTime(float(part.times_s[0]) - 1e-6)
     tool.setEndTime(float(part.times_s[-1]) + 1e-6)
     tool.setOutputMotionFileName(str(folder / "tool.mot"))
@@ -349,6 +352,7 @@ def run_tool(trial: Trial, n_frames: int, folder: Path, *, reports: bool = False
         tool.run()
         cost_ms = 1e3 * (time.process_time() - begin) / n_frames
     motion = read_storage(folder / "tool.mot")
+    # The tool may write whole paths, `/jointset/hip_r/hip_flexion_r/value`.
     labels = [label.split("/")[-1] for label in motion.labels]
     return _model_order(trial.tree, labels, motion.values, in_degrees=motion.in_degrees), cost_ms
 
@@ -375,6 +379,7 @@ def objectives_in_opensim(trial: Trial, coordinates: Array) -> Array:
     observed = trial.markers.select(trial.tracked).positions_m
     found = np.empty(len(coordinates))
     for row, pose in enumerate(coordinates):
+        # Without assembly: OpenSim would move the pose of either solver towards its own minimum.
         set_pose(model, state, pose)
         squared = ((marker_positions_m(model, state, trial.tracked) - observed[row]) ** 2).sum(axis=1)
         seen = np.isfinite(squared)
@@ -403,6 +408,7 @@ def show_known_answers(trials: list[Trial], n_seeds: int) -> None:
     print("known answers, exact markers (RMS deg | marker RMS mm): ours default, ours without pulls, tool")
     for trial in trials:
         known = known_answer(trial, _smoothed(trial))
+        # Not 0: what no marker sees must still stay where the frame before had it.
         pure = ConvergedSettings(prior_strength=0.0, temporal_weight=1e-9)
         errors = [known.miss(known.ours(ConvergedSettings())), known.miss(known.ours(pure)), known.miss(known.theirs())]
         n_seen = f"({np.count_nonzero(known.observable)} of {int(trial.tree.free_coordinates.sum())})"
@@ -412,6 +418,8 @@ def show_known_answers(trials: list[Trial], n_seeds: int) -> None:
         families: dict[str, list[Array]] = {}
         for trial in trials:
             pairs = np.array([noisy_errors(trial, seed, moved=moved) for seed in range(1, n_seeds + 1)])
+            # Paired: both solvers see the same noise, whose scatter from draw to draw is larger than what they differ
+            # by.
             difference = pairs[:, 0, 0] - pairs[:, 1, 0]
             families.setdefault(trial.name.split(" ", 1)[-1], []).append(difference)
             (ours_deg, ours_mm), (their_deg, their_mm) = pairs.mean(axis=0)
@@ -477,6 +485,7 @@ def noisy_errors(trial: Trial, seed: int, *, moved: bool) -> tuple[tuple[float, 
     truth = _smoothed(trial)
     known = known_answer(trial, _moved(trial, truth, seed) if moved else truth)
     rng, exact_m = np.random.default_rng(seed), known.exact_m
+    # Skin moves slowly against the bone; white noise only would average out over a track.
     slow = gaussian_filter1d(rng.normal(0, 1, exact_m.shape), 8.0, axis=0)
     noise_m = rng.normal(0, 0.004, exact_m.shape[1:]) + 0.0015 * slow / slow.std()
     noise_m += rng.normal(0, 0.0003, exact_m.shape)
@@ -510,7 +519,9 @@ def show_two_processes(trials: list[Trial]) -> None:
     long = replace(clip, markers=_repeated(clip.markers, 80))
     wall, spent = [], []
     for n_processes in (1, 2):
+        # Forked: the compiled code and the models are there already, so that starting costs nothing.
         with multiprocessing.get_context("fork").Pool(n_processes) as pool:
+            # Once without measuring, to load the kernels in each process.
             pool.map(_cpu_seconds, [clip] * n_processes, chunksize=1)
             begin = time.perf_counter()
             spent.append(sum(pool.map(_cpu_seconds, [long, long], chunksize=1)))
@@ -572,6 +583,7 @@ def _solver_ms(trial: Trial, tasks: list[CoordinateTarget], rounds: int, tracks:
         spent[0] = time.process_time() - begin
         return result
 
+    # Replaced for the time of the measurement: the solver itself should carry no clock.
     solve_module._solve_tracks = timed  # type: ignore[assignment]
     try:
         settings = ConvergedSettings.model_validate({"tracks": tracks})

@@ -518,14 +518,17 @@ def _processor_s() -> float:
 
 def run_batch(folder: Path, first: int, count: int, seed: int) -> None:
     """Read spoilt files number `first` and on, in this process; print each number before and what came after."""
+    # Of the address space: a header that asks for terabytes then fails at once and spares the machine.
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     sound = {path.name: path.read_bytes() for path in sorted((folder / "sound").iterdir())}
     names = list(sound)
     for number in range(first, first + count):
         name = names[number % len(names)]
         path = folder / name
+        # A generator for each number: one fault can be repeated without the reads before it.
         path.write_bytes(spoil(sound[name], np.random.default_rng([seed, number])))
         for read in readers_of(name):
+            # Flushed before the read: if the process dies, this line says in which file.
             print(json.dumps([number, name, read.__name__, None]), flush=True)
             print(json.dumps([number, name, read.__name__, fault_of(read, path)]), flush=True)
 
@@ -545,6 +548,7 @@ def fuzz(n_reads: int, seed: int) -> tuple[int, list[list[Any]], Counter[str]]:
             faults += [row for row in ended if row[3]]
             last = rows[-1] if rows else [first, "", "", None]
             if how:
+                # A process that died ended one read as well; the next batch begins behind it.
                 done += 1
                 faults.append([*last[:3], how])
             first = last[0] + 1

@@ -173,6 +173,7 @@ def noisy_markers(
     groups, segments = segment_groups(noise, tree.body_names)
     sizes = 1.0 + noise.scale_sd * rng.standard_normal(len(segments))
     from_parent = np.where(tree.body_parent >= 0, sizes[groups[np.maximum(tree.body_parent, 0)]], 1.0)
+    # The person differs from the model that the solver gets: that is what the deviation of scale stands for.
     person = replace(
         tree,
         parent_position_m=tree.parent_position_m * from_parent[:, None],
@@ -194,6 +195,7 @@ def skin_movement(
     drawn = rng.standard_normal((n_frames, len(group_of), 3))
     for group, segment in enumerate(segments):
         own = np.flatnonzero(group_of == group)
+        # A first-order autoregression with the correlation time of the segment, at variance 1.
         kept = np.exp(-1.0 / (rate_hz * segment.correlation_s)) if segment.correlation_s > 0 else 0.0
         for frame in range(1, n_frames):
             drawn[frame, own] = kept * drawn[frame - 1, own] + np.sqrt(1.0 - kept**2) * drawn[frame, own]

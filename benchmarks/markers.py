@@ -148,6 +148,7 @@ def measure_throughput(recordings: Recordings, folder: Path, rounds: int) -> Non
         recordings.body_models[motion.body, motion.sex], sex=motion.sex, soft_tissue=recordings.dmpl_models[motion.sex]
     )
     mesh = WholeMesh(model, torch.float32)
+    # A new work folder for each run, or the second would find its files in place.
     counter = iter(range(1_000_000))
     ways: dict[str, Callable[[], int]] = {
         "bare": lambda: bare_forwards(mesh, motion),

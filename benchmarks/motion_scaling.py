@@ -91,6 +91,7 @@ def _known(seed: int, noise_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarra
     found = scale_known(person, [Trial("motion", observed)])
     spent_s = time.process_time() - begin
     names, answer = person.markers.groups.names, found.fit.person
+    # exp of a difference of logarithms, less 1: the relative error of the factor.
     error = np.abs(np.expm1(answer.log_factors - person.log_factors))
     is_length = np.array([name in LENGTHS for name in names])
     sites_m = person.sites_m(answer.log_factors, answer.offsets_m)

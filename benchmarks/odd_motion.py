@@ -108,6 +108,7 @@ def _is_found(
     while True:
         _, rows, rate_hz = trials[int(rng.integers(len(trials)))]
         fast = np.flatnonzero(row_steps(rows) * rate_hz > FASTER_M_S)
+        # Room for the longest fault and for the rows before and after that a leap is judged by.
         fast = fast[(fast >= 2) & (fast < len(rows) - 12)]
         # Gaps are no matter of either.
         whole = [row for row in fast.tolist() if np.isfinite(rows[row - 1 : row + 11]).all()]

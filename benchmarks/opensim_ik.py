@@ -107,6 +107,7 @@ def measure_gait(source: Path, folder: Path) -> None:
     scaled = read_scaled_model(folder / "subject01_simbody.osim")
     markers = select_time_range(read_trc(folder / "subject01_walk1.trc"), setup.time_range_s)
     expected = read_storage(source / "expected" / "subject01_walk1_ik.mot")
+    # Both results through the same forward kinematics: what the tool itself reports is rounded.
     by_tool = objectives(scaled, setup, markers, tool)
     for solver in ("opensim", "converged"):
         settings = SolveSettings(solver=solver)  # type: ignore[arg-type]
@@ -171,6 +172,7 @@ def measure_tool(data: Path | None, reference: Path, folder: Path, *, rounds: in
     tool with both of its reports on; without them it is told, too.
     """
     for trial in _coupled_trials(data, reference, folder):
+        # In turns: the machine is as busy for one as for the other.
         turns = [_tool_turn(trial, folder) for _ in range(rounds)]
         bare_ms, reported_ms, enforced_ms, penalty_ms = np.array([costs for costs, _, _ in turns]).T
         _, off_deg, ratio = turns[-1]
@@ -294,6 +296,7 @@ def measure_memory(n_units: int = 300) -> None:
     settings, at_20 = SolveSettings(solver="opensim"), 0.0
     for unit in range(1, n_units + 1):
         solve_clip(scaled, markers, setup, settings)
+        # Caches are full by then; what grows later is a leak.
         if unit == 20:
             at_20 = _resident_mb()
     row(f"memory growth from unit 20 to {n_units}", _resident_mb() - at_20, "MB")

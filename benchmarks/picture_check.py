@@ -115,8 +115,10 @@ def cost(run: DemoRun, folder: Path, *, repeats: int) -> list[tuple[str, str]]:
     ratios = []
     for _ in range(repeats):
         with_check = sum(_seconds(unit) for unit in units)
+        # Watching is left out and nothing else, so that the difference is the cost of the check.
         with patch.object(MotionWatch, "__call__", lambda *_: None):
             without = sum(_seconds(_alone(unit)) for unit in units)
+        # Ratios of neighbouring runs: what else the machine does changes slowly and cancels.
         ratios.append(with_check / without)
     low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
     return [("CPU time with the check, without it = 1", f"{middle:.3f} (quartiles {low:.3f} to {high:.3f})")]

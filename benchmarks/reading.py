@@ -91,6 +91,7 @@ def read_as_d3ke(folder: Path, subject: int, row: int) -> D3keRow:
         others["mask"] = np.concatenate([file["pos3d_mask"][row, :22], file["marker_pos3d_mask"][row, :43]])
         box_px = file["bbox"][row, :].astype(np.float64)
         frame = file["globalFrame"][row]
+        # Read for the time it takes; the sample does not use them.
         for name in ("hflipUsage", "videoID", "frame", "seed", "ImgList"):
             file[name][row]
     with h5py.File(folder / f"subject_{subject}_opensim.hdf5", "r") as file:
@@ -139,6 +140,7 @@ def compare(run: DemoRun, folder: Path, *, n_samples: int) -> list[tuple[str, ..
     with ShardFile(path) as shard:
         write_d3ke_files(folder, shard, inputs.video)
         subject, camera = int(shard.attribute("subject")), read_shard_camera(shard)
+        # Random rows, as training reads them; in order, neighbouring rows would come from the same chunk.
         for index in np.random.default_rng(0).integers(0, len(dataset), n_samples + WARM_UP).tolist():
             sample = _timed(seconds["native"], lambda i=index: dataset[i])
             _timed(seconds["native read"], lambda i=index: read_native(shard, i))
@@ -172,6 +174,7 @@ def main() -> None:
     parser.add_argument("--demo", type=absolute_path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("--samples", type=int, default=200, help="samples to read each way")
     asked = parser.parse_args()
+    # One thread on both sides: a data loader has one per worker.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:

@@ -99,6 +99,7 @@ def measure_planning(folder: Path) -> None:
         f"{1000 * run_s / len(result.records):.1f} ms",
         "< 20 ms",
     )
+    # Longer than files take to count as settled (see `file_identity`): hashes of younger ones are not remembered.
     time.sleep(3)
     second_s, prepared = timed(lambda: plan_and_remember(config, stages))
     say("plan again, all current, every output read once more", f"{second_s:.2f} s", "< 10 s")
@@ -126,6 +127,7 @@ def measure_speed_up(folder: Path, data: Path) -> None:
     """Run markers, scaling and IK of 16 clips of five minutes on one worker and on two, one after the other."""
     copies = copy_clips(data, folder / "data", per_subject=8, repeats=100)
     seconds = {}
+    # Compiles the solver, so that neither measurement contains it.
     run_cli("ik", copies, folder / "warm", "--subjects", "1", "--clips", "1", "--executor", "serial")
     for workers in (1, 2):
         begin = time.perf_counter()
@@ -149,6 +151,7 @@ def measure_memory(folder: Path, data: Path, n_units: int = 300) -> None:
     stages = [load_stage(entry) for entry in ORDER if entry.name in ("static", "markers", "scale", "ik")]
     prepared = prepare_run(config, stages)
     resident_mb = resident_after_each(prepared, prepared.plan.to_run)
+    # From the 20th on: until then caches fill and libraries load.
     grown_mb = resident_mb[-1] - resident_mb[19]
     say(f"resident memory after IK unit 20 and {len(resident_mb)}", f"{resident_mb[19]:.0f}, {resident_mb[-1]:.0f} MB")
     say("growth", f"{grown_mb:.1f} MB", "< 100 MB")
@@ -168,6 +171,7 @@ def measure_kills(folder: Path, data: Path, n_kills: int = 20) -> None:
             victim = chance.choice(("run", "worker"))
             if kill_once(data, work, choice, victim=victim, after_s=chance.uniform(1.0, undisturbed_s), chance=chance):
                 kills[victim] += 1
+            # After a kill files may be missing, but those that are there must be whole and right.
             wrong += sum(expected.get(name) != value for name, value in hashes(work).items())
         run_cli("run", data, work, *choice)
         wrong += hashes(work) != expected
@@ -350,8 +354,10 @@ def kill_once(
 def workers_of(pid: int) -> list[int]:
     """Return the worker processes that a run has started."""
     found: list[int] = []
+    # The kernel lists the children of each thread separately, and Dask starts workers from several.
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
+            # Workers are spawned by multiprocessing; nannies and resource trackers have other command lines.
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(int(child))
     return found

@@ -156,6 +156,7 @@ def _picture_errors(shard: ShardFile, run: DemoRun) -> dict[str, float]:
         if before is not None and frame == list(row_of)[here[0] - 1] + 1:
             crossed = (_body_difference(before, here, source=source, body=body), own[-2])
             back = (_body_difference(here, before, source=source, body=body), own[-1])
+            # A crop that fits a neighbour better than its own frame shows another frame.
             misfits += sum(other < mine for other, mine in (crossed, back))
             n_moving += sum(other > mine + 1.0 for other, mine in (crossed, back))
         before = here
@@ -214,6 +215,7 @@ def write_noisy_video(path: Path, source: Path, *, repeats: int, uncompressed: b
     def noisy() -> Iterator[Any]:
         for _ in range(repeats):
             for frame, image in _all_frames(source):
+                # Drawing new noise for every frame would take longer than what is measured.
                 noise = np.roll(fields[frame % 4], rng.integers(0, 600), axis=0)
                 yield np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
@@ -228,6 +230,7 @@ def write_uncompressed(path: Path, frames: Iterator[Any]) -> None:
     width, height = SIZE_PX
     n_bytes = width * height * 3
     with path.open("wb") as file:
+        # A head of the right length, written again at the end with the number of frames.
         file.write(bytes(_avi_head(0, n_bytes)))
         count = 0
         for image in frames:
@@ -311,6 +314,7 @@ def speed_and_size(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[s
         gzip_s, gzip_bytes = full_frames_cost(inputs.video, where / "full.h5", n_frames=60)
         n_bytes = (where / "long.h5").stat().st_size
         costs.append(Cost(unit.key, int(report.numbers["rows"]), n_video, seconds, n_bytes, gzip_s, gzip_bytes))
+        # Uncompressed video takes gigabytes; the next camera needs the room.
         inputs.video.unlink()
     return [cost.row() for cost in (*costs, _total(costs))]
 

@@ -100,6 +100,7 @@ def load_judge(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise SystemExit(f"{path}: expected a Python file")
     module = importlib.util.module_from_spec(spec)
+    # Loaded from its place, because the judge is part of the reference material and not of this package.
     spec.loader.exec_module(module)
     return module
 

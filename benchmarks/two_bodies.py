@@ -95,6 +95,7 @@ def _compare(name: str, references: list[Any], others: list[Any]) -> None:
     differences = []
     for reference, other in zip(references, others, strict=True):
         both = reference.coordinate_valid & other.coordinate_valid & reference.coordinate_is_rotation
+        # Differences within half a turn: two solutions may count an angle in other turns.
         turned = np.angle(np.exp(1j * (reference.coordinates - other.coordinates)))
         differences.append(np.abs(np.degrees(turned[both])))
         row(

@@ -98,6 +98,7 @@ def _long_clip(work: WorkFolder, folder: Path) -> list[tuple[str, str]]:
     trial = find_trials(work)[0]
     solution = read_ik_solution(trial.solution)
     times = -(-LONG_ROWS // solution.n_rows)
+    # Every array with one entry per row; names and ranges stay as they are.
     many = {
         name: np.concatenate([value] * times)
         for name, value in vars(solution).items()

@@ -161,6 +161,7 @@ def _angles(joints: Places, places: Places, rows: tuple[Row, ...]) -> tuple[dict
     plane = float(np.degrees(np.arctan2(-arm[0], -arm[2])))
     raised = float(np.degrees(np.arctan2(np.hypot(arm[0], arm[2]), arm[1])))
     upper = Rotation.from_euler("Y", plane, degrees=True) * Rotation.from_euler("X", -raised, degrees=True)
+    # Turned back behind the elevation, as the model's third shoulder axis does: elevation then has no axial rotation.
     upper *= Rotation.from_euler("Y", -plane, degrees=True)
     # About the humerus the elbow's axis follows the epicondyles, about the forearm the palm follows the wrist.
     roll = _roll(upper, places["RELB"] - places["RELBIN"], axis=2)
@@ -208,6 +209,7 @@ def _roll(bone: Rotation, across: NDArray[np.float64], *, axis: int) -> float:
 
 def _levelled(shank: Rotation, axis: NDArray[np.float64]) -> float:
     """Return the turn about an axis (deg) after which the foot is level: its y has no lean along x."""
+    # Searched in steps of a hundredth of a degree, because the axis of the ankle is oblique: there is no closed form.
     turns = np.linspace(-20.0, 20.0, 4001)
     ups = (shank * Rotation.from_rotvec(np.radians(turns)[:, None] * axis)).apply([0.0, 1.0, 0.0])
     return float(turns[np.argmin(np.abs(ups[:, 0]))])
@@ -230,6 +232,7 @@ def measure_surfaces(folder: Path) -> Table:
         place = dict(zip(trial.names, trial.positions_m[0], strict=True))
         for name in names:
             twin = place[_left(name)] if _has_left(name) else place[name]
+            # Left and right averaged: the tables are of the right side, and bodies are never quite symmetric.
             both = (place[name] + twin * MIRROR) / 2.0
             rows[name] |= {f"{person}_{axis}_m": f"{value:.4f}" for axis, value in zip("xyz", both + 0.0, strict=True)}
     return Table(SURFACE_COMMENTS, tuple(rows[names[0]]), tuple(rows.values()))

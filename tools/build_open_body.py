@@ -54,6 +54,7 @@ def build_open_body(wheel: Path, *, seed: int = 0) -> dict[str, Any]:
     mesh = _mesh_with_marker_vertices(source, skin_weights)
     weights = np.asarray(mesh.mixtures @ skin_weights)
     shaper = _shaper(source, mesh, weights)
+    # The same seed for each: the three spaces then differ by sex and not by who was drawn.
     spaces = {sex: sample_shape_space(shaper, sex, np.random.default_rng(seed)) for sex in SEXES}
     middle_m, middle_joints_m = shaper(MIDDLE_PERSON)
     arrays: dict[str, Any] = {
@@ -87,6 +88,7 @@ def _mesh_with_marker_vertices(source: MakeHuman, skin_weights: NDArray[np.float
     figure = _figure(source, skin_weights)
     ids = marker_vertices()
     places = place_markers(figure)
+    # Landmarks first: decimation then keeps their vertices.
     refined, held = insert_landmarks(whole_mesh(figure.skin_m, figure.faces), {name: places[name] for name in ids})
     thinned, kept = decimate(refined, N_VERTICES, set(held.values()))
     rank = {int(vertex): index for index, vertex in enumerate(kept)}

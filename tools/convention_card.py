@@ -45,6 +45,7 @@ def card(tree: KinematicTree) -> str:
     """Return the page."""
     rows = []
     for index, name in enumerate(tree.coordinate_names):
+        # Left coordinates mirror the right ones: listed once, said in the head.
         if name.endswith("_l"):
             continue
         entry = convention_of(packaged_conventions(), name)

@@ -102,6 +102,7 @@ def command_line_page() -> str:
 
 def _help(words: list[str]) -> str:
     printed = io.StringIO()
+    # argparse prints its help and ends the process.
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         parse_arguments([*words, "--help"])
     return printed.getvalue().strip()

@@ -106,8 +106,10 @@ class Reach:
         texts: dict[str, list[str]] = {}
         for here, what in self.found:
             module = self._module(here)
+            # What runs at import acts on every name of the module.
             texts.setdefault(here, [_text(statement) for statement in module.effects])
             texts[here] += [_text(statement) for statement in module.definitions.get(what, [])]
+        # Sorted: moving a definition within its module changes nothing.
         return {name: _hash("\n".join(sorted(lines))) for name, lines in sorted(texts.items()) if any(lines)}
 
     def _reached_from(self, here: str, what: str) -> Iterator[tuple[str, str]]:
@@ -236,6 +238,7 @@ def _text(node: Any) -> str:
         kept = [item for item in node if not _is_text(item) and not isinstance(item, ast.Import | ast.ImportFrom)]
         return f"[{','.join(map(_text, kept))}]"
     if isinstance(node, ast.AST):
+        # Fields that are empty are left out: newer versions of Python add fields to their syntax trees.
         parts = [f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, [])]
         return f"{type(node).__name__}({','.join(part for part in parts if not part.startswith('type_comment='))})"
     return repr(node)

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except SystemExit as ended:
+        # argparse exits after help and version; a text as exit code means failure, as in Python itself.
         return ended.code if isinstance(ended.code, int) else 1
     except MoviPrepError as error:
         return _tell(visible(error), words, code=2 if isinstance(error, UsageError) else 1)
@@ -87,6 +88,7 @@ def _complete_streams() -> None:
 
 
 def _drop_output() -> None:
+    # The descriptor itself is replaced: closing sys.stdout would flush it and fail once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
@@ -95,4 +97,5 @@ def _use_one_thread() -> None:
     from movi_prep.runtime.one_thread import ONE_THREAD
 
     for name, value in ONE_THREAD.items():
+        # setdefault: a value that the user has set is meant.
         os.environ.setdefault(name, value)

@@ -24,6 +24,7 @@ def write_batch_scripts(given: argparse.Namespace) -> int:
     from movi_prep.runtime.slurm.array_jobs import write_batch
     from movi_prep.runtime.slurm.cluster import read_profile
 
+    # Written now: array tasks start together, and must not all write the data set.
     config = use_embedded_data(config_of(given), write=True)
     stages, notes = stages_of("run", config)
     names = {stage.name for stage in stages}

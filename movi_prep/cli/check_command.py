@@ -53,6 +53,7 @@ def check_data(given: argparse.Namespace) -> int:
     console.print(f"work folder: {config.work} ({describe_space(config.work)})", markup=False)
     estimate = None
     if plan is not None and plan.to_run and opened.lengths:
+        # Only with lengths of clips: without one the estimate would be that of empty clips.
         estimate = estimate_work(plan, opened.lengths, config, cores=len(os.sched_getaffinity(0)))
         console.print(f"what will run takes {estimate}", markup=False)
     content = {

@@ -443,6 +443,7 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **how: Any) -> None:
         """Start without flags."""
+        # No abbreviations: a new flag with the same beginning would break scripts that used one.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **how)
         self._described: list[tuple[argparse.Action, Flag]] = []
 
@@ -477,6 +478,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         raise SystemExit(2)
     if not command.startswith("-") and command not in SUMMARIES:
         parser.error(f"no command {command!r}{suggest(command, SUMMARIES)}; there are {', '.join(SUMMARIES)}")
+    # parse_known_args, because argparse's own message on unknown flags suggests nothing.
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
         flags = [flag.name for flag in FLAGS if given.command in flag.commands]

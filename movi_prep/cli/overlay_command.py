@@ -30,6 +30,7 @@ def overlay(given: argparse.Namespace) -> int:
     from movi_prep.view.work import choose_trials, find_trials
 
     out, work = Path(given.out), WorkFolder(Path(given.folder).absolute())
+    # Before anything is read: a wrong suffix must not cost minutes.
     check_film_name(out)
     config = config_of_folder(work.root)
     trial = choose_trials(find_trials(work), [given.clip])[0]

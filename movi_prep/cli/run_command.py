@@ -67,6 +67,7 @@ def run_stages(given: argparse.Namespace) -> int:
     )
     print_findings(console, "data", (*prepared.recordings.findings, *notes))
     if given.dry_run:
+        # A dry run also says what would stop the run on this machine.
         check_machine(prepared)
         print_plan(console, prepared.plan)
         print_json(_describe_plan(prepared.plan), wanted=given.json)

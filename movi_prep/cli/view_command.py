@@ -42,6 +42,7 @@ def view(given: argparse.Namespace) -> int:
             console.print(f"{trial.name}: {visible(error)}", style="red", markup=False)
             continue
         console.print(str(outputs[-1]), markup=False)
+    # Pages of earlier calls count too: the list links all that are there.
     pages = {trial for trial in trials if (work.view() / trial.page).is_file()}
     index = work.view() / INDEX
     write_text(index, write_index_page(numbers, pages, work))

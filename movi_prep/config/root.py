@@ -31,7 +31,9 @@ def parse_names(value: object) -> object:
     if not all(0 < len(entry) <= longest for entry in entries):
         raise ValueError(f"expected names or numbers like '1,15' or '1-5', but got {cut(repr(value), at_most=80)}")
     for entry in entries:
+        # Called for its error: a range that runs backwards is refused here, not when data are looked for.
         range_of(entry)
+    # Twice the same name is one; the order is the user's.
     return tuple(dict.fromkeys(entries))
 
 

@@ -45,6 +45,7 @@ def read_yaml(path: Path) -> Any:
         YamlError: the file is not YAML, or beyond the limits.
     """
     with path.open("rb") as file:
+        # One byte more than allowed: that tells a file that is too large without reading all of it.
         content = file.read(LARGEST_BYTES + 1)
     if len(content) > LARGEST_BYTES:
         raise YamlError(f"it is larger than {LARGEST_BYTES // 2**20} MiB")
@@ -58,6 +59,7 @@ def parse_yaml(text: str) -> Any:
     """Return the content of YAML text; raise YamlError if it is not YAML, or beyond the limits."""
     try:
         _check_size(text)
+        # Counted first: building is what takes the memory.
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise YamlError(" ".join(str(error).split()) or type(error).__name__) from error
@@ -75,6 +77,7 @@ class _Loader(_Base):  # type: ignore[misc]  # the loader in C has no types
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key, _ in node.value:
+            # "<<" merges another mapping, and may stand several times.
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if (key.tag, key.value) in seen:
                     raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} appears twice", key.start_mark)

@@ -273,6 +273,7 @@ def _inspect_storage(path: Path) -> FileFacts:
         "rotations in": "degrees" if table.in_degrees else "radians",
     }
     if len(times_s) > 1:
+        # Over the whole file: times are rounded to the digits that are printed.
         rate_hz = (len(times_s) - 1) / float(times_s[-1] - times_s[0])
         facts |= {"first_s": float(times_s[0]), "last_s": float(times_s[-1]), "rate_hz": round(rate_hz, 4)}
     return FileFacts(path, "OpenSim storage", facts)

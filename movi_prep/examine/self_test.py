@@ -86,6 +86,7 @@ def _compare(
     """Compare a solution with (n, c) known coordinates, rad and m."""
     compared = scaled.free_coordinates & scaled.coordinate_is_rotation
     errors_deg = np.degrees(np.abs(_wrapped(solution.coordinates - known)))[:, compared]
+    # Whole turns are taken off above: solvers may count an angle differently.
     by_coordinate = np.sqrt(np.mean(errors_deg**2, axis=0))
     names = [name for name, wanted in zip(scaled.coordinate_names, compared.tolist(), strict=True) if wanted]
     rms_deg, usable = float(np.sqrt(np.mean(errors_deg**2))), int(solution.usable().sum())

@@ -47,6 +47,7 @@ _MEASURED = ("lag_s", "mismatch", "rotation_deg", "offset_m", "rms_m")
 def write_alignment(path: Path, alignment: SubjectAlignment, *, provenance: Mapping[str, Any]) -> None:
     """Write a subject's alignment as JSON, atomically."""
     content = {
+        # Provenance stands last: a person who opens the file sees the clips first.
         "format": FORMAT,
         "version": VERSION,
         "subject": alignment.subject,
@@ -82,10 +83,13 @@ def _clip_content(clip: ClipAlignment) -> dict[str, Any]:
         "n_video_frames": clip.n_video_frames,
         "video_frames": _runs(timeline.video_frames),
         "mocap_samples": _runs(timeline.mocap_samples),
+        # None, not a list of zeros: most recordings have a sample at every frame, and the file
+        # stays short.
         "after_sample": None if timeline.after_sample is None else timeline.after_sample.tolist(),
         "camera": clip.camera,
         "video_rate_hz": clip.video_rate_hz,
         "refused": [[refusal.first_frame, refusal.last_frame, refusal.reason] for refusal in timeline.refused],
+        # Names in the file are those of the record, so that a new measurement needs no second list.
         **{name: getattr(clip, name) for name in _MEASURED},
         "suspicions": list(clip.suspicions),
         "findings": list(clip.findings),
@@ -98,7 +102,9 @@ def _clip(subject: str, entry: dict[str, Any]) -> ClipAlignment:
         motion=str(entry["motion"]),
         video_frames=_from_runs(entry["video_frames"]),
         mocap_samples=_from_runs(entry["mocap_samples"]),
+        # int() refuses what JSON may hold in place of a number (null, a list); `reads` turns that into an InputError.
         refused=tuple(Refusal(int(first), int(last), str(reason)) for first, last, reason in entry["refused"]),
+        # `get`, because versions 1 and 2 do not have this key.
         after_sample=None if entry.get("after_sample") is None else frozen_array(entry["after_sample"]),
     )
     return ClipAlignment(
@@ -129,6 +135,7 @@ def _runs(numbers: NDArray[np.int64]) -> list[list[int]]:
     # A clip has a thousand frames and, as a rule, one run: the file stays readable.
     runs: list[list[int]] = []
     for number in numbers.tolist():
+        # Any two numbers make a run: the second one sets the step.
         if runs and runs[-1][1] == 1:
             runs[-1][1:] = [2, number - runs[-1][0]]
         elif runs and number == runs[-1][0] + runs[-1][1] * runs[-1][2]:

@@ -42,6 +42,8 @@ _LONGEST_TEXT_BYTES = 4096
 
 _CLIP = "a clip of motion of SMPL, SMPL+H or SMPL-X"
 _RATE_NAMES = ("mocap_framerate", "mocap_frame_rate")
+# SMPL has 72 values a sample, SMPL+H 156, SMPL-X 165: the width is the only sign of the body that
+# all files carry.
 _WIDTHS = {3 * layout.n_joints: layout for layout in LAYOUTS.values()}
 
 _MOST_BETAS = 300
@@ -93,7 +95,7 @@ class MotionFile:
     def blocks(
         self, n_rows: int, *, every: int = 1, watch: Callable[[Motion], None] | None = None
     ) -> Iterator[tuple[NDArray[np.int64], Motion]]:
-        """Yield the clip in blocks of at most `n_rows` rows: sample numbers (k,) and the motion at those samples.
+        """Yield the clip in blocks of at most `n_rows` rows: (k,) numbers of samples, and the motion at them.
 
         Args:
             n_rows: rows per block, at least 1.
@@ -103,6 +105,7 @@ class MotionFile:
         # Blocks are cut in samples, so that the first row of each is a multiple of `every`.
         size = n_rows * every
         names = ("poses", "trans") if self.dmpl_gap else ("poses", "trans", "dmpls")
+        # strict: arrays of unequal length would otherwise lose their last block without a word.
         parts = zip(*(self._archive.blocks(name, size) for name in names), strict=True)
         for index, values in enumerate(parts):
             first = index * size
@@ -148,7 +151,7 @@ def read_motion(path: Path) -> Motion:
 
 
 def read_subject_shape(path: Path) -> SubjectShape:
-    """Read betas, sex and body of a clip, or of the `shape.npz` of SMPL+H beside clips; samples are not looked at.
+    """Read betas, sex and body of a clip, or of the `shape.npz` of SMPL+H beside clips; samples are not read.
 
     Raises:
         MissingError: the file does not exist.
@@ -160,7 +163,7 @@ def read_subject_shape(path: Path) -> SubjectShape:
 
 
 def _read_layout(archive: NpzArchive) -> BodyLayout:
-    """Return the body of a clip; refuse one of no known body, or of two: it would be posed to nonsense."""
+    """Return the body of a clip; refuse poses that fit no known body, or another than the file states."""
     # The old release does not say which body model it means; the width of the poses does.
     shape = archive.shape("poses")
     layout = _WIDTHS.get((0, *shape)[-1]) if len(shape) == 2 else None
@@ -217,6 +220,7 @@ def _read_shape(archive: NpzArchive, layout: BodyLayout) -> SubjectShape:
             got=f"{shape}",
             remedy="fetch the clip again; of betas that change from frame to frame, write the median",
         )
+    # The shape is checked first: `numbers` would read an array of any size.
     betas = archive.numbers("betas")
     check_finite(betas, what="betas", where=str(archive.path))
     return SubjectShape(betas=frozen_array(betas), sex=_read_sex(archive), body=layout.name)
@@ -224,6 +228,8 @@ def _read_shape(archive: NpzArchive, layout: BodyLayout) -> SubjectShape:
 
 def _read_sex(archive: NpzArchive) -> Sex:
     stated = _text(archive, "gender").strip().lower()
+    # Compared with the names one by one, so that the type checker and the file agree on what is a
+    # sex.
     for sex in get_args(Sex):
         if stated == sex:
             return sex  # type: ignore[no-any-return]
@@ -236,7 +242,7 @@ def _read_sex(archive: NpzArchive) -> Sex:
 
 
 def _dmpl_gap(archive: NpzArchive, n_samples: int) -> str | None:
-    """Return why soft-tissue coefficients cannot be used, None where they can; refuse shapes no exporter makes."""
+    """Return why soft-tissue coefficients cannot be used, None where they can; refuse shapes unknown to exporters."""
     if "dmpls" not in archive:
         return "the file has no 'dmpls'"
     shape = archive.shape("dmpls")
@@ -256,6 +262,7 @@ def _dmpl_gap(archive: NpzArchive, n_samples: int) -> str | None:
 def _text(archive: NpzArchive, name: str) -> str:
     """Return a 0-d (or one-element) text array, stored as str or bytes."""
     value = _single(archive, name)
+    # latin-1 decodes every byte: a strange gender is refused by name, not as a failure to decode.
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
@@ -268,6 +275,7 @@ def _number(archive: NpzArchive, name: str) -> float:
 
 def _single(archive: NpzArchive, name: str) -> Any:
     header = archive.header(name)
+    # The header is checked before the value is read: text of a gigabyte would fit the shape ().
     if prod(header.shape) == 1 and header.dtype.itemsize <= _LONGEST_TEXT_BYTES:
         return archive.read(name).reshape(()).item()
     raise InputError(

@@ -58,7 +58,9 @@ def _dimension(entry: Any, where: str) -> Dimension:
         raise InputError(where, expected=expected, got=f"{entry!r:.80}", remedy=_REMEDY)
     pairs = [entry["women_mm"], entry["men_mm"]]
     if not (all(_is_size(pair) for pair in pairs) and _is_number(entry["correlation"])):
+        # `bool` is an `int` in Python, hence `_is_number`: `correlation: yes` would count as 1.
         raise InputError(where, expected=expected, got=f"{entry!r:.80}", remedy=_REMEDY)
+    # At a correlation of 1 the size would follow from stature without any deviation of its own.
     if not 0.0 <= entry["correlation"] < 1.0:
         raise InputError(where, expected=expected, got=f"correlation {entry['correlation']}", remedy=_REMEDY)
     (women_mean, women_std), (men_mean, men_std) = pairs
@@ -67,6 +69,7 @@ def _dimension(entry: Any, where: str) -> Dimension:
 
 def _is_size(pair: Any) -> bool:
     """Whether these are a mean and a deviation of something that people have."""
+    # A deviation as large as its mean would allow people of no length.
     return isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair)) and 0.0 < pair[1] < pair[0]
 
 

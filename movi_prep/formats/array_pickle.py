@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 Taken = TypeVar("Taken")
 
 _BYTES = {("_codecs", "encode"), ("__builtin__", "bytes"), ("builtins", "bytes")}
+# What numpy writes for an array (protocols 0 to 4), an array (protocol 5) and a single number.
 _ARRAY_PARTS = {"_reconstruct", "_frombuffer", "scalar"}
 _OBJECT_PARTS = {
     **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set")},
     **{(module, "_reconstructor"): "_reconstructor" for module in ("copy_reg", "copyreg")},
     ("collections", "OrderedDict"): "OrderedDict",
 }
-"""What pickles of instances name beside their classes, by module and name."""
+"""What a pickle of an instance names besides its class: module and name, and what it is."""
 
 _LIMITS = Limits(longest_s=120, processor_s=60, memory_bytes=4 * 2**30)
 """What reading one file may take: the largest body models are a few hundred megabytes, and are held several times."""
@@ -50,6 +51,7 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise InputError(path, expected="a pickled dict of arrays", got=f"a {kind}", remedy=remedy)
+    # Names may be bytes or numbers in files of Python 2; all other readers have them as text.
     arrays = {str(name): np.asarray(value) for name, value in content.items()}
     for name, array in arrays.items():
         check_real(array.dtype, where=path, name=name, remedy=remedy)
@@ -63,12 +65,14 @@ def load_array_pickle(content: bytes, *, where: str, remedy: str, data_of: Colle
         content: the pickle.
         where: its file, for messages.
         remedy: what to do where it cannot be read.
-        data_of: packages of which instances are data; they come as `Foreign`.
+        data_of: packages whose instances count as data; they come back as `Foreign`.
 
     Raises:
         InputError: it is not a pickle, or names anything but numpy's array parts and those packages.
     """
     with reading(where, expected="a pickle of plain numpy arrays", remedy=remedy):
+        # Before the unpickler: it looks at the opcodes only, so that a damaged file cannot make
+        # pickle ask for memory.
         check_opcodes(content)
         return _value(_ArrayUnpickler(BytesIO(content), data_of).load(), {})
 
@@ -80,13 +84,14 @@ def take_from_pickle(path: Path, take: Callable[[Any], Taken], *, remedy: str, d
         path: the file; `load_array_pickle` says what it may hold.
         take: from what the pickle holds to what is needed of it; raises InputError where that is not there.
         remedy: what to do where it cannot be read.
-        data_of: packages of which instances are data.
+        data_of: packages whose instances count as data.
 
     Raises:
         MissingError: there is no such file.
         InputError: it cannot be read, or lacks what is needed.
     """
 
+    # The error is returned, not raised: `load_apart` gives None, without a reason, where its child raises.
     def load() -> tuple[Taken | None, InputError | None]:
         try:
             with reading(path, expected="a pickle of plain numpy arrays", remedy=remedy):
@@ -111,14 +116,16 @@ def dump_array_pickle(value: Any) -> bytes:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Finds the parts of numpy arrays, under the old and the new name of numpy's core, and nothing else."""
+    """An unpickler that finds the parts of numpy arrays, under both names of numpy's core, and nothing else."""
 
     def __init__(self, stream: BytesIO, data_of: Collection[str]) -> None:
+        # latin1: Python 2 wrote the bytes of an array as text, and only latin1 gives each byte
+        # back.
         super().__init__(stream, encoding="latin1")
         self._data_of = data_of
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a class or a function; refuse everything that is not looked for: it could be code."""
+        """Return the stand-in of a class or function; refuse names that are not listed, because they could run code."""
         parts = module.split(".")
         if parts[0] in self._data_of:
             # A class of its own for each name: pickle makes instances of it, and nothing more.
@@ -134,7 +141,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 class _Part:
-    """Stands for a thing of numpy while its pickle is read: numpy crashes on states that nothing could have written."""
+    """The stand-in of a numpy object while its pickle is read: numpy itself crashes on states that it never writes."""
 
     __slots__ = ("state",)
 
@@ -143,6 +150,7 @@ class _Part:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Keep the state as it is; `_value` looks at it."""
+        # No check here: pickle calls this before the parts of the state are themselves complete.
         self.state = state
 
 
@@ -157,6 +165,7 @@ class _Dtype(_Part):
 
     def build(self) -> np.dtype[Any]:
         """Return the dtype; raise ValueError for any but plain ones."""
+        # Without a state there is no byte order: numpy means the machine's own.
         order = self.state[1] if self.state else "="
         # Numbers in structures, with a metadata or of a size that the state contradicts: none of ours has them.
         plain = re.fullmatch(r"[biufcSUO]\d{1,6}", self.spec) and order in ("<", ">", "|", "=")
@@ -174,13 +183,14 @@ class _Buffer(_Part):
 
 
 class _Instance(_Part):
-    """An instance of a class that is data: whatever it was made with, its state is what it holds."""
+    """An instance of a class that counts as data: its state is what it holds, whatever arguments made it."""
 
     __slots__ = ()
     module = name = ""
 
     def __new__(cls, *_: Any) -> _Instance:
         """Make an empty one."""
+        # `__new__` sets the state: pickle's protocol 2 makes instances without calling `__init__`.
         made = super().__new__(cls)
         made.state = ()
         return made
@@ -194,7 +204,7 @@ class _Instance(_Part):
 
 
 class _Maker:
-    """Stands for a function or a class of numpy that a pickle names."""
+    """The stand-in of a function or a class that a pickle names."""
 
     __slots__ = ("name",)
 
@@ -206,7 +216,7 @@ class _Maker:
         raise pickle.UnpicklingError(f"a state of {self.name}")
 
     def __call__(self, *args: Any) -> Any:
-        """Return what stands for the result."""
+        """Return the stand-in of the result."""
         if self.name in ("encode", "bytes"):
             # Without arguments: how they write no bytes at all.
             return _encode_latin1(*args) if args else b""
@@ -237,8 +247,10 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
 
 def _value(item: Any, seen: dict[int, Any]) -> Any:
     """Return what an unpickled tree stands for; parts that occur twice are built once."""
+    # Plain values need no memory of what was seen: nothing in them refers to anything else.
     if not isinstance(item, _Part | list | tuple | dict):
         return item
+    # `id` is safe as a key: the unpickled tree is kept alive until all of it is built.
     if id(item) not in seen:
         seen[id(item)] = _build(item, seen)
     return seen[id(item)]
@@ -269,6 +281,7 @@ def _build(item: Any, seen: dict[int, Any]) -> Any:
 
 def _array(shape: tuple[int, ...], dtype: np.dtype[Any], raw: Any, order: Any, seen: dict[int, Any]) -> Any:
     """Return the array of a state whose parts agree; raise ValueError for any other."""
+    # reshape takes -1 as "whatever is left": a damaged shape must not be mended by it.
     if not all(isinstance(length, int) and length >= 0 for length in shape):
         raise ValueError("an array whose lengths are not whole numbers of 0 or more")
     if dtype.kind == "O":
@@ -276,6 +289,8 @@ def _array(shape: tuple[int, ...], dtype: np.dtype[Any], raw: Any, order: Any, s
         for index, value in enumerate(raw):
             values[index] = _value(value, seen)
     else:
+        # Python 2 wrote the bytes as text (see `_ArrayUnpickler`).
         content = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
         values = np.frombuffer(content, dtype=dtype)
+    # A copy: `frombuffer` gives an array that cannot be written and keeps the whole file in memory.
     return values.reshape(shape, order=order).copy(order)

@@ -31,17 +31,19 @@ def atomic_path(final: Path) -> Iterator[Path]:
     The temporary name keeps the suffix of `final`, because some writers choose their format by it.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
+    # A random name: two runs that write the same file must not write into each other's.
     partial = final.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex[:12]}-{final.name}")
     try:
         yield partial
         publish(partial, final)
     finally:
+        # After a success there is nothing left to remove: `publish` has renamed it.
         partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(final: Path) -> Iterator[Path]:
-    """Yield a folder beside `final`, which takes its place when the block ends without an error."""
+    """Yield a temporary folder beside `final`; it takes the place of `final` when the block ends without an error."""
     final.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex[:12]
     partial, before = (final.with_name(f"{PARTIAL_PREFIX}{mark}-{kind}-{final.name}") for kind in ("new", "old"))
@@ -49,6 +51,8 @@ def atomic_folder(final: Path) -> Iterator[Path]:
     try:
         yield partial
         if final.exists():
+            # A folder that is not empty cannot be renamed over another one: the old one steps aside
+            # first.
             final.rename(before)
         partial.rename(final)
     finally:
@@ -57,14 +61,17 @@ def atomic_folder(final: Path) -> Iterator[Path]:
 
 
 def publish(whole: Path, final: Path) -> None:
-    """Flush a file that is written to its end and give it its final name, on the same file system."""
+    """Flush a complete file to disk and give it its final name; both paths lie on one file system."""
     final.parent.mkdir(parents=True, exist_ok=True)
+    # Before the name: after a power cut, some file systems keep the new name of a file whose
+    # content never arrived.
     _flush_to_disk(whole)
     whole.replace(final)
 
 
 def check_space(folder: Path, n_bytes: int, *, spare_bytes: int = SPARE_BYTES) -> None:
     """Raise OSError before the disk is full: HDF5 takes the whole process with it when it cannot write."""
+    # `free` counts what this user may write, not what the disk keeps back for root.
     free = shutil.disk_usage(folder).free
     if free < n_bytes + spare_bytes:
         raise OSError(
@@ -87,12 +94,13 @@ def write_text(final: Path, content: str) -> None:
 
 
 def write_lines(final: Path, lines: Iterable[str]) -> None:
-    """Write lines to `final` atomically, one at a time, as `write_text` does: a long table is never held as text."""
+    """Write lines to `final` atomically and one at a time: a long table is never in memory as one text."""
     with atomic_path(final) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)
 
 
 def _flush_to_disk(path: Path) -> None:
+    # fsync writes what any process left in the page cache: a descriptor for reading is enough.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

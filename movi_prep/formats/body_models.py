@@ -1,4 +1,4 @@
-"""Body models: SMPL, SMPL+H and SMPL-X as people have them, and DMPL. What a file is, its arrays say.
+"""Files of the body models SMPL, SMPL+H and SMPL-X, and of DMPL. The arrays of a file say which one it is.
 
 | array | SMPL | SMPL+H | SMPL-X | unit |
 |---|---|---|---|---|
@@ -48,7 +48,7 @@ MODEL_ARRAYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weig
 _EXPECTED = "a body model of SMPL (24 joints), SMPL+H (52) or SMPL-X (55)"
 
 _SHAPES_OF_SMPLX = {20: 10, 400: 300}
-"""Shape directions of SMPL-X by all that a file has: the rest are expression."""
+"""How many directions an SMPL-X file has -> how many of them, from the first, are shape; the others are expression."""
 
 _FETCH = {
     "SMPL": "fetch SMPL_{NEUTRAL,MALE,FEMALE}.pkl from smpl.is.tue.mpg.de",
@@ -82,6 +82,8 @@ def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) ->
         InputError: it is damaged or of another layout.
     """
     with _open_model(path) as arrays, reading(path, expected=_EXPECTED):
+        # Before any array is read: the wrong model is named by what it is, not by its first
+        # unfitting shape.
         layout = _check_layout(arrays)
         v, j = layout.n_vertices, layout.n_joints
         parents = _integers(arrays, "kintree_table")[0]
@@ -105,7 +107,7 @@ def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) ->
 
 
 def body_of_model(path: Path) -> BodyName | None:
-    """Return which body a file is a model of, None where it cannot be read or is none: reading it tells why."""
+    """Return which body a file is a model of, or None where it is no such model; `read_body_model` then says why."""
     try:
         with _open_model(path) as arrays:
             layout = LAYOUT_OF_JOINTS.get((*arrays.shape("J_regressor"), 0)[0])
@@ -115,7 +117,7 @@ def body_of_model(path: Path) -> BodyName | None:
 
 
 def n_shape_directions(layout: BodyLayout, n_directions: int) -> int:
-    """Return how many of a file's directions are shape: the first ones; those that follow are expression."""
+    """Return how many of a file's directions, from the first, are shape; the others are expression."""
     return _SHAPES_OF_SMPLX.get(n_directions, n_directions) if layout.name == "SMPL-X" else n_directions
 
 
@@ -130,13 +132,14 @@ def read_soft_tissue_directions(path: Path) -> NDArray[np.float64]:
                 got=f"shape {shape}",
                 remedy="fetch DMPL's model.npz of this sex again",
             )
+        # The slice alone would keep all directions of the file in memory.
         directions = np.ascontiguousarray(_floats(archive, "eigvec", shape)[:, :, :N_DMPLS])
     check_finite(directions, what="eigvec", where=str(path))
     return directions
 
 
 class _PickledArrays:
-    """What a pickled model holds of the arrays that are read."""
+    """Those arrays of a pickled model that are read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -181,8 +184,9 @@ def _open_model(path: Path) -> Iterator[Arrays]:
 
 
 def _check_layout(arrays: Arrays) -> BodyLayout:
-    """Return which body a file holds; tell what else it is before shapes are compared one by one."""
+    """Return which body a file holds; where it is another model, say which one."""
     # Joints first: their number tells which model it is, and the rest follows from that.
+    # Zeros stand for missing axes: a damaged file is refused below, not by an IndexError.
     joints, regressor_vertices = (*arrays.shape("J_regressor"), 0, 0)[:2]
     layout = LAYOUT_OF_JOINTS.get(joints)
     if layout is None:

@@ -7,7 +7,7 @@
 | MOTION | number of frames, time of a frame, one line of channels for each |
 
 With all rotations 0 every bone is parallel to the world: OpenSim's neutral pose. The format has no bones that change
-their length, so that joints that slide (a knee on its condyles) stand at their mean; `bvh_text` tells by how much.
+their length. A joint that slides (a knee on its condyles) stands at its mean; `bvh_text` returns how far it slides.
 """
 
 from __future__ import annotations
@@ -29,15 +29,19 @@ _ORDER = "ZXY"
 
 
 def bvh_text(rig: Rig) -> tuple[str, float]:
-    """Return the file of a rig, and by how much a joint slides that has to stand still in it, metres."""
+    """Return the file of a rig as text, and how far a joint slides from its place in the file at most, metres."""
+    # A root has no parent to be offset from: its place comes from its own position channels.
     offsets_m = np.where(rig.parents[:, None] < 0, 0.0, rig.positions_m.mean(axis=0))
     slides_m = np.linalg.norm(rig.positions_m - offsets_m, axis=-1)[:, rig.parents >= 0]
     lines = ["HIERARCHY"]
     order: list[int] = []
+    # The recursion fixes the order of the channels: the rows of MOTION have no names, only places.
     for root in np.flatnonzero(rig.parents < 0).tolist():
         lines += _bone(rig, offsets_m, root, order, depth=0)
+    # The mean, because the format has one frame time; a single frame may have any, but not 0.
     frame_s = float(np.diff(rig.times_s).mean()) if len(rig.times_s) > 1 else 1.0
     lines += ["MOTION", f"Frames: {len(rig.times_s)}", f"Frame Time: {frame_s:.8f}"]
+    # A ten-millionth of a metre and a hundred-thousandth of a degree: finer than any viewer shows.
     lines += [" ".join(f"{value:.5f}" for value in row) for row in _channels(rig, order)]
     return "\n".join(lines) + "\n", float(slides_m.max(initial=0.0))
 
@@ -59,6 +63,7 @@ def _bone(rig: Rig, offsets_m: NDArray[np.float64], bone: int, order: list[int],
     if not children:
         yield f"{indent}\tEnd Site"
         yield f"{indent}\t{{"
+        # A bone without a known end gets one of length 0: the format asks for an End Site.
         yield f"{indent}\t\tOFFSET {_vector(rig.ends_m.get(rig.names[bone], np.zeros(3)))}"
         yield f"{indent}\t}}"
     yield f"{indent}}}"

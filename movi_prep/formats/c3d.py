@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_MARKERS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS")
-"""Parameters of the group POINT that list points of another kind."""
+"""Parameters of the group POINT; the points that they list are no markers."""
 
 TO_GROUND: dict[str, NDArray[np.float64]] = {
     "+Y": np.eye(3),
@@ -63,6 +63,7 @@ def read_c3d(path: Path, *, up: str) -> MarkerTrajectories:
         raise MissingError(path, expected="a C3D file", got="no file", remedy="check the path")
     _check_whole(path)
     content = read_c3d_arrays(path, remedy=_REMEDY)
+    # ezc3d has coordinates first and frames last; kernels here have frames first.
     points, residuals = content["points"].transpose(2, 1, 0), content["residuals"].T
     columns, names, findings = _markers(content, points.shape[1], path)
     rate_hz = _rate_hz(content, path)
@@ -87,13 +88,16 @@ def _check_whole(path: Path) -> None:
     if len(head) < _BLOCK_BYTES or head[1] != _KEY:
         raise InputError(path, expected="a C3D file", got="another kind of file, or a cut one", remedy=_REMEDY)
     with path.open("rb") as file:
+        # Byte 0 counts blocks from 1; byte 3 of the parameter section names the processor.
         file.seek((head[0] - 1) * _BLOCK_BYTES + 3)
         processor = file.read(1)
     # Files of other processors than Intel's, of the last century, order their bytes in another way.
     if processor != _INTEL:
         return
+    # Words 2 to 5, the scale and word 9 of the header, as c3d.org lays them out.
     n_points, n_analog, first, last = struct.unpack_from("<4H", head, 2)
     scale, start = struct.unpack_from("<fH", head, 12)
+    # A negative scale says that values are floats; a positive one multiplies 16-bit integers.
     bytes_per_value = 4 if scale < 0 else 2
     needed = (start - 1) * _BLOCK_BYTES + (last - first + 1) * (4 * n_points + n_analog) * bytes_per_value
     # 65535 is as far as the head counts; longer trials say so elsewhere.
@@ -115,6 +119,7 @@ def _markers(
     while f"POINT:LABELS{number}" in content:
         labels += _texts(content, f"LABELS{number}")
         number += 1
+    # Fewer labels than points leave the rest without a name; more are cut.
     labels = [*labels, *[""] * n_points][:n_points]
     others = {name for key in NO_MARKERS for name in _texts(content, key) if name}
     # Trajectories that nobody labelled are called *1, *2, ...
@@ -133,6 +138,7 @@ def _markers(
 
 def _rate_hz(content: Mapping[str, NDArray[Any]], path: Path) -> float:
     stated = [float(value) for value in np.ravel(content.get("POINT:RATE", []))]
+    # The header's copy of the rate serves files without the parameter.
     for value in (*stated, float(content["frame_rate"])):
         if 0 < value < np.inf:
             return value

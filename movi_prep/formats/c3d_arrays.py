@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST_S = 300
-"""Seconds after which a file that is still read is given up."""
+"""Seconds after which reading a file is given up."""
 
 _PROCESSOR_S, _BYTES_PER_S = 10, 10 * 2**20
-"""Processor seconds that any file may take, and how many bytes one more is for; whole ones take a fifth of that."""
+"""Processor seconds for any file, and bytes that earn one second more; an undamaged file takes a fifth of that."""
 
 _MEMORY_BYTES, _MEMORY_RATIO = 2 * 2**30, 20
-"""Memory that any file may take, and more for each of its bytes: numbers are kept twice, in double precision."""
+"""Memory for any file, and how much more for each of its bytes: ezc3d and numpy each keep doubles."""
 
 _NOT_INSTALLED = 3
 
@@ -52,6 +52,7 @@ def read_c3d_arrays(path: Path, *, remedy: str) -> dict[str, NDArray[Any]]:
         raise InputError(path, expected="a C3D file", got=f"no end after {LONGEST_S} s", remedy=remedy) from error
     if done.returncode == _NOT_INSTALLED:
         raise UsageError(f"{path}: C3D files need ezc3d; install it with 'pip install ezc3d'")
+    # The kernel's signal at the soft limit that `main` sets.
     if done.returncode == -signal.SIGXCPU:
         raise InputError(path, expected="a C3D file", got="one that keeps its parser busy without end", remedy=remedy)
     if done.returncode:
@@ -69,6 +70,7 @@ def main(path: str) -> int:
     memory_bytes = _MEMORY_BYTES + _MEMORY_RATIO * n_bytes
     # At the hard limit the kernel kills without a word, at the soft one by a signal of its own.
     resource.setrlimit(resource.RLIMIT_CPU, (processor_s, processor_s + 5))
+    # Limits are set before the import: ezc3d's own memory counts too, as _MEMORY_BYTES expects.
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     try:
         import ezc3d
@@ -77,6 +79,7 @@ def main(path: str) -> int:
     content = ezc3d.c3d(path)
     header, data = content["header"]["points"], content["data"]
     arrays = {
+        # The fourth row is 1 for every point (homogeneous coordinates).
         "points": np.asarray(data["points"], dtype=np.float64)[:3],
         "residuals": np.asarray(data["meta_points"]["residuals"], dtype=np.float64)[0],
         "first_frame": np.array(header["first_frame"]),
@@ -86,6 +89,7 @@ def main(path: str) -> int:
         if name != "__METADATA__":
             arrays[f"POINT:{name}"] = np.asarray(parameter["value"])
     held = io.BytesIO()
+    # Object arrays would be pickled, and the reader refuses pickles.
     np.savez(held, **{name: value for name, value in arrays.items() if value.dtype != object})
     sys.stdout.buffer.write(held.getvalue())
     return 0

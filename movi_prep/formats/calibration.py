@@ -47,7 +47,7 @@ _LARGEST_ROLL_DEG = 45.0
 """The room's cameras stand upright; a rotation stored the other way round lays them on their side."""
 
 _LEVEL_ENOUGH = 0.3
-"""Sine of the angle between the optical axis and the vertical: below it (17 degrees) a camera has no upright."""
+"""Sine of the angle between the optical axis and the vertical: below it (17 degrees) a camera is too steep."""
 
 
 def read_camera(name: str, intrinsics: Path, extrinsics: Path, size_px: tuple[int, int] = (800, 600)) -> Camera:
@@ -105,6 +105,8 @@ def _read_by_suffix(path: Path) -> dict[str, NDArray[Any]]:
 
 def _read_mat(path: Path) -> dict[str, NDArray[Any]]:
     content = load_mat(path)
+    # How scipy shows a MATLAB object that it cannot open: its workspace, or an array without a
+    # name.
     if "__function_workspace__" in content or "None" in content:
         raise InputError(
             path,
@@ -134,6 +136,7 @@ def _array(content: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...], 
 
 def _intrinsics(matrix: NDArray[np.float64], path: Path, size_px: tuple[int, int]) -> NDArray[np.float64]:
     """Return K of column vectors with a 0-based principal point; refuse one that is not stored transposed."""
+    # Exactly zero: MATLAB writes these as constants, so that any other number is a principal point.
     if np.abs(matrix[:2, 2]).max() > 0 or matrix[2, 2] != 1.0:
         raise InputError(
             path,
@@ -145,6 +148,7 @@ def _intrinsics(matrix: NDArray[np.float64], path: Path, size_px: tuple[int, int
     K = matrix.T.copy()
     # MATLAB counts pixels from 1.
     K[:2, 2] -= 1.0
+    # A principal point outside the picture betrays another unit, or the calibration of another video.
     inside = 0 < K[0, 2] < size_px[0] and 0 < K[1, 2] < size_px[1]
     if not inside or K[0, 0] <= 0 or K[1, 1] <= 0:
         raise InputError(

@@ -36,10 +36,12 @@ def read_camera_poses(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64
             got = f"only {list_names(archive.names)}"
             raise InputError(path, expected="an array 'world_to_camera'", got=got, remedy=_REMEDY)
         poses = archive.numbers("world_to_camera")
+        # As float64, so that both cases pass the same check of whole numbers.
         numbers = archive.numbers("frames") if "frames" in archive else np.arange(len(poses), dtype=np.float64)
     if poses.ndim != 3 or poses.shape[1:] not in ((3, 4), (4, 4)) or not len(poses):
         raise InputError(path, expected="world_to_camera (n, 3, 4)", got=f"shape {poses.shape}", remedy=_REMEDY)
     frames = check_pose_frames(numbers, len(poses), where=str(path))
+    # The fourth row of a (4, 4) pose is 0, 0, 0, 1 and says nothing.
     return poses[:, :3], frames
 
 

@@ -46,7 +46,7 @@ def read_colmap_cameras(folder: Path, *, metres_per_unit: float) -> tuple[Calibr
 
     Args:
         folder: holds `cameras.txt` and `images.txt`.
-        metres_per_unit: of the model's world, whose unit COLMAP leaves open.
+        metres_per_unit: length of one unit of the model's world; COLMAP leaves it open.
 
     Raises:
         MissingError: a file is not there.
@@ -55,7 +55,9 @@ def read_colmap_cameras(folder: Path, *, metres_per_unit: float) -> tuple[Calibr
     poses = _poses(folder / "images.txt")
     cameras = []
     for camera_id, words in _lines_of_cameras(folder / "cameras.txt"):
+        # By name, not by IMAGE_ID: COLMAP numbers pictures in the order in which it read them.
         own = sorted((pose for pose in poses if pose.camera_id == camera_id), key=lambda pose: pose.picture)
+        # A camera without a picture has no pose: it is in the model, but of no use.
         if own:
             cameras.append(_camera(camera_id, words, own, folder / "cameras.txt", metres_per_unit))
     if not cameras:
@@ -90,6 +92,7 @@ def _camera(
     size, focal, centre, bent = np.split(values, [2, 2 + n_focal, 4 + n_focal])
     intrinsics = np.eye(3)
     intrinsics[[0, 1], [0, 1]] = focal
+    # See the head of this module: (0, 0) is a corner in COLMAP and a pixel's centre here.
     intrinsics[:2, 2] = centre - 0.5
     return CalibratedCamera(
         name=camera_id,
@@ -106,6 +109,7 @@ def _camera(
 def _lens(model: str, bent: NDArray[np.float64], where: str) -> Lens:
     if model == "OPENCV_FISHEYE":
         return fisheye_lens(bent, source=where)
+    # SIMPLE_RADIAL and RADIAL are OPENCV with its last coefficients at 0.
     return opencv_lens(np.concatenate([bent, np.zeros(4 - len(bent))]), source=where)
 
 
@@ -118,11 +122,13 @@ def _poses(path: Path) -> list[_Pose]:
 
 
 def _pose(line: str, where: str) -> _Pose:
+    # The name comes last and may contain spaces.
     words = line.split(maxsplit=9)
     if len(words) != 10:
         expected = "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
         raise InputError(where, expected=expected, got=repr(line[:80]), remedy=_REMEDY)
     values = _floats(words[1:8], 7, where)
+    # Printed digits leave a quaternion slightly off length 1, and the rotation off a rotation.
     length = float(np.linalg.norm(values[:4]))
     if length == 0:
         raise InputError(where, expected="a quaternion", got="0 0 0 0", remedy=_REMEDY)
@@ -132,6 +138,7 @@ def _pose(line: str, where: str) -> _Pose:
 def _from_quaternion(wxyz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the (3, 3) rotation of a unit quaternion, w first (COLMAP, Eigen)."""
     cross = cross_matrices(wxyz[1:])
+    # Rodrigues' formula for a quaternion (w, v): I + 2 w [v] + 2 [v]^2.
     return np.asarray(np.eye(3) + 2.0 * wxyz[0] * cross + 2.0 * cross @ cross)
 
 
@@ -145,4 +152,5 @@ def _floats(words: list[str], count: int, where: str) -> NDArray[np.float64]:
 
 def _text(path: Path) -> str:
     with reading(path, expected="a text file of COLMAP", remedy=_REMEDY):
+        # Windows editors put a byte order mark in front; it would become part of the first word.
         return path.read_text(encoding="utf-8-sig")

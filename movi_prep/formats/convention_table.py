@@ -1,4 +1,4 @@
-"""`opensim_models/conventions.csv`: what each coordinate of the packaged model means; its head tells the columns."""
+"""`opensim_models/conventions.csv`: meanings of the packaged model's coordinates; its head explains the columns."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _EXPECTED = "a table of conventions (.csv)"
 
 
 def read_conventions(path: Path) -> tuple[Convention, ...]:
-    """Read a table of conventions; raise InputError where it is none."""
+    """Read a table of conventions; raise InputError where the file is not such a table."""
     with reading(path, expected=_EXPECTED, remedy="correct the file"):
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    # Comments are gone by now: the first line left must be that of the columns.
     rows = csv.DictReader(lines)
     if tuple(rows.fieldnames or ()) != COLUMNS:
         raise InputError(
@@ -40,6 +41,7 @@ def packaged_conventions() -> tuple[Convention, ...]:
 
 def _read_row(path: Path, number: int, row: dict[str, str]) -> Convention:
     try:
+        # csv.DictReader puts surplus cells under None.
         if None in row:
             raise ValueError("more cells than columns")  # noqa: TRY301 - one place says which row is wrong
         if row["towards"] not in {*DIRECTIONS, *SIDED}:

@@ -125,19 +125,20 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
 
 @reads("a file of D3KE's layout", "write the files again")
 def read_foreign_parts(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return what of an HDF5 file of the layout is elsewhere: name and what it is (see `hdf5_links`)."""
+    """Return the parts of a file that lie in other files: name, and what each is (see `hdf5_links`)."""
     with _open_after_trial(path) as file:
         return tuple(foreign_parts(file))
 
 
 @reads("images of D3KE's layout", "write the files again")
 def read_image(path: Path, frame: int) -> NDArray[np.uint8]:
-    """Read one frame of `N_PGx_img.hdf5` as the training code does: open, unpack, close; (height, width, 3) BGR.
+    """Return one frame, (height, width, 3) uint8 BGR; open and close the file each time, as the training code does.
 
     Raises:
         MissingError: the file does not exist.
         InputError: the file is not HDF5, or has no such frame.
     """
+    # Without the trial in a child process, which would add 5 to 20 ms to every frame.
     with _open(path) as file:
         images = own_dataset(file, "images", path)
         if not 0 <= frame < images.shape[0]:
@@ -157,6 +158,7 @@ def read_image_heads(path: Path) -> tuple[str, tuple[int, int, int], list[int]]:
     """Return name, (frames, height, width) and the numbers of the frames that were written, of `N_PGx_img.hdf5`."""
     with _open_after_trial(path) as file:
         images = own_dataset(file, "images", path)
+        # Frames that nobody wrote have no chunk: the index tells them without reading a pixel.
         written = [images.id.get_chunk_info(at).chunk_offset[0] for at in range(images.id.get_num_chunks())]
         name = own_dataset(file, "name", path)[0].decode()
         n_frames, height, width, _ = images.shape
@@ -179,6 +181,7 @@ def _open(path: Path) -> h5py.File:
 def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
     if set(rows) != set(dtypes):
         raise InternalError(f"D3KE labels: expected {sorted(dtypes)}, but got {sorted(rows)}")
+    # Rows of all datasets belong together by their number alone: one length or none.
     if len({len(values) for values in rows.values()}) != 1:
         raise InternalError("D3KE labels: expected one length, but the datasets differ")
     for name, dtype in dtypes.items():
@@ -230,11 +233,11 @@ _WAYS = (
 """Ways of deflate, the fastest first. Noise packs as well without a search; a smooth picture needs one."""
 
 _MORE_THAN_BEST = 1.09
-"""By how much the packed pictures may be larger than at gzip's level 9."""
+"""Largest size of a packed picture, as a multiple of its size at gzip's level 9."""
 
 
 class _Packer:
-    """Packs pictures the fastest way that makes the first of them hardly larger than gzip's level 9 does.
+    """A packer that tries its ways on the first picture and keeps the fastest whose result is small enough.
 
     What comes out is a stream of zlib, which HDF5's filter `gzip` unpacks whatever its level.
     """
@@ -244,14 +247,17 @@ class _Packer:
 
     def __call__(self, image: NDArray[np.uint8]) -> bytes:
         content = np.ascontiguousarray(image).tobytes()
+        # Once for each video: its pictures are alike, and the trial packs the first one up to nine times.
         if self._way is None:
             enough = _MORE_THAN_BEST * len(zlib.compress(content, 9))
+            # 0 is zlib's default strategy: level 9 itself, which is always small enough.
             self._way = next((way for way in _WAYS if len(_deflate(content, way)) <= enough), (9, 0))
         return _deflate(content, self._way)
 
 
 def _deflate(content: bytes, way: tuple[int, int]) -> bytes:
     level, strategy = way
+    # MAX_WBITS gives the zlib header that HDF5 expects; 9 is the most memory for the search.
     stream = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
     return stream.compress(content) + stream.flush()
 
@@ -268,6 +274,7 @@ def write_dictionary(path: Path, entries: Mapping[int, Any]) -> None:
     Any numpy loads it, from the 1.20 of the released code's environment on; what `np.save` writes needs 1.26.
     """
     with atomic_path(path) as partial, partial.open("wb") as file:
+        # `np.save` would pickle with numpy's new module names, which older versions do not have.
         np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
         file.write(dump_array_pickle(np.array(dict(entries), dtype=object)))
 
@@ -288,6 +295,7 @@ def read_dictionary(path: Path) -> dict[int, Any]:
         np.lib.format.read_magic(stream)
         np.lib.format.read_array_header_1_0(stream)
         table = load_array_pickle(stream.read(), where=str(path), remedy="write the files again")
+    # The dict lies in a 0-d array; files of other writers may hold it bare.
     content = table.item() if isinstance(table, np.ndarray) and table.ndim == 0 else table
     if not isinstance(content, dict):
         raise InputError(path, expected="a dict", got=type(content).__name__, remedy="check which file this is")
@@ -295,12 +303,12 @@ def read_dictionary(path: Path) -> dict[int, Any]:
 
 
 def write_base_model(path: Path, model: BaseModel) -> None:
-    """Write `pyBaseModel.pkl` atomically; it unpickles inside D3KE's code, without this project there."""
+    """Write `pyBaseModel.pkl` atomically; D3KE's code unpickles it without this project installed."""
     write_bytes(path, dump_plain(base_model_tree(model)))
 
 
 def read_base_model(path: Path) -> BaseModel:
-    """Read `pyBaseModel.pkl` without running code that it names: only the classes of the layout are known.
+    """Read `pyBaseModel.pkl`; only the classes of the layout are known, and no code runs that the file names.
 
     Raises:
         MissingError: the file does not exist.
@@ -458,6 +466,7 @@ def _read_joint(joint: dict[str, Any]) -> BaseJoint:
     return BaseJoint(
         name=joint["name"],
         welded=joint["jointType"] == "WeldJoint",
+        # Undoes "/ground" of `_joint`; other parents have no slash.
         parent_body=frames["parentFrame"].removeprefix("/"),
         parent_location_m=tuple(frames["parentLoc"]),
         parent_orientation_rad=tuple(frames["parentOrientation"]),
@@ -485,6 +494,7 @@ def _read_axis(axis: dict[str, Any]) -> BaseAxis:
         name=axis["transformName"],
         axis=tuple(axis["axis"]),
         coordinate=axis["coordinateName"],
+        # Slopes are -1, 0 or 1 in the record; the file holds them as floats.
         slope=round(axis["funcParameters"][0]) if moves else 0,
     )
 

@@ -1,12 +1,12 @@
-"""The moving camera of a sequence of 3DPW or EMDB: its pickle holds it beside the poses of the people.
+"""The moving camera of a sequence of 3DPW or EMDB, from the pickle that also holds the poses of the people.
 
-| data set | intrinsics | poses, world -> camera | frames that count | size, px |
+| data set | intrinsics | poses, world -> camera | mask of good frames | size, px |
 |---|---|---|---|---|
-| 3DPW | `cam_intrinsics` (3, 3) | `cam_poses` (n, 4, 4) | `campose_valid` of all people | 1080 x 1920 or lying |
+| 3DPW | `cam_intrinsics` (3, 3) | `cam_poses` (n, 4, 4) | `campose_valid` of all people | 1080 x 1920 |
 | EMDB | `camera.intrinsics` (3, 3) | `camera.extrinsics` (n, 4, 4) | `good_frames_mask` | `camera.width`, `.height` |
 
-Pictures of both are undistorted. Their world is that of the people in the same file, so that what is up for these is up
-for the camera.
+Pictures of both are undistorted. People and camera of a file share one world, so that the people's up axis is also
+the camera's. 3DPW does not state the size; a lying picture (1920 x 1080) shows in its principal point.
 """
 
 from __future__ import annotations
@@ -53,10 +53,12 @@ def read_data_set_camera(name: str, path: Path, *, up: UpAxis | None = None) -> 
     frames = np.flatnonzero(is_good & np.isfinite(poses).all(axis=(1, 2)))
     if not len(frames):
         raise InputError(path, expected="a frame in which the camera is known", got="none", remedy=_REMEDY)
+    # From the people, not from the camera: people stand upright, a camera in a hand need not.
     axis = up or find_up(read_posed_persons(path)[0].poses_rad[:, 0], where=str(path))[0]
     return Camera(
         name=name,
         intrinsics_px=frozen_array(intrinsics),
+        # No coefficients: pictures of both data sets are undistorted.
         lens=opencv_lens([], source=str(path)),
         # From AMASS world back into the file's, and on into the camera.
         world_to_camera_rotation=frozen_array(poses[frames, :3, :3] @ turn_up_to_z(axis).T),
@@ -71,13 +73,15 @@ _Parts = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.bool_]"
 
 
 def _camera(content: Any, path: Path) -> _Parts:
-    """Return intrinsics, poses, which frames count, and the size of the pictures."""
+    """Return intrinsics, poses, the mask of good frames, and the size of the pictures."""
     if isinstance(content, dict) and {"cam_poses", "cam_intrinsics"} <= content.keys():
         intrinsics = np.asarray(content["cam_intrinsics"], dtype=np.float64)
         poses = np.asarray(content["cam_poses"], dtype=np.float64)
         valid = [np.asarray(each, dtype=np.bool_) for each in content.get("campose_valid", [])]
+        # The principal point lies near the middle, so that it tells which side is the longer one.
         upright = intrinsics[0, 2] < intrinsics[1, 2]
         size = _SIZE_3DPW_PX if upright else _SIZE_3DPW_PX[::-1]
+        # Good for all people, or not at all: one world serves everybody in the file.
         return intrinsics, poses, np.all(valid, axis=0) if valid else np.ones(len(poses), np.bool_), size
     camera = content.get("camera") if isinstance(content, dict) else None
     if isinstance(camera, dict) and {"intrinsics", "extrinsics", "width", "height"} <= camera.keys():

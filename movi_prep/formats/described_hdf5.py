@@ -1,4 +1,4 @@
-"""HDF5 files that explain themselves: one table of fields drives the writer, the reader and the documentation.
+"""HDF5 files that explain themselves. One table of fields drives the writer, the reader and the documentation.
 
 | what | where | content |
 |---|---|---|
@@ -38,7 +38,7 @@ CLOSING_BYTES = 1_000_000
 """Space for attributes, and for what HDF5 writes when it closes a file."""
 
 ROWS_PER_CHUNK = 500
-"""Rows that are compressed together in a file written in blocks: less than HDF5's chunk cache of 1 MB in any field."""
+"""Rows in one chunk of a file written in blocks: a chunk of any field fits HDF5's chunk cache of 1 MB."""
 
 STRING = "string"
 """The dtype of fields that hold names."""
@@ -57,7 +57,7 @@ class Field:
         frame: reference frame of vectors, "" if there is none.
         optional: whether a file without it is valid.
         compress: whether it is stored shuffled and deflated.
-        since: version of the layout from which on files have it.
+        since: first version of the layout that has it.
     """
 
     name: str
@@ -142,9 +142,10 @@ def open_row_writer(
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Write a file of `schema` whose arrays along `axis` follow in blocks, so that memory does not grow with them.
 
-    Yields a function that appends the fields of the next rows; fields without that axis are taken from the first call.
+    Yields a function that appends the fields of the next rows; the first call writes those without that axis.
     Nothing stays if the block ends with an error, or with another number of rows.
     """
+    # Known from the start, so that the first block is checked against the whole file's length.
     lengths: dict[str, int] = {axis: n_rows}
     written = 0
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
@@ -164,6 +165,8 @@ def open_row_writer(
                 else:
                     check_space(path.parent, np.asarray(value).nbytes, spare_bytes=CLOSING_BYTES)
                     if rows.start == 0:
+                        # Made at its full length at once: a dataset that grows would need its chunk
+                        # index rewritten.
                         _create_rows(file, item, np.shape(value)[1:], lengths)
                     file[item.name][rows] = value
             written = rows.stop
@@ -195,6 +198,7 @@ def write_header(
     # Sorted, and without time or host: equal inputs give equal bytes.
     file.attrs["provenance"] = json.dumps({"movi_prep": __version__, **provenance}, sort_keys=True)
     for name, value in attributes.items():
+        # HDF5 attributes have no null; readers turn "" back where None is allowed.
         file.attrs[name] = "" if value is None else value
 
 
@@ -208,6 +212,7 @@ def write_field(file: h5py.File, item: Field, value: Any, lengths: dict[str, int
 
 
 def _packing(item: Field) -> dict[str, Any]:
+    # Shuffled, the like bytes of neighbouring floats stand together and pack better.
     return {"compression": "gzip", "compression_opts": 4, "shuffle": True} if item.compress else {}
 
 
@@ -222,6 +227,7 @@ def describe_dataset(dataset: h5py.Dataset, item: Field) -> None:
 def check_dims(item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
     """Raise InternalError unless `shape` fits the named axes; new names are added to `lengths`."""
     fits = len(shape) == len(item.dims) and all(
+        # The first field that names an axis fixes its length; every later one must agree.
         length == (dim if isinstance(dim, int) else lengths.setdefault(dim, length))
         for dim, length in zip(item.dims, shape, strict=True)
     )
@@ -248,6 +254,7 @@ def read_described(
         raise MissingError(
             path, expected=f"a {schema.format} file", got="no file", remedy="run the stage that writes it"
         )
+    # In a child process first: HDF5 may loop or crash on a damaged file.
     check_hdf5(path)
     with reading(path, expected=f"a {schema.format} file (HDF5)", remedy="make it again"), open_hdf5(path) as file:
         version = check_header(file, schema, path)
@@ -262,6 +269,7 @@ def read_described(
 def check_header(file: h5py.File, schema: Schema, path: Path) -> int:
     """Raise InputError unless the file says that it is of `schema`; return the version of its layout."""
     found, version = file.attrs.get("format"), file.attrs.get("format_version", 0)
+    # A damaged attribute may come back as bytes or as an array, which `!=` compares element by element.
     if not isinstance(found, str) or found != schema.format:
         raise InputError(
             path, expected=f"format {schema.format!r}", got=f"{found!r}", remedy="check which file this is"
@@ -294,6 +302,7 @@ def _read_field(file: h5py.File, item: Field, path: Path, rows: tuple[str, slice
             remedy="the file is damaged: make it again",
         )
     dataset = own_dataset(file, item.name, path)
+    # Before reading: a damaged shape would ask for more memory than the machine has.
     if dataset.nbytes > HIGHEST_RATIO * path.stat().st_size:
         raise InputError(
             f"{path}: {item.name}",
@@ -309,6 +318,7 @@ def _read_field(file: h5py.File, item: Field, path: Path, rows: tuple[str, slice
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
+    # Records are frozen: an array that somebody could change would change behind all who share it.
     array.setflags(write=False)
     return array
 
@@ -316,6 +326,7 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
 def _encode_strings(names: Any) -> NDArray[np.bytes_]:
     encoded = [str(name).encode("utf-8") for name in names]
     longest = max((len(name) for name in encoded), default=1)
+    # HDF5 has no strings of a fixed length of 0.
     return np.array(encoded, dtype=f"S{max(longest, 1)}")
 
 

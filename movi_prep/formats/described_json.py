@@ -23,8 +23,8 @@ def read_described_json(
         path: the file.
         kind: the format that it must name.
         version: the version of its layout that is written now.
-        older: earlier versions that the caller reads too; for most files none: they are made anew in seconds.
-        what: what it is, for the message where it is not there.
+        older: earlier versions that the caller also reads; () for most files, which are made anew in seconds.
+        what: what the file is, for the message where it is missing.
         remedy: how it is made.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What tells a changed file from the one that a cache was filled from, without reading it."""
+"""A stamp that tells, without reading a file, whether it changed since a cache was filled from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file really is, where its first bytes show that it cannot be what its name says.
+"""What a file really is, where its first bytes cannot belong to a file of its name.
 
 | first bytes | what it is |
 |---|---|
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+# A tar shows itself only at byte 257.
 _HEAD_BYTES = 512
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body", b"<script")
 _JSON = (b'{"', b'{ "', b"{\n", b"{}", b"[{")
@@ -40,9 +41,11 @@ def foreign_content(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     suffix = path.suffix.lower()
+    # A web page may begin with a byte order mark and empty lines.
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     packed = _packed(head, suffix)
     is_video = head.startswith(_VIDEOS) or head[4:8] == b"ftyp"
+    # The first row that holds gives the answer: an empty file comes first, because the later tests hold for it too.
     rows = (
         (not head, "an empty file"),
         (start.startswith(_PAGES), "a web page (what a site gives without signing in)"),

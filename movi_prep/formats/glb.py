@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from movi_prep.records.rig import Rig
 
+# Numbers of OpenGL, which glTF took over.
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
 _KINDS = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
@@ -46,6 +47,7 @@ class _Buffer:
 
     def add(self, array: NDArray[Any], dtype: str, *, target: int | None = None, bounds: bool = False) -> int:
         """Append an array and return the number of its accessor."""
+        # glTF is little-endian on every machine.
         values = np.ascontiguousarray(array, dtype=np.dtype(dtype).newbyteorder("<"))
         view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.content), "byteLength": values.nbytes}
         if target is not None:
@@ -60,6 +62,7 @@ class _Buffer:
             "count": len(values),
             "type": _KINDS[values.shape[1:]],
         }
+        # The specification demands bounds of POSITION and of the times of an animation.
         if bounds:
             flat = values.reshape(len(values), -1)
             accessor |= {"min": flat.min(axis=0).tolist(), "max": flat.max(axis=0).tolist()}
@@ -102,6 +105,7 @@ def glb_bytes(rig: Rig, *, name: str) -> bytes:
         "buffers": [{"byteLength": len(buffer.content)}],
     }
     text = json.dumps(document, separators=(",", ":")).encode()
+    # Chunks begin at multiples of four bytes, JSON's filled up with spaces.
     text += b" " * (-len(text) % 4)
     chunks = struct.pack("<I4s", len(text), b"JSON") + text
     chunks += struct.pack("<I4s", len(buffer.content), b"BIN\0") + buffer.content
@@ -118,6 +122,7 @@ def _nodes(rig: Rig) -> list[dict[str, Any]]:
     root: dict[str, Any] = {"name": "model"}
     nodes = [root, *bones, {"name": "surface", "mesh": 0, "skin": 0}]
     for bone, parent in enumerate(rig.parents.tolist()):
+        # Node 0 is the root `model`; a bone without a parent has parent -1 and so hangs from it.
         nodes[parent + 1].setdefault("children", []).append(bone + 1)
     root["children"] = [*root.get("children", []), len(nodes) - 1]
     return nodes
@@ -136,7 +141,10 @@ def _inverse_bind(rig: Rig) -> NDArray[np.float64]:
 def _surface(rig: Rig, buffer: _Buffer) -> dict[str, Any]:
     rotations, positions_m = (poses[0] for poses in rig.world_poses())
     bones = rig.vertex_bones
+    # The surface stands in world space in the first frame; the inverse bind matrices take it back
+    # to the bones.
     vertices = (rotations[bones] @ rig.vertices_m[:, :, None])[..., 0] + positions_m[bones]
+    # Four influences are the format's smallest number; three of them weigh nothing.
     joints = np.zeros((len(bones), 4))
     joints[:, 0] = bones
     weights = np.zeros((len(bones), 4))
@@ -161,6 +169,7 @@ def _normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray
     for corner in range(3):
         np.add.at(normals, faces[:, corner], of_faces)
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    # `where` computes both sides: without the maximum, a vertex of no face divides 0 by 0.
     return np.where(lengths > 0, normals / np.maximum(lengths, 1e-30), [0.0, 1.0, 0.0])
 
 
@@ -176,6 +185,7 @@ def _animation(rig: Rig, buffer: _Buffer) -> dict[str, Any]:
                 continue
             channels.append({"sampler": len(samplers), "target": {"node": bone + 1, "path": path}})
             samplers.append({"input": times, "output": buffer.add(values, "float32"), "interpolation": "LINEAR"})
+    # An animation without channels is not valid glTF; one that stands still is.
     if not channels:
         channels.append({"sampler": 0, "target": {"node": 1, "path": "translation"}})
         samplers.append({"input": times, "output": buffer.add(rig.positions_m[:, 0], "float32")})
@@ -184,6 +194,7 @@ def _animation(rig: Rig, buffer: _Buffer) -> dict[str, Any]:
 
 def _steady(quaternions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (n, 4) quaternions, each on the side of the one before: programs go the short way between them."""
+    # q and -q are one rotation, but the way from q to -q is a full turn.
     turned = np.sum(quaternions[1:] * quaternions[:-1], axis=1) < 0.0
     signs = np.where(np.concatenate([[0], np.cumsum(turned)]) % 2, -1.0, 1.0)
     return np.asarray(quaternions * signs[:, None])

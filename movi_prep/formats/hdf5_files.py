@@ -1,7 +1,7 @@
-"""HDF5 files are opened here, and without locks.
+"""Opening of HDF5 files, without locks.
 
-Files are written under private names and published whole, so that a lock would guard nothing; many network file systems
-of clusters have none (ENOLCK, EOPNOTSUPP, ENOSYS), and HDF5 then refuses to open any file.
+Files are written under private names and published whole, so that a lock would guard nothing. Many network file systems
+of clusters have no locks (ENOLCK, EOPNOTSUPP, ENOSYS); HDF5 with locks refuses to open any file there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a file of ours never has: parts that are elsewhere. HDF5 follows such links without a word.
+"""Parts of an HDF5 file that lie outside it. Files written here never have them, and HDF5 follows them silently.
 
 | part | refused, because |
 |---|---|
@@ -24,7 +24,7 @@ _REMEDY = "the file was changed after it was written: make it again, and do not 
 
 
 def holds(file: h5py.File, name: str) -> bool:
-    """Return whether a file itself holds something of this name; no link is followed to find out."""
+    """Return whether a file itself holds something of this name, without following a link."""
     group: Any = file
     *groups, last = name.split("/")
     for part in groups:
@@ -38,6 +38,7 @@ def own_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     """Return a dataset whose values are in this file; raise InputError for anything else of its name."""
     group: Any = file
     *groups, last = name.split("/")
+    # Every group on the way is checked: a link in the middle of a path leads away as well.
     for part in groups:
         fault = _link_fault(group, part)
         if fault:
@@ -56,9 +57,10 @@ def own_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
 
 
 def foreign_parts(file: h5py.File) -> Iterator[tuple[str, str]]:
-    """Yield every part of a file that is elsewhere, and what it is: (name, words)."""
+    """Yield every part of a file that lies outside it: its name, and what it is in words."""
     seen: set[Any] = set()
     yield from _attribute_faults(file, "/")
+    # A list, not a recursion: a damaged file may nest groups deeper than Python's stack.
     waiting: list[tuple[str, h5py.Group]] = [("", file)]
     while waiting:
         where, group = waiting.pop()
@@ -81,7 +83,7 @@ def foreign_parts(file: h5py.File) -> Iterator[tuple[str, str]]:
 
 
 def _link_fault(group: h5py.Group, key: str) -> str:
-    """Return what a name of a group is in place of something in the group; "" where it is all right."""
+    """Return what link stands under a name of a group; "" where there is none."""
     link = group.get(key, getlink=True)
     if isinstance(link, h5py.ExternalLink):
         return f"a link to {link.path} in the file {link.filename}"

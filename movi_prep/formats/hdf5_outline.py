@@ -1,4 +1,4 @@
-"""What stands in any HDF5 file, ours or not: names, shapes, dtypes and attributes. Values are not read."""
+"""The outline of any HDF5 file: names, shapes, dtypes and attributes, without the values."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def read_hdf5_outline(path: Path) -> Hdf5Outline:
     check_hdf5(path)
     with reading(path, expected="an HDF5 file", remedy="make it again"), open_hdf5(path) as file:
         # Outlines, not values: a shard is gigabytes.
+        # visititems passes over soft and external links: only what is in the file is listed.
         file.visititems(visit)
         attributes = {name: _plain(value) for name, value in file.attrs.items()}
     return Hdf5Outline(attributes=attributes, datasets=tuple(sorted(found, key=lambda item: item.name)))

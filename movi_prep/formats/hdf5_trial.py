@@ -1,8 +1,8 @@
-"""An HDF5 file walked in a child process before it is opened here.
+"""A trial that walks through an HDF5 file in a child process before this process opens it.
 
 A changed byte can send the HDF5 library into an endless loop or end the process. The child visits groups, links,
 attributes, headers of datasets and indices of chunks; values are not read. It costs 5 to 20 ms a file, and more only
-where a file has very many chunks. Readers of training batches open files without it: `verify` looks at them first.
+where a file has very many chunks. Readers of training batches do without it: `verify` checks their files beforehand.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REMEDY = "the file is damaged: make it again, or leave it out"
+# Three seconds are many times what a whole file takes; the memory is that of headers, not of
+# values.
 _LIMITS = Limits(longest_s=120, processor_s=3, memory_bytes=2**30)
 _CHUNKS_BYTES_PER_S = 50 * 2**20
 
 
 def check_hdf5(path: Path) -> None:
-    """Raise InputError where the HDF5 library does not survive a file; other faults are left to whoever reads it."""
+    """Raise InputError where the HDF5 library does not survive a file; the actual reader reports other faults."""
     # Small chunks make large indices: three seconds and a margin for the size.
     processor_s = (_LIMITS.processor_s or 0) + path.stat().st_size // _CHUNKS_BYTES_PER_S
     limits = Limits(_LIMITS.longest_s + processor_s, processor_s, _LIMITS.memory_bytes)
@@ -47,9 +49,10 @@ def _walk(path: Path) -> None:
 
 @contextmanager
 def _going_on() -> Iterator[None]:
-    """Go on behind a part that raises: readers come in another order, and what lies behind it may end the process."""
+    """Go on after a part that raises: readers take another order, and a later part may still end the process."""
     try:
         yield
+    # The limit on memory is part of the trial: it must fail the file, not one part.
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001, S110 - whoever reads the part tells of it
@@ -57,7 +60,7 @@ def _going_on() -> Iterator[None]:
 
 
 def _visit(group: h5py.Group, key: str, seen: set[int]) -> list[h5py.Group]:
-    """Visit a part that is in the group itself; return it where it is a group that was not seen before."""
+    """Visit a member of a group, not through a link; return it where it is a group that was not seen before."""
     if not isinstance(group.get(key, getlink=True), h5py.HardLink):
         return []
     item = group[key]

@@ -1,4 +1,4 @@
-"""`ik/S001/C01.h5`: the IK solution of one clip, self-described.
+"""`ik/S001/C01.h5`: the IK solution of one clip, in a file that describes itself.
 
 The layout is `SCHEMA` below; `SCHEMA.table()` prints it. Vectors are in OpenSim ground (y up). Coordinates are
 stored in double precision, positions and rotations of markers, bodies and joints in single (1e-7 m).
@@ -20,6 +20,7 @@ from movi_prep.formats.described_hdf5 import (
     write_described,
 )
 from movi_prep.formats.reading import reads
+from movi_prep.records.checks import check_finite
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 
 if TYPE_CHECKING:
@@ -173,7 +174,10 @@ def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
         InputError: the file is not an IK solution, of a newer version, or damaged.
     """
     content = read_described(path, SCHEMA, rows=(_ROW, rows))
+    # Solvers and geometry compute in double precision; single is for the disk only.
     values = {name: _widened(value) for name, value in content.fields.items()}
+    # Poses may be absent, the clock never is.
+    check_finite(values["times_s"], what="times_s", where=str(path))
     return IkSolution(solver=str(content.attributes["solver"]), rate_hz=float(content.attributes["rate_hz"]), **values)
 
 

@@ -12,7 +12,7 @@
 | `mirror_sign`          | coordinate -> 1 or -1                                                            |
 | `body_scale_means`     | body -> mean scale along x, y, z in D3KE's data                                  |
 | `body_scale_reach`     | body -> how far from that D3KE's network can predict, along x, y, z              |
-| `split`                | `train`, `validation`, `test`: lists of subjects; alone in a user's split file   |
+| `split`                | `train`, `validation`, `test`: lists of subjects; a user's split file holds nothing else   |
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def default_label_tables_path() -> Path:
 
 
 def read_label_tables(path: Path | None = None, *, split: Path | None = None) -> LabelTables:
-    """Read the label tables, packaged ones unless `path` is given, with a split of the user's own if given.
+    """Read the label tables, the packaged ones unless `path` is given, and the split of `split` where that is given.
 
     Raises:
         MissingError, InputError: a file is not there, or does not hold what it should.
@@ -51,6 +51,7 @@ def read_label_tables(path: Path | None = None, *, split: Path | None = None) ->
         raise InputError(
             source, expected="format 'movi-prep labels'", got=f"{content.get('format')!r}", remedy="check the file"
         )
+    # A user's file of splits may hold the parts at its top, without the key `split`.
     split_content = content if split is None else _read_mapping(split)
     return LabelTables(
         joints=_names(content, "label_smplh_joints", source),
@@ -80,7 +81,7 @@ def _names(content: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
 
 
 def _split(content: Any, path: Path) -> dict[str, Split]:
-    """Return subject -> part; refuse unknown parts and subjects that stand in two of them."""
+    """Return subject -> part; refuse unknown parts, and a subject in two parts."""
     if not isinstance(content, dict) or not content:
         raise InputError(path, expected="parts with lists of subjects", got=f"{content!r}", remedy="correct the file")
     found: dict[str, Split] = {}
@@ -92,7 +93,9 @@ def _split(content: Any, path: Path) -> dict[str, Split]:
                 got=f"{part!r}{suggest(str(part), PARTS)}",
                 remedy="rename it",
             )
+        # YAML makes None of a part without subjects.
         for subject in subjects or ():
+            # YAML makes a truth value of a subject called `on`, `yes` or `no`.
             if isinstance(subject, bool) or not isinstance(subject, int | str):
                 expected = "names of subjects, or BML-MoVi's numbers"
                 raise InputError(path, expected=expected, got=f"{subject!r}", remedy="correct the file")

@@ -8,7 +8,7 @@
 | `calibration`, `calibration_name`, `metres_per_unit`, `world_up`, `distortion`, `size_px`, `first_picture` | as in
   `CameraEntry`, the same in every row of a camera (`size_px` as 1920x1080) | `cameras` |
 
-One row for each clip and camera. Empty cells are defaults. Relative paths count from the folder of the manifest.
+One row for each clip and camera. An empty cell stands for the default. Relative paths count from the manifest's folder.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _EXPECTED, _REMEDY = "a manifest of recordings (YAML or CSV)", "correct the manifest; 'movi-prep init' writes one"
+# A hundred thousand rows and more; a file that is no manifest is not read to its end.
 _LARGEST_BYTES = 64 * 2**20
 _OF_CLIP = ("subject", "clip", "motion", "person")
 _NEEDED = _OF_CLIP[:3]
@@ -57,6 +58,8 @@ def read_manifest(path: Path) -> Manifest:
 
 def _absolute(manifest: Manifest, base: Path) -> Manifest:
     def at(path: Path | None) -> Path | None:
+        # normpath, not resolve: links stay links, so that moving their target does not change the
+        # manifest's paths.
         return None if path is None else Path(os.path.normpath(base / path.expanduser()))
 
     cameras = {
@@ -84,6 +87,8 @@ def _from_table(path: Path) -> dict[str, Any]:
     """Return the rows of a table as a .yaml has them."""
     with reading(path, expected=_EXPECTED, remedy=_REMEDY):
         with path.open("rb") as file:
+            # Spreadsheets write a byte order mark, which would become part of the first column's
+            # name.
             text = file.read(_LARGEST_BYTES).decode("utf-8-sig")
         # Spreadsheets of half of Europe separate by semicolons.
         separator = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
@@ -99,6 +104,7 @@ def _from_table(path: Path) -> dict[str, Any]:
         )
     cameras: dict[str, dict[str, Any]] = {}
     clips: dict[tuple[str, ...], dict[str, Any]] = {}
+    # Line 1 is the header.
     for number, row in enumerate(rows, 2):
         cells = {name: value.strip() for name, value in row.items() if isinstance(value, str) and value.strip()}
         if None in row or not set(_NEEDED) <= cells.keys():
@@ -117,6 +123,7 @@ def _add_row(
     where: str,
 ) -> None:
     clip = {name: cells[name] for name in _OF_CLIP if name in cells}
+    # Rows of one clip need not follow each other: a table may be sorted by camera.
     entry = clips.setdefault(tuple(clip.values()), {**clip, "cameras": {}})
     name = cells.get("camera")
     if name is None:
@@ -124,6 +131,7 @@ def _add_row(
     camera: dict[str, Any] = {key: cells[key] for key in _OF_CAMERA if key in cells}
     if "size_px" in camera:
         camera["size_px"] = camera["size_px"].lower().split("x")
+    # A row may leave the calibration out; where it states one, it must be that of the other rows.
     if camera and cameras.setdefault(name, camera) != camera:
         told = f"{camera}, but {cameras[name]} before"
         raise InputError(

@@ -1,8 +1,8 @@
 """Marker files of the work folder: `C01.h5` (trajectories of a clip) and `static.h5` (static trial).
 
 Both hold `marker_names`, `positions` (row, marker, 3) in metres of OpenSim ground, `times` and `sample_indices`;
-`MARKERS_SCHEMA` and `STATIC_SCHEMA` are the tables. Positions are stored plainly: deflating them costs several times
-what computing them costs and saves a tenth.
+`MARKERS_SCHEMA` and `STATIC_SCHEMA` are the tables. Positions are not compressed: deflating them costs several times
+what computing them costs, and saves a tenth of the space.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class MarkerWriter:
     """Writes trajectories block by block, so that memory does not grow with the length of a clip."""
 
     def __init__(self, positions: h5py.Dataset, folder: Path) -> None:
-        """Start at the first row of an empty dataset of a file in this folder."""
+        """Start at the first row of an empty dataset; `folder` holds its file, and its disk must have room."""
         self._positions, self._folder = positions, folder
         self._next = 0
 
@@ -98,6 +98,7 @@ def open_marker_writer(  # noqa: PLR0913 - a file's head, spelt out
         write_header(file, MARKERS_SCHEMA, attributes=attributes, provenance=provenance)
         for item, value in ((_NAMES, names), (_TIMES, times_s), (_SAMPLES, sample_indices)):
             write_field(file, item, value, lengths)
+        # The full length at once, not chunked: rows of a plain dataset are read in one piece.
         positions = file.create_dataset(_POSITIONS.name, shape=(len(times_s), len(names), 3), dtype=_POSITIONS.dtype)
         describe_dataset(positions, _POSITIONS)
         yield MarkerWriter(positions, path.parent)
@@ -119,11 +120,13 @@ def read_markers(path: Path, rows: slice = slice(None)) -> MarkerTrajectories:
 @reads("a movi-prep markers file", "make it again")
 def count_marker_rows(path: Path) -> int:
     """Return how many rows trajectories have; raise MissingError or InputError as `read_described` does."""
+    # One small field is enough to count rows; positions may be gigabytes.
     return len(read_described(path, MARKERS_SCHEMA, only=(_TIMES.name,)).fields[_TIMES.name])
 
 
 def write_static_trial(path: Path, trial: StaticTrial, *, provenance: Mapping[str, Any]) -> None:
     """Write a static trial."""
+    # An attribute holds one text, and no marker's name holds a line break.
     attributes = {**_attributes(trial.markers), **trial.as_dict(), "lost": "\n".join(trial.lost)}
     write_described(path, STATIC_SCHEMA, fields=_fields(trial.markers), attributes=attributes, provenance=provenance)
 

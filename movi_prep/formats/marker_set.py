@@ -1,4 +1,4 @@
-"""Marker set files (YAML): which points of a body are markers.
+"""Marker set files (YAML), which say what points of a body are markers.
 
 | key | content |
 |---|---|
@@ -80,11 +80,13 @@ def _read_document(path: Path) -> dict[str, Any]:
 def _rule(entry: Any, path: Path) -> tuple[str, MarkerRule]:
     keys = set(entry) if isinstance(entry, dict) else set()
     kinds = keys & set(_KINDS)
+    # Exactly two: a misspelt third key would otherwise be passed over.
     if "name" not in keys or len(kinds) != 1 or len(keys) != 2:
         expected = f"a name and one of {list_names(_KINDS)}"
         raise InputError(f"{path}: markers", expected=expected, got=f"{entry!r}", remedy=_REMEDY)
     (kind,) = kinds
     name, value = _name(entry["name"], path), entry[kind]
+    # `vertex: yes` is a truth value in YAML, and a truth value is an int in Python.
     if kind in _NUMBERED and isinstance(value, int) and not isinstance(value, bool):
         return name, _NUMBERED[kind](value)
     if kind == "midpoint" and isinstance(value, list) and all(isinstance(item, str) for item in value):

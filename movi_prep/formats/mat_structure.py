@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEEPEST = 32
-"""Matrices in one another: BML-MoVi's have 5."""
+"""Deepest nesting of matrices that is read; BML-MoVi's files have 5 levels."""
 
 _HEADER_BYTES = 128
+# A header of version 4 is five integers; its type is at most 4 thousands, hundreds, tens and ones.
 _HEAD_4_BYTES, _TYPES_4 = 20, 5000
 _INT32, _MATRIX, _COMPRESSED, _UINT32 = 5, 14, 15, 6
 _CELL, _STRUCT, _OBJECT = 1, 2, 3
@@ -36,7 +37,7 @@ _PACKED_BYTES = 2**16
 
 
 def mat_version(path: Path) -> Literal["4", "5", "HDF5", "none"]:
-    """Return which MATLAB wrote a file, from its first bytes.
+    """Return which version of MATLAB's format a file has, from its first bytes.
 
     Raises:
         OSError: the file cannot be read.
@@ -71,7 +72,7 @@ class _Matrix:
 
 
 def check_mat_structure(path: Path) -> None:
-    """Raise ValueError where a file holds what no real one holds; files of other layouts than v5 are passed over.
+    """Raise ValueError where a v5 file holds what no real file holds; files of other layouts are passed over.
 
     Raises:
         ValueError: cells or structs are nested too deep, a part is longer than the whole, or numbers of cells are not
@@ -83,6 +84,7 @@ def check_mat_structure(path: Path) -> None:
         head = file.read(_HEADER_BYTES)
         order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
         # Version 4, version 7.3 and what is no MATLAB file at all: their readers say so.
+        # Version 2 (HDF5) is `\0\2` or `\2\0` by the byte order; stripped of zeros both are one.
         if len(head) < _HEADER_BYTES or order is None or head[124:126].strip(b"\0") == b"\2":
             return
         at = _HEADER_BYTES
@@ -96,6 +98,7 @@ def check_mat_structure(path: Path) -> None:
             elif kind == _MATRIX:
                 file.seek(at)
                 _Walk(_plain(file, length + 8), order).walk()
+            # The length of a top-level element counts its padding, unlike that of an element inside it.
             at += 8 + length
 
 
@@ -141,6 +144,7 @@ class _Walk:
     def _enter(self, length: int) -> None:
         if self._open:
             self._open[-1].n_parts += 1
+        # A list in place of a recursion: depth is limited here and not by the stack.
         self._open.append(_Matrix(end=self._at + length))
         if len(self._open) > DEEPEST:
             raise ValueError(f"cells or structs nested deeper than {DEEPEST}, which nothing real is")
@@ -148,9 +152,11 @@ class _Walk:
     def _note(self, matrix: _Matrix, kind: int, data: bytes) -> None:
         """Keep class and dimensions of a matrix: its first two elements."""
         if matrix.kind is None and kind == _UINT32 and data:
+            # The class is the lowest byte of the flags; the others say complex, global and logical.
             matrix.kind = struct.unpack_from(f"{self._order}I", data)[0] & 0xFF
         elif matrix.n_entries is None and kind == _INT32:
             lengths = struct.unpack_from(f"{self._order}{len(data) // 4}i", data)
+            # A product of two negative lengths would look like a size.
             if any(length < 0 for length in lengths):
                 raise ValueError(f"dimensions {lengths[:8]}")
             matrix.n_entries = prod(lengths)
@@ -158,6 +164,7 @@ class _Walk:
     def _skip(self, length: int) -> bytes:
         """Read past an element and its padding; return its beginning."""
         padded = length + -length % 8
+        # 64 bytes hold the flags, and the lengths of sixteen axes; nothing else of an element is looked at.
         kept = self._take(min(padded, 64))
         left = padded - len(kept)
         while left > 0:
@@ -186,6 +193,7 @@ def _check_count(matrix: _Matrix) -> None:
 
 
 def _plain(file: BinaryIO, length: int) -> Callable[[int], bytes]:
+    # A list, because the inner function counts it down.
     left = [length]
 
     def read(n_bytes: int) -> bytes:
@@ -204,6 +212,7 @@ def _inflated(file: BinaryIO, length: int) -> Callable[[int], bytes]:
             raw = stream.unconsumed_tail or packed(2**16)
             if not raw:
                 break
+            # At most a megabyte at a time: a few packed bytes can stand for gigabytes of zeros.
             ready.extend(stream.decompress(raw, 2**20))
         data = bytes(ready[:n_bytes])
         del ready[:n_bytes]

@@ -1,4 +1,4 @@
-"""What pages need of an OpenSim model (.osim), read without OpenSim: a page must not wait for it to load.
+"""The parts of an OpenSim model (.osim) that pages show, read without OpenSim, whose import takes long.
 
 | of the document | becomes |
 |---|---|
@@ -26,7 +26,7 @@ GROUND = "ground"
 
 @dataclass(frozen=True)
 class ModelOutline:
-    """Names of a model and what hangs on what.
+    """Names of a model, and what each marker and joint is attached to.
 
     Attributes:
         name: the model's name.
@@ -43,10 +43,10 @@ class ModelOutline:
 
 @reads("an OpenSim model", "make the model again")
 def read_model_outline(path: Path) -> ModelOutline:
-    """Read names, ranges, bodies and joints out of a model file.
+    """Read names, ranges, bodies and joints from a model file.
 
     Raises:
-        InputError: it is no OpenSim model.
+        InputError: the file is not an OpenSim model.
     """
     model = ET.parse(path).getroot().find("Model")  # noqa: S314 - a model that OpenSim reads, too
     if model is None:
@@ -64,6 +64,7 @@ def _joints(model: ET.Element) -> Iterator[tuple[str, tuple[str, str]]]:
         # A socket names a frame of the joint itself, or the path of a body (/bodyset/tibia_r, ../../ground).
         frames = {_name(frame): _last(frame.findtext("socket_parent")) for frame in joint.iterfind("frames/*")}
         parent, child = (_last(joint.findtext(f"socket_{side}_frame")) for side in ("parent", "child"))
+        # A frame of the joint stands for the body it is fixed to; any other name is that of a body.
         yield _name(joint), (frames.get(parent, parent), frames.get(child, child))
     for body in model.iterfind("BodySet/objects/Body"):
         for joint in body.iterfind("Joint/*"):
@@ -79,6 +80,7 @@ def _last(path: str | None) -> str:
 
 
 def _range(coordinate: ET.Element) -> tuple[float, float]:
+    # A coordinate without a range is free.
     low, high = (float(number) for number in coordinate.findtext("range", "-inf inf").split())
     return low, high
 

@@ -1,6 +1,6 @@
 """Body models as pickles of Python 2 (`SMPL_NEUTRAL.pkl`, `basicmodel_m_lbs_10_207_0_v1.1.0.pkl`), read as data.
 
-Their arrays are numpy's, or instances of two packages, of which no code is needed to know what they say:
+Their arrays are numpy's, or instances of two packages. These instances are read without the packages' code:
 
 | instance | attributes | array |
 |---|---|---|
@@ -9,7 +9,7 @@ Their arrays are numpy's, or instances of two packages, of which no code is need
 | `scipy.sparse` csc, csr | `data`, `indices`, `indptr`, `_shape` | one column (csc) or row (csr) after the other |
 | `scipy.sparse` coo | `data`, `row`, `col`, `_shape` | entries |
 
-Only arrays that a reader asks for are looked at: others (`J_transformed`, a formula of chumpy) are passed over.
+Only the arrays that a reader asks for are read; others (`J_transformed`, a formula of chumpy) are passed over.
 """
 
 from __future__ import annotations
@@ -34,22 +34,23 @@ _MOST_ENTRIES = 2**28
 
 
 def read_model_pickle(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Return those of some arrays that a pickled body model has.
+    """Return those of the arrays `names` that a pickled body model has.
 
     Raises:
         MissingError: there is no such file.
-        InputError: it is no pickle of a dictionary, or an array is of a kind that is not known; says how to convert it.
+        InputError: it is no pickle of a dictionary, or holds an array of an unknown kind; says how to convert it.
     """
 
     def take(content: Any) -> dict[str, NDArray[Any]]:
         table = _table(content, path)
+        # Only what is asked for travels back through the pipe from the process that reads.
         return {name: _array(table[name], f"{path}: {name}") for name in names if name in table}
 
     return take_from_pickle(path, take, remedy=how_to_convert(path), data_of=_DATA_OF)
 
 
 def model_pickle_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return names and shapes of what is an array in a pickled body model; raise as `read_model_pickle` does."""
+    """Return the shapes of the entries of a pickled body model by name; raise as `read_model_pickle` does."""
 
     def take(content: Any) -> dict[str, tuple[int, ...]]:
         table = _table(content, path)
@@ -78,7 +79,7 @@ def _table(content: Any, path: Path) -> dict[str, Any]:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """Return the shape of an array without making it, () for what is none."""
+    """Return the shape of an array without making it, or () for anything else."""
     if isinstance(value, np.ndarray):
         return tuple(value.shape)
     if isinstance(value, Foreign):
@@ -88,7 +89,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def _array(value: Any, where: str) -> NDArray[Any]:
-    """Return the array that a value of a pickled model says."""
+    """Return the array that a value of a pickled model stands for."""
     if isinstance(value, np.ndarray):
         return value
     kind = f"{value.module}.{value.name}" if isinstance(value, Foreign) else type(value).__name__
@@ -113,6 +114,7 @@ def _array(value: Any, where: str) -> NDArray[Any]:
 def _dense(kind: str, parts: dict[str, Any], where: str) -> NDArray[np.float64]:
     """Return a sparse matrix as a dense one (scipy.sparse: csc, csr and coo)."""
     rows, columns = (int(length) for length in parts.get("_shape", parts.get("shape", ())))
+    # Before `zeros`: a damaged shape could ask for any amount of memory.
     if not 0 < rows * columns <= _MOST_ENTRIES:
         raise InputError(where, expected="a matrix", got=f"one of {rows} x {columns}", remedy="fetch the model again")
     if kind == "coo":
@@ -126,6 +128,7 @@ def _dense(kind: str, parts: dict[str, Any], where: str) -> NDArray[np.float64]:
         line = np.repeat(np.arange(lines), counts)
         at = (np.asarray(parts["indices"]), line) if kind == "csc" else (line, np.asarray(parts["indices"]))
     dense = np.zeros((rows, columns))
+    # Entries of one place add up, as scipy has it; an assignment would keep the last one.
     np.add.at(dense, at, np.asarray(parts["data"], dtype=np.float64))
     return dense
 

@@ -1,7 +1,7 @@
-"""Motion of a body from a file of any kind; what it holds decides which: AMASS, 3DPW, EMDB, results of networks.
+"""Motion of a body from AMASS, 3DPW, EMDB or the results of a network; the content of a file decides which.
 
-AMASS (.npz with `poses` and `trans`) is read in blocks, the others as a whole. AMASS has z up; in the others it is
-found which way is up, or told. Results of networks do not say how many frames a second has: it is told.
+AMASS (.npz with `poses` and `trans`) is read in blocks, the others as a whole. AMASS has z up; in the others the up
+axis is given, or found from the poses. Results of networks do not hold their rate: the caller gives it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class WholeMotion:
-    """A motion that is in memory as a whole, with what a `MotionFile` has."""
+    """A motion that is in memory as a whole, with the attributes and methods of a `MotionFile`."""
 
     def __init__(self, motion: Motion, path: Path, findings: tuple[str, ...]) -> None:
-        """Keep the motion of a file, and what a person should know of it."""
+        """Keep the motion of a file, and findings for people."""
         self._motion = motion
         self.path = path
         self.findings = findings
@@ -49,6 +49,7 @@ class WholeMotion:
         for first in range(0, self.n_samples, size):
             after = min(first + size, self.n_samples)
             if watch is not None:
+                # All samples of the block, as `MotionFile` shows them: thinned rows could hide a jump.
                 watch(self._motion.rows(slice(first, after)))
             yield np.arange(first, after, every), self._motion.rows(slice(first, after, every))
 
@@ -67,7 +68,7 @@ def open_motion(
 
     Raises:
         MissingError: there is no such file.
-        InputError: it is damaged, lacks an array, or what it does not say is not told.
+        InputError: it is damaged, lacks an array, or neither the file nor the caller gives the rate.
     """
     if is_amass(path):
         with amass.open_motion(path) as file:
@@ -89,6 +90,7 @@ def open_motion(
         betas=posed.betas,
         dmpls=None,
         sex=posed.sex,
+        # What the file says goes before the argument: a setting holds for a whole folder of mixed files.
         rate_hz=posed.rate_hz or rate_hz or 0.0,
         source=str(path),
         to_amass_world=turn_up_to_z(axis),
@@ -105,11 +107,11 @@ def read_subject_shape(path: Path, *, person: int = 0) -> SubjectShape:
 
 
 def is_amass(path: Path) -> bool:
-    """Return whether a file is one of AMASS, or of what lies beside its clips: an archive that tells its rate or sex.
+    """Return whether a file is AMASS': a clip, or `shape.npz` beside clips; other archives name a root orientation.
 
     Raises:
         MissingError: there is no such file.
-        InputError: it is named like an archive and is none.
+        InputError: its name ends in .npz, but it is not an archive.
     """
     if path.suffix.lower() != ".npz":
         return False

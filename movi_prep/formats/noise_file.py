@@ -36,7 +36,7 @@ OTHER = "default"
 
 
 def _refuse_truth(value: Any) -> Any:
-    """Refuse `yes` and `true`, which pydantic would count as one."""
+    """Refuse `yes` and `true`, which pydantic would read as the number 1."""
     if isinstance(value, bool):
         raise ValueError("expected a number")  # noqa: TRY004 - pydantic tells ValueError as a problem of the field
     return value

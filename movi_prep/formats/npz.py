@@ -1,4 +1,4 @@
-"""Arrays out of .npz archives: never unpickled, whole or in blocks of rows, damage told in one line.
+"""Arrays from .npz archives, whole or in blocks of rows. Nothing is unpickled; damage becomes one InputError.
 
 An .npz is a zip of .npy members. `numpy.load` reads a member as a whole; a long clip is read here in blocks, so that
 memory does not grow with its length.
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHECKED_BYTES = 2**20
-"""Bytes held at a time while an array is only looked through."""
+"""Bytes in memory at a time while an array is only checked."""
 
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What the header of an array says of it."""
+    """The header of an array."""
 
     shape: tuple[int, ...]
     fortran_order: bool
@@ -78,6 +78,7 @@ class NpzArchive:
             with self._reading("directory"):
                 self._zip = zipfile.ZipFile(self._file)
         except InputError:
+            # `__exit__` does not run where the constructor raises.
             self._file.close()
             raise
         self.names = tuple(name.removesuffix(".npy") for name in self._zip.namelist())
@@ -107,9 +108,10 @@ class NpzArchive:
         return self.header(name).shape
 
     def check(self, name: str) -> ArrayHeader:
-        """Read through an array without keeping it; return its header, raise InputError where it is damaged."""
+        """Read an array without keeping it, and return its header; raise InputError where it is damaged."""
         with self._member(name) as member:
             header = self._read_header(member, name)
+            # zipfile compares the checksum when it reaches the end of a member, and only then.
             while member.read(_CHECKED_BYTES):
                 pass
             return header
@@ -124,6 +126,7 @@ class NpzArchive:
 
     def numbers(self, name: str, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
         """Return a whole array of real numbers; raise InputError for any other, or another shape, before it is read."""
+        # Twice opened, once read: a wrong shape or dtype is refused before gigabytes are read.
         header = self.header(name)
         check_real(header.dtype, where=self.path, name=name)
         if shape is not None and header.shape != shape:
@@ -162,6 +165,7 @@ class NpzArchive:
             )
         with self._reading(name):
             info = self._zip.getinfo(f"{name}.npy")
+            # Both sizes come from the archive's directory, which may lie; the size of the file does not.
             if info.file_size > HIGHEST_RATIO * min(info.compress_size, self._n_bytes):
                 raise InputError(
                     f"{self.path}: {name}",
@@ -177,6 +181,7 @@ class NpzArchive:
         # Version 1.0 gives the length of its header in two bytes, later ones in four.
         width = 2 if version == (1, 0) else 4
         length = member.read(width)
+        # The bytes of the header are the key of the cache: equal headers are parsed once.
         header = _parse_header(version, length + member.read(int.from_bytes(length, "little")))
         if header.dtype.hasobject:
             raise InputError(
@@ -217,5 +222,6 @@ class NpzArchive:
 @lru_cache(maxsize=256)
 def _parse_header(version: tuple[int, int], header: bytes) -> ArrayHeader:
     """Return shape, Fortran order and dtype of a header; clips share most of theirs, and parsing one is slow."""
+    # Versions 2.0 and 3.0 differ in the encoding of names only, and plain arrays have none.
     read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
     return ArrayHeader(*read(BytesIO(header)))

@@ -35,10 +35,12 @@ def write_occluders(path: Path, occluders: Iterable[Occluder]) -> int:
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         for image, mask in occluders:
             check_space(path.parent, image.nbytes + mask.nbytes)
+            # Masks are mostly 0 and 1, and pictures are small: gzip pays where nobody reads in a hurry.
             pack: dict[str, Any] = {"compression": "gzip", "shuffle": True}
             file.create_dataset(f"{count}_image", data=image, **pack)
             file.create_dataset(f"{count}_mask", data=mask.astype(np.float32), **pack)
             count += 1
+        # Last: the number is known only when the iterable has ended.
         file.create_dataset("numData", data=np.int64(count))
     return count
 

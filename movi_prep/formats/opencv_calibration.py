@@ -58,6 +58,7 @@ def read_opencv_camera(path: Path, *, metres_per_unit: float = 1.0, name: str | 
     with reading(path, expected="a camera calibration of OpenCV (YAML, XML or JSON)", remedy=_REMEDY):
         content = _content(path)
     size = _size(content, path)
+    # The coefficients of both models look alike, four numbers: only the file can say which they are.
     make_lens = fisheye_lens if _is_fisheye(content) else opencv_lens
     bent = _array(content, _DISTORTION, path).ravel() if _has(content, _DISTORTION) else None
     rotations, translations = _pose(content, path) if _has(content, (*_ROTATION, *_TRANSLATION)) else _NO_POSE
@@ -74,7 +75,7 @@ def read_opencv_camera(path: Path, *, metres_per_unit: float = 1.0, name: str | 
 
 
 _NO_POSE = np.zeros((0, 3, 3)), np.zeros((0, 3))
-"""Of a file with intrinsics only: a camera that moves has its poses elsewhere."""
+"""The poses of a file that holds intrinsics only: those of a moving camera come from another file."""
 
 
 def _pose(content: Mapping[str, Any], path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -104,6 +105,7 @@ def _from_xml(element: ET.Element) -> Any:
         return {child.tag: _from_xml(child) for child in element}
     words = (element.text or "").split()
     try:
+        # `cv::FileStorage` writes no types in XML: what parses as numbers is numbers.
         numbers = [float(word) for word in words]
     except ValueError:
         return " ".join(words)
@@ -121,6 +123,7 @@ def _array(content: Mapping[str, Any], names: tuple[str, ...], path: Path) -> ND
         raise InputError(path, expected=f"one of {', '.join(names)}", got=got, remedy=_REMEDY)
     shape: tuple[int, ...] | None = None
     if isinstance(found, dict) and "data" in found:
+        # Some writers put rows and cols into lists of one.
         shape = tuple(int(np.ravel(found[key])[0]) for key in ("rows", "cols") if key in found)
         found = found["data"]
     with reading(path, expected=f"numbers in {names[0]}", remedy=_REMEDY):
@@ -148,6 +151,7 @@ def _size(content: Mapping[str, Any], path: Path) -> tuple[int, int] | None:
     else:
         return None
     width, height = size
+    # Written so that NaN fails.
     if not (width >= 1 and height >= 1 and np.isfinite([width, height]).all()):
         raise InputError(path, expected="an image size in pixels", got=f"{width:g} x {height:g}", remedy=_REMEDY)
     return int(width), int(height)

@@ -7,9 +7,9 @@
 | `InverseKinematicsTool` (.xml)         | files, tasks, time range (s), accuracy, constraint weight, reports          |
 
 File names inside a document count from the document's folder, as OpenSim has it. A part that lies in a separate file
-(`<IKTaskSet file="tasks.xml"/>`) is read from there. OpenSim does not look at the tag of the tool itself (`IKTool`, or
-a misspelt one): what is inside decides, here too. `Unassigned` stands for what nobody set. What is switched off by
-`<apply>false</apply>` is left out. Values of coordinate tasks are radians or metres, as OpenSim takes them.
+(`<IKTaskSet file="tasks.xml"/>`) is read from there. OpenSim ignores the tag of the tool itself (`IKTool`, or
+a misspelt one) and goes by what is inside; so does this reader. `Unassigned` stands for a value that is not set. Parts
+with `<apply>false</apply>` are left out. Values of coordinate tasks are radians or metres, as OpenSim takes them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _UNSET = ("", "unassigned")
 _INSIDE = {"ScaleTool": ("ModelScaler", "MarkerPlacer"), "InverseKinematicsTool": ("IKTaskSet",)}
-"""What tells a tool whose tag says something else."""
+"""Elements by which a tool is recognised whatever its tag."""
 _SOURCES: dict[str, Literal["default", "manual", "file"]] = {
     "default_value": "default",
     "manual_value": "manual",
@@ -61,7 +61,7 @@ def read_ik_setup(path: Path) -> IkSetup:
 
 
 def is_scale_document(path: Path) -> bool:
-    """Return whether a document is one of OpenSim's ScaleTool, by what is inside.
+    """Return whether a document is one of OpenSim's ScaleTool, by its content.
 
     Raises:
         MissingError: the document does not exist.
@@ -73,7 +73,7 @@ def is_scale_document(path: Path) -> bool:
 
 
 def included_files(path: Path) -> tuple[Path, ...]:
-    """Return the files that an OpenSim document has parts of itself in; none for a YAML file.
+    """Return the files that an OpenSim document includes; none for a YAML file.
 
     Raises:
         MissingError: the document does not exist.
@@ -85,7 +85,7 @@ def included_files(path: Path) -> tuple[Path, ...]:
 
 
 def _is_document(path: Path) -> bool:
-    """Return whether a set-up is OpenSim's (.xml); refuse what is neither that nor YAML."""
+    """Return whether a set-up is OpenSim's (.xml); refuse a file that is neither that nor YAML."""
     suffix = path.suffix.lower()
     if suffix not in (".xml", ".yaml", ".yml"):
         raise InputError(
@@ -131,6 +131,7 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
         height_m=None if height_mm is None else height_mm / 1000.0,
         model_file=_file(path, tool.find("GenericModelMaker"), "model_file"),
         marker_set_file=_file(path, tool.find("GenericModelMaker"), "marker_set_file"),
+        # The scaler's file, or the placer's: documents that only place markers name no other.
         static_file=static_files[0] or static_files[1],
         placement_file=static_files[1],
         coordinate_file=_file(path, placer, "coordinate_file"),
@@ -255,7 +256,7 @@ def _accuracy(path: Path, tool: ET.Element) -> float:
 
 
 def _tool_name(path: Path, tool: ET.Element) -> str:
-    """Return the tool's name, "" where it has none: its reports bear it, so it must not lead to another folder."""
+    """Return the tool's name, "" where it has none. Reports are named after it, so it must not contain a path."""
     name = tool.get("name", "").strip()
     if name in (".", "..") or any(letter in "/\\" or not letter.isprintable() for letter in name):
         raise InputError(
@@ -270,6 +271,7 @@ def _tool_name(path: Path, tool: ET.Element) -> str:
 def _movement_limit_m(path: Path, placer: ET.Element) -> float:
     # OpenSim states the limit in the unit of the marker data, which is nearly always millimetres.
     limit = _number(path, placer, "max_marker_movement", -1.0)
+    # Negative means "no limit of its own", whatever the number.
     return limit / 1000.0 if limit > 0 else -1.0
 
 
@@ -277,6 +279,7 @@ def _tool_element(path: Path, tag: str) -> ET.Element:
     """Return the element of a tool, with the parts that lie in separate files in their places."""
     root = _document_root(path)
     tools = list(root) if root.tag == "OpenSimDocument" else [root]
+    # The right tag first, the content second: a document may hold both tools.
     fitting = [tool for tool in tools if tool.tag == tag] or [
         tool for tool in tools if any(tool.find(inside) is not None for inside in _INSIDE[tag])
     ]
@@ -293,11 +296,13 @@ def _tool_element(path: Path, tag: str) -> ET.Element:
 
 def _include(path: Path, element: ET.Element, *, above: tuple[Path, ...]) -> None:
     """Put the parts that lie in separate files in their places, those of these files, too."""
+    # A list, because children are replaced while the tree is walked.
     for parent in list(element.iter()):
         for index, child in enumerate(parent):
             if not _is_elsewhere(child):
                 continue
             part = _named_file(path, child)
+            # Only the files above count: two parts may include the same third one.
             if part.resolve() in above:
                 raise InputError(
                     part,

@@ -12,7 +12,7 @@ Shelf = Literal["opensim_models", "pipelines", "demo.data"]
 
 
 def packaged_path(shelf: Shelf, name: str) -> Path:
-    """Return the path of a packaged file; raise MissingError that lists what there is."""
+    """Return the path of a packaged file; raise MissingError, which lists the files there are."""
     folder = Path(str(files(f"movi_prep.{shelf.split('.')[0]}")), *shelf.split(".")[1:])
     path = folder / name
     if not path.is_file():

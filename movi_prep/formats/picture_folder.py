@@ -1,4 +1,4 @@
-"""A folder of pictures as a video: `image_00012.jpg` is the frame of its number, counted from the smallest one there.
+"""A folder of pictures as a video: the number in `image_00012.jpg` is its frame, counted from the smallest number.
 
 | names | frame of a picture |
 |---|---|
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
+# Nine hours at 30 Hz: a larger gap means that the numbers are time stamps, not frames.
 _LONGEST_GAP = 1_000_000
 
 
@@ -38,6 +39,7 @@ def list_pictures(folder: Path) -> dict[int, Path]:
     heads = {head for head, _ in numbers.values()}
     counted = {number: picture for picture, (_, number) in numbers.items()}
     first = min(counted)
+    # Fewer numbers than pictures: `image_1.jpg` and `image_01.jpg` would be one frame.
     if len(heads) > 1 or len(counted) < len(pictures) or max(counted) - first > len(pictures) + _LONGEST_GAP:
         raise InputError(
             folder,
@@ -49,8 +51,9 @@ def list_pictures(folder: Path) -> dict[int, Path]:
 
 
 def picture_number(name: str) -> tuple[str, int]:
-    """Return what stands before the last number of a picture's name, and that number; raise InputError for none."""
+    """Return the name of a picture before its last number, and that number; raise InputError where it has none."""
     match = _NUMBERED.match(name.rpartition(".")[0] or name)
+    # More digits than any counter has: a hash or a time stamp in nanoseconds.
     if match is None or len(match[2]) > 12:
         raise InputError(
             name,

@@ -67,7 +67,7 @@ def _load_plain(content: bytes, *, package: str, where: str) -> Foreign:
 
 
 def check_opcodes(content: bytes) -> None:
-    """Raise ValueError where a pickle is cut, or numbers more things than it has bytes."""
+    """Raise ValueError where a pickle is cut, or where a memo index is larger than the pickle is long."""
     # Python's unpickler takes memory for as many things as the highest number says.
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument is not None and argument > len(content):
@@ -75,7 +75,7 @@ def check_opcodes(content: bytes) -> None:
 
 
 class _Stand:
-    """Stands in for every class of the other package while its pickle is read."""
+    """The stand-in of every class of the other package while its pickle is read."""
 
     module = name = ""
 
@@ -87,6 +87,7 @@ class _PlainReader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> type[_Stand]:
         """Return a stand-in; refuse everything that is not of the package, because it could be code."""
+        # With the dot: a package of a longer name with the same beginning is another package.
         if not module.startswith(f"{self._package}."):
             raise pickle.UnpicklingError(f"a reference to {module}.{name}")
         # A class of its own for each name: pickle makes instances of it, and nothing more.
@@ -111,12 +112,14 @@ def _foreign_of(value: Any, seen: dict[int, Any]) -> Any:
 
 
 def _write(value: Any, out: BytesIO, memo: dict[int, int]) -> None:
+    # `id` is safe as a key: the caller holds the whole tree while it is written.
     if id(value) in memo:
         out.write(pickle.LONG_BINGET + struct.pack("<I", memo[id(value)]))
     elif isinstance(value, Foreign):
         _write_foreign(value, out, memo)
     elif isinstance(value, dict):
         out.write(pickle.EMPTY_DICT)
+        # Before its items: a dict may hold itself, and pickle memoises in this order.
         _remember(value, out, memo)
         _write_items([entry for pair in value.items() for entry in pair], pickle.SETITEMS, out, memo)
     elif isinstance(value, list):
@@ -156,8 +159,10 @@ def _scalar(value: Any) -> bytes:
         return pickle.NEWTRUE if value else pickle.NEWFALSE
     if isinstance(value, int):
         encoded = pickle.encode_long(value)
+        # One byte counts up to 255 bytes of integer; no label is longer.
         return pickle.LONG1 + bytes([len(encoded)]) + encoded
     if isinstance(value, float):
+        # The only number in a pickle that is big-endian.
         return pickle.BINFLOAT + struct.pack(">d", value)
     if isinstance(value, str):
         text = value.encode("utf-8")

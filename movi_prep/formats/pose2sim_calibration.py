@@ -43,6 +43,7 @@ def read_pose2sim_cameras(path: Path) -> tuple[CalibratedCamera, ...]:
     """
     with reading(path, expected="a Calib.toml of Pose2Sim", remedy=_REMEDY):
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    # Tells cameras from `metadata`, whatever else future versions add.
     tables = {key: table for key, table in content.items() if isinstance(table, dict) and "matrix" in table}
     if not tables:
         raise InputError(path, expected="a table with a matrix for each camera", got="none", remedy=_REMEDY)
@@ -56,6 +57,7 @@ def _camera(key: str, table: dict[str, Any], path: Path) -> CalibratedCamera:
     return CalibratedCamera(
         name=str(table.get("name", key)),
         intrinsics_px=_numbers(table, "matrix", (3, 3), where),
+        # None, not zeros: a lens that is not stated is reported, a straight one is not.
         lens=make_lens(np.ravel(table["distortions"]), source=where) if "distortions" in table else None,
         size_px=(int(size[0]), int(size[1])),
         rotations=matrices_from_axis_angles(_numbers(table, "rotation", (3,), where))[None],

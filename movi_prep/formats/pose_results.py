@@ -40,10 +40,11 @@ if TYPE_CHECKING:
 DATA_SET_RATE_HZ = 30.0
 """Frames per second of 3DPW and EMDB."""
 
+# Names of smplx first, then those of VPoser and its relatives.
 _ROOT, _BODY, _PLACE = ("global_orient", "root_orient"), ("body_pose", "pose_body"), ("transl", "trans")
 _SEXES: dict[str, Sex] = {"m": "male", "f": "female", "male": "male", "female": "female", "neutral": "neutral"}
 _STEADY_BETAS = 0.05
-"""Standard deviation of a beta over a clip, below which nobody needs to know of it."""
+"""Standard deviation of a beta over a clip; smaller ones are not reported."""
 
 _REMEDY = "see which arrays it holds, and write global_orient, body_pose, betas and transl as .npz"
 
@@ -79,6 +80,7 @@ def read_posed_persons(path: Path) -> tuple[PosedPerson, ...]:
     return _cached_persons(path, file_stamp(path))
 
 
+# The stamp is part of the key: a file that changed is read again. One file serves its motion, shape and camera.
 @lru_cache(maxsize=4)
 def _cached_persons(path: Path, stamp: FileStamp) -> tuple[PosedPerson, ...]:  # noqa: ARG001 - part of the key
     if path.suffix.lower() == ".npz":
@@ -92,6 +94,7 @@ def _persons(content: Any, path: Path) -> tuple[PosedPerson, ...]:
     if not isinstance(content, dict):
         raise InputError(path, expected="a dictionary of poses", got=f"a {type(content).__name__}", remedy=_REMEDY)
     if {"poses", "trans", "genders"} <= content.keys():
+        # strict: a person without betas would drop the persons after it.
         columns = zip(content["poses"], content["trans"], content["betas"], content["genders"], strict=True)
         return tuple(
             _person({"pose": poses, "trans": trans, "betas": betas}, f"{path}: person {k}", sex, DATA_SET_RATE_HZ)
@@ -102,6 +105,7 @@ def _persons(content: Any, path: Path) -> tuple[PosedPerson, ...]:
         poses = np.hstack([_rows(smpl, "poses_root", path), _rows(smpl, "poses_body", path)])
         return (_person({**smpl, "pose": poses}, str(path), content.get("gender"), DATA_SET_RATE_HZ),)
     inner = [value for value in content.values() if isinstance(value, dict) and _is_person(value)]
+    # A file of one person holds the arrays at its top; results by name hold a dict for each track.
     people = [content] if _is_person(content) else inner
     if not people:
         raise InputError(
@@ -118,7 +122,7 @@ def _is_person(values: Mapping[Any, Any]) -> bool:
 
 
 def _person(values: Mapping[str, Any], where: str, sex: Any, rate_hz: float | None) -> PosedPerson:
-    """Return one person through one door; raise InputError where arrays are missing or disagree."""
+    """Return one person, checked; raise InputError where arrays are missing or disagree."""
     if sex not in _SEXES:
         raise InputError(f"{where}: gender", expected=list_names(_SEXES), got=f"{sex!r}", remedy="correct it")
     poses = _all_joints(values, where)
@@ -139,12 +143,14 @@ def _all_joints(values: Mapping[str, Any], where: str) -> NDArray[np.float64]:
     if "pose" in values:
         joints = _axis_angle(values, "pose", where)
     else:
+        # The first name stands for a missing part, so that the error names it.
         parts = [next((name for name in names if name in values), names[0]) for names in (_ROOT, _BODY)]
         joints = np.concatenate([_axis_angle(values, name, where) for name in parts], axis=1)
     n_joints = joints.shape[1]
     if n_joints in (SMPL.n_joints, SMPLX.n_joints):
         return frozen_array(joints)
     if n_joints == N_BODY_JOINTS:
+        # Zero angles are the rest pose of jaw, eyes and hands.
         rest = np.zeros((len(joints), SMPLX.n_joints - N_BODY_JOINTS, 3))
         return frozen_array(np.concatenate([joints, rest], axis=1))
     raise InputError(
@@ -160,6 +166,7 @@ def _axis_angle(values: Mapping[str, Any], name: str, where: str) -> NDArray[np.
     array = _rows(values, name, where)
     if array.ndim > 2 and array.shape[-2:] == (3, 3):
         matrices = array.reshape(len(array), -1, 3, 3)
+        # Before the conversion: matrices that are no rotations have an angle too, a meaningless one.
         check_rotations(matrices, what=name, where=where)
         return axis_angles_from_matrices(matrices)
     return array.reshape(len(array), -1, 3)
@@ -175,6 +182,7 @@ def _betas(values: Mapping[str, Any], where: str) -> tuple[NDArray[np.float64], 
     said = (
         f"{where}: betas change from frame to frame, by a standard deviation of up to {spread:.2g}; the median is used"
     )
+    # The median: frames in which a network saw somebody else do not move it.
     return frozen_array(np.median(flat, axis=0)), (said,) if spread > _STEADY_BETAS else ()
 
 

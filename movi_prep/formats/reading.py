@@ -1,7 +1,7 @@
-"""The door of every reader: whatever reading raises is that file's one error, and nothing else's.
+"""The wrapper of every reader: whatever a library raises while it reads a file becomes one error of that file.
 
-Damaged files make libraries raise what they like: `RuntimeError` for an encrypted archive, `KeyError` for a member that
-is not there, `MemoryError`, `RecursionError`, errors of zlib and lzma. Only here is all of it turned into `InputError`.
+Libraries raise all kinds of errors on damaged files: `RuntimeError` for an encrypted archive, `KeyError` for a member
+that is not there, `MemoryError`, `RecursionError`, errors of zlib and lzma. This module turns them into `InputError`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ AGAIN = "the file is damaged or of another kind: fetch it again, or leave it out
 """What can be done about most files that cannot be read."""
 
 HIGHEST_RATIO = 1100
-"""Bytes that one packed byte can hold at most: deflate's limit is 1032 (zlib.net/zlib_tech.html)."""
+"""Most bytes that one packed byte can stand for: deflate's limit is 1032 (zlib.net/zlib_tech.html)."""
 
 REAL_KINDS = "iuf"
-"""Kinds of dtype that are real numbers; numpy turns complex ones, dates and truth values into floats without a word."""
+"""Kinds of dtype that are real numbers; numpy converts complex numbers, dates and truth values to floats silently."""
 
 
 @contextmanager
 def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator[None]:
-    """Turn whatever is raised inside into an error of the file; errors of our own pass through.
+    """Turn whatever is raised inside into an error of the file; the project's own errors pass through.
 
     Args:
         path: the file, or the file and the part of it that is read.
-        expected: what it should be: "a whole .npz archive".
+        expected: what the file should be: "a whole .npz archive".
         remedy: what to do about it.
 
     Raises:
@@ -47,6 +47,7 @@ def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator
     """
     try:
         yield
+    # First: an inner reader knows better than this one what is wrong.
     except MoviPrepError:
         raise
     except FileNotFoundError as error:
@@ -55,6 +56,7 @@ def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator
         raise InputError(
             path, expected=expected, got=f"{error.strerror or error}", remedy="give yourself the right to read it"
         ) from error
+    # Exception, not BaseException: Ctrl-C is not the file's fault.
     except Exception as error:
         raise InputError(path, expected=expected, got=_say(error), remedy=remedy) from error
 
@@ -62,7 +64,7 @@ def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator
 def reads(
     expected: str, remedy: str = AGAIN
 ) -> Callable[[Callable[Concatenate[Path, More], Result]], Callable[Concatenate[Path, More], Result]]:
-    """Make a function that reads its first argument raise nothing but errors of that file, as `reading` does."""
+    """Decorate a function whose first argument is a path: it raises only errors of that file, as `reading` does."""
 
     def through_the_door(
         read: Callable[Concatenate[Path, More], Result],

@@ -1,4 +1,4 @@
-"""`scale.json`: what scaling found, beside the scaled model.
+"""`scale.json`: the result of scaling, stored beside the scaled model.
 
 | key                       | content                                                                       |
 |---------------------------|-------------------------------------------------------------------------------|
@@ -73,6 +73,7 @@ def read_scale_result(path: Path) -> ScaleResult:
     markers = content["markers"]
     return ScaleResult(
         body_names=tuple(content["bodies"]),
+        # A model without scaled bodies gives (0, 3), not (0,).
         body_factors=np.array(list(content["bodies"].values()), dtype=np.float64).reshape(-1, 3),
         measurement_names=tuple(content["measurements"]),
         measurement_factors=np.array(list(content["measurements"].values()), dtype=np.float64),
@@ -88,6 +89,7 @@ def read_scale_result(path: Path) -> ScaleResult:
 
 
 def _finite(value: float) -> float | None:
+    # JSON has no NaN; Python would write one that other readers refuse.
     return value if math.isfinite(value) else None
 
 

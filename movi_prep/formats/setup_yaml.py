@@ -33,7 +33,7 @@ FileType = TypeVar("FileType", "ScalingFile", "IkFile")
 
 
 def _refuse_truth(value: Any) -> Any:
-    """Refuse `yes` and `true`, which pydantic would count as one."""
+    """Refuse `yes` and `true`, which pydantic would read as the number 1."""
     if isinstance(value, bool):
         raise ValueError("expected a number")  # noqa: TRY004 - pydantic tells ValueError as a problem of the field
     return value
@@ -50,7 +50,7 @@ Axes = Annotated[list[Literal["X", "Y", "Z"]], Field(min_length=1), BeforeValida
 
 
 class _Section(Settings):
-    """A mapping in which a key without a value counts as left out, as in `measurements:` before an empty line."""
+    """A mapping in which a key without a value (`measurements:` before an empty line) counts as left out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -188,7 +188,9 @@ def read_scale_yaml(path: Path) -> ScaleSetup:
             for name, entry in file.measurements.items()
         ),
         manual_factors=file.manual_factors,
+        # Manual factors last, so that they win over measurements.
         order=(MEASUREMENTS, MANUAL),
+        # One range for both steps: they look at one static pose.
         scaling_time_range_s=file.static_time_range_s,
         placement_time_range_s=file.static_time_range_s,
         preserve_mass_distribution=file.preserve_mass_distribution,
@@ -231,6 +233,7 @@ def _tasks(entries: dict[str, TaskEntry]) -> tuple[CoordinateTask, ...]:
 def _read(path: Path, kind: type[FileType], format_name: str) -> FileType:
     content = read_yaml_file(path, expected="a set-up file (YAML)", remedy="correct it")
     found = content.get("format") if isinstance(content, dict) else None
+    # Before pydantic: "another file" says more than a list of unknown keys.
     if found != format_name:
         raise InputError(
             path,

@@ -1,6 +1,6 @@
 """Native shards: `S001_PG1.h5`, what camera PG1 saw of subject 1. The layout is `shard_schema.SHARD_SCHEMA`.
 
-Beside what every described file carries, each dataset has the attribute `sha256`: of its values in C order,
+Besides what every described file carries, each dataset has the attribute `sha256`: of its values in C order,
 little-endian, strings as their zero-padded bytes. From version 3 on the file has `metadata_sha256`: of all attributes,
 those of the file and of every dataset, as JSON with sorted keys. Pictures follow each other in `crops/bytes`,
 uncompressed beyond their own encoding; labels stand in chunks of rows, uncompressed, so that reading one row costs
@@ -46,16 +46,16 @@ if TYPE_CHECKING:
 PICTURES = "crops/bytes"
 
 METADATA_SINCE = 3
-"""Version of the layout from which on attributes are under a checksum."""
+"""First version of the layout in which a checksum covers the attributes."""
 
 _PICTURE_CHUNK = 1 << 16
-"""Bytes per chunk of pictures: about one picture, so that little is read that was not asked for."""
+"""Bytes per chunk of pictures: about one picture, so that a read fetches little else."""
 
 _FLUSH_BYTES = 1 << 22
-"""Pictures are handed to HDF5 in portions of about this size."""
+"""Pictures go to HDF5 in portions of about this size."""
 
 _CHUNK_CACHE = 0
-"""Bytes of chunk cache per dataset of a reader: rows are read straight, and a worker holds hundreds of shards open."""
+"""Bytes of chunk cache per dataset of a reader: rows are read directly, and a worker holds hundreds of shards open."""
 
 _WRITE_CACHE = 1 << 18
 """Bytes of chunk cache per dataset of a writer."""
@@ -66,7 +66,7 @@ _METADATA_CHECKSUM = "metadata_sha256"
 
 
 class ShardWriter:
-    """Takes pictures one by one and labels at the end, so that memory does not grow with the length of a video."""
+    """A writer that takes pictures one by one and labels at the end: memory does not grow with a video's length."""
 
     def __init__(self, file: h5py.File, folder: Path) -> None:
         """Start an empty shard in a file that is open for writing, in this folder."""
@@ -128,6 +128,7 @@ class ShardWriter:
                 self._pictures.attrs["sha256"] = self._hash.hexdigest()
             elif item.name in fields or item.name in ours:
                 self._write_field(item, fields.get(item.name, ours.get(item.name)), axes)
+        # Last of all: it covers every attribute, those of the pictures included.
         self._file.attrs[_METADATA_CHECKSUM] = _metadata_sha256(self._file)
         self.finished = True
 
@@ -150,12 +151,13 @@ class ShardWriter:
             describe_dataset(dataset, item)
         else:
             dataset = write_field(self._file, item, value, axes)
+        # Of what HDF5 gives back, not of what it was given: a loss in between would be a fault of the file.
         dataset.attrs["sha256"] = _sha256(dataset[()])
 
 
 @contextmanager
 def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
-    """Write a shard under a temporary name; it gets its final one when the block ends after `finish`."""
+    """Write a shard under a temporary name; it gets its final name when the block ends, if `finish` was called."""
     with atomic_path(path) as partial, open_hdf5(partial, "w", rdcc_nbytes=_WRITE_CACHE) as file:
         writer = ShardWriter(file, path.parent)
         yield writer
@@ -164,7 +166,7 @@ def open_shard_writer(path: Path) -> Iterator[ShardWriter]:
 
 
 class ShardFile:
-    """An open shard. Opens its file when it is first read, and once more in every process that it is handed to.
+    """A shard that opens its file at the first read, and again in every process that receives it.
 
     A file handle of HDF5 does not survive a fork, and cannot be pickled for a spawned process; the path can.
     Files are read without locks: a shard under its final name never changes, and network file systems often cannot
@@ -183,7 +185,7 @@ class ShardFile:
         self._places: tuple[NDArray[np.int64], NDArray[np.int32]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Travel to another process without the handle."""
+        """Return the state for another process, without the handle."""
         return {"path": self.path, "_file": None, "_process": -1, "_datasets": {}, "_places": None}
 
     def __enter__(self) -> Self:
@@ -221,6 +223,7 @@ class ShardFile:
     def attribute(self, name: str) -> Any:
         """Return one of the schema's scalars, None where it is empty; `refused` and `left_out` as lists."""
         if name not in SHARD_SCHEMA.attributes:
+            # KeyError, not InputError: the caller's code asks for a wrong name, the file is not at fault.
             raise KeyError(f"no attribute {name!r}{suggest(name, SHARD_SCHEMA.attributes)}")
         value = self._open().attrs.get(name, "")
         value = value.item() if isinstance(value, np.generic) else value
@@ -280,16 +283,17 @@ class ShardFile:
         """Return whether an attribute is not what was written; shards before version 3 do not tell."""
         file = self._open()
         written = file.attrs.get(_METADATA_CHECKSUM)
+        # Whoever strips the checksum must not pass: from version 3 on its absence is a change.
         if written is None:
             return self.version >= METADATA_SINCE
         return bool(written != _metadata_sha256(file))
 
     def foreign_parts(self) -> tuple[tuple[str, str], ...]:
-        """Return what of the file is elsewhere: name and what it is (see `hdf5_links`)."""
+        """Return the parts of the file that lie outside it: name, and what each is (see `hdf5_links`)."""
         return tuple(foreign_parts(self._open()))
 
     def description(self, field: str) -> dict[str, Any]:
-        """Return what a field says of itself: `dims`, `unit`, `frame`, `description`; None for what it does not say."""
+        """Return the attributes of a field: `dims`, `unit`, `frame`, `description`; None for one that it lacks."""
         attributes = self._dataset(field).attrs
         return {name: attributes.get(name) for name in ("dims", "unit", "frame", "description")}
 
@@ -304,6 +308,7 @@ class ShardFile:
         return running.hexdigest()
 
     def _open(self) -> h5py.File:
+        # After a fork both processes hold one HDF5 handle, and its file position: each opens its own.
         if self._file is None or self._process != os.getpid():
             self._file, self._process = _open_for_reading(self.path), os.getpid()
             self._datasets, self._places = {}, None
@@ -315,6 +320,7 @@ class ShardFile:
             if not holds(file, field):
                 known = [item.name for item in SHARD_SCHEMA.fields]
                 raise KeyError(f"{self.path} has no field {field!r}{suggest(field, known)}")
+            # Kept open: every lookup checks links and storage again.
             self._datasets[field] = own_dataset(file, field, self.path)
         return self._datasets[field]
 
@@ -357,11 +363,12 @@ def _metadata_sha256(file: h5py.File) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return an attribute as JSON has it; anything else than text and numbers as Python writes it."""
+    """Return an attribute as JSON holds it; anything but text and numbers becomes its `repr`."""
     value = value.item() if isinstance(value, np.generic) else value
     return value if isinstance(value, str | int | float | bool) else repr(value)
 
 
 def _sha256(values: Any) -> str:
     array = np.ascontiguousarray(values)
+    # The checksum must not depend on the machine that computes it.
     return hashlib.sha256(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""`shards/index.json`: what a folder of native shards holds, and what its values are normalised by.
+"""`shards/index.json`: what a folder of native shards holds, and the statistics that normalise its values.
 
 | key | content |
 |---|---|
@@ -7,7 +7,7 @@
 | `splits` | part of the data -> {subjects, rows} |
 | `statistics` | part -> {coordinates_rad, joints_camera_m, image_rgb}: {mean, std, n}, of valid labels |
 | `names` | coordinates and joints, in the order of these lists |
-| `licences` | what each source asks of whoever uses or passes on what was made from it |
+| `licences` | what each source asks of people who use or pass on data made from it |
 
 Pixels are 0 to 1. Coordinates and joints of a part without any have mean 0 and deviation 0.
 """
@@ -37,7 +37,7 @@ LICENCES = {
     "the embedded data set (`movi-prep demo`)": "CC0: everything in it is the project's own",
     "movi-prep": "Apache-2.0; it claims nothing in what it makes",
 }
-"""Source -> what its owners ask. A shard is made from these, so that they hold for it too."""
+"""Source -> what its owners ask. Shards are made from these sources, so the terms hold for shards too."""
 
 
 def describe_folder(shards: Sequence[Path]) -> dict[str, Any]:
@@ -48,6 +48,7 @@ def describe_folder(shards: Sequence[Path]) -> dict[str, Any]:
             entries.append(_entry(shard))
             parts.append((str(shard.attribute("split")), dict(_statistics(shard))))
             names = read_label_names(shard)
+    # dict.fromkeys keeps the order of the shards; a set would not.
     splits = list(dict.fromkeys(entry["split"] for entry in entries))
     return {
         "format": FORMAT,
@@ -118,7 +119,9 @@ def _statistics(shard: ShardFile) -> Iterator[tuple[str, tuple[np.ndarray[Any, A
     """Yield name -> (4, ...) statistics and the (...) number of values that they are of."""
     yield "coordinates_rad", (shard.read("statistics/coordinates_rad"), shard.read("statistics/coordinates_n"))
     joints = shard.read("labels/joints_valid").sum(axis=0)
+    # A joint is valid with all three of its coordinates.
     yield "joints_camera_m", (shard.read("statistics/joints_camera_m"), np.repeat(joints[:, None], 3, axis=1))
+    # Shards hold pictures as OpenCV has them, BGR from 0 to 255; networks normalise RGB from 0 to 1.
     pictures = shard.read("statistics/image_bgr")[:, ::-1] / 255.0
     yield "image_rgb", (pictures, np.full(3, shard.n_rows))
 

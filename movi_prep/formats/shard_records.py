@@ -1,4 +1,4 @@
-"""Between the datasets of a shard and the records of the program, by the one table `shard_schema.DATASETS`.
+"""Conversion between datasets of a shard and records, by the one table `shard_schema.DATASETS`.
 
 Shards before version 3 have no masks for joint centres and body scales: a centre that the model lacks was zero in
 every row, a scale NaN, and the masks are made from that.
@@ -41,11 +41,11 @@ _FIELDS = {item.name: item for item in SHARD_SCHEMA.fields}
 ALL_ROWS = slice(None)
 
 UNKNOWN_AUDIT = "unknown"
-"""Where a shard does not say what the audit says."""
+"""The audit of a shard that does not state one."""
 
 
 def record_datasets(prefix: str, record: object) -> dict[str, Any]:
-    """Return dataset -> value of one record; what the record does not have (None) is left out.
+    """Return dataset -> value of one record; values of None are left out.
 
     Args:
         prefix: "frames", "labels", "names" or "camera".
@@ -60,14 +60,14 @@ def record_datasets(prefix: str, record: object) -> dict[str, Any]:
 
 
 def _value(record: object, attribute: str) -> Any:
-    """Return what a record has at `joints.world_m`; None where it has no such part."""
+    """Return the value of a record at a path such as `joints.world_m`; None where a part of the path is None."""
     for name in attribute.split("."):
         record = None if record is None else getattr(record, name)
     return record
 
 
 def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> Any:
-    """Return what a record has at `labels.joints.world_m` and so on, of some rows; names as a tuple.
+    """Return the value of an attribute such as `labels.joints.world_m` from a shard, of some rows; names as a tuple.
 
     A mask that the file is too old to have is made from the values; None for what a shard may lack.
     """
@@ -77,6 +77,7 @@ def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> An
         return _before_version_3(shard, attribute, rows)
     if item.dtype == STRING:
         return shard.names(dataset)
+    # What is not by row belongs to the subject, and is the same for all rows.
     return shard.read(dataset, rows if item.dims[0] == "row" else ())
 
 
@@ -111,6 +112,7 @@ def read_deviation(
         return None
     values = np.tile(tree.coordinate_default, (len(free), 1))
     column = {name: number for number, name in enumerate(shard.names("subject/free_coordinates"))}
+    # The shard's order of free coordinates is that of the solver, which need not be the tree's.
     order = [column[tree.coordinate_names[index]] for index in np.flatnonzero(tree.free_coordinates).tolist()]
     values[:, tree.free_coordinates] = free[:, order]
     deviation = PoseDeviation(factor[:, order], shard.read("subject/deviation_correlation_s"))
@@ -118,7 +120,7 @@ def read_deviation(
 
 
 def read_frame_numbers(shard: ShardFile) -> FrameNumbers:
-    """Return which frame each row of a shard is."""
+    """Return the frame numbers of a shard's rows."""
     return FrameNumbers(**_parts(shard, "frames"))
 
 
@@ -140,12 +142,14 @@ def read_frame_labels(shard: ShardFile, rows: slice | NDArray[Any] = ALL_ROWS) -
 def read_body_scales(shard: ShardFile) -> BodyScales:
     """Return the subject's scales; zero where the model has no such body."""
     scales = BodyScales(**_parts(shard, "labels.scales"))
+    # Shards before version 3 hold NaN there, later ones zero.
     return BodyScales(np.where(scales.valid[:, None], scales.factors, 0.0), scales.valid)
 
 
 def read_label_names(shard: ShardFile) -> LabelNames:
     """Return the names of a shard's labels."""
     names = _parts(shard, "names")
+    # Shards before version 4 have no surface points.
     return LabelNames(**{**names, "surface": names["surface"] or ()})
 
 

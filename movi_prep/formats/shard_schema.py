@@ -1,4 +1,4 @@
-"""The layout of native shards: one table that the writer, the reader, the verifier and the documentation work from.
+"""The layout of native shards: one table for the writer, the reader, the verifier and the documentation.
 
 One file holds what one camera saw of one subject. Rows are video frames, sorted by clip and frame. World is AMASS
 world (z up), camera is the camera's own frame (x right, y down, z forward); metres, radians, pixels with centres at

@@ -1,4 +1,4 @@
-"""Which vertices of SMPL-X stand where a vertex of SMPL and SMPL+H stands: `opensim_models/smplx_vertices.csv`.
+"""The vertices of SMPL-X that coincide with vertices of SMPL and SMPL+H: `opensim_models/smplx_vertices.csv`.
 
 | column | content |
 |---|---|

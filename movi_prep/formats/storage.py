@@ -12,7 +12,7 @@
 `StorageTable` holds what the file holds. In a table of coordinates that says `inDegrees=yes`, those of motion type
 Rotational are in degrees; all others are as in code (SimbodyEngine::convertDegreesToRadians, OpenSim 4.6). Coordinates
 of motion type Coupled are among these: they drive a rotation or translation by another function than a line of slope 1,
-and their unit is that of the function's argument. `coordinate_table` and `coordinates_of` are the sides of this rule.
+and their unit is that of the function's argument. `coordinate_table` and `coordinates_of` apply this rule.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ def coordinate_table(
     *,
     name: str = "Coordinates",
 ) -> StorageTable:
-    """Return (n, c) coordinates as motion files hold them, in degrees where they are rotations.
+    """Return (n, c) coordinates as motion files hold them, rotations in degrees.
 
     Args:
         labels: (c,) names of the coordinates.
         times_s: (n,) seconds.
-        coordinates: (n, c) radians where `is_rotation`, as they are elsewhere.
+        coordinates: (n, c) rotations in radians, the others unchanged.
         is_rotation: (c,) bool, motion type Rotational.
         name: first line of the file.
     """
@@ -80,7 +80,7 @@ def coordinate_table(
 
 
 def coordinates_of(table: StorageTable, is_rotation: Mapping[str, bool]) -> NDArray[np.float64]:
-    """Return the table's (n, c) values as code has them: radians where a label is a rotation, as they are elsewhere.
+    """Return the table's (n, c) values as code has them: rotations in radians, the others unchanged.
 
     Args:
         table: a motion or a coordinate file.
@@ -88,6 +88,7 @@ def coordinates_of(table: StorageTable, is_rotation: Mapping[str, bool]) -> NDAr
     """
     if not table.in_degrees:
         return table.values
+    # Files hold columns that are no coordinates (speeds, activations): these stay as they are.
     turns = np.array([is_rotation.get(label, False) for label in table.labels], dtype=bool)
     return np.where(turns, np.radians(table.values), table.values)
 
@@ -108,6 +109,7 @@ def write_storage_blocks(path: Path, tables: Iterable[StorageTable], *, n_rows: 
         f"nColumns={len(first.labels) + 1}",
         f"inDegrees={'yes' if first.in_degrees else 'no'}",
         "",
+        # The words of OpenSim's own files, for people who compare files by diff.
         "Units are S.I. units (second, meters, Newtons, ...)",
         f"Angles are in {'degrees' if first.in_degrees else 'radians'}.",
         "",
@@ -133,6 +135,7 @@ def read_storage(path: Path) -> StorageTable:
     """
     if not path.is_file():
         raise MissingError(path, expected="a .mot or .sto file", got="no file", remedy="check the path")
+    # Strange bytes may stand in the free text; in a number they fail below.
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     end = next((index for index, line in enumerate(lines) if line.strip().lower() == "endheader"), None)
     if end is None or end + 2 > len(lines):
@@ -158,6 +161,7 @@ def _in_degrees(header: list[str]) -> bool:
     Without one, OpenSim takes files from before version 1, as SIMM's motions are, to be in degrees, and later ones not.
     """
     pairs = [line.partition("=") for line in header]
+    # Reversed, so that the first line of a key wins in the dict.
     said = {key.strip().lower(): value.strip().lower() for key, _, value in reversed(pairs)}
     if "indegrees" in said:
         return said["indegrees"] in ("yes", "y", "true")

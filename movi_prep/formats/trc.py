@@ -9,11 +9,11 @@
 | 6    | empty, or left out                                                                            |
 | 7 .. | frame number, time (s), three numbers per marker; empty fields where a marker was not seen    |
 
-Rows and their times decide. Where the head says otherwise (a DataRate or a number of frames or markers that they
-contradict, as files do that were cut or resampled), they are read all the same and a finding says so.
+Rows and their times count. Where the head contradicts them (in DataRate, or in the number of frames or markers, as in
+files that were cut or resampled), the rows are read all the same and a finding says so.
 
 Axes are those of the file: OpenSim's tools take them as ground (y up). Many exporters write exactly 0, 0, 0 for a
-marker that was not seen; it is read so, for no marker of a body is ever exactly at the origin.
+marker that was not seen; it is read as such: no marker of a body is ever exactly at the origin.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ UNIT_NAMES = {
     **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), "cm"),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
 }
-"""How files spell the units, in any case."""
+"""Spellings of the units in files, in lower case."""
 
 SMALLEST_EXTENT_M = 0.05
 LARGEST_EXTENT_M = 20.0
-"""Markers of one frame that span less or more than these tell of a wrong unit."""
+"""Markers of one frame that span less or more than these are in a wrong unit."""
 
 RATE_TOLERANCE = 0.1
-"""Relative: 0.017 s is a step of 60 Hz rounded, 0.033 s is not."""
+"""Relative deviation: 0.017 s is a rounded step of 60 Hz, 0.033 s is not."""
 
 
 def write_trc(path: Path, markers: MarkerTrajectories, *, unit: Unit = "mm") -> None:
@@ -94,7 +94,7 @@ def write_trc_blocks(path: Path, blocks: Iterable[MarkerTrajectories], *, n_rows
 
 @reads("a TRC file", "write the file again")
 def read_trc(path: Path) -> MarkerTrajectories:
-    """Read trajectories in metres; the unit row of the file is honoured.
+    """Read trajectories in metres; the file states their unit.
 
     Raises:
         MissingError: the file does not exist.
@@ -109,6 +109,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
         )
     facts = _head(lines[1], lines[2])
     names = _names(path, lines[3])
+    # Line 6 is empty or missing; empty lines are dropped, so that both read alike.
     rows = [line for line in lines[5:] if line.strip()]
     if not names or not rows:
         expected = "marker names separated by tabs, and at least one row"
@@ -142,7 +143,7 @@ def _text(path: Path) -> str:
 
 
 def _head(keys: str, values: str) -> dict[str, str]:
-    """Return the second and third line as a table; split at tabs where these agree, so that a value may be empty."""
+    """Return the second and third line as a table; split at tabs where both have as many, as values may be empty."""
     by_tabs = keys.rstrip().count("\t") == values.rstrip().count("\t") > 0
     separator = "\t" if by_tabs else None
     fields = zip(keys.split(separator), values.split(separator), strict=False)
@@ -150,7 +151,7 @@ def _head(keys: str, values: str) -> dict[str, str]:
 
 
 def _names(path: Path, line: str) -> tuple[str, ...]:
-    """Return the names of the fourth line; refuse a marker without one, whose columns the next one would take."""
+    """Return the names of the fourth line; refuse a nameless marker, whose columns would go to the next one."""
     fields = line.rstrip().split("\t")[2:]
     places = [place for place, field in enumerate(fields) if field.strip()]
     nameless = sorted(set(range(0, max(places, default=0), 3)) - set(places))
@@ -160,7 +161,7 @@ def _names(path: Path, line: str) -> tuple[str, ...]:
 
 
 def _numbers(path: Path, rows: list[str], width: int) -> NDArray[np.float64]:
-    """Return the rows as numbers, NaN where a field is empty; split one by one, for fields take much memory."""
+    """Return the rows as numbers, NaN where a field is empty; lines are split one by one to save memory."""
     values = np.full((len(rows), width), np.nan)
     for index, line in enumerate(rows):
         row = line.split("\t")
@@ -205,6 +206,7 @@ def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) ->
     step_s = float(np.median(np.diff(times_s)))
     if step_s <= 0:
         raise _broken(path, "times that increase from row to row", f"a median step of {step_s:g} s")
+    # The stated rate is exact where the times are rounded to milliseconds.
     if stated is not None and abs(step_s * stated - 1.0) <= RATE_TOLERANCE:
         return stated, ()
     said = f"{stated:g} Hz" if stated is not None else repr(facts.get("DataRate", "")[:40])
@@ -224,7 +226,7 @@ def _positive(text: str) -> float | None:
 
 
 def _check_last_row(path: Path, facts: dict[str, str], rows: list[str], width: int) -> None:
-    """Refuse a file that ends amid a row and before its number of frames: it was cut, and digits may be lost, too."""
+    """Refuse a file that ends within a row and before its stated number of frames: it was cut."""
     stated, n_fields = _positive(facts.get("NumFrames", "")), len(rows[-1].split("\t"))
     if stated is not None and len(rows) < stated and n_fields < width:
         expected = f"{width} columns in the last row, or {stated:g} rows, as NumFrames says"
@@ -232,7 +234,7 @@ def _check_last_row(path: Path, facts: dict[str, str], rows: list[str], width: i
 
 
 def _counts_that_differ(path: Path, facts: dict[str, str], *, n_rows: int, n_markers: int) -> tuple[str, ...]:
-    """Return a finding for each count of the head that the rows contradict."""
+    """Return a finding for each count in the head that does not fit the rows."""
     found = []
     for key, count, what in (("NumFrames", n_rows, "rows"), ("NumMarkers", n_markers, "markers")):
         stated = facts.get(key, "")
@@ -243,7 +245,7 @@ def _counts_that_differ(path: Path, facts: dict[str, str], *, n_rows: int, n_mar
 
 
 def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> None:
-    """Raise InputError where the markers of a frame span what no body does."""
+    """Raise InputError where the markers of a frame span more, or less, than a body can."""
     if positions_m.shape[1] < 2 or not np.isfinite(positions_m).any():
         return
     highest = np.where(np.isfinite(positions_m), positions_m, -np.inf).max(axis=1)
@@ -256,7 +258,10 @@ def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> No
     if SMALLEST_EXTENT_M <= extent_m <= LARGEST_EXTENT_M:
         return
     better = [
-        name for name, metres in METRES_PER_UNIT.items() if 0.5 <= extent_m / METRES_PER_UNIT[unit] * metres <= 3.0
+        # Markers of a whole person span 0.5 to 3 m: a unit that gives this is worth proposing.
+        name
+        for name, metres in METRES_PER_UNIT.items()
+        if 0.5 <= extent_m / METRES_PER_UNIT[unit] * metres <= 3.0
     ]
     raise InputError(
         path,

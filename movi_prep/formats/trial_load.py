@@ -1,7 +1,7 @@
-"""Load a file in a child process first: what ends its parser ends the child, and is the file's error.
+"""Load a file in a child process first: a crash of the parser ends the child, and becomes an error of the file.
 
-Some libraries have no answer to some files but a segmentation fault, which no `except` catches, or a loop without an
-end. A forked child has the library loaded already, so that it costs what the loading itself costs.
+On some files, libraries end in a segmentation fault, which no `except` catches, or in an endless
+loop. A forked child has the library loaded already, so that the trial costs no more than the loading itself.
 
 | files | what ends their parser | cost |
 |---|---|---|
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 LONGEST_S = 120
-"""Seconds after which a child that still loads is ended; D3KE's largest model takes one."""
+"""Seconds after which a child that is still loading is ended; D3KE's largest model takes one second."""
 
 _FINISHED, _RAISED, _OUT_OF_MEMORY = 0, 1, 2
 
@@ -55,7 +55,7 @@ def check_that_it_loads(
     limits: Limits | None = None,
     remedy: str = "open it in the program that made it and repair it; often a joint has more coordinates than axes",
 ) -> None:
-    """Raise InputError where `load` ends the process that calls it; what it raises is left to whoever loads next.
+    """Raise InputError where `load` ends its process; exceptions that it raises are left to the next caller that loads.
 
     Args:
         path: the document, for the message.
@@ -91,9 +91,12 @@ def load_apart(path: Path, load: Callable[[], Result], *, limits: Limits, remedy
         child = os.fork()
     if child == 0:
         os.close(reads)
+        # Never returns: the child must not run on into the parent's code.
         _load_and_end(load, limits, writes)
+    # Otherwise the pipe never ends: the parent itself would still hold its writing side.
     os.close(writes)
     with os.fdopen(reads, "rb") as pipe:
+        # Before waitpid: a child whose result does not fit the pipe waits until somebody reads.
         told = pipe.read()
     _, status = os.waitpid(child, 0)
     fault = _fault(status, limits)
@@ -115,11 +118,12 @@ def _fault(status: int, limits: Limits) -> str:
 
 
 def _load_and_end(load: Callable[[], object], limits: Limits, writes: int) -> None:
-    """Load in the child, without traces: no core file, no report of the fault, no clean-up of the parent's things."""
+    """Load in the child and leave no trace: no core file, no fault report, no clean-up of the parent's resources."""
     import faulthandler
 
     ended = _RAISED
     try:
+        # The parent's handler would print a stack for a crash that is expected here.
         faulthandler.disable()
         _limit(limits)
         result = load()
@@ -130,6 +134,7 @@ def _load_and_end(load: Callable[[], object], limits: Limits, writes: int) -> No
     except MemoryError:
         ended = _OUT_OF_MEMORY
     finally:
+        # Without exit handlers: they are the parent's, and would delete its temporary files.
         os._exit(ended)
 
 
@@ -137,12 +142,14 @@ def _limit(limits: Limits) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The parent may have caught or ignored these signals, and a fork inherits that.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(limits.longest_s)
     if limits.processor_s is not None:
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
         _lower(resource.RLIMIT_CPU, limits.processor_s)
     if limits.memory_bytes is not None and (held := _held_bytes()):
+        # RLIMIT_AS counts all that a fork inherits: the limit is set above it.
         _lower(resource.RLIMIT_AS, held + limits.memory_bytes)
 
 

@@ -1,4 +1,4 @@
-"""`records/STAGE/KEY.json`, as pages read it: how a unit ended, what it measured, what a person should read."""
+"""`records/STAGE/KEY.json`, as pages read it: how a unit ended, what it measured, and its findings."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def read_outcome(path: Path) -> Outcome:
         status=str(content["status"]),
         numbers=dict(content["numbers"]),
         findings=tuple(map(str, content["findings"])),
+        # Records of earlier releases have no warnings.
         warnings=tuple(map(str, content.get("warnings", ()))),
         reason=str(content["reason"]),
         redo=str(content["redo"]),

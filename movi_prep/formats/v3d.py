@@ -10,8 +10,8 @@
 | `move.virtualMarkerName`           | (1, 20) cell | V3D's joint centres                                           |
 | `move.virtualMarkerLocation`       | (t, 20, 3)   | mm, MoVi world                                                |
 
-`move` is a cell around a struct, sometimes around more cells; lists stand upright or lie. The unit of height and
-mass is told by size (nobody is 50 m or 5 mm tall) and said in a finding; where no unit fits, the value is left out.
+`move` is a cell around a struct, sometimes around more cells; lists are columns or rows. The unit of height and
+mass follows from its size (nobody is 50 m or 5 mm tall); a finding names it. A value that fits no unit is left out.
 """
 
 from __future__ import annotations
@@ -174,10 +174,11 @@ def _text(cell: Any) -> str:
 
 
 def _names(move: Any, field: str, findings: list[str]) -> tuple[str, ...]:
-    """Return the names of a cell list, upright or lying; `*i` for a cell that holds a number."""
+    """Return the names of a cell list, a column or a row; `*i` for a cell that holds a number."""
     cells = _optional_field(move, field)
     if cells is None:
         return ()
+    # As objects: numpy would make one text array of cells that are all text, and cut none or all.
     texts = [_text(cell) for cell in np.asarray(cells, dtype=object).ravel()]
     # A motion's row identifies it, so that an empty name is not a loss; columns of markers are found by theirs.
     if field == "motions_list":

@@ -1,4 +1,4 @@
-"""YAML files of formats of our own, read within bounds (see `config.yaml_text`)."""
+"""YAML files of the project's own formats, read within limits (see `config.yaml_text`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_yaml_file(path: Path, *, expected: str, remedy: str = "correct the file
 
     Raises:
         MissingError: the file does not exist.
-        InputError: the file cannot be read, is not YAML, or stands for more than any such file holds.
+        InputError: the file cannot be read, is not YAML, or expands to more than any such file holds.
     """
     with reading(path, expected=expected, remedy=remedy):
         try:

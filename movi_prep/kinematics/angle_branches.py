@@ -51,6 +51,7 @@ def angles_about(directions: NDArray[np.float64], rotation: NDArray[np.float64])
     The middle angle is within 90 degrees. At gimbal lock, only the sum of first and last angle matters, so that the
     product is exact there too.
     """
+    # Left-handed axes become right-handed by turning the last one round; its angle then changes sign.
     handed = float(np.linalg.det(directions))
     axes = directions * np.array([1.0, 1.0, handed])[:, None]
     inner = axes @ rotation @ axes.T  # now the turns are about x, y and z
@@ -98,6 +99,7 @@ def continue_triple(angles_rad: NDArray[np.float64], before: NDArray[np.float64]
     wrapped_middle = _wrap(start[:, 1])
     angles = alias(angles_rad) if abs(float(wrapped_middle[0])) > np.pi / 2 else angles_rad
     continued = _continued(angles)
+    # The whole clip is moved by the same whole turns, so that it stays continuous.
     return np.asarray(continued + (_wrap(continued[:1]) - continued[:1]))
 
 

@@ -68,6 +68,8 @@ def _pull_back(tree: KinematicTree, follower: int, leader: int, bounds: NDArray[
             "widen the range, or solve this model with --solver opensim"
         )
     first, last = np.flatnonzero(inside)[[0, -1]]
+    # The grid found the interval to within one step; its ends are closed in on between the last point inside and the
+    # next.
     lower = bounds[0] if first == 0 else _crossing(excess, grid[first], grid[first - 1])
     upper = bounds[1] if last == len(grid) - 1 else _crossing(excess, grid[last], grid[last + 1])
     return np.array([lower, upper])

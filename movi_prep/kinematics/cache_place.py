@@ -45,6 +45,8 @@ def _private_folder() -> Path:
         folder = Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
+        # lstat above, so that a link planted in the shared temporary folder is not followed; 0o022 refuses folders that
+        # others can write.
         is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
         with tempfile.TemporaryFile(dir=folder if is_ours else None):
             return folder if is_ours else Path(tempfile.mkdtemp(prefix=_PREFIX))

@@ -56,7 +56,7 @@ def _moves_freely(folded: FoldedModel) -> bool:
 def choose_spread(laid_m: NDArray[np.float64], trial: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Return up to `count` indices of the frames that differ most, sorted.
 
-    A third of them is shared out among the trials, so that none goes unheard.
+    A third of them is shared out among the trials, so that every trial contributes.
 
     Args:
         laid_m: (n, k, 3) metres, frames as `lay_upright` returns them; NaN where a marker was not seen.
@@ -68,6 +68,7 @@ def choose_spread(laid_m: NDArray[np.float64], trial: NDArray[np.int64], count: 
     points = laid_m[candidates]
     n_seen = np.maximum(np.isfinite(points).all(axis=2).sum(axis=0), 1)
     middle = np.nansum(points, axis=0) / n_seen[:, None]
+    # A marker that was not seen is put at its mean: it then makes no frame look different.
     flat = np.where(np.isfinite(points), points - middle, 0.0).reshape(len(points), -1)
     trials = np.unique(trial[candidates])
     each = max(count // (3 * max(len(trials), 1)), 1)

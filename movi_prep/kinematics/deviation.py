@@ -48,7 +48,8 @@ _BLOCK_FRAMES = 48
 
 _BONE_SHARE = 2.0
 """How much the orientation of a bone counts beside a coordinate in the choice of modes: its errors are sums along the
-chain that cancel, which few modes say badly. With 2, nearly every axis of every bone comes within a sixth."""
+chain that partly cancel, which few modes represent badly. With 2, nearly every axis of every bone comes within a
+sixth."""
 
 _MORE_DIRECTIONS = 8
 """Modes are found among so many more directions (Halko et al. 2011, Finding structure with randomness, 4.2)."""
@@ -112,7 +113,7 @@ Modes = tuple["NDArray[np.float64]", ...]
 def solve_deviation(
     tree: KinematicTree, poses: SolvedPoses, noise: MarkerNoise, modes: Modes | None = None
 ) -> tuple[PoseDeviation, Modes | None]:
-    """Return the covariances of the free coordinates, and the modes that they are told in.
+    """Return the covariances of the free coordinates, and the modes that express them.
 
     Args:
         tree: the model.
@@ -130,6 +131,7 @@ def solve_deviation(
         modes = _find_modes(tree, poses, sources, rows[spread])
     times_s = np.repeat([noise.correlation_s, np.inf], [SKIN_MODES, LASTING_MODES])
     n_free = int(tree.free_coordinates.sum())
+    # Half precision: 36 numbers for each coordinate and frame, of which a deviation needs two digits.
     factor = np.full((len(poses.coordinates), n_free, len(times_s)), np.nan, dtype=np.float16)
     if modes is not None and len(rows):
         blocks = [rows[first : first + _BLOCK_FRAMES] for first in range(0, len(rows), _BLOCK_FRAMES)]
@@ -155,6 +157,8 @@ def _factor(errors: _Errors, modes: Modes) -> NDArray[np.float32]:
     whole = sum(np.einsum("nfs,nfs->nf", part, part) for part in errors.parts)
     factor = np.concatenate([part @ basis for part, basis in zip(errors.parts, modes, strict=True)], axis=2)
     kept = np.einsum("nfr,nfr->nf", factor, factor)
+    # Few modes keep less than the whole variance: each row is scaled up to it, so that standard deviations are right
+    # and only correlations are approximate.
     return np.asarray(factor * np.sqrt(whole / np.maximum(kept, 1e-300))[..., None], dtype=np.float32)
 
 
@@ -178,8 +182,10 @@ def _basis(errors: NDArray[np.float64], n_modes: int) -> NDArray[np.float64]:
     """Return (s, r): the right singular vectors of (n, s) errors that count most, by subspace iteration."""
     n_sources = errors.shape[1]
     n_tried = min(n_modes + _MORE_DIRECTIONS, n_sources)
+    # A fixed seed: the same clip gives the same bytes.
     tried = np.random.default_rng(0).standard_normal((n_sources, n_tried))
     for _ in range(2):
+        # Orthonormal after each pass, or all directions would lean to the largest one.
         tried, _ = np.linalg.qr(errors.T @ (errors @ tried))
     seen = errors @ tried
     _, vectors = np.linalg.eigh(seen.T @ seen)
@@ -215,6 +221,8 @@ def _find_sources(tree: KinematicTree, markers: tuple[int, ...], noise: MarkerNo
     for group in np.unique(group_of):
         own = np.flatnonzero(group_of == group)
         apart_m = np.linalg.norm(default_m[own, None] - default_m[own], axis=2)
+        # Exponential covariance of the skin's movement over distance; its root by eigenvectors, as it may be singular
+        # (markers at one place). Negative eigenvalues are rounding.
         values, vectors = np.linalg.eigh(np.exp(-apart_m / segments[group].field_length_m))
         skin.append((own, vectors * (segments[group].field_sd_m * np.sqrt(np.maximum(values, 0.0)))))
     return _Sources(
@@ -242,6 +250,7 @@ def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows:
     jacobian = _marker_jacobian(twists, markers_m, tree.marker_body[poses.markers])  # (k, 3 m, f)
     k, n_rows, f = jacobian.shape
     weights = poses.seen[rows] * poses.weights
+    # Weights sum to 1 over the markers seen, as in the solver: gains belong to that objective.
     weights = np.repeat(weights / weights.sum(axis=1, keepdims=True), 3, axis=1)
     pulled = np.swapaxes(jacobian * weights[..., None], 1, 2)  # J'W
     prior = poses.shares[rows, None] * poses.prior[tree.free_coordinates]
@@ -255,6 +264,7 @@ def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows:
     lasting = [
         sources.placement_m * gain,
         sources.scale * (gain @ _growth(tree, sources, centres_m, markers_m, poses.markers)),
+        # R d of the module's equation, with d one prior deviation along each coordinate in turn.
         inverse * (prior * sources.prior_std)[:, None],
     ]
     return _Errors((np.concatenate(skin, axis=2), np.concatenate(lasting, axis=2)), twists)
@@ -299,6 +309,8 @@ def _growth(
     for body in range(tree.n_bodies):
         parent = int(tree.body_parent[body])
         if parent >= 0:
+            # A body moves with whatever moves its parent's joint, and by its own joint's distance where the parent
+            # grows.
             moved[:, body] = moved[:, parent]
             moved[:, body, :, sources.groups[parent]] += centres_m[:, body] - centres_m[:, parent]
     carriers = tree.marker_body[markers]

@@ -63,7 +63,7 @@ def judge_residuals(
     markers: tuple[Sequence[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
     settings: ConvergedSettings,
 ) -> None:
-    """Mark frames as suspect whose markers no human motion puts there.
+    """Mark as suspect the frames whose residuals no human motion explains.
 
     Args:
         statuses: (n,) int8 of FrameStatus; written.
@@ -80,6 +80,7 @@ def judge_residuals(
     worst = np.argmax(squared, axis=1)
     usable = (statuses == FrameStatus.SOLVED) | (statuses == FrameStatus.RETRIED)
     swapped = _swapped(names, observed_m, model_m, squared, settings.swap_residual_m)
+    # A marker's own median: one that the model places badly misses in every frame, and is no outlier for that.
     usual_m = _usual_error(error_m[usable])
     outlier = seen & (error_m > np.maximum(settings.suspect_outlier_m, _OUTLIER_RATIO * usual_m))
     worst_m = np.sqrt(squared[np.arange(len(worst)), worst])
@@ -110,7 +111,7 @@ def _usual_error(error_m: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def stand_out(weights: NDArray[np.float64], missed_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n,) how many times the median the marker is missed that is missed most.
+    """Return (n,) the largest miss of each frame as a multiple of the frame's median miss.
 
     A marker of little weight may miss by much, because the model does not place it well: misses count with the root of
     the weight.
@@ -132,9 +133,9 @@ def judge_fit(
     fit: tuple[NDArray[np.float64], NDArray[np.float64]],
     noise_m: float,
 ) -> None:
-    """Mark frames as suspect whose residual the markers' noise cannot explain, and some markers stand out.
+    """Mark as suspect the frames whose residual noise cannot explain and in which some markers stand out.
 
-    That is a wrong minimum, which a search over other poses did not leave; a model of the wrong size misses all alike.
+    They are in a wrong minimum that the search did not leave; a model of the wrong size misses all markers alike.
 
     Args:
         statuses: (n,) int8 of FrameStatus; written.
@@ -180,7 +181,7 @@ def _swapped(
     squared: NDArray[np.float64],
     limit_m: float,
 ) -> dict[tuple[str, str], NDArray[np.bool_]]:
-    """For each pair that misses anywhere by more than the limit, the frames in which exchanging the two halves that.
+    """Return, for each pair that misses by more than the limit somewhere, the frames that an exchange explains.
 
     `squared` are the (n, m) squared errors, 0 where a marker was not seen.
     """
@@ -192,6 +193,8 @@ def _swapped(
     found = {}
     for k in np.flatnonzero(far.any(axis=0)).tolist():
         both = columns[k]
+        # Only pairs that miss somewhere are tried: crossing all pairs in all frames would cost as much as the
+        # residuals.
         crossed = ((model_m[:, both] - observed_m[:, both[::-1]]) ** 2).sum(axis=(1, 2)) / 2.0
         with np.errstate(invalid="ignore"):
             found[pairs[k]] = far[:, k] & (crossed < _SWAP_SHARE**2 * straight[:, k])

@@ -2,7 +2,7 @@
 
 The Gauss-Newton matrix of a tree has a nonzero only where one coordinate moves a body below the other, so
 eliminating limbs before the root keeps the factor sparse. The pattern never changes; it is found once per
-folded by minimum degree, and grouped into blocks of up to four columns that share their rows below (supernodes)
+folded model by minimum degree, and grouped into blocks of up to four columns that share their rows below (supernodes)
 whose rows are stored as runs of consecutive indices.
 """
 
@@ -75,9 +75,11 @@ def _minimum_degree(neighbours: Sequence[set[int]], depth: Sequence[int]) -> tup
     order: list[int] = []
     below: list[set[int]] = []
     while waiting:
+        # The last part of the key makes the order, and so every bit of the result, independent of how a set iterates.
         unknown = min(waiting, key=lambda u: (len(graph[u]), -depth[u], u))
         around = graph[unknown]
         for other in around:
+            # Fill-in: eliminating an unknown couples all its neighbours.
             graph[other] = (graph[other] | around) - {other, unknown}
         order.append(unknown)
         below.append(around)
@@ -90,6 +92,7 @@ def _blocks(columns: list[list[int]]) -> list[int]:
     starts = [0]
     for column in range(1, len(columns)):
         before = columns[column - 1]
+        # The block's columns share the rows of its last one, so a merge stores as many zeros as the sets differ.
         joins = bool(before) and before[0] == column and len(columns[column]) - len(before) + 1 <= 2
         if not joins or column - starts[-1] >= _BLOCK_COLUMNS:
             starts.append(column)

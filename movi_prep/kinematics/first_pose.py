@@ -3,8 +3,9 @@
 The neutral figure is laid on the markers as a rigid body (Kabsch 1976), the root's coordinates are solved for that
 placement, every other joint is put in the middle of its range, and then the whole pose is solved with a prior about
 that middle, which fades: strong enough at first to keep the figure whole, weak at last. It takes any facing, lying
-down or upside down, and needs no guess. The middle, not the neutral pose: there, knees and elbows are straight and
-shoulders hang, where a joint could turn either way; raised arms then end in a wrong minimum.
+down or upside down, and needs no guess. The middle is used instead of the neutral pose, in which
+knees and elbows are straight and shoulders hang: a joint could turn either way from there, and raised arms would end
+in a wrong minimum.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def _middle(folded: FoldedModel) -> NDArray[np.float64]:
     """(x,) the middle of each range; the default where nothing bounds it on both sides."""
     lower, upper = folded.arrays.lower, folded.arrays.upper
     bounded = np.isfinite(lower) & np.isfinite(upper)
+    # The inner `where`s keep infinity minus infinity out of the sum: `np.where` evaluates both branches.
     return np.where(bounded, 0.5 * (np.where(bounded, lower, 0.0) + np.where(bounded, upper, 0.0)), folded.start)
 
 
@@ -95,12 +97,14 @@ def _place_free_root(folded: FoldedModel, rotation: NDArray[np.float64], shift: 
     outer = motion.rotation[parent].reshape(3, 3)
     # Columns: how ground moves with each coordinate.
     columns = outer @ (lines[:, 1] * motion.axis_direction[moves].T)
+    # Columns that are nearly dependent cannot reach every place: then the solver has to search.
     if np.any(functions.kind[motion.axis_function[moves]] != LINE) or abs(np.linalg.det(columns)) < 1e-6:
         return None
     origin = motion.position[parent] + outer @ motion.position[motion.free_node]
     origin = origin + outer @ (motion.axis_direction[moves].T @ lines[:, 0]) + columns @ folded.start[q]
     unknowns = folded.start.copy()
     unknowns[q] += np.linalg.solve(columns, rotation @ origin + shift - origin)
+    # Rotation is in ground, the base in the frame of the translations' node: hence the change of frame.
     base = outer.T @ rotation @ outer @ motion.rotation[motion.free_node].reshape(3, 3)
     return Start(unknowns, base.ravel())
 
@@ -116,6 +120,7 @@ def _search_root(tracker: Tracker, frame: int, figure_m: NDArray[np.float64]) ->
         solved = placed.solve_one(0, Start(begin, base), hold, damped=True, tolerance=1e-8)
         if solved.values[0] < least:
             best, least = solved.start(0), float(solved.values[0])
+        # The figure can be placed exactly, so that the first turn which does ends the search.
         if least < _PLACED:
             break
     return best

@@ -98,7 +98,7 @@ class Pattern(NamedTuple):
 
 
 class FoldedArrays(NamedTuple):
-    """Flat arrays for the kernels, grouped by who reads them."""
+    """Flat arrays for the kernels, grouped by the kernels that read them."""
 
     functions: Functions
     motion: MovingNodes
@@ -201,8 +201,10 @@ def _figure(tree: KinematicTree, unknowns: NDArray[np.int64], start: NDArray[np.
 def _constant_coordinates(tree: KinematicTree) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return (c,) values, NaN where a coordinate moves, and (c,) the free coordinate that leads it, -1 if none."""
     leader = np.arange(tree.n_coordinates)
+    # A chain of couplers is at most that long; the ends of chains map to themselves, so further passes do nothing.
     for _ in range(tree.n_coordinates):
         leader = np.where(tree.coupled_to[leader] >= 0, tree.coupled_to[leader], leader)
+    # A follower of a locked leader cannot move either: it takes its value from the complete default pose.
     held = tree.coordinate_locked[leader]
     complete = tree.complete_coordinates(tree.coordinate_default)
     return np.where(held, complete, np.nan), np.where(held, -1, leader)
@@ -227,18 +229,22 @@ def _fold(tree: KinematicTree, values: NDArray[np.float64], used: NDArray[np.boo
         node, rotation, position = nodes.anchor[parent] if parent >= 0 else (-1, np.eye(3), np.zeros(3))
         position = position + rotation @ tree.parent_position_m[body]
         rotation = rotation @ tree.parent_rotation[body]
+        # Bodies without a marker below get a place, but no node: numbering of `anchor` must stay that of the tree's
+        # bodies.
         if not used[body]:
             nodes.anchor.append((node, rotation, position))
             continue
         axes, shift, turn = _fold_axes(tree, body, values)
         position = position + rotation @ shift
         if axes:
+            # The first part takes the constant pose before it; the second begins in the frame that the first one moves.
             for part in _split_root(tree, axes) if node < 0 else [axes]:
                 nodes.parent.append(node)
                 nodes.rotation.append(rotation)
                 nodes.position.append(position)
                 nodes.axes.append(part)
                 node, rotation, position = len(nodes.parent) - 1, np.eye(3), np.zeros(3)
+            # The constant turn stands behind the moving axes, in the frame that they have moved.
             rotation = turn
         else:
             rotation = rotation @ turn
@@ -264,6 +270,7 @@ def _turns_freely(tree: KinematicTree, axes: _Axes) -> bool:
         return False
     directions = np.array([direction for _, direction, _, _ in axes])
     coordinates = [coordinate for *_, coordinate in axes]
+    # A coordinate that also drives another axis or leads a coupler must keep the model's own angle: no base for it.
     uses = [np.count_nonzero(tree.axis_coordinate == k) + np.count_nonzero(tree.coupled_to == k) for k in coordinates]
     lines = [tree.piece_coefficients[tree.first_piece[function]] for _, _, function, _ in axes]
     return (
@@ -324,6 +331,7 @@ def _fold_axes(
         amount = tree.evaluate_function(function, np.asarray(argument))
         if is_rotation:
             turn = rotation_about(direction, amount) @ turn
+        # A constant shift can be moved in front of translations, but not of a rotation, which would turn it.
         elif any(rotates for rotates, *_ in moving):
             raise ModelError(f"joint {tree.joint_names[body]}: a constant translation after a moving rotation")
         else:
@@ -340,9 +348,11 @@ def _moving_coordinates(tree: KinematicTree, leader: NDArray[np.int64], seen: se
         while tree.coupled_to[reached] >= 0:
             reached = int(tree.coupled_to[reached])
             needed.add(reached)
+    # Sorted, so that the numbering of unknowns does not depend on the order of a set.
     unknowns = sorted({int(leader[coordinate]) for coordinate in seen})
     followers: list[int] = []
     waiting = sorted(needed - set(unknowns))
+    # Terminates: couplers form no cycle, so in every pass one of those waiting has its leader in place.
     while waiting:
         ready = [k for k in waiting if int(tree.coupled_to[k]) not in waiting]
         followers += ready
@@ -372,6 +382,7 @@ def _flat_plan(
     axes = [axis for group in nodes.axes for axis in group]
     free_node, free_unknown, free_slope = _free_root(tree, nodes, place)
     lower, upper = bounds
+    # Counted from a moving base, these angles stay near zero: wide ranges such as D3KE's mean nothing for them.
     lower[free_unknown], upper[free_unknown] = -np.inf, np.inf
     motion = MovingNodes(
         n_unknowns=n_unknowns,
@@ -441,6 +452,7 @@ def _pattern(
     for node in range(len(nodes.parent)):
         outer = _mobilities_above(nodes, first_mobility, node)
         for mobility in range(first_mobility[node], first_mobility[node + 1]):
+            # Numbers rise from the root, so that sorting puts the root's mobilities first: equal sums get equal rows.
             above = sorted([*outer, *range(first_mobility[node], mobility)])
             rows, own = _rows_of_unknowns(above, unknown, sums), int(unknown[mobility])
             if own in rows:
@@ -458,6 +470,7 @@ def _pattern(
     entries = []
     for mobility, meets in enumerate(meetings):
         for other, _ in meets:
+            # Only the lower triangle is stored: the entry goes to the column that is eliminated first.
             low, high = sorted((position[unknown[mobility]], position[other]))
             entries.append(low * n_unknowns + high)
     pattern = Pattern(
@@ -500,6 +513,7 @@ def _mobilities_above(nodes: _Nodes, first_mobility: NDArray[np.int64], node: in
 def _functions(tree: KinematicTree) -> Functions:
     single = np.diff(tree.first_piece) == 1
     straight = ~np.any(tree.piece_coefficients[tree.first_piece[:-1], 2:], axis=1)
+    # The kernel's fast case evaluates a + b x: a line whose origin is not zero goes the general way.
     unshifted = tree.piece_origin[tree.first_piece[:-1]] == 0.0
     return Functions(
         kind=np.where(single & straight & unshifted, LINE, PIECES).astype(np.int64),
@@ -524,6 +538,7 @@ def _axis_kind(is_rotation: bool, direction: NDArray[np.float64]) -> int:
     if not is_rotation:
         return ALONG
     for kind in (ABOUT_X, ABOUT_Y, ABOUT_Z):
+        # Exact to rounding: a direction that is only nearly an axis must keep its small components.
         if abs(abs(direction[kind]) - 1.0) < 1e-15 and np.count_nonzero(np.abs(direction) > 1e-15) == 1:
             return kind
     return ABOUT_ANY

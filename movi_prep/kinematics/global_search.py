@@ -7,8 +7,8 @@ go from the joint next to the bad markers up to the root, and back. Every limb k
 better, so that several limbs improve in one round; the whole body is solved from there.
 
 How long the search goes on depends on what there is to explain. Noise lies on all markers alike: where no marker
-stands out, few rounds are made in a clip, and the more some markers stand out, the more. A pose that is found alone,
-as the static pose of scaling is, has no neighbours from which a better one could come: there the search is long.
+stands out, few rounds are made in a clip, and the more some markers stand out, the more. A pose found
+without neighbours, such as the static pose of scaling, cannot get a better one from them: its search is long.
 """
 
 from __future__ import annotations
@@ -91,6 +91,8 @@ def lowest_minimum(
         rounds: without success, after which the search ends; none means as many as there is to explain.
     """
     best, failed, tried = _fit(tracker, frame, found), 0, 0
+    # `failed` counts since the last success, `tried` never restarts: the sequence of points goes on and does not
+    # repeat.
     while best.objective > 0.5 * _EXACT_M**2 and failed < (rounds or _patience(tracker, best, prior.noise_m)):
         better = _try_elsewhere(tracker, frame, best, prior, tried)
         best, failed, tried = (best, failed + 1, tried + 1) if better is None else (better, 0, tried + 1)
@@ -113,6 +115,7 @@ def _try_elsewhere(tracker: Tracker, frame: int, best: _Fit, prior: Prior, tried
     elsewhere = _elsewhere(tracker, limbs, start.unknowns, moved, tried)
     if elsewhere is None:
         return None
+    # Whole limbs are free, not only what was put elsewhere: the rest of a limb has to follow.
     held = Prior(elsewhere, np.where(limbs.unknowns[tops].any(axis=0) | is_root(tracker.folded), 0.0, _HOLD))
     placed = _fit(
         tracker,
@@ -177,6 +180,7 @@ def _elsewhere(
         return _other_branch(tracker, limbs, unknowns, moved, tried // _WAYS)
     if tried % _WAYS == _BOUND:
         return _other_bound(tracker, unknowns, moved)
+    # A fixed sequence instead of random numbers: a search that is repeated finds the same pose.
     sample = limbs.low + (limbs.high - limbs.low) * _spread(len(moved), tried)
     return np.where(moved, sample, unknowns)
 
@@ -204,6 +208,8 @@ def _other_branch(
         these = triple.unknowns
         if not done[these].any():
             middle, values = 0.5 * (limbs.low[these] + limbs.high[these]), other_solution(triple, other[these])
+            # The second solution is known up to whole turns: take the one next to the middle of the range, before
+            # bounds clip it.
             values -= 2.0 * np.pi * np.round((values - middle) / (2.0 * np.pi))
             other[these], done[these] = np.clip(values, lower[these], upper[these]), True
     return other

@@ -50,6 +50,7 @@ _Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
 
 # Codes of movi_prep.kinematics.folded_model, repeated as literals: a compiled kernel freezes globals into its cache.
 _ABOUT_X, _ABOUT_Y, _ABOUT_Z, _ALONG, _LINE = 0, 1, 2, 4, 0
+# tracks.py names the same codes: change both.
 # How a frame ended.
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = 0, 1, 2, 3
 # Pivots below these shares of the Gauss-Newton diagonal count as not positive; one of Newton's matrix must also keep
@@ -160,10 +161,14 @@ def allocate_workspace(arrays: FoldedArrays, n_tasks: int) -> Workspace:
     places = (np.zeros((nodes, 9)), np.zeros((nodes, 3)))
     scene = (np.zeros((markers, 3)), np.zeros(markers), np.zeros(3), np.zeros(x), np.zeros(x))
     system = (np.zeros(x * x), np.zeros(x), np.zeros(x), np.zeros(x), np.zeros(x, dtype=np.int8))
+    # x has two rows, and so has every matrix of Model: the accepted point and the tried one swap places by index, so
+    # that accepting a step copies nothing.
     return Workspace(
         x=np.zeros((2, x)),
         no_pull=np.zeros(x),
+        # 1 + 3 + 6 + 3 + 9: m, h, A (symmetric), F and Q of the module's equations.
         moments=np.zeros((nodes, 22)),
+        # The twists of `bend` have no rows for sums: second twists are needed on the diagonal only.
         pose=Pose(np.eye(3).ravel(), *coordinates, *places, np.zeros((mobilities + sums, 6)), twists),
         scene=Scene(*scene, np.zeros(n_tasks)),
         model=Model(np.zeros((2, x)), np.zeros((2, x * x)), np.zeros((2, x * x))),
@@ -233,17 +238,21 @@ def _move_coordinates(functions, motion, pose, x):
     """Moving coordinates with their first and second derivative by the unknown that leads them."""
     for k in range(motion.n_unknowns):
         pose.q[k], pose.rate[k], pose.curve[k] = x[k], 1.0, 0.0
+    # Leaders stand before followers, so that pose.q[leader] is already that of this x.
     for follower in range(motion.leader.shape[0]):
         leader, k = motion.leader[follower], motion.n_unknowns + follower
         value, slope, bend = _function(functions, motion.following[follower], pose.q[leader])
         rate = pose.rate[leader]
         pose.q[k], pose.rate[k] = value, slope * rate
+        # Chain rule for the second derivative: (f o q)'' = f'' q'^2 + f' q''.
         pose.curve[k] = bend * rate * rate + slope * pose.curve[leader]
 
 
 @_small
 def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
     """Rotation matrix (row by row) after a turn about direction d, and the direction in ground."""
+    # The three cases about a coordinate axis spare more than half of the products. d[k] is +1 or -1 there, hence `sine
+    # * d[k]`.
     if kind == _ABOUT_X:
         s = sine * d[0]
         return (
@@ -268,6 +277,7 @@ def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
             *(r20 * cosine + r21 * s, r21 * cosine - r20 * s, r22),
             *(r02 * d[2], r12 * d[2], r22 * d[2]),
         )
+    # Rodrigues' formula: B = cos I + sin [d]x + (1 - cos) d d'.
     x, y, z, versine = d[0], d[1], d[2], 1.0 - cosine
     b00, b01, b02 = cosine + versine * x * x, versine * x * y - sine * z, versine * x * z + sine * y
     b10, b11, b12 = versine * x * y + sine * z, cosine + versine * y * y, versine * y * z - sine * x
@@ -283,6 +293,7 @@ def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
 @_small
 def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
     """Add one axis to its mobility: rate times the unit twist, and to s'' the curve and the bracket."""
+    # The twist so far must be read before it is written below: the bracket is with the outer axes only.
     ax, ay, az, bx, by, bz = twist[0], twist[1], twist[2], twist[3], twist[4], twist[5]
     # [a, b] = (omega_a x omega_b, omega_a x v_b + v_a x omega_b): the outer axis turns the inner, not the reverse.
     bend[0] += curve * wx + rate * (ay * wz - az * wy)
@@ -302,6 +313,7 @@ def _add_twist(twist, bend, rate, curve, wx, wy, wz, vx, vy, vz):
 @_small
 def _parent_pose(motion, pose, centroid, node):
     """Rotation (row by row) and origin of a node before its axes move, about the centroid."""
+    # The root's parent is ground. Taking the centroid off there, once, puts every origin below about the centroid.
     p, c, t = motion.parent[node], motion.rotation[node], motion.position[node]
     if node == motion.free_node:
         c = pose.base
@@ -329,6 +341,7 @@ def _parent_pose(motion, pose, centroid, node):
 def _place_nodes(functions, motion, pose, centroid, x):
     """Forward kinematics: pose of every node and twist of every mobility, about the centroid."""
     _move_coordinates(functions, motion, pose, x)
+    # Several axes add to one mobility, so each starts at zero.
     for mobility in range(pose.bend.shape[0]):
         for k in range(6):
             pose.twist[mobility, k] = pose.bend[mobility, k] = 0.0
@@ -338,6 +351,7 @@ def _place_nodes(functions, motion, pose, centroid, x):
             q, kind, direction = motion.axis_q[axis], motion.axis_kind[axis], motion.axis_direction[axis]
             value, slope, second = _function(functions, motion.axis_function[axis], pose.q[q])
             q_rate = pose.rate[q]
+            # The axis turns by f(q(u)): first and second derivative by the unknown u that leads q.
             rate, curve = slope * q_rate, second * q_rate * q_rate + slope * pose.curve[q]
             mobility = motion.axis_mobility[axis]
             twist, bend = pose.twist[mobility], pose.bend[mobility]
@@ -349,12 +363,14 @@ def _place_nodes(functions, motion, pose, centroid, x):
                     r20 * dx + r21 * dy + r22 * dz,
                 )
                 ox, oy, oz = ox + value * wx, oy + value * wy, oz + value * wz
+                # A translation has no omega: its twist is (0, direction).
                 _add_twist(twist, bend, rate, curve, 0.0, 0.0, 0.0, wx, wy, wz)
             else:
                 r00, r01, r02, r10, r11, r12, r20, r21, r22, wx, wy, wz = _turn(
                     *(kind, direction, np.sin(value), np.cos(value)),
                     *(r00, r01, r02, r10, r11, r12, r20, r21, r22),
                 )
+                # A rotation about an axis through o has v = o x omega, in ground axes about the centroid.
                 mx, my, mz = oy * wz - oz * wy, oz * wx - ox * wz, ox * wy - oy * wx
                 _add_twist(twist, bend, rate, curve, wx, wy, wz, mx, my, mz)
         r, o = pose.rotation[node], pose.position[node]
@@ -370,8 +386,10 @@ def _gather_markers(markers, pose, scene, moments):
         r, o = pose.rotation[node], pose.position[node]
         m = hx = hy = hz = axx = ayy = azz = axy = axz = ayz = fx = fy = fz = 0.0
         q00 = q01 = q02 = q10 = q11 = q12 = q20 = q21 = q22 = 0.0
+        # Sums stay in scalars until the node is done: the compiler can keep them in registers.
         for marker in range(markers.first[node], markers.first[node + 1]):
             w = scene.weight[marker]
+            # A marker that is not seen has weight 0 and position NaN: it must not enter a sum, for 0 times NaN is NaN.
             if w <= 0.0:
                 continue
             c, y = markers.position[marker], scene.observed[marker]
@@ -431,6 +449,7 @@ def _add_pairs(pattern, model, twist, slot, second, mobility, b):
     matrix, t = model.gauss_newton[slot], twist[mobility]
     nx, ny, nz, lx, ly, lz = _momenta(b, t)
     first, end = pattern.first_pair[mobility], pattern.first_pair[mobility + 1]
+    # Two loops rather than one with a test inside: each stays free of branches.
     if not second:
         for pair in range(first, end):
             s = twist[pattern.pair_row[pair]]
@@ -493,6 +512,8 @@ def _sweep(pattern, elimination, pose, moments, model, slot, second):
     for node in range(pattern.parent.shape[0] - 1, -1, -1):
         b, parent = moments[node], pattern.parent[node]
         if parent >= 0:
+            # Children have higher numbers than their parents, so that b holds its whole subtree by now (composite
+            # body). All moments are in ground axes about one point, so that they simply add.
             above = moments[parent]
             for k in range(22):
                 above[k] += b[k]
@@ -502,6 +523,7 @@ def _sweep(pattern, elimination, pose, moments, model, slot, second):
             g[u] += s[0] * tx + s[1] * ty + s[2] * tz + s[3] * b[10] + s[4] * b[11] + s[5] * b[12]
             _add_pairs(pattern, model, pose.twist, slot, second, mobility, b)
             if second:
+                # s''_j . (N, F): the part of Newton's matrix that only the diagonal has.
                 s = pose.bend[mobility]
                 bent = s[0] * tx + s[1] * ty + s[2] * tz + s[3] * b[10] + s[4] * b[11] + s[5] * b[12]
                 model.second_order[slot, pattern.diagonal[u]] += bent
@@ -518,6 +540,7 @@ def _add_priors(pattern, pose, scene, model, tasks, x, slot, second):
         matrix[pattern.diagonal[u]] += scene.stiffness[u]
     for task in range(tasks.q.shape[0]):
         q = tasks.q[task]
+        # A task may pull at a follower; its gradient and curvature go to the unknown that leads it.
         u, weight, away = pattern.q_unknown[q], tasks.weight[task], pose.q[q] - scene.task_target[task]
         total += weight * away * away
         g[u] += weight * away * pose.rate[q]
@@ -571,6 +594,8 @@ def _load_factor(elimination, model, system, slot, second, damping):
             for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
                 low, high = elimination.run_start[run], elimination.run_end[run]
                 _load_entries(model, factor, slot, j * n + low, j * n + high, second)
+            # Marquardt's scaling: damping in proportion to the diagonal is the same in rad and m. The 1e-9 damps an
+            # unknown that no term sees.
             factor[j * n + j] += damping * (model.gauss_newton[slot, j * n + j] + 1e-9)
             system.solved[j] = -model.gradient[slot, elimination.order[j]]
 
@@ -578,6 +603,8 @@ def _load_factor(elimination, model, system, slot, second, damping):
 @_inner
 def _fix_bound(order, system):
     """Take the bound unknowns' given steps to the right-hand side; make their rows those of the identity."""
+    # First every product with the given steps, then the rows of the identity: the second loop erases entries that the
+    # first reads.
     n, factor, y = order.shape[0], system.factor, system.solved
     for j in range(n):
         moved = system.step[order[j]]
@@ -605,6 +632,8 @@ def _eliminate_block(elimination, system, block, diagonal, stiffness, smallest, 
         pivot = factor[j * n + j]
         u = elimination.order[j]
         least = smallest * diagonal[j * n + j] + share_of_prior * stiffness[u]
+        # `not >`, because a NaN pivot must fail too. A bound unknown has the row of the identity: its pivot says
+        # nothing.
         if not pivot > least and system.side[u] == 0:
             return False
         inverse = 1.0 / pivot
@@ -638,6 +667,8 @@ def _update_below(elimination, factor, y, block):
             f0, f1 = factor[b0 + i] * d0, factor[b1 + i] * d1
             f2, f3 = factor[b2 + i] * d2, factor[b3 + i] * d3
             y[i] -= f0 * y0 + f1 * y1 + f2 * y2 + f3 * y3
+            # Only the lower triangle is stored: column i begins at its own diagonal in the run that holds i, and at the
+            # run's start in those after it.
             low = i
             for other in range(run, last):
                 if other > run:
@@ -672,6 +703,8 @@ def _solve_free(elimination, model, system, stiffness, slot, second, damping):
     """Solve (H + damping) step = -g over the free unknowns by sparse LDL'; false where H is not positive."""
     _load_factor(elimination, model, system, slot, second, damping)
     _fix_bound(elimination.order, system)
+    # Gauss-Newton's matrix is positive by construction and fails only by rounding; Newton's may be truly indefinite,
+    # and a pivot just above zero would give a huge step.
     smallest = _SMALLEST_NEWTON_PIVOT if second else _SMALLEST_PIVOT
     share = _SMALLEST_PRIOR_SHARE if second else 0.0
     diagonal = model.gauss_newton[slot]
@@ -704,6 +737,7 @@ def _multiply_entries(model, slot, second, base, low, high, y, moved, out):
 @_inner
 def _find_multipliers(elimination, model, system, slot, second, damping):
     """Gradient of the quadratic model after the step, in elimination order: the multipliers of the bound unknowns."""
+    # H step + g over all unknowns. Only the lower half is stored, so each entry is used twice: as column and as row.
     n, out, y = elimination.order.shape[0], system.multiplier, system.solved
     for j in range(n):
         out[j] = model.gradient[slot, elimination.order[j]]
@@ -711,6 +745,7 @@ def _find_multipliers(elimination, model, system, slot, second, damping):
         end = elimination.first_column[block + 1]
         for j in range(elimination.first_column[block], end):
             base, moved = j * n, y[j]
+            # The damped diagonal, as in `_load_factor`: multipliers belong to the system that was solved.
             own = model.gauss_newton[slot, base + j] * (1.0 + damping)
             own += model.second_order[slot, base + j] if second else 0.0
             total = own * moved + _multiply_entries(model, slot, second, base, j + 1, end, y, moved, out)
@@ -741,6 +776,7 @@ def _bind_violators(arrays, system, x):
     for u in range(x.shape[0]):
         if system.side[u] != 0:
             continue
+        # The margin keeps a step that ends on its bound, but for rounding, from costing another factorisation.
         if x[u] + system.step[u] < arrays.lower[u] - 1e-15:
             system.side[u], system.step[u] = -1, arrays.lower[u] - x[u]
             count += 1
@@ -753,6 +789,7 @@ def _bind_violators(arrays, system, x):
 @_inner
 def _release_wrong(elimination, model, system, slot, second, damping):
     """Free the bound unknowns whose multiplier pulls inwards; return how many."""
+    # Most frames have no unknown at a bound: they save the product with the matrix.
     held = 0
     for u in range(system.side.shape[0]):
         held += system.side[u] != 0
@@ -762,6 +799,8 @@ def _release_wrong(elimination, model, system, slot, second, damping):
     count = 0
     for j in range(system.side.shape[0]):
         u = elimination.order[j]
+        # At a lower bound (side -1) the gradient must be positive, at an upper one negative; the other sign means that
+        # f falls inwards.
         if system.side[u] * system.multiplier[j] > 1e-12:
             system.side[u] = 0
             count += 1
@@ -776,6 +815,8 @@ def _solve_box(arrays, model, system, stiffness, x, slot, second, damping):
     bound, a clipped step costs two to three times the outer iterations.
     """
     _guess_sides(arrays, system, x, model.gradient[slot])
+    # Violators are bound first and wrong bounds released only from a feasible step: binding and releasing at once may
+    # cycle.
     for number in range(_BOX_PASSES):
         if not _solve_free(arrays.elimination, model, system, stiffness, slot, second, damping):
             return False
@@ -796,6 +837,7 @@ def _try_step(arrays, step, x, tried):
     """
     joint = 0.0
     for u in range(x.shape[0]):
+        # Only joints count: the root of a figure that is metres away may get there in one step.
         if arrays.motion.is_root[u] == 0:
             joint = max(joint, abs(step[u]))
     share, largest = min(1.0, _LARGEST_STEP / max(joint, 1e-30)), 0.0
@@ -812,6 +854,7 @@ def _solve_frame(arrays, work, tasks, rules):
     Returns (how it ended, iterations, f before the last step, its marker part). The last step is applied without
     evaluating again, once it, or the one that its rate of convergence foretells, is below the tolerance.
     """
+    # x has two rows: `slot` holds the best point so far, 1 - slot the tried one.
     slot, damping, refused, before = 0, rules.first_damping, 0, np.inf
     second = rules.newton and damping == 0.0
     value, markers, tried_slot, tried_second, largest = np.inf, np.inf, 0, second, np.inf
@@ -819,8 +862,11 @@ def _solve_frame(arrays, work, tasks, rules):
     while iteration < rules.iteration_limit:
         if tried_slot >= 0:
             tried, tried_markers = _evaluate(arrays, work, tasks, tried_slot, tried_second)
+            # Equality within rounding counts as progress: at the minimum f no longer falls in double precision, though
+            # the step is right.
             if tried <= value * (1.0 + 1e-13) + 1e-26:
                 slot, value, markers, second, before = tried_slot, tried, tried_markers, tried_second, largest
+                # To exactly 0 in the end: any damping left would turn quadratic convergence into linear.
                 damping = 0.1 * damping if damping > 1e-8 else 0.0
             else:
                 damping, before = max(10.0 * damping, 1e-4), np.inf
@@ -829,18 +875,23 @@ def _solve_frame(arrays, work, tasks, rules):
         if damping > _LARGEST_DAMPING:
             ended = STALLED
             break
+        # `second` says that the matrices at `slot` hold the second-order term; without it there is nothing to ask for.
         newton = second and (refused < 2 or iteration % _ASK_AGAIN == 0) and not fallback
         if not _solve_box(arrays, work.model, work.system, work.scene.stiffness, work.x[slot], slot, newton, damping):
             # Newton's matrix is indefinite: the Gauss-Newton matrix of the same point is at hand. If that is
             # not positive either, only damping helps.
             if newton:
+                # The iteration is given back: no new point was evaluated.
                 refused, fallback, iteration = refused + 1, True, iteration - 1
             else:
                 damping = max(10.0 * damping, 1e-9)
             continue
         fallback = False
         largest = _try_step(arrays, work.system.step, work.x[slot], work.x[1 - slot])
+        # A step that shrank by a ratio is followed by one that shrinks by at least as much. Believed only where the
+        # ratio is below a tenth.
         foretold = largest * largest / before if largest < 0.1 * before < np.inf else largest
+        # Strong damping makes every step small; a small step says nothing then.
         if damping < 1e-2 and foretold < rules.step_tolerance:
             slot, ended = 1 - slot, CONVERGED
             break
@@ -858,6 +909,7 @@ def _load_frame(scene, tasks, positions, weights, frame):
         scene.centroid[k] = 0.0
     for marker in range(weights.shape[0]):
         y = positions[frame, marker]
+        # One test for three: a sum is NaN if any part is. This is why `nnan` must not be a fast-math flag.
         seen = not np.isnan(y[0] + y[1] + y[2]) and weights[marker] > 0.0
         scene.weight[marker] = weights[marker] if seen else 0.0
         if seen:
@@ -869,6 +921,7 @@ def _load_frame(scene, tasks, positions, weights, frame):
     for marker in range(weights.shape[0]):
         scene.weight[marker] /= total
         for k in range(3):
+            # NaN stays NaN for a marker not seen: its weight of 0 keeps it out of every sum.
             scene.observed[marker, k] = positions[frame, marker, k] - scene.centroid[k]
     for task in range(tasks.q.shape[0]):
         scene.task_target[task] = tasks.target[frame, task]
@@ -886,6 +939,8 @@ def _load_priors(scene, prior, before, earlier, temporal, share):
     for u in range(prior_weight.shape[0]):
         scene.stiffness[u], scene.centre[u] = share * prior_weight[u], prior_centre[u]
         if temporal[u] > 0.0:
+            # Completing the square: a/2 (x - p)^2 + t/2 (x - c)^2 is (a + t)/2 about the weighted mean, plus a t / (a +
+            # t) / 2 (p - c)^2. That constant must count, because tracks compare f.
             total = prior_weight[u] + temporal[u]
             scene.stiffness[u] = share * total
             carried = before[u] + _CARRIED * (before[u] - earlier[u])
@@ -946,6 +1001,7 @@ def _find_share(rules, markers, n_seen, n_unknowns):
     A pull's weight is the noise variance over the variance that it allows: where markers fit better, it is weaker.
     Noise of `pull_noise` leaves this much of f in the equations beyond the unknowns.
     """
+    # With n_seen markers whose weights sum to 1, f of pure noise is sigma^2 / 2 * (3 n_seen - n_unknowns) / n_seen.
     left = 0.5 * rules.pull_noise * rules.pull_noise * max(3 * n_seen - n_unknowns, 0) / max(n_seen, 1)
     return min(max(markers / left, _SMALLEST_SHARE), 1.0) if left > 0.0 else 1.0
 
@@ -986,6 +1042,7 @@ def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, o
             values[frame] = value + least
             shares[frame], spent = share, spent + count
             share = _find_share(rules, markers, n_seen, unknowns.shape[1])
+            # No endless loop: the share halves at least each time, and has a floor.
             if known == 0 and share < 0.5 * shares[frame] and ends[frame] == CONVERGED:
                 continue
             iterations[frame], spent = spent, 0
@@ -1001,6 +1058,7 @@ def track(arrays, work, tasks, rules, data, pulls, first, end, direction, out, o
         else:
             known = min(known, 1)
         frame += direction
+        # One meeting may be a crossing of two basins; three in a row are the same path.
         if met >= 3:
             break
     return frame
@@ -1060,6 +1118,7 @@ def _invert_diagonal(elimination, factor, inverse, column):
             for row in range(first, last):
                 i = rows[row]
                 inverse[j * n + i] = inverse[i * n + j] = column[i]
+                # Takahashi: Z_jj = 1 / d_j - sum_i L_ij Z_ij, with L_ij = factor / d_j.
                 total -= factor[j * n + i] * own * column[i]
             inverse[j * n + j] = total
 
@@ -1096,14 +1155,19 @@ def _observe(arrays, work, weak, std, slot, second):
     elimination, model, system = arrays.elimination, work.model, work.system
     for u in range(weak.shape[0]):
         model.gauss_newton[0, arrays.pattern.diagonal[u]] += weak[u]
+        # Nothing is bound here: deviations are those of the markers, whatever the bounds do.
         system.side[u], system.step[u] = 0, 0.0
     if not _solve_free(elimination, model, system, weak, slot, second, 0.0):
         return -1
+    # second_order[0] is free memory here: `certify` evaluates without the second-order term.
     n, rank, inverse = weak.shape[0], 0, model.second_order[0]
     _invert_diagonal(elimination, system.factor, inverse, system.multiplier)
     for j in range(n):
         u = elimination.order[j]
+        # A pivot is the curvature left after all eliminated unknowns have given way: near `weak`, only the weak prior
+        # holds it.
         rank += system.factor[j * n + j] > _NULL_PIVOT * weak[u]
+        # Rounding may leave a tiny negative number where the markers determine an unknown very sharply.
         std[u] = np.sqrt(max(inverse[j * n + j], 0.0))
     return rank
 
@@ -1139,6 +1203,8 @@ def certify(arrays, work, tasks, data, prior, temporal, shares, unknowns, weak, 
         objective[frame] = 0.5 * _evaluate_markers(arrays, work, slot, second)
         _write_markers(arrays.markers, work.pose, work.scene.centroid, markers[frame])
         if weak.shape[0] > 0:
+            # Before the priors are added: rank and deviations speak of the markers only. `_add_priors` must follow, or
+            # the gradient lacks the pulls.
             rank[frame] = _observe(arrays, work, weak, std[frame], slot, second)
         _add_priors(arrays.pattern, work.pose, work.scene, work.model, tasks, work.x[slot], slot, second)
         gradient[frame] = _projected_gradient(arrays, work.x[0], work.model.gradient[0])

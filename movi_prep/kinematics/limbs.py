@@ -35,7 +35,7 @@ class Triple(NamedTuple):
     """Three angles in a row.
 
     Attributes:
-        unknowns: (3,) whose they are.
+        unknowns: (3,) the unknowns that the angles belong to.
         axes: (3, 3) unit vectors (rows), with all three angles at zero.
         mixing: (3, 3) the angles are mixing @ unknowns: the identity, but for slopes and couplers.
     """
@@ -85,6 +85,7 @@ def find_limbs(folded: FoldedModel) -> Limbs:
         outer = joints[above] if above >= 0 else ()
         joints.append((k, *outer) if own[k].any() else outer)
     levels = tuple(_levels(way, own.sum(axis=1)) for way in joints)
+    # Leaf to root: parents have lower numbers, so a node is complete before it is added to its parent.
     for k in range(len(parent) - 1, -1, -1):
         if parent[k] >= 0:
             unknowns[parent[k]] |= unknowns[k]
@@ -201,7 +202,7 @@ def other_solution(triple: Triple, angles_rad: NDArray[np.float64]) -> NDArray[n
 def other_angles(axes: NDArray[np.float64], angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the other (3,) angles about three axes (rows, one after another) that give the same rotation.
 
-    Where a turn t about the middle axis takes the last axis to, seen along the first one, is a + b cos t + c sin t:
+    After a turn t about the middle axis, the last axis has the component a + b cos t + c sin t along the first one:
     it is the same at 2 atan2(c, b) - t. The outer angles make up for the rest. Axes that allow no second solution
     (first or last parallel to the middle one) return the angles unchanged.
     """

@@ -91,6 +91,8 @@ def judge_frames(folded: FoldedModel, positions_m: NDArray[np.float64]) -> tuple
     for frame in np.flatnonzero((count < needed) & (statuses == 0)).tolist():
         statuses[frame] = FrameStatus.TOO_FEW_MARKERS
         reasons[frame] = f"{count[frame]} of {len(names)} tracked markers seen, at least {needed} needed"
+    # Full frames are not tested: the model's own markers do not lie on a line, and a decomposition per frame costs
+    # time.
     for frame in np.flatnonzero((count < len(names)) & (statuses == 0)).tolist():
         if _on_a_line(positions_m[frame][seen[frame]]):
             statuses[frame] = FrameStatus.TOO_FEW_MARKERS

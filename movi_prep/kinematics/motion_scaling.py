@@ -82,7 +82,7 @@ class PersonPrior:
         log_covariance: (g, g) of these.
         site_std_m: (k,) metres, how far a marker's site is from the table, per axis.
         site_limit_m: metres, how far it can be at most.
-        log_limit: how many deviations a factor can be from what all the others together let expect.
+        log_limit: how many deviations a factor may be from what is expected of it once all others are known.
     """
 
     log_mean: NDArray[np.float64]
@@ -178,10 +178,13 @@ def fit_person(
     while steps < iteration_limit and damping < _LARGEST_DAMPING and not converged:
         trial, gain = fit.step(person, fit.system(person, damping))
         steps += 1
+        # Both costs are at the old noise: the cost has no term for the noise itself, so that a larger one would look
+        # like a gain.
         if fit.cost(trial) > cost * (1.0 + 1e-12):
             damping = max(damping * 10.0, _FIRST_DAMPING)
             continue
         damping, noise_m = damping * 0.1, person.noise_m
+        # The noise follows accepted steps only.
         person, cost = fit.with_noise(trial)
         converged = gain < _SMALL_GAIN and abs(person.noise_m - noise_m) < _SAME_NOISE * noise_m
     return fit.result(person, iterations=steps, converged=converged)
@@ -203,7 +206,7 @@ class _Fit:
         self.pose_weight = np.where(is_root(folded), 0.0, weight)
         self.pose_centre = folded.start
         self.precision = prior.precision
-        # Rows that take the factors' logarithms to how many deviations each is from what the others let expect.
+        # From logarithms of factors to standard scores: each factor against what is expected of it, given all others.
         self.unlike = prior.alone[:, None] * self.precision
         self.n_seen = np.count_nonzero(self.weights, axis=0)
 
@@ -285,6 +288,7 @@ class _Fit:
         left = (turn @ residuals[..., None]).reshape(n, -1)
         pose_gradient = (left[:, None] @ by_pose)[:, 0] + self.pose_weight * (person.unknowns - self.pose_centre)
         held = self._held(person.unknowns, pose_gradient)
+        # A held unknown gets a zero column, and 1 on its diagonal below: the step leaves it where it is.
         by_pose, pose_gradient = np.where(held[:, None], 0.0, by_pose), np.where(held, 0.0, pose_gradient)
         matrix = by_pose.swapaxes(1, 2) @ by_pose
         diagonal = np.arange(x)
@@ -294,6 +298,8 @@ class _Fit:
         coupling = np.concatenate(
             [by_pose.swapaxes(1, 2) @ by_group, by_pose.swapaxes(1, 2) * by_site[:, None]], axis=2
         )
+        # H^-1 = L^-T L^-1: `half` is L^-1 B, so that half' half is the term B' H^-1 B to be taken off (Schur
+        # complement).
         inverse = np.linalg.inv(np.linalg.cholesky(matrix))
         half = (inverse @ coupling).reshape(n * x, -1)
         half_gradient = (inverse @ pose_gradient[..., None]).reshape(-1)
@@ -338,6 +344,7 @@ class _Fit:
         change = -cho_solve(cho_factor(system.information), system.gradient)
         right = system.pose_gradient + system.coupling @ change
         poses = -(system.pose_inverse.swapaxes(1, 2) @ (system.pose_inverse @ right[..., None]))[..., 0]
+        # Joint by joint, unlike in the solver: one wild frame must not shorten the step of the person.
         poses = np.clip(poses, -_LARGEST_STEP, _LARGEST_STEP)
         g = len(person.log_factors)
         stepped = replace(
@@ -350,6 +357,7 @@ class _Fit:
 
     def result(self, person: Person, *, iterations: int, converged: bool) -> PersonFit:
         """Return the person with its covariance and residuals."""
+        # Without damping: damping would count as information.
         covariance = np.linalg.inv(self.system(person, 0.0).information)
         posed = self.posed(person, derivatives=False)
         seen = np.asarray(np.isfinite(self.frames.positions_m).all(axis=-1))

@@ -110,7 +110,8 @@ def scale_from_motion(
     fitted = _fitted(markers, frames, weights, prior, start)
     lost = _lost_trials(frames, fitted[0], trials)
     fit, kept, told = _agreeing(markers, fitted, weights, prior, trials, settings)
-    # Against what the other factors say of each: that of the whole person's size is no news of this one.
+    # Against what the prior leaves open once the other factors are known: the size of the whole person says nothing new
+    # about one factor.
     seen = np.sqrt(np.diag(fit.log_covariance)) < _SEEN * prior.alone
     return MotionScaling(
         fit=fit,
@@ -131,6 +132,7 @@ def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np
     """Return the frames that differ most; of a static trial one is enough."""
     folded, positions, trial_of = markers.folded, [], []
     for index, trial in enumerate(trials):
+        # The middle frame: a subject may still settle at the beginning of a static trial, and leave at its end.
         rows = trial.positions_m[len(trial.positions_m) // 2 :][:1] if trial.static else _sampled(trial.positions_m)
         positions.append(lay_upright(folded, rows))
         trial_of += [index] * len(rows)
@@ -152,6 +154,7 @@ def _begin(
     trials: Sequence[Trial],
 ) -> Person:
     """Return a person of the right size with a pose for every frame; NaN where a frame has none."""
+    # One size for all bodies suffices to find poses; the factors come from the fit.
     size = _first_size(markers, frames.positions_m)
     log_factors = prior.log_mean + size
     tree = scale_tree(markers.tree, markers.groups.factors(log_factors))
@@ -382,6 +385,7 @@ def _another_person(
         seen = (both[one] < _SHARP) & (both[others] < _SHARP).any(axis=0)
         if seen.any():
             apart[one] = float(np.sqrt(np.mean((np.array(shifts)[one] - middle)[seen] ** 2)))
+    # Sorted by `apart`, ties by fewer frames: the last one disagrees most, with the fewest frames.
     order = np.lexsort((-counts, apart))
     worst = int(order[-1])
     return (int(present[worst]), float(apart[worst])) if apart[worst] > settings.trial_size_limit else None
@@ -401,6 +405,7 @@ def _moved_sites(
         }
         counts = {trial: len(values) for trial, values in own.items()}
         middle = {trial: np.median(values, axis=0) for trial, values in own.items()}
+        # The trial with most frames is never judged: it is what the others are compared with.
         for trial in sorted(own, key=lambda one: counts[one])[:-1]:
             rest = np.concatenate([own[other] for other in own if other != trial])
             apart_m = float(np.linalg.norm(middle[trial] - np.median(rest, axis=0)))

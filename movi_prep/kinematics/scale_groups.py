@@ -21,7 +21,7 @@ Sides = Literal["as set up", "shared", "own"]
 def scale_groups(body_names: Sequence[str], setup: ScaleSetup, sides: Sides) -> tuple[ScaleGroups, list[str]]:
     """Return the groups of a set-up, and along which axes each scales ("XYZ" or a part of it).
 
-    As in the set-up's own order, what comes later wins on a body; a group that nothing is left of is dropped.
+    Steps apply in the order of the set-up: on a body, a later one wins. A group that keeps no body is dropped.
 
     Args:
         body_names: (b,) bodies of the model.

@@ -45,6 +45,7 @@ class ScaleGroups:
 
     def factors(self, log_factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (b, 3) factors of every body for the logarithms of the groups' factors, (g,)."""
+        # The appended 0 is what index -1 reads: a body that no group scales.
         grouped = np.exp(np.append(log_factors, 0.0))[self.of_body]
         return np.asarray(np.where(self.of_body >= 0, grouped, self.fixed))
 
@@ -194,6 +195,7 @@ class _Walk:
         self.by_group = np.zeros((tree.n_bodies, n_poses, 3, n_groups)) if derivatives else None
         self.turns: list[tuple[int, int, NDArray[np.float64], NDArray[np.float64] | None]] = []
         for body in range(tree.n_bodies):
+            # Branches without a tracked marker are left unplaced: nobody reads them.
             if len(scaled.carried[body]):
                 self._place_body(body)
 
@@ -266,7 +268,7 @@ class _Walk:
         return rotation, origin + (stretch * amount)[:, None] * along
 
     def markers(self, offsets_m: NDArray[np.float64]) -> PosedMarkers:
-        """Return what was walked to."""
+        """Return the markers that the walk reached."""
         scaled, bodies = self.scaled, self.scaled.bodies
         rotations = self.rotation[:, bodies]
         table_m = self.factors[bodies] * scaled.sites_m

@@ -1,4 +1,4 @@
-"""Poses of frames that know nothing of one another: each found from its own markers."""
+"""Poses of independent frames: each is found from its own markers."""
 
 from __future__ import annotations
 

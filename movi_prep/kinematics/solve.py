@@ -164,12 +164,14 @@ def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
     """
     _check_inputs(tree, marker_names, positions_m, weights, tasks)
     settings = settings.acting()
+    # In the tree's order, not the data's: results must not depend on the order of columns in a file.
     tracked = [name for name in tree.marker_names if name in set(marker_names) and weights.get(name, 0.0) > 0.0]
     if not tracked:
         return _nothing_tracked(tree, len(positions_m))
     folded = fold_model(tree, tuple(tree.marker(name) for name in tracked))
     clip = _clip(folded, marker_names, positions_m, weights, tasks)
     tracker = Tracker.prepare(_engine(), folded, clip)
+    # Without a solvable frame there is nothing to start from, and medians below would be of nothing.
     if not clip.solvable.any():
         return _compose(
             tracker,
@@ -181,13 +183,14 @@ def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
         )
     pulls, starts = _prepare(tracker, settings)
     track = _solve_tracks(tracker, settings, pulls, starts)
+    # Tracks count the free root's angles from a base that moves along; from here on they are the model's own.
     track = replace(track, unknowns=model_angles(folded, track.unknowns, track.bases))
     proof = _certify(tracker, pulls, track, _weak_prior(folded, settings))
     return _compose(tracker, settings, track, proof, pulls.prior.weight, before)
 
 
 def _engine() -> ModuleType:
-    """Return the compiled kernels; numba takes half a second to load, and few who import this module solve."""
+    """Return the compiled kernels; numba takes half a second to load, and most importers never solve."""
     from movi_prep.kinematics import kernels
 
     return kernels
@@ -265,9 +268,11 @@ def _clip(
     """Bring markers and tasks into the solver's order."""
     names = [folded.tree.marker_names[marker] for marker in folded.markers]
     column = {name: k for k, name in enumerate(marker_names)}
+    # A C-contiguous copy: numba compiles another variant of every kernel for any other layout.
     positions = np.array(positions_m[:, [column[name] for name in names]], dtype=np.float64, order="C")
     place = {int(coordinate): q for q, coordinate in enumerate(folded.moving)}
     active = [task for task in tasks if task.weight > 0.0]
+    # Tasks on coordinates that no marker sees are no part of the solve: `_expand` writes their targets.
     moved = [task for task in active if folded.tree.coordinate(task.name) in place]
     target = np.array([np.broadcast_to(task.target, len(positions)) for task in moved], dtype=np.float64)
     target = np.ascontiguousarray(target.reshape(len(moved), len(positions)).T)
@@ -400,7 +405,9 @@ def _mend_poor(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, trac
         frame = int(np.argmax(values))
         if values[frame] <= poor:
             break
+        # Neighbours share the fault: looking at each of them would spend the few tries on one place.
         open_frames[max(0, frame - interval) : frame + interval] = False
+        # Compared without the temporal term on both sides: with it, the frame's old value would be unfairly high.
         alone = tracker.solve_one(frame, track.start(frame), pulls.prior, damped=False, tolerance=_START_TOLERANCE)
         found = lowest_minimum(tracker, frame, alone, pulls.prior, rounds=_MENDING_ROUNDS)
         if found.values[0] < _BETTER_BASIN * alone.values[0]:
@@ -443,11 +450,13 @@ def _retry(tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: P
     and their own."""
     solved = replace(track, **{name: getattr(track, name).copy() for name in track.__dataclass_fields__})
     for frame in np.flatnonzero(tracker.clip.solvable & (track.ends != CONVERGED)).tolist():
+        # The frame's own pose first: of equal results `min` keeps the earliest.
         around = [k for k in (frame, frame - 1, frame + 1) if 0 <= k < len(track.ends) and tracker.clip.solvable[k]]
         tries = [
             tracker.solve_one(frame, solved.start(k), prior, damped=k != frame, tolerance=settings.step_tolerance)
             for k in around
         ]
+        # Convergence before value: an unconverged lower value is no minimum.
         best = min(tries, key=lambda one: (one.ends[0] != CONVERGED, float(one.values[0])))
         for whole, single in zip(solved.arrays, best.arrays, strict=True):
             whole[frame] = single[0]
@@ -486,6 +495,7 @@ def _certify(tracker: Tracker, pulls: Pulls, track: PoseTrack, weak: NDArray[np.
     """Evaluate the joined solution afresh, in the model's own angles."""
     pulled = track.anchors[:, 0] >= 0
     before, earlier = (track.unknowns[np.where(pulled, frames, 0)] for frames in track.anchors.T)
+    # Contiguous, because the kernel is compiled for that layout only.
     carried = np.ascontiguousarray(before + CARRIED * (before - earlier))
     proof = _Proof.empty(tracker.clip, tracker.folded)
     tracker.engine.certify(
@@ -572,6 +582,7 @@ def _coordinate_deviation(
     n_seen = np.maximum((~np.isnan(clip.positions_m).any(axis=2)).sum(axis=1), 1)
     unknown_std = proof.deviation * (settings.marker_noise_m / np.sqrt(n_seen))[:, None]
     low, high = tree.coordinate_range[folded.unknowns].T
+    # The weak prior makes every deviation finite; those of its own size mean that no marker sees the direction.
     unknown_std[unknown_std > _INFINITE_STD * np.clip((high - low) / 4.0, *_PRIOR_STD)] = np.inf
     deviation = np.full(coordinates.shape, np.inf)
     deviation[:, tree.coordinate_locked] = 0.0
@@ -579,6 +590,7 @@ def _coordinate_deviation(
     for q in range(folded.arrays.n_unknowns, len(folded.moving)):
         follower, unknown = int(folded.moving[q]), int(folded.arrays.pattern.q_unknown[q])
         slope = _slope(tree, follower, coordinates)
+        # 0 times infinity: a follower that does not move with an unseen leader is known exactly.
         with np.errstate(invalid="ignore"):
             deviation[:, follower] = np.where(slope == 0.0, 0.0, np.abs(slope) * unknown_std[:, unknown])
     return deviation
@@ -589,6 +601,7 @@ def _slope(tree: KinematicTree, follower: int, coordinates: NDArray[np.float64])
     slope = np.ones(len(coordinates))
     while tree.coupled_to[follower] >= 0:
         leader, function = int(tree.coupled_to[follower]), int(tree.coupling_function[follower])
+        # Frames without a pose are NaN; their slope is of no use, but must not warn.
         at = np.nan_to_num(coordinates[:, leader])
         step = 1e-6
         slope *= (tree.evaluate_function(function, at + step) - tree.evaluate_function(function, at - step)) / (

@@ -145,6 +145,8 @@ class Tracker:
         arrays = self.folded.arrays
         self.work.x[0] = np.clip(start.unknowns, arrays.lower, arrays.upper)
         self.work.pose.base[:] = start.base
+        # Sides are only a first guess, but guesses left from another track would make results depend on what ran
+        # before.
         self.work.system.side[:] = 0
         reached = self.engine.track(
             *(arrays, self.work, self.tasks, pulls.rules._replace(first_share=start.share), self.data),
@@ -156,6 +158,7 @@ class Tracker:
     def pulls(self, settings: ConvergedSettings, prior: Prior, openness: NDArray[np.float64]) -> Pulls:
         """Return prior, temporal term (in proportion to (x,) openness) and rules for a whole clip."""
         limits = (settings.step_tolerance, settings.iteration_limit)
+        # No damping to begin with: a track starts from a pose that was solved already.
         rules = self.engine.Rules(*limits, True, 0.0, _MEETING_DISTANCE, prior.noise_m, 1.0)
         temporal = np.where(is_root(self.folded), 0.0, settings.temporal_weight * openness)
         return Pulls(prior, temporal, rules, openness)
@@ -178,6 +181,7 @@ class Tracker:
         nothing = np.zeros_like(prior.weight)
         pulls = Pulls(prior, nothing, rules, nothing)
         self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
+        # Copies, because the next call overwrites the scratch track.
         return PoseTrack(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
 
     def markers_m(self, frame: int, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -247,6 +251,7 @@ def track_backward(
         reached = tracker.run(pulls, start, range(last, first - 1, -1), out, forward)
         # Where forward jumped between basins, its later basin is followed into the frames before.
         for jump in jumps[jumps > first][::-1]:
+            # Frames above `reached` have been tracked backward already.
             if jump <= reached:
                 span = range(int(jump) - 1, first - 1, -1)
                 reached = tracker.run(pulls, forward.start(int(jump)), span, out, forward)
@@ -264,6 +269,7 @@ def track_around(tracker: Tracker, pulls: Pulls, path: PoseTrack, span: range, f
 
 def _jumps(folded: FoldedModel, track: PoseTrack) -> NDArray[np.int64]:
     """Frames at which the track leaves its own extrapolation; the root follows the rest."""
+    # The second difference of frames k-2, k-1, k is at index k-2, hence the + 2 below.
     bend = np.abs(np.diff(track.unknowns[:, ~is_root(folded)], 2, axis=0)).max(axis=1, initial=0.0)
     return np.flatnonzero(bend > _JUMP) + 2
 
@@ -285,8 +291,10 @@ def join_tracks(
             only = missing[rows]
             unknowns = np.stack([forward.unknowns[rows], backward.unknowns[rows]])
             values = np.stack([forward.values[rows], backward.values[rows]])
+            # Where there is one track, both candidates are it: passing between them costs no more than staying.
             unknowns[1, only], values[1, only] = unknowns[0, only], values[0, only]
             taken[rows] |= _best_path(values, unknowns, switching)
+    # A path through a frame with one track may have been counted as the second; there is none to take.
     taken &= ~missing
     chosen = [np.where(_like(taken, two), two, one) for one, two in zip(forward.arrays, backward.arrays, strict=True)]
     joined = PoseTrack(*chosen)
@@ -297,6 +305,8 @@ def join_tracks(
 
 def _parting(missing: NDArray[np.bool_], stretch: range) -> list[slice]:
     """Where there are two tracks, with the frame of the one before and behind: every path goes through those."""
+    # Padded with True at both ends: every run of two tracks then has a start and a stop, at the ends of the stretch
+    # too.
     edges = np.flatnonzero(np.diff(missing[stretch.start : stretch.stop], prepend=True, append=True))
     starts, stops = np.maximum(edges[::2] - 1, 0), np.minimum(edges[1::2] + 1, len(stretch))
     first = stretch.start

@@ -35,6 +35,7 @@ def read_base_model(path: Path) -> BaseModel:
     constraints = model.getConstraintSet()
     couplers = [
         opensim.CoordinateCouplerConstraint.safeDownCast(constraints.get(index))
+        # safeDownCast returns None for other kinds of constraints, which are left out below.
         for index in range(constraints.getSize())
     ]
     return BaseModel(
@@ -129,6 +130,7 @@ def _axis(axis: opensim.TransformAxis, name: str, joint: opensim.Joint) -> BaseA
     if names.getSize() == 0:
         _check_still(function, name, joint)
         return BaseAxis(name=name, axis=direction, coordinate="", slope=0)
+    # OpenSim's functions have no common slope in Python; two values of a line give it.
     at_zero, at_one = (function.calcValue(opensim.Vector(1, value)) for value in (0.0, 1.0))
     slope = at_one - at_zero
     linear = function.getConcreteClassName() == "LinearFunction" and abs(at_zero) < _SLOPE_TOLERANCE

@@ -31,6 +31,7 @@ _THICKEST_M = 0.09
 def add_simple_geometry(model: opensim.Model) -> tuple[str, ...]:
     """Give every body of a model that has no geometry some; return the names of these bodies."""
     bodies = [model.getBodySet().get(index) for index in range(model.getBodySet().getSize())]
+    # Listed before anything is added: shapes become components of bodies, and would count as geometry.
     bare = [body.getName() for body in bodies if not _has_geometry(body)]
     shapes = {name: list(_shapes(model, name)) for name in bare}
     for name, parts in shapes.items():
@@ -45,6 +46,7 @@ def add_simple_geometry(model: opensim.Model) -> tuple[str, ...]:
             ellipsoid.setColor(opensim.Vec3(*_COLOUR))
             frame.attachGeometry(ellipsoid)
             body.addComponent(frame)
+    # OpenSim connects added frames only here; printing or posing the model without it fails.
     model.finalizeConnections()
     return tuple(bare)
 
@@ -62,6 +64,7 @@ def _shapes(model: opensim.Model, name: str) -> Iterator[tuple[list[float], list
     long = [end_m - start_m for end_m in ends_m if np.linalg.norm(end_m - start_m) > _SHORTEST_M]
     for along_m in long:
         length_m = float(np.linalg.norm(along_m))
+        # An ellipsoid is long along its own y. The turn about that axis is free: it is round there.
         turn, _ = Rotation.align_vectors([along_m / length_m], [[0.0, 1.0, 0.0]])
         half_width_m = min(_THICKNESS * length_m, _THICKEST_M)
         radii_m = (half_width_m, length_m / 2.0, half_width_m)

@@ -115,6 +115,7 @@ def _inertia(row: BodyRow) -> opensim.Inertia:
     a2, b2, c2 = (axis**2 for axis in row.semi_axes_m)
     fifth_kg = row.mass_kg / 5
     moments = (fifth_kg * (b2 + c2), fifth_kg * (a2 + c2), fifth_kg * (a2 + b2))
+    # Rounded, so that the printed file does not depend on the last bit of the platform's arithmetic.
     return opensim.Inertia(*(round(moment, 9) for moment in moments))
 
 
@@ -132,6 +133,7 @@ def _add_joint(
         model.addJoint(opensim.WeldJoint(row.name, *ends))
         return
     joint = opensim.CustomJoint(row.name, *ends, _spatial_transform(row, coordinates))
+    # Added before its coordinates are set: the joint makes them from the names on its axes.
     model.addJoint(joint)
     for index, coordinate in enumerate(coordinates):
         _set_coordinate(joint.upd_coordinates(index), coordinate)
@@ -162,6 +164,7 @@ def _rotation_axes(coordinates: tuple[CoordinateRow, ...]) -> list[Vector]:
     while len(used) < len(ROTATIONS):
         others = np.eye(3) if len(used) < 2 else [np.cross(used[0], used[1])]
         used.append(min(others, key=lambda axis: max((abs(axis @ other) for other in used), default=0.0)))
+    # Adding 0.0 turns -0.0 into 0.0, which would print as "-0".
     axes = [np.round(axis / np.linalg.norm(axis), AXIS_DECIMALS) + 0.0 for axis in used]
     return [(float(x), float(y), float(z)) for x, y, z in axes]
 

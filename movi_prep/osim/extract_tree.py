@@ -92,7 +92,7 @@ def extract_tree(model: opensim.Model) -> KinematicTree:
     Raises:
         ModelError: where the model has parts that the arrays cannot represent exactly; names all of them.
     """
-    # All problems are collected: who replaces one part of a model wants to know of the others.
+    # All problems are collected, so that a user who replaces one part of a model learns of the others at once.
     state = model.initSystem()
     problems: list[str] = []
     table = _FunctionTable()
@@ -123,6 +123,7 @@ def _coordinate_arrays(model: opensim.Model, state: opensim.State, problems: lis
         if function.getConcreteClassName() != "Constant":
             problems.append(f"prescribed coordinate {coordinate.getName()} (its function changes with time)")
             continue
+        # A constant prescription is a lock at that value, whatever the default says.
         default[index], locked[index] = _value(function)(0.0), True
     return {
         "names": [coordinate.getName() for coordinate in found],
@@ -278,6 +279,7 @@ def _custom_axes(joint: opensim.Joint, coordinate_index: dict[str, int]) -> list
         if names.getSize() > 1:
             raise _UnsupportedError("an axis that depends on several coordinates")
         pieces = _pieces(axis.getFunction())
+        # OpenSim gives every joint six axes; most of them are constant zeros.
         if len(pieces) == 1 and not np.any(pieces[0][2]):
             continue  # an axis that never moves
         direction = _vector(axis.getAxis())
@@ -301,6 +303,7 @@ def _marker_arrays(
             continue
         rotation, position = _transform(marker.getParentFrame())
         bodies.append(body_index[path])
+        # A marker may hang on an offset frame; its place is wanted in the base frame, the body.
         positions.append(rotation @ _vector(marker.get_location()) + position)
     return {
         "marker_names": [marker.getName() for marker in markers],
@@ -346,6 +349,7 @@ def _spline_pieces(value: Callable[[float], float], knots: NDArray[np.float64]) 
     inner: list[Piece] = []
     for low, high in pairwise(knots):
         width = high - low
+        # Divided by powers of the width below: the coefficients are then of the argument itself, not of the fraction.
         samples = np.array([value(low + fraction * width) for fraction in at])
         inner.append((low, low, inverse @ samples / width ** np.arange(4)))
     return [_line_beyond(value, knots[0], -1.0), *inner, _line_beyond(value, knots[-1], 1.0)]
@@ -353,6 +357,7 @@ def _spline_pieces(value: Callable[[float], float], knots: NDArray[np.float64]) 
 
 def _line_beyond(value: Callable[[float], float], knot: float, sign: float) -> Piece:
     """SimmSpline::calcValue continues with the end's slope."""
+    # Two points well outside: the end's own value belongs to the cubic as well.
     near, far = value(knot + sign), value(knot + 2.0 * sign)
     slope = (far - near) * sign
     start = -np.inf if sign < 0 else knot
@@ -362,6 +367,7 @@ def _line_beyond(value: Callable[[float], float], knot: float, sign: float) -> P
 def _check_pieces(pieces: list[Piece], value: Callable[[float], float], kind: str) -> None:
     """Raise where the pieces and OpenSim's function differ by more than rounding."""
     starts = np.array([start for start, _, _ in pieces[1:]])
+    # Compared at the knots too, and 1.5 beyond them, where extrapolation must agree.
     ends = starts if starts.size else np.array([-1.0, 1.0])
     arguments = np.concatenate([np.linspace(ends[0] - 1.5, ends[-1] + 1.5, 41), ends])
     for argument in arguments:

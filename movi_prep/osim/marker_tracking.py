@@ -167,6 +167,7 @@ class _Tracker:
         self._solver: opensim.InverseKinematicsSolver | None = None
         # A pose that is found with couplers enforced decides in which basin the frames after it end.
         self._rows_since_enforced = ENFORCED_EVERY
+        # A copy: getQ returns a view of the state that the next solve overwrites.
         self._good_pose = opensim.Vector(state.getQ())
 
     def solve(self, row: int) -> FrameStatus:
@@ -202,6 +203,7 @@ class _Tracker:
 
     def _assemble(self, accuracy: float) -> opensim.InverseKinematicsSolver:
         due = self._rows_since_enforced >= ENFORCED_EVERY
+        # Enforced first, then the penalty from that pose; `dict.fromkeys` drops the second where both are the same.
         weights = (_ENFORCED, self._constraint_weight) if due else (self._constraint_weight,)
         for weight in dict.fromkeys(weights):
             solver = opensim.InverseKinematicsSolver(self._model, self._markers, self._coordinates, weight)

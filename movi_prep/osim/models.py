@@ -39,6 +39,7 @@ def read_model(path: Path) -> opensim.Model:
     quiet_opensim()
     if not path.is_file():
         raise MissingError(path, expected="an OpenSim model (.osim)", got="no file", remedy="check the path")
+    # Loaded in another process first: some broken files end the process instead of raising.
     check_that_it_loads(path, lambda: opensim.Model(str(path)).initSystem())
     try:
         model = opensim.Model(str(path))
@@ -212,6 +213,7 @@ def _refusal(path: Path, error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     """Return what OpenSim says as one line, without the places in its source that threw."""
+    # OpenSim's messages span lines and end with the C++ file and line that threw.
     lines = [line.strip() for line in str(error).splitlines()]
     reason = " ".join(line for line in lines if line and not line.startswith("Thrown at"))
     return re.sub(r"^std::exception in '.*?': ", "", reason) or type(error).__name__
@@ -224,6 +226,7 @@ def set_marker_sites(model: opensim.Model, sites_m: Mapping[str, NDArray[np.floa
         transform = marker.getParentFrame().findTransformInBaseFrame()
         matrix = transform.R().asMat33()
         rotation = np.array([[matrix.get(row, column) for column in range(3)] for row in range(3)])
+        # The site is in the body; `set_location` wants it in the marker's own frame, which may be an offset frame.
         marker.set_location(vector(rotation.T @ (site_m - array(transform.T()))))
     model.finalizeConnections()
     model.initSystem()

@@ -93,6 +93,8 @@ def marker_jacobians(
 ) -> NDArray[np.float64]:
     """Return (n, 3 m, k): derivatives of the markers (m) by the free coordinates (rad or m), central differences."""
     free = np.flatnonzero(tree.free_coordinates)
+    # Only free coordinates are stepped; `complete_coordinates` moves followers with them, so their part is in the
+    # derivative.
     steps = np.zeros((len(free), tree.n_coordinates))
     steps[np.arange(len(free)), free] = STEP
     jacobians = []
@@ -114,5 +116,6 @@ def _ranks_and_deviations(
     if rank < jacobian.shape[1]:
         return rank, np.full(jacobian.shape[1], np.inf)
     weighted = weights[:, None] * jacobian
+    # gain = (J'WJ)^-1 J'W; the diagonal of s^2 gain gain' is that of the sandwich.
     gain = np.linalg.solve(jacobian.T @ weighted, weighted.T)
     return rank, noise_m * np.sqrt(np.sum(gain**2, axis=1))

@@ -37,6 +37,8 @@ def resample_solution(solution: IkSolution, scaled: ScaledModel, stencil: Stenci
     # The root's own angles may be near their lock: where it is, is taken from its frame.
     rotation = stencil.rotations(solution.root_frame_rotations)
     position = stencil.values(solution.root_frame_positions_m)
+    # What takes the root as posed from interpolated angles to the interpolated frame; everything on the body turns with
+    # it.
     turn = rotation @ np.swapaxes(posed.root_rotations, -1, -2)
 
     def moved(points_m: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,7 +72,9 @@ def _coordinates(solution: IkSolution, stencil: Stencil) -> NDArray[np.float64]:
 
 def _jumps(solution: IkSolution, stencil: Stencil) -> NDArray[np.bool_]:
     steps = np.diff(solution.coordinates[stencil.rows], axis=1)
+    # Whole turns are the same angle, not a jump.
     steps -= 2.0 * np.pi * np.round(steps / (2.0 * np.pi))
+    # Rows without a pose are NaN: they are invalid already, and compare as no jump.
     with np.errstate(invalid="ignore"):
         far = (np.abs(steps) > LARGEST_STEP_RAD).any(axis=1)
     return np.asarray(far & solution.coordinate_is_rotation)

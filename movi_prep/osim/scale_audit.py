@@ -65,6 +65,7 @@ def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator
             f"{settings.landmark_rms_refused_m * 1000:.1f} mm: markers are exchanged, or from another subject"
         )
     # One unusual factor is suspect; if all factors are unusual, it is the subject's size.
+    # The geometric mean: factors 0.5 and 2 are a person of size 1, not 1.25.
     size = float(np.exp(np.mean(np.log(result.body_factors)))) if result.body_factors.size else 1.0
     smallest, largest = PERSON_SIZES
     if not smallest <= size <= largest:
@@ -78,6 +79,7 @@ def _residual_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Itera
     if not np.isfinite(result.landmark_rms_m):
         yield f"no landmark (weight of {settings.landmark_weight:g} or more) is seen in the static trial"
         return
+    # Above the second bound the refusal has said it already.
     if settings.landmark_rms_limit_m < result.landmark_rms_m <= settings.landmark_rms_refused_m:
         yield (
             f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the static pose, above "

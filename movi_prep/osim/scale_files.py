@@ -36,6 +36,7 @@ def write_scale_factors(path: Path, model: opensim.Model, result: ScaleResult) -
     factors = dict(zip(result.body_names, result.body_factors, strict=True))
     scales = opensim.ScaleSet()
     scales.setName("ScaleSet")
+    # OpenSim's tool writes factors for offset frames and ground as well; bodies without a factor have 1.
     for frame in model.getFrameList():
         scale = opensim.Scale()
         scale.setSegmentName(frame.getName())

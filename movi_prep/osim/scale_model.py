@@ -82,7 +82,7 @@ def scale_model(
         solve_pose: function that finds the static pose; OpenSim's solver by default.
 
     Returns:
-        Factors, residuals and the audit; if the audit fails, the result says so; no error is raised.
+        Factors, residuals and the audit. A failed audit is part of the result and raises no error.
 
     Raises:
         InputError: a measurement names a marker or body that does not exist, the rows that a step uses are not static,
@@ -94,6 +94,7 @@ def scale_model(
         _check_static(step_rows, names, setup, settings)
         # Before anything is fitted: factors from millimetres taken for metres are finite, and look like factors.
         check_marker_size(step_rows, _default_markers_m(model, names))
+    # In the generic model's own size: `apply_factors` below changes where markers are.
     default_m = _default_markers_m(model, rows.placed_names)
     upright, mirrored = orientation_findings(rows.placing, default_m), mirror_findings(rows.placing, default_m)
     # Now, before markers are removed from the model: the generic model is compared with the trial.
@@ -194,6 +195,7 @@ def measurement_factors(model: opensim.Model, static: MarkerTrajectories, setup:
         for name in dict.fromkeys(name for pair in measurement.marker_pairs for name in pair):
             _check_marker(name, measurement, existing, setup.source, "the model")
             _check_marker(name, measurement, static.names, setup.source, f"the static trial {static.source}")
+        # A mean of ratios, not a ratio of means: OpenSim weighs a short pair as much as a long one.
         ratios = [
             _measured_distance_m(static, pair) / _model_distance_m(model, state, pair)
             for pair in measurement.marker_pairs
@@ -407,6 +409,7 @@ def static_pose(
         state=state,
         names=names,
         weights=weights,
+        # NaN rather than distances: without a pose the default pose would be compared with the data.
         model_m=model_m if posed else np.full_like(model_m, np.nan),
         observed_m=mean.select(names).positions_m[0],
     )
@@ -452,6 +455,7 @@ def _measured_distance_m(static: MarkerTrajectories, pair: tuple[str, str]) -> f
             got="none in which both are seen",
             remedy="choose another time range, or take the pair out of the measurement",
         )
+    # The mean of distances, not the distance of mean markers: the subject may sway.
     return float(np.nanmean(distances))
 
 

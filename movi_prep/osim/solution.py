@@ -240,6 +240,7 @@ def joint_names(model: opensim.Model) -> tuple[str, ...]:
 
 def _with_suspects(statuses: NDArray[np.int8], rms_m: NDArray[np.float64], suspect_rms_m: float) -> NDArray[np.int8]:
     solved = np.isin(statuses, [int(status) for status in USABLE_STATUSES])
+    # `not <=`, because a frame whose RMS is NaN is suspect too.
     suspect = solved & ~(rms_m <= suspect_rms_m)
     return np.where(suspect, int(FrameStatus.SUSPECT), statuses).astype(np.int8)
 
@@ -293,6 +294,7 @@ def _pose_in_opensim(scaled: ScaledModel, coordinates: NDArray[np.float64], name
         root_rotations=np.full((n_rows, 3, 3), np.nan),
         root_positions_m=np.full((n_rows, 3), np.nan),
     )
+    # Row by row: an OpenSim state holds one pose.
     for row in np.flatnonzero(np.isfinite(coordinates).all(axis=1)):
         set_pose(model, state, coordinates[row])
         posed.markers_m[row] = [array(marker.getLocationInGround(state)) for marker in markers]

@@ -60,6 +60,7 @@ def check_solution(
     solved = np.flatnonzero(np.isfinite(coordinates).all(axis=1))
     if not len(solved) or n_frames == 0:
         return Verification((), 0.0, 0.0)
+    # Rounding may pick a frame twice in a short clip.
     chosen = solved[np.unique(np.linspace(0, len(solved) - 1, n_frames).round().astype(int))]
     found = compare_with_opensim(model, coordinates[chosen], marker_names, markers_m[chosen])
     result = Verification(tuple(chosen.tolist()), *found)
@@ -92,6 +93,7 @@ def compare_with_opensim(
             if not owner.getLocked(state):
                 owner.setValue(state, float(value), False)
         model.realizePosition(state)
+        # Read back: a locked coordinate still has OpenSim's value, and that difference must count.
         held = np.array([owner.getValue(state) for owner in owners])
         errors = state.getQErr().to_numpy()
         violation = max(violation, float(np.abs(held - pose).max()), float(np.abs(errors).max(initial=0.0)))

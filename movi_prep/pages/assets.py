@@ -7,6 +7,7 @@ from importlib.resources import files
 
 from movi_prep.pages.html import Html, element
 
+# Inline only: pages open from the file system, where every address would be another origin.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 """A page of ours can reach no network, whatever it holds."""
 

@@ -37,8 +37,10 @@ def pack_series(values: NDArray[np.floating], *, step: float) -> dict[str, Any]:
     finite = np.isfinite(table)
     seen = table[finite]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    # Symmetric about the middle, so that all 16 bits serve the values that occur.
     middle, step = (low + high) / 2.0, max(step, (high - low) / (2.0 * _LARGEST))
     whole = np.full(table.shape, _MISSING, dtype=np.int16)
+    # Clipped, or rounding at the largest value could fall on -32768, which means missing.
     whole[finite] = np.clip(np.round((seen - middle) / step), -_LARGEST, _LARGEST)
     # 16 bits wrap around, and come back when they are added up.
     differences = np.diff(whole, axis=0, prepend=np.zeros((1, table.shape[1]), np.int16)).astype("<i2")

@@ -222,4 +222,5 @@ def _text(x: float, y: float, content: str, *, anchor: str = "start") -> Html:
 
 
 def _px(value: float) -> str:
+    # A tenth of a pixel is finer than screens, and keeps pages small.
     return f"{value:.1f}".removesuffix(".0")

@@ -120,6 +120,7 @@ def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], s
     n_failed = sum(outcome.status == "failed" for outcome in scope.outcomes)
     scaled = [quality.files.scale for quality in qualities if quality.files.scale is not None]
     n_frames = sum(clip.n_rows for clip in clips)
+    # Weighted by frames: a mean over clips would let short clips count as much as long ones.
     valid = sum(clip.valid_percent * clip.n_rows for clip in clips) / n_frames if n_frames else None
     shards = [shard for quality in qualities for shard in quality.files.shards]
     return cards(

@@ -181,6 +181,7 @@ def measure_clip(
         jitter_deg=_rms(jumps_deg),
         jitter_most_in=_name_of_largest(_column_means(jumps_deg**2), [solution.coordinate_names[k] for k in columns]),
         times_s=solution.times_s,
+        # All frames with a pose, usable or not: the curve should show where a frame is bad.
         frame_rms_mm=np.sqrt(_column_means((np.where(weights > 0, residuals_mm, np.nan) ** 2).T)),
         usable=usable,
         deviation_deg=_deviations_deg(solution, columns),
@@ -399,6 +400,7 @@ def _use(
     values = values[np.isfinite(values)]
     low, high = model_range
     smallest, largest = float(values.min()), float(values.max())
+    # The middle of the values, so that one bad frame does not stretch the bar.
     p5, p95 = np.percentile(values, [5.0, 95.0]).tolist()
     at_limit = (values <= low + AT_LIMIT_RAD) | (values >= high - AT_LIMIT_RAD)
     return CoordinateUse(
@@ -446,6 +448,7 @@ def _name_of_largest(values: NDArray[np.float64], names: Sequence[str]) -> str:
 def _column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean of the finite values of each column, NaN if there is none."""
     finite = np.isfinite(values)
+    # np.nanmean would warn of empty columns, and warnings are errors in tests.
     sums, counts = np.where(finite, values, 0.0).sum(axis=0), finite.sum(axis=0)
     return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
 

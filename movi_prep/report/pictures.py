@@ -86,6 +86,7 @@ def pelvis_axes_px(shard: ShardFile, row: int) -> NDArray[np.float64]:
     steps = np.linspace(0.0, AXIS_M, _DOTS_PER_AXIS)
     rotation = root.pelvis_rotation_camera[0].astype(np.float64)
     origin = root.pelvis_position_camera_m[0].astype(np.float64)
+    # Rows of R' are the columns of R: the body's axes in the camera.
     points = origin + steps[None, :, None] * rotation.T[:, None, :]  # (3, k, 3)
     return _project(shard, points)
 

@@ -156,6 +156,7 @@ def find_subjects(work: WorkFolder, outcomes: Iterable[Outcome]) -> tuple[str, .
     # Split at the last underscore: subjects' names may hold underscores, too.
     named |= {path.stem.rpartition("_")[0] for path in work.shards().glob("*_*.h5")}
     named |= {outcome.subject for outcome in outcomes} - {ALL_SUBJECTS}
+    # Names with a dot in front are of folders that are being written.
     return tuple(sorted((name for name in named if name and name[0] != "."), key=natural_order))
 
 

@@ -93,6 +93,7 @@ def keep_choice(
         # All of AMASS has hundreds of subjects, so entries that have not changed are not written again.
         if any(subject not in old[part] or old[part][subject] != clips for part, clips in new.items()):
             kept = {part: chosen[subject] for part, chosen in old.items() if subject in chosen} | new
+            # Sorted, so that the same choice gives the same bytes and is not written again.
             listed = {part: None if clips is None else sorted(clips) for part, clips in kept.items()}
             write_text(_folder(work) / f"{subject}.json", json.dumps(header | listed) + "\n")
     if all_subjects and not before.every_subject:
@@ -139,6 +140,7 @@ def _covers(chosen: Mapping[str, Clips], clip: ClipId) -> bool:
 
 def _joined(before: Mapping[str, Clips], subject: str, now: Clips) -> Clips:
     earlier = before.get(subject, frozenset())
+    # None means all clips, which no list can narrow again.
     return None if now is None or earlier is None else now | earlier
 
 

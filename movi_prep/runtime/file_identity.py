@@ -32,6 +32,7 @@ Kind = Literal["sha256", "sampled"]
 LARGE_BYTES = 64 * 2**20
 _SAMPLES = 32
 _SAMPLE_BYTES = 64 * 2**10
+# Two seconds: the coarsest time stamp of a common file system (FAT), and more than clocks of file servers drift.
 _SETTLED_NS = 2_000_000_000
 
 
@@ -103,6 +104,7 @@ class FileIdentities:
     def _hash(self, path: Path, kind: Kind) -> str:
         stamp = Stamp.of(path)
         before = self.known.get((str(path), kind))
+        # The change time (ctime) is part of the stamp: programs can set the modification time back, but not that one.
         if before is not None and before[0] == stamp:
             return before[1]
         found = _sampled(path, stamp.size) if kind == "sampled" else _whole(path)
@@ -137,6 +139,8 @@ def read_identities(path: Path, *, full_hash: bool) -> FileIdentities:
 
 def write_identities(path: Path, identities: FileIdentities) -> None:
     """Write the known hashes, together with those that other runs have added to the file meanwhile."""
+    # Read again just before writing: runs on other subjects share this file. What one of them loses is only hashed
+    # anew.
     merged = read_identities(path, full_hash=False).known | identities.known
     rows = [
         [name, kind, stamp.size, stamp.modified_ns, stamp.changed_ns, identity]

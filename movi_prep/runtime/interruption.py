@@ -35,6 +35,7 @@ def keep_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        # Python allows handlers to be set in the main thread only.
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from movi_prep.records.work_folder import WorkFolder
 
+# A lock counts as held for eight missed beats: file servers cache time stamps for up to a minute.
 _HEARTBEAT_S = 15.0
 _FRESH_S = 120.0
+# What file systems without locks answer (NFS without its lock service, some FUSE mounts).
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -52,6 +54,7 @@ def hold_scopes(work: WorkFolder, scopes: Iterable[str], run_id: str) -> Iterato
         LockedError: another run holds one of them; nothing is held then.
     """
     with ExitStack() as stack:
+        # Sorted: two runs that want the same scopes meet at the first one, and neither holds what the other waits for.
         paths = [lock_path(work, scope) for scope in sorted(set(scopes))]
         for path in paths:
             stack.enter_context(_hold(path, run_id))
@@ -73,6 +76,7 @@ def _holder_lives(path: Path, holder: Mapping[str, Any]) -> bool:
     """Return whether the process that a lock file names still holds it."""
     if holder.get("host") != socket.gethostname():
         return time.time() - path.stat().st_mtime < _FRESH_S
+    # A second lock on another descriptor would conflict with this process's own.
     if holder.get("pid") == os.getpid():
         return True
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -103,9 +107,11 @@ def lock_path(work: WorkFolder, scope: str) -> Path:
 @contextmanager
 def _hold(path: Path, run_id: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Close-on-exec, or a child process would keep the lock after the run's death.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         _lock(descriptor, path)
+        # The file is emptied and written in place, never replaced: the lock belongs to this inode.
         holder = {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "since": _now()}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
@@ -126,7 +132,7 @@ def _lock(descriptor: int, path: Path) -> None:
         if error.errno not in _NO_LOCKS:
             raise
         is_exclusive_here = False
-    # The kernel's word is final on one host only; of a holder elsewhere there is nothing but its time stamp.
+    # The kernel knows the holders on its own host only; for a holder on another host there is only its time stamp.
     holder = _read_holder(path)
     on_this_host = holder.get("host") == socket.gethostname()
     if not holder or (on_this_host and (is_exclusive_here or not _is_running(holder))):

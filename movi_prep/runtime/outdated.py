@@ -82,6 +82,7 @@ def _name(path: Path, work: WorkFolder) -> str:
 def _say_cause(plan: WorkPlan, planned: PlannedUnit) -> str:
     """Return why a unit does not hold: the reason of the first one in the chain that it follows."""
     cause = planned
+    # Ends: needs form no circle (see `work_plan`).
     while waiting := [need for need in cause.needs if need not in cause.tolerates and not plan.units[need].is_current]:
         cause = plan.units[waiting[0]]
     return planned.reason if cause is planned else f"follows {cause.unit.id}: {cause.reason}"

@@ -213,6 +213,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
 
     check_machine(prepared)
     _make_work_folder(config.work)
+    # The lock first, then the configuration and the choice: a run that is refused must not change the work folder.
     with _run_log(plan.work), hold_scopes(plan.work, scopes, run_id), stop_once():
         # The process that left files aside is dead: it would hold the lock otherwise.
         for scope in scopes:
@@ -269,7 +270,9 @@ def open_executor(config: Config, n_units: int) -> AbstractContextManager[Execut
         from movi_prep.runtime.slurm.cluster import read_profile, slurm_executor
 
         return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run)
+    # Not os.cpu_count: batch systems and containers give a process fewer cores than the machine has.
     workers = run.workers or len(os.sched_getaffinity(0))
+    # No more processes than units: each takes seconds and a few hundred megabytes to start.
     return local_executor(min(workers, max(n_units, 1)), run)
 
 
@@ -363,6 +366,7 @@ def _run_log(work: WorkFolder) -> Iterator[None]:
     before = _LOG.level
     _LOG.addHandler(handler)
     _LOG.setLevel(logging.INFO)
+    # A program that uses this package as a library may have a root handler, which would print every line once more.
     _LOG.propagate = False
     try:
         yield

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from movi_prep.runtime.worker_pools import Executor
 
 _LOG = logging.getLogger("movi_prep.run")
+# Short enough for a live display, long enough to cost nothing.
 _TICK_S = 0.5
 
 
@@ -137,11 +138,13 @@ class Coordinator:
             if ended is None:
                 continue
             record = self._settle(*ended)
+            # With on_error=abort, units in hand still end: their results are worth keeping.
             is_stopping = is_stopping or (record.status == "failed" and self.on_error == "abort")
 
     def _submit(self, name: str) -> None:
         planned = self.plan.units[name]
         absent = self._absent_inputs(planned)
+        # Only now: all that it needs has ended, so that its inputs are what they will be.
         if planned.is_open and not why_not_current(planned, self.plan.work, self.identities, absent=absent):
             self._unchanged.add(name)
             self.observer.unit_held(planned)
@@ -174,6 +177,7 @@ class Coordinator:
         for follower in self._followers.get(name, ()):
             # What tolerates the loss goes on without it; all else is blocked, with what follows it in turn.
             if not is_done and name not in self.plan.units[follower].tolerates:
+                # A follower of several failed units is blocked once, with the first reason.
                 if follower not in self._blocked:
                     self._blocked[follower] = f"needs {failed}, which failed"
                     self._tell_followers(follower, is_done=False, failed=failed)

@@ -9,6 +9,7 @@ from pathlib import Path
 def reset_peak_memory() -> None:
     """Start a new measurement of the peak; without effect where the kernel does not offer it."""
     try:
+        # 5 resets the peak (VmHWM) to what is resident now; Linux 4.0 and later.
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return
@@ -17,6 +18,7 @@ def reset_peak_memory() -> None:
 def peak_memory_mb() -> float:
     """Return the largest resident memory since the last reset (or of the process), megabytes."""
     peak_kb = _status_kb("VmHWM")
+    # getrusage's peak is of the whole process and cannot be reset: later units then report an earlier one's.
     return (peak_kb if peak_kb is not None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
 
 

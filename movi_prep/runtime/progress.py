@@ -78,6 +78,7 @@ class PlainProgress:
     def _time_left(self) -> str:
         """Return the time left for stages that have begun, at the rate so far, and the names of those that have not."""
         elapsed_s = time.monotonic() - self._begin_s
+        # Seconds of work done per second: how many workers are busy, on average.
         at_once = sum(self._seconds.values()) / elapsed_s
         if not at_once:
             return ""

@@ -20,6 +20,7 @@ def describe_settings(settings: Settings, identities: FileIdentities) -> dict[st
 
     Fields that are declared to change no result are left out.
     """
+    # Through JSON and back: compared with what a record file holds, where tuples are lists and keys are text.
     described = json.loads(json.dumps(_plain(settings, identities)))
     assert isinstance(described, dict)  # noqa: S101 - a model dumps to a mapping
     return described

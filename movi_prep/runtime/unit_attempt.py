@@ -135,6 +135,7 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
     aside = _attempt_folder(task, attempt)
     aside.mkdir(parents=True, exist_ok=True)
     try:
+        # Stamps before hashes: a file that changes in between is found by `_check_unchanged`.
         stamps = _stamps(task)
         inputs = {
             role: FileRecord(str(path), identities.identity(path) if role in stamps else ABSENT)
@@ -146,10 +147,13 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
             folder.mkdir(parents=True, exist_ok=True)
         with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
             report = task.stage.run_unit(private)
+        # In this order: inputs that changed would make the record lie, a lost lock would overwrite another run's files,
+        # and only then do files get their final names.
         _check_unchanged(unit, stamps, inputs, identities)
         check_still_held(task.work, unit.key, task.run_id)
         outputs = _publish(unit, private, root, identities)
     finally:
+        # Removed after an error too: only the folder of a worker that died stays, and counts as a try.
         shutil.rmtree(aside, ignore_errors=True)
     return replace(
         blank,
@@ -205,6 +209,8 @@ def _check_unchanged(
 def _publish(unit: AnyUnit, private: AnyUnit, root: Path, identities: FileIdentities) -> dict[str, FileRecord]:
     """Flush every output, move it to its final name, and return the outputs."""
     final = dict(paths_of(unit.outputs))
+    # All are checked before any is moved: a unit's files appear together or not at all, unless the machine stops in
+    # between.
     for role, aside in paths_of(private.outputs):
         if not aside.is_file():
             raise InternalError(f"{unit.id} did not write its output {role!r} ({final[role].name})")
@@ -249,6 +255,7 @@ def _prefix(task: Task) -> str:
 def _dead_attempts(task: Task) -> list[Path]:
     """Return scratch folders that earlier attempts of this run left behind when their worker died."""
     with suppress(FileNotFoundError):
+        # The name holds the run's id: folders of other runs do not count as tries of this one.
         return [path for path in scratch_of(task).iterdir() if path.name.startswith(_prefix(task))]
     return []
 

@@ -20,6 +20,7 @@ def unit_log(path: Path) -> Iterator[None]:
     The file appears only if something was said.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # What Python still buffers belongs to the text before the block, not into the unit's file.
     _flush()
     # Descriptors, not `sys.stdout`: OpenSim's C++ writes past it.
     saved = os.dup(1), os.dup(2)

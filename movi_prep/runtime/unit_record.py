@@ -90,6 +90,7 @@ def write_record(path: Path, record: UnitRecord, *, scratch: Path) -> None:
     aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     # Not flushed to disk: if a power cut damages the record, the unit merely runs again.
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Rename is atomic: a reader finds the old record or the new one, never half of one.
     aside.replace(path)
 
 
@@ -106,6 +107,7 @@ def read_record(path: Path) -> UnitRecord | None:
         files = {
             role: {name: FileRecord(**entry) for name, entry in content[role].items()} for role in ("inputs", "outputs")
         }
+        # Fields of later releases are passed over; missing ones take their defaults.
         values = {name: value for name, value in content.items() if name in known}
         said = {name: tuple(content.get(name, ())) for name in ("findings", "warnings")}
         record = UnitRecord(**{**values, **files, **said})

@@ -100,6 +100,7 @@ def estimate_work(plan: WorkPlan, lengths: Mapping[ClipId, ClipLength], config: 
         config: its settings say at which rate, by which solver and by how many workers.
         cores: what this machine has, for local workers whose number is not configured.
     """
+    # The fastest of several: whatever else runs on the machine can only slow it down.
     speed = _REFERENCE_S / min(_fixed_work() for _ in range(_REPEATS))
     measured = _measured(plan, lengths, config)
     seconds = n_bytes = 0.0
@@ -140,6 +141,7 @@ def _measured(plan: WorkPlan, lengths: Mapping[ClipId, ClipLength], config: Conf
 def _table_cost(planned: PlannedUnit, lengths: Mapping[ClipId, ClipLength], config: Config) -> tuple[float, float]:
     """Return seconds and bytes of a unit by the table."""
     stage = planned.unit.stage
+    # A stage that is not in the table takes about a second, once: indices and other small files.
     cost = COSTS.get(stage, Cost(1.0, 0.0, 0.0, 0.0))
     rows = _rows(planned, lengths, config)
     solver = _OPENSIM_SOLVER if stage == "ik" and config.ik.solver == "opensim" else 1.0

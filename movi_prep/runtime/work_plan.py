@@ -135,6 +135,7 @@ def make_plan(
         )
         waiting = [planned[need] for need in needs[name] if not planned[need].is_current]
         planned[name] = _decide(fresh, waiting, work, identities, is_forced=stage.name in force)
+    # In the order of stages, not of the sort: output reads as people think of it, and does not change from run to run.
     ordered = {unit.id: planned[unit.id] for _, unit in units}
     names = tuple(stage.name for stage in stages)
     return WorkPlan(
@@ -211,6 +212,7 @@ def _unvouched(
     optional = optional_roles(unit.inputs)
     left = [path for role, path in paths_of(unit.inputs) if role in optional and path not in writers]
     left = [path for path in left if work.is_made(path)]
+    # Reads every record of the work folder, so only where something has to be vouched for.
     makers = makers_of(work) if left else {}
     vouched = {
         path: entry.identity

@@ -34,16 +34,19 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.scheduler.worker-ttl": None,
     # Nannies bring their processes back. Dask would close a nanny where, seconds after one process, another is away.
     "distributed.deploy.lost-worker-timeout": "10000h",
+    # A unit that holds Python's lock delays Dask's event loop; the warning about that would be noise.
     "distributed.admin.tick.limit": "1h",
     # Tasks hold no data: nothing to spill. A worker that nears its limit is killed, and its unit tried again.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
+    # A forked worker would inherit locks of threads that do not exist in it (OpenMP, HDF5, torch).
     "distributed.worker.multiprocessing-method": "spawn",
     # A unit is minutes of work: it stays with the scheduler until a worker is free, also one that connects later.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.work-stealing": False,
+    # The profiler samples every thread a hundred times a second, for a page that nobody opens.
     "distributed.worker.profile.enabled": False,
     # Its lock files need a file system with locks; the folders of a run are its own, and go with it.
     "distributed.worker.use-file-locking": False,
@@ -161,9 +164,12 @@ class DaskExecutor:
             recycle_units=self._run.recycle_units,
             recycle_growth_mb=self._run.recycle_growth_mb,
             key=key,
+            # Pure tasks with equal arguments would be run once and shared; a unit is run each time that it is asked
+            # for.
             pure=False,
         )
         self._futures[future] = task
+        # Called in a thread of Dask's: only the queue, which is safe for threads, is touched there.
         future.add_done_callback(self._ended.put)
 
     def wait(self, timeout_s: float) -> tuple[Task, UnitEnd | BaseException] | None:
@@ -171,6 +177,7 @@ class DaskExecutor:
         try:
             future = self._ended.get(timeout=timeout_s)
         except queue.Empty:
+            # "connecting" is a scheduler that may answer again; any other state is final.
             if self._client.status not in ("running", "connecting"):
                 raise WorkersLostError("the Dask scheduler is gone; run again to go on") from None
             return None
@@ -186,7 +193,7 @@ class DaskExecutor:
 
 
 class ProcessWatch:
-    """Looks whether worker processes of this machine are there: one that ends is followed by another within seconds.
+    """Watches that this machine has worker processes; one that ends is normally replaced within seconds.
 
     Args:
         find_workers: returns what there is of them, empty for none.
@@ -247,6 +254,8 @@ def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
                 "limits of processes, open files and memory (ulimit -a), or use --workers with fewer or "
                 "--executor serial"
             ) from error
+        # A unit waits beside each worker, so that none is idle while the coordinator is busy; more would only be taken
+        # back when the run stops.
         executor = DaskExecutor(client, run, in_flight=2 * workers + 2, watch=ProcessWatch(client.ncores))
         try:
             yield executor
@@ -360,7 +369,7 @@ def quiet_dask() -> Iterator[None]:
         logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            # Advice for who chooses a scratch folder; here it only means that the machine was busy for a second.
+            # Advice for users who choose a scratch folder; here it only means that the machine was busy for a second.
             warnings.filterwarnings("ignore", "Creating scratch directories", UserWarning)
             yield
     finally:

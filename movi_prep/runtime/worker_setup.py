@@ -66,6 +66,7 @@ def execute_on_worker(task: Task, *, recycle_units: int, recycle_growth_mb: floa
     # Without a nanny, nothing would start another process in its place.
     if is_spent and worker.nanny and not _usage.is_leaving:
         _usage.is_leaving = True
+        # From the loop's own thread: a unit runs in another one, and Dask's worker is not safe for threads.
         worker.loop.add_callback(_leave, worker, restart=True)
     return end
 
@@ -82,6 +83,7 @@ async def _leave(worker: Worker, *, restart: bool) -> None:
     """
     from distributed.core import Status
 
+    # A paused worker finishes what it runs and starts nothing.
     worker.status = Status.paused
     while worker.state.executing_count:
         await asyncio.sleep(_POLL_S)

@@ -18,6 +18,7 @@ def check_writable(work: Path) -> None:
 
     A work folder that is not there yet is judged by the folder in which it would be made.
     """
+    # lexists: a broken link in the place of the work folder is a fault to report, not a folder to make.
     there = next(folder for folder in (work, *work.parents) if os.path.lexists(folder))
     _write_in(there)
     for folder in _folders_in(work) if there == work else ():

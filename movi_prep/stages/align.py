@@ -134,6 +134,7 @@ def _align_session(
         try:
             clips.append(align_clip(clip, read_markers(path), session, settings))
         except InputError as error:
+            # One clip that cannot be aligned must not cost the subject's others.
             lost.append(f"{clip} is not aligned: {error}")
     return clips, lost
 
@@ -205,6 +206,7 @@ def _agreement(markers: MarkerTrajectories, session: Session, *, row: int, step:
         return Agreement(fit=None, lag=None, rate_hz=mocap_hz)
     # Joint centres are not markers of a body, but the marker set has virtual markers at the motion's joints.
     joints = markers.select(list(session.joint_names))
+    # Session joints are on the video clock; only every `step`-th sample of the clip has a counterpart.
     rows = rows_on_clock(markers.sample_indices, every_samples=step)
     return compare_joints(
         ground_to_amass(joints.positions_m[rows]),
@@ -285,6 +287,7 @@ def _n_between(alignment: SubjectAlignment) -> int:
 
 
 def _report(alignment: SubjectAlignment, lost: Sequence[str]) -> StageReport:
+    # `lost` is among the alignment's findings as well: it is a warning here, and must not be said twice.
     warnings, findings = list(lost), [text for text in alignment.findings if text not in lost]
     for clip in alignment.clips:
         name = f"{clip.timeline.clip}{' before ' if clip.camera else ''}{clip.camera}"

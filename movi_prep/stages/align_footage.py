@@ -37,6 +37,7 @@ def align_footage(clip: ClipId, wanted: ClipFootage, markers: MarkerTrajectories
     Raises:
         MissingError, InputError: the video cannot be read, has no clock, or ends before its first frame of the clip.
     """
+    # Imported here, so that planning does not load the video library.
     from movi_prep.video.footage import frame_clock, open_footage
 
     reader = open_footage(video)
@@ -80,6 +81,7 @@ def footage_timeline(
         last_sample: last sample of the motion.
     """
     nearest = np.round(at)
+    # Snapped, so that frames on samples take labels as they are solved, without interpolation.
     at = np.where(np.abs(at - nearest) <= ON_SAMPLE, nearest, at)
     floor = np.floor(at)
     after = at - floor
@@ -105,6 +107,7 @@ def _samples(frames: NDArray[np.int64], clock: FrameClock, wanted: ClipFootage, 
 
 
 def _end(timeline: ClipTimeline) -> float:
+    # Infinity makes the motion's remainder -infinity: without frames nothing is said of its length.
     return float(timeline.mocap_samples[-1]) if timeline.n_frames else np.inf
 
 

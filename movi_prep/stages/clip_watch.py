@@ -1,4 +1,4 @@
-"""What is odd of a clip of motion, seen while it is posed: where it stands, whether it freezes, whether it is mirrored.
+"""Looks for oddities of a motion while it is posed: a body off the floor, a frozen recording, a mirrored axis.
 
 | seen | said |
 |---|---|
@@ -42,7 +42,7 @@ _PELVIS, _NECK, _FEET = 0, 12, [10, 11]
 
 
 class ClipWatch:
-    """Sees a clip go by: `sampled` all of its samples, `posed` the rows that are posed.
+    """Collects evidence block by block: `sampled` takes all samples of a clip, `posed` the rows that are posed.
 
     Attributes:
         lowest_m: lowest point so far, above the floor.
@@ -59,8 +59,10 @@ class ClipWatch:
 
     def sampled(self, samples: Motion) -> None:
         """See the next samples."""
+        # Translation and angles in one measure, metres: a body that only turns is not frozen.
         points = np.concatenate([samples.translation_m[:, None], _LEVER_M * samples.poses_rad], axis=1)
         self._steps_m.append(row_steps(points, self._last))
+        # The last sample is kept: a freeze may lie across the border of two blocks.
         self._last = points[-1]
 
     def posed(self, rows: Motion, points: PosedPoints) -> None:
@@ -82,6 +84,7 @@ class ClipWatch:
             *floor,
             *self._frozen(rate_hz),
             *audit.findings(rate_hz),
+            # A body off the floor has a likelier cause than a mirrored axis; one explanation is enough.
             *([] if floor else self._mirrored()),
         )
 
@@ -109,7 +112,7 @@ class ClipWatch:
 
 
 def floor_findings(lowest_m: float, trunk: NDArray[np.float64]) -> tuple[str, ...]:
-    """Return what is odd of where the body stands, with its probable cause; `trunk` points up it, (3,) in ground."""
+    """Return what is odd about where the body stands, and the probable cause; `trunk`, (3,) in ground, points up it."""
     if abs(lowest_m) <= _FLOOR_TOLERANCE_M:
         return ()
     cause = ""

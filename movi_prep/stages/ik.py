@@ -108,9 +108,11 @@ def plan_ik(
 
 def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> StageReport:
     """Solve one clip and write it; a long clip is solved and written block by block."""
+    # Before anything is solved: a refused subject must not cost minutes.
     check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
     blocks = row_blocks(count_marker_rows(inputs.markers), settings)
     solved = _solve(inputs, settings, blocks)
+    # The writer needs the rate and the solver before it can open the file: they come from the first block.
     first, account = next(solved)
     # A clip of one block is still in memory, so it is not read back from its file.
     held = [first] if len(blocks) == 1 else None
@@ -128,11 +130,13 @@ def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> St
             account = account + more
             # Free this block before the next one is solved.
             del solution
+        # Inside the writer's block: an error here discards the partial file.
         check_some_pose(account, inputs.markers)
     if outputs.motion is not None:
         tables = (motion_table(part, name="Coordinates") for part in held or _read_blocks(outputs.solution, blocks))
         write_storage_blocks(outputs.motion, tables, n_rows=account.rows.n_posed)
     if outputs.trc is not None:
+        # Made anew: a generator of blocks is used up by the .mot file.
         parts = held or _read_blocks(outputs.solution, blocks)
         markers = (model_markers(part, source=str(outputs.solution)) for part in parts)
         write_trc_blocks(outputs.trc, markers, n_rows=blocks[-1].kept.stop)

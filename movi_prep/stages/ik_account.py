@@ -201,6 +201,7 @@ class RowFindings:
             statuses=np.concatenate([self.statuses, other.statuses]),
             n_posed=self.n_posed + other.n_posed,
             reasons=self.reasons + other.reasons,
+            # `dict.fromkeys` keeps the order of first sight, as a set would not.
             unseen=tuple(dict.fromkeys((*self.unseen, *other.unseen))),
             gaps={name: count + other.gaps[name] for name, count in self.gaps.items()},
             leaps=self.leaps + other.leaps,

@@ -184,6 +184,7 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
     """Make one clip's trajectories, block by block."""
     from movi_prep.body.device import torch_threads
 
+    # One thread per unit: units run in parallel, and sums over several threads differ in the last bit.
     with torch_threads(1), _open(inputs, settings) as motion:
         _check_soft_tissue(motion, inputs, settings)
         report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings)
@@ -335,6 +336,7 @@ def model_for(
     for motion, person in zip(motions, persons or repeat(0), strict=False):
         try:
             shapes.append(read_subject_shape(motion, person=person))
+        # Planning must not fail for one bad clip; the unit reports it.
         except InputError:
             continue
     of_bodies = {body for body, _ in models}
@@ -545,6 +547,8 @@ def _body_part(inputs: MarkerInputs, shape: SubjectShape, *, device: str) -> tup
     path, dmpl = inputs.body_model, inputs.dmpl_model
     if path is None:
         raise _missing_model(shape, inputs.motion, inputs.models_there)
+    # The stamps are part of the cache's key: a worker lives through many units, and a model may be replaced between
+    # them.
     stamps = (file_stamp(path), file_stamp(dmpl), file_stamp(inputs.marker_set))
     return _cached_body_part(_BodyFiles(path, dmpl, inputs.marker_set, stamps), shape.sex, device)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 ANTHROPOMETRY = "anthropometry.yaml"
 # Deviation of a person's size from the generic model's as a whole (of its logarithm): models are of any size.
 _SIZE_STD = 0.06
-# Sites stay within this many of their deviations, and factors of theirs: bounds, where the static method refuses.
+# Bounds, in standard deviations, of a site and of a factor; the static method refuses a subject instead.
 _SITE_LIMIT, _FACTOR_LIMIT = 3.0, 2.5
 _TOLERANCE_M = 1e-8
 _LEAST_TRACKED = 6
@@ -125,6 +125,7 @@ def scale_to_motion(
     if setup.place_markers:
         delete_markers_without_data(model, present)
     set_marker_sites(model, dict(zip(tracked, sites_m[markers.markers], strict=True)))
+    # One pose suffices: a wrong factor or site shows in the default pose.
     pose = tree.complete_coordinates(tree.coordinate_default)[None]
     placed_m = scaled.marker_positions(pose)[:, markers.markers]
     check_solution(model, pose, tracked, placed_m, n_frames=1, tolerance=_TOLERANCE_M)
@@ -201,6 +202,7 @@ def person_prior(markers: ScaledMarkers, axes: Sequence[str], settings: MotionSc
     covariance = settings.prior_widening**2 * table.log_covariance(list(zip(names, axes, strict=True)))
     return PersonPrior(
         log_mean=np.zeros(len(names)),
+        # The same number in every entry: one common size for all factors, independent of the table's proportions.
         log_covariance=covariance + _SIZE_STD**2,
         site_std_m=np.full(len(markers.markers), settings.site_std_m),
         site_limit_m=_SITE_LIMIT * settings.site_std_m,
@@ -258,11 +260,13 @@ def _finish(
     from movi_prep.osim.scale_model import finish_scaling, static_pose
 
     if not placing:
+        # Without a static trial there is no static pose that defaults could come from.
         post = replace(setup.post_scaling, default_values="kept")
         finish_scaling(model, model.initSystem(), replace(setup, place_markers=False, post_scaling=post), {})
         return 0.0, {}
     pose = static_pose(model, placing[0], setup, {}, solve_pose)
     angle, states = middle_angle_rad(model, pose.state), state_values(model, pose.state)
+    # Tracked markers keep the sites that the motion gave them; the static pose places the rest.
     others = {name: point for name, point in zip(pose.names, pose.observed_m, strict=True) if name not in tracked}
     finish_scaling(model, pose.state, setup, others)
     return angle, states

@@ -93,6 +93,7 @@ def plan_scale(
     settings = config.scaling.for_unit(config.ik.solver)
     by_motion = settings.method == "motion"
     tracking = ik_setup_path(config) if by_motion else None
+    # Files that the set-up includes are inputs too: a change in one must run the unit again.
     if tracking is not None:
         setup_parts += included_files(tracking)
     return tuple(
@@ -131,6 +132,7 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     static = read_static_trial(inputs.static)
     setup, unmeasured = without_markers(read_scale_setup(inputs.setup), static.lost)
     solve_pose = pose_solver(settings)
+    # `tracking` is set exactly where the method is motion (see `plan_scale`).
     if inputs.tracking is None:
         result = scale_model(model, static, setup, settings, solve_pose=solve_pose)
     else:

@@ -66,6 +66,7 @@ def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
     """Return the blocks of a clip with `n_rows` rows, in order."""
     # One block for OpenSim's own solver, which cannot start from the pose of an earlier frame.
     n_blocks = max(1, round(n_rows / BLOCK_ROWS)) if settings.solver == "converged" else 1
+    # The last block takes the remainder, so that it has between half and one and a half of BLOCK_ROWS.
     edges = [*range(0, n_blocks * BLOCK_ROWS, BLOCK_ROWS), n_rows]
     return tuple(
         RowBlock(
@@ -97,9 +98,9 @@ class _Clip:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a solver says: poses, the reasons of rows that have one, and coordinates that no marker sees.
+    """What a solver returns: poses, reasons for rows that have any, and coordinates that no marker sees.
 
-    `modes` are those that its deviations are told in.
+    `modes` are those that express its deviations.
     """
 
     frames: SolvedFrames
@@ -175,6 +176,7 @@ def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
         clip = replace(_clip(scaled, markers, setup, coordinate_file or {}, before), noise=noise, modes=modes)
         solution, account, modes = _solve_block(clip, settings, block, frames_verified)
         if following is not None:
+            # The next block begins in its margin: `before` is the pose right before the first row that it sees.
             before = _last_pose(solution, following.seen.start - block.kept.start, before)
         yield solution, account
         # Free this block before the next one is solved.
@@ -236,6 +238,7 @@ def _solve_block(
         reasons=found.reasons[own],
         unseen=found.unseen,
         gaps=count_gaps(clip.markers.rows(own), setup.marker_weights),
+        # Margins belong to two blocks; each leap is reported by the block that keeps its first row.
         leaps=tuple(each for each in odd if block.kept.start <= each.first < block.kept.stop),
     )
     names = name_findings(scaled, clip.markers, setup)
@@ -448,6 +451,7 @@ def _label_deviations(
     )
     deviations, modes = solve_deviation(tree, poses, noise, clip.modes)
     if found.posterior_std is not None:
+        # Deviations come from a prior where nothing is seen; infinity says that the label is not measured.
         deviations.factor[np.isinf(found.posterior_std[:, tree.free_coordinates])] = np.inf
     return deviations, modes
 
@@ -496,6 +500,7 @@ def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArr
     by_marker = np.array([tree.decided_by([tree.marker(name)]) for name in solution.marker_names])
     pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
     always = tree.decided_by([]) | np.array([name in pulled for name in tree.coordinate_names])
+    # float32, because NumPy multiplies boolean matrices without BLAS.
     decided = (seen.astype(np.float32) @ by_marker.reshape(-1, tree.n_coordinates).astype(np.float32) > 0) | always
     place = {name: index for index, name in enumerate(tree.coordinate_names)}
     known = np.array([name in place for name in names])

@@ -35,6 +35,7 @@ def check_inputs_kept(read: Iterable[Path], written: Iterable[Path], *, source: 
     Raises:
         UsageError: a file that is read would be replaced.
     """
+    # By device and inode: paths may differ in spelling, in links, or by case on some file systems.
     known = {_same_file(path): path for path in read if path.exists()}
     for path in written:
         replaced = known.get(_same_file(path)) if path.exists() else None
@@ -68,6 +69,7 @@ def _same_file(path: Path) -> tuple[int, int]:
 def _is_result(path: Path) -> bool:
     """Return whether a file begins as results do: a storage file (.mot, .sto), a model (.osim), factors or markers."""
     with path.open("rb") as file:
+        # The head is enough: every kind of result names itself in its first lines.
         head = file.read(4096)
     if path.suffix == ".xml":
         # A set-up holds such sets, too, but below the tag of its tool.

@@ -93,6 +93,7 @@ def solve_marker_files(
         numbers, findings = _write_scaled(scaled, scaled_path, scale_setup, config)
     files: tuple[FileResult, ...] = ()
     if setup is not None:
+        # Read back from the file, also after scaling: files are solved with the very model that is left in the folder.
         ready = read_scaled_model(scaled_path)
         files = tuple(solve_or_tell(path, partial(_solve_file, path, ready, setup, config)) for path in marker_files)
     return MarkerFilesResult(

@@ -49,6 +49,7 @@ def match_marker_names(names: Sequence[str], wanted: Collection[str]) -> tuple[d
     for reading in _readings(names, wanted):
         found = _find(names, wanted, reading)
         # A reading that loses a marker is not the one that fits all.
+        # More markers, not as many: with equal success the milder reading stands, and unchanged names before all.
         if len(found) > max(len(exact), len(best)) and all(found.get(name) == name for name in exact):
             best, how = found, reading.how
     return {name: other for name, other in best.items() if name != other}, how

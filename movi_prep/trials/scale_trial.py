@@ -64,7 +64,7 @@ def scale_to_trial(
     from movi_prep.osim.scale_model import scale_model
     from movi_prep.osim.solution import prepare_model
 
-    # A document of the ScaleTool, which has no trials but static ones, is done as the tool does it.
+    # A document of the ScaleTool names static trials only, so it is carried out as the tool does.
     by_motion = config.scaling.method == "motion" and bool(marker_files)
     static_path = static_file or setup.static_file
     if static_path is None and not by_motion:
@@ -89,6 +89,7 @@ def scale_to_trial(
         result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=solve_pose)
     result = with_angles(model, result, settings)
     sources = [*([static_path] if static_path is not None else []), *(marker_files if by_motion else ())]
+    # The pose's time is for the .mot file: a set-up's range may begin before the first sample.
     first_s = 0.0 if static is None else float((static.placement or static.markers).times_s[0])
     return ScaledTrial(
         model=model,

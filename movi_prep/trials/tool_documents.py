@@ -105,6 +105,7 @@ def run_scale_document(document: Path, config: Config, *, results_folder: Path |
     scaled = scale_to_trial(setup, generic, config)
     # As OpenSim's tool does, write the model also between its two steps.
     sized = (
+        # Scaled anew, because placing markers changes the model in place.
         scale_to_trial(replace(setup, place_markers=False), generic, config) if "scaled_model_file" in asked else scaled
     )
     for what, path in asked.items():
@@ -215,6 +216,7 @@ def _check_results_differ(documents: Sequence[_Files]) -> None:
     writers: dict[Path, Path] = {}
     for files in documents:
         for path in files.written:
+            # Resolved, but not by inode: results need not exist yet.
             other = writers.setdefault(path.resolve(), files.document)
             if other != files.document:
                 raise UsageError(

@@ -96,6 +96,7 @@ def _reported(solution: IkSolution, setup: IkSetup, order: Sequence[str]) -> tup
 
 def _error_table(solution: IkSolution, setup: IkSetup, order: Sequence[str]) -> StorageTable:
     rows, columns = _reported(solution, setup, order)
+    # A marker that was not seen adds nothing; the RMS is over all markers that have a task.
     squared = np.nan_to_num(solution.residuals_m()[np.ix_(rows, columns)]) ** 2
     total = squared.sum(axis=1)
     values = np.stack([total, np.sqrt(total / max(len(columns), 1)), np.sqrt(squared.max(axis=1))], axis=1)

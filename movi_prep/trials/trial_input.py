@@ -133,6 +133,7 @@ def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
         return {}
     table = read_storage(path)
     # A name that several joints have means the first of them, as in OpenSim.
+    # Reversed, because the last entry of equal names wins in a dictionary.
     kinds = reversed(list(zip(scaled.coordinate_names, scaled.coordinate_is_rotation.tolist(), strict=True)))
     values = coordinates_of(table, dict(kinds))
     columns = {label: table.labels.index(label) for label in table.labels}

@@ -74,6 +74,8 @@ def find_camera_rows(path: Path, clip: ClipId, solution: IkSolution) -> CameraRo
         shard_rows = np.flatnonzero(shard.read("frames/clip") == numbers[0])
         samples = shard.read("frames/mocap_sample", slice(None))[shard_rows]
         # Solutions may have every sample, shards have those that a video frame shows.
+        # searchsorted gives n_rows for samples beyond the last one; the two lines below refuse those and inexact
+        # matches.
         rows = np.searchsorted(solution.sample_indices, samples)
         known = rows < solution.n_rows
         known[known] = solution.sample_indices[rows[known]] == samples[known]
@@ -85,6 +87,7 @@ def plan_film(found: CameraRows, *, at_most_bytes: int) -> FilmPlan | None:
     n_pictures = len(found.shard_rows)
     if not n_pictures:
         return None
+    # A few pictures tell the size of all: encoding all of them at three sizes would take minutes.
     tried = found.shard_rows[np.linspace(0, n_pictures - 1, min(_N_TRIED, n_pictures)).astype(int)]
     with ShardFile(found.path) as shard:
         for side_px in SIDES_PX:
@@ -145,6 +148,7 @@ def seen_in_squares(found: CameraRows, points_m: NDArray[np.float64], side_px: i
     # Crop and scale are an affine change of pixels, K_picture K_image^-1, lens or not.
     change = crops @ np.linalg.inv(camera.intrinsics_px)
     pixels = np.einsum("pij,pkj->pki", change[:, :2, :2], pixels) + change[:, None, :2, 2]
+    # Scaling is about the corner of the picture, and pixel centres are whole numbers: hence the halves.
     return np.asarray((pixels + 0.5) * scales[:, None, None] - 0.5)
 
 

@@ -88,6 +88,7 @@ def write_clip_page(view: ClipView, *, index: str | None = None) -> str:
     )
     content = element("script", Html(json_for_page(data)), type="application/json", id="clip")
     page = whole_page(view.title, "viewer.css", Html(body), content, script("viewer.js"), class_="viewer")
+    # The plan above is an estimate; a page that is too large must not go out unnoticed.
     if len(page.encode()) > MOST_BYTES:
         raise InternalError(f"{view.title}: a page of {len(page) / 1e6:.1f} MB, expected at most 5 MB")
     return page
@@ -98,6 +99,7 @@ def clip_data(view: ClipView) -> dict[str, Any]:
     skeleton = make_skeleton(view.solution, view.outline)
     stride = 1
     while (size := len(json_for_page(data := _motion_data(view, skeleton, stride)))) > _MOST_MOTION_BYTES:
+        # Most of the way at once, then by steps of one: size falls more slowly than the number of frames.
         stride += max(1, round(stride * (size / _MOST_MOTION_BYTES - 1.0) * 0.9))
     fixed = sum(len(read_asset(name).encode()) for name in ("viewer.js", "viewer.css", "viewer.html"))
     notes = [*view.findings]
@@ -241,6 +243,7 @@ def _look(solution: IkSolution) -> list[float]:
     rotation = poses[known[0], :9].reshape(3, 3) if known.size else np.eye(3)
     # OpenSim's pelvis has X forward and Z to the right.
     sight = rotation[:, 0] + 0.7 * rotation[:, 2]
+    # Level, whatever the pelvis does: a lying person is looked at from the side, not from below.
     sight[1] = 0.0
     sight /= max(float(np.linalg.norm(sight)), 1e-6)
     return [round(float(value), 3) for value in 3.1 * sight + np.array([0.0, 0.55, 0.0])]

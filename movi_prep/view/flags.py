@@ -71,6 +71,7 @@ def find_flags(
 
 def runs_of(flagged: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """Yield first and last row of each run of (n,) flags."""
+    # False at both ends makes starts and stops alternate, so that they can be taken in pairs.
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flagged, [False]]).astype(np.int8)))
     for first, end in edges.reshape(-1, 2).tolist():
         yield first, end - 1

@@ -133,6 +133,7 @@ def _video_frames(found: CameraRows, video: Path) -> Iterator[tuple[int, tuple[i
     reader = VideoReader(video)
     try:
         for number, image in reader.frames(set(numbers)):
+            # A copy, because the reader may hand out its own buffer, and this one is drawn on.
             yield index[number], (number, image.copy())
     finally:
         reader.close()
@@ -156,6 +157,8 @@ def _drawn(
     solution, row = overlay.solution, int(found.rows[index])
     points = seen.points[index]
     draw_lines(picture, points[overlay.skeleton.bones], _BONE, width_px=1, halo=_HALO)
+    # The data's markers are drawn on the model's and are smaller: red shows around or beside them where the model
+    # misses.
     draw_dots(picture, seen.model[index], _MODEL, radius_px=2.8)
     draw_dots(picture, seen.data[index], _DATA, radius_px=2.0)
     draw_dots(picture, points, _JOINT, radius_px=2.2)

@@ -90,4 +90,5 @@ def _end(solution: IkSolution, outline: ModelOutline, body: str) -> NDArray[np.f
 def _length(points_m: NDArray[np.float64], ends: tuple[int, ...]) -> float:
     lengths = np.linalg.norm(points_m[:, ends[0]] - points_m[:, ends[1]], axis=-1)
     finite = lengths[np.isfinite(lengths)]
+    # The median over frames: bones of models with sliding joints change their length.
     return float(np.median(finite)) if finite.size else 0.0

@@ -52,6 +52,7 @@ def make_rig(solution: IkSolution, outline: ModelOutline) -> tuple[Rig, int]:
     faces: list[NDArray[np.int64]] = []
     ends: dict[str, NDArray[np.float64]] = {}
     for (start, end), body in zip(skeleton.bones.tolist(), skeleton.bone_bodies, strict=True):
+        # The surface is shaped in the first frame and turned with the bone: a rig has one shape for all frames.
         along = _in_bone(rotations[0, place[body]], points_m[0, end] - points_m[0, start])
         shape, triangles = bone_shape(along)
         faces.append(triangles + sum(len(part) for part in vertices))
@@ -78,6 +79,7 @@ def bone_shape(along_m: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     """Return (v, 3) vertices and (f, 3) faces of a bone from the origin along a vector, metres."""
     length = float(np.linalg.norm(along_m))
     axis = along_m / max(length, 1e-9)
+    # With the axis of ground that is least along the bone: their cross product is far from zero.
     side = np.cross(axis, np.eye(3)[int(np.argmin(np.abs(axis)))])
     side /= np.linalg.norm(side)
     angles = 2.0 * np.pi * np.arange(_N_SIDES) / _N_SIDES
@@ -116,6 +118,7 @@ def _held_rows(is_posed: NDArray[np.bool_], solution: IkSolution, outline: Model
             outline.name, expected="a frame with a pose", got=f"none of {solution.n_rows}", remedy="see movi-prep view"
         )
     rows = np.where(is_posed, np.arange(len(is_posed)), -1)
+    # The largest row so far that has a pose; rows before the first one take that of the first.
     rows = np.maximum.accumulate(rows)
     return np.where(rows < 0, int(np.argmax(is_posed)), rows)
 

@@ -95,6 +95,7 @@ class TrialNumbers:
             (100.0 - self.valid_percent) / (100.0 - LEAST_VALID_PERCENT),
             2.0 if self.warnings else 0.0,
         )
+        # Never empty: the warnings' part is always finite.
         return max(part for part in parts if isfinite(part))
 
 

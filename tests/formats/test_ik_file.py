@@ -90,6 +90,14 @@ def test_equal_solutions_make_equal_bytes(tmp_path: Path, solution: IkSolution) 
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
+def test_a_clock_without_times_is_refused(tmp_path: Path, solution: IkSolution) -> None:
+    times_s = solution.times_s.copy()
+    times_s[2] = np.inf
+    write_ik_solution(tmp_path / "a.h5", replace(solution, times_s=times_s), provenance={})
+    with pytest.raises(InputError):
+        read_ik_solution(tmp_path / "a.h5")
+
+
 def test_strangers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         read_ik_solution(tmp_path / "no.h5")

@@ -167,6 +167,7 @@ def _read_obj(text: str) -> tuple[NDArray[np.float64], dict[str, list[list[int]]
         elif kind == "g":
             group = rest.strip()
         elif kind == "f":
+            # .obj counts from 1 and adds texture indices behind a slash.
             corners = [int(corner.split("/")[0]) - 1 for corner in rest.split()]
             groups.setdefault(group, []).append(corners)
     return np.array(vertices_dm) * METRES_PER_DECIMETRE, groups

@@ -38,6 +38,7 @@ def hit_surface(
     if not met.any():
         raise InternalError(f"a ray from {origin} along {heading} misses the body")
     first = np.flatnonzero(met)[distance_m[met].argmin()]
+    # Faces point outwards: the first one met from inside is met from behind.
     if heading @ np.cross(edge1[first], edge2[first]) < 0:
         raise InternalError(f"a ray from {origin} along {heading} begins outside the body")
     return np.asarray(origin + heading * distance_m[first])

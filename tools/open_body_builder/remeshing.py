@@ -125,6 +125,8 @@ class _Collapse:
         self.version = np.zeros(len(mesh.vertices_m), int)
         self.queue: list[tuple[float, int, int, int, int]] = []
         for vertex in range(len(mesh.vertices_m)):
+            # Sorted: the order of a set may change from run to run, and equal errors would then collapse in another
+            # order.
             for other in sorted(self._neighbours(vertex)):
                 self._offer(vertex, other)
 
@@ -178,6 +180,7 @@ class _Collapse:
             self.faces_of[kept].add(face)
         self.faces_of[gone] = set()
         self.alive[gone] = False
+        # The planes of both vertices count from now on, so that errors add up along a chain of collapses.
         self.quadrics[kept] += self.quadrics[gone]
         self.version[kept] += 1
         for other in sorted(self._neighbours(kept)):
@@ -189,6 +192,7 @@ def _quadrics(mesh: Mesh) -> NDArray[np.float64]:
     """Return (n, 4, 4): the sum of squared distances to the planes of the faces around each vertex, by area."""
     corner, edge1, edge2 = _corner_and_edges(mesh.vertices_m, mesh.faces)
     normal = np.cross(edge1, edge2)
+    # Faces without area must not divide by zero; their weight is as small.
     area = np.linalg.norm(normal, axis=1) + 1e-18
     normal /= area[:, None]
     plane = np.column_stack([normal, -np.einsum("fi,fi->f", normal, corner)])

@@ -97,6 +97,7 @@ def _principal_directions(centred_m: NDArray[np.float64], mean_m: NDArray[np.flo
     order = np.argsort(variances)[::-1][:N_SHAPE_DIRECTIONS]
     directions = (mixtures[:, order].T @ flat) / np.sqrt(len(flat) - 1)
     directions = directions.reshape(N_SHAPE_DIRECTIONS, *mean_m.shape)
+    # Eigenvectors have no sign of their own: this one does not depend on the library that found them.
     signs = [1.0 if _stature_m(mean_m + step) >= _stature_m(mean_m - step) else -1.0 for step in directions]
     return np.asarray(np.einsum("k,kni->nik", signs, directions))
 
@@ -113,11 +114,13 @@ def _regress_joints(skins_m: NDArray[np.float64], joints_m: NDArray[np.float64])
     for joint, row in enumerate(regressor):
         n_hand_or_limb = _LIMB_VERTICES if joint < _N_BODY_JOINTS else _HAND_VERTICES
         near = tree.query(mean_joints_m[joint], _TRUNK_VERTICES if joint in _TRUNK_JOINTS else n_hand_or_limb)[1]
+        # Relative to the joint: with weights that sum to one, their weighted sum must vanish in every person.
         offsets_m = skins_m[:_REGRESSED_PEOPLE, near] - joints_m[:_REGRESSED_PEOPLE, None, joint]
         equations = offsets_m.transpose(0, 2, 1).reshape(-1, len(near))
         weights, _ = nnls(
             np.vstack([equations, np.full(len(near), _SUM_WEIGHT)]),
             np.append(np.zeros(len(equations)), _SUM_WEIGHT),
         )
+        # The condition above holds nearly; the division makes it exact.
         row[near] = weights / weights.sum()
     return regressor

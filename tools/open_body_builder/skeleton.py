@@ -129,6 +129,7 @@ def joint_mixtures(source: MakeHuman) -> NDArray[np.float64]:
 def _lean(row: NDArray[np.float64], source: MakeHuman, share: float, direction: NDArray[np.float64]) -> None:
     skin_point = hit_surface(source.vertices_m, source.faces, row @ source.vertices_m, direction)
     nearest = np.linalg.norm(source.vertices_m[: source.n_skin] - skin_point, axis=1).argmin()
+    # A mixture of mixtures: shares still sum to one.
     row *= 1 - share
     row[nearest] += share
 
@@ -155,5 +156,6 @@ def skinning_weights(source: MakeHuman) -> NDArray[np.float64]:
     followed = bone_joints(source)
     for bone, pairs in source.bone_weights.items():
         on_skin = pairs[pairs[:, 0] < source.n_skin]
+        # add.at also sums the entries of a vertex that a bone lists twice.
         np.add.at(weights[:, followed[bone]], on_skin[:, 0].astype(int), on_skin[:, 1])
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -74,6 +74,7 @@ class WatchedJob(SLURMJob):  # type: ignore[misc]  # dask-jobqueue carries no ty
             await super().start()
         except (RuntimeError, ValueError, OSError) as error:
             self.refusal = _last_line(str(error)).removeprefix("sbatch: error: ")
+            # Dask waits for this state; left out, it would wait for the refused job for ever.
             await ProcessInterface.start(self)
         self.submitted_s = time.monotonic()
 
@@ -176,7 +177,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         if now_s - self._asked_s >= (_LOOK_SOON_S if has_news else _LOOK_EVERY_S):
             # In a thread: this loop also serves the scheduler, and a busy controller answers late.
             self._queue = await asyncio.to_thread(read_queue)
-            # The time of the question, not of the answer, which cannot include what happened in between.
+            # The time of the question, not of the answer: what happened in between is not in the answer.
             self._asked_s = now_s
             if self._queue is not None:
                 self._vain_looks = self._vain_looks + 1 if self._doomed_jobs(self._queue) else 0
@@ -211,12 +212,14 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         self.supply = Supply() if in_hand else self._describe_supply()
 
     def _is_over(self, job: WatchedJob) -> bool:
+        # A job that the last answer could not list yet is not over.
         if self._queue is None or job.submitted_s > self._asked_s - _LISTED_AFTER_S:
             return False
         return job.job_id not in self._queue or self._queue[job.job_id].is_over
 
     def _strike_off(self, name: str) -> None:
         self.cluster.worker_spec.pop(name, None)
+        # Both books: Dask takes a job that is in one only for one that must be started or closed.
         self.cluster.workers.pop(name, None)
 
     def _describe_supply(self) -> Supply:

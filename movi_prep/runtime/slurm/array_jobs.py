@@ -97,6 +97,7 @@ def submit_script(scripts: Sequence[Path], finish: Path) -> str:
         lines.append(f'echo "{script.stem}: job $job"')
         # Task i after task i: a subject goes on as soon as its own part is done.
         lines.append('after="--dependency=aftercorr:${job%%;*} --kill-on-invalid-dep=yes"')
+    # afterany, not afterok: the last job also tells what failed, so that it must run after failures.
     lines.append(f"job=$(sbatch --parsable --dependency=afterany:${{job%%;*}} {shlex.quote(str(finish))})")
     lines.append('echo "finish: job $job"')
     return "\n".join([*lines, ""])
@@ -127,6 +128,7 @@ def _head(log: str, folder: Path, profile: SlurmProfile, *options: str) -> list[
         *options,
         "--ntasks=1",
         f"--cpus-per-task={profile.processes}",
+        # Dask writes memory as "8 GiB", sbatch as "8G".
         f"--mem={profile.memory.replace(' ', '').removesuffix('B').removesuffix('i')}",
         f"--time={profile.walltime}",
         # sbatch splits directives at blanks; quotes keep a folder with one together.

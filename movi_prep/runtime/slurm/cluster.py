@@ -85,7 +85,12 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
             log_folder=log_folder,
         )
         yield DaskExecutor(
-            client, run, in_flight=4 * jobs * profile.processes, watch=lambda: _describe_wait(adaptive.supply)
+            # Four per process: adaptive scaling counts units that are in flight, and asks for no more jobs than they
+            # fill.
+            client,
+            run,
+            in_flight=4 * jobs * profile.processes,
+            watch=lambda: _describe_wait(adaptive.supply),
         )
 
 

@@ -77,6 +77,7 @@ class QueuedJob:
 
 def read_queue() -> dict[str, QueuedJob] | None:
     """Return this user's jobs by number; None where SLURM does not answer just now."""
+    # All states: without it, jobs that have just ended are not listed, and cannot be told from jobs not listed yet.
     command = ["squeue", "--noheader", f"--user={os.getuid()}", "--states=all", "--format=%A|%T|%r"]
     try:
         done = subprocess.run(  # noqa: S603 - fixed words
@@ -86,6 +87,7 @@ def read_queue() -> dict[str, QueuedJob] | None:
         return None
     if done.returncode != 0:
         return None
+    # Split at most twice: a reason may hold a bar of its own.
     listed = [QueuedJob(*line.strip().split("|", 2)) for line in done.stdout.splitlines() if line.count("|") >= 2]
     return {job.id: job for job in listed}
 

@@ -108,6 +108,7 @@ def _root_poses(root: RootPoses) -> NDArray[np.float64]:
     poses = np.zeros((len(root.valid), 4, 4))
     poses[:, :3, :3] = root.rotation_world
     poses[:, :3, 3] = root.position_world_m
+    # The last row of a homogeneous matrix: D3KE's layer multiplies whole 4 x 4 matrices.
     poses[:, 3, 3] = 1.0
     return poses
 

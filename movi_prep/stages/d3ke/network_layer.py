@@ -81,6 +81,7 @@ def _coordinate_values(model: BaseModel, labels: dict[str, NDArray[np.float64]])
                 f"coupler {coupler.name!r}: expected to follow a label coordinate, but follows "
                 f"{coupler.independent!r}; D3KE's layer cannot express this, write native shards instead"
             )
+        # The layer knows a coupler by two points, and extends the line through them.
         (x1, y1), (x2, y2) = coupler.first_point, coupler.second_point
         values[coupler.dependent] = y1 + (labels[coupler.independent] - x1) * (y2 - y1) / (x2 - x1)
     return values

@@ -121,6 +121,7 @@ def layer_error_m(
     )
     computed = np.stack([centres[name] for name in tables.opensim_joints], axis=1)
     misses = np.linalg.norm(computed - rows["openSimJointPos"], axis=-1)
+    # Rows without a pose are zeros in this layout; the layer would miss them by the height of a person.
     solved = np.any(rows["openSimJointPos"] != 0.0, axis=(1, 2))
     return float(misses[solved].max(initial=0.0))
 

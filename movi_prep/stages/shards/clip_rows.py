@@ -109,6 +109,7 @@ def plan_clip(
     timeline, of_row = timeline.keep(solved, "inverse kinematics has no such sample"), of_row[solved]
     placed = camera.has_pose(timeline.video_frames)
     timeline, of_row = timeline.keep(placed, f"{camera.name} has no pose there"), of_row[placed]
+    # Exact matches: frames without a sample were refused above, so that searchsorted finds and does not guess.
     posed = np.searchsorted(sources.vertex_samples, of_row)
     pixels = project_points(camera.at(timeline.video_frames), sources.vertices_m[posed])
     extent = body_extent(pixels)
@@ -116,6 +117,7 @@ def plan_clip(
     seen = _touches_image(extent, camera.size_px)
     timeline, of_row = timeline.keep(seen, f"the body is outside {camera.name}'s image"), of_row[seen]
     posed, pixels, extent = posed[seen], pixels[seen], extent[seen]
+    # Once more, for the frames that are left: a moving camera has one pose per row.
     camera = camera.at(timeline.video_frames)
     boxes = square_boxes(
         extent,
@@ -126,6 +128,7 @@ def plan_clip(
     return ClipRows(
         alignment=replace(sources.alignment, timeline=timeline),
         plan=plan_crops(extent, boxes, image_size_px=camera.size_px, picture_side_px=settings.crop_size_px),
+        # Single precision: a hundredth of a pixel is exact enough for pictures, and half of the memory.
         body_px=pixels.astype(np.float32),
         others_px={
             other.name: _other_view(other, sources, posed, timeline.video_frames % STEP_FRAMES == 0) for other in others
@@ -164,6 +167,7 @@ def _other_view(
 
 def _touches_image(extent_px: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:
     """Return (n,) bool: whether at least a pixel of the body's extent lies on the image; false for NaN."""
+    # NaN extents compare false, which is the answer wanted.
     with np.errstate(invalid="ignore"):
         near = np.maximum(extent_px[:, :2], 0.0)
         far = np.minimum(extent_px[:, 2:], np.asarray(size_px) - 1.0)

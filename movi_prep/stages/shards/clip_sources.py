@@ -47,6 +47,7 @@ def at_frame_times(sources: ClipSources, model: ScaledModel) -> ClipSources:
         return sources
     at = timeline.mocap_samples + timeline.after_sample
     numbers = (solved.markers.sample_indices, solved.solution.sample_indices, sources.vertex_samples)
+    # Three stencils, because markers, solution and mesh may lack different samples.
     stencils = [cubic_stencil(samples, at) for samples in numbers]
     covered = np.logical_and.reduce([stencil.covers for stencil in stencils])
     timeline = timeline.keep(covered, "no four successive samples of the motion lie around it")

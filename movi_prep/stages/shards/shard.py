@@ -85,6 +85,7 @@ def plan_shard(recordings: Recordings, work: WorkFolder, config: Config) -> tupl
 def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSettings) -> StageReport:
     """Write one subject's shard for one camera."""
     subject = read_shard_subject(inputs, settings)
+    # Videos of clips have measured rates; everything after this line must use those.
     settings = settings.model_copy(update={"video_rate_hz": video_rate_hz(subject, settings)})
     planned = plan_clips(subject, inputs, settings)
     try:

@@ -233,6 +233,7 @@ def _read_cameras(inputs: ShardInputs, settings: ShardUnitSettings) -> tuple[dic
                 f"calibration of {name}", WANTED[inputs.reader].calibration.format(camera=name), "--calibration"
             )
         pictures = video if video is not None and video.is_dir() else None
+        # Clips of a session share their calibration: each is read once.
         place = (intrinsics, extrinsics, pictures, how)
         if place not in read:
             try:
@@ -268,6 +269,7 @@ def _check_one_lens(cameras: Sequence[Camera]) -> None:
 def video_rate_hz(subject: ShardSubject, settings: ShardUnitSettings) -> float:
     """Return the frame rate of the videos: what was measured where clips have videos of their own."""
     own = [item.video_rate_hz for item in subject.alignment.clips if item.camera == subject.camera.name]
+    # The median, because one clip with a damaged clock must not set the rate of all.
     return float(np.median([rate for rate in own if rate])) if any(own) else settings.video_rate_hz
 
 
@@ -429,6 +431,7 @@ def pose_vertices(body: BodyPart, motion: MotionOf, *, step: int) -> dict[str, N
 
 def _mocap_step(samples: NDArray[np.int64]) -> int:
     """Return the spacing of the samples that a clip's frames show; they start at 0."""
+    # Zero for a clip of which only the first sample is used: every step will do.
     return int(np.gcd.reduce(samples)) or 1
 
 

@@ -163,6 +163,7 @@ def verify_shard(path: Path) -> CheckedFile:
     """Verify one shard in a separate process; if reading it raises or ends the process, that is a finding."""
     n_bytes = path.stat().st_size if path.is_file() else 0
     processor_s = _SHORTEST_S + n_bytes // _SLOWEST_BYTES_PER_S
+    # Ten times the processor time on the wall clock: a busy machine or a slow disk is no fault of the file.
     limits = Limits(longest_s=10 * processor_s, processor_s=processor_s, memory_bytes=_MEMORY_BYTES + 4 * n_bytes)
     try:
         if path.is_file():
@@ -371,6 +372,7 @@ def _rotation_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         if name not in shard:
             continue
         rotations = shard.read(name).astype(np.float64).reshape(-1, 3, 3)
+        # Orthogonal alone admits mirrors, hence the determinant below.
         error = np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
         bad = (error > _ROTATION_TOLERANCE) | (np.linalg.det(rotations) < 0)
         if bad.any():
@@ -451,6 +453,7 @@ def _pixel_faults(shard: ShardFile, labels: FrameLabels, camera: Camera) -> Iter
     for kind, points in (("joints", labels.joints), ("markers", labels.markers)):
         field = DATASETS[f"labels.{kind}.seen_px"]
         pixels, inside = points.seen_px.astype(np.float64), points.in_image
+        # Pixel centres are whole numbers: the image reaches half a pixel beyond the first and the last.
         outside = inside & ~((pixels >= -0.5 - 1e-3) & (pixels < size - 0.5 + 1e-3)).all(axis=-1)
         if outside.any():
             yield field, f"{outside.sum()} marked as in the image lie outside"

@@ -115,6 +115,7 @@ def join_passes(passes: Sequence[VideoPass]) -> CropPass:
     for one in passes:
         own = one.crops.picture_of_row
         picture_of_row[one.of.rows] = np.where(own >= 0, own + taken, -1)
+        # Pictures of one video are numbered from 0; in the shard they follow those of the videos before.
         taken += int(own.max(initial=-1)) + 1
     faults = [
         fault if len(passes) == 1 else replace(fault, reason=f"{fault.reason} ({one.of.video.name})")
