@@ -107,7 +107,7 @@ def read_subject_shape(path: Path, *, person: int = 0) -> SubjectShape:
 
 
 def is_amass(path: Path) -> bool:
-    """Return whether a file is AMASS': a clip, or `shape.npz` beside clips; other archives name a root orientation.
+    """Return whether a file is of AMASS (a clip, or `shape.npz` beside it): other archives name a root orientation.
 
     Raises:
         MissingError: there is no such file.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 MAX_LAG_S = 0.25
-"""Largest lag that is looked for, seconds: beyond it the clips are not one motion."""
+"""Largest lag that is searched, seconds: at a larger one the clips show different motions."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def compare_joints(
     """
     # The recording is the whole session; the clip is a piece of it.
     rows = first_sample + samples
+    # The clip may end after the recording does: only what both hold is compared.
     there = rows < len(recording_m)
     lag = fit_time_lag(
         joints_m,

@@ -1,4 +1,4 @@
-"""Values between samples: cubic through the four samples around a time, on rotations as rotations.
+"""Values between samples: a cubic through the four samples around a time; rotations are interpolated as rotations.
 
 A cubic is off by at most 3/128 h^4 |f''''|: of a hand that swings by 30 cm at 3 Hz, 0.02 mm at 120 Hz, 1 mm at 30 Hz.
 """
@@ -20,7 +20,7 @@ N_AROUND = 4
 
 @dataclass(frozen=True)
 class Stencil:
-    """Which rows a value between samples is made from.
+    """The rows, and their weights, that make a value between samples.
 
     Attributes:
         rows: (n, 4) int64, successive rows around each time.
@@ -41,6 +41,7 @@ class Stencil:
     def values(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, ...) values between (m, ...) samples."""
         # One of four after the other: a gathered (n, 4, ...) of a mesh would be four times the clip.
+        # Transposed, so that (n,) weights broadcast over any number of trailing axes.
         total = self._column(0) * samples[self.rows[:, 0]].T
         for place in range(1, N_AROUND):
             total += self._column(place) * samples[self.rows[:, place]].T
@@ -49,11 +50,12 @@ class Stencil:
     def rotations(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, 3, 3) rotations between (m, 3, 3): the cubic of the turns from the nearest sample."""
         base = samples[self.nearest]
+        # Turns from the nearest sample are small: axis-angle vectors of small turns can be averaged.
         turns = axis_angles_from_matrices(np.swapaxes(base, -1, -2)[:, None] @ samples[self.rows])  # (n, 4, 3)
         return np.asarray(base @ matrices_from_axis_angles(np.einsum("nk,nkj->nj", self.weights, turns)))
 
     def angles(self, samples_rad: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (n, c) angles between (m, c), which may have gone around by a full turn in between."""
+        """Return (n, c) angles between (m, c), which may differ by full turns from sample to sample."""
         base = samples_rad[self.nearest]
         turns = samples_rad[self.rows] - base[:, None]  # (n, 4, c)
         turns -= 2.0 * np.pi * np.round(turns / (2.0 * np.pi))
@@ -74,11 +76,13 @@ def cubic_stencil(samples: NDArray[np.int64], at: NDArray[np.float64]) -> Stenci
         samples: (m,) increasing sample numbers of the rows.
         at: (n,) times, in samples.
     """
+    # A clip too short for a cubic covers no time; zero rows keep the shapes.
     if len(samples) < N_AROUND:
         nothing = np.zeros((len(at), N_AROUND))
         return Stencil(
             nothing.astype(np.int64), nothing, np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.bool_)
         )
+    # Two samples on each side; at the ends of the clip the nearest four, which the time then lies among or not.
     before = np.searchsorted(samples, at, side="right") - 1
     first = np.clip(before - 1, 0, len(samples) - N_AROUND)
     rows = first[:, None] + np.arange(N_AROUND)
@@ -88,6 +92,7 @@ def cubic_stencil(samples: NDArray[np.int64], at: NDArray[np.float64]) -> Stenci
         for other in range(N_AROUND):
             if other != here:
                 weights[:, here] *= (at - places[:, other]) / (places[:, here] - places[:, other])
+    # Samples are successive where they are one step apart; a gap makes the four span more.
     step = int(np.diff(samples).min())
     covers = (places[:, -1] - places[:, 0] == (N_AROUND - 1) * step) & (at >= places[:, 0]) & (at <= places[:, -1])
     nearest = rows[np.arange(len(at)), np.abs(places - at[:, None]).argmin(axis=1)]

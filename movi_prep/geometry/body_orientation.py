@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from movi_prep.records.markers import MarkerTrajectories
 
 LARGEST_TILT_DEG = 60.0
-"""A body that is tilted more than this in most frames lies: no gait, no static trial."""
+"""A body that is tilted more than this in most frames lies down, which no gait and no static trial does."""
 
 MIRROR_RATIO = 0.6
 """A mirror image is reported where it fits with less than this share of the residual; measured on a static trial and a
 walk: 0.35 and 0.45 one way, 2.2 and 2.9 the other."""
 
+# Twenty rows over the trial are enough for a median.
 _N_ROWS = 20
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
@@ -49,7 +50,7 @@ def mirror_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[n
 
 
 def _fits(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> list[tuple[RigidFit, RigidFit]]:
-    """How the model lies on some rows, and how its mirror image does."""
+    """Return the fit of the model, and that of its mirror image, on some rows."""
     names = [name for name in markers.names if name in model_m]
     default_m = np.array([model_m[name] for name in names]).reshape(-1, 3)
     rows = np.unique(np.linspace(0, markers.n_rows - 1, _N_ROWS).astype(np.int64))
@@ -72,6 +73,7 @@ def _mirror_findings(fits: list[tuple[RigidFit, RigidFit]]) -> tuple[str, ...]:
 
 
 def _tilt_findings(fits: list[tuple[RigidFit, RigidFit]]) -> tuple[str, ...]:
+    # The median: a cartwheel tilts the body for a moment, exchanged axes for the whole trial.
     tilt_deg = float(np.median([_tilt_deg(fit) for fit, _ in fits])) if fits else 0.0
     if tilt_deg <= LARGEST_TILT_DEG:
         return ()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def body_extent(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, 4) left, top, right, bottom of (n, v, 2) pixels, NaN left out; NaN where no vertex is seen."""
+    """Return (n, 4) left, top, right, bottom of (n, v, 2) pixels, ignoring NaN; NaN where no vertex is seen."""
     seen = np.isfinite(pixels).all(axis=2, keepdims=True)
     near = np.where(seen, pixels, np.inf).min(axis=1)
     far = np.where(seen, pixels, -np.inf).max(axis=1)
@@ -43,12 +43,14 @@ def square_boxes(extent_px: NDArray[np.float64], *, margin: float, window_frames
     near, far = extent_px[:, :2], extent_px[:, 2:]
     centre, half = 0.5 * (near + far), 0.5 * (far - near)
     smooth_centre = moving_mean(centre, window_frames)
+    # The margin is a part of the whole side, which is twice the half.
     needed = (half.max(axis=1) * (1.0 + 2.0 * margin))[:, None]
     # The body may be off the smoothed centre but must stay inside the box, even if the margin shrinks.
     needed = np.maximum(needed, (half + np.abs(centre - smooth_centre)).max(axis=1, keepdims=True))
     smooth_half = moving_mean(moving_maximum(needed, window_frames), window_frames)
     left_top = np.floor(smooth_centre - smooth_half + 0.5).astype(np.int64)
     # Even after rounding, the box must reach as far as it did before.
+    # The near edge was rounded, by up to half a pixel: the whole pixel added here covers that on both sides.
     side = np.ceil(2.0 * smooth_half[:, 0] + 1.0).astype(np.int64)
     return np.column_stack([left_top, side, side])
 
@@ -82,6 +84,7 @@ def plan_crops(
         corner, sizes = boxes_px[:, :2], np.full((len(boxes_px), 2), picture_side_px)
         scale = picture_side_px / boxes_px[:, 2].astype(np.float64)
         # A pixel that is filled in part is not valid: ceil the near edge, floor the far one.
+        # Rounding must not turn an edge that falls on a whole pixel into the next one.
         first = np.ceil((near - boxes_px[:, :2]) * scale[:, None] - 1e-9).astype(np.int64)
         last = np.floor((far - boxes_px[:, :2]) * scale[:, None] + 1e-9).astype(np.int64)
         valid = np.concatenate([first, last - first], axis=1)

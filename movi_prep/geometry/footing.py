@@ -1,4 +1,4 @@
-"""Whether the feet of a body stand where its translation carries it, or slide: an axis that was mirrored shows so.
+"""Whether the standing foot of a body stays in place or slides: a mirrored axis of the translation shows as sliding.
 
 The foot that is lowest stands. Where translation and pose belong together it stays, however the body moves above it;
 where one axis of the translation was mirrored it slides twice as far as the body walks, and mirroring back ends that.
@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_WALK_M = 0.3
-"""Of a body that hardly leaves its place nothing can be said."""
+"""Least way of the body, metres: a body that hardly leaves its place shows nothing."""
 
 SLIDES = 0.5
-"""Share of the way of the body that a standing foot slides at most; 0.02 to 0.3 in walks, 1.5 to 2 where mirrored."""
+"""Largest slide of a standing foot, as a share of the body's way; 0.02 to 0.3 in walks, 1.5 to 2 where mirrored."""
 
 STANDS = 0.3
-"""What is left of the sliding when the right axis is mirrored back."""
+"""Largest share of the sliding that may remain when the right axis is mirrored back."""
 
 _MIRRORS = {"x": (-1.0, 1.0, 1.0), "y": (1.0, 1.0, -1.0)}
 """Horizontal axes by their name in AMASS world (z up), as factors in OpenSim ground (y up)."""
 
 
 class Footing:
-    """Sums, block by block, how far the body and its standing foot come, as it is and with an axis mirrored back.
+    """Sums, block by block, of the ways of body and standing foot: as they are, and with each axis mirrored back.
 
     Attributes:
         way_m: way of the body over the floor.
@@ -43,12 +43,15 @@ class Footing:
             feet_m: (n, f, 3) metres, OpenSim ground.
             translation_m: (n, 3) metres, OpenSim ground: what carries the whole body.
         """
+        # What the pose does with the feet, and what the translation does with all: only the second is mirrored.
         bent_m = feet_m - translation_m[:, None]
         if self._last is not None:
             bent_m = np.concatenate([self._last[0][None], bent_m])
             translation_m = np.concatenate([self._last[1][None], translation_m])
+        # The step between two blocks counts too.
         self._last = bent_m[-1], translation_m[-1]
         carried, bent = np.diff(translation_m, axis=0), np.diff(bent_m, axis=0)
+        # The foot that is lowest before the step, because it carries the body during the step.
         standing = np.argmin((bent_m + translation_m[:, None])[:-1, :, 1], axis=1)
         own = bent[np.arange(len(bent)), standing]
         self.way_m += _way_m(carried)

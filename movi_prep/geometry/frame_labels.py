@@ -1,4 +1,4 @@
-"""Labels of one clip as one camera sees it: from OpenSim ground to AMASS world, camera frame and pixels."""
+"""Labels of one clip as one camera sees it, converted from OpenSim ground to AMASS world, camera frame and pixels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PELVIS = "pelvis"
 
 @dataclass(frozen=True)
 class SolvedClip:
-    """What the labels of one clip are made from.
+    """The data that the labels of one clip are made from.
 
     Attributes:
         markers: marker trajectories, OpenSim ground.
@@ -66,6 +66,7 @@ def label_clip(
     # Markers and solution may have been cut differently: rows are found by sample, never counted.
     marker_rows = rows_of_samples(samples, markers.sample_indices)
     rows = rows_of_samples(samples, solution.sample_indices)
+    # Every label of pose is blanked by this one mask, so that no two of them can disagree.
     solved = solution.usable()[rows]
 
     def points(names: tuple[str, ...]) -> BodyPoints:
@@ -113,7 +114,7 @@ def body_scales(scale: ScaleResult, bodies: Sequence[str]) -> BodyScales:
 
 
 def rows_of_samples(samples: NDArray[np.int64], available: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (n,) int64: the row of each sample in increasing `available` ones; raise InternalError for one without."""
+    """Return (n,) int64 rows of samples among increasing `available` ones; raise InternalError where one has no row."""
     rows = np.searchsorted(available, samples)
     missing = ~has_samples(samples, available)
     if missing.any():
@@ -151,7 +152,7 @@ def _points(
     solved: NDArray[np.bool_],
     miss_limit_m: float,
 ) -> BodyPoints:
-    """Return points and which of them the fitted model reaches; not seen, not fitted and not solved are false."""
+    """Return points, and which of them the fitted model reaches; false where not seen, fitted or solved."""
     world_m = ground_to_amass(seen_ground)
     pixels = project_points(camera, world_m)
     with np.errstate(invalid="ignore"):
@@ -160,6 +161,7 @@ def _points(
     return BodyPoints(
         world_m=np.nan_to_num(world_m),
         camera_m=np.nan_to_num(world_to_camera(camera, world_m)),
+        # In the image first, blank second: zeros would count as the corner of the image.
         seen_px=np.nan_to_num(pixels),
         in_image=inside_image(pixels, camera.size_px),
         valid=reached & solved[:, None],
@@ -170,7 +172,7 @@ def _points(
 def _surface(
     markers: MarkerTrajectories, rows: NDArray[np.int64], names: Sequence[str], camera: Camera
 ) -> SurfacePoints | None:
-    """Return points of the skin; None where the markers lack one, because half of them serve nobody."""
+    """Return points of the skin; or None where the markers lack any of them: a part of the points is of no use."""
     if not set(names) <= set(markers.names):
         return None
     world_m = ground_to_amass(markers.select(names).positions_m[rows])
@@ -217,7 +219,7 @@ def _coordinates(
 def _deviations(
     solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.floating]]:
-    """Return what all coordinates are and how far they may be off; nothing where that was not computed."""
+    """Return all free coordinates and how far they may be off; nothing where that was not computed."""
     if solution.deviation_factor is None:
         return {}
     factor = np.where(solved[:, None, None], solution.deviation_factor[rows], 0.0)
@@ -228,7 +230,7 @@ def _deviations(
 
 
 def _poses(solution: IkSolution, rows: NDArray[np.int64], solved: NDArray[np.bool_], camera: Camera) -> RootPoses:
-    """Return pelvis and root frame; a rotation is changed from ground to world by the same turn as a point."""
+    """Return pelvis and root frame; rotations change from ground to world by the same matrix as points."""
     if PELVIS not in solution.body_names:
         raise InternalError(f"the model has no body {PELVIS!r}")
     pelvis = solution.body_names.index(PELVIS)
@@ -273,6 +275,7 @@ def moved_since_used(positions_m: NDArray[np.float64], *, distance_m: float, rul
         if last is not None:
             moved = np.linalg.norm(positions - last, axis=1)
             amount = moved.max() if rule == "any" else moved.sum()
+            # At a distance of 0, a frame that repeats the last used one is still left out.
             if amount <= distance_m:
                 continue
         used[row], last = True, positions

@@ -1,10 +1,10 @@
-"""Rows that leap out and back: a lost sample, a spoilt one, a flip of the root, for a few rows.
+"""Jumps: a few rows that leave the path and return to it (a lost or spoilt sample, a flip of the root).
 
 Each row (or run of up to `LONGEST_RUN` rows) is predicted from two rows before and two after it, by the cubic through
 them and by the straight line between the nearest two; the smaller departure counts. At an end of the clip it is
-predicted by the parabola through the three rows that there are. People who kick, jump or spin
-depart, too: a row jumps where it departs by more than any person accelerates, and by several times what the rows around
-it do.
+predicted by the parabola through the three rows beside it. People who kick, jump or spin
+depart, too. A row jumps where it departs by more than a person can accelerate, and several times as much as the rows
+around it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _AROUND = 12
 """Rows on each side whose departures are the usual ones."""
 
 _TIMES_USUAL = 6.0
-"""A jump departs by at least so many times the usual departure."""
+"""Least departure of a jump, as a multiple of the usual departure."""
 
 _REACH = 2
 """Rows before and after a jump that the prediction uses."""
 
 _SURE = 0.3
-"""What counts of a departure from rows on one side only: a leap of the nearest makes it three times as large."""
+"""Weight of a departure from rows on one side only, which is three times as large where the nearest row leaps."""
 
 _BEND = 0.3
 """At the ends of a run that leaps, the path bends by half the leap or more."""
@@ -41,18 +41,20 @@ _BEND = 0.3
 _LEAST_ROWS, _LEAST_SEEN, _BLOCK_ROWS = 5, 3, 2048
 
 Rank: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
-"""Departures of (r, k) things in r rows -> (r,) the one that counts."""
+"""(r, k) departures of k things in r rows -> (r,) the departure that counts in each row."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Least departure that no person makes: above `floor` and above `acceleration` times the squared row interval."""
+    """Largest departure that a person can make: `floor`, or `acceleration` times the squared row interval."""
 
     floor: float
     acceleration: float
 
     def at(self, rate_hz: float, length: int = 1) -> float:
         """Return the limit for a run of `length` rows at this rate: a longer one is predicted from farther away."""
+        # An acceleration a bends the path by a dt^2 / 2 beside the line between its neighbours; the limit for one row
+        # is twice that.
         return max(self.floor, self.acceleration / rate_hz**2) * (length + 1) / 2.0
 
 
@@ -101,9 +103,11 @@ def _find(values: NDArray[np.float64], rank: Rank, limits: Limits, rate_hz: floa
     if len(values) < _LEAST_ROWS or values.shape[1] == 0:
         return ()
     found: list[Jump] = []
+    # Most rows of a clip move smoothly: the costly predictions are made beside bends only.
     near = _near_a_kink(values, rank, limits.at(rate_hz))
     for length in range(1, LONGEST_RUN + 1):
         size = _sizes(values, near, length, rank)
+        # Both: a fast motion departs much, but so do the rows around it.
         jumps = (size > limits.at(rate_hz, length)) & (size > _TIMES_USUAL * _usual(size))
         found += [Jump(row, row + length - 1, float(size[row])) for row in np.flatnonzero(jumps).tolist()]
     return _strongest(found)
@@ -118,11 +122,12 @@ def _near_a_kink(values: NDArray[np.float64], rank: Rank, limit: float) -> NDArr
         # Beside a gap, and at the ends, nothing is known yet.
         bent[first : first + len(bend)] = (rank(bend) > _BEND * limit) | np.isnan(bend).any(axis=1)
     rows = np.flatnonzero(bent)[:, None] + np.arange(-_AROUND - LONGEST_RUN, _AROUND + LONGEST_RUN + 1)
+    # Wide enough that `_usual` finds its neighbours measured.
     return np.unique(np.clip(rows, 0, len(values) - 1))
 
 
 def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, rank: Rank) -> NDArray[np.float64]:
-    """(n,) by how much the run that begins at each row `near` departs: the least of its rows."""
+    """Return (n,) departures of the run that begins at each row `near`: the least of its rows."""
     n_rows = len(values)
     size = np.zeros(n_rows)
     # At the ends only single rows are judged; with more than one it is unclear which rows leap.
@@ -138,7 +143,9 @@ def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, ra
             parts = [x - _predicted(around, at, row) for at in ((-1, length), (-2, -1, length, length + 1))]
             if length == 1:
                 parts += _one_sided(x, around)
+            # fmin passes over NaN: beside a gap one of the two predictions is enough.
             ranked.append(rank(np.fmin.reduce([np.linalg.norm(part, axis=2) for part in parts])))
+        # The least row: in a run that leaps, all rows do.
         size[starts] = np.min(ranked, axis=0)
     return size
 
@@ -162,13 +169,13 @@ def _predicted(around: dict[int, NDArray[np.float64]], at: tuple[int, ...], row:
 
 
 def _rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return rows, NaN if there is none."""
+    """Return rows by number; NaN for numbers before the first row and after the last."""
     inside = (rows >= 0) & (rows < len(values))
     return np.where(inside[:, None, None], values[np.clip(rows, 0, len(values) - 1)], np.nan)
 
 
 def _usual(size: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) the median departure around each row."""
+    """Return (n,) the median departure around each row."""
     padded = np.pad(size, _AROUND, mode="reflect" if len(size) > _AROUND else "edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1), axis=1))
 
@@ -176,6 +183,7 @@ def _usual(size: NDArray[np.float64]) -> NDArray[np.float64]:
 def _strongest(jumps: Iterable[Jump]) -> tuple[Jump, ...]:
     """Return jumps in order, without neighbours of a jump, which seem to depart less."""
     kept: list[Jump] = []
+    # The largest first: its neighbours depart because their prediction used it.
     for jump in sorted(jumps, key=lambda jump: -jump.size):
         if all(jump.last + _REACH < other.first or jump.first > other.last + _REACH for other in kept):
             kept.append(jump)
@@ -183,7 +191,7 @@ def _strongest(jumps: Iterable[Jump]) -> tuple[Jump, ...]:
 
 
 def _median(departure: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(r,) median over the finite values; 0 if there are too few."""
+    """Return (r,) medians over the finite values; 0 where there are too few."""
     seen = np.isfinite(departure)
     counts = seen.sum(axis=1)
     # Sorting puts NaN last.
@@ -195,6 +203,7 @@ def _median(departure: NDArray[np.float64]) -> NDArray[np.float64]:
 def _third_largest(departure: NDArray[np.float64]) -> NDArray[np.float64]:
     if departure.shape[1] < _LEAST_SEEN:
         return np.zeros(len(departure))
+    # The third, because one or two markers may be ghosts; three hardly leap together by chance.
     return np.asarray(np.sort(np.nan_to_num(departure), axis=1)[:, -_LEAST_SEEN])
 
 

@@ -19,9 +19,11 @@ def masked_statistics(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> 
         values: (n, ...) float.
         valid: (n, ...) bool, same shape.
     """
+    # At least 1, so that the mean of nothing is 0 over 1.
     count = np.maximum(valid.sum(axis=0), 1)
     kept = np.where(valid, values, 0.0).astype(np.float64)
     mean = kept.sum(axis=0) / count
+    # In two passes: the difference of mean squares loses its digits where values are far from 0.
     deviation = np.sqrt(np.where(valid, (kept - mean) ** 2, 0.0).sum(axis=0) / count)
     smallest = np.where(valid, values, np.inf).min(axis=0, initial=np.inf)
     largest = np.where(valid, values, -np.inf).max(axis=0, initial=-np.inf)

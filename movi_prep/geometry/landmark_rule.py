@@ -28,7 +28,7 @@ SHOULDERS = (
 
 @dataclass(frozen=True)
 class LandmarkRule:
-    """When a landmark speaks against coordinates.
+    """The rule by which a landmark invalidates coordinates.
 
     Attributes:
         landmark_weight: a marker whose weight is at least this is a landmark.

@@ -1,4 +1,4 @@
-"""Through a lens and back, on the plane z = 1 of the camera; batch axes first.
+"""The picture of points through a lens and back, on the plane z = 1 of the camera; batch axes first.
 
 OpenCV's model (`calib3d`, "Camera Calibration and 3D Reconstruction"), with s = x^2 + y^2:
 
@@ -9,7 +9,7 @@ OpenCV's model (`calib3d`, "Camera Calibration and 3D Reconstruction"), with s =
 Its fisheye model, with theta = atan(r):  x' = x (theta + k1 theta^3 + k2 theta^5 + k3 theta^7 + k4 theta^9) / r.
 
 A fitted polynomial turns back on itself somewhere outside the pictures that it was fitted on. Points beyond that
-radius would be shown inside the picture; they have no place here (NaN).
+radius would be shown inside the picture; here they have no picture (NaN).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from movi_prep.records.lens import Lens, LensModel
 
+# Newton doubles its digits with each step; the limit is for points that no step solves.
 _NEWTON_STEPS = 30
 _NEWTON_TOLERANCE = 1e-14
 _SOLVED = 1e-9
-"""What may remain of the equation, on the plane z = 1: a millionth of a pixel."""
+"""Largest remainder of the equation, on the plane z = 1: a millionth of a pixel."""
 
 
 def distort(plane: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
@@ -46,12 +47,13 @@ def distort(plane: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
 
 
 def undistort(seen: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
-    """Return the (..., 2) points of the plane z = 1 that the lens shows at `seen`; NaN if there is none."""
+    """Return the (..., 2) points of the plane z = 1 that the lens shows at `seen`; NaN where there are none."""
     target = seen if lens.model == "fisheye" else _untilt(seen, lens.coefficients[12:])
     plane = _along_radius(target, lens)
     if not lens.is_radial:
         plane = _in_the_plane(plane, target, lens)
     with np.errstate(invalid="ignore"):
+        # Checked, not assumed: Newton may end beside the answer, or where the model has none.
         solved = np.linalg.norm(distort(plane, lens) - seen, axis=-1) <= _SOLVED * (1.0 + np.linalg.norm(seen, axis=-1))
     return np.where(solved[..., None], plane, np.nan)
 
@@ -82,6 +84,7 @@ class _RadialPart:
 
 
 def _radial_part(lens: Lens) -> _RadialPart:
+    # Bytes can be the key of a cache; an array cannot.
     return _cached_radial_part(lens.model, lens.coefficients.tobytes())
 
 
@@ -94,6 +97,7 @@ def _cached_radial_part(model: LensModel, coefficients: bytes) -> _RadialPart:
     s = Polynomial([0.0, 1.0])
     slope = (over * under + 2.0 * s * (over.deriv() * under - over * under.deriv())).trim()
     ends = np.concatenate([_positive_roots(slope), _positive_roots(under)])
+    # The polynomials are in the square of the radius.
     top = float(np.sqrt(ends.min())) if ends.size else float("inf")
     # A ray at a right angle never meets the plane z = 1.
     top = min(top, np.pi / 2) if fisheye else top
@@ -102,6 +106,7 @@ def _cached_radial_part(model: LensModel, coefficients: bytes) -> _RadialPart:
 
 def _positive_roots(polynomial: Polynomial) -> NDArray[np.float64]:
     roots = polynomial.trim().roots()
+    # Rounding gives double real roots a small imaginary part.
     real = roots.real[np.abs(roots.imag) <= 1e-9 * np.maximum(1.0, np.abs(roots.real))]
     return np.asarray(real[real > 0])
 
@@ -174,7 +179,7 @@ def _polynomial(coefficients: tuple[float, ...], x: NDArray[np.float64]) -> NDAr
 
 
 def _in_the_plane(start: NDArray[np.float64], target: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
-    """Newton's method in x and y, from the solution of the radial part; the tilt has been taken off before."""
+    """Newton's method in x and y, starting from the solution of the radial part; the caller has removed the tilt."""
     c = np.concatenate([lens.coefficients[:12], [0.0, 0.0]])
     plane = start.copy()
     for _ in range(_NEWTON_STEPS):
@@ -184,6 +189,7 @@ def _in_the_plane(start: NDArray[np.float64], target: NDArray[np.float64], lens:
             determinant = a * e - b * d
             step = np.stack([e * miss[..., 0] - b * miss[..., 1], a * miss[..., 1] - d * miss[..., 0]], axis=-1)
             step = step / determinant[..., None]
+        # A point where the slopes vanish stays, and fails the caller's check.
         plane = plane - np.where(np.isfinite(step), step, 0.0)
         if not (np.abs(step) > _NEWTON_TOLERANCE).any():
             break

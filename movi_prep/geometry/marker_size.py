@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from movi_prep.records.markers import MarkerTrajectories
 
 LARGEST_SIZE_RATIO = 4.0
-"""A child or a crouching person has half the model's size; wrong units differ by a factor of 10 or more."""
+"""A child or a crouching person has half the model's size; a wrong unit changes it by a factor of 10 or more."""
 
 
 def check_marker_size(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> None:
@@ -37,6 +37,7 @@ def check_marker_size(markers: MarkerTrajectories, model_m: Mapping[str, NDArray
     row = int(np.argmax(seen.sum(axis=1)))
     observed_m = _spread_m(markers.positions_m[row, columns][seen[row]])
     expected_m = _spread_m(np.array([model_m[markers.names[column]] for column in columns])[seen[row]])
+    # Markers in one point, or a single one, have no size to compare.
     if expected_m == 0.0 or 1.0 / LARGEST_SIZE_RATIO <= observed_m / expected_m <= LARGEST_SIZE_RATIO:
         return
     raise InputError(

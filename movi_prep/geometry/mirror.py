@@ -1,4 +1,4 @@
-"""Exchanges left and right: the labels of a horizontally flipped picture.
+"""The exchange of left and right: the labels of a horizontally flipped picture.
 
 A flipped picture shows the mirror image of the person, which could be another person: left bodies become right
 ones, coordinates that bend or turn to a side change their sign, and positions and rotations in the camera frame are

@@ -1,7 +1,7 @@
-"""The mirror image of a filmed person: what the same camera would see of it, and every label of it.
+"""The mirror image of a filmed person: what the same camera would see, and all labels.
 
-The mirror is the vertical plane through the camera's optical axis, so that the floor stays a floor and the camera where
-it is. With n the plane's normal (horizontal, AMASS world) and M = I - 2 n n^T
+The mirror is the vertical plane through the camera's optical axis, so that floor and camera stay in place.
+With n the plane's normal (horizontal, AMASS world) and M = I - 2 n n^T
 
     point       p' = M (p - c) + c     of the mirror partner, c the camera's centre
     rotation    R' = M R B             of the mirror partner, B = diag(1, 1, -1) in an OpenSim body (z to the right)
@@ -9,8 +9,8 @@ it is. With n the plane's normal (horizontal, AMASS world) and M = I - 2 n n^T
     picture     u' = F S F^-1 (u - u0) + u0     F the focal lengths, u0 the principal point
 
 A radial lens commutes with S, so the picture is mirrored by one affine map. A camera that rolls turns it by twice its
-roll beside flipping it. Left and right change sides; coordinates that bend or turn to a side change their sign; scale
-factors change sides, and what a generic model states of its bodies does not.
+roll besides flipping it. Left and right change sides; coordinates that bend or turn to a side change their sign; scale
+factors change sides; what the generic model states of its bodies stays.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from movi_prep.records.label_tables import LabelNames
 
 _UP = np.array([0.0, 0.0, 1.0])
 _LEAST_HORIZONTAL = 1e-6
-"""A camera that looks straight down has no vertical plane of its own."""
+"""Least length of the horizontal direction: the vertical plane of a camera that looks straight down is undefined."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Mirror:
         world: (3, 3) float64, M.
         centre_m: (3,) float64, metres, AMASS world.
         camera: (3, 3) float64, S.
-        picture: (2, 2) float64, what turns offsets from the principal point.
+        picture: (2, 2) float64, applied to offsets from the principal point.
         principal_px: (2,) float64.
         size_px: width and height of the picture.
     """
@@ -63,16 +63,18 @@ class Mirror:
     size_px: tuple[int, int]
 
     def points(self, points_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mirror image of (..., 3) points of the world; a point that was not seen (zero) stays so."""
+        """Return the mirror image of (..., 3) points of the world; a point that was not seen (zero) stays zero."""
+        # M is symmetric, so that it needs no transpose for rows of vectors.
         mirrored = (points_m - self.centre_m) @ self.world + self.centre_m
         return np.where(points_m.any(axis=-1, keepdims=True), mirrored, 0.0)
 
     def pixels(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where the mirror image shows what stands at (..., 2) pixels of the video."""
+        """Return (..., 2) pixels of the mirror image that show what (..., 2) pixels of the video show."""
         return np.asarray((pixels - self.principal_px) @ self.picture.T + self.principal_px)
 
     def boxes(self, boxes_px: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return (n, 4) boxes of the same size around the mirror image of (n, 4) boxes' middles, whole pixels."""
+        # Pixel centres: a box of w pixels reaches from its first centre to w - 1 beyond it.
         half = (boxes_px[:, 2:] - 1) / 2.0
         middle = self.pixels(boxes_px[:, :2] + half)
         return np.concatenate([np.round(middle - half).astype(np.int64), boxes_px[:, 2:]], axis=1)
@@ -82,7 +84,7 @@ def mirror_of(camera: Camera) -> Mirror:
     """Return the mirror of a camera.
 
     Raises:
-        UsageError: the camera moves, looks straight up or down, or has a lens that no mirror leaves as it is.
+        UsageError: the camera moves, looks straight up or down, or has a lens that is not radial.
     """
     if camera.is_moving:
         raise UsageError(f"flip: expected a camera that stands still, but {camera.name} moves; leave its shards out")
@@ -141,10 +143,10 @@ def mirror_tree(tree: KinematicTree, scales: BodyScales, bodies: Sequence[str]) 
     """Return the model of the mirrored person: every body as large as its partner was.
 
     Places in bodies are those of the partner, mirrored. Functions that move a joint stretch with its parent, as OpenSim
-    scales them. Whether the model is a mirror image of itself shows in where its joints then are (`mirror_error_m`).
+    scales them. How far the model is from its own mirror image shows in where its joints then are (`mirror_error_m`).
 
     Raises:
-        ModelError: a body's partner hangs from another body than its parent's partner.
+        ModelError: the parent of a body's partner is not the partner of its parent.
     """
     order = mirror_order(tree.body_names)
     parents = np.where(tree.body_parent < 0, -1, order[tree.body_parent])
@@ -172,13 +174,14 @@ def _sizes(
 
 
 def _stretch_functions(tree: KinematicTree, own: NDArray[np.float64], partner: NDArray[np.float64]) -> KinematicTree:
-    """Return the tree with a function for each axis; translations are as long as the partner's parent makes them."""
+    """Return the tree with a function for each axis; translations scale with the partner's parent."""
     joint = np.repeat(np.arange(tree.n_bodies), np.diff(tree.first_axis))
     above = tree.body_parent[joint]
     parts = np.abs(tree.axis_direction)
     factors = np.where(above[:, None] < 0, 1.0, partner[above]) * parts
     factor = factors.sum(axis=1) / (np.where(above[:, None] < 0, 1.0, own[above]) * parts).sum(axis=1)
     factor = np.where(tree.axis_is_rotation | _moves_by_itself(tree), 1.0, factor)
+    # One function for each axis: axes that shared one in the generic model may scale differently.
     functions = [*tree.axis_function.tolist(), *range(len(tree.first_piece) - 1)]
     stretch = [*factor.tolist(), *([1.0] * (len(tree.first_piece) - 1))]
     pieces = [np.arange(*tree.first_piece[function : function + 2]) for function in functions]
@@ -197,7 +200,7 @@ def _stretch_functions(tree: KinematicTree, own: NDArray[np.float64], partner: N
 
 
 def _moves_by_itself(tree: KinematicTree) -> NDArray[np.bool_]:
-    """Return (a,) bool: axes that a coordinate moves by its own value, which OpenSim does not scale."""
+    """Return (a,) bool: axes whose displacement is the coordinate itself, which OpenSim does not scale."""
     first = tree.first_piece[tree.axis_function]
     n_pieces = tree.first_piece[tree.axis_function + 1] - first
     line = np.eye(tree.piece_coefficients.shape[1])[1]
@@ -220,6 +223,7 @@ def _seen(
     points: BodyPoints | SurfacePoints, mirror: Mirror, order: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     pixels = points.seen_px[:, order].astype(np.float64)
+    # Zero stands for "not seen", and must not be mirrored into the picture.
     there = pixels.any(axis=-1, keepdims=True)
     mirrored = np.where(there, mirror.pixels(pixels), 0.0)
     return (

@@ -1,4 +1,4 @@
-"""A motion at another rate: rotations along the shortest way on the sphere, places along straight lines."""
+"""A motion at another rate: rotations interpolated on the sphere, places along straight lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from movi_prep.records.motion import Motion
 
 _WHOLE = 1e-9
-"""Rounding of a time in samples: a row that falls on the last sample is there."""
+"""Tolerance of a time in samples: a row that falls on the last sample counts despite rounding."""
 
 
 def n_resampled(n_samples: int, rate_hz: float, new_rate_hz: float) -> int:
@@ -26,8 +26,8 @@ def n_resampled(n_samples: int, rate_hz: float, new_rate_hz: float) -> int:
 def resampled(blocks: Iterable[Motion], new_rate_hz: float) -> Iterator[Motion]:
     """Yield a motion that comes in blocks at another rate, row k at `k / new_rate_hz` seconds.
 
-    Rows between the last sample of a block and the first of the next are made where the next is known. What a row is
-    does not depend on how the motion is cut.
+    Rows between the last sample of a block and the first of the next follow once the next is known. The values of a row
+    do not depend on how the motion is cut into blocks.
     """
     held: Motion | None = None
     first, n_done = 0, 0
@@ -39,6 +39,7 @@ def resampled(blocks: Iterable[Motion], new_rate_hz: float) -> Iterator[Motion]:
             places = np.asarray(rows * (block.rate_hz / new_rate_hz) - first, dtype=np.float64)
             yield _between(known, places, new_rate_hz)
         n_done += len(rows)
+        # The last sample stays: rows up to the next block lie between the two.
         held, first = known.rows(slice(-1, None)), last
 
 
@@ -51,6 +52,7 @@ def turn_between(
     # A rotation is two quaternions: the shorter way leads to the nearer one.
     other = np.where(cosine < 0, -other, other)
     angle = np.arccos(np.clip(np.abs(cosine), 0.0, 1.0))
+    # sin(angle) would divide 0 by 0; the straight line differs from the arc by less than rounding.
     near = angle < 1e-6
     sine = np.where(near, 1.0, np.sin(angle))
     share = share[..., None]
@@ -59,6 +61,7 @@ def turn_between(
         np.where(near, share, np.sin(share * angle) / sine),
     )
     turned = weights[0] * one + weights[1] * other
+    # The real part not negative: angles up to pi, as axis-angle vectors of SMPL have them.
     turned = np.where(turned[..., :1] < 0, -turned, turned)
     length = np.linalg.norm(turned[..., 1:], axis=-1, keepdims=True)
     half = np.arctan2(length, turned[..., :1])

@@ -1,4 +1,4 @@
-"""Where a picture changes, where a projected body says that it should, and how well the two agree.
+"""Where a picture changes, where a projected body predicts a change, and how well the two agree.
 
 Both are maps of cells of 8 x 8 pixels, (rows, columns), one for each pair of frames `STEP_FRAMES` apart. Their
 agreement is the correlation coefficient over all cells of all pairs (Pearson): 0 by chance, 1 for maps that are equal
@@ -21,10 +21,10 @@ CELL_PX = 8
 """Side of a cell, pixels: a hand is one or two cells in a video of 800 x 600."""
 
 STEP_FRAMES = 3
-"""Frames between the two pictures that are compared: slow motion shows, and the body has not gone far."""
+"""Frames between the two pictures that are compared: slow motion is visible, and the body has not gone far."""
 
 FULL = 15
-"""Value of a cell that changes, or moves, as much as counts. Products of two such maps, summed over a picture, are
+"""Value of a cell of full change or motion. Products of two such maps, summed over a picture, are
 whole numbers below 2^24: float32 holds them exactly, in whatever order they are added."""
 
 _STILL_PX = 1.0
@@ -47,7 +47,7 @@ _PARABOLA_REACH = 3
 
 @dataclass(frozen=True)
 class Peak:
-    """Where a measured curve or map is largest.
+    """The maximum of a measured curve or map.
 
     Attributes:
         place: (axes,) float64, place of the largest value by a parabola through it and its neighbours.
@@ -75,6 +75,7 @@ def observed_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> 
         after: the same, some frames later.
     """
     change = after - before
+    # A lamp or the exposure changes all cells alike: most cells show the room, so that the median is that change.
     change -= _median(change)
     np.abs(change, out=change)
     floor = max(_LEAST_CHANGE, _NOISE_FACTOR * _median(change))
@@ -136,6 +137,7 @@ class Correlation:
     def add(self, **sums: NDArray[Any]) -> None:
         """Add sums of single maps by name, (n, ...) each, over the maps."""
         for name, values in sums.items():
+            # float64 from here on: the sums of a whole video pass 2^24.
             getattr(self, name).__iadd__(values.sum(axis=0, dtype=np.float64))
 
     def coefficients(self) -> NDArray[np.float64]:
@@ -189,6 +191,7 @@ def _paint(
         cell = np.floor((np.nan_to_num(pixels, nan=-1e6) + 0.5) * (1.0 / CELL_PX)).astype(np.int64)
         inside = (cell[..., 0] >= 0) & (cell[..., 0] < columns) & (cell[..., 1] >= 0) & (cell[..., 1] < rows)
         index = first_cell + cell[..., 1] * columns + cell[..., 0]
+        # `at`, because many points fall into one cell: plain indexing would keep the last of them.
         np.maximum.at(painted, index[inside], weight[inside])
     return _spread(painted.reshape(n, rows, columns))
 

@@ -1,4 +1,4 @@
-"""From AMASS world through a camera's lens (`geometry.lens`) onto its pixels, and back to rays; batch axes first.
+"""Projection from AMASS world through a lens (`geometry.lens`) onto pixels, and back to rays; batch axes first.
 
 Pixel centres are at integers. A camera that moves has one pose per row: the first axis of points is its frames.
 """
@@ -23,6 +23,7 @@ def world_to_camera(camera: Camera, points_m: NDArray[np.float64]) -> NDArray[np
     rotation, translation = camera.world_to_camera_rotation, camera.world_to_camera_translation_m
     if not camera.is_moving:
         return np.asarray(points_m @ rotation.T + translation)
+    # The poses of a moving camera belong to the first axis of the points; all axes after it share one pose.
     n, between = len(rotation), [1] * (points_m.ndim - 2)
     turned = (rotation.reshape(n, *between, 3, 3) @ points_m[..., None])[..., 0]
     return np.asarray(turned + translation.reshape(n, *between, 3))
@@ -41,7 +42,7 @@ def project_camera_points(
     Args:
         points_m: (..., 3) float64, metres, camera frame.
         intrinsics_px: (3, 3) float64, or (..., 1, 3, 3) for one camera per row of points.
-        lens: what bends the picture.
+        lens: the lens.
 
     Returns:
         (..., 2) float64, pixels; NaN for points behind the camera and beyond the radius at which the lens model
@@ -49,6 +50,7 @@ def project_camera_points(
     """
     depth = points_m[..., 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
+        # A point behind the camera would appear mirrored in the picture.
         plane = np.where(depth > 0, points_m[..., :2] / depth, np.nan)
     seen = distort(plane, lens)
     homogeneous = np.concatenate([seen, np.ones_like(depth)], axis=-1)
@@ -61,7 +63,7 @@ def project_points(camera: Camera, points_m: NDArray[np.float64]) -> NDArray[np.
 
 
 def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (..., 3) float64 rays (x, y, 1) in the camera frame through (..., 2) pixels; NaN if there is none."""
+    """Return (..., 3) float64 rays (x, y, 1) in the camera frame through (..., 2) pixels; NaN where there is none."""
     ones = np.ones((*pixels.shape[:-1], 1))
     seen = np.concatenate([pixels, ones], axis=-1) @ np.linalg.inv(camera.intrinsics_px).T
     return np.concatenate([undistort(seen[..., :2], camera.lens), ones], axis=-1)
@@ -107,6 +109,7 @@ def into_crop(
 
 def inside_image(pixels: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:
     """Return (...) bool: whether (..., 2) pixels lie on an image of (width, height); false for NaN."""
+    # A pixel covers half a pixel on each side of its centre.
     far = np.asarray(size_px, dtype=np.float64) - 0.5
     with np.errstate(invalid="ignore"):
         return np.asarray(((pixels >= -0.5) & (pixels < far)).all(axis=-1))

@@ -1,9 +1,9 @@
-"""Whether a clip runs at the rate that its file states: free fall and steps keep a clock of their own.
+"""Whether a clip runs at the rate that its file states: free fall and steps are clocks that do not depend on it.
 
 While no foot touches the floor, the centre of mass falls with 9.81 m/s2. In a file that states twice the true rate it
 falls four times as fast, in one that states half of it a quarter as fast: wherever there is a flight, both are far
-from what is true. People walk with 1.2 to 3 steps a second; long steps that are much faster without a flight, or much
-slower, are told, with less certainty.
+from the truth. People walk with 1.2 to 3 steps a second. Long steps that are much faster without a flight, or much
+slower, give a finding too, with less certainty.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _MASSES = (
 _ANKLES, _TOES = (7, 8), (10, 11)
 
 _OFF_FLOOR_M = 0.03
-"""How far above its lowest place in the clip the lowest foot is in a flight."""
+"""Least height of the lowest foot in a flight above its lowest place in the clip."""
 
 _LEAST_DROP_M, _CLEAR_DROP_M = 0.005, 0.03
-"""Height of the arc of the centre of mass over a flight that is looked at, and of one that says enough for itself. It
+"""Least height of the arc of the centre of mass in a flight that counts, and in a flight that suffices by itself. It
 does not depend on the rate."""
 
 _MOST_RESIDUAL, _MOST_SIDEWAYS = 0.15, 0.35
-"""What an arc may be off a parabola, in heights of the arc, and how much it may be pushed sideways, in its fall."""
+"""Largest deviation of an arc from a parabola, and largest sideways acceleration, both relative to the fall."""
 
 _SLOWEST_FALL, _FASTEST_FALL = 1 / 8, 16.0
-"""Falls that are looked at, in gravities: a quarter and four times with room; a slower one is no fall."""
+"""Accelerations that count as a fall, in gravities: a quarter to four times, with room on both sides."""
 
 _FEWEST_SAMPLES, _LONGEST_S = 5, 2.0
 WRONG_RATIO = 2.0**0.5
-"""How many times the true rate, or less than one over it, a stated rate is wrong: half-way to twice it."""
+"""A stated rate is wrong at this multiple of the true rate, or at one over it: half-way to twice the rate."""
 
 _FASTEST_STEPS_HZ, _SLOWEST_STEPS_HZ = 3.3, 0.95
 _LONG_STEP_M, _FEWEST_STEPS = 0.45, 3
@@ -52,7 +52,7 @@ _LONG_STEP_M, _FEWEST_STEPS = 0.45, 3
 
 @dataclass(frozen=True)
 class RateAudit:
-    """What a clip says of its own rate.
+    """Evidence in a clip on its own rate.
 
     Attributes:
         n_flights: flights that were measured; a single low one does not count.
@@ -71,10 +71,11 @@ class RateAudit:
     @property
     def stated_by_true(self) -> float:
         """How many times the true rate is stated, by free fall; NaN without a flight."""
+        # A fall grows with the square of the rate.
         return float(np.sqrt(self.fall_m_s2 / GRAVITY_M_S2))
 
     def findings(self, rate_hz: float) -> tuple[str, ...]:
-        """Return what a person should know of a clip that states `rate_hz`."""
+        """Return findings on a clip that states `rate_hz`."""
         if self.n_flights:
             ratio = self.stated_by_true
             if 1 / WRONG_RATIO <= ratio <= WRONG_RATIO:
@@ -95,24 +96,25 @@ class RateAudit:
 
 
 class RateWatch:
-    """Sees the joints of a clip go by, block by block, and keeps what the audit needs of them."""
+    """A watch over the joints of a clip, block by block, that keeps what the audit needs."""
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
         self._parts: list[NDArray[np.float64]] = []
 
     def add(self, joints_m: NDArray[np.float64]) -> None:
-        """See the next rows: (n, 22 or more, 3) metres, OpenSim ground."""
+        """Take the next rows: (n, 22 or more, 3) metres, OpenSim ground."""
         feet = joints_m[:, [*_ANKLES, *_TOES], 1].min(axis=1)
         apart = joints_m[:, _ANKLES[0]] - joints_m[:, _ANKLES[1]]
         self._parts.append(np.column_stack([centre_of_mass(joints_m), feet, apart]))
 
     def audit(self, rate_hz: float) -> RateAudit:
-        """Return what all rows say, at `rate_hz` rows per second."""
+        """Return the evidence of all rows, at `rate_hz` rows per second."""
         seen = np.concatenate(self._parts)
         centre_m, feet_m, apart_m = seen[:, :3], seen[:, 3], seen[:, 4:]
         falls = _falls(centre_m, feet_m, rate_hz)
         n_steps, steps_hz, step_m = _steps(centre_m, apart_m, rate_hz)
+        # One low hop may be a foot that was lost; two of them, or one clear jump, are not.
         enough = len(falls) > 1 or any(fall.drop_m >= _CLEAR_DROP_M for fall in falls)
         median = float(np.median([fall.rate_m_s2 for fall in falls])) if enough else np.nan
         return RateAudit(len(falls) if enough else 0, median, n_steps, steps_hz, step_m)
@@ -120,6 +122,7 @@ class RateWatch:
 
 def centre_of_mass(joints_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (n, 3) metres: the centre of mass of (n, 22 or more, 3) joints, by the usual masses of segments."""
+    # Normalised, so that rounding in the table does not move the centre.
     total = sum(share for *_, share in _MASSES)
     return np.asarray(
         sum(
@@ -138,6 +141,7 @@ class _Fall(NamedTuple):
 
 def _falls(centre_m: NDArray[np.float64], feet_m: NDArray[np.float64], rate_hz: float) -> list[_Fall]:
     """Return the flights of a clip in which the centre of mass falls freely."""
+    # The second percentile: single samples below the floor are noise.
     off_floor = feet_m > np.percentile(feet_m, 2) + _OFF_FLOOR_M
     edges = np.flatnonzero(np.diff(np.concatenate([[0], off_floor.astype(np.int8), [0]])))
     falls = []
@@ -151,13 +155,14 @@ def _falls(centre_m: NDArray[np.float64], feet_m: NDArray[np.float64], rate_hz: 
 
 
 def _fall(centre_m: NDArray[np.float64], rate_hz: float) -> _Fall | None:
-    """Return the fall of a body over some rows, None where it does not fall freely."""
+    """Return the fall of a body over some rows, or None where it does not fall freely."""
     n = len(centre_m)
     times = np.linspace(-1.0, 1.0, n)
     powers = np.column_stack([np.ones(n), times, times**2])
     coefficients, *_ = np.linalg.lstsq(powers, centre_m, rcond=None)
     drop_m = float(-coefficients[2, 1])
     off_m = float(np.sqrt(np.mean((powers @ coefficients - centre_m)[:, 1] ** 2)))
+    # Gravity pulls down only: a push sideways means that something holds the body.
     sideways = np.hypot(coefficients[2, 0], coefficients[2, 2])
     if drop_m < _LEAST_DROP_M or off_m > _MOST_RESIDUAL * drop_m or sideways > _MOST_SIDEWAYS * drop_m:
         return None
@@ -167,7 +172,7 @@ def _fall(centre_m: NDArray[np.float64], rate_hz: float) -> _Fall | None:
 
 
 def _steps(centre_m: NDArray[np.float64], apart_m: NDArray[np.float64], rate_hz: float) -> tuple[int, float, float]:
-    """Return number, rate and length of the steps of the longest walk: feet that pass each other along the way."""
+    """Return number, rate and length of the steps of the longest walk: feet that pass each other."""
     n = len(centre_m)
     # Over the way of two steps, however fast: half a metre before and after.
     way = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(centre_m[:, [0, 2]], axis=0).T))])
@@ -181,6 +186,7 @@ def _steps(centre_m: NDArray[np.float64], apart_m: NDArray[np.float64], rate_hz:
     if len(changes) < 2:
         return 0, np.nan, np.nan
     lengths = way[changes[1:]] - way[changes[:-1]]
+    # Longer ways between two changes are not single steps; shorter ones are feet that shuffle on the spot.
     long = np.concatenate([[False], (lengths > 0.5 * _LONG_STEP_M) & (lengths < 2.5), [False]])
     edges = np.flatnonzero(np.diff(long.astype(np.int8))).reshape(-1, 2)
     if not len(edges):

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAME_M = 1e-6
-"""Single precision keeps a place in a room to a tenth of this."""
+"""Largest distance between equal places, metres; single precision keeps a place in a room to a tenth of it."""
 
 SLOWEST_M_S = 0.1
-"""Speed of the third fastest point that is no standstill: people who stand sway at a tenth of it."""
+"""Least speed of the third fastest point of a moving body, m/s: people who stand sway at a tenth of it."""
 
 _RANK = 3
-"""The third fastest point: one or two may be noise, or a hand."""
+"""Rank of the point whose speed counts: one or two faster ones may be noise, or a hand."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Standstill:
         return self.last - self.first + 1
 
     def moved_m(self, rate_hz: float) -> float:
-        """Return how far the body came, at that speed, until the last of the rows: by how much it may be wrong."""
+        """Return how far the body moved at that speed until the last of the rows: the largest error of its copies."""
         return self.speed_m_s * self.n_rows / rate_hz
 
 
 def row_steps(positions_m: NDArray[np.float64], before_m: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """Return (n,) float64, metres: how far the third fastest point comes from the row before; 0 for a copy.
+    """Return (n,) float64, metres: how far the third fastest point moved since the row before; 0 for a copy.
 
     Args:
         positions_m: (n, k, 3) metres, NaN where not seen.
@@ -53,6 +53,7 @@ def row_steps(positions_m: NDArray[np.float64], before_m: NDArray[np.float64] | 
     if steps.shape[1] < _RANK:
         return np.full(len(steps), np.nan)
     ordered = np.sort(np.where(seen, steps, -1.0), axis=1)
+    # A copy repeats every point; a body that rests moves some of them.
     ranked = np.where(ordered[:, -1] <= SAME_M, 0.0, ordered[:, -_RANK])
     return np.where(seen.sum(axis=1) >= _RANK, ranked, np.nan)
 

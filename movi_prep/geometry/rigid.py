@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 _LEAST_MOTION_M = 0.005
-"""RMS motion between rows below which noise, a millimetre or two of it, would decide the lag."""
+"""Least RMS motion between rows: below it, a millimetre or two of noise would decide the lag."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ def fit_time_lag(
     if pairs.size < 3:
         return None
     late = rows[pairs][:, None] + lags
+    # Source rows may be several samples apart; the target's step covers the same time.
     span = np.diff(source_samples)[pairs][:, None]
     other = target_m[late + span] - target_m[late]
     difference = velocity[pairs][:, None] - other

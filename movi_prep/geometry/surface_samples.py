@@ -1,4 +1,4 @@
-"""Chooses a few vertices that represent a surface."""
+"""The choice of a few vertices that represent a surface."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def spread_vertices(vertices_m: NDArray[np.float64], count: int) -> NDArray[np.i
     if count >= len(vertices_m):
         return np.arange(len(vertices_m))
     chosen = np.empty(count, dtype=np.int64)
+    # The farthest from the middle, so that the choice depends on the surface only, not on its numbering.
     chosen[0] = int(np.argmax(np.linalg.norm(vertices_m - vertices_m.mean(axis=0), axis=1)))
     nearest = np.full(len(vertices_m), np.inf)
     # Every choice depends on all before it.

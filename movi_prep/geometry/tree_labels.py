@@ -2,7 +2,7 @@
 
 The pose of the root joint's moving frame is a label, so the coordinates of that joint are not labels. A coordinate
 takes its label; one that has none follows its coupler, or rests where the model locks it. A joint behind a coordinate
-that nothing says has no answer.
+without a value has no answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PELVIS = "pelvis"
 
 @dataclass(frozen=True, eq=False)
 class TreeAnswer:
-    """What a tree says of joints and pelvis.
+    """Places of joints and pelvis by a tree.
 
     Attributes:
         centres_m: (n, j, 3) float64, metres, AMASS world; NaN for joints without an answer.
@@ -82,7 +82,7 @@ def place_tree(
 def _coordinate_values(
     tree: KinematicTree, names: Sequence[str], angles_rad: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return (n, c) values of all coordinates of the tree, and (c,) bool: which of them something says."""
+    """Return (n, c) values of all coordinates of the tree, and (c,) bool: which of them have a value."""
     column = {name: number for number, name in enumerate(names)}
     labelled = np.array([name in column for name in tree.coordinate_names])
     own = [column[name] for name in tree.coordinate_names if name in column]
@@ -99,10 +99,11 @@ def _coordinate_values(
 
 
 def _answered(tree: KinematicTree, pelvis: int, said: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return (b,) bool: joints whose centre hangs from the pelvis by nothing but coordinates that something says."""
+    """Return (b,) bool: joints between which and the pelvis every coordinate has a value."""
     placed = np.zeros(tree.n_bodies, dtype=np.bool_)
     turned = placed.copy()
     placed[pelvis] = turned[pelvis] = True
+    # Bodies are in the order of the tree: a parent comes before its children.
     for body in range(tree.n_bodies):
         if body == pelvis or tree.body_parent[body] < 0:
             continue

@@ -1,4 +1,4 @@
-"""Which way is up in the world of a motion: found from the trunk of those who move in it, or as told.
+"""Which way is up in the world of a motion: found from the trunks of the people in it, or given.
 
 People stand, walk and sit with their trunk upright for most of a clip. The mean direction of the pelvis' own up axis
 (the root's second axis; bodies rest with y up) is compared with the six axes of the world.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _UPRIGHT = 0.8
-"""Least cosine between the mean direction of the trunk and the axis that is up: 37 degrees."""
+"""Least cosine (37 degrees) between the mean direction of the trunk and the axis that is up."""
 
 
 def find_up(root_rad: NDArray[np.float64], *, where: str) -> tuple[UpAxis, float]:

@@ -72,6 +72,7 @@ def aim_camera(
     # A box of w pixels that starts at x covers x - 0.5 to x + w - 0.5.
     middle = box_px[:2] + (box_px[2:] - 1.0) / 2.0 + np.asarray(shift) * side
     # The middles of the two far sides: the distance between them, as this camera sees it, sets the focal length.
+    # The longer side must fit into the square picture.
     along = np.array([0.0, side / 2.0]) if box_px[3] > box_px[2] else np.array([side / 2.0, 0.0])
     rays = pixel_rays(camera, np.stack([middle, middle - along, middle + along]))
     if not np.isfinite(rays).all():

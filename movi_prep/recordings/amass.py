@@ -6,8 +6,8 @@
 | clip, new release | `NAME_stageii.npz` | `.../SUBSET/SUBJECT` |
 | body model, soft tissue | see `recordings.bodies` | any |
 
-Subject `SUBJECT` of `SUBSET` is `SUBSET_SUBJECT`, clip `NAME` is `NAME`; what cannot stand in a path is `_`
-(`names.clean_name`). Two subjects or clips that would have one name are left out, and said. Where both releases of a
+Subject `SUBJECT` of `SUBSET` is `SUBSET_SUBJECT`, clip `NAME` is `NAME`; other characters become `_`
+(`names.clean_name`). Subjects or clips that would share a name are left out, with a finding. Where both releases of a
 clip are there, the old one is taken: it has soft tissue. Labels are at each clip's own mocap rate.
 """
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from movi_prep.recordings.folders import Folders, Listing
 
 ALL_SUBSETS = "all"
-"""What `--subset` says for every subset that is there."""
+"""The value of `--subset` that stands for every subset."""
 
 _CLIP = re.compile(r"^(?P<name>.+)_(?P<release>poses|stageii)\.npz$", re.IGNORECASE)
 
 Place = tuple[str, str, str]
-"""Subset, subject and clip as folders and files call them."""
+"""Subset, subject and clip as folders and files name them."""
 
 
 def find_amass(folders: Folders, subsets: Collection[str]) -> Recordings:
     """Return the clips of some subsets.
 
     Raises:
-        UsageError: a subset is asked for that is not there.
+        UsageError: a subset in `subsets` does not exist.
     """
     listing, models = list_files(folders.amass), list_files(folders.body_models)
     findings = [*listing.findings, *models.findings]
@@ -65,12 +65,13 @@ def find_amass(folders: Folders, subsets: Collection[str]) -> Recordings:
         dmpl_models=dmpl_models,
         video_rate_hz=None,
         reader="amass",
+        # Without repeats: both listings may report the same folder.
         findings=tuple(dict.fromkeys([*findings, *packed(listing)])),
     )
 
 
 def _subset_and_subject(path: Path, listing: Listing) -> tuple[str, str]:
-    """Return the two folders that a clip lies in; the folder that the user names counts if there are no more."""
+    """Return the two folders that a clip lies in; the folder that the user names counts too."""
     above = [*([] if listing.root is None else [listing.root.name]), *listing.parts_below(path)]
     subject = above.pop()
     # Archives unpack to doubled folders: BMLmovi/BMLmovi/Subject_1_F_MoSh.
@@ -78,6 +79,7 @@ def _subset_and_subject(path: Path, listing: Listing) -> tuple[str, str]:
 
 
 def _wanted(subsets: Collection[str], there: set[str], listing: Listing) -> set[str]:
+    # Without any clip the folder is at fault, not the choice: a finding says so later.
     if ALL_SUBSETS in subsets or not there:
         return there
     folded = {name.casefold(): name for name in there}
@@ -91,7 +93,7 @@ def _wanted(subsets: Collection[str], there: set[str], listing: Listing) -> set[
 
 
 def _named(files: dict[Place, Path], findings: list[str]) -> dict[ClipId, Path]:
-    """Return clips by name; two that would have one name are left out, and said."""
+    """Return clips by name; two that would have one name are left out, with a finding."""
     subjects = _one_to_one({place[:2] for place in files}, findings)
     taken: dict[ClipId, list[Place]] = defaultdict(list)
     for place in files:
@@ -104,7 +106,7 @@ def _named(files: dict[Place, Path], findings: list[str]) -> dict[ClipId, Path]:
 
 
 def _one_to_one(subjects: set[tuple[str, str]], findings: list[str]) -> dict[tuple[str, str], str]:
-    """Return the name of each subject, but for those of which two would have one name."""
+    """Return the name of each subject, without subjects that would share a name."""
     taken: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for subset, subject in sorted(subjects):
         taken[clean_name(f"{subset}_{subject}")].append((subset, subject))

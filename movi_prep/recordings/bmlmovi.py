@@ -1,4 +1,4 @@
-"""BMLmovi as AMASS and BML-MoVi distribute it: clips, V3D files, PG1 and PG2. Names are read, contents are not.
+"""BMLmovi as AMASS and BML-MoVi distribute it: clips, V3D files, PG1 and PG2. Only names are read, not contents.
 
 | what | name of the file | folders above it |
 |---|---|---|
@@ -39,7 +39,7 @@ _V3D = re.compile(r"^F_v3d_Subject_(\d+)\.mat$", re.IGNORECASE)
 
 _LIKE_CLIP = re.compile(r"Subject_?(\d+)_F_?(\d+).*?(stageii)?\.\w+$", re.IGNORECASE)
 _LIKE_V3D = re.compile(r"v3d.*Subject_?(\d+)", re.IGNORECASE)
-"""What a file with a name that is nearly right has in it."""
+"""Patterns of names that are nearly right."""
 
 
 def find_bmlmovi(folders: Folders) -> Recordings:
@@ -118,7 +118,7 @@ def _find_v3d(listing: Listing, findings: list[str]) -> dict[str, Path]:
 def _absences(
     motions: Mapping[ClipId, Path], sessions: Mapping[str, Path], videos: Mapping[tuple[str, str], Path]
 ) -> list[str]:
-    """Return what subjects with motion lack, where others have it."""
+    """Return sentences on videos and V3D files that some subjects with motion lack and others have."""
     subjects = sorted({clip.subject for clip in motions}, key=natural_order)
     cameras = sorted({camera for _, camera in videos})
     said = []

@@ -60,7 +60,7 @@ def find_bmlmovi_videos(listing: Listing, findings: list[str]) -> dict[tuple[str
 
 @dataclass(frozen=True)
 class BmlmoviCalibration:
-    """Files of calibration by camera, and the cameras of which two files say different things."""
+    """Files of calibration by camera, and the cameras whose files contradict each other."""
 
     intrinsics: dict[str, Path]
     extrinsics: dict[str, Path]

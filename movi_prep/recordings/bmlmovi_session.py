@@ -1,4 +1,4 @@
-"""BML-MoVi's V3D file as the session of its subject: clip K is row K of its lists, world and units become ours."""
+"""BML-MoVi's V3D file as a session: clip K is row K of its lists; world and units become the project's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ JOINT_OF_VIRTUAL_MARKER = {
     "lwri": "LWRIST",
     "rwri": "RWRIST",
 }
-"""V3D's virtual markers that are joint centres of SMPL too; head, hands, feet and trunk are defined otherwise."""
+"""V3D's virtual markers that are joint centres of SMPL too; those of head, hands, feet and trunk differ."""
 
 
 def read_bmlmovi_session(path: Path) -> Session:
@@ -59,6 +59,7 @@ def read_bmlmovi_session(path: Path) -> Session:
 def _joints(v3d: V3dSubject) -> NDArray[np.float64] | None:
     """Return (n, 12, 3) float64 joints, metres, AMASS world; None unless all twelve are there."""
     names = v3d.virtual_marker_names
+    # All or none: the rigid fit to SMPL's joints compares a fixed list.
     if v3d.virtual_markers_m is None or not set(JOINT_OF_VIRTUAL_MARKER) <= set(names):
         return None
     columns = [names.index(name) for name in JOINT_OF_VIRTUAL_MARKER]

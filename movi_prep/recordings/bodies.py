@@ -4,7 +4,7 @@
 |---|---|
 | `J_regressor` of 24, 52, 55 joints | SMPL, SMPL+H, SMPL-X; .npz, or .pkl of Python 2 |
 | `eigvec` | DMPL soft tissue |
-| `J_regressor` of 16 joints | MANO: passed over, and said |
+| `J_regressor` of 16 joints | MANO: passed over, with a finding |
 
 `SEX/model.npz`, `SMPLH_MALE.npz`, `SMPL_NEUTRAL.pkl`, `basicModel_f_...pkl`: the file's own name shows the sex, else
 the nearest folder's. Of a model that is there as .npz and as .pkl, the .npz is taken.
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Kind = Literal["SMPL+H", "DMPL", "SMPL", "SMPL-X", "MANO", "other"]
 
 _JOINTS: dict[int, Kind] = {**{layout.n_joints: name for name, layout in LAYOUTS.items()}, 16: "MANO"}
+# Without letters around it: `female` holds `male`.
 _SEX = re.compile(r"(?<![a-z])(female|male|neutral)(?![a-z])", re.IGNORECASE)
 _LETTER = re.compile(r"^basicmodel_([fm])_", re.IGNORECASE)
 _LETTERS = {"f": "female", "m": "male"}
@@ -109,6 +110,7 @@ def body_model_kind(path: Path) -> tuple[Kind, str]:
     return _JOINTS.get(joints, "other"), names
 
 
+# A pickle is read in a child process, seconds for a large model; the stamp tells whether it changed.
 @lru_cache(maxsize=16)
 def _pickled_shapes(path: Path, stamp: FileStamp) -> dict[str, tuple[int, ...]]:  # noqa: ARG001 - part of the key
     return model_pickle_shapes(path)

@@ -1,4 +1,4 @@
-"""Cameras of a manifest: files of OpenCV, Pose2Sim and COLMAP, and poses of cameras that move, in AMASS world.
+"""Cameras of a manifest: files of OpenCV, Pose2Sim and COLMAP, and poses of moving cameras, in AMASS world.
 
 | calibration | read as |
 |---|---|
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from movi_prep.records.recordings import CameraFiles
 
 _FROM_AMASS = {"z": np.eye(3), "y": AMASS_TO_GROUND, "-y": np.diag([1.0, -1.0, -1.0]) @ AMASS_TO_GROUND}
-"""World of the calibration by its axis that points up: the matrix that turns AMASS world into it."""
+"""Axis of the calibration's world that points up -> the matrix that turns AMASS world into that world."""
 
 
 def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> Camera:
@@ -52,7 +52,7 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
 
     Raises:
         MissingError: a file is not there.
-        InputError: a file cannot be read, or does not say what a camera needs.
+        InputError: a file cannot be read, or lacks something that a camera needs.
     """
     if files.intrinsics.suffix.lower() == ".pkl":
         return read_data_set_camera(name, files.intrinsics)
@@ -67,6 +67,7 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
         )
     turn = _FROM_AMASS[options.world_up]
     rotations, translations, frames = found.rotations, found.translations_m, _frames(found, files, video)
+    # Poses in a file of their own go before the one pose of the calibration.
     if files.extrinsics.suffix.lower() == ".npz":
         poses, frames = read_camera_poses(files.extrinsics)
         rotations, translations = poses[:, :, :3], poses[:, :, 3] * (options.metres_per_unit or 1.0)
@@ -83,6 +84,7 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
         name=name,
         intrinsics_px=frozen_array(found.intrinsics_px),
         lens=_lens(found, options),
+        # From AMASS world into the calibration's, and on into the camera; the origin is the same.
         world_to_camera_rotation=frozen_array(rotations @ turn),
         world_to_camera_translation_m=frozen_array(translations),
         size_px=size_px,
@@ -125,7 +127,7 @@ def _in_metres(camera: CalibratedCamera, metres_per_unit: float) -> CalibratedCa
 
 
 def _lens(camera: CalibratedCamera, options: CameraOptions) -> Lens:
-    """Return the lens; raise InputError where nobody says whether it bends anything, or two say different things."""
+    """Return the lens; raise InputError where nothing states the distortion, or file and manifest differ."""
     undistorted = options.distortion == "none"
     if undistorted and (camera.lens is None or not camera.lens.coefficients.any()):
         return opencv_lens([], source=camera.source)
@@ -140,7 +142,7 @@ def _lens(camera: CalibratedCamera, options: CameraOptions) -> Lens:
 
 
 def _frames(camera: CalibratedCamera, files: CameraFiles, video: Path | None) -> NDArray[np.int64] | None:
-    """Return the frame of each picture that a pose is of; None for a camera that stands still."""
+    """Return the frame of each pose's picture; None for a camera that stands still."""
     if len(camera.pictures) <= 1:
         return None
     first = None if files.options is None else files.options.first_picture

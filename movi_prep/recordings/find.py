@@ -1,4 +1,4 @@
-"""From the folders of a configuration to the record of what there is, cut to the subjects and clips asked for."""
+"""Find the data in the folders of a configuration, restricted to its subjects and clips."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _check_subset(config: Config) -> None:
 
 
 def _check_manifest_only(config: Config) -> None:
-    """Raise UsageError where other data are named beside a manifest, or a layout that only BMLmovi's can have."""
+    """Raise UsageError where other data are named beside a manifest, or a layout that only BMLmovi has."""
     beside = [
         part
         for part in ("amass", "v3d", "videos", "calibration", "subset", "reader")
@@ -99,7 +99,7 @@ def select_clips(
     """Return the recordings cut to some subjects and clips; None means all that are found.
 
     Raises:
-        UsageError: a subject is asked for that has no clips, or nothing is left.
+        UsageError: a subject has no clips, or no clip is left.
     """
     known = recordings.subjects
     wanted, absent = (set(known), []) if subjects is None else choose_names(subjects, known)
@@ -119,12 +119,13 @@ def select_clips(
     }
     if recordings.motions and not left:
         raise UsageError("subjects, clips, exclude: expected at least one clip, but none is left; widen the choice")
+    # Kept, not dropped: the clips that were not chosen still hold the shape of their subject.
     others = {clip: path for clip, path in recordings.motions.items() if clip not in left}
     return replace(recordings, motions=left, others=others, findings=(*recordings.findings, *absent_keys))
 
 
 def _named_clips(clips: Collection[str], names: Collection[str]) -> set[str]:
-    """Return the clips that `--clips` means; raise UsageError where it means none."""
+    """Return the clips that `--clips` names; raise UsageError where it names none."""
     named, absent = choose_names(clips, names)
     if names and not named:
         raise UsageError(
@@ -138,7 +139,7 @@ def _absent_keys(exclude: Collection[str], recordings: Recordings) -> list[str]:
     """Return a sentence on keys of `exclude` that match nothing, because they may be typing errors.
 
     Raises:
-        UsageError: an entry can be no key of these data.
+        UsageError: an entry cannot be a key of these data.
     """
     keys = {*map(str, recordings.motions), *recordings.subjects}
     absent = []

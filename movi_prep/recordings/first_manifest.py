@@ -37,7 +37,7 @@ _HEAD = """\
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """What a folder holds.
+    """The files that a folder holds.
 
     Attributes:
         motions: motion files, by subject and clip.
@@ -53,7 +53,8 @@ class FoundFiles:
 
 
 def find_files(root: Path) -> FoundFiles:
-    """Return what lies below a folder; contents decide what is a motion and what a calibration."""
+    """Return what lies below a folder; motions and calibrations are recognised by their content."""
+    # Hidden folders hold caches and trash, with copies of what is elsewhere.
     files = [path for path in list_files(root).files if not any(part.startswith(".") for part in path.parts)]
     models = next(
         (
@@ -168,7 +169,7 @@ def _cameras(path: Path, root: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _camera_of(video: Path, clip: str, root: Path, found: FoundFiles) -> str | None:
-    """Return the camera that filmed a clip in a video by the names in its path; None where they do not say."""
+    """Return the camera that filmed a clip in a video by the names in its path; None where the path names none."""
     place = str(video.relative_to(root)).casefold()
     if clip.casefold() not in place and len(found.motions) > 1:
         return None

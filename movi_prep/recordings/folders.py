@@ -1,4 +1,4 @@
-"""Finds files in a folder, however users unpacked them, and files whose names are nearly right.
+"""The files in a folder, however users unpacked them, and files whose names are nearly right.
 
 Only folders inside the one that the user names count. A folder that cannot be listed is a finding.
 """
@@ -22,14 +22,14 @@ ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.bz2|tbz2|tar\.xz|txz|zip|7z|rar|g
 _UNFINISHED = re.compile(r"\.(part|partial|crdownload|download|tmp|filepart|aria2)$", re.IGNORECASE)
 _COPY_MARK = re.compile(r"[ _]*(\(\d+\)|- ?copy|copy)(?= *(\.|$))", re.IGNORECASE)
 _TOLD = 3
-"""Findings of one kind that are listed one by one."""
+"""Number of findings of one kind that are listed one by one."""
 
 Key = TypeVar("Key", bound="Hashable")
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the parts of a data set lie; None for a part that the user does not have. They may be one folder."""
+    """Folders of the parts of a data set; None for a part that the user does not have. Parts may share a folder."""
 
     amass: Path | None = None
     body_models: Path | None = None
@@ -58,7 +58,7 @@ class Listing:
 
 
 def list_files(root: Path | None) -> Listing:
-    """Return what lies below a folder.
+    """Return the files below a folder.
 
     Raises:
         UsageError: the folder itself cannot be listed.
@@ -76,6 +76,7 @@ def list_files(root: Path | None) -> Listing:
     seen: set[str] = set()
     found: list[Path] = []
     for where, below, names in os.walk(root, onerror=tell, followlinks=True):
+        # The real path tells folders apart: names of links differ at every turn of a loop.
         real = os.path.realpath(where)
         # A link to a folder above would be walked for ever.
         below[:] = [] if real in seen else sorted(below)
@@ -95,9 +96,11 @@ def one_each(
     """Return one file per key: by rank, then the shortest path; findings name those that were passed over."""
     chosen: dict[Key, Path] = {}
     doubled: list[str] = []
+    # A link to a file on a disk that is not mounted is listed, but is not there.
     lost = {path for paths in candidates.values() for path in paths if not path.exists()}
     for key, paths in candidates.items():
         there = [path for path in paths if path not in lost]
+        # The shortest path before the longer ones: copies usually lie in folders of their own.
         ordered = sorted(there, key=lambda path: (rank(path), len(path.parts), str(path)))
         if ordered:
             chosen[key] = ordered[0]
@@ -112,7 +115,7 @@ def one_each(
 
 
 def first_few(said: Sequence[str], rest: str) -> list[str]:
-    """Return sentences, cut after a few with the number of the rest: a download that is there twice must not flood."""
+    """Return sentences, cut after a few with the number of the rest: a doubled download must not flood."""
     n_more = len(said) - _TOLD
     return list(said) if n_more <= 0 else [*said[:_TOLD], f"{n_more} {rest}"]
 
@@ -126,6 +129,7 @@ def packed(listing: Listing) -> list[str]:
 
 def without_marks(name: str) -> str:
     """Return a file's name without what browsers and desktops add: ` (1)`, `- Copy`, `.part`."""
+    # Unfinished first: browsers put their ending behind the mark of the copy.
     return _COPY_MARK.sub("", _UNFINISHED.sub("", name)).strip()
 
 

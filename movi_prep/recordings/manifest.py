@@ -1,6 +1,6 @@
 """Recordings that a manifest lists: subjects, clips, motions, cameras and videos, wherever the files lie.
 
-Subjects, clips and cameras have the names that the manifest gives them; what cannot stand in a path is `_`
+Subjects, clips and cameras have their names in the manifest; characters that cannot stand in a path become `_`
 (`names.clean_name`). An entry that cannot be used is left out and reported; the others are used.
 """
 
@@ -36,17 +36,19 @@ def find_manifest(path: Path, body_models: Path | None) -> Recordings:
         body_models: folder with body models; None for the manifest's.
 
     Raises:
-        UsageError: the manifest cannot be read, or an entry of it is not what it must be.
+        UsageError: the manifest cannot be read, or an entry in it is wrong.
     """
     try:
         manifest = read_manifest(path)
     except InputError as error:
+        # A manifest is part of the command: its faults end the run before any unit, as those of a flag do.
         raise UsageError(str(error)) from error
     findings: list[str] = []
     clips = _named_clips(manifest, findings)
     motions = {
         clip: entry.motion for clip, entry in clips.items() if _is_there(entry.motion, f"motion of {clip}", findings)
     }
+    # Clips without motion are left out already: their videos need no finding of their own.
     footage = _footage(manifest, {clip: clips[clip] for clip in motions}, findings)
     models = list_files(body_models or manifest.body_models)
     bodies, tissues = find_body_models(models, findings)
@@ -86,7 +88,7 @@ def _same(group: list[ClipEntry]) -> bool:
 
 
 def _distinct(texts: Iterable[str], what: str, findings: list[str]) -> dict[str, str]:
-    """Return text -> name, but for texts of which two would have one name."""
+    """Return text -> name, without texts that would share a name."""
     groups: dict[str, list[str]] = defaultdict(list)
     for text in dict.fromkeys(texts):
         groups[clean_name(text)].append(text)
@@ -126,7 +128,7 @@ def _footage(
 def _one_video(
     clip: ClipId, name: str, video: VideoEntry, cameras: Mapping[str, CameraEntry], findings: list[str]
 ) -> Footage | None:
-    """Return what a camera filmed of a clip; None, and a finding, where something is not there."""
+    """Return the footage of a camera for a clip; None, with a finding, where a file is missing."""
     camera = cameras.get(name)
     calibration = video.calibration or (camera.calibration if camera else None)
     if calibration is None:
@@ -144,6 +146,7 @@ def _one_video(
         return None
     options = CameraOptions() if camera is None else narrow(camera, CameraOptions)
     if options.calibration_name is None:
+        # A calibration of several cameras usually names them as the manifest does.
         options = options.model_copy(update={"calibration_name": name})
     poses = video.poses or files[-1]
     return Footage(video.video, CameraFiles(files[0], poses, options), narrow(video, VideoClock))

@@ -6,8 +6,8 @@
 | `emdb` | `*_data.pkl` (`P3/NAME/NAME_data.pkl`) | `P3` | `NAME` |
 | `results` | `*.npz`, `*.pkl` | `NAME`, or `NAME_p0`, ... of several persons | `NAME` |
 
-Files that hold no poses are passed over, and said. What cannot stand in a path is `_` (`names.clean_name`); two clips
-that would have one name are left out, and said. Bodies: see `recordings.bodies`.
+Files without poses are passed over, with a finding. Characters that cannot stand in a path become `_`
+(`names.clean_name`). Two clips that would share a name are left out, with a finding. Bodies: see `recordings.bodies`.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def find_pose_results(folders: Folders, reader: ReaderName) -> Recordings:
         if not path.name.lower().endswith(_ENDS[reader]):
             continue
         try:
+            # Read, not guessed: only the content tells how many people a file holds, and whether it holds poses at all.
             n_persons = len(read_posed_persons(path))
         except InputError as error:
             passed_over.append(f"{path} was passed over: {error}")

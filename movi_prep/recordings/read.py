@@ -1,4 +1,4 @@
-"""What the files of a record of recordings say, read by the reader that made the record: sessions and cameras."""
+"""Reading of sessions and cameras, by the reader that made the record of recordings."""
 
 from __future__ import annotations
 

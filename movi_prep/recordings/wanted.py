@@ -19,7 +19,7 @@ MODEL_FILES: dict[BodyName, str] = {
 """File name of each body model; `{sex}` and `{SEX}` are male, female or neutral."""
 
 BODY_MODELS = "smplh/{male,female,neutral}/model.npz, SMPLX_{MALE,FEMALE,NEUTRAL}.npz or SMPL_{MALE,FEMALE,NEUTRAL}.pkl"
-"""Body models, whichever the motion is of."""
+"""File names of all body models."""
 
 
 @dataclass(frozen=True)

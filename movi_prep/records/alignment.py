@@ -1,4 +1,4 @@
-"""How well a clip agrees with its session and the video's clock: measured, not believed."""
+"""How well a clip agrees with its session and the video's clock: as measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ClipAlignment:
     """The measured alignment of one clip.
 
     Attributes:
-        timeline: which video frames have which mocap sample.
+        timeline: the mocap sample of each video frame.
         first_video_frame: first video frame of the clip by its flags, 0-based.
         n_video_frames: video frames of the clip by its flags.
         lag_s: delay of the session's motion, seconds; None if it cannot be measured.

@@ -1,4 +1,4 @@
-"""How BML-MoVi names subjects and clips: by numbers, which keys of the work folder write as `S001/C01`."""
+"""BML-MoVi's names of subjects and clips: numbers, written as `S001/C01` in keys of the work folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from movi_prep.errors import InputError
 from movi_prep.records.identity import ClipId
 
+# `{3,}` and `{2,}`: clip numbers beyond 99 and subjects beyond 999 keep their digits.
 _NUMBERED = re.compile(r"S(\d{3,})|C(\d{2,})")
 
 
@@ -30,7 +31,7 @@ def require_number(name: str, *, wanted_by: str) -> int:
     """Return the number in the name of a subject or clip for a layout that has no room for text.
 
     Raises:
-        InputError: the file is not one of BML-MoVi's names.
+        InputError: the name is not one of BML-MoVi's.
     """
     number = number_of(name)
     if number is None:

@@ -1,4 +1,4 @@
-"""The bodies that motions are of: SMPL, SMPL+H and SMPL-X, and how their joints and vertices correspond.
+"""The bodies of motions, SMPL, SMPL+H and SMPL-X, and how their joints and vertices correspond.
 
 | body | joints | vertices | joints 0 to 21 | after them |
 |---|---|---|---|---|
@@ -46,13 +46,14 @@ class BodyLayout:
 
     @property
     def n_pose_features(self) -> int:
-        """Entries of the rotation matrices of all joints but the root: what pose directions are multiplied with."""
+        """Entries of the rotation matrices of all joints but the root: the factors of the pose directions."""
         return pose_features(self.n_joints)
 
     def joint_of_smplh(self, joint: int) -> int | None:
         """Return the number that a joint of SMPL+H has here; None where this body has no such joint."""
         if joint < N_BODY_JOINTS:
             return joint
+        # Within a hand the order is the same: only the number of the first joint differs.
         return None if self.first_finger_joint is None else joint - N_BODY_JOINTS + self.first_finger_joint
 
 
@@ -63,7 +64,7 @@ SMPLX = BodyLayout("SMPL-X", 55, 10475, 25, "smplx")
 LAYOUTS: dict[BodyName, BodyLayout] = {layout.name: layout for layout in (SMPL, SMPLH, SMPLX)}
 
 LAYOUT_OF_JOINTS: dict[int, BodyLayout] = {layout.n_joints: layout for layout in LAYOUTS.values()}
-"""Which body it is, by its number of joints."""
+"""Number of joints -> body."""
 
 
 def layout_of(n_joints: int, *, where: str) -> BodyLayout:

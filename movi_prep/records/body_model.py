@@ -26,7 +26,7 @@ class BodyModel:
         sex: which of the three models it is.
         template_m: (v, 3) float64, metres, mean shape.
         faces: (f, 3) int64, vertices of each triangle, counter-clockwise from outside.
-        shape_directions_m: (v, 3, b) float64, metres per unit of beta; expression is none of them.
+        shape_directions_m: (v, 3, b) float64, metres per unit of beta; without expression.
         pose_directions_m: (v, 3, 9 (j - 1)) float32 or float64, metres per unit of pose feature.
         joint_regressor: (j, v) float64, weights of vertices in each joint centre.
         skinning_weights: (v, j) float64, rows sum to 1.
@@ -49,6 +49,7 @@ class BodyModel:
     def __post_init__(self) -> None:
         """Check shapes, finite values, faces and the order of joints; the one funnel for every reader."""
         v, j = self.n_vertices, len(self.joint_regressor)
+        # First: with another number of joints every shape below would be called wrong.
         layout_of(j, where=self.source)
         arrays: dict[str, tuple[NDArray[np.floating], tuple[int, ...]]] = {
             "v_template": (self.template_m, (v, 3)),
@@ -75,6 +76,7 @@ class BodyModel:
                 got=f"{wrong_faces} indices outside",
                 remedy="fetch the body model again",
             )
+        # Skinning walks the joints once, in this order, and takes the parent's pose as known.
         ordered = self.parents[0] == -1 and np.all(
             (self.parents[1:] >= 0) & (self.parents[1:] < np.arange(1, len(self.parents)))
         )
@@ -88,7 +90,7 @@ class BodyModel:
 
     @property
     def layout(self) -> BodyLayout:
-        """Which body it is; its mesh may have another number of vertices."""
+        """The body; its mesh may have another number of vertices."""
         return LAYOUT_OF_JOINTS[len(self.parents)]
 
     @property

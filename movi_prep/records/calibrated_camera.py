@@ -25,7 +25,7 @@ class CalibratedCamera:
     Attributes:
         name: as in the file.
         intrinsics_px: (3, 3) float64, [[fx, s, cx], [0, fy, cy], [0, 0, 1]].
-        lens: what bends the picture; None where the file says nothing of it.
+        lens: the lens; None where the file does not state it.
         size_px: width and height of the pictures; None where the file does not say.
         rotations: (n, 3, 3) float64, world to camera; n is 1 for a static camera, 0 where the
             file has no pose.
@@ -55,6 +55,7 @@ class CalibratedCamera:
             ("translations", self.translations_m),
         ):
             check_finite(values, what=what, where=self.source)
+        # A transposed matrix (MATLAB) has its principal point in the last row.
         if (np.diag(self.intrinsics_px) <= 0).any() or np.abs(self.intrinsics_px[2] - [0, 0, 1]).max() > 0:
             raise InputError(
                 self.source,

@@ -27,7 +27,7 @@ class Camera:
     Attributes:
         name: "PG1" or "PG2" (or a user's own).
         intrinsics_px: (3, 3) float64, [[fx, s, cx], [0, fy, cy], [0, 0, 1]], pixels, 0-based principal point.
-        lens: what bends the picture.
+        lens: the lens.
         world_to_camera_rotation: (3, 3) float64, AMASS world to camera; (n, 3, 3) of a camera that moves.
         world_to_camera_translation_m: (3,) float64, metres; (n, 3) of a camera that moves.
         size_px: width and height of the image, pixels.
@@ -64,7 +64,7 @@ class Camera:
         return self.pose_frames is not None
 
     def has_pose(self, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return (n,) bool: in which video frames it is known where the camera is."""
+        """Return (n,) bool: video frames in which the camera's pose is known."""
         if self.pose_frames is None:
             return np.ones(len(frames), dtype=np.bool_)
         return np.isin(frames, self.pose_frames)
@@ -77,6 +77,7 @@ class Camera:
         if self.pose_frames is None:
             return self
         wanted = np.asarray(frames, dtype=np.int64)
+        # A frame beyond the last pose would index past the end; the comparison below refuses it.
         rows = np.minimum(np.searchsorted(self.pose_frames, wanted), len(self.pose_frames) - 1)
         if (self.pose_frames[rows] != wanted).any():
             raise InternalError(f"camera {self.name} has no pose in some frames; they should have been refused")
@@ -84,5 +85,6 @@ class Camera:
             self,
             world_to_camera_rotation=self.world_to_camera_rotation[rows],
             world_to_camera_translation_m=self.world_to_camera_translation_m[rows],
+            # One frame: the camera stands still there, and needs no frames.
             pose_frames=None if wanted.ndim == 0 else wanted,
         )

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def numbers_in(entries: Iterable[str]) -> tuple[int, ...]:
-    """Return the numbers that entries mean (15 for `S015`), each once.
+    """Return the numbers that entries stand for (15 for `S015`), each once.
 
     Raises:
-        ValueError: an entry means no number.
+        ValueError: an entry stands for no number.
     """
     found: dict[int, None] = {}
     for entry in entries:
@@ -28,7 +28,7 @@ def numbers_in(entries: Iterable[str]) -> tuple[int, ...]:
 
 
 def choose_names(entries: Iterable[str], there: Collection[str]) -> tuple[set[str], list[str]]:
-    """Return the names that entries mean, and the entries (single numbers of a range) that mean none.
+    """Return the names that entries stand for, and the entries (or single numbers of a range) that match none.
 
     An entry is a name; else BML-MoVi's number or a range of numbers; else a pattern with `*` and `?`.
     """
@@ -37,6 +37,7 @@ def choose_names(entries: Iterable[str], there: Collection[str]) -> tuple[set[st
     absent: list[str] = []
     for entry in entries:
         numbers = range_of(entry)
+        # The name first: a clip may be called `1-5`.
         if entry in there:
             chosen.add(entry)
         elif numbers is not None:

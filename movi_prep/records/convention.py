@@ -1,7 +1,7 @@
-"""What a coordinate means: which way it grows, where it is zero, and what the field calls it.
+"""The meaning of a coordinate: which way it grows, where it is zero, and its name in the literature.
 
-The sense of a coordinate is a fact of the model, and checked on it: a marker, the witness, must go to the side that the
-table names, where the model stands with all coordinates at 0 but those that the check needs.
+The sense of a coordinate is checked on the model: a marker, the witness, must move to the side that the
+table names, from a pose with all coordinates at 0 except those that the check needs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIRECTIONS = {
 """Ground of OpenSim: x forward, y up, z right."""
 
 SIDED = {"lateral": 1.0, "medial": -1.0}
-"""To the right, for the right side."""
+"""Sign along z for the right side."""
 
 _STEP_RAD = 0.05
 # Most of a witness' way must be that way, and the way more than rounding (m per rad).
@@ -41,19 +41,19 @@ _MAIN_PART, _LEAST_LEVER_M = 0.6, 5e-3
 
 @dataclass(frozen=True)
 class Convention:
-    """One coordinate of the right side, or of none; names are without the ending for the side.
+    """One coordinate of the right side, or of none; names carry no ending for the side.
 
     Attributes:
         pattern: name of the coordinate, or a pattern.
-        moves: which body against which.
-        positive: what a growing value does.
-        witness: markers whose mean shows it.
-        towards: where they go: a key of DIRECTIONS or SIDED.
+        moves: the body that moves, and against which one.
+        positive: the motion of a growing value.
+        witness: markers whose mean shows the motion.
+        towards: direction in which they move: a key of DIRECTIONS or SIDED.
         pose_deg: coordinate -> degrees, where the check needs another pose than all zero.
-        zero: where it is zero.
+        zero: the pose in which it is zero.
         isb: counterpart in the recommendations of the ISB, empty for none.
-        isb_sign: factor from ours to it, None for none.
-        difference: what else differs.
+        isb_sign: factor from the model's coordinate to it, None for none.
+        difference: other differences.
     """
 
     pattern: str
@@ -68,20 +68,21 @@ class Convention:
     difference: str
 
     def counterpart(self) -> str:
-        """Return the counterpart with the sense that ours has beside it; empty for none."""
+        """Return the counterpart, with a note where its sense is opposite; empty for none."""
         if not self.isb:
             return ""
         return self.isb if self.isb_sign != -1 else f"{self.isb}, opposite sign"
 
 
 def convention_of(conventions: Sequence[Convention], coordinate: str) -> Convention | None:
-    """Return what a coordinate means; None for one that the table does not name."""
+    """Return the convention of a coordinate; None for one that the table does not name."""
     stem = without_side(coordinate)
+    # The first that fits: the order of the table decides where a name and a pattern both match.
     return next((entry for entry in conventions if fnmatchcase(stem, entry.pattern)), None)
 
 
 def holds(tree: KinematicTree, coordinate: str, convention: Convention) -> bool:
-    """Return whether a model moves as the convention says; false, too, where it lacks what would show it."""
+    """Return whether a model moves as the convention says; false, too, where it lacks a marker or coordinate."""
     is_left = coordinate.endswith("_l")
     witnesses = [_on_side(name, is_left=is_left) for name in convention.witness]
     pose = np.zeros(tree.n_coordinates)
@@ -110,9 +111,11 @@ def _direction(towards: str, *, is_left: bool) -> NDArray[np.float64]:
 def _on_side(marker: str, *, is_left: bool) -> str:
     if not is_left:
         return marker
+    # Markers are `RANK` and `LANK`, joints `right_knee` and `left_knee`.
     return f"left_{marker.removeprefix('right_')}" if marker.startswith("right_") else f"L{marker[1:]}"
 
 
 def _coordinate_on_side(tree: KinematicTree, name: str, *, is_left: bool) -> str:
+    # The right side of the packaged model ends in `_r` in the leg and in nothing in the arm.
     endings = ("_l",) if is_left else ("_r", "")
     return next((name + ending for ending in endings if name + ending in tree.coordinate_names), name)

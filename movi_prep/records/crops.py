@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CropPlan:
-    """What is cut out of each frame of a video, decided before the video is opened.
+    """The part that is cut out of each frame of a video, decided before the video is opened.
 
     Rectangles are (left, top, width, height) in whole pixels of the video image; a rectangle from column 3 of width
     2 holds columns 3 and 4.

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class FrameNumbers:
-    """Which frame each row is.
+    """The frame numbers of rows.
 
     Attributes:
         clip: (n,) clip of the subject, from 1.
@@ -196,7 +196,7 @@ class FrameLabels:
 
 
 def _by_frame(change: Callable[[Sequence[NDArray[Any]]], NDArray[Any]], parts: Sequence[T]) -> T:
-    """Return a record of which every array by frames is `change` of the same array of all parts."""
+    """Return a record whose arrays by frames are `change` of the same arrays of all parts."""
     first = parts[0]
     changed: dict[str, Any] = {}
     for item in fields(first):  # type: ignore[arg-type]
@@ -204,6 +204,7 @@ def _by_frame(change: Callable[[Sequence[NDArray[Any]]], NDArray[Any]], parts: S
         if any(value is None for value in values):
             # What only some clips have (deviations of one solver) the whole does not have.
             changed[item.name] = None
+        # Scales belong to the subject, not to frames: joining or selecting frames leaves them.
         elif isinstance(values[0], BodyScales):
             changed[item.name] = values[0]
         else:

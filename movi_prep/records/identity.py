@@ -1,6 +1,6 @@
-"""Which clip of which subject: the key in the work folder and in messages.
+"""The identity of a clip: subject and clip, the key in the work folder and in messages.
 
-How a data set numbers its subjects and clips is its reader's matter (for BMLmovi: `records.bmlmovi_names`).
+Readers translate the numbers of their data sets (for BMLmovi: `records.bmlmovi_names`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class ClipId:
 
     def __lt__(self, other: ClipId) -> bool:
         """Return whether this clip sorts before another, as people count."""
+        # C2 before C10.
         return (natural_order(self.subject), natural_order(self.clip)) < (
             natural_order(other.subject),
             natural_order(other.clip),

@@ -29,7 +29,7 @@ class FrameStatus(IntEnum):
     FAILED = 4
     """The solver could not evaluate the frame; values are NaN."""
     SUSPECT = 5
-    """Converged, but no human motion gives this: a residual (swapped or wild markers), or a leap out and back."""
+    """Converged, but not to a human motion: the residual is too large (swapped or wild markers), or the pose jumps."""
 
 
 USABLE_STATUSES = (FrameStatus.SOLVED, FrameStatus.RETRIED)
@@ -59,12 +59,12 @@ ROW_ARRAYS = (
 """Arrays of a solution that have one entry per frame."""
 
 _BLOCK_ROWS = 2048
-"""Rows whose differences are held at once."""
+"""Rows whose differences are in memory at once."""
 
 
 @dataclass(frozen=True)
 class IkSolution:
-    """Coordinates, model markers and their proof, frame by frame, in OpenSim ground (y up).
+    """Coordinates, model markers and the evidence for them, frame by frame, in OpenSim ground (y up).
 
     Attributes:
         solver: "opensim" or "converged".
@@ -94,7 +94,7 @@ class IkSolution:
         gradient_norms: (n,) float64, NaN where the solver does not report it.
         constraint_errors: (n,) float64, largest coupler violation, rad or m.
         posterior_std: (n, c) float64, rad or m, what the markers determine at the stated independent noise; None where
-            it was not computed. How far a label may be off says `label_std`.
+            it was not computed. `label_std` says how far a label may be off.
         ranks: (n,) int32, rank of the marker problem over the free coordinates; None where not computed.
         free_coordinates: (c,) bool: neither locked nor coupled.
         label_std: (n, c) float64, rad or m, how far each coordinate may be off: its standard deviation; None where it
@@ -139,6 +139,7 @@ class IkSolution:
         """Check that every array agrees with the names and the number of frames."""
         n, c, m = len(self.times_s), len(self.coordinate_names), len(self.marker_names)
         b, j = len(self.body_names), len(self.joint_names)
+        # The optional arrays are left to the solvers that make them.
         for name, shape in {
             "sample_indices": (n,),
             "coordinate_is_rotation": (c,),
@@ -175,6 +176,7 @@ class IkSolution:
     def residuals_m(self) -> NDArray[np.float64]:
         """Return (n, m) float64, metres: distance between model and observed marker; NaN where not seen."""
         residuals = np.empty_like(self.model_markers_m[..., 0])
+        # In blocks: the difference of a long clip would be as large as its markers once more.
         for first in range(0, self.n_rows, _BLOCK_ROWS):
             rows = slice(first, first + _BLOCK_ROWS)
             missed_m = self.model_markers_m[rows] - self.observed_markers_m[rows]
@@ -193,7 +195,7 @@ class IkSolution:
 
     @property
     def std(self) -> NDArray[np.float64] | None:
-        """(n, c) rad or m, how far each label may be off; at independent noise in files that know no other."""
+        """(n, c) rad or m, how far each label may be off; at independent noise in files that hold nothing else."""
         return self.posterior_std if self.label_std is None else self.label_std
 
     def deviations(self) -> PoseDeviation | None:

@@ -101,8 +101,10 @@ class KinematicTree:
             object.__setattr__(self, field.name, _frozen(field.name, getattr(self, field.name)))
         for name, shape in self._shapes().items():
             check_shape(getattr(self, name), shape, what=name, where="kinematic tree")
+        # Every loop over bodies relies on this order: a body's parent is posed before it.
         if bool(np.any(self.body_parent >= np.arange(self.n_bodies))):
             raise InternalError("kinematic tree: expected parents before children in body_parent")
+        # Only to refuse a ring of couplers now, not in the middle of a solution.
         self._coupling_order()
 
     def _shapes(self) -> dict[str, tuple[int | None, ...]]:
@@ -162,6 +164,7 @@ class KinematicTree:
         carries = np.zeros(self.n_bodies, dtype=bool)
         for marker in markers:
             body = int(self.marker_body[marker])
+            # Stops at a body that is already marked: everything above it is marked too.
             while body >= 0 and not carries[body]:
                 carries[body] = True
                 body = int(self.body_parent[body])
@@ -170,6 +173,7 @@ class KinematicTree:
         seen[moved[moved >= 0]] = True
         # What decides a follower decides its leader, and with it all its followers.
         order = self._coupling_order()
+        # Followers before leaders, so that chains are followed to their free end.
         for index in reversed(order):
             seen[self.coupled_to[index]] |= seen[index]
         decided = seen | self.coordinate_locked
@@ -234,16 +238,20 @@ class KinematicTree:
         positions = np.empty((n_poses, self.n_bodies, 3))
         for body in range(self.n_bodies):
             if self.body_parent[body] >= 0:
+                # What moves the parent moves the body: its twists begin as the parent's.
                 twists[:, body] = twists[:, self.body_parent[body]]
             rotation, position = self._parent_frame(body, rotations, positions)
             for axis in range(self.first_axis[body], self.first_axis[body + 1]):
                 moving = int(self.axis_coordinate[axis])
                 if moving >= 0 and leaders[moving] >= 0:
                     rate = self.function_slope(int(self.axis_function[axis]), coordinates[:, moving])
+                    # The axis in the frame reached so far, turned into ground, times the rate of its coordinate's
+                    # leader.
                     along = (rotation @ self.axis_direction[axis]) * (rate * slopes[:, moving])[:, None]
                     twist = twists[:, body, :, column[leaders[moving]]]  # (n, 6), a view
                     if self.axis_is_rotation[axis]:
                         twist[:, :3] += along
+                        # A rotation about a point p moves the body's point at ground's origin by p x w.
                         twist[:, 3:] += cross_product(position, along)
                     else:
                         twist[:, 3:] += along
@@ -255,6 +263,7 @@ class KinematicTree:
         """Return (..., c) coordinates with locked ones at their default and coupled ones following exactly."""
         complete = np.array(coordinates, dtype=np.float64)
         complete[..., self.coordinate_locked] = self.coordinate_default[self.coordinate_locked]
+        # In this order a leader that itself follows has its value already.
         for index in self._coupling_order():
             leader = complete[..., self.coupled_to[index]]
             complete[..., index] = self.evaluate_function(int(self.coupling_function[index]), leader)
@@ -347,10 +356,12 @@ class KinematicTree:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Pose after one more axis."""
         index = self.axis_coordinate[axis]
+        # An axis that no coordinate moves has a constant function: any argument will do.
         argument = coordinates[..., index] if index >= 0 else np.zeros(coordinates.shape[:-1])
         amount = self.evaluate_function(int(self.axis_function[axis]), argument)
         direction = self.axis_direction[axis]
         if self.axis_is_rotation[axis]:
+            # A rotation axis leaves the origin; a translation leaves the orientation.
             return rotation @ rotation_about(direction, amount), position
         return rotation, position + amount[..., None] * (rotation @ direction)
 
@@ -359,6 +370,7 @@ class KinematicTree:
         order: list[int] = []
         waiting = [int(index) for index in np.flatnonzero(self.coupled_to >= 0)]
         while waiting:
+            # Those whose leader waits no longer; a round without any is a ring.
             ready = [index for index in waiting if int(self.coupled_to[index]) not in waiting]
             if not ready:
                 names = list_names(self.coordinate_names[index] for index in waiting)

@@ -1,4 +1,4 @@
-"""Which joints, markers, coordinates and bodies a training sample carries, in which order, and the default split."""
+"""The joints, markers, coordinates and bodies of a training sample, in order, and the default split."""
 
 from __future__ import annotations
 

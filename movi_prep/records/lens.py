@@ -1,4 +1,4 @@
-"""A lens: how far from a pinhole's picture a camera shows a point."""
+"""A lens: how it shifts a point from its place in a pinhole's picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lens:
     """The lens model of OpenCV's `calib3d` ("opencv") or of its `fisheye` ("fisheye").
 
     Attributes:
-        model: which equations hold.
+        model: which equations apply.
         coefficients: (14,) float64 in the order of `COEFFICIENT_NAMES`, missing ones 0, or (4,) of `FISHEYE_NAMES`.
     """
 
@@ -39,12 +39,13 @@ class Lens:
 
     @property
     def is_plain_radial(self) -> bool:
-        """Whether the lens is MATLAB's with two radial terms, as BML-MoVi's are, or bends nothing."""
+        """Whether the lens is MATLAB's with two radial terms, as BML-MoVi's are, or has no distortion."""
         return self.model == "opencv" and not self.coefficients[2:].any()
 
     @property
     def is_radial(self) -> bool:
         """Whether points move along lines through the centre only."""
+        # p1, p2, the prism and the tilt: all others depend on the radius only.
         return self.model == "fisheye" or not self.coefficients[[2, 3, *range(8, 14)]].any()
 
 
@@ -93,4 +94,5 @@ def _checked(model: LensModel, coefficients: Sequence[float] | NDArray[np.float6
 
 
 def _padded(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    # Missing coefficients are zero in OpenCV too: a lens of 4 is one of 14 with zeros.
     return frozen_array(np.concatenate([values, np.zeros(length - len(values))]))

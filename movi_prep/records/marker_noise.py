@@ -1,4 +1,4 @@
-"""How far markers are from where they sit on the bone: a noise model per segment, in which markers move together.
+"""Noise of skin markers against the bone: a model per segment, in which neighbouring markers move together.
 
 | part      | covariance of two markers i, j of one segment              | over time                        |
 |-----------|------------------------------------------------------------|----------------------------------|
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDES = ("_r", "_l")
-"""Endings of bodies that exist on both sides; one without belongs to neither, or is the right one."""
+"""Endings of bodies that exist on both sides; a body without one belongs to no side, or to the right one."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class MarkerNoise:
     Attributes:
         name: name of the model.
         segments: segments by their bodies; the first one that carries a body counts.
-        other: for bodies that no segment carries.
+        other: the segment of all other bodies.
         placement_sd_m: standard deviation of where a marker sits on its body, per axis, metres.
         scale_sd: relative standard deviation of the size of a segment.
     """
@@ -75,7 +75,7 @@ class MarkerNoise:
 
     @property
     def correlation_s(self) -> float:
-        """The longest correlation time of any skin, seconds: after it a frame says something new."""
+        """The longest correlation time of any skin, seconds: frames that far apart are nearly independent."""
         return max(segment.correlation_s for segment in (*self.segments, self.other))
 
 
@@ -87,13 +87,14 @@ def without_side(body: str) -> str:
 def segment_groups(noise: MarkerNoise, bodies: Sequence[str]) -> tuple[NDArray[np.int64], list[SegmentNoise]]:
     """Return (b,) the group of each body, and the segment of each group: left and right are groups of their own.
 
-    Bodies that no segment carries are each a group of their own: nothing says that they hang together.
+    Bodies that no segment carries are each a group of their own: nothing shows that their markers move together.
     """
     groups: dict[tuple[str, str], int] = {}
     segments: list[SegmentNoise] = []
     numbers = np.empty(len(bodies), dtype=np.int64)
     for number, body in enumerate(bodies):
         segment, stem = noise.segment_of(body), without_side(body)
+        # The side is what the stem leaves: `femur_l` and `femur_r` are two groups of one segment.
         key = (body, "") if segment is noise.other else (segment.name, body.removeprefix(stem))
         if key not in groups:
             groups[key] = len(segments)
@@ -103,7 +104,7 @@ def segment_groups(noise: MarkerNoise, bodies: Sequence[str]) -> tuple[NDArray[n
 
 
 def effective_frames(n_frames: int, rate_hz: float, correlation_s: float) -> float:
-    """Return how many independent frames say as much about a mean as these: n over the mean sum of correlations.
+    """Return the number of independent frames that would give a mean the same variance as these correlated ones.
 
     The variance of the mean of n samples with correlation r_k at lag k is 1/n (1 + 2 sum_k (1 - k/n) r_k)
     (Priestley 1981, Spectral Analysis and Time Series, 5.3).

@@ -58,7 +58,7 @@ class FloorPoint:
 class Extreme:
     """The vertex that lies farthest forward or up in the template, among those that one joint moves most.
 
-    A number means another place on every mesh; this is found on each (`on_body` makes it a vertex).
+    A vertex number is another place on every mesh; this rule finds its place on each (`on_body` makes it a vertex).
     """
 
     joint: int
@@ -76,7 +76,7 @@ class MarkerSet:
         name: name of the set, for provenance.
         rules: how each marker is found, by marker name.
         source: file, for messages.
-        body: the body whose vertices and joints the rules count; files count those of SMPL+H.
+        body: the body whose vertices and joints the rules number; files number those of SMPL+H.
     """
 
     name: str
@@ -110,6 +110,7 @@ class MarkerSet:
     @cached_property
     def vertices(self) -> tuple[int, ...]:
         """Vertices that any marker needs, each once, in the order of their first use."""
+        # dict.fromkeys, because the order of columns must not change from run to run, as a set's does.
         return tuple(dict.fromkeys(vertex for rule in self.rules.values() for vertex in vertices_of(rule)))
 
     @cached_property
@@ -126,7 +127,7 @@ class MarkerSet:
         return tuple(ordered)
 
     def on_body(self, model: BodyModel) -> MarkerSet:
-        """Return the set with every marker that a rule finds on the mesh as the vertex that it is on this body.
+        """Return the set with every rule that searches the mesh replaced by the vertex that it finds on this body.
 
         Raises:
             InputError: the body model has no such vertex.
@@ -139,6 +140,7 @@ class MarkerSet:
         return replace(self, rules=found)
 
     def _extreme(self, name: str, rule: Extreme, model: BodyModel) -> int:
+        # The joint with the largest weight: a vertex of the neck belongs to the head or to the spine, not to both.
         moved = np.flatnonzero(model.skinning_weights.argmax(axis=1) == rule.joint)
         if not len(moved):
             self._refuse(
@@ -167,7 +169,7 @@ class MarkerSet:
 
 
 def vertices_of(rule: MarkerRule) -> tuple[int, ...]:
-    """Return the vertices that a rule takes itself."""
+    """Return the vertices that a rule uses directly."""
     if isinstance(rule, Vertex):
         return (rule.index,)
     return rule.indices if isinstance(rule, SurfacePoint) else ()

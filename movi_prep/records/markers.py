@@ -47,6 +47,7 @@ class MarkerTrajectories:
         check_shape(self.positions_m, (None, len(self.names), 3), what="positions", where=self.source)
         check_shape(self.times_s, (n_rows,), what="times", where=self.source)
         check_shape(self.sample_indices, (n_rows,), what="sample indices", where=self.source)
+        # Columns are found by name: of two with one name the second would never be read.
         doubled = {name for name in self.names if self.names.count(name) > 1}
         if doubled:
             raise InputError(

@@ -25,6 +25,7 @@ N_DMPLS = 8
 
 def check_rate(rate_hz: float, *, where: str) -> None:
     """Raise InputError unless a motion can have been sampled at this rate."""
+    # Wide on purpose: only zeros, NaN and rates in other units (microseconds) fall outside.
     if not 1.0 <= rate_hz <= 10_000.0:
         raise InputError(
             where,
@@ -41,8 +42,8 @@ class Motion:
     Attributes:
         poses_rad: (n_samples, j, 3) float64, axis-angle of each joint relative to its parent, radians; j is 24, 52 or
             55, and identifies the body.
-        translation_m: (n_samples, 3) float64, metres, in the world that `to_amass_world` turns.
-        betas: (b,) float64, shape coefficients; expression is none of them.
+        translation_m: (n_samples, 3) float64, metres, in the world before `to_amass_world`.
+        betas: (b,) float64, shape coefficients; without expression.
         dmpls: (n_samples, 8) float64 soft-tissue coefficients, or None where the file has none.
         sex: which body model the motion was fitted with.
         rate_hz: samples per second, as stored (120.0 or 120.00004578).
@@ -61,6 +62,7 @@ class Motion:
 
     def __post_init__(self) -> None:
         """Check shapes and values; the one funnel for every reader."""
+        # 0 is no body's number: a wrong number of axes is refused by name below.
         n_joints = self.poses_rad.shape[1] if self.poses_rad.ndim == 3 else 0
         check_shape(
             self.poses_rad, (None, layout_of(n_joints, where=self.source).n_joints, 3), what="poses", where=self.source
@@ -83,7 +85,7 @@ class Motion:
 
     @property
     def body(self) -> BodyName:
-        """Which body moves."""
+        """The body that moves."""
         return LAYOUT_OF_JOINTS[self.poses_rad.shape[1]].name
 
     @property

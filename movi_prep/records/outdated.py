@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class OutdatedShards:
-    """Files of one unit that do not hold; training would read them as if they did.
+    """Outdated files of one unit, which training would read as if they were valid.
 
     Attributes:
         files: the files, relative to the work folder.
-        reason: why they do not hold, one line.
-        redo: the command that rebuilds them, or what else to do.
+        reason: why they are outdated, one line.
+        redo: the command that rebuilds them, or another remedy.
     """
 
     files: tuple[str, ...]

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PictureAgreement:
-    """What was measured between the pictures of one clip and the projected body.
+    """Measured agreement between the pictures of one clip and the projected body.
 
     Attributes:
         clip: which clip.
         n_pairs: pairs of frames that were compared.
-        agreement: correlation of where the picture changes with where the body moves, 0 by chance, 1 at best; None
+        agreement: correlation between change in the picture and motion of the body, 0 by chance, 1 at best; None
             where it was not judged.
         gain: how far the agreement at the best lag is above that at the largest lags; None where not judged.
         lag_frames: how late the picture shows the motion, video frames; None where it is unknown.
-        lag_at_edge: whether that is the largest lag that was looked at, so that it may be more.
+        lag_at_edge: whether that is the largest lag that was tried, so that the true one may be larger.
         lag_agreement: agreement at the best whole lag; None where not judged.
-        offset_px: how far the picture lies to the right of, and below, the projected body, pixels; None where it
+        offset_px: how far the picture lies to the right of, and below, the projected body, pixels; None where they
             are unknown.
         on_body: share of all change in the picture that lies on the body; None where not judged.
-        by_chance: share of the picture that the body covers: what `on_body` would be by chance.
+        by_chance: share of the picture that the body covers: the value of `on_body` by chance.
         others: agreement of the same pictures through the calibration of other cameras.
         not_judged: why nothing was measured, as a part of a sentence; "" where it was.
     """
@@ -53,7 +53,7 @@ class PictureAgreement:
 
 @dataclass(frozen=True)
 class PictureDoubt:
-    """What speaks against the pictures of a clip.
+    """A doubt about the pictures of a clip.
 
     Attributes:
         text: a part of a sentence, with numbers.

@@ -1,11 +1,11 @@
-"""How far the coordinates of a pose may be from the truth, all together: a covariance of low rank, frame by frame.
+"""Uncertainty of the coordinates of a pose: one covariance of low rank for all of them, frame by frame.
 
     covariance = factor factor' ,        factor (f, r): free coordinates by modes
 
 A mode is a pattern of errors that belongs to one subject's model: the skin of the thighs to the left, all placements
 to the back. It is the same pattern in all frames of all clips, so that errors of two frames that are t apart have the
-covariance factor(1) diag(exp(-t / correlation_s)) factor(2)'. Variances of coordinates are exact: what is missing of
-one, because there are more patterns than modes, is shared among its modes.
+covariance factor(1) diag(exp(-t / correlation_s)) factor(2)'. Variances of coordinates are exact: the missing part of
+a variance (there are more patterns than modes) is spread over its modes.
 """
 
 from __future__ import annotations
@@ -46,20 +46,23 @@ class PoseDeviation:
 
     def std(self) -> NDArray[np.float64]:
         """Return (n, f) float64: standard deviations of the coordinates, rad and m."""
+        # Files hold float16, whose squares would overflow or vanish.
         factor = self.factor.astype(np.float32)
         return np.asarray(np.sqrt(np.einsum("nfr,nfr->nf", factor, factor)), dtype=np.float64)
 
     def coordinate_std(self, tree: KinematicTree, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (n, c) float64: standard deviations of all coordinates of a tree, followers by those they follow.
+        """Return (n, c) float64: standard deviations of all coordinates of a tree, followers included.
 
         Args:
             tree: the model.
             coordinates: (n, c) float64, rad and m, complete; NaN in frames without a pose.
         """
+        # Functions need an argument in every frame; frames without a pose stay NaN by their factor.
         leaders, slopes = tree.chain_slopes(np.where(np.isnan(coordinates), tree.coordinate_default, coordinates))
         free = np.zeros(coordinates.shape)
         free[:, tree.free_coordinates] = self.std()
         with np.errstate(invalid="ignore"):
+            # Infinite times 0 is NaN: a coordinate that nothing moves is not off at all.
             return np.where(slopes == 0.0, 0.0, np.abs(slopes) * free[:, np.maximum(leaders, 0)])
 
     def covariance(self) -> NDArray[np.float64]:
@@ -67,12 +70,13 @@ class PoseDeviation:
         return self.carry(np.eye(self.factor.shape[1]))
 
     def carry(self, jacobian: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (n, d, d) float64: covariances of any d numbers of which (n, d, f) are the derivatives.
+        """Return (n, d, d) float64: covariances of d numbers; (n, d, f) are their derivatives.
 
         Infinite for numbers that move with a coordinate that nothing determines.
         """
         jacobian = np.broadcast_to(jacobian, (self.n_frames, *np.shape(jacobian)[-2:]))
         lost = np.isinf(self.factor).any(axis=2)  # (n, f)
+        # Infinities are taken out before the product, and put back for what they touch: inf times 0 is NaN.
         moved = jacobian @ np.where(lost[..., None], 0.0, self.factor).astype(np.float64)
         touched = ((jacobian != 0.0) & lost[:, None]).any(axis=2)  # (n, d)
         return np.where(touched[:, :, None] | touched[:, None], np.inf, moved @ np.swapaxes(moved, 1, 2))
@@ -99,6 +103,7 @@ def rotation_covariance(
     own = tree.body_names.index(body)
     turns = twists[:, own, :3]  # (n, 3, f)
     if seen_from is not None:
+        # Errors above both bones turn both alike, and cancel in the angle between them.
         turns = turns - twists[:, tree.body_names.index(seen_from), :3]
     to_body = np.swapaxes(rotations[:, own] @ tree.child_rotation[own], 1, 2)
     return deviation.carry(to_body @ turns)

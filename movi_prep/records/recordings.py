@@ -1,7 +1,7 @@
 """The data: subjects, clips, and the files of motions, bodies, cameras, videos and sessions.
 
-A reader makes it from a user's folders (`movi_prep.recordings`); nothing is read yet. What a file of a session or of a
-camera means is its reader's matter: stages ask `movi_prep.recordings.read`, by the name of the reader.
+A reader makes it from a user's folders (`movi_prep.recordings`); no content is read yet. What a file of a session or a
+camera means, only its reader knows: stages call `movi_prep.recordings.read` with the name of the reader.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from movi_prep.records.motion import UpAxis
 
 ReaderName = Literal["bmlmovi", "amass", "manifest", "3dpw", "emdb", "results"]
-"""The readers that there are: ways of keeping recordings on disk."""
+"""The readers, one for each layout of recordings on disk."""
 
 
 @dataclass(frozen=True)
 class CameraFiles:
-    """Where the calibration of a camera stands.
+    """The files of a camera's calibration.
 
     Attributes:
         intrinsics: file with camera matrix and lens; may be that of `extrinsics`.
         extrinsics: file with its pose, or poses, in the world.
-        options: how they are to be read; None for files that leave nothing open.
+        options: how to read them; None for files that need no options.
     """
 
     intrinsics: Path
@@ -43,7 +43,7 @@ class CameraFiles:
 
 @dataclass(frozen=True)
 class Footage:
-    """What one camera filmed of one clip, in a video that is that clip's.
+    """The video of one camera that shows one clip only.
 
     Attributes:
         video: a video, or a folder of pictures.
@@ -58,25 +58,25 @@ class Footage:
 
 @dataclass(frozen=True)
 class Recordings:
-    """The one record of what there is.
+    """The record of all recordings.
 
     Attributes:
         motions: motion file of each clip that is asked for.
         persons: which person of its file a clip is, from 0, for those that are not the first.
-        motion_up: axis that is up in motion of other sources than AMASS, as told; None where it is to be found.
+        motion_up: axis that is up in motion of other sources than AMASS; None to find it from the motion.
         subsets: part of the data that a subject belongs to, for reports; none where the data have no parts.
         body_models: body model by body and sex.
         dmpl_models: DMPL `model.npz` by sex.
-        sessions: file that tells, for a subject, the person and when in the videos clips begin and end.
+        sessions: file with a subject's sex, height and mass, and with the frames at which clips begin and end.
         videos: video by (subject, camera).
         intrinsics: file with the intrinsics of each camera, by its name; may be that of `extrinsics`.
         extrinsics: file with its pose, or poses, in the world.
         footage: videos of single clips, by clip and camera; what is in `videos` shows all clips of a subject.
-        disputed_cameras: cameras of which files say different things, and what; they are in neither mapping above.
-        video_rate_hz: nominal rate of the videos, Hz; None for recordings that have none by their nature.
+        disputed_cameras: cameras whose files contradict each other, and how; they are in neither mapping above.
+        video_rate_hz: nominal rate of the videos, Hz; None for recordings without session videos.
         reader: which reader made this, and can read sessions and cameras.
         findings: sentences on what was passed over and why (for example two files for one clip).
-        others: motion files of clips that are there but not asked for; they still tell the shape of their subject.
+        others: motion files of clips that were found but not chosen; they still hold the shape of their subject.
     """
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
@@ -111,7 +111,8 @@ class Recordings:
 
     @property
     def whole_cameras(self) -> frozenset[str]:
-        """Cameras whose calibration is all there."""
+        """Cameras whose calibration is complete."""
+        # `&` binds closer than `|`: both files for a camera of sessions, one entry for one of a clip.
         return frozenset(self.intrinsics) & frozenset(self.extrinsics) | {camera for _, camera in self.footage}
 
     @cached_property
@@ -136,7 +137,7 @@ class Recordings:
         return self.videos.get((clip.subject, camera)) if own is None else own.video
 
     def camera_files(self, clip: ClipId, camera: str) -> CameraFiles | None:
-        """Return the calibration of a camera for one clip; None where it is not all there."""
+        """Return the calibration of a camera for one clip; None where it is incomplete."""
         own = self.footage.get((clip, camera))
         if own is not None:
             return own.camera

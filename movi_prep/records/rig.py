@@ -1,4 +1,4 @@
-"""A moving skeleton as animation programs know it: bones with parents, their local poses over time, and a surface."""
+"""A moving skeleton in the form of animation programs: bones, their local poses over time, and a surface."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rig:
         ends_m: bone -> (3,) where a bone without children ends, in its own frame.
         vertices_m: (v, 3) float64, the surface, each vertex in the frame of its bone.
         vertex_bones: (v,) int64, the bone that carries each vertex.
-        faces: (f, 3) int64, vertices of triangles, seen from outside against the clock.
+        faces: (f, 3) int64, vertices of triangles, counter-clockwise from outside.
     """
 
     names: tuple[str, ...]
@@ -60,6 +60,7 @@ class Rig:
     def world_poses(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (n, b, 3, 3) rotations bone to world and (n, b, 3) origins in the world, metres."""
         rotations, positions_m = self.rotations.copy(), self.positions_m.copy()
+        # Parents stand before children, so that a parent's pose is in the world already when a child uses it.
         for bone, parent in enumerate(self.parents.tolist()):
             if parent >= 0:
                 positions_m[:, bone] = (

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asymmetry:
-    """How far the factors of a left body and its right twin are apart, where they are farthest.
+    """The largest difference between the factors of a left body and its right twin.
 
     Attributes:
         left: name of the left body; `right` that of its twin.
-        difference: of the mean of both factors.
+        difference: relative to the mean of both factors.
         axis: along which axis of the body, "X", "Y" or "Z".
     """
 
@@ -31,7 +31,7 @@ class Asymmetry:
 
 
 class AuditGrade(StrEnum):
-    """What the audit of a scaled model says of the labels that it gives."""
+    """The verdict of the audit of a scaled model on its labels."""
 
     SOUND = "sound"
     """Every bound is met."""
@@ -61,8 +61,8 @@ class ScaleResult:
         pelvis_middle_angle_rad: middle angle of the pelvis' rotation sequence in the static pose (gimbal check).
         findings: sentences of the audit, each with its numbers; empty when all is well.
         audit: the audit's verdict on the subject's labels.
-        pose: OpenSim's state variables in the static pose, radians and metres; in no file of a work folder, but what
-            OpenSim's tool writes.
+        pose: OpenSim's state variables in the static pose, radians and metres; not stored in a work folder, only in the
+            pose file that OpenSim's tool writes.
     """
 
     body_names: tuple[str, ...]
@@ -103,5 +103,6 @@ class ScaleResult:
 def right_of(left: str, names: Container[str]) -> str | None:
     """Return the name of a left body's twin: of `tibia_l` it is `tibia_r`, of `humerus_l` it is `humerus`."""
     stem = left.removesuffix("_l")
+    # Legs end in `_r` and `_l`, arms of the model in nothing and `_l`.
     twins = (f"{stem}_r", stem) if stem != left else ()
     return next((twin for twin in twins if twin in names), None)

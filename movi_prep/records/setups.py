@@ -66,7 +66,7 @@ class PostScaling:
 
 @dataclass(frozen=True)
 class ScaleSetup:
-    """How a generic model becomes a subject's.
+    """The set-up that makes a subject's model from a generic one.
 
     Attributes:
         name: name of the setup.
@@ -81,8 +81,8 @@ class ScaleSetup:
         max_marker_movement_m: largest movement of a marker within the static time range, negative for no limit.
         marker_weights: weights of the markers in the static pose.
         coordinate_tasks: coordinates that are pulled towards a value in the static pose.
-        accuracy: of OpenSim's solver in the static pose; MarkerPlacer's own is 1e-4, which leaves landmarks some
-            millimetres further off than they need be.
+        accuracy: of OpenSim's solver in the static pose; MarkerPlacer's default is 1e-4, which leaves landmarks some
+            millimetres further off than necessary.
         place_markers: whether markers are moved onto the static trial, and those that it lacks are left out.
         post_scaling: steps afterwards.
         mass_kg: mass that the setup states, None where it does not.
@@ -130,7 +130,7 @@ class ScaleSetup:
 
 @dataclass(frozen=True)
 class IkSetup:
-    """What inverse kinematics tracks, and with which settings.
+    """The targets of inverse kinematics, and its settings.
 
     Attributes:
         name: name of the setup; result files of OpenSim's tool begin with it.
@@ -166,17 +166,19 @@ class IkSetup:
 
     @property
     def held(self) -> frozenset[str]:
-        """Coordinates that are pulled towards a value, so that their place is intended."""
+        """Coordinates that are pulled towards a value, so that their values are intended."""
+        # A weight of 0 switches a task off without removing it.
         return frozenset(task.name for task in self.coordinate_tasks if task.weight > 0)
 
 
 def without_markers(setup: ScaleSetup, lost: Collection[str]) -> tuple[ScaleSetup, tuple[str, ...]]:
-    """Return a set-up whose measurements need none of some markers, and the measurements of which nothing is left."""
+    """Return a set-up whose measurements do without the markers `lost`, and the measurements that have no pair left."""
     if not lost:
         return setup, ()
     left = tuple(
         replace(measurement, marker_pairs=pairs)
         for measurement in setup.measurements
+        # A pair needs both of its markers; a measurement is the mean over the pairs that are left.
         if (pairs := tuple(pair for pair in measurement.marker_pairs if not set(pair) & set(lost)))
     )
     names = {measurement.name for measurement in left}

@@ -1,4 +1,4 @@
-"""Which video frames of a clip have which mocap sample: the overlap of the clocks, computed once."""
+"""The mocap sample of each video frame of a clip: the overlap of the clocks, computed once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _RATE_TOLERANCE = 0.01
-"""Relative: 120.00004578 Hz is four times 30 Hz, 119 Hz is too, 110 Hz is not."""
+"""Relative deviation: 120.00004578 Hz counts as four times 30 Hz, so does 119 Hz, 110 Hz does not."""
 
 
 @dataclass(frozen=True, order=True)
@@ -102,7 +102,7 @@ class ClipTimeline:
         return replace(self.select(wanted), refused=self.refused + refused)
 
     def select(self, wanted: NDArray[np.bool_]) -> ClipTimeline:
-        """Return the timeline of the frames where (n,) bool `wanted` holds; why the others go is recorded elsewhere."""
+        """Return the timeline of the frames where (n,) bool `wanted` holds; others are recorded elsewhere."""
         after = self.after_sample
         return replace(
             self,
@@ -113,7 +113,7 @@ class ClipTimeline:
 
 
 def mocap_rate_hz(markers: MarkerTrajectories) -> float:
-    """Return the mocap rate that rows and their sample numbers say."""
+    """Return the mocap rate that follows from the rows and their sample numbers."""
     # The file has the rate of its rows; the sample numbers say how many mocap samples apart they are.
     spacing = int(markers.sample_indices[1] - markers.sample_indices[0]) if markers.n_rows > 1 else 1
     return markers.rate_hz * spacing
@@ -125,8 +125,8 @@ def samples_per_frame(mocap_hz: float, video_rate_hz: float, *, source: str, or_
     Args:
         mocap_hz: samples per second, as stored.
         video_rate_hz: frames per second.
-        source: where the mocap rate stands, for the message.
-        or_else: another remedy than to correct the video's rate, with its comma.
+        source: the file with the mocap rate, for the message.
+        or_else: a second remedy, with its comma.
 
     Raises:
         InputError: the mocap rate is not a whole multiple of the video's (within 1 %).
@@ -149,7 +149,7 @@ def overlap_clocks(
 ) -> ClipTimeline:
     """Return the overlap of a clip's video frames with its mocap samples.
 
-    Frame j of the clip is mocap sample `samples_per_frame * j`; a frame whose sample the clip does not have is refused.
+    Frame j of the clip is mocap sample `samples_per_frame * j`; a frame whose sample is beyond the clip is refused.
 
     Args:
         clip: which clip.

@@ -1,7 +1,7 @@
 """A unit of work and a stage, of which plans consist.
 
 A unit names the files it reads, the files it writes and the settings it uses; nothing else may change its result.
-Which unit waits for which follows from the paths: an input that another unit writes is a dependency.
+The order of units follows from the paths: a unit waits for the units that write its inputs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class FileSet(Protocol):
     """A frozen dataclass whose fields are paths, tuples of paths, or None; text fields name their subject or clips.
 
     An input declared with `field(metadata={"optional": True})` may be absent when the unit runs: a unit that should
-    have made it may have failed. The stage then gets None in its place, goes on without it and reports it.
+    have made it may have failed. The stage then gets None in its place, continues without it and reports it.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -44,7 +44,7 @@ class Unit(Generic[Inputs, Outputs, UnitSettings]):
         key: subject, clip or camera that it works on, `S001/C01`, `S001` or `S001/PG1`.
         inputs: frozen dataclass of paths that are read.
         outputs: frozen dataclass of paths that are written, all of them, or None for one that is not asked for.
-        settings: the part of the configuration that the stage uses, nothing more: it is part of the identity.
+        settings: the part of the configuration that the stage uses, nothing more; part of the unit's identity.
     """
 
     stage: str
@@ -105,7 +105,7 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
 
 AnyUnit: TypeAlias = Unit[Any, Any, Any]
 AnyStage: TypeAlias = Stage[Any, Any, Any]
-"""A stage of many, as the runtime holds them: which unit belongs to which stage is the plan's to keep."""
+"""A stage of many, as the runtime holds them: the plan ensures that units and stages match."""
 
 
 def paths_of(files: FileSet) -> Iterator[tuple[str, Path]]:
@@ -123,6 +123,7 @@ def paths_of(files: FileSet) -> Iterator[tuple[str, Path]]:
 def optional_roles(files: FileSet) -> frozenset[str]:
     """Return the roles of paths that may be absent when a unit runs."""
     optional = {item.name for item in fields(files) if item.metadata.get("optional")}
+    # A tuple of paths is optional as a whole: its roles are `name[0]`, `name[1]`.
     return frozenset(role for role, _ in paths_of(files) if role.partition("[")[0] in optional)
 
 

@@ -1,4 +1,4 @@
-"""What BML-MoVi's V3D file says of one subject: clip boundaries, sex, and the optical markers."""
+"""The content of BML-MoVi's V3D file for one subject: clip boundaries, sex, and the optical markers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class V3dSubject:
         mocap_ranges: (k, 2) int64, first mocap sample and one past the last, 0-based.
         virtual_marker_names: (20,) names of V3D's virtual markers (joint centres), or () where absent.
         virtual_markers_m: (n_samples, 20, 3) float64, metres, MoVi world (z up), NaN where missing; or None.
-        marker_names: (m,) names of all optical markers; unnamed ones (numeric cells) are `*0`, `*1`, ...
+        marker_names: (m,) names of all optical markers; those without a name (numeric cells) are `*0`, `*1`, ...
         markers_m: (n_samples, m, 3) float64, metres, MoVi world, NaN where missing; or None.
         source: the file.
         findings: findings on the file, each with numbers.

@@ -30,7 +30,8 @@ class WorkFolder:
         return self.root / "embedded"
 
     def is_made(self, path: Path) -> bool:
-        """Whether a file is one that units make, not one of the data."""
+        """Whether a file is made by units, not a part of the data."""
+        # `demo` puts its data into the work folder: they lie inside, but no unit makes them.
         return path.is_relative_to(self.root) and not path.is_relative_to(self.embedded())
 
     def static_trial(self, subject: str) -> Path:
@@ -78,11 +79,11 @@ class WorkFolder:
         return self.shards() / f"{subject}_{camera}.h5"
 
     def shard_index(self) -> Path:
-        """What the folder of native shards holds (.json)."""
+        """Index of the folder of native shards (.json)."""
         return self.shards() / "index.json"
 
     def data_card(self) -> Path:
-        """The same for people (.md)."""
+        """The index for people to read (.md)."""
         return self.shards() / "README.md"
 
     def d3ke_shards(self) -> Path:
@@ -102,5 +103,5 @@ class WorkFolder:
         return self.root / "report" / "index.html"
 
     def view(self) -> Path:
-        """Folder of the pages to look at clips."""
+        """Folder of the pages that show clips."""
         return self.root / "view"
