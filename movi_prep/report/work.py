@@ -83,9 +83,9 @@ class ShardFacts:
         n_bytes: size of the file.
         picture: encoding and median size, in words.
         refused: (first frame, last frame, reason) of frames without a row.
-        left_out: (clip, reason) of clips without any row; empty for files of earlier releases, which lack it.
+        left_out: (clip, reason) of clips without any row; empty for files of earlier releases.
         valid_percent: share of coordinate labels that are valid.
-        pictures: how well pictures agree with the body, clip by clip; empty for files of earlier releases, which lack it.
+        pictures: how well pictures agree with the body, clip by clip; empty for files of earlier releases.
     """
 
     path: Path
