@@ -573,7 +573,7 @@ def show_corpus(costs: list[tuple[str, float, float]]) -> None:
 
 
 def _solver_ms(trial: Trial, tasks: list[CoordinateTarget], rounds: int, tracks: str = "both") -> float:
-    """CPU time of the tracks alone: without planning, certificate and composition."""
+    """Return the CPU time of the tracks, without planning, certificate and composition."""
     spent = [0.0]
     original = solve_module._solve_tracks
 

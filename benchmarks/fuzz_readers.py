@@ -425,7 +425,7 @@ def _read_config(path: Path) -> Any:
 def _read_model(path: Path) -> None:
     from movi_prep.osim.models import read_model
 
-    # The model is OpenSim's own object: that it loads is all that is asked.
+    # The model is OpenSim's own object; it is enough that it loads.
     read_model(path)
 
 

@@ -147,7 +147,7 @@ def bone_errors(
     index = tree.body_names.index(body)
     turned, straight = (tree.body_poses(poses)[0][:, index] for poses in (found, truth))
     twist = np.swapaxes(straight, 1, 2) @ turned
-    # Half of what is odd of a rotation is its vector, to second order.
+    # Half of the skew part of a rotation matrix is its rotation vector, to second order.
     vector = 0.5 * np.stack([twist[:, i, j] - twist[:, j, i] for i, j in ((2, 1), (0, 2), (1, 0))], axis=1)
     covariance = rotation_covariance(tree, found, deviation, body)
     return np.asarray(vector / np.sqrt(np.einsum("nii->ni", covariance)))

@@ -5,7 +5,7 @@
 Known people: our model with factors of its own and every marker up to 2 cm away from the table, moving through 60 % of
 every range. Reported are the factors that the motion shows (the others are named by the method itself and held at the
 prior), the lengths between joints among them, and the sites. `WORK` is the work folder of a run with `movi-prep ik`
-done: its subjects are scaled by motion, too, and both models track all clips.
+done: its subjects are scaled by motion as well, and both models track all clips.
 """
 
 from __future__ import annotations

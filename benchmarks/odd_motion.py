@@ -110,7 +110,7 @@ def _is_found(
         fast = np.flatnonzero(row_steps(rows) * rate_hz > FASTER_M_S)
         # Room for the longest fault and for the rows before and after that a leap is judged by.
         fast = fast[(fast >= 2) & (fast < len(rows) - 12)]
-        # Gaps are no matter of either.
+        # Neither search looks at gaps.
         whole = [row for row in fast.tolist() if np.isfinite(rows[row - 1 : row + 11]).all()]
         if whole:
             spoilt, where = spoil(rows, whole[int(rng.integers(len(whole)))], rng)

@@ -169,7 +169,7 @@ def measure_tool(data: Path | None, reference: Path, folder: Path, *, rounds: in
     """Models with couplers: OpenSim's tool, and OpenSim's solver through us, on the same frames, in turns.
 
     Ours holds residuals and positions of markers, bodies and joints of every frame, so that the fair comparison is the
-    tool with both of its reports on; without them it is told, too.
+    tool with both of its reports on; the table also has it without them.
     """
     for trial in _coupled_trials(data, reference, folder):
         # In turns: the machine is as busy for one as for the other.

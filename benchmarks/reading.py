@@ -8,7 +8,7 @@ frame of gzip-9; then it cuts the same 256x256 picture out of it that ours cuts 
 * the whole sample, where D3KE's side finds the place of each of the 65,536 pixels through both cameras, as its code
   does, and ours interpolates that map;
 * the whole sample with our interpolated map on both sides;
-* reading alone: labels and decoded pixels, nothing warped.
+* only reading: labels and decoded pixels, nothing warped.
 
 Both sides see the same video with sensor noise (sigma 2 of 255, stored uncompressed), and take turns sample by
 sample, so that a busy machine weighs on both alike. CPU seconds of one thread, files in the page cache.

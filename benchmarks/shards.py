@@ -7,7 +7,7 @@
 1. accuracy on the embedded data set, where the truth is known;
 2. speed and size, in one run, on frames with sensor noise (sigma 2 of 255): the data set's video repeated, noise
    added to every channel, stored uncompressed, so that no codec takes the noise away before either side sees it;
-   size is told per frame, and per video: full frames hold every frame, a shard those within the flags;
+   size is given per frame, and per video: full frames hold every frame, a shard those within the flags;
 3. peak memory of one shard of a video of 5,000 frames, above what importing takes; and what it costs to read the
    structure of that file, and to look for holes in its frames, as a share of the shard's CPU time.
 

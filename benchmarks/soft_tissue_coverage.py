@@ -134,7 +134,7 @@ def print_segment(judge: ModuleType, segment: str, trials: list[dict[str, Any]],
 
 
 def left_out_scores(tables: dict[float | None, list[UnitTrial]], kind: str) -> dict[str, tuple[Score, Score]]:
-    """Return lab -> scores of orientation and displacement by a fit to the others (to itself, if it is alone)."""
+    """Return lab -> scores of orientation and displacement by a fit to the others (to itself, if there are none)."""
     labs = sorted({trial.lab for trial in tables[None]})
     return {lab: _judge_lab(tables, kind, lab, labs) for lab in labs}
 

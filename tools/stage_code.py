@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RECORD = Path(__file__).parents[1] / "tests" / "data" / "stage_code.json"
 _IGNORED = frozenset({"movi_prep._version"})
-"""The number of the release says who wrote a file, not what is in it."""
+"""The number of the release says which release wrote a file, not what is in the file."""
 _LONGEST = 12
 """Hex digits of a hash: enough for a few thousand definitions."""
 
@@ -129,7 +129,7 @@ class Reach:
                     yield target, node.attr
 
     def _there(self, module: str, name: str) -> tuple[str, str]:
-        """Return where an imported name is defined; a module that is imported itself has its effects alone."""
+        """Return where an imported name is defined; of a module that is imported itself only its effects count."""
         whole = f"{module}.{name}"
         return (whole, "") if whole in self.sources else (module, name)
 
@@ -165,7 +165,7 @@ def read_record(path: Path = RECORD) -> dict[str, StageCode]:
 
 
 def complaints(now: Mapping[str, StageCode], recorded: Mapping[str, StageCode]) -> dict[str, str]:
-    """Return, by stage, in which way it is not what is recorded; a raised version needs recording only."""
+    """Return, by stage, how it differs from the record; after a raised version, only recording is left to do."""
     said = {}
     for name, code in now.items():
         before = recorded.get(name)

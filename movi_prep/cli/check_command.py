@@ -42,7 +42,7 @@ def check_data(given: argparse.Namespace) -> int:
     opened = check_data_files(recordings, config.markers)
     print_findings(console, "would fail", [str(fault) for fault in opened.faults])
     plan, notes = _plan_everything(config)
-    # Why nothing can run names what is nearly right, too.
+    # The reason why nothing can run already names what is nearly right.
     findings = [text for text in recordings.findings if not any(text in note for note in notes)]
     print_findings(console, "findings", findings)
     will_run: dict[str, dict[str, int]] = {}

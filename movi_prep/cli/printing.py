@@ -78,7 +78,7 @@ def print_table(console: Console, title: str, columns: Sequence[str], rows: Iter
 def print_json(content: Mapping[str, Any], *, wanted: object) -> None:
     """Print the one object of `--json`, if the user wants it."""
     if wanted:
-        # Flushed at once: a closed pipe must show here, where the exit code can still tell of it.
+        # Flushed at once: a closed pipe must show here, while the exit code can still report it.
         print(json.dumps(content), flush=True)
 
 

@@ -56,7 +56,7 @@ def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str
         from movi_prep.runtime.outdated import find_outdated
         from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
     except ImportError as error:
-        # A machine that only trains has what reads shards, not what makes them.
+        # On a machine that only trains, the packages that make shards may be missing.
         return (), [f"{error.name} is not installed here"]
     try:
         config = use_embedded_data(load_config(config_path(work), {"work": str(work)}), write=False)

@@ -26,7 +26,7 @@ def describe_versions() -> str:
 
 
 def _installed(distribution: str) -> str:
-    # The metadata answer at once; to import torch and OpenSim takes seconds.
+    # Metadata are read at once; importing torch and OpenSim takes seconds.
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What a file holds, as a table can show it."""
+"""Facts about a file, in a form that a table can show."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 | key | content |
 |---|---|
 | `format`, `version`, `movi_prep` | `movi-prep shard index`, 1, the release that wrote it |
-| `shards` | list of {file, subject, camera, sex, split, rows, rows_with_pose, clips, clips_left_out, ...}, by name |
+| `shards` | list of {file, subject, camera, sex, audit, split, rows, rows_with_pose, clips, ...}, by name |
 | `splits` | part of the data -> {subjects, rows} |
 | `statistics` | part -> {coordinates_rad, joints_camera_m, image_rgb}: {mean, std, n}, of valid labels |
 | `names` | coordinates and joints, in the order of these lists |
@@ -25,7 +25,7 @@ from movi_prep._version import __version__
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.reading import reading
 from movi_prep.formats.shard import ShardFile
-from movi_prep.formats.shard_records import read_label_names, read_left_out, read_subject_name
+from movi_prep.formats.shard_records import read_audit, read_label_names, read_left_out, read_subject_name
 from movi_prep.geometry.label_statistics import joined_statistics
 
 FORMAT, VERSION = "movi-prep shard index", 1
@@ -95,6 +95,8 @@ def _entry(shard: ShardFile) -> dict[str, Any]:
         "sex": shard.attribute("sex"),
         "height_m": shard.attribute("height_m"),
         "mass_kg": shard.attribute("mass_kg"),
+        "audit": read_audit(shard),
+        "audit_findings": list(_names(shard, "subject/audit_findings")),
         "split": str(shard.attribute("split")),
         "rows": shard.n_rows,
         "rows_with_pose": int(shard.read("labels/pose_valid").sum()),
@@ -107,6 +109,10 @@ def _entry(shard: ShardFile) -> dict[str, Any]:
         "image_quality": shard.attribute("image_quality"),
         "format_version": shard.version,
     }
+
+
+def _names(shard: ShardFile, name: str) -> tuple[str, ...]:
+    return shard.names(name) if name in shard else ()
 
 
 def _statistics(shard: ShardFile) -> Iterator[tuple[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]]:
@@ -135,9 +141,9 @@ def data_card(index: Mapping[str, Any]) -> str:
         f"| {split} | {', '.join(part['subjects'])} | {part['rows']} |" for split, part in index["splits"].items()
     )
     shards = "\n".join(
-        f"| `{entry['file']}` | {entry['sex'] or ''} | {_or_blank(entry['height_m'], '.2f')} | {entry['split']} "
-        f"| {entry['rows']} | {entry['rows_with_pose']} | {entry['valid_coordinates']:.0%} | {entry['refused_frames']} "
-        f"| {entry['bytes'] / 1e6:.1f} |"
+        f"| `{entry['file']}` | {entry['sex'] or ''} | {_or_blank(entry['height_m'], '.2f')} | {entry['audit']} "
+        f"| {entry['split']} | {entry['rows']} | {entry['rows_with_pose']} | {entry['valid_coordinates']:.0%} "
+        f"| {entry['refused_frames']} | {entry['bytes'] / 1e6:.1f} |"
         for entry in index["shards"]
     )
     left_out = [
@@ -145,6 +151,8 @@ def data_card(index: Mapping[str, Any]) -> str:
         for entry in index["shards"]
         for clip, reason in entry["clips_left_out"].items()
     ]
+    doubts = {entry["subject"]: entry["audit_findings"] for entry in index["shards"] if entry["audit"] != "sound"}
+    doubted = [f"- {subject}: {finding}" for subject, findings in doubts.items() for finding in findings]
     licences = "\n".join(f"- {source}: {asks}" for source, asks in index["licences"].items())
     return f"""# Data card
 
@@ -157,13 +165,17 @@ of each part.
 |---|---|---|
 {parts}
 
-| file | sex | height, m | part | rows | with a pose | valid angles | refused frames | MB |
-|---|---|---|---|---|---|---|---|---|
+| file | sex | height, m | audit | part | rows | with a pose | valid angles | refused frames | MB |
+|---|---|---|---|---|---|---|---|---|---|
 {shards}
 
 ## Clips without rows
 
 {chr(10).join(left_out) or "None."}
+
+## What the audit of scaling doubts
+
+{chr(10).join(doubted) or "Nothing."}
 
 ## Licences of the sources
 

@@ -44,7 +44,7 @@ _MODE_FRAMES = 8
 """Modes are found from so many frames, evenly spread."""
 
 _BLOCK_FRAMES = 48
-"""Frames that are worked on at once: some 60 MB with the packaged model."""
+"""Frames that are computed together: some 60 MB with the packaged model."""
 
 _BONE_SHARE = 2.0
 """How much the orientation of a bone counts beside a coordinate in the choice of modes: its errors are sums along the
@@ -90,7 +90,7 @@ class _Sources:
     """What the errors of one model's tracked markers are made of.
 
     Attributes:
-        skin: for each segment: its markers (k,), and (k, k) of which the square is the covariance of an axis, metres.
+        skin: for each segment: its markers (k,), and the root (k, k) of their covariance along one axis, metres.
         placement_m: per marker and axis.
         scale: relative.
         groups: (b,) segment of each body.
@@ -153,7 +153,7 @@ def _fill_between(
 
 
 def _factor(errors: _Errors, modes: Modes) -> NDArray[np.float32]:
-    """(k, f, r) errors per mode, of which the squares of a row sum to the whole variance."""
+    """(k, f, r) errors per mode; the squares of a row sum to the whole variance."""
     whole = sum(np.einsum("nfs,nfs->nf", part, part) for part in errors.parts)
     factor = np.concatenate([part @ basis for part, basis in zip(errors.parts, modes, strict=True)], axis=2)
     kept = np.einsum("nfr,nfr->nf", factor, factor)
@@ -328,7 +328,7 @@ def misfit_angles(
     Args:
         tree: a scaled model, whose default pose is the static one.
         weights: marker -> weight; those that the model lacks, or without weight, are left out.
-        misses_m: marker -> by how much it misses its place, in a direction that nobody knows.
+        misses_m: marker -> by how much it misses its place, in an unknown direction.
 
     Returns:
         Rotations only, radians.

@@ -1,4 +1,4 @@
-"""What a solved frame is worth: statuses and reasons from residuals."""
+"""Judges solved frames: statuses and reasons from residuals."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def judge_fit(
 
 
 def judge_ranks(reasons: list[str], ranks: NDArray[np.int64]) -> None:
-    """Say where markers are missing that other frames have: their posterior deviations name the coordinates."""
+    """Write a reason for frames that lack markers which others have; posterior deviations name the coordinates."""
     most = int(ranks.max(initial=0))
     for frame in np.flatnonzero((ranks >= 0) & (ranks < most)).tolist():
         if not reasons[frame]:

@@ -1,4 +1,4 @@
-"""In which order the unknowns of a tree are eliminated, and where fill-in falls.
+"""The order in which the unknowns of a tree are eliminated, and where fill-in falls.
 
 The Gauss-Newton matrix of a tree has a nonzero only where one coordinate moves a body below the other, so
 eliminating limbs before the root keeps the factor sparse. The pattern never changes; it is found once per

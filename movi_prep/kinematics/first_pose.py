@@ -86,7 +86,7 @@ def root_markers(folded: FoldedModel) -> NDArray[np.bool_]:
 
 
 def _place_free_root(folded: FoldedModel, rotation: NDArray[np.float64], shift: NDArray[np.float64]) -> Start | None:
-    """Return the pose of a root that moves and turns freely, exactly; None for any other root."""
+    """Return the exact pose of a root that moves and turns freely; None for any other root."""
     motion = folded.arrays.motion
     parent = int(motion.parent[motion.free_node]) if motion.free_node >= 0 else -1
     if parent < 0 or motion.first_axis[parent + 1] - motion.first_axis[parent] != 3:

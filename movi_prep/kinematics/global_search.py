@@ -6,7 +6,7 @@ where a bound stands in the way, else at a point of a low-discrepancy sequence o
 go from the joint next to the bad markers up to the root, and back. Every limb keeps whichever of its two poses fits
 better, so that several limbs improve in one round; the whole body is solved from there.
 
-How long the search goes on depends on what there is to explain. Noise lies on all markers alike: where no marker
+The worse a pose fits, the longer the search goes on. Noise lies on all markers alike: where no marker
 stands out, few rounds are made in a clip, and the more some markers stand out, the more. A pose found
 without neighbours, such as the static pose of scaling, cannot get a better one from them: its search is long.
 """
@@ -88,7 +88,7 @@ def lowest_minimum(
         frame: which frame.
         found: a minimum of this frame, as a track of one.
         prior: the prior that it was found under.
-        rounds: without success, after which the search ends; none means as many as there is to explain.
+        rounds: rounds without success after which the search ends; None takes a number that depends on the fit.
     """
     best, failed, tried = _fit(tracker, frame, found), 0, 0
     # `failed` counts since the last success, `tried` never restarts: the sequence of points goes on and does not
@@ -173,7 +173,7 @@ def _way(limbs: Limbs, node: int, end: int) -> Iterator[int]:
 def _elsewhere(
     tracker: Tracker, limbs: Limbs, unknowns: NDArray[np.float64], moved: NDArray[np.bool_], tried: int
 ) -> NDArray[np.float64] | None:
-    """Return the pose from which a round begins; None where it would be the one that there is."""
+    """Return the pose from which a round begins; None where it would be the present one."""
     if not moved.any():
         return None
     if tried % _WAYS == _BRANCH:
@@ -245,7 +245,7 @@ def _primes() -> Iterator[int]:
 
 
 def _fit(tracker: Tracker, frame: int, pose: PoseTrack) -> _Fit:
-    """Say how a pose fits the markers of a frame."""
+    """Return how a pose fits the markers of a frame."""
     folded, clip = tracker.folded, tracker.clip
     unknowns = model_angles(folded, pose.unknowns, pose.bases)
     missed_m = np.linalg.norm(tracker.markers_m(frame, unknowns) - clip.positions_m[frame], axis=1)

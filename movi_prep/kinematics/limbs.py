@@ -1,4 +1,4 @@
-"""What a model can do differently: its limbs, the ranges of its joints, and its joints of three angles.
+"""Other poses that a model can take: its limbs, the ranges of its joints, and its joints of three angles.
 
 A *limb* is everything behind one joint, and the joint. Three rotations in a row reach every orientation twice; where
 a bound cuts the way from one triple of angles to the other, a solver that walks ends at the bound.

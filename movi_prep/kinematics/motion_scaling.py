@@ -4,7 +4,7 @@ Unknown are the logarithms s of the factors, how far each site d is from the tab
 
     min  sum_f sum_m w_m rho(|p_m(x_f; s, d_m) - y_fm| / sigma)  + prior of s  + |d_m|^2 / tau_m^2  + faint prior of x
 
-`rho` is Cauchy's (a marker in the wrong place loses its say, and no frame its pose); sigma, the noise of a marker of
+`rho` is Cauchy's (a marker in the wrong place loses its weight, and no frame its pose); sigma, the noise of a marker of
 average weight, follows the residuals, so that both priors fade as the data get better. The step is Gauss and Newton's
 with the poses eliminated frame by frame (variable projection: Golub and Pereyra 1973; bundle adjustment: Triggs et al.
 2000): with H the matrix of poses of a frame and B its coupling to theta = (s, d),
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from movi_prep.kinematics.scaled_tree import PosedMarkers, ScaledMarkers
 
-# Beyond this many times its noise a marker loses its say (Cauchy's constant, generous: skin is no outlier).
+# Beyond this many times its noise a marker loses its weight (Cauchy's constant, generous: skin is no outlier).
 _OUTLIER = 6.0
 # The noise never counts as less, metres: it bounds how weak the priors become.
 _LEAST_NOISE_M = 1e-4
@@ -50,7 +50,7 @@ _LARGEST_STEP = 0.3
 _POSE_PRIOR, _POSE_STD = 0.01, (0.02, 1.0)
 # How steep bounds of sites are, in what the frames say, and those of factors, per squared deviation.
 _WALL, _FACTOR_WALL = 30.0, 1e6
-# Deviation of a factor's logarithm that says nothing.
+# Deviation of a factor's logarithm that is as good as no information.
 _NO_OPINION = 0.2
 
 
@@ -224,7 +224,7 @@ class _Fit:
         return self.markers.pose(person.unknowns, person.log_factors, person.offsets_m, derivatives=derivatives)
 
     def cost(self, person: Person) -> float:
-        """Return what is minimised, at the person's own noise."""
+        """Return the value that is minimised, at the person's own noise."""
         squared = self._squared(self.residuals(self.posed(person, derivatives=False)), person.noise_m)
         return float(0.5 * _OUTLIER**2 * np.log1p(squared / _OUTLIER**2).sum()) + self._prior_cost(person)
 
@@ -389,7 +389,7 @@ def _trust(squared: NDArray[np.float64]) -> NDArray[np.float64]:
 def trial_shift(
     markers: ScaledMarkers, frames: ScalingFrames, prior: PersonPrior, fit: PersonFit, trial: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return by how much one trial would change the logarithm of every factor, sites kept, and how sharply it says so.
+    """Return by how much one trial would change the logarithm of every factor, sites kept, and how sharply.
 
     Returns:
         (g,) changes and (g,) their deviations.

@@ -57,7 +57,7 @@ class Trial:
     Attributes:
         name: for messages.
         positions_m: (n, k, 3) metres, ground, in the order of `ScaledMarkers`; NaN where not seen.
-        static: whether the subject stands still in it, so that one frame says it all.
+        static: whether the subject stands still in it, so that one frame is enough.
     """
 
     name: str
@@ -75,7 +75,7 @@ class MotionScaling:
         frames: what it was fitted to.
         trial_names: names of the trials that `frames.trial` counts.
         seen: (g,) bool, factors that the motion determines; the others are where the prior has them.
-        findings: what a person should read.
+        findings: sentences for the user.
     """
 
     fit: PersonFit
@@ -211,7 +211,7 @@ def _settled(
     prior: PersonPrior,
     fit: PersonFit,
 ) -> tuple[ScalingFrames, PersonFit]:
-    """Begin badly fitted frames anew, judge once more what belongs, and fit again where that changed anything."""
+    """Find badly fitted frames again, judge once more what belongs, and fit again where that changed anything."""
     person = _begun_anew(markers, frames, weights, fit)
     if person is not fit.person:
         fit = fit_person(markers, frames, prior, person)
@@ -222,7 +222,7 @@ def _settled(
 
 
 def _lost_trials(frames: ScalingFrames, kept: ScalingFrames, trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Return sentences on trials of which most frames do not fit the person that the other trials show."""
+    """Return sentences on trials whose frames mostly do not fit the person that the other trials show."""
     before, after = (np.bincount(one.trial, minlength=len(trials)) for one in (frames, kept))
     return tuple(
         f"{trial.name}: {before[index] - after[index]} of {before[index]} frames do not fit the person that the others "
@@ -370,7 +370,7 @@ def _another_person(
 ) -> tuple[int, float] | None:
     """Return the trial whose bodies differ most from the others', and by how much; None where all agree.
 
-    Of two trials that disagree the one with fewer frames goes: which of them is right nobody knows.
+    Of two trials that disagree, the one with fewer frames goes, because nothing tells which of them is right.
     """
     present = np.unique(frames.trial)
     if len(present) < 2:

@@ -173,7 +173,7 @@ def _with_scaled_translations(tree: KinematicTree, of_parent: NDArray[np.float64
 
 
 class _Walk:
-    """One walk from ground to the markers, for all poses at once; it is thrown away afterwards."""
+    """One walk from ground to the markers for all poses together; used once."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class _Walk:
         self.by_group = np.zeros((tree.n_bodies, n_poses, 3, n_groups)) if derivatives else None
         self.turns: list[tuple[int, int, NDArray[np.float64], NDArray[np.float64] | None]] = []
         for body in range(tree.n_bodies):
-            # Branches without a tracked marker are left unplaced: nobody reads them.
+            # Branches without a tracked marker are left unplaced: nothing reads them.
             if len(scaled.carried[body]):
                 self._place_body(body)
 

@@ -44,8 +44,8 @@ class Start(NamedTuple):
     Attributes:
         unknowns: (x,) rad and m.
         base: (9,) the rotation from which the free root's angles count.
-        share: of the pulls that is right for a pose that fits like this one; a full one would lead away from a pose
-            that fits exactly.
+        share: of the pulls, as suits a pose that fits this well; a full share would lead away from a pose that fits
+            exactly.
     """
 
     unknowns: NDArray[np.float64]
@@ -227,7 +227,7 @@ def is_root(folded: FoldedModel) -> NDArray[np.bool_]:
 
 
 def track_forward(tracker: Tracker, pulls: Pulls, starts: dict[int, Start]) -> PoseTrack:
-    """Return one forward track; it restarts at every frame of `starts`."""
+    """Return one forward track, which begins anew at every frame of `starts`."""
     out = PoseTrack.empty(tracker.clip.n_frames, tracker.folded.arrays.n_unknowns)
     for first, end in pairwise([*sorted(starts), tracker.clip.n_frames]):
         tracker.run(pulls, starts[first], range(first, end), out, tracker.nothing)

@@ -1,7 +1,7 @@
 """Simple geometry for bodies that have none, so that OpenSim's own viewer shows a person.
 
 A body gets an ellipsoid from its joint to each joint that it carries, or to the middle of its markers; one with neither
-gets a small ball at its centre of mass. Bodies that have geometry keep it. Nothing but what is drawn changes.
+gets a small ball at its centre of mass. Bodies that have geometry keep it. Only the drawing changes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def add_simple_geometry(model: opensim.Model) -> tuple[str, ...]:
 
 
 def _has_geometry(body: opensim.Body) -> bool:
-    # The axes of a frame are geometry, too, but show nothing of a body.
+    # The axes of a frame are geometry as well, but show no body.
     kinds = {component.getConcreteClassName() for component in body.getComponentsList()}
     return bool(kinds & {"Mesh", "Ellipsoid", "Sphere", "Cylinder", "Cone", "Brick", "Torus"})
 

@@ -1,7 +1,7 @@
 """Build the packaged full-body model from its tables: `python -m movi_prep.osim.build_model [--out FILE]`.
 
-The model is made of OpenSim's own objects and printed by OpenSim; the same tables give the same bytes. What the tables
-hold is said in `opensim_models/README.md`.
+The model is made of OpenSim's own objects and printed by OpenSim; the same tables give the same bytes.
+`opensim_models/README.md` explains the tables.
 """
 
 from __future__ import annotations

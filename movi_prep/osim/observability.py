@@ -5,8 +5,8 @@ least squares has the covariance (Gauss-Markov with other weights than the noise
 
     C = s^2 (J'WJ)^-1 J'W^2 J (J'WJ)^-1 ,        J = d markers / d free coordinates.
 
-A coordinate whose deviation is large at every pose is one whose label says little; a rank below the number of free
-coordinates means that some motion moves no marker at all.
+The label of a coordinate whose deviation is large at every pose carries little information; a rank below the number of
+free coordinates means that some motion moves no marker at all.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ PERSON_SIZES = (0.4, 1.6)
 """Sizes of people beside that of an adult: from a child of a year to the tallest man there was (2.72 m)."""
 
 MOST_TOLD = 6
-"""How many landmarks or bodies are named that do not meet a bound, the worst landmarks first."""
+"""At most so many landmarks or bodies beyond a bound are named, the worst landmarks first."""
 
 GIMBAL_LIMIT_RAD = np.radians(60.0)
 """A root whose middle angle is beyond this in the static pose is near gimbal lock (90 degrees)."""

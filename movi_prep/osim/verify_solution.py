@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verification:
-    """What OpenSim says about a sample of frames.
+    """How far OpenSim and our solution differ in a sample of frames.
 
     Attributes:
         frames: which frames were put back.

@@ -14,7 +14,7 @@ Verdict = Literal["good", "check", "bad", "none"]
 """How a value stands to its guideline; "none" where there is none."""
 
 VERDICT_WORDS: dict[Verdict, str] = {"good": "good", "check": "check", "bad": "over limit", "none": "no data"}
-"""What stands beside a colour, for those who do not see it, or print in grey."""
+"""The word beside a colour, for readers who do not see it or print in grey."""
 
 _VOID = frozenset({"img", "meta", "br", "link"})
 """Elements of HTML that have no end tag."""
@@ -48,7 +48,7 @@ def element(name: str, /, *content: object, **attributes: object) -> Html:
 
 
 def badge(verdict: Verdict, text: str = "") -> Html:
-    """Return a coloured word; the word tells what the colour does."""
+    """Return a coloured word that means what the colour means."""
     return element("span", text or VERDICT_WORDS[verdict], class_=f"badge {verdict}")
 
 

@@ -123,7 +123,7 @@ def range_bar(
     *,
     size_px: tuple[int, int] = (220, 14),
 ) -> Html:
-    """Return what of a model's range was used: the range grey, all values pale, the middle of them dark.
+    """Return how much of a model's range was used: the range grey, all values pale, the middle of them dark.
 
     Args:
         model: lower and upper end of the model's range.

@@ -87,7 +87,7 @@ class ClipMeasures:
 
 @dataclass(frozen=True)
 class MarkerBias:
-    """What of a marker's residual is constant on its body, and what varies.
+    """The part of a marker's residual that is constant on its body, and the part that varies.
 
     Attributes:
         name: the marker; `weight` its weight.
@@ -114,7 +114,7 @@ class MarkerBias:
 
 @dataclass(frozen=True)
 class CoordinateUse:
-    """What of a coordinate's range a subject used, degrees.
+    """How much of a coordinate's range a subject used, degrees.
 
     Attributes:
         name: the coordinate.
@@ -203,8 +203,8 @@ def label_columns(solution: IkSolution, labels: Collection[str]) -> NDArray[np.i
 def second_differences_deg(solution: IkSolution, columns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return (n - 2, k) degrees: q[i-1] - 2 q[i] + q[i+1] of valid labels, NaN where one of the three is not.
 
-    At a steady row rate it is acceleration times the squared row interval: what of it is motion is the same for two
-    solvers on one clip, what differs is jitter.
+    At a steady row rate it is acceleration times the squared row interval. The part that is motion is the same for two
+    solvers on one clip; the rest is jitter.
     """
     values = np.where(solution.coordinate_valid & solution.usable()[:, None], solution.coordinates, np.nan)
     steps = np.diff(values[:, columns], axis=0)

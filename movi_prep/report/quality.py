@@ -1,4 +1,4 @@
-"""All that the report says of one subject, measured from the work folder: what its page and the corpus page share."""
+"""What the report shows of one subject, measured from the work folder, for its page and the corpus page."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def residuals_section(clips: Sequence[ClipMeasures], *, pages: Mapping[str, str]
 
 
 def bias_section(biases: Sequence[MarkerBias]) -> Html:
-    """Return what of the markers' residuals is constant, the largest first."""
+    """Return the constant part of each marker's residual, the largest first."""
     says = (
         "The residual vector of each marker in the frame of its body, over all usable frames of all clips. Its mean is "
         "bias: the marker sits wrong on the model, or the segment has the wrong length; more data do not help, moving "
@@ -153,7 +153,7 @@ def bias_section(biases: Sequence[MarkerBias]) -> Html:
 
 
 def coordinates_section(uses: Sequence[CoordinateUse], deviations_deg: dict[str, float], *, unseen_deg: float) -> Html:
-    """Return what of the model's ranges was used, and how well the markers determine each coordinate."""
+    """Return how much of the model's ranges was used, and how well the markers determine each coordinate."""
     says = (
         f"What of the model's range the subject used. At a limit: within {degrees(AT_LIMIT_RAD):.1f} deg of an end; a "
         "coordinate that often is there is held by its bound, not by the data. Posterior deviation: how well the "

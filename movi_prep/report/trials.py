@@ -47,7 +47,7 @@ class Trials:
     Attributes:
         title: of the page.
         where: the work folder, or the document.
-        files: what became of each trial.
+        files: the result of each trial.
         solutions: name of a trial -> its solution, those that were solved.
         model: the model file.
         scale: the audit of scaling; None for a model that came scaled.
@@ -69,7 +69,7 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
     """Write the page of marker files that were solved with one model; return its path.
 
     Args:
-        result: what became of them; their solutions are read back from the files that it names.
+        result: of solving them; their solutions are read back from the files that it names.
         config: where the work folder is, and the bounds.
     """
     work = WorkFolder(config.work)

@@ -83,9 +83,9 @@ class ShardFacts:
         n_bytes: size of the file.
         picture: encoding and median size, in words.
         refused: (first frame, last frame, reason) of frames without a row.
-        left_out: (clip, reason) of clips without any row; empty for files of before that was written.
+        left_out: (clip, reason) of clips without any row; empty for files of earlier releases.
         valid_percent: share of coordinate labels that are valid.
-        pictures: how well pictures agree with the body, clip by clip; empty for files of before that was measured.
+        pictures: how well pictures agree with the body, clip by clip; empty for files of earlier releases.
     """
 
     path: Path
@@ -112,7 +112,7 @@ class PlanFacts:
 
     Attributes:
         left_out: stages and cameras that were chosen but cannot run, each with its reason.
-        data: what of the data was passed over, or others have and a subject lacks.
+        data: sentences on data that were passed over, or that a subject lacks and others have.
         outdated: shards that are out of date.
     """
 
@@ -149,11 +149,11 @@ def read_outcomes(work: WorkFolder) -> tuple[tuple[Outcome, ...], tuple[str, ...
 
 
 def find_subjects(work: WorkFolder, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
-    """Return every subject of which the work folder holds anything."""
+    """Return every subject with any file in the work folder."""
     folders = [folder for part in ("markers", "models", "ik") for folder in (work.root / part).glob("*/")]
     alignments = (work.root / "alignment").glob("*.json")
     named = {path.stem if path.suffix == ".json" else path.name for path in (*folders, *alignments)}
-    # Split at the last underscore: subjects' names may hold underscores, too.
+    # Split at the last underscore: names of subjects may hold underscores.
     named |= {path.stem.rpartition("_")[0] for path in work.shards().glob("*_*.h5")}
     named |= {outcome.subject for outcome in outcomes} - {ALL_SUBJECTS}
     # Names with a dot in front are of folders that are being written.

@@ -59,7 +59,7 @@ class DataFault:
         remedy: what to do.
         files: the files that have it, the first one first.
         n_opened: how many files of this part were opened.
-        subjects: subjects whose results need it, if the files alone do not show that.
+        subjects: subjects whose results need it, if the files do not show that.
     """
 
     part: str
@@ -167,7 +167,7 @@ def check_data_files(recordings: Recordings, settings: MarkerSettings | None = N
     _open_bodies(recordings, motions, found, soft_tissue=asked.soft_tissue)
     _open_cameras(recordings, found)
     for subject, path in sorted(recordings.sessions.items()):
-        # Of subjects without clips nothing is used.
+        # Data of subjects without clips are not used.
         if subject in firsts:
             session = found.open("V3D", path, lambda path=path: read_session(recordings.reader, path))  # type: ignore[misc]
             if session is not None:
@@ -246,7 +246,7 @@ def _open_cameras(recordings: Recordings, found: _Found) -> None:
         def read(camera: str = camera, inner: Path = intrinsics, outer: Path = extrinsics) -> object:
             return read_camera(recordings.reader, camera, CameraFiles(inner, outer))
 
-        # Read each by itself first: either may be a web page or empty.
+        # Read one after the other: either may be a web page or empty.
         if found.open("calibration", extrinsics, lambda: True):
             found.open("calibration", intrinsics, read)
     _open_footage(recordings, found)

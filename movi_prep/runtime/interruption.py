@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: one stops a run, and nothing more disturbs it while it stops."""
+"""Ctrl-C and SIGTERM: the first one stops a run; later ones are ignored while it stops."""
 
 from __future__ import annotations
 

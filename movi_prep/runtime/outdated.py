@@ -36,7 +36,7 @@ _READ_BY_TRAINING = frozenset({".h5", ".hdf5", ".npy", ".pkl"})
 
 
 def outdated_outputs(plan: WorkPlan, reasons: Mapping[str, str]) -> tuple[OutdatedShards, ...]:
-    """Return the shards that units of a plan once wrote, of which something else is expected now.
+    """Return the shards that units of a plan once wrote and that no longer hold.
 
     Args:
         plan: the plan.
@@ -101,7 +101,7 @@ def _shards_there(work: WorkFolder) -> Iterator[Path]:
 
 
 def _doubt(path: Path, maker: UnitRecord | None, plan: WorkPlan, identities: FileIdentities) -> str:
-    """Return why a file is not vouched for, nothing where it is."""
+    """Return why no record vouches for a file; empty where one does."""
     if maker is None:
         return "no record names it: its unit failed, or it was put there by hand"
     if scope_of(maker.key) in plan.exclude:

@@ -22,7 +22,7 @@ N_MOTIONS = 21
 
 @dataclass(frozen=True)
 class Part:
-    """One part of what there is.
+    """One part of the data.
 
     Attributes:
         name: name of the part of the data.

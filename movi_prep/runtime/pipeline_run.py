@@ -121,7 +121,7 @@ def prepare_run(
 ) -> Prepared:
     """Return the plan of some stages: the data, the units that would run, and why. It writes nothing.
 
-    A file about a whole subject keeps the clips that it holds: the stage that writes it is planned with those, too.
+    A file about a whole subject keeps the clips that it holds: the stage that writes it is also planned with those.
 
     Args:
         config: the whole configuration.
@@ -350,7 +350,7 @@ def _identities_path(work: WorkFolder) -> Path:
 
 
 class _PlainFormatter(logging.Formatter):
-    """Lines without bytes that the terminal of who reads the log would obey."""
+    """Writes lines without control bytes, which a reader's terminal would obey."""
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record))

@@ -34,7 +34,7 @@ class Observer(Protocol):
     """Receives events while a plan is carried out."""
 
     def unit_ended(self, record: UnitRecord) -> None:
-        """Hear of a unit that ended."""
+        """Receive the record of a unit that ended."""
         ...
 
     def unit_held(self, planned: PlannedUnit) -> None:
@@ -42,7 +42,7 @@ class Observer(Protocol):
         ...
 
     def tick(self, waits_for: str) -> None:
-        """Hear that time passes, and what keeps all units from being worked on, if anything does."""
+        """Receive a regular call, with the reason why no unit is being worked on, if there is one."""
         ...
 
 
@@ -81,7 +81,7 @@ class Coordinator:
 
     Attributes:
         plan: the plan.
-        executor: who does it.
+        executor: runs the units.
         observer: receives the events.
         make_task: makes a worker's task from a planned unit and the inputs that count as absent.
         identities: the hashes that planning knows; recorded ones are not added, workers have their own memory.

@@ -134,7 +134,7 @@ class LiveProgress:
         self._progress.update(self._bars[planned.unit.stage], advance=1)
 
     def tick(self, waits_for: str) -> None:
-        """Say what everything waits for, above the bars; the display renews itself."""
+        """Print what everything waits for above the bars, which refresh by themselves."""
         if waits_for and waits_for != self._waits_for:
             self._tell(waits_for, style="yellow")
         self._waits_for = waits_for

@@ -1,4 +1,4 @@
-"""Why units failed, each cause once: units that failed in the same words, and how many others wait for them.
+"""Why units failed, each cause once: units that failed for the same reason, and how many others wait for them.
 
 A wrong release fails six hundred clips, and everything behind them waits: one cause, however many rows.
 """
@@ -36,7 +36,7 @@ class RootCause:
         units: ids of the units that failed of it, in the order of the plan.
         reason: the reason of the first of them; of the others it differs in paths and numbers at most.
         n_waiting: how many units wait for them.
-        override: the setting that would go on in spite of it, `scaling.keep_failed_audit=true`; empty for none.
+        override: the setting with which the run goes on anyway, `scaling.keep_failed_audit=true`; empty for none.
     """
 
     units: tuple[str, ...]

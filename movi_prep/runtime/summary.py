@@ -1,4 +1,4 @@
-"""What a run or a work folder comes to: counts per stage, failures with their remedy, files."""
+"""Summaries of a run or a work folder: counts per stage, failures with their remedy, files."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ class Summary:
         failed: the failures.
         waiting: units that wait, by id, and why.
         findings: the stages' findings, by unit.
-        warnings: what must not be overlooked, by unit or by what was not planned (`shard PG3`): something was left out,
-            or must not be trusted.
+        warnings: by unit, or by what was not planned (`shard PG3`): something was left out, or must not be trusted.
         outputs: every file that holds, relative to the work folder.
         waits_for: the failed unit that each waiting unit waits for, by id; others have not had their turn.
         outdated: shards of earlier runs that are out of date.

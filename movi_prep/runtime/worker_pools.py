@@ -196,7 +196,7 @@ class ProcessWatch:
     """Watches that this machine has worker processes; one that ends is normally replaced within seconds.
 
     Args:
-        find_workers: returns what there is of them, empty for none.
+        find_workers: returns the workers, empty for none.
         hope_s: how long to wait for the next before the run is given up, seconds.
         clock: returns the time, seconds.
     """
@@ -305,7 +305,7 @@ def _worker_folder() -> Iterator[str]:
 
 
 def _root_of(error: BaseException) -> str:
-    """Return what an error began with: Dask wraps the reason into words on its own parts."""
+    """Return the error that came first: Dask wraps it in errors of its own."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,4 +1,4 @@
-"""What happens in a worker process: set up when Dask starts it, units executed, left when its time has come.
+"""A worker process: set up when Dask starts it, units executed, closed when its time has come.
 
 Dask's setting `distributed.worker.preload` names this module, which makes Dask call `dask_setup` first.
 """
@@ -24,7 +24,7 @@ RETIRE_AT = "MOVI_PREP_RETIRE_AT_S"
 _POLL_S = 0.5
 
 _FETCH_S = 60.0
-"""How long a worker waits for its last results to be fetched; a run fetches them at once, a stranger may never."""
+"""How long a worker waits for its last results to be fetched; a run fetches them at once, another client may never."""
 
 
 @dataclass

@@ -124,7 +124,7 @@ def run_align(inputs: AlignInputs, outputs: AlignOutputs, settings: AlignmentUni
 def _align_session(
     inputs: AlignInputs, session: Session, settings: AlignmentUnitSettings
 ) -> tuple[list[ClipAlignment], list[str]]:
-    """Align the clips with the session that films them all; return what was lost, too."""
+    """Align the clips with the session that films them all; return the clips, and sentences on those lost."""
     clips, lost = [], []
     for key, path in zip(inputs.clips, inputs.markers, strict=True):
         clip = ClipId.parse(key)
@@ -140,7 +140,7 @@ def _align_session(
 
 
 def _align_footage(inputs: AlignInputs, settings: AlignmentUnitSettings) -> tuple[list[ClipAlignment], list[str]]:
-    """Align each clip with the videos that are its own; return what was lost, too."""
+    """Align each clip with its own videos; return the clips, and sentences on those lost."""
     markers = dict(zip(inputs.clips, inputs.markers, strict=True))
     clips, lost = [], []
     for wanted, video in zip(settings.footage, inputs.videos, strict=True):

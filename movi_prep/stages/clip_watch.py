@@ -73,11 +73,11 @@ class ClipWatch:
         self._footing.add(points.joints_m[:, _FEET], amass_to_ground(rows.translation_m @ rows.to_amass_world.T))
 
     def rate_audit(self, row_hz: float) -> RateAudit:
-        """Return what the rows say of the rate of the clip, at `row_hz` rows per second."""
+        """Return the evidence of the rows about the rate of the clip, at `row_hz` rows per second."""
         return self._rate.audit(row_hz)
 
     def findings(self, rate_hz: float, audit: RateAudit) -> tuple[str, ...]:
-        """Return what a person should read, with the probable cause."""
+        """Return sentences on oddities, each with its probable cause."""
         trunk = self._trunk_m / np.linalg.norm(self._trunk_m)
         floor = floor_findings(self.lowest_m, trunk)
         return (

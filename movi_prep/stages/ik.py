@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IkInputs:
-    """What a clip is solved from; `setup_parts` are files that an XML set-up has parts of itself in.
+    """What a clip is solved from; `setup_parts` are files that an XML set-up includes.
 
     `noise` is that of the markers, from which deviations follow.
     """
@@ -197,12 +197,12 @@ def ik_setup_path(config: Config) -> Path:
 
 
 def marker_noise_path(settings: IkSettings) -> Path:
-    """Return the file of the noise of markers that deviations are made of."""
+    """Return the file of the noise of markers from which deviations follow."""
     return settings.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
 
 
 def marker_noise(settings: IkSettings) -> MarkerNoise | None:
-    """Return the noise of markers that deviations are made of; None where nobody asks for them."""
+    """Return the noise of markers from which deviations follow; None where they are not asked for."""
     wanted = settings.solver == "converged" and settings.converged.observability
     return read_marker_noise(marker_noise_path(settings)) if wanted else None
 

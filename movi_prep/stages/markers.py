@@ -81,7 +81,7 @@ class StaticInputs:
         motions: its clips.
         marker_set: the marker set.
         body_model: the model of its body and sex, None where there is none.
-        models_there: the models that there are in its place, for messages.
+        models_there: the models found instead, for messages.
         reader: which reader reads the session.
         session: its session, None where there is none.
         persons: which person of the file of each clip it is, () where it is the first of all.
@@ -328,7 +328,7 @@ def _marker_set_path(config: Config) -> Path:
 def model_for(
     motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Path], persons: Sequence[int] = ()
 ) -> Path | None:
-    """Return the model of the first readable clip's body and sex, of the clips of a body that there are models of.
+    """Return the model of body and sex of the first readable clip for whose body there are models.
 
     What is unreadable fails when the unit runs.
     """
@@ -354,7 +354,7 @@ def _tissue_for(motion: Path, person: int, models: Mapping[str, Path]) -> Path |
 
 
 def _models_there(models: Mapping[tuple[BodyName, str], Path], model: Path | None) -> str:
-    """Return the body models that there are where none of them fits, "" otherwise: a unit must not depend on them."""
+    """Return the existing body models where none of them fits, else "": a unit must not depend on them."""
     return "" if model is not None else list_names(" ".join(key) for key in models)
 
 

@@ -80,12 +80,12 @@ def entries_of(command: Command, config: Config) -> tuple[StageEntry, ...]:
 
 def missing_parts(entry: StageEntry, config: Config) -> tuple[Part, ...]:
     """Return the parts of the data that a stage needs but the configuration does not name."""
-    # A manifest lists what there is of each part, and what it lacks is found there.
+    # A manifest lists the files of each part; what it lacks shows when it is read.
     return () if config.manifest is not None else tuple(part for part in entry.parts if getattr(config, part) is None)
 
 
 def empty_parts(stages: Collection[str], recordings: Recordings) -> dict[Part, str]:
-    """Return the needed parts of the data of which no file was found, with the file names that were expected."""
+    """Return the needed parts of the data without any file, with the file names that were expected."""
     wanted = WANTED[recordings.reader]
     found: dict[Part, tuple[object, str]] = {
         "amass": (recordings.motions, wanted.motions),

@@ -50,10 +50,10 @@ is faint, because an error of the static pose becomes a constant error of all th
 
 
 _LANDMARKS_TOLD = 3
-"""For how many landmarks that miss it is told what that means, the worst first."""
+"""For so many landmarks that miss, the worst first, a finding says what that means."""
 
 _ANGLES_TOLD = 3
-"""How many coordinates are named that a landmark's miss turns, the most first."""
+"""At most so many coordinates that a landmark's miss turns are named, the most turned first."""
 
 
 @dataclass(frozen=True)

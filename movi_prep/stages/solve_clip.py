@@ -1,4 +1,4 @@
-"""Solves a clip: from marker trajectories to coordinates, with the landmark rule, at once or in blocks.
+"""Solves a clip: from marker trajectories to coordinates, with the landmark rule, whole or in blocks.
 
 A long clip is solved in blocks, so that memory does not grow with it. Each block sees `MARGIN_ROWS` rows beyond its own
 ends, so that a pose has the same neighbours as in the whole clip. Angles continue from one block to the next.

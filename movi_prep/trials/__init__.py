@@ -6,5 +6,5 @@ scale_trial      a model scaled to a static trial
 trial_input      marker files as they are solved: axes, time range, names
 tool_documents   what OpenSim's tools do with their set-up documents
 tool_reports     the files that OpenSim's inverse kinematics tool writes
-trial_results    what became of a trial
+trial_results    the result of a trial: files, numbers, findings
 """

@@ -19,7 +19,7 @@ _NAMED = ("model_file", "marker_set_file", "coordinate_file", "marker_file", "st
 
 
 def files_read(path: Path, setup: IkSetup | ScaleSetup) -> list[Path]:
-    """Return the set-up at `path`, the files that it has parts of itself in, and those that it names to be read."""
+    """Return the set-up at `path`, the files that it includes, and those that it names to be read."""
     named = (getattr(setup, name, None) for name in _NAMED)
     return [path, *included_files(path), *(file for file in named if file is not None)]
 
@@ -72,6 +72,6 @@ def _is_result(path: Path) -> bool:
         # The head is enough: every kind of result names itself in its first lines.
         head = file.read(4096)
     if path.suffix == ".xml":
-        # A set-up holds such sets, too, but below the tag of its tool.
+        # A set-up holds such sets as well, but below the tag of its tool.
         return re.search(rb"<OpenSimDocument[^>]*>\s*<(ScaleSet|MarkerSet)\b", head) is not None
     return b"<OpenSimDocument" in head if path.suffix == ".osim" else b"endheader" in head

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MarkerFilesResult:
-    """What became of a subject: the scaled model, its audit, and each marker file.
+    """The results for a subject: the scaled model, its audit, and each marker file.
 
     Attributes:
         model: the scaled model.

@@ -68,7 +68,7 @@ class SolvedTrial:
     """A set-up document's trial with its solution, which no file keeps.
 
     Attributes:
-        result: what became of it.
+        result: files, numbers and findings.
         setup: the set-up.
         solution: coordinates, markers and their proof.
         model: the model file.
@@ -131,7 +131,7 @@ def trial_result(
     outputs: Sequence[Path],
     findings: Sequence[str],
 ) -> FileResult:
-    """Return what became of a trial that was solved; `findings` are those of the solver."""
+    """Return the result of a trial that was solved; `findings` are those of the solver."""
     return FileResult(
         marker_file=trial.path,
         outputs=tuple(outputs),

@@ -145,7 +145,7 @@ def _motion_data(view: ClipView, skeleton: Skeleton, stride: int) -> dict[str, A
 def _camera_data(
     view: ClipView, skeleton: Skeleton, stride: int, at_most_bytes: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the pictures of all cameras, and sentences on what of them is not shown."""
+    """Return the pictures of all cameras, and sentences on those that are not shown."""
     if view.clip is None:
         return [], []
     found, notes = _camera_rows(view, view.clip)

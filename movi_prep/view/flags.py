@@ -1,4 +1,4 @@
-"""What a person should look at in a clip: runs of frames, each with its worst frame and the reason.
+"""Frames of a clip that need a look: runs of frames, each with its worst frame and the reason.
 
 | flagged | how urgent |
 |---|---|
@@ -102,7 +102,7 @@ def _misses(solution: IkSolution, landmark_weight: float) -> Iterator[Flag]:
 
 def _masks(solution: IkSolution) -> Iterator[Flag]:
     masked = ~solution.coordinate_valid & solution.usable()[:, None]
-    # Coordinates that one landmark masks are masked together: one line tells of them.
+    # Coordinates that one landmark masks are masked together: they share a line.
     patterns: dict[bytes, list[int]] = {}
     for column in np.flatnonzero(masked.any(axis=0)).tolist():
         patterns.setdefault(masked[:, column].tobytes(), []).append(column)

@@ -40,7 +40,7 @@ class SceneFiles:
 
     Attributes:
         outputs: the files.
-        findings: what a person should know of them.
+        findings: sentences on what the files lack.
         failed: what could not be written, and why.
     """
 

@@ -63,7 +63,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialNumbers:
-    """What the list of trials says of one; NaN where it is not known.
+    """One row of the list of trials; NaN where a number is not known.
 
     Attributes:
         trial: which one.
@@ -71,8 +71,8 @@ class TrialNumbers:
         marker_rms_mm: RMS over all weighted markers.
         landmark_rms_mm: RMS over landmarks.
         valid_percent: valid angles of all.
-        warnings: what a person must read.
-        n_findings: how much else a person should read.
+        warnings: sentences that must be read.
+        n_findings: number of further sentences.
     """
 
     trial: Trial
@@ -170,9 +170,9 @@ def write_trial_page(trial: Trial, work: WorkFolder, config: Config, *, into: Pa
 
 
 def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialNumbers:
-    """Return what the list says of a trial: from its record, or from the solution where there is none.
+    """Return the row of a trial in the list: from its record, or from the solution where there is none.
 
-    A file that cannot be read is said in the list: it must not cost the others.
+    The row of a file that cannot be read says so; the others must not fail with it.
     """
     try:
         outcome = _outcome(trial, work)

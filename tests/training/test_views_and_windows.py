@@ -169,6 +169,17 @@ def test_pixels_of_the_index_are_red_first_and_up_to_one(tmp_path: Path) -> None
     assert mean.tolist() == pytest.approx([1.0, 0.4, 0.2])
 
 
+def test_the_data_card_says_what_the_audit_doubts(tmp_path: Path) -> None:
+    said = {"subject/audit_findings": lambda _: ["RKNE misses by 25 mm"]}
+    write_small_shard(tmp_path / "S001_PG1.h5", audit="doubtful", changes=said)
+    files = IndexOutputs(tmp_path / "index.json", tmp_path / "README.md")
+    run_shard_index(IndexInputs((tmp_path / "S001_PG1.h5",)), files, NoSettings())
+    (entry,) = read_index(tmp_path)["shards"]
+    assert (entry["audit"], entry["audit_findings"]) == ("doubtful", ["RKNE misses by 25 mm"])
+    assert "- S001: RKNE misses by 25 mm" in files.card.read_text()
+    assert "| doubtful |" in files.card.read_text()
+
+
 def test_a_missing_or_other_index_is_named(tmp_path: Path) -> None:
     write_small_shard(tmp_path / "S001_PG1.h5")
     with pytest.raises(MissingError):

@@ -41,7 +41,7 @@ class Mesh:
 
 
 def whole_mesh(vertices_m: NDArray[np.float64], faces: NDArray[np.int64]) -> Mesh:
-    """Return the source mesh itself, each vertex a mixture of itself alone."""
+    """Return the source mesh itself, each vertex a mixture of only itself."""
     return Mesh(vertices_m, faces, sparse.identity(len(vertices_m), format="csr"))
 
 

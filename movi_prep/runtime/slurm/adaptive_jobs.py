@@ -56,7 +56,7 @@ class Supply:
 
 
 class WatchedJob(SLURMJob):  # type: ignore[misc]  # dask-jobqueue carries no types
-    """A job that remembers what became of it.
+    """A job that remembers how it ended.
 
     Attributes:
         refusal: why `sbatch` did not take it, in its words; empty where it did.
@@ -163,7 +163,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         return units
 
     def _spare(self, jobs: list[str]) -> list[str]:
-        """Return the jobs that nothing would be lost with: those that still wait, the last first; then the idle."""
+        """Return the jobs that can go without loss: those that still wait, the last first; then the idle ones."""
         in_hand = self._units_in_hand()
         waiting = [job for job in reversed(jobs) if job not in in_hand]
         return waiting + [job for job in jobs if in_hand.get(job) == 0]

@@ -1,4 +1,4 @@
-"""What SLURM's queue says of this user's jobs."""
+"""This user's jobs in SLURM's queue: states, reasons, and sentences about them."""
 
 from __future__ import annotations
 

@@ -382,7 +382,7 @@ def _write_pictures(
         for number, image in reader.frames(asked | {FIRST_FRAME}):
             rows = np.flatnonzero(frames == number)
             if not len(rows):
-                # D3KE's T-pose data set reads this one; nobody knows where in it the body is.
+                # D3KE's T-pose data set reads this frame; where the body is in it is unknown.
                 yield number, image
                 continue
             came[rows] = True

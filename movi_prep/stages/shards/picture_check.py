@@ -241,7 +241,7 @@ def _whole_video(clips: Sequence[PictureAgreement]) -> PictureAgreement | None:
     def mean(values: Iterable[float | None]) -> float:
         return float(np.average([value or 0.0 for value in values], weights=weights))
 
-    # Medians, because one clip in which somebody walks through the picture must not look like a moved camera.
+    # Medians, because one clip in which another person walks through the picture must not look like a moved camera.
     right, down = np.median(offsets, axis=0).tolist() if offsets else (0.0, 0.0)
     return PictureAgreement(
         clips[0].clip,

@@ -82,7 +82,7 @@ def run_shard_index(inputs: IndexInputs, outputs: IndexOutputs, settings: NoSett
 
 SHARD_INDEX = Stage(
     name="shard_index",
-    version=1,
+    version=2,
     summary="what the folder of shards holds",
     plan=plan_shard_index,
     run=run_shard_index,

@@ -83,7 +83,7 @@ class SubjectInputs:
 
     `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
     None if the unit that writes it failed. `persons` says which person of its file each clip is, `motion_up` which
-    axis is up in it, where that was told.
+    axis is up in it, where that is known.
     """
 
     subject: str
@@ -450,7 +450,7 @@ def open_video(video: Path, inputs: SubjectInputs, camera: Camera, settings: Sha
 
 
 def missing_video(inputs: SubjectInputs, camera: str) -> MissingError:
-    """Return the error of a camera of which there is no video."""
+    """Return the error of a camera without a video."""
     return _missing(f"video of {camera}", WANTED[inputs.reader].videos.format(camera=camera), "--videos")
 
 
@@ -464,7 +464,7 @@ def with_pictures(clips: Sequence[ClipRows], came: NDArray[np.bool_]) -> list[Cl
 
 
 def not_shown(planned: Sequence[ClipRows], kept: Sequence[ClipRows]) -> tuple[LeftOut, ...]:
-    """Return the clips of which the video shows no frame."""
+    """Return the clips that the video does not show at all."""
     there = {clip.timeline.clip for clip in kept}
     return tuple(
         LeftOut(clip.timeline.clip, "the video shows none of its frames")

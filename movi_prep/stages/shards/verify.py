@@ -372,7 +372,7 @@ def _rotation_faults(shard: ShardFile) -> Iterator[tuple[str, str]]:
         if name not in shard:
             continue
         rotations = shard.read(name).astype(np.float64).reshape(-1, 3, 3)
-        # Orthogonal alone admits mirrors, hence the determinant below.
+        # Mirrors are orthogonal too, hence the determinant below.
         error = np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
         bad = (error > _ROTATION_TOLERANCE) | (np.linalg.det(rotations) < 0)
         if bad.any():

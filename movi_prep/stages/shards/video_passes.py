@@ -42,14 +42,14 @@ class ClipsOfVideo:
 
 @dataclass(frozen=True)
 class VideoPass:
-    """What the pass over one video brought.
+    """The results of the pass over one video.
 
     Attributes:
         of: its clips.
         crops: pictures, statistics and faults.
         agreements: how well the pictures of each clip agree with the body; none where nothing was watched.
-        notes: what is odd of the file.
-        damage: what is damaged of it.
+        notes: oddities of the file.
+        damage: its damaged parts.
     """
 
     of: ClipsOfVideo
@@ -107,7 +107,7 @@ def pass_over(
 
 
 def join_passes(passes: Sequence[VideoPass]) -> CropPass:
-    """Return what all passes brought; faults name the video where there are several."""
+    """Return the results of all passes as one; faults name the video where there are several."""
     from movi_prep.video.crop_pass import CropPass
 
     picture_of_row = np.full(sum(len(one.of.rows) for one in passes), -1, dtype=np.int64)
