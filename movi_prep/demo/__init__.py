@@ -1,12 +1,12 @@
-"""The embedded data set: a small download of AMASS BMLmovi and MoVi made by the project itself.
+"""The embedded data set: a small imitation of a download of AMASS BMLmovi and MoVi, made by the project itself.
 
 open_body      the human body, in SMPL+H layout (built by `tools.build_open_body`)
 rotations, posed_body                         plain numpy posing: the truth, independent of `movi_prep.body`
-channels, footsteps, figure, motions, session what people do, as SMPL+H poses on one clock
-cameras, room, wardrobe, rasterizer, film     what the two cameras see
+channels, footsteps, figure, motions, session the motions of people, as SMPL+H poses on one clock
+cameras, room, wardrobe, rasterizer, film     the pictures of the two cameras
 frame_code     the number in the corner of each frame
-cast           who there is and how their files are odd
-amass_files, v3d_files, matlab, truth         what is written
+cast           the people, and the irregularities of their files
+amass_files, v3d_files, matlab, truth         the files
 dataset        all of it together
 contact_sheet  a picture to look at
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def subject_folder(folder: Path, subject: int) -> Path:
-    """Return the folder of one subject, doubled as the archive unpacks."""
+    """Return the folder of one subject, doubled, as the archive unpacks."""
     return folder / "BMLmovi" / "BMLmovi" / f"Subject_{subject}_F_MoSh"
 
 
@@ -59,7 +59,7 @@ def write_clip(
 
 
 def write_subject_files(folder: Path, performer: Performer) -> None:
-    """Write what lies beside the clips: `shape.npz`, and `SEX_stagei.npz` where a clip is of the new release."""
+    """Write the files beside the clips: `shape.npz`, and `SEX_stagei.npz` where a clip is of the new release."""
     here = subject_folder(folder, performer.subject)
     _write_npz(here / "shape.npz", {"gender": performer.gender_as_stored, "betas": performer.betas})
     if performer.new_release_clips:

@@ -1,4 +1,4 @@
-"""The demo's two cameras: a frontal one and one at the side, as in BML-MoVi, with numbers of this project's own.
+"""The demo's two cameras: a frontal one and one at the side, as in BML-MoVi, with this project's own numbers.
 
 | file | name | shape | content |
 |---|---|---|---|
@@ -70,7 +70,7 @@ class DemoCamera:
         return bent * self.focal_px + self.centre_px, seen[..., 2]
 
     def rays(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return directions (..., 3), AMASS world, that pixels (..., 2) look along: `project` turned back."""
+        """Return directions (..., 3), AMASS world, of pixels (..., 2): the inverse of `project`."""
         bent = (pixels - self.centre_px) / self.focal_px
         flat = bent.copy()
         for _ in range(10):  # the fixed point of the distortion; ten rounds reach 1e-8 in the corners
@@ -85,6 +85,7 @@ def _standing_at(position_m: tuple[float, float, float], yaw_deg: float, down_de
 ]:  # fmt: skip
     """Return rotation and translation of a camera; yaw 0 looks along +y of AMASS world, positive turns left."""
     upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+    # From the right: the heading in the world, the camera's axes, then its tilt and its roll.
     rotation = turn("z", roll_deg) @ turn("x", down_deg) @ upright @ turn("z", -yaw_deg)
     return rotation, -rotation @ np.array(position_m)
 
@@ -105,6 +106,7 @@ def write_calibration(folder: Path, camera: DemoCamera) -> None:
     """Write the calibration files of one camera, in MATLAB's conventions."""
     (fx, fy), (cx, cy) = camera.focal_px, camera.centre_px
     intrinsics: dict[str, Any] = {
+        # MATLAB counts pixels from 1.
         "IntrinsicMatrix": np.array([[fx, 0.0, 0.0], [0.0, fy, 0.0], [cx + 1.0, cy + 1.0, 1.0]]),
         "RadialDistortion": np.array(camera.radial),
     }
@@ -122,10 +124,11 @@ def write_calibration(folder: Path, camera: DemoCamera) -> None:
 
 
 def _pickled_as_in_2020(arrays: dict[str, Any]) -> bytes:
-    """Return a pickle (protocol 4) that names numpy's modules as numpy 1 did: the real files are of that time.
+    """Return a pickle (protocol 4) that names numpy's modules as numpy 1 did: the real files date from that time.
 
     A protocol 4 pickle is PROTO 4, FRAME, the length of the frame (8 bytes), the frame.
     """
+    # PROTO and FRAME with its length: the frame is written anew, because the shorter names change its length.
     frame = pickle.dumps(arrays, protocol=4)[11:]
     for new, old in (
         (b"numpy._core.multiarray", b"numpy.core.multiarray"),

@@ -1,4 +1,4 @@
-"""The people of the demo: who they are, what they wear, what they do, and how their files are odd.
+"""The people of the demo: their bodies, clothes and motions, and the irregularities of their files.
 
 Two subjects, so that both sexes, both shapes and both ways of writing files occur. Between them their files carry the
 irregularities of the real download: see `Performer`.
@@ -37,7 +37,7 @@ class Performer:
         clips_without_dmpls: clips of the old release that lack soft tissue.
         nested: whether the V3D file has one cell too many around `move`, and rows where others have columns.
         short_video: frames that PG2's video lacks at its end.
-        cues: what is played, in the order of V3D's list.
+        cues: the motions, in the order of V3D's list.
         clothes: colour of each region.
         stripe: colour of the band on the shirt.
     """

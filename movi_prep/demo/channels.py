@@ -71,10 +71,10 @@ NEUTRAL: Mapping[str, float] = _BODY_NEUTRAL | {
 """Value of every channel of a person who stands at ease at the origin."""
 
 _SMOOTHING_S = 0.035
-"""Width (one sigma) of the smoothing of keyed curves, seconds: keys are corners, people are not."""
+"""Width (one sigma) of the smoothing of keyed curves, seconds: keyed curves have corners, motions of people do not."""
 
 _PLACED = tuple(f"{side}_foot_{what}" for side in SIDES for what in ("x_m", "y_m", "yaw_deg", "lift_m", "pitch_deg"))
-"""Channels that are smooth by construction and must not be blurred: it would slide a planted foot."""
+"""Channels that are smooth by construction and must not be blurred: blurring would slide a planted foot."""
 
 
 def sample_times(duration_s: float) -> NDArray[np.float64]:
@@ -86,6 +86,7 @@ def sample_times(duration_s: float) -> NDArray[np.float64]:
 def keyed(times_s: NDArray[np.float64], keys: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     """Return the curve through (time, value) keys at `times_s`, without overshoot, constant before and after them."""
     at, values = (np.array(column, dtype=np.float64) for column in zip(*keys, strict=True))
+    # Pchip does not overshoot between keys, as a cubic spline would: a foot keyed to the floor stays on it.
     curve: NDArray[np.float64] = PchipInterpolator(at, values)(np.clip(times_s, at[0], at[-1]))
     return curve
 

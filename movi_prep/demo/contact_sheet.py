@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from movi_prep.records.camera import Camera
 
 _TIMES = (0.22, 0.505, 0.72)
-"""Where in a clip the frames are taken, as parts of its length."""
+"""Places of the frames in a clip, as parts of its length."""
 
 _TILE_PX = (270, 350)
 _MARGIN = 1.28
-"""How much larger than the body the part of a frame is that a tile shows."""
+"""Size of the part of a frame that a tile shows, as a multiple of the body's."""
 
 _VERTEX_COLOUR, _JOINT_COLOUR = (60, 235, 255), (255, 190, 40)
 """Markers on the skin are yellow, joint centres blue (BGR)."""
@@ -58,7 +58,7 @@ def draw_contact_sheet(folder: Path, work: Path | None, out_png: Path) -> Path:
 
     Args:
         folder: the data set, as `write_demo` left it.
-        work: work folder with the markers of the marker stage; clips that it lacks show the truth, and say so.
+        work: work folder with the markers of the marker stage; clips without markers there show the truth.
         out_png: the picture to write.
     """
     from movi_prep.video.drawing import stack_tiles

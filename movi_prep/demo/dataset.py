@@ -5,9 +5,9 @@
     v3d/F_v3d_Subject_N.mat                          clip boundaries, sex, optical markers
     videos/F_PG1_Subject_N_L.avi, F_PG2_...          800 x 600 at 30 Hz
     calibration/cameraParams_PG1.npz, ...            intrinsics and extrinsics in MATLAB's conventions
-    truth/truth.npz, truth.json                      what every stage should find
+    truth/truth.npz, truth.json                      the results that every stage should find
     config.yaml                                      ready for `movi-prep run --config`
-    ABOUT.txt                                        what this folder is; written first
+    ABOUT.txt                                        description of the folder; written first
 
 Equal arguments give equal bytes.
 """
@@ -71,7 +71,7 @@ shard:
 
 @dataclass(frozen=True)
 class DemoSummary:
-    """What was written.
+    """The written data set.
 
     Attributes:
         folder: the data set.
@@ -94,7 +94,7 @@ class DemoSummary:
 
 @dataclass(frozen=True)
 class _Shoot:
-    """One video to make: everything that a process of its own needs."""
+    """One video to make: all data that a separate process needs."""
 
     path: Path
     performer: Performer
@@ -114,14 +114,14 @@ def write_demo(
     """Write the data set below `folder`.
 
     Args:
-        folder: where to; made if need be.
-        seed: of everything random: drift, soft tissue, missing points.
-        subjects: which of the performers, none for all.
-        clips: which of their motions (positions in V3D's list), none for all; they are numbered from 1.
-        workers: processes that render; none for one per core, at most one per video.
+        folder: the folder; created where missing.
+        seed: seed of all random numbers: drift, soft tissue, missing points.
+        subjects: the performers, None for all.
+        clips: their motions (positions in V3D's list, from 1), None for all.
+        workers: processes that render; None for one per core, at most one per video.
 
     Raises:
-        UsageError: there is no such subject, clip or seed, or the folder holds data of another origin.
+        UsageError: a subject, clip or seed does not exist, or the folder holds data of another origin.
     """
     performers = _chosen(subjects)
     cues = {performer.subject: _chosen_cues(performer, clips) for performer in performers}
@@ -153,7 +153,7 @@ def write_demo(
 
 
 def _claim(folder: Path, seed: int) -> None:
-    """Mark the folder as the embedded data set's own: the names of its files are those of real recordings."""
+    """Mark the folder as the embedded data set's own, because its files have the names of real recordings."""
     if seed < 0:
         raise UsageError(f"demo: expected a seed of 0 or more, but got {seed}")
     own = [folder / "ABOUT.txt", folder / "config.yaml"]
@@ -223,7 +223,7 @@ def write_recordings(
 
 
 def _soft_tissue(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return soft-tissue coefficients (n, 8) that quiver like flesh: about 0.4 in size, 5 Hz."""
+    """Return soft-tissue coefficients (n, 8) that quiver at about 5 Hz with a size of about 0.4."""
     noise = np.stack([smoothed(column, 0.03) for column in rng.standard_normal((8, n_samples))], axis=-1)
     noise *= 0.4 / noise.std()
     return noise
@@ -238,7 +238,7 @@ def _shoots(folder: Path, performer: Performer, session: Session, cameras: Seque
 
 
 def _film_all(shoots: Sequence[_Shoot], workers: int | None) -> list[NDArray[np.float64]]:
-    """Return the boxes of all videos, each written by a process of its own."""
+    """Return the boxes of all videos, each written by a separate process."""
     n_workers = min(workers or os.cpu_count() or 1, len(shoots))
     if n_workers == 1:
         return [_film_one(shoot) for shoot in shoots]

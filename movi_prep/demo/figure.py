@@ -1,8 +1,8 @@
-"""From channels to SMPL+H poses: what an animator moves becomes 52 joint rotations and a translation.
+"""From channels to SMPL+H poses: an animator's curves become 52 joint rotations and a translation.
 
 Arms, spine and head are forward kinematics. Legs are solved: the ankle goes to its place on the floor (or where a
-free leg points), the knee bends as far as that needs, and the foot keeps the attitude that its channels say. So a
-planted foot stays where it stands, whatever the pelvis does.
+free leg points), the knee bends as far as that needs, and the foot keeps the attitude of its channels. A
+planted foot therefore stays in place, whatever the pelvis does.
 
 Body axes: x to the person's left, y up, z forward. AMASS world: z up; heading 0 faces -y.
 """
@@ -28,17 +28,17 @@ _SPINE, _NECK, _HEAD = (3, 6, 9), 12, 15
 _FIRST_FINGER = {"left": 22, "right": 37}
 
 _EASY_REACH, _MAX_REACH = 0.991, 0.997
-"""Distance from hip to ankle, as a part of the leg, that a standing leg keeps to, and that it never exceeds: beyond
+"""Distance from hip to ankle, as a part of the leg, that a standing leg keeps, and that it never exceeds: beyond
 it a knee would snap straight."""
 
 _REACH_SOFTNESS = 0.7
-"""How gently the pelvis comes down where a foot would lose the floor, as a part of the length that is left."""
+"""Softness with which the pelvis comes down where a foot would lose the floor, as a part of the remaining length."""
 
 _WEIGHT_SHIFT_S = 0.04
-"""How gently (one sigma) the pelvis changes its height, seconds."""
+"""Width (one sigma) of the smoothing of the pelvis' height, seconds."""
 
 _PIVOT_SOFTNESS_DEG = 2.0
-"""Over which pitch the point that a foot turns about goes from heel to ball, degrees."""
+"""Range of pitch over which a foot's pivot moves from heel to ball, degrees."""
 
 _CURL_DEG = {
     "index": ((8.0, 4.0, -22.0), (2.0, -3.0, -34.0), (1.0, 1.0, -16.0)),
@@ -50,7 +50,7 @@ _CURL_DEG = {
 """The relaxed left hand, axis-angle in degrees per joint: this project's own figures, in the spirit of MANO's mean."""
 
 _SPREAD = {"index": 1.0, "middle": 0.15, "pinky": -1.0, "ring": -0.5, "thumb": 0.0}
-"""How far each finger takes part in spreading; towards the thumb is positive."""
+"""Share of each finger in spreading; towards the thumb is positive."""
 
 
 def pose_figure(body: DemoBody, channels: Channels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -127,6 +127,7 @@ def _set_arm(local: NDArray[np.float64], channels: Channels, side: str) -> None:
     hand = turn("x", 0.5 * pronation) @ turn("y", -deviation) @ turn("z", -flex)
     chain = {_COLLAR[side]: girdle, _SHOULDER[side]: transpose(girdle) @ upper, _ELBOW[side]: lower, _WRIST[side]: hand}
     for joint, rotation in chain.items():
+        # All of the chain is written for the left arm.
         local[:, joint] = rotation if side == "left" else mirrored(rotation)
 
 
@@ -149,7 +150,7 @@ def _set_fingers(local: NDArray[np.float64], channels: Channels, side: str) -> N
 
 
 def _pelvis_position(body: DemoBody, channels: Channels, rotation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where the pelvis is: as high as asked, but never so high that a planted foot would lose its place."""
+    """Return where the pelvis is: as high as its channels say, but low enough for planted feet."""
     standing = body.joints_m[0, 1] - body.floor_m - _standing_drop_m(body)
     height = standing - channels["drop_m"]
     position = np.stack([channels["ground_x_m"], channels["ground_y_m"], height], axis=-1)
@@ -169,6 +170,7 @@ def _lower_to_the_feet(
         ankle = _planted_ankle(body, channels, side)
         level = np.linalg.norm((ankle - hip)[:, :2], axis=-1)
         length = reach * _leg_length_m(body, side)
+        # Never below zero: a foot farther away than the leg is long pulls the pelvis down, not to NaN.
         above = hip[:, 2] - ankle[:, 2] - np.sqrt(np.maximum(length**2 - level**2, 1e-4))
         softness = _REACH_SOFTNESS * (1.0 - reach) * _leg_length_m(body, side)
         position[:, 2] -= _softplus(above, softness) * (1.0 - channels[f"{side}_free"])
@@ -248,5 +250,6 @@ def _knee_angle(
     along = 2.0 * (thigh[1] * shin[1] + thigh[2] * shin[2])
     across = 2.0 * (thigh[2] * shin[1] - thigh[1] * shin[2])
     cosine = (distance_m**2 - fixed) / np.hypot(along, across)
+    # Rounding may pass 1 where the leg is straight.
     angle: NDArray[np.float64] = np.arctan2(across, along) + np.arccos(np.clip(cosine, -1.0, 1.0))
     return angle

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from movi_prep.demo.posed_body import DemoBody
     from movi_prep.demo.wardrobe import Wardrobe
 
+# Frames that are posed at once: the whole mesh of sixteen frames is a few megabytes.
 _BATCH = 16
 _SHADOW_CELL_M = 0.025
 _SHADOW_HALF_CELLS = 56
@@ -41,7 +42,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Stage:
-    """What does not change from frame to frame: the camera, the empty room, and where its pixels meet the floor."""
+    """The unchanging parts of a video: the camera, the empty room, and the points of the floor at its pixels."""
 
     camera: DemoCamera
     room: NDArray[np.uint8]
@@ -113,6 +114,7 @@ def _paint_person(image: NDArray[np.uint8], stage: Stage, fragments: Fragments, 
 
 def _to_bytes(picture: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return an RGB picture from 0 to 1 as BGR bytes."""
+    # Plus one half before the cut: rounded, not floored.
     return np.ascontiguousarray((255.0 * picture[..., ::-1] + 0.5).astype(np.uint8))
 
 
@@ -146,6 +148,7 @@ def _cast_shadow(image: NDArray[np.uint8], stage: Stage, surface_m: NDArray[np.f
     """Darken the floor in the body's shadow; sharp at the feet, soft farther away."""
     height = surface_m[:, 2]
     away = surface_m[:, :2] - KEY_LIGHT_M[:2]
+    # A point near the lamp's height would cast its shadow at infinity.
     ground = surface_m[:, :2] + away * (height / np.maximum(KEY_LIGHT_M[2] - height, 0.5))[:, None]
     n = 2 * _SHADOW_HALF_CELLS
     centre = surface_m[:, :2].mean(axis=0) + 0.35 * _unit(away.mean(axis=0)[None])[0]

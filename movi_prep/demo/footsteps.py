@@ -1,4 +1,4 @@
-"""Footsteps: where feet stand and when they move; pelvis, arms and twist of a walking person follow from them.
+"""Footsteps: places and times of the feet; pelvis, arms and twist of a walking person follow from them.
 
 A foot stands still between its steps. During a step it travels from place to place with no jerk at either end, its
 heel leaves first and comes down first.
@@ -24,15 +24,15 @@ _STANCE_HALF_WIDTH_M = 0.095
 """Half the distance between the ankles of a person standing at ease, metres."""
 
 _TOE_OUT_DEG = 7.0
-"""How far toes point outwards."""
+"""Angle by which toes point outwards."""
 
 _FOOT_AHEAD_M = 0.02
-"""How far behind the middle of the ankles the pelvis stands: the weight is over the middle of the foot."""
+"""Distance of the pelvis behind the middle of the ankles, metres: the weight is over the middle of the foot."""
 
 
 @dataclass(frozen=True)
 class Spot:
-    """Where someone stands: AMASS world, metres, and the heading in degrees (0 faces the frontal camera)."""
+    """A place to stand: AMASS world, metres, and the heading in degrees (0 faces the frontal camera)."""
 
     x_m: float
     y_m: float
@@ -60,7 +60,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: which foot, when it leaves and lands (seconds), and where it lands (x, y metres; yaw degrees)."""
+    """One step: the foot, when it leaves and lands (seconds), and its place (x, y metres; yaw degrees)."""
 
     side: str
     leave_s: float
@@ -68,7 +68,7 @@ class Step:
     place: tuple[float, float, float]
     lift_m: float = 0.07
     roll: float = 1.0
-    """How much the foot rolls over heel and ball: 1 in a long stride, 0 in a flat shuffle."""
+    """Roll of the foot over heel and ball: 1 in a long stride, 0 in a flat shuffle."""
 
 
 def standing(times_s: NDArray[np.float64], spot: Spot) -> Channels:
@@ -96,8 +96,8 @@ def plan_walk(start: Spot, path: Sequence[Spot], *, first_s: float, step_s: floa
 
     Args:
         start: where the person stands.
-        path: a spot per step, where the pelvis is when that foot lands.
-        first_s: when the first foot leaves, seconds.
+        path: a spot per step: place of the pelvis when that foot lands.
+        first_s: time at which the first foot leaves, seconds.
         step_s: time from one landing to the next, seconds; both feet are down for a fifth of it.
         first: the side that steps first.
     """
@@ -131,6 +131,7 @@ def _foot_path(
         y += travelled * (step.place[1] - y[-1])
         yaw += travelled * (step.place[2] - yaw[-1])
         # 64 u^3 (1 - u)^3 is 1 at u = 0.5 and meets the floor without speed or acceleration.
+        # Up faster than down, as people lift their feet.
         u = s**0.75
         lift += step.lift_m * 64.0 * (u * (1.0 - u)) ** 3
         pitch += step.roll * _rolling(times_s, step)
@@ -158,7 +159,7 @@ def _rolling(times_s: NDArray[np.float64], step: Step) -> NDArray[np.float64]:
 
 
 def _carried(times_s: NDArray[np.float64], channels: Channels, steps: Sequence[Step]) -> Channels:
-    """Return what feet carry along: pelvis, heading, sway towards the standing foot, twist and swinging arms."""
+    """Return the channels that follow the feet: pelvis, heading, sway to the standing foot, twist and arms."""
     foot = {(side, what): channels[f"{side}_foot_{what}"] for side in SIDES for what in ("x_m", "y_m", "yaw_deg")}
     sigma_s = 0.15
     x, y, yaw = (

@@ -29,7 +29,7 @@ _BLACK, _WHITE = 18, 238
 
 @dataclass(frozen=True)
 class FrameCode:
-    """What a frame of the demo says of itself."""
+    """The number, subject and camera of a frame of the demo."""
 
     frame: int
     subject: int
@@ -49,6 +49,7 @@ def draw_frame_code(image: NDArray[np.uint8], code: FrameCode) -> None:
 def read_frame_code(image: NDArray[np.uint8]) -> FrameCode:
     """Return the number coded in the corner of an image (h, w, 3); raise ValueError if there is no valid code."""
     corner = image[: 2 * CELL_PX, : _N_CELLS * CELL_PX].astype(np.float64).mean(axis=-1)
+    # Without the borders of the cells, where lossy coding mixes neighbours.
     cells = corner.reshape(2, CELL_PX, _N_CELLS, CELL_PX)[:, 2:-2, :, 2:-2].mean(axis=(1, 3))
     bits = (cells > 128.0).astype(int).ravel().tolist()
     frame, subject, camera, check = (_number(bits[a:b]) for a, b in ((0, 16), (16, 24), (24, 28), (28, 32)))

@@ -21,6 +21,7 @@ _HEADER = b"MATLAB 5.0 MAT-file, Platform: GLNXA64, Created by: movi-prep demo"
 def cell(values: Iterable[Any], *, shape: tuple[int, int]) -> NDArray[np.object_]:
     """Return a MATLAB cell array of `shape` holding `values`."""
     cells = np.empty(len(list_of := list(values)), dtype=object)
+    # One by one: numpy would make one array of cells that are arrays of one shape.
     for index, value in enumerate(list_of):
         cells[index] = value
     return cells.reshape(shape)

@@ -1,4 +1,4 @@
-"""The motions of the demo: what each one does to the channels of someone who stands at ease.
+"""The motions of the demo: the effect of each on the channels of a person at ease.
 
 Every motion begins and ends at ease, so that motions join without a break. `Motion.play` returns channels at 120 Hz.
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Motion:
-    """A motion: its name in MoVi's lists, its length, and what it does.
+    """A motion: its name in MoVi's lists, its length, and its channels.
 
     Attributes:
         name: as V3D's `motions_list` has it.
         duration_s: length in seconds.
-        play: (times (n,), where it starts) -> channels and where it ends.
+        play: (times (n,), first spot) -> channels and last spot.
     """
 
     name: str
@@ -310,16 +310,18 @@ MOTIONS: dict[str, Motion] = {
 
 
 def play(motion: Motion, spot: Spot) -> tuple[Channels, Spot]:
-    """Return the channels of a motion that starts on a spot, and the spot where it ends."""
+    """Return the channels of a motion that starts on a spot, and the last spot."""
     return motion.play(sample_times(motion.duration_s), spot)
 
 
 def go_to(start: Spot, end: Spot) -> Channels:
     """Return the channels of walking or turning from one spot to another, or of standing where they are one."""
     distance = float(np.hypot(end.x_m - start.x_m, end.y_m - start.y_m))
+    # The shorter way round.
     turned = (end.yaw_deg - start.yaw_deg + 180.0) % 360.0 - 180.0
     if distance < 0.02 and abs(turned) < 2.0:
         return standing(sample_times(0.4), start)
+    # A step is at most 0.45 m and 60 degrees.
     n_steps = max(1, int(np.ceil(distance / 0.45)), int(np.ceil(abs(turned) / 60.0)))
     path = []
     for number in range(1, n_steps + 1):

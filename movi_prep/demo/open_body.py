@@ -46,7 +46,7 @@ _DMPL_COLUMNS = 10
 
 @dataclass(frozen=True)
 class OpenBody:
-    """A body model in SMPL+H's arrays, float64 unless said otherwise; metres, T-pose, y up, facing +z, left is +x.
+    """A body model in SMPL+H's arrays, float64 unless stated otherwise; metres, T-pose, y up, facing +z, left is +x.
 
     Attributes:
         sex: `male`, `female` or `neutral`.
@@ -59,7 +59,7 @@ class OpenBody:
         faces: (13776, 3) int64, outward.
         parents: (52,) int64, -1 at the root.
         face_regions: (13776,) uint8, indices into `region_names`.
-        region_names: what faces can wear.
+        region_names: names of the regions of faces.
     """
 
     sex: str
@@ -76,7 +76,7 @@ class OpenBody:
 
 
 def read_open_body(sex: str) -> OpenBody:
-    """Return the open body of one sex, with the directions that are computed rather than stored.
+    """Return the open body of one sex, with the computed directions.
 
     Raises:
         UsageError: `sex` is none of `SEXES`.
@@ -101,6 +101,7 @@ def write_open_body(folder: Path) -> None:
         body = read_open_body(sex)
         with atomic_path(folder / "smplh" / sex / "model.npz") as partial:
             np.savez_compressed(partial, **smplh_arrays(body))
+        # The licensed files have more directions than AMASS uses; a reader must take the first 8.
         soft_tissue = np.zeros((N_VERTICES, 3, _DMPL_COLUMNS))
         soft_tissue[:, :, : body.dmpl_directions_m.shape[2]] = body.dmpl_directions_m
         with atomic_path(folder / "dmpls" / sex / "model.npz") as partial:

@@ -1,4 +1,4 @@
-"""A recording of the demo that is not BML-MoVi's: a manifest, an .mp4 at 25 Hz, and a camera that is carried along.
+"""A recording of the demo with a manifest: an .mp4 at 25 Hz, and a camera carried by hand.
 
 recordings.yaml            the manifest
 config.yaml                ready for `movi-prep run --config`
@@ -47,7 +47,7 @@ FIRST_FRAME = 4
 
 OFFSET_S = 0.003
 UNKNOWN = (12, 13)
-"""Frames in which nobody knows where the camera is."""
+"""Frames without a pose of the camera."""
 
 _PERFORMER, _N_FRAMES = 15, 24
 _MANIFEST = """\
@@ -94,7 +94,7 @@ distortion_coefficients: !!opencv-matrix
 
 @dataclass(frozen=True)
 class _Take:
-    """What is filmed: poses (f, 52, 3) and translation (f, 3) at the time of each frame, and where the camera is."""
+    """The filmed motion: poses (f, 52, 3) and translation (f, 3) at the time of each frame, and where the camera is."""
 
     poses_rad: NDArray[np.float64]
     translation_m: NDArray[np.float64]
@@ -159,6 +159,7 @@ def _take(body: DemoBody, session: Session) -> _Take:
     samples = np.arange(len(session.poses_rad)) / MOCAP_RATE_HZ
     begin_s = session.clips[0].samples.start / MOCAP_RATE_HZ + OFFSET_S - FIRST_FRAME / RATE_HZ
     times_s = begin_s + np.arange(_N_FRAMES) / RATE_HZ
+    # The splines need only the samples around the frames.
     near = (samples > times_s[0] - 0.1) & (samples < times_s[-1] + 0.1)
     poses = np.stack(
         [
@@ -173,7 +174,7 @@ def _take(body: DemoBody, session: Session) -> _Take:
 
 
 def _carried(target_m: NDArray[np.float64]) -> Iterator[DemoCamera]:
-    """Yield the camera of each frame: somebody walks a few steps around the person and keeps it in the picture."""
+    """Yield the camera of each frame: carried a few steps around the person, who stays in the picture."""
     lens = DemoCamera("PG3", (820.4, 822.9), (402.6, 297.3), (-0.12, 0.05), np.eye(3), np.zeros(3))
     for frame, target in enumerate(target_m):
         turn = np.radians(-100.0 + 0.9 * frame)

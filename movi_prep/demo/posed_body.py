@@ -1,4 +1,4 @@
-"""Linear blend skinning of a body in SMPL+H layout, in plain numpy: the demo's own truth.
+"""Linear blend skinning of a body in SMPL+H layout, in plain numpy: the ground truth of the demo.
 
 It shares no code with `movi_prep.body`, so that the demo's files can test the marker stage.
 The equations are those of Loper et al. 2015, "SMPL: A Skinned Multi-Person Linear Model", equations 2 to 10.
@@ -30,7 +30,7 @@ class DemoBody:
         pose_directions: (6890, 3, 459), surface change per entry of R - I of joints 1..51.
         faces: (13776, 3) int64, corners of each triangle.
         parents: (52,) int64, parent of each joint, -1 for the pelvis.
-        template_m: (6890, 3) float64, T-pose surface of the mean person: what clothes are cut to.
+        template_m: (6890, 3) float64, T-pose surface of the mean person: the base of the clothes' pattern.
     """
 
     vertices_m: NDArray[np.float64]
@@ -100,6 +100,7 @@ def pose_vertices(
     """Return the posed surface (n, v, 3), metres, with pose correctives."""
     rotations, positions = joint_transforms(body, poses_rad, translation_m)
     n, v = len(poses_rad), len(body.vertices_m)
+    # R - I is zero in the T-pose, so that the correctives vanish there (equation 9).
     feature = (from_axis_angle(poses_rad[:, 1:]) - np.eye(3)).reshape(n, -1)
     rest = body.vertices_m + (feature @ body.pose_directions.reshape(v * 3, -1).T).reshape(n, v, 3)
     offsets = positions - apply(rotations, np.broadcast_to(body.joints_m, positions.shape))

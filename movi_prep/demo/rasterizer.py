@@ -1,4 +1,4 @@
-"""Triangles to pixels in numpy: which triangle each pixel shows, and where in it.
+"""Triangles to pixels in numpy: the triangle that each pixel shows, and the place in it.
 
 Faces are sorted from far to near, all their candidate pixels are tested at once, and the last writer of a pixel wins.
 """
@@ -39,12 +39,12 @@ class Fragments:
 def rasterize(
     pixels: NDArray[np.float64], depths_m: NDArray[np.float64], triangles: NDArray[np.int64], size_px: tuple[int, int]
 ) -> Fragments:
-    """Return what a mesh covers of an image.
+    """Return the pixels of an image that a mesh covers.
 
     Args:
         pixels: (v, 2) projected vertices; pixel centres are at integers.
         depths_m: (v,) distance along the viewing axis.
-        triangles: (f, 3) corners; those that turn their back are left out.
+        triangles: (f, 3) corners; those facing away are left out.
         size_px: width and height of the image.
     """
     x, y = (pixels[:, axis].take(triangles.T) for axis in (0, 1))  # (3, f): one row per corner
@@ -54,9 +54,11 @@ def rasterize(
     # Outward triangles run clockwise on the screen, whose y points down: their area is negative.
     shown = np.flatnonzero((area < -1e-9) & (right >= left) & (bottom >= top))
     depth = depths_m.take(triangles[shown].T)
+    # Sorted by the sum of depths: enough for the small triangles of one body.
     shown = shown[np.argsort(-(depth[0] + depth[1] + depth[2]), kind="stable")]
     spans = (right - left + 1)[shown]
     counts = spans * (bottom - top + 1)[shown]
+    # Every pixel of every triangle's rectangle, without a loop: the triangle, and the place in its rectangle.
     owner = np.repeat(np.arange(len(shown)), counts)
     within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
     down, across = np.divmod(within, spans[owner])

@@ -21,7 +21,7 @@ LOW_M, HIGH_M = np.array([-4.9, -5.9, 0.0]), np.array([3.1, 2.7, 2.95])
 """Corners of the room."""
 
 KEY_LIGHT_M = np.array([-1.6, -2.4, 2.8])
-"""Where the lamp hangs that casts the shadow."""
+"""Place of the lamp that casts the shadow."""
 
 FINER = 2
 """Rays per pixel along each axis."""
@@ -32,6 +32,7 @@ def paint_room(camera: DemoCamera, *, finer: int = FINER) -> NDArray[np.float64]
     width, height = IMAGE_SIZE_PX
     picture = np.zeros((height, width, 3))
     for shift in np.ndindex(finer, finer):
+        # Rays at the middles of a grid within the pixel: edges come out smooth.
         offset = (np.array(shift) + 0.5) / finer - 0.5
         columns, rows = np.meshgrid(np.arange(width) + offset[0], np.arange(height) + offset[1])
         rays = camera.rays(np.stack([columns, rows], axis=-1))
@@ -40,7 +41,7 @@ def paint_room(camera: DemoCamera, *, finer: int = FINER) -> NDArray[np.float64]
 
 
 def floor_points(camera: DemoCamera) -> NDArray[np.float32]:
-    """Return where on the floor each pixel looks, (height, width, 2) float32, metres; a kilometre off for walls."""
+    """Return the floor point that each pixel shows, (height, width, 2) float32, metres; a kilometre off for walls."""
     width, height = IMAGE_SIZE_PX
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     rays = camera.rays(np.stack([columns, rows], axis=-1))
@@ -64,7 +65,7 @@ def _colours_seen(position_m: NDArray[np.float64], rays: NDArray[np.float64]) ->
 
 
 def _light_at(points_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return brightness: lamps under the ceiling, and corners that get less of it."""
+    """Return brightness: lamps under the ceiling, and darker corners."""
     light = np.full(points_m.shape[:-1], 0.50)
     for lamp in (KEY_LIGHT_M, np.array([1.4, -0.6, 2.8])):
         light += 0.36 / (1.0 + 0.10 * ((points_m - lamp) ** 2).sum(-1))

@@ -1,4 +1,4 @@
-"""Rotation matrices of the demo's figure: few, plain, and independent of the code that the demo is used to test.
+"""Rotation matrices of the demo's figure: few, plain, and independent of the code that the demo tests.
 
 Axes first turn, then move: `turn_x(a) @ turn_y(b)` turns about y by b, then about the fixed x by a. All functions are
 batch-first: angles (...,) in degrees give matrices (..., 3, 3).
@@ -30,7 +30,7 @@ def turn(axis: str, angle_deg: ArrayLike) -> NDArray[np.float64]:
 
 
 def mirrored(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation (..., 3, 3) seen in the mirror x -> -x: what the right side does when the left does this."""
+    """Return the rotation (..., 3, 3) in the mirror x -> -x: from a motion of the left side to that of the right."""
     signs = np.array([-1.0, 1.0, 1.0])
     mirror: NDArray[np.float64] = matrix * signs[:, None] * signs
     return mirror

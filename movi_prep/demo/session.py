@@ -1,4 +1,4 @@
-"""A subject's recording session: T-pose, motions, and what happens in between, on one clock.
+"""A subject's recording session: T-pose, motions and the transitions between them, on one clock.
 
 The session is one unbroken motion. Clips are cut out of it, as BML-MoVi's were: video frame f (0-based) is mocap
 sample 4 f of the session, and a clip of n frames is 4 (n - 1) + 1 samples.
@@ -35,7 +35,7 @@ _T_POSE = {
 
 @dataclass(frozen=True)
 class Cue:
-    """A motion of the session and where it starts; `in_amass` is False for one that AMASS lacks."""
+    """A motion of the session and its first spot; `in_amass` is False for one that AMASS lacks."""
 
     motion: str
     spot: Spot
@@ -79,7 +79,7 @@ class Session:
 
     @property
     def at_video_clock(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Poses and translation that the video frames show."""
+        """Poses and translation at the video frames."""
         return self.poses_rad[::VIDEO_STEP], self.translation_m[::VIDEO_STEP]
 
 
@@ -122,7 +122,7 @@ def _same_turn(before: Channels, after: Channels) -> Channels:
 
 
 def _alive(channels: Channels, rng: np.random.Generator) -> Channels:
-    """Return channels with the small drift that no living body is without: slow, about a degree, seeded."""
+    """Return channels with the small drift of any living body: slow, about a degree, seeded."""
     amount = {
         "neck": 1.6,
         "spine": 0.8,
@@ -137,6 +137,7 @@ def _alive(channels: Channels, rng: np.random.Generator) -> Channels:
     n = len(channels["yaw_deg"])
     for name in NEUTRAL:  # the order of the table is the order of the draws
         size = next((size for word, size in amount.items() if word in name and "foot" not in name), 0.0)
+        # Drawn for every channel, also for those that do not drift: a change of `amount` moves no other draw.
         drift = smoothed(rng.standard_normal(n), 0.30)
         if size:
             moved[name] = channels[name] + size * drift / (drift.std() + 1e-12)

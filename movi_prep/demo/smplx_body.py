@@ -3,9 +3,9 @@
 | part | what it is |
 |---|---|
 | surface | the open body's, with the longest edges halved: the same surface, other vertices |
-| numbers | the vertices of markers have the numbers that they have in SMPL-X, all others have none of its |
-| template | the neutral open body, bent so that those vertices stand where SMPL-X's neutral template has them |
-| shape directions | 16 of the open body; `BACK_TO_OPEN_BODY` undoes the bending; all others, and expression, are 0 |
+| numbers | the vertices of markers have the numbers that they have in SMPL-X, all others are numbered freely |
+| template | the neutral open body, bent so that those vertices have their places in SMPL-X's neutral template |
+| shape directions | 16 of the open body; `BACK_TO_OPEN_BODY` reverses the bending; all others, and expression, are 0 |
 | joints | the open body's; jaw and eyes lie in the face and move nothing |
 
 With `open_body_betas` a person of the open body has the same surface on both meshes.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BACK_TO_OPEN_BODY = 16
-"""The shape direction that leads from the bent template to the neutral open body, with a beta of 1."""
+"""The shape direction from the bent template to the neutral open body, with a beta of 1."""
 
 _N_DIRECTIONS = 400
 _HEAD = 15
@@ -49,7 +49,7 @@ def write_smplx_body(path: Path) -> None:
 
 
 def smplx_arrays(body: OpenBody, table: SmplxVertices) -> dict[str, Any]:
-    """Return the arrays of an SMPL-X file whose template has the vertices of a table where the table says."""
+    """Return the arrays of an SMPL-X file whose template has the vertices of a table at the table's places."""
     pairs, faces = _halve_longest_edges(body.v_template_m, body.faces, n_vertices=SMPLX.n_vertices)
 
     def resampled(values: NDArray[Any]) -> NDArray[Any]:
@@ -79,9 +79,9 @@ def smplx_arrays(body: OpenBody, table: SmplxVertices) -> dict[str, Any]:
 def _halve_longest_edges(
     vertices_m: NDArray[np.float64], faces: NDArray[np.int64], *, n_vertices: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (k, 2) ends of the edges that are halved, and all faces; vertex v + i is the middle of edge i.
+    """Return (k, 2) ends of the halved edges, and all faces; vertex v + i is the middle of edge i.
 
-    Of no face is more than one edge halved.
+    At most one edge of each face is halved.
     """
     edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 3, 2), axis=2)
     _, first, edge_of = np.unique(edges.reshape(-1, 2), axis=0, return_index=True, return_inverse=True)
@@ -113,7 +113,7 @@ def _halves(face: list[int], ends: NDArray[np.int64], chosen: list[int], middle:
 
 
 def _corners(surface_m: NDArray[np.float64], table: SmplxVertices) -> NDArray[np.int64]:
-    """Return (r,) the vertex that each row of a table is here: the marker's, or one near a corner of its point."""
+    """Return (r,) vertices for the rows of a table: the marker's, or one near a corner of its point."""
     corners = np.where(table.weights == 1.0, table.smpl, -1)
     points = np.unique(table.smpl)
     targets = np.stack([table.weights[table.smpl == p] @ table.positions_m[table.smpl == p] for p in points])
@@ -122,6 +122,7 @@ def _corners(surface_m: NDArray[np.float64], table: SmplxVertices) -> NDArray[np
     for row in np.flatnonzero(corners < 0):
         (nearest,) = cKDTree(bent[free]).query(table.positions_m[[row]])[1]
         corners[row] = free[nearest]
+        # A vertex serves one row only: two rows on one vertex would be one number twice.
         free = np.delete(free, nearest)
     return corners
 
@@ -129,15 +130,16 @@ def _corners(surface_m: NDArray[np.float64], table: SmplxVertices) -> NDArray[np
 def _bend(
     surface_m: NDArray[np.float64], vertices: NDArray[np.int64], places_m: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the surface, moved smoothly so that some vertices stand where they should."""
+    """Return the surface, moved smoothly so that some vertices reach given places."""
     moved = RBFInterpolator(surface_m[vertices], places_m - surface_m[vertices], kernel="linear")(surface_m)
     bent = surface_m + moved
+    # Exactly there: the interpolation leaves rounding, and vertices are found by their places.
     bent[vertices] = places_m
     return np.asarray(bent)
 
 
 def _numbered(corners: NDArray[np.int64], table: SmplxVertices, *, n_vertices: int) -> NDArray[np.int64]:
-    """Return (n,) which vertex has each number: those of the table have theirs, the others what is left."""
+    """Return (n,) the vertex of each number: those of the table keep theirs, the others take the remaining ones."""
     order = np.full(n_vertices, -1)
     order[table.smplx] = corners
     order[order < 0] = np.setdiff1d(np.arange(n_vertices), corners)

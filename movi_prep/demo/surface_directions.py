@@ -2,7 +2,7 @@
 
 *Pose correctives.* Linear blending shrinks a limb where it bends. Near joint k, let w be the weight of everything that
 the joint carries, and r the offset of a vertex from the joint. The blend of R_k and the identity shortens r across the
-axis of rotation by about w (1 - w) (1 - cos angle), whichever axis that is, so the corrective that fills it up is
+axis of rotation by about w (1 - w) (1 - cos angle), for any axis. The corrective that restores the length is
 
     d = w (1 - w) (I - (R_k + R_k^T) / 2) r,
 
@@ -95,6 +95,7 @@ def pose_directions(
     for joint in _CORRECTED_JOINTS:
         blend = carried[:, joint] * (1 - carried[:, joint])
         offset_m = blend[:, None] * (template_m - joints_m[joint])
+        # A soft limit: small offsets stay, large ones tend to the largest.
         offset_m /= np.sqrt(1 + (offset_m**2).sum(axis=1, keepdims=True) / _LARGEST_CORRECTION_M**2)
         for i in range(3):
             directions[:, i, joint - 1, i, :] -= offset_m / 2
@@ -110,6 +111,7 @@ def soft_tissue_directions(template_m: NDArray[np.float64], joints_m: NDArray[np
     directions = np.zeros((len(template_m), 3, N_SOFT_TISSUE_DIRECTIONS))
     for column, part in enumerate(_SOFT_PARTS):
         for joint in part.joints:
+            # Joints on the right side have negative x; the middle belongs to both.
             mirror = np.array([-1.0 if joints_m[joint, 0] < -0.01 else 1.0, 1.0, 1.0])
             fall_off = _gaussian(template_m, joints_m[joint] + mirror * part.offset_m, part.radius_m)
             directions[:, :, column] += _QUIVER_M * fall_off[:, None] * (mirror * part.direction)

@@ -11,8 +11,8 @@
 | _boxes_PG1, _boxes_PG2 | (f, 4) | px | left, top, right, bottom of the whole body's outline |
 | S{subject}_tpose_joints_m, _tpose_markers_m | (52, 3), (66, 3) | m, body axes | the unposed body |
 
-Pose correctives are on, soft tissue is off, as in D3KE. `truth.json` says who, which clips, which frames and which
-irregularities the files carry.
+Pose correctives are on, soft tissue is off, as in D3KE. `truth.json` lists the people, clips, frames and
+irregularities of the files.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def clip_truth(clip: Clip, session_points: PosedPoints, cameras: Sequence[DemoCa
 
 
 def describe_performer(performer: Performer, session: Session, height_m: float) -> dict[str, Any]:
-    """Return what truth.json says of one subject."""
+    """Return the entry of one subject in truth.json."""
     return {
         "sex": performer.sex,
         "height_m": round(height_m, 6),

@@ -7,7 +7,7 @@ Subject_N_F                    struct: id, subject, move
     flags30, flags120          (k, 2), 1-based, inclusive
     markerName                 1 x 87 cell of char, one of them a number
     markerLocation             (T, 87, 3) mm, MoVi world; exact zeros where a marker was not seen
-    markerGaps                 (T, 87) whether that is so
+    markerGaps                 (T, 87) whether it was not seen
     virtualMarkerName          1 x 20 cell, virtualMarkerLocation (T, 20, 3) mm, virtualMarkerParent (1, 20)
     jointsTranslation_v3d      (T, 15, 3) mm, jointsExpMaps_v3d (T, 15, 3) rad
 """
@@ -73,7 +73,7 @@ def write_v3d(
         session: the whole session, for the clips.
         points: posed joints and markers of the whole session.
         height_m: stature.
-        rng: decides which points were not seen.
+        rng: chooses the points that were not seen.
     """
     name = f"Subject_{performer.subject}_F"
     joints_m = points.joints_m
@@ -126,6 +126,7 @@ def _optical(points: PosedPoints, rng: np.random.Generator) -> tuple[NDArray[np.
     belly = markers_m[:, [names.index("LASI"), names.index("RASI")]].mean(axis=1, keepdims=True)
     located = to_movi_mm(np.concatenate([markers_m, belly], axis=1))
     # Markers are lost in runs, behind an arm or a leg, not sample by sample.
+    # So many runs of this mean length hide about a hundredth of all markers.
     n_runs = round(_MISSING_SHARE * located.shape[0] * N_OPTICAL / _MISSING_RUN)
     for _ in range(n_runs):
         start, marker = rng.integers(len(located)), rng.integers(N_OPTICAL)

@@ -21,10 +21,10 @@ _CHEST, _HEAD = 9, 15
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """Colours (RGB, 0 to 1) by region of the body, and where details go.
+    """Colours (RGB, 0 to 1) by region of the body, and the places of details.
 
     Attributes:
-        face_colours: (13776, 3) float32, what each triangle wears.
+        face_colours: (13776, 3) float32, colour of each triangle.
         face_names: (13776,) region of each triangle.
         stripe: colour of the band on the shirt.
         nose_m: (3,) float32, tip of the nose in the T-pose of the mean person, metres.
@@ -43,6 +43,7 @@ def dress(model: OpenBody, colours: Mapping[str, Colour], stripe: Colour) -> War
     names = np.array(model.region_names)[model.face_regions]
     painted = np.array([colours[name] for name in names.tolist()], dtype=np.float32)
     vertices, joints = model.v_template_m, model.joint_regressor @ model.v_template_m
+    # The nose is the vertex farthest forward in the upper part of the head.
     ahead = np.where(vertices[:, 1] > joints[_HEAD, 1] - 0.02, vertices[:, 2], -np.inf)
     nose = vertices[ahead.argmax()].astype(np.float32)
     return Wardrobe(painted, names, stripe, nose, float(joints[_CHEST, 1]))

@@ -1,4 +1,4 @@
-"""What an export says of itself: the same record stands in `definition.json` and inside its files."""
+"""The description of an export: the same record in `definition.json` and inside its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 
 def define(target: str, corpus: Corpus, *, joints: JointSource) -> dict[str, Any]:
-    """Return the points, frames, cameras, subjects and gaps of an export, as JSON has them."""
+    """Return the points, frames, cameras, subjects and gaps of an export, as JSON."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -54,9 +54,10 @@ def cameras_of(tracks: Sequence[Track]) -> dict[str, list[dict[str, Any]]]:
 def camera_entry(camera: Camera) -> dict[str, Any]:
     """Return one camera: orientation (w, x, y, z) camera to world, its centre in the world, intrinsics in pixels.
 
-    One that moves has no pose here; a lens that VideoPose3D does not know stands as OpenCV names its coefficients.
+    A camera that moves has no pose here; a lens that VideoPose3D does not know is given by OpenCV's coefficients.
     """
     lens = camera.lens.coefficients.tolist()
+    # VideoPose3D knows k1, k2, k3 and p1, p2; OpenCV keeps k3 in the fifth place.
     plain = {"radial_distortion": [*lens[:2], lens[4]], "tangential_distortion": [0.0, 0.0]}
     return {
         "id": camera.name,
@@ -66,6 +67,7 @@ def camera_entry(camera: Camera) -> dict[str, Any]:
         **(plain if is_plain(camera) else {"lens_model": camera.lens.model, "lens": lens}),
         "res_w": camera.size_px[0],
         "res_h": camera.size_px[1],
+        # Its renderer asks for an azimuth; nothing else reads it.
         "azimuth": 0.0,
     }
 
@@ -79,7 +81,7 @@ def _pose(camera: Camera) -> dict[str, list[float]]:
 
 
 def in_short(definition: Mapping[str, Any]) -> str:
-    """Return the points of an export as Markdown, which every README ends with."""
+    """Return the points of an export as Markdown, the end of every README."""
     points = "\n".join(f"| {name} | {what} |" for name, what in definition["points"].items())
     rates = ", ".join(f"{rate:g}" for rate in definition["frame_rate_hz"])
     parts = "; ".join(f"{part}: {', '.join(names)}" for part, names in definition["subjects"].items())

@@ -1,6 +1,6 @@
-"""What `augment` can do to a test set, and how it is asked for.
+"""The alterations of a test set by `augment`, and their spelling on the command line.
 
-| kind | amount | what is done |
+| kind | amount | effect |
 |---|---|---|
 | `flip` | | the person is mirrored: pictures, labels, scales (`geometry.mirror_world`) |
 | `brightness` | +40, -40 | added to every value of the picture, 0 to 255 |
@@ -29,8 +29,9 @@ class Alteration:
     amount: float
 
     def __post_init__(self) -> None:
-        """Refuse amounts that cannot be."""
+        """Refuse impossible amounts."""
         low, high = {"brightness": (-255.0, 255.0), "contrast": (0.0, 10.0)}.get(self.kind, (0.0, 1.0))
+        # A brightness of 0 changes nothing; any other amount of 0 leaves nothing of the picture.
         if not low <= self.amount <= high or (self.kind != "brightness" and self.amount == 0.0):
             raise UsageError(
                 f"--kind {self.kind}: expected an amount from {low:g} to {high:g}, but got {self.amount:g}"
@@ -38,12 +39,13 @@ class Alteration:
 
 
 def parse_alterations(text: str) -> tuple[Alteration, ...]:
-    """Return what `flip,brightness=+40,contrast=0.6` asks for.
+    """Return the alterations of a text such as `flip,brightness=+40,contrast=0.6`.
 
     Raises:
         UsageError: a kind is unknown, named twice, or lacks its amount.
     """
     found: dict[str, Alteration] = {}
+    # A comma at the end is harmless.
     for entry in filter(None, (part.strip() for part in text.split(","))):
         kind, equals, amount = entry.partition("=")
         if kind not in KINDS:
@@ -52,6 +54,7 @@ def parse_alterations(text: str) -> tuple[Alteration, ...]:
             )
         if kind in found:
             raise UsageError(f"--kind: expected each kind once, but got {kind!r} twice; run the command once for each")
+        # A flip has no amount, all others need one.
         if bool(equals) == (kind == "flip"):
             raise UsageError(f"--kind: expected {'flip' if kind == 'flip' else f'{kind}=AMOUNT'}, but got {entry!r}")
         try:

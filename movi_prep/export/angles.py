@@ -1,4 +1,4 @@
-"""Joint angles as tables for people who plot: one file for each clip.
+"""Joint angles as tables, for plots: one file for each clip.
 
 | column | content |
 |---|---|
@@ -61,6 +61,7 @@ class AngleTable:
         solved = self.pose_valid[:, None]
         factor = np.where(self.is_rotation, 180.0 / np.pi, 1.0)
         values = np.where(solved, self.values, np.nan) * factor
+        # Infinite means "not seen by the markers": an empty cell says that in a table.
         std = None if self.std is None else np.where(solved & np.isfinite(self.std), self.std, np.nan) * factor
         found: dict[str, NDArray[Any]] = {"time_s": self.times_s, "frame": self.frames, "pose_valid": self.pose_valid}
         for at, name in enumerate(self.names):
@@ -73,7 +74,7 @@ class AngleTable:
 
 
 def read_solution_table(path: Path, clip: ClipId) -> AngleTable:
-    """Return the table of one solution of inverse kinematics: every sample that was solved for."""
+    """Return the table of one solution of inverse kinematics: one row for each sample."""
     solution = read_ik_solution(path)
     return AngleTable(
         clip=clip,
@@ -98,6 +99,7 @@ def read_shard_tables(path: Path) -> Iterator[AngleTable]:
             std = read_attribute(shard, "labels.coordinates.std_rad", rows)
             yield AngleTable(
                 clip=clip,
+                # Frame 0 of a clip shows its first mocap sample.
                 times_s=frames[rows] / rate_hz,
                 frames=frames[rows],
                 pose_valid=read_attribute(shard, "labels.root.valid", rows),
@@ -110,8 +112,9 @@ def read_shard_tables(path: Path) -> Iterator[AngleTable]:
 
 
 def join_cameras(tables: Sequence[AngleTable]) -> AngleTable:
-    """Return one table of a clip that several cameras saw: angles are the same, frames may lack in one."""
+    """Return one table of a clip filmed by several cameras; angles agree, but each camera may lack frames."""
     first = tables[0]
+    # The first camera that has a frame gives its row.
     frames, at = np.unique(np.concatenate([table.frames for table in tables]), return_index=True)
 
     def rows(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -127,6 +130,7 @@ def join_cameras(tables: Sequence[AngleTable]) -> AngleTable:
         is_rotation=first.is_rotation,
         values=rows([table.values for table in tables]),
         valid=rows([table.valid for table in tables]),
+        # A column must hold for all rows.
         std=rows(std) if len(std) == len(tables) else None,
     )
 
@@ -144,6 +148,7 @@ def csv_bytes(table: AngleTable) -> bytes:
 def _cells(values: NDArray[Any]) -> list[str]:
     if values.dtype.kind != "f":
         return [str(int(value)) for value in values.tolist()]
+    # Six digits are finer than any label.
     return ["" if math.isnan(value) else f"{value:.6g}" for value in values.tolist()]
 
 
@@ -169,7 +174,7 @@ def files(tables: Sequence[AngleTable]) -> Iterator[tuple[str, bytes]]:
 
 
 def define_tables(tables: Sequence[AngleTable], left_out: Sequence[str]) -> Mapping[str, Any]:
-    """Return what the export says of itself."""
+    """Return the description of the export."""
     return {
         "format": "movi-prep export",
         "version": 1,

@@ -1,4 +1,4 @@
-"""Test sets altered: one folder for each kind, with the files of the folder that it is made from."""
+"""Altered test sets: one folder for each kind, with the files of its source folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from movi_prep.records.camera import Camera
 
 @dataclass(frozen=True)
 class Augmented:
-    """One folder that was written: its files, and how far a flip's joint centres are off, metres."""
+    """One written folder: its number of files, and the error of a flip's joint centres, metres."""
 
     folder: Path
     n_files: int
@@ -44,11 +44,11 @@ def augment(
 
     Args:
         source: a folder of shards, or a work folder (its native ones).
-        out: where the folders go.
-        alterations: what to do.
+        out: parent of the new folders.
+        alterations: the alterations.
         split: part of the data; None for all.
-        cameras: calibration, which flips of D3KE's layout need; None takes that of native shards beside it.
-        allow_asymmetric: whether a model that is no mirror image of itself is flipped all the same.
+        cameras: calibration, needed for flips of D3KE's layout; None takes that of native shards beside it.
+        allow_asymmetric: whether to flip a model that is not its own mirror image.
 
     Raises:
         UsageError: one of the folders is there already, or no shard is of that part.
@@ -57,6 +57,7 @@ def augment(
     there = [name for name in (f"{out / item.kind}" for item in alterations) if _holds_something(Path(name))]
     if there:
         raise UsageError(f"{there[0]}: expected a new folder, but it holds files; name another, or remove it")
+    # Only D3KE's layout has such names.
     if any(source.glob("subject_*.hdf5")):
         folder = Folder(source, cameras or _cameras_beside(source))
         subjects = _subjects_of(folder, split)
@@ -92,6 +93,7 @@ def _cameras_beside(folder: Path) -> dict[str, Camera]:
         try:
             with ShardFile(path) as shard:
                 camera = read_shard_camera(shard)
+        # A damaged shard only fails to give its camera; `_mirrors` reports a camera that is missing.
         except InputError:
             continue
         found[camera.name] = camera
@@ -100,6 +102,7 @@ def _cameras_beside(folder: Path) -> dict[str, Camera]:
 
 def _one_native(shards: Sequence[Path], out: Path, item: Alteration, *, allow_asymmetric: bool) -> Augmented:
     final = out / item.kind
+    # The folder appears when all its shards and its index are complete: training never sees a part of it.
     with atomic_folder(final) as partial:
         errors = [augment_shard(path, partial / path.name, item, allow_asymmetric=allow_asymmetric) for path in shards]
         index = describe_folder([partial / path.name for path in shards])

@@ -1,6 +1,6 @@
-"""D3KE's layout altered (see `alterations`): every file of a subject again, with `altered` among its attributes.
+"""D3KE's layout altered (see `alterations`): every file of a subject is written again, with the attribute `altered`.
 
-Its files hold no cameras, so that a flip needs their calibration. Rows are mirrored by the camera that they are of.
+Its files hold no cameras, so that a flip needs their calibration. Each row is mirrored by its own camera.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Rows = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Folder:
-    """The files of one folder in D3KE's layout, and the cameras that they were filmed by, for flips."""
+    """The files of one folder in D3KE's layout, and their cameras, for flips."""
 
     path: Path
     cameras: Mapping[str, Camera]
@@ -45,11 +45,11 @@ class Folder:
 def augment_folder(
     folder: Folder, out: Path, alteration: Alteration, *, subjects: Sequence[int], allow_asymmetric: bool = False
 ) -> float:
-    """Write the files of some subjects altered, and what all share; return how far a flip's joint centres are off, m.
+    """Write altered files of some subjects, and the shared files; return the error of a flip's joint centres, metres.
 
     Raises:
         UsageError: a flip lacks a camera's calibration.
-        AuditError: the network's layer does not give back the mirrored joint centres, and nobody asked for it.
+        AuditError: the network's layer misses the mirrored joint centres, and `allow_asymmetric` is not set.
     """
     done = json.dumps({"kind": alteration.kind, "amount": alteration.amount})
     shutil.copyfile(folder.path / "pyBaseModel.pkl", out / "pyBaseModel.pkl")
@@ -58,6 +58,7 @@ def augment_folder(
     for subject in subjects:
         error_m = _augment_subject(folder, out, alteration, subject=subject, note=done, boxes=boxes[subject])
         worst_m = max(worst_m, error_m)
+    # Written so that NaN, an unknown distance, is refused too.
     if not worst_m <= MIRROR_TOLERANCE_M and not allow_asymmetric:
         raise AuditError(
             f"{folder.path}: flip: expected a model that is a mirror image of itself, but D3KE's layer misses the "
@@ -78,7 +79,7 @@ def _augment_subject(
     note: str,
     boxes: dict[str, NDArray[np.float64]],
 ) -> float:
-    """Write one subject; `boxes` of its cameras are mirrored in place."""
+    """Write one subject; the boxes in `boxes` are mirrored in place."""
     names = (f"subject_{subject}.hdf5", f"subject_{subject}_opensim.hdf5")
     labels, opensim = (d3ke.read_rows(folder.path / name) for name in names)
     scales = opensim.pop(f"{subject}_boneScale")
@@ -128,10 +129,12 @@ def _mirror_rows(rows: Rows, tables: LabelTables, mirrors: Mapping[str, Mirror])
     }
     mirrored = {name: values[:, orders[name]] if name in orders else values for name, values in rows.items()}
     mirrored["coordinateAngle"] = mirror_coordinates(rows["coordinateAngle"], mirror_order(tables.coordinates), signs)
+    # = {name|Copies: the rows that were read must stay as they are, since each camera changes a part of these arrays.
     mirrored |= {name: mirrored[name].copy() for name in ("rootRot", "bbox")}
     for camera, mirror in mirrors.items():
         own = np.flatnonzero(rows["cameraType"] == camera.encode())
         for name in orders:
+            # Masks only change sides; points are mirrored too.
             if not name.endswith("ask"):
                 mirrored[name][own] = mirror.points(mirrored[name][own])
         pose = mirrored["rootRot"][own]
@@ -146,7 +149,7 @@ Change = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 
 def _change(alteration: Alteration, mirror: Mirror | None, boxes_px: NDArray[np.float64]) -> Change:
-    """Return what makes a frame's altered picture out of its picture and number."""
+    """Return the function that alters a frame's picture, given the picture and its number."""
     from movi_prep.video.altered_pictures import brighten, coarsen, keep_middle, stretch_contrast, turn_picture
 
     def change(picture: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:

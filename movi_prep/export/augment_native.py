@@ -1,4 +1,4 @@
-"""Native shards altered (see `alterations`): the same files again, with what was done in their provenance."""
+"""Native shards altered (see `alterations`): the same files, with the alteration in their provenance."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from movi_prep.records.kinematic_tree import KinematicTree
 from movi_prep.records.label_tables import LabelNames
 
 MIRROR_TOLERANCE_M = 1e-3
-"""A model whose mirrored angles miss its mirrored joint centres by more is no mirror image of itself."""
+"""Largest miss of mirrored joint centres by mirrored angles in a model that is its own mirror image, metres."""
 
 _STATISTICS_EVERY = 10
 """Every tenth picture counts for the statistics of pixels, as when shards are made."""
@@ -39,13 +39,14 @@ Pictures = Callable[[int], NDArray[np.uint8]]
 
 
 def augment_shard(source: Path, out: Path, alteration: Alteration, *, allow_asymmetric: bool = False) -> float:
-    """Write one shard altered; return how far a flip's joint centres lie from the mirrored ones, metres.
+    """Write one shard altered; return the distance between a flip's joint centres and the mirrored ones, metres.
 
     Raises:
         InputError: the shard is of an older version.
-        AuditError: the model is no mirror image of itself, and nobody asked for it all the same.
+        AuditError: the model is not its own mirror image, and `allow_asymmetric` is not set.
     """
     with ShardFile(source) as shard:
+        # Older layouts lack masks; writing them as new ones would invent labels.
         if shard.version < SHARD_SCHEMA.version:
             raise InputError(
                 source,
@@ -62,7 +63,7 @@ def augment_shard(source: Path, out: Path, alteration: Alteration, *, allow_asym
 
 
 def _fields(shard: ShardFile) -> dict[str, Any]:
-    """Return every field of a shard but what follows from its pictures."""
+    """Return every field of a shard except those that follow from its pictures."""
     ours = {PICTURES, "crops/offset", "crops/length"}
     return {
         item.name: shard.names(item.name) if item.dtype == STRING else shard.read(item.name)
@@ -72,7 +73,7 @@ def _fields(shard: ShardFile) -> dict[str, Any]:
 
 
 class _Altered:
-    """Pictures of which only the values change."""
+    """Pictures with only their values altered."""
 
     def __init__(self, shard: ShardFile, alteration: Alteration) -> None:
         self._shard, self._alteration = shard, alteration
@@ -97,7 +98,7 @@ class _Altered:
         return altered
 
     def _middle(self, row: int, part: float) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return where the middle of the box is in the picture, and the sides of the part that is kept."""
+        """Return the middle of the box in the picture, and the sides of the part that is kept."""
         scale = float(self._cut[row, 0, 0] / self._whole[0, 0])
         box = self._box[row].astype(np.float64)
         corner = self._whole[:2, 2] + 0.5 - (self._cut[row, :2, 2] + 0.5) / scale
@@ -106,7 +107,7 @@ class _Altered:
 
 
 class _Mirrored:
-    """Pictures of the mirror image, cut out of the stored ones."""
+    """Pictures of the mirror image, cut from the stored ones."""
 
     def __init__(self, shard: ShardFile, mirror: Mirror, before: NDArray[np.float64], plan: CropPlan) -> None:
         self._shard, self._mirror, self._plan = shard, mirror, plan
@@ -126,6 +127,7 @@ class _Mirrored:
         turned[:2, 2] = mirror.principal_px - mirror.picture @ mirror.principal_px
         to_stored = np.linalg.inv(_line(1.0 / scale, self._corners[row]))
         mirrored = turn_picture(picture, (to_stored @ turned @ to_video)[:2], (width, height))
+        # Interpolation reaches half a pixel beyond the video's edge: outside `valid_px` pictures are black.
         left, top, wide, high = self._plan.valid_px[row].tolist()
         blank = np.zeros_like(mirrored)
         blank[top : top + high, left : left + wide] = mirrored[top : top + high, left : left + wide]
@@ -151,6 +153,7 @@ def _flip(
     tree = shard.tree()
     turned = None if tree is None else mirror_tree(tree, labels.scales, names.bodies)
     error_m = np.nan if turned is None else mirror_error_m(turned, mirrored, names)
+    # Written so that NaN, an unknown distance, is refused too.
     if not error_m <= MIRROR_TOLERANCE_M and not allow_asymmetric:
         told = "an unknown distance (the shard has no tree)" if turned is None else f"{1e3 * error_m:.1f} mm"
         raise AuditError(
@@ -176,7 +179,7 @@ def _flip(
 
 
 def mirror_error_m(tree: KinematicTree, mirrored: FrameLabels, names: LabelNames) -> float:
-    """Return how far the mirrored model's joint centres lie from those that were mirrored, metres; NaN if unknown."""
+    """Return how far the mirrored model's joint centres lie from the mirrored ones, metres; NaN if unknown."""
     solved = mirrored.select(mirrored.root.valid)
     if not solved.n_frames:
         return 0.0
@@ -200,7 +203,7 @@ _DEVIATIONS = (
 
 
 def _is_deviation(name: str) -> bool:
-    """Deviations over free coordinates of the model say nothing of a mirrored one: they are left out."""
+    """Whether a field holds deviations of free coordinates, which do not apply to a mirrored model."""
     return name in _DEVIATIONS
 
 
@@ -214,6 +217,7 @@ def _mirror_extent(extent_px: NDArray[np.float64], mirror: Mirror) -> NDArray[np
     corners = np.stack(
         [np.stack(corner, axis=-1) for corner in ((left, top), (right, top), (left, bottom), (right, bottom))], axis=1
     )
+    # A camera that rolls turns the box: the extent is that of its four turned corners.
     moved = mirror.pixels(corners)
     return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
@@ -263,6 +267,7 @@ def _write(
             picture = pictures(row)
             if row % _STATISTICS_EVERY == 0:
                 pixels.add(picture)
+            # Lossless formats have no quality in their attributes, and ignore this one.
             writer.append_picture(encode_picture(picture, image_format, quality=int(quality or 95)))
         writer.finish(
             picture_of_row=np.arange(shard.n_rows),

@@ -86,12 +86,12 @@ def _rotation(quaternion):
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ])
 '''
-"""`movi_data.py`: plain Python, because the code it serves is older than this project's."""
+"""`movi_data.py`: plain Python without this project, because the code that imports it runs on older versions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Mean and deviation of every coordinate of Human3.6M's 32 joints, and the columns that are used."""
+    """Mean and deviation of every coordinate of Human3.6M's 32 joints, and the used columns."""
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
@@ -110,6 +110,7 @@ def files(corpus: Corpus, definition: Mapping[str, Any]) -> Iterator[tuple[str, 
     yield "movi_data.py", TENSORFLOW_READER.encode()
     for dim, without, values in ((3, "Hip", _camera_mm), (2, "Nose", _pixels)):
         poses = {part: _poses(corpus.of(part), corpus, values) for part in ("train", "test")}
+        # From the training part only, as the code does: the test must not leak into its normalisation.
         statistics = measure(np.concatenate(list(poses["train"].values())), dim=dim, without=without)
         for part, entries in poses.items():
             yield (
@@ -130,7 +131,7 @@ def files(corpus: Corpus, definition: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 
 def measure(values: NDArray[np.float64], *, dim: int, without: str) -> Statistics:
-    """Return the statistics of (n, 32 d) values; `without` is the point that the code does not use.
+    """Return the statistics of (n, 32 d) values; `without` is the point that the code leaves out.
 
     Raises:
         InputError: a coordinate never changes, so that it has no z-score.
@@ -163,13 +164,15 @@ def _poses(tracks: tuple[Track, ...], corpus: Corpus, values: Any) -> dict[Key, 
 
 
 def subject_numbers(corpus: Corpus) -> dict[str, int]:
-    """Return a whole number for each subject: that in its name, or its place where names have none of their own."""
+    """Return a whole number for each subject: that in its name, or its place where names have no distinct numbers."""
     numbers = {name: number_of(name) or 0 for name in corpus.subjects}
+    # Every subject has a number, and no two the same: a clash would merge their poses under one key.
     alone = len(set(numbers.values()) - {0}) == len(numbers)
     return numbers if alone else {name: place for place, name in enumerate(corpus.subjects, start=1)}
 
 
 def _camera_mm(view: CameraTrack) -> NDArray[np.float64]:
+    # The hip is point 0.
     rooted = view.camera_m - view.camera_m[:, :1]
     return into_slots(rooted * MM_PER_M).reshape(len(rooted), -1)
 
@@ -179,7 +182,7 @@ def _pixels(view: CameraTrack) -> NDArray[np.float64]:
 
 
 def readme(corpus: Corpus, definition: Mapping[str, Any]) -> str:
-    """Return how the released codes are pointed at the files."""
+    """Return instructions to use the files with the released codes."""
     numbers = subject_numbers(corpus)
     train, test = ([numbers[name] for name in definition["subjects"][part]] for part in ("train", "test"))
     actions = list(dict.fromkeys(action_of(track) for track in corpus.tracks))

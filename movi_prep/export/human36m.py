@@ -1,4 +1,4 @@
-"""The 17 points of Human3.6M, made from labels; each is the mean of points that a shard has.
+"""The 17 points of Human3.6M, made from labels; each is the mean of points in a shard.
 
 | point | mean of |
 |---|---|
@@ -9,7 +9,7 @@
 | Nose, Head | foremost and highest vertex of the template's head |
 | LShoulder, LElbow, LWrist, RShoulder, RElbow, RWrist | the joint |
 
-Joints are SMPL's, or OpenSim's centres. Nobody has compared these points with Human3.6M's own regressor.
+Joints are SMPL's, or OpenSim's centres. These points have not been compared with Human3.6M's own regressor.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _JOINTS: Mapping[JointSource, Mapping[str, str]] = {
         "right wrist": "radiocarpal",
     },
 }
-"""What each joint is called among the labels."""
+"""Names of the joints among the labels."""
 
 POINTS: Mapping[str, tuple[str, ...]] = {
     "Hip": ("left hip", "right hip"),
@@ -78,14 +78,14 @@ POINTS: Mapping[str, tuple[str, ...]] = {
     "RElbow": ("right elbow",),
     "RWrist": ("right wrist",),
 }
-"""Point -> what it is the mean of, in Human3.6M's order of 17."""
+"""Point -> the points that it is the mean of, in Human3.6M's order of 17."""
 
 NAMES = tuple(POINTS)
 LEFT = tuple(index for index, name in enumerate(NAMES) if name[0] == "L")
 RIGHT = tuple(NAMES.index(f"R{NAMES[index][1:]}") for index in LEFT)
 
 SLOTS = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-"""Where the 17 points stand among Human3.6M's 32 joints."""
+"""Places of the 17 points among Human3.6M's 32 joints."""
 
 N_SLOTS = 32
 
@@ -102,7 +102,7 @@ class Points17:
     Attributes:
         world_m: (n, 17, 3) float64, metres, AMASS world (z up).
         camera_m: (n, 17, 3) float64, metres, camera frame.
-        valid: (n, 17) bool, everything that the point is made from is a label.
+        valid: (n, 17) bool, all parts of the point are valid labels.
     """
 
     world_m: NDArray[np.float64]
@@ -114,19 +114,20 @@ def make_points(labels: FrameLabels, names: LabelNames, *, joints: JointSource, 
     """Return the 17 points of labels; `source` names the file in messages.
 
     Raises:
-        InputError: the labels lack something that a point is made from.
+        InputError: the labels lack a part of a point.
     """
     weights, columns = _weights(names, joints=joints, source=source)
     world, camera, there = (values[:, columns] for values in _label_points(labels))
     return Points17(
         world_m=np.einsum("ps,nsc->npc", weights, world),
         camera_m=np.einsum("ps,nsc->npc", weights, camera),
+        # Parts without weight do not matter to a point: it is valid where all the others are.
         valid=(there[:, None] | (weights == 0.0)).all(axis=-1),
     )
 
 
 def define_points(joints: JointSource) -> dict[str, str]:
-    """Return what each point is, in words."""
+    """Return the definition of each point, in words."""
     return {name: _in_words(parts, joints) for name, parts in POINTS.items()}
 
 
@@ -150,7 +151,7 @@ def _in_words(parts: tuple[str, ...], joints: JointSource) -> str:
 
 
 def _label_points(labels: FrameLabels) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return all points of labels, (n, s, 3) in world and camera, and (n, s) bool: those that are labels."""
+    """Return all points of labels, (n, s, 3) in world and camera, and (n, s) bool: which of them are labels."""
     parts: list[tuple[NDArray[Any], NDArray[Any], Any]] = [
         # A point that was not seen is zero in both frames.
         (each.world_m, each.camera_m, each.world_m.any(axis=-1) | each.camera_m.any(axis=-1))
@@ -164,7 +165,7 @@ def _label_points(labels: FrameLabels) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def _weights(names: LabelNames, *, joints: JointSource, source: str) -> tuple[NDArray[np.float64], list[int]]:
-    """Return (17, s) weights of what the points are made from, and the columns of that in `_label_points`."""
+    """Return (17, s) weights of the parts of the points, and the columns of these parts in `_label_points`."""
     # A name says which group it is of: joints of SMPL and of OpenSim, and markers, share none.
     place = {name: at for at, name in enumerate((*names.joints, *names.markers, *names.surface, *names.opensim_joints))}
     needed = {part: _JOINTS[joints].get(part, part) for parts in POINTS.values() for part in parts}

@@ -10,7 +10,7 @@
 | `2.5d_factor` | (N,) float64, mm per px at the hip's depth |
 | `joints_2.5d_image` | (N, 17, 3) float32, mm: `joint3d_image` times the factor |
 | `camera_name` | (N,) its reader knows only cameras of Human3.6M; these two have pictures of 1000 x 1000 |
-| `source`, `action` | (N,) which track and camera a frame is of; its motion |
+| `source`, `action` | (N,) track and camera of a frame; its motion |
 
 A picture of w x h pixels stands in that of 1000 x 1000 with its whole width, in the middle: u 1000/w and
 v 1000/w + (1000 - 1000 h/w) / 2, which is the normalisation that MotionBERT means by "1000 x 1000".
@@ -60,6 +60,7 @@ def image_points(view: CameraTrack) -> NDArray[np.float64]:
     """Return (n, 17, 3) px of a picture of 1000 x 1000, and the depth behind the hip in these px."""
     width, height = view.camera.size_px
     scale = SIDE_PX / width
+    # The whole width becomes 1000, and the height is centred in it.
     seen = view.seen_px * scale + [0.0, (SIDE_PX - height * scale) / 2.0]
     depth_mm = _MM_PER_M * (view.camera_m[..., 2] - view.camera_m[:, :1, 2])
     return np.concatenate([seen, (depth_mm / _factors_mm(view)[:, None])[..., None]], axis=-1)
@@ -67,6 +68,7 @@ def image_points(view: CameraTrack) -> NDArray[np.float64]:
 
 def _factors_mm(view: CameraTrack) -> NDArray[np.float64]:
     """Return (n,) mm per px at the hip's depth."""
+    # The mean of both axes, because the factor is one number.
     focal_px = np.diagonal(view.camera.intrinsics_px)[:2].mean() * SIDE_PX / view.camera.size_px[0]
     return np.asarray(_MM_PER_M * view.camera_m[:, 0, 2] / focal_px)
 
@@ -76,7 +78,7 @@ def _repeat(text: str, view: CameraTrack) -> NDArray[np.str_]:
 
 
 def readme(corpus: Corpus, definition: Mapping[str, Any]) -> str:  # noqa: ARG001 - every target's has these
-    """Return how the released code is pointed at the file."""
+    """Return instructions to use the file with the released code."""
     return """# MotionBERT on this export
 
 1. Copy `h36m_movi.pkl` into `data/motion3d` of MotionBERT.

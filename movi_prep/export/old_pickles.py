@@ -1,4 +1,4 @@
-"""Files of pickled arrays that released codes open with the numpy and torch of their time.
+"""Files of pickled arrays for released codes, which run with the numpy and torch of their time.
 
 | file | layout |
 |---|---|
@@ -6,7 +6,7 @@
 | `.pkl` | one pickle |
 | `.pth.tar` | what `torch.save` wrote before 1.6, and every torch loads: five pickles, the fourth the object |
 
-Arrays are named so that every numpy from 1.17 on finds them.
+Arrays carry module names that every numpy from 1.17 on knows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TORCH_SYSTEM = {
     "type_sizes": {"short": 2, "int": 4, "long": 4},
 }
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The zip's own time of each member: equal inputs give equal bytes."""
+"""Time stamp of each member of the zip, fixed so that equal inputs give equal bytes."""
 
 
 def object_npz(entries: Mapping[str, Any]) -> bytes:
@@ -38,6 +38,7 @@ def object_npz(entries: Mapping[str, Any]) -> bytes:
         for name, value in entries.items():
             member = io.BytesIO()
             np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": ()})
+            # Assigned, because `np.array(value)` would make an array of a list.
             holder = np.empty((), dtype=object)
             holder[()] = value
             member.write(dump_array_pickle(holder))
@@ -46,7 +47,7 @@ def object_npz(entries: Mapping[str, Any]) -> bytes:
 
 
 def torch_file(value: Any) -> bytes:
-    """Return what `torch.load` gives back as `value`: plain containers and numpy arrays, no tensors."""
+    """Return a file that `torch.load` reads as `value`: plain containers and numpy arrays, no tensors."""
     head = (pickle.dumps(part, protocol=2) for part in (_TORCH_MAGIC, _TORCH_PROTOCOL, _TORCH_SYSTEM))
     # The last pickle lists the storages of tensors.
     return b"".join((*head, dump_array_pickle(value), pickle.dumps([], protocol=2)))

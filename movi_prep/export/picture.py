@@ -1,4 +1,4 @@
-"""The 17 points drawn on stored pictures, for people to look at before they train: left orange, right blue."""
+"""The 17 points drawn on stored pictures, for a look before training: left orange, right blue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BONES = (
 _LEFT_COLOUR, _RIGHT_COLOUR, _MIDDLE_COLOUR = (30, 140, 255), (255, 160, 40), (90, 230, 90)
 _TILE_PX = (300, 390)
 _MOMENT = 0.4
-"""Where in a track the frame is taken, as part of its length."""
+"""Place of the frame in a track, as a part of its length."""
 
 
 def draw_points(source: Path, out_png: Path) -> Path:

@@ -7,7 +7,7 @@
 | `: joints_3d` | (17, 3) float64: u, v px of the crop, and depth behind the hip in px, (Z - Zhip) f / Zhip |
 | `: joints_3d_relative` | (17, 3) float64, mm, camera frame, the hip is the origin |
 | `: center_x, center_y, width, height` | px, 1.25 times the tight box around the points |
-| `: image, subject, action, camera, frame` | where the sample comes from; its reader does not look |
+| `: image, subject, action, camera, frame` | origin of the sample; the reader ignores it |
 | `mpii/annot/{train,val}.json` | the same pictures as 2D samples, because its later stages mix both: |
 | `: joints, center, scale, image` | (16, 2) px in MPII's order; its reader makes the tight box of centre and scale |
 | `mpii/images` | empty: the annotations name the pictures above |
@@ -34,7 +34,7 @@ from movi_prep.geometry.projection import into_crop
 
 PARTS = {"train": "Train", "test": "Val"}
 MPII_ORDER = (3, 2, 1, 4, 5, 6, 0, 7, 8, 10, 16, 15, 14, 11, 12, 13)
-"""MPII's 16 joints among the 17."""
+"""MPII's 16 joints as numbers of the 17 points."""
 
 BOX_MARGIN = 1.25
 _MPII_HEIGHT_PX, _MPII_LOWERED_PX = 200.0, 15.0
@@ -55,7 +55,7 @@ class Sample:
     Attributes:
         track: the track.
         view: the camera.
-        at: which frame of the track.
+        at: index of the frame in the track.
         joints_px: (17, 3) float64, u and v px of the crop, depth px.
         relative_mm: (17, 3) float64, mm, camera frame, hip at the origin.
     """
@@ -92,7 +92,7 @@ def files(corpus: Corpus, definition: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 
 def bone_length_mm(samples: NDArray[np.float64]) -> float:
-    """Return the mean sum of bone lengths of (n, 17, 3) points as the code sums them, in the points' unit.
+    """Return the mean sum of bone lengths of (n, 17, 3) points as the code computes it, in the points' unit.
 
     Spine and nose are the midpoints of their neighbours there, as in what its network gives back.
     """
@@ -108,6 +108,7 @@ def _samples(track: Track, view: CameraTrack) -> Iterator[Sample]:
         cut = shard.read("crops/intrinsics_px", view.rows)
     seen = into_crop(view.seen_px, view.camera.intrinsics_px, cut[:, None])
     hip_m = view.camera_m[:, :1]
+    # The crop's own focal length: the crop may be scaled.
     focal_px = cut[:, [0, 1], [0, 1]].mean(axis=1)
     depth_px = (view.camera_m - hip_m)[..., 2] * (focal_px / hip_m[:, 0, 2])[:, None]
     joints = np.concatenate([seen, depth_px[..., None]], axis=-1)
@@ -148,11 +149,13 @@ def _annotation(sample: Sample, image: str) -> dict[str, Any]:
 
 def _pictures(samples: list[Sample]) -> Iterator[bytes]:
     """Yield the stored picture of each sample as a JPEG file; every shard is opened once."""
+    # Samples are in the order of tracks and cameras, so that those of one shard stand together.
     for path, group in groupby(samples, key=lambda sample: sample.view.shard):
         with ShardFile(path) as shard:
             is_jpeg = shard.attribute("image_format") == "jpeg"
             for sample in group:
                 encoded = shard.picture(int(sample.view.rows[sample.at]))
+                # A stored JPEG is copied as it is: decoding it and coding it again would lose quality.
                 yield encoded.tobytes() if is_jpeg else _as_jpeg(encoded, path)
 
 
@@ -163,7 +166,7 @@ def _as_jpeg(encoded: NDArray[np.uint8], path: Path) -> bytes:
 
 
 def readme(corpus: Corpus, definition: Mapping[str, Any]) -> str:  # noqa: ARG001 - every target's has these
-    """Return how the released code is pointed at the files."""
+    """Return instructions to use the files with the released code."""
     points = np.concatenate([track.world_m for track in corpus.of("train")])
     return f"""# pose-hg-3d on this export
 

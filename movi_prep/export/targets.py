@@ -1,4 +1,4 @@
-"""The targets by name, and the one writer that puts their files into a folder: whole, or not at all."""
+"""The targets by name, and the one writer that puts their files into a folder, completely or not at all."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ README = "README.md"
 
 @dataclass(frozen=True)
 class Target:
-    """A training code that is written for.
+    """A training code with its files.
 
     Attributes:
         files: yields name and content of each file.
-        readme: returns how the released code is pointed at them.
-        parts: parts of the data that it opens; none where it takes subjects by name.
-        plain_cameras: whether its files state cameras, as its code knows them.
+        readme: returns instructions to use them with the released code.
+        parts: parts of the data that it reads; none where it takes subjects by name.
+        plain_cameras: whether its files hold cameras in its own model.
     """
 
     files: Callable[[Corpus, Mapping[str, Any]], Iterator[tuple[str, bytes]]]
@@ -51,15 +51,15 @@ NAMES = (*TARGETS, TABLES)
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Attributes:
-        folder: where.
+        folder: the folder.
         n_files: number of files.
-        n_bytes: their size.
+        n_bytes: their size, bytes.
         subjects: part of the data -> subjects.
-        findings: what else a person should read.
-        left_out: what should be there and is not.
+        findings: further findings.
+        left_out: what is missing from the export, and why.
     """
 
     folder: Path
@@ -80,8 +80,8 @@ def export(source: Path, out: Path, *, target: str, wanted: Wanted) -> Exported:
         wanted: which subjects, cameras and joints.
 
     Raises:
-        UsageError: `out` is something else, or a part of the data that the target opens is empty.
-        InputError: there is nothing that can be exported.
+        UsageError: `out` is something else, or a part of the data that the target reads is empty.
+        InputError: nothing can be exported.
     """
     _check_out(out, target)
     if target == TABLES:
@@ -110,6 +110,7 @@ def _read_tables(source: Path) -> tuple[list[angles.AngleTable], list[str]]:
     )
     found: dict[ClipId, list[angles.AngleTable]] = {}
     left_out: list[str] = []
+    # Solutions hold every mocap sample and all coordinates; shards only the frames of a video.
     for path in solutions or find_shards(source):
         try:
             check_hdf5(path)
@@ -117,6 +118,7 @@ def _read_tables(source: Path) -> tuple[list[angles.AngleTable], list[str]]:
                 tables = [angles.read_solution_table(path, ClipId(path.parent.name, path.stem))]
             else:
                 tables = list(angles.read_shard_tables(path))
+        # One damaged file must not cost the others; it is reported.
         except InputError as error:
             left_out.append(str(error))
             continue
@@ -145,7 +147,7 @@ def _check_parts(corpus: Corpus, target: Target, name: str) -> None:
 
 
 def _check_out(out: Path, target: str) -> None:
-    """Refuse a folder that this would not be an export of the same kind again."""
+    """Refuse to replace a folder that is not an export to the same target."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     said = _definition_of(out)
@@ -166,10 +168,11 @@ def _definition_of(folder: Path) -> dict[str, Any]:
 def _write_folder(
     out: Path, files: Iterable[tuple[str, bytes]], definition: Mapping[str, Any], readme: str
 ) -> tuple[int, int]:
-    """Write all files, then give the folder its name; return how many and how large they are."""
+    """Write all files, then give the folder its name; return their number and size."""
     n_files = n_bytes = 0
     with atomic_folder(out) as partial:
         described = [(DEFINITION, json.dumps(definition, indent=1).encode()), (README, readme.encode())]
+        # One at a time: pictures of a whole data set are never in memory together.
         for name, content in chain(described, files):
             path = partial / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Shards as tracks: unbroken runs of frames with 17 points, the same frames in every camera.
 
-Lifting networks take windows of neighbouring frames, and pairs of cameras at one moment: where a frame is missing in
-one camera, or a point of it, a track ends, and the next one begins behind.
+Lifting networks take windows of neighbouring frames, and pairs of cameras at one moment: a track ends where a
+frame, or a point of it, is missing in one camera; the next track begins after the gap.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 _RADIAL_TERMS = (0, 1, 4)
-"""Where k1, k2 and k3 stand among OpenCV's coefficients."""
+"""Places of k1, k2 and k3 among OpenCV's coefficients."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,12 +95,12 @@ class Track:
 
 @dataclass(frozen=True)
 class Corpus:
-    """All tracks, and what has none.
+    """All tracks, and the clips without any.
 
     Attributes:
         tracks: by subject and clip.
-        findings: what else a person should read.
-        left_out: what should be there and is not.
+        findings: further findings.
+        left_out: what is missing, and why.
     """
 
     tracks: tuple[Track, ...]
@@ -119,14 +119,14 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of the shards is wanted.
+    """The part of the shards to export.
 
     Attributes:
-        train: subjects to train on: names, numbers or ranges of BML-MoVi's, patterns. With `test`, no other subject is
-            exported; without both, parts are those that the shards say.
+        train: subjects to train on: names, numbers or ranges of BML-MoVi's, patterns. If either is given, no other subject is
+            exported; without both, parts are those in the shards.
         test: subjects to test on.
         cameras: names of the cameras; empty for all.
-        joints: where joints come from.
+        joints: source of the joints.
         plain_cameras: whether only cameras that stand still and have radial terms k1, k2, k3 can be exported.
     """
 
@@ -154,7 +154,7 @@ class _View:
 
 @dataclass(frozen=True)
 class _Head:
-    """What a shard says of itself; opening it has been tried."""
+    """The head of a shard that can be opened."""
 
     path: Path
     subject: str
@@ -179,9 +179,10 @@ def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
     """Return the tracks of shards, those of all cameras together.
 
     Raises:
-        InputError: no shard can be used (the first reason is given), or none has what is wanted.
+        InputError: no shard can be used (the first reason is given), or none has the wanted subjects or cameras.
     """
     heads, errors = _each(shards, _read_head)
+    # A subject that --train names may be in the shard that cannot be read: that is not a wrong flag.
     parts = _choose_parts(heads, wanted, complete=not errors)
     cameras = _choose_cameras(heads, wanted)
     chosen = [head for head in heads if head.subject in parts and head.camera in cameras]
@@ -196,7 +197,7 @@ def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
 
 
 def _each(items: Iterable[T], read: Callable[[T], R]) -> tuple[list[R], list[InputError]]:
-    """Return what reading gives, and the errors of those that cannot be read."""
+    """Return the results of reading, and the errors of items that cannot be read."""
     done: list[R] = []
     errors: list[InputError] = []
     for item in items:
@@ -224,7 +225,7 @@ def _follow(views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str],
 
 
 def _choose_parts(heads: Sequence[_Head], wanted: Wanted, *, complete: bool) -> dict[str, str]:
-    """Return the part of each subject that is wanted; `complete`: no shard's subject is unknown."""
+    """Return the part of each subject that is wanted; `complete`: every shard's subject is known."""
     there = {head.subject for head in heads}
     if not wanted.train and not wanted.test:
         return {head.subject: head.split for head in heads}
@@ -309,10 +310,11 @@ def is_plain(camera: Camera) -> bool:
 
 
 def _tracks(clip: ClipId, views: Sequence[_View]) -> tuple[list[Track], list[str]]:
-    """Return the runs of frames that every camera has whole, and what breaks them."""
+    """Return the runs of frames that are complete in every camera, and a sentence on the gaps."""
     whole = [view.frames[view.points.valid.all(axis=1) & np.isfinite(view.seen_px).all(axis=(1, 2))] for view in views]
     common = whole[0]
     for frames in whole[1:]:
+        # A pair of cameras needs one moment in both.
         common = np.intersect1d(common, frames)
     breaks = np.flatnonzero(np.diff(common) != 1) + 1
     runs = np.split(common, breaks) if len(common) else []
@@ -368,6 +370,7 @@ def subject_key(subject: str) -> str:
 
 def action_of(track: Track) -> str:
     """Return the action of a track: the motion in one word, because codes group by the first word."""
+    # Codes take the first word of a name; a slash in it would look like a folder.
     return "_".join(track.motion.replace("/", "_").split()) or track.clip.clip
 
 

@@ -4,7 +4,7 @@
 |---|---|
 | `data_3d_h36m.npz: positions_3d` | subject -> action -> (n, 32, 3) float32, m, world; 17 points in Human3.6M's slots |
 | `: cameras` | subject -> [{id, orientation, translation, center, focal_length, ..., res_w, res_h}], m, px |
-| `: definition` | what the points are |
+| `: definition` | definition of the points |
 | `data_2d_h36m_gt.npz: positions_2d` | subject -> action -> [camera] (n, 17, 2) float32, px, lens included |
 | `: metadata` | {layout_name, num_joints, keypoints_symmetry}, and `definition` |
 
@@ -54,7 +54,7 @@ def _action(track: Any) -> str:
 
 
 def readme(corpus: Corpus, definition: Mapping[str, Any]) -> str:
-    """Return how the released code is pointed at the files."""
+    """Return instructions to use the files with the released code."""
     parts = {part: ",".join(subject_key(name) for name in names) for part, names in definition["subjects"].items()}
     train, test = parts.get("train", "SUBJECTS"), parts.get("test") or parts.get("validation") or "SUBJECTS"
     return f"""# VideoPose3D on this export

@@ -1,7 +1,7 @@
 """Files that are spliced for a decoder: parts of an .avi, with other bytes in between.
 
-FFmpeg gives frames their time by counting chunks. With a chunk in place of each lost one, it counts rightly; the rest of
-the damaged bytes becomes 'JUNK', so that all that follows keeps its place and the index stays valid. Nothing is
+FFmpeg gives frames their time by counting chunks. With a chunk in place of each lost one, it counts rightly. The
+rest of the damaged bytes becomes 'JUNK', so that all that follows keeps its place and the index stays valid. Nothing is
 written to disk.
 """
 
