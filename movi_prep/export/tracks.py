@@ -122,8 +122,8 @@ class Wanted:
     """The part of the shards to export.
 
     Attributes:
-        train: subjects to train on: names, numbers or ranges of BML-MoVi's, patterns. If either is given, no other subject is
-            exported; without both, parts are those in the shards.
+        train: subjects to train on: names, numbers or ranges of BML-MoVi's, patterns. If train or
+            test is given, no other subject is exported; without both, parts are those in the shards.
         test: subjects to test on.
         cameras: names of the cameras; empty for all.
         joints: source of the joints.
