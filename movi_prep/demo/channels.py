@@ -79,6 +79,7 @@ _PLACED = tuple(f"{side}_foot_{what}" for side in SIDES for what in ("x_m", "y_m
 
 def sample_times(duration_s: float) -> NDArray[np.float64]:
     """Return times (n,) in seconds from 0; n is a whole number of video frames."""
+    # Whole video frames, so that motions follow each other without a broken frame.
     n_frames = max(1, round(duration_s * MOCAP_RATE_HZ / VIDEO_STEP))
     return np.arange(n_frames * VIDEO_STEP) / MOCAP_RATE_HZ
 

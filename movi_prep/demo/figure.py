@@ -72,6 +72,7 @@ def pose_figure(body: DemoBody, channels: Channels) -> tuple[NDArray[np.float64]
     for side in ("left", "right"):
         _set_leg(local, body, channels, side, pelvis_m)
     poses = to_axis_angle(local)
+    # Only the root turns by more than 180 degrees.
     poses[:, 0] = _unwrapped(poses[:, 0])
     return poses, pelvis_m - body.joints_m[0]
 

@@ -52,8 +52,10 @@ def floor_points(camera: DemoCamera) -> NDArray[np.float32]:
 
 
 def _colours_seen(position_m: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A ray parallel to a wall meets it at infinity, and another wall is nearer.
     with np.errstate(divide="ignore"):
         distance = np.where(rays > 0, (HIGH_M - position_m) / rays, (LOW_M - position_m) / rays)
+    # The nearest of the three walls ahead is the one that is seen.
     axis = distance.argmin(axis=-1)
     points = position_m + rays * distance.min(axis=-1, keepdims=True)
     colour = np.empty_like(points)

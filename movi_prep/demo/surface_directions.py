@@ -98,6 +98,7 @@ def pose_directions(
         # A soft limit: small offsets stay, large ones tend to the largest.
         offset_m /= np.sqrt(1 + (offset_m**2).sum(axis=1, keepdims=True) / _LARGEST_CORRECTION_M**2)
         for i in range(3):
+            # R and its transpose: the corrective is that of (R + R^T) / 2.
             directions[:, i, joint - 1, i, :] -= offset_m / 2
             directions[:, i, joint - 1, :, i] -= offset_m / 2
     for muscle in _MUSCLES:

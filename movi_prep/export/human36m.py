@@ -159,6 +159,7 @@ def _label_points(labels: FrameLabels) -> tuple[NDArray[np.float64], NDArray[np.
         if each is not None
     ]
     centres = labels.joint_centres
+    # Last, as `_weights` counts them.
     parts.append((centres.world_m, centres.camera_m, centres.valid))
     world, camera, there = (np.concatenate(values, axis=1) for values in zip(*parts, strict=True))
     return world.astype(np.float64), camera.astype(np.float64), there

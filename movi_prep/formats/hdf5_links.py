@@ -83,7 +83,7 @@ def foreign_parts(file: h5py.File) -> Iterator[tuple[str, str]]:
 
 
 def _link_fault(group: h5py.Group, key: str) -> str:
-    """Return what link stands under a name of a group; "" where there is none."""
+    """Describe the link under a name of a group; "" where there is no link."""
     link = group.get(key, getlink=True)
     if isinstance(link, h5py.ExternalLink):
         return f"a link to {link.path} in the file {link.filename}"

@@ -280,7 +280,7 @@ class ShardFile:
         )
 
     def metadata_changed(self) -> bool:
-        """Return whether an attribute is not what was written; shards before version 3 do not tell."""
+        """Return whether an attribute was changed after writing; shards before version 3 cannot show it."""
         file = self._open()
         written = file.attrs.get(_METADATA_CHECKSUM)
         # Whoever strips the checksum must not pass: from version 3 on its absence is a change.

@@ -35,7 +35,7 @@ _FINISHED, _RAISED, _OUT_OF_MEMORY = 0, 1, 2
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may take before it is ended.
+    """Limits at which a child is ended.
 
     Attributes:
         longest_s: time on the clock; a slow file system counts.
@@ -162,7 +162,7 @@ def _lower(which: int, value: int) -> None:
 
 
 def _held_bytes() -> int:
-    """Return the address space of this process; 0 where the system does not tell."""
+    """Return the address space of this process; 0 where the system does not show it."""
     import resource
 
     try:

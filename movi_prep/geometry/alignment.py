@@ -19,7 +19,7 @@ MAX_LAG_S = 0.25
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was measured between two recordings; None where it could not be."""
+    """The measured agreement of two recordings; None where it could not be measured."""
 
     fit: RigidFit | None
     lag: LagFit | None

@@ -104,6 +104,7 @@ def body_model_kind(path: Path) -> tuple[Kind, str]:
         return _JOINTS.get((*shapes.get("J_regressor", ()), 0)[0], "other"), list_names(shapes)
     with NpzArchive(path) as archive:
         names = list_names(archive.names)
+        # By the arrays: both kinds of file are called model.npz.
         if "eigvec" in archive and "J_regressor" not in archive:
             return "DMPL", names
         joints = archive.shape("J_regressor")[0] if "J_regressor" in archive else 0

@@ -112,6 +112,7 @@ def _calibrated(files: CameraFiles) -> CalibratedCamera:
     wanted = options.calibration_name or ""
     if wanted in named:
         return named[wanted]
+    # A file of one camera needs no name.
     if len(cameras) == 1:
         return cameras[0]
     raise InputError(

@@ -136,7 +136,7 @@ def without_marks(name: str) -> str:
 def nearly_right(
     files: Iterable[Path], meant: Callable[[str], tuple[Key, str] | None], there: Iterable[Key]
 ) -> list[str]:
-    """Return a sentence on each file whose name is nearly one that is looked for and missing.
+    """Return a sentence on each file whose name is nearly that of a missing file.
 
     Args:
         files: files that no reader took.

@@ -105,6 +105,7 @@ def warp_map(
         return np.ascontiguousarray(exact[..., 0]), np.ascontiguousarray(exact[..., 1])
     nodes, weights = _interpolation(virtual.size_px)
     places = places_at(np.stack(np.meshgrid(nodes, nodes), axis=-1))
+    # The warp is a product of polynomials in columns and rows: two small matrix products give the whole map.
     return _product(weights @ places[..., 0], weights.T), _product(weights @ places[..., 1], weights.T)
 
 
