@@ -455,6 +455,7 @@ class _Parser(argparse.ArgumentParser):
         """Return the help, each flag with its default."""
         # Only when help is shown: defaults need the settings, and pydantic takes a tenth of a second to load.
         for action, flag in self._described:
+            # argparse formats help texts with %: a percent sign of our own must be doubled.
             default = default_text(flag).replace("%", "%%")
             action.help = f"{flag.help} (default: {default})" if default else flag.help
         return super().format_help()

@@ -95,6 +95,7 @@ def _largest_at(clip: ClipMeasures, page: str | None) -> object:
     if not isfinite(clip.max_mm):
         return ""
     text = Html(f"{markup(clip.max_marker)}, {number(clip.max_time_s, 2)}&nbsp;s")
+    # The viewer counts frames, the measures seconds.
     row = int(np.argmin(np.abs(clip.times_s - clip.max_time_s)))
     return element("a", text, href=f"{page}#frame={row}") if page else text
 

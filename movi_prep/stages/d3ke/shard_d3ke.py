@@ -396,6 +396,7 @@ def _write_pictures(
     reader.close()
     shown = with_pictures(clips, came)
     check_rows(shown, faults, inputs)
+    # Of all clips, suspect ones too: the table of boxes has one for every frame of the video.
     boxes = np.concatenate([clip.plan.box_px for clip in clips])
     d3ke.write_boxes(outputs.boxes[index], _boxes_of_video(frames, boxes, n_frames))
     judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)
