@@ -68,6 +68,7 @@ def lengthen(recordings: Recordings, folder: Path, n_samples: int) -> Recordings
     for clip, path in recordings.motions.items():
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
+        # Only what has one row per sample; betas and rate stay.
         for name in ("poses", "trans", "dmpls"):
             arrays[name] = np.resize(arrays[name], (n_samples, arrays[name].shape[1]))
         motions[clip] = folder / path.name

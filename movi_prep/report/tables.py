@@ -76,6 +76,7 @@ def clip_rows(
                 clip.frame_rms_mm,
                 clip.usable,
                 limit=IK_RMS_LIMIT_MM,
+                # One scale for all clips, so that lines can be compared; twice the guideline puts it at half height.
                 top=2 * IK_RMS_LIMIT_MM,
                 size_px=SPARKLINE_PX,
             ),
