@@ -49,6 +49,7 @@ def main() -> int:
         for benchmark in asked.names or NAMES:
             print(f"\n== {benchmark}", flush=True)
             flags = [flag.format(demo=demo) for flag in NAMES[benchmark]]
+            # A process for each: memory and warm caches of one must not count for the next.
             done = subprocess.run([sys.executable, "-m", f"benchmarks.{benchmark}", *flags], check=False)
             if done.returncode:
                 failed.append(benchmark)

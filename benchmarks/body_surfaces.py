@@ -90,6 +90,7 @@ def read_people(folder: Path, model: Path | None = None) -> People:
 def draw_bodies(people: People, n_bodies: int, *, deviation: float, seed: int) -> list[ScaleResult]:
     """Return the scaling of random bodies, women and men in turn."""
     rng = np.random.default_rng(seed)
+    # Drawn in one call: the first n bodies are the same for every number of bodies.
     betas = deviation * rng.standard_normal((n_bodies, 16))
     return [people.scaled((people.female, people.male)[index % 2], row) for index, row in enumerate(betas)]
 

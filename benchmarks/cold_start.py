@@ -80,6 +80,7 @@ def show_model(name: str, tree: KinematicTree, weights: Mapping[str, float], opt
     markers_m, settings = tree.marker_positions(poses), ConvergedSettings(observability=False)
     solve_inverse_kinematics(tree, tree.marker_names, markers_m[:1], weights, settings)  # compiles and folds
     begin = time.process_time()
+    # Each frame as a clip of its own: a neighbour would lead to the pose.
     alone = [solve_inverse_kinematics(tree, tree.marker_names, frame[None], weights, settings) for frame in markers_m]
     ms = 1e3 * (time.process_time() - begin) / len(alone)
     rms_mm = 1e3 * np.sqrt(2.0 * np.array([solution.objectives[0] for solution in alone]))

@@ -399,6 +399,7 @@ def task_objectives(trial: Trial, tasks: list[CoordinateTarget], coordinates: Ar
 def jitter_deg(trial: Trial, coordinates: Array) -> float:
     """Return the RMS second difference of all rotations but the root's, degrees."""
     root = {name for name in trial.tree.coordinate_names if name.startswith("pelvis_")}
+    # The root is left out: near gimbal lock its angles change fast where the pose does not.
     keep = trial.tree.coordinate_is_rotation & np.array([name not in root for name in trial.tree.coordinate_names])
     return float(np.rad2deg(np.sqrt((np.diff(coordinates[:, keep], 2, axis=0) ** 2).mean())))
 

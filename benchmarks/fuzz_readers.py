@@ -322,6 +322,7 @@ def spoil(content: bytes, rng: np.random.Generator) -> bytes:
         elif kind == "byte":
             spoilt[at] = int(rng.integers(0, 256))
         elif kind == "zeros":
+            # As long as what it replaces: near the end fewer than 16 bytes are left, and the length must stay.
             spoilt[at : at + 16] = bytes(len(spoilt[at : at + 16]))
         elif kind == "huge":
             spoilt[at : at + 4] = rng.choice([b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\x00\x00\x00\x40"])

@@ -37,6 +37,7 @@ def _measure(path: Path) -> None:
         angles, solved = shard.read("labels/coordinates_rad"), shard.read("labels/pose_valid")
         root = shard.read("labels/root_rotation_world"), shard.read("labels/root_position_world_m")
         centres, names = shard.read("labels/opensim_joints_world_m"), shard.names("names/opensim_joints")
+    # In double precision: what is left is the rounding of the labels, not of the layer.
     exact = KinematicLayer.from_shard(path, dtype=torch.float64)
     inputs = [torch.tensor(values[solved]) for values in (angles, *root)]
     pose = exact(*(values.double() for values in inputs))

@@ -68,6 +68,7 @@ def lengthen(recordings: Recordings, folder: Path, n_samples: int) -> Recordings
     for clip, path in recordings.motions.items():
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
+        # Only what has one row per sample; betas and rate stay.
         for name in ("poses", "trans", "dmpls"):
             arrays[name] = np.resize(arrays[name], (n_samples, arrays[name].shape[1]))
         motions[clip] = folder / path.name
@@ -246,6 +247,7 @@ def peak_above_import(recordings: Recordings, folder: Path, n_samples: int) -> f
         )
         world = path.parents[3]
         subprocess.run([sys.executable, "-c", code, world, long_clip.parent, str(n_samples)], check=True)
+    # Resident now, against the peak later: the peak so far would include what importing took and gave back.
     before = _memory_mb("VmRSS")
     run_stage(replace(recordings, motions={clip: long_clip}), folder / f"work-{n_samples}", rate="mocap")
     return _memory_mb("VmHWM") - before

@@ -56,6 +56,7 @@ def read_poses(path: Path, tree: KinematicTree) -> dict[str, NDArray[np.float64]
     for name, angles_deg in document["poses"].items():
         pose = np.array(tree.coordinate_default)
         for coordinate, angle_deg in angles_deg.items():
+            # Another model may lack coordinates of ours: it keeps its default there.
             if coordinate in index:
                 pose[index[coordinate]] = np.deg2rad(angle_deg)
         poses[name] = tree.complete_coordinates(pose[None])[0]

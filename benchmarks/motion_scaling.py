@@ -119,6 +119,7 @@ def _compare(work: Path, subject: str, setup: object) -> None:
     result = scale_to_motion(model, trials, setup, tracking.marker_weights, SETTINGS, solve_pose=solve_pose_converged)
     spent_s = time.process_time() - begin
     static = read_model(work / "models" / subject / "scaled.osim")
+    # Both models through the same solver and frames: only scaling differs.
     rms_mm = [_track(each, clips, tracking.marker_weights) for each in (static, model)]
     print(f"{subject:8} {rms_mm[0]:20.2f} {rms_mm[1]:9.2f} {spent_s:12.1f}")
     for finding in result.findings:

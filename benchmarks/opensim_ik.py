@@ -225,6 +225,7 @@ def measure_data(data: Path, reference: Path, folder: Path) -> None:
         scaling=ScalingSettings(keep_failed_audit=True),
         ik=IkSettings(solver="opensim"),
     )
+    # Once for all variants: markers do not depend on the model.
     _run_stages(config, (STATIC, MARKERS))
     variants = {"movi_full_body": config}
     without_hands = reference / "d3ke_models" / "full_body_wo_hands.osim"
@@ -271,6 +272,7 @@ def _clip_numbers(path: Path) -> tuple[float, int, float, int]:
 
 def measure_self_test() -> None:
     """Known poses of the packaged model through both solvers, and what tighter settings give and cost."""
+    # Not counted: it loads or compiles the kernels.
     run_self_test("converged")
     variants = {
         "opensim, as packaged": SolveSettings(solver="opensim"),

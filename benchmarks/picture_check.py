@@ -61,6 +61,7 @@ class View:
     def watch(self, *, offset_px: tuple[int, int] = (0, 0)) -> MotionWatch:
         """Return a watch over all clips, before a camera whose picture has moved by `offset_px`."""
         offset = np.array(offset_px, dtype=np.float32)
+        # Moving the body is the same as moving the picture the other way, and needs no new video.
         moved = [replace(clip, body_px=clip.body_px - offset) for clip in self.clips]
         return watch_clips(moved, self.subject.camera)
 
@@ -110,6 +111,7 @@ def accuracy(views: tuple[View, ...]) -> list[tuple[str, ...]]:
 def cost(run: DemoRun, folder: Path, *, repeats: int) -> list[tuple[str, str]]:
     """Return what the check adds to the stage, from pairs of runs."""
     units = [replace(unit, outputs=ShardOutputs(folder / "shard.h5")) for unit in run.units()]
+    # Once before, so that imports and caches are not measured.
     for unit in units:
         SHARD.run_unit(unit)
     ratios = []
@@ -146,6 +148,7 @@ def _shifted(view: View) -> list[tuple[int, JudgedVideo]]:
     watches = [(shift, view.watch()) for shift in SHIFTS]
     for number, image in _frames(view.video):
         for shift, watch in watches:
+            # A later number for the same picture is a video that is late.
             watch(number + shift, image)
     return [(shift, view.judge(watch.results())) for shift, watch in watches]
 

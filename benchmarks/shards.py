@@ -149,6 +149,7 @@ def _picture_errors(shard: ShardFile, run: DemoRun) -> dict[str, float]:
     before: tuple[int, Any, Any] | None = None
     for frame, image in reader.frames(row_of):
         code = read_frame_code(image)
+        # The embedded video carries its frame number in a corner: a wrong one would make the comparison meaningless.
         if (code.frame, code.subject, code.camera) != (frame, subject, camera):
             raise SystemExit(f"{shard.path.name}: frame {frame} says that it is {code}")
         here = (row_of[frame], decode_picture(shard.picture(row_of[frame])), image.copy())
@@ -311,6 +312,7 @@ def speed_and_size(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[s
         start = time.process_time()
         report = SHARD.run_unit(long)
         seconds = time.process_time() - start
+        # Sixty frames are enough: gzip's cost does not change from frame to frame of noise.
         gzip_s, gzip_bytes = full_frames_cost(inputs.video, where / "full.h5", n_frames=60)
         n_bytes = (where / "long.h5").stat().st_size
         costs.append(Cost(unit.key, int(report.numbers["rows"]), n_video, seconds, n_bytes, gzip_s, gzip_bytes))

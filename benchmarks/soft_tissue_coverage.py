@@ -183,6 +183,7 @@ def fit(tables: dict[float | None, list[UnitTrial]], kind: str, labs: list[str])
     keys = [key for key in tables if (key is None) == (kind != FIELD)]
     part = 1 if kind == TURNED_ONLY else 0
     best = min((_fit_one(tables[key], key, labs, part) for key in keys), key=lambda found: found.loss)
+    # Fitted to n laboratories, the next one scatters by (n + 1) / n of the variance.
     wider = 1.0 if kind == TURNED_ONLY else np.sqrt((len(labs) + 1.0) / len(labs))
     return Fit(float(best.sd_mm * wider), best.length_mm, best.loss)
 
@@ -192,6 +193,7 @@ def _fit_one(trials: list[UnitTrial], length_mm: float | None, labs: list[str], 
 
     def balanced(value: str) -> float:
         return float(
+            # Laboratories count alike, however many trials each of them has.
             np.mean([np.mean([getattr(one, value)[part] for one in trials if one.lab == lab]) for lab in labs])
         )
 
@@ -203,6 +205,7 @@ def _judge_lab(
     tables: dict[float | None, list[UnitTrial]], kind: str, lab: str, labs: list[str]
 ) -> tuple[Score, Score]:
     """Return the scores of one laboratory."""
+    # Left out: noise must hold for people and laboratories that it was not fitted to.
     others = [other for other in labs if other != lab] or labs
     found = fit(tables, kind, others)
     trials = [trial for trial in tables[found.length_mm] if trial.lab == lab]
@@ -214,6 +217,7 @@ def _score(trials: list[UnitTrial], sd_mm: float, part: slice) -> Score:
     beyond = [np.abs(trial.errors[:, part]) - width for trial, width in zip(trials, half, strict=True)]
     coverages = [float(np.mean(outside <= 0)) for outside in beyond]
     intervals = [
+        # Interval score (Gneiting and Raftery 2007, equation 43): the width, and a penalty for what lies beyond.
         float(np.mean(2 * width + 2 / (1 - LEVEL) * np.maximum(outside, 0)))
         for width, outside in zip(half, beyond, strict=True)
     ]

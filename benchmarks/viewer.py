@@ -70,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--demo", type=absolute_path, help="folder of a finished `movi-prep demo`")
     asked = parser.parse_args()
+    # A browser is not part of the project's environment.
     if find_chromium() is None:
         print("left out: there is no Chromium here")
         return

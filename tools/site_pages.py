@@ -64,6 +64,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "python_api.md": api_page(),
     }
     for name, content in made.items():
+        # Generated in memory: copies in docs/ would be edited by mistake.
         files.append(File.generated(config, name, content=content))
     return files
 

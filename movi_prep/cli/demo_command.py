@@ -57,6 +57,7 @@ def run_demo(given: argparse.Namespace) -> int:
         draw_contact_sheet(folder, config.work, sheet)
     _print_outputs(console, summary, config.work)
     is_sound = _print_verification(console, config.work)
+    # In this order: `and` would leave the second run out where the first is not sound.
     is_sound = _run_own_recording(console, folder / "own", given) and is_sound
     if sheet.is_file():
         console.print(f"picture of the markers on the videos: {sheet}", markup=False)
@@ -75,6 +76,7 @@ def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace
     from movi_prep.demo.own_recording import write_own_recording
     from movi_prep.video.packet_reader import INSTALL
 
+    # Asked for without importing: PyAV is optional, and loading it takes time.
     if find_spec("av") is None:
         console.print(
             f"left out: a recording of one's own with an .mp4 video, which needs PyAV ({INSTALL})", markup=False

@@ -50,6 +50,7 @@ def _export_scenes(given: argparse.Namespace) -> int:
     """Write files that other programs open: what moves as animation, models with geometry."""
     from movi_prep.view.scene_files import export_scenes
 
+    # Refused rather than ignored: a user who splits scenes would believe that they were split.
     extra = [name for name in ("train", "test", "cameras", "joint_centres") if getattr(given, name) is not None]
     if extra:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)

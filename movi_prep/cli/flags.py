@@ -455,6 +455,7 @@ class _Parser(argparse.ArgumentParser):
         """Return the help, each flag with its default."""
         # Only when help is shown: defaults need the settings, and pydantic takes a tenth of a second to load.
         for action, flag in self._described:
+            # argparse formats help texts with %: a percent sign of our own must be doubled.
             default = default_text(flag).replace("%", "%%")
             action.help = f"{flag.help} (default: {default})" if default else flag.help
         return super().format_help()
@@ -481,6 +482,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     # parse_known_args, because argparse's own message on unknown flags suggests nothing.
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
+        # Only flags of this command are suggested.
         flags = [flag.name for flag in FLAGS if given.command in flag.commands]
         name = unknown[0].split("=", maxsplit=1)[0]
         there = list_names(flags, at_most=60)
@@ -615,6 +617,8 @@ def _parser() -> _Parser:
                 positional.name, help=positional.help, metavar=positional.name.upper(), **positional.more
             )
         for title, flags in FLAG_GROUPS.items():
+            # A group without a flag of this command is added all the same: argparse leaves empty groups out of the
+            # help.
             own = [flag for flag in flags if command in flag.commands]
             group = below.add_argument_group(title)
             for flag in own:

@@ -38,6 +38,7 @@ def overlay(given: argparse.Namespace) -> int:
         raise UsageError(
             f"expected one clip, as S001/C03, but got {given.clip!r}; films are made of clips with a video"
         )
+    # The shard tells which frames show the clip and how the camera stands: without it a video is of no use.
     shard = _shard(work, trial.clip, given.camera)
     video = _video(config, trial.clip, given.camera)
     solution, outline = read_ik_solution(trial.solution), read_model_outline(trial.model)

@@ -37,6 +37,7 @@ def open_console(*, to_stderr: bool) -> Console:
         # A machine that only trains, and verifies its shards, has no rich: the same rows, without lines around.
         return _BareConsole(stream)  # type: ignore[return-value]
 
+    # Defined here, because its base class is imported here.
     class PlainConsole(Console):
         def print(self, *objects: Any, **how: Any) -> None:
             super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **how)
@@ -67,6 +68,7 @@ def print_table(console: Console, title: str, columns: Sequence[str], rows: Iter
     from rich.table import Table
     from rich.text import Text
 
+    # Text objects, not strings: rich would read brackets in file names as markup.
     table = Table(title=Text(visible(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")

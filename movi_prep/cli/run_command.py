@@ -101,6 +101,7 @@ def words_again(given: argparse.Namespace) -> list[str]:
             continue
         flag = f"--{name.replace('_', '-')}"
         for entry in value if isinstance(value, list) else [value]:
+            # Paths become absolute: the command is to work from any folder.
             words += [flag] if entry is True else [flag, str(Path(entry).absolute()) if name in paths else str(entry)]
     return words
 

@@ -26,6 +26,7 @@ def show_status(given: argparse.Namespace) -> int:
     begin = time.perf_counter()
     config = use_embedded_data(config_of_last_run(given), write=False)
     stages, notes = stages_of("run", config)
+    # The choice of all runs so far: without it, clips that nobody asked for would count as waiting.
     prepared = prepare_run(config, stages, as_chosen=True)
     summary = summarise_plan(prepared.plan, prepared.identities)
     console = open_console(to_stderr=bool(given.json))

@@ -78,6 +78,7 @@ def _is_below(flags: Mapping[str, Any], place: Sequence[str | int]) -> bool:
         if part not in flags:
             return False
         flags = flags[part]
+    # An error without a place is of the whole configuration and comes from no single flag.
     return bool(place)
 
 

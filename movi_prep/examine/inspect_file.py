@@ -467,6 +467,7 @@ def _say(value: Any) -> str | float | int:
         value = value.decode("utf-8", errors="replace")
     if value is None:
         return "none"
+    # Before numbers: a bool is an int in Python.
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -20,6 +20,7 @@ _HEAD_BYTES = 4096
 def is_opencv(path: Path) -> bool:
     """Return whether OpenCV wrote a YAML or XML file."""
     with path.open("rb") as file:
+        # OpenCV writes its marks at the start of a file.
         head = file.read(_HEAD_BYTES)
     return any(word in head for word in _OPENCV)
 
@@ -86,6 +87,7 @@ def inspect_other_pickle(path: Path, error: InputError) -> FileFacts:
     try:
         persons = read_posed_persons(path)
     except InputError:
+        # The first error is the one that helps: the file is of neither kind.
         raise error from None
     facts: dict[str, str | float | int] = {}
     for number, person in enumerate(persons):

@@ -134,6 +134,7 @@ def _quarter_turns(folded: FoldedModel) -> list[NDArray[np.float64]]:
     turns = np.isin(folded.unknowns[root], tree.axis_coordinate[tree.axis_is_rotation])
     quarter = (0.0, np.pi / 2, np.pi, -np.pi / 2)
     poses = []
+    # Least turned first, because most figures stand upright and face roughly along an axis.
     for choice in sorted(product(*(quarter if turn else (0.0,) for turn in turns)), key=np.count_nonzero):
         pose = folded.start.copy()
         pose[root] += choice

@@ -381,6 +381,7 @@ def _another_person(
     apart = np.zeros(len(present))
     for one in range(len(present)):
         others = [k for k in range(len(present)) if k != one]
+        # Weighted by frames: a trial with many frames says more about the person.
         middle = np.average(np.array(shifts)[others], axis=0, weights=counts[others])
         seen = (both[one] < _SHARP) & (both[others] < _SHARP).any(axis=0)
         if seen.any():

@@ -134,7 +134,10 @@ def scale_tree(
         factors: (b, 3) factor of every body along its axes.
         sites_m: (m, 3) metres, places of all markers in their scaled bodies; where the table has them if None.
     """
+    # Ground has no factors: index -1 reads another body's, which `where` replaces by 1.
     of_parent = np.where((tree.body_parent >= 0)[:, None], factors[tree.body_parent], 1.0)
+    # The tree has the body's place in the joint frame; OpenSim scales the joint's place in the body. So it is turned
+    # into body axes, scaled there, and turned back.
     in_body = (np.swapaxes(tree.child_rotation, 1, 2) @ tree.child_position_m[:, :, None])[:, :, 0]
     scaled_sites = np.where((tree.marker_body >= 0)[:, None], factors[tree.marker_body], 1.0) * tree.marker_position_m
     return replace(
@@ -155,6 +158,7 @@ def _with_scaled_translations(tree: KinematicTree, of_parent: NDArray[np.float64
     stretch = np.where(tree.body_parent[carrier] >= 0, stretch, 1.0)
     function, first = tree.axis_function.copy(), tree.first_piece.tolist()
     rows, coefficients = [np.arange(len(tree.piece_start))], [tree.piece_coefficients]
+    # Functions are shared between axes: a stretched one gets its own copy at the end of the table.
     for axis in np.flatnonzero(stretch != 1.0):
         pieces = np.arange(tree.first_piece[function[axis]], tree.first_piece[function[axis] + 1])
         rows.append(pieces)
@@ -236,6 +240,7 @@ class _Walk:
         for k in range(3):
             group = self.scaled.groups.of_body[scaling, k]
             if group >= 0:
+                # By the logarithm of the factor, so that the derivative of f t is f t itself: the scaled offset.
                 noted[:, :, group] += offset_m[k] * rotation[:, :, k]
 
     def _move(
@@ -247,6 +252,7 @@ class _Walk:
         function, direction = int(tree.axis_function[axis]), tree.axis_direction[axis]
         amount = tree.evaluate_function(function, argument)
         along = rotation @ direction
+        # A follower moves with the unknown at the head of its chain; `rates` holds the product of slopes in between.
         unknown = self.place.get(int(self.leaders[coordinate]), -1) if coordinate >= 0 else -1
         slope = None
         if self.derivatives and unknown >= 0:
@@ -259,11 +265,13 @@ class _Walk:
         parts = direction if parent < 0 else direction * self.factors[parent]
         stretch = float(direction @ parts)
         if slope is not None:
+            # No origin marks a translation: it moves all that it carries alike.
             self.turns.append((body, unknown, stretch * slope, None))
         if self.by_group is not None and parent >= 0:
             for k in range(3):
                 group = self.scaled.groups.of_body[parent, k]
                 if group >= 0:
+                    # d(stretch)/d(log f_k) is direction_k^2 f_k, because stretch = sum of direction_k^2 f_k.
                     self.by_group[body][:, :, group] += (direction[k] * parts[k] * amount)[:, None] * along
         return rotation, origin + (stretch * amount)[:, None] * along
 
@@ -280,6 +288,7 @@ class _Walk:
         for k in range(3):
             group = scaled.groups.of_body[bodies, k]
             own = np.flatnonzero(group >= 0)
+            # NumPy puts the axes of two separate index arrays first: hence the swap.
             by_group[:, own, :, group[own]] += (table_m[own, k, None] * rotations[:, own][..., k]).swapaxes(0, 1)
         return PosedMarkers(positions, rotations, self._by_unknown(positions), by_group)
 
@@ -290,6 +299,7 @@ class _Walk:
             if origin is None:
                 out[..., unknown][:, moved] += slope[:, None]
             else:
+                # A turn about an axis through `origin` moves a point by omega x (p - origin).
                 out[..., unknown][:, moved] += np.cross(slope[:, None], positions[:, moved] - origin[:, None])
         return out
 

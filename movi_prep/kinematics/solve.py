@@ -399,6 +399,8 @@ def _mend_poor(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, trac
     A joint that turns past a bound, or an arm that was out of sight, may leave its path in another minimum for a while.
     """
     open_frames, interval = tracker.clip.solvable.copy(), settings.scout_interval
+    # The second part keeps frames of an all but exact clip from counting as poor: there any ratio of tiny numbers is
+    # large.
     poor = _POOR * float(np.median(track.values[open_frames])) + 0.5 * _POOR_M**2
     for _ in range(_MOST_MENDED):
         values = np.where(open_frames, track.values, 0.0)

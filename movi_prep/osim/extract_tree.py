@@ -93,6 +93,7 @@ def extract_tree(model: opensim.Model) -> KinematicTree:
         ModelError: where the model has parts that the arrays cannot represent exactly; names all of them.
     """
     # All problems are collected, so that a user who replaces one part of a model learns of the others at once.
+    # Locks and clamps are asked of a state: a model's default is what a new state has.
     state = model.initSystem()
     problems: list[str] = []
     table = _FunctionTable()
@@ -214,6 +215,7 @@ def _ordered_joints(model: opensim.Model, problems: list[str]) -> list[tuple[ope
             break
         for joint, parent, child in ready:
             if child in reached:
+                # A second way to a body is a loop: a tree has one path from ground to each.
                 problems.append(f"joint {joint.getName()} (closes a loop)")
                 continue
             reached.add(child)

@@ -90,6 +90,7 @@ def track_markers(model: opensim.Model, problem: TrackingProblem) -> TrackedMoti
     """
     n_rows = problem.markers.n_rows
     coordinates = np.full((n_rows, len(coordinate_names(model))), np.nan)
+    # Every frame counts as that until it is tried: those that are skipped below keep it.
     statuses = np.full(n_rows, int(FrameStatus.TOO_FEW_MARKERS), dtype=np.int8)
     errors = np.full(n_rows, np.nan)
     rows = np.flatnonzero(enough_markers(problem.markers.positions_m, problem.weights)).tolist()

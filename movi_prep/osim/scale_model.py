@@ -218,6 +218,7 @@ def body_factors(
                     factors[body][["XYZ".index(axis) for axis in axes]] = measured[measurement.name]
         elif step == MANUAL:
             known = {body: np.array(values) for body, values in setup.manual_factors.items() if body in factors}
+            # A later step of the order replaces factors, it does not multiply them (ModelScaler).
             factors.update(known)
     return factors
 
@@ -240,6 +241,7 @@ def finish_scaling(
     for name, (body, location) in places.items():
         marker = model.getMarkerSet().get(name)
         if body is not None:
+            # Before the place is set, which is in the new body's frame.
             marker.setParentFrame(model.getBodySet().get(body))
         marker.set_location(vector(location))
     post = setup.post_scaling
@@ -351,6 +353,7 @@ def apply_factors(
     """Scale the model in place by (3,) factors of its bodies; a mass that is not finite follows from the factors."""
     scales = opensim.ScaleSet()
     for body, values in factors.items():
+        # Refused here, where the name of the body is known.
         if not np.all(np.isfinite(values)) or np.any(values <= 0):
             raise ModelError(f"body {body}: expected positive scale factors, but got {values}; check the static trial")
         scale = opensim.Scale()

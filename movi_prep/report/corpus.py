@@ -300,6 +300,7 @@ def _summary(clips: Sequence[ClipMeasures]) -> Html:
     rows = []
     for name, field, unit, guideline in _SUMMARY:
         values = np.array([getattr(clip, field) for clip in clips], dtype=np.float64)
+        # Kinds of markers that a clip lacks are NaN, and would make every percentile NaN.
         values = values[np.isfinite(values)]
         spread = np.percentile(values, percentiles).tolist() if values.size else [float("nan")] * len(percentiles)
         digits = 2 if unit == "deg" else 1

@@ -45,6 +45,7 @@ def measure_curves(
     page: str = "",
 ) -> ClipCurves:
     """Return the curves of a solution, of no more frames than a chart shows."""
+    # Rounded up, so that a curve never has more frames than the limit.
     rows = slice(None, None, max(1, -(-solution.n_rows // _MOST_FRAMES)))
     return ClipCurves(
         name=str(clip),

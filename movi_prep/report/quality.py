@@ -187,6 +187,7 @@ def attention(quality: SubjectQuality, scope: Scope) -> list[Look]:
     found += [
         stage_warning(f"{unit.stage} {unit.key}: {text}")
         for unit in quality.outcomes
+        # Suspect clips are listed above already, with their reasons.
         if unit.stage != "align"
         for text in unit.warnings
     ]

@@ -55,7 +55,9 @@ def subset_section(qualities: Sequence[SubjectQuality], outcomes: Sequence[Outco
 def _row(name: str, people: Sequence[SubjectQuality], outcomes: Sequence[Outcome]) -> list[object]:
     posed = [unit.numbers for unit in outcomes if unit.stage == "markers" and unit.status == "done"]
     seconds = sum(float(numbers["n_samples"]) / float(numbers["mocap_hz"]) for numbers in posed)
+    # Rounded: 120 and 120.00004578 Hz are one rate.
     rates = sorted({round(float(numbers["mocap_hz"]), 2) for numbers in posed})
+    # Clips without a flight tell nothing of their rate and have no such number.
     ratios = [float(numbers["stated_by_true"]) for numbers in posed if "stated_by_true" in numbers]
     solved = [clip for quality in people for clip in quality.clips]
     rms = [clip.marker_rms_mm for clip in solved if isfinite(clip.marker_rms_mm)]

@@ -76,6 +76,7 @@ def clip_rows(
                 clip.frame_rms_mm,
                 clip.usable,
                 limit=IK_RMS_LIMIT_MM,
+                # One scale for all clips, so that lines can be compared; twice the guideline puts it at half height.
                 top=2 * IK_RMS_LIMIT_MM,
                 size_px=SPARKLINE_PX,
             ),
@@ -95,6 +96,7 @@ def _largest_at(clip: ClipMeasures, page: str | None) -> object:
     if not isfinite(clip.max_mm):
         return ""
     text = Html(f"{markup(clip.max_marker)}, {number(clip.max_time_s, 2)}&nbsp;s")
+    # The viewer counts frames, the measures seconds.
     row = int(np.argmin(np.abs(clip.times_s - clip.max_time_s)))
     return element("a", text, href=f"{page}#frame={row}") if page else text
 

@@ -133,6 +133,7 @@ class _Found:
         """Return the faults, those in the same words (paths and numbers aside) as one."""
         groups: dict[tuple[str, str, str], list[tuple[Path, InputError]]] = {}
         for part, path, error in self.faults:
+            # Numbers and paths aside: six hundred clips of a wrong release are one fault.
             key = (part, _VARIES.sub("#", error.expected), _VARIES.sub("#", error.got))
             groups.setdefault(key, []).append((path, error))
         kinds = [
@@ -334,6 +335,7 @@ def _compare_length(session: Session, path: Path, row: int, motion: _Head, found
     first_sample, last_sample = (int(value) for value in session.mocap_ranges[row])
     flagged_s = (last_sample - first_sample) / motion.rate_hz
     there_s = motion.n_samples / motion.rate_hz
+    # Two allowances: a share for long clips, and a few frames for short ones.
     slack_s = max(_LENGTH_SLACK * flagged_s, _SLACK_FRAMES * flagged_s / max(end - first, 1))
     if end > first and abs(there_s - flagged_s) > slack_s:
         found.add(

@@ -96,6 +96,8 @@ def _absent_clips(recordings: Recordings, subject: str) -> list[int]:
     clips = [clip.clip for clip in (*recordings.motions, *recordings.others) if clip.subject == subject]
     there = {number for clip in clips if (number := number_of(clip)) is not None}
     most = max(Counter(clip.subject for clip in (*recordings.motions, *recordings.others)).values())
+    # A whole download has subjects with (nearly) all motions; in a small set the last clip there is tells how many
+    # belong.
     last = N_MOTIONS if most >= N_MOTIONS - 1 else max(there, default=0)
     return [number for number in range(1, last + 1) if number not in there]
 

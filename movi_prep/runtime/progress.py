@@ -115,6 +115,7 @@ class LiveProgress:
     def unit_ended(self, record: UnitRecord) -> None:
         """Move the bar of its stage; failures are printed above the bars."""
         bar = self._bars[record.stage]
+        # Bars start with their first unit: a stage that waits for others would otherwise show a falling rate.
         self._progress.start_task(bar)
         if record.status == "failed":
             self._failed[record.stage] += 1

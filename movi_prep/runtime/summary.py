@@ -102,6 +102,7 @@ def summarise_run(result: RunResult) -> Summary:
         n_failed = sum(record.status == "failed" for record in ended)
         stages[stage] = StageCounts(
             done=len(ended) - n_failed,
+            # Units that were open and came out unchanged did not run, and count as current.
             current=sum(_holds(planned, result) for planned in units),
             failed=n_failed,
             waiting=sum(planned.unit.id in result.blocked for planned in units),
@@ -111,6 +112,7 @@ def summarise_run(result: RunResult) -> Summary:
     holding = [
         record
         for planned in result.plan.units.values()
+        # The record of this run where there is one, else the earlier one if it still holds.
         if (record := result.records.get(planned.unit.id, planned.last if _holds(planned, result) else None))
         is not None
     ]
@@ -147,6 +149,7 @@ def count_sampled(plan: WorkPlan) -> int:
     """Return how many files records know that are compared by samples only."""
     records = [planned.last for planned in plan.units.values() if planned.last is not None]
     entries = [entry for record in records for entry in (*record.inputs.values(), *record.outputs.values())]
+    # A set: a video is an input of several units and counts once.
     return len({entry.path for entry in entries if is_sampled(entry.identity)})
 
 

@@ -109,6 +109,7 @@ def read_record(path: Path) -> UnitRecord | None:
         }
         # Fields of later releases are passed over; missing ones take their defaults.
         values = {name: value for name, value in content.items() if name in known}
+        # JSON has lists; a record is frozen and holds tuples.
         said = {name: tuple(content.get(name, ())) for name in ("findings", "warnings")}
         record = UnitRecord(**{**values, **files, **said})
     except (KeyError, TypeError, AttributeError):

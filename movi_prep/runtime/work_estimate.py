@@ -106,6 +106,8 @@ def estimate_work(plan: WorkPlan, lengths: Mapping[ClipId, ClipLength], config: 
     seconds = n_bytes = 0.0
     for planned in plan.to_run:
         times_s, times_bytes = measured.get(planned.unit.stage, (1 / speed, 1.0))
+        # Measured stages are the table's cost times a factor: so clips of other lengths than those that ran are
+        # estimated too.
         table_s, table_bytes = _table_cost(planned, lengths, config)
         seconds += table_s * times_s
         n_bytes += table_bytes * times_bytes
@@ -166,6 +168,7 @@ def _fixed_work() -> float:
     begin_s = time.perf_counter()
     for _ in range(10):
         matrix @ matrix
+    # Matrices, packing and Python: the three kinds of work of which stages are made.
     zlib.compress(text, 1)
     sum(range(100_000))
     return time.perf_counter() - begin_s

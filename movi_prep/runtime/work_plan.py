@@ -127,6 +127,7 @@ def make_plan(
             stage=stage,
             unit=unit,
             needs=needs[name],
+            # Needed for optional inputs only: a failure of those leaves the unit runnable.
             tolerates=frozenset(needs[name]) - set(_needs(unit, writers, optional=False)),
             state="new",
             reason="",
@@ -190,6 +191,7 @@ def _decide(
     fresh: PlannedUnit, waiting: Sequence[PlannedUnit], work: WorkFolder, identities: FileIdentities, *, is_forced: bool
 ) -> PlannedUnit:
     """Return the unit with its state, given the units it needs that are not current."""
+    # Files that a unit of this run will replace: their present content says nothing.
     unknown = {path for need in waiting for _, path in paths_of(need.unit.outputs)}
     own = "forced" if is_forced else why_not_current(fresh, work, identities, unknown=unknown)
     hard = [need.unit.id for need in waiting if need.unit.id not in fresh.tolerates]

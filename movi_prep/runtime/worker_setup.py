@@ -59,6 +59,7 @@ def execute_on_worker(task: Task, *, recycle_units: int, recycle_growth_mb: floa
 
     end = execute(task)
     _usage.units += 1
+    # After the first unit, not before: until then libraries and models are loaded, which is no leak.
     if _usage.units == 1:
         _usage.first_resident_mb = end.resident_mb
     is_spent = _usage.units >= recycle_units or end.resident_mb - _usage.first_resident_mb >= recycle_growth_mb

@@ -257,6 +257,7 @@ def _clock_suspicions(session: Session, row: int, settings: AlignmentUnitSetting
     """Return whether flags120 start a clip at another time than flags30, compared with the session's other clips."""
     filled = session.video_ranges[:, 0] < session.video_ranges[:, 1]
     starts_s = session.video_ranges[:, 0] / settings.video_rate_hz
+    # Both starts in seconds, each by its own clock.
     apart_s = session.mocap_ranges[:, 0] / (session.samples_per_frame * settings.video_rate_hz) - starts_s
     # Video and mocap need not start together: a difference that all clips share is not a fault.
     apart_s -= np.median(apart_s[filled])
@@ -270,6 +271,8 @@ def _length_findings(
     markers: MarkerTrajectories, n_video_frames: int, step: int, agreement: Agreement
 ) -> tuple[str, ...]:
     found = []
+    # Rows are those of the video clock or of all samples, so the last sample tells the length and not the number of
+    # rows.
     n_frames = int(markers.sample_indices[-1]) // step + 1
     if n_frames != n_video_frames:
         found.append(f"AMASS has motion for {n_frames} video frames, flags30 say {n_video_frames}")

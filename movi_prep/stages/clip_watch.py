@@ -78,6 +78,7 @@ class ClipWatch:
 
     def findings(self, rate_hz: float, audit: RateAudit) -> tuple[str, ...]:
         """Return sentences on oddities, each with its probable cause."""
+        # The mean over the clip: a person who bends down now and then is still upright.
         trunk = self._trunk_m / np.linalg.norm(self._trunk_m)
         floor = floor_findings(self.lowest_m, trunk)
         return (

@@ -102,6 +102,7 @@ def plan_ik(
             ),
             settings=settings,
         )
+        # Sorted, so that plans do not depend on the order in which a file system lists files.
         for clip in sorted(recordings.motions)
     )
 

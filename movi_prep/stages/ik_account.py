@@ -291,6 +291,7 @@ def _with_ranges(frame: str, reasons: Sequence[str]) -> str:
     columns = zip(*([float(number) for number in _LONE_NUMBER.findall(reason)] for reason in reasons), strict=True)
     for numbers in columns:
         least, most = min(numbers), max(numbers)
+        # One `#` at a time, in the order of the numbers.
         frame = frame.replace("#", f"{least:g}" if least == most else f"{least:g} to {most:g}", 1)
     return frame
 

@@ -252,6 +252,7 @@ def row_clock(rate_hz: float, settings: TrajectorySettings, *, source: str) -> R
     Raises:
         InputError: the mocap rate is not a whole multiple of the video rate (within 1 %).
     """
+    # The video clock is mocap's divided by a whole number: nothing has to be interpolated.
     if settings.rate == "video":
         remedy = ", or markers.rate to mocap"
         return RowClock(samples_per_frame(rate_hz, settings.video_rate_hz, source=source, or_else=remedy))
@@ -377,6 +378,7 @@ def _subject_shape(
     findings = [f"betas not used: {error}" for error in errors.values()]
     # Reported, not refused: AMASS fits a subject once, but its releases mix fits.
     for motion, other in shapes.items():
+        # Compared first: betas of another body, or another number of them, cannot be subtracted.
         if (other.body, len(other.betas)) != (shape.body, len(shape.betas)):
             findings.append(
                 f"{motion.name}: {other.body} with {len(other.betas)} betas, but {first.name}, which shapes the static "

@@ -109,6 +109,7 @@ def scale_to_motion(
     tracked = tuple(tree.marker_names[marker] for marker in markers.markers)
     default_m = tree.marker_positions(tree.complete_coordinates(tree.coordinate_default))[markers.markers]
     for one in (*trials.moving, *placing):
+        # Before anything is fitted: factors from a wrong unit are finite, and look like factors.
         check_marker_size(one, dict(zip(tracked, default_m, strict=True)))
     seen = [_trial(one, tracked, static=False) for one in trials.moving]
     seen += [_trial(one, tracked, static=True) for one in placing]
@@ -117,6 +118,7 @@ def scale_to_motion(
     findings = (*name_findings(model, present, setup), *found.findings, *_movement_findings(placing, tracked, settings))
     factors = markers.groups.factors(found.fit.person.log_factors)
     sites_m = factors[tree.marker_body] * tree.marker_position_m
+    # Sites are the scaled table plus what the motion found: markers that are not tracked keep the table's.
     sites_m[markers.markers] += found.fit.person.offsets_m
     scaled = scale_tree(tree, factors, sites_m)
     mass_kg = static.mass_kg if static is not None else setup.mass_kg or float("nan")

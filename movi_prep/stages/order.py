@@ -121,6 +121,7 @@ def idle_cameras(recordings: Recordings, cameras: Iterable[str]) -> dict[str, st
 def load_stage(entry: StageEntry) -> AnyStage:
     """Import a stage."""
     stage: AnyStage = getattr(import_module(f"movi_prep.stages.{entry.module}"), entry.constant)
+    # The table is written by hand: a name that drifted would plan one stage and record another.
     if stage.name != entry.name:
         raise InternalError(f"stage {stage.name!r} is called {entry.name!r} in the order of stages")
     return stage

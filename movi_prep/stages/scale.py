@@ -147,6 +147,7 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
         "method": settings.method,
         "placement_solver": settings.placement_solver,
     }
+    # After writing the model: this only adds findings.
     result = with_angles(model, result, settings)
     write_scale_result(outputs.result, result, provenance=provenance)
     lost = [
@@ -235,6 +236,7 @@ def solve_pose_converged(model: opensim.Model, problem: TrackingProblem) -> Trac
     markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))
     tasks = [CoordinateTarget(task.name, task.weight, values) for task, values in problem.coordinate_targets]
     asked = (tree, markers.names, markers.positions_m, weights, STATIC_SOLVER)
+    # As in clips: a process that solves never compiles itself (see `kernel_cache`).
     compile_ahead(*asked, tasks=tasks)
     found = solve_inverse_kinematics(*asked, tasks=tasks)
     # In a clip, other frames make up for a frame without a pose; here there is no other frame.

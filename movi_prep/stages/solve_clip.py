@@ -170,6 +170,7 @@ def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
         read_rows: reads the trajectories of some rows.
         blocks: the rows (see `row_blocks`).
     """
+    # The frames to verify are shared out, so that a long clip costs no more checks than a short one.
     before, modes, frames_verified = None, None, -(-settings.converged.verify_frames // len(blocks))
     for block, following in zip(blocks, (*blocks[1:], None), strict=True):
         markers = read_rows(block.seen)
@@ -482,6 +483,7 @@ def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings
     )
     # A landmark can have a small residual and still not determine a coordinate; that value comes from the prior.
     if solution.posterior_std is not None and settings.converged.mask_unseen:
+        # Infinite deviations compare false as well: what no marker sees gets no label.
         valid &= solution.posterior_std <= settings.converged.unseen_std_rad
     return valid
 

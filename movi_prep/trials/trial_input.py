@@ -132,8 +132,8 @@ def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
     if path is None:
         return {}
     table = read_storage(path)
-    # A name that several joints have means the first of them, as in OpenSim.
-    # Reversed, because the last entry of equal names wins in a dictionary.
+    # A name that several joints have means the first of them, as in OpenSim. Reversed, because the last of equal names
+    # wins in a dictionary.
     kinds = reversed(list(zip(scaled.coordinate_names, scaled.coordinate_is_rotation.tolist(), strict=True)))
     values = coordinates_of(table, dict(kinds))
     columns = {label: table.labels.index(label) for label in table.labels}
@@ -156,6 +156,7 @@ def _curve(path: Path, times_s: NDArray[np.float64], values: NDArray[np.float64]
                 got=f"{first:g} to {last:g} s",
                 remedy="shorten the time range, or name a coordinate file of the whole trial",
             )
+        # Within the slack, the value at the end holds: beyond its ends a quintic spline runs away.
         return np.asarray(spline(np.clip(asked_s, first, last)), dtype=np.float64)
 
     return values_at

@@ -93,6 +93,7 @@ def solve_or_tell(source: Path, solve: Callable[[], FileResult]) -> FileResult:
         reason = str(error)
     except OSError as error:
         reason = describe_os_error(error)
+    # A trial of hours may not fit; the others of the call may.
     except MemoryError:
         reason = f"{source}: expected a trial that fits in memory, but got a longer one; cut it into parts"
     return FileResult(marker_file=source, outputs=(), numbers={}, findings=(), error=reason)

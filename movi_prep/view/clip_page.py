@@ -211,6 +211,7 @@ def _mm(value: float) -> str:
 
 
 def _flag_data(flag: Flag, stride: int) -> dict[str, Any]:
+    # Frames of the page, which may show only every so many-th sample.
     rows = {name: getattr(flag, name) // stride for name in ("first", "last", "worst")}
     return {**rows, "text": flag.text, "bad": flag.is_bad}
 

@@ -115,6 +115,7 @@ class _Seen:
 
         poses = root_poses(solution)[rows]
         origins, rotations = poses[:, None, 9:], poses[:, :9].reshape(-1, 3, 3)
+        # Rows of the transposed rotation are the body's axes in ground.
         tips = seen(origins + _AXIS_M * rotations.transpose(0, 2, 1))
         return cls(
             points=seen(overlay.skeleton.points_m[rows]),

@@ -97,6 +97,7 @@ def _write_model(model_file: Path, path: Path) -> list[str]:
     from movi_prep.osim.body_geometry import add_simple_geometry
     from movi_prep.osim.models import read_model, write_model
 
+    # Drawn bodies would become part of the model that later stages read.
     if path.resolve() == model_file.resolve():
         raise InputError(path, expected="another file than the model", got="the same", remedy="name another folder")
     model = read_model(model_file)

@@ -127,6 +127,7 @@ def _in_parents(
     rotations: NDArray[np.float64], origins_m: NDArray[np.float64], parents: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     local_rotations, local_m = rotations.copy(), origins_m.copy()
+    # Each bone in its parent's frame, from poses in ground: the order of bones does not matter.
     for bone in np.flatnonzero(parents >= 0).tolist():
         to_parent = rotations[:, parents[bone]].transpose(0, 2, 1)
         local_rotations[:, bone] = to_parent @ rotations[:, bone]

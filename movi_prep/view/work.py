@@ -138,6 +138,7 @@ def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Tri
                 f"there are {list_names(names)}"
             )
         chosen += found
+    # A clip may be named by itself and by its subject.
     return tuple(dict.fromkeys(chosen))
 
 

@@ -185,6 +185,7 @@ def _trunk(figure: Figure) -> dict[str, NDArray[np.float64]]:
 def _arm(figure: Figure) -> dict[str, NDArray[np.float64]]:
     elbow, wrist = figure.joint("left_elbow"), figure.joint("left_wrist")
     styloid = wrist + 0.03 * (elbow - wrist)
+    # Tips of fingers are ends of bones, not hits of rays: a ray along a finger meets its tip at any angle.
     tips = {name: figure.rig_points_m[name] for name in ("thumb", "index", "middle", "ring", "pinky")}
     return {
         "ELB": figure.skin(elbow, (-0.1, 1, 0)),

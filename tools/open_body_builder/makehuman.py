@@ -146,6 +146,7 @@ def _read_archive(archive: zipfile.ZipFile) -> MakeHuman:
     target_words, targets_m = _read_targets(archive, len(vertices_m))
     return MakeHuman(
         vertices_m=vertices_m,
+        # The skin comes first in the file: helper geometry has the higher numbers.
         n_skin=int(quads.max()) + 1,
         faces=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]),
         joint_cubes={name: np.unique(faces) for name, faces in groups.items() if name.startswith("joint-")},
@@ -180,6 +181,7 @@ def _read_targets(archive: zipfile.ZipFile, n_vertices: int) -> tuple[tuple[tupl
     for target_m, path in zip(targets_m, files.values(), strict=True):
         lines = gzip.decompress(archive.read(f"{DATA_FOLDER}targets/{path}.target.gz")).split()
         rows = np.array(lines, dtype=np.float64).reshape(-1, 4)
+        # Targets list only vertices that move; all others stay zero.
         target_m[rows[:, 0].astype(int)] = rows[:, 1:] * METRES_PER_DECIMETRE
     return tuple(files), targets_m
 

@@ -28,6 +28,7 @@ def hit_surface(
     edge1, edge2 = vertices_m[faces[:, 1]] - corner, vertices_m[faces[:, 2]] - corner
     p = np.cross(heading, edge2)
     determinant = np.einsum("fi,fi->f", edge1, p)
+    # Triangles parallel to the ray have determinant 0: their infinities and NaN compare as no hit.
     with np.errstate(divide="ignore", invalid="ignore"):
         u = np.einsum("fi,fi->f", origin - corner, p) / determinant
         q = np.cross(origin - corner, edge1)

@@ -38,6 +38,7 @@ def label_faces(
     )
     share = _shares_by_kind(weights[faces].mean(axis=1))
     regions = np.full(len(faces), REGIONS.index("skin"), np.uint8)
+    # Later regions cover earlier ones: trousers over the hem of the shirt, shoes over trousers, hair over the collar.
     regions[_is_shirt(place_m, joints_m, share)] = REGIONS.index("shirt")
     regions[_is_trousers(place_m, joints_m, share)] = REGIONS.index("trousers")
     regions[_is_shoe(place_m, joints_m, share)] = REGIONS.index("shoes")

@@ -61,6 +61,7 @@ def t_pose(
     """
     maps = _stretches() @ _turns(joints_m)  # (52, 3, 3)
     posed_m = joints_m.copy()
+    # Parents have lower indices in SMPL+H's order, so that each is posed before its children.
     for child in range(1, len(JOINTS)):
         parent = PARENTS[child]
         posed_m[child] = posed_m[parent] + maps[parent] @ (joints_m[child] - joints_m[parent])
@@ -128,6 +129,7 @@ def _rotation_between(
     a, b = start / np.linalg.norm(start), np.asarray(end, float) / np.linalg.norm(end)
     x, y, z = np.cross(a, b)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    # Not for opposite directions, where the axis is undetermined; no bone has to turn that far.
     return np.asarray(np.eye(3) + cross + cross @ cross / (1 + a @ b))
 
 

@@ -40,6 +40,7 @@ def solve_default_pose(tables: ModelTables) -> DefaultPose:
     """Return the default pose: each body's origin is its joint's centre, its rotation that of the chain above."""
     rotations = {GROUND: Rotation.identity()}
     origins_m: dict[str, Vector] = {GROUND: (0.0, 0.0, 0.0)}
+    # Tables list parents before children.
     for joint in tables.joints:
         turn = joint_rotation(joint, tables.coordinates_of(joint.name))
         rotations[joint.child] = rotations[joint.parent] * turn
@@ -49,6 +50,7 @@ def solve_default_pose(tables: ModelTables) -> DefaultPose:
 
 def joint_place(joint: JointRow, coordinates: tuple[CoordinateRow, ...], pose: DefaultPose) -> Vector:
     """Return where the joint's frame is in its parent body (m): its centre less what its coordinates move it by."""
+    # The centre is given in the default pose, in which translations are not zero (the height of the pelvis).
     moved_m = sum(
         (np.multiply(row.axis, row.default) for row in coordinates if row.slot.startswith("translation")),
         start=np.zeros(3),

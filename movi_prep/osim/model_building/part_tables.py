@@ -104,6 +104,7 @@ class ModelTables:
 
     def coordinates_of(self, joint: str) -> tuple[CoordinateRow, ...]:
         """Return the coordinates of a joint in the order of their slots."""
+        # OpenSim numbers a joint's coordinates by the slots of its axes, not by rows of a table.
         return tuple(sorted((row for row in self.coordinates if row.joint == joint), key=lambda row: row.slot))
 
 
@@ -152,6 +153,7 @@ def left_marker_name(name: str) -> str:
     """
     if name.startswith("right_"):
         return f"left_{name.removeprefix('right_')}"
+    # The longest prefix that fits: "" fits every name.
     stem = max((prefix for prefix in ("Virtual_Ground_", "Virtual_", "") if name.startswith(prefix)), key=len)
     return stem + {"R": "L", "r": "l"}[name[len(stem)]] + name[len(stem) + 1 :]
 

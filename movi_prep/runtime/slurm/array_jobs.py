@@ -135,6 +135,7 @@ def _head(log: str, folder: Path, profile: SlurmProfile, *options: str) -> list[
         f'--output="{log_path(folder)}/{log}.log"',
         *([f"--partition={profile.queue}"] if profile.queue else []),
         *([f"--account={profile.account}"] if profile.account else []),
+        # Last, so that a site's own directives win over ours.
         *profile.directives,
     ]
     environment = [f"export {name}={value}" for name, value in ONE_THREAD.items()]

@@ -146,6 +146,7 @@ def cluster_arguments(profile: SlurmProfile, log_folder: Path, *, dashboard: str
         "memory": profile.memory,
         "walltime": profile.walltime,
         "interface": profile.interface,
+        # The interpreter of this environment: jobs do not activate it.
         "python": sys.executable,
         "job_name": JOB_NAME,
         # Not by dask-jobqueue's log_directory, which it writes without quotes: sbatch splits directives at blanks.

@@ -85,6 +85,7 @@ def read_queue() -> dict[str, QueuedJob] | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
+    # A controller that restarts refuses for a while; the next look asks again.
     if done.returncode != 0:
         return None
     # Split at most twice: a reason may hold a bar of its own.

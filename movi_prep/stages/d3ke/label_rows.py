@@ -101,6 +101,7 @@ def unbroken_runs(frames: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     breaks = np.diff(frames) != 1
     run = np.concatenate([[0], np.cumsum(breaks)])
+    # A run begins after a break and ends before one; indexing by run number spreads both over its frames.
     return np.stack([frames[np.append(True, breaks)][run], frames[np.append(breaks, True)][run]], axis=1)
 
 

@@ -52,6 +52,7 @@ def unscaled_sites(tree: KinematicTree, scale: ScaleResult) -> dict[str, NDArray
     factors = dict(zip(scale.body_names, scale.body_factors, strict=True))
     bodies = [tree.body_names[body] if body >= 0 else "ground" for body in tree.marker_body]
     return {
+        # OpenSim scales a marker with its body: dividing by the factor takes it back to the unscaled model.
         name: place / factors.get(body, np.ones(3))
         for name, body, place in zip(tree.marker_names, bodies, tree.marker_position_m, strict=True)
     }

@@ -161,6 +161,7 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
         warnings += [f"{camera}: {warning}" for warning in said]
         used = {clip.timeline.clip: _read_used_flags(clip, subject, one, settings) for clip in posed}
         parts.append(subject_rows(posed, subject, settings, used=used, first_frame=int(session.video_ranges[0, 0])))
+    # One camera after the other: clips and frames are sorted within each, as the training code expects.
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scales = body_scales(base, subject.scale, subject.tables.bodies)
     d3ke.write_labels(outputs.labels, {name: rows[name] for name in d3ke.LABEL_DTYPES})
@@ -396,6 +397,7 @@ def _write_pictures(
     reader.close()
     shown = with_pictures(clips, came)
     check_rows(shown, faults, inputs)
+    # Of all clips, suspect ones too: the table of boxes has one for every frame of the video.
     boxes = np.concatenate([clip.plan.box_px for clip in clips])
     d3ke.write_boxes(outputs.boxes[index], _boxes_of_video(frames, boxes, n_frames))
     judged = judge_pictures(watch.results(), subject.camera.name, settings.picture_check)

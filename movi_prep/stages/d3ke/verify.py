@@ -190,6 +190,7 @@ def _order_faults(rows: Rows) -> Iterator[tuple[str, str]]:
 def _lost_ends(keys: Sequence[tuple[Any, ...]], frames: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
     """Return for how many rows the training code, which counts rows, would miss the end of a window."""
     rows = zip(keys, frames.tolist(), ends.tolist(), strict=True)
+    # The code counts rows from this one: row + (end - frame) must be the row that shows `end`, of the same clip.
     return sum(
         not 0 <= (other := row + end - frame) < len(keys) or keys[other][:2] != key[:2] or frames[other] != end
         for row, (key, frame, end) in enumerate(rows)

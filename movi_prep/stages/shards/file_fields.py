@@ -84,6 +84,7 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
     lossy = settings.image_format == "jpeg"
     name = subject.alignment.subject
     return {
+        # 0 where the name holds no number; `subject_name` is there for those.
         "subject": number_of(name) or 0,
         "subject_name": name,
         "camera": subject.camera.name,
@@ -112,6 +113,7 @@ def shard_attributes(shard: FinishedShard, subject: ShardSubject, settings: Shar
 
 def _clip_numbers(clips: Sequence[ClipRows]) -> list[int]:
     """Return a number for each clip: that in its name, or its index if the names do not give distinct numbers."""
+    # Names of other data sets need not hold numbers, and two of them may hold the same.
     numbers = [number_of(clip.timeline.clip.clip) or 0 for clip in clips]
     return numbers if len({*numbers} - {0}) == len(clips) else [*range(1, len(clips) + 1)]
 
@@ -136,6 +138,7 @@ def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
         first,
         world_to_camera_rotation=rotations,
         world_to_camera_translation_m=np.concatenate([clip.camera.world_to_camera_translation_m for clip in clips]),
+        # Rows of the file, no longer frames of the video: a reader asks by row.
         pose_frames=np.arange(len(rotations)),
     )
 
@@ -165,6 +168,7 @@ def _clip_fields(shard: FinishedShard) -> dict[str, Any]:
         "clips/number": _clip_numbers(clips),
         "clips/name": [clip.timeline.clip.clip for clip in clips],
         "clips/motion": [clip.timeline.motion for clip in clips],
+        # Rows of a clip stand together: its first row is the sum of the rows of the clips before.
         "clips/first_row": np.cumsum(counts) - counts,
         "clips/n_rows": counts,
         "clips/first_video_frame": [item.first_video_frame for item in measured],
@@ -219,6 +223,7 @@ def _deviation_fields(
     if labels.coordinates.deviation_factor is None or times_s is None:
         return {}
     names = [name for name, free in zip(model.coordinate_names, model.free_coordinates.tolist(), strict=True) if free]
+    # Of finite times only: what lasts through a clip (infinite) makes no frame independent.
     skin_s = float(np.max(times_s[np.isfinite(times_s)], initial=0.0))
     counts = [int(clip.labels.root.valid.sum()) for clip in clips]
     return {

@@ -74,6 +74,7 @@ def run_shard_index(inputs: IndexInputs, outputs: IndexOutputs, settings: NoSett
             got="none",
             remedy="see what failed before: movi-prep status",
         )
+    # From the files themselves, not from records: the index must describe what training finds.
     index = describe_folder(shards)
     write_text(outputs.index, json.dumps(index, indent=1) + "\n")
     write_text(outputs.card, data_card(index))
