@@ -181,6 +181,7 @@ def noisy_markers(
     )
     placed = noise.placement_sd_m * rng.standard_normal((len(tree.marker_names), 3))
     moved = placed + skin_movement(tree, noise, rng, n_frames=len(poses), rate_hz=rate_hz)
+    # Skin moves in the frames of bodies; their rotations turn it into ground.
     rotations, _ = tree.body_poses(poses)
     return person.marker_positions(poses) + (rotations[:, tree.marker_body] @ moved[..., None])[..., 0]
 

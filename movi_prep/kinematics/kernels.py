@@ -500,6 +500,7 @@ def _add_sums(pattern, twist):
     for row in range(pattern.sum_rows.shape[0]):
         one, two = pattern.sum_rows[row, 0], pattern.sum_rows[row, 1]
         for k in range(6):
+            # A sum may be of earlier sums: rows are made in the order in which they are needed.
             twist[first + row, k] = twist[one, k] + twist[two, k]
 
 
@@ -767,6 +768,7 @@ def _guess_sides(arrays, system, x, g):
             side = -1
         elif x[u] >= arrays.upper[u] and (g[u] < 0.0 or before == 1):
             side = 1
+        # Steps of bound unknowns are 0 here: they stand exactly on their bound already.
         system.side[u], system.step[u] = side, 0.0
 
 
