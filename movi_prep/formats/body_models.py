@@ -132,7 +132,7 @@ def read_soft_tissue_directions(path: Path) -> NDArray[np.float64]:
                 got=f"shape {shape}",
                 remedy="fetch DMPL's model.npz of this sex again",
             )
-        # The slice alone would keep all directions of the file in memory.
+        # A copy: the slice by itself would keep all directions of the file in memory.
         directions = np.ascontiguousarray(_floats(archive, "eigvec", shape)[:, :, :N_DMPLS])
     check_finite(directions, what="eigvec", where=str(path))
     return directions

@@ -181,7 +181,7 @@ def _open(path: Path) -> h5py.File:
 def _write_rows(file: h5py.File, rows: Mapping[str, NDArray[Any]], dtypes: Mapping[str, str]) -> None:
     if set(rows) != set(dtypes):
         raise InternalError(f"D3KE labels: expected {sorted(dtypes)}, but got {sorted(rows)}")
-    # Rows of all datasets belong together by their number alone: one length or none.
+    # Only their number links the rows of all datasets: lengths must agree.
     if len({len(values) for values in rows.values()}) != 1:
         raise InternalError("D3KE labels: expected one length, but the datasets differ")
     for name, dtype in dtypes.items():

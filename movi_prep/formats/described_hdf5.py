@@ -183,7 +183,7 @@ def _first_along(schema: Schema, axis: str) -> Field:
 def _create_rows(file: h5py.File, item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
     n_rows = lengths[str(item.dims[0])]
     check_dims(item, (n_rows, *shape), lengths)
-    # Whole rows in a chunk: a block that ends on a chunk's edge is compressed once, and rows are read alone.
+    # Whole rows in a chunk: a block that ends on a chunk's edge is compressed once, and single rows can be read.
     chunks = (min(ROWS_PER_CHUNK, n_rows), *(max(length, 1) for length in shape))
     dataset = file.create_dataset(item.name, (n_rows, *shape), item.dtype, chunks=chunks, **_packing(item))
     describe_dataset(dataset, item)

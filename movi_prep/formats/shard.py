@@ -283,7 +283,7 @@ class ShardFile:
         """Return whether an attribute was changed after writing; shards before version 3 cannot show it."""
         file = self._open()
         written = file.attrs.get(_METADATA_CHECKSUM)
-        # Whoever strips the checksum must not pass: from version 3 on its absence is a change.
+        # A file without its checksum must not pass: from version 3 on its absence is a change.
         if written is None:
             return self.version >= METADATA_SINCE
         return bool(written != _metadata_sha256(file))

@@ -54,7 +54,7 @@ def check_rotations(rotations: NDArray[np.float64], *, what: str, where: str) ->
     stacked = rotations.reshape(-1, 3, 3)
     # `initial`, because a file without poses has no largest value.
     off = np.abs(stacked @ stacked.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2), initial=0.0)
-    # Orthonormal with determinant -1 is a mirror image: R R^T alone does not show it.
+    # Orthonormal with determinant -1 is a mirror image: R R^T does not show it.
     wrong = np.flatnonzero((off > _ROTATION_TOLERANCE) | (np.linalg.det(stacked) < 0))
     if wrong.size:
         first = stacked[wrong[0]]
@@ -69,7 +69,7 @@ def check_rotations(rotations: NDArray[np.float64], *, what: str, where: str) ->
 
 def frozen_array(values: Any, dtype: DTypeLike = np.float64) -> NDArray[Any]:
     """Return a C-ordered copy of `values` that cannot be written to: for the fields of frozen records."""
-    # A copy: whoever made the array may still hold it and write to it.
+    # A copy: the maker of the array may still hold it and write to it.
     array = np.array(values, dtype=dtype, order="C", copy=True)
     array.setflags(write=False)
     return array

@@ -6,7 +6,7 @@ A decoder skips damaged bytes and continues its count, without knowing how many 
 |---|---|
 | the index | the chunk behind the damage stands in it by its place, else a row of lengths does that occurs once |
 | the length of the damage | too short for a frame: none was lost |
-| the headers | one damage alone, and both agree on a number of frames that so many bytes can have held |
+| the headers | a single damage, and both agree on a number of frames that fits its bytes |
 
 Where none does, or in a file above 4 GB (`MOST_BYTES`), frames behind lost ones have no number; none is used.
 """
@@ -347,7 +347,7 @@ def _place_in_index(chunks: AviChunks, run: ChunkRun, at_least: int) -> int | No
     # Bytes that are missing, or were put in, move all that follows, the index with it.
     places = {int(run.offsets[0]) & OFFSET_BITS, int(run.offsets[0] - chunks.moved_bytes) & OFFSET_BITS}
     there = candidates[np.isin(index.offsets[candidates], list(places))]
-    # Places are unique; lengths alone can repeat.
+    # Places are unique, lengths can repeat.
     if len(there) == 1:
         return int(there[0])
     rows = [number for number in candidates.tolist() if _has_row(index, run, number)]
