@@ -940,7 +940,7 @@ def _load_priors(scene, prior, before, earlier, temporal, share):
     for u in range(prior_weight.shape[0]):
         scene.stiffness[u], scene.centre[u] = share * prior_weight[u], prior_centre[u]
         if temporal[u] > 0.0:
-            # Completing the square: a/2 (x - p)^2 + t/2 (x - c)^2 is (a + t)/2 (x - mean)^2 + at / (2 (a + t)) (p - c)^2.
+            # Completing the square: a/2 (x - p)^2 + t/2 (x - c)^2 is (a + t)/2 (x - mean)^2 + at / 2(a + t) (p - c)^2.
             # The constant must count, because tracks compare f.
             total = prior_weight[u] + temporal[u]
             scene.stiffness[u] = share * total
