@@ -57,7 +57,7 @@ class DemoCamera:
 
     @property
     def position_m(self) -> NDArray[np.float64]:
-        """Where the camera stands, (3,) metres, AMASS world."""
+        """Place of the camera, (3,) metres, AMASS world."""
         place: NDArray[np.float64] = -self.rotation.T @ self.translation_m
         return place
 

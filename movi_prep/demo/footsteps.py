@@ -103,6 +103,7 @@ def plan_walk(start: Spot, path: Sequence[Spot], *, first_s: float, step_s: floa
     """
     sides = SIDES if first == "left" else SIDES[::-1]
     steps = []
+    # One step more than spots: the second foot joins the first.
     places = [*path, path[-1]]
     previous = start
     for number, spot in enumerate(places):

@@ -84,6 +84,7 @@ def _mixed(base: NDArray[np.float64], colour: Colour, where: NDArray[np.bool_]) 
 def _grain(*coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a repeatable noise in -1..1 from whole-number coordinates."""
     mixed = sum(np.floor(c) * k for c, k in zip(coordinates, (12.9898, 78.233, 37.719), strict=False))
+    # The usual hash of shaders: it repeats on every machine to the digits that a byte shows.
     noise: NDArray[np.float64] = 2.0 * np.mod(np.sin(mixed) * 43758.5453, 1.0) - 1.0
     return noise
 

@@ -55,6 +55,7 @@ def smplx_arrays(body: OpenBody, table: SmplxVertices) -> dict[str, Any]:
     def resampled(values: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([values, 0.5 * (values[pairs[:, 0]] + values[pairs[:, 1]])])
 
+    # Every array is resampled by the same edges: a new vertex is the mean of two in all of them.
     surface = resampled(body.v_template_m)
     corners = _corners(surface, table)
     template = _bend(surface, corners, table.positions_m)

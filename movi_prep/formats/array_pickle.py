@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Taken = TypeVar("Taken")
 
 _BYTES = {("_codecs", "encode"), ("__builtin__", "bytes"), ("builtins", "bytes")}
-# What numpy writes for an array (protocols 0 to 4), an array (protocol 5) and a single number.
+# The functions that numpy writes for an array (protocols 0 to 4), an array (protocol 5) and a single number.
 _ARRAY_PARTS = {"_reconstruct", "_frombuffer", "scalar"}
 _OBJECT_PARTS = {
     **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set")},
@@ -37,7 +37,7 @@ _OBJECT_PARTS = {
 """Names in a pickle of an instance besides its class: (module, name) -> kind."""
 
 _LIMITS = Limits(longest_s=120, processor_s=60, memory_bytes=4 * 2**30)
-"""What reading one file may take: the largest body models are a few hundred megabytes, and are held several times."""
+"""Limits for reading one file: the largest body models are a few hundred megabytes, several times in memory."""
 
 
 def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -223,12 +223,12 @@ class _Maker:
         if self.name == "_reconstructor":
             return _reconstructed(args[0])
         if self.name in ("set", "OrderedDict"):
-            # What stands for a value cannot be hashed: a set is a list here.
+            # A set becomes a list here, because stand-ins of values cannot be hashed.
             return list(args[0]) if self.name == "set" else dict(args[0] if args else ())
         if self.name == "dtype":
             return _Dtype(str(args[0]))
         kinds = {"_reconstruct": _Part, "scalar": _Scalar, "_frombuffer": _Buffer}
-        # What `_reconstruct` begins with is nothing: shape, dtype and values come as its state.
+        # `_reconstruct` begins with an empty array: shape, dtype and values come as its state.
         return kinds[self.name](() if self.name == "_reconstruct" else args)
 
 

@@ -97,7 +97,7 @@ def _storage_fault(dataset: h5py.Dataset) -> str:
         return f"values in the file {dataset.external[0][0]}"
     if h5py.check_ref_dtype(dataset.dtype) is not None:
         return "references to other objects"
-    # What is packed may be smaller than its values, what is not cannot be.
+    # Packed data may be smaller than the values, unpacked data cannot be.
     if dataset.compression is None and dataset.id.get_storage_size() < dataset.nbytes:
         return f"{dataset.id.get_storage_size()} bytes for {dataset.nbytes} bytes of values"
     return ""

@@ -151,7 +151,7 @@ class ShardWriter:
             describe_dataset(dataset, item)
         else:
             dataset = write_field(self._file, item, value, axes)
-        # Of what HDF5 gives back, not of what it was given: a loss in between would be a fault of the file.
+        # The checksum of the values read back, not of those written: HDF5 may have converted them.
         dataset.attrs["sha256"] = _sha256(dataset[()])
 
 

@@ -77,7 +77,7 @@ def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> An
         return _before_version_3(shard, attribute, rows)
     if item.dtype == STRING:
         return shard.names(dataset)
-    # What is not by row belongs to the subject, and is the same for all rows.
+    # Data without rows belong to the subject, and are the same for all rows.
     return shard.read(dataset, rows if item.dims[0] == "row" else ())
 
 
@@ -110,6 +110,7 @@ def read_deviation(
     tree = shard.tree()
     if factor is None or tree is None:
         return None
+    # Locked and coupled coordinates are not stored: they follow from the defaults and from their leaders.
     values = np.tile(tree.coordinate_default, (len(free), 1))
     column = {name: number for number, name in enumerate(shard.names("subject/free_coordinates"))}
     # The shard's order of free coordinates is that of the solver, which need not be the tree's.

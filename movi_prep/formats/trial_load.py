@@ -144,6 +144,7 @@ def _limit(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The parent may have caught or ignored these signals, and a fork inherits that.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # The clock as well as the processor: a network file system can hang without computing.
     signal.alarm(limits.longest_s)
     if limits.processor_s is not None:
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)

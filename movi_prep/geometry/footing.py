@@ -43,7 +43,7 @@ class Footing:
             feet_m: (n, f, 3) metres, OpenSim ground.
             translation_m: (n, 3) metres, OpenSim ground: what carries the whole body.
         """
-        # What the pose does with the feet, and what the translation does with all: only the second is mirrored.
+        # The way of the feet by the pose, and that of the body by the translation: only the second is mirrored.
         bent_m = feet_m - translation_m[:, None]
         if self._last is not None:
             bent_m = np.concatenate([self._last[0][None], bent_m])

@@ -56,6 +56,7 @@ def find_files(root: Path) -> FoundFiles:
     """Return what lies below a folder; motions and calibrations are recognised by their content."""
     # Hidden folders hold caches and trash, with copies of what is elsewhere.
     files = [path for path in list_files(root).files if not any(part.startswith(".") for part in path.parts)]
+    # Body models are archives too: their files must not be taken for motions.
     models = next(
         (
             path.parents[index]

@@ -146,6 +146,7 @@ def nearly_right(
     missing: dict[Key, list[str]] = defaultdict(list)
     known = set(there)
     for path in files:
+        # An archive is reported by `packed`, once.
         guess = None if ARCHIVE.search(path.name) else meant(without_marks(path.name))
         if guess is None or guess[0] in known:
             continue

@@ -132,7 +132,7 @@ class PacketReader:
     def frames(self, wanted: Collection[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (number, (height, width, 3) uint8 BGR) of wanted frames that are intact, in order."""
         last = max(wanted, default=-1)
-        # What a new damage touches is computed when one appears, not for every frame.
+        # The frames that damage touches are computed when new damage appears, not for every frame.
         n_known, touched = -1, np.zeros(self.packets.n_frames, dtype=np.bool_)
         for number, frame in self._decoded():
             if len(self._damaged) != n_known:
@@ -260,7 +260,7 @@ def load_pyav(path: Path) -> Any:
 
 
 def _read_packets(container: Any, stream: Any, path: Path) -> PacketTable:
-    # What an edit list hides is decoded, because others build on it, and never shown.
+    # Frames that an edit list hides are decoded, because others build on them, but never shown.
     found = [
         (packet.pts, packet.is_keyframe, packet.is_corrupt)
         for packet in container.demux(stream)
