@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--people", type=int, default=8)
     options = parser.parse_args(arguments)
+    # One subject is enough: the noise is drawn anew for each person.
     folder = sorted(options.work.glob("models/*/scaled.osim"))[0].parent
     tree = extract_tree(read_model(folder / "scaled.osim"))
     clips = [read_ik_solution(path) for path in sorted((options.work / "ik" / folder.name).glob("*.h5"))]
@@ -181,6 +182,7 @@ def noisy_markers(
     )
     placed = noise.placement_sd_m * rng.standard_normal((len(tree.marker_names), 3))
     moved = placed + skin_movement(tree, noise, rng, n_frames=len(poses), rate_hz=rate_hz)
+    # Skin moves in the frames of bodies; their rotations turn it into ground.
     rotations, _ = tree.body_poses(poses)
     return person.marker_positions(poses) + (rotations[:, tree.marker_body] @ moved[..., None])[..., 0]
 

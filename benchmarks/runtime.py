@@ -72,14 +72,14 @@ class Silent:
         self.records: list[UnitRecord] = []
 
     def unit_held(self, planned: PlannedUnit) -> None:
-        """Nobody watches."""
+        """Ignore it."""
 
     def unit_ended(self, record: UnitRecord) -> None:
         """Keep the record."""
         self.records.append(record)
 
     def tick(self, waits_for: str) -> None:
-        """Nothing to do."""
+        """Ignore it."""
 
 
 def say(what: str, value: str, bound: str = "") -> None:

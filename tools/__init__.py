@@ -1,1 +1,1 @@
-"""What maintainers run once in a while; not part of the installed package."""
+"""Programs that maintainers run now and then; not part of the installed package."""

@@ -85,6 +85,7 @@ def site_links(markdown: str, *, folder: Path) -> str:
         target = (ROOT / folder / link["target"]).resolve()
         if target.parent == ROOT / "docs":
             return f"[{link['text']}]({target.name}{link['anchor'] or ''})"
+        # A link to a folder means the README in it, as on the repository's own site.
         if target in pages or target / "README.md" in pages:
             name = pages.get(target) or pages[target / "README.md"]
             return f"[{link['text']}]({name}{link['anchor'] or ''})"

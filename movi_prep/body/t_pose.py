@@ -81,6 +81,7 @@ def _skin_with_closed_mouth(
     """Return the largest connected part of a mesh; a hole with a single rim is closed by a fan about its middle."""
     n = len(vertices_m)
     part = _parts(_edges(faces), n)
+    # The eyeballs are parts of their own; the skin is the largest.
     skin = faces[part[faces[:, 0]] == np.bincount(part).argmax()]
     edges = _edges(skin)
     # In a closed mesh every edge occurs once in each direction; on the rim of a hole its opposite is missing.

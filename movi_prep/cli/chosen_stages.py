@@ -1,4 +1,4 @@
-"""Which stages a command runs, given the data that the configuration names."""
+"""Chooses the stages of a command by the data that the configuration names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which function carries out each command. Its module, and what that imports, is loaded when the command runs."""
+"""The function of each command. Its module is imported only when the command runs."""
 
 from __future__ import annotations
 

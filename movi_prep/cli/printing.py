@@ -49,7 +49,7 @@ def open_console(*, to_stderr: bool) -> Console:
 
 
 class _BareConsole:
-    """What this module needs of rich's console: lines of text."""
+    """A console without rich: only lines of text."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

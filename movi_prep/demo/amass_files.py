@@ -44,6 +44,7 @@ def write_clip(
         dmpls: (n, 8) soft-tissue coefficients, or None for a file that lacks them.
     """
     stem = subject_folder(folder, performer.subject) / f"Subject_{performer.subject}_F_{number}"
+    # Real files are C-ordered: a reader in blocks relies on it.
     poses = np.ascontiguousarray(poses_rad.reshape(len(poses_rad), 156))
     if number in performer.new_release_clips:
         return _write_npz(stem.with_name(stem.name + "_stageii.npz"), _new_release(performer, poses, translation_m))

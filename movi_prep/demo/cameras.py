@@ -57,7 +57,7 @@ class DemoCamera:
 
     @property
     def position_m(self) -> NDArray[np.float64]:
-        """Where the camera stands, (3,) metres, AMASS world."""
+        """Place of the camera, (3,) metres, AMASS world."""
         place: NDArray[np.float64] = -self.rotation.T @ self.translation_m
         return place
 
@@ -84,6 +84,7 @@ def _standing_at(position_m: tuple[float, float, float], yaw_deg: float, down_de
     NDArray[np.float64], NDArray[np.float64]
 ]:  # fmt: skip
     """Return rotation and translation of a camera; yaw 0 looks along +y of AMASS world, positive turns left."""
+    # From the world's z up to a camera's y down, looking along +y.
     upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
     # From the right: the heading in the world, the camera's axes, then its tilt and its roll.
     rotation = turn("z", roll_deg) @ turn("x", down_deg) @ upright @ turn("z", -yaw_deg)

@@ -79,6 +79,7 @@ _PLACED = tuple(f"{side}_foot_{what}" for side in SIDES for what in ("x_m", "y_m
 
 def sample_times(duration_s: float) -> NDArray[np.float64]:
     """Return times (n,) in seconds from 0; n is a whole number of video frames."""
+    # Whole video frames, so that motions follow each other without a broken frame.
     n_frames = max(1, round(duration_s * MOCAP_RATE_HZ / VIDEO_STEP))
     return np.arange(n_frames * VIDEO_STEP) / MOCAP_RATE_HZ
 
@@ -94,12 +95,14 @@ def keyed(times_s: NDArray[np.float64], keys: Sequence[tuple[float, float]]) -> 
 def eased(times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.float64]:
     """Return a curve from 0 to 1 between two times, with no speed or acceleration at either end."""
     s = np.clip((times_s - start_s) / (end_s - start_s), 0.0, 1.0)
+    # The minimum-jerk curve: speed and acceleration are 0 at both ends.
     curve: NDArray[np.float64] = s**3 * (10.0 - 15.0 * s + 6.0 * s**2)
     return curve
 
 
 def smoothed(curve: NDArray[np.float64], sigma_s: float) -> NDArray[np.float64]:
     """Return a curve blurred over time by a Gaussian of `sigma_s` seconds."""
+    # `nearest` repeats the ends: a motion begins and ends at rest.
     blurred: NDArray[np.float64] = gaussian_filter1d(curve, sigma_s * MOCAP_RATE_HZ, mode="nearest")
     return blurred
 

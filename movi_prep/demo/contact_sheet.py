@@ -115,6 +115,7 @@ def _tile(image: NDArray[np.uint8], camera: Camera, markers: _ClipMarkers, row: 
     draw_dots(drawn, pixels[~markers.is_joint], _VERTEX_COLOUR, radius_px=1.7)
     # Cut around the markers, so that a body far away is as large as one nearby.
     low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
+    # The larger of both needs, at the tile's proportions, so that no limb is cut.
     height = round(_MARGIN * max(high[1] - low[1], (high[0] - low[0]) * _TILE_PX[1] / _TILE_PX[0]))
     centre = (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2 - 0.03 * height)
     tile = cut_tile(drawn, centre, (round(height * _TILE_PX[0] / _TILE_PX[1]), height), _TILE_PX)

@@ -72,6 +72,7 @@ def pose_figure(body: DemoBody, channels: Channels) -> tuple[NDArray[np.float64]
     for side in ("left", "right"):
         _set_leg(local, body, channels, side, pelvis_m)
     poses = to_axis_angle(local)
+    # Only the root turns by more than 180 degrees.
     poses[:, 0] = _unwrapped(poses[:, 0])
     return poses, pelvis_m - body.joints_m[0]
 
@@ -123,6 +124,7 @@ def _set_arm(local: NDArray[np.float64], channels: Channels, side: str) -> None:
     # The shoulder girdle sinks with a hanging arm and rises with a lifted one, as clavicle and scapula do in people.
     shrug = 0.13 * (elevation - 90.0) + 0.05 * _softplus(elevation - 90.0, 12.0)
     girdle = turn("y", -0.10 * (plane - 20.0) * np.clip(elevation, 0.0, 90.0) / 90.0) @ turn("z", shrug)
+    # Half of the pronation in the forearm and half in the wrist, as the skin twists.
     lower = turn("y", -elbow) @ turn("x", 0.5 * pronation)
     hand = turn("x", 0.5 * pronation) @ turn("y", -deviation) @ turn("z", -flex)
     chain = {_COLLAR[side]: girdle, _SHOULDER[side]: transpose(girdle) @ upper, _ELBOW[side]: lower, _WRIST[side]: hand}

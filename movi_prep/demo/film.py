@@ -65,6 +65,7 @@ def film(
 ) -> Iterator[Shot]:
     """Yield the frames of a motion at the video clock: poses (n, 52, 3) and translation (n, 3); `first` is numbered."""
     poses, translation = motion
+    # Once for a body: its faces do not change.
     normals_of = _normal_gatherer(body)
     for start in range(0, len(poses), _BATCH):
         surfaces = pose_vertices(body, poses[start : start + _BATCH], translation[start : start + _BATCH])

@@ -103,6 +103,7 @@ def plan_walk(start: Spot, path: Sequence[Spot], *, first_s: float, step_s: floa
     """
     sides = SIDES if first == "left" else SIDES[::-1]
     steps = []
+    # One step more than spots: the second foot joins the first.
     places = [*path, path[-1]]
     previous = start
     for number, spot in enumerate(places):
@@ -161,6 +162,7 @@ def _rolling(times_s: NDArray[np.float64], step: Step) -> NDArray[np.float64]:
 def _carried(times_s: NDArray[np.float64], channels: Channels, steps: Sequence[Step]) -> Channels:
     """Return the channels that follow the feet: pelvis, heading, sway to the standing foot, twist and arms."""
     foot = {(side, what): channels[f"{side}_foot_{what}"] for side in SIDES for what in ("x_m", "y_m", "yaw_deg")}
+    # The trunk follows the feet more smoothly than they move.
     sigma_s = 0.15
     x, y, yaw = (
         smoothed(0.5 * (foot["left", what] + foot["right", what]), sigma_s) for what in ("x_m", "y_m", "yaw_deg")

@@ -40,6 +40,7 @@ def draw_frame_code(image: NDArray[np.uint8], code: FrameCode) -> None:
     """Draw the code into the top left corner of an image (h, w, 3)."""
     camera = int(code.camera.removeprefix("PG"))
     bits = [*_bits(code.frame, 16), *_bits(code.subject, 8), *_bits(camera, 4)]
+    # A sum of bits finds the single flipped cell that coding may leave.
     bits += _bits(sum(bits) % 16, 4)
     cells = np.where(np.array(bits, dtype=bool).reshape(2, _N_CELLS), _WHITE, _BLACK).astype(np.uint8)
     pixels = cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)

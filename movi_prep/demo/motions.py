@@ -136,6 +136,7 @@ def _jumping_jacks(times_s: NDArray[np.float64], spot: Spot) -> tuple[Channels, 
     channels = standing(times_s, spot)
     period, first = 0.86, 0.35
     n_jumps = int((times_s[-1] - first - 0.3) // (period / 2))
+    # Apart and together again: the last jump must close the feet.
     n_jumps -= n_jumps % 2
     steps, drop, arms, elbows, heel = [], [], [], [], []
     for jump in range(n_jumps):

@@ -103,6 +103,7 @@ def pose_vertices(
     # R - I is zero in the T-pose, so that the correctives vanish there (equation 9).
     feature = (from_axis_angle(poses_rad[:, 1:]) - np.eye(3)).reshape(n, -1)
     rest = body.vertices_m + (feature @ body.pose_directions.reshape(v * 3, -1).T).reshape(n, v, 3)
+    # Skinning turns points about the origin: the joint's place in the T-pose is taken off first.
     offsets = positions - apply(rotations, np.broadcast_to(body.joints_m, positions.shape))
     transforms = np.concatenate([rotations, offsets[..., None]], axis=-1).reshape(n, -1, 12)
     blended = (body.weights @ transforms).reshape(n, v, 3, 4)

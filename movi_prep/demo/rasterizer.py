@@ -48,6 +48,7 @@ def rasterize(
         size_px: width and height of the image.
     """
     x, y = (pixels[:, axis].take(triangles.T) for axis in (0, 1))  # (3, f): one row per corner
+    # Twice the signed area: its sign is the side that the triangle shows.
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
     left, right = _whole_pixels(x, size_px[0])
     top, bottom = _whole_pixels(y, size_px[1])

@@ -52,8 +52,10 @@ def floor_points(camera: DemoCamera) -> NDArray[np.float32]:
 
 
 def _colours_seen(position_m: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A ray parallel to a wall meets it at infinity, and another wall is nearer.
     with np.errstate(divide="ignore"):
         distance = np.where(rays > 0, (HIGH_M - position_m) / rays, (LOW_M - position_m) / rays)
+    # The nearest of the three walls ahead is the one that is seen.
     axis = distance.argmin(axis=-1)
     points = position_m + rays * distance.min(axis=-1, keepdims=True)
     colour = np.empty_like(points)
@@ -82,6 +84,7 @@ def _mixed(base: NDArray[np.float64], colour: Colour, where: NDArray[np.bool_]) 
 def _grain(*coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a repeatable noise in -1..1 from whole-number coordinates."""
     mixed = sum(np.floor(c) * k for c, k in zip(coordinates, (12.9898, 78.233, 37.719), strict=False))
+    # The usual hash of shaders: it repeats on every machine to the digits that a byte shows.
     noise: NDArray[np.float64] = 2.0 * np.mod(np.sin(mixed) * 43758.5453, 1.0) - 1.0
     return noise
 

@@ -55,6 +55,7 @@ def smplx_arrays(body: OpenBody, table: SmplxVertices) -> dict[str, Any]:
     def resampled(values: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([values, 0.5 * (values[pairs[:, 0]] + values[pairs[:, 1]])])
 
+    # Every array is resampled by the same edges: a new vertex is the mean of two in all of them.
     surface = resampled(body.v_template_m)
     corners = _corners(surface, table)
     template = _bend(surface, corners, table.positions_m)
@@ -93,6 +94,7 @@ def _halve_longest_edges(
             sides[edge].append(face)
     halved: dict[int, int] = {}
     chosen: list[int] = []
+    # The longest first, so that the mesh becomes more even.
     for edge in np.argsort(-np.linalg.norm(vertices_m[ends[:, 0]] - vertices_m[ends[:, 1]], axis=1)).tolist():
         if len(chosen) == n_vertices - len(vertices_m):
             break
@@ -131,6 +133,7 @@ def _bend(
     surface_m: NDArray[np.float64], vertices: NDArray[np.int64], places_m: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the surface, moved smoothly so that some vertices reach given places."""
+    # A linear kernel has no scale to choose, and bends little between the given places.
     moved = RBFInterpolator(surface_m[vertices], places_m - surface_m[vertices], kernel="linear")(surface_m)
     bent = surface_m + moved
     # Exactly there: the interpolation leaves rounding, and vertices are found by their places.

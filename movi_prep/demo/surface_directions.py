@@ -98,6 +98,7 @@ def pose_directions(
         # A soft limit: small offsets stay, large ones tend to the largest.
         offset_m /= np.sqrt(1 + (offset_m**2).sum(axis=1, keepdims=True) / _LARGEST_CORRECTION_M**2)
         for i in range(3):
+            # R and its transpose: the corrective is that of (R + R^T) / 2.
             directions[:, i, joint - 1, i, :] -= offset_m / 2
             directions[:, i, joint - 1, :, i] -= offset_m / 2
     for muscle in _MUSCLES:
@@ -136,6 +137,7 @@ def _add_swelling(
     """Add one muscle to (n, 3, 3, 3) directions; sin(angle) axis = the axial vector of (R - R^T) / 2."""
     belly_m = (joints_m[muscle.from_joint] + joints_m[muscle.to_joint]) / 2
     size = _gaussian(template_m, belly_m, _MUSCLE_RADIUS_M) * weights[:, muscle.from_joint]
+    # The belly of a muscle swells on its own side of the limb only.
     facing = np.clip((template_m - belly_m) @ np.array(muscle.towards) / 0.03, 0, 1)
     swelling_m = _SWELLING_M * (size * facing)[:, None] * np.array(muscle.towards)  # (n, 3)
     x, y, z = muscle.axis

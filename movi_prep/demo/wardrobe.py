@@ -68,6 +68,7 @@ def _face_features(
 ) -> NDArray[np.float32]:
     """Paint eyes, brows and a mouth around the nose."""
     x, y, z = (rest_m - wardrobe.nose_m).T
+    # Only skin near the nose: the same places on the back of the head stay as they are.
     front = np.flatnonzero(skin & (z > -0.09) & (np.abs(y) < 0.09))
     side, up = np.abs(x[front]), y[front] - 0.043
     to_eye = side - 0.031

@@ -25,7 +25,7 @@ class ArrayFacts:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a file holds.
+    """Facts about one file.
 
     Attributes:
         path: the file.

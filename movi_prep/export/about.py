@@ -75,6 +75,7 @@ def camera_entry(camera: Camera) -> dict[str, Any]:
 def _pose(camera: Camera) -> dict[str, list[float]]:
     turn = camera.world_to_camera_rotation.T
     return {
+        # VideoPose3D's orientation leads from the camera to the world.
         "orientation": quaternions_from_matrices(turn).tolist(),
         "translation": (-turn @ camera.world_to_camera_translation_m).tolist(),
     }

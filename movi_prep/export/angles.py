@@ -60,6 +60,7 @@ class AngleTable:
         """Return the columns of the module's table."""
         solved = self.pose_valid[:, None]
         factor = np.where(self.is_rotation, 180.0 / np.pi, 1.0)
+        # Zeros stand in shards where a frame was not solved; in a table they would look like angles.
         values = np.where(solved, self.values, np.nan) * factor
         # Infinite means "not seen by the markers": an empty cell says that in a table.
         std = None if self.std is None else np.where(solved & np.isfinite(self.std), self.std, np.nan) * factor
@@ -104,6 +105,7 @@ def read_shard_tables(path: Path) -> Iterator[AngleTable]:
                 frames=frames[rows],
                 pose_valid=read_attribute(shard, "labels.root.valid", rows),
                 names=names,
+                # Label coordinates are rotations, all of them.
                 is_rotation=np.ones(len(names), dtype=np.bool_),
                 values=read_attribute(shard, "labels.coordinates.angles_rad", rows).astype(np.float64),
                 valid=read_attribute(shard, "labels.coordinates.valid", rows),
@@ -155,6 +157,7 @@ def _cells(values: NDArray[Any]) -> list[str]:
 def parquet_bytes(table: AngleTable) -> bytes | None:
     """Return a table as Parquet; None where pyarrow is not installed."""
     try:
+        # Not a dependency: Parquet is a convenience beside the CSV.
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
         return None

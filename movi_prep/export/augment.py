@@ -105,6 +105,7 @@ def _one_native(shards: Sequence[Path], out: Path, item: Alteration, *, allow_as
     # The folder appears when all its shards and its index are complete: training never sees a part of it.
     with atomic_folder(final) as partial:
         errors = [augment_shard(path, partial / path.name, item, allow_asymmetric=allow_asymmetric) for path in shards]
+        # Statistics are of the altered pictures and labels, not of the source's.
         index = describe_folder([partial / path.name for path in shards])
         write_text(partial / "index.json", json.dumps(index, indent=1) + "\n")
         write_text(partial / "README.md", data_card(index))

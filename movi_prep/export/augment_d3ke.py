@@ -38,6 +38,7 @@ class Folder:
 
     def subjects(self) -> list[int]:
         """Return the numbers of its subjects."""
+        # `subject_1` has labels, `subject_1_opensim` lies beside it.
         names = [path.stem.split("_") for path in self.path.glob("subject_*.hdf5")]
         return sorted(int(parts[1]) for parts in names if len(parts) == 2 and parts[1].isdecimal())
 
@@ -82,6 +83,7 @@ def _augment_subject(
     """Write one subject; the boxes in `boxes` are mirrored in place."""
     names = (f"subject_{subject}.hdf5", f"subject_{subject}_opensim.hdf5")
     labels, opensim = (d3ke.read_rows(folder.path / name) for name in names)
+    # Taken out first: it is by body, not by row.
     scales = opensim.pop(f"{subject}_boneScale")
     error_m, mirrors = 0.0, {}
     if alteration.kind == "flip":

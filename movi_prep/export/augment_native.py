@@ -64,6 +64,7 @@ def augment_shard(source: Path, out: Path, alteration: Alteration, *, allow_asym
 
 def _fields(shard: ShardFile) -> dict[str, Any]:
     """Return every field of a shard except those that follow from its pictures."""
+    # Offsets and lengths follow from the new pictures' encoding.
     ours = {PICTURES, "crops/offset", "crops/length"}
     return {
         item.name: shard.names(item.name) if item.dtype == STRING else shard.read(item.name)
@@ -88,7 +89,7 @@ class _Altered:
         picture = decode_picture(self._shard.picture(row), where=f"{self._shard.path}, row {row}")
         amount = self._alteration.amount
         left, top, width, height = self._valid[row].tolist()
-        # What the video does not fill is black, and stays so.
+        # The part that the video does not fill is black, and stays black.
         seen = picture[top : top + height, left : left + width]
         if self._alteration.kind == "crop":
             return keep_middle(picture, *self._middle(row, amount))
@@ -180,6 +181,7 @@ def _flip(
 
 def mirror_error_m(tree: KinematicTree, mirrored: FrameLabels, names: LabelNames) -> float:
     """Return how far the mirrored model's joint centres lie from the mirrored ones, metres; NaN if unknown."""
+    # Frames without a pose have zeros, which no tree gives.
     solved = mirrored.select(mirrored.root.valid)
     if not solved.n_frames:
         return 0.0

@@ -133,6 +133,7 @@ def define_points(joints: JointSource) -> dict[str, str]:
 
 def into_slots(points: NDArray[Any]) -> NDArray[Any]:
     """Return (..., 32, d) of (..., 17, d) points: Human3.6M's slots, 0 in the other 15."""
+    # The codes leave the other 15 slots out by their numbers.
     slots = np.zeros((*points.shape[:-2], N_SLOTS, points.shape[-1]), dtype=points.dtype)
     slots[..., list(SLOTS), :] = points
     return slots
@@ -159,6 +160,7 @@ def _label_points(labels: FrameLabels) -> tuple[NDArray[np.float64], NDArray[np.
         if each is not None
     ]
     centres = labels.joint_centres
+    # Last, as `_weights` counts them.
     parts.append((centres.world_m, centres.camera_m, centres.valid))
     world, camera, there = (np.concatenate(values, axis=1) for values in zip(*parts, strict=True))
     return world.astype(np.float64), camera.astype(np.float64), there

@@ -62,6 +62,7 @@ def image_points(view: CameraTrack) -> NDArray[np.float64]:
     scale = SIDE_PX / width
     # The whole width becomes 1000, and the height is centred in it.
     seen = view.seen_px * scale + [0.0, (SIDE_PX - height * scale) / 2.0]
+    # Relative to the hip, whose depth the network cannot know.
     depth_mm = _MM_PER_M * (view.camera_m[..., 2] - view.camera_m[:, :1, 2])
     return np.concatenate([seen, (depth_mm / _factors_mm(view)[:, None])[..., None]], axis=-1)
 

@@ -110,6 +110,7 @@ def _samples(track: Track, view: CameraTrack) -> Iterator[Sample]:
     hip_m = view.camera_m[:, :1]
     # The crop's own focal length: the crop may be scaled.
     focal_px = cut[:, [0, 1], [0, 1]].mean(axis=1)
+    # Depth in pixels, as the network predicts it: metres times the focal length over the hip's depth.
     depth_px = (view.camera_m - hip_m)[..., 2] * (focal_px / hip_m[:, 0, 2])[:, None]
     joints = np.concatenate([seen, depth_px[..., None]], axis=-1)
     relative = (view.camera_m - hip_m) * _MM_PER_M

@@ -83,6 +83,7 @@ def export(source: Path, out: Path, *, target: str, wanted: Wanted) -> Exported:
         UsageError: `out` is something else, or a part of the data that the target reads is empty.
         InputError: nothing can be exported.
     """
+    # First of all: reading a data set takes minutes, and this needs none of it.
     _check_out(out, target)
     if target == TABLES:
         return _export_tables(source, out)

@@ -213,6 +213,7 @@ def _follow(views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str],
     findings: list[str] = []
     for clip in sorted(views):
         missing = [name for name in cameras if name not in views[clip]]
+        # Pairs of cameras need both: a clip that one camera lacks would be half a sample.
         if missing:
             left_out.append(f"{clip}: it has no frames of {list_names(missing)}, and pairs need every camera")
             continue
@@ -316,6 +317,7 @@ def _tracks(clip: ClipId, views: Sequence[_View]) -> tuple[list[Track], list[str
     for frames in whole[1:]:
         # A pair of cameras needs one moment in both.
         common = np.intersect1d(common, frames)
+    # A window of frames must not reach over a gap.
     breaks = np.flatnonzero(np.diff(common) != 1) + 1
     runs = np.split(common, breaks) if len(common) else []
     tracks = [

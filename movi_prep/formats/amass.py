@@ -52,7 +52,7 @@ _MOST_BETAS = 300
 
 @dataclass(frozen=True)
 class SubjectShape:
-    """What a clip says of the body: enough to choose a body model and to shape it.
+    """The shape of a clip's body: enough to choose a body model and to shape it.
 
     Attributes:
         betas: (b,) float64 shape coefficients.
@@ -74,7 +74,7 @@ class MotionFile:
         rate_hz: samples per second, as stored.
         shape: betas and sex.
         dmpl_gap: why there are no soft-tissue coefficients, or None where there are.
-        findings: what a person should know of the file.
+        findings: sentences on the file for people.
     """
 
     findings: tuple[str, ...] = ()

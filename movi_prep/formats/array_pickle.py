@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 Taken = TypeVar("Taken")
 
 _BYTES = {("_codecs", "encode"), ("__builtin__", "bytes"), ("builtins", "bytes")}
-# What numpy writes for an array (protocols 0 to 4), an array (protocol 5) and a single number.
+# The functions that numpy writes for an array (protocols 0 to 4), an array (protocol 5) and a single number.
 _ARRAY_PARTS = {"_reconstruct", "_frombuffer", "scalar"}
 _OBJECT_PARTS = {
     **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set")},
     **{(module, "_reconstructor"): "_reconstructor" for module in ("copy_reg", "copyreg")},
     ("collections", "OrderedDict"): "OrderedDict",
 }
-"""What a pickle of an instance names besides its class: module and name, and what it is."""
+"""Names in a pickle of an instance besides its class: (module, name) -> kind."""
 
 _LIMITS = Limits(longest_s=120, processor_s=60, memory_bytes=4 * 2**30)
-"""What reading one file may take: the largest body models are a few hundred megabytes, and are held several times."""
+"""Limits for reading one file: the largest body models are a few hundred megabytes, several times in memory."""
 
 
 def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -59,7 +59,7 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def load_array_pickle(content: bytes, *, where: str, remedy: str, data_of: Collection[str] = ()) -> Any:
-    """Return what a pickle of plain containers and numpy arrays holds; text of Python 2 is read as latin1.
+    """Return the content of a pickle of plain containers and numpy arrays; text of Python 2 is read as latin1.
 
     Args:
         content: the pickle.
@@ -82,7 +82,7 @@ def take_from_pickle(path: Path, take: Callable[[Any], Taken], *, remedy: str, d
 
     Args:
         path: the file; `load_array_pickle` says what it may hold.
-        take: from what the pickle holds to what is needed of it; raises InputError where that is not there.
+        take: function from the content of the pickle to the needed part; raises InputError where that is missing.
         remedy: what to do where it cannot be read.
         data_of: packages whose instances count as data.
 
@@ -199,7 +199,7 @@ class _Instance(_Part):
         """Keep nothing of the arguments."""
 
     def attributes(self) -> dict[str, Any]:
-        """Return its attributes; empty where its state is none of a plain instance."""
+        """Return its attributes; empty where its state is not that of a plain instance."""
         return {str(key): value for key, value in self.state.items()} if isinstance(self.state, dict) else {}
 
 
@@ -223,12 +223,12 @@ class _Maker:
         if self.name == "_reconstructor":
             return _reconstructed(args[0])
         if self.name in ("set", "OrderedDict"):
-            # What stands for a value cannot be hashed: a set is a list here.
+            # A set becomes a list here, because stand-ins of values cannot be hashed.
             return list(args[0]) if self.name == "set" else dict(args[0] if args else ())
         if self.name == "dtype":
             return _Dtype(str(args[0]))
         kinds = {"_reconstruct": _Part, "scalar": _Scalar, "_frombuffer": _Buffer}
-        # What `_reconstruct` begins with is nothing: shape, dtype and values come as its state.
+        # `_reconstruct` begins with an empty array: shape, dtype and values come as its state.
         return kinds[self.name](() if self.name == "_reconstruct" else args)
 
 
@@ -246,7 +246,7 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
 
 
 def _value(item: Any, seen: dict[int, Any]) -> Any:
-    """Return what an unpickled tree stands for; parts that occur twice are built once."""
+    """Return the values of an unpickled tree; parts that occur twice are built once."""
     # Plain values need no memory of what was seen: nothing in them refers to anything else.
     if not isinstance(item, _Part | list | tuple | dict):
         return item

@@ -43,7 +43,7 @@ N_VERTICES = 6890
 """Vertices of SMPL and SMPL+H; marker sets count on this numbering."""
 
 MODEL_ARRAYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
-"""What is read of a body model."""
+"""Arrays that are read from a body model."""
 
 _EXPECTED = "a body model of SMPL (24 joints), SMPL+H (52) or SMPL-X (55)"
 
@@ -59,7 +59,7 @@ _FETCH_ONE = "fetch a model of SMPL, SMPL+H or SMPL-X"
 
 
 class Arrays(Protocol):
-    """Named arrays of a file: an .npz archive, or what a pickle held."""
+    """Named arrays of a file: an .npz archive, or the content of a pickle."""
 
     path: Path
     names: tuple[str, ...]

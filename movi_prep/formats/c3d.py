@@ -113,7 +113,7 @@ def _texts(content: Mapping[str, NDArray[Any]], key: str) -> list[str]:
 def _markers(
     content: Mapping[str, NDArray[Any]], n_points: int, path: Path
 ) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
-    """Return the columns that are markers, their names, and what was left out."""
+    """Return the columns of markers, their names, and findings on points that are left out."""
     labels = _texts(content, "LABELS")
     number = 2
     while f"POINT:LABELS{number}" in content:

@@ -98,7 +98,7 @@ def _read_by_suffix(path: Path) -> dict[str, NDArray[Any]]:
     if path.suffix == ".mat":
         return _read_mat(path)
     with NpzArchive(path) as archive:
-        # Of what else lies in it nothing is read: it can be of any size.
+        # Larger arrays are not read: a camera has none, and they can be of any size.
         small = (name for name in archive.names if archive.header(name).n_bytes <= _LARGEST_ARRAY_BYTES)
         return {name: archive.read(name) for name in small}
 

@@ -86,7 +86,7 @@ def image_name(subject: int, camera: str, clip: int, frame: int) -> str:
 def write_labels(path: Path, rows: Mapping[str, NDArray[Any]], *, note: str = "") -> None:
     """Write `subject_N.hdf5` atomically; `rows` holds every dataset of LABEL_DTYPES, one entry per row.
 
-    `note` says what was altered; it stands in the attribute `altered`, which the training code does not look at.
+    `note` describes an alteration; it stands in the attribute `altered`, which the training code ignores.
     """
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         _write_note(file, note)
@@ -103,7 +103,7 @@ def write_opensim_labels(
         rows: every dataset of OPENSIM_DTYPES, one entry per row.
         subject: the subject N.
         bone_scale: (b, 3) float64, scale factor times mesh scale of the base model, label bodies.
-        note: what was altered.
+        note: description of an alteration, "" for none.
     """
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         _write_note(file, note)
@@ -208,7 +208,7 @@ def write_images(
         frames: (frame number, (height, width, 3) uint8 BGR) in any order.
         name: name of the video.
         shape: number of frames of the video, height and width, pixels.
-        note: what was altered.
+        note: description of an alteration, "" for none.
     """
     n_frames, height, width = shape
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:

@@ -94,7 +94,7 @@ class Schema:
 
 @dataclass(frozen=True)
 class DescribedFile:
-    """What a described file holds: arrays (and tuples of names) by field, scalars by attribute, and provenance."""
+    """The content of a described file: arrays (and tuples of names) by field, scalars by attribute, provenance."""
 
     fields: Mapping[str, Any]
     attributes: Mapping[str, Any]
@@ -217,7 +217,7 @@ def _packing(item: Field) -> dict[str, Any]:
 
 
 def describe_dataset(dataset: h5py.Dataset, item: Field) -> None:
-    """Write what a dataset is into its attributes."""
+    """Write the description of a dataset into its attributes."""
     dataset.attrs["dims"] = json.dumps(list(item.dims))
     dataset.attrs["unit"] = item.unit
     dataset.attrs["frame"] = item.frame
@@ -243,8 +243,8 @@ def read_described(
     Args:
         path: the file.
         schema: what it should be.
-        only: the fields that are read; all where this is None.
-        rows: an axis, and which of its rows are read of every field that begins with it; all where this is None.
+        only: the fields to read; None for all.
+        rows: an axis, and the rows to read of every field that begins with it; None for all.
 
     Raises:
         MissingError: the file does not exist.

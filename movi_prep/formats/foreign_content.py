@@ -1,4 +1,4 @@
-"""What a file really is, where its first bytes cannot belong to a file of its name.
+"""The true kind of a file whose first bytes contradict its name.
 
 | first bytes | what it is |
 |---|---|
@@ -33,7 +33,7 @@ _VIDEOS = (b"RIFF", b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", 
 
 
 def foreign_content(path: Path) -> str:
-    """Return what a file is instead of what its suffix says, from its first bytes; empty where they may be right.
+    """Return the true kind of a file whose first bytes contradict its suffix; "" where the suffix may be right.
 
     Raises:
         OSError: the file cannot be read.

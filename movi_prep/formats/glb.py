@@ -180,7 +180,7 @@ def _animation(rig: Rig, buffer: _Buffer) -> dict[str, Any]:
     for bone in range(len(rig.names)):
         turns = _steady(Rotation.from_matrix(rig.rotations[:, bone]).as_quat())
         for path, values in (("rotation", turns), ("translation", rig.positions_m[:, bone])):
-            # What does not move stands in its node.
+            # A bone that does not move has its pose in its node.
             if np.ptp(values, axis=0).max() == 0.0:
                 continue
             channels.append({"sampler": len(samplers), "target": {"node": bone + 1, "path": path}})

@@ -83,7 +83,7 @@ def foreign_parts(file: h5py.File) -> Iterator[tuple[str, str]]:
 
 
 def _link_fault(group: h5py.Group, key: str) -> str:
-    """Return what link stands under a name of a group; "" where there is none."""
+    """Describe the link under a name of a group; "" where there is no link."""
     link = group.get(key, getlink=True)
     if isinstance(link, h5py.ExternalLink):
         return f"a link to {link.path} in the file {link.filename}"
@@ -97,7 +97,7 @@ def _storage_fault(dataset: h5py.Dataset) -> str:
         return f"values in the file {dataset.external[0][0]}"
     if h5py.check_ref_dtype(dataset.dtype) is not None:
         return "references to other objects"
-    # What is packed may be smaller than its values, what is not cannot be.
+    # Packed data may be smaller than the values, unpacked data cannot be.
     if dataset.compression is None and dataset.id.get_storage_size() < dataset.nbytes:
         return f"{dataset.id.get_storage_size()} bytes for {dataset.nbytes} bytes of values"
     return ""

@@ -75,7 +75,7 @@ def _visit(group: h5py.Group, key: str, seen: set[int]) -> list[h5py.Group]:
 
 
 def _visit_dataset(dataset: h5py.Dataset) -> None:
-    # What readers ask of a header: each is a part of the library's of its own that can fail.
+    # The properties that readers use: each is a part of the library that can fail by itself.
     _ = (dataset.shape, dataset.dtype, dataset.is_virtual, dataset.external, dataset.id.get_storage_size())
     if dataset.chunks is not None:
         dataset.id.chunk_iter(_pass_over)

@@ -187,7 +187,7 @@ def _check_count(matrix: _Matrix) -> None:
     n_entries = matrix.n_entries or 0
     if matrix.kind == _CELL and matrix.n_parts != n_entries:
         raise ValueError(f"{matrix.n_parts} cells, where the dimensions say {n_entries}")
-    # Of a struct each entry has one part for each field, of an array of numbers there are none.
+    # Each entry of a struct has one part for each field; an array of numbers has no parts.
     if matrix.kind in (_STRUCT, _OBJECT) and (matrix.n_parts % n_entries if n_entries else matrix.n_parts):
         raise ValueError(f"{matrix.n_parts} fields in {n_entries} structs")
 

@@ -120,7 +120,7 @@ def _dense(kind: str, parts: dict[str, Any], where: str) -> NDArray[np.float64]:
     if kind == "coo":
         at = (np.asarray(parts["row"]), np.asarray(parts["col"]))
     else:
-        # Which line an entry stands in follows from where lines begin.
+        # The line of an entry follows from the places at which lines begin.
         ends: NDArray[np.int64] = np.asarray(parts["indptr"], dtype=np.int64)
         counts = ends[1:] - ends[:-1]
         if (lines := columns if kind == "csc" else rows) != len(counts):

@@ -90,7 +90,7 @@ def open_motion(
         betas=posed.betas,
         dmpls=None,
         sex=posed.sex,
-        # What the file says goes before the argument: a setting holds for a whole folder of mixed files.
+        # The file's rate goes before the argument: a setting holds for a whole folder of mixed files.
         rate_hz=posed.rate_hz or rate_hz or 0.0,
         source=str(path),
         to_amass_world=turn_up_to_z(axis),

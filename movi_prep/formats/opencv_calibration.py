@@ -100,7 +100,7 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 
 def _from_xml(element: ET.Element) -> Any:
-    """Return what an element of `cv::FileStorage` holds: a mapping, a list of numbers, or text."""
+    """Return the content of an element of `cv::FileStorage`: a mapping, a list of numbers, or text."""
     if len(element):
         return {child.tag: _from_xml(child) for child in element}
     words = (element.text or "").split()

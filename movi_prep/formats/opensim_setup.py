@@ -128,6 +128,7 @@ def _scale_setup_from_xml(path: Path, tool: ET.Element) -> ScaleSetup:
         coordinate_tasks=tasks,
         place_markers=placing,
         mass_kg=_positive(path, tool, "mass"),
+        # ScaleTool states the height in millimetres.
         height_m=None if height_mm is None else height_mm / 1000.0,
         model_file=_file(path, tool.find("GenericModelMaker"), "model_file"),
         marker_set_file=_file(path, tool.find("GenericModelMaker"), "marker_set_file"),

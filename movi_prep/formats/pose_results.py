@@ -59,7 +59,7 @@ class PosedPerson:
         betas: (b,) float64.
         sex: of the body model that was fitted.
         rate_hz: frames per second, None where the file does not say.
-        findings: what a person should know.
+        findings: sentences for people.
     """
 
     poses_rad: NDArray[np.float64]

@@ -23,7 +23,7 @@ More = ParamSpec("More")
 Result = TypeVar("Result")
 
 AGAIN = "the file is damaged or of another kind: fetch it again, or leave it out"
-"""What can be done about most files that cannot be read."""
+"""The remedy for most files that cannot be read."""
 
 HIGHEST_RATIO = 1100
 """Most bytes that one packed byte can stand for: deflate's limit is 1032 (zlib.net/zlib_tech.html)."""

@@ -151,7 +151,7 @@ class ShardWriter:
             describe_dataset(dataset, item)
         else:
             dataset = write_field(self._file, item, value, axes)
-        # Of what HDF5 gives back, not of what it was given: a loss in between would be a fault of the file.
+        # The checksum of the values read back, not of those written: HDF5 may have converted them.
         dataset.attrs["sha256"] = _sha256(dataset[()])
 
 
@@ -280,7 +280,7 @@ class ShardFile:
         )
 
     def metadata_changed(self) -> bool:
-        """Return whether an attribute is not what was written; shards before version 3 do not tell."""
+        """Return whether an attribute was changed after writing; shards before version 3 cannot show it."""
         file = self._open()
         written = file.attrs.get(_METADATA_CHECKSUM)
         # Whoever strips the checksum must not pass: from version 3 on its absence is a change.

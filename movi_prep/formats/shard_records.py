@@ -69,7 +69,7 @@ def _value(record: object, attribute: str) -> Any:
 def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> Any:
     """Return the value of an attribute such as `labels.joints.world_m` from a shard, of some rows; names as a tuple.
 
-    A mask that the file is too old to have is made from the values; None for what a shard may lack.
+    In files older than a mask, the mask follows from the values; None for optional data that a shard lacks.
     """
     dataset = DATASETS[attribute]
     item = _FIELDS[dataset]
@@ -77,7 +77,7 @@ def read_attribute(shard: ShardFile, attribute: str, rows: Any = ALL_ROWS) -> An
         return _before_version_3(shard, attribute, rows)
     if item.dtype == STRING:
         return shard.names(dataset)
-    # What is not by row belongs to the subject, and is the same for all rows.
+    # Data without rows belong to the subject, and are the same for all rows.
     return shard.read(dataset, rows if item.dims[0] == "row" else ())
 
 
@@ -93,7 +93,7 @@ def _before_version_3(shard: ShardFile, attribute: str, rows: Any) -> NDArray[np
 
 
 def read_audit(shard: ShardFile) -> str:
-    """Return what the audit of scaling says of the subject: sound, doubtful or refused; unknown before version 4."""
+    """Return the subject's grade in the audit of scaling: sound, doubtful or refused; unknown before version 4."""
     name = "subject/audit"
     return shard.names(name)[0] if name in shard else UNKNOWN_AUDIT
 
@@ -110,6 +110,7 @@ def read_deviation(
     tree = shard.tree()
     if factor is None or tree is None:
         return None
+    # Locked and coupled coordinates are not stored: they follow from the defaults and from their leaders.
     values = np.tile(tree.coordinate_default, (len(free), 1))
     column = {name: number for number, name in enumerate(shard.names("subject/free_coordinates"))}
     # The shard's order of free coordinates is that of the solver, which need not be the tree's.

@@ -9,7 +9,7 @@
 | labels    | `time`, then one label per column, separated by tabs                          |
 | rows      | seconds, then values                                                          |
 
-`StorageTable` holds what the file holds. In a table of coordinates that says `inDegrees=yes`, those of motion type
+`StorageTable` holds a file's content. In a table of coordinates that says `inDegrees=yes`, those of motion type
 Rotational are in degrees; all others are as in code (SimbodyEngine::convertDegreesToRadians, OpenSim 4.6). Coordinates
 of motion type Coupled are among these: they drive a rotation or translation by another function than a line of slope 1,
 and their unit is that of the function's argument. `coordinate_table` and `coordinates_of` apply this rule.
@@ -156,7 +156,7 @@ def read_storage(path: Path) -> StorageTable:
 
 
 def _in_degrees(header: list[str]) -> bool:
-    """Return what the first line of the form `inDegrees=...` says; comments that mention the word do not count.
+    """Return the value of the first line `inDegrees=...`; comments that mention the word do not count.
 
     Without one, OpenSim takes files from before version 1, as SIMM's motions are, to be in degrees, and later ones not.
     """

@@ -154,6 +154,7 @@ def _names(path: Path, line: str) -> tuple[str, ...]:
     """Return the names of the fourth line; refuse a nameless marker, whose columns would go to the next one."""
     fields = line.rstrip().split("\t")[2:]
     places = [place for place, field in enumerate(fields) if field.strip()]
+    # Names stand over the first of three columns: a gap in steps of three is a marker without a name.
     nameless = sorted(set(range(0, max(places, default=0), 3)) - set(places))
     if nameless and all(place % 3 == 0 for place in places):
         raise _broken(path, "a name over the columns of each marker", f"none for marker {nameless[0] // 3 + 1}")

@@ -35,7 +35,7 @@ _FINISHED, _RAISED, _OUT_OF_MEMORY = 0, 1, 2
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may take before it is ended.
+    """Limits at which a child is ended.
 
     Attributes:
         longest_s: time on the clock; a slow file system counts.
@@ -144,6 +144,7 @@ def _limit(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The parent may have caught or ignored these signals, and a fork inherits that.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    # The clock as well as the processor: a network file system can hang without computing.
     signal.alarm(limits.longest_s)
     if limits.processor_s is not None:
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
@@ -162,7 +163,7 @@ def _lower(which: int, value: int) -> None:
 
 
 def _held_bytes() -> int:
-    """Return the address space of this process; 0 where the system does not tell."""
+    """Return the address space of this process; 0 where the system does not show it."""
     import resource
 
     try:

@@ -21,7 +21,7 @@ class Outcome:
         stage: which stage.
         key: what it worked on, `S001/C01`.
         status: "done" or "failed".
-        numbers: what the stage measured.
+        numbers: the stage's measurements.
         findings: sentences that a person should read.
         warnings: sentences that a person must read: something was left out, or must not be trusted.
         reason: for a failure, why.
@@ -52,7 +52,7 @@ def read_outcome(path: Path) -> Outcome:
     """Read the record of a unit.
 
     Raises:
-        InputError: it is none.
+        InputError: the file is not such a record.
     """
     content: Any = json.loads(path.read_text(encoding="utf-8"))
     return Outcome(

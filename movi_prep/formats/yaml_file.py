@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_yaml_file(path: Path, *, expected: str, remedy: str = "correct the file") -> Any:
-    """Return what a YAML file holds.
+    """Return the content of a YAML file.
 
     Args:
         path: the file.

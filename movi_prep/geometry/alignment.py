@@ -1,4 +1,4 @@
-"""How well two recordings of one motion agree in space and time."""
+"""The agreement of two recordings of one motion in space and time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_LAG_S = 0.25
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was measured between two recordings; None where it could not be."""
+    """The measured agreement of two recordings; None where it could not be measured."""
 
     fit: RigidFit | None
     lag: LagFit | None
@@ -27,7 +27,7 @@ class Agreement:
 
     @property
     def lag_s(self) -> float | None:
-        """How late the recording shows the motion, seconds."""
+        """Delay of the motion in the recording, seconds."""
         return None if self.lag is None else self.lag.lag_samples / self.rate_hz
 
 

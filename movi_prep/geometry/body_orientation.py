@@ -36,7 +36,7 @@ def orientation_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDAr
     """Return findings on a body that lies down or is a mirror image; () if there are none.
 
     Args:
-        markers: trajectories, metres, OpenSim ground; some rows of them are looked at.
+        markers: trajectories, metres, OpenSim ground; some of their rows are used.
         model_m: marker -> (3,) metres, where the upright model has it in its default pose.
     """
     fits = _fits(markers, model_m)

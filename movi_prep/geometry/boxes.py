@@ -1,6 +1,6 @@
 """Boxes around projected bodies: extent, margin, square, smooth over time, cut at the image border.
 
-A box may go beyond the image. What is cut out is the part inside; how much lies outside is recorded, and no pixel is
+A box may go beyond the image. The part inside is cut out, the size of the rest is recorded, and no pixel is
 invented for it.
 """
 
@@ -65,7 +65,7 @@ def plan_crops(
     """Decide which part of each frame is cut out and how it is stored.
 
     At the video's own resolution a picture is the part of the box inside the image. With a fixed side it is the whole
-    box, scaled; what the image does not fill stays black; `valid_px` says which part.
+    box, scaled; the part beyond the image stays black (`valid_px`).
 
     Args:
         extent_px: (n, 4) extent of the body, for the record.

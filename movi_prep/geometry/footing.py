@@ -43,7 +43,7 @@ class Footing:
             feet_m: (n, f, 3) metres, OpenSim ground.
             translation_m: (n, 3) metres, OpenSim ground: what carries the whole body.
         """
-        # What the pose does with the feet, and what the translation does with all: only the second is mirrored.
+        # The way of the feet by the pose, and that of the body by the translation: only the second is mirrored.
         bent_m = feet_m - translation_m[:, None]
         if self._last is not None:
             bent_m = np.concatenate([self._last[0][None], bent_m])
@@ -59,7 +59,7 @@ class Footing:
             self.slides_m[axis] += _way_m(own + carried * np.array(_MIRRORS.get(axis, (1.0, 1.0, 1.0))))
 
     def mirrored_axis(self) -> str:
-        """Return the axis of AMASS world whose mirror image makes the feet stand, empty where there is none."""
+        """Return the axis of AMASS world whose mirror image makes the feet stand; "" for none."""
         best = min(_MIRRORS, key=lambda axis: self.slides_m[axis])
         slides = self.slides_m[""] > SLIDES * self.way_m and self.slides_m[best] < STANDS * self.slides_m[""]
         return best if self.way_m >= LEAST_WALK_M and slides else ""

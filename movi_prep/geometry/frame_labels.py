@@ -57,7 +57,7 @@ def label_clip(
 
     Args:
         samples: (n,) sample of each frame, which has a row in the markers and in the solution.
-        clip: the data of which labels are made.
+        clip: the data for the labels.
         tables: which labels, in which order.
         camera: the camera.
         miss_limit_m: a marker or joint that the model misses by more is not valid.

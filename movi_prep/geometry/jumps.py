@@ -59,13 +59,13 @@ class Limits:
 
 
 WHOLE_BODY_M = Limits(floor=0.02, acceleration=80.0)
-"""Of the median marker, m and m/s^2: eight times gravity for the middle of the body."""
+"""Limits of the median marker, m and m/s^2: eight times gravity for the middle of the body."""
 
 ONE_PART_M = Limits(floor=0.05, acceleration=300.0)
-"""Of the marker that departs third most: a foot in a hard kick stays below 250 m/s^2."""
+"""Limits of the marker that departs third most: a foot in a hard kick stays below 250 m/s^2."""
 
 ANGLE_RAD = Limits(floor=0.5, acceleration=900.0)
-"""Of one coordinate, rad and rad/s^2; a shoulder in a throw stays below 500 rad/s^2."""
+"""Limits of one coordinate, rad and rad/s^2; a shoulder in a throw stays below 500 rad/s^2."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class PixelStatistics:
 
     def __init__(self) -> None:
         """Start with no picture."""
-        # How often each value comes: everything follows from it, and counting is faster than four sums of floats.
+        # Counts of each value: all statistics follow from them, and counting is faster than four sums of floats.
         self._counts = np.zeros((3, 256), dtype=np.int64)
 
     def add(self, picture: NDArray[np.uint8]) -> None:

@@ -49,7 +49,7 @@ def coordinate_validity(
     coordinate_bodies: Sequence[str],
     rule: LandmarkRule,
 ) -> NDArray[np.bool_]:
-    """Return (n, c) bool: which coordinates of which frames may be trained on.
+    """Return (n, c) bool: the coordinates of each frame that may be trained on.
 
     Args:
         residuals_m: (n, m) metres, distance between model and observed marker; NaN where not seen, which says

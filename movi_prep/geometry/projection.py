@@ -101,7 +101,7 @@ def into_crop(
         intrinsics_px: (3, 3) float64, of the video.
         cut_intrinsics_px: (3, 3) or (..., 3, 3) float64, of the picture (`crop_intrinsics`).
     """
-    # What the lens does comes before both matrices, so one undoes the other.
+    # The lens acts before both matrices, so that one matrix undoes the other.
     turn = cut_intrinsics_px @ np.linalg.inv(intrinsics_px)
     homogeneous = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], axis=-1)
     return np.asarray((turn @ homogeneous[..., None])[..., :2, 0])

@@ -70,7 +70,7 @@ class RateAudit:
 
     @property
     def stated_by_true(self) -> float:
-        """How many times the true rate is stated, by free fall; NaN without a flight."""
+        """Ratio of the stated rate to the true one, by free fall; NaN without a flight."""
         # A fall grows with the square of the rate.
         return float(np.sqrt(self.fall_m_s2 / GRAVITY_M_S2))
 

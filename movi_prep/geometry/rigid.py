@@ -70,7 +70,7 @@ def fit_rigid(source_m: NDArray[np.float64], target_m: NDArray[np.float64]) -> R
 
 @dataclass(frozen=True)
 class LagFit:
-    """How much later one recording shows what another shows.
+    """The delay of one recording against another.
 
     Attributes:
         lag_samples: samples of the target by which it runs late; positive: the target is late.
@@ -125,7 +125,7 @@ def fit_time_lag(
     if not known.any():
         return None
     square = np.where(known[:, None, :], np.sum(difference**2, axis=3), 0.0).sum(axis=(0, 2))
-    # What a target that never moves would miss by: the scale of the mismatch.
+    # The mismatch of a target that never moves is the scale of all others.
     still = float(np.sum(np.where(known, np.sum(velocity[pairs] ** 2, axis=2), 0.0)))
     if still < known.sum() * _LEAST_MOTION_M**2:
         return None

@@ -1,4 +1,4 @@
-"""Which way is up in the world of a motion: found from the trunks of the people in it, or given.
+"""The up axis of a motion's world: found from the trunks of the people in it, or given.
 
 People stand, walk and sit with their trunk upright for most of a clip. The mean direction of the pelvis' own up axis
 (the root's second axis; bodies rest with y up) is compared with the six axes of the world.

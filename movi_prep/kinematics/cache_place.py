@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept when neither the installation nor the home folder can be written.
+"""A place for compiled kernels where neither the installation nor the home folder can be written.
 
 numba keeps them beside the source, else in the user's cache folder, or in NUMBA_CACHE_DIR. On clusters both
 places are often read-only for jobs. A temporary folder of this user is then as good: it lasts as long as the machine.

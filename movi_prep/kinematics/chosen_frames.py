@@ -1,4 +1,4 @@
-"""Which frames of a subject's trials say most about the person: the most different poses, from all trials.
+"""Chooses the frames of a subject's trials that say most about the person: the most different poses.
 
 Poses are compared before any is solved: every frame is laid on the root's markers of the neutral figure as a rigid
 body, and what differs then is the pose of the limbs (and not where in the room it was). The frames are taken one after

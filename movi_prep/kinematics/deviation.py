@@ -63,7 +63,7 @@ _FAINT, _USUAL_NOISE_M = 1e-9, 0.005
 
 @dataclass(frozen=True, eq=False)
 class SolvedPoses:
-    """What labels came from.
+    """The poses, markers and weights that labels came from.
 
     Attributes:
         coordinates: (n, c) float64, rad and m, complete; NaN in frames without a pose.
@@ -87,7 +87,7 @@ class SolvedPoses:
 
 @dataclass(frozen=True, eq=False)
 class _Sources:
-    """What the errors of one model's tracked markers are made of.
+    """The sources of the errors of one model's tracked markers.
 
     Attributes:
         skin: for each segment: its markers (k,), and the root (k, k) of their covariance along one axis, metres.

@@ -45,7 +45,7 @@ class Functions(NamedTuple):
 
 
 class MovingNodes(NamedTuple):
-    """What moves: coordinates, and nodes with their axes, parents before children.
+    """The moving parts: coordinates, and nodes with their axes, parents before children.
 
     Entries 0 to x - 1 of the moving coordinates q are the unknowns, followers come after them in order.
     Every `first_*` array is an offset table with one entry more than owners. Where the root turns freely about three
@@ -443,7 +443,7 @@ def _pattern(
     unknown: NDArray[np.int64],
     q_unknown: NDArray[np.int64],
 ) -> tuple[Pattern, Elimination]:
-    """Which mobilities meet in the matrix: each with itself and with those between it and ground."""
+    """Return the pattern of the matrix: each mobility meets itself and those between it and ground."""
     n_unknowns = int(q_unknown.max()) + 1
     meetings: list[list[tuple[int, int]]] = []
     depth = [0] * n_unknowns

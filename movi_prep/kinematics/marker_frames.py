@@ -24,7 +24,7 @@ _LINE_RATIO = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class MarkerFrames:
-    """What the kernels read.
+    """The markers and tasks of a clip as the kernels read them.
 
     Attributes:
         positions_m: (n, m, 3) float64, metres, markers in the solver's order; NaN where not seen.

@@ -75,7 +75,7 @@ class ScalingFrames:
 
 @dataclass(frozen=True, eq=False)
 class PersonPrior:
-    """What is known of a person beforehand.
+    """Knowledge of a person before any motion is seen.
 
     Attributes:
         log_mean: (g,) logarithm of each factor.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ScaleGroups:
-    """Which factor scales which body along which of its axes.
+    """Assigns a factor to each body and axis.
 
     Attributes:
         names: (g,) names of the groups.

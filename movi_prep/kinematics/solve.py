@@ -370,7 +370,7 @@ def _solve_tracks(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, s
 
 
 def _end_start(tracker: Tracker, settings: ConvergedSettings, pulls: Pulls, forward: PoseTrack, frame: int) -> Start:
-    """Where the backward track begins: independently, unless that ends in a clearly worse basin than forward did."""
+    """Return the start of the backward track: an independent pose, unless its basin is clearly worse than forward's."""
     independent = _independent(tracker, settings, pulls, frame)
     competes = independent.values[0] <= _WORSE_BASIN * forward.values[frame]
     return independent.start(0) if competes else forward.start(frame)
@@ -469,7 +469,7 @@ def _retry(tracker: Tracker, settings: ConvergedSettings, prior: Prior, track: P
 
 @dataclass(frozen=True, eq=False)
 class _Proof:
-    """What `certify` finds.
+    """Results of `certify`.
 
     Attributes:
         objective: (n,) half the weighted mean squared marker error, m^2.

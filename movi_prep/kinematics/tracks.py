@@ -39,7 +39,7 @@ _FAR_DAMPING = 1e-3
 
 
 class Start(NamedTuple):
-    """Where a track begins.
+    """The pose in which a track begins.
 
     Attributes:
         unknowns: (x,) rad and m.
@@ -145,8 +145,7 @@ class Tracker:
         arrays = self.folded.arrays
         self.work.x[0] = np.clip(start.unknowns, arrays.lower, arrays.upper)
         self.work.pose.base[:] = start.base
-        # Sides are only a first guess, but guesses left from another track would make results depend on what ran
-        # before.
+        # Sides are only a first guess, but one left from another track could change the last bits of the result.
         self.work.system.side[:] = 0
         reached = self.engine.track(
             *(arrays, self.work, self.tasks, pulls.rules._replace(first_share=start.share), self.data),
@@ -304,7 +303,7 @@ def join_tracks(
 
 
 def _parting(missing: NDArray[np.bool_], stretch: range) -> list[slice]:
-    """Where there are two tracks, with the frame of the one before and behind: every path goes through those."""
+    """Return the parts with two tracks, each with the single-track frames around it, through which every path goes."""
     # Padded with True at both ends: every run of two tracks then has a start and a stop, at the ends of the stretch
     # too.
     edges = np.flatnonzero(np.diff(missing[stretch.start : stretch.stop], prepend=True, append=True))

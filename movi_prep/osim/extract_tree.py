@@ -151,7 +151,7 @@ def _own_coordinates(joint: opensim.Joint, coordinate_index: dict[str, int]) -> 
 def _coupler_arrays(
     model: opensim.Model, state: opensim.State, table: _FunctionTable, problems: list[str]
 ) -> dict[str, Any]:
-    """Which coordinate follows which, by which function."""
+    """Return the leader of each coupled coordinate, and its function."""
     names = [model.getCoordinateSet().get(k).getName() for k in range(model.getCoordinateSet().getSize())]
     # A name that several joints have means the first of them, as in CoordinateSet::get.
     index = {name: names.index(name) for name in names}

@@ -48,7 +48,7 @@ RELAXED_ACCURACY = 10.0
 
 @dataclass(frozen=True)
 class TrackingProblem:
-    """What is tracked.
+    """Markers, weights and settings of one tracking problem.
 
     Attributes:
         markers: trajectories of just the tracked markers, OpenSim ground, metres, in the order of the data.

@@ -34,7 +34,7 @@ SMALLEST_SINGULAR_VALUE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Observability:
-    """What the tracked markers see, pose by pose.
+    """Rank and deviations at each pose.
 
     Attributes:
         coordinate_names: (k,) the free coordinates.

@@ -69,7 +69,7 @@ class ScaledModel:
 
 @dataclass(frozen=True, eq=False)
 class SolvedFrames:
-    """What a solver found, before forward kinematics.
+    """The result of a solver, before forward kinematics.
 
     Attributes:
         solver: "opensim" or "converged".

@@ -82,6 +82,7 @@ def _wanted(subsets: Collection[str], there: set[str], listing: Listing) -> set[
     # Without any clip the folder is at fault, not the choice: a finding says so later.
     if ALL_SUBSETS in subsets or not there:
         return there
+    # Users type subsets in lower case, and some file systems do not tell cases apart.
     folded = {name.casefold(): name for name in there}
     absent = [name for name in subsets if name.casefold() not in folded]
     if absent:

@@ -73,6 +73,7 @@ def _find_motions(listing: Listing, findings: list[str]) -> dict[ClipId, Path]:
         match = _CLIP.match(path.name)
         if match is not None:
             candidates[movi_clip(int(match[1]), int(match[2]))].append(path)
+        # shape.npz and stage-one files belong there and need no finding.
         elif not _BESIDE_CLIPS.match(path.name):
             rest.append(path)
     strangers = [path.name for path in rest if path.suffix.lower() == ".npz" and path.name.endswith(_OF_CLIPS)]

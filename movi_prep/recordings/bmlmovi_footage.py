@@ -73,7 +73,7 @@ def find_bmlmovi_cameras(listing: Listing, findings: list[str]) -> BmlmoviCalibr
     disputed: dict[str, str] = {}
     rest: list[Path] = []
     kinds = {suffix: rank for rank, suffix in enumerate(_CALIBRATION_ORDER)}
-    # Of one calibration in several forms the first that can be read as it is.
+    # The first form of a calibration that can be read as it is goes before the others.
     for path in sorted(listing.files, key=lambda path: kinds.get(path.suffix.lower(), len(kinds))):
         match = _CALIBRATION.match(path.name)
         if match is not None:
@@ -108,5 +108,5 @@ def _same_bytes(first: Path, other: Path) -> bool:
     try:
         return first == other or first.read_bytes() == other.read_bytes()
     except OSError:
-        # What cannot be read is the error of the unit that reads it.
+        # The unit that reads the file reports that it is unreadable.
         return True

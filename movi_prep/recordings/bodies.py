@@ -68,6 +68,7 @@ def find_body_models(listing: Listing, findings: list[str]) -> tuple[dict[tuple[
         else:
             others += _no_model(path, kind, arrays)
     for sex, path, why in unread:
+        # The file cannot be read: its path is all that tells a body from its tissue.
         is_tissue = _LIKE_DMPL.search("/".join((*listing.parts_below(path), path.name)))
         taken = sex in tissues if is_tissue else any(there == sex for _, there in bodies)
         if taken or not path.exists():
@@ -104,6 +105,7 @@ def body_model_kind(path: Path) -> tuple[Kind, str]:
         return _JOINTS.get((*shapes.get("J_regressor", ()), 0)[0], "other"), list_names(shapes)
     with NpzArchive(path) as archive:
         names = list_names(archive.names)
+        # By the arrays: both kinds of file are called model.npz.
         if "eigvec" in archive and "J_regressor" not in archive:
             return "DMPL", names
         joints = archive.shape("J_regressor")[0] if "J_regressor" in archive else 0
@@ -139,6 +141,7 @@ def _named_body(path: Path) -> BodyName:
 
 def _sex_of(path: Path, listing: Listing) -> str | None:
     """Return the sex in the file's name, or else in the nearest folder inside the one that the user names."""
+    # The released SMPL files name the sex by one letter.
     letter = _LETTER.match(path.name)
     if letter is not None:
         return _LETTERS[letter[1].lower()]

@@ -112,6 +112,7 @@ def _calibrated(files: CameraFiles) -> CalibratedCamera:
     wanted = options.calibration_name or ""
     if wanted in named:
         return named[wanted]
+    # A file of one camera needs no name.
     if len(cameras) == 1:
         return cameras[0]
     raise InputError(
@@ -149,6 +150,7 @@ def _frames(camera: CalibratedCamera, files: CameraFiles, video: Path | None) ->
     if first is not None:
         numbers = [picture_number(name)[1] - first for name in camera.pictures]
     elif video is not None and video.is_dir():
+        # By name, because a model may hold its pictures in other folders.
         frame_of = {path.name: frame for frame, path in list_pictures(video).items()}
         # A model may have been made from some of the pictures, or know more of them.
         numbers = [frame_of.get(name.rpartition("/")[2], -1) for name in camera.pictures]

@@ -35,6 +35,7 @@ def find_recordings(config: Config) -> Recordings:
     check_folders(folders)
     _check_subset(config)
     there = _find(folders, config)
+    # The same for every reader: the setting belongs to the world, not to the layout.
     there = replace(there, motion_up=config.markers.motion_up)
     return select_clips(there, subjects=config.subjects, clips=config.clips, exclude=config.exclude)
 
@@ -52,6 +53,7 @@ def _check_subset(config: Config) -> None:
     """Raise UsageError if flags combine subsets of AMASS with data of BMLmovi, which would have no effect."""
     if config.reader is not None and config.subset is not None:
         raise UsageError(f"reader: expected --subset or --reader {config.reader}, but got both; leave out one")
+    # Refused, not passed over: a user who names videos expects them to be used.
     useless = [part for part in ("v3d", "videos", "calibration") if getattr(config, part) is not None]
     if config.subset is not None and useless:
         raise UsageError(

@@ -2,7 +2,7 @@
 correct.
 
 A video is of a clip if the clip's name stands in its path, and of a camera if the camera's does; where there is one
-camera only, all videos are of it. What was not matched is listed as a comment.
+camera only, all videos are of it. Videos without a match are listed in comments.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def find_files(root: Path) -> FoundFiles:
     """Return what lies below a folder; motions and calibrations are recognised by their content."""
     # Hidden folders hold caches and trash, with copies of what is elsewhere.
     files = [path for path in list_files(root).files if not any(part.startswith(".") for part in path.parts)]
+    # Body models are archives too: their files must not be taken for motions.
     models = next(
         (
             path.parents[index]
@@ -71,6 +72,7 @@ def find_files(root: Path) -> FoundFiles:
         for path in own
         if path.suffix.lower() in _MOTION_SUFFIXES and _is_motion(path)
     }
+    # A folder with pictures is a video.
     folders = {path.parent for path in own if path.suffix.lower() in PICTURE_SUFFIXES}
     videos = [path for path in own if path.suffix.lower() in VIDEO_SUFFIXES]
     cameras = dict(entry for path in own for entry in _cameras(path, root))
@@ -171,6 +173,7 @@ def _cameras(path: Path, root: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _camera_of(video: Path, clip: str, root: Path, found: FoundFiles) -> str | None:
     """Return the camera that filmed a clip in a video by the names in its path; None where the path names none."""
     place = str(video.relative_to(root)).casefold()
+    # With one motion only, every video must be of it.
     if clip.casefold() not in place and len(found.motions) > 1:
         return None
     named = [camera for camera in found.cameras if camera.casefold() in place]

@@ -136,7 +136,7 @@ def without_marks(name: str) -> str:
 def nearly_right(
     files: Iterable[Path], meant: Callable[[str], tuple[Key, str] | None], there: Iterable[Key]
 ) -> list[str]:
-    """Return a sentence on each file whose name is nearly one that is looked for and missing.
+    """Return a sentence on each file whose name is nearly that of a missing file.
 
     Args:
         files: files that no reader took.
@@ -146,6 +146,7 @@ def nearly_right(
     missing: dict[Key, list[str]] = defaultdict(list)
     known = set(there)
     for path in files:
+        # An archive is reported by `packed`, once.
         guess = None if ARCHIVE.search(path.name) else meant(without_marks(path.name))
         if guess is None or guess[0] in known:
             continue

@@ -29,7 +29,7 @@ COLMAP_FILES = ("cameras.txt", "images.txt")
 
 
 def find_manifest(path: Path, body_models: Path | None) -> Recordings:
-    """Return what a manifest lists.
+    """Return the recordings in a manifest.
 
     Args:
         path: the manifest.
@@ -91,6 +91,7 @@ def _distinct(texts: Iterable[str], what: str, findings: list[str]) -> dict[str,
     """Return text -> name, without texts that would share a name."""
     groups: dict[str, list[str]] = defaultdict(list)
     for text in dict.fromkeys(texts):
+        # Two names that differ only in characters that a path cannot hold would share their files.
         groups[clean_name(text)].append(text)
     findings += first_few(
         [

@@ -44,6 +44,7 @@ def find_pose_results(folders: Folders, reader: ReaderName) -> Recordings:
     places: dict[ClipId, list[tuple[Path, int]]] = defaultdict(list)
     passed_over: list[str] = []
     for path in listing.files:
+        # By its ending: EMDB calls its sequences NAME_data.pkl.
         if not path.name.lower().endswith(_ENDS[reader]):
             continue
         try:

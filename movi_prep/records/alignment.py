@@ -1,4 +1,4 @@
-"""How well a clip agrees with its session and the video's clock: as measured."""
+"""The measured agreement of a clip with its session and the video's clock."""
 
 from __future__ import annotations
 

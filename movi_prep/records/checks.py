@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 _ROTATION_TOLERANCE = 1e-4
-"""How far R R^T may be from the identity: calibration files are printed with 7 to 16 digits."""
+"""Largest deviation of R R^T from the identity: calibration files are printed with 7 to 16 digits."""
 
 
 def check_shape(array: NDArray[Any], shape: tuple[int | None, ...], *, what: str, where: str) -> None:

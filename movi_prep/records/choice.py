@@ -23,6 +23,7 @@ def numbers_in(entries: Iterable[str]) -> tuple[int, ...]:
         numbers, named = range_of(entry), number_of(entry)
         if numbers is None and named is None:
             raise ValueError(f"expected numbers like '1,15' or '1-5', but got {entry!r}")
+        # = dict.fromkeys|A dict keeps the order of the entries, and each number once.
         found |= dict.fromkeys(numbers if numbers is not None else (named or 0,))
     return tuple(found)
 

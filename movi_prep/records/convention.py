@@ -34,6 +34,7 @@ DIRECTIONS = {
 SIDED = {"lateral": 1.0, "medial": -1.0}
 """Sign along z for the right side."""
 
+# Small enough that the marker's arc is straight, large enough that rounding does not count.
 _STEP_RAD = 0.05
 # Most of a witness' way must be that way, and the way more than rounding (m per rad).
 _MAIN_PART, _LEAST_LEVER_M = 0.6, 5e-3
@@ -87,6 +88,7 @@ def holds(tree: KinematicTree, coordinate: str, convention: Convention) -> bool:
     witnesses = [_on_side(name, is_left=is_left) for name in convention.witness]
     pose = np.zeros(tree.n_coordinates)
     known = {coordinate, *(_coordinate_on_side(tree, name, is_left=is_left) for name in convention.pose_deg)}
+    # A model without the marker or coordinate cannot be checked, and must not pass.
     if not known <= set(tree.coordinate_names) or not set(witnesses) <= set(tree.marker_names):
         return False
     for name, degrees in convention.pose_deg.items():

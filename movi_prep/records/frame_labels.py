@@ -202,7 +202,7 @@ def _by_frame(change: Callable[[Sequence[NDArray[Any]]], NDArray[Any]], parts: S
     for item in fields(first):  # type: ignore[arg-type]
         values = [getattr(part, item.name) for part in parts]
         if any(value is None for value in values):
-            # What only some clips have (deviations of one solver) the whole does not have.
+            # Data that only some clips have (deviations of one solver) are left out of the whole.
             changed[item.name] = None
         # Scales belong to the subject, not to frames: joining or selecting frames leaves them.
         elif isinstance(values[0], BodyScales):

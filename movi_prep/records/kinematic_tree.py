@@ -171,7 +171,7 @@ class KinematicTree:
         moved = self.axis_coordinate[np.repeat(carries, np.diff(self.first_axis))]
         seen = np.zeros(self.n_coordinates, dtype=bool)
         seen[moved[moved >= 0]] = True
-        # What decides a follower decides its leader, and with it all its followers.
+        # Markers that decide a follower decide its leader, and with it all its followers.
         order = self._coupling_order()
         # Followers before leaders, so that chains are followed to their free end.
         for index in reversed(order):
@@ -238,7 +238,7 @@ class KinematicTree:
         positions = np.empty((n_poses, self.n_bodies, 3))
         for body in range(self.n_bodies):
             if self.body_parent[body] >= 0:
-                # What moves the parent moves the body: its twists begin as the parent's.
+                # Motions of the parent move the body too: its twists begin as the parent's.
                 twists[:, body] = twists[:, self.body_parent[body]]
             rotation, position = self._parent_frame(body, rotations, positions)
             for axis in range(self.first_axis[body], self.first_axis[body + 1]):

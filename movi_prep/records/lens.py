@@ -81,6 +81,7 @@ def radial_lens(k1: float, k2: float) -> Lens:
 
 def _checked(model: LensModel, coefficients: Sequence[float] | NDArray[np.float64], source: str) -> NDArray[np.float64]:
     values = np.asarray(coefficients, dtype=np.float64).ravel()
+    # Other lengths are no model of OpenCV: a missing p2 would shift all after it.
     if len(values) not in _LENGTHS[model]:
         lengths = ", ".join(map(str, _LENGTHS[model]))
         raise InputError(

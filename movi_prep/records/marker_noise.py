@@ -110,5 +110,6 @@ def effective_frames(n_frames: int, rate_hz: float, correlation_s: float) -> flo
     (Priestley 1981, Spectral Analysis and Time Series, 5.3).
     """
     lags = np.arange(1, n_frames)
+    # A correlation time of 0 means independent frames, not a division by 0.
     correlation = np.exp(-lags / (rate_hz * correlation_s)) if correlation_s > 0 else np.zeros(len(lags))
     return float(n_frames / (1.0 + 2.0 * np.sum((1.0 - lags / n_frames) * correlation)))

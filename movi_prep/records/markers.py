@@ -30,7 +30,7 @@ class MarkerTrajectories:
             clock is sample 4 j); counts 0..n-1 where the data have one clock only.
         rate_hz: rows per second.
         source: file or description, for messages.
-        findings: sentences on contradictions in the file, and what was used.
+        findings: sentences on contradictions in the file and their resolution.
     """
 
     names: tuple[str, ...]

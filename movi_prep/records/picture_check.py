@@ -1,4 +1,4 @@
-"""How well the pictures of a clip agree with the body that a camera's calibration projects into them."""
+"""The agreement of a clip's pictures with the body that a camera's calibration projects into them."""
 
 from __future__ import annotations
 

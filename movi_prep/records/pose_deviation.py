@@ -105,5 +105,6 @@ def rotation_covariance(
     if seen_from is not None:
         # Errors above both bones turn both alike, and cancel in the angle between them.
         turns = turns - twists[:, tree.body_names.index(seen_from), :3]
+    # Twists are in ground: they are turned into the bone's own axes.
     to_body = np.swapaxes(rotations[:, own] @ tree.child_rotation[own], 1, 2)
     return deviation.carry(to_body @ turns)

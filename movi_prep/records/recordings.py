@@ -61,7 +61,7 @@ class Recordings:
     """The record of all recordings.
 
     Attributes:
-        motions: motion file of each clip that is asked for.
+        motions: motion file of each chosen clip.
         persons: which person of its file a clip is, from 0, for those that are not the first.
         motion_up: axis that is up in motion of other sources than AMASS; None to find it from the motion.
         subsets: part of the data that a subject belongs to, for reports; none where the data have no parts.
@@ -71,11 +71,11 @@ class Recordings:
         videos: video by (subject, camera).
         intrinsics: file with the intrinsics of each camera, by its name; may be that of `extrinsics`.
         extrinsics: file with its pose, or poses, in the world.
-        footage: videos of single clips, by clip and camera; what is in `videos` shows all clips of a subject.
+        footage: videos of single clips, by clip and camera; those in `videos` show all clips of a subject.
         disputed_cameras: cameras whose files contradict each other, and how; they are in neither mapping above.
         video_rate_hz: nominal rate of the videos, Hz; None for recordings without session videos.
         reader: which reader made this, and can read sessions and cameras.
-        findings: sentences on what was passed over and why (for example two files for one clip).
+        findings: sentences on files that were passed over, and why (for example two files for one clip).
         others: motion files of clips that were found but not chosen; they still hold the shape of their subject.
     """
 
@@ -106,7 +106,7 @@ class Recordings:
         return self._clips.get(subject, ())
 
     def all_motions_of(self, subject: str) -> dict[ClipId, Path]:
-        """Motion files of one subject in the order of its clips, whether asked for or not."""
+        """Motion files of one subject in the order of its clips, chosen or not."""
         return self._all_motions.get(subject, {})
 
     @property
@@ -126,7 +126,7 @@ class Recordings:
         return tuple(sorted({*self.videos.values(), *(item.video for item in self.footage.values())}))
 
     def cameras_wanted(self, asked: tuple[str, ...] | None) -> tuple[str, ...]:
-        """Return the cameras to write: those that are asked for, or all; BMLmovi's are PG1 and PG2."""
+        """Return the cameras to write: the requested ones, or all; BMLmovi's are PG1 and PG2."""
         if asked is not None:
             return asked
         return tuple(sorted({camera for _, camera in self.footage}, key=natural_order)) or ("PG1", "PG2")

@@ -47,7 +47,7 @@ class CoordinateTask:
 
 @dataclass(frozen=True)
 class PostScaling:
-    """What is done to the scaled model, in this order.
+    """Changes to the scaled model, in this order.
 
     Attributes:
         default_values: "static pose" makes the static pose the model's default, "kept" leaves the defaults as they are.

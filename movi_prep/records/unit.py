@@ -1,4 +1,4 @@
-"""A unit of work and a stage, of which plans consist.
+"""Units of work and stages, the parts of a plan.
 
 A unit names the files it reads, the files it writes and the settings it uses; nothing else may change its result.
 The order of units follows from the paths: a unit waits for the units that write its inputs.
@@ -43,7 +43,7 @@ class Unit(Generic[Inputs, Outputs, UnitSettings]):
         stage: name of the stage.
         key: subject, clip or camera that it works on, `S001/C01`, `S001` or `S001/PG1`.
         inputs: frozen dataclass of paths that are read.
-        outputs: frozen dataclass of paths that are written, all of them, or None for one that is not asked for.
+        outputs: frozen dataclass of paths that are written, all of them; None for a file that is not requested.
         settings: the part of the configuration that the stage uses, nothing more; part of the unit's identity.
     """
 
@@ -61,7 +61,7 @@ class Unit(Generic[Inputs, Outputs, UnitSettings]):
 
 @dataclass(frozen=True)
 class StageReport:
-    """What a stage reports about one unit besides its files; it goes into the record.
+    """The report of a stage on one unit, besides its files; part of the unit's record.
 
     Attributes:
         numbers: measured values by name with unit (`marker_rms_mm`), JSON-able scalars.

@@ -72,7 +72,7 @@ _N_NAMED = 6
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """What the report looks at.
+    """The work folder that the report is about, and its bounds.
 
     Attributes:
         work: the work folder.
@@ -211,6 +211,7 @@ def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list
     for name, field, judge in CLIP_GUIDELINES:
         if no_landmarks and field == "tracking_rms_mm":
             continue
+        # The worse grade first: lines of one guideline stand together in the page.
         verdicts: tuple[Verdict, ...] = ("bad", "check")
         for verdict in verdicts:
             marked = [clip for clip in clips if judge(getattr(clip, field)) == verdict]

@@ -42,7 +42,7 @@ PAGE = "marker_files.html"
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """What a page is about.
+    """The content of a page on trials.
 
     Attributes:
         title: of the page.

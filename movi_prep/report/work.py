@@ -123,7 +123,7 @@ class PlanFacts:
 
 @dataclass(frozen=True)
 class SubjectFiles:
-    """What the work folder holds of one subject; None where it is not there, `problems` where it is damaged."""
+    """Files of one subject; None for a file that is absent, `problems` for one that is damaged."""
 
     subject: str
     trial: StaticTrial | None

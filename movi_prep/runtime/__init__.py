@@ -1,1 +1,1 @@
-"""What runs when: work folder records, plan, worker pools, progress."""
+"""Plans and runs units of work: records of the work folder, plan, worker pools, progress."""

@@ -80,7 +80,7 @@ class DataFault:
 
 @dataclass(frozen=True)
 class ClipLength:
-    """How long a clip is: `n_samples` mocap samples at `rate_hz`."""
+    """The length of a clip: `n_samples` mocap samples at `rate_hz`."""
 
     n_samples: int
     rate_hz: float
@@ -88,7 +88,7 @@ class ClipLength:
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What opening files showed.
+    """The result of opening files.
 
     Attributes:
         faults: kinds of faults, those of most files first.

@@ -1,4 +1,4 @@
-"""What a file is, independent of where it lies: the hash of its content, cheap to ask for again.
+"""Identity of a file, wherever it lies: the hash of its content, remembered so that asking again is cheap.
 
 | identity | of | made from |
 |---|---|---|

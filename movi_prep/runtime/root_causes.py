@@ -30,7 +30,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class RootCause:
-    """What made units fail.
+    """One cause for which units failed.
 
     Attributes:
         units: ids of the units that failed of it, in the order of the plan.

@@ -61,7 +61,7 @@ class Task:
 
 @dataclass(frozen=True)
 class UnitEnd:
-    """How a unit ended, and how the process that ran it is doing.
+    """The end of a unit, and the state of the process that ran it.
 
     Attributes:
         record: how the unit ended.

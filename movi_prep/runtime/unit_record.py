@@ -47,7 +47,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class UnitRecord:
-    """What one execution of a unit left behind; see the table of this module."""
+    """The record of one execution of a unit; see the table of this module."""
 
     stage: str
     key: str

@@ -62,7 +62,7 @@ _REPEATS = 5
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the units that would run take.
+    """Time and space that the units to run will take.
 
     Attributes:
         processor_hours: on one core.

@@ -1,4 +1,4 @@
-"""Where units are executed: in this process, or by the workers of a Dask scheduler (local, SLURM, or any address)."""
+"""Executors of units: this process, or the workers of a Dask scheduler (local, SLURM, or any address)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Executor(Protocol):
         ...
 
     def waits_for(self) -> str:
-        """Say what keeps all units from being worked on; empty where one is. Raises WorkersLostError without hope."""
+        """Return why no unit is being worked on, empty where one is; raise WorkersLostError where none ever will be."""
         ...
 
 
@@ -119,7 +119,7 @@ class SerialExecutor:
         return task, execute(task)
 
     def waits_for(self) -> str:
-        """Nothing: this process is there."""
+        """Return nothing: this process does not wait for a worker."""
         return ""
 
 
@@ -204,14 +204,14 @@ class ProcessWatch:
     def __init__(
         self, find_workers: Callable[[], Sized], *, hope_s: float = 300.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Nothing has been missed yet."""
+        """Start without a missing worker."""
         self._find_workers = find_workers
         self._hope_s = hope_s
         self._clock = clock
         self._missed_since_s: float | None = None
 
     def __call__(self) -> str:
-        """Say that none is there, if so; raise WorkersLostError when none has come for long."""
+        """Return a sentence if no worker is there; raise WorkersLostError when none has come for long."""
         if self._find_workers():
             self._missed_since_s = None
             return ""

@@ -29,7 +29,7 @@ _FETCH_S = 60.0
 
 @dataclass
 class _Usage:
-    """What this process has done so far."""
+    """Units that this process has run, and its memory."""
 
     units: int = 0
     first_resident_mb: float = 0.0

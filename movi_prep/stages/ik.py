@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IkInputs:
-    """What a clip is solved from; `setup_parts` are files that an XML set-up includes.
+    """Files that a clip is solved from; `setup_parts` are files that an XML set-up includes.
 
     `noise` is that of the markers, from which deviations follow.
     """

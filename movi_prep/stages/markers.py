@@ -75,7 +75,7 @@ _SMALLEST_PERSON_M, _LARGEST_PERSON_M = 0.5, 2.6
 
 @dataclass(frozen=True)
 class StaticInputs:
-    """What the static trial of a subject is made from.
+    """Files that the static trial of a subject is made from.
 
     Attributes:
         motions: its clips.
@@ -106,7 +106,7 @@ class StaticOutputs:
 
 @dataclass(frozen=True)
 class MarkerInputs:
-    """What the trajectories of a clip are made from; models and person as in `StaticInputs`."""
+    """Files that the trajectories of a clip are made from; models and person as in `StaticInputs`."""
 
     motion: Path
     marker_set: Path

@@ -52,7 +52,7 @@ def anthropometry_path(settings: MotionScalingSettings) -> Path:
 
 @dataclass(frozen=True)
 class PersonTrials:
-    """What a person is measured by.
+    """The trials that a person is measured by.
 
     Attributes:
         moving: marker trajectories, OpenSim ground, metres.

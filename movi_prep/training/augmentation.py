@@ -118,10 +118,12 @@ _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 def recolour(image: NDArray[np.float32], colours: Colours) -> NDArray[np.float32]:
     """Return a picture (3, h, w) float32 RGB, 0 to 1, in other colours, clipped to 0 and 1."""
+    # The common case of validation: the picture itself, without a copy.
     if colours == PLAIN_COLOURS:
         return image
     # Saturation and hue are one linear map around the grey axis; a picture has few channels and many pixels.
     changed = np.tensordot(_colour_map(colours), image, axes=1)
+    # The mean of the grey picture: contrast must not shift colours.
     mean = np.float32((_GREY[:, None, None] * changed).sum(axis=0).mean())
     changed = (changed - mean) * np.float32(colours.contrast) + mean + np.float32(colours.brightness)
     return np.asarray(np.clip(changed, 0.0, 1.0), dtype=np.float32)

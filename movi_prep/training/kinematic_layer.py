@@ -197,6 +197,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         self._levels = [np.flatnonzero(depth == level) for level in range(1, int(depth.max()) + 1)]
         for level, bodies in enumerate(self._levels):
             self._keep_index(f"level_{level}", bodies)
+            # A level's parents are counted within the level above, whose poses are at hand in the chain.
             first = int((depth < level).sum())
             self._keep_index(f"level_{level}_parent", place[tree.body_parent[bodies]] - first)
 
@@ -217,6 +218,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
         self._keep("slot_direction", direction[slots])
         self._keep("slot_cross", _cross_matrices(direction[slots]))
         self._keep("slot_weights", _stretch_weights(np.abs(direction[slots]), self._scales_above(tree)))
+        # Rotations have no length, and a translation by the coordinate itself is measured in metres already.
         stretches = np.array([not turns[axis] and not _is_identity(tree, axis) for axis in range(still)] + [False])
         self.register_buffer("slot_stretches", torch.tensor(stretches[slots]), persistent=False)
         self._keep_index("axis_coordinate", np.maximum(tree.axis_coordinate, 0))
@@ -230,6 +232,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
     def _keep_couplers(self, tree: KinematicTree) -> None:
         """Coupled coordinates in generations: those of one follow leaders of the ones before."""
         self._coupler_functions = torch.nn.ModuleList()
+        # Free coordinates are known at once, followers after their leaders.
         known = set(np.flatnonzero(tree.coupled_to < 0).tolist())
         waiting = [int(index) for index in np.flatnonzero(tree.coupled_to >= 0)]
         while waiting:
@@ -262,6 +265,7 @@ class KinematicLayer(torch.nn.Module):  # type: ignore[misc]  # torch is not fol
             raise UsageError(
                 f"body_scales: expected (..., {len(self.body_names)}, 3), but got {tuple(body_scales.shape)}"
             )
+        # Relative to the tree, which already has the subject's scales.
         ratio = (body_scales / self.tree_scales)[..., self.scale_row, :]
         return torch.where(self.has_scale[:, None], ratio, torch.ones_like(ratio))
 

@@ -37,6 +37,7 @@ def _paste(
 ) -> None:
     size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
     how = cv2.INTER_AREA if factor < 1.0 else cv2.INTER_LINEAR
+    # Picture and mask in the same way, so that their edges stay together.
     image, mask = cv2.resize(image, size, interpolation=how), cv2.resize(mask, size, interpolation=how)
     left, top = round(centre_px[0] - size[0] / 2), round(centre_px[1] - size[1] / 2)
     height, width = onto.shape[:2]

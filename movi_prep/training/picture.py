@@ -99,12 +99,13 @@ def warp_map(
 
     far = virtual.size_px - 1.0
     corners = places_at(np.array([[0.0, 0.0], [far, 0.0], [0.0, far], [far, far]]))
-    # What a lens sees is a cone, so its picture is convex: where all corners are seen, so is everything between them.
+    # A lens sees a cone, so that its picture is convex: where all corners are seen, everything between them is.
     if not np.isfinite(corners).all():
         exact = places_at(np.stack(np.meshgrid(*[np.arange(virtual.size_px, dtype=np.float64)] * 2), axis=-1))
         return np.ascontiguousarray(exact[..., 0]), np.ascontiguousarray(exact[..., 1])
     nodes, weights = _interpolation(virtual.size_px)
     places = places_at(np.stack(np.meshgrid(nodes, nodes), axis=-1))
+    # The warp is a product of polynomials in columns and rows: two small matrix products give the whole map.
     return _product(weights @ places[..., 0], weights.T), _product(weights @ places[..., 1], weights.T)
 
 

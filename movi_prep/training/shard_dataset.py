@@ -192,6 +192,7 @@ class _Source:
         corner.
         """
         whole, cut = self.camera.intrinsics_px, self.crop_intrinsics_px
+        # Pictures are scaled alike in both axes: one focal length is enough.
         scales = cut[:, 0, 0] / whole[0, 0]
         return whole[:2, 2] + 0.5 - (cut[:, :2, 2] + 0.5) / scales[:, None], scales
 
@@ -219,6 +220,7 @@ class _Source:
     @cached_property
     def clip_rows(self) -> dict[int, tuple[int, int]]:
         """First row and one past the last of each clip."""
+        # Rows of a clip stand together in a shard, so that its first row and its number of rows say where it is.
         numbers, first = np.unique(self.clips, return_index=True)
         counts = [int(np.count_nonzero(self.clips == number)) for number in numbers]
         return {

@@ -1,4 +1,4 @@
-"""What OpenSim's tools do with their own set-up documents: a drop-in for InverseKinematicsTool and ScaleTool.
+"""Carries out set-up documents of OpenSim's tools: a drop-in for InverseKinematicsTool and ScaleTool.
 
 Files named inside a document count from its folder, as OpenSim has it. Nothing that a document reads is replaced by
 what it, or another document of the same call, writes; but a model that is scaled may be tracked by a later document.

@@ -1,4 +1,4 @@
-"""What became of a trial: numbers, findings, and by how much each marker is missed."""
+"""Results of a trial: numbers, findings, and by how much each marker is missed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class MarkerMiss:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one marker file.
+    """The result of one marker file.
 
     Attributes:
         marker_file: the file.

@@ -66,6 +66,7 @@ def write_film(path: Path, frames: Iterable[NDArray[np.uint8]], *, rate_hz: floa
 
 def _open(path: Path, partial: Path, size_px: tuple[int, int], rate_hz: float) -> cv2.VideoWriter:
     codec = CODECS[path.suffix.lower()]
+    # FFmpeg by name: other back ends of OpenCV may write another codec under the same suffix.
     writer = cv2.VideoWriter(str(partial), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), rate_hz, size_px)
     if not writer.isOpened():
         others = " or ".join(suffix for suffix in CODECS if suffix != path.suffix.lower())

@@ -44,10 +44,10 @@ class FrameReader(Protocol):
         """Return the wanted frames that did not come, and why."""
 
     def damage(self) -> tuple[str, ...]:
-        """Return sentences on what is damaged."""
+        """Return sentences on damage."""
 
     def notes(self) -> tuple[str, ...]:
-        """Return sentences on what else is odd."""
+        """Return sentences on other irregularities."""
 
     def close(self) -> None:
         """Release the decoder."""
@@ -101,6 +101,7 @@ def frame_clock(reader: FrameReader, rate_hz: float | None) -> FrameClock:
     """
     if rate_hz is None and isinstance(reader, PacketReader):
         return _measured_clock(reader.packets.times_s, reader.packets.tick_s)
+    # The user's rate goes first: a manifest states it where a header is wrong.
     rate = rate_hz or reader.header.rate_hz
     if not rate > 0:
         raise InputError(

@@ -101,7 +101,7 @@ class FrameTable:
 
     @property
     def is_lost(self) -> NDArray[np.bool_]:
-        """(n,) bool, frames of which not even the beginning is left."""
+        """(n,) bool, frames that are lost entirely."""
         return np.asarray(self.offsets < 0)
 
     @property
@@ -151,7 +151,7 @@ class FrameTable:
         return any(gap.n_lost > 0 for gap in self.gaps)
 
     def damage(self) -> tuple[str, ...]:
-        """Return what is damaged, as sentences without the name of the file."""
+        """Return sentences on the damage, without the name of the file."""
         sentences = [_sentence(gap) for gap in self.gaps]
         if self.is_cut:
             sentences.append(f"the file was cut: it holds {self.n_frames} frames, its headers claim {self.n_claimed}")
@@ -162,7 +162,7 @@ class FrameTable:
         return tuple(sentences)
 
     def notes(self) -> tuple[str, ...]:
-        """Return what else is not as it should be, as sentences without the name of the file."""
+        """Return sentences on other irregularities, without the name of the file."""
         sentences = []
         if self.n_frames != self.n_claimed and not self.is_cut and self.unnumbered is None:
             sentences.append(f"the file holds {self.n_frames} frames, its headers and index claim {self.n_claimed}")
@@ -197,9 +197,11 @@ class Break:
 def read_frame_table(path: Path) -> FrameTable | None:
     """Return the frames of an .avi; None for another file, one with unreadable headers, or one without frames."""
     chunks = read_avi_chunks(path)
+    # A file without frames has nothing to number; the reader then goes without a table.
     if chunks is None or not chunks.runs:
         return None
     with path.open("rb") as file:
+        # None stands for the beginning and the end of the file, so that every run has a break on both sides.
         runs = (None, *chunks.runs, None)
         breaks = [_read_break(file.fileno(), chunks, *pair) for pair in itertools.pairwise(runs)]
     return number_frames(chunks, breaks)
@@ -226,6 +228,7 @@ def number_frames(chunks: AviChunks, breaks: Sequence[Break]) -> FrameTable:
             doubtful.append(n_frames - 1)
         if n_lost != 0 or not is_whole:
             gaps.append(Gap(found.begin, found.end, n_frames, -1 if n_lost is None else n_lost))
+        # Behind an unknown loss no frame has a number: the table ends here.
         if n_lost is None or i == len(chunks.runs):
             break
         starts.append(n_frames + n_lost)
@@ -242,6 +245,7 @@ def _table(chunks: AviChunks, starts: Sequence[int], *, doubtful: list[int], gap
         offsets[start : start + len(run.offsets)] = run.offsets
         lengths[start : start + len(run.offsets)] = run.lengths
     is_cut = chunks.is_cut and len(runs) == len(chunks.runs)
+    # A chunk of another length than the index says holds another frame, or a part of one.
     is_doubtful = _contradicts_index(chunks.index, lengths) & (offsets >= 0)
     is_doubtful[[*doubtful, *([n_frames - 1] if is_cut else [])]] = True
     return FrameTable(chunks.head, chunks.index, offsets, lengths, is_doubtful, tuple(gaps), is_cut)
@@ -254,6 +258,7 @@ def _read_break(descriptor: int, chunks: AviChunks, before: ChunkRun | None, aft
     end = after.begin if after is not None else begin if is_indexed else chunks.head.n_bytes
     if end <= begin:
         return Break(begin, begin)
+    # Padding is short: a longer row of zeros is read as a hole, without reading all of it.
     is_blank = end - begin <= _MAX_PADDING_BYTES and not os.pread(descriptor, end - begin, begin).strip(b"\0")
     return Break(begin, end, _is_whole_jpeg(descriptor, chunks, before), is_blank)
 
@@ -302,6 +307,7 @@ def _count_by_headers(chunks: AviChunks, n_bytes: int, lengths: NDArray[np.int64
     agree = bool(head.n_frames_odml) or head.n_frames_main == head.n_frames_stream
     if not is_only_damage or not agree or n_lost <= 0:
         return None
+    # The lost frames must have fitted into the damage: about as many bytes for each as the others have.
     ratio = n_bytes / (n_lost * (HEADER_BYTES + float(lengths.mean())))
     return n_lost if 1.0 / _MOST_UNLIKE < ratio < _MOST_UNLIKE else None
 
@@ -325,6 +331,7 @@ def _contradicts_index(index: AviIndex | None, lengths: NDArray[np.int64]) -> ND
     differs = np.abs(index.lengths[:n] - lengths[:n]) > 1
     room = index.offsets[1 : n + 1] - index.offsets[:n]
     in_order = (room >= HEADER_BYTES + index.lengths[:n]) & (room < _MOST_BETWEEN_FRAMES_BYTES)
+    # An entry counts only while all before it are in order.
     in_order[1:] &= in_order[:-1]
     if np.mean(differs) <= _MOST_CONTRADICTED:
         listed[:n] = differs & in_order
@@ -340,6 +347,7 @@ def _place_in_index(chunks: AviChunks, run: ChunkRun, at_least: int) -> int | No
     # Bytes that are missing, or were put in, move all that follows, the index with it.
     places = {int(run.offsets[0]) & OFFSET_BITS, int(run.offsets[0] - chunks.moved_bytes) & OFFSET_BITS}
     there = candidates[np.isin(index.offsets[candidates], list(places))]
+    # Places are unique; lengths alone can repeat.
     if len(there) == 1:
         return int(there[0])
     rows = [number for number in candidates.tolist() if _has_row(index, run, number)]

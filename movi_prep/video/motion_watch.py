@@ -126,6 +126,7 @@ class _ClipWatch:
         self._pending: list[tuple[int, NDArray[np.uint8]]] = []
         self._by_lag = Correlation.empty(_LAGS.shape)
         self._by_camera = Correlation.empty((len(body.others),))
+        # Half of the columns: the spectrum of a real map is symmetric.
         self._spectrum = np.zeros((grid[0], grid[1] // 2 + 1), dtype=np.complex128)
         self._on_body, self._covered = 0.0, 0
         self._n_pairs, self._n_moving = 0, 0

@@ -21,11 +21,13 @@ def write_mp4(path: Path, frames: Iterable[NDArray[np.uint8]], *, size_px: tuple
     """Write BGR frames (height, width, 3), atomically; return how many there were."""
     n_frames = 0
     with atomic_path(path) as partial:
+        # FFmpeg by name: other back ends of OpenCV may write another codec under the same suffix.
         writer = cv2.VideoWriter(str(partial), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), rate_hz, size_px)
         if not writer.isOpened():
             raise InternalError(f"{path}: OpenCV has no encoder for MPEG-4")
         for frame in frames:
             writer.write(frame)
             n_frames += 1
+        # Inside the block: the index of an .mp4 is written here, before the file gets its name.
         writer.release()
     return n_frames

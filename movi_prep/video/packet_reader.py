@@ -112,6 +112,7 @@ class PacketReader:
             self.packets = _read_packets(container, stream, path)
             codec = str(stream.codec_context.name)
         with self._open() as container:
+            # Only a decoded frame knows its rotation.
             first = next(container.decode(container.streams.video[0]), None)
         if first is None:
             raise InputError(
@@ -131,13 +132,14 @@ class PacketReader:
     def frames(self, wanted: Collection[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (number, (height, width, 3) uint8 BGR) of wanted frames that are intact, in order."""
         last = max(wanted, default=-1)
-        # What a new damage touches is computed when one appears, not for every frame.
+        # The frames that damage touches are computed when new damage appears, not for every frame.
         n_known, touched = -1, np.zeros(self.packets.n_frames, dtype=np.bool_)
         for number, frame in self._decoded():
             if len(self._damaged) != n_known:
                 n_known, touched = len(self._damaged), self.packets.touched_by(self._damaged)
             if number in wanted and not touched[number]:
                 self._came.add(number)
+                # A copy: rot90 gives a view with negative strides, which OpenCV refuses.
                 yield number, np.rot90(frame.to_ndarray(format="bgr24"), self._quarter_turns).copy()
             if number >= last:
                 break
@@ -157,14 +159,14 @@ class PacketReader:
         )
 
     def damage(self) -> tuple[str, ...]:
-        """Return what the container marks as damaged, as sentences."""
+        """Return sentences on frames that the container marks as damaged."""
         n_corrupt = int(self.packets.is_corrupt.sum())
         return (
             (f"{self.path.name}: {n_corrupt} frames are marked as damaged (copy the file again)",) if n_corrupt else ()
         )
 
     def notes(self) -> tuple[str, ...]:
-        """Return what else is not as it should be: clocks with a gap."""
+        """Return sentences on other irregularities: gaps in the clock."""
         steps = np.diff(self.packets.times_s)
         gaps = np.flatnonzero(steps > 1.5 * np.median(steps)) if steps.size else steps
         # So many gaps are no gaps: the rate varies, as phones' does.
@@ -192,6 +194,7 @@ class PacketReader:
 
     def _decoded(self) -> Iterator[tuple[int, Any]]:
         """Yield number and frame of all frames that come, and note which packets are damaged."""
+        # By time, not by count: a damaged packet gives no frame, and all later ones would move up.
         number_of = {pts: number for number, pts in enumerate(self.packets.pts.tolist())}
         with self._open() as container, _DecoderMessages(self._av) as said:
             stream = container.streams.video[0]
@@ -257,7 +260,7 @@ def load_pyav(path: Path) -> Any:
 
 
 def _read_packets(container: Any, stream: Any, path: Path) -> PacketTable:
-    # What an edit list hides is decoded, because others build on it, and never shown.
+    # Frames that an edit list hides are decoded, because others build on them, but never shown.
     found = [
         (packet.pts, packet.is_keyframe, packet.is_corrupt)
         for packet in container.demux(stream)
@@ -268,6 +271,7 @@ def _read_packets(container: Any, stream: Any, path: Path) -> PacketTable:
         got = "packets without times" if found else "no packets"
         raise InputError(path, expected="a video whose frames have times", got=got, remedy="store it as .mp4 or .mkv")
     pts = np.array([pts for pts, _, _ in found], dtype=np.int64)
+    # Times are the only link between packets and frames: two alike would be one frame.
     if len(np.unique(pts)) < len(pts):
         raise InputError(path, expected="frames with a time each", got="two of one time", remedy="encode it again")
     order = np.argsort(pts, kind="stable")

@@ -51,6 +51,7 @@ class PictureReader:
             if number not in wanted:
                 continue
             image = _read(path)
+            # One size for all: a camera has one matrix.
             if image is None or image.shape[1::-1] != self.header.size_px:
                 self._unread.add(number)
             else:

@@ -47,6 +47,7 @@ def _scaled(source: NDArray[np.uint8], plan: CropPlan, row: int) -> NDArray[np.u
     box = cv2.copyMakeBorder(source, top, bottom, left, right, cv2.BORDER_REPLICATE)
     shrinks = plan.scale[row] < 1.0
     size = (int(plan.picture_size_px[row, 0]), int(plan.picture_size_px[row, 1]))
+    # INTER_AREA averages where a picture shrinks: linear sampling would skip pixels and alias.
     picture = cv2.resize(box, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     x, y, width, height = (int(side) for side in plan.valid_px[row])
     blank = np.zeros_like(picture)

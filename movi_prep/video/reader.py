@@ -225,7 +225,7 @@ class VideoReader:
         return tuple(f"{self.path.name}: {text} (fetch the file again)" for text in damages)
 
     def notes(self) -> tuple[str, ...]:
-        """Return what else in the structure of the file is not as it should be, or could not be checked."""
+        """Return sentences on other irregularities in the file's structure, and on checks that were impossible."""
         if self.table is None:
             what = "its structure cannot be read" if self.path.suffix.lower() == ".avi" else "it is not an .avi"
             return (f"{self.path.name}: {what}: frames that were lost in damaged bytes would not be noticed",)
@@ -246,6 +246,7 @@ class VideoReader:
                 read = self._chunk_read(last_read)
                 if delay is None:
                     delay = self._delay(read, has_complained)
+                # Frames are numbered in the order of display, chunks in the order of the file.
                 number = read - delay
                 if end is not None and number >= end:
                     break
@@ -269,6 +270,7 @@ class VideoReader:
         """Decode frames to the end; yield whether the decoder complained of these chunks, and whether it ever did."""
         silent, has_complained = 0, False
         with _decoder_messages() as said_something:
+            # A failure with a message is a damaged frame; frames come after it.
             while silent < _SILENT_FAILURES_AT_END:
                 done = self._capture.grab()
                 complained = said_something()
@@ -334,6 +336,7 @@ class VideoReader:
     def _turned_over(self, content: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the picture in the bytes of an uncompressed frame: rows from the bottom, padded to four bytes."""
         width, height = self.header.size_px
+        # Rows of a bitmap begin at multiples of four bytes.
         row_bytes = -(-3 * width // _ROW_ALIGNMENT) * _ROW_ALIGNMENT
         rows = content.reshape(height, row_bytes)[::-1, : 3 * width]
         return np.ascontiguousarray(rows.reshape(height, width, 3))
@@ -379,6 +382,7 @@ def _open(path: Path, source: SplicedFile | None, *options: int) -> cv2.VideoCap
         if source is None:
             capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, settings)
         else:
+            # The same source is opened twice: once for its header, once in the format of its pictures.
             source.seek(0)
             capture = cv2.VideoCapture(cast("cv2.IStreamReader", source), cv2.CAP_FFMPEG, settings)
     if not capture.isOpened():
@@ -403,10 +407,10 @@ def _sorted(numbers: set[int]) -> NDArray[np.int64]:
 
 @contextmanager
 def _decoder_messages(*, pass_on: bool = True) -> Iterator[_Listener]:
-    """Redirect the process's standard error, to notice what the decoder prints about each frame.
+    """Redirect the process's standard error, to notice the decoder's messages on each frame.
 
-    The decoder is a C library that prints to the file descriptor itself. What was printed is passed on at the end; the
-    decoder's own lines only where asked for.
+    The decoder is a C library that prints to the descriptor itself. All output is passed on at the end, the decoder's
+    own lines only with `pass_on`.
     """
     with tempfile.TemporaryFile() as aside:
         # The descriptor, not sys.stderr: a C library does not know Python's.
@@ -417,6 +421,7 @@ def _decoder_messages(*, pass_on: bool = True) -> Iterator[_Listener]:
         finally:
             os.dup2(original, 2)
             aside.seek(0)
+            # A damaged file can print millions of lines; the first ones are enough.
             said = aside.read(10_000).splitlines(keepends=True)
             os.write(original, b"".join(line for line in said if pass_on or not _DECODER_LINE.match(line)))
             os.close(original)

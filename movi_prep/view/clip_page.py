@@ -52,7 +52,7 @@ _FLOOR_M = 0.15
 
 @dataclass(frozen=True, eq=False)
 class ClipView:
-    """What a page is made of.
+    """Data of the page of one clip.
 
     Attributes:
         title: the clip, or the name of a trial.

@@ -52,7 +52,7 @@ _N_FLAGS = 2
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """What is drawn on the pictures of a clip.
+    """Data that are drawn on the pictures of a clip.
 
     Attributes:
         clip: which clip.

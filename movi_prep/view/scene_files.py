@@ -36,7 +36,7 @@ _TOLD_SLIDE_M = 0.001
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """What was written.
+    """The result of an export.
 
     Attributes:
         outputs: the files.

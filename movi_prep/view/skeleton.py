@@ -25,7 +25,7 @@ _SHORTEST_M = 0.004
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """What can be drawn of a model.
+    """Points and bones of a model.
 
     Attributes:
         names: (k,) of the points: joints, then ends of bodies.

@@ -52,12 +52,12 @@ class Trial:
 
     @property
     def page(self) -> str:
-        """Where its page is, from the folder of all pages."""
+        """Address of its page, from the folder of all pages."""
         return f"{self.name}.html"
 
     @property
     def index(self) -> str:
-        """Where the list of all pages is, from its own."""
+        """Address of the list of all pages, from its own page."""
         return "../" * self.name.count("/") + INDEX
 
 

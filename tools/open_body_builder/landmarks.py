@@ -1,4 +1,4 @@
-"""Where the markers of the D3KE set sit on the body.
+"""Places of the D3KE set's markers on the body.
 
 Each rule sends a ray from a joint, or from a point between joints, to the skin. Fractions of segment lengths keep the
 rules free of the size of the person. The rules are written for the left side; the right side is its mirror image.

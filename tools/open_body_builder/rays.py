@@ -1,4 +1,4 @@
-"""Where a ray meets a triangle mesh."""
+"""Intersection of a ray and a triangle mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each face of the open body wears: skin, hair, shirt, trousers or shoes."""
+"""Clothes of the open body, face by face: skin, hair, shirt, trousers or shoes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How the packaged full-body model comes about: its tables, its default pose, and OpenSim's objects made of them."""
+"""Builds the packaged full-body model: its tables, its default pose, and OpenSim's objects made of them."""

@@ -1,4 +1,4 @@
-"""Where the bodies of the packaged model are in its default pose, and what lies where in a body's own axes.
+"""The default pose of the packaged model: places of its bodies, and places in a body's own axes.
 
 The tables give places in ground, because that is where people can check them. OpenSim wants them in body axes; the
 orientation of a body in the default pose follows from the default values of the coordinates above it.

@@ -44,7 +44,7 @@ nothing but jobs without hope are enough."""
 
 @dataclass(frozen=True)
 class Supply:
-    """How the workers of a cluster are coming along.
+    """State of the supply of workers.
 
     Attributes:
         waits_for: what keeps the first of them from working; empty where one works.
@@ -237,7 +237,7 @@ class JobAdaptive(Adaptive):  # type: ignore[misc]  # distributed carries no typ
         return Supply("; ".join(filter(None, said)))
 
     def _describe_end(self, job: WatchedJob) -> str:
-        """Say how a job ended that never had a worker here, with the end of its log."""
+        """Return a sentence on the end of a job that never had a worker here, with the last line of its log."""
         ended = self._queue.get(job.job_id) if self._queue else None
         state = ended.state if ended else "no longer listed"
         said = f"SLURM job {job.job_id} ended ({state}) before a worker connected"

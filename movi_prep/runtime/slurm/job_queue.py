@@ -94,7 +94,7 @@ def read_queue() -> dict[str, QueuedJob] | None:
 
 
 def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
-    """Say what jobs wait for, in one line; empty when none of them waits.
+    """Return one line on what jobs wait for; empty when none of them waits.
 
     Args:
         ids: SLURM's numbers of the jobs.
@@ -118,12 +118,12 @@ def describe_wait(ids: Iterable[str], queue: Mapping[str, QueuedJob]) -> str:
 
 
 def describe_doom(jobs: Sequence[QueuedJob]) -> str:
-    """Say that SLURM will never start these jobs, and why."""
+    """Return a sentence on jobs that SLURM will never start, with the reason."""
     reasons = ", ".join(sorted({job.reason for job in jobs}))
     these = "this job" if len(jobs) == 1 else "these jobs"
     return f"{_count_jobs(jobs)} pending, but SLURM will never start {these} (reason: {reasons})"
 
 
 def _count_jobs(jobs: Sequence[QueuedJob]) -> str:
-    """Say which job it is, or how many."""
+    """Return which job it is, or how many there are."""
     return f"job {jobs[0].id}" if len(jobs) == 1 else f"{len(jobs)} jobs"

@@ -96,6 +96,7 @@ def scales_beyond_reach(
         means: body -> middle of the network's range.
         reach: body -> half width of the range.
     """
+    # The network's output is bounded: it cannot leave this half width around the mean, however long it trains.
     beyond = np.abs(scales - [means[name] for name in bodies]) > [reach[name] for name in bodies]
     return tuple(f"{bodies[body]}_{'xyz'[axis]}" for body, axis in np.argwhere(beyond).tolist())
 

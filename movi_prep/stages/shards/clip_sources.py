@@ -1,4 +1,4 @@
-"""What the rows of a clip are made from; where frames fall between mocap samples, at the times of the frames."""
+"""Data that the rows of a clip are made from, resampled where frames fall between mocap samples."""
 
 from __future__ import annotations
 

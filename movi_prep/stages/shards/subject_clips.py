@@ -70,7 +70,7 @@ _ANY_RATE_HZ = 30.0
 
 
 class MotionOf(NamedTuple):
-    """Where the motion of a clip is: a file, a person in it, and the axis that is up, None where it is to be found."""
+    """The motion of a clip: a file, a person in it, and the axis that is up (None where it must be found out)."""
 
     path: Path
     person: int
