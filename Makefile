@@ -9,27 +9,28 @@ VENV ?= .venv
 DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TOOLS := $(VENV)/.tools_installed
 
 .PHONY: demo test quick check bench docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/movi-prep demo $(DEMO)
 
-test: $(INSTALLED)
+test: $(TOOLS)
 	$(BIN)/python -m pytest -q
 
-quick: $(INSTALLED)
+quick: $(TOOLS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
 
-check: $(INSTALLED)
+check: $(TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-docs: $(INSTALLED)
+docs: $(TOOLS)
 	$(BIN)/python -m mkdocs build
 
-bench: $(INSTALLED)
+bench: $(TOOLS)
 	$(BIN)/python -m benchmarks
 
 clean:
@@ -44,5 +45,10 @@ $(INSTALLED): pyproject.toml requirements/constraints.txt
 	$(BIN)/python -m pip install --no-deps --retries 1 --timeout 20 --index-url $(TORCH_INDEX) \
 		--constraint requirements/constraints.txt torch \
 		|| echo "$(TORCH_INDEX) has no torch for this machine or cannot be reached; pip takes the default build"
+	$(BIN)/python -m pip install --constraint requirements/constraints.txt --editable '.[plot,video]'
+	touch $@
+
+# What tests, checks and documents need beside it: `make demo` fetches none of this.
+$(TOOLS): $(INSTALLED)
 	$(BIN)/python -m pip install --constraint requirements/constraints.txt --editable '.[dev]'
 	touch $@

@@ -83,6 +83,7 @@ def show_model(name: str, tree: KinematicTree, weights: Mapping[str, float], opt
     # Each frame as a clip of its own: a neighbour would lead to the pose.
     alone = [solve_inverse_kinematics(tree, tree.marker_names, frame[None], weights, settings) for frame in markers_m]
     ms = 1e3 * (time.process_time() - begin) / len(alone)
+    # The objective is half the weighted mean square.
     rms_mm = 1e3 * np.sqrt(2.0 * np.array([solution.objectives[0] for solution in alone]))
     found = int((rms_mm < FOUND_MM).sum())
     statuses = dict(Counter(FrameStatus(int(solution.statuses[0])).name for solution in alone))

@@ -314,6 +314,7 @@ def _shares(ratio: Array) -> str:
 
 def run_tool(trial: Trial, n_frames: int, folder: Path, *, reports: bool = False) -> tuple[Array, float]:
     """Return OpenSim's own tool's (n, c) coordinates of the first frames, and its CPU cost in ms per frame."""
+    # Only tracked markers: the tool would read the others for nothing.
     part = trial.markers.select(trial.tracked)
     part = replace(
         part,
@@ -575,6 +576,7 @@ def show_corpus(costs: list[tuple[str, float, float]]) -> None:
 
 def _solver_ms(trial: Trial, tasks: list[CoordinateTarget], rounds: int, tracks: str = "both") -> float:
     """Return the CPU time of the tracks, without planning, certificate and composition."""
+    # A list, so that the inner function can write to it.
     spent = [0.0]
     original = solve_module._solve_tracks
 

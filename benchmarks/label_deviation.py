@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--people", type=int, default=8)
     options = parser.parse_args(arguments)
+    # One subject is enough: the noise is drawn anew for each person.
     folder = sorted(options.work.glob("models/*/scaled.osim"))[0].parent
     tree = extract_tree(read_model(folder / "scaled.osim"))
     clips = [read_ik_solution(path) for path in sorted((options.work / "ik" / folder.name).glob("*.h5"))]

@@ -144,6 +144,7 @@ def measure_d3ke(reference: Path, folder: Path, n_frames: int) -> None:
 def _measure_d3ke_clip(world: Path, folder: Path, subject: int, n_frames: int) -> None:
     data = np.load(world / f"Subject_{subject}_F_2_markers.npz")
     x, y, z = np.moveaxis(data["markers"][:n_frames].astype(np.float64), -1, 0)
+    # Turned from z up into OpenSim ground, y up: (x, z, -y).
     markers = _trajectories(np.stack([x, z, -y], axis=-1), data["names"], 120.0)
     unturned = _trajectories(np.stack([x, y, z], axis=-1), data["names"], 120.0)
     setup = read_ik_setup(packaged_path("opensim_models", "ik_d3ke.yaml"))

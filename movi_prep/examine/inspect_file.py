@@ -130,6 +130,7 @@ def _inspect_npz(path: Path) -> FileFacts:
     from movi_prep.formats.npz import NpzArchive
 
     arrays, small = [], {}
+    # Our own reader, because it checks an array without keeping it in memory.
     with NpzArchive(path) as archive:
         names = archive.names
         for name in names:
@@ -395,6 +396,7 @@ def _inspect_yaml(path: Path) -> FileFacts:
 
 def _inspect_npy(path: Path) -> FileFacts:
     try:
+        # A pickle inside could run code of its own.
         values = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         # numpy has no exception of its own for this.

@@ -50,8 +50,7 @@ _Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
 
 # Codes of movi_prep.kinematics.folded_model, repeated as literals: a compiled kernel freezes globals into its cache.
 _ABOUT_X, _ABOUT_Y, _ABOUT_Z, _ALONG, _LINE = 0, 1, 2, 4, 0
-# tracks.py names the same codes: change both.
-# How a frame ended.
+# How a frame ended; tracks.py names the same codes: change both.
 UNSOLVED, CONVERGED, ITERATION_LIMIT, STALLED = 0, 1, 2, 3
 # Pivots below these shares of the Gauss-Newton diagonal count as not positive; one of Newton's matrix must also keep
 # this share of the prior's own curvature, which bounds the pivots of a positive matrix from below.
@@ -251,8 +250,8 @@ def _move_coordinates(functions, motion, pose, x):
 @_small
 def _turn(kind, d, sine, cosine, r00, r01, r02, r10, r11, r12, r20, r21, r22):
     """Rotation matrix (row by row) after a turn about direction d, and the direction in ground."""
-    # The three cases about a coordinate axis spare more than half of the products. d[k] is +1 or -1 there, hence `sine
-    # * d[k]`.
+    # The three cases about a coordinate axis spare more than half of the products; d[k] is +1 or -1 there, and takes
+    # the sign of the turn into `s`.
     if kind == _ABOUT_X:
         s = sine * d[0]
         return (
@@ -791,7 +790,7 @@ def _bind_violators(arrays, system, x):
 @_inner
 def _release_wrong(elimination, model, system, slot, second, damping):
     """Free the bound unknowns whose multiplier pulls inwards; return how many."""
-    # Most frames have no unknown at a bound: they save the product with the matrix.
+    # A frame without an unknown at a bound is spared the product with the matrix.
     held = 0
     for u in range(system.side.shape[0]):
         held += system.side[u] != 0
@@ -941,8 +940,8 @@ def _load_priors(scene, prior, before, earlier, temporal, share):
     for u in range(prior_weight.shape[0]):
         scene.stiffness[u], scene.centre[u] = share * prior_weight[u], prior_centre[u]
         if temporal[u] > 0.0:
-            # Completing the square: a/2 (x - p)^2 + t/2 (x - c)^2 is (a + t)/2 about the weighted mean, plus a t / (a +
-            # t) / 2 (p - c)^2. That constant must count, because tracks compare f.
+            # Completing the square: a/2 (x - p)^2 + t/2 (x - c)^2 is (a + t)/2 (x - mean)^2 + at / 2(a + t) (p - c)^2.
+            # The constant must count, because tracks compare f.
             total = prior_weight[u] + temporal[u]
             scene.stiffness[u] = share * total
             carried = before[u] + _CARRIED * (before[u] - earlier[u])

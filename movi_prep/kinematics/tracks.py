@@ -145,8 +145,7 @@ class Tracker:
         arrays = self.folded.arrays
         self.work.x[0] = np.clip(start.unknowns, arrays.lower, arrays.upper)
         self.work.pose.base[:] = start.base
-        # Sides are only a first guess, but guesses left from another track would make results depend on what ran
-        # before.
+        # Sides are only a first guess, but one left from another track could change the last bits of the result.
         self.work.system.side[:] = 0
         reached = self.engine.track(
             *(arrays, self.work, self.tasks, pulls.rules._replace(first_share=start.share), self.data),

@@ -44,6 +44,7 @@ def element(name: str, /, *content: object, **attributes: object) -> Html:
         for key, value in attributes.items()
         if value is not None
     )
+    # A void element must have no end tag: browsers would read it as another element.
     return Html(f"<{name}{said}>" if name in _VOID else f"<{name}{said}>{join(content)}</{name}>")
 
 

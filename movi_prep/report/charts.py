@@ -40,6 +40,7 @@ def histogram(
     # The guideline is always within the picture, also where all values are far below it.
     top = max(1.25 * limit, 1.05 * float(finite.max()))
     counts, edges = np.histogram(finite, bins=_N_BINS, range=(0.0, top))
+    # Room below for the labels of the axis, and above for those of the guideline.
     step, floor = width / _N_BINS, height - 18
     tall = (floor - 14) / counts.max()
     bars = [
@@ -149,6 +150,7 @@ def range_bar(
 def value_bar(value: float, *, top: float, limit: float, size_px: tuple[int, int] = (260, 12)) -> Html:
     """Return one bar with a guideline; red beyond it. A value beyond the scale fills it."""
     width, height = size_px
+    # What is not determined is worse than any number: it fills the bar.
     length = width if not np.isfinite(value) else min(value / top, 1.0) * width
     at = limit / top * width
     return _svg(

@@ -116,6 +116,7 @@ def _titles(scope: Scope) -> tuple[str, ...]:
 
 def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], scope: Scope) -> Html:
     rms = np.array([clip.marker_rms_mm for clip in clips])
+    # Over clips that have a pose: a clip without any has no RMS.
     median = float(np.median(rms[np.isfinite(rms)])) if np.isfinite(rms).any() else float("nan")
     n_failed = sum(outcome.status == "failed" for outcome in scope.outcomes)
     scaled = [quality.files.scale for quality in qualities if quality.files.scale is not None]
@@ -412,6 +413,7 @@ def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
     rows, n_bytes = sum(shard.n_rows for shard in shards), sum(shard.n_bytes for shard in shards)
     refused = sum(shard.n_refused for shard in shards)
     total = f"{len(shards)} shards, {rows} rows, {n_bytes / 1e6:.1f} MB; {refused} frames refused. {told}"
+    # Most refused frames first: those are the shards to look at.
     shown = sorted(shards, key=lambda shard: (-shard.n_refused, shard.path.name))
     listed = table(SHARD_COLUMNS, shard_rows(shown), shown=N_SHARDS)
     return section("Shards", says, outdated, element("p", total), listed)

@@ -79,6 +79,7 @@ def _motion_path(setup: IkSetup, folder: Path | None) -> Path | None:
 
 def _asked(setup: IkSetup) -> dict[str, Callable[[IkSolution, IkSetup, Sequence[str]], StorageTable]]:
     """Return the end of the file name of each report that is asked for, and what makes it."""
+    # OpenSim's own endings of file names: scripts look for them.
     asked = {
         "marker_errors": (setup.report_errors, _error_table),
         "model_marker_locations": (setup.report_marker_locations, _location_table),

@@ -109,7 +109,7 @@ def plan_clip(
     timeline, of_row = timeline.keep(solved, "inverse kinematics has no such sample"), of_row[solved]
     placed = camera.has_pose(timeline.video_frames)
     timeline, of_row = timeline.keep(placed, f"{camera.name} has no pose there"), of_row[placed]
-    # Exact matches: frames without a sample were refused above, so that searchsorted finds and does not guess.
+    # Exact matches: the mesh is posed at every sample that a frame can show.
     posed = np.searchsorted(sources.vertex_samples, of_row)
     pixels = project_points(camera.at(timeline.video_frames), sources.vertices_m[posed])
     extent = body_extent(pixels)
