@@ -54,7 +54,12 @@ def atomic_folder(final: Path) -> Iterator[Path]:
             # A folder that is not empty cannot be renamed over another one: the old one steps aside
             # first.
             final.rename(before)
-        partial.rename(final)
+        try:
+            partial.rename(final)
+        except OSError:
+            if before.exists():
+                before.rename(final)
+            raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(before, ignore_errors=True)

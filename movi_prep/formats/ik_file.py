@@ -189,7 +189,7 @@ def read_ik_provenance(path: Path) -> Mapping[str, Any]:
         MissingError: there is no such file.
         InputError: as `read_ik_solution`.
     """
-    return read_described(path, SCHEMA).provenance
+    return read_described(path, SCHEMA, only=()).provenance
 
 
 def _widened(value: Any) -> Any:

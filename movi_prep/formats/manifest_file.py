@@ -86,6 +86,9 @@ def _absolute(manifest: Manifest, base: Path) -> Manifest:
 def _from_table(path: Path) -> dict[str, Any]:
     """Return the rows of a table as a .yaml has them."""
     with reading(path, expected=_EXPECTED, remedy=_REMEDY):
+        if path.stat().st_size > _LARGEST_BYTES:
+            size = f"{path.stat().st_size / 1e6:.0f} MB"
+            raise InputError(path, expected=f"at most {_LARGEST_BYTES / 1e6:.0f} MB", got=size, remedy=_REMEDY)
         with path.open("rb") as file:
             # Spreadsheets write a byte order mark, which would become part of the first column's
             # name.

@@ -191,3 +191,12 @@ def test_json_is_yaml_too(tmp_path: Path) -> None:
     path = tmp_path / "recordings.yaml"
     path.write_text(json.dumps({"recordings": [{"subject": "A", "clip": "b", "motion": "c.npz"}]}))
     assert read_manifest(path).recordings[0].motion == tmp_path / "c.npz"
+
+
+def test_a_table_that_is_too_large_is_refused_and_never_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movi_prep.formats.manifest_file._LARGEST_BYTES", 40)
+    path = tmp_path / "recordings.csv"
+    path.write_text("subject,clip,motion\n" + "A,walk,walk.npz\n" * 5)
+    with pytest.raises(InputError) as caught:
+        read_manifest(path)
+    assert caught.value.expected.startswith("at most")
