@@ -74,12 +74,16 @@ def check_sentence(sentence: str) -> None:
         )
 
 
+def _shared() -> str:
+    return os.environ.get("MOVI_PREP_SHARED", f"{ROOT.parent}/shared")
+
+
 def blank_out(sentence: str) -> str:
     """Return a sentence without what differs from run to run."""
     # The folder of a test is BASE/NAME_OF_TEST0, wherever pytest keeps them.
     sentence = re.sub(rf"{re.escape(str(_base))}/[^/\s'\",:;]+", "FOLDER", sentence)
     # After them: a checkout may lie above the folders of tests, as one in /tmp does.
-    sentence = sentence.replace(str(ROOT), "ROOT").replace(f"{ROOT.parent}/shared", "BESIDE/shared")
+    sentence = sentence.replace(str(ROOT), "ROOT").replace(_shared(), "BESIDE/shared")
     # Files that are not whole yet bear a number drawn at random.
     sentence = re.sub(r"\.partial-[0-9a-f]+-", ".partial-", sentence)
     # Last digits of measured values differ between processors.
