@@ -20,7 +20,7 @@ test: $(TOOLS)
 	$(BIN)/python -m pytest -q
 
 quick: $(TOOLS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not slurm"
 
 check: $(TOOLS)
 	$(BIN)/ruff format --check .
