@@ -330,9 +330,7 @@ def spoil(content: bytes, rng: np.random.Generator) -> bytes:
             spoilt[at:at] = spoilt[at : at + int(rng.integers(1, 200))]
         else:
             # Numbers, types and brackets, as they stand in headers and in text.
-            word = rng.choice(
-                [b"9999999999", b"-5", b"nan", b"<M8", b"|O", b"c16", b"[[[[", b"\t", b"1e999", b"'", b"\n"]
-            )
+            word = rng.choice(_WORDS)
             spoilt[at : at + len(word)] = word
     return bytes(spoilt)
 

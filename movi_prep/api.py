@@ -14,6 +14,7 @@ imported on first use, so that `import movi_prep` costs nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -154,7 +155,8 @@ def solve_ik(
         weights: marker -> weight. Neither weights nor set-up: those of the packaged set-up where the model has at
             least three of its markers, otherwise 1 for every marker that model and data share.
         setup: weights and tasks from a file instead, YAML or OpenSim's InverseKinematicsTool document.
-        settings: solver and rules; None are the defaults of the command line.
+        settings: solver and rules; None are those of `movi-prep ik` on AMASS clips. `--marker-file` solves with
+            `IkSettings().for_marker_files()`: no pulls where markers decide.
 
     Returns:
         Coordinates (n, c) in radians and metres, in the model's order, and all that belongs to them.
@@ -220,13 +222,13 @@ def _tracking(
 ) -> IkSetup:
     if setup is not None:
         return read_ik_setup(_path(setup))
-    packaged = read_ik_setup(packaged_path("opensim_models", PACKAGED_IK_SETUP))
     if weights is None:
+        packaged = read_ik_setup(packaged_path("opensim_models", PACKAGED_IK_SETUP))
         shared = [name for name in markers.names if name in model.default_markers_m]
         known = {name: packaged.marker_weights[name] for name in shared if name in packaged.marker_weights}
-        weights = known if len(known) >= LEAST_TRACKED else dict.fromkeys(shared, 1.0)
-        own_tasks = packaged.coordinate_tasks if weights is known else ()
-        return IkSetup(name="api", source="the weights", marker_weights=weights, coordinate_tasks=own_tasks)
+        if len(known) >= LEAST_TRACKED:
+            return replace(packaged, marker_weights=known)
+        weights = dict.fromkeys(shared, 1.0)
     return IkSetup(name="api", source="the weights", marker_weights=dict(weights))
 
 

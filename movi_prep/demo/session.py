@@ -92,8 +92,8 @@ def act(body: DemoBody, cues: Sequence[Cue], rng: np.random.Generator) -> Sessio
         motion, spot = play(MOTIONS[cue.motion], cue.spot)
         first = frame + len(gap["yaw_deg"]) // VIDEO_STEP
         frame = first + len(motion["yaw_deg"]) // VIDEO_STEP
-        parts += [_same_turn(parts[-1], gap), motion]
-        parts[-1] = _same_turn(parts[-2], motion)
+        parts.append(_same_turn(parts[-1], gap))
+        parts.append(_same_turn(parts[-1], motion))
         clips.append(Clip(number, cue.motion, first, frame - 1, cue.in_amass))
     parts.append(_same_turn(parts[-1], standing(sample_times(_TAIL_S), spot)))
     channels = round_off(joined(parts))

@@ -16,12 +16,17 @@ from movi_prep.export.alterations import Alteration
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.label_tables import read_mirror_signs
 from movi_prep.formats.shard import PICTURES, ShardFile, open_shard_writer
-from movi_prep.formats.shard_records import read_frame_labels, read_label_names, read_shard_camera, record_datasets
+from movi_prep.formats.shard_records import (
+    crop_datasets,
+    read_frame_labels,
+    read_label_names,
+    read_shard_camera,
+    record_datasets,
+)
 from movi_prep.formats.shard_schema import SHARD_SCHEMA
 from movi_prep.geometry.boxes import plan_crops
 from movi_prep.geometry.label_statistics import PixelStatistics, masked_statistics
 from movi_prep.geometry.mirror_world import Mirror, mirror_frame_labels, mirror_of, mirror_tree
-from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.geometry.tree_labels import place_tree
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels
@@ -172,7 +177,7 @@ def _flip(
     changed = {
         **{name: value for name, value in fields.items() if not _is_deviation(name)},
         **record_datasets("labels", replace(mirrored, coordinates=_plain(mirrored))),
-        **_crop_fields(plan, camera.intrinsics_px),
+        **crop_datasets(plan, camera.intrinsics_px),
         **({} if turned is None else {f"tree/{name}": values for name, values in turned.to_arrays().items()}),
         **_statistics(mirrored),
     }
@@ -222,18 +227,6 @@ def _mirror_extent(extent_px: NDArray[np.float64], mirror: Mirror) -> NDArray[np
     # A camera that rolls turns the box: the extent is that of its four turned corners.
     moved = mirror.pixels(corners)
     return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
-
-
-def _crop_fields(plan: CropPlan, intrinsics_px: NDArray[np.float64]) -> dict[str, Any]:
-    return {
-        "crops/size_px": plan.picture_size_px,
-        "crops/box_px": plan.box_px,
-        "crops/source_px": plan.source_px,
-        "crops/padding_px": plan.padding_px,
-        "crops/valid_px": plan.valid_px,
-        "crops/body_px": plan.body_px,
-        "crops/intrinsics_px": crop_intrinsics(intrinsics_px, plan.corner_px.astype(np.float64), plan.scale),
-    }
 
 
 def _statistics(labels: FrameLabels) -> dict[str, Any]:

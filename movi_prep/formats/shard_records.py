@@ -13,6 +13,7 @@ import numpy as np
 from movi_prep.errors import InputError
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.shard_schema import DATASETS, MOVING_POSE, SHARD_SCHEMA
+from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.bmlmovi_names import movi_clip, movi_subject
 from movi_prep.records.camera import Camera
 from movi_prep.records.frame_labels import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.formats.shard import ShardFile
+    from movi_prep.records.crops import CropPlan
     from movi_prep.records.lens import Lens
 
 _FIELDS = {item.name: item for item in SHARD_SCHEMA.fields}
@@ -230,3 +232,21 @@ def _parts(shard: ShardFile, prefix: str, rows: Any = ALL_ROWS) -> dict[str, Any
     """Return the attributes directly below a prefix, by their last name."""
     named = {attribute.rpartition("."): attribute for attribute in DATASETS}
     return {last: read_attribute(shard, name, rows) for (head, _, last), name in named.items() if head == prefix}
+
+
+def crop_datasets(plan: CropPlan, intrinsics_px: NDArray[np.float64]) -> dict[str, Any]:
+    """Return data set -> values of the crops, and of the camera matrix that each stored picture has.
+
+    Args:
+        plan: the crops, one for each row.
+        intrinsics_px: (3, 3) float64, pixels: camera matrix of the whole video image.
+    """
+    return {
+        "crops/size_px": plan.picture_size_px,
+        "crops/box_px": plan.box_px,
+        "crops/source_px": plan.source_px,
+        "crops/padding_px": plan.padding_px,
+        "crops/valid_px": plan.valid_px,
+        "crops/body_px": plan.body_px,
+        "crops/intrinsics_px": crop_intrinsics(intrinsics_px, plan.corner_px.astype(np.float64), plan.scale),
+    }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.kinematics.first_pose import align_points, root_markers
+from movi_prep.kinematics.tracks import is_root
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +48,6 @@ def lay_upright(folded: FoldedModel, positions_m: NDArray[np.float64]) -> NDArra
 
 def _moves_freely(folded: FoldedModel) -> bool:
     """Whether nothing bounds where the root is."""
-    from movi_prep.kinematics.tracks import is_root
 
     root = is_root(folded)
     return bool(np.count_nonzero(root) == 6 and np.isinf(folded.arrays.lower[root]).all())

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.formats.convention_table import packaged_conventions
-from movi_prep.formats.shard_records import camera_datasets, record_datasets
+from movi_prep.formats.shard_records import camera_datasets, crop_datasets, record_datasets
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
-from movi_prep.geometry.projection import crop_intrinsics
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.convention import convention_of, holds
 from movi_prep.records.crops import CropPlan
@@ -67,7 +66,7 @@ def shard_fields(
         **record_datasets("frames", frames),
         **_name_fields(subject.tables, labels),
         **camera_datasets(_camera_of_rows(shard.clips)),
-        **_crop_fields(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera),
+        **crop_datasets(CropPlan.join([clip.plan for clip in shard.clips]), subject.camera.intrinsics_px),
         **_clip_fields(shard),
         **_picture_fields(shard, settings),
         **_statistics_fields(labels, crops.statistics.result()),
@@ -146,18 +145,6 @@ def _camera_of_rows(clips: Sequence[ClipRows]) -> Camera:
 def _name_fields(tables: LabelTables, labels: FrameLabels) -> dict[str, Any]:
     names = record_datasets("names", tables)
     return names if labels.surface else {name: value for name, value in names.items() if name != "names/surface"}
-
-
-def _crop_fields(plan: CropPlan, camera: Camera) -> dict[str, Any]:
-    return {
-        "crops/size_px": plan.picture_size_px,
-        "crops/box_px": plan.box_px,
-        "crops/source_px": plan.source_px,
-        "crops/padding_px": plan.padding_px,
-        "crops/valid_px": plan.valid_px,
-        "crops/body_px": plan.body_px,
-        "crops/intrinsics_px": crop_intrinsics(camera.intrinsics_px, plan.corner_px.astype(np.float64), plan.scale),
-    }
 
 
 def _clip_fields(shard: FinishedShard) -> dict[str, Any]:
