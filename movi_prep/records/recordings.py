@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from movi_prep.config.footage import MotionChoice
 from movi_prep.names import natural_order
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Recordings:
 
     Attributes:
         motions: motion file of each chosen clip.
-        persons: which person of its file a clip is, from 0, for those that are not the first.
+        choices: whose motion of its file a clip is, and of which body, where more is said than the file.
         motion_up: axis that is up in motion of other sources than AMASS; None to find it from the motion.
         subsets: part of the data that a subject belongs to, for reports; none where the data have no parts.
         body_models: body model by body and sex.
@@ -80,7 +81,7 @@ class Recordings:
     """
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
-    persons: Mapping[ClipId, int] = field(default_factory=dict)
+    choices: Mapping[ClipId, MotionChoice] = field(default_factory=dict)
     motion_up: UpAxis | None = None
     subsets: Mapping[str, str] = field(default_factory=dict)
     body_models: Mapping[tuple[BodyName, str], Path] = field(default_factory=dict)
@@ -124,6 +125,10 @@ class Recordings:
     def video_files(self) -> tuple[Path, ...]:
         """Every video, in order."""
         return tuple(sorted({*self.videos.values(), *(item.video for item in self.footage.values())}))
+
+    def choice_of(self, clip: ClipId) -> MotionChoice:
+        """Return whose motion of its file a clip is."""
+        return self.choices.get(clip, MotionChoice())
 
     def cameras_wanted(self, asked: tuple[str, ...] | None) -> tuple[str, ...]:
         """Return the cameras to write: the requested ones, or all; BMLmovi's are PG1 and PG2."""

@@ -189,10 +189,10 @@ class _Head:
 
 
 def _reads_head(recordings: Recordings, clip: ClipId, asked: MarkerSettings) -> Callable[[], _Head]:
-    path, person = recordings.motions[clip], recordings.persons.get(clip, 0)
+    path, choice = recordings.motions[clip], recordings.choice_of(clip)
 
     def read() -> _Head:
-        with open_motion(path, person=person, rate_hz=asked.motion_rate_hz, up=asked.motion_up) as file:
+        with open_motion(path, choice, rate_hz=asked.motion_rate_hz, up=asked.motion_up) as file:
             return _head_of(file)
 
     return read

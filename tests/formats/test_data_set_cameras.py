@@ -65,7 +65,7 @@ def test_a_manifest_names_the_sequence_for_motion_person_and_camera(tmp_path: Pa
         """
     )
     found = find_manifest(tmp_path / "recordings.yaml", None)
-    assert {str(clip): found.persons.get(clip, 0) for clip in found.motions} == {"A/walk": 0, "B/walk": 1}
+    assert {str(clip): found.choice_of(clip).person for clip in found.motions} == {"A/walk": 0, "B/walk": 1}
     (clip, _) = found.motions
     files = found.camera_files(clip, "phone")
     assert files is not None
