@@ -81,6 +81,7 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
     if not config.embedded:
         return config
     from movi_prep.demo import write_demo
+    from movi_prep.runtime.progress import show_work
 
     folder = WorkFolder(config.work).embedded()
     if not (folder / "config.yaml").is_file():
@@ -89,7 +90,8 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
         # The embedded data set numbers its clips from 1, so all clips up to the last one wanted must be written.
         clips = None if config.clips is None else range(1, max(_numbers("clips", config.clips)) + 1)
         subjects = None if config.subjects is None else _numbers("subjects", config.subjects)
-        write_demo(folder, subjects=subjects, clips=clips, workers=config.run.workers)
+        with show_work("writing the embedded data set") as advance:
+            write_demo(folder, subjects=subjects, clips=clips, workers=config.run.workers, advance=advance)
     parts = ("amass", "body_models", "v3d", "videos", "calibration")
     return config.model_copy(update={part: folder / part for part in parts})
 
