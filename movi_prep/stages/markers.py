@@ -30,9 +30,10 @@ from movi_prep.formats.motion_files import open_motion, read_subject_shape
 from movi_prep.geometry.frames import AMASS_TO_GROUND
 from movi_prep.geometry.motion_resampling import n_resampled, resampled
 from movi_prep.recordings.wanted import MODEL_FILES
+from movi_prep.records.advance import advancing
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
-from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.records.unit import InSteps, Stage, StageReport, Unit
 from movi_prep.stages.clip_watch import ClipWatch
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
     from movi_prep.formats.amass import MotionFile
     from movi_prep.formats.motion_files import WholeMotion
+    from movi_prep.records.advance import Advance
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.body_model import BodyModel
     from movi_prep.records.identity import ClipId
@@ -183,14 +185,16 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticUni
     )
 
 
-def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: TrajectoryUnitSettings) -> StageReport:
+def run_markers(
+    inputs: MarkerInputs, outputs: MarkerOutputs, settings: TrajectoryUnitSettings, advance: Advance
+) -> StageReport:
     """Make one clip's trajectories, block by block."""
     from movi_prep.body.device import torch_threads
 
     # One thread per unit: units run in parallel, and sums over several threads differ in the last bit.
     with torch_threads(1), _open(inputs, settings) as motion:
         _check_soft_tissue(motion, inputs, settings)
-        report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings)
+        report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings, advance=advance)
     if outputs.trc is not None:
         from movi_prep.formats.trc import write_trc
 
@@ -225,7 +229,7 @@ MARKERS = Stage(
     version=3,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
-    run=run_markers,
+    run=InSteps(run_markers),
     check=check_markers,
 )
 
@@ -498,7 +502,12 @@ def _blocks(
 
 
 def _write_trajectories(
-    motion: MotionFile | WholeMotion, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
+    motion: MotionFile | WholeMotion,
+    *,
+    inputs: MarkerInputs,
+    path: Path,
+    settings: TrajectorySettings,
+    advance: Advance,
 ) -> StageReport:
     from movi_prep.body.marker_points import place_markers
     from movi_prep.body.skinning import pose_body, shape_body
@@ -526,7 +535,8 @@ def _write_trajectories(
     ) as writer:
         # Writing block by block bounds the memory, whatever the length of the clip.
         watch = ClipWatch()
-        for block in _blocks(motion, settings.batch_samples, clock=clock, watch=watch.sampled):
+        blocks = _blocks(motion, settings.batch_samples, clock=clock, watch=watch.sampled)
+        for block in advancing(blocks, advance, total=-(-len(times_s) // POSED_TOGETHER)):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
             watch.posed(block, points)
             writer.append(place_markers(markers, points))

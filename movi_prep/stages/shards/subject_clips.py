@@ -24,6 +24,7 @@ from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.recordings.read import read_camera
 from movi_prep.recordings.wanted import WANTED
+from movi_prep.records.advance import advancing, unheard
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.recordings import CameraFiles
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from movi_prep.config.footage import MotionChoice
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.advance import Advance
     from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
     from movi_prep.records.camera import Camera
     from movi_prep.records.ik_solution import IkSolution
@@ -306,7 +308,9 @@ def _name(path: Path | None) -> str:
     return path.name if path is not None else "none"
 
 
-def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
+def plan_clips(
+    subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings, advance: Advance = unheard
+) -> PlannedClips:
     """Return the rows of every clip that can have some, and why the other clips have none."""
     files = {
         ClipId.parse(key): (MotionOf(motion, choice, inputs.motion_up), markers, solution)
@@ -316,7 +320,8 @@ def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSe
     }
     aligned = [item for item in subject.alignment.clips if item.camera in ("", inputs.camera)]
     # An earlier alignment may hold more clips than are asked for now.
-    planned = [_rows_of(item, files, subject, settings) for item in aligned if item.timeline.clip in files]
+    asked = [item for item in aligned if item.timeline.clip in files]
+    planned = [_rows_of(item, files, subject, settings) for item in advancing(asked, advance, total=len(asked))]
     clips = [item for item in planned if isinstance(item, ClipRows)]
     left_out = [
         *_not_aligned(files, aligned, subject.alignment.findings),
