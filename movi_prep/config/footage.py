@@ -22,6 +22,10 @@ class MotionChoice(Settings):
     """Sex of the body model that the motion was fitted to; none means what the file says, neutral where it does not."""
 
 
+NO_CHOICE = MotionChoice()
+"""The first person of a file, taken for what the file says."""
+
+
 class CameraOptions(Settings):
     """How the calibration of a camera is to be read."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.config.footage import MotionChoice
+from movi_prep.config.footage import NO_CHOICE, MotionChoice
 from movi_prep.errors import InputError
 from movi_prep.formats import amass
 from movi_prep.formats.amass import MotionFile, SubjectShape
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.records.motion import UpAxis
-
-NO_CHOICE = MotionChoice()
-"""The first person of a file, taken for what the file says."""
 
 
 class WholeMotion:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from movi_prep.config.footage import MotionChoice
 from movi_prep.names import natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from movi_prep.config.footage import CameraOptions, VideoClock
+    from movi_prep.config.footage import CameraOptions, MotionChoice, VideoClock
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
     from movi_prep.records.motion import UpAxis
@@ -125,10 +124,6 @@ class Recordings:
     def video_files(self) -> tuple[Path, ...]:
         """Every video, in order."""
         return tuple(sorted({*self.videos.values(), *(item.video for item in self.footage.values())}))
-
-    def choice_of(self, clip: ClipId) -> MotionChoice:
-        """Return whose motion of its file a clip is."""
-        return self.choices.get(clip, MotionChoice())
 
     def cameras_wanted(self, asked: tuple[str, ...] | None) -> tuple[str, ...]:
         """Return the cameras to write: the requested ones, or all; BMLmovi's are PG1 and PG2."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.config.footage import MotionChoice
+from movi_prep.config.footage import NO_CHOICE
 from movi_prep.errors import InputError, MissingError, list_names
 from movi_prep.formats.amass import SubjectShape
 from movi_prep.formats.body_models import body_of_model, read_body_model
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from movi_prep.body.carried_markers import CarriedMarkers
     from movi_prep.body.skinning import BodyPart
+    from movi_prep.config.footage import MotionChoice
     from movi_prep.config.markers import (
         StaticTrialSettings,
         StaticUnitSettings,
@@ -275,7 +276,7 @@ def row_clock(rate_hz: float, settings: TrajectorySettings, *, source: str) -> R
 def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
     clips = _shaping_clips(recordings, subject, exclude=config.exclude)
     motions = tuple(clips.values())
-    choices = tuple(map(recordings.choice_of, clips))
+    choices = tuple(recordings.choices.get(clip, NO_CHOICE) for clip in clips)
     body_model = model_for(motions, recordings.body_models, choices)
     return Unit(
         stage=STATIC.name,
@@ -290,7 +291,7 @@ def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, su
         ),
         outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
         # Nothing said of any clip is nothing said: one more clip must not change the identity of the unit.
-        settings=config.markers.static_unit(choices if set(choices) - {MotionChoice()} else ()),
+        settings=config.markers.static_unit(choices if set(choices) - {NO_CHOICE} else ()),
     )
 
 
@@ -302,7 +303,7 @@ def _shaping_clips(recordings: Recordings, subject: str, *, exclude: Collection[
 def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
     motion = recordings.motions[clip]
     tissue = config.markers.soft_tissue
-    choice = recordings.choice_of(clip)
+    choice = recordings.choices.get(clip, NO_CHOICE)
     body_model = model_for((motion,), recordings.body_models, (choice,))
     return Unit(
         stage=MARKERS.name,
@@ -340,7 +341,7 @@ def model_for(
     What is unreadable fails when the unit runs.
     """
     shapes = []
-    for motion, choice in zip(motions, choices or repeat(MotionChoice()), strict=False):
+    for motion, choice in zip(motions, choices or repeat(NO_CHOICE), strict=False):
         try:
             shapes.append(read_subject_shape(motion, choice))
         # Planning must not fail for one bad clip; the unit reports it.
@@ -371,7 +372,7 @@ def _subject_shape(
     """Return a subject's first readable clip of a body, or of any; the shape in it; what other clips say against it."""
     shapes: dict[Path, SubjectShape] = {}
     errors: dict[Path, InputError] = {}
-    for motion, choice in zip(motions, choices or repeat(MotionChoice()), strict=False):
+    for motion, choice in zip(motions, choices or repeat(NO_CHOICE), strict=False):
         try:
             shapes[motion] = read_subject_shape(motion, choice)
         except InputError as error:

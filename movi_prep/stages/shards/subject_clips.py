@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from movi_prep.config.footage import NO_CHOICE
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
@@ -179,7 +180,7 @@ class PlannedClips:
 def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str, clips: tuple[ClipId, ...]) -> dict[str, Any]:
     """Return the fields of SubjectInputs for some clips of one subject."""
     motions = tuple(recordings.motions[clip] for clip in clips)
-    choices = tuple(map(recordings.choice_of, clips))
+    choices = tuple(recordings.choices.get(clip, NO_CHOICE) for clip in clips)
     return {
         "subject": subject,
         "clips": tuple(map(str, clips)),
