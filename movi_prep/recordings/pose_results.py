@@ -4,7 +4,7 @@
 |---|---|---|---|
 | `3dpw` | `*.pkl` (`sequenceFiles/train/NAME.pkl`) | `NAME_p0`, `NAME_p1`: the persons of a file | `NAME` |
 | `emdb` | `*_data.pkl` (`P3/NAME/NAME_data.pkl`) | `P3` | `NAME` |
-| `results` | `*.npz`, `*.pkl` | `NAME`, or `NAME_p0`, ... of several persons | `NAME` |
+| `results` | `*.npz`, `*.pkl`, `*.pt` | `NAME`, or `NAME_p0`, ... of several persons | `NAME` |
 
 Files without poses are passed over, with a finding. Characters that cannot stand in a path become `_`
 (`names.clean_name`). Two clips that would share a name are left out, with a finding. Bodies: see `recordings.bodies`.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.config.footage import MotionChoice
 from movi_prep.errors import InputError
-from movi_prep.formats.pose_results import read_posed_persons
+from movi_prep.formats.pose_results import TORCH_SUFFIXES, read_posed_persons
 from movi_prep.names import clean_name
 from movi_prep.recordings.bodies import find_body_models
 from movi_prep.recordings.folders import first_few, list_files, packed
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _ENDS: Mapping[ReaderName, tuple[str, ...]] = {
     "3dpw": (".pkl",),
     "emdb": ("_data.pkl",),
-    "results": (".npz", ".pkl"),
+    "results": (".npz", ".pkl", *TORCH_SUFFIXES),
 }
 
 
