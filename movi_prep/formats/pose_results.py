@@ -6,9 +6,9 @@
 | EMDB | `smpl`: `poses_root` (n, 3), `poses_body` (n, 69), `trans` (n, 3), `betas` (b,); `gender` | one | 30 Hz |
 | results | `global_orient`, `body_pose` or `pose` (n, 72); `betas` (b,) or (n, b); `transl` | one, or by name | asked |
 
-Poses are axis-angle, or matrices (..., 3, 3). 69 values of `body_pose` (23 joints) are SMPL; 63 (21 joints) are the
-body of SMPL-X, whose hands then rest. Betas that change from frame to frame are taken at their median. Networks fit
-neutral models. Which way is up is no part of these files: see `geometry.up_axis`.
+Poses are axis-angle, or matrices (..., 3, 3). 69 values of `body_pose` (23 joints) are SMPL; 63 (21 joints) leave the
+body open, and its hands at rest. Betas that change from frame to frame are taken at their median. Results may name
+the sex of their body model as `gender`; most do not. Which way is up is no part of these files: see `geometry.up_axis`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from movi_prep.formats.file_stamp import file_stamp
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.formats.reading import check_real, reading
 from movi_prep.geometry.rotations import axis_angles_from_matrices
-from movi_prep.records.body_layout import N_BODY_JOINTS, SMPL, SMPLX
+from movi_prep.records.body_layout import LAYOUT_OF_JOINTS, N_BODY_JOINTS
 from movi_prep.records.checks import check_finite, check_rotations, frozen_array
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ class PosedPerson:
     """One person of a file.
 
     Attributes:
-        poses_rad: (n, j, 3) float64 axis-angle, of SMPL (24 joints) or SMPL-X (55).
+        poses_rad: (n, j, 3) float64 axis-angle, of SMPL (24 joints), SMPL+H (52), SMPL-X (55), or what these have in
+            common (22).
         translation_m: (n, 3) float64, metres, in the file's world.
         betas: (b,) float64.
-        sex: of the body model that was fitted.
+        sex: of the body model that was fitted, None where the file does not say.
         rate_hz: frames per second, None where the file does not say.
         findings: sentences for people.
     """
@@ -65,7 +66,7 @@ class PosedPerson:
     poses_rad: NDArray[np.float64]
     translation_m: NDArray[np.float64]
     betas: NDArray[np.float64]
-    sex: Sex
+    sex: Sex | None
     rate_hz: float | None
     findings: tuple[str, ...]
 
@@ -85,7 +86,7 @@ def read_posed_persons(path: Path) -> tuple[PosedPerson, ...]:
 def _cached_persons(path: Path, stamp: FileStamp) -> tuple[PosedPerson, ...]:  # noqa: ARG001 - part of the key
     if path.suffix.lower() == ".npz":
         with NpzArchive(path) as archive, reading(path, expected="poses of a body"):
-            names = (*_ROOT, *_BODY, *_PLACE, "pose", "betas")
+            names = (*_ROOT, *_BODY, *_PLACE, "pose", "betas", "gender")
             return _persons({name: archive.read(name) for name in names if name in archive}, path)
     return take_from_pickle(path, lambda content: _persons(content, path), remedy=_REMEDY)
 
@@ -114,7 +115,14 @@ def _persons(content: Any, path: Path) -> tuple[PosedPerson, ...]:
             got=f"only {list_names(map(str, content))}",
             remedy=_REMEDY,
         )
-    return tuple(_person(each, f"{path}: person {k}", "neutral", None) for k, each in enumerate(people))
+    return tuple(_person(each, f"{path}: person {k}", _sex_of(each), None) for k, each in enumerate(people))
+
+
+def _sex_of(values: Mapping[Any, Any]) -> Any:
+    """Return the sex in a result, None where it has none; npz holds text as an array."""
+    sex = values.get("gender")
+    sex = sex.item() if isinstance(sex, np.ndarray) and sex.size == 1 else sex
+    return sex.decode("latin-1") if isinstance(sex, bytes) else sex
 
 
 def _is_person(values: Mapping[Any, Any]) -> bool:
@@ -123,7 +131,7 @@ def _is_person(values: Mapping[Any, Any]) -> bool:
 
 def _person(values: Mapping[str, Any], where: str, sex: Any, rate_hz: float | None) -> PosedPerson:
     """Return one person, checked; raise InputError where arrays are missing or disagree."""
-    if sex not in _SEXES:
+    if sex is not None and sex not in _SEXES:
         raise InputError(f"{where}: gender", expected=list_names(_SEXES), got=f"{sex!r}", remedy="correct it")
     poses = _all_joints(values, where)
     betas, findings = _betas(values, where)
@@ -135,11 +143,11 @@ def _person(values: Mapping[str, Any], where: str, sex: Any, rate_hz: float | No
         raise InputError(
             f"{where}: {place}", expected=f"shape ({len(poses)}, 3)", got=f"{translation.shape}", remedy=_REMEDY
         )
-    return PosedPerson(poses, frozen_array(translation), betas, _SEXES[sex], rate_hz, findings)
+    return PosedPerson(poses, frozen_array(translation), betas, sex and _SEXES[sex], rate_hz, findings)
 
 
 def _all_joints(values: Mapping[str, Any], where: str) -> NDArray[np.float64]:
-    """Return (n, j, 3) axis-angle of SMPL or SMPL-X."""
+    """Return (n, j, 3) axis-angle of all joints of a body, or of those that all bodies have."""
     if "pose" in values:
         joints = _axis_angle(values, "pose", where)
     else:
@@ -147,15 +155,11 @@ def _all_joints(values: Mapping[str, Any], where: str) -> NDArray[np.float64]:
         parts = [next((name for name in names if name in values), names[0]) for names in (_ROOT, _BODY)]
         joints = np.concatenate([_axis_angle(values, name, where) for name in parts], axis=1)
     n_joints = joints.shape[1]
-    if n_joints in (SMPL.n_joints, SMPLX.n_joints):
+    if n_joints == N_BODY_JOINTS or n_joints in LAYOUT_OF_JOINTS:
         return frozen_array(joints)
-    if n_joints == N_BODY_JOINTS:
-        # Zero angles are the rest pose of jaw, eyes and hands.
-        rest = np.zeros((len(joints), SMPLX.n_joints - N_BODY_JOINTS, 3))
-        return frozen_array(np.concatenate([joints, rest], axis=1))
     raise InputError(
         where,
-        expected="poses of 24 joints (SMPL), or of 22 or 55 (SMPL-X)",
+        expected="poses of 24 joints (SMPL), 52 (SMPL+H), 55 (SMPL-X), or the 22 that they have in common",
         got=f"{n_joints} joints",
         remedy=_REMEDY,
     )

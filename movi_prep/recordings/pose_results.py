@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from movi_prep.config.footage import MotionChoice
 from movi_prep.errors import InputError
 from movi_prep.formats.pose_results import read_posed_persons
 from movi_prep.names import clean_name
@@ -65,7 +66,7 @@ def find_pose_results(folders: Folders, reader: ReaderName) -> Recordings:
     body_models, dmpl_models = find_body_models(models, findings)
     return Recordings(
         motions={clip: path for clip, (path, _) in chosen.items()},
-        persons={clip: person for clip, (_, person) in chosen.items() if person},
+        choices={clip: MotionChoice(person=person) for clip, (_, person) in chosen.items() if person},
         body_models=body_models,
         dmpl_models=dmpl_models,
         video_rate_hz=None,
