@@ -382,7 +382,7 @@ def _with_moments_of(view: _View, other: _View) -> _View:
     camera_m = world_to_camera(view.camera, more.points.world_m)
     seen_px = project_camera_points(camera_m, view.camera.intrinsics_px, view.camera.lens)
     # A body outside the image is no frame of this camera, with a picture or without.
-    there = inside_image(seen_px, view.camera.size_px).any(axis=1)
+    there = np.asarray(inside_image(seen_px, view.camera.size_px).any(axis=1))
     more = replace(
         more,
         frames=more.frames + ahead,
