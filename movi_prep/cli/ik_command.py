@@ -76,6 +76,7 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 
 
 def _track(given: argparse.Namespace) -> int:
+    from movi_prep.runtime.progress import show_work
     from movi_prep.stages.compile_solver import compile_solver
 
     begin = time.perf_counter()
@@ -91,18 +92,20 @@ def _track(given: argparse.Namespace) -> int:
     if given.setup:
         from movi_prep.trials.tool_documents import run_setup_documents
 
-        files: tuple[FileResult, ...] = run_setup_documents(
-            named,
-            config,
-            results_folder=config.work if given.work else None,
-            write_pages=partial(_write_pages, config=config),
-        )
+        with show_work("working through the set-ups"):
+            files: tuple[FileResult, ...] = run_setup_documents(
+                named,
+                config,
+                results_folder=config.work if given.work else None,
+                write_pages=partial(_write_pages, config=config),
+            )
     else:
         from movi_prep.report.trials import write_trials_report
         from movi_prep.trials.marker_files import solve_marker_files
 
         static_file = Path(given.static_file) if given.static_file else None
-        result = solve_marker_files(named, config, static_file=static_file)
+        with show_work("scaling and solving"):
+            result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
         scaling = result.numbers
         # The page is about trials. If the call only scales a model, its findings are printed and in scale.json.

@@ -22,7 +22,9 @@ def overlay(given: argparse.Namespace) -> int:
     from movi_prep.cli.view_command import config_of_folder
     from movi_prep.formats.ik_file import read_ik_solution
     from movi_prep.formats.model_outline import read_model_outline
+    from movi_prep.records.advance import advancing
     from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.runtime.progress import show_work
     from movi_prep.video.film_writer import check_film_name, write_film
     from movi_prep.view.flags import find_flags
     from movi_prep.view.overlay import Overlay, overlay_frames
@@ -48,7 +50,9 @@ def overlay(given: argparse.Namespace) -> int:
         skeleton=make_skeleton(solution, outline),
         flags=find_flags(solution, outline.ranges, landmark_weight=config.ik.landmark_weight),
     )
-    count = write_film(out, overlay_frames(drawn, shard, video), rate_hz=config.markers.video_rate_hz)
+    with show_work(f"drawing {out.name}") as advance:
+        frames = advancing(overlay_frames(drawn, shard, video), advance, total=solution.n_rows)
+        count = write_film(out, frames, rate_hz=config.markers.video_rate_hz)
     console = open_console(to_stderr=bool(given.json))
     source = f"of {video.name}" if video is not None else f"of the crops in {shard.name}: the video is not there"
     console.print(f"{out}: {count} frames {source}", markup=False)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def view(given: argparse.Namespace) -> int:
     """`view`: pages of clips, and the list of all clips."""
     from movi_prep.formats.atomic import write_text
+    from movi_prep.records.advance import advancing
     from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.runtime.progress import show_work
     from movi_prep.view.index_page import write_index_page
     from movi_prep.view.work import INDEX, choose_trials, find_trials, read_trial_numbers, write_trial_page
 
@@ -33,15 +35,17 @@ def view(given: argparse.Namespace) -> int:
     numbers = [read_trial_numbers(trial, work, config) for trial in trials]
     chosen = choose_trials(trials, given.clips) if given.clips else _most_urgent(numbers, given.pages)
     outputs, failed = [], []
-    for trial in chosen:
-        try:
-            outputs.append(write_trial_page(trial, work, config))
-        except InputError as error:
-            # One clip that cannot be read must not cost the others.
-            failed.append({"unit": trial.name, "reason": str(error), "redo": ""})
-            console.print(f"{trial.name}: {visible(error)}", style="red", markup=False)
-            continue
-        console.print(str(outputs[-1]), markup=False)
+    with show_work("writing pages") as advance:
+        for trial in advancing(chosen, advance, total=len(chosen)):
+            try:
+                outputs.append(write_trial_page(trial, work, config))
+            except InputError as error:
+                # One clip that cannot be read must not cost the others.
+                failed.append({"unit": trial.name, "reason": str(error), "redo": ""})
+    for clip in failed:
+        console.print(f"{clip['unit']}: {visible(clip['reason'])}", style="red", markup=False)
+    for path in outputs:
+        console.print(str(path), markup=False)
     # Pages of earlier calls count too: the list links all that are there.
     pages = {trial for trial in trials if (work.view() / trial.page).is_file()}
     index = work.view() / INDEX

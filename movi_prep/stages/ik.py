@@ -22,8 +22,9 @@ from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import write_storage_blocks
 from movi_prep.formats.trc import write_trc_blocks
+from movi_prep.records.advance import advancing
 from movi_prep.records.scale_result import AuditGrade
-from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.records.unit import InSteps, Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.ik_account import ik_numbers
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, packaged_setups
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.ik import IkSettings, IkUnitSettings
     from movi_prep.config.root import Config
+    from movi_prep.records.advance import Advance
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.recordings import Recordings
@@ -107,12 +109,12 @@ def plan_ik(
     )
 
 
-def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings) -> StageReport:
+def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings, advance: Advance) -> StageReport:
     """Solve one clip and write it; a long clip is solved and written block by block."""
     # Before anything is solved: a refused subject must not cost minutes.
     check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
     blocks = row_blocks(count_marker_rows(inputs.markers), settings)
-    solved = _solve(inputs, settings, blocks)
+    solved = advancing(_solve(inputs, settings, blocks), advance, total=len(blocks))
     # The writer needs the rate and the solver before it can open the file: they come from the first block.
     first, account = next(solved)
     # A clip of one block is still in memory, so it is not read back from its file.
@@ -181,7 +183,7 @@ IK = Stage(
     version=9,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
-    run=run_ik,
+    run=InSteps(run_ik),
     prepare=prepare_ik,
 )
 
