@@ -16,6 +16,7 @@ from movi_prep.formats.motion_files import read_subject_shape
 from movi_prep.formats.opencv_calibration import read_opencv_camera
 from movi_prep.formats.picture_folder import PICTURE_SUFFIXES
 from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
+from movi_prep.formats.pose_results import TORCH_SUFFIXES
 from movi_prep.names import natural_order
 from movi_prep.recordings.folders import list_files
 from movi_prep.recordings.manifest import COLMAP_FILES
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".m4v", ".webm")
-_MOTION_SUFFIXES, _MOTION_ENDS = (".npz", ".pkl"), ("_poses", "_stageii", "_smpl")
+_MOTION_SUFFIXES, _MOTION_ENDS = (".npz", ".pkl", *TORCH_SUFFIXES), ("_poses", "_stageii", "_smpl")
 _NO_SUBJECT = frozenset({"motion", "motions", "smpl", "smplh", "smplx", "data", "results", "poses", "amass"})
 _HEAD = """\
 # Recordings for movi-prep: check each line, then run
