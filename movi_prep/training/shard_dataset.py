@@ -55,11 +55,13 @@ from movi_prep.formats.shard_records import (
     read_audit,
     read_clip_ids,
     read_label_names,
+    read_moments,
     read_shard_camera,
     read_subject_name,
 )
 from movi_prep.formats.shard_schema import DATASETS
 from movi_prep.geometry.mirror import CAMERA_REFLECTION
+from movi_prep.geometry.moments import common_moments
 from movi_prep.geometry.virtual_camera import VirtualCamera, aim_cameras
 from movi_prep.names import natural_order
 from movi_prep.records.camera import Camera
@@ -218,6 +220,10 @@ class _Source:
         return self.file.read(DATASETS["frames.clip_frame"])
 
     @cached_property
+    def moments(self) -> NDArray[np.float64]:
+        return read_moments(self.file)
+
+    @cached_property
     def clip_rows(self) -> dict[int, tuple[int, int]]:
         """First row and one past the last of each clip."""
         # Rows of a clip stand together in a shard, so that its first row and its number of rows say where it is.
@@ -274,7 +280,8 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         scales: "factors": `boneScale` holds scale factors. "d3ke": factors times the mesh scales of D3KE's base model,
             as its layer divides them; those of our model, or of the `pyBaseModel.pkl` whose path is given instead.
         views: names of cameras that see one moment in one sample, in this order; moments missing in one of them are
-            not samples. None gives one sample for each camera.
+            not samples. `every` and `used_only` choose among the frames of the first. None gives one sample for each
+            camera.
 
     Raises:
         MissingError: there are no shards.
@@ -312,7 +319,11 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             source.with_std = with_std
         _occluders(augmentation)
         self._mesh_scales = {source.file.path: _mesh_scales(scales, source) for source in self._sources}
-        rows = [_select_rows(source, selection) for source in self._sources]
+        rows = [
+            # The frames of the first camera are chosen; those of the others follow from their moments.
+            _select_rows(source, selection if not views or source.camera.name == views[0] else _any_frame(selection))
+            for source in self._sources
+        ]
         # (samples, cameras): which source, and which of its rows.
         single = [np.stack([np.full(len(found), at), found], axis=-1) for at, found in enumerate(rows)]
         self._places = (
@@ -552,17 +563,28 @@ def _named_views(views: Sequence[str], selection: Selection) -> Sequence[str]:
     return views
 
 
+def _any_frame(selection: Selection) -> Selection:
+    return replace(selection, every=1, used_only=False)
+
+
 def _moments(sources: Sequence[_Source], rows: Sequence[NDArray[np.int64]], views: Sequence[str]) -> NDArray[np.int64]:
     """Return (samples, views, 2) int64, source and row: the moments that every view has, in the order of the first."""
-    seen: dict[str, dict[tuple[str, int, int], tuple[int, int]]] = {name: {} for name in views}
+    # By name: shards number their clips for themselves, and a camera may lack some.
+    clips: dict[ClipId, dict[str, tuple[int, NDArray[np.int64]]]] = {}
     for at, (source, found) in enumerate(zip(sources, rows, strict=True)):
-        moments = zip(source.clips[found].tolist(), source.clip_frames[found].tolist(), found.tolist(), strict=True)
-        named = seen[source.camera.name]
-        named |= {(source.subject_name, clip, frame): (at, row) for clip, frame, row in moments}
-    first, *others = (seen[name] for name in views)
-    common = [moment for moment in first if all(moment in other for other in others)]
-    places = [[seen[name][moment] for name in views] for moment in common]
-    return np.array(places, dtype=np.int64).reshape(len(common), len(views), 2)
+        for number, clip in source.clip_ids.items():
+            clips.setdefault(clip, {})[source.camera.name] = (at, found[source.clips[found] == number])
+    places = [np.empty((0, len(views), 2), dtype=np.int64)]
+    for cameras in clips.values():
+        if all(name in cameras for name in views):
+            seen = [cameras[name] for name in views]
+            common = common_moments([sources[at].moments[found] for at, found in seen])
+            pairs = [
+                np.stack([np.full(len(index), at), found[index]], axis=-1)
+                for (at, found), index in zip(seen, common, strict=True)
+            ]
+            places.append(np.stack(pairs, axis=1))
+    return np.concatenate(places)
 
 
 def _mesh_scales(scales: Literal["factors", "d3ke"] | Path, source: _Source) -> NDArray[np.float32]:
