@@ -189,7 +189,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     ]
     if not said:
         return result
-    told = f"misses of the static pose turn all labels of the subject: {'; '.join(said)}"
+    told = f"misses of the static pose turn all angles of the subject: {'; '.join(said)}"
     return replace(result, findings=(*result.findings, told))
 
 
@@ -201,7 +201,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=6,
+    version=7,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,
