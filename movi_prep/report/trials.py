@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from movi_prep.formats.atomic import write_text
-from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.pages.assets import page
@@ -73,6 +72,8 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         result: of solving them; their solutions are read back from the files that it names.
         config: where the work folder is, and the bounds.
     """
+    from movi_prep.formats.ik_file import read_ik_solution
+
     work = WorkFolder(config.work)
     # Read back from the files, so that the page shows their content.
     solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in result.files if not file.error}
