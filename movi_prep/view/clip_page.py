@@ -20,7 +20,6 @@ from movi_prep.pages.html import Html, element, markup
 from movi_prep.pages.packing import json_for_page, pack_series
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.report.measures import judge_max, judge_rms, judge_valid
-from movi_prep.view.camera_film import CameraRows, film_for_page, find_camera_rows, plan_film
 from movi_prep.view.flags import find_flags
 from movi_prep.view.skeleton import make_skeleton
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.report.measures import ClipMeasures
+    from movi_prep.view.camera_film import CameraRows
     from movi_prep.view.flags import Flag
     from movi_prep.view.skeleton import Skeleton
 
@@ -153,6 +153,9 @@ def _camera_data(
     """Return the pictures of all cameras, and sentences on those that are not shown."""
     if view.clip is None:
         return [], []
+    # Trials have no shards: a page of theirs needs no reader of HDF5.
+    from movi_prep.view.camera_film import film_for_page, plan_film
+
     found, notes = _camera_rows(view, view.clip)
     notes += _without_shard(view, view.clip)
     cameras = []
@@ -173,6 +176,8 @@ def _camera_data(
 
 
 def _camera_rows(view: ClipView, clip: ClipId) -> tuple[list[CameraRows], list[str]]:
+    from movi_prep.view.camera_film import find_camera_rows
+
     found, notes = [], []
     for path in view.shards:
         try:
