@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from movi_prep.config.root import Config
-    from movi_prep.trials.trial_results import FileResult, MarkerMiss, SolvedTrial
+    from movi_prep.trials.trial_results import FileResult, MarkerMiss, ScaledDocument, SolvedTrial
 
 _WORST = 10
 """How many markers are listed, those with the largest residuals first."""
@@ -122,11 +122,15 @@ def _track(given: argparse.Namespace) -> int:
     return UNITS_FAILED if failed else OK
 
 
-def _write_pages(solved: SolvedTrial, *, config: Config) -> tuple[Path, ...]:
-    from movi_prep.report.trials import write_document_report
+def _write_pages(done: SolvedTrial | ScaledDocument, *, config: Config) -> tuple[Path, ...]:
+    from movi_prep.report.trials import write_document_report, write_scaling_report
+    from movi_prep.trials.trial_results import ScaledDocument
+
+    if isinstance(done, ScaledDocument):
+        return (write_scaling_report(done, config),)
     from movi_prep.view.trial_page import write_document_view
 
-    return write_document_report(solved, config), write_document_view(solved, config)
+    return write_document_report(done, config), write_document_view(done, config)
 
 
 def _readable(outputs: Sequence[Path]) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.cli.exit_codes import OK
 from movi_prep.cli.printing import open_console, print_json
-from movi_prep.errors import MissingError, MoviPrepError, UsageError, list_names, suggest
+from movi_prep.errors import MissingError, UsageError, list_names, suggest
 
 if TYPE_CHECKING:
     import argparse
@@ -75,9 +75,7 @@ def _shard(work: WorkFolder, clip: ClipId, camera: str) -> Path:
 
 def _video(config: Config, clip: ClipId, camera: str) -> Path | None:
     """Return the video; None where it is not there any more: shards outlive it."""
-    from movi_prep.runtime.pipeline_run import find_data, use_embedded_data
+    from movi_prep.cli.view_command import recordings_of
 
-    try:
-        return find_data(use_embedded_data(config, write=False)).videos.get((clip.subject, camera))
-    except MoviPrepError:
-        return None
+    recordings = recordings_of(config)
+    return None if recordings is None else recordings.videos.get((clip.subject, camera))

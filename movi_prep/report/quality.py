@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.report.curves import ClipCurves, measure_curves
 from movi_prep.report.looks import (
@@ -46,7 +45,6 @@ from movi_prep.report.measures import (
     measure_clip,
     median_deviations_deg,
 )
-from movi_prep.report.work import read_if_there, read_subject_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,6 +136,8 @@ class SubjectQuality:
 
 def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
     """Read one subject's part of the work folder and measure it."""
+    from movi_prep.report.work import read_if_there, read_subject_files
+
     files = read_subject_files(scope.work, subject)
     problems = list(files.problems)
     solutions = _read_solutions(scope.work, files.clips, problems)
@@ -287,6 +287,9 @@ def _counted_angles(count: int) -> str:
 
 
 def _read_solutions(work: WorkFolder, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId, IkSolution]:
+    from movi_prep.formats.ik_file import read_ik_solution
+    from movi_prep.report.work import read_if_there
+
     read = {clip: read_if_there(work.ik_solution(clip), read_ik_solution, problems) for clip in clips}
     return {clip: solution for clip, solution in read.items() if solution is not None}
 

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import AuditError, UsageError, list_names
-from movi_prep.formats.ik_file import open_ik_writer, read_ik_solution
-from movi_prep.formats.marker_file import count_marker_rows, read_markers
-from movi_prep.formats.noise_file import PACKAGED_NOISE, read_marker_noise
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
@@ -111,6 +108,9 @@ def plan_ik(
 
 def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings, advance: Advance) -> StageReport:
     """Solve one clip and write it; a long clip is solved and written block by block."""
+    from movi_prep.formats.ik_file import open_ik_writer
+    from movi_prep.formats.marker_file import count_marker_rows
+
     # Before anything is solved: a refused subject must not cost minutes.
     check_audit(inputs.scale, keep_failed=settings.keep_failed_audit)
     blocks = row_blocks(count_marker_rows(inputs.markers), settings)
@@ -155,11 +155,16 @@ def _solve(
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
     setup, scaled = read_ik_setup(inputs.setup), read_scaled_model(inputs.model)
     # Deviations are part of what the observability of a clip is.
+    from movi_prep.formats.marker_file import read_markers
+    from movi_prep.formats.noise_file import read_marker_noise
+
     noise = read_marker_noise(inputs.noise) if settings.converged.observability else None
     return solve_blocks(scaled, lambda rows: read_markers(inputs.markers, rows), setup, settings, blocks, noise=noise)
 
 
 def _read_blocks(path: Path, blocks: Sequence[RowBlock]) -> Iterator[IkSolution]:
+    from movi_prep.formats.ik_file import read_ik_solution
+
     return (read_ik_solution(path, block.kept) for block in blocks)
 
 
@@ -201,11 +206,15 @@ def ik_setup_path(config: Config) -> Path:
 
 def marker_noise_path(settings: IkSettings) -> Path:
     """Return the file of the noise of markers from which deviations follow."""
+    from movi_prep.formats.noise_file import PACKAGED_NOISE
+
     return settings.marker_noise or packaged_path("opensim_models", PACKAGED_NOISE)
 
 
 def marker_noise(settings: IkSettings) -> MarkerNoise | None:
     """Return the noise of markers from which deviations follow; None where they are not asked for."""
+    from movi_prep.formats.noise_file import read_marker_noise
+
     wanted = settings.solver == "converged" and settings.converged.observability
     return read_marker_noise(marker_noise_path(settings)) if wanted else None
 
