@@ -64,8 +64,10 @@ _SWAPPED = 0.4
 _SEEN = 0.35
 # Trials compare factors that they see to this (of the factor).
 _SHARP = 0.015
-# A site further from the table than so many of its prior deviations was perhaps never placed there.
-_FAR_SITE = 4.0
+# A site that is further from the table than this share of its bound ends at the bound.
+_AT_BOUND = 0.98
+# A marker so many times its bound from where the model has it was never placed there.
+_MISPLACED = 2.0
 # Ratio of sizes beyond which marker distances are no person's: the first size stays inside.
 _LARGEST_FIRST = 0.4
 
@@ -130,12 +132,14 @@ def scale_from_motion(
     fitted = _fitted(markers, frames, weights, prior, start)
     lost = _lost_trials(frames, fitted[0], trials)
     fit, kept, told = _agreeing(markers, fitted, weights, prior, trials, settings)
+    fit, kept, misplaced = _without_misplaced(markers, kept, fit, prior)
     if settings.n_refining_frames and fit.found_noise_m > _MISFIT_M:
         more = _with_more(markers, kept, fit.person, weights, trials, count=settings.n_refining_frames)
         fit, kept = _refined(markers, more, weights, prior)
     # Against what the prior leaves open once the other factors are known: the size of the whole person says nothing new
     # about one factor.
     seen = np.sqrt(np.diag(fit.log_covariance)) < _SEEN * prior.alone
+    fit = _put_on_data(fit, misplaced)
     return MotionScaling(
         fit=fit,
         prior=prior,
@@ -146,7 +150,7 @@ def scale_from_motion(
             *lost,
             *told,
             *_stray_findings(markers, kept, fit, weights, trials),
-            *_person_findings(markers, fit, prior, seen),
+            *_person_findings(markers, fit, seen, misplaced),
         ),
     )
 
@@ -295,7 +299,9 @@ def _refined(
 ) -> tuple[PersonFit, ScalingFrames]:
     """Return the fit to many frames, begun near the answer, and the frames that belong."""
     frames, person = start
-    frames, person = _belonging(frames, person, residuals_m(markers, frames, person), weights)
+    # What has no say yet has none here either.
+    missed_m = np.where(frames.weights[..., None] > 0.0, residuals_m(markers, frames, person), np.nan)
+    frames, person = _belonging(frames, person, missed_m, weights)
     return fit_person(markers, frames, prior, person, iteration_limit=_REFINING_STEPS), frames
 
 
@@ -462,6 +468,49 @@ def _agreeing(
     return fit, frames, tuple(told)
 
 
+def _without_misplaced(
+    markers: ScaledMarkers, frames: ScalingFrames, fit: PersonFit, prior: PersonPrior
+) -> tuple[PersonFit, ScalingFrames, NDArray[np.bool_]]:
+    """Return the fit without markers whose sites end at their bound, its frames, and (k,) which markers those are.
+
+    Where the others say that such a marker is much further off still, it was never placed where the model has it, and
+    what it says of sizes is wrong. Where many end at their bounds, the model is another than the markers', and they
+    stay.
+    """
+    counts = (frames.weights > 0.0).any(axis=0)
+    suspect = np.linalg.norm(fit.person.offsets_m, axis=1) > _AT_BOUND * prior.site_limit_m
+    if not suspect.any() or np.count_nonzero(suspect) > _MOST_OUTLIERS * np.count_nonzero(counts):
+        return fit, frames, np.zeros_like(suspect)
+    without = _left_out(markers, frames, fit, prior, suspect)
+    far_m = np.linalg.norm(_put_on_data(without[0], suspect).person.offsets_m, axis=1)
+    misplaced = suspect & (far_m > _MISPLACED * prior.site_limit_m)
+    if not misplaced.any():
+        return fit, frames, misplaced
+    return *(without if (misplaced == suspect).all() else _left_out(markers, frames, fit, prior, misplaced)), misplaced
+
+
+def _left_out(
+    markers: ScaledMarkers, frames: ScalingFrames, fit: PersonFit, prior: PersonPrior, which: NDArray[np.bool_]
+) -> tuple[PersonFit, ScalingFrames]:
+    """Return the fit to all other markers, and the frames with these, (k,) bool, without weight."""
+    frames = replace(frames, weights=np.where(which, 0.0, frames.weights))
+    person = replace(fit.person, offsets_m=np.where(which[:, None], 0.0, fit.person.offsets_m))
+    return fit_person(markers, frames, prior, person), frames
+
+
+def _put_on_data(fit: PersonFit, misplaced: NDArray[np.bool_]) -> PersonFit:
+    """Return the fit with the sites of some markers where the frames show them, however far that is."""
+    if not misplaced.any():
+        return fit
+    offsets_m = fit.person.offsets_m.copy()
+    for marker in np.flatnonzero(misplaced):
+        missed_m = fit.in_body_m[:, marker]
+        shown = missed_m[np.isfinite(missed_m).all(axis=1)]
+        if len(shown):
+            offsets_m[marker] -= np.median(shown, axis=0)
+    return replace(fit, person=replace(fit.person, offsets_m=offsets_m))
+
+
 def _another_person(
     markers: ScaledMarkers,
     frames: ScalingFrames,
@@ -517,7 +566,9 @@ def _moved_sites(
     return found
 
 
-def _person_findings(markers: ScaledMarkers, fit: PersonFit, prior: PersonPrior, seen: NDArray[np.bool_]) -> list[str]:
+def _person_findings(
+    markers: ScaledMarkers, fit: PersonFit, seen: NDArray[np.bool_], misplaced: NDArray[np.bool_]
+) -> list[str]:
     """Return sentences on what the motion does not show, and on sites that are far from the table."""
     told = []
     unseen = [name for name, known in zip(markers.groups.names, seen, strict=True) if not known]
@@ -529,10 +580,10 @@ def _person_findings(markers: ScaledMarkers, fit: PersonFit, prior: PersonPrior,
     ]
     if never:
         told.append(f"markers that no frame shows, and that keep their place on the model: {list_names(never)}")
-    far_m = np.linalg.norm(fit.person.offsets_m, axis=1)
-    for marker in np.flatnonzero(far_m > _FAR_SITE * prior.site_std_m):
+    for marker in np.flatnonzero(misplaced):
+        far_mm = 1000.0 * np.linalg.norm(fit.person.offsets_m[marker])
         told.append(
-            f"marker {names[marker]} sits {1000.0 * far_m[marker]:.0f} mm from where the model has it: never placed "
-            "there, or another marker's name?"
+            f"marker {names[marker]} sits {far_mm:.0f} mm from where the model has it: never placed there, or another "
+            "marker's name? It is put where the motion shows it, and says nothing of sizes"
         )
     return told
