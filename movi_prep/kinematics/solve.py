@@ -17,6 +17,7 @@ from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.kinematics.angle_branches import choose_branches, model_angles
 from movi_prep.kinematics.diagnosis import (
     BEYOND_NOISE,
+    distances_m,
     judge_fit,
     judge_ranks,
     judge_residuals,
@@ -539,7 +540,7 @@ def _compose(
     ends = track.ends if len(clip.task_q) else settled_ends(track.ends, proof.objective)
     judge_solution(statuses, reasons, ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
-    missed_m = np.linalg.norm(proof.markers - clip.positions_m, axis=2)
+    missed_m = distances_m(proof.markers, clip.positions_m)
     judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
@@ -603,14 +604,24 @@ def _slope(tree: KinematicTree, follower: int, coordinates: NDArray[np.float64])
     slope = np.ones(len(coordinates))
     while tree.coupled_to[follower] >= 0:
         leader, function = int(tree.coupled_to[follower]), int(tree.coupling_function[follower])
-        # Frames without a pose are NaN; their slope is of no use, but must not warn.
-        at = np.nan_to_num(coordinates[:, leader])
-        step = 1e-6
-        slope *= (tree.evaluate_function(function, at + step) - tree.evaluate_function(function, at - step)) / (
-            2.0 * step
-        )
+        line = _straight_slope(tree, function)
+        if line is None:
+            # Frames without a pose are NaN; their slope is of no use, but must not warn.
+            at = np.nan_to_num(coordinates[:, leader])
+            step = 1e-6
+            rise = tree.evaluate_function(function, at + step) - tree.evaluate_function(function, at - step)
+            slope *= rise / (2.0 * step)
+        else:
+            slope *= line
         follower = leader
     return slope
+
+
+def _straight_slope(tree: KinematicTree, function: int) -> float | None:
+    """Slope of a function that is one straight line; None for others."""
+    first, end = int(tree.first_piece[function]), int(tree.first_piece[function + 1])
+    straight = end - first == 1 and not np.any(tree.piece_coefficients[first, 2:])
+    return float(tree.piece_coefficients[first, 1]) if straight else None
 
 
 def _unseen(folded: FoldedModel, deviation: NDArray[np.float64] | None, settings: ConvergedSettings) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=6,
+    version=7,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,
