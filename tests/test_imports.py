@@ -49,6 +49,8 @@ HOMES = {
     "smplx": {"body"},
     "cv2": {"video", "training"},
     "h5py": {"formats"},
+    "isal": {"formats"},
+    "deflate": {"formats"},
     "ezc3d": {"formats"},
     "av": {"video"},
     "dask": {"runtime"},

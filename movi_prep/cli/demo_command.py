@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from movi_prep.runtime.summary import Summary
     from movi_prep.runtime.work_plan import PlannedUnit
 
+_MOMENTS = (0.0, 0.33, 0.67, 1.0)
+"""Places of the pictures that are shown of the one recording whose camera moves, as parts of its length."""
+
 
 def run_demo(given: argparse.Namespace) -> int:
     """`demo`: write the embedded data set, run every stage on it, and list the results."""
@@ -70,10 +73,11 @@ def run_demo(given: argparse.Namespace) -> int:
 
 
 def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace) -> bool:
-    """Write and run the recording that is not BML-MoVi's; return whether its shard is sound."""
+    """Write and run the recording that is not BML-MoVi's, draw its shard, and return whether it is sound."""
     from importlib.util import find_spec
 
     from movi_prep.demo.own_recording import write_own_recording
+    from movi_prep.export.picture import draw_points
     from movi_prep.video.packet_reader import INSTALL
 
     # Asked for without importing: PyAV is optional, and loading it takes time.
@@ -83,7 +87,9 @@ def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace
         )
         return True
     manifest = write_own_recording(folder, seed=given.seed, workers=given.workers)
-    console.print(f"a recording of one's own, with a camera that is carried along: {manifest}", markup=False)
+    console.print(
+        f"a recording of one's own, of an SMPL-X body by a camera that is carried along: {manifest}", markup=False
+    )
     config = load_config(manifest.with_name("config.yaml"), {})
     stages, _ = stages_of("run", config)
     prepared = prepare_run(config, stages)
@@ -93,7 +99,11 @@ def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace
         return f"{go_on} {shell_line(['--only', planned.unit.id])}"
 
     result, _ = carry_out_and_print(console, prepared, redo=redo, go_on=go_on, verbose=bool(given.verbose))
-    return result.is_complete and _print_verification(console, config.work)
+    if not (result.is_complete and _print_verification(console, config.work)):
+        return False
+    picture = draw_points(config.work, config.work / "points17.png", moments=_MOMENTS)
+    console.print(f"picture of its shard, from a camera that moves: {picture}", markup=False)
+    return True
 
 
 def _export(console: Console, work: Path, out: Path) -> None:

@@ -178,7 +178,7 @@ def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -
 
 IK = Stage(
     name="ik",
-    version=8,
+    version=9,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=run_ik,

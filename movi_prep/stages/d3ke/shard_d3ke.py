@@ -182,7 +182,7 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
-    version=4,
+    version=5,
     summary="files of D3KE's training code, of each subject",
     plan=plan_shard_d3ke,
     run=run_shard_d3ke,
