@@ -69,6 +69,11 @@ class MarkerTrajectories:
         """Number of rows in time."""
         return int(self.positions_m.shape[0])
 
+    def seen(self) -> NDArray[np.bool_]:
+        """Return (n, m) bool: markers whose three components are finite."""
+        # A sum is finite where all of its terms are, and far quicker than a test of each and their conjunction.
+        return np.asarray(np.isfinite(np.einsum("nmk->nm", self.positions_m)))
+
     def column(self, name: str) -> int:
         """Return the column of a marker; raise KeyError that lists what exists."""
         try:
