@@ -18,16 +18,18 @@ def augment_shards(given: argparse.Namespace) -> int:
     """`augment`: write one folder of altered shards for each kind."""
     from movi_prep.export.alterations import parse_alterations
     from movi_prep.export.augment import augment
+    from movi_prep.runtime.progress import show_work
 
     console = open_console(to_stderr=bool(given.json))
-    done = augment(
-        Path(given.source).expanduser().absolute(),
-        Path(given.out).expanduser().absolute(),
-        parse_alterations(given.kind),
-        split=given.split,
-        cameras=_read_cameras(given.calibration),
-        allow_asymmetric=bool(given.allow_asymmetric),
-    )
+    with show_work("altering the shards"):
+        done = augment(
+            Path(given.source).expanduser().absolute(),
+            Path(given.out).expanduser().absolute(),
+            parse_alterations(given.kind),
+            split=given.split,
+            cameras=_read_cameras(given.calibration),
+            allow_asymmetric=bool(given.allow_asymmetric),
+        )
     rows = [(str(item.folder), str(item.n_files), f"{1e3 * item.error_m:.3f}") for item in done]
     print_table(console, "altered", ("folder", "files#", "mirrored joint centres off by, mm#"), rows)
     content = [{"folder": str(item.folder), "files": item.n_files, "off_mm": 1e3 * item.error_m} for item in done]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.errors import InputError, list_names
-from movi_prep.formats.deflate import FLOATS, Way
+from movi_prep.formats.deflate import FLOATS, SMOOTH_FLOATS
 from movi_prep.formats.described_hdf5 import (
     STRING,
     DescribedFile,
@@ -189,10 +189,12 @@ def write_ik_solution(path: Path, solution: IkSolution, *, provenance: Mapping[s
 
 @contextmanager
 def open_ik_writer(
-    path: Path, *, n_rows: int, solver: str, rate_hz: float, provenance: Mapping[str, Any], way: Way = FLOATS
+    path: Path, *, n_rows: int, solver: str, rate_hz: float, provenance: Mapping[str, Any], is_whole: bool = True
 ) -> Iterator[Callable[[IkSolution], None]]:
     """Write a long solution atomically; yields a function that appends the solution of the next rows."""
     attributes = {"solver": solver, "rate_hz": rate_hz}
+    # Of angles only, little can be packed away: the quickest way is as good as any.
+    way = FLOATS if is_whole else SMOOTH_FLOATS
     with open_row_writer(
         path, SCHEMA, axis=_ROW, n_rows=n_rows, attributes=attributes, provenance=provenance, way=way
     ) as append:

@@ -27,6 +27,7 @@ from movi_prep.kinematics.diagnosis import (
 from movi_prep.kinematics.first_pose import find_start
 from movi_prep.kinematics.folded_model import FoldedModel, fold_model
 from movi_prep.kinematics.global_search import lowest_minimum
+from movi_prep.kinematics.machine_code import engine
 from movi_prep.kinematics.marker_frames import MarkerFrames, judge_frames
 from movi_prep.kinematics.tracks import (
     CARRIED,
@@ -49,7 +50,6 @@ from movi_prep.records.ik_solution import FrameStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -172,7 +172,7 @@ def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
         return _nothing_tracked(tree, len(positions_m))
     folded = fold_model(tree, tuple(tree.marker(name) for name in tracked))
     clip = _clip(folded, marker_names, positions_m, weights, tasks)
-    tracker = Tracker.prepare(_engine(), folded, clip)
+    tracker = Tracker.prepare(engine(), folded, clip)
     # Without a solvable frame there is nothing to start from, and medians below would be of nothing.
     if not clip.solvable.any():
         return _compose(
@@ -189,13 +189,6 @@ def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
     track = replace(track, unknowns=model_angles(folded, track.unknowns, track.bases))
     proof = _certify(tracker, pulls, track, settings)
     return _compose(tracker, settings, track, proof, pulls.prior.weight, before)
-
-
-def _engine() -> ModuleType:
-    """Return the compiled kernels; numba takes half a second to load, and most importers never solve."""
-    from movi_prep.kinematics import kernels
-
-    return kernels
 
 
 def unit_prior(folded: FoldedModel, settings: ConvergedSettings) -> Prior:

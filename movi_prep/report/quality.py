@@ -46,9 +46,7 @@ from movi_prep.report.measures import (
     measure_clip,
     median_deviations_deg,
 )
-from movi_prep.report.work import read_if_there, read_subject_files
 from movi_prep.stages.ik import ik_setup_path
-from movi_prep.stages.whole_solution import read_whole_solution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,6 +139,8 @@ class SubjectQuality:
 
 def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
     """Read one subject's part of the work folder and measure it."""
+    from movi_prep.report.work import read_if_there, read_subject_files
+
     files = read_subject_files(scope.work, subject)
     problems = list(files.problems)
     solutions = _read_solutions(scope.work, files.clips, ik_setup_path(scope.config), problems)
@@ -292,6 +292,8 @@ def _counted_angles(count: int) -> str:
 def _read_solutions(
     work: WorkFolder, clips: Sequence[ClipId], setup: Path, problems: list[str]
 ) -> dict[ClipId, IkSolution]:
+    from movi_prep.report.work import read_if_there
+
     read = {
         clip: read_if_there(work.ik_solution(clip), partial(_read_solution, work, clip, setup), problems)
         for clip in clips
@@ -300,6 +302,8 @@ def _read_solutions(
 
 
 def _read_solution(work: WorkFolder, clip: ClipId, setup: Path, _: Path) -> IkSolution:
+    from movi_prep.stages.whole_solution import read_whole_solution
+
     return read_whole_solution(work, clip, setup)
 
 

@@ -41,6 +41,10 @@ class Observer(Protocol):
         """Receive a unit that did not run, because all its inputs came out unchanged."""
         ...
 
+    def unit_advanced(self, unit_id: str, fraction: float) -> None:
+        """Receive which fraction of a unit is done; 0.0 when it begins. Called in any thread."""
+        ...
+
     def tick(self, waits_for: str) -> None:
         """Receive a regular call, with the reason why no unit is being worked on, if there is one."""
         ...

@@ -15,7 +15,6 @@ import numpy as np
 
 from movi_prep.errors import InputError, ModelError, list_names, suggest
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
-from movi_prep.formats.noise_file import read_marker_noise
 from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.storage import StorageTable, coordinate_table
 from movi_prep.geometry.jumps import angle_jumps, marker_jumps
@@ -127,6 +126,8 @@ def cached_setup(path: Path, stamps: tuple[FileStamp, ...]) -> IkSetup:  # noqa:
 @lru_cache(maxsize=4)
 def cached_noise(path: Path, stamp: FileStamp) -> MarkerNoise:  # noqa: ARG001 - the stamp is part of the key
     """Return the noise of markers."""
+    from movi_prep.formats.noise_file import read_marker_noise
+
     return read_marker_noise(path)
 
 

@@ -33,7 +33,7 @@ def solve(tree: KinematicTree, positions_m: NDArray[np.float64], **options: Any)
     weights = options.pop("weights", dict.fromkeys(tree.marker_names, 1.0))
     chosen = options.pop("settings", settings())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("movi_prep.kinematics.solve._engine", lambda: engine)
+        patch.setattr("movi_prep.kinematics.solve.engine", lambda: engine)
         return solve_inverse_kinematics(tree, tree.marker_names, positions_m, weights, chosen, **options)
 
 
