@@ -19,10 +19,12 @@ def export_shards(given: argparse.Namespace) -> int:
     """`export`: write the files of one training code, and say what they lack."""
     if given.to in SCENES:
         return _export_scenes(given)
-    from movi_prep.export.targets import export
+    from movi_prep.export.targets import TABLES, export
     from movi_prep.export.tracks import Wanted
     from movi_prep.runtime.progress import show_work
 
+    if given.to == TABLES:
+        _refuse_flags_of_codes(given)
     console = open_console(to_stderr=bool(given.json))
     wanted = Wanted(
         train=_names(given.train, "--train"),
@@ -53,13 +55,7 @@ def _export_scenes(given: argparse.Namespace) -> int:
     from movi_prep.runtime.progress import show_work
     from movi_prep.view.scene_files import export_scenes
 
-    # Refused rather than ignored: a user who splits scenes would believe that they were split.
-    extra = [name for name in ("train", "test", "cameras", "joint_centres") if getattr(given, name) is not None]
-    if extra:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
-        raise UsageError(
-            f"export --to {given.to}: expected no flags of training codes, but got {flags}; leave them out"
-        )
+    _refuse_flags_of_codes(given)
     console = open_console(to_stderr=bool(given.json))
     source, out = (Path(name).expanduser().absolute() for name in (given.source, given.out))
     with show_work(f"writing {given.to} files"):
@@ -75,6 +71,16 @@ def _export_scenes(given: argparse.Namespace) -> int:
     }
     print_json(content, wanted=given.json)
     return UNITS_FAILED if done.failed else OK
+
+
+def _refuse_flags_of_codes(given: argparse.Namespace) -> None:
+    """Refuse rather than ignore: a user who splits scenes or tables would believe that they were split."""
+    extra = [name for name in ("train", "test", "cameras", "joint_centres") if getattr(given, name) is not None]
+    if extra:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+        raise UsageError(
+            f"export --to {given.to}: expected no flags of training codes, but got {flags}; leave them out"
+        )
 
 
 def _names(text: str | None, flag: str) -> tuple[str, ...]:

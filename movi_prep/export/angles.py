@@ -8,7 +8,7 @@
 | `NAME_std_deg` | its posterior standard deviation, where the solver gives one; empty where the markers do not see it |
 | `NAME_valid` | 1 where no landmark of the body misses by more than the bound |
 
-`S001_C01.csv`, and `.parquet` beside it where pyarrow is installed.
+`S001_C01.csv`, and `.parquet` beside it where pyarrow is installed, with null for an empty cell.
 """
 
 from __future__ import annotations
@@ -180,7 +180,9 @@ def parquet_bytes(table: AngleTable) -> bytes | None:
     except ImportError:
         return None
     content = arrow.BufferOutputStream()
-    parquet.write_table(arrow.table(table.columns()), content)
+    # Null, as an empty cell of the CSV: readers other than pandas tell it from NaN.
+    columns = {name: arrow.array(values, from_pandas=True) for name, values in table.columns().items()}
+    parquet.write_table(arrow.table(columns), content)
     return bytes(content.getvalue())
 
 
@@ -222,5 +224,6 @@ One file for each clip. `pandas.read_csv("S001_C01.csv")` reads it; empty cells 
 - `NAME_deg`, `NAME_std_deg`, `NAME_valid`: a joint angle in degrees, its posterior standard deviation (empty where the
   markers do not see it), and 1 where no landmark of its body misses by more than the bound.
 
-Plot only rows whose `NAME_valid` is 1. `.parquet` files stand beside the tables where pyarrow was installed.
+Plot only rows whose `NAME_valid` is 1. `.parquet` files stand beside the tables where pyarrow was installed: the same
+columns, null instead of an empty cell, true and false instead of 1 and 0.
 """

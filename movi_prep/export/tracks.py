@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import InputError, InternalError, MissingError, list_names
+from movi_prep.errors import InputError, InternalError, MissingError, UsageError, list_names
 from movi_prep.export.human36m import JointSource, Points17, make_points
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.shard import ShardFile
@@ -194,13 +194,23 @@ def find_shards(folder: Path) -> list[Path]:
     """Return the shards of a work folder, or of a folder of shards.
 
     Raises:
-        MissingError: there are none.
+        UsageError: there is no such folder.
+        MissingError: there are no shards in it.
     """
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "nothing there"
+        raise UsageError(f"{folder}: expected a work folder or a folder of shards, but got {got}; correct the path")
     for place in (folder / "shards", folder):
         found = sorted(place.glob("*.h5"), key=lambda path: natural_order(path.name))
         if found:
             return found
-    raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
+    is_d3ke = any(folder.glob("subject_*.hdf5")) or any(folder.glob("shards-d3ke/subject_*.hdf5"))
+    raise MissingError(
+        folder,
+        expected="native shards (*.h5)",
+        got="D3KE's layout" if is_d3ke else "none",
+        remedy="run 'movi-prep shard --layout both'" if is_d3ke else "run 'movi-prep shard'",
+    )
 
 
 def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:

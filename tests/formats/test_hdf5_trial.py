@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError
+from movi_prep.formats import hdf5_trial
 from movi_prep.formats.file_stamp import file_stamp
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.trial_load import Limits, check_that_it_loads, load_apart, sound_files
@@ -29,6 +30,23 @@ def test_a_sound_file_passes_in_a_moment(tmp_path: Path) -> None:
     begin_s = time.monotonic()
     check_hdf5(path)
     assert time.monotonic() - begin_s < 2.0
+
+
+def test_a_file_is_tried_again_where_it_may_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, tried = tmp_path / "a.h5", []
+    monkeypatch.setattr(hdf5_trial, "check_that_it_loads", lambda path, *_, **__: tried.append(path))
+    path.write_bytes(b"one")
+    check_hdf5(path)
+    check_hdf5(path)
+    assert len(tried) == 2, "a file this young may change within one tick of its clock"
+    for n_trials, age_s in ((3, 100), (3, 100), (4, 50), (4, 50)):
+        os.utime(path, (0, 1e9 - age_s))
+        check_hdf5(path)
+        assert len(tried) == n_trials
+    path.write_bytes(b"longer")
+    os.utime(path, (0, 1e9))
+    check_hdf5(path)
+    assert len(tried) == 5
 
 
 def test_what_raises_is_left_to_the_reader(tmp_path: Path) -> None:
