@@ -10,6 +10,8 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools_installed
+# pip says nothing while it unpacks: this says every nine seconds that it is at work.
+STILL := $(PYTHON) tools/keep_saying.py
 
 .PHONY: demo test quick check bench docs clean
 
@@ -39,16 +41,17 @@ clean:
 $(INSTALLED): pyproject.toml requirements/constraints.txt
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f'movi-prep needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: try make PYTHON=python3.11')"
 	@echo "creating $(VENV) and installing movi-prep in it: a few minutes, once"
-	$(PYTHON) -m venv $(VENV)
+	$(STILL) "creating $(VENV)" $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
 # Asked for first and by itself: pip would take PyPI's CUDA build as soon as it sees both.
-	$(BIN)/python -m pip install --no-deps --retries 1 --timeout 20 --index-url $(TORCH_INDEX) \
+	$(STILL) "installing torch" $(BIN)/python -m pip install --no-deps --retries 1 --timeout 20 --index-url $(TORCH_INDEX) \
 		--constraint requirements/constraints.txt torch \
 		|| echo "$(TORCH_INDEX) has no torch for this machine or cannot be reached; pip takes the default build"
-	$(BIN)/python -m pip install --constraint requirements/constraints.txt --editable '.[plot,video]'
+	$(STILL) "installing movi-prep" $(BIN)/python -m pip install --constraint requirements/constraints.txt \
+		--editable '.[plot,video]'
 	touch $@
 
 # What tests, checks and documents need beside it: `make demo` fetches none of this.
 $(TOOLS): $(INSTALLED)
-	$(BIN)/python -m pip install --constraint requirements/constraints.txt --editable '.[dev]'
+	$(STILL) "installing tools" $(BIN)/python -m pip install --constraint requirements/constraints.txt --editable '.[dev]'
 	touch $@

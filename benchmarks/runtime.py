@@ -78,6 +78,9 @@ class Silent:
         """Keep the record."""
         self.records.append(record)
 
+    def unit_advanced(self, unit_id: str, fraction: float) -> None:
+        """Ignore it."""
+
     def tick(self, waits_for: str) -> None:
         """Ignore it."""
 

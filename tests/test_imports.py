@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import movi_prep
+from tests.trials.test_tool_documents import ik_document, scale_document
 
 PACKAGE = Path(movi_prep.__file__).parent
 
@@ -48,7 +49,10 @@ HOMES = {
     "torch": {"body", "training"},
     "smplx": {"body"},
     "cv2": {"video", "training"},
+    "simplejpeg": {"video", "training"},
     "h5py": {"formats"},
+    "isal": {"formats"},
+    "deflate": {"formats"},
     "ezc3d": {"formats"},
     "av": {"video"},
     "dask": {"runtime"},
@@ -173,5 +177,20 @@ def test_the_command_line_loads_nothing_heavy_before_it_works(code: str) -> None
     shown = f"import sys\n{code}\nprint(sorted(set(sys.modules) & set(sys.argv[1:])))"
     done = subprocess.run(
         [sys.executable, "-c", shown, *sorted(heavy)], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("document", [ik_document, scale_document], ids=["ik", "scale"])
+def test_a_trial_loads_opensim_and_nothing_else_that_is_heavy(document: Callable[[Path], Path], tmp_path: Path) -> None:
+    heavy = {*HOMES, "scipy", "yaml", "movi_prep.runtime.pipeline_run"} - {"rich", "opensim"}
+    code = (
+        "import sys\nfrom movi_prep.cli import main\n"
+        "assert main(['ik', '--setup', sys.argv[1], '--work', sys.argv[2]]) == 0\n"
+        "print(sorted(set(sys.modules) & set(sys.argv[3:])))"
+    )
+    words = [str(document(tmp_path)), str(tmp_path / "out"), *sorted(heavy)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )
     assert done.stdout.splitlines()[-1] == "[]"

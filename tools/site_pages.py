@@ -11,9 +11,13 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import inspect
 import io
 import re
+import textwrap
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,15 +129,30 @@ def _section(model: type[BaseModel], path: str) -> list[str]:
     fields = model.model_fields
     inner = {name: field.annotation for name, field in fields.items() if _is_section(field.annotation)}
     rows = ["| setting | default | what it does |", "|---|---|---|"]
+    texts = _field_texts(model)
     for name, field in fields.items():
         if name not in inner:
             default = "" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
-            said = " ".join((field.description or "").split()).replace("|", "\\|")
+            said = " ".join(texts.get(name, "").split()).replace("|", "\\|")
             rows.append(f"| `{path}{name}` | {default} | {said} |")
     parts = [f"## `{path.removesuffix('.')}`" if path else "## Top level", "", *rows, ""]
     for name, section in inner.items():
         parts += _section(section, f"{path}{name}.")  # type: ignore[arg-type]
     return parts
+
+
+def _field_texts(model: type[BaseModel]) -> dict[str, str]:
+    """Return the text below each field of a class and of those that it inherits from.
+
+    Not by pydantic's `use_attribute_docstrings`: every run of a command would read the sources of all settings.
+    """
+    texts: dict[str, str] = {}
+    for owner in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
+        (source,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        for field, said in pairwise(source.body if isinstance(source, ast.ClassDef) else []):
+            if isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant):
+                texts[ast.unparse(field.target)] = inspect.cleandoc(str(said.value.value))
+    return texts
 
 
 def _is_section(annotation: Any) -> bool:

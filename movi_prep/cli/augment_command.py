@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.cli.exit_codes import OK
-from movi_prep.cli.printing import open_console, print_json, print_table
+from movi_prep.cli.exit_codes import OK, UNITS_FAILED
+from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
 
 if TYPE_CHECKING:
     import argparse
@@ -18,21 +18,24 @@ def augment_shards(given: argparse.Namespace) -> int:
     """`augment`: write one folder of altered shards for each kind."""
     from movi_prep.export.alterations import parse_alterations
     from movi_prep.export.augment import augment
+    from movi_prep.runtime.progress import show_work
 
     console = open_console(to_stderr=bool(given.json))
-    done = augment(
-        Path(given.source).expanduser().absolute(),
-        Path(given.out).expanduser().absolute(),
-        parse_alterations(given.kind),
-        split=given.split,
-        cameras=_read_cameras(given.calibration),
-        allow_asymmetric=bool(given.allow_asymmetric),
-    )
-    rows = [(str(item.folder), str(item.n_files), f"{1e3 * item.error_m:.3f}") for item in done]
+    with show_work("altering the shards"):
+        sets = augment(
+            Path(given.source).expanduser().absolute(),
+            Path(given.out).expanduser().absolute(),
+            parse_alterations(given.kind),
+            split=given.split,
+            cameras=_read_cameras(given.calibration),
+            allow_asymmetric=bool(given.allow_asymmetric),
+        )
+    rows = [(str(item.folder), str(item.n_files), f"{1e3 * item.error_m:.3f}") for item in sets.done]
     print_table(console, "altered", ("folder", "files#", "mirrored joint centres off by, mm#"), rows)
-    content = [{"folder": str(item.folder), "files": item.n_files, "off_mm": 1e3 * item.error_m} for item in done]
-    print_json({"folders": content}, wanted=given.json)
-    return OK
+    print_findings(console, "left out", sets.left_out)
+    content = [{"folder": str(item.folder), "files": item.n_files, "off_mm": 1e3 * item.error_m} for item in sets.done]
+    print_json({"folders": content, "left_out": list(sets.left_out)}, wanted=given.json)
+    return UNITS_FAILED if sets.left_out else OK
 
 
 def _read_cameras(folder: str | None) -> dict[str, Camera] | None:

@@ -29,6 +29,7 @@ def check_data(given: argparse.Namespace) -> int:
     """`check`: print what data there are, what is missing, and what would run."""
     from movi_prep.runtime.data_check import check_data_files
     from movi_prep.runtime.overview import describe_recordings, describe_space
+    from movi_prep.runtime.progress import show_work
     from movi_prep.runtime.work_estimate import estimate_work
 
     if given.self_test:
@@ -39,9 +40,11 @@ def check_data(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     rows = [(part.name, part.found, part.missing, str(part.folder or "no folder named")) for part in parts]
     print_table(console, "data", ("part", "found", "missing", "folder"), rows)
-    opened = check_data_files(recordings, config.markers)
+    with show_work("opening a file of each kind"):
+        opened = check_data_files(recordings, config.markers)
     print_findings(console, "would fail", [str(fault) for fault in opened.faults])
-    plan, notes = _plan_everything(config)
+    with show_work("planning"):
+        plan, notes = _plan_everything(config)
     # The reason why nothing can run already names what is nearly right.
     findings = [text for text in recordings.findings if not any(text in note for note in notes)]
     print_findings(console, "findings", findings)

@@ -24,16 +24,21 @@ if TYPE_CHECKING:
     from movi_prep.runtime.summary import Summary
     from movi_prep.runtime.work_plan import PlannedUnit
 
+_MOMENTS = (0.0, 0.33, 0.67, 1.0)
+"""Places of the pictures that are shown of the one recording whose camera moves, as parts of its length."""
+
 
 def run_demo(given: argparse.Namespace) -> int:
     """`demo`: write the embedded data set, run every stage on it, and list the results."""
     from movi_prep.demo import draw_contact_sheet, write_demo
+    from movi_prep.runtime.progress import show_work
 
     begin = time.perf_counter()
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.folder).absolute()
     console.print(f"writing the embedded data set, which takes about a minute: {folder}", markup=False)
-    written = write_demo(folder, seed=given.seed, workers=given.workers)
+    with show_work("writing the embedded data set") as advance:
+        written = write_demo(folder, seed=given.seed, workers=given.workers, advance=advance)
     console.print(
         f"embedded data set: {written.n_clips} clips, {written.n_frames} video frames, "
         f"{written.n_bytes / 1e6:.0f} MB, in {time.perf_counter() - begin:.0f} s: {folder}",
@@ -54,7 +59,8 @@ def run_demo(given: argparse.Namespace) -> int:
         return say_stopped(console)
     sheet = config.work / "contact_sheet.png"
     if result.is_complete:
-        draw_contact_sheet(folder, config.work, sheet)
+        with show_work("drawing the contact sheet"):
+            draw_contact_sheet(folder, config.work, sheet)
     _print_outputs(console, summary, config.work)
     is_sound = _print_verification(console, config.work)
     # In this order: `and` would leave the second run out where the first is not sound.
@@ -70,10 +76,12 @@ def run_demo(given: argparse.Namespace) -> int:
 
 
 def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace) -> bool:
-    """Write and run the recording that is not BML-MoVi's; return whether its shard is sound."""
+    """Write and run the recording that is not BML-MoVi's, draw its shard, and return whether it is sound."""
     from importlib.util import find_spec
 
     from movi_prep.demo.own_recording import write_own_recording
+    from movi_prep.export.picture import draw_points
+    from movi_prep.runtime.progress import show_work
     from movi_prep.video.packet_reader import INSTALL
 
     # Asked for without importing: PyAV is optional, and loading it takes time.
@@ -82,8 +90,11 @@ def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace
             f"left out: a recording of one's own with an .mp4 video, which needs PyAV ({INSTALL})", markup=False
         )
         return True
-    manifest = write_own_recording(folder, seed=given.seed, workers=given.workers)
-    console.print(f"a recording of one's own, with a camera that is carried along: {manifest}", markup=False)
+    with show_work("writing a recording of one's own"):
+        manifest = write_own_recording(folder, seed=given.seed, workers=given.workers)
+    console.print(
+        f"a recording of one's own, of an SMPL-X body by a camera that is carried along: {manifest}", markup=False
+    )
     config = load_config(manifest.with_name("config.yaml"), {})
     stages, _ = stages_of("run", config)
     prepared = prepare_run(config, stages)
@@ -93,7 +104,11 @@ def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace
         return f"{go_on} {shell_line(['--only', planned.unit.id])}"
 
     result, _ = carry_out_and_print(console, prepared, redo=redo, go_on=go_on, verbose=bool(given.verbose))
-    return result.is_complete and _print_verification(console, config.work)
+    if not (result.is_complete and _print_verification(console, config.work)):
+        return False
+    picture = draw_points(config.work, config.work / "points17.png", moments=_MOMENTS)
+    console.print(f"picture of its shard, from a camera that moves: {picture}", markup=False)
+    return True
 
 
 def _export(console: Console, work: Path, out: Path) -> None:
@@ -101,12 +116,15 @@ def _export(console: Console, work: Path, out: Path) -> None:
     from movi_prep.export.picture import draw_points
     from movi_prep.export.targets import export
     from movi_prep.export.tracks import Wanted
+    from movi_prep.runtime.progress import show_work
 
-    done = export(work, out, target="videopose3d", wanted=Wanted())
+    with show_work("exporting to VideoPose3D"):
+        done = export(work, out, target="videopose3d", wanted=Wanted())
     console.print(
         f"exported to VideoPose3D: {done.n_files} files, {done.n_bytes / 1e6:.1f} MB: {done.folder}", markup=False
     )
-    picture = draw_points(work, work / "points17.png")
+    with show_work("drawing the 17 points"):
+        picture = draw_points(work, work / "points17.png")
     console.print(f"picture of the 17 points that it trains on: {picture}", markup=False)
 
 
@@ -125,8 +143,10 @@ def _print_outputs(console: Console, summary: Summary, work: Path) -> None:
 
 def _print_verification(console: Console, work: Path) -> bool:
     """Verify the shards that a run wrote, print each file's state, and return whether all are sound."""
+    from movi_prep.runtime.progress import show_work
     from movi_prep.stages.d3ke.verify import verify_folder
 
-    report = verify_folder(work)
+    with show_work("verifying the shards") as advance:
+        report = verify_folder(work, advance=advance)
     print_table(console, "verified as training reads them", ("file", "rows#", "state"), verification_rows(report))
     return report.is_sound

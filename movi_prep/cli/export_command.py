@@ -19,9 +19,12 @@ def export_shards(given: argparse.Namespace) -> int:
     """`export`: write the files of one training code, and say what they lack."""
     if given.to in SCENES:
         return _export_scenes(given)
-    from movi_prep.export.targets import export
+    from movi_prep.export.targets import TABLES, export
     from movi_prep.export.tracks import Wanted
+    from movi_prep.runtime.progress import show_work
 
+    if given.to == TABLES:
+        _refuse_flags_of_codes(given)
     console = open_console(to_stderr=bool(given.json))
     wanted = Wanted(
         train=_names(given.train, "--train"),
@@ -30,7 +33,8 @@ def export_shards(given: argparse.Namespace) -> int:
         joints=given.joint_centres or "smpl",
     )
     out = Path(given.out).expanduser().absolute()
-    done = export(Path(given.source).expanduser().absolute(), out, target=given.to, wanted=wanted)
+    with show_work(f"exporting to {given.to}"):
+        done = export(Path(given.source).expanduser().absolute(), out, target=given.to, wanted=wanted)
     rows = [(part, ", ".join(names)) for part, names in done.subjects.items()]
     print_table(console, f"{given.to}: {done.n_files} files, {done.n_bytes / 1e6:.1f} MB", ("part", "subjects"), rows)
     print_findings(console, "left out", done.left_out)
@@ -48,18 +52,14 @@ def export_shards(given: argparse.Namespace) -> int:
 
 def _export_scenes(given: argparse.Namespace) -> int:
     """Write files that other programs open: what moves as animation, models with geometry."""
+    from movi_prep.runtime.progress import show_work
     from movi_prep.view.scene_files import export_scenes
 
-    # Refused rather than ignored: a user who splits scenes would believe that they were split.
-    extra = [name for name in ("train", "test", "cameras", "joint_centres") if getattr(given, name) is not None]
-    if extra:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
-        raise UsageError(
-            f"export --to {given.to}: expected no flags of training codes, but got {flags}; leave them out"
-        )
+    _refuse_flags_of_codes(given)
     console = open_console(to_stderr=bool(given.json))
     source, out = (Path(name).expanduser().absolute() for name in (given.source, given.out))
-    done = export_scenes(source, out, given.to)
+    with show_work(f"writing {given.to} files"):
+        done = export_scenes(source, out, given.to)
     for path in done.outputs:
         console.print(str(path), markup=False)
     print_findings(console, "to know", done.findings)
@@ -71,6 +71,16 @@ def _export_scenes(given: argparse.Namespace) -> int:
     }
     print_json(content, wanted=given.json)
     return UNITS_FAILED if done.failed else OK
+
+
+def _refuse_flags_of_codes(given: argparse.Namespace) -> None:
+    """Refuse rather than ignore: a user who splits scenes or tables would believe that they were split."""
+    extra = [name for name in ("train", "test", "cameras", "joint_centres") if getattr(given, name) is not None]
+    if extra:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+        raise UsageError(
+            f"export --to {given.to}: expected no flags of training codes, but got {flags}; leave them out"
+        )
 
 
 def _names(text: str | None, flag: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from movi_prep.config.root import Config
-    from movi_prep.trials.trial_results import FileResult, MarkerMiss, SolvedTrial
+    from movi_prep.trials.trial_results import FileResult, MarkerMiss, ScaledDocument, SolvedTrial
 
 _WORST = 10
 """How many markers are listed, those with the largest residuals first."""
@@ -76,6 +76,7 @@ def _check_flags(given: argparse.Namespace, way: str) -> None:
 
 
 def _track(given: argparse.Namespace) -> int:
+    from movi_prep.runtime.progress import show_work
     from movi_prep.stages.compile_solver import compile_solver
 
     begin = time.perf_counter()
@@ -91,18 +92,20 @@ def _track(given: argparse.Namespace) -> int:
     if given.setup:
         from movi_prep.trials.tool_documents import run_setup_documents
 
-        files: tuple[FileResult, ...] = run_setup_documents(
-            named,
-            config,
-            results_folder=config.work if given.work else None,
-            write_pages=partial(_write_pages, config=config),
-        )
+        with show_work("working through the set-ups"):
+            files: tuple[FileResult, ...] = run_setup_documents(
+                named,
+                config,
+                results_folder=config.work if given.work else None,
+                write_pages=partial(_write_pages, config=config),
+            )
     else:
         from movi_prep.report.trials import write_trials_report
         from movi_prep.trials.marker_files import solve_marker_files
 
         static_file = Path(given.static_file) if given.static_file else None
-        result = solve_marker_files(named, config, static_file=static_file)
+        with show_work("scaling and solving"):
+            result = solve_marker_files(named, config, static_file=static_file)
         files, findings = result.files, result.findings
         scaling = result.numbers
         # The page is about trials. If the call only scales a model, its findings are printed and in scale.json.
@@ -119,11 +122,15 @@ def _track(given: argparse.Namespace) -> int:
     return UNITS_FAILED if failed else OK
 
 
-def _write_pages(solved: SolvedTrial, *, config: Config) -> tuple[Path, ...]:
-    from movi_prep.report.trials import write_document_report
+def _write_pages(done: SolvedTrial | ScaledDocument, *, config: Config) -> tuple[Path, ...]:
+    from movi_prep.report.trials import write_document_report, write_scaling_report
+    from movi_prep.trials.trial_results import ScaledDocument
+
+    if isinstance(done, ScaledDocument):
+        return (write_scaling_report(done, config),)
     from movi_prep.view.trial_page import write_document_view
 
-    return write_document_report(solved, config), write_document_view(solved, config)
+    return write_document_report(done, config), write_document_view(done, config)
 
 
 def _readable(outputs: Sequence[Path]) -> list[Path]:

@@ -27,7 +27,8 @@ def init(given: argparse.Namespace) -> int:
     from movi_prep.formats.atomic import write_text
     from movi_prep.formats.manifest_file import read_manifest
     from movi_prep.formats.packaged import packaged_path
-    from movi_prep.recordings.first_manifest import find_files, manifest_text
+    from movi_prep.recordings.first_manifest import manifest_text
+    from movi_prep.recordings.found_files import find_files
 
     console = open_console(to_stderr=bool(given.json))
     root = Path(given.folder).expanduser().absolute()
@@ -44,8 +45,10 @@ def init(given: argparse.Namespace) -> int:
     write_text(config, _CONFIG)
     write_text(profile, packaged_path("pipelines", "slurm.yaml").read_text(encoding="utf-8"))
     clips = read_manifest(manifest).recordings
-    n_videos = sum(len(clip.cameras) for clip in clips)
-    told = f"{len(clips)} clips, {len(found.cameras)} cameras, {n_videos} of {len(found.videos)} videos matched"
+    # Each once: a video may show several people.
+    n_videos = len({video.video for clip in clips for video in clip.cameras.values()})
+    n_cameras = len({*found.cameras, *(camera for clip in clips for camera in clip.cameras)})
+    told = f"{len(clips)} clips, {n_cameras} cameras, {n_videos} of {len(found.videos)} videos matched"
     console.print(f"{manifest}: {told}", markup=False)
     console.print(f"check it, then: {shell_line(['movi-prep', 'run', '--config', str(config)])}", markup=False)
     files = [str(path) for path in (manifest, config, profile)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.cli.exit_codes import OK
 from movi_prep.cli.printing import open_console, print_json
-from movi_prep.errors import MissingError, MoviPrepError, UsageError, list_names, suggest
+from movi_prep.errors import MissingError, UsageError, list_names, suggest
 
 if TYPE_CHECKING:
     import argparse
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 def overlay(given: argparse.Namespace) -> int:
     """`overlay`: skeleton, markers and flags on a video."""
     from movi_prep.cli.view_command import config_of_folder
-    from movi_prep.formats.ik_file import read_ik_solution
     from movi_prep.formats.model_outline import read_model_outline
+    from movi_prep.records.advance import advancing
     from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.runtime.progress import show_work
+    from movi_prep.stages.ik import ik_setup_path
     from movi_prep.video.film_writer import check_film_name, write_film
     from movi_prep.view.flags import find_flags
     from movi_prep.view.overlay import Overlay, overlay_frames
     from movi_prep.view.skeleton import make_skeleton
-    from movi_prep.view.work import choose_trials, find_trials
+    from movi_prep.view.work import choose_trials, find_trials, read_trial_solution
 
     out, work = Path(given.out), WorkFolder(Path(given.folder).absolute())
     # Before anything is read: a wrong suffix must not cost minutes.
@@ -41,14 +43,16 @@ def overlay(given: argparse.Namespace) -> int:
     # The shard tells which frames show the clip and how the camera stands: without it a video is of no use.
     shard = _shard(work, trial.clip, given.camera)
     video = _video(config, trial.clip, given.camera)
-    solution, outline = read_ik_solution(trial.solution), read_model_outline(trial.model)
+    solution, outline = read_trial_solution(trial, work, ik_setup_path(config)), read_model_outline(trial.model)
     drawn = Overlay(
         clip=trial.clip,
         solution=solution,
         skeleton=make_skeleton(solution, outline),
         flags=find_flags(solution, outline.ranges, landmark_weight=config.ik.landmark_weight),
     )
-    count = write_film(out, overlay_frames(drawn, shard, video), rate_hz=config.markers.video_rate_hz)
+    with show_work(f"drawing {out.name}") as advance:
+        frames = advancing(overlay_frames(drawn, shard, video), advance, total=solution.n_rows)
+        count = write_film(out, frames, rate_hz=config.markers.video_rate_hz)
     console = open_console(to_stderr=bool(given.json))
     source = f"of {video.name}" if video is not None else f"of the crops in {shard.name}: the video is not there"
     console.print(f"{out}: {count} frames {source}", markup=False)
@@ -71,9 +75,7 @@ def _shard(work: WorkFolder, clip: ClipId, camera: str) -> Path:
 
 def _video(config: Config, clip: ClipId, camera: str) -> Path | None:
     """Return the video; None where it is not there any more: shards outlive it."""
-    from movi_prep.runtime.pipeline_run import find_data, use_embedded_data
+    from movi_prep.cli.view_command import recordings_of
 
-    try:
-        return find_data(use_embedded_data(config, write=False)).videos.get((clip.subject, camera))
-    except MoviPrepError:
-        return None
+    recordings = recordings_of(config)
+    return None if recordings is None else recordings.videos.get((clip.subject, camera))

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 def report(given: argparse.Namespace) -> int:
     """`report`: write the pages on quality and print their paths."""
     from movi_prep.report.write import write_report
+    from movi_prep.runtime.progress import show_work
 
     config = use_embedded_data(config_of_last_run(given), write=False)
     beside = Path(given.beside).absolute() if given.beside else None
-    written = write_report(config, beside=beside, plan=_plan_facts(config))
+    with show_work("writing the report") as advance:
+        written = write_report(config, beside=beside, plan=_plan_facts(config), advance=advance)
     console = open_console(to_stderr=bool(given.json))
     for path in written:
         console.print(str(path), markup=False)

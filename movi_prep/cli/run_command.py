@@ -57,14 +57,17 @@ def run_stages(given: argparse.Namespace) -> int:
     console = open_console(to_stderr=bool(given.json))
     config = use_embedded_data(config_of(given), write=True)
     stages, notes = stages_of(given.command, config)
+    from movi_prep.runtime.progress import show_work
+
     own = [entry.name for entry in ORDER if given.command in ("run", entry.command)]
-    prepared = prepare_run(
-        config,
-        stages,
-        force=own if given.force else (),
-        only=given.only or (),
-        per_subject=bool(given.per_subject),
-    )
+    with show_work("planning"):
+        prepared = prepare_run(
+            config,
+            stages,
+            force=own if given.force else (),
+            only=given.only or (),
+            per_subject=bool(given.per_subject),
+        )
     print_findings(console, "data", (*prepared.recordings.findings, *notes))
     if given.dry_run:
         # A dry run also says what would stop the run on this machine.

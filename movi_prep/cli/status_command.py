@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 def show_status(given: argparse.Namespace) -> int:
     """`status`: print the state of each stage; without flags for data, use the last run's configuration."""
+    from movi_prep.runtime.progress import show_work
     from movi_prep.runtime.summary import count_sampled, summarise_plan
 
     begin = time.perf_counter()
     config = use_embedded_data(config_of_last_run(given), write=False)
     stages, notes = stages_of("run", config)
     # The choice of all runs so far: without it, clips that nobody asked for would count as waiting.
-    prepared = prepare_run(config, stages, as_chosen=True)
-    summary = summarise_plan(prepared.plan, prepared.identities)
+    with show_work("comparing files with the records"):
+        prepared = prepare_run(config, stages, as_chosen=True)
+        summary = summarise_plan(prepared.plan, prepared.identities)
     console = open_console(to_stderr=bool(given.json))
     print_status(console, summary, go_on=_go_on(given, config), verbose=bool(given.verbose))
     print_findings(console, "data", prepared.recordings.findings)

@@ -25,7 +25,7 @@ class Settings(BaseModel):
     """Frozen settings; an unknown key is an error, which suggests the key that was probably meant."""
 
     # validate_default, so that a default out of its own limits fails in the first test, not at a user's.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""What a manifest says of a video and of a camera's calibration: part of the identity of the units that read them."""
+"""What a manifest says of a motion, a video and a calibration: part of the identity of the units that read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,23 @@ from typing import Literal
 from pydantic import Field
 
 from movi_prep.config.base import Settings
+
+
+class MotionChoice(Settings):
+    """Whose motion of a file a clip is, and of which body: what many files leave open."""
+
+    person: int = Field(default=0, ge=0, le=1000)
+    """Which person of the motion file, counted from 0, where it holds several."""
+
+    body: Literal["SMPL", "SMPL+H", "SMPL-X"] | None = None
+    """Body of the motion; none means what the file shows. Poses of 22 joints are taken as SMPL-X's otherwise."""
+
+    sex: Literal["female", "male", "neutral"] | None = None
+    """Sex of the body model that the motion was fitted to; none means what the file says, neutral where it does not."""
+
+
+NO_CHOICE = MotionChoice()
+"""The first person of a file, taken for what the file says."""
 
 
 class CameraOptions(Settings):

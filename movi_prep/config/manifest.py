@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from movi_prep.config.base import Settings
-from movi_prep.config.footage import CameraOptions, VideoClock
+from movi_prep.config.footage import CameraOptions, MotionChoice, VideoClock
 
 
 class CameraEntry(CameraOptions):
@@ -31,7 +31,7 @@ class VideoEntry(VideoClock):
     """Calibration of this clip; none means the camera's."""
 
 
-class ClipEntry(Settings):
+class ClipEntry(MotionChoice):
     """One clip."""
 
     subject: str = Field(min_length=1, max_length=500)
@@ -42,9 +42,6 @@ class ClipEntry(Settings):
 
     motion: Path
     """File with the motion of the body: AMASS's, 3DPW's, EMDB's, or results of a network."""
-
-    person: int = Field(default=0, ge=0, le=1000)
-    """Which person of the motion file, counted from 0, where it holds several."""
 
     cameras: dict[str, VideoEntry] = Field(default_factory=dict)
     """Videos by camera; none for joint angles only."""

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from movi_prep.config.base import CHANGES_NO_RESULT, Settings, narrow
+from movi_prep.config.footage import MotionChoice
 
 
 class StaticTrialSettings(Settings):
@@ -59,6 +60,20 @@ class TrajectorySettings(Settings):
     results depends on this."""
 
 
+class StaticUnitSettings(StaticTrialSettings):
+    """What one subject's static trial depends on."""
+
+    choices: tuple[MotionChoice, ...] = ()
+    """Whose motion of its file each clip is, () where no file leaves it open."""
+
+
+class TrajectoryUnitSettings(TrajectorySettings):
+    """What one clip's trajectories depend on."""
+
+    choice: MotionChoice = MotionChoice()
+    """Whose motion of its file the clip is."""
+
+
 class MarkerSettings(StaticTrialSettings, TrajectorySettings):
     """How movi-prep makes virtual markers from SMPL+H motion."""
 
@@ -68,12 +83,10 @@ class MarkerSettings(StaticTrialSettings, TrajectorySettings):
     write_trc: bool = False
     """Whether the trajectories are also written as .trc files, for OpenSim's own tools."""
 
-    @property
-    def static_trial(self) -> StaticTrialSettings:
-        """The settings that static trials depend on."""
-        return narrow(self, StaticTrialSettings)
+    def static_unit(self, choices: tuple[MotionChoice, ...]) -> StaticUnitSettings:
+        """Return the settings that a static trial depends on."""
+        return narrow(self, StaticUnitSettings, choices=choices)
 
-    @property
-    def trajectories(self) -> TrajectorySettings:
-        """The settings that trajectories depend on."""
-        return narrow(self, TrajectorySettings)
+    def trajectory_unit(self, choice: MotionChoice) -> TrajectoryUnitSettings:
+        """Return the settings that a clip's trajectories depend on."""
+        return narrow(self, TrajectoryUnitSettings, choice=choice)

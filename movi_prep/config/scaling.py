@@ -45,6 +45,10 @@ class MotionScalingSettings(Settings):
     n_frames: int = Field(default=50, ge=2, le=1000)
     """How many frames of all trials of a subject are used: those whose poses differ most."""
 
+    n_refining_frames: int = Field(default=600, ge=0, le=100_000)
+    """How many frames more the person is refined on, spread evenly over all trials; they average the noise of markers.
+    0 for none."""
+
     site_std_m: float = Field(default=0.01, gt=0, le=0.1)
     """How far a marker may sit from where the model has it, standard deviation per axis, metres."""
 

@@ -14,6 +14,8 @@ the last of two equal keys wins silently. This reader counts a document before i
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +32,8 @@ LONGEST_NUMBER = 40
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same loader in C, if PyYAML was built with it: ten times as fast."""
 
+_PLAIN = re.compile(r"[^\W\d][\w./-]*")
+_NO_TEXT = ("true", "false", "null", "yes", "no", "on", "off")
 _TIME, _INT, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float"))
 
 
@@ -142,3 +146,11 @@ def _check_size(text: str) -> None:
                 raise YamlError(f"it is nested deeper than {DEEPEST}")
         elif isinstance(event, yaml.CollectionEndEvent):
             count.add(count.open.pop())
+
+
+def yaml_scalar(value: object) -> str:
+    """Return text as a scalar that YAML reads back as this text."""
+    text = str(value)
+    # Names and paths as people write them need no quotes. JSON's strings are YAML's, whatever is in them.
+    is_plain = _PLAIN.fullmatch(text) is not None and text.lower() not in _NO_TEXT
+    return text if is_plain else json.dumps(text)

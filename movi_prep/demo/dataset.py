@@ -35,6 +35,7 @@ from movi_prep.demo.v3d_files import write_v3d
 from movi_prep.demo.wardrobe import dress
 from movi_prep.errors import UsageError, list_names
 from movi_prep.formats.atomic import write_text
+from movi_prep.records.advance import Advance, advancing, between, unheard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,6 +93,10 @@ class DemoSummary:
     n_bytes: int
 
 
+_ACTING = 0.15
+"""About which part of the work is done when all motions are there, and the pictures are not."""
+
+
 @dataclass(frozen=True)
 class _Shoot:
     """One video to make: all data that a separate process needs."""
@@ -110,6 +115,7 @@ def write_demo(
     subjects: Sequence[int] | None = None,
     clips: Sequence[int] | None = None,
     workers: int | None = None,
+    advance: Advance = unheard,
 ) -> DemoSummary:
     """Write the data set below `folder`.
 
@@ -119,6 +125,7 @@ def write_demo(
         subjects: the performers, None for all.
         clips: their motions (positions in V3D's list, from 1), None for all.
         workers: processes that render; None for one per core, at most one per video.
+        advance: receives the fraction that is done.
 
     Raises:
         UsageError: a subject, clip or seed does not exist, or the folder holds data of another origin.
@@ -134,7 +141,7 @@ def write_demo(
     description: dict[str, Any] = {"seed": seed, "marker_names": list(marker_vertices()), "subjects": {}}
     shoots: list[_Shoot] = []
     sessions: dict[int, Session] = {}
-    for performer in performers:
+    for performer in advancing(performers, between(advance, 0.0, _ACTING), total=len(performers)):
         # By subject: who else is written does not change anybody's files.
         rng = np.random.default_rng([seed, performer.subject])
         body = shaped_body(read_open_body(performer.sex), performer.betas)
@@ -143,7 +150,8 @@ def write_demo(
         arrays |= write_recordings(folder, performer, body, session, rng)
         description["subjects"][str(performer.subject)] = describe_performer(performer, session, body.height_m)
         shoots += _shoots(folder / "videos", performer, session, cameras)
-    for shoot, boxes in zip(shoots, _film_all(shoots, workers), strict=True):
+    filmed = _film_all(shoots, workers, between(advance, _ACTING, 1.0))
+    for shoot, boxes in zip(shoots, filmed, strict=True):
         for clip in sessions[shoot.performer.subject].clips:
             key = f"S{shoot.performer.subject}_C{clip.number}_boxes_{shoot.camera.name}"
             arrays[key] = boxes[clip.first_frame : clip.last_frame + 1]
@@ -237,15 +245,15 @@ def _shoots(folder: Path, performer: Performer, session: Session, cameras: Seque
         yield _Shoot(path, performer, camera, poses[:n_frames], translation[:n_frames])
 
 
-def _film_all(shoots: Sequence[_Shoot], workers: int | None) -> list[NDArray[np.float64]]:
+def _film_all(shoots: Sequence[_Shoot], workers: int | None, advance: Advance) -> list[NDArray[np.float64]]:
     """Return the boxes of all videos, each written by a separate process."""
     n_workers = min(workers or os.cpu_count() or 1, len(shoots))
     if n_workers == 1:
-        return [_film_one(shoot) for shoot in shoots]
+        return list(advancing(map(_film_one, shoots), advance, total=len(shoots)))
     # Forked children would inherit the locks of whatever threads the caller has.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(n_workers, mp_context=context) as pool:
-        return list(pool.map(_film_one, shoots))
+        return list(advancing(pool.map(_film_one, shoots), advance, total=len(shoots)))
 
 
 def _film_one(shoot: _Shoot) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
-"""A recording of the demo with a manifest: an .mp4 at 25 Hz, and a camera carried by hand.
+"""A recording of the demo with a manifest: an SMPL-X body, an .mp4 at 25 Hz, and a camera carried by hand.
 
 recordings.yaml            the manifest
 config.yaml                ready for `movi-prep run --config`
-motions/walk.npz           SMPL+H motion at 120 Hz
+body_models/SMPLX_NEUTRAL.npz  the neutral open body on the mesh of SMPL-X
+motions/walk_stageii.npz   SMPL-X motion at 120 Hz, as the new release of AMASS has it
 videos/walk.mp4            800 x 600 at 25 Hz: frames fall between the samples
 calibration/handheld.yaml  camera matrix and lens, as OpenCV writes them
 calibration/walk.npz       pose of the camera in each frame; a few frames in which it is not known
@@ -29,8 +30,10 @@ from movi_prep.demo.footsteps import Spot
 from movi_prep.demo.open_body import read_open_body
 from movi_prep.demo.posed_body import joint_transforms, shaped_body
 from movi_prep.demo.session import Cue, act
+from movi_prep.demo.smplx_body import open_body_betas, smplx_poses, write_smplx_body
 from movi_prep.demo.wardrobe import dress
 from movi_prep.formats.atomic import atomic_path, write_text
+from movi_prep.records.body_layout import SMPLX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,16 +53,18 @@ UNKNOWN = (12, 13)
 """Frames without a pose of the camera."""
 
 _PERFORMER, _N_FRAMES = 15, 24
+# Of this sex is the most common release of SMPL-X, and the only template whose vertices can be compared.
+_SEX = "neutral"
 _MANIFEST = """\
 # A recording of one's own: a clip, its video, and the camera that was carried along. Paths count from this folder.
-body_models: ../body_models
+body_models: body_models
 cameras:
   handheld:
     calibration: calibration/handheld.yaml
 recordings:
   - subject: Visitor
     clip: walk
-    motion: motions/walk.npz
+    motion: motions/walk_stageii.npz
     cameras:
       handheld:
         video: videos/walk.mp4
@@ -102,23 +107,15 @@ class _Take:
 
 
 def write_own_recording(folder: Path, *, seed: int = 0, workers: int | None = None) -> Path:
-    """Write the recording below a folder that stands beside the body models; return its manifest."""
+    """Write the recording below a folder; return its manifest."""
     from movi_prep.video.mp4_writer import write_mp4
 
     performer = cast()[_PERFORMER]
-    model = read_open_body(performer.sex)
-    body = shaped_body(model, performer.betas)
+    body = shaped_body(read_open_body(_SEX), performer.betas)
     session = act(body, (Cue("walking", Spot(-0.6, 0.5, 30.0)),), np.random.default_rng([seed, 99]))
     take = _take(body, session)
-    samples = session.clips[0].samples
-    arrays = {
-        "poses": np.ascontiguousarray(session.poses_rad[samples].reshape(-1, 156)),
-        "trans": session.translation_m[samples],
-        "betas": performer.betas,
-        "gender": np.array(performer.sex),
-        "mocap_framerate": np.array(MOCAP_RATE_HZ),
-    }
-    _write_npz(folder / "motions" / "walk.npz", arrays)
+    write_smplx_body(folder / "body_models" / "SMPLX_NEUTRAL.npz")
+    _write_npz(folder / "motions" / "walk_stageii.npz", _motion_arrays(session, performer.betas))
     video = folder / "videos" / "walk.mp4"
     write_mp4(video, _film_all(take, workers), size_px=IMAGE_SIZE_PX, rate_hz=RATE_HZ)
     _write_camera(folder, take)
@@ -126,6 +123,29 @@ def write_own_recording(folder: Path, *, seed: int = 0, workers: int | None = No
     write_text(folder / "config.yaml", _CONFIG)
     write_text(folder / "recordings.yaml", _MANIFEST.format(first_frame=FIRST_FRAME, offset_s=OFFSET_S))
     return folder / "recordings.yaml"
+
+
+def _motion_arrays(session: Session, betas: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the arrays of the clip as AMASS's SMPL-X N release has them."""
+    samples = session.clips[0].samples
+    # Real files are C-ordered: a reader in blocks relies on it.
+    poses = np.ascontiguousarray(smplx_poses(session.poses_rad[samples]).reshape(-1, 3 * SMPLX.n_joints))
+    shape = open_body_betas(betas)
+    return {
+        "gender": np.array(_SEX),
+        "surface_model_type": np.array(SMPLX.surface_model_type),
+        "mocap_frame_rate": np.array(MOCAP_RATE_HZ),
+        "mocap_time_length": np.array(len(poses) / MOCAP_RATE_HZ),
+        "trans": session.translation_m[samples],
+        "poses": poses,
+        "betas": shape,
+        "num_betas": np.array(len(shape)),
+        "root_orient": poses[:, :3],
+        "pose_body": poses[:, 3:66],
+        "pose_jaw": poses[:, 66:69],
+        "pose_eye": poses[:, 69:75],
+        "pose_hand": poses[:, 75:],
+    }
 
 
 def _film_all(take: _Take, workers: int | None) -> Iterator[NDArray[np.uint8]]:
@@ -143,7 +163,8 @@ def _film_all(take: _Take, workers: int | None) -> Iterator[NDArray[np.uint8]]:
 
 def _film_frames(take: _Take, frames: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
     performer = cast()[_PERFORMER]
-    model = read_open_body(performer.sex)
+    model = read_open_body(_SEX)
+    # Both meshes have one surface, so that the film needs no mesh of SMPL-X.
     body, wardrobe = shaped_body(model, performer.betas), dress(model, performer.clothes, performer.stripe)
     images = []
     for frame in frames.tolist():

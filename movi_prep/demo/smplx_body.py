@@ -42,6 +42,13 @@ def open_body_betas(betas: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(betas, 1.0)
 
 
+def smplx_poses(poses_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, 55, 3) axis-angle of poses (n, 52, 3) of SMPL+H; jaw and eyes rest."""
+    poses = np.zeros((len(poses_rad), SMPLX.n_joints, 3))
+    poses[:, _joints_of_smplh()] = poses_rad
+    return poses
+
+
 def write_smplx_body(path: Path) -> None:
     """Write the neutral body as `SMPLX_NEUTRAL.npz` is laid out."""
     with atomic_path(path) as partial:
@@ -63,7 +70,7 @@ def smplx_arrays(body: OpenBody, table: SmplxVertices) -> dict[str, Any]:
     directions = np.zeros((len(surface), 3, _N_DIRECTIONS), dtype=np.float32)
     directions[..., :BACK_TO_OPEN_BODY] = resampled(body.shape_directions_m)
     directions[..., BACK_TO_OPEN_BODY] = surface - template
-    joints = np.array([joint for joint in map(SMPLX.joint_of_smplh, range(SMPLH.n_joints)) if joint is not None])
+    joints = _joints_of_smplh()
     return {
         "v_template": template[order],
         "f": np.argsort(order)[faces].astype(np.uint32),
@@ -75,6 +82,11 @@ def smplx_arrays(body: OpenBody, table: SmplxVertices) -> dict[str, Any]:
         "hands_meanl": np.zeros(45),
         "hands_meanr": np.zeros(45),
     }
+
+
+def _joints_of_smplh() -> NDArray[np.int64]:
+    """Return (52,) numbers in SMPL-X of SMPL+H's joints."""
+    return np.array([joint for joint in map(SMPLX.joint_of_smplh, range(SMPLH.n_joints)) if joint is not None])
 
 
 def _halve_longest_edges(

@@ -92,5 +92,6 @@ def inspect_other_pickle(path: Path, error: InputError) -> FileFacts:
     facts: dict[str, str | float | int] = {}
     for number, person in enumerate(persons):
         rate = f"{person.rate_hz:g} Hz" if person.rate_hz else "no rate told"
-        facts[f"person {number}"] = f"{person.sex}, {len(person.betas)} betas, {len(person.poses_rad)} frames, {rate}"
+        sex = person.sex or "no sex told"
+        facts[f"person {number}"] = f"{sex}, {len(person.betas)} betas, {len(person.poses_rad)} frames, {rate}"
     return FileFacts(path, "poses of persons, read without running code", facts)

@@ -8,7 +8,7 @@
 | `NAME_std_deg` | its posterior standard deviation, where the solver gives one; empty where the markers do not see it |
 | `NAME_valid` | 1 where no landmark of the body misses by more than the bound |
 
-`S001_C01.csv`, and `.parquet` beside it where pyarrow is installed.
+`S001_C01.csv`, and `.parquet` beside it where pyarrow is installed, with null for an empty cell.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ from numpy.typing import NDArray
 
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.shard import ShardFile
-from movi_prep.formats.shard_records import read_attribute, read_clip_ids
+from movi_prep.formats.shard_records import read_attribute, read_clip_ids, read_moments
+from movi_prep.geometry.moments import SAME_MOMENT
 from movi_prep.records.identity import ClipId
+
+SAMPLES_PER_FRAME = 4
+"""BML-MoVi's mocap samples in a video frame, where a clip is a single frame and cannot say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,7 @@ class AngleTable:
     Attributes:
         clip: the clip.
         times_s: (n,) seconds since its first mocap sample.
+        moments: (n,) the same in mocap samples.
         frames: (n,) int64.
         pose_valid: (n,) bool.
         names: (c,) coordinates.
@@ -48,6 +53,7 @@ class AngleTable:
 
     clip: ClipId
     times_s: NDArray[np.float64]
+    moments: NDArray[np.float64]
     frames: NDArray[np.int64]
     pose_valid: NDArray[np.bool_]
     names: tuple[str, ...]
@@ -80,6 +86,7 @@ def read_solution_table(path: Path, clip: ClipId) -> AngleTable:
     return AngleTable(
         clip=clip,
         times_s=solution.times_s,
+        moments=solution.sample_indices.astype(np.float64),
         frames=solution.sample_indices,
         pose_valid=solution.usable(),
         names=solution.coordinate_names,
@@ -94,14 +101,15 @@ def read_shard_tables(path: Path) -> Iterator[AngleTable]:
     """Yield the table of each clip of a shard."""
     with ShardFile(path) as shard:
         clips, frames = shard.read("frames/clip"), shard.read("frames/clip_frame").astype(np.int64)
-        rate_hz, names = float(shard.attribute("frame_rate_hz")), shard.names("names/coordinates")
+        moments, names = read_moments(shard), shard.names("names/coordinates")
+        seconds_per_frame = 1.0 / float(shard.attribute("frame_rate_hz"))
         for number, clip in read_clip_ids(shard).items():
             rows = np.flatnonzero(clips == number)
             std = read_attribute(shard, "labels.coordinates.std_rad", rows)
             yield AngleTable(
                 clip=clip,
-                # Frame 0 of a clip shows its first mocap sample.
-                times_s=frames[rows] / rate_hz,
+                times_s=moments[rows] * _seconds_per_sample(frames[rows], moments[rows], seconds_per_frame),
+                moments=moments[rows],
                 frames=frames[rows],
                 pose_valid=read_attribute(shard, "labels.root.valid", rows),
                 names=names,
@@ -113,11 +121,20 @@ def read_shard_tables(path: Path) -> Iterator[AngleTable]:
             )
 
 
+def _seconds_per_sample(frames: NDArray[np.int64], moments: NDArray[np.float64], seconds_per_frame: float) -> float:
+    """Return the time between mocap samples: shards hold only the rate of the video."""
+    if len(frames) < 2:
+        return seconds_per_frame / SAMPLES_PER_FRAME
+    return float(seconds_per_frame * (frames[-1] - frames[0]) / (moments[-1] - moments[0]))
+
+
 def join_cameras(tables: Sequence[AngleTable]) -> AngleTable:
-    """Return one table of a clip filmed by several cameras; angles agree, but each camera may lack frames."""
+    """Return one table of a clip filmed by several cameras; angles agree, but each camera may lack moments."""
     first = tables[0]
-    # The first camera that has a frame gives its row.
-    frames, at = np.unique(np.concatenate([table.frames for table in tables]), return_index=True)
+    moments = np.concatenate([table.moments for table in tables])
+    # Stable: of the cameras that have a moment, the first gives its row.
+    order = np.argsort(moments, kind="stable")
+    at = order[np.diff(moments[order], prepend=-np.inf) > SAME_MOMENT]
 
     def rows(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate(list(values))[at]
@@ -126,7 +143,8 @@ def join_cameras(tables: Sequence[AngleTable]) -> AngleTable:
     return AngleTable(
         clip=first.clip,
         times_s=rows([table.times_s for table in tables]),
-        frames=frames,
+        moments=moments[at],
+        frames=rows([table.frames for table in tables]),
         pose_valid=rows([table.pose_valid for table in tables]),
         names=first.names,
         is_rotation=first.is_rotation,
@@ -162,7 +180,9 @@ def parquet_bytes(table: AngleTable) -> bytes | None:
     except ImportError:
         return None
     content = arrow.BufferOutputStream()
-    parquet.write_table(arrow.table(table.columns()), content)
+    # Null, as an empty cell of the CSV: readers other than pandas tell it from NaN.
+    columns = {name: arrow.array(values, from_pandas=True) for name, values in table.columns().items()}
+    parquet.write_table(arrow.table(columns), content)
     return bytes(content.getvalue())
 
 
@@ -204,5 +224,6 @@ One file for each clip. `pandas.read_csv("S001_C01.csv")` reads it; empty cells 
 - `NAME_deg`, `NAME_std_deg`, `NAME_valid`: a joint angle in degrees, its posterior standard deviation (empty where the
   markers do not see it), and 1 where no landmark of its body misses by more than the bound.
 
-Plot only rows whose `NAME_valid` is 1. `.parquet` files stand beside the tables where pyarrow was installed.
+Plot only rows whose `NAME_valid` is 1. `.parquet` files stand beside the tables where pyarrow was installed: the same
+columns, null instead of an empty cell, true and false instead of 1 and 0.
 """

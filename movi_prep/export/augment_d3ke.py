@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import AuditError, UsageError, list_names
+from movi_prep.errors import AuditError, InputError, UsageError, list_names
 from movi_prep.export.alterations import Alteration
 from movi_prep.export.augment_native import MIRROR_TOLERANCE_M
 from movi_prep.formats import d3ke
@@ -45,20 +45,36 @@ class Folder:
 
 def augment_folder(
     folder: Folder, out: Path, alteration: Alteration, *, subjects: Sequence[int], allow_asymmetric: bool = False
-) -> float:
-    """Write altered files of some subjects, and the shared files; return the error of a flip's joint centres, metres.
+) -> tuple[float, list[InputError]]:
+    """Write altered files of some subjects, and the shared files.
+
+    Returns:
+        The error of a flip's joint centres, metres, and the errors of subjects that are left out.
 
     Raises:
         UsageError: a flip lacks a camera's calibration.
+        InputError: no subject could be altered.
         AuditError: the network's layer misses the mirrored joint centres, and `allow_asymmetric` is not set.
     """
     done = json.dumps({"kind": alteration.kind, "amount": alteration.amount})
     shutil.copyfile(folder.path / "pyBaseModel.pkl", out / "pyBaseModel.pkl")
-    boxes, worst_m = d3ke.read_dictionary(folder.path / "all_bbox.npy"), 0.0
+    boxes = d3ke.read_dictionary(folder.path / "all_bbox.npy")
     clips = d3ke.read_dictionary(folder.path / "videoIdx.npy")
+    misses_m: dict[int, float] = {}
+    errors: list[InputError] = []
     for subject in subjects:
-        error_m = _augment_subject(folder, out, alteration, subject=subject, note=done, boxes=boxes[subject])
-        worst_m = max(worst_m, error_m)
+        try:
+            _check_subject(folder.path, subject, boxes, clips)
+            misses_m[subject] = _augment_subject(
+                folder, out, alteration, subject=subject, note=done, boxes=boxes[subject]
+            )
+        # One damaged subject must not cost the others; it is reported.
+        except InputError as error:
+            errors.append(error)
+            _remove_subject(out, subject)
+    if not misses_m:
+        raise errors[0]
+    worst_m = max(misses_m.values())
     # Written so that NaN, an unknown distance, is refused too.
     if not worst_m <= MIRROR_TOLERANCE_M and not allow_asymmetric:
         raise AuditError(
@@ -66,9 +82,27 @@ def augment_folder(
             f"mirrored joint centres by up to {1e3 * worst_m:.1f} mm; leave 'flip' out, or write it all the same: "
             "--allow-asymmetric"
         )
-    d3ke.write_dictionary(out / "all_bbox.npy", {subject: boxes[subject] for subject in subjects})
-    d3ke.write_dictionary(out / "videoIdx.npy", {subject: clips[subject] for subject in subjects})
-    return worst_m
+    d3ke.write_dictionary(out / "all_bbox.npy", {subject: boxes[subject] for subject in misses_m})
+    d3ke.write_dictionary(out / "videoIdx.npy", {subject: clips[subject] for subject in misses_m})
+    return worst_m, errors
+
+
+def _check_subject(folder: Path, subject: int, *tables: Mapping[int, Any]) -> None:
+    for name, table in zip(("all_bbox.npy", "videoIdx.npy"), tables, strict=True):
+        if subject not in table:
+            raise InputError(
+                folder / name,
+                expected=f"subject {subject}, whose labels lie beside it",
+                got=f"subjects {list_names(map(str, sorted(table)))}",
+                remedy="run 'movi-prep shard --layout d3ke'",
+            )
+
+
+def _remove_subject(out: Path, subject: int) -> None:
+    """Remove what was written of a subject before its first error."""
+    for pattern in (f"subject_{subject}.hdf5", f"subject_{subject}_*", f"{subject}_*"):
+        for path in out.glob(pattern):
+            path.unlink()
 
 
 def _augment_subject(

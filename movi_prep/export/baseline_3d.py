@@ -24,7 +24,7 @@ from movi_prep.errors import InputError
 from movi_prep.export import videopose3d
 from movi_prep.export.human36m import NAMES, SLOTS, into_slots
 from movi_prep.export.old_pickles import torch_file
-from movi_prep.export.tracks import CameraTrack, Corpus, Track, action_of, subject_key
+from movi_prep.export.tracks import CameraTrack, Corpus, Track, action_of, subject_keys
 from movi_prep.records.bmlmovi_names import number_of
 
 Key = tuple[int, str, str]
@@ -34,7 +34,8 @@ MM_PER_M = 1000.0
 
 TENSORFLOW_READER = '''"""What 3d-pose-baseline reads, out of data_3d_h36m.npz beside this file: millimetres, world.
 
-Its code looks at four cameras; where there are fewer they are repeated, which gives the same keys once more.
+Its code looks at four cameras; where there are fewer they are repeated, which gives the same keys once more. It also
+asks for the cameras of Human3.6M's subjects, by their numbers: load_cameras gives those of ours instead.
 """
 import os
 
@@ -58,14 +59,16 @@ def load_data(bpath, subjects, actions, dim=3):
     for subject in subjects:
         for key, poses in _CONTENT["positions_3d"][_NAMES[subject]].items():
             if key.split(" ")[0] in actions:
-                found[(subject, key.split(" ")[0], key + ".h5")] = 1000.0 * poses.reshape(len(poses), -1)
+                # Its code takes a sequence's name up to the first point.
+                sequence = key.replace(".", "%2E") + ".h5"
+                found[(subject, key.split(" ")[0], sequence)] = 1000.0 * poses.reshape(len(poses), -1)
     return found
 
 
-def load_cameras(bpath, subjects):
+def load_cameras(bpath, subjects=None):
     """Return {(subject, camera from 1): (R, T, f, c, k, p, name)}: R (X - T) is the camera frame, millimetres."""
     found = {}
-    for subject in subjects:
+    for subject in _NAMES:
         entries = _CONTENT["cameras"][_NAMES[subject]]
         for number in range(max(4, len(entries))):
             camera = entries[number % len(entries)]
@@ -104,7 +107,8 @@ class Statistics:
 
 def files(corpus: Corpus, definition: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file."""
-    numbers = {number: subject_key(name) for name, number in subject_numbers(corpus).items()}
+    keys = subject_keys(corpus)
+    numbers = {number: keys[name] for name, number in subject_numbers(corpus).items()}
     definition = {**definition, "subject_numbers": numbers}
     yield from videopose3d.files(corpus, definition)
     yield "movi_data.py", TENSORFLOW_READER.encode()
@@ -185,21 +189,24 @@ def readme(corpus: Corpus, definition: Mapping[str, Any]) -> str:
     """Return instructions to use the files with the released codes."""
     numbers = subject_numbers(corpus)
     train, test = ([numbers[name] for name in definition["subjects"][part]] for part in ("train", "test"))
-    actions = list(dict.fromkeys(action_of(track) for track in corpus.tracks))
+    # Its test takes the mean over actions, and an action without frames has none.
+    actions = list(dict.fromkeys(action_of(track) for track in corpus.of("test")))
     return f"""# 3d-pose-baseline on this export
 
-PyTorch (weigq/3d_pose_baseline_pytorch):
+PyTorch (weigq/3d_pose_baseline_pytorch), written for PyTorch 0.4:
 
-1. `python main.py --data_dir THIS_FOLDER --exp test` (without `--use_hg`). With torch 2.6 or later write
-   `torch.load(..., weights_only=False)` in `main.py` and `src/datasets/human36m.py`.
-2. Its test goes by action: let `define_actions` in `src/procrustes.py` or `src/misc.py` return
-   `{actions}`.
+1. Let `define_actions` in `src/misc.py` return
+   `{actions}`, because its test goes by action.
+2. `python main.py --data_dir THIS_FOLDER --exp movi` (without `--use_hg`).
+3. With Python 3.7 or later, write `non_blocking=True` for `async=True` in `main.py`; with PyTorch 2.6 or later, also
+   `torch.load(..., weights_only=False)` there and in `src/datasets/human36m.py`.
 
-TensorFlow (una-dinosauria/3d-pose-baseline), which looks for 15 actions and 4 cameras of Human3.6M:
+TensorFlow 1 (una-dinosauria/3d-pose-baseline), which looks for 15 actions and 4 cameras of Human3.6M:
 
-3. Put `movi_data.py` and both `.npz` into `src`. At the end of `src/data_utils.py` add
+4. Put `movi_data.py` and both `.npz` into `src`. At the end of `src/data_utils.py` add
    `from movi_data import load_data, define_actions; TRAIN_SUBJECTS, TEST_SUBJECTS = {train}, {test}`
-4. In `src/predict_3dpose.py`, below its imports:
-   `from movi_data import load_cameras; cameras.load_cameras = load_cameras` and
-   `SUBJECT_IDS = {train + test}`. Then `python src/predict_3dpose.py --camera_frame --residual --batch_norm`.
+5. In `src/predict_3dpose.py`, below its imports, add
+   `from movi_data import load_cameras; cameras.load_cameras = load_cameras`
+6. `python src/predict_3dpose.py --camera_frame --residual --batch_norm`. It drops what does not fill a batch of 64, so
+   that each part needs 64 frames; `--batch_size` changes that.
 """

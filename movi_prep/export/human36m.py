@@ -91,7 +91,7 @@ N_SLOTS = 32
 
 CAMERA_CONVENTION = (
     "OpenCV: x right, y down, z forward; pixel centres are at integers, (0, 0) is the centre of the top left pixel; "
-    "x (1 + k1 r^2 + k2 r^4) on normalised coordinates"
+    "x (1 + k1 r^2 + k2 r^4 + k3 r^6) on normalised coordinates, and what else `lens` says of a camera"
 )
 
 

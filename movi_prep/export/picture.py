@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,22 @@ BONES = (
 _LEFT_COLOUR, _RIGHT_COLOUR, _MIDDLE_COLOUR = (30, 140, 255), (255, 160, 40), (90, 230, 90)
 _TILE_PX = (300, 390)
 _MOMENT = 0.4
-"""Place of the frame in a track, as a part of its length."""
+"""Place of the frame in a track where only one is shown, as a part of its length."""
 
 
-def draw_points(source: Path, out_png: Path) -> Path:
-    """Write one sheet: a frame of every track of a work folder or folder of shards, in every camera."""
+def draw_points(source: Path, out_png: Path, *, moments: Sequence[float] = (_MOMENT,)) -> Path:
+    """Write one sheet: every track of a work folder or folder of shards, in every camera, at each of the moments.
+
+    Args:
+        source: the shards.
+        out_png: the picture to write.
+        moments: places of the frames in a track, as parts of its length.
+    """
     tracks = read_corpus(find_shards(source), Wanted()).tracks
-    rows = [[_tile(track, view, round(_MOMENT * (len(track.frames) - 1))) for view in track.views] for track in tracks]
+    rows = [
+        [_tile(track, view, round(moment * (len(track.frames) - 1))) for view in track.views for moment in moments]
+        for track in tracks
+    ]
     # Two tracks side by side, so that the sheet is about as wide as it is high.
     pairs = [[tile for row in rows[at : at + 2] for tile in row] for at in range(0, len(rows), 2)]
     write_bytes(out_png, encode_picture(stack_tiles(pairs), "png").tobytes())

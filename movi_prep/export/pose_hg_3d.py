@@ -171,11 +171,13 @@ def readme(corpus: Corpus, definition: Mapping[str, Any]) -> str:  # noqa: ARG00
     points = np.concatenate([track.world_m for track in corpus.of("train")])
     return f"""# pose-hg-3d on this export
 
-1. Link this folder as `data` of pytorch-pose-hg-3d, or copy `h36m` and `mpii` into it.
+1. Link this folder as `data` of pytorch-pose-hg-3d, or copy `h36m` and `mpii` into it. Run its commands in `src`.
 2. Stage 1 is 2D: `python main.py --exp_id stage1 --dataset mpii`. Real MPII may stand in for `mpii`.
 3. Stage 2: `python main.py --exp_id stage2 --task human3d --dataset fusion_3d --ratio_3d 1 --weight_3d 0.1
-   --load_model ../exp/stage1/model_last.pth`; stage 3 adds `--weight_var 0.01`, as its own scripts do.
-4. It scales every prediction to a sum of bone lengths of 4000 mm. That of this training part is
+   --load_model ../exp/stage1/model_last.pth --num_epoch 60 --lr_step 45`. Stage 3 adds `--weight_var 0.01` and starts
+   from `../exp/stage2/model_last.pth` with `--num_epoch 10 --lr 1e-4`; its loss needs PyTorch before 1.5.
+4. It scales every prediction to a sum of bone lengths of 4000 mm. The mean of this training part is
    {_MM_PER_M * bone_length_mm(points):.1f}: set `self.mean_bone_length` in `lib/datasets/h36m.py` to it.
+   How far a person's sum is from the mean is an error that no network can avoid.
 5. Its test looks at every tenth frame; `--full_test` at all.
 """

@@ -31,19 +31,23 @@ class Target:
         readme: returns instructions to use them with the released code.
         parts: parts of the data that it reads; none where it takes subjects by name.
         plain_cameras: whether its files hold cameras in its own model.
+        pictures: whether it reads pictures.
+        shortest_run: least number of successive frames that it takes. Speeds of a single frame are NaN in its tests.
     """
 
     files: Callable[[Corpus, Mapping[str, Any]], Iterator[tuple[str, bytes]]]
     readme: Callable[[Corpus, Mapping[str, Any]], str]
     parts: tuple[str, ...] = ()
     plain_cameras: bool = False
+    pictures: bool = False
+    shortest_run: int = 1
 
 
 TARGETS = {
-    "videopose3d": Target(videopose3d.files, videopose3d.readme, plain_cameras=True),
+    "videopose3d": Target(videopose3d.files, videopose3d.readme, plain_cameras=True, shortest_run=2),
     "3d-pose-baseline": Target(baseline_3d.files, baseline_3d.readme, ("train", "test"), plain_cameras=True),
-    "motionbert": Target(motionbert.files, motionbert.readme, ("train", "test")),
-    "pose-hg-3d": Target(pose_hg_3d.files, pose_hg_3d.readme, ("train", "test")),
+    "motionbert": Target(motionbert.files, motionbert.readme, ("train", "test"), shortest_run=2),
+    "pose-hg-3d": Target(pose_hg_3d.files, pose_hg_3d.readme, ("train", "test"), pictures=True),
 }
 TABLES = "csv"
 NAMES = (*TARGETS, TABLES)
@@ -88,7 +92,8 @@ def export(source: Path, out: Path, *, target: str, wanted: Wanted) -> Exported:
     if target == TABLES:
         return _export_tables(source, out)
     chosen = TARGETS[target]
-    corpus = read_corpus(find_shards(source), replace(wanted, plain_cameras=chosen.plain_cameras))
+    needs = {name: getattr(chosen, name) for name in ("plain_cameras", "pictures", "shortest_run")}
+    corpus = read_corpus(find_shards(source), replace(wanted, **needs))
     _check_parts(corpus, chosen, target)
     definition = define(target, corpus, joints=wanted.joints)
     readme = chosen.readme(corpus, definition) + in_short(definition)

@@ -1,20 +1,22 @@
-"""Shards as tracks: unbroken runs of frames with 17 points, the same frames in every camera.
+"""Shards as tracks: unbroken runs of frames with 17 points, the same moments in every camera.
 
 Lifting networks take windows of neighbouring frames, and pairs of cameras at one moment: a track ends where a
-frame, or a point of it, is missing in one camera; the next track begins after the gap.
+frame, or a point of it, is missing in one camera; the next track begins after the gap. Networks that read no pictures
+also get the moments whose picture one camera lost: its calibration says where it would have seen the body.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import InputError, InternalError, MissingError, list_names
+from movi_prep.errors import InputError, InternalError, MissingError, UsageError, list_names
 from movi_prep.export.human36m import JointSource, Points17, make_points
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.shard import ShardFile
@@ -22,10 +24,12 @@ from movi_prep.formats.shard_records import (
     read_clip_ids,
     read_frame_labels,
     read_label_names,
+    read_moments,
     read_shard_camera,
     read_subject_name,
 )
-from movi_prep.geometry.projection import inside_image, project_camera_points
+from movi_prep.geometry.moments import common_moments, lacking_moments
+from movi_prep.geometry.projection import inside_image, project_camera_points, world_to_camera
 from movi_prep.names import natural_order
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.choice import choose_names
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 _RADIAL_TERMS = (0, 1, 4)
 """Places of k1, k2 and k3 among OpenCV's coefficients."""
 
+NO_PICTURE = -1
+"""Stands for the row of a frame that a camera's shard lacks."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -49,7 +56,7 @@ class CameraTrack:
     Attributes:
         camera: the camera.
         shard: the file that the frames come from.
-        rows: (n,) int64, rows of that file.
+        rows: (n,) int64, rows of that file; NO_PICTURE where the camera has none.
         camera_m: (n, 17, 3) float64, metres, camera frame.
         seen_px: (n, 17, 2) float64, pixels of the video, lens included.
         in_image: (n, 17) bool, whether the points lie on the image.
@@ -73,7 +80,7 @@ class Track:
         run: which run of the clip, from 1; 0 where the clip has only one.
         part: part of the data that the subject belongs to.
         rate_hz: frames per second.
-        frames: (n,) int64, frames of the clip, successive.
+        frames: (n,) int64, frames of the clip, successive, as the first camera counts them.
         world_m: (n, 17, 3) float64, metres, AMASS world.
         views: one for each camera, in the order of their names.
     """
@@ -128,6 +135,8 @@ class Wanted:
         cameras: names of the cameras; empty for all.
         joints: source of the joints.
         plain_cameras: whether only cameras that stand still and have radial terms k1, k2, k3 can be exported.
+        pictures: whether every frame needs a picture.
+        shortest_run: least number of successive frames in a track.
     """
 
     train: tuple[str, ...] = ()
@@ -135,11 +144,13 @@ class Wanted:
     cameras: tuple[str, ...] = ()
     joints: JointSource = "smpl"
     plain_cameras: bool = False
+    pictures: bool = True
+    shortest_run: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """One camera's frames of one clip: rows of the shard by frame of the clip, and their points."""
+    """One camera's frames of one clip: rows of the shard, their moments (mocap samples) and their points."""
 
     shard: Path
     camera: Camera
@@ -147,9 +158,26 @@ class _View:
     motion: str
     rate_hz: float
     frames: NDArray[np.int64]
+    moments: NDArray[np.float64]
     rows: NDArray[np.int64]
     points: Points17
     seen_px: NDArray[np.float64]
+
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Return (n,) bool: the frames with all points, which the camera sees."""
+        return np.asarray(self.points.valid.all(axis=1) & np.isfinite(self.seen_px).all(axis=(1, 2)))
+
+    def select(self, wanted: NDArray[Any]) -> _View:
+        """Return the view of some frames, by index or by (n,) bool."""
+        points = self.points
+        return replace(
+            self,
+            frames=self.frames[wanted],
+            moments=self.moments[wanted],
+            rows=self.rows[wanted],
+            points=Points17(points.world_m[wanted], points.camera_m[wanted], points.valid[wanted]),
+            seen_px=self.seen_px[wanted],
+        )
 
 
 @dataclass(frozen=True)
@@ -166,13 +194,23 @@ def find_shards(folder: Path) -> list[Path]:
     """Return the shards of a work folder, or of a folder of shards.
 
     Raises:
-        MissingError: there are none.
+        UsageError: there is no such folder.
+        MissingError: there are no shards in it.
     """
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "nothing there"
+        raise UsageError(f"{folder}: expected a work folder or a folder of shards, but got {got}; correct the path")
     for place in (folder / "shards", folder):
         found = sorted(place.glob("*.h5"), key=lambda path: natural_order(path.name))
         if found:
             return found
-    raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
+    is_d3ke = any(folder.glob("subject_*.hdf5")) or any(folder.glob("shards-d3ke/subject_*.hdf5"))
+    raise MissingError(
+        folder,
+        expected="native shards (*.h5)",
+        got="D3KE's layout" if is_d3ke else "none",
+        remedy="run 'movi-prep shard --layout both'" if is_d3ke else "run 'movi-prep shard'",
+    )
 
 
 def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
@@ -193,7 +231,7 @@ def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
         views.setdefault(clip, {})[view.camera.name] = view
     if not views:
         raise errors[0] if errors else InternalError("shards without clips")
-    return _follow(views, cameras, left_out=[str(error) for error in errors])
+    return _follow(views, cameras, wanted, left_out=[str(error) for error in errors])
 
 
 def _each(items: Iterable[T], read: Callable[[T], R]) -> tuple[list[R], list[InputError]]:
@@ -208,7 +246,9 @@ def _each(items: Iterable[T], read: Callable[[T], R]) -> tuple[list[R], list[Inp
     return done, errors
 
 
-def _follow(views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str], *, left_out: list[str]) -> Corpus:
+def _follow(
+    views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str], wanted: Wanted, *, left_out: list[str]
+) -> Corpus:
     tracks: list[Track] = []
     findings: list[str] = []
     for clip in sorted(views):
@@ -217,12 +257,27 @@ def _follow(views: Mapping[ClipId, Mapping[str, _View]], cameras: Sequence[str],
         if missing:
             left_out.append(f"{clip}: it has no frames of {list_names(missing)}, and pairs need every camera")
             continue
-        found, said = _tracks(clip, [views[clip][name] for name in cameras])
+        own = [views[clip][name] for name in cameras]
+        if not wanted.pictures:
+            own, added = _fill_gaps(clip, own)
+            findings += added
+        found = _tracks(clip, own, shortest=wanted.shortest_run)
         tracks += found
-        findings += said
         if not found:
-            left_out.append(f"{clip}: no frame has all 17 points in every camera")
+            left_out.append(f"{clip}: {_why_none(own, wanted)}")
+        elif gaps := max(int(np.ptp(view.frames)) + 1 for view in own) - sum(len(track.frames) for track in found):
+            findings.append(f"{clip}: {gaps} frames are not whole in every camera: {len(found)} run(s)")
     return Corpus(tuple(tracks), tuple(findings), tuple(left_out))
+
+
+def _why_none(views: Sequence[_View], wanted: Wanted) -> str:
+    common = common_moments([view.moments for view in views])
+    if not len(common[0]):
+        names = list_names([view.camera.name for view in views])
+        return f"the frames of {names} show no common moment, and pairs need one; export one camera with --cameras"
+    if wanted.shortest_run > 1:
+        return f"no {wanted.shortest_run} successive frames have all 17 points in every camera"
+    return "no frame has all 17 points in every camera"
 
 
 def _choose_parts(heads: Sequence[_Head], wanted: Wanted, *, complete: bool) -> dict[str, str]:
@@ -282,6 +337,7 @@ def _read_views(head: _Head, wanted: Wanted, *, part: str) -> Iterator[tuple[Cli
                 remedy="export to motionbert or pose-hg-3d, which need neither",
             )
         clips, frames = shard.read("frames/clip"), shard.read("frames/clip_frame").astype(np.int64)
+        moments = read_moments(shard)
         motions = dict(zip(shard.read("clips/number").tolist(), shard.names("clips/motion"), strict=True))
         rate_hz = float(shard.attribute("frame_rate_hz"))
         for number, clip in read_clip_ids(shard).items():
@@ -297,6 +353,7 @@ def _read_views(head: _Head, wanted: Wanted, *, part: str) -> Iterator[tuple[Cli
                     motion=motions[number] or clip.clip,
                     rate_hz=rate_hz,
                     frames=frames[rows],
+                    moments=moments[rows],
                     rows=rows,
                     points=points,
                     seen_px=seen_px,
@@ -310,29 +367,76 @@ def is_plain(camera: Camera) -> bool:
     return not camera.is_moving and camera.lens.model == "opencv" and not camera.lens.coefficients[~radial].any()
 
 
-def _tracks(clip: ClipId, views: Sequence[_View]) -> tuple[list[Track], list[str]]:
-    """Return the runs of frames that are complete in every camera, and a sentence on the gaps."""
-    whole = [view.frames[view.points.valid.all(axis=1) & np.isfinite(view.seen_px).all(axis=(1, 2))] for view in views]
-    common = whole[0]
-    for frames in whole[1:]:
-        # A pair of cameras needs one moment in both.
-        common = np.intersect1d(common, frames)
-    # A window of frames must not reach over a gap.
-    breaks = np.flatnonzero(np.diff(common) != 1) + 1
-    runs = np.split(common, breaks) if len(common) else []
-    tracks = [
-        _track(clip, views, frames, run=number if len(runs) > 1 else 0) for number, frames in enumerate(runs, start=1)
-    ]
-    seen = np.unique(np.concatenate([view.frames for view in views]))
-    gaps = np.setdiff1d(np.arange(seen[0], seen[-1] + 1), common) if len(seen) else seen
-    said = (
-        [f"{clip}: {len(gaps)} frames are not whole in every camera: {max(len(runs), 1)} run(s)"] if len(gaps) else []
+def _fill_gaps(clip: ClipId, views: Sequence[_View]) -> tuple[list[_View], list[str]]:
+    """Return the views with the moments that only other cameras have, and a sentence on each that lacked some."""
+    filled: list[_View] = []
+    added: list[str] = []
+    for view in views:
+        whole = view
+        for other in views:
+            whole = _with_moments_of(whole, other)
+        filled.append(whole)
+        if more := len(whole.rows) - len(view.rows):
+            added.append(f"{clip}: {more} frames have no picture in {view.camera.name}; they are pairs all the same")
+    return filled, added
+
+
+def _with_moments_of(view: _View, other: _View) -> _View:
+    """Return a view with the moments that it lacks and another has; as it is where it cannot be said what it saw."""
+    common = common_moments([view.moments, other.moments])
+    ahead = np.unique(view.frames[common[0]] - other.frames[common[1]])
+    # Where a moving camera was is known in its own frames only, and clocks of other rates have no such frame.
+    if view.camera.is_moving or len(ahead) != 1:
+        return view
+    more = other.select(lacking_moments(view.moments, other.moments))
+    camera_m = world_to_camera(view.camera, more.points.world_m)
+    seen_px = project_camera_points(camera_m, view.camera.intrinsics_px, view.camera.lens)
+    # A body outside the image is no frame of this camera, with a picture or without.
+    there = np.asarray(inside_image(seen_px, view.camera.size_px).any(axis=1))
+    more = replace(
+        more,
+        frames=more.frames + ahead,
+        rows=np.full(len(more.rows), NO_PICTURE),
+        points=replace(more.points, camera_m=camera_m),
+        seen_px=seen_px,
+    ).select(there)
+    return _in_order(view, more)
+
+
+def _in_order(view: _View, more: _View) -> _View:
+    points = [each.points for each in (view, more)]
+    both = replace(
+        view,
+        frames=np.concatenate([view.frames, more.frames]),
+        moments=np.concatenate([view.moments, more.moments]),
+        rows=np.concatenate([view.rows, more.rows]),
+        points=Points17(
+            world_m=np.concatenate([each.world_m for each in points]),
+            camera_m=np.concatenate([each.camera_m for each in points]),
+            valid=np.concatenate([each.valid for each in points]),
+        ),
+        seen_px=np.concatenate([view.seen_px, more.seen_px]),
     )
-    return tracks, said
+    return both.select(np.argsort(both.moments, kind="stable"))
 
 
-def _track(clip: ClipId, views: Sequence[_View], frames: NDArray[np.int64], *, run: int) -> Track:
-    at = [np.searchsorted(view.frames, frames) for view in views]
+def _tracks(clip: ClipId, views: Sequence[_View], *, shortest: int) -> list[Track]:
+    """Return the runs of moments that are whole in every camera."""
+    common = common_moments([view.moments for view in views])
+    paired = [view.select(at) for view, at in zip(views, common, strict=True)]
+    whole = np.asarray(np.all([view.is_whole() for view in paired], axis=0))
+    paired = [view.select(whole) for view in paired]
+    # A window of frames must not reach over a gap, in any camera.
+    breaks = np.any([np.diff(view.frames) != 1 for view in paired], axis=0)
+    runs = np.split(np.arange(len(paired[0].frames)), np.flatnonzero(breaks) + 1)
+    runs = [run for run in runs if len(run) >= max(shortest, 1)]
+    return [
+        _track(clip, [view.select(run) for view in paired], run=number if len(runs) > 1 else 0)
+        for number, run in enumerate(runs, start=1)
+    ]
+
+
+def _track(clip: ClipId, views: Sequence[_View], *, run: int) -> Track:
     first = views[0]
     return Track(
         clip=clip,
@@ -340,19 +444,25 @@ def _track(clip: ClipId, views: Sequence[_View], frames: NDArray[np.int64], *, r
         run=run,
         part=first.part,
         rate_hz=first.rate_hz,
-        frames=frames,
-        world_m=first.points.world_m[at[0]],
-        views=tuple(
-            CameraTrack(
-                camera=view.camera,
-                shard=view.shard,
-                rows=view.rows[index],
-                camera_m=view.points.camera_m[index],
-                seen_px=view.seen_px[index],
-                in_image=inside_image(view.seen_px[index], view.camera.size_px),
-            )
-            for view, index in zip(views, at, strict=True)
-        ),
+        frames=first.frames,
+        world_m=first.points.world_m,
+        views=tuple(_camera_track(view, first) for view in views),
+    )
+
+
+def _camera_track(view: _View, first: _View) -> CameraTrack:
+    camera_m, seen_px = view.points.camera_m, view.seen_px
+    # Clocks may differ by a part of a sample: what a camera sees is then projected from the track's own points.
+    if not view.camera.is_moving and (view.moments != first.moments).any():
+        camera_m = world_to_camera(view.camera, first.points.world_m)
+        seen_px = project_camera_points(camera_m, view.camera.intrinsics_px, view.camera.lens)
+    return CameraTrack(
+        camera=view.camera,
+        shard=view.shard,
+        rows=view.rows,
+        camera_m=camera_m,
+        seen_px=seen_px,
+        in_image=inside_image(seen_px, view.camera.size_px),
     )
 
 
@@ -364,16 +474,18 @@ def by_subject(tracks: Sequence[Track]) -> dict[str, list[Track]]:
     return found
 
 
-def subject_key(subject: str) -> str:
-    """Return a subject as lifting codes name it, `S1`; a name without a number stays."""
-    number = number_of(subject)
-    return f"S{number}" if number else subject.replace(",", "_")
+def subject_keys(corpus: Corpus) -> dict[str, str]:
+    """Return subject -> its name in lifting codes, `S1`; names without distinct numbers stay."""
+    numbers = {name: number_of(name) for name in corpus.subjects}
+    keys = {name: f"S{number}" if number else name for name, number in numbers.items()}
+    # Two people under one key would be merged.
+    return keys if len(set(keys.values())) == len(keys) else {name: name for name in keys}
 
 
 def action_of(track: Track) -> str:
     """Return the action of a track: the motion in one word, because codes group by the first word."""
-    # Codes take the first word of a name; a slash in it would look like a folder.
-    return "_".join(track.motion.replace("/", "_").split()) or track.clip.clip
+    # Codes take the first word of a name, and lists of actions have commas; a slash would look like a folder.
+    return "_".join(re.sub("[/,]", "_", track.motion).split()) or track.clip.clip
 
 
 def joined(tracks: Sequence[Track], value: Callable[[Track, CameraTrack], Any]) -> NDArray[Any]:

@@ -21,12 +21,13 @@ import numpy as np
 from movi_prep.export.about import cameras_of
 from movi_prep.export.human36m import LEFT, NAMES, RIGHT, into_slots
 from movi_prep.export.old_pickles import object_npz
-from movi_prep.export.tracks import Corpus, action_of, by_subject, subject_key
+from movi_prep.export.tracks import Corpus, action_of, by_subject, subject_keys
 
 
 def files(corpus: Corpus, definition: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file."""
-    own = {subject_key(subject): tracks for subject, tracks in by_subject(corpus.tracks).items()}
+    keys = subject_keys(corpus)
+    own = {keys[subject]: tracks for subject, tracks in by_subject(corpus.tracks).items()}
     world = {
         subject: {_action(track): into_slots(track.world_m).astype(np.float32) for track in tracks}
         for subject, tracks in own.items()
@@ -35,7 +36,7 @@ def files(corpus: Corpus, definition: Mapping[str, Any]) -> Iterator[tuple[str, 
         subject: {_action(track): [view.seen_px.astype(np.float32) for view in track.views] for track in tracks}
         for subject, tracks in own.items()
     }
-    cameras = {subject_key(subject): entries for subject, entries in cameras_of(corpus.tracks).items()}
+    cameras = {keys[subject]: entries for subject, entries in cameras_of(corpus.tracks).items()}
     metadata = {
         "layout_name": "h36m",
         "num_joints": len(NAMES),
@@ -55,7 +56,8 @@ def _action(track: Any) -> str:
 
 def readme(corpus: Corpus, definition: Mapping[str, Any]) -> str:
     """Return instructions to use the files with the released code."""
-    parts = {part: ",".join(subject_key(name) for name in names) for part, names in definition["subjects"].items()}
+    keys = subject_keys(corpus)
+    parts = {part: ",".join(keys[name] for name in names) for part, names in definition["subjects"].items()}
     train, test = parts.get("train", "SUBJECTS"), parts.get("test") or parts.get("validation") or "SUBJECTS"
     return f"""# VideoPose3D on this export
 

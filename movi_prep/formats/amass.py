@@ -58,11 +58,13 @@ class SubjectShape:
         betas: (b,) float64 shape coefficients.
         sex: which body model they belong to.
         body: which body they shape.
+        sex_is_known: whether the file or a person says the sex; neutral is assumed otherwise.
     """
 
     betas: NDArray[np.float64]
     sex: Sex
     body: BodyName = "SMPL+H"
+    sex_is_known: bool = True
 
 
 class MotionFile:
@@ -79,8 +81,8 @@ class MotionFile:
 
     findings: tuple[str, ...] = ()
 
-    def __init__(self, archive: NpzArchive) -> None:
-        """Read and check everything but the samples."""
+    def __init__(self, archive: NpzArchive, *, sex: Sex | None = None) -> None:
+        """Read and check everything but the samples; `sex` stands in for one that the file does not state."""
         self._archive = archive
         self.path = archive.path
         with reading(self.path, expected=_CLIP):
@@ -89,7 +91,7 @@ class MotionFile:
             self.rate_hz = _read_rate(archive)
             # Here, too: `check` reads no sample, and divides by the rate.
             check_rate(self.rate_hz, where=str(self.path))
-            self.shape = _read_shape(archive, self._layout)
+            self.shape = _read_shape(archive, self._layout, sex)
             self.dmpl_gap = _dmpl_gap(archive, self.n_samples)
 
     def blocks(
@@ -132,15 +134,15 @@ class MotionFile:
 
 
 @contextmanager
-def open_motion(path: Path) -> Iterator[MotionFile]:
-    """Open a clip of either release.
+def open_motion(path: Path, *, sex: Sex | None = None) -> Iterator[MotionFile]:
+    """Open a clip of either release; `sex` stands in for one that the file does not state.
 
     Raises:
         MissingError: the file does not exist.
         InputError: the file is damaged, lacks an array, holds another body model's motion or unusable values.
     """
     with NpzArchive(path) as archive:
-        yield MotionFile(archive)
+        yield MotionFile(archive, sex=sex)
 
 
 def read_motion(path: Path) -> Motion:
@@ -150,8 +152,10 @@ def read_motion(path: Path) -> Motion:
         return motion
 
 
-def read_subject_shape(path: Path) -> SubjectShape:
+def read_subject_shape(path: Path, *, sex: Sex | None = None) -> SubjectShape:
     """Read betas, sex and body of a clip, or of the `shape.npz` of SMPL+H beside clips; samples are not read.
+
+    `sex` stands in for one that the file does not state.
 
     Raises:
         MissingError: the file does not exist.
@@ -159,7 +163,7 @@ def read_subject_shape(path: Path) -> SubjectShape:
     """
     with NpzArchive(path) as archive, reading(path, expected=_CLIP):
         # The file beside the clips has no poses; it is of the old release only, which is of SMPL+H.
-        return _read_shape(archive, _read_layout(archive) if "poses" in archive else LAYOUTS["SMPL+H"])
+        return _read_shape(archive, _read_layout(archive) if "poses" in archive else LAYOUTS["SMPL+H"], sex)
 
 
 def _read_layout(archive: NpzArchive) -> BodyLayout:
@@ -211,7 +215,7 @@ def _read_rate(archive: NpzArchive) -> float:
     )
 
 
-def _read_shape(archive: NpzArchive, layout: BodyLayout) -> SubjectShape:
+def _read_shape(archive: NpzArchive, layout: BodyLayout, sex: Sex | None) -> SubjectShape:
     shape = archive.shape("betas")
     if len(shape) != 1 or not 1 <= shape[0] <= _MOST_BETAS:
         raise InputError(
@@ -223,21 +227,26 @@ def _read_shape(archive: NpzArchive, layout: BodyLayout) -> SubjectShape:
     # The shape is checked first: `numbers` would read an array of any size.
     betas = archive.numbers("betas")
     check_finite(betas, what="betas", where=str(archive.path))
-    return SubjectShape(betas=frozen_array(betas), sex=_read_sex(archive), body=layout.name)
+    return SubjectShape(betas=frozen_array(betas), sex=_read_sex(archive, sex), body=layout.name)
 
 
-def _read_sex(archive: NpzArchive) -> Sex:
+def _read_sex(archive: NpzArchive, or_else: Sex | None) -> Sex:
+    """Return the sex that a file states, or `or_else` where it states none."""
+    if "gender" not in archive and or_else is not None:
+        return or_else
     stated = _text(archive, "gender").strip().lower()
     # Compared with the names one by one, so that the type checker and the file agree on what is a
     # sex.
     for sex in get_args(Sex):
         if stated == sex:
             return sex  # type: ignore[no-any-return]
+    if or_else is not None:
+        return or_else
     raise InputError(
         f"{archive.path}: gender",
         expected=f"one of {list_names(get_args(Sex))}",
         got=f"{stated!r}",
-        remedy="correct the field 'gender' or leave the clip out",
+        remedy="correct the field 'gender', say `sex` in a manifest, or leave the clip out",
     )
 
 

@@ -74,7 +74,7 @@ def load_array_pickle(content: bytes, *, where: str, remedy: str, data_of: Colle
         # Before the unpickler: it looks at the opcodes only, so that a damaged file cannot make
         # pickle ask for memory.
         check_opcodes(content)
-        return _value(_ArrayUnpickler(BytesIO(content), data_of).load(), {})
+        return built(ArrayUnpickler(BytesIO(content), data_of).load())
 
 
 def take_from_pickle(path: Path, take: Callable[[Any], Taken], *, remedy: str, data_of: Collection[str] = ()) -> Taken:
@@ -91,15 +91,29 @@ def take_from_pickle(path: Path, take: Callable[[Any], Taken], *, remedy: str, d
         InputError: it cannot be read, or lacks what is needed.
     """
 
+    def load(content: bytes) -> Any:
+        return load_array_pickle(content, where=str(path), remedy=remedy, data_of=data_of)
+
+    return take_apart(path, load, take, remedy=remedy)
+
+
+def take_apart(path: Path, load: Callable[[bytes], Any], take: Callable[[Any], Taken], *, remedy: str) -> Taken:
+    """Return what `take` takes out of what `load` makes of a file's bytes, in a process of limited time and memory.
+
+    Raises:
+        MissingError: there is no such file.
+        InputError: it cannot be read, or lacks what is needed.
+    """
+
     # The error is returned, not raised: `load_apart` gives None, without a reason, where its child raises.
-    def load() -> tuple[Taken | None, InputError | None]:
+    def in_child() -> tuple[Taken | None, InputError | None]:
         try:
             with reading(path, expected="a pickle of plain numpy arrays", remedy=remedy):
-                return take(load_array_pickle(path.read_bytes(), where=str(path), remedy=remedy, data_of=data_of)), None
+                return take(load(path.read_bytes())), None
         except InputError as error:
             return None, error
 
-    came = load_apart(path, load, limits=_LIMITS, remedy=remedy)
+    came = load_apart(path, in_child, limits=_LIMITS, remedy=remedy)
     taken, error = came if came is not None else (None, None)
     if taken is None:
         raise error or InputError(path, expected="a pickle of plain numpy arrays", got="another file", remedy=remedy)
@@ -115,10 +129,11 @@ def dump_array_pickle(value: Any) -> bytes:
     return pickle.dumps(value, protocol=3).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class ArrayUnpickler(pickle.Unpickler):
     """An unpickler that finds the parts of numpy arrays, under both names of numpy's core, and nothing else."""
 
-    def __init__(self, stream: BytesIO, data_of: Collection[str]) -> None:
+    def __init__(self, stream: BytesIO, data_of: Collection[str] = ()) -> None:
+        """Read a stream; instances of the packages `data_of` count as data."""
         # latin1: Python 2 wrote the bytes of an array as text, and only latin1 gives each byte
         # back.
         super().__init__(stream, encoding="latin1")
@@ -178,7 +193,7 @@ class _Scalar(_Part):
     """One number: (dtype, bytes)."""
 
 
-class _Buffer(_Part):
+class Buffer(_Part):
     """An array of protocol 5: (bytes, dtype, shape, order)."""
 
 
@@ -227,7 +242,7 @@ class _Maker:
             return list(args[0]) if self.name == "set" else dict(args[0] if args else ())
         if self.name == "dtype":
             return _Dtype(str(args[0]))
-        kinds = {"_reconstruct": _Part, "scalar": _Scalar, "_frombuffer": _Buffer}
+        kinds = {"_reconstruct": _Part, "scalar": _Scalar, "_frombuffer": Buffer}
         # `_reconstruct` begins with an empty array: shape, dtype and values come as its state.
         return kinds[self.name](() if self.name == "_reconstruct" else args)
 
@@ -243,6 +258,11 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes encoded as {encoding!r}")
     return text.encode("latin1")
+
+
+def built(tree: Any) -> Any:
+    """Return the values of an unpickled tree: arrays and numbers in place of their stand-ins."""
+    return _value(tree, {})
 
 
 def _value(item: Any, seen: dict[int, Any]) -> Any:
@@ -271,7 +291,7 @@ def _build(item: Any, seen: dict[int, Any]) -> Any:
     if isinstance(item, _Scalar):
         dtype, raw = item.state
         return _array((1,), dtype.build(), raw, "C", seen)[0]
-    if isinstance(item, _Buffer):
+    if isinstance(item, Buffer):
         raw, dtype, shape, order = item.state
     else:
         _, shape, dtype, is_fortran, raw = item.state
@@ -289,7 +309,7 @@ def _array(shape: tuple[int, ...], dtype: np.dtype[Any], raw: Any, order: Any, s
         for index, value in enumerate(raw):
             values[index] = _value(value, seen)
     else:
-        # Python 2 wrote the bytes as text (see `_ArrayUnpickler`).
+        # Python 2 wrote the bytes as text (see `ArrayUnpickler`).
         content = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
         values = np.frombuffer(content, dtype=dtype)
     # A copy: `frombuffer` gives an array that cannot be written and keeps the whole file in memory.

@@ -23,6 +23,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
+from movi_prep.formats.deflate import FLOATS, GZIP_LEVEL, Way, write_rows
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.hdf5_links import holds, own_dataset
 from movi_prep.formats.hdf5_trial import check_hdf5
@@ -38,7 +39,7 @@ CLOSING_BYTES = 1_000_000
 """Space for attributes, and for what HDF5 writes when it closes a file."""
 
 ROWS_PER_CHUNK = 500
-"""Rows in one chunk of a file written in blocks: a chunk of any field fits HDF5's chunk cache of 1 MB."""
+"""Rows in one chunk of a deflated field, and of any field of a file written in blocks."""
 
 STRING = "string"
 """The dtype of fields that hold names."""
@@ -131,7 +132,7 @@ def write_described(
 
 
 @contextmanager
-def open_row_writer(
+def open_row_writer(  # noqa: PLR0913 - a file's head, spelt out
     path: Path,
     schema: Schema,
     *,
@@ -139,6 +140,7 @@ def open_row_writer(
     n_rows: int,
     attributes: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    way: Way = FLOATS,
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Write a file of `schema` whose arrays along `axis` follow in blocks, so that memory does not grow with them.
 
@@ -168,7 +170,7 @@ def open_row_writer(
                         # Made at its full length at once: a dataset that grows would need its chunk
                         # index rewritten.
                         _create_rows(file, item, np.shape(value)[1:], lengths)
-                    file[item.name][rows] = value
+                    _write_rows(file[item.name], item, np.asarray(value, dtype=item.dtype), start=rows.start, way=way)
             written = rows.stop
 
         yield append
@@ -183,10 +185,23 @@ def _first_along(schema: Schema, axis: str) -> Field:
 def _create_rows(file: h5py.File, item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
     n_rows = lengths[str(item.dims[0])]
     check_dims(item, (n_rows, *shape), lengths)
-    # Whole rows in a chunk: a block that ends on a chunk's edge is compressed once, and single rows can be read.
-    chunks = (min(ROWS_PER_CHUNK, n_rows), *(max(length, 1) for length in shape))
-    dataset = file.create_dataset(item.name, (n_rows, *shape), item.dtype, chunks=chunks, **_packing(item))
+    dataset = file.create_dataset(item.name, (n_rows, *shape), item.dtype, **_storage(item, (n_rows, *shape)))
     describe_dataset(dataset, item)
+
+
+def _storage(item: Field, shape: tuple[int, ...]) -> dict[str, Any]:
+    # Whole rows in a chunk: a block that ends on a chunk's edge is compressed once, and single rows can be read.
+    chunks = (min(ROWS_PER_CHUNK, shape[0]), *(max(length, 1) for length in shape[1:]))
+    # Shuffled, the like bytes of neighbouring floats stand together and pack better.
+    packing = {"compression": "gzip", "compression_opts": GZIP_LEVEL, "shuffle": True} if item.compress else {}
+    return {"chunks": chunks, **packing}
+
+
+def _write_rows(dataset: h5py.Dataset, item: Field, values: NDArray[Any], *, start: int, way: Way) -> None:
+    if item.compress:
+        write_rows(dataset, values, start=start, way=way)
+    else:
+        dataset[start : start + len(values)] = values
 
 
 def write_header(
@@ -206,14 +221,13 @@ def write_field(file: h5py.File, item: Field, value: Any, lengths: dict[str, int
     """Write one dataset with its attributes; `lengths` collects and checks the length of each named axis."""
     array = _encode_strings(value) if item.dtype == STRING else np.asarray(value, dtype=item.dtype)
     check_dims(item, array.shape, lengths)
-    dataset = file.create_dataset(item.name, data=array, **(_packing(item) if array.size else {}))
+    if item.compress and array.size:
+        dataset = file.create_dataset(item.name, array.shape, array.dtype, **_storage(item, array.shape))
+        write_rows(dataset, array)
+    else:
+        dataset = file.create_dataset(item.name, data=array)
     describe_dataset(dataset, item)
     return dataset
-
-
-def _packing(item: Field) -> dict[str, Any]:
-    # Shuffled, the like bytes of neighbouring floats stand together and pack better.
-    return {"compression": "gzip", "compression_opts": 4, "shuffle": True} if item.compress else {}
 
 
 def describe_dataset(dataset: h5py.Dataset, item: Field) -> None:

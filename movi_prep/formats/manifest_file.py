@@ -2,7 +2,7 @@
 
 | .csv column | content | in .yaml |
 |---|---|---|
-| `subject`, `clip`, `motion`, `person` | as in `config.manifest.ClipEntry` | `recordings[]` |
+| `subject`, `clip`, `motion`, `person`, `body`, `sex` | as in `config.manifest.ClipEntry` | `recordings[]` |
 | `camera` | name of the camera; empty for a clip without video | `recordings[].cameras` |
 | `video`, `poses`, `first_frame`, `n_frames`, `offset_s`, `rate_hz`, `per_frame` | as in `VideoEntry` | the same |
 | `calibration`, `calibration_name`, `metres_per_unit`, `world_up`, `distortion`, `size_px`, `first_picture` | as in
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from movi_prep.config.footage import MotionChoice
 from movi_prep.config.load import describe_problems
 from movi_prep.config.manifest import CameraEntry, Manifest, VideoEntry
 from movi_prep.errors import InputError, list_names, suggest
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 _EXPECTED, _REMEDY = "a manifest of recordings (YAML or CSV)", "correct the manifest; 'movi-prep init' writes one"
 # A hundred thousand rows and more; a file that is no manifest is not read to its end.
 _LARGEST_BYTES = 64 * 2**20
-_OF_CLIP = ("subject", "clip", "motion", "person")
-_NEEDED = _OF_CLIP[:3]
+_NEEDED = ("subject", "clip", "motion")
+_OF_MOTION = tuple(MotionChoice.model_fields)
 _OF_VIDEO = tuple(name for name in VideoEntry.model_fields if name != "calibration")
 _OF_CAMERA = tuple(CameraEntry.model_fields)
-COLUMNS = (*_OF_CLIP, "camera", *_OF_VIDEO, *_OF_CAMERA)
+COLUMNS = (*_NEEDED, *_OF_MOTION, "camera", *_OF_VIDEO, *_OF_CAMERA)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -125,9 +126,14 @@ def _add_row(
     *,
     where: str,
 ) -> None:
-    clip = {name: cells[name] for name in _OF_CLIP if name in cells}
+    clip = {name: cells[name] for name in _NEEDED}
     # Rows of one clip need not follow each other: a table may be sorted by camera.
     entry = clips.setdefault(tuple(clip.values()), {**clip, "cameras": {}})
+    # A row may leave out what another row of its clip says.
+    for said in sorted(cells.keys() & set(_OF_MOTION)):
+        if entry.setdefault(said, cells[said]) != cells[said]:
+            told = f"{cells[said]}, but {entry[said]} in another row"
+            raise InputError(where, expected=f"one {said} of clip {clip['clip']!r}", got=told, remedy=_REMEDY)
     name = cells.get("camera")
     if name is None:
         return

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.config.footage import NO_CHOICE, MotionChoice
 from movi_prep.errors import InputError
 from movi_prep.formats import amass
 from movi_prep.formats.amass import MotionFile, SubjectShape
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.formats.pose_results import PosedPerson, read_posed_persons
 from movi_prep.geometry.up_axis import find_up, turn_up_to_z
-from movi_prep.records.body_layout import LAYOUT_OF_JOINTS
+from movi_prep.records.body_layout import LAYOUT_OF_JOINTS, LAYOUTS, N_BODY_JOINTS, SMPLX
+from movi_prep.records.checks import frozen_array
 from movi_prep.records.motion import Motion
 
 if TYPE_CHECKING:
@@ -56,25 +58,30 @@ class WholeMotion:
 
 @contextmanager
 def open_motion(
-    path: Path, *, person: int = 0, rate_hz: float | None = None, up: UpAxis | None = None
+    path: Path,
+    choice: MotionChoice = NO_CHOICE,
+    *,
+    rate_hz: float | None = None,
+    up: UpAxis | None = None,
 ) -> Iterator[MotionFile | WholeMotion]:
     """Open the motion of one person of a file.
 
     Args:
         path: the file.
-        person: which person of it, from 0.
+        choice: which person of it, and what is said of their body.
         rate_hz: frames per second of a file that does not say; AMASS, 3DPW and EMDB do.
         up: which axis of the file's world is up; None to find it. AMASS has z up.
 
     Raises:
         MissingError: there is no such file.
-        InputError: it is damaged, lacks an array, or neither the file nor the caller gives the rate.
+        InputError: it is damaged, lacks an array, is not what was said of it, or nothing gives the rate.
     """
     if is_amass(path):
-        with amass.open_motion(path) as file:
+        with amass.open_motion(path, sex=choice.sex) as file:
+            _check_said(file.shape, choice, path)
             yield file
         return
-    posed = _person(path, person)
+    posed, shape = _person(path, choice)
     if posed.rate_hz is None and rate_hz is None:
         raise InputError(
             path,
@@ -85,11 +92,11 @@ def open_motion(
     axis, cosine = (up, 1.0) if up is not None else find_up(posed.poses_rad[:, 0], where=str(path))
     found = () if up is not None else (f"{path.name}: {axis} is up; the trunk points along it (cosine {cosine:.2f})",)
     motion = Motion(
-        poses_rad=posed.poses_rad,
+        poses_rad=_with_hands_at_rest(posed.poses_rad, LAYOUTS[shape.body].n_joints),
         translation_m=posed.translation_m,
         betas=posed.betas,
         dmpls=None,
-        sex=posed.sex,
+        sex=shape.sex,
         # The file's rate goes before the argument: a setting holds for a whole folder of mixed files.
         rate_hz=posed.rate_hz or rate_hz or 0.0,
         source=str(path),
@@ -98,12 +105,13 @@ def open_motion(
     yield WholeMotion(motion, path, (*posed.findings, *found))
 
 
-def read_subject_shape(path: Path, *, person: int = 0) -> SubjectShape:
+def read_subject_shape(path: Path, choice: MotionChoice = NO_CHOICE) -> SubjectShape:
     """Return betas, sex and body of a person of a file; raise as `open_motion` does."""
-    if is_amass(path):
-        return amass.read_subject_shape(path)
-    posed = _person(path, person)
-    return SubjectShape(betas=posed.betas, sex=posed.sex, body=LAYOUT_OF_JOINTS[posed.poses_rad.shape[1]].name)
+    if not is_amass(path):
+        return _person(path, choice)[1]
+    shape = amass.read_subject_shape(path, sex=choice.sex)
+    _check_said(shape, choice, path)
+    return shape
 
 
 def is_amass(path: Path) -> bool:
@@ -119,10 +127,36 @@ def is_amass(path: Path) -> bool:
         return not {"global_orient", "root_orient"} & set(archive.names) or "poses" in archive
 
 
-def _person(path: Path, person: int) -> PosedPerson:
+def _person(path: Path, choice: MotionChoice) -> tuple[PosedPerson, SubjectShape]:
     persons = read_posed_persons(path)
-    if person < len(persons):
-        return persons[person]
-    raise InputError(
-        path, expected=f"a person from 0 to {len(persons) - 1}", got=f"{person}", remedy="name one that is there"
-    )
+    if choice.person >= len(persons):
+        raise InputError(
+            path,
+            expected=f"a person from 0 to {len(persons) - 1}",
+            got=f"{choice.person}",
+            remedy="name one that is there",
+        )
+    posed = persons[choice.person]
+    n_joints = posed.poses_rad.shape[1]
+    # Networks that write 22 joints fit SMPL-X, unless somebody says otherwise.
+    body = (choice.body or SMPLX.name) if n_joints == N_BODY_JOINTS else LAYOUT_OF_JOINTS[n_joints].name
+    # Networks fit neutral models, and do not say so.
+    sex = posed.sex or choice.sex
+    shape = SubjectShape(betas=posed.betas, sex=sex or "neutral", body=body, sex_is_known=sex is not None)
+    _check_said(shape, choice, path)
+    return posed, shape
+
+
+def _check_said(shape: SubjectShape, choice: MotionChoice, path: Path) -> None:
+    """Raise InputError where a file shows another body or sex than was said: betas of one mean nothing to another."""
+    for what, stated, said in (("body", shape.body, choice.body), ("sex", shape.sex, choice.sex)):
+        if said not in (None, stated):
+            raise InputError(
+                path, expected=f"{what} {said}, as the manifest says", got=stated, remedy=f"correct `{what}` there"
+            )
+
+
+def _with_hands_at_rest(poses_rad: NDArray[np.float64], n_joints: int) -> NDArray[np.float64]:
+    """Return (n, n_joints, 3) of (n, j, 3) axis-angle; zero angles are the rest pose of jaw, eyes and hands."""
+    rest = np.zeros((len(poses_rad), n_joints - poses_rad.shape[1], 3))
+    return frozen_array(np.concatenate([poses_rad, rest], axis=1))

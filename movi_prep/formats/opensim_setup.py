@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from movi_prep.errors import InputError, MissingError, list_names
-from movi_prep.formats.setup_yaml import read_ik_yaml, read_scale_yaml
 from movi_prep.records.setups import CoordinateTask, IkSetup, Measurement, ScaleSetup
 
 if TYPE_CHECKING:
@@ -45,6 +44,9 @@ def read_scale_setup(path: Path) -> ScaleSetup:
     """
     if _is_document(path):
         return _scale_setup_from_xml(path, _tool_element(path, "ScaleTool"))
+    # Imported here: users of OpenSim's own documents need no YAML.
+    from movi_prep.formats.setup_yaml import read_scale_yaml
+
     return read_scale_yaml(path)
 
 
@@ -57,6 +59,8 @@ def read_ik_setup(path: Path) -> IkSetup:
     """
     if _is_document(path):
         return _ik_setup_from_xml(path, _tool_element(path, "InverseKinematicsTool"))
+    from movi_prep.formats.setup_yaml import read_ik_yaml
+
     return read_ik_yaml(path)
 
 

@@ -84,6 +84,7 @@ def read_scale_result(path: Path) -> ScaleResult:
         # Before there were grades, what did not pass was refused.
         audit=AuditGrade(content.get("audit", "sound" if content["passed"] else "refused")),
         pose={},
+        distances=(),
         **{name: _number(content[name]) for name in _SCALARS},
     )
 

@@ -127,6 +127,16 @@ def read_frame_numbers(shard: ShardFile) -> FrameNumbers:
     return FrameNumbers(**_parts(shard, "frames"))
 
 
+def read_moments(shard: ShardFile) -> NDArray[np.float64]:
+    """Return (n,) float64: the time of the clip that each row shows, in mocap samples.
+
+    Frames of one clip count from where each camera's video begins; only moments can be compared between cameras.
+    """
+    after = read_attribute(shard, "frames.after_sample")
+    # 0.0: also where frames fall on samples, moments are floating-point numbers.
+    return np.asarray(read_attribute(shard, "frames.mocap_sample") + (0.0 if after is None else after))
+
+
 def read_frame_labels(shard: ShardFile, rows: slice | NDArray[Any] = ALL_ROWS) -> FrameLabels:
     """Return the labels of a shard, or of some of its rows."""
     surface = _parts(shard, "labels.surface", rows)

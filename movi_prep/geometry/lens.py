@@ -162,9 +162,12 @@ def _along_radius(seen: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
             miss = value * _polynomial(part.over, square) / divisor - r_seen
             slope = _polynomial(part.slope, square) / (divisor * divisor)
             # Near the last radius the slope vanishes, and Newton would run away.
-            before, value = value, np.minimum(np.maximum(value - miss / np.maximum(slope, 1e-6), 0.0), part.top)
-            if not (np.abs(value - before) > _NEWTON_TOLERANCE).any():
+            after = np.minimum(np.maximum(value - miss / np.maximum(slope, 1e-6), 0.0), part.top)
+            moves = np.abs(after - value) > _NEWTON_TOLERANCE
+            if not moves.any():
                 break
+            # What is solved stays, so that a point's answer does not depend on the points beside it.
+            value = np.where(moves, after, value)
     r = np.tan(value) if lens.model == "fisheye" else value
     shrink = np.divide(r, r_seen, out=np.ones_like(r_seen), where=r_seen > 0)
     return np.asarray(seen * shrink[..., None])
@@ -189,10 +192,11 @@ def _in_the_plane(start: NDArray[np.float64], target: NDArray[np.float64], lens:
             determinant = a * e - b * d
             step = np.stack([e * miss[..., 0] - b * miss[..., 1], a * miss[..., 1] - d * miss[..., 0]], axis=-1)
             step = step / determinant[..., None]
-        # A point where the slopes vanish stays, and fails the caller's check.
-        plane = plane - np.where(np.isfinite(step), step, 0.0)
-        if not (np.abs(step) > _NEWTON_TOLERANCE).any():
+        moves = np.abs(step) > _NEWTON_TOLERANCE
+        if not moves.any():
             break
+        # A point where the slopes vanish stays, and fails the caller's check; so does what is solved (see above).
+        plane = plane - np.where(moves & np.isfinite(step), step, 0.0)
     return plane
 
 

@@ -20,12 +20,12 @@ from movi_prep.records.camera import Camera
 
 @dataclass(frozen=True)
 class VirtualCamera:
-    """A pinhole camera without distortion at the optical centre of a real one.
+    """A pinhole camera without distortion at the optical centre of a real one; or n of them, one for each row.
 
     Attributes:
-        world_to_camera_rotation: (3, 3) float64, AMASS world to this camera (x right, y down, z forward).
-        centre_m: (3,) float64, metres, AMASS world.
-        intrinsics_px: (3, 3) float64, pixels; pixel centres at integers.
+        world_to_camera_rotation: (3, 3) or (n, 3, 3) float64, AMASS world to this camera (x right, y down, z forward).
+        centre_m: (3,) or (n, 3) float64, metres, AMASS world.
+        intrinsics_px: (3, 3) or (n, 3, 3) float64, pixels; pixel centres at integers.
         size_px: side of the square picture, pixels.
     """
 
@@ -34,16 +34,24 @@ class VirtualCamera:
     intrinsics_px: NDArray[np.float64]
     size_px: int
 
+    def __getitem__(self, row: int) -> VirtualCamera:
+        """Return the camera of one row."""
+        return VirtualCamera(
+            self.world_to_camera_rotation[row], self.centre_m[row], self.intrinsics_px[row], self.size_px
+        )
+
     def to_camera(self, points_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (..., 3) points of AMASS world in this camera's frame, metres."""
-        return np.asarray((points_m - self.centre_m) @ self.world_to_camera_rotation.T)
+        """Return (p, 3) or (n, p, 3) points of AMASS world in this camera's frame, metres."""
+        turn = np.swapaxes(self.world_to_camera_rotation, -1, -2)
+        return np.asarray((points_m - self.centre_m[..., None, :]) @ turn)
 
     def to_pixels(self, points_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (..., 2) pixels of (..., 3) points in this camera's frame; NaN behind it."""
+        """Return (p, 2) or (n, p, 2) pixels of points in this camera's frame; NaN behind it."""
         depth = points_m[..., 2:]
         with np.errstate(divide="ignore", invalid="ignore"):
             plane = np.where(depth > 0, points_m[..., :2] / depth, np.nan)
-        return np.asarray(plane @ self.intrinsics_px[:2, :2].T + self.intrinsics_px[:2, 2])
+        # Square pixels, no skew: one focal length.
+        return np.asarray(plane * self.intrinsics_px[..., :1, :1] + self.intrinsics_px[..., None, :2, 2])
 
 
 def aim_camera(
@@ -68,33 +76,74 @@ def aim_camera(
     Raises:
         InputError: the middle of the box lies beyond what the lens shows.
     """
-    side = float(box_px[2:].max())
+    return aim_cameras(
+        camera,
+        box_px[None],
+        size_px=size_px,
+        zoom=np.array([zoom]),
+        roll_rad=np.array([roll_rad]),
+        shift=np.array([shift]),
+    )[0]
+
+
+def aim_cameras(
+    camera: Camera,
+    boxes_px: NDArray[np.float64],
+    *,
+    size_px: int,
+    zoom: NDArray[np.float64],
+    roll_rad: NDArray[np.float64],
+    shift: NDArray[np.float64],
+) -> VirtualCamera:
+    """Return the n virtual cameras that look at n boxes, all worked out at once.
+
+    Args:
+        camera: the real camera, standing, or with one pose for each box.
+        boxes_px: (n, 4), as for `aim_camera`.
+        size_px: side of the pictures, pixels.
+        zoom: (n,) further magnification.
+        roll_rad: (n,) rotation about the optical axis, radians.
+        shift: (n, 2) offset of the aim from the middle, in sides of the box.
+
+    Raises:
+        InputError: the middle of a box lies beyond what the lens shows.
+    """
+    side = boxes_px[:, 2:].max(axis=1)
     # A box of w pixels that starts at x covers x - 0.5 to x + w - 0.5.
-    middle = box_px[:2] + (box_px[2:] - 1.0) / 2.0 + np.asarray(shift) * side
+    middle = boxes_px[:, :2] + (boxes_px[:, 2:] - 1.0) / 2.0 + shift * side[:, None]
     # The middles of the two far sides: the distance between them, as this camera sees it, sets the focal length.
     # The longer side must fit into the square picture.
-    along = np.array([0.0, side / 2.0]) if box_px[3] > box_px[2] else np.array([side / 2.0, 0.0])
-    rays = pixel_rays(camera, np.stack([middle, middle - along, middle + along]))
-    if not np.isfinite(rays).all():
+    is_tall = boxes_px[:, 3] > boxes_px[:, 2]
+    along = np.stack([~is_tall, is_tall], axis=1) * (side[:, None] / 2.0)
+    rays = pixel_rays(camera, np.stack([middle, middle - along, middle + along], axis=1))
+    _check_seen(camera, rays, side, middle)
+    to_camera = camera.world_to_camera_rotation
+    to_world = np.swapaxes(to_camera, -1, -2)
+    looking = (to_world @ rays[:, 0, :, None])[..., 0]
+    rotation = _roll(roll_rad) @ _look_along(looking, sideways=np.broadcast_to(to_camera, (len(looking), 3, 3))[:, 0])
+    sides = (rays[:, 1:] @ to_camera) @ np.swapaxes(rotation, -1, -2)
+    ends = sides[..., :2] / sides[..., 2:]
+    extent = np.sqrt(((ends[:, 0] - ends[:, 1]) ** 2).sum(axis=-1))
+    intrinsics_px = np.zeros((len(side), 3, 3))
+    intrinsics_px[:, 0, 0] = intrinsics_px[:, 1, 1] = zoom * size_px / extent
+    intrinsics_px[:, :2, 2] = (size_px - 1) / 2.0
+    intrinsics_px[:, 2, 2] = 1.0
+    centre_m = -(to_world @ camera.world_to_camera_translation_m[..., None])[..., 0]
+    return VirtualCamera(rotation, np.broadcast_to(centre_m, (len(side), 3)), intrinsics_px, size_px)
+
+
+def _check_seen(
+    camera: Camera, rays: NDArray[np.float64], side: NDArray[np.float64], middle: NDArray[np.float64]
+) -> None:
+    unseen = np.flatnonzero(~np.isfinite(rays).all(axis=(1, 2)))
+    if len(unseen):
+        column, row = middle[unseen[0]]
         raise InputError(
             camera.source,
             expected="a box that the lens can show",
-            got=f"a box of {side:.0f} px about pixel ({middle[0]:.0f}, {middle[1]:.0f})",
+            got=f"a box of {side[unseen[0]]:.0f} px about pixel ({column:.0f}, {row:.0f})",
             remedy="check the distortion terms of this camera, or leave the frame out",
         )
-    rotation = _roll(roll_rad) @ _look_along(
-        camera.world_to_camera_rotation.T @ rays[0], sideways=camera.world_to_camera_rotation[0]
-    )
-    sides = (rays[1:] @ camera.world_to_camera_rotation) @ rotation.T
-    extent = float(np.linalg.norm(sides[0, :2] / sides[0, 2] - sides[1, :2] / sides[1, 2]))
-    focal = zoom * size_px / extent
-    centre = (size_px - 1) / 2.0
-    return VirtualCamera(
-        world_to_camera_rotation=rotation,
-        centre_m=-camera.world_to_camera_rotation.T @ camera.world_to_camera_translation_m,
-        intrinsics_px=np.array([[focal, 0.0, centre], [0.0, focal, centre], [0.0, 0.0, 1.0]]),
-        size_px=size_px,
-    )
 
 
 def source_pixels(camera: Camera, virtual: VirtualCamera) -> NDArray[np.float64]:
@@ -107,32 +156,46 @@ def source_pixels(camera: Camera, virtual: VirtualCamera) -> NDArray[np.float64]
 
 
 def source_pixels_at(camera: Camera, virtual: VirtualCamera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (..., 2) float64: the pixels of the real picture that (..., 2) pixels of the virtual one show."""
-    plane = (pixels - virtual.intrinsics_px[:2, 2]) / virtual.intrinsics_px[0, 0]
+    """Return the pixels of the real picture that (..., 2) pixels of the virtual one show.
+
+    (..., 2) float64; (n, ..., 2) for n virtual cameras, and a real one that stands or has n poses.
+    """
+    flat = pixels.reshape(-1, 2)
+    plane = (flat - virtual.intrinsics_px[..., None, :2, 2]) / virtual.intrinsics_px[..., :1, :1]
     # Both look from one place: a rotation leads from one to the other, no depth is needed.
-    turn = camera.world_to_camera_rotation @ virtual.world_to_camera_rotation.T
-    rays = plane @ turn[:, :2].T + turn[:, 2]
+    turn = camera.world_to_camera_rotation @ np.swapaxes(virtual.world_to_camera_rotation, -1, -2)
+    rays = plane @ np.swapaxes(turn[..., :2], -1, -2) + turn[..., None, :, 2]
     seen = np.where(rays[..., 2:] > 0, rays[..., :2] / rays[..., 2:], np.nan)
-    return np.asarray(distort(seen, camera.lens) @ camera.intrinsics_px[:2, :2].T + camera.intrinsics_px[:2, 2])
+    found = distort(seen, camera.lens) @ camera.intrinsics_px[:2, :2].T + camera.intrinsics_px[:2, 2]
+    return np.asarray(found.reshape(*found.shape[:-2], *pixels.shape))
 
 
 _STEEP = 1e-6
 """Sine of the angle to the vertical below which the horizon is numerically undefined."""
 
 
-def _look_along(direction: NDArray[np.float64], *, sideways: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation, world to camera, of an upright camera that looks along a direction of the world (z up).
+def _look_along(directions: NDArray[np.float64], *, sideways: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, 3, 3) rotations, world to camera, of upright cameras that look along directions of the world (z up).
 
-    When it looks straight down or up, "upright" is undefined; its x axis then follows the real camera's, `sideways`.
+    When one looks straight down or up, "upright" is undefined; its x axis then follows the real camera's, `sideways`.
     """
-    x, y, z = forward = direction / np.sqrt(direction @ direction)
-    level = np.hypot(x, y)
+    forward = directions / np.sqrt((directions * directions).sum(axis=-1, keepdims=True))
+    level = np.hypot(forward[:, 0], forward[:, 1])[:, None]
     # right = forward x up, level
-    right = np.array([y, -x, 0.0]) / level if level > _STEEP else sideways - (sideways @ forward) * forward
-    right = right / np.sqrt(right @ right)
-    return np.array([right, np.cross(forward, right), [x, y, z]])
+    right = np.stack([forward[:, 1], -forward[:, 0], np.zeros(len(forward))], axis=-1)
+    beside = sideways - (sideways * forward).sum(axis=-1, keepdims=True) * forward
+    right = np.where(level > _STEEP, right, beside)
+    right = right / np.sqrt((right * right).sum(axis=-1, keepdims=True))
+    x, y, z = forward.T
+    a, b, c = right.T
+    down = np.stack([y * c - z * b, z * a - x * c, x * b - y * a], axis=-1)  # forward x right
+    return np.stack([right, down, forward], axis=1)
 
 
-def _roll(angle_rad: float) -> NDArray[np.float64]:
-    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
-    return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+def _roll(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    turn = np.zeros((len(angles_rad), 3, 3))
+    turn[:, 0, 0] = turn[:, 1, 1] = np.cos(angles_rad)
+    turn[:, 0, 1] = np.sin(angles_rad)
+    turn[:, 1, 0] = -turn[:, 0, 1]
+    turn[:, 2, 2] = 1.0
+    return turn

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.kinematics.first_pose import align_points, root_markers
+from movi_prep.kinematics.first_pose import root_markers
 from movi_prep.kinematics.tracks import is_root
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Markers that make a rigid body.
 _RIGID = 3
+# A root that can move so far from the neutral figure either way, metres, meets no bound in a frame that lies on it.
+_ROOM_M = 1.0
 # A frame with fewer than this share of the markers that the fullest frame shows is no candidate.
 _LEAST_SEEN = 0.8
 
@@ -34,23 +36,36 @@ def lay_upright(folded: FoldedModel, positions_m: NDArray[np.float64]) -> NDArra
     """
     if folded.arrays.motion.free_node < 0 or not _moves_freely(folded):
         return positions_m
-    own = root_markers(folded)
+    seen = np.asarray(np.isfinite(positions_m).all(axis=2))
+    on_root = seen & root_markers(folded)
+    used = np.where((np.count_nonzero(on_root, axis=1) >= _RIGID)[:, None], on_root, seen)
     laid = positions_m.copy()
-    for frame, points in enumerate(positions_m):
-        seen = np.isfinite(points).all(axis=1)
-        used = seen & own if np.count_nonzero(seen & own) >= _RIGID else seen
-        if np.count_nonzero(used) < _RIGID:
-            continue
-        rotation, shift = align_points(points[used], folded.figure_m[used], np.ones(np.count_nonzero(used)))
-        laid[frame] = points @ rotation.T + shift
+    enough = np.count_nonzero(used, axis=1) >= _RIGID
+    laid[enough] = _laid(positions_m[enough], folded.figure_m, used[enough])
     return laid
 
 
-def _moves_freely(folded: FoldedModel) -> bool:
-    """Whether nothing bounds where the root is."""
+def _laid(
+    positions_m: NDArray[np.float64], figure_m: NDArray[np.float64], used: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return (n, k, 3) frames laid on the figure, (k, 3), by the markers that each uses, (n, k) (Kabsch 1976)."""
+    share = (used / np.count_nonzero(used, axis=1)[:, None])[..., None]
+    points = np.where(used[..., None], positions_m, 0.0)
+    points_mean, figure_mean = (share * points).sum(axis=1), (share * figure_m).sum(axis=1)
+    apart = (points - points_mean[:, None]).swapaxes(1, 2) @ (share * (figure_m - figure_mean[:, None]))
+    left, _, right = np.linalg.svd(apart)
+    # The determinant's sign kept positive: a mirrored figure is never accepted.
+    right[:, 2] *= np.sign(np.linalg.det(right) * np.linalg.det(left))[:, None]
+    rotation = right.swapaxes(1, 2) @ left.swapaxes(1, 2)
+    return np.asarray((positions_m - points_mean[:, None]) @ rotation.swapaxes(1, 2) + figure_mean[:, None])
 
+
+def _moves_freely(folded: FoldedModel) -> bool:
+    """Whether the root turns without bounds, and moves at least so far around the neutral figure that none binds."""
     root = is_root(folded)
-    return bool(np.count_nonzero(root) == 6 and np.isinf(folded.arrays.lower[root]).all())
+    room = np.minimum(folded.start - folded.arrays.lower, folded.arrays.upper - folded.start)[root]
+    turns = np.isin(folded.unknowns[root], folded.tree.axis_coordinate[folded.tree.axis_is_rotation])
+    return bool(np.count_nonzero(root) == 6 and np.isinf(room[turns]).all() and (room > _ROOM_M).all())
 
 
 def choose_spread(laid_m: NDArray[np.float64], trial: NDArray[np.int64], count: int) -> NDArray[np.int64]:

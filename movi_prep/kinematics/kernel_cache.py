@@ -1,8 +1,8 @@
 """Compile the kernels before they are needed, in a separate process, once per machine and installation.
 
 A process that has compiled a kernel itself may hold other variants of the functions inside it than one that has
-loaded it from numba's cache, and results then differ in the last bit. So a process that solves never compiles: every
-process loads what this one has left in the cache, and results are the same bytes wherever they are made.
+loaded it from a file, and results then differ in the last bit. So a process that solves never compiles: every
+process loads the machine code that this one has left, and results are the same bytes wherever they are made.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.formats.file_stamp import file_stamp
+from movi_prep.kinematics.cache_place import machine_code_file
+from movi_prep.kinematics.machine_code import keep, load
 from movi_prep.kinematics.solve import CoordinateTarget, solve_inverse_kinematics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -47,46 +50,34 @@ def compile_ahead(
 
     Returns at once where that was done before. Processes that come meanwhile wait for the one that compiles.
     """
-    done = _stamp()
-    if _is_compiled(done):
+    if is_compiled():
         return
     cut = [replace(task, target=_first_frames(task.target)) for task in tasks]
     arguments = (tree, tuple(marker_names), np.array(positions_m[:_N_FRAMES]), dict(weights), settings, cut)
-    with _alone(done.with_suffix(".lock")):
-        if not _is_compiled(done):
-            # Should it fail, so will solving itself, which has the better message.
-            subprocess.run(  # noqa: S603 - this interpreter, this module
-                [sys.executable, "-m", __name__], input=pickle.dumps(arguments), capture_output=True, check=False
+    path = machine_code_file()
+    with _alone(path.with_suffix(".lock")):
+        if not is_compiled():
+            done = subprocess.run(  # noqa: S603 - this interpreter, this module
+                [sys.executable, "-m", __name__],
+                input=pickle.dumps((path, arguments)),
+                capture_output=True,
+                check=False,
             )
-            done.touch()
+            # Where solving failed, it will fail here too, with the better message.
+            if done.returncode and path.is_file():
+                reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+                warnings.warn(f"numba's own cache serves, which takes longer to load: {reason}", stacklevel=2)
 
 
 def is_compiled() -> bool:
     """Return whether the kernels of this installation are compiled for this processor."""
-    return _is_compiled(_stamp())
+    path = machine_code_file()
+    # An empty file says that there is no machine code to be had.
+    return load(path, file_stamp(path)) is not None or (path.is_file() and not path.stat().st_size)
 
 
 def _first_frames(target: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
     return target[:_N_FRAMES] if isinstance(target, np.ndarray) and target.ndim else target
-
-
-def _is_compiled(done: Path) -> bool:
-    return done.is_file() and any(done.parent.glob("kernels.track-*.nbi"))
-
-
-def _stamp() -> Path:
-    """Return the file that says that the kernels in the cache are those of this source, on this processor."""
-    import llvmlite.binding as llvm
-    import numba
-
-    from movi_prep.kinematics import kernels
-
-    source = Path(kernels.__file__).stat()
-    # numba asks the same of its cached files; where they lie depends on what is writable.
-    known = (source.st_mtime_ns, source.st_size, numba.__version__, sys.version, llvm.get_host_cpu_name())
-    key = sha256(repr((*known, llvm.get_host_cpu_features().flatten())).encode()).hexdigest()[:16]
-    track: Any = kernels.track
-    return Path(track._cache.cache_path) / f"kernels.{key}.compiled"
 
 
 @contextmanager
@@ -103,8 +94,11 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _main() -> None:
-    *arguments, tasks = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - written by compile_ahead a moment ago
+    from movi_prep.kinematics import kernels
+
+    path, (*arguments, tasks) = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - written by compile_ahead just now
     solve_inverse_kinematics(*arguments, tasks=tasks)
+    keep(path, kernels)
 
 
 if __name__ == "__main__":

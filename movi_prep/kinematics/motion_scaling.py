@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from movi_prep.kinematics.scaled_tree import PosedMarkers, ScaledMarkers
 
+SMALL_GAIN = 0.1
+"""With a few hundred factors and sites, each changes by a fiftieth of its deviation in a step that gains so little."""
+
 # Beyond this many times its noise a marker loses its weight (Cauchy's constant, generous: skin is no outlier).
 _OUTLIER = 6.0
 # The noise never counts as less, metres: it bounds how weak the priors become.
@@ -40,10 +43,12 @@ _LEAST_NOISE_M = 1e-4
 _USUAL_NOISE_M, _MISFIT = 5e-3, 5.0
 # Noise before the first step, metres.
 _FIRST_NOISE_M = 0.01
-# Damping, as a share of the diagonal: after a failed step, and beyond which the search ends.
-_FIRST_DAMPING, _LARGEST_DAMPING = 1e-4, 1e6
-# A step that gains less of the cost than this is the last: it changes nothing by more than a tenth of its deviation.
-_SMALL_GAIN, _SAME_NOISE = 1e-2, 0.02
+# Damping, as a share of the diagonal: after a failed step, beyond which the search ends, and below which there is none.
+_FIRST_DAMPING, _LARGEST_DAMPING, _SMALLEST_DAMPING = 1e-4, 1e6, 1e-7
+# Frames whose equations are set up together: few enough to stay near the processor.
+_AT_ONCE = 64
+# Noise that changes by less than this share is settled.
+_SAME_NOISE = 0.02
 # No unknown of a pose moves further in one step (rad or m).
 _LARGEST_STEP = 0.3
 # The faint prior of a pose: a quarter of each range (0.02 to 1 rad or m) over the root of this strength.
@@ -126,29 +131,26 @@ class PersonFit:
     Attributes:
         person: what was found.
         log_covariance: (g, g) of the logarithms of the factors, after the motion was seen.
-        offset_std_m: (k, 3) metres, per axis.
         residuals_m: (n, k, 3) metres, model minus data, ground; NaN where a marker was not seen.
         in_body_m: (n, k, 3) metres, the same in the axes of the carrying body.
-        trust: (n, k) share of its weight that each marker kept, 1 for all that fits; 0 where not seen.
         iterations: steps taken.
         converged: whether the last step was small.
     """
 
     person: Person
     log_covariance: NDArray[np.float64]
-    offset_std_m: NDArray[np.float64]
     residuals_m: NDArray[np.float64]
     in_body_m: NDArray[np.float64]
-    trust: NDArray[np.float64]
     iterations: int
     converged: bool
 
 
 @dataclass(frozen=True, eq=False)
 class _System:
-    """Normal equations at one person: poses eliminated."""
+    """Normal equations at one person, poses eliminated; `undamped` is without damping of theta and without bounds."""
 
     information: NDArray[np.float64]
+    undamped: NDArray[np.float64]
     gradient: NDArray[np.float64]
     pose_inverse: NDArray[np.float64]
     pose_gradient: NDArray[np.float64]
@@ -162,6 +164,7 @@ def fit_person(
     start: Person,
     *,
     iteration_limit: int = 30,
+    small_gain: float = SMALL_GAIN,
 ) -> PersonFit:
     """Return the person that explains the frames best.
 
@@ -171,23 +174,34 @@ def fit_person(
         prior: what was known.
         start: where to begin; its poses must be near (`start_poses`).
         iteration_limit: steps at most.
+        small_gain: a step that gains less of the cost than this is the last. It is the sum of the squared changes of
+            all factors and sites, each in units of its own deviation.
     """
     fit = _Fit(markers, frames, prior)
-    person, damping, steps, converged = start, _FIRST_DAMPING, 0, False
-    person, cost = fit.with_noise(person)
+    person, residuals, damping, steps, converged = start, fit.residuals(start), 0.0, 0, False
+    person = fit.with_noise(person, residuals)
+    cost = fit.cost(person, residuals)
+    system, damped = None, True
     while steps < iteration_limit and damping < _LARGEST_DAMPING and not converged:
-        trial, gain = fit.step(person, fit.system(person, damping))
+        system, damped = fit.system(person, damping), damping > 0.0
+        trial, gain = fit.step(person, system)
+        ahead = fit.residuals(trial)
         steps += 1
         # Both costs are at the old noise: the cost has no term for the noise itself, so that a larger one would look
         # like a gain.
-        if fit.cost(trial) > cost * (1.0 + 1e-12):
+        if fit.cost(trial, ahead) > cost * (1.0 + 1e-12):
             damping = max(damping * 10.0, _FIRST_DAMPING)
             continue
-        damping, noise_m = damping * 0.1, person.noise_m
+        damping, noise_m, residuals = damping * 0.1, person.noise_m, ahead
+        damping = 0.0 if damping < _SMALLEST_DAMPING else damping
         # The noise follows accepted steps only.
-        person, cost = fit.with_noise(trial)
-        converged = gain < _SMALL_GAIN and abs(person.noise_m - noise_m) < _SAME_NOISE * noise_m
-    return fit.result(person, iterations=steps, converged=converged)
+        person = fit.with_noise(trial, residuals)
+        cost = fit.cost(person, residuals)
+        converged = gain < small_gain and abs(person.noise_m - noise_m) < _SAME_NOISE * noise_m
+    if system is None or damped:
+        # Damping would count as information. Without, the equations before the last step will do: it was a small one.
+        system = fit.system(person, 0.0)
+    return fit.result(person, system, iterations=steps, converged=converged)
 
 
 class _Fit:
@@ -215,22 +229,27 @@ class _Fit:
         """Equations of markers that count, less the unknowns of poses."""
         return max(3 * int(np.count_nonzero(self.weights)) - len(self.observed) * len(self.lower), 1)
 
-    def residuals(self, posed: PosedMarkers) -> NDArray[np.float64]:
+    def residuals(self, person: Person) -> NDArray[np.float64]:
         """(n, k, 3) metres, model minus data; 0 where not seen."""
-        return np.where(self.weights[..., None] > 0.0, posed.positions_m - self.observed, 0.0)
+        return self._missed(self.posed(person), slice(None))
 
-    def posed(self, person: Person, *, derivatives: bool) -> PosedMarkers:
+    def _missed(self, posed: PosedMarkers, rows: slice) -> NDArray[np.float64]:
+        return np.where(self.weights[rows, :, None] > 0.0, posed.positions_m - self.observed[rows], 0.0)
+
+    def posed(self, person: Person) -> PosedMarkers:
         """Return the person's markers."""
-        return self.markers.pose(person.unknowns, person.log_factors, person.offsets_m, derivatives=derivatives)
+        return self.markers.pose(person.unknowns, person.log_factors, person.offsets_m, derivatives=False)
 
-    def cost(self, person: Person) -> float:
+    def cost(self, person: Person, residuals: NDArray[np.float64]) -> float:
         """Return the value that is minimised, at the person's own noise."""
-        squared = self._squared(self.residuals(self.posed(person, derivatives=False)), person.noise_m)
+        squared = self._squared(residuals, person.noise_m)
         return float(0.5 * _OUTLIER**2 * np.log1p(squared / _OUTLIER**2).sum()) + self._prior_cost(person)
 
-    def _squared(self, residuals: NDArray[np.float64], noise_m: float) -> NDArray[np.float64]:
-        """(n, k) weighted squared residuals in units of the noise."""
-        return np.asarray(self.weights * (residuals**2).sum(axis=-1) / noise_m**2)
+    def _squared(
+        self, residuals: NDArray[np.float64], noise_m: float, rows: slice = slice(None)
+    ) -> NDArray[np.float64]:
+        """(n, k) weighted squared residuals in units of the noise, of some frames."""
+        return np.asarray(self.weights[rows] * (residuals**2).sum(axis=-1) / noise_m**2)
 
     def _prior_cost(self, person: Person) -> float:
         apart, poses = person.log_factors - self.prior.log_mean, person.unknowns - self.pose_centre
@@ -267,27 +286,45 @@ class _Fit:
             gradient[place] = steep[marker] * over_m[marker] * away
         return matrix, gradient
 
-    def with_noise(self, person: Person) -> tuple[Person, float]:
-        """Return the person with the noise that its residuals show, and the cost there."""
-        residuals = self.residuals(self.posed(person, derivatives=False))
+    def with_noise(self, person: Person, residuals: NDArray[np.float64]) -> Person:
+        """Return the person with the noise that its residuals show."""
         trust = _trust(self._squared(residuals, person.noise_m))
         left = float((trust * self.weights * (residuals**2).sum(axis=-1)).sum())
-        noisy = replace(person, noise_m=_acting_noise(float(np.sqrt(left / self.n_equations))))
-        return noisy, self.cost(noisy)
+        return replace(person, noise_m=_acting_noise(float(np.sqrt(left / self.n_equations))))
 
     def system(self, person: Person, damping: float) -> _System:
         """Return the normal equations with poses eliminated."""
-        posed = self.posed(person, derivatives=True)
-        residuals = self.residuals(posed)
-        root = np.sqrt(self.weights * _trust(self._squared(residuals, person.noise_m))) / person.noise_m
         n, x = person.unknowns.shape
+        size = self.markers.n_groups + 3 * len(self.n_seen)
+        information, gradient = self._priors(person)
+        inverse, pose_gradient = np.empty((n, x, x)), np.empty((n, x))
+        coupling = np.empty((n, x, size))
+        for first in range(0, n, _AT_ONCE):
+            rows = slice(first, first + _AT_ONCE)
+            part = self._part(person, rows, damping)
+            information += part.information
+            gradient += part.gradient
+            inverse[rows], pose_gradient[rows], coupling[rows] = part.pose_inverse, part.pose_gradient, part.coupling
+        undamped = information.copy()
+        walls, wall_gradient = self._walls(person)
+        information += walls
+        information[np.diag_indices_from(information)] *= 1.0 + damping
+        return _System(information, undamped, gradient + wall_gradient, inverse, pose_gradient, coupling)
+
+    def _part(self, person: Person, rows: slice, damping: float) -> _System:
+        """Return what some frames add to the normal equations."""
+        unknowns = person.unknowns[rows]
+        posed = self.markers.pose(unknowns, person.log_factors, person.offsets_m)
+        residuals = self._missed(posed, rows)
+        root = np.sqrt(self.weights[rows] * _trust(self._squared(residuals, person.noise_m, rows))) / person.noise_m
+        n, x = unknowns.shape
         # In the axes of the carrying body a marker moves with its own site as with its place: no matrix is needed.
         turn = root[..., None, None] * posed.rotations.swapaxes(2, 3)
         by_pose = (turn @ posed.by_unknown).reshape(n, -1, x)
         by_group = (turn @ posed.by_group).reshape(n, by_pose.shape[1], -1)
         left = (turn @ residuals[..., None]).reshape(n, -1)
-        pose_gradient = (left[:, None] @ by_pose)[:, 0] + self.pose_weight * (person.unknowns - self.pose_centre)
-        held = self._held(person.unknowns, pose_gradient)
+        pose_gradient = (left[:, None] @ by_pose)[:, 0] + self.pose_weight * (unknowns - self.pose_centre)
+        held = self._held(unknowns, pose_gradient)
         # A held unknown gets a zero column, and 1 on its diagonal below: the step leaves it where it is.
         by_pose, pose_gradient = np.where(held[:, None], 0.0, by_pose), np.where(held, 0.0, pose_gradient)
         matrix = by_pose.swapaxes(1, 2) @ by_pose
@@ -303,41 +340,25 @@ class _Fit:
         inverse = np.linalg.inv(np.linalg.cholesky(matrix))
         half = (inverse @ coupling).reshape(n * x, -1)
         half_gradient = (inverse @ pose_gradient[..., None]).reshape(-1)
-        walls, wall_gradient = self._walls(person)
-        information = self._unreduced(by_group, by_site) + walls - half.T @ half
-        information[np.diag_indices_from(information)] *= 1.0 + damping
-        return _System(
-            information=information,
-            gradient=self._gradient(person, by_group, by_site, left) + wall_gradient - half.T @ half_gradient,
-            pose_inverse=inverse,
-            pose_gradient=pose_gradient,
-            coupling=coupling,
-        )
+        information = _unreduced(by_group, by_site) - half.T @ half
+        sites = (by_site * left).sum(axis=0)
+        at_poses = np.concatenate([left.ravel() @ by_group.reshape(-1, by_group.shape[2]), sites])
+        gradient = at_poses - half.T @ half_gradient
+        return _System(information, information, gradient, inverse, pose_gradient, coupling)
+
+    def _priors(self, person: Person) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return matrix and gradient of the priors of factors and sites."""
+        g = self.markers.n_groups
+        sites = np.repeat(1.0 / self.prior.site_std_m**2, 3)
+        matrix = np.diag(np.concatenate([np.zeros(g), sites]))
+        matrix[:g, :g] = self.precision
+        groups = self.precision @ (person.log_factors - self.prior.log_mean)
+        return matrix, np.concatenate([groups, sites * person.offsets_m.ravel()])
 
     def _held(self, unknowns: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.bool_]:
         """(n, x) unknowns at a bound that the gradient pushes out of."""
         at_lower, at_upper = unknowns <= self.lower + 1e-12, unknowns >= self.upper - 1e-12
         return np.asarray((at_lower & (gradient > 0.0)) | (at_upper & (gradient < 0.0)))
-
-    def _unreduced(self, by_group: NDArray[np.float64], by_site: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The matrix of factors and sites at fixed poses, priors included."""
-        flat = by_group.reshape(-1, by_group.shape[2])
-        mixed = (by_group * by_site[..., None]).sum(axis=0).T
-        sites = (by_site**2).sum(axis=0) + np.repeat(1.0 / self.prior.site_std_m**2, 3)
-        return np.block([[flat.T @ flat + self.precision, mixed], [mixed.T, np.diag(sites)]])
-
-    def _gradient(
-        self,
-        person: Person,
-        by_group: NDArray[np.float64],
-        by_site: NDArray[np.float64],
-        left: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """The gradient by factors and sites at fixed poses."""
-        apart = self.precision @ (person.log_factors - self.prior.log_mean)
-        groups = left.ravel() @ by_group.reshape(-1, by_group.shape[2]) + apart
-        sites = (by_site * left).sum(axis=0) + (person.offsets_m / self.prior.site_std_m[:, None] ** 2).ravel()
-        return np.concatenate([groups, sites])
 
     def step(self, person: Person, system: _System) -> tuple[Person, float]:
         """Return the person after one step, and what the step gains of the cost, to first order."""
@@ -355,25 +376,30 @@ class _Fit:
         )
         return stepped, float(-change @ system.gradient)
 
-    def result(self, person: Person, *, iterations: int, converged: bool) -> PersonFit:
+    def result(self, person: Person, system: _System, *, iterations: int, converged: bool) -> PersonFit:
         """Return the person with its covariance and residuals."""
-        # Without damping: damping would count as information.
-        covariance = np.linalg.inv(self.system(person, 0.0).information)
-        posed = self.posed(person, derivatives=False)
-        seen = np.asarray(np.isfinite(self.frames.positions_m).all(axis=-1))
-        residuals = np.where(seen[..., None], posed.positions_m - self.observed, np.nan)
-        trust = np.where(seen, _trust(self._squared(self.residuals(posed), person.noise_m)), 0.0)
+        # Without bounds: what a bound decides, the motion does not.
+        covariance = np.linalg.inv(system.undamped)
+        # Also where a marker has no say: how far it is out of place there is for the findings.
+        posed, observed = self.posed(person), self.frames.positions_m
+        seen = np.asarray(np.isfinite(observed).all(axis=-1))
+        missed = np.where(seen[..., None], posed.positions_m - np.where(seen[..., None], observed, 0.0), np.nan)
         g = len(person.log_factors)
         return PersonFit(
             person=person,
             log_covariance=np.asarray(covariance[:g, :g], dtype=np.float64),
-            offset_std_m=np.sqrt(np.diag(covariance)[g:]).reshape(-1, 3),
-            residuals_m=residuals,
-            in_body_m=(residuals[..., None, :] @ posed.rotations)[..., 0, :],
-            trust=trust,
+            residuals_m=missed,
+            in_body_m=(missed[..., None, :] @ posed.rotations)[..., 0, :],
             iterations=iterations,
             converged=converged,
         )
+
+
+def _unreduced(by_group: NDArray[np.float64], by_site: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix of factors and sites at fixed poses, without priors."""
+    flat = by_group.reshape(-1, by_group.shape[2])
+    mixed = (by_group * by_site[..., None]).sum(axis=0).T
+    return np.block([[flat.T @ flat, mixed], [mixed.T, np.diag((by_site**2).sum(axis=0))]])
 
 
 def _acting_noise(found_m: float) -> float:
@@ -398,8 +424,10 @@ def trial_shift(
     own = _Fit(markers, frames.only(rows), prior)
     system = own.system(replace(fit.person, unknowns=fit.person.unknowns[rows]), 0.0)
     g = len(fit.person.log_factors)
-    information = system.information[:g, :g] - own.precision
-    gradient = system.gradient[:g] - own.precision @ (fit.person.log_factors - prior.log_mean)
+    information = system.undamped[:g, :g] - own.precision
+    # The gradient has the prior in it, and the bounds' pull.
+    pull = own.precision @ (fit.person.log_factors - prior.log_mean) + own._walls(fit.person)[1][:g]
+    gradient = system.gradient[:g] - pull
     # Wide enough to be no opinion: factors that the trial does not see stay where they are.
     information[np.diag_indices(g)] += 1.0 / _NO_OPINION**2
     covariance = np.linalg.inv(information)

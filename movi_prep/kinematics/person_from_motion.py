@@ -2,6 +2,7 @@
 
     choose frames -> first size -> first poses -> rough fit -> frames that fit badly are begun anew or left out
                   -> fit -> trials and sites that disagree are named and left out, and what is left is fitted again
+                  -> the same fit on many more frames, begun at the person so found, against the noise of markers
 
 Nothing here refuses a subject. What a motion does not show stays where the prior has it, and is named.
 """
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.errors import InputError, list_names
 from movi_prep.kinematics.chosen_frames import choose_spread, lay_upright
 from movi_prep.kinematics.motion_scaling import Person, PersonPrior, ScalingFrames, fit_person, trial_shift
 from movi_prep.kinematics.scaled_tree import scale_tree
 from movi_prep.kinematics.single_poses import single_poses
+from movi_prep.kinematics.solve import solve_inverse_kinematics
+from movi_prep.records.ik_solution import USABLE_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +31,15 @@ if TYPE_CHECKING:
     from movi_prep.config.scaling import MotionScalingSettings
     from movi_prep.kinematics.motion_scaling import PersonFit
     from movi_prep.kinematics.scaled_tree import ScaledMarkers
+    from movi_prep.records.kinematic_tree import KinematicTree
 
+# So many frames are compared when those that differ most are chosen.
+_CANDIDATES = 2000
+# Steps on many frames, which begin near the answer, and what the last one may gain: factors and sites then change by a
+# tenth of their deviations.
+_REFINING_STEPS, _REFINED = 3, 3.0
+# Frames are tracked in the order of time, with a faint pull to the default pose.
+_TRACKING = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
 # A frame fits badly where its RMS is this many times the median, and this many times what noise explains.
 _POOR, _POOR_NOISE = 2.0, 1.5
 # Steps of the rough fit: enough to see which frames are in a wrong minimum.
@@ -110,6 +122,9 @@ def scale_from_motion(
     fitted = _fitted(markers, frames, weights, prior, start)
     lost = _lost_trials(frames, fitted[0], trials)
     fit, kept, told = _agreeing(markers, fitted, weights, prior, trials, settings)
+    if settings.n_refining_frames:
+        more = _with_more(markers, kept, fit.person, weights, trials, count=settings.n_refining_frames)
+        fit, kept = _refined(markers, more, weights, prior)
     # Against what the prior leaves open once the other factors are known: the size of the whole person says nothing new
     # about one factor.
     seen = np.sqrt(np.diag(fit.log_covariance)) < _SEEN * prior.alone
@@ -131,9 +146,11 @@ def scale_from_motion(
 def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np.float64], count: int) -> ScalingFrames:
     """Return the frames that differ most; of a static trial one is enough."""
     folded, positions, trial_of = markers.folded, [], []
+    each = max(_CANDIDATES // len(trials), 1)
     for index, trial in enumerate(trials):
         # The middle frame: a subject may still settle at the beginning of a static trial, and leave at its end.
-        rows = trial.positions_m[len(trial.positions_m) // 2 :][:1] if trial.static else _sampled(trial.positions_m)
+        middle = trial.positions_m[len(trial.positions_m) // 2 :][:1]
+        rows = middle if trial.static else _sampled(trial.positions_m, each)
         positions.append(lay_upright(folded, rows))
         trial_of += [index] * len(rows)
     laid, owner = np.concatenate(positions), np.array(trial_of, dtype=np.int64)
@@ -141,9 +158,9 @@ def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np
     return ScalingFrames(laid[taken], np.tile(weights, (len(taken), 1)), owner[taken])
 
 
-def _sampled(positions_m: NDArray[np.float64], most: int = 400) -> NDArray[np.float64]:
-    """Return frames at even distances, so that long trials cost no more than short ones."""
-    return positions_m[:: max(len(positions_m) // most, 1)]
+def _sampled(positions_m: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Return at most so many frames at even distances, so that long trials cost no more than short ones."""
+    return positions_m[:: -(-len(positions_m) // most) or 1]
 
 
 def _begin(
@@ -221,6 +238,70 @@ def _settled(
     return again, fit_person(markers, again, prior, person)
 
 
+def _with_more(
+    markers: ScaledMarkers,
+    frames: ScalingFrames,
+    person: Person,
+    weights: NDArray[np.float64],
+    trials: Sequence[Trial],
+    *,
+    count: int,
+) -> tuple[ScalingFrames, Person]:
+    """Return the frames with up to `count` more of the trials that count, at even distances, and poses for all.
+
+    What they add is not new poses but independent noise: the chosen frames show the person, these average.
+    """
+    moving = [index for index in np.unique(frames.trial).tolist() if not trials[index].static]
+    if not moving:
+        return frames, person
+    picked = [_sampled(trials[index].positions_m, max(count // len(moving), 1)) for index in moving]
+    laid = np.concatenate([lay_upright(markers.folded, rows) for rows in picked])
+    owner = np.repeat(moving, [len(rows) for rows in picked])
+    # A marker that counts nowhere in a trial was taken out there: its site is another's.
+    counted = np.stack([(frames.weights[frames.trial == index] > 0.0).any(axis=0) for index in range(len(trials))])
+    laid[~counted[owner]] = np.nan
+    unknowns = _tracked(markers, person, laid, weights)
+    found = np.isfinite(unknowns).all(axis=1)
+    more = ScalingFrames(
+        np.concatenate([frames.positions_m, laid[found]]),
+        np.concatenate([frames.weights, np.broadcast_to(weights, laid[found].shape[:2])]),
+        np.concatenate([frames.trial, owner[found]]),
+    )
+    return more, replace(person, unknowns=np.concatenate([person.unknowns, unknowns[found]]))
+
+
+def _refined(
+    markers: ScaledMarkers, start: tuple[ScalingFrames, Person], weights: NDArray[np.float64], prior: PersonPrior
+) -> tuple[PersonFit, ScalingFrames]:
+    """Return the fit to many frames, begun near the answer, and the frames that belong."""
+    frames, person = start
+    # One step, to see which of them do not belong before they have a say.
+    frames, person = _belonging(frames, fit_person(markers, frames, prior, person, iteration_limit=1), weights)
+    fit = fit_person(markers, frames, prior, person, iteration_limit=_REFINING_STEPS, small_gain=_REFINED)
+    return fit, frames
+
+
+def _tracked(
+    markers: ScaledMarkers, person: Person, laid_m: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (n, x) poses of a person in (n, k, 3) frames, in the order of time; NaN where none is usable."""
+    names = tuple(markers.tree.marker_names[marker] for marker in markers.markers)
+    tree = _tree_of(markers, person)
+    found = solve_inverse_kinematics(tree, names, laid_m, dict(zip(names, weights.tolist(), strict=True)), _TRACKING)
+    usable = np.isin(found.statuses, [status.value for status in USABLE_STATUSES])
+    folded = markers.folded
+    unknowns = np.clip(found.coordinates[:, folded.unknowns], folded.arrays.lower, folded.arrays.upper)
+    return np.where(usable[:, None], unknowns, np.nan)
+
+
+def _tree_of(markers: ScaledMarkers, person: Person) -> KinematicTree:
+    """Return the tree with a person's factors and sites."""
+    factors = markers.groups.factors(person.log_factors)
+    sites = markers.tree.marker_position_m * factors[markers.tree.marker_body]
+    sites[markers.markers] += person.offsets_m
+    return scale_tree(markers.tree, factors, sites)
+
+
 def _lost_trials(frames: ScalingFrames, kept: ScalingFrames, trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return sentences on trials whose frames mostly do not fit the person that the other trials show."""
     before, after = (np.bincount(one.trial, minlength=len(trials)) for one in (frames, kept))
@@ -263,11 +344,9 @@ def _begun_anew(markers: ScaledMarkers, frames: ScalingFrames, weights: NDArray[
     poor = np.flatnonzero(_poor(missed_m, frames.weights, fit.person.noise_m))
     if not len(poor):
         return fit.person
-    factors = markers.groups.factors(fit.person.log_factors)
-    sites = markers.tree.marker_position_m * factors[markers.tree.marker_body]
-    sites[markers.markers] += fit.person.offsets_m
-    tree = scale_tree(markers.tree, factors, sites)
-    found = single_poses(tree, markers.markers, frames.positions_m[poor], weights, rounds=_LATER_ROUNDS)
+    found = single_poses(
+        _tree_of(markers, fit.person), markers.markers, frames.positions_m[poor], weights, rounds=_LATER_ROUNDS
+    )
     before = np.nansum(weights * missed_m[poor] ** 2, axis=1)
     shown = markers.pose(
         np.where(found.solved[:, None], found.unknowns, fit.person.unknowns[poor]),

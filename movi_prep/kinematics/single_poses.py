@@ -12,6 +12,7 @@ from movi_prep.kinematics.angle_branches import model_angles
 from movi_prep.kinematics.first_pose import find_start
 from movi_prep.kinematics.folded_model import fold_model
 from movi_prep.kinematics.global_search import lowest_minimum
+from movi_prep.kinematics.machine_code import engine
 from movi_prep.kinematics.marker_frames import MarkerFrames, judge_frames
 from movi_prep.kinematics.solve import unit_prior
 from movi_prep.kinematics.tracks import Tracker
@@ -63,8 +64,6 @@ def single_poses(
         weights: (k,) weights.
         rounds: how long frames that fit badly are searched for a lower minimum.
     """
-    from movi_prep.kinematics import kernels
-
     folded = fold_model(tree, tuple(markers.tolist()))
     statuses, reasons = judge_frames(folded, positions_m)
     nothing = np.zeros(0)
@@ -79,7 +78,7 @@ def single_poses(
         task_target=np.zeros((len(positions_m), 0)),
         unseen_targets={},
     )
-    tracker = Tracker.prepare(kernels, folded, clip)
+    tracker = Tracker.prepare(engine(), folded, clip)
     unit = replace(unit_prior(folded, _SOLVER), noise_m=_SOLVER.marker_noise_m)
     faint = unit.scaled(_SOLVER.prior_strength)
     frames = np.flatnonzero(clip.solvable).tolist()

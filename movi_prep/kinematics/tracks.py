@@ -9,6 +9,7 @@ every change of basin. A backward track that meets the forward one ends there: f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.ik_solver import ConvergedSettings
     from movi_prep.kinematics.folded_model import FoldedArrays, FoldedModel
+    from movi_prep.kinematics.machine_code import MachineCode
     from movi_prep.kinematics.marker_frames import MarkerFrames
 
 # How solve_frame ends, in both engines.
@@ -99,6 +101,10 @@ class PoseTrack:
         """Return the pose of one frame, to begin another track from."""
         return Start(self.unknowns[frame], self.bases[frame], float(self.shares[frame]))
 
+    def alone(self) -> PoseTrack:
+        """Return the track without the frames from which the temporal term pulled: those of a part may be elsewhere."""
+        return replace(self, anchors=np.full_like(self.anchors, -1))
+
     @classmethod
     def empty(cls, n_frames: int, n_unknowns: int) -> PoseTrack:
         """Return a track on which no frame is solved."""
@@ -106,7 +112,7 @@ class PoseTrack:
         poses = (np.zeros((n_frames, n_unknowns)), np.zeros((n_frames, 9)))
         return cls(*poses, *counts, np.full(n_frames, np.inf), np.ones(n_frames))
 
-    @property
+    @cached_property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The arrays in the order in which the kernels take them."""
         return self.unknowns, self.bases, self.ends, self.iterations, self.anchors, self.values, self.shares
@@ -114,12 +120,12 @@ class PoseTrack:
 
 @dataclass(frozen=True, eq=False)
 class Tracker:
-    """An engine with the memory for one model and clip: module `kernels`, or the plain NumPy that tests compare with.
+    """An engine with the memory for one model and clip: the kernels, or the plain NumPy that tests compare with.
 
     `scratch` is where single frames are solved; `nothing` is a track that no other one meets.
     """
 
-    engine: ModuleType
+    engine: ModuleType | MachineCode
     folded: FoldedModel
     clip: MarkerFrames
     work: Any
@@ -128,14 +134,14 @@ class Tracker:
     nothing: PoseTrack
 
     @classmethod
-    def prepare(cls, engine: ModuleType, folded: FoldedModel, clip: MarkerFrames) -> Tracker:
+    def prepare(cls, engine: ModuleType | MachineCode, folded: FoldedModel, clip: MarkerFrames) -> Tracker:
         """Return a tracker with memory of its own."""
         work = engine.allocate_workspace(folded.arrays, len(clip.task_q))
         tasks = engine.Tasks(clip.task_q, clip.task_weight, clip.task_target)
         scratch, nothing = (PoseTrack.empty(clip.n_frames, folded.arrays.n_unknowns) for _ in range(2))
         return cls(engine, folded, clip, work, tasks, scratch, nothing)
 
-    @property
+    @cached_property
     def data(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Positions, weights and solvable frames, as the kernels take them."""
         return self.clip.positions_m, self.clip.weights, self.clip.solvable

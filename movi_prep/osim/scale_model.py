@@ -31,11 +31,11 @@ from movi_prep.osim.models import (
 from movi_prep.osim.scale_audit import audit_scaling
 from movi_prep.osim.scale_files import state_values
 from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus
-from movi_prep.records.scale_result import AuditGrade, ScaleResult
+from movi_prep.records.scale_result import AuditGrade, MarkerDistance, ScaleResult
 from movi_prep.records.setups import MANUAL, MEASUREMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -99,7 +99,8 @@ def scale_model(
     upright, mirrored = orientation_findings(rows.placing, default_m), mirror_findings(rows.placing, default_m)
     # Now, before markers are removed from the model: the generic model is compared with the trial.
     findings = (*upright, *name_findings(model, rows.placing.names, setup))
-    measured = measurement_factors(model, rows.measuring, setup) if rows.measured_names else {}
+    distances = measurement_distances(model, rows.measuring, setup) if rows.measured_names else ()
+    measured = measurement_factors(distances)
     factors = body_factors(model, setup, measured)
     if setup.scale_bodies:
         # A document that switches scaling off also leaves the masses unchanged.
@@ -128,6 +129,7 @@ def scale_model(
         findings=findings,
         audit=AuditGrade.SOUND,
         pose=states,
+        distances=distances,
     )
     return audit_scaling(result, settings, wrong=mirrored)
 
@@ -180,28 +182,46 @@ def delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...
     model.initSystem()
 
 
-def measurement_factors(model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup) -> dict[str, float]:
-    """Return the factor of each measurement: the mean over its marker pairs of measured / model distance.
+def measurement_distances(
+    model: opensim.Model, static: MarkerTrajectories, setup: ScaleSetup
+) -> tuple[MarkerDistance, ...]:
+    """Return the marker pairs of the measurements, on the subject and on the model.
 
     The model's distances are those of its default pose; measured ones are averaged over the rows of `static`
     (ModelScaler::computeMeasurementScaleFactor).
     """
     if MEASUREMENTS not in setup.order:
-        return {}
+        return ()
     existing = marker_names(model)
     state = model.initSystem()
-    factors: dict[str, float] = {}
+    distances = []
     for measurement in setup.measurements:
+        if not measurement.marker_pairs:
+            raise InputError(
+                setup.source,
+                expected=f"a marker pair in measurement {measurement.name!r}",
+                got="none",
+                remedy="add one, or set the measurement's <apply> to false",
+            )
         for name in dict.fromkeys(name for pair in measurement.marker_pairs for name in pair):
             _check_marker(name, measurement, existing, setup.source, "the model")
             _check_marker(name, measurement, static.names, setup.source, f"the static trial {static.source}")
-        # A mean of ratios, not a ratio of means: OpenSim weighs a short pair as much as a long one.
-        ratios = [
-            _measured_distance_m(static, pair) / _model_distance_m(model, state, pair)
+        distances += [
+            MarkerDistance(
+                measurement.name, *pair, _measured_distance_m(static, pair), _model_distance_m(model, state, pair)
+            )
             for pair in measurement.marker_pairs
         ]
-        factors[measurement.name] = float(np.mean(ratios))
-    return factors
+    return tuple(distances)
+
+
+def measurement_factors(distances: Sequence[MarkerDistance]) -> dict[str, float]:
+    """Return the factor of each measurement: the mean over its marker pairs of measured / model distance."""
+    ratios: dict[str, list[float]] = {}
+    for distance in distances:
+        ratios.setdefault(distance.measurement, []).append(distance.ratio)
+    # A mean of ratios, not a ratio of means: OpenSim weighs a short pair as much as a long one.
+    return {name: float(np.mean(values)) for name, values in ratios.items()}
 
 
 def body_factors(

@@ -121,9 +121,9 @@ def anchor(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def folded(summary: object, *content: object) -> Html:
-    """Return content that opens on a click."""
-    return element("details", element("summary", summary), *content)
+def folded(summary: object, *content: object, is_open: bool = False) -> Html:
+    """Return content that opens and closes on a click."""
+    return element("details", element("summary", summary), *content, open="" if is_open else None)
 
 
 def bullets(items: Iterable[object]) -> Html:

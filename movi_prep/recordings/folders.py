@@ -25,6 +25,7 @@ _TOLD = 3
 """Number of findings of one kind that are listed one by one."""
 
 Key = TypeVar("Key", bound="Hashable")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ def one_each(
         [f"{path} is a link to nothing and was passed over" for path in sorted(lost)], "more such links"
     )
     return chosen
+
+
+def with_most(items: Sequence[Item], measure: Callable[[Item], int]) -> list[Item]:
+    """Return those of the items whose measure is the largest, in their order."""
+    most = max(map(measure, items), default=0)
+    return [item for item in items if measure(item) == most]
 
 
 def first_few(said: Sequence[str], rest: str) -> list[str]:

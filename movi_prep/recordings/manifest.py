@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from movi_prep.config.base import narrow
-from movi_prep.config.footage import CameraOptions, VideoClock
+from movi_prep.config.footage import NO_CHOICE, CameraOptions, MotionChoice, VideoClock
 from movi_prep.errors import InputError, UsageError, list_names, suggest
 from movi_prep.formats.manifest_file import read_manifest
 from movi_prep.names import clean_name
@@ -54,7 +54,7 @@ def find_manifest(path: Path, body_models: Path | None) -> Recordings:
     bodies, tissues = find_body_models(models, findings)
     return Recordings(
         motions={clip: motions[clip] for clip in sorted(motions)},
-        persons={clip: clips[clip].person for clip in motions if clips[clip].person},
+        choices={clip: choice for clip in motions if (choice := narrow(clips[clip], MotionChoice)) != NO_CHOICE},
         body_models=bodies,
         dmpl_models=tissues,
         footage=footage,

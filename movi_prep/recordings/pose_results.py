@@ -4,7 +4,7 @@
 |---|---|---|---|
 | `3dpw` | `*.pkl` (`sequenceFiles/train/NAME.pkl`) | `NAME_p0`, `NAME_p1`: the persons of a file | `NAME` |
 | `emdb` | `*_data.pkl` (`P3/NAME/NAME_data.pkl`) | `P3` | `NAME` |
-| `results` | `*.npz`, `*.pkl` | `NAME`, or `NAME_p0`, ... of several persons | `NAME` |
+| `results` | `*.npz`, `*.pkl`, `*.pt` | `NAME`, or `NAME_p0`, ... of several persons | `NAME` |
 
 Files without poses are passed over, with a finding. Characters that cannot stand in a path become `_`
 (`names.clean_name`). Two clips that would share a name are left out, with a finding. Bodies: see `recordings.bodies`.
@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from movi_prep.config.footage import MotionChoice
 from movi_prep.errors import InputError
-from movi_prep.formats.pose_results import read_posed_persons
+from movi_prep.formats.pose_results import TORCH_SUFFIXES, read_posed_persons
 from movi_prep.names import clean_name
 from movi_prep.recordings.bodies import find_body_models
 from movi_prep.recordings.folders import first_few, list_files, packed
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _ENDS: Mapping[ReaderName, tuple[str, ...]] = {
     "3dpw": (".pkl",),
     "emdb": ("_data.pkl",),
-    "results": (".npz", ".pkl"),
+    "results": (".npz", ".pkl", *TORCH_SUFFIXES),
 }
 
 
@@ -65,7 +66,7 @@ def find_pose_results(folders: Folders, reader: ReaderName) -> Recordings:
     body_models, dmpl_models = find_body_models(models, findings)
     return Recordings(
         motions={clip: path for clip, (path, _) in chosen.items()},
-        persons={clip: person for clip, (_, person) in chosen.items() if person},
+        choices={clip: MotionChoice(person=person) for clip, (_, person) in chosen.items() if person},
         body_models=body_models,
         dmpl_models=dmpl_models,
         video_rate_hz=None,

@@ -48,7 +48,7 @@ WANTED: dict[ReaderName, Wanted] = {
     "amass": Wanted(motions="SUBSET/SUBJECT/NAME_poses.npz or _stageii.npz"),
     "3dpw": Wanted(motions="sequenceFiles/{train,validation,test}/NAME.pkl"),
     "emdb": Wanted(motions="P3/NAME/NAME_data.pkl"),
-    "results": Wanted(motions=".npz or .pkl with global_orient, body_pose and betas"),
+    "results": Wanted(motions=".npz, .pkl or .pt with global_orient, body_pose and betas"),
 }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from movi_prep.config.footage import CameraOptions, VideoClock
+    from movi_prep.config.footage import CameraOptions, MotionChoice, VideoClock
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.identity import ClipId
     from movi_prep.records.motion import UpAxis
@@ -62,7 +62,7 @@ class Recordings:
 
     Attributes:
         motions: motion file of each chosen clip.
-        persons: which person of its file a clip is, from 0, for those that are not the first.
+        choices: whose motion of its file a clip is, and of which body, where more is said than the file.
         motion_up: axis that is up in motion of other sources than AMASS; None to find it from the motion.
         subsets: part of the data that a subject belongs to, for reports; none where the data have no parts.
         body_models: body model by body and sex.
@@ -80,7 +80,7 @@ class Recordings:
     """
 
     motions: Mapping[ClipId, Path] = field(default_factory=dict)
-    persons: Mapping[ClipId, int] = field(default_factory=dict)
+    choices: Mapping[ClipId, MotionChoice] = field(default_factory=dict)
     motion_up: UpAxis | None = None
     subsets: Mapping[str, str] = field(default_factory=dict)
     body_models: Mapping[tuple[BodyName, str], Path] = field(default_factory=dict)

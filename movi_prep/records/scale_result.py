@@ -42,6 +42,29 @@ class AuditGrade(StrEnum):
 
 
 @dataclass(frozen=True)
+class MarkerDistance:
+    """The distance between two markers, on the subject and on the generic model.
+
+    Attributes:
+        measurement: the measurement that it is part of.
+        first: one marker; `second` the other.
+        measured_m: on the subject, metres, the mean over the static trial.
+        model_m: on the generic model in its default pose, metres.
+    """
+
+    measurement: str
+    first: str
+    second: str
+    measured_m: float
+    model_m: float
+
+    @property
+    def ratio(self) -> float:
+        """The subject's distance relative to the model's: the factor that this pair alone would give."""
+        return self.measured_m / self.model_m
+
+
+@dataclass(frozen=True)
 class ScaleResult:
     """The results of scaling, besides the scaled model file.
 
@@ -63,6 +86,7 @@ class ScaleResult:
         audit: the audit's verdict on the subject's labels.
         pose: OpenSim's state variables in the static pose, radians and metres; not stored in a work folder, only in the
             pose file that OpenSim's tool writes.
+        distances: the marker pairs of the measurements; not stored in a work folder.
     """
 
     body_names: tuple[str, ...]
@@ -80,6 +104,7 @@ class ScaleResult:
     findings: tuple[str, ...]
     audit: AuditGrade
     pose: Mapping[str, float] = field(default_factory=dict)
+    distances: tuple[MarkerDistance, ...] = ()
 
     @property
     def passed(self) -> bool:

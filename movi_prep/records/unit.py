@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
+from movi_prep.records.advance import unheard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from movi_prep.config.base import Settings
     from movi_prep.config.root import Config
+    from movi_prep.records.advance import Advance
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
 
@@ -75,6 +78,19 @@ class StageReport:
 
 
 @dataclass(frozen=True)
+class InSteps(Generic[Inputs, Outputs, UnitSettings]):
+    """The `run` of a stage whose units take long: it also receives the function to which it reports its progress."""
+
+    run: Callable[[Inputs, Outputs, UnitSettings, Advance], StageReport]
+
+    def __call__(
+        self, inputs: Inputs, outputs: Outputs, settings: UnitSettings, advance: Advance = unheard
+    ) -> StageReport:
+        """Run one unit."""
+        return self.run(inputs, outputs, settings, advance)
+
+
+@dataclass(frozen=True)
 class Stage(Generic[Inputs, Outputs, UnitSettings]):
     """A stage: how it plans its units and how it runs one.
 
@@ -83,7 +99,8 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
         version: raise it when you change what the stage writes; part of each unit's identity.
         summary: one line for tables.
         plan: (recordings, work folder, config) -> units.
-        run: (inputs, outputs, settings) runs one unit in this process: reads its inputs, writes all its outputs.
+        run: (inputs, outputs, settings) runs one unit in this process: reads its inputs, writes all its outputs;
+            `InSteps` where that takes long.
         check: (settings of units) raises UsageError where this machine cannot run them; quick, writes nothing.
         prepare: (settings of units, say) prepares this machine before the first unit, and announces it.
         gathers: whether a unit makes a file of all clips of a subject: a later choice of clips does not shrink it.
@@ -98,8 +115,10 @@ class Stage(Generic[Inputs, Outputs, UnitSettings]):
     prepare: Callable[[Sequence[UnitSettings], Callable[[str], None]], None] | None = None
     gathers: bool = False
 
-    def run_unit(self, unit: Unit[Inputs, Outputs, UnitSettings]) -> StageReport:
-        """Run one of its units."""
+    def run_unit(self, unit: Unit[Inputs, Outputs, UnitSettings], advance: Advance = unheard) -> StageReport:
+        """Run one of its units, which reports to `advance` how far it has come if it takes long."""
+        if isinstance(self.run, InSteps):
+            return self.run(unit.inputs, unit.outputs, unit.settings, advance)
         return self.run(unit.inputs, unit.outputs, unit.settings)
 
 

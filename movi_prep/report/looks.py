@@ -51,10 +51,17 @@ def doubted_scaling(scale: ScaleResult) -> Look:
     """Return a scaling that its audit does not call sound."""
     return Look(
         AUDIT_VERDICTS[scale.audit],
-        f"the audit calls scaling {scale.audit}: {'; '.join(scale.findings)}",
+        f"the audit calls scaling {scale.audit}: {_first_of(scale.findings)}",
         "The model may not have the subject's size, which affects every angle of the subject.",
         "Look at the largest static residuals under Scaling: a marker that sits wrong, or a pose that is not static.",
     )
+
+
+def _first_of(findings: Sequence[str]) -> str:
+    """Return the first of some findings, and how many there are besides: they are listed under Scaling."""
+    if len(findings) < 2:
+        return "".join(findings)
+    return f"{findings[0]}; and {len(findings) - 1} more finding{'s' * (len(findings) > 2)}, see Scaling"
 
 
 def stage_warning(text: str) -> Look:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from movi_prep.pages.html import Html, badge, element, folded, join, judged, missing, section, table
 from movi_prep.report.charts import BLUE, LINE, ORANGE, PALE, TRACK, bias_bar, colour_key, range_bar
 from movi_prep.report.measures import AT_LIMIT_RAD, AUDIT_VERDICTS, judge, largest_asymmetry
-from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, span, status_sentence
+from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, shortened, span, status_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ N_COORDINATES = 20
 _TOLD_ASYMMETRY_PERCENT = 0.1
 
 
-def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
+def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings, *, are_details_open: bool = False) -> Html:
     """Return the audit of scaling: residuals of the static pose, factors, and the bounds beside them."""
     says = (
         "Residuals of landmarks in the static pose, before markers are moved onto the data. OpenSim's guideline: RMS "
@@ -37,7 +37,7 @@ def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
     rms_limit_mm, max_limit_mm = bounds.landmark_rms_limit_m * 1e3, bounds.landmark_max_limit_m * 1e3
     rms_mm, max_mm = scale.landmark_rms_m * 1e3, scale.landmark_max_m * 1e3
     facts: list[list[object]] = [
-        ["audit", badge(AUDIT_VERDICTS[scale.audit], scale.audit), "; ".join(scale.findings)],
+        ["audit", badge(AUDIT_VERDICTS[scale.audit], scale.audit), _n_findings(scale)],
         [
             "landmark RMS",
             judged(f"{number(rms_mm)} mm", judge(rms_mm, good=rms_limit_mm)),
@@ -60,7 +60,14 @@ def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings) -> Html:
         ],
         ["mass of the scaled model", f"{number(scale.mass_kg)} kg", ""],
     ]
-    return section("Scaling", says, table(("what", "value", "remark"), facts), _scale_details(scale))
+    said = shortened(scale.findings) if scale.findings else ""
+    details = _scale_details(scale, is_open=are_details_open)
+    return section("Scaling", says, table(("what", "value", "remark"), facts), said, details)
+
+
+def _n_findings(scale: ScaleResult) -> str:
+    count = len(scale.findings)
+    return f"{count} finding{'s' * (count > 1)}, below" if count else ""
 
 
 def _worst_landmark(scale: ScaleResult, landmark_weight: float) -> str:
@@ -72,26 +79,52 @@ def _worst_landmark(scale: ScaleResult, landmark_weight: float) -> str:
     return f"worst is {max(errors)[1]}" if errors else "no landmark is seen"
 
 
-def _scale_details(scale: ScaleResult) -> Html:
+def _scale_details(scale: ScaleResult, *, is_open: bool) -> Html:
     errors = sorted(
         zip(scale.marker_errors_m.tolist(), scale.marker_names, scale.marker_weights.tolist(), strict=True),
         key=lambda item: (not isfinite(item[0]), -item[0], item[1]),
     )
     markers = [[name, f"{weight:g}", number(error_m * 1e3)] for error_m, name, weight in errors]
-    measured = zip(scale.measurement_names, scale.measurement_factors.tolist(), strict=True)
     bodies = zip(scale.body_names, scale.body_factors.tolist(), strict=True)
     return join(
         [
-            folded("Static residual of every marker", table(("marker", "weight#", "error, mm#"), markers)),
             folded(
-                "Measurements",
-                table(("measurement", "factor#"), [[name, number(value, 3)] for name, value in measured]),
+                "Static residual of every marker",
+                table(("marker", "weight#", "error, mm#"), markers, shown=N_WORST_MARKERS),
+                is_open=is_open,
             ),
+            folded("Measurements", _measurement_table(scale), is_open=is_open),
             folded(
                 "Factors of every body",
                 table(("body", "X#", "Y#", "Z#"), [[name, *(number(v, 3) for v in values)] for name, values in bodies]),
+                is_open=is_open,
             ),
         ]
+    )
+
+
+def _measurement_table(scale: ScaleResult) -> Html:
+    """Return the measurements: every marker pair where it is known, those first that agree least with their factor."""
+    factors = dict(zip(scale.measurement_names, scale.measurement_factors.tolist(), strict=True))
+    if not scale.distances:
+        return table(("measurement", "factor#"), [[name, number(value, 3)] for name, value in factors.items()])
+    apart = {item: 100.0 * (item.ratio / factors[item.measurement] - 1.0) for item in scale.distances}
+    columns = ("measurement", "markers", "subject, mm#", "generic model, mm#", "ratio#", "factor#", "ratio off by, %#")
+    return table(
+        columns,
+        [
+            [
+                item.measurement,
+                f"{item.first} to {item.second}",
+                number(1e3 * item.measured_m),
+                number(1e3 * item.model_m),
+                number(item.ratio, 3),
+                number(factors[item.measurement], 3),
+                number(percent),
+            ]
+            for item, percent in sorted(apart.items(), key=lambda pair: -abs(pair[1]))
+        ],
+        shown=N_WORST_MARKERS,
     )
 
 

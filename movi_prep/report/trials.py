@@ -4,6 +4,7 @@
 |---|---|
 | `WORK/report/marker_files.html` | marker files that were solved with one model |
 | `NAME_ik_report.html` beside the results | one document of OpenSim's inverse kinematics tool |
+| `NAME_scale_report.html` beside the results | one document of OpenSim's scaling tool |
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from movi_prep.formats.atomic import write_text
-from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.pages.assets import page
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.trials.marker_files import MarkerFilesResult
-    from movi_prep.trials.trial_results import FileResult, SolvedTrial
+    from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial
 
 PAGE = "marker_files.html"
 """Another name than the corpus page has: AMASS clips may be solved in the same work folder."""
@@ -72,6 +72,8 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         result: of solving them; their solutions are read back from the files that it names.
         config: where the work folder is, and the bounds.
     """
+    from movi_prep.formats.ik_file import read_ik_solution
+
     work = WorkFolder(config.work)
     # Read back from the files, so that the page shows their content.
     solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in result.files if not file.error}
@@ -111,6 +113,28 @@ def write_document_report(solved: SolvedTrial, config: Config) -> Path:
         pages={name: solved.page("view").name},
     )
     write_text(path, _write_page(trials, config))
+    return path
+
+
+def write_scaling_report(document: ScaledDocument, config: Config) -> Path:
+    """Write the page of a scaling document beside its first result; return its path.
+
+    Args:
+        document: factors, distances between markers, residuals of the static pose, and their audit.
+        config: the bounds.
+    """
+    scale, name = document.scaled, document.result.marker_file.name
+    found = [] if scale.passed else [doubted_scaling(scale)]
+    said = [text for text in document.result.findings if text not in scale.findings]
+    content = page(
+        f"Quality of {name}",
+        f"set-up {document.result.marker_file}: scaled to {document.static_source}",
+        section("Look at first", "", look_list(found, at_most=N_SHOWN)),
+        scaling_section(scale, config.scaling, are_details_open=True),
+        section("Findings", "The findings on the static trial.", shortened(said) if said else bullets(["None."])),
+    )
+    path = document.page()
+    write_text(path, content)
     return path
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from movi_prep.errors import MissingError
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.records.advance import Advance, advancing, unheard
 from movi_prep.records.choice import choose_names
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.corpus import write_corpus_page
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
     from movi_prep.config.root import Config
 
 
-def write_report(config: Config, *, beside: Path | None = None, plan: PlanFacts | None = None) -> tuple[Path, ...]:
+def write_report(
+    config: Config, *, beside: Path | None = None, plan: PlanFacts | None = None, advance: Advance = unheard
+) -> tuple[Path, ...]:
     """Write the pages of a work folder; return their paths, the corpus page first.
 
     Args:
         config: where the work folder is, the bounds, and `subjects` where not all are wanted.
         beside: another work folder, solved with another model or solver, to compare residuals with.
         plan: what was left out, and which shards are out of date; None if unknown.
+        advance: receives the fraction that is done.
 
     Raises:
         MissingError: there is no such work folder.
@@ -56,7 +60,8 @@ def write_report(config: Config, *, beside: Path | None = None, plan: PlanFacts 
     there = find_subjects(work, outcomes)
     chosen = set(there) if config.subjects is None else choose_names(config.subjects, there)[0]
     qualities, pages = [], []
-    for subject in [name for name in there if name in chosen]:
+    subjects = [name for name in there if name in chosen]
+    for subject in advancing(subjects, advance, total=len(subjects)):
         # Pages are written one by one: solutions of a whole corpus do not fit into memory.
         quality = measure_subject(scope, subject)
         pages.append(work.report().with_name(f"{subject}.html"))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from movi_prep.config.footage import NO_CHOICE
 from movi_prep.config.markers import MarkerSettings
 from movi_prep.errors import InputError, MoviPrepError, describe_os_error, list_names
 from movi_prep.formats.avi.structure import check_avi_ends, read_avi_head
@@ -189,10 +190,10 @@ class _Head:
 
 
 def _reads_head(recordings: Recordings, clip: ClipId, asked: MarkerSettings) -> Callable[[], _Head]:
-    path, person = recordings.motions[clip], recordings.persons.get(clip, 0)
+    path, choice = recordings.motions[clip], recordings.choices.get(clip, NO_CHOICE)
 
     def read() -> _Head:
-        with open_motion(path, person=person, rate_hz=asked.motion_rate_hz, up=asked.motion_up) as file:
+        with open_motion(path, choice, rate_hz=asked.motion_rate_hz, up=asked.motion_up) as file:
             return _head_of(file)
 
     return read

@@ -24,12 +24,12 @@ from movi_prep.runtime.locks import hold_scopes, scope_of
 from movi_prep.runtime.plan_execution import Coordinator, RunResult
 from movi_prep.runtime.unit_attempt import Task, clear_scratch
 from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan, make_plan
-from movi_prep.runtime.worker_pools import SerialExecutor, local_executor, scheduler_executor
+from movi_prep.runtime.worker_pools import SerialExecutor, hear_nothing, local_executor, scheduler_executor
 from movi_prep.runtime.writable import check_writable
 from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.runtime.plan_execution import Observer
-    from movi_prep.runtime.worker_pools import Executor
+    from movi_prep.runtime.worker_pools import Executor, Hear
 
 _LOG = logging.getLogger("movi_prep.run")
 
@@ -81,6 +81,7 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
     if not config.embedded:
         return config
     from movi_prep.demo import write_demo
+    from movi_prep.runtime.progress import show_work
 
     folder = WorkFolder(config.work).embedded()
     if not (folder / "config.yaml").is_file():
@@ -89,7 +90,8 @@ def use_embedded_data(config: Config, *, write: bool) -> Config:
         # The embedded data set numbers its clips from 1, so all clips up to the last one wanted must be written.
         clips = None if config.clips is None else range(1, max(_numbers("clips", config.clips)) + 1)
         subjects = None if config.subjects is None else _numbers("subjects", config.subjects)
-        write_demo(folder, subjects=subjects, clips=clips, workers=config.run.workers)
+        with show_work("writing the embedded data set") as advance:
+            write_demo(folder, subjects=subjects, clips=clips, workers=config.run.workers, advance=advance)
     parts = ("amass", "body_models", "v3d", "videos", "calibration")
     return config.model_copy(update={part: folder / part for part in parts})
 
@@ -200,7 +202,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             _keep_choice(prepared)
         return RunResult(plan=plan, records={}, blocked={})
 
-    def make_task(planned: PlannedUnit, absent: frozenset[Path]) -> Task:
+    def make_task(planned: PlannedUnit, absent: frozenset[Path], made: Mapping[Path, str]) -> Task:
         return Task(
             stage=planned.stage,
             unit=planned.unit,
@@ -209,6 +211,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             tries=config.run.tries,
             redo=redo(planned),
             absent=absent,
+            made=made,
         )
 
     check_machine(prepared)
@@ -227,7 +230,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             for stage, units in _units_to_run(plan):
                 if stage.prepare is not None:
                     stage.prepare([unit.settings for unit in units], observer.tick)
-        with open_executor(config, len(plan.to_run)) as executor:
+        with open_executor(config, len(plan.to_run), observer.unit_advanced) as executor:
             result = Coordinator(
                 plan=plan,
                 executor=executor,
@@ -259,21 +262,21 @@ def remember(prepared: Prepared) -> None:
         write_identities(_identities_path(prepared.plan.work), prepared.identities)
 
 
-def open_executor(config: Config, n_units: int) -> AbstractContextManager[Executor]:
-    """Return the executor that a configuration names, started when entered."""
+def open_executor(config: Config, n_units: int, hear: Hear = hear_nothing) -> AbstractContextManager[Executor]:
+    """Return the executor that a configuration names, started when entered; `hear` receives the progress of units."""
     run = config.run
     if run.scheduler is not None:
-        return scheduler_executor(run.scheduler, run)
+        return scheduler_executor(run.scheduler, run, hear)
     if run.executor == "serial":
-        return _serial()
+        return _serial(hear)
     if run.executor == "slurm":
         from movi_prep.runtime.slurm.cluster import read_profile, slurm_executor
 
-        return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run)
+        return slurm_executor(read_profile(run.slurm_profile), WorkFolder(config.work).logs() / "slurm", run, hear)
     # Not os.cpu_count: batch systems and containers give a process fewer cores than the machine has.
     workers = run.workers or len(os.sched_getaffinity(0))
     # No more processes than units: each takes seconds and a few hundred megabytes to start.
-    return local_executor(min(workers, max(n_units, 1)), run)
+    return local_executor(min(workers, max(n_units, 1)), run, hear)
 
 
 def _works_here(config: Config) -> bool:
@@ -291,8 +294,8 @@ def _units_to_run(plan: WorkPlan) -> Iterator[tuple[AnyStage, list[AnyUnit]]]:
 
 
 @contextmanager
-def _serial() -> Iterator[Executor]:
-    yield SerialExecutor()
+def _serial(hear: Hear) -> Iterator[Executor]:
+    yield SerialExecutor(hear)
 
 
 def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordings: Recordings) -> None:

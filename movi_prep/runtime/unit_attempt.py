@@ -12,13 +12,15 @@ import socket
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError, describe_os_error
 from movi_prep.formats.atomic import publish
+from movi_prep.formats.trial_load import sound_files
+from movi_prep.records.advance import at_most_every, unheard
 from movi_prep.records.unit import map_paths, optional_roles, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
 from movi_prep.runtime.locks import check_still_held, scope_of
@@ -30,10 +32,15 @@ from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, record
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from movi_prep.formats.file_stamp import FileStamp
+    from movi_prep.records.advance import Advance
     from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.records.work_folder import WorkFolder
 
 SCRATCH = ".scratch"
+
+_ADVANCE_EVERY_S = 1.0
+"""How often a unit reports its progress at most: with a thousand workers, still few messages for a scheduler."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Task:
         tries: how often a unit is tried whose worker dies.
         redo: the command that repeats only this unit.
         absent: optional inputs that count as not there, because the unit that makes them failed.
+        made: identities of inputs that other units of the plan made, from their records.
     """
 
     stage: AnyStage
@@ -57,6 +65,7 @@ class Task:
     tries: int = 3
     redo: str = ""
     absent: frozenset[Path] = frozenset()
+    made: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,10 @@ class UnitEnd:
 _identities = FileIdentities()
 
 
-def execute(task: Task) -> UnitEnd:
-    """Run one unit and write its record, also if it fails."""
+def execute(task: Task, advance: Advance = unheard) -> UnitEnd:
+    """Run one unit and write its record, also if it fails; report that it has begun, and then how far it has come."""
+    advance = at_most_every(_ADVANCE_EVERY_S, advance)
+    advance(0.0)
     begin_s, begin_processor_s = time.perf_counter(), time.process_time()
     reset_peak_memory()
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -89,7 +100,7 @@ def execute(task: Task) -> UnitEnd:
         stage_version=task.stage.version,
         settings=describe_settings(task.unit.settings, identities),
     )
-    record = _attempt(task, blank, identities)
+    record = _attempt(task, blank, identities, advance)
     record = replace(
         record,
         started=started,
@@ -111,7 +122,7 @@ def clear_scratch(work: WorkFolder, scope: str) -> None:
     shutil.rmtree(work.root / SCRATCH / scope, ignore_errors=True)
 
 
-def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitRecord:
+def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities, advance: Advance) -> UnitRecord:
     dead = _dead_attempts(task)
     blank = replace(blank, tries=len(dead) + 1)
     try:
@@ -120,7 +131,7 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
                 f"set aside: its worker died {len(dead)} times while at it (killed, out of memory or out of walltime); "
                 "give workers more memory or time, then redo it"
             )
-        done = _run_aside(task, blank, identities, attempt=len(dead) + 1)
+        done = _run_aside(task, blank, identities, advance, attempt=len(dead) + 1)
     except Exception as error:  # noqa: BLE001 - a failure of any kind is a row, never the end of a run
         done = replace(blank, reason=_one_line(error), traceback=traceback.format_exc())
     done = _with_final_names(done, task, _attempt_folder(task, len(dead) + 1))
@@ -130,7 +141,9 @@ def _attempt(task: Task, blank: UnitRecord, identities: FileIdentities) -> UnitR
     return done
 
 
-def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, attempt: int) -> UnitRecord:
+def _run_aside(
+    task: Task, blank: UnitRecord, identities: FileIdentities, advance: Advance, *, attempt: int
+) -> UnitRecord:
     unit, root = task.unit, task.work.root
     aside = _attempt_folder(task, attempt)
     aside.mkdir(parents=True, exist_ok=True)
@@ -145,8 +158,8 @@ def _run_aside(task: Task, blank: UnitRecord, identities: FileIdentities, *, att
         private = _aside(task, aside, absent)
         for folder in {path.parent for _, path in paths_of(private.outputs)} - {aside}:
             folder.mkdir(parents=True, exist_ok=True)
-        with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
-            report = task.stage.run_unit(private)
+        with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"), sound_files(_sound(task, inputs, stamps)):
+            report = task.stage.run_unit(private, advance)
         # In this order: inputs that changed would make the record lie, a lost lock would overwrite another run's files,
         # and only then do files get their final names.
         _check_unchanged(unit, stamps, inputs, identities)
@@ -188,6 +201,15 @@ def _stamps(task: Task) -> dict[str, Stamp]:
             raise MissingError(path, expected=f"the input {role!r} of {unit.id}", got="no file", remedy="make it first")
         stamps[role] = Stamp.of(path)
     return stamps
+
+
+def _sound(task: Task, inputs: Mapping[str, FileRecord], stamps: Mapping[str, Stamp]) -> dict[Path, FileStamp]:
+    """Return the inputs whose bytes are those that another unit wrote, with their stamps."""
+    return {
+        path: (stamps[role].modified_ns, stamps[role].size)
+        for role, path in paths_of(task.unit.inputs)
+        if role in stamps and task.made.get(path) == inputs[role].identity
+    }
 
 
 def _check_unchanged(

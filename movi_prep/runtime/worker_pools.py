@@ -13,12 +13,13 @@ import time
 import warnings
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from movi_prep.errors import MoviPrepError, UsageError
 from movi_prep.runtime.one_thread import ONE_THREAD
 from movi_prep.runtime.unit_attempt import Task, UnitEnd, execute
-from movi_prep.runtime.worker_setup import execute_on_worker
+from movi_prep.runtime.worker_setup import ADVANCE_TOPIC, execute_on_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sized
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
     from movi_prep.config.run import RunSettings
+
+    Hear: TypeAlias = Callable[[str, float], None]
 
 DASK_SETTINGS: dict[str, Any] = {
     # Attempts are counted by the unit itself, only for the one that was in hand; Dask would blame queued ones too.
@@ -96,11 +99,20 @@ class Executor(Protocol):
         ...
 
 
-class SerialExecutor:
-    """Runs units in this process, one after the other: for debugging, and where nothing else is wanted."""
+def hear_nothing(unit_id: str, fraction: float) -> None:
+    """Receive how far a unit has come, for runs that nobody watches."""
 
-    def __init__(self) -> None:
+
+class SerialExecutor:
+    """Runs units in this process, one after the other: for debugging, and where nothing else is wanted.
+
+    Args:
+        hear: receives the id of a unit and the fraction of it that is done.
+    """
+
+    def __init__(self, hear: Hear = hear_nothing) -> None:
         """Start with nothing to do."""
+        self._hear = hear
         self._waiting: deque[Task] = deque()
 
     def has_room(self) -> bool:
@@ -116,7 +128,7 @@ class SerialExecutor:
         if not self._waiting:
             return None
         task = self._waiting.popleft()
-        return task, execute(task)
+        return task, execute(task, partial(self._hear, task.unit.id))
 
     def waits_for(self) -> str:
         """Return nothing: this process does not wait for a worker."""
@@ -131,13 +143,23 @@ class DaskExecutor:
         run: says after how many units, or how much growth, a worker process is replaced by a fresh one.
         in_flight: how many units are handed to it at once; more than workers, so that an adaptive cluster grows.
         watch: reports what the first worker waits for; raises WorkersLostError if none will come.
+        hear: receives the id of a unit and the fraction of it that is done, in a thread of Dask's.
     """
 
     def __init__(
-        self, client: Client, run: RunSettings, *, in_flight: int, watch: Callable[[], str] = lambda: ""
+        self,
+        client: Client,
+        run: RunSettings,
+        *,
+        in_flight: int,
+        watch: Callable[[], str] = lambda: "",
+        hear: Hear = hear_nothing,
     ) -> None:
         """Keep the client; nothing is submitted yet."""
         self._client = client
+        self._hear = hear
+        self._runs: set[str] = set()
+        client.subscribe_topic(ADVANCE_TOPIC, self._hear_event)
         self._watch = watch
         self._in_flight = in_flight
         self._run = run
@@ -156,6 +178,7 @@ class DaskExecutor:
     def submit(self, task: Task) -> None:
         """Send a unit to the scheduler."""
         self._count += 1
+        self._runs.add(task.run_id)
         # All under one first word: Dask holds back what belongs to a group larger than the cluster, and only that.
         key = ("unit", task.unit.id, task.run_id, self._count)
         future = self._client.submit(
@@ -190,6 +213,12 @@ class DaskExecutor:
     def waits_for(self) -> str:
         """Report what the first worker waits for."""
         return self._watch()
+
+    def _hear_event(self, event: tuple[float, tuple[str, str, float]]) -> None:
+        _, (run_id, unit_id, fraction) = event
+        # A scheduler may serve several runs, and hands the last events of earlier ones to each new subscriber.
+        if run_id in self._runs:
+            self._hear(unit_id, fraction)
 
 
 class ProcessWatch:
@@ -228,7 +257,7 @@ class ProcessWatch:
 
 
 @contextmanager
-def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
+def local_executor(workers: int, run: RunSettings, hear: Hear = hear_nothing) -> Iterator[Executor]:
     """Start worker processes on this machine, one thread each, and stop them when the block ends."""
     import dask
     from distributed import Client, LocalCluster
@@ -256,7 +285,7 @@ def local_executor(workers: int, run: RunSettings) -> Iterator[Executor]:
             ) from error
         # A unit waits beside each worker, so that none is idle while the coordinator is busy; more would only be taken
         # back when the run stops.
-        executor = DaskExecutor(client, run, in_flight=2 * workers + 2, watch=ProcessWatch(client.ncores))
+        executor = DaskExecutor(client, run, in_flight=2 * workers + 2, watch=ProcessWatch(client.ncores), hear=hear)
         try:
             yield executor
         finally:
@@ -312,7 +341,7 @@ def _root_of(error: BaseException) -> str:
 
 
 @contextmanager
-def scheduler_executor(address: str, run: RunSettings) -> Iterator[Executor]:
+def scheduler_executor(address: str, run: RunSettings, hear: Hear = hear_nothing) -> Iterator[Executor]:
     """Use the workers of a Dask scheduler that is already running."""
     import dask
 
@@ -323,7 +352,7 @@ def scheduler_executor(address: str, run: RunSettings) -> Iterator[Executor]:
             return "" if client.ncores() else f"waiting for a worker to connect to the Dask scheduler {address}"
 
         try:
-            yield DaskExecutor(client, run, in_flight=1000, watch=watch)
+            yield DaskExecutor(client, run, in_flight=1000, watch=watch, hear=hear)
         finally:
             close_cluster(client, None)
 

@@ -18,6 +18,9 @@ from movi_prep.runtime.unit_attempt import Task, UnitEnd, execute
 if TYPE_CHECKING:
     from distributed import Worker
 
+ADVANCE_TOPIC = "movi-prep-advance"
+"""Dask's topic on which workers report their progress: (run, unit, fraction of the unit)."""
+
 RETIRE_AT = "MOVI_PREP_RETIRE_AT_S"
 """Environment variable: when workers take no more units, seconds since 1970; unset means never."""
 
@@ -57,13 +60,17 @@ def execute_on_worker(task: Task, *, recycle_units: int, recycle_growth_mb: floa
     """
     from distributed import get_worker
 
-    end = execute(task)
+    worker = get_worker()
+
+    def advance(fraction: float) -> None:
+        worker.log_event(ADVANCE_TOPIC, (task.run_id, task.unit.id, fraction))
+
+    end = execute(task, advance)
     _usage.units += 1
     # After the first unit, not before: until then libraries and models are loaded, which is no leak.
     if _usage.units == 1:
         _usage.first_resident_mb = end.resident_mb
     is_spent = _usage.units >= recycle_units or end.resident_mb - _usage.first_resident_mb >= recycle_growth_mb
-    worker = get_worker()
     # Without a nanny, nothing would start another process in its place.
     if is_spent and worker.nanny and not _usage.is_leaving:
         _usage.is_leaving = True

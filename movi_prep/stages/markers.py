@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.config.footage import NO_CHOICE
 from movi_prep.errors import InputError, MissingError, list_names
 from movi_prep.formats.amass import SubjectShape
 from movi_prep.formats.body_models import body_of_model, read_body_model
@@ -29,9 +30,10 @@ from movi_prep.formats.motion_files import open_motion, read_subject_shape
 from movi_prep.geometry.frames import AMASS_TO_GROUND
 from movi_prep.geometry.motion_resampling import n_resampled, resampled
 from movi_prep.recordings.wanted import MODEL_FILES
+from movi_prep.records.advance import advancing
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.timeline import samples_per_frame
-from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.records.unit import InSteps, Stage, StageReport, Unit
 from movi_prep.stages.clip_watch import ClipWatch
 
 if TYPE_CHECKING:
@@ -44,10 +46,17 @@ if TYPE_CHECKING:
 
     from movi_prep.body.carried_markers import CarriedMarkers
     from movi_prep.body.skinning import BodyPart
-    from movi_prep.config.markers import StaticTrialSettings, TrajectorySettings
+    from movi_prep.config.footage import MotionChoice
+    from movi_prep.config.markers import (
+        StaticTrialSettings,
+        StaticUnitSettings,
+        TrajectorySettings,
+        TrajectoryUnitSettings,
+    )
     from movi_prep.config.root import Config
     from movi_prep.formats.amass import MotionFile
     from movi_prep.formats.motion_files import WholeMotion
+    from movi_prep.records.advance import Advance
     from movi_prep.records.body_layout import BodyName
     from movi_prep.records.body_model import BodyModel
     from movi_prep.records.identity import ClipId
@@ -57,8 +66,8 @@ if TYPE_CHECKING:
     from movi_prep.records.session import Session
     from movi_prep.records.work_folder import WorkFolder
 
-    StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticTrialSettings]
-    MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectorySettings]
+    StaticUnit: TypeAlias = Unit["StaticInputs", "StaticOutputs", StaticUnitSettings]
+    MarkerUnit: TypeAlias = Unit["MarkerInputs", "MarkerOutputs", TrajectoryUnitSettings]
 
 _SAME_RATE = 1e-4
 """Rates that differ by less are one: 120 and 120.00004578 Hz."""
@@ -84,7 +93,6 @@ class StaticInputs:
         models_there: the models found instead, for messages.
         reader: which reader reads the session.
         session: its session, None where there is none.
-        persons: which person of the file of each clip it is, () where it is the first of all.
     """
 
     motions: tuple[Path, ...]
@@ -93,7 +101,6 @@ class StaticInputs:
     models_there: str
     reader: ReaderName
     session: Path | None
-    persons: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,14 +113,13 @@ class StaticOutputs:
 
 @dataclass(frozen=True)
 class MarkerInputs:
-    """Files that the trajectories of a clip are made from; models and person as in `StaticInputs`."""
+    """Files that the trajectories of a clip are made from; models as in `StaticInputs`."""
 
     motion: Path
     marker_set: Path
     body_model: Path | None
     dmpl_model: Path | None
     models_there: str
-    person: int = 0
     subset: str = ""
 
 
@@ -139,14 +145,14 @@ def plan_markers(recordings: Recordings, work: WorkFolder, config: Config) -> tu
     return tuple(_markers_unit(recordings, work, config, clip=clip) for clip in sorted(recordings.motions))
 
 
-def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTrialSettings) -> StageReport:
+def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticUnitSettings) -> StageReport:
     """Make one subject's static trial, with height and mass."""
     from movi_prep.body.carried_markers import carry_markers
     from movi_prep.body.t_pose import stand_in_t_pose, static_markers
     from movi_prep.formats.trc import write_trc
 
     model_body = None if inputs.body_model is None else body_of_model(inputs.body_model)
-    motion, shape, findings = _subject_shape(inputs.motions, inputs.persons, model_body)
+    motion, shape, findings = _subject_shape(inputs.motions, settings.choices, model_body)
     session, session_findings = _read_session(inputs, needed=settings.mass == "v3d")
     if inputs.body_model is None:
         raise _missing_model(shape, motion, inputs.models_there)
@@ -180,14 +186,16 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticTri
     )
 
 
-def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: TrajectorySettings) -> StageReport:
+def run_markers(
+    inputs: MarkerInputs, outputs: MarkerOutputs, settings: TrajectoryUnitSettings, advance: Advance
+) -> StageReport:
     """Make one clip's trajectories, block by block."""
     from movi_prep.body.device import torch_threads
 
     # One thread per unit: units run in parallel, and sums over several threads differ in the last bit.
     with torch_threads(1), _open(inputs, settings) as motion:
         _check_soft_tissue(motion, inputs, settings)
-        report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings)
+        report = _write_trajectories(motion, inputs=inputs, path=outputs.markers, settings=settings, advance=advance)
     if outputs.trc is not None:
         from movi_prep.formats.trc import write_trc
 
@@ -195,8 +203,8 @@ def run_markers(inputs: MarkerInputs, outputs: MarkerOutputs, settings: Trajecto
     return report
 
 
-def _open(inputs: MarkerInputs, settings: TrajectorySettings) -> AbstractContextManager[MotionFile | WholeMotion]:
-    return open_motion(inputs.motion, person=inputs.person, rate_hz=settings.motion_rate_hz, up=settings.motion_up)
+def _open(inputs: MarkerInputs, settings: TrajectoryUnitSettings) -> AbstractContextManager[MotionFile | WholeMotion]:
+    return open_motion(inputs.motion, settings.choice, rate_hz=settings.motion_rate_hz, up=settings.motion_up)
 
 
 STATIC = Stage(
@@ -222,7 +230,7 @@ MARKERS = Stage(
     version=3,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
-    run=run_markers,
+    run=InSteps(run_markers),
     check=check_markers,
 )
 
@@ -268,8 +276,8 @@ def row_clock(rate_hz: float, settings: TrajectorySettings, *, source: str) -> R
 def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, subject: str) -> StaticUnit:
     clips = _shaping_clips(recordings, subject, exclude=config.exclude)
     motions = tuple(clips.values())
-    persons = tuple(recordings.persons.get(clip, 0) for clip in clips)
-    body_model = model_for(motions, recordings.body_models, persons)
+    choices = tuple(recordings.choices.get(clip, NO_CHOICE) for clip in clips)
+    body_model = model_for(motions, recordings.body_models, choices)
     return Unit(
         stage=STATIC.name,
         key=subject,
@@ -280,10 +288,10 @@ def _static_unit(recordings: Recordings, work: WorkFolder, config: Config, *, su
             models_there=_models_there(recordings.body_models, body_model),
             reader=recordings.reader,
             session=recordings.sessions.get(subject),
-            persons=persons if any(persons) else (),
         ),
         outputs=StaticOutputs(trial=work.static_trial(subject), trc=work.static_trc(subject)),
-        settings=config.markers.static_trial,
+        # Nothing said of any clip is nothing said: one more clip must not change the identity of the unit.
+        settings=config.markers.static_unit(choices if set(choices) - {NO_CHOICE} else ()),
     )
 
 
@@ -295,8 +303,8 @@ def _shaping_clips(recordings: Recordings, subject: str, *, exclude: Collection[
 def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, clip: ClipId) -> MarkerUnit:
     motion = recordings.motions[clip]
     tissue = config.markers.soft_tissue
-    person = recordings.persons.get(clip, 0)
-    body_model = model_for((motion,), recordings.body_models, (person,))
+    choice = recordings.choices.get(clip, NO_CHOICE)
+    body_model = model_for((motion,), recordings.body_models, (choice,))
     return Unit(
         stage=MARKERS.name,
         key=str(clip),
@@ -304,21 +312,20 @@ def _markers_unit(recordings: Recordings, work: WorkFolder, config: Config, *, c
             motion=motion,
             marker_set=_marker_set_path(config),
             body_model=body_model,
-            dmpl_model=_tissue_for(motion, person, recordings.dmpl_models) if tissue else None,
+            dmpl_model=_tissue_for(motion, choice, recordings.dmpl_models) if tissue else None,
             models_there=_models_there(recordings.body_models, body_model),
-            person=person,
             subset=recordings.subsets.get(clip.subject, ""),
         ),
         outputs=MarkerOutputs(
             markers=work.markers(clip), trc=work.markers_trc(clip) if config.markers.write_trc else None
         ),
-        settings=_trajectory_settings(recordings, config),
+        settings=_trajectory_settings(recordings, config, choice),
     )
 
 
-def _trajectory_settings(recordings: Recordings, config: Config) -> TrajectorySettings:
+def _trajectory_settings(recordings: Recordings, config: Config, choice: MotionChoice) -> TrajectoryUnitSettings:
     """Return the settings of a clip; without videos, the mocap clock is the only one."""
-    settings = config.markers.trajectories
+    settings = config.markers.trajectory_unit(choice)
     return settings if recordings.video_rate_hz is not None else settings.model_copy(update={"rate": "mocap"})
 
 
@@ -327,16 +334,16 @@ def _marker_set_path(config: Config) -> Path:
 
 
 def model_for(
-    motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Path], persons: Sequence[int] = ()
+    motions: Sequence[Path], models: Mapping[tuple[BodyName, str], Path], choices: Sequence[MotionChoice] = ()
 ) -> Path | None:
     """Return the model of body and sex of the first readable clip for whose body there are models.
 
     What is unreadable fails when the unit runs.
     """
     shapes = []
-    for motion, person in zip(motions, persons or repeat(0), strict=False):
+    for motion, choice in zip(motions, choices or repeat(NO_CHOICE), strict=False):
         try:
-            shapes.append(read_subject_shape(motion, person=person))
+            shapes.append(read_subject_shape(motion, choice))
         # Planning must not fail for one bad clip; the unit reports it.
         except InputError:
             continue
@@ -345,10 +352,10 @@ def model_for(
     return None if first is None else models.get((first.body, first.sex))
 
 
-def _tissue_for(motion: Path, person: int, models: Mapping[str, Path]) -> Path | None:
+def _tissue_for(motion: Path, choice: MotionChoice, models: Mapping[str, Path]) -> Path | None:
     """Return DMPL's directions of a clip's sex; they are of the mesh of SMPL and SMPL+H."""
     try:
-        shape = read_subject_shape(motion, person=person)
+        shape = read_subject_shape(motion, choice)
     except InputError:
         return None
     return None if shape.body == "SMPL-X" else models.get(shape.sex)
@@ -360,14 +367,14 @@ def _models_there(models: Mapping[tuple[BodyName, str], Path], model: Path | Non
 
 
 def _subject_shape(
-    motions: Sequence[Path], persons: Sequence[int], body: BodyName | None
+    motions: Sequence[Path], choices: Sequence[MotionChoice], body: BodyName | None
 ) -> tuple[Path, SubjectShape, tuple[str, ...]]:
     """Return a subject's first readable clip of a body, or of any; the shape in it; what other clips say against it."""
     shapes: dict[Path, SubjectShape] = {}
     errors: dict[Path, InputError] = {}
-    for motion, person in zip(motions, persons or repeat(0), strict=False):
+    for motion, choice in zip(motions, choices or repeat(NO_CHOICE), strict=False):
         try:
-            shapes[motion] = read_subject_shape(motion, person=person)
+            shapes[motion] = read_subject_shape(motion, choice)
         except InputError as error:
             errors[motion] = error
     if not shapes:
@@ -408,11 +415,16 @@ def _missing_model(shape: SubjectShape, motion: Path, there: str) -> MissingErro
     of_body = [name for name in there.split(", ") if name.rpartition(" ")[0] == shape.body]
     file = MODEL_FILES[shape.body].format(sex=shape.sex, SEX=shape.sex.upper())
     other = ", or fetch the release of the motion that they are of: betas of one body mean nothing to another"
+    if of_body:
+        # A file that states its sex was fitted to that model.
+        other = (
+            "" if shape.sex_is_known else ", or say the `sex` of the model that the motion was fitted to in a manifest"
+        )
     return MissingError(
         f"body model for {motion.name}",
         expected=f"{file}: the motion is of {shape.body}, {shape.sex}",
         got=f"only {there}" if there not in ("", "none") else "none",
-        remedy="point --body-models at the folder that holds it" + ("" if of_body or not there else other),
+        remedy="point --body-models at the folder that holds it" + (other if there else ""),
     )
 
 
@@ -491,7 +503,12 @@ def _blocks(
 
 
 def _write_trajectories(
-    motion: MotionFile | WholeMotion, *, inputs: MarkerInputs, path: Path, settings: TrajectorySettings
+    motion: MotionFile | WholeMotion,
+    *,
+    inputs: MarkerInputs,
+    path: Path,
+    settings: TrajectorySettings,
+    advance: Advance,
 ) -> StageReport:
     from movi_prep.body.marker_points import place_markers
     from movi_prep.body.skinning import pose_body, shape_body
@@ -519,7 +536,8 @@ def _write_trajectories(
     ) as writer:
         # Writing block by block bounds the memory, whatever the length of the clip.
         watch = ClipWatch()
-        for block in _blocks(motion, settings.batch_samples, clock=clock, watch=watch.sampled):
+        blocks = _blocks(motion, settings.batch_samples, clock=clock, watch=watch.sampled)
+        for block in advancing(blocks, advance, total=-(-len(times_s) // POSED_TOGETHER)):
             points = pose_body(body, block, soft_tissue=settings.soft_tissue, world=AMASS_TO_GROUND)
             watch.posed(block, points)
             writer.append(place_markers(markers, points))

@@ -18,7 +18,6 @@ import numpy as np
 
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.errors import ModelError, UsageError, list_names
-from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
@@ -27,7 +26,6 @@ from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.ik import ik_setup_path
-from movi_prep.stages.motion_scale import PersonTrials, anthropometry_path, scale_to_motion
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
 
 if TYPE_CHECKING:
@@ -88,6 +86,8 @@ def plan_scale(
     """Return one unit per subject."""
     if not recordings.subjects:
         return ()
+    from movi_prep.stages.motion_scale import anthropometry_path
+
     model, setup = model_and_setup(config)
     marker_set, setup_parts = read_scale_setup(setup).marker_set_file, included_files(setup)
     settings = config.scaling.for_unit(config.ik.solver)
@@ -121,8 +121,10 @@ def plan_scale(
 
 def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSettings) -> StageReport:
     """Scale one subject's model and audit it."""
+    from movi_prep.formats.marker_file import read_markers, read_static_trial
     from movi_prep.osim.models import add_marker_set, read_model, write_model
     from movi_prep.osim.scale_model import scale_model
+    from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
 
     # The model is read again for each subject, because scaling changes it in place.
     model = read_model(inputs.model)
@@ -189,7 +191,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     ]
     if not said:
         return result
-    told = f"misses of the static pose turn all labels of the subject: {'; '.join(said)}"
+    told = f"misses of the static pose turn all angles of the subject: {'; '.join(said)}"
     return replace(result, findings=(*result.findings, told))
 
 

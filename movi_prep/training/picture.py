@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib import import_module
-from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from movi_prep.geometry.virtual_camera import VirtualCamera, source_pixels_at
@@ -22,13 +21,12 @@ _NODES = 10
 
 
 def decode_for_warp(encoded: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
-    """Return the (h, w, 4) uint8 BGRA picture of encoded bytes, the fastest way that is installed.
+    """Return the (h, w, 4) uint8 BGRA picture of encoded bytes.
 
     simplejpeg decodes a JPEG straight into four channels; its pixels are OpenCV's. Raises InputError as
     `decode_picture` does.
     """
-    simplejpeg = _simplejpeg()
-    if simplejpeg is not None and encoded[:2].tobytes() == _JPEG:
+    if encoded[:2].tobytes() == _JPEG:
         try:
             return np.asarray(simplejpeg.decode_jpeg(encoded, "BGRA"))
         except ValueError:
@@ -40,21 +38,10 @@ def decode_for_warp(encoded: NDArray[np.uint8], *, where: str) -> NDArray[np.uin
 _JPEG = b"\xff\xd8"
 
 
-@lru_cache(maxsize=1)
-def _simplejpeg() -> Any:
-    """Return the module, None where it is not installed: it is an extra (`movi-prep[fast]`)."""
-    try:
-        return import_module("simplejpeg")
-    except ImportError:
-        return None
-
-
-def rgb_planes(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return (3, h, w) float32 RGB, 0 to 1, of a (h, w, 3) uint8 BGR picture."""
-    planes = np.empty((3, *picture.shape[:2]), dtype=np.float32)
+def write_rgb_planes(picture: NDArray[np.uint8], planes: NDArray[np.float32]) -> None:
+    """Write a (h, w, 3) uint8 BGR picture into (3, h, w) float32 RGB planes, 0 to 1."""
     for plane, channel in zip(planes, (2, 1, 0), strict=True):
         np.divide(picture[..., channel], _FULL, out=plane, dtype=np.float32)
-    return planes
 
 
 _FULL = np.float32(255.0)
@@ -77,36 +64,55 @@ def warp_picture(
         corner_px: (2,) column and row of the video at the picture's first pixel.
         scale: picture pixels per video pixel.
     """
-    columns, rows = warp_map(camera, virtual, corner_px=corner_px, scale=scale)
-    # OpenCV maps four channels with vector instructions and three without, at more than twice the time.
-    four = picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
-    return np.asarray(cv2.remap(four, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))[..., :3]
+    return WarpMaps(camera, virtual, corner_px=corner_px, scale=scale).warp(picture)
 
 
-def warp_map(
-    camera: Camera, virtual: VirtualCamera, *, corner_px: NDArray[np.float64], scale: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return column and row of the stored picture for each pixel of the virtual one, (size, size) float32 each.
+class WarpMaps:
+    """Which place of a stored picture each pixel of a virtual camera's shows, for one camera or for n.
 
     The map is smooth, so it is evaluated at a few Chebyshev nodes and interpolated; the exact map costs ten times
-    as much. Where the lens does not see all of the picture, the exact map is used, NaN (black) outside its view.
-    Arguments as for `warp_picture`.
+    as much. The nodes of all cameras are worked out at once. Where the lens does not see all of a picture, the exact
+    map is used, NaN (black) outside its view.
     """
 
-    def places_at(pixels: NDArray[np.float64]) -> NDArray[np.float32]:
-        exact = source_pixels_at(camera, virtual, pixels)
-        return ((exact - corner_px + 0.5) * scale - 0.5).astype(np.float32)
+    def __init__(
+        self,
+        camera: Camera,
+        virtual: VirtualCamera,
+        *,
+        corner_px: NDArray[np.float64],
+        scale: NDArray[np.float64] | float,
+    ) -> None:
+        """Evaluate the nodes; arguments as for `warp_picture`, (n, 2) corners and (n,) scales for n cameras."""
+        self._camera, self._virtual, self._corner, self._scale = camera, virtual, corner_px, np.asarray(scale)
+        nodes, self._weights = _interpolation(virtual.size_px)
+        self._nodes = self._places_at(np.stack(np.meshgrid(nodes, nodes), axis=-1))
+        far = virtual.size_px - 1.0
+        corners = self._places_at(np.array([[[0.0, 0.0], [far, 0.0], [0.0, far], [far, far]]]))
+        # A lens sees a cone, so that its picture is convex: where all corners are seen, everything between them is.
+        self._is_seen = np.asarray(np.isfinite(corners).all(axis=(-1, -2, -3)))
 
-    far = virtual.size_px - 1.0
-    corners = places_at(np.array([[0.0, 0.0], [far, 0.0], [0.0, far], [far, far]]))
-    # A lens sees a cone, so that its picture is convex: where all corners are seen, everything between them is.
-    if not np.isfinite(corners).all():
-        exact = places_at(np.stack(np.meshgrid(*[np.arange(virtual.size_px, dtype=np.float64)] * 2), axis=-1))
+    def warp(self, picture: NDArray[np.uint8], at: int | tuple[()] = ()) -> NDArray[np.uint8]:
+        """Return the picture of one of the virtual cameras, (size, size, 3) uint8 BGR, of a stored BGR or BGRA one."""
+        columns, rows = self.map(at)
+        # OpenCV maps four channels with vector instructions and three without, at more than twice the time.
+        four = picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+        return np.asarray(cv2.remap(four, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))[..., :3]
+
+    def map(self, at: int | tuple[()] = ()) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return column and row of the stored picture for each pixel of one camera's, (size, size) float32 each."""
+        if self._is_seen[at]:
+            places, weights = self._nodes[at], self._weights
+            # The warp is a product of polynomials in columns and rows: two small matrix products give the whole map.
+            return _product(weights @ places[..., 0], weights.T), _product(weights @ places[..., 1], weights.T)
+        steps = np.arange(self._virtual.size_px, dtype=np.float64)
+        exact = self._places_at(np.stack(np.meshgrid(steps, steps), axis=-1))[at]
         return np.ascontiguousarray(exact[..., 0]), np.ascontiguousarray(exact[..., 1])
-    nodes, weights = _interpolation(virtual.size_px)
-    places = places_at(np.stack(np.meshgrid(nodes, nodes), axis=-1))
-    # The warp is a product of polynomials in columns and rows: two small matrix products give the whole map.
-    return _product(weights @ places[..., 0], weights.T), _product(weights @ places[..., 1], weights.T)
+
+    def _places_at(self, pixels: NDArray[np.float64]) -> NDArray[np.float32]:
+        exact = source_pixels_at(self._camera, self._virtual, pixels)
+        corner, scale = self._corner[..., None, None, :], self._scale[..., None, None, None]
+        return np.asarray((exact - corner + 0.5) * scale - 0.5, dtype=np.float32)
 
 
 def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:

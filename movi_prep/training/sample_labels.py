@@ -1,8 +1,8 @@
-"""Labels of one row in a virtual camera, and their mirror image."""
+"""Labels of rows in virtual cameras, and their mirror image; the first axis is the rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,18 @@ from movi_prep.records.frame_labels import BodyScales
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of one frame for a network, in a virtual camera's frame (x right, y down, z forward).
+    """Labels of n frames for a network, each in its virtual camera's frame (x right, y down, z forward).
 
     Attributes:
-        points_m: (p, 3) float32, metres: the model's joint centres, SMPL joints, markers, in this order.
-        points_px: (p, 2) float32, pixels of the virtual picture.
-        points_valid: (p,) bool.
-        coordinates_rad: (c,) float32.
-        coordinates_valid: (c,) bool.
-        coordinates_std_rad: (c,) float32, posterior standard deviations; None where they are not requested.
-        body_scales: (b, 3) float32, zero where the model has no such body.
-        body_scales_valid: (b,) bool.
-        root_pose: (3, 4) float32, rotation and position (m) of the moving frame of the ground-to-pelvis joint.
+        points_m: (n, p, 3) float32, metres: the model's joint centres, SMPL joints, markers, in this order.
+        points_px: (n, p, 2) float32, pixels of the virtual picture.
+        points_valid: (n, p) bool.
+        coordinates_rad: (n, c) float32.
+        coordinates_valid: (n, c) bool.
+        coordinates_std_rad: (n, c) float32, posterior standard deviations; None where they are not requested.
+        body_scales: (n, b, 3) float32, zero where the model has no such body.
+        body_scales_valid: (n, b) bool.
+        root_pose: (n, 3, 4) float32, rotation and position (m) of the moving frame of the ground-to-pelvis joint.
     """
 
     points_m: NDArray[np.float32]
@@ -117,86 +117,94 @@ def read_label_context(shard: ShardFile, *, n_markers: int, with_std: bool) -> L
     )
 
 
-class RowBlock:
-    """Labels of neighbouring rows of a shard, each field read once for all of them at its first use."""
-
-    def __init__(self, shard: ShardFile, first: int, end: int) -> None:
-        """Read nothing yet; rows from `first` to before `end`."""
-        self._shard, self._rows = shard, slice(first, end)
-        self._fields: dict[str, NDArray[Any]] = {}
-
-    def read(self, field: str, row: int) -> NDArray[Any]:
-        """Return one row of a field."""
-        if field not in self._fields:
-            self._fields[field] = self._shard.read(field, self._rows)
-        return np.asarray(self._fields[field][row - self._rows.start])
-
-
 def read_labels(
-    shard: ShardFile | RowBlock, row: int, *, context: LabelContext, virtual: VirtualCamera, simulated: bool
+    shard: ShardFile, rows: NDArray[np.int64], *, context: LabelContext, virtual: VirtualCamera, simulated: bool
 ) -> Labels:
-    """Read one row's labels and turn them into a virtual camera's frame.
+    """Read the labels of rows and turn each into its virtual camera's frame.
 
     Args:
         shard: the shard.
-        row: the row.
+        rows: (n,) the rows, in any order.
         context: the shared data of all rows.
-        virtual: the camera.
+        virtual: the n cameras.
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
     """
     # From the world, not from the stored camera: the virtual camera is turned away from that.
     point = "model_world_m" if simulated else "world_m"
     centres, joints, markers = (
-        _read_row(shard, name, row) for name in ("joint_centres.world_m", f"joints.{point}", f"markers.{point}")
+        _read_rows(shard, name, rows) for name in ("joint_centres.world_m", f"joints.{point}", f"markers.{point}")
     )
     # In float64, so that the change of frame adds no rounding of its own.
-    points = virtual.to_camera(np.concatenate([centres, joints, markers[: context.n_markers]]).astype(np.float64))
+    points = virtual.to_camera(
+        np.concatenate([centres, joints, markers[:, : context.n_markers]], axis=1, dtype=np.float64)
+    )
     pixels = virtual.to_pixels(points)
     with np.errstate(invalid="ignore"):
         in_view = ((pixels >= -0.5) & (pixels < virtual.size_px - 0.5)).all(axis=-1)
+    n_bodies = len(context.scales.valid)
     return Labels(
         points_m=points.astype(np.float32),
         points_px=np.nan_to_num(pixels).astype(np.float32),
-        points_valid=context.points_valid[row] & in_view,
-        coordinates_rad=_read_row(shard, "coordinates.angles_rad", row),
-        coordinates_valid=context.coordinates_valid[row],
-        coordinates_std_rad=_read_row(shard, "coordinates.std_rad", row) if context.with_std else None,
-        body_scales=context.scales.factors,
-        body_scales_valid=context.scales.valid,
-        root_pose=_root_pose(shard, row, virtual),
+        points_valid=context.points_valid[rows] & in_view,
+        coordinates_rad=_read_rows(shard, "coordinates.angles_rad", rows),
+        coordinates_valid=context.coordinates_valid[rows],
+        coordinates_std_rad=_read_rows(shard, "coordinates.std_rad", rows) if context.with_std else None,
+        body_scales=np.broadcast_to(context.scales.factors, (len(rows), n_bodies, 3)),
+        body_scales_valid=np.broadcast_to(context.scales.valid, (len(rows), n_bodies)),
+        root_pose=_root_pose(shard, rows, virtual),
     )
 
 
-def _root_pose(shard: ShardFile | RowBlock, row: int, virtual: VirtualCamera) -> NDArray[np.float32]:
-    rotation = virtual.world_to_camera_rotation @ _read_row(shard, "root.rotation_world", row)
-    position = virtual.to_camera(_read_row(shard, "root.position_world_m", row).astype(np.float64))
-    return np.concatenate([rotation, position[:, None]], axis=1).astype(np.float32)
+def _root_pose(shard: ShardFile, rows: NDArray[np.int64], virtual: VirtualCamera) -> NDArray[np.float32]:
+    rotation = virtual.world_to_camera_rotation @ _read_rows(shard, "root.rotation_world", rows)
+    position = virtual.to_camera(_read_rows(shard, "root.position_world_m", rows)[:, None].astype(np.float64))
+    return np.concatenate([rotation, np.swapaxes(position, 1, 2)], axis=2).astype(np.float32)
 
 
-def _read_row(shard: ShardFile | RowBlock, attribute: str, row: int) -> NDArray[np.float32]:
-    # Read straight: this is the inner loop of training.
-    return shard.read(DATASETS[f"labels.{attribute}"], row)
+def _read_rows(shard: ShardFile, attribute: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return (n, ...) rows of a field: neighbours in one read, others one by one."""
+    field = DATASETS[f"labels.{attribute}"]
+    first, last = int(rows.min()), int(rows.max())
+    # A read costs as much as the values of dozens of rows: what lies between two wanted rows is read along.
+    if last - first < _READ_ALONG * len(rows):
+        return np.asarray(shard.read(field, slice(first, last + 1))[rows - first])
+    return np.stack([shard.read(field, row) for row in rows.tolist()])
+
+
+_READ_ALONG = 8
+"""Rows per wanted one up to which a stretch of rows is read as a whole."""
 
 
 def mirror_labels(labels: Labels, tables: MirrorTables, *, size_px: int) -> Labels:
     """Return the labels of the flipped picture."""
-    pixels = labels.points_px[tables.points]
+    pixels = labels.points_px[:, tables.points]
     # Pixel centres are at integers: the last column, size - 1, becomes column 0.
-    pixels = np.stack([size_px - 1 - pixels[:, 0], pixels[:, 1]], axis=-1)
-    rotation = mirror_rotations(labels.root_pose[:, :3].astype(np.float64))
-    position = labels.root_pose[:, 3] * CAMERA_REFLECTION
+    pixels = np.stack([size_px - 1 - pixels[..., 0], pixels[..., 1]], axis=-1)
+    rotation = mirror_rotations(labels.root_pose[..., :3].astype(np.float64))
+    position = labels.root_pose[..., 3] * CAMERA_REFLECTION
     coordinates = mirror_coordinates(labels.coordinates_rad.astype(np.float64), tables.coordinates, tables.signs)
-    return replace(
-        labels,
+    std = labels.coordinates_std_rad
+    return Labels(
         points_m=mirror_positions(labels.points_m.astype(np.float64), tables.points).astype(np.float32),
         points_px=pixels.astype(np.float32),
-        points_valid=labels.points_valid[tables.points],
+        points_valid=labels.points_valid[:, tables.points],
         coordinates_rad=coordinates.astype(np.float32),
-        coordinates_valid=labels.coordinates_valid[tables.coordinates],
-        coordinates_std_rad=None
-        if labels.coordinates_std_rad is None
-        else labels.coordinates_std_rad[tables.coordinates],
-        body_scales=labels.body_scales[tables.bodies],
-        body_scales_valid=labels.body_scales_valid[tables.bodies],
-        root_pose=np.concatenate([rotation, position[:, None]], axis=1).astype(np.float32),
+        coordinates_valid=labels.coordinates_valid[:, tables.coordinates],
+        coordinates_std_rad=None if std is None else std[:, tables.coordinates],
+        body_scales=labels.body_scales[:, tables.bodies],
+        body_scales_valid=labels.body_scales_valid[:, tables.bodies],
+        root_pose=np.concatenate([rotation, position[..., None]], axis=-1).astype(np.float32),
     )
+
+
+def mirror_some(labels: Labels, flipped: NDArray[np.bool_], tables: MirrorTables, *, size_px: int) -> Labels:
+    """Return the labels of n pictures of which some are flipped, (n,) bool."""
+    if not flipped.any():
+        return labels
+    mirrored = mirror_labels(labels, tables, size_px=size_px)
+
+    def chosen(name: str) -> Any:
+        here, there = getattr(labels, name), getattr(mirrored, name)
+        return None if here is None else np.where(flipped.reshape(-1, *[1] * (here.ndim - 1)), there, here)
+
+    return Labels(**{item.name: chosen(item.name) for item in fields(Labels)})

@@ -32,6 +32,7 @@ views of v cameras every array gains a leading axis v before all others, `camera
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -54,27 +55,28 @@ from movi_prep.formats.shard_records import (
     read_audit,
     read_clip_ids,
     read_label_names,
+    read_moments,
     read_shard_camera,
     read_subject_name,
 )
 from movi_prep.formats.shard_schema import DATASETS
 from movi_prep.geometry.mirror import CAMERA_REFLECTION
-from movi_prep.geometry.virtual_camera import VirtualCamera, aim_camera
+from movi_prep.geometry.moments import common_moments
+from movi_prep.geometry.virtual_camera import VirtualCamera, aim_cameras
 from movi_prep.names import natural_order
 from movi_prep.records.camera import Camera
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
 from movi_prep.records.scale_result import AuditGrade
-from movi_prep.training.augmentation import Augmentation, View, draw_view, recolour
+from movi_prep.training.augmentation import PLAIN_COLOURS, Augmentation, View, draw_view, recolour
 from movi_prep.training.occlusion import occlude
-from movi_prep.training.picture import decode_for_warp, rgb_planes, warp_picture
+from movi_prep.training.picture import WarpMaps, decode_for_warp, write_rgb_planes
 from movi_prep.training.sample_labels import (
     LabelContext,
     Labels,
     MirrorTables,
-    RowBlock,
-    mirror_labels,
+    mirror_some,
     read_label_context,
     read_labels,
     read_mirror_tables,
@@ -218,6 +220,10 @@ class _Source:
         return self.file.read(DATASETS["frames.clip_frame"])
 
     @cached_property
+    def moments(self) -> NDArray[np.float64]:
+        return read_moments(self.file)
+
+    @cached_property
     def clip_rows(self) -> dict[int, tuple[int, int]]:
         """First row and one past the last of each clip."""
         # Rows of a clip stand together in a shard, so that its first row and its number of rows say where it is.
@@ -238,6 +244,25 @@ class _Source:
         return [int(index) for index in rows], (self.clip_frames[rows] == wanted).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What one camera of a sample shows: rows of a shard around the predicted one, in one view.
+
+    Attributes:
+        source: which shard.
+        row: the predicted row.
+        rows: the rows of the window, or only that one.
+        asked: (t,) float32, 1 where a row of the window is the requested one; None without a window.
+        view: the view.
+    """
+
+    source: int
+    row: int
+    rows: Sequence[int]
+    asked: NDArray[np.float32] | None
+    view: View
+
+
 class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
     """Samples of native shards, the same in any number of workers, forked or spawned.
 
@@ -255,7 +280,8 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         scales: "factors": `boneScale` holds scale factors. "d3ke": factors times the mesh scales of D3KE's base model,
             as its layer divides them; those of our model, or of the `pyBaseModel.pkl` whose path is given instead.
         views: names of cameras that see one moment in one sample, in this order; moments missing in one of them are
-            not samples. None gives one sample for each camera.
+            not samples. `every` and `used_only` choose among the frames of the first. None gives one sample for each
+            camera.
 
     Raises:
         MissingError: there are no shards.
@@ -293,7 +319,11 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             source.with_std = with_std
         _occluders(augmentation)
         self._mesh_scales = {source.file.path: _mesh_scales(scales, source) for source in self._sources}
-        rows = [_select_rows(source, selection) for source in self._sources]
+        rows = [
+            # The frames of the first camera are chosen; those of the others follow from their moments.
+            _select_rows(source, selection if not views or source.camera.name == views[0] else _any_frame(selection))
+            for source in self._sources
+        ]
         # (samples, cameras): which source, and which of its rows.
         single = [np.stack([np.full(len(found), at), found], axis=-1) for at, found in enumerate(rows)]
         self._places = (
@@ -359,29 +389,59 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
     def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
         """Return one sample, or a list of them; the keys are in the module's table. -1 is the last."""
         if isinstance(index, slice):
-            return [self._sample(each) for each in range(*index.indices(len(self)))]
-        return self._sample(self._index(index))
+            return [self._samples([each])[0] for each in range(*index.indices(len(self)))]
+        return self._samples([self._index(index)])[0]
 
-    def _sample(self, index: int) -> dict[str, Any]:
-        places = [(self._sources[source], int(row)) for source, row in self._places[index]]
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the samples of a batch, the same as one by one; torch's loader asks for a batch in this way.
+
+        All that is not a picture is computed for the whole batch at once, and a frame that several windows show is
+        read once.
+        """
+        return self._samples([self._index(index) for index in indices])
+
+    def _samples(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        looks = [self._looks(index) for index in indices]
+        # Frames by shard: what the rows of one file share is worked out together.
+        wanted: dict[int, dict[tuple[int, View], int]] = {}
+        for look in itertools.chain.from_iterable(looks):
+            places = wanted.setdefault(look.source, {})
+            for row in look.rows:
+                places.setdefault((row, look.view), len(places))
+        frames = {source: self._frames(self._sources[source], list(places)) for source, places in wanted.items()}
+        return [
+            self._sample(index, cameras, [self._arrays(look, wanted[look.source], frames) for look in cameras])
+            for index, cameras in zip(indices, looks, strict=True)
+        ]
+
+    def _looks(self, index: int) -> list[_Look]:
+        """Return what each camera of a sample has to show."""
+        places = self._places[index].tolist()
         drawn = self._views(index, len(places))
-        cameras = [self._arrays(source, row, view) for (source, row), view in zip(places, drawn, strict=True)]
+        looks = []
+        for (source, row), view in zip(places, drawn, strict=True):
+            rows, asked = [row], None
+            if self._window is not None:
+                rows, asked = self._sources[source].rows_around(row, self._window.offsets())
+            looks.append(_Look(source, row, rows, asked, view))
+        return looks
+
+    def _arrays(
+        self, look: _Look, places: Mapping[tuple[int, View], int], frames: Mapping[int, dict[str, NDArray[Any]]]
+    ) -> dict[str, NDArray[Any]]:
+        at = [places[row, look.view] for row in look.rows]
+        if look.asked is None:
+            return {key: values[at[0]] for key, values in frames[look.source].items()}
+        return {**{key: values[at] for key, values in frames[look.source].items()}, "windowMask": look.asked}
+
+    def _sample(self, index: int, looks: Sequence[_Look], cameras: Sequence[dict[str, NDArray[Any]]]) -> dict[str, Any]:
         one = len(cameras) == 1 and not self._is_multiple
         arrays = cameras[0] if one else {key: np.stack([each[key] for each in cameras]) for key in cameras[0]}
         return {
             **{key: torch.from_numpy(values) for key, values in arrays.items()},
-            **_describe([source for source, _ in places], places[0][1], index),
-            "hflip": drawn[0].flip,
+            **_describe([self._sources[look.source] for look in looks], looks[0].row, index),
+            "hflip": looks[0].view.flip,
         }
-
-    def _arrays(self, source: _Source, row: int, view: View) -> dict[str, NDArray[np.float32]]:
-        if self._window is None:
-            return self._frame(source, row, view, source.file)
-        rows, asked = source.rows_around(row, self._window.offsets())
-        # One read for all of a window instead of one for each of its rows.
-        labels = RowBlock(source.file, min(rows), max(rows) + 1)
-        frames = [self._frame(source, one, view, labels) for one in rows]
-        return {**{key: np.stack([frame[key] for frame in frames]) for key in frames[0]}, "windowMask": asked}
 
     def _index(self, index: Any) -> int:
         if not isinstance(index, int | np.integer) or isinstance(index, bool):
@@ -399,43 +459,40 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         drawn = [draw_view(self._augmentation, np.random.default_rng([*seeds, at] if at else seeds)) for at in range(n)]
         return [replace(view, flip=drawn[0].flip) for view in drawn]
 
-    def _frame(
-        self, source: _Source, row: int, view: View, stored: ShardFile | RowBlock
-    ) -> dict[str, NDArray[np.float32]]:
-        box_px = source.boxes_px[row]
-        virtual = aim_camera(
-            source.camera.at(row),
-            box_px,
+    def _frames(self, source: _Source, wanted: Sequence[tuple[int, View]]) -> dict[str, NDArray[Any]]:
+        """Return every array of frames of one shard, with their axis first."""
+        rows, views = np.array([row for row, _ in wanted]), [view for _, view in wanted]
+        flipped = np.array([view.flip for view in views])
+        camera, boxes_px = source.camera.at(rows), source.boxes_px[rows]
+        virtual = aim_cameras(
+            camera,
+            boxes_px,
             size_px=self._size_px,
-            zoom=view.zoom,
-            roll_rad=view.roll_rad,
-            shift=view.shift,
+            zoom=np.array([view.zoom for view in views]),
+            roll_rad=np.array([view.roll_rad for view in views]),
+            shift=np.array([view.shift for view in views]),
         )
-        labels = read_labels(stored, row, context=source.context, virtual=virtual, simulated=self._simulated)
-        if view.flip:
-            labels = mirror_labels(labels, source.mirror, size_px=self._size_px)
-        arrays = {**_arrays(labels, box_px), **_cameras(source, row, virtual, flip=view.flip)}
+        labels = read_labels(source.file, rows, context=source.context, virtual=virtual, simulated=self._simulated)
+        labels = mirror_some(labels, flipped, source.mirror, size_px=self._size_px)
+        arrays = {**_arrays(labels, boxes_px), **_cameras(source, rows, camera, virtual, flipped=flipped)}
         # Factors change sides in a mirror, mesh scales of the base model do not.
         arrays["boneScale"] = arrays["boneScale"] * self._mesh_scales[source.file.path]
         if self._pictures:
-            seen = _see(source, row, virtual)
-            if view.occlusion_seed is not None:
-                seen = occlude(seen, _occluders(self._augmentation), view.occlusion_seed)
-            arrays["image"] = recolour(_image(seen, flip=view.flip), view.colours)
+            corners, scales = source.cuts
+            maps = WarpMaps(camera, virtual, corner_px=corners[rows], scale=scales[rows])
+            arrays["image"] = self._images(source, wanted, maps)
         return arrays
 
-
-def _see(source: _Source, row: int, virtual: VirtualCamera) -> NDArray[np.uint8]:
-    shard = source.file
-    picture = decode_for_warp(shard.picture(row), where=f"{shard.path}, row {row}")
-    corners, scales = source.cuts
-    return warp_picture(
-        picture, camera=source.camera.at(row), virtual=virtual, corner_px=corners[row], scale=float(scales[row])
-    )
-
-
-def _image(picture: NDArray[np.uint8], *, flip: bool) -> NDArray[np.float32]:
-    return rgb_planes(picture[:, ::-1] if flip else picture)
+    def _images(self, source: _Source, wanted: Sequence[tuple[int, View]], maps: WarpMaps) -> NDArray[np.float32]:
+        images = np.empty((len(wanted), 3, self._size_px, self._size_px), dtype=np.float32)
+        for at, (row, view) in enumerate(wanted):
+            seen = maps.warp(decode_for_warp(source.file.picture(row), where=f"{source.file.path}, row {row}"), at)
+            if view.occlusion_seed is not None:
+                seen = occlude(seen, _occluders(self._augmentation), view.occlusion_seed)
+            write_rgb_planes(seen[:, ::-1] if view.flip else seen, images[at])
+            if view.colours != PLAIN_COLOURS:
+                images[at] = recolour(images[at], view.colours)
+        return images
 
 
 def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
@@ -454,17 +511,26 @@ def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np
     }
 
 
-def _cameras(source: _Source, row: int, virtual: VirtualCamera, *, flip: bool) -> dict[str, NDArray[np.float32]]:
-    """Return the cameras of a sample: the virtual one of its picture, and the real one of the crop."""
-    seen = np.column_stack([virtual.world_to_camera_rotation, -virtual.world_to_camera_rotation @ virtual.centre_m])
-    real = source.camera.at(row)
+def _cameras(
+    source: _Source,
+    rows: NDArray[np.int64],
+    real: Camera,
+    virtual: VirtualCamera,
+    *,
+    flipped: NDArray[np.bool_],
+) -> dict[str, NDArray[np.float32]]:
+    """Return the cameras of n frames: the virtual ones of their pictures, and the real ones of the crops."""
+    turn, n = virtual.world_to_camera_rotation, len(rows)
+    seen = np.concatenate([turn, -turn @ virtual.centre_m[..., None]], axis=-1)
+    stated = np.concatenate([real.world_to_camera_rotation, real.world_to_camera_translation_m[..., None]], axis=-1)
+    # The principal point is the middle of the picture: the camera matrix of a flipped picture is the same.
+    reflection = np.where(flipped[:, None], CAMERA_REFLECTION, 1.0)
     cameras = {
         "cameraIntrinsics": virtual.intrinsics_px,
-        # The principal point is the middle of the picture: the camera matrix of a flipped picture is the same.
-        "worldToCamera": seen * CAMERA_REFLECTION[:, None] if flip else seen,
-        "cropIntrinsics": source.crop_intrinsics_px[row],
-        "worldToCrop": np.column_stack([real.world_to_camera_rotation, real.world_to_camera_translation_m]),
-        "lens": _all_coefficients(real.lens),
+        "worldToCamera": seen * reflection[..., None],
+        "cropIntrinsics": source.crop_intrinsics_px[rows],
+        "worldToCrop": np.broadcast_to(stated, (n, 3, 4)),
+        "lens": np.broadcast_to(_all_coefficients(real.lens), (n, len(COEFFICIENT_NAMES))),
     }
     return {name: values.astype(np.float32) for name, values in cameras.items()}
 
@@ -497,17 +563,28 @@ def _named_views(views: Sequence[str], selection: Selection) -> Sequence[str]:
     return views
 
 
+def _any_frame(selection: Selection) -> Selection:
+    return replace(selection, every=1, used_only=False)
+
+
 def _moments(sources: Sequence[_Source], rows: Sequence[NDArray[np.int64]], views: Sequence[str]) -> NDArray[np.int64]:
     """Return (samples, views, 2) int64, source and row: the moments that every view has, in the order of the first."""
-    seen: dict[str, dict[tuple[str, int, int], tuple[int, int]]] = {name: {} for name in views}
+    # By name: shards number their clips for themselves, and a camera may lack some.
+    clips: dict[ClipId, dict[str, tuple[int, NDArray[np.int64]]]] = {}
     for at, (source, found) in enumerate(zip(sources, rows, strict=True)):
-        moments = zip(source.clips[found].tolist(), source.clip_frames[found].tolist(), found.tolist(), strict=True)
-        named = seen[source.camera.name]
-        named |= {(source.subject_name, clip, frame): (at, row) for clip, frame, row in moments}
-    first, *others = (seen[name] for name in views)
-    common = [moment for moment in first if all(moment in other for other in others)]
-    places = [[seen[name][moment] for name in views] for moment in common]
-    return np.array(places, dtype=np.int64).reshape(len(common), len(views), 2)
+        for number, clip in source.clip_ids.items():
+            clips.setdefault(clip, {})[source.camera.name] = (at, found[source.clips[found] == number])
+    places = [np.empty((0, len(views), 2), dtype=np.int64)]
+    for cameras in clips.values():
+        if all(name in cameras for name in views):
+            seen = [cameras[name] for name in views]
+            common = common_moments([sources[at].moments[found] for at, found in seen])
+            pairs = [
+                np.stack([np.full(len(index), at), found[index]], axis=-1)
+                for (at, found), index in zip(seen, common, strict=True)
+            ]
+            places.append(np.stack(pairs, axis=1))
+    return np.concatenate(places)
 
 
 def _mesh_scales(scales: Literal["factors", "d3ke"] | Path, source: _Source) -> NDArray[np.float32]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import UsageError
 from movi_prep.records.markers import StaticTrial
-from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
 from movi_prep.stages.scale import pose_solver, with_angles
 from movi_prep.trials.marker_names import read_names_as
 from movi_prep.trials.trial_input import read_curves, read_marker_file
@@ -79,6 +78,8 @@ def scale_to_trial(
     settings = config.scaling.for_unit(config.ik.solver)
     solve_pose = pose_solver(settings)
     if by_motion:
+        from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
+
         read = [_read_named(path, config, known) for path in marker_files]
         weights = setup.marker_weights if tracking is None else tracking.marker_weights
         trials = [markers for markers, _ in read]

@@ -21,7 +21,7 @@ from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_r
 from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
 from movi_prep.trials.tool_reports import result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
-from movi_prep.trials.trial_results import FileResult, SolvedTrial, solve_or_tell, trial_result
+from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial, solve_or_tell, trial_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from movi_prep.records.setups import IkSetup
 
 
-PageWriter = Callable[[SolvedTrial], tuple[Path, ...]]
-"""Writes pages on a trial that was solved; returns their paths."""
+PageWriter = Callable[[SolvedTrial | ScaledDocument], tuple[Path, ...]]
+"""Writes pages on a document that was carried out; returns their paths."""
 
 
 def solve_setup_document(
@@ -76,13 +76,20 @@ def solve_setup_document(
     return replace(result, outputs=(*outputs, *pages))
 
 
-def run_scale_document(document: Path, config: Config, *, results_folder: Path | None = None) -> FileResult:
+def run_scale_document(
+    document: Path,
+    config: Config,
+    *,
+    results_folder: Path | None = None,
+    write_pages: PageWriter | None = None,
+) -> FileResult:
     """Do what OpenSim's ScaleTool does with its set-up document.
 
     Args:
         document: ScaleTool document (.xml); paths inside count from its folder.
         config: `scaling` (audit, solver of the static pose, model where the document names none) and `ik`.
         results_folder: where results go instead of where the document says.
+        write_pages: writes pages beside the results; with None, only the tool's own files are written.
 
     Returns:
         What was written: the model scaled, and with markers placed, factors, markers and static pose, as it asks.
@@ -110,12 +117,16 @@ def run_scale_document(document: Path, config: Config, *, results_folder: Path |
     )
     for what, path in asked.items():
         _write_scale_output(what, path, sized if what == "scaled_model_file" else scaled)
-    return FileResult(
+    result = FileResult(
         marker_file=document,
         outputs=tuple(asked.values()),
         numbers=scale_numbers(scaled.result),
         findings=scaled.findings,
     )
+    if write_pages is None:
+        return result
+    pages = write_pages(ScaledDocument(result, scaled.result, scaled.static_source))
+    return replace(result, outputs=(*result.outputs, *pages))
 
 
 def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
@@ -165,7 +176,7 @@ def run_setup_documents(
 
 def _run(document: Path, config: Config, results_folder: Path | None, write_pages: PageWriter | None) -> FileResult:
     if is_scale_document(document):
-        return run_scale_document(document, config, results_folder=results_folder)
+        return run_scale_document(document, config, results_folder=results_folder, write_pages=write_pages)
     return solve_setup_document(document, config.ik, results_folder=results_folder, write_pages=write_pages)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from movi_prep.config.ik import SolveSettings
     from movi_prep.osim.solution import ScaledModel
     from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.setups import IkSetup
     from movi_prep.trials.trial_input import Trial
 
@@ -85,6 +86,26 @@ class SolvedTrial:
         return first.with_name(f"{first.stem}_{kind}.html")
 
 
+@dataclass(frozen=True, eq=False)
+class ScaledDocument:
+    """A set-up document of OpenSim's ScaleTool, carried out.
+
+    Attributes:
+        result: files, numbers and findings.
+        scaled: factors, distances, residuals and audit.
+        static_source: the static trial.
+    """
+
+    result: FileResult
+    scaled: ScaleResult
+    static_source: str
+
+    def page(self) -> Path:
+        """Return where the page on it goes: beside its first result, under its name."""
+        first = self.result.outputs[0]
+        return first.with_name(f"{first.stem}_scale_report.html")
+
+
 def solve_or_tell(source: Path, solve: Callable[[], FileResult]) -> FileResult:
     """Return the result of one of several files; if it cannot be read or written, only this file has an error."""
     try:
@@ -133,10 +154,11 @@ def trial_result(
     findings: Sequence[str],
 ) -> FileResult:
     """Return the result of a trial that was solved; `findings` are those of the solver."""
+    sums = sum_rows(solution, scaled, settings, solution.residuals_m())
     return FileResult(
         marker_file=trial.path,
         outputs=tuple(outputs),
-        numbers=ik_numbers(sum_rows(solution, scaled, settings), solver=solution.solver, minimised=settings.minimised),
+        numbers=ik_numbers(sums, solver=solution.solver, minimised=settings.minimised),
         findings=(*trial.findings, *findings, *_without_landmarks(solution, settings)),
         markers=marker_misses(solution),
         warnings=trial.warnings,

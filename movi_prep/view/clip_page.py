@@ -6,7 +6,7 @@ second sample, or fewer; pictures get smaller, then fewer, then none. The page s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,11 @@ from movi_prep.pages.html import Html, element, markup
 from movi_prep.pages.packing import json_for_page, pack_series
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.report.measures import judge_max, judge_rms, judge_valid
-from movi_prep.view.camera_film import CameraRows, film_for_page, find_camera_rows, plan_film
 from movi_prep.view.flags import find_flags
 from movi_prep.view.skeleton import make_skeleton
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.report.measures import ClipMeasures
+    from movi_prep.view.camera_film import CameraRows
     from movi_prep.view.flags import Flag
     from movi_prep.view.skeleton import Skeleton
 
@@ -62,6 +63,8 @@ class ClipView:
         measures: the clip in numbers.
         shards: files that may hold pictures of it.
         clip: which clip of them; None for trials without pictures.
+        videos: camera -> the video that shows it; those of cameras without a shard are named, with what shows them.
+        to_shard: the command that makes its shards.
         findings: sentences of the stages that made it.
         landmark_weight: a marker of at least this weight is a landmark.
         held: coordinates that a set-up holds.
@@ -74,6 +77,8 @@ class ClipView:
     measures: ClipMeasures
     shards: tuple[Path, ...] = ()
     clip: ClipId | None = None
+    videos: Mapping[str, Path] = field(default_factory=dict)
+    to_shard: str = "movi-prep shard"
     findings: tuple[str, ...] = ()
     landmark_weight: float = 20.0
     held: frozenset[str] = frozenset()
@@ -106,7 +111,7 @@ def clip_data(view: ClipView) -> dict[str, Any]:
     if stride > 1:
         notes.append(f"The clip is long: every {_ordinal(stride)} sample is shown ({len(data['times'])} frames).")
     cameras, said = _camera_data(view, skeleton, stride, MOST_BYTES - _SPARE_BYTES - fixed - size)
-    return {**data, "cameras": cameras, "notes": [*notes, *said]}
+    return {**data, "cameras": cameras, "notShown": said, "notes": notes}
 
 
 def _motion_data(view: ClipView, skeleton: Skeleton, stride: int) -> dict[str, Any]:
@@ -148,9 +153,11 @@ def _camera_data(
     """Return the pictures of all cameras, and sentences on those that are not shown."""
     if view.clip is None:
         return [], []
+    # Trials have no shards: a page of theirs needs no reader of HDF5.
+    from movi_prep.view.camera_film import film_for_page, plan_film
+
     found, notes = _camera_rows(view, view.clip)
-    if not view.shards:
-        return [], [f"No pictures: there are no shards of {view.clip.subject}. movi-prep shard makes them."]
+    notes += _without_shard(view, view.clip)
     cameras = []
     for index, rows in enumerate(found):
         # What is left is shared by the cameras that are left; base64 makes four letters of three bytes.
@@ -169,6 +176,8 @@ def _camera_data(
 
 
 def _camera_rows(view: ClipView, clip: ClipId) -> tuple[list[CameraRows], list[str]]:
+    from movi_prep.view.camera_film import find_camera_rows
+
     found, notes = [], []
     for path in view.shards:
         try:
@@ -181,6 +190,20 @@ def _camera_rows(view: ClipView, clip: ClipId) -> tuple[list[CameraRows], list[s
         else:
             found.append(rows)
     return found, notes
+
+
+def _without_shard(view: ClipView, clip: ClipId) -> list[str]:
+    """Return a sentence on the videos that no shard goes with: only a shard says which frame shows which sample."""
+    with_shard = {path.stem.removeprefix(f"{clip.subject}_") for path in view.shards}
+    videos = {camera: path.name for camera, path in view.videos.items() if camera not in with_shard}
+    if not videos:
+        return []
+    named = " and ".join(f"{camera} ({name})" for camera, name in videos.items())
+    them = "it" if len(videos) == 1 else "them"
+    return [
+        f"No pictures of {named}: there is no shard, which says which frame of the video shows which sample. "
+        f"This makes {them}, then movi-prep view again: {view.to_shard}"
+    ]
 
 
 def _pixels_bytes(view: ClipView, skeleton: Skeleton, rows: CameraRows) -> int:

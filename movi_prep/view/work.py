@@ -17,15 +17,19 @@ from movi_prep.formats.ik_file import read_ik_provenance, read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import natural_order
+from movi_prep.plain_text import shell_line
 from movi_prep.records.identity import ClipId
 from movi_prep.report.measures import IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
+from movi_prep.stages.ik import ik_setup_path
+from movi_prep.stages.whole_solution import read_whole_solution
 from movi_prep.view.clip_page import ClipView, write_clip_page
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from movi_prep.config.root import Config
     from movi_prep.formats.unit_outcome import Outcome
+    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.work_folder import WorkFolder
 
 INDEX = "index.html"
@@ -142,13 +146,27 @@ def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Tri
     return tuple(dict.fromkeys(chosen))
 
 
-def write_trial_page(trial: Trial, work: WorkFolder, config: Config, *, into: Path | None = None) -> Path:
-    """Write the page of one solution, into another folder than the work folder's where one is named; return its path.
+def write_trial_page(
+    trial: Trial,
+    work: WorkFolder,
+    config: Config,
+    *,
+    videos: Mapping[str, Path] | None = None,
+    into: Path | None = None,
+) -> Path:
+    """Write the page of one solution; return its path.
+
+    Args:
+        trial: the solution.
+        work: its work folder.
+        config: the weight of landmarks.
+        videos: camera -> the video that shows it, as far as they are known.
+        into: where the page goes instead of into the work folder.
 
     Raises:
         InputError: solution or model cannot be read.
     """
-    solution = read_ik_solution(trial.solution)
+    solution = read_trial_solution(trial, work, ik_setup_path(config))
     if not solution.n_rows:
         raise InputError(trial.solution, expected="at least one frame", got="none", remedy="run movi-prep ik again")
     outcome = _outcome(trial, work)
@@ -162,12 +180,19 @@ def write_trial_page(trial: Trial, work: WorkFolder, config: Config, *, into: Pa
         measures=measure_clip(trial.clip or trial.name, solution, labels=(), landmark_weight=weight),
         shards=() if trial.clip is None else tuple(sorted(work.shards().glob(f"{trial.clip.subject}_*.h5"))),
         clip=trial.clip,
+        videos=videos or {},
+        to_shard=_shard_command(trial, work),
         findings=() if outcome is None else (*outcome.warnings, *outcome.findings),
         landmark_weight=weight,
     )
     path = (into or work.view()) / trial.page
     write_text(path, write_clip_page(view, index=trial.index))
     return path
+
+
+def _shard_command(trial: Trial, work: WorkFolder) -> str:
+    subject = [] if trial.clip is None else ["--subjects", trial.clip.subject]
+    return shell_line(["movi-prep", "shard", "--config", str(work.root / "config.yaml"), *subject])
 
 
 def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialNumbers:
@@ -178,7 +203,7 @@ def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialN
     try:
         outcome = _outcome(trial, work)
         if outcome is None:
-            return _measured(trial, config)
+            return _measured(trial, work, config)
     except InputError as error:
         return TrialNumbers(
             trial=trial,
@@ -208,8 +233,15 @@ def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialN
     )
 
 
-def _measured(trial: Trial, config: Config) -> TrialNumbers:
-    solution = read_ik_solution(trial.solution)
+def read_trial_solution(trial: Trial, work: WorkFolder, setup: Path) -> IkSolution:
+    """Return the solution of a trial with bodies and markers; `setup` is the set-up that clips were solved with."""
+    if trial.clip is None:
+        return read_ik_solution(trial.solution)
+    return read_whole_solution(work, trial.clip, setup)
+
+
+def _measured(trial: Trial, work: WorkFolder, config: Config) -> TrialNumbers:
+    solution = read_trial_solution(trial, work, ik_setup_path(config))
     measures = measure_clip(trial.name, solution, labels=(), landmark_weight=config.ik.landmark_weight)
     return TrialNumbers(
         trial=trial,

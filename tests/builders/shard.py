@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,18 @@ def moving_camera(frames: np.ndarray) -> Camera:
     )
 
 
+def showing_frames(frames: Sequence[int], *, counted_from: int = 0) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return the `changes` of a shard whose ten rows show these frames of their clips, four mocap samples apart.
+
+    A camera that counts its frames from another one shows the same moments under other numbers.
+    """
+    shown = np.array(frames)
+    return {
+        "frames/clip_frame": lambda _: shown - counted_from,
+        "frames/mocap_sample": lambda _: 4 * shown,
+    }
+
+
 def write_small_shard(
     path: Path,
     *,
@@ -110,7 +122,8 @@ def write_small_shard(
     corner = _fill_crops(fields, camera, scale)
     fields["subject/audit"], fields["subject/audit_findings"] = [audit], []
     for name, change in (changes or {}).items():
-        fields[name] = change(np.asarray(fields[name]))
+        # An optional field that the builder leaves out is 0 before the change.
+        fields[name] = change(np.asarray(fields.get(name, 0)))
     with open_shard_writer(path) as writer:
         for row in range(len(corner)):
             writer.append_picture(_picture(fields, camera, corner[row], scale, row))

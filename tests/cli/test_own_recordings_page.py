@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from movi_prep.cli import main
+from movi_prep.config.yaml_text import parse_yaml, yaml_scalar
 from movi_prep.demo.cameras import IMAGE_SIZE_PX, DemoCamera, demo_cameras
 from movi_prep.demo.cast import cast
 from movi_prep.demo.film import empty_stage, film
@@ -22,7 +23,8 @@ from movi_prep.demo.wardrobe import dress
 from movi_prep.formats.manifest_file import read_manifest
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_frame_labels
-from movi_prep.recordings.first_manifest import find_files, manifest_text
+from movi_prep.recordings.first_manifest import manifest_text, match_videos
+from movi_prep.recordings.found_files import find_files
 from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.mp4_writer import write_mp4
 
@@ -156,6 +158,37 @@ def test_init_matches_by_name_and_lists_the_rest(tmp_path: Path) -> None:
     assert "#   videos/holiday.mp4" in (tmp_path / "recordings.yaml").read_text()
     # It never replaces a manifest that a person may have corrected.
     assert main(["init", str(tmp_path)]) == 2
+
+
+def test_the_longest_name_counts_and_the_subject_decides(tmp_path: Path) -> None:
+    for clip in ("Anna/walk.npz", "Anna/walk_fast.npz", "Bea/walk.npz"):
+        _motion(tmp_path / "motions" / clip)
+    for name in ("cam1", "cam10"):
+        _write_calibration(tmp_path / "calib" / f"{name}.json", demo_cameras()[0])
+    films = {
+        "Anna/walk_cam1.mp4": ("Anna", "walk", "cam1"),
+        "Anna/walk_fast_cam10.mp4": ("Anna", "walk_fast", "cam10"),
+        "Bea/walk_cam10.mp4": ("Bea", "walk", "cam10"),
+        # Whose walk it is, nothing says.
+        "walk_cam1.mp4": None,
+    }
+    for path in films:
+        (tmp_path / "videos" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "videos" / path).touch()
+    matched = match_videos(tmp_path, find_files(tmp_path))
+    found = {
+        str(video.relative_to(tmp_path / "videos")): (*clip, camera)
+        for clip, of_clip in matched.items()
+        for camera, video in of_clip.items()
+    }
+    assert found == {path: where for path, where in films.items() if where is not None}
+
+
+@pytest.mark.parametrize(
+    "text", ["walk", "Gänge/a b", "-5", ".nan", "null", "1e3", "a: b", "#x", "it's", '"', "~", "x\ny"]
+)
+def test_a_scalar_is_read_back_as_it_was(text: str) -> None:
+    assert parse_yaml(f"x: {yaml_scalar(text)}\n") == {"x": text}
 
 
 def test_init_writes_yaml_whatever_the_names_are(tmp_path: Path) -> None:

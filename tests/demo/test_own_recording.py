@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from movi_prep.cli import main
+from movi_prep.config.load import load_config
 from movi_prep.demo.frame_code import read_frame_code
-from movi_prep.demo.open_body import write_open_body
 from movi_prep.demo.own_recording import FIRST_FRAME, OFFSET_S, RATE_HZ, UNKNOWN, write_own_recording
+from movi_prep.formats.motion_files import read_subject_shape
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import read_frame_labels, read_frame_numbers, read_shard_camera
 from movi_prep.geometry.projection import project_points
+from movi_prep.recordings.find import find_recordings
 from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.training.shard_dataset import Selection, ShardDataset
 from movi_prep.video.footage import open_footage
@@ -26,7 +28,6 @@ pytestmark = pytest.mark.slow
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("av")
     folder = tmp_path_factory.mktemp("demo")
-    write_open_body(folder / "body_models")
     write_own_recording(folder / "own", workers=1)
     assert main(["run", "--config", str(folder / "own" / "config.yaml")]) == 0
     return folder / "own"
@@ -59,6 +60,12 @@ def test_labels_are_those_of_the_frame_s_own_time(folder: Path, shard: ShardFile
     np.testing.assert_allclose(labels.joints.seen_px, project_points(camera, joints[frames, :22]), atol=0.05)
     assert labels.root.valid.all()
     assert labels.joints.valid.mean() > 0.95
+
+
+def test_the_person_is_one_of_smplx(folder: Path) -> None:
+    there = find_recordings(load_config(folder / "config.yaml", {}))
+    assert there.body_models.keys() == {("SMPL-X", "neutral")}
+    assert {read_subject_shape(path).body for path in there.motions.values()} == {"SMPL-X"}
 
 
 def test_frames_without_a_pose_are_refused_and_the_shard_is_sound(folder: Path, shard: ShardFile) -> None:

@@ -152,25 +152,57 @@ def test_a_model_that_is_no_mirror_image_is_refused_and_nothing_is_left(tmp_path
     with pytest.raises(AuditError) as caught:
         augment(tmp_path / "shards", tmp_path / "out", parse_alterations("flip"))
     assert (" mm;" in str(caught.value)) == tree
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
     if tree:
-        (done,) = augment(tmp_path / "shards", tmp_path / "out", parse_alterations("flip"), allow_asymmetric=True)
+        flip = parse_alterations("flip")
+        (done,) = augment(tmp_path / "shards", tmp_path / "out", flip, allow_asymmetric=True).done
         assert done.error_m > 1e-3
 
 
 def test_parts_folders_and_versions_are_checked_first(tmp_path: Path) -> None:
     shards = write_shards(tmp_path / "shards")
-    (done,) = augment(shards, tmp_path / "out", parse_alterations("brightness=-10"), split="test")
+    (done,) = augment(shards, tmp_path / "out", parse_alterations("brightness=-10"), split="test").done
     assert sorted(path.name for path in done.folder.glob("*.h5")) == ["S015_PG1.h5", "S015_PG2.h5"]
     with pytest.raises(UsageError):
         augment(shards, tmp_path / "out", parse_alterations("brightness=-10"))
     with pytest.raises(UsageError):
         augment(shards, tmp_path / "other", parse_alterations("crop=0.5"), split="validation")
-    with h5py.File(shards / "S001_PG1.h5", "r+") as file:
-        file.attrs["format_version"] = 3
+    for path in shards.glob("*.h5"):
+        _make_old(path)
     with pytest.raises(InputError):
         augment(shards, tmp_path / "other", parse_alterations("crop=0.5"))
-    assert not list((tmp_path / "other").glob("*"))
+    assert not (tmp_path / "other").exists()
+
+
+def _make_old(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = 3
+
+
+@pytest.mark.parametrize("split", [None, "train"])
+def test_a_damaged_or_older_shard_is_named_and_the_rest_is_altered(tmp_path: Path, split: str | None) -> None:
+    shards = write_shards(tmp_path / "shards")
+    _make_old(shards / "S001_PG1.h5")
+    (shards / "S015_PG2.h5").write_bytes(b"not HDF5")
+    sets = augment(shards, tmp_path / "out", parse_alterations("brightness=9,crop=0.5"), split=split)
+    whole = ["S001_PG2.h5"] if split else ["S001_PG2.h5", "S015_PG1.h5"]
+    for item in sets.done:
+        assert sorted(path.name for path in item.folder.glob("*.h5")) == whole
+        listed = json.loads((item.folder / "index.json").read_text())["shards"]
+        assert [entry["file"] for entry in listed] == whole
+    # Each once, though both kinds lack them.
+    assert sorted(Path(line.split(": ")[0]).name for line in sets.left_out) == ["S001_PG1.h5", "S015_PG2.h5"]
+
+
+def test_a_model_that_cannot_be_flipped_does_not_cost_the_other_kinds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_small_shard(tmp_path / "shards" / "S001_PG1.h5", tree=True)
+    kinds = ["--kind", "flip,contrast=0.5"]
+    assert main(["augment", *kinds, "--json", str(tmp_path / "shards"), str(tmp_path / "out")]) == 3
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["contrast"]
+    (line,) = json.loads(capsys.readouterr().out)["left_out"]
+    assert " mm;" in line
 
 
 @pytest.mark.parametrize(
@@ -231,20 +263,59 @@ def test_rows_of_d3kes_layout_are_mirrored_by_the_camera_that_they_are_of() -> N
     np.testing.assert_allclose(twice["coordinateAngle"], rows["coordinateAngle"])
 
 
-def test_pictures_of_d3kes_layout_change_inside_their_boxes_only(tmp_path: Path) -> None:
-    source, out = tmp_path / "shards-d3ke", tmp_path / "out"
+def _write_d3ke_folder(source: Path, subjects: tuple[int, ...]) -> Path:
+    """Write a folder in D3KE's layout: pictures of frames 2 and 4 have a grey box, the others none."""
     source.mkdir()
-    out.mkdir()
     rows, boxes = _d3ke_rows(4), np.tile([10.0, 5.0, 20.0, 20.0], (6, 1))
     image = np.zeros((40, 50, 3), np.uint8)
     image[5:25, 10:30] = 100
-    d3ke.write_labels(source / "subject_1.hdf5", {name: rows[name] for name in d3ke.LABEL_DTYPES})
     labels = {name: rows[name] for name in d3ke.OPENSIM_DTYPES}
-    d3ke.write_opensim_labels(source / "subject_1_opensim.hdf5", labels, subject=1, bone_scale=np.ones((48, 3)))
-    d3ke.write_images(source / "1_PG1_img.hdf5", [(2, image), (4, image)], name="video", shape=(6, 40, 50))
+    for subject in subjects:
+        d3ke.write_labels(source / f"subject_{subject}.hdf5", {name: rows[name] for name in d3ke.LABEL_DTYPES})
+        path = source / f"subject_{subject}_opensim.hdf5"
+        d3ke.write_opensim_labels(path, labels, subject=subject, bone_scale=np.ones((48, 3)))
+        d3ke.write_images(source / f"{subject}_PG1_img.hdf5", [(2, image), (4, image)], name="video", shape=(6, 40, 50))
     d3ke.write_base_model(source / "pyBaseModel.pkl", BaseModel((), (), (), ()))
-    d3ke.write_dictionary(source / "all_bbox.npy", {1: {"PG1": boxes}})
-    d3ke.write_dictionary(source / "videoIdx.npy", {1: np.ones((2, 1), np.int32)})
+    d3ke.write_dictionary(source / "all_bbox.npy", {subject: {"PG1": boxes} for subject in subjects})
+    d3ke.write_dictionary(source / "videoIdx.npy", dict.fromkeys(subjects, np.ones((2, 1), np.int32)))
+    return source
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "no labels of the model",
+        "no pictures",
+        "labels that are no HDF5",
+        "no boxes",
+    ],
+)
+def test_a_damaged_subject_of_d3kes_layout_is_named_and_the_rest_is_altered(tmp_path: Path, damage: str) -> None:
+    source = _write_d3ke_folder(tmp_path / "shards-d3ke", (1, 15))
+    if damage == "no labels of the model":
+        (source / "subject_1_opensim.hdf5").unlink()
+    elif damage == "no pictures":
+        (source / "1_PG1_img.hdf5").unlink()
+    elif damage == "labels that are no HDF5":
+        (source / "subject_1.hdf5").write_bytes(b"not HDF5")
+    else:
+        boxes = d3ke.read_dictionary(source / "all_bbox.npy")
+        d3ke.write_dictionary(source / "all_bbox.npy", {15: boxes[15]})
+    sets = augment(source, tmp_path / "out", parse_alterations("contrast=0.5"))
+    (line,) = sets.left_out
+    assert str(source) in line
+    names = {path.name for path in (tmp_path / "out" / "contrast").iterdir()}
+    assert names == {
+        *("subject_15.hdf5", "subject_15_opensim.hdf5", "15_PG1_img.hdf5", "15_PG1_bbox.npy"),
+        *("all_bbox.npy", "videoIdx.npy", "pyBaseModel.pkl"),
+    }
+    for table in ("all_bbox.npy", "videoIdx.npy"):
+        assert list(d3ke.read_dictionary(tmp_path / "out" / "contrast" / table)) == [15]
+
+
+def test_pictures_of_d3kes_layout_change_inside_their_boxes_only(tmp_path: Path) -> None:
+    source, out = _write_d3ke_folder(tmp_path / "shards-d3ke", (1,)), tmp_path / "out"
+    out.mkdir()
     augment_folder(Folder(source, {}), out, Alteration("brightness", 40.0), subjects=[1])
     changed = d3ke.read_image(out / "1_PG1_img.hdf5", 4)
     assert changed[10, 15].tolist() == [140, 140, 140]

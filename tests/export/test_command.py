@@ -9,7 +9,9 @@ import cv2
 import pytest
 
 from movi_prep.cli import main
+from movi_prep.errors import MissingError
 from movi_prep.export.picture import draw_points
+from movi_prep.export.tracks import find_shards
 from tests.export.conftest import write_shards
 
 
@@ -51,9 +53,45 @@ def test_wrong_usage(shards: Path, tmp_path: Path, flags: list[str], code: int) 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "flags", [["--train", "1"], ["--test", "1"], ["--cameras", "PG1"], ["--joint-centres", "opensim"]], ids=str
+)
+def test_a_flag_that_tables_do_not_heed_is_refused(shards: Path, tmp_path: Path, flags: list[str]) -> None:
+    assert main(["export", "--to", "csv", *flags, str(shards), str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_without_shards_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--to", "csv", str(tmp_path), str(tmp_path / "out")]) == 1
     assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["export", "--to", "videopose3d"], ["augment", "--kind", "crop=0.5"]], ids=str)
+def test_a_path_that_leads_nowhere_is_a_wrong_use(tmp_path: Path, command: list[str]) -> None:
+    assert main([*command, str(tmp_path / "nowhere"), str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_with_spaces_and_relative_paths_are_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shards(tmp_path / "my work" / "shards")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "--to", "csv", "my work", "my tables/all"]) == 0
+    assert main(["augment", "--kind", "crop=0.5", "--split", "test", "my work", "my sets"]) == 0
+    assert str(tmp_path / "my tables" / "all" / "README.md") in capsys.readouterr().out
+    assert (tmp_path / "my tables" / "all" / "S001_C01.csv").is_file()
+    assert (tmp_path / "my sets" / "crop" / "S015_PG2.h5").is_file()
+
+
+def test_d3kes_layout_is_no_source_and_the_message_says_so(tmp_path: Path) -> None:
+    (tmp_path / "shards-d3ke").mkdir()
+    (tmp_path / "shards-d3ke" / "subject_1.hdf5").touch()
+    for folder in (tmp_path, tmp_path / "shards-d3ke"):
+        with pytest.raises(MissingError) as caught:
+            find_shards(folder)
+        assert caught.value.got == "D3KE's layout"
+        assert "--layout both" in caught.value.remedy
 
 
 def test_the_picture_of_the_points_has_a_tile_for_every_track_and_camera(shards: Path, tmp_path: Path) -> None:

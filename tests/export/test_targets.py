@@ -6,6 +6,7 @@ import csv
 import json
 import pickle
 import runpy
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from scipy.spatial.transform import Rotation
 
 from movi_prep.export.human36m import NAMES
 from movi_prep.export.pose_hg_3d import MPII_ORDER, bone_length_mm
-from movi_prep.export.tracks import Corpus
+from movi_prep.export.targets import export
+from movi_prep.export.tracks import Corpus, Wanted
 from tests.builders.shard import CLIPS
 
 SLOT = dict(zip(NAMES, (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27), strict=True))
@@ -301,3 +303,26 @@ def test_tables(exports: Path, shards: Path) -> None:
         last = list(csv.DictReader(file))[-1]
     assert last["pose_valid"] == "0"
     assert last[f"{names[0]}_deg"] == ""
+
+
+def test_tables_in_parquet_hold_what_the_csv_does(exports: Path) -> None:
+    """Null where the cell is empty; the numbers in full."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: no .parquet is written")
+    for path in sorted((exports / "csv").glob("*.csv")):
+        table = parquet.read_table(path.with_suffix(".parquet"))
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+        assert table.column_names == list(rows[0])
+        for name in table.column_names:
+            cells = [row[name] for row in rows]
+            values = table.column(name).to_pylist()
+            assert [value is None for value in values] == [cell == "" for cell in cells], name
+            there = [(float(value), float(cell)) for value, cell in zip(values, cells, strict=True) if cell]
+            np.testing.assert_allclose(*np.array(there).reshape(-1, 2).T, rtol=1e-5, err_msg=name)
+
+
+def test_without_pyarrow_the_tables_are_csv_only(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # None in the table of modules makes Python refuse the import.
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    export(shards, tmp_path / "out", target="csv", wanted=Wanted())
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv", ".json", ".md"}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from movi_prep.config.footage import NO_CHOICE
 from movi_prep.errors import InputError
 from movi_prep.formats.data_set_cameras import read_data_set_camera
 from movi_prep.formats.motion_files import open_motion
@@ -65,7 +66,10 @@ def test_a_manifest_names_the_sequence_for_motion_person_and_camera(tmp_path: Pa
         """
     )
     found = find_manifest(tmp_path / "recordings.yaml", None)
-    assert {str(clip): found.persons.get(clip, 0) for clip in found.motions} == {"A/walk": 0, "B/walk": 1}
+    assert {str(clip): found.choices.get(clip, NO_CHOICE).person for clip in found.motions} == {
+        "A/walk": 0,
+        "B/walk": 1,
+    }
     (clip, _) = found.motions
     files = found.camera_files(clip, "phone")
     assert files is not None

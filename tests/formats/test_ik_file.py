@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError, MissingError
-from movi_prep.formats.ik_file import SCHEMA, read_ik_solution, write_ik_solution
+from movi_prep.formats.ik_file import SCHEMA, open_ik_writer, read_ik_solution, write_ik_solution
 from movi_prep.formats.scale_file import read_scale_result, write_scale_result
 from movi_prep.records.ik_solution import IkSolution
 from movi_prep.records.scale_result import AuditGrade, ScaleResult
@@ -150,3 +150,38 @@ def test_other_json_is_no_scale_result(tmp_path: Path) -> None:
             read_scale_result(tmp_path / name)
     with pytest.raises(MissingError):
         read_scale_result(tmp_path / "no.json")
+
+
+@pytest.mark.parametrize("n_block", [1, 3, 4])
+def test_a_solution_in_blocks_is_the_file_of_a_solution_as_a_whole(
+    tmp_path: Path, solution: IkSolution, n_block: int
+) -> None:
+    write_ik_solution(tmp_path / "whole.h5", solution, provenance={})
+    head = {"solver": solution.solver, "rate_hz": solution.rate_hz, "provenance": {}}
+    with open_ik_writer(tmp_path / "blocks.h5", n_rows=len(solution.times_s), **head) as append:
+        for start in range(0, len(solution.times_s), n_block):
+            append(solution.rows(slice(start, start + n_block)))
+    whole, blocks = (read_ik_solution(tmp_path / name) for name in ("whole.h5", "blocks.h5"))
+    for item in fields(IkSolution):
+        np.testing.assert_array_equal(getattr(blocks, item.name), getattr(whole, item.name), err_msg=item.name)
+    with h5py.File(tmp_path / "whole.h5") as one, h5py.File(tmp_path / "blocks.h5") as other:
+        assert one["coordinates"].chunks == other["coordinates"].chunks
+
+
+def test_angles_only_come_back_without_the_rest(tmp_path: Path, solution: IkSolution) -> None:
+    write_ik_solution(tmp_path / "a.h5", solution.angles(), provenance={})
+    back = read_ik_solution(tmp_path / "a.h5", slice(1, 3))
+    np.testing.assert_array_equal(back.coordinates, solution.coordinates[1:3])
+    assert (back.marker_names, back.body_names, back.joint_names) == ((), (), ())
+    assert back.body_rotations.shape == (2, 0, 3, 3)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert "body_rotations" not in file
+
+
+def test_a_part_of_the_bodies_is_a_damaged_file(tmp_path: Path, solution: IkSolution) -> None:
+    write_ik_solution(tmp_path / "a.h5", solution, provenance={})
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file["body_rotations"]
+    with pytest.raises(InputError) as caught:
+        read_ik_solution(tmp_path / "a.h5")
+    assert "body_rotations" in caught.value.got

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from movi_prep.config.footage import MotionChoice
 from movi_prep.errors import InputError
 from movi_prep.formats.motion_files import open_motion, read_subject_shape
 from movi_prep.formats.pose_results import read_posed_persons
@@ -32,13 +33,13 @@ def test_persons_of_3dpw_are_read_one_by_one(tmp_path: Path) -> None:
     people = [upright_poses(N, up=Y), upright_poses(N, up=Y, seed=1)]
     path = write_3dpw(tmp_path / "courtyard_arguing_00.pkl", people, ["m", "f"])
     for person, sex in enumerate(("male", "female")):
-        with open_motion(path, person=person) as file:
+        with open_motion(path, MotionChoice(person=person)) as file:
             (motion,) = (block for _, block in file.blocks(N))
         assert (file.shape.sex, file.shape.body, file.rate_hz, file.n_samples) == (sex, "SMPL", 30.0, N)
         same_pose(motion.poses_rad, people[person])
         assert motion.translation_m[0, 0] == person
     with pytest.raises(InputError) as caught:
-        read_subject_shape(path, person=2)
+        read_subject_shape(path, MotionChoice(person=2))
     assert caught.value.where == str(path)
 
 
@@ -82,13 +83,62 @@ def test_betas_that_hardly_change_are_no_matter(tmp_path: Path) -> None:
     assert person.findings == ()
 
 
-def test_a_body_of_21_joints_is_smplx_with_hands_at_rest(tmp_path: Path) -> None:
-    arrays = network_results(upright_poses(N, up=Y), matrices=False)
+def _without_hands(path: Path, **more: Any) -> Path:
+    arrays: dict[str, Any] = network_results(upright_poses(N, up=Y), matrices=False)
     arrays["body_pose"] = arrays["body_pose"][:, :63]
-    np.savez(tmp_path / "walk.npz", **arrays)
-    (person,) = read_posed_persons(tmp_path / "walk.npz")
-    assert person.poses_rad.shape == (N, 55, 3)
-    assert not person.poses_rad[:, 22:].any()
+    np.savez(path, **arrays, **more)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("said", "n_joints"), [({}, 55), ({"body": "SMPL"}, 24), ({"body": "SMPL+H"}, 52), ({"body": "SMPL-X"}, 55)]
+)
+def test_a_body_of_21_joints_is_that_which_is_said_with_hands_at_rest(
+    tmp_path: Path, said: dict[str, Any], n_joints: int
+) -> None:
+    path = _without_hands(tmp_path / "walk.npz")
+    with open_motion(path, MotionChoice(**said), rate_hz=30.0) as file:
+        (motion,) = (block for _, block in file.blocks(N))
+    assert motion.poses_rad.shape == (N, n_joints, 3)
+    assert motion.poses_rad[:, 21].any()
+    assert not motion.poses_rad[:, 22:].any()
+    assert read_subject_shape(path, MotionChoice(**said)).body == file.shape.body
+
+
+@pytest.mark.parametrize(
+    ("in_file", "said", "sex"),
+    [(None, None, "neutral"), (None, "female", "female"), ("male", None, "male"), ("male", "male", "male")],
+)
+def test_a_sex_that_the_file_leaves_open_is_that_which_is_said(
+    tmp_path: Path, in_file: str | None, said: Any, sex: str
+) -> None:
+    more = {} if in_file is None else {"gender": np.array(in_file)}
+    path = _without_hands(tmp_path / "walk.npz", **more)
+    shape = read_subject_shape(path, MotionChoice(sex=said))
+    assert (shape.sex, shape.sex_is_known) == (sex, in_file is not None or said is not None)
+
+
+@pytest.mark.parametrize(("gender", "said"), [(None, "female"), ("unknown", "female"), ("male", "male")])
+def test_amass_too(tmp_path: Path, gender: str | None, said: Any) -> None:
+    arrays: dict[str, Any] = {"poses": np.zeros((3, 156)), "trans": np.zeros((3, 3)), "betas": np.zeros(16)}
+    path = tmp_path / "walk_poses.npz"
+    np.savez(path, mocap_framerate=120.0, **arrays, **({} if gender is None else {"gender": np.array(gender)}))
+    assert read_subject_shape(path, MotionChoice(sex=said)).sex == said
+    with open_motion(path, MotionChoice(sex=said)) as file:
+        assert {motion.sex for _, motion in file.blocks(3)} == {said}
+    if gender != said:
+        with pytest.raises(InputError):
+            read_subject_shape(path)
+
+
+@pytest.mark.parametrize("said", [{"sex": "female"}, {"body": "SMPL-X"}, {"person": 1}])
+def test_what_is_said_against_the_file_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
+    poses = upright_poses(N, up=Y)
+    path = write_3dpw(tmp_path / "walk.pkl", [poses], ["m"])
+    for read in (read_subject_shape, lambda path, choice: open_motion(path, choice).__enter__()):
+        with pytest.raises(InputError) as caught:
+            read(path, MotionChoice(**said))
+        assert caught.value.where == str(path)
 
 
 def test_people_by_name_are_persons_in_their_order(tmp_path: Path) -> None:
@@ -147,7 +197,7 @@ def test_recordings_name_people_and_files(tmp_path: Path) -> None:
         "courtyard_arguing_00_p0/courtyard_arguing_00",
         "courtyard_arguing_00_p1/courtyard_arguing_00",
     ]
-    assert list(found.persons.values()) == [1]
+    assert list(found.choices.values()) == [MotionChoice(person=1)]
     assert any("notes.pkl was passed over" in text for text in found.findings)
     write_emdb(tmp_path / "emdb/P3/25_walk/25_walk_data.pkl", poses)
     found = find_pose_results(Folders(amass=tmp_path / "emdb"), "emdb")

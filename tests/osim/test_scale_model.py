@@ -17,7 +17,7 @@ from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.trc import read_trc
 from movi_prep.osim.models import add_marker_set, array, marker_names, marker_positions_m, read_model, set_pose
-from movi_prep.osim.scale_model import body_factors, measurement_factors, scale_model
+from movi_prep.osim.scale_model import body_factors, measurement_distances, measurement_factors, scale_model
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.setups import MANUAL, MEASUREMENTS, CoordinateTask, Measurement, PostScaling, ScaleSetup
@@ -140,8 +140,25 @@ def test_a_marker_seen_half_of_the_time_still_measures(model: opensim.Model) -> 
     trial = static_trial(_subject())
     positions = np.array(trial.markers.positions_m)
     positions[:5, 0] = np.nan
-    factors = measurement_factors(model, trajectories(positions), SETUP)
+    factors = measurement_factors(measurement_distances(model, trajectories(positions), SETUP))
     assert factors["pelvis_size"] == pytest.approx(1.1)
+
+
+def test_distances_are_those_of_the_subject_and_of_the_generic_model(model: opensim.Model) -> None:
+    generic = measurement_distances(model, static_trial(_subject()).markers, SETUP)
+    result = scale_model(model, static_trial(_subject()), SETUP, SETTINGS)
+    # Those of the model as it came, although scaling has changed it since.
+    assert result.distances == generic
+    pelvis = [distance for distance in result.distances if distance.measurement == "pelvis_size"]
+    assert [distance.ratio for distance in pelvis] == pytest.approx([1.1] * len(pelvis))
+
+
+def test_a_measurement_without_markers_is_named(model: opensim.Model) -> None:
+    setup = replace(SETUP, measurements=(*SETUP.measurements, Measurement("empty", (), (("pelvis", "X"),))))
+    with pytest.raises(InputError) as refused:
+        scale_model(model, static_trial(_subject()), setup, SETTINGS)
+    assert refused.value.where == setup.source
+    assert "'empty'" in refused.value.expected
 
 
 def test_a_trial_that_is_not_static_is_refused(model: opensim.Model) -> None:

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
+from movi_prep.config.footage import MotionChoice
 from movi_prep.config.load import load_config
+from movi_prep.config.root import Config
 from movi_prep.errors import InputError, UsageError
 from movi_prep.formats.manifest_file import read_manifest
 from movi_prep.recordings.find import find_recordings
 from movi_prep.recordings.manifest import find_manifest
 from movi_prep.records.identity import ClipId
 from movi_prep.records.recordings import Recordings
+from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.markers import plan_markers, plan_static
 
 WALK = ClipId("Anna", "walk")
 
@@ -79,6 +83,31 @@ def test_a_table_says_the_same(tmp_path: Path) -> None:
     for text in (TABLE, TABLE.replace(";", ",")):
         table.write_text(text)
         assert find_manifest(table, None) == listed
+
+
+def test_what_a_motion_leaves_open_is_said_of_its_clip(tmp_path: Path) -> None:
+    said = {"person": 1, "body": "SMPL-X", "sex": "female"}
+    there = _found(tmp_path, [{**_entry(), **said}, _entry(clip="jump")])
+    assert there.choices == {WALK: MotionChoice(**said)}
+    table = tmp_path / "recordings.csv"
+    # A row may leave out what another row of its clip says.
+    table.write_text(
+        "subject,clip,motion,person,body,sex,camera,video,calibration\n"
+        "Anna,walk,walk.npz,1,,,front,front.mp4,front.json\n"
+        "Anna,walk,walk.npz,,SMPL-X,female,side,side.mp4,side.toml\n"
+        "Anna,jump,jump.npz,,,,,,\n"
+    )
+    assert find_manifest(table, None).choices == there.choices
+
+
+@pytest.mark.parametrize("said", [{"person": 1}, {"body": "SMPL-X"}, {"sex": "female"}])
+def test_another_person_or_body_is_another_unit(tmp_path: Path, said: dict[str, Any]) -> None:
+    before, after = (_found(tmp_path, [{**_entry(), **more}]) for more in ({}, said))
+    work, config = WorkFolder(tmp_path / "work"), Config()
+    for plan in (plan_static, plan_markers):
+        (old,), (new,) = plan(before, work, config), plan(after, work, config)
+        assert old.id == new.id
+        assert old.settings != new.settings
 
 
 def test_the_command_line_finds_it(tmp_path: Path) -> None:
@@ -159,6 +188,8 @@ def test_two_shards_never_have_one_name(tmp_path: Path) -> None:
         {"recordings": [_entry(front={"video": "front.mp4", "first_frame": -1})]},
         {"cameras": {"front": {"calibration": "front.json", "world_up": "x"}}},
         {"cameras": {"front": {"metres_per_unit": 1}}},
+        {"recordings": [{**_entry(), "sex": "woman"}]},
+        {"recordings": [{**_entry(), "body": "SMPLX"}]},
     ],
 )
 def test_an_entry_that_says_nothing_sensible_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
@@ -176,8 +207,9 @@ def test_an_entry_that_says_nothing_sensible_is_refused(tmp_path: Path, change: 
         "subject,clip,motion\nAnna,walk\n",
         "subject,clip,motion,camera,video,calibration\nA,w,w.npz,f,f.mp4,a.json\nA,x,w.npz,f,f.mp4,b.json\n",
         "subject,clip,motion,camera,video,calibration\nA,w,w.npz,f,f.mp4,a.json\nA,w,w.npz,f,g.mp4,a.json\n",
+        "subject,clip,motion,sex,camera\nA,w,w.npz,male,f\nA,w,w.npz,female,g\n",
     ],
-    ids=["no rows", "misspelt column", "short row", "two calibrations", "doubled row"],
+    ids=["no rows", "misspelt column", "short row", "two calibrations", "doubled row", "two sexes"],
 )
 def test_a_table_that_contradicts_itself_is_refused(tmp_path: Path, rows: str) -> None:
     path = tmp_path / "recordings.csv"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from movi_prep.cli import main
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.formats.trc import read_trc, write_trc
@@ -114,3 +116,40 @@ def test_the_largest_residual_leads_to_its_frame(tmp_path: Path) -> None:
     assert main(["ik", "--setup", str(write_setup(tmp_path)), "--set", "ik.solver=opensim"]) == 0
     page = Page((tmp_path / "small_report.html").read_text(encoding="utf-8"))
     assert any(link.startswith("small_view.html#frame=") for link in page.links)
+
+
+SCALE_SETUP = """<OpenSimDocument Version="40000"><ScaleTool name="small"><mass>60</mass>
+<GenericModelMaker><model_file>generic.osim</model_file></GenericModelMaker>
+<ModelScaler><scaling_order>measurements</scaling_order><MeasurementSet><objects>
+  <Measurement name="thigh size"><apply>true</apply><MarkerPairSet><objects>
+    <MarkerPair><markers>thigh_r_a thigh_r_b</markers></MarkerPair>
+    <MarkerPair><markers>thigh_r_a thigh_r_c</markers></MarkerPair></objects></MarkerPairSet>
+    <BodyScaleSet><objects><BodyScale name="thigh_r"><axes>X Y Z</axes></BodyScale></objects></BodyScaleSet>
+  </Measurement></objects></MeasurementSet><marker_file>static.trc</marker_file></ModelScaler>
+<MarkerPlacer><IKTaskSet><objects>TASKS</objects></IKTaskSet><marker_file>static.trc</marker_file>
+<output_model_file>scaled.osim</output_model_file></MarkerPlacer></ScaleTool></OpenSimDocument>"""
+
+
+def test_a_scaling_document_leaves_a_page_with_residuals_and_distances_the_worst_first(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    static = read_trc(tmp_path / "static.trc")
+    moved = static.positions_m.copy()
+    # One marker sits 3 cm off: its pair no longer agrees with the other one, and its residual is the largest.
+    moved[:, static.column("thigh_r_b")] += [0.0, 0.03, 0.0]
+    write_trc(tmp_path / "static.trc", replace(static, positions_m=moved))
+    (tmp_path / "scale.xml").write_text(SCALE_SETUP.replace("TASKS", "".join(map(MARKER.format, MARKERS))))
+    assert main(["ik", "--setup", str(tmp_path / "scale.xml")]) == 0
+    page = Page((tmp_path / "scaled_scale_report.html").read_text(encoding="utf-8"))
+    assert page.faults == []
+    markers = page.rows[page.rows.index(["marker", "weight", "error, mm"]) + 1 :]
+    errors = [float(row[2]) for row in markers[: len(MARKERS)]]
+    assert errors == sorted(errors, reverse=True)
+    assert markers[0][0] == "thigh_r_b"
+    (head,) = [at for at, row in enumerate(page.rows) if row[:2] == ["measurement", "markers"]]
+    pairs = page.rows[head + 1 : head + 3]
+    assert {row[1] for row in pairs} == {"thigh_r_a to thigh_r_b", "thigh_r_a to thigh_r_c"}
+    for _, _, measured, generic, ratio, factor, apart in pairs:
+        assert float(measured) / float(generic) == pytest.approx(float(ratio), abs=0.002)
+        assert 100.0 * (float(ratio) / float(factor) - 1.0) == pytest.approx(float(apart), abs=0.2)
+    assert len({row[5] for row in pairs}) == 1, "the pairs of one measurement have one factor"
+    assert "label" not in page.text, "nobody made labels here"

@@ -26,12 +26,16 @@ class Silent:
     ended: list[UnitRecord] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     waited_for: list[str] = field(default_factory=list)
+    advanced: dict[str, list[float]] = field(default_factory=dict)
 
     def unit_ended(self, record: UnitRecord) -> None:
         self.ended.append(record)
 
     def unit_held(self, planned: PlannedUnit) -> None:
         self.held.append(planned.unit.id)
+
+    def unit_advanced(self, unit_id: str, fraction: float) -> None:
+        self.advanced.setdefault(unit_id, []).append(fraction)
 
     def tick(self, waits_for: str) -> None:
         if waits_for and waits_for not in self.waited_for:

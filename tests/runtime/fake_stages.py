@@ -18,10 +18,11 @@ from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScalingSettings
 from movi_prep.errors import InputError
 from movi_prep.formats.atomic import write_bytes
+from movi_prep.records.advance import Advance, advancing
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.identity import ClipId
 from movi_prep.records.recordings import Recordings
-from movi_prep.records.unit import AnyUnit, Stage, StageReport, Unit
+from movi_prep.records.unit import AnyUnit, InSteps, Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.worker_setup import RETIRE_AT
 
@@ -130,6 +131,13 @@ def run_meeting(inputs: GrowInputs, outputs: GrowOutputs, settings: GrowSettings
     return run_grow(inputs, outputs, settings)
 
 
+def run_step_by_step(inputs: GrowInputs, outputs: GrowOutputs, settings: GrowSettings, advance: Advance) -> StageReport:
+    """Grow in four steps of a third of a second, each of which is reported."""
+    for _ in advancing(range(4), advance, total=4):
+        time.sleep(0.35)
+    return run_grow(inputs, outputs, settings)
+
+
 def plan_blend(recordings: Recordings, work: WorkFolder, config: Config) -> tuple[AnyUnit, ...]:
     return tuple(
         Unit(
@@ -157,6 +165,7 @@ def run_blend(inputs: BlendInputs, outputs: BlendOutputs, settings: ScalingSetti
 
 
 GROW = Stage(name="grow", version=1, summary="copies of a motion", plan=plan_grow, run=run_grow)
+STEP_BY_STEP = replace(GROW, run=InSteps(run_step_by_step))
 BLEND = Stage(name="blend", version=1, summary="all copies of a subject", plan=plan_blend, run=run_blend, gathers=True)
 STAGES = (GROW, BLEND)
 

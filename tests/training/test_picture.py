@@ -10,7 +10,7 @@ import pytest
 from movi_prep.errors import InputError
 from movi_prep.geometry.virtual_camera import aim_camera, source_pixels
 from movi_prep.records.lens import radial_lens
-from movi_prep.training.picture import decode_for_warp, rgb_planes, warp_map, warp_picture
+from movi_prep.training.picture import WarpMaps, decode_for_warp, warp_picture, write_rgb_planes
 from movi_prep.video.pictures import decode_picture, encode_picture
 from tests.builders.shard import small_camera
 from tests.sentences import raises_recorded
@@ -21,7 +21,7 @@ from tests.sentences import raises_recorded
 def test_the_interpolated_map_is_the_exact_one(box: list[float], roll_rad: float) -> None:
     camera = small_camera()
     virtual = aim_camera(camera, np.array(box, dtype=float), size_px=256, roll_rad=roll_rad)
-    columns, rows = warp_map(camera, virtual, corner_px=np.array([5.0, 7.0]), scale=0.5)
+    columns, rows = WarpMaps(camera, virtual, corner_px=np.array([5.0, 7.0]), scale=0.5).map()
     exact = (source_pixels(camera, virtual) - [5.0, 7.0] + 0.5) * 0.5 - 0.5
     np.testing.assert_allclose(np.stack([columns, rows], axis=-1), exact, atol=1e-3)
 
@@ -36,7 +36,7 @@ def test_a_lens_that_does_not_see_all_of_the_picture_shows_the_rest(corner: int)
     exact = source_pixels(camera, virtual)
     seen = np.isfinite(exact).all(axis=-1)
     assert 0.3 < seen.mean() < 0.999
-    columns, rows = warp_map(camera, virtual, corner_px=np.zeros(2), scale=1.0)
+    columns, rows = WarpMaps(camera, virtual, corner_px=np.zeros(2), scale=1.0).map()
     np.testing.assert_array_equal(np.isfinite(columns), seen)
     np.testing.assert_allclose(np.stack([columns, rows], axis=-1)[seen], exact[seen], atol=1e-3)
     white = np.full((300, 400, 3), 255, dtype=np.uint8)
@@ -53,8 +53,8 @@ def test_a_damaged_picture_is_named() -> None:
 
 def test_planes_are_red_first_and_up_to_one() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
-    planes = rgb_planes(picture)
-    assert planes.dtype == np.float32
+    planes = np.empty((3, 4, 5), dtype=np.float32)
+    write_rgb_planes(picture, planes)
     np.testing.assert_array_equal(planes, picture[..., ::-1].transpose(2, 0, 1).astype(np.float32) / np.float32(255))
 
 

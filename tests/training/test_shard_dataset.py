@@ -21,6 +21,7 @@ from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.training.augmentation import Augmentation
 from movi_prep.training.shard_dataset import Selection, Window
 from tests.builders.shard import DISC_JOINT, UNSEEN, moving_camera, small_camera, write_small_shard
+from tests.export.conftest import side_camera
 from tests.sentences import raises_recorded
 
 RELEASED = sorted((Path(__file__).parents[1] / "data").glob("shard_v*.h5"))
@@ -399,3 +400,39 @@ def test_a_network_learns_from_samples(shards: Path, kind: str, left: float) -> 
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < left * losses[0]
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize("window", [None, Window(3)])
+@pytest.mark.parametrize("views", [None, ("PG1", "PG2")])
+def test_a_batch_holds_the_bytes_of_its_samples(
+    tmp_path: Path, moving: bool, window: Window | None, views: tuple[str, ...] | None
+) -> None:
+    first = moving_camera(np.arange(10)) if moving else small_camera()
+    for name, camera in (("PG1", first), ("PG2", side_camera())):
+        write_small_shard(tmp_path / f"S001_{name}.h5", camera=camera)
+    augmentation = Augmentation(shift=0.1, zoom=(0.8, 1.3), roll_rad=0.4, flip_probability=0.5, brightness=0.2, seed=2)
+    for drawn in (None, augmentation):
+        data = ShardDataset(tmp_path, window=window, views=views, augmentation=drawn, size_px=64)
+        # Far apart, neighbours, one twice.
+        indices = [len(data) - 1, 0, 1, 0]
+        batch = data.__getitems__(indices)
+        assert len({sample["hflip"] for sample in batch}) == (1 if drawn is None else 2)
+        for index, sample in zip(indices, batch, strict=True):
+            for key, values in data[index].items():
+                if isinstance(values, torch.Tensor):
+                    np.testing.assert_array_equal(sample[key].numpy(), values.numpy(), err_msg=key)
+                else:
+                    assert sample[key] == values, key
+
+
+def test_a_batch_of_windows_decodes_each_picture_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_small_shard(tmp_path / "S001_PG1.h5")
+    data, read = ShardDataset(tmp_path, window=Window(5), size_px=32), []
+    picture = ShardFile.picture
+    monkeypatch.setattr(ShardFile, "picture", lambda shard, row: read.append(row) or picture(shard, row))
+    data.__getitems__(range(len(data)))
+    assert len(read) == len(set(read)) > 5
+    monkeypatch.undo()
+    loaded = next(iter(torch.utils.data.DataLoader(data, batch_size=len(data))))
+    np.testing.assert_array_equal(loaded["image"][1], data[1]["image"])

@@ -21,7 +21,7 @@ from movi_prep.geometry.mirror import mirror_order
 from movi_prep.stages.shards.shard_index import IndexInputs, IndexOutputs, run_shard_index
 from movi_prep.training.augmentation import Augmentation
 from movi_prep.training.shard_dataset import Selection, Window
-from tests.builders.shard import write_small_shard
+from tests.builders.shard import showing_frames, write_small_shard
 from tests.export.conftest import side_camera
 
 
@@ -63,15 +63,51 @@ def test_the_views_of_a_sample_place_every_point_at_one_spot_of_the_world(shards
 
 def test_moments_that_a_camera_lacks_are_no_samples(tmp_path: Path) -> None:
     write_small_shard(tmp_path / "S001_PG1.h5")
-    write_small_shard(
-        tmp_path / "S001_PG2.h5", camera=side_camera(), changes={"frames/clip_frame": lambda frame: frame + 1}
-    )
+    later = showing_frames([1, 2, 3, 4, 5, 6, 1, 2, 3, 4])
+    write_small_shard(tmp_path / "S001_PG2.h5", camera=side_camera(), changes=later)
     samples = ShardDataset(tmp_path, views=("PG1", "PG2"), selection=Selection(solved_only=False))[:]
     # Frames 0 to 5 and 1 to 6 of the first clip, 0 to 3 and 1 to 4 of the other.
     assert [(sample["videoID"], sample["frame"]) for sample in samples] == [
         *((1, frame) for frame in range(1, 6)),
         *((3, frame) for frame in range(1, 4)),
     ]
+
+
+def test_cameras_that_count_their_frames_from_elsewhere_still_see_one_moment(tmp_path: Path) -> None:
+    write_small_shard(tmp_path / "S001_PG1.h5")
+    # PG2 began a frame later and counts from there: its frame 0 is PG1's frame 1.
+    later = showing_frames([1, 2, 3, 4, 5, 6, 1, 2, 3, 4], counted_from=1)
+    write_small_shard(tmp_path / "S001_PG2.h5", camera=side_camera(), changes=later)
+    data = ShardDataset(tmp_path, views=("PG1", "PG2"), selection=Selection(solved_only=False, every=2))
+    # The first camera's frames are chosen, 2 and 4; with PG2 first they are its own 0, 2 and 4.
+    assert [(sample["videoID"], sample["frame"]) for sample in data[:]] == [(1, 2), (1, 4), (3, 2)]
+    for sample in data[:]:
+        own = ShardDataset(tmp_path / "S001_PG2.h5", selection=Selection(solved_only=False))
+        (same,) = [
+            each for each in own[:] if (each["videoID"], each["frame"] + 1) == (sample["videoID"], sample["frame"])
+        ]
+        torch.testing.assert_close(sample["pose3d"][1], same["pose3d"])
+    turned = ShardDataset(tmp_path, views=("PG2", "PG1"), selection=Selection(solved_only=False, every=2))
+    assert [(sample["videoID"], sample["frame"]) for sample in turned[:]] == [(1, 0), (1, 2), (1, 4), (3, 0), (3, 2)]
+
+
+def test_views_meet_by_the_name_of_their_clip(tmp_path: Path) -> None:
+    """Shards whose clips have no numbers count them for themselves; one that lacks a clip counts differently."""
+    write_small_shard(tmp_path / "S001_PG1.h5", changes={"clips/name": lambda _: np.array(["jump", "run"])})
+    names = {"clips/name": lambda _: np.array(["run", "walk"])}
+    write_small_shard(tmp_path / "S001_PG2.h5", camera=side_camera(), changes=names)
+    data = ShardDataset(tmp_path, views=("PG1", "PG2"), selection=Selection(solved_only=False))
+    assert {sample["name"].split("/")[1] for sample in data[:]} == {"run"}
+    assert len(data) == 4
+
+
+def test_cameras_without_a_common_moment_have_no_samples(tmp_path: Path) -> None:
+    write_small_shard(tmp_path / "S001_PG1.h5")
+    between = {"frames/after_sample": lambda _: np.full(10, 0.5)}
+    write_small_shard(tmp_path / "S001_PG2.h5", camera=side_camera(), changes=between)
+    with pytest.raises(UsageError):
+        ShardDataset(tmp_path, views=("PG1", "PG2"))
+    assert len(ShardDataset(tmp_path)) == 18
 
 
 @pytest.mark.parametrize("views", ["PG1", ("PG1", "PG1"), ()])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SETTINGS = IkSettings()
 
 
-def _document(folder: Path, motion: str = "small_ik.mot", *, name: str = "setup.xml") -> Path:
+def ik_document(folder: Path, motion: str = "small_ik.mot", *, name: str = "setup.xml") -> Path:
     write_small_world(folder)
     text = DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("small_ik.mot", motion)
     (folder / name).write_text(text)
@@ -42,7 +42,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("motion", ["walk.trc", "generic.osim", "setup.xml", "./generic.osim", "../F/walk.trc"])
 def test_a_result_never_replaces_what_is_read(tmp_path: Path, motion: str) -> None:
     (tmp_path / "F").mkdir()
-    document = _document(tmp_path / "F", motion)
+    document = ik_document(tmp_path / "F", motion)
     before = _bytes(tmp_path / "F")
     with pytest.raises(UsageError):
         solve_setup_document(document, SETTINGS)
@@ -51,7 +51,7 @@ def test_a_result_never_replaces_what_is_read(tmp_path: Path, motion: str) -> No
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_links_do_not_hide_what_is_read(tmp_path: Path, link: object) -> None:
-    document = _document(tmp_path, "out.mot")
+    document = ik_document(tmp_path, "out.mot")
     link(tmp_path / "walk.trc", tmp_path / "out.mot")  # type: ignore[operator]
     before = _bytes(tmp_path)
     with pytest.raises(UsageError):
@@ -60,7 +60,7 @@ def test_links_do_not_hide_what_is_read(tmp_path: Path, link: object) -> None:
 
 
 def test_a_result_goes_over_an_earlier_one_and_over_nothing_else(tmp_path: Path) -> None:
-    document = _document(tmp_path, "bone.vtp")
+    document = ik_document(tmp_path, "bone.vtp")
     (tmp_path / "bone.vtp").write_text("<VTKFile/>")
     with pytest.raises(UsageError):
         solve_setup_document(document, SETTINGS)
@@ -70,7 +70,7 @@ def test_a_result_goes_over_an_earlier_one_and_over_nothing_else(tmp_path: Path)
 
 
 def test_a_result_never_replaces_what_another_document_reads(tmp_path: Path) -> None:
-    first = _document(tmp_path)
+    first = ik_document(tmp_path)
     second = tmp_path / "second.xml"
     second.write_text(first.read_text().replace('name="small"', 'name="other"').replace("small_ik.mot", "setup.xml"))
     before = first.read_bytes()
@@ -80,7 +80,7 @@ def test_a_result_never_replaces_what_another_document_reads(tmp_path: Path) -> 
 
 
 def test_a_model_is_scaled_and_then_tracked_in_one_call_again_and_again(tmp_path: Path) -> None:
-    scale, track = _scale_document(tmp_path), tmp_path / "setup.xml"
+    scale, track = scale_document(tmp_path), tmp_path / "setup.xml"
     track.write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("generic.osim", "placed.osim"))
     config = Config(work=tmp_path / "work")
     for _ in range(2):
@@ -90,7 +90,7 @@ def test_a_model_is_scaled_and_then_tracked_in_one_call_again_and_again(tmp_path
 
 
 def test_what_one_document_raises_leaves_the_others(tmp_path: Path) -> None:
-    good = _document(tmp_path)
+    good = ik_document(tmp_path)
     text = good.read_text()
     strange, folder, blocked = (tmp_path / f"{name}.xml" for name in ("strange", "folder", "blocked"))
     strange.write_text('<?xml version="1.0" encoding="klingon"?><x/>')
@@ -103,14 +103,14 @@ def test_what_one_document_raises_leaves_the_others(tmp_path: Path) -> None:
 
 
 def test_set_up_and_static_trial_may_spell_the_model_s_markers_otherwise(tmp_path: Path) -> None:
-    document = _document(tmp_path)
+    document = ik_document(tmp_path)
     expected = read_storage(solve_setup_document(document, SETTINGS).outputs[0])
     document.write_text(DOCUMENT.format(tasks=MARKER_TASKS.replace("pelvis", "PELVIS"), coordinates=""))
     result = solve_setup_document(document, SETTINGS)
     np.testing.assert_array_equal(read_storage(result.outputs[0]).values, expected.values)
     assert any("matched" in finding for finding in result.findings)
 
-    scale = _scale_document(tmp_path)
+    scale = scale_document(tmp_path)
     (exact,) = run_setup_documents([scale], Config(work=tmp_path / "work"))
     markers = read_trc(tmp_path / "static.trc")
     write_trc(tmp_path / "static.trc", replace(markers, names=tuple(f"A:{name.upper()}" for name in markers.names)))
@@ -120,7 +120,7 @@ def test_set_up_and_static_trial_may_spell_the_model_s_markers_otherwise(tmp_pat
 
 
 def test_marker_locations_stand_in_the_order_of_the_marker_file(tmp_path: Path) -> None:
-    document = _document(tmp_path)
+    document = ik_document(tmp_path)
     markers = read_trc(tmp_path / "walk.trc")
     order = markers.names[::-1]
     write_trc(tmp_path / "walk.trc", markers.select(order))
@@ -130,7 +130,7 @@ def test_marker_locations_stand_in_the_order_of_the_marker_file(tmp_path: Path) 
 
 
 def test_names_that_differ_by_case_give_the_same_angles_and_a_word(tmp_path: Path) -> None:
-    document = _document(tmp_path)
+    document = ik_document(tmp_path)
     expected = read_storage(solve_setup_document(document, SETTINGS).outputs[0])
     markers = read_trc(tmp_path / "walk.trc")
     write_trc(tmp_path / "walk.trc", replace(markers, names=tuple(f"Walker:{name.lower()}" for name in markers.names)))
@@ -140,7 +140,7 @@ def test_names_that_differ_by_case_give_the_same_angles_and_a_word(tmp_path: Pat
 
 
 def test_names_that_fit_no_marker_are_no_result(tmp_path: Path) -> None:
-    document = _document(tmp_path)
+    document = ik_document(tmp_path)
     markers = read_trc(tmp_path / "walk.trc")
     write_trc(tmp_path / "walk.trc", replace(markers, names=tuple(f"p{index}" for index in range(len(markers.names)))))
     with pytest.raises(InputError) as caught:
@@ -149,7 +149,7 @@ def test_names_that_fit_no_marker_are_no_result(tmp_path: Path) -> None:
 
 
 def test_a_time_range_that_cuts_the_trial_is_said(tmp_path: Path) -> None:
-    document = _document(tmp_path)
+    document = ik_document(tmp_path)
     assert any("time_range" in finding for finding in solve_setup_document(document, SETTINGS).findings)
     text = document.read_text().replace("<time_range>0.04 0.2</time_range>", "")
     document.write_text(text)
@@ -168,14 +168,14 @@ SCALE_DOCUMENT = """<OpenSimDocument Version="40000"><ScaleTool name="small"><ma
 """
 
 
-def _scale_document(folder: Path, *, static: str = "static.trc", output: str = "placed.osim") -> Path:
+def scale_document(folder: Path, *, static: str = "static.trc", output: str = "placed.osim") -> Path:
     write_small_world(folder)
     (folder / "scale.xml").write_text(SCALE_DOCUMENT.format(tasks=MARKER_TASKS, static=static, output=output))
     return folder / "scale.xml"
 
 
 def test_a_scale_tool_document_runs_like_the_tool(tmp_path: Path) -> None:
-    (result,) = run_setup_documents([_scale_document(tmp_path)], Config(work=tmp_path / "elsewhere"))
+    (result,) = run_setup_documents([scale_document(tmp_path)], Config(work=tmp_path / "elsewhere"))
     written = ["sized.osim", "factors.xml", "placed.osim", "markers.xml", "pose.mot"]
     assert [path.name for path in result.outputs] == written
     assert not (tmp_path / "elsewhere").exists(), "a drop-in writes where the document says"
@@ -185,7 +185,7 @@ def test_a_scale_tool_document_runs_like_the_tool(tmp_path: Path) -> None:
 
 
 def test_what_scaling_writes_beside_models_is_what_opensims_tool_writes(tmp_path: Path) -> None:
-    document = _scale_document(tmp_path)
+    document = scale_document(tmp_path)
     config = Config(work=tmp_path / "ours", ik=IkSettings(solver="opensim"))
     run_setup_documents([document], config, results_folder=tmp_path / "ours")
     quiet_opensim()
@@ -207,13 +207,13 @@ def test_what_scaling_writes_beside_models_is_what_opensims_tool_writes(tmp_path
 
 def test_models_of_a_scale_tool_document_go_where_the_user_says(tmp_path: Path) -> None:
     config = Config(work=tmp_path / "work")
-    (result,) = run_setup_documents([_scale_document(tmp_path)], config, results_folder=tmp_path / "work")
+    (result,) = run_setup_documents([scale_document(tmp_path)], config, results_folder=tmp_path / "work")
     assert {path.parent for path in result.outputs} == {tmp_path / "work"}
 
 
 @pytest.mark.parametrize("output", ["generic.osim", "static.trc", "scale.xml"])
 def test_a_scaled_model_never_replaces_what_is_read(tmp_path: Path, output: str) -> None:
-    document = _scale_document(tmp_path, output=output)
+    document = scale_document(tmp_path, output=output)
     before = _bytes(tmp_path)
     with pytest.raises(UsageError):
         run_setup_documents([document], Config(work=tmp_path / "work"))
@@ -222,7 +222,7 @@ def test_a_scaled_model_never_replaces_what_is_read(tmp_path: Path, output: str)
 
 def test_a_scale_tool_document_without_a_static_trial_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        run_setup_documents([_scale_document(tmp_path, static="")], Config(work=tmp_path / "work"))
+        run_setup_documents([scale_document(tmp_path, static="")], Config(work=tmp_path / "work"))
 
 
 def read_text_of_markers(path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 
 from movi_prep.cli import main
+from movi_prep.cli.flags import parse_arguments
 from movi_prep.config.root import Config
+from movi_prep.formats.atomic import write_text
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
+from movi_prep.plain_text import shell_line
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.measures import measure_clip
 from movi_prep.report.write import write_report
@@ -150,6 +154,42 @@ def test_a_folder_of_marker_files_is_shown_with_its_model(tmp_path: Path) -> Non
     write_ik_solution(trials.root / "ik" / "walk 1.h5", known_solution(), provenance=provenance)
     assert main(["view", str(trials.root)]) == 0
     assert data_of(trials.view() / "walk 1.html")["markers"]["names"] == ["HEEL", "SOFT", "CARRIED"]
+
+
+def write_names_of_data(folder: Path, *videos: str) -> Path:
+    """Write files that are named like BMLmovi's, and the configuration of a run on them; return its work folder."""
+    names = [
+        "amass/Subject_1_F_MoSh/Subject_1_F_3_poses.npz",
+        *(f"videos/{name}" for name in videos),
+        *(f"calibration/{kind}_{name}.npz" for name in ("PG1", "PG2") for kind in ("cameraParams", "Extrinsics")),
+    ]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    work = folder / "work"
+    (folder / "videos").mkdir(exist_ok=True)
+    parts = "".join(f"{part}: {folder / part}\n" for part in ("amass", "videos", "calibration"))
+    write_text(work / "config.yaml", f"work: {work}\n{parts}")
+    return work
+
+
+def test_a_video_without_a_shard_is_named_with_the_command_that_shows_it(tmp_path: Path) -> None:
+    root = write_names_of_data(tmp_path, "F_PG1_Subject_1_L.avi", "F_PG2_Subject_2_L.avi")
+    work = write_quality_work(root)
+    assert main(["view", str(root), "S001/C03"]) == 0
+    (said,) = data_of(work.view() / "S001" / "C03.html")["notShown"]
+    # The other camera's video shows somebody else.
+    assert "F_PG1_Subject_1_L.avi" in said
+    assert "PG2" not in said
+    command = said.rpartition(": ")[2]
+    assert command == shell_line(["movi-prep", "shard", "--config", str(root / "config.yaml"), "--subjects", "S001"])
+    assert parse_arguments(shlex.split(command)[1:]).command == "shard"
+
+
+def test_a_clip_that_nobody_filmed_says_nothing_about_pictures(tmp_path: Path) -> None:
+    work = write_quality_work(write_names_of_data(tmp_path))
+    assert main(["view", str(work.root), "S001/C03"]) == 0
+    assert data_of(work.view() / "S001" / "C03.html")["notShown"] == []
 
 
 @needs_browser

@@ -20,6 +20,8 @@ export function showCameras(clip, clock) {
       });
     });
   }
+  // Under the model, so that nobody looks for pictures in vain.
+  for (const text of clip.notShown) find("not-shown").append(make("p", {}, text));
   find("overlay").addEventListener("change", () => clock.listeners.forEach((listener) => listener(clock.frame)));
   find("overlay").parentElement.hidden = clip.cameras.length === 0;
 }

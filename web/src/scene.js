@@ -1,4 +1,5 @@
 // The moving model: bones, joints, markers of data and model, the lines between them, pelvis axes, floor.
+// Each kind is one mesh: without a graphics card, every mesh and every instance of one costs as much as many triangles.
 import {
   AmbientLight,
   BufferAttribute,
@@ -8,17 +9,17 @@ import {
   DirectionalLight,
   DynamicDrawUsage,
   GridHelper,
-  InstancedMesh,
   LatheGeometry,
   LineBasicMaterial,
   LineSegments,
-  Matrix4,
+  Mesh,
   MeshBasicMaterial,
   MeshLambertMaterial,
   PerspectiveCamera,
+  Points,
   Quaternion,
   Scene,
-  SphereGeometry,
+  ShaderMaterial,
   Vector2,
   Vector3,
   WebGLRenderer,
@@ -30,6 +31,8 @@ import { residual } from "./clip.js";
 const UP = new Vector3(0, 1, 0);
 const COLOURS = { bone: 0xdfd6c4, joint: 0x2b6cb0, data: 0xf2b705, model: 0xd1372c, miss: 0xd1372c, chosen: 0x8e24aa };
 const AXIS_M = 0.2;
+const NOWHERE_M = 1e6;
+const REST_MS = 250;
 const LAYERS = ["bones", "data markers", "model markers", "residuals", "pelvis axes", "floor", "follow"];
 
 // A bone of length 1 along y, thick near its ends.
@@ -43,7 +46,10 @@ export function showScene(clip, clock) {
   const place = find("scene");
   const software = drawsInSoftware();
   const renderer = new WebGLRenderer({ antialias: !software, powerPreference: "high-performance" });
-  renderer.setPixelRatio(software ? 1 : Math.min(devicePixelRatio, 2));
+  // Without a graphics card edges are smoothed once nothing moves, by drawing finer than the screen.
+  const resting = software ? 2 : Math.min(devicePixelRatio, 2);
+  const moving = software ? 1 : resting;
+  renderer.setPixelRatio(moving);
   place.prepend(renderer.domElement);
   const scene = new Scene();
   scene.background = new Color(0xeef2f6);
@@ -52,7 +58,7 @@ export function showScene(clip, clock) {
   const controls = new OrbitControls(camera, renderer.domElement);
 
   const parts = {
-    bones: bonesOf(clip),
+    bones: rodsOf(boneShape(), clip.skeleton.bones.length, new MeshLambertMaterial({ color: COLOURS.bone })),
     joints: ballsOf(clip.skeleton.names.length, 0.016, COLOURS.joint),
     data: ballsOf(clip.markers.names.length, 0.011, COLOURS.data),
     model: ballsOf(clip.markers.names.length, 0.007, COLOURS.model),
@@ -65,13 +71,20 @@ export function showScene(clip, clock) {
 
   let chosen = -1;
   let asked = false;
+  let rest = 0;
+  const render = (ratio) => {
+    if (renderer.getPixelRatio() !== ratio) renderer.setPixelRatio(ratio);
+    renderer.render(scene, camera);
+  };
   const draw = () => {
     // One picture per refresh of the screen, however many things ask for it.
     if (asked) return;
     asked = true;
     requestAnimationFrame(() => {
       asked = false;
-      renderer.render(scene, camera);
+      render(moving);
+      clearTimeout(rest);
+      if (resting !== moving) rest = setTimeout(() => render(resting), REST_MS);
     });
   };
   const target = new Vector3(...clip.centre);
@@ -84,7 +97,7 @@ export function showScene(clip, clock) {
       controls.target.copy(middle);
     }
     placeBones(parts.bones, clip, frame);
-    placeBalls(parts.joints, clip.points.values, frame, clip.skeleton.names.length);
+    placeBalls(parts.joints, clip.points.values, frame);
     placeMarkers(parts, clip, frame);
     placeAxes(parts.axes, clip, frame);
     controls.update();
@@ -122,15 +135,14 @@ export function showScene(clip, clock) {
     return make("label", {}, box, name);
   });
   find("layers").append(...toggles);
+  for (const balls of [parts.data, parts.model]) sizeMarkers(balls, clip, chosen);
   clock.onFrame(update);
   return {
     choose(marker) {
-      for (const [at, colour] of [[chosen, COLOURS.data], [marker, COLOURS.chosen]]) {
-        if (at >= 0) parts.data.setColorAt(at, new Color(colour));
-      }
+      paintBall(parts.data, chosen, COLOURS.data);
+      paintBall(parts.data, marker, COLOURS.chosen);
       chosen = marker;
-      parts.chosen = marker;
-      parts.data.instanceColor.needsUpdate = true;
+      for (const balls of [parts.data, parts.model]) sizeMarkers(balls, clip, chosen);
       update(clock.frame);
     },
   };
@@ -149,27 +161,79 @@ function lamp(x, y, z, strength) {
   return light;
 }
 
+// Balls are points that the shader rounds and shades: as round as any sphere, and one vertex each.
 function ballsOf(count, radius, colour) {
-  const balls = new InstancedMesh(
-    new SphereGeometry(radius, 8, 6),
-    new MeshLambertMaterial({ color: 0xffffff }),
-    count,
-  );
-  for (let i = 0; i < count; i++) balls.setColorAt(i, new Color(colour));
-  balls.instanceMatrix.setUsage(DynamicDrawUsage);
+  const geometry = new BufferGeometry();
+  const attribute = (name, size) => {
+    geometry.setAttribute(name, new BufferAttribute(new Float32Array(size * count), size).setUsage(DynamicDrawUsage));
+  };
+  attribute("position", 3);
+  attribute("color", 3);
+  attribute("scale", 1);
+  const material = new ShaderMaterial({
+    uniforms: { radius: { value: radius }, height: { value: 1 } },
+    vertexShader: BALL_VERTEX,
+    fragmentShader: BALL_FRAGMENT,
+  });
+  const balls = new Points(geometry, material);
   balls.frustumCulled = false;
+  balls.onBeforeRender = (renderer) => (material.uniforms.height.value = renderer.domElement.height);
+  geometry.attributes.scale.array.fill(1);
+  for (let i = 0; i < count; i++) paintBall(balls, i, colour);
   return balls;
 }
 
-function bonesOf(clip) {
-  const bones = new InstancedMesh(
-    boneShape(),
-    new MeshLambertMaterial({ color: COLOURS.bone }),
-    clip.skeleton.bones.length,
-  );
-  bones.instanceMatrix.setUsage(DynamicDrawUsage);
-  bones.frustumCulled = false;
-  return bones;
+const BALL_VERTEX = `
+  uniform float radius, height;
+  attribute vec3 color;
+  attribute float scale;
+  varying vec3 paint;
+  void main() {
+    paint = color;
+    // Nearer by its radius, as the front of a sphere is: so it shows where it reaches out of a bone.
+    vec4 seen = modelViewMatrix * vec4(position, 1.0) + vec4(0.0, 0.0, radius * scale, 0.0);
+    gl_Position = projectionMatrix * seen;
+    gl_PointSize = radius * scale * projectionMatrix[1][1] * height / -seen.z;
+  }`;
+
+const BALL_FRAGMENT = `
+  varying vec3 paint;
+  void main() {
+    vec2 at = 2.0 * gl_PointCoord - 1.0;
+    float rest = 1.0 - dot(at, at);
+    if (rest < 0.0) discard;
+    float lit = 0.62 + 0.38 * max(0.0, dot(vec3(at.x, -at.y, sqrt(rest)), vec3(0.32, 0.8, 0.5)));
+    gl_FragColor = vec4(paint * lit, 1.0);
+    #include <colorspace_fragment>
+  }`;
+
+function paintBall(balls, index, colour) {
+  if (index < 0) return;
+  new Color(colour).toArray(balls.geometry.attributes.color.array, 3 * index);
+  balls.geometry.attributes.color.needsUpdate = true;
+}
+
+// Markers that only were carried along are small: nothing was fitted to them.
+function sizeMarkers(balls, clip, chosen) {
+  const { array } = balls.geometry.attributes.scale;
+  clip.markers.weights.forEach((weight, marker) => (array[marker] = marker === chosen ? 1.9 : weight > 0 ? 1 : 0.45));
+  balls.geometry.attributes.scale.needsUpdate = true;
+}
+
+// Rods of one shape, which stands along y with length 1, as one mesh; `placeRod` puts each between two points.
+function rodsOf(shape, count, material) {
+  const nVertices = shape.attributes.position.count;
+  const geometry = new BufferGeometry();
+  for (const name of ["position", "normal"]) {
+    const array = new Float32Array(3 * nVertices * count);
+    geometry.setAttribute(name, new BufferAttribute(array, 3).setUsage(DynamicDrawUsage));
+  }
+  const corners = Array.from(shape.index.array);
+  geometry.setIndex(Array.from({ length: count }, (_, rod) => corners.map((corner) => corner + rod * nVertices)).flat());
+  const rods = new Mesh(geometry, material);
+  rods.frustumCulled = false;
+  rods.shape = shape.attributes;
+  return rods;
 }
 
 function linesOf(count, colour) {
@@ -182,20 +246,43 @@ function linesOf(count, colour) {
 
 // X red, Y green, Z blue; seen through bones.
 function axesOf() {
-  const rod = new CylinderGeometry(0.006, 0.006, 1, 8).translate(0, 0.5, 0);
-  const axes = new InstancedMesh(rod, new MeshBasicMaterial({ depthTest: false }), 3);
-  [0xe02626, 0x1aa637, 0x2659f2].forEach((colour, k) => axes.setColorAt(k, new Color(colour)));
+  const shape = new CylinderGeometry(1, 1, 1, 8).translate(0, 0.5, 0);
+  const axes = rodsOf(shape, 3, new MeshBasicMaterial({ depthTest: false, vertexColors: true }));
+  const nVertices = shape.attributes.position.count;
+  const colours = new Float32Array(9 * nVertices);
+  [0xe02626, 0x1aa637, 0x2659f2].forEach((colour, axis) => {
+    for (let k = 0; k < nVertices; k++) new Color(colour).toArray(colours, 3 * (axis * nVertices + k));
+  });
+  axes.geometry.setAttribute("color", new BufferAttribute(colours, 3));
   axes.renderOrder = 1;
-  axes.frustumCulled = false;
   return axes;
 }
 
-const HIDDEN = new Matrix4().makeScale(0, 0, 0);
-const matrix = new Matrix4();
 const from = new Vector3();
 const to = new Vector3();
+const point = new Vector3();
 const turn = new Quaternion();
-const size = new Vector3();
+
+// Puts a rod from one point along a vector, `thick` metres in radius; one without length vanishes.
+function placeRod(rods, index, start, along, thick) {
+  const { position, normal } = rods.shape;
+  const placed = rods.geometry.attributes;
+  const length = along.length();
+  const isThere = length > 0;
+  if (isThere) turn.setFromUnitVectors(UP, along.divideScalar(length));
+  for (let k = 0, at = 3 * index * position.count; k < position.count; k++, at += 3) {
+    if (isThere) point.fromBufferAttribute(position, k);
+    else point.set(0, 0, 0);
+    point.set(point.x * thick, point.y * length, point.z * thick).applyQuaternion(turn).add(start);
+    point.toArray(placed.position.array, at);
+    if (!isThere) continue;
+    point.fromBufferAttribute(normal, k);
+    // Normals stretch the other way round.
+    point.set(point.x / thick, point.y / length, point.z / thick).normalize().applyQuaternion(turn);
+    point.toArray(placed.normal.array, at);
+  }
+  placed.position.needsUpdate = placed.normal.needsUpdate = true;
+}
 
 function placeBones(bones, clip, frame) {
   const { values } = clip.points;
@@ -203,30 +290,20 @@ function placeBones(bones, clip, frame) {
   clip.skeleton.bones.forEach(([start, end], index) => {
     from.fromArray(values, first + 3 * start);
     to.fromArray(values, first + 3 * end).sub(from);
-    const length = to.length();
-    if (!(length > 0)) {
-      bones.setMatrixAt(index, HIDDEN);
-      return;
-    }
-    const thick = Math.min(0.026, 0.01 + 0.09 * length);
-    turn.setFromUnitVectors(UP, to.divideScalar(length));
-    bones.setMatrixAt(index, matrix.compose(from, turn, size.set(thick, length, thick)));
+    const isThere = to.length() > 0;
+    if (!isThere) [from, to].forEach((vector) => vector.set(0, 0, 0));
+    placeRod(bones, index, from, to, Math.min(0.026, 0.01 + 0.09 * to.length()));
   });
-  bones.instanceMatrix.needsUpdate = true;
 }
 
-function placeBalls(balls, values, frame, count, scaleOf = () => 1) {
-  for (let index = 0; index < count; index++) {
-    const at = 3 * (frame * count + index);
-    const scale = scaleOf(index);
-    if (Number.isNaN(values[at]) || scale === 0) {
-      balls.setMatrixAt(index, HIDDEN);
-    } else {
-      matrix.makeScale(scale, scale, scale).setPosition(values[at], values[at + 1], values[at + 2]);
-      balls.setMatrixAt(index, matrix);
-    }
+function placeBalls(balls, values, frame) {
+  const { position } = balls.geometry.attributes;
+  const { array } = position;
+  // What is not there lies beyond everything that is drawn.
+  for (let k = 0, at = frame * array.length; k < array.length; k++, at++) {
+    array[k] = Number.isNaN(values[at]) ? NOWHERE_M : values[at];
   }
-  balls.instanceMatrix.needsUpdate = true;
+  position.needsUpdate = true;
 }
 
 const data = { values: new Float32Array(0) };
@@ -247,10 +324,8 @@ function placeMarkers(parts, clip, frame) {
     }
   }
   parts.misses.geometry.attributes.position.needsUpdate = true;
-  // Markers that only were carried along are small: nothing was fitted to them.
-  const scaleOf = (marker) => (marker === parts.chosen ? 1.9 : clip.markers.weights[marker] > 0 ? 1 : 0.45);
-  placeBalls(parts.data, data.values, 0, count, scaleOf);
-  placeBalls(parts.model, clip.model.values, frame, count, scaleOf);
+  placeBalls(parts.data, data.values, 0);
+  placeBalls(parts.model, clip.model.values, frame);
 }
 
 function pelvisOf(clip, frame) {
@@ -260,11 +335,10 @@ function pelvisOf(clip, frame) {
 
 function placeAxes(axes, clip, frame) {
   const pose = clip.pelvis.values.subarray(12 * frame, 12 * frame + 12);
-  from.fromArray(pose, 9);
+  const isThere = !Number.isNaN(pose[9]);
+  from.fromArray(isThere ? pose.subarray(9) : [0, 0, 0]);
   for (let axis = 0; axis < 3; axis++) {
     to.set(pose[axis], pose[3 + axis], pose[6 + axis]);
-    turn.setFromUnitVectors(UP, to.normalize());
-    axes.setMatrixAt(axis, Number.isNaN(pose[9]) ? HIDDEN : matrix.compose(from, turn, size.set(1, AXIS_M, 1)));
+    placeRod(axes, axis, from, isThere ? to.setLength(AXIS_M) : to.set(0, 0, 0), 0.006);
   }
-  axes.instanceMatrix.needsUpdate = true;
 }

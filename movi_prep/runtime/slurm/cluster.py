@@ -21,6 +21,7 @@ from movi_prep.runtime.worker_pools import (
     WorkersLostError,
     close_cluster,
     dask_settings,
+    hear_nothing,
     quiet_dask,
 )
 from movi_prep.runtime.worker_setup import RETIRE_AT
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.run import RunSettings
     from movi_prep.runtime.slurm.adaptive_jobs import Supply, WatchedCluster
-    from movi_prep.runtime.worker_pools import Executor
+    from movi_prep.runtime.worker_pools import Executor, Hear
 
 _ADAPT_EVERY = "2s"
 _TICKS_TO_GIVE_BACK = 15
@@ -46,13 +47,16 @@ def read_profile(file: Path | None) -> SlurmProfile:
 
 
 @contextmanager
-def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) -> Iterator[Executor]:
+def slurm_executor(
+    profile: SlurmProfile, log_folder: Path, run: RunSettings, hear: Hear = hear_nothing
+) -> Iterator[Executor]:
     """Start a scheduler here and adaptive workers as SLURM jobs; cancel the jobs when the block ends.
 
     Args:
         profile: what one job is, and how many there may be.
         log_folder: where the jobs write their logs; made when it is not there.
         run: how many worker processes are wanted (rounded up to whole jobs), and when one is replaced.
+        hear: receives the id of a unit and the fraction of it that is done, in a thread of Dask's.
 
     Raises:
         UsageError: there is no SLURM on this machine, or the profile does not fit it.
@@ -91,6 +95,7 @@ def slurm_executor(profile: SlurmProfile, log_folder: Path, run: RunSettings) ->
             run,
             in_flight=4 * jobs * profile.processes,
             watch=lambda: _describe_wait(adaptive.supply),
+            hear=hear,
         )
 
 

@@ -35,9 +35,10 @@ from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.names import natural_order
 from movi_prep.recordings.read import read_session
+from movi_prep.records.advance import Advance, advancing, between
 from movi_prep.records.recordings import ReaderName, Recordings
 from movi_prep.records.timeline import Refusal, group_refusals
-from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.records.unit import InSteps, Stage, StageReport, Unit
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.d3ke.label_rows import subject_number, subject_rows, used_flags
 from movi_prep.stages.d3ke.network_limits import (
@@ -142,7 +143,7 @@ def plan_d3ke_corpus(recordings: Recordings, work: WorkFolder, config: Config) -
     return (_corpus_unit(recordings, work, config, units),) if units else ()
 
 
-def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSettings) -> StageReport:
+def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSettings, advance: Advance) -> StageReport:
     """Write one subject's files."""
     from movi_prep.osim.base_model import read_base_model
 
@@ -154,7 +155,11 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
         one, shard_settings = _one_camera(inputs, camera, index), _settings_of_camera(settings, index)
         subject = read_shard_subject(one, shard_settings)
         planned = plan_clips(subject, one, shard_settings)
-        kept, lost = _write_pictures(planned, subject, one, outputs, index=index, settings=shard_settings)
+        # Planning takes a small part of the time that packing whole pictures takes.
+        of_camera = between(advance, index / len(settings.cameras), (index + 1) / len(settings.cameras))
+        kept, lost = _write_pictures(
+            planned, subject, one, outputs, index=index, settings=shard_settings, advance=of_camera
+        )
         findings += [f"{camera}: {finding}" for finding in planned.findings]
         posed, unsolved = _with_pose(kept, one)
         said = (*planned.warnings, *map(str, planned.left_out), *lost, *map(str, unsolved))
@@ -182,10 +187,10 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
-    version=4,
+    version=5,
     summary="files of D3KE's training code, of each subject",
     plan=plan_shard_d3ke,
-    run=run_shard_d3ke,
+    run=InSteps(run_shard_d3ke),
     gathers=True,
 )
 
@@ -351,7 +356,7 @@ def _one_camera(inputs: D3keInputs, camera: str, index: int) -> ShardInputs:
     )
 
 
-def _write_pictures(
+def _write_pictures(  # noqa: PLR0913 - pictures, spelt out
     planned: PlannedClips,
     subject: ShardSubject,
     inputs: ShardInputs,
@@ -359,6 +364,7 @@ def _write_pictures(
     *,
     index: int,
     settings: ShardUnitSettings,
+    advance: Advance,
 ) -> tuple[list[ClipRows], list[str]]:
     """Write one camera's pictures and boxes; return the rows to keep, and warnings about the others.
 
@@ -392,7 +398,8 @@ def _write_pictures(
 
     width, height = subject.camera.size_px
     name = inputs.video.stem
-    d3ke.write_images(outputs.images[index], pictures(), name=name, shape=(n_frames, height, width))
+    written = advancing(pictures(), advance, total=len(asked))
+    d3ke.write_images(outputs.images[index], written, name=name, shape=(n_frames, height, width))
     faults = reader.faults(asked)
     reader.close()
     shown = with_pictures(clips, came)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from movi_prep.errors import MissingError, MoviPrepError
 from movi_prep.formats import d3ke
 from movi_prep.formats.label_tables import read_label_tables
+from movi_prep.records.advance import Advance, unheard
 from movi_prep.records.base_model import BaseModel
 from movi_prep.records.label_tables import LabelTables
 from movi_prep.stages.d3ke.network_limits import layer_error_m
@@ -43,7 +44,7 @@ _PICTURES_PER_CAMERA = 50
 Rows = Mapping[str, NDArray[Any]]
 
 
-def verify_folder(folder: Path, workers: int = 1) -> VerifyReport:
+def verify_folder(folder: Path, workers: int = 1, advance: Advance = unheard) -> VerifyReport:
     """Verify the shards of a work folder, in both layouts, or of a folder with one layout.
 
     Raises:
@@ -52,7 +53,7 @@ def verify_folder(folder: Path, workers: int = 1) -> VerifyReport:
     native, foreign = (folder / name if (folder / name).is_dir() else folder for name in ("shards", "shards-d3ke"))
     files = verify_d3ke(foreign) if foreign.is_dir() else ()
     if any(native.glob("*.h5")):
-        files = (*verify_shards(native, workers).files, *files)
+        files = (*verify_shards(native, workers, advance).files, *files)
     if not files:
         raise MissingError(folder, expected="shards of either layout", got="none", remedy="run 'movi-prep shard'")
     return VerifyReport(files)

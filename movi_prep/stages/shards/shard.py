@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.formats.shard import open_shard_writer
+from movi_prep.records.advance import between, counted
 from movi_prep.records.timeline import LeftOut
-from movi_prep.records.unit import Stage, StageReport, Unit
+from movi_prep.records.unit import InSteps, Stage, StageReport, Unit
 from movi_prep.stages.order import idle_cameras
 from movi_prep.stages.shards.clip_rows import ClipRows
 from movi_prep.stages.shards.file_fields import FinishedShard, shard_attributes, shard_fields
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.shard import ShardUnitSettings
+    from movi_prep.records.advance import Advance
     from movi_prep.records.camera import Camera
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
@@ -55,6 +57,9 @@ if TYPE_CHECKING:
     from movi_prep.video.crop_pass import CropPass
 
     ShardUnit: TypeAlias = Unit[ShardInputs, "ShardOutputs", ShardUnitSettings]
+
+_PLANNING = 0.2
+"""About which part of the work is done when the rows are planned and the pass over the video begins."""
 
 LEAST_POSES = 0.5
 """Least share of rows with a pose; below it, a warning names the clip."""
@@ -82,20 +87,21 @@ def plan_shard(recordings: Recordings, work: WorkFolder, config: Config) -> tupl
     )
 
 
-def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSettings) -> StageReport:
+def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSettings, advance: Advance) -> StageReport:
     """Write one subject's shard for one camera."""
     subject = read_shard_subject(inputs, settings)
     # Videos of clips have measured rates; everything after this line must use those.
     settings = settings.model_copy(update={"video_rate_hz": video_rate_hz(subject, settings)})
-    planned = plan_clips(subject, inputs, settings)
+    planned = plan_clips(subject, inputs, settings, between(advance, 0.0, _PLANNING))
+    advance = between(advance, _PLANNING, 1.0)
     try:
-        return _write_shard(planned, subject, inputs, outputs, settings)
+        return _write_shard(planned, subject, inputs, outputs, settings, advance=advance)
     # Only the pass over the video shows which clips are suspect, so it is repeated without them.
     except _SuspectPictures as found:
         rest = planned.without(found.left_out)
         if not rest.clips:
             raise found.judged.refusal(inputs.video, subject.camera.name) from None
-        return _write_shard(rest, subject, inputs, outputs, settings, found.judged)
+        return _write_shard(rest, subject, inputs, outputs, settings, advance=advance, judged=found.judged)
 
 
 class _SuspectPictures(Exception):  # noqa: N818 - not an error: it discards what was written so far
@@ -106,19 +112,23 @@ class _SuspectPictures(Exception):  # noqa: N818 - not an error: it discards wha
         self.left_out, self.judged = left_out, judged
 
 
-def _write_shard(
+def _write_shard(  # noqa: PLR0913 - a shard, spelt out
     planned: PlannedClips,
     subject: ShardSubject,
     inputs: ShardInputs,
     outputs: ShardOutputs,
     settings: ShardUnitSettings,
+    *,
+    advance: Advance,
     judged: JudgedVideo | None = None,
 ) -> StageReport:
     """Write a shard of these clips; raise _SuspectPictures if pictures that are not yet `judged` must be left out."""
     with open_shard_writer(outputs.shard) as writer:
+        n_rows = sum(clip.timeline.n_frames for clip in planned.clips)
+        take = counted(writer.append_picture, advance, total=n_rows)
         # The second pass does not watch, because the pictures have been judged.
         passes = [
-            pass_over(video, inputs, settings, take=writer.append_picture, watching=judged is None)
+            pass_over(video, inputs, settings, take=take, watching=judged is None)
             for video in by_video(planned.clips, inputs)
         ]
         planned = planned.with_video(
@@ -158,10 +168,10 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=9,
+    version=10,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
-    run=run_shard,
+    run=InSteps(run_shard),
     gathers=True,
 )
 

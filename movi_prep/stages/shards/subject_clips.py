@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from movi_prep.config.footage import NO_CHOICE
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
@@ -24,6 +25,7 @@ from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices
 from movi_prep.recordings.read import read_camera
 from movi_prep.recordings.wanted import WANTED
+from movi_prep.records.advance import advancing, unheard
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.recordings import CameraFiles
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.body.skinning import BodyPart
+    from movi_prep.config.footage import MotionChoice
     from movi_prep.config.shard import ShardUnitSettings
     from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.advance import Advance
     from movi_prep.records.alignment import ClipAlignment, SubjectAlignment
     from movi_prep.records.camera import Camera
     from movi_prep.records.ik_solution import IkSolution
@@ -73,7 +77,7 @@ class MotionOf(NamedTuple):
     """The motion of a clip: a file, a person in it, and the axis that is up (None where it must be found out)."""
 
     path: Path
-    person: int
+    choice: MotionChoice
     up: UpAxis | None
 
 
@@ -82,7 +86,7 @@ class SubjectInputs:
     """Files from which all shards of a subject are made, in either layout; None for a file that does not exist.
 
     `clips` are the keys of the subject's clips; `motions`, `markers` and `solutions` have one entry for each,
-    None if the unit that writes it failed. `persons` says which person of its file each clip is, `motion_up` which
+    None if the unit that writes it failed. `choices` says whose motion of its file each clip is, `motion_up` which
     axis is up in it, where that is known.
     """
 
@@ -96,7 +100,7 @@ class SubjectInputs:
     body_model: Path | None
     labels: Path
     motions: tuple[Path, ...]
-    persons: tuple[int, ...]
+    choices: tuple[MotionChoice, ...]
     motion_up: UpAxis | None
     markers: tuple[Path | None, ...] = field(metadata={"optional": True})
     solutions: tuple[Path | None, ...] = field(metadata={"optional": True})
@@ -176,7 +180,7 @@ class PlannedClips:
 def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str, clips: tuple[ClipId, ...]) -> dict[str, Any]:
     """Return the fields of SubjectInputs for some clips of one subject."""
     motions = tuple(recordings.motions[clip] for clip in clips)
-    persons = tuple(recordings.persons.get(clip, 0) for clip in clips)
+    choices = tuple(recordings.choices.get(clip, NO_CHOICE) for clip in clips)
     return {
         "subject": subject,
         "clips": tuple(map(str, clips)),
@@ -185,10 +189,10 @@ def subject_inputs(recordings: Recordings, work: WorkFolder, subject: str, clips
         "scale": work.scale_result(subject),
         "scaled_model": work.scaled_model(subject),
         "reader": recordings.reader,
-        "body_model": model_for(motions, recordings.body_models, persons),
+        "body_model": model_for(motions, recordings.body_models, choices),
         "labels": default_label_tables_path(),
         "motions": motions,
-        "persons": persons,
+        "choices": choices,
         "motion_up": recordings.motion_up,
         "markers": tuple(work.markers(clip) for clip in clips),
         "solutions": tuple(work.ik_solution(clip) for clip in clips),
@@ -305,17 +309,20 @@ def _name(path: Path | None) -> str:
     return path.name if path is not None else "none"
 
 
-def plan_clips(subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
+def plan_clips(
+    subject: ShardSubject, inputs: ShardInputs, settings: ShardUnitSettings, advance: Advance = unheard
+) -> PlannedClips:
     """Return the rows of every clip that can have some, and why the other clips have none."""
     files = {
-        ClipId.parse(key): (MotionOf(motion, person, inputs.motion_up), markers, solution)
-        for key, motion, person, markers, solution in zip(
-            inputs.clips, inputs.motions, inputs.persons, inputs.markers, inputs.solutions, strict=True
+        ClipId.parse(key): (MotionOf(motion, choice, inputs.motion_up), markers, solution)
+        for key, motion, choice, markers, solution in zip(
+            inputs.clips, inputs.motions, inputs.choices, inputs.markers, inputs.solutions, strict=True
         )
     }
     aligned = [item for item in subject.alignment.clips if item.camera in ("", inputs.camera)]
     # An earlier alignment may hold more clips than are asked for now.
-    planned = [_rows_of(item, files, subject, settings) for item in aligned if item.timeline.clip in files]
+    asked = [item for item in aligned if item.timeline.clip in files]
+    planned = [_rows_of(item, files, subject, settings) for item in advancing(asked, advance, total=len(asked))]
     clips = [item for item in planned if isinstance(item, ClipRows)]
     left_out = [
         *_not_aligned(files, aligned, subject.alignment.findings),
@@ -420,7 +427,7 @@ def pose_vertices(body: BodyPart, motion: MotionOf, *, step: int) -> dict[str, N
 
     vertices, samples = [], []
     # One thread, because there are as many workers as cores.
-    file_of = open_motion(motion.path, person=motion.person, rate_hz=_ANY_RATE_HZ, up=motion.up)
+    file_of = open_motion(motion.path, motion.choice, rate_hz=_ANY_RATE_HZ, up=motion.up)
     with torch_threads(1), file_of as file:
         shaped = shape_body(body, file.shape.betas)
         for numbers, block in file.blocks(_POSED_AT_ONCE, every=step):

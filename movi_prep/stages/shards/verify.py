@@ -43,6 +43,7 @@ from movi_prep.formats.shard_schema import DATASETS, ROTATION_FIELDS, SHARD_SCHE
 from movi_prep.formats.trial_load import Limits, load_apart
 from movi_prep.geometry.projection import rotation_to_camera, world_to_camera
 from movi_prep.geometry.tree_labels import place_tree
+from movi_prep.records.advance import Advance, advancing, unheard
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.label_tables import Split
 
@@ -141,8 +142,8 @@ class VerifyReport:
         return not self.faults
 
 
-def verify_shards(folder: Path, workers: int = 1) -> VerifyReport:
-    """Verify all native shards of a folder, in `workers` processes.
+def verify_shards(folder: Path, workers: int = 1, advance: Advance = unheard) -> VerifyReport:
+    """Verify all native shards of a folder, in `workers` processes; `advance` receives the fraction that is done.
 
     Raises:
         MissingError: there is no shard.
@@ -151,11 +152,11 @@ def verify_shards(folder: Path, workers: int = 1) -> VerifyReport:
     if not paths:
         raise MissingError(folder, expected="shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
     if workers == 1:
-        checked = [verify_shard(path) for path in paths]
+        checked = list(advancing(map(verify_shard, paths), advance, total=len(paths)))
     else:
         # Spawned, not forked: the caller may hold threads and open files.
         with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
-            checked = list(pool.map(verify_shard, paths))
+            checked = list(advancing(pool.map(verify_shard, paths), advance, total=len(paths)))
     return VerifyReport(tuple(_with_split_faults(checked)))
 
 

@@ -1,0 +1,269 @@
+"""The kernels' machine code in a file of its own, loaded through llvmlite: numba itself takes 0.7 s to load.
+
+| bytes | content |
+|---|---|
+| first line | SHA-256 of all that follows, hexadecimal |
+| second line | JSON: kernel -> kinds of its arguments, number of bytes |
+| the rest | object code of one kernel after the other |
+
+The code is emitted from numba's own optimised module, so that both ways to call a kernel give the same bytes. Only the
+wrapper for Python is left out, which needs numba. In its place stands a door: it takes the address of a row of words
+of 8 bytes, and passes them on as the arguments that numba's functions take.
+
+| argument | words |
+|---|---|
+| array | 0, 0 (no owner), number of elements, bytes of an element, address, shape, strides |
+| whole number, truth value, number | the value |
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import struct
+from array import array
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from movi_prep.formats.atomic import atomic_path
+from movi_prep.formats.file_stamp import FileStamp, file_stamp
+from movi_prep.kinematics.cache_place import machine_code_file
+from movi_prep.kinematics.workspace import Rules, Tasks, allocate_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+KERNELS = ("track", "certify")
+"""The kernels that Python calls."""
+
+Kind: TypeAlias = tuple[str, int]
+"""An argument: of an array NumPy's type (`<f8`) and the number of axes, of a scalar numba's type and -1."""
+
+_SCALAR = -1
+_SCALARS = {"int64": "i64", "float64": "double", "bool": "i8"}
+"""LLVM's types of numba's."""
+_NOTHING = ctypes.c_char * 0
+_RAISED = -(2**63)
+"""What a door returns where its kernel raised; kernels return frames, or nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A kernel that is called by its address, with the arguments of its function in `kernels`.
+
+    Attributes:
+        name: of the function.
+        kinds: what each argument is, or what the tuple holds that it is.
+        door: the machine code.
+        owner: what keeps the code in memory.
+    """
+
+    name: str
+    kinds: Sequence[Sequence[Kind]]
+    door: Callable[[bytes], int]
+    owner: object
+    # The arguments of the last call with their words.
+    _last: list[tuple[Any, bytes]] = field(init=False, repr=False, default_factory=list)
+
+    def __call__(self, *arguments: Any) -> int:
+        """Run the kernel; arrays that it writes change in place."""
+        before = self._last or [(self, b"")] * len(arguments)
+        # A tuple of arrays is the same words in every call, because it is held here: nobody else gets its addresses.
+        now = [
+            known if known[0] is argument else (argument, self._words(argument, kinds))
+            for argument, known, kinds in zip(arguments, before, self.kinds, strict=True)
+        ]
+        self._last[:] = now
+        result = self.door(b"".join([words for _, words in now]))
+        if result == _RAISED:
+            raise RuntimeError(f"kernel {self.name}: expected no exception, but it raised one")
+        return result
+
+    def _words(self, argument: Any, kinds: Sequence[Kind]) -> bytes:
+        words: list[int] = []
+        for value, (kind, n_dims) in zip(_leaves((argument,)), kinds, strict=True):
+            if n_dims == _SCALAR:
+                words.append(_bits(value) if kind == "float64" else int(value))
+                continue
+            if value.dtype.str != kind or value.ndim != n_dims:
+                raise TypeError(f"kernel {self.name}: expected {kind}, {n_dims} axes, but got {value.dtype.str}")
+            # Of three ways to an array's address the fastest. It refuses what the code does not expect: arrays that are
+            # read-only, or not C contiguous.
+            place = ctypes.addressof(_NOTHING.from_buffer(value))
+            words += (0, 0, value.size, value.itemsize, place, *value.shape, *value.strides)
+        return array("q", words).tobytes()
+
+
+@dataclass(frozen=True)
+class MachineCode:
+    """The kernels that Python calls, and what else `Tracker` takes of the module `kernels`."""
+
+    track: Kernel
+    certify: Kernel
+    Rules = Rules
+    Tasks = Tasks
+    allocate_workspace = staticmethod(allocate_workspace)
+
+
+def engine() -> ModuleType | MachineCode:
+    """Return the kernels: their machine code where it is kept, else the functions that numba compiles on first use."""
+    path = machine_code_file()
+    kept = load(path, file_stamp(path))
+    if kept is not None:
+        # New kernels around the same code: what a kernel holds of its last call goes with whoever called it.
+        return MachineCode(replace(kept.track), replace(kept.certify))
+    from movi_prep.kinematics import kernels
+
+    return kernels
+
+
+@lru_cache(maxsize=1)
+def load(path: Path, stamp: FileStamp) -> MachineCode | None:
+    """Return the machine code of a file; None where it holds none, or where the file is not whole."""
+    if not any(stamp):
+        return None
+    digest, _, content = path.read_bytes().partition(b"\n")
+    if sha256(content).hexdigest().encode() != digest:
+        return None
+    header, _, code = content.partition(b"\n")
+    found, start, loader = {}, 0, _Loader()
+    for name, (kinds, size) in json.loads(header).items():
+        door = loader.door(f"door_{name}", code[start : start + size])
+        found[name] = Kernel(name, kinds, door, loader)
+        start += size
+    return MachineCode(**found)
+
+
+class _Loader:
+    """Loads object code into this process; the code is there as long as the loader is."""
+
+    def __init__(self) -> None:
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+        self._llvm, self._engine = llvm, llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+
+    def door(self, symbol: str, code: bytes) -> Callable[[bytes], int]:
+        """Return the function of that name."""
+        self._engine.add_object_file(self._llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        # CFUNCTYPE lets other threads run meanwhile, as `nogil` does.
+        return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)(self._engine.get_function_address(symbol))
+
+
+def keep(path: Path, kernels: ModuleType) -> None:
+    """Write the machine code of the kernels that this process has compiled; nothing where it has not called them all.
+
+    Raises:
+        RuntimeError: this numba's code cannot be taken out; the file is empty then, so that nobody tries again.
+    """
+    functions = {name: getattr(kernels, name) for name in KERNELS}
+    if not all(function.overloads for function in functions.values()):
+        return
+    header, codes = {}, []
+    try:
+        for name, function in functions.items():
+            kinds, code = _emit(name, function)
+            header[name] = (kinds, len(code))
+            codes.append(code)
+    # numba's inner side is not promised to stay: an attribute may have gone, a signature may be another.
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        path.touch()
+        raise RuntimeError(f"machine code without numba: {error}") from error
+    content = json.dumps(header).encode() + b"\n" + b"".join(codes)
+    with atomic_path(path) as partial:
+        partial.write_bytes(sha256(content).hexdigest().encode() + b"\n" + content)
+
+
+def _emit(name: str, kernel: Any) -> tuple[list[list[Kind]], bytes]:
+    """Return the kinds of a kernel's arguments, and its object code behind a door."""
+    import llvmlite.binding as llvm
+
+    ((signature, compiled),) = kernel.overloads.items()
+    kinds = [_kinds([each]) for each in signature]
+    symbol, library = compiled.fndesc.llvm_func_name, compiled.library
+    # numba has no public way to the optimised module that also serves code from its cache; so do its own linkers.
+    module, machine = library._get_module_for_linking().clone(), library.codegen._tm
+    taken = [str(argument.type) for argument in module.get_function(symbol).arguments]
+    words = [kind for part in kinds for each in part for kind in _word_types(each)]
+    if taken != ["ptr", "ptr", *words]:
+        raise RuntimeError(f"kernel {name}: expected arguments {words}, but numba takes {taken}")
+    module.link_in(llvm.parse_assembly(_door(name, symbol, words, module)))
+    # Internal: of two kernels that hold one function, each calls its own. And what nobody calls is left out: the
+    # wrapper for Python.
+    for function in module.functions:
+        if not function.is_declaration and function.name != f"door_{name}":
+            function.linkage = "internal"
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+    return kinds, machine.emit_object(module)
+
+
+def _door(name: str, symbol: str, words: Sequence[str], module: Any) -> str:
+    """Return the source of a function that reads words and calls a function of numba's (numba/core/callconv.py)."""
+    passed = [f"{kind} %v{index}" for index, kind in enumerate(words)]
+    lines = [
+        f'target triple = "{module.triple}"',
+        f'target datalayout = "{module.data_layout}"',
+        f'declare i32 @"{symbol}"({", ".join(["ptr", "ptr", *words])})',
+        f"define i64 @door_{name}(ptr %words) {{",
+        "%result = alloca i64",
+        "%exception = alloca ptr",
+        "store i64 0, ptr %result",
+        "store ptr null, ptr %exception",
+    ]
+    for index, kind in enumerate(words):
+        lines += [f"%p{index} = getelementptr i64, ptr %words, i64 {index}", f"%v{index} = load {kind}, ptr %p{index}"]
+    return "\n".join(
+        [
+            *lines,
+            f'%status = call i32 @"{symbol}"({", ".join(["ptr %result", "ptr %exception", *passed])})',
+            "%value = load i64, ptr %result",
+            # 0 is a result, -2 is None; all else is an exception.
+            "%whole = icmp eq i32 %status, 0",
+            "%none = icmp eq i32 %status, -2",
+            "%fine = or i1 %whole, %none",
+            f"%returned = select i1 %fine, i64 %value, i64 {_RAISED}",
+            "ret i64 %returned",
+            "}",
+        ]
+    )
+
+
+def _kinds(types: Sequence[Any]) -> list[Kind]:
+    """Return the kinds of numba's types, those inside tuples included."""
+    found: list[Kind] = []
+    for each in types:
+        if hasattr(each, "types"):
+            found += _kinds(each.types)
+        else:
+            found.append((np.dtype(str(each.dtype)).str, each.ndim) if hasattr(each, "ndim") else (str(each), _SCALAR))
+    return found
+
+
+def _word_types(kind: Kind) -> list[str]:
+    """Return LLVM's types of the words of an argument."""
+    name, n_dims = kind
+    return [_SCALARS[name]] if n_dims == _SCALAR else ["ptr", "ptr", "i64", "i64", "ptr", *["i64"] * (2 * n_dims)]
+
+
+def _leaves(values: Iterable[Any]) -> list[Any]:
+    """Return what tuples, and tuples inside them, hold."""
+    found: list[Any] = []
+    for value in values:
+        found += _leaves(value) if isinstance(value, tuple) else (value,)
+    return found
+
+
+def _bits(value: float) -> int:
+    (word,) = struct.unpack("q", struct.pack("d", value))
+    return int(word)
