@@ -101,6 +101,10 @@ class PoseTrack:
         """Return the pose of one frame, to begin another track from."""
         return Start(self.unknowns[frame], self.bases[frame], float(self.shares[frame]))
 
+    def alone(self) -> PoseTrack:
+        """Return the track without the frames from which the temporal term pulled: those of a part may be elsewhere."""
+        return replace(self, anchors=np.full_like(self.anchors, -1))
+
     @classmethod
     def empty(cls, n_frames: int, n_unknowns: int) -> PoseTrack:
         """Return a track on which no frame is solved."""
