@@ -17,6 +17,7 @@ from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.kinematics.angle_branches import choose_branches, model_angles
 from movi_prep.kinematics.diagnosis import (
     BEYOND_NOISE,
+    distances_m,
     judge_fit,
     judge_ranks,
     judge_residuals,
@@ -563,7 +564,7 @@ def _compose(
     ends = track.ends if len(clip.task_q) else settled_ends(track.ends, proof.objective)
     judge_solution(statuses, reasons, ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
-    missed_m = np.linalg.norm(proof.markers - clip.positions_m, axis=2)
+    missed_m = distances_m(proof.markers, clip.positions_m)
     judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
