@@ -17,11 +17,11 @@ from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.kinematics.angle_branches import choose_branches, model_angles
 from movi_prep.kinematics.diagnosis import (
     BEYOND_NOISE,
+    distances_m,
     judge_fit,
     judge_ranks,
     judge_residuals,
     judge_solution,
-    misses_m,
     settled_ends,
     stand_out,
 )
@@ -564,8 +564,8 @@ def _compose(
     ends = track.ends if len(clip.task_q) else settled_ends(track.ends, proof.objective)
     judge_solution(statuses, reasons, ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
-    fit = (proof.objective, stand_out(clip.weights, misses_m(proof.markers, clip.positions_m)))
-    judge_fit(statuses, reasons, fit, settings.marker_noise_m)
+    missed_m = distances_m(proof.markers, clip.positions_m)
+    judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
     pull_weights = np.zeros(tree.n_coordinates)
