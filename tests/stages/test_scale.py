@@ -15,6 +15,7 @@ from movi_prep.config.ik import IkSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScaleAuditSettings, ScaleUnitSettings, ScalingSettings
 from movi_prep.errors import ModelError, UsageError
+from movi_prep.formats.marker_file import read_static_trial, write_static_trial
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
@@ -117,6 +118,20 @@ def test_a_subject_is_scaled_from_all_clips_where_that_is_asked_for(tmp_path: Pa
     for name in MARKERS:
         places = [model.getMarkerSet().get(name).get_location().to_numpy() for model in (generic, scaled)]
         np.testing.assert_allclose(*places, atol=0.003)
+
+
+def test_a_static_trial_that_moves_is_named_and_costs_nothing(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    (unit,) = SCALE.plan(world.recordings, world.work, by_motion(world.config))
+    static = read_static_trial(unit.inputs.static)
+    walked_m = static.markers.positions_m + np.linspace(-0.2, 0.2, 10)[:, None, None] * np.array([1.0, 0.0, 0.0])
+    moving = replace(static, markers=replace(static.markers, positions_m=walked_m))
+    write_static_trial(unit.inputs.static, moving, provenance={})
+    SCALE.run_unit(unit)
+    result = read_scale_result(unit.outputs.result)
+    assert result.passed
+    assert [finding for finding in result.findings if str(unit.inputs.static) in finding]
+    np.testing.assert_allclose(result.body_factors, 1.0, atol=0.02)
 
 
 def test_clips_are_no_inputs_of_the_static_method(tmp_path: Path) -> None:
