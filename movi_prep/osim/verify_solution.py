@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import AuditError, InternalError
+from movi_prep.osim.models import default_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,7 @@ def compare_with_opensim(
     markers_m: NDArray[np.float64],
 ) -> tuple[float, float]:
     """Return the largest marker distance (m) and the largest constraint violation (rad or m) over all frames."""
-    state = model.initSystem()
+    state = default_state(model)
     coordinate_set = model.getCoordinateSet()
     owners = [coordinate_set.get(index) for index in range(coordinate_set.getSize())]
     if len(owners) != coordinates.shape[1]:
