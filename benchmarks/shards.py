@@ -182,7 +182,7 @@ def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) ->
     repeats = -(-n_frames // n_once)
     video = folder / "long.avi"
     write_noisy_video(video, inputs.video, repeats=repeats, uncompressed=uncompressed)
-    clips, files = [], {"motions": [], "markers": [], "solutions": []}
+    clips, choices, files = [], [], {"motions": [], "markers": [], "solutions": []}
     by_clip = {path.stem: index for index, path in enumerate(inputs.markers)}
     for repeat in range(repeats):
         for alignment in once.clips:
@@ -191,6 +191,7 @@ def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) ->
             moved = replace(timeline, clip=clip, video_frames=timeline.video_frames + offset)
             clips.append(replace(alignment, timeline=moved, first_video_frame=alignment.first_video_frame + offset))
             index = by_clip[timeline.clip.clip]
+            choices.append(inputs.choices[index])
             for role, paths in files.items():
                 link = folder / role / clip.subject / f"{clip.clip}{getattr(inputs, role)[index].suffix}"
                 link.parent.mkdir(parents=True, exist_ok=True)
@@ -199,9 +200,11 @@ def long_unit(unit: Unit, folder: Path, *, n_frames: int, uncompressed: bool) ->
     write_alignment(folder / "alignment.json", SubjectAlignment(once.subject, tuple(clips)), provenance={})
     changed: ShardInputs = replace(
         inputs,
-        videos=(video,) * len(files["motions"]),
-        intrinsics=(inputs.intrinsics[0],) * len(files["motions"]),
-        extrinsics=(inputs.extrinsics[0],) * len(files["motions"]),
+        clips=tuple(str(clip.timeline.clip) for clip in clips),
+        choices=tuple(choices),
+        videos=(video,) * len(clips),
+        intrinsics=(inputs.intrinsics[0],) * len(clips),
+        extrinsics=(inputs.extrinsics[0],) * len(clips),
         alignment=folder / "alignment.json",
         **{role: tuple(paths) for role, paths in files.items()},
     )

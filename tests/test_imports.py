@@ -49,6 +49,7 @@ HOMES = {
     "torch": {"body", "training"},
     "smplx": {"body"},
     "cv2": {"video", "training"},
+    "simplejpeg": {"video", "training"},
     "h5py": {"formats"},
     "isal": {"formats"},
     "deflate": {"formats"},

@@ -91,14 +91,16 @@ def _link_fault(group: h5py.Group, key: str) -> str:
 
 
 def _storage_fault(dataset: h5py.Dataset) -> str:
-    if dataset.is_virtual:
+    # One look at the properties: each of h5py's own makes them anew, and shards have a hundred datasets.
+    properties = dataset.id.get_create_plist()
+    if properties.get_layout() == h5py.h5d.VIRTUAL:
         return f"a virtual dataset, made of {', '.join(sorted({part.file_name for part in dataset.virtual_sources()}))}"
-    if dataset.external:
+    if properties.get_external_count():
         return f"values in the file {dataset.external[0][0]}"
     if h5py.check_ref_dtype(dataset.dtype) is not None:
         return "references to other objects"
     # Packed data may be smaller than the values, unpacked data cannot be.
-    if dataset.compression is None and dataset.id.get_storage_size() < dataset.nbytes:
+    if not properties.get_nfilters() and dataset.id.get_storage_size() < dataset.nbytes:
         return f"{dataset.id.get_storage_size()} bytes for {dataset.nbytes} bytes of values"
     return ""
 

@@ -7,11 +7,14 @@ where a file has very many chunks. Readers of training batches do without it: `v
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import h5py
 
+from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.trial_load import Limits, check_that_it_loads
 
@@ -23,11 +26,30 @@ REMEDY = "the file is damaged: make it again, or leave it out"
 # Three seconds are many times what a whole file takes; the memory is that of headers, not of
 # values.
 _LIMITS = Limits(longest_s=120, processor_s=3, memory_bytes=2**30)
+_YOUNG_NS = 2 * 10**9
+"""Age below which a file may change again without another time of change: file systems count in hundredths of seconds,
+old ones in whole ones."""
 _CHUNKS_BYTES_PER_S = 50 * 2**20
 
 
 def check_hdf5(path: Path) -> None:
-    """Raise InputError where the HDF5 library does not survive a file; the actual reader reports other faults."""
+    """Raise InputError where the HDF5 library does not survive a file; the actual reader reports other faults.
+
+    A file that passed is not tried again in this process until it changes.
+    """
+    stamp = file_stamp(path)
+    if time.time_ns() - stamp[0] < _YOUNG_NS:
+        _check(path)
+    else:
+        _check_once(path, stamp)
+
+
+@lru_cache(maxsize=4096)
+def _check_once(path: Path, stamp: FileStamp) -> None:  # noqa: ARG001 - part of the key
+    _check(path)
+
+
+def _check(path: Path) -> None:
     # Small chunks make large indices: three seconds and a margin for the size.
     processor_s = (_LIMITS.processor_s or 0) + path.stat().st_size // _CHUNKS_BYTES_PER_S
     limits = Limits(_LIMITS.longest_s + processor_s, processor_s, _LIMITS.memory_bytes)

@@ -84,24 +84,48 @@ def convention_of(conventions: Sequence[Convention], coordinate: str) -> Convent
 
 def holds(tree: KinematicTree, coordinate: str, convention: Convention) -> bool:
     """Return whether a model moves as the convention says; false, too, where it lacks a marker or coordinate."""
+    return which_hold(tree, [(coordinate, convention)])[0]
+
+
+def which_hold(tree: KinematicTree, said: Sequence[tuple[str, Convention]]) -> list[bool]:
+    """Return for each coordinate and its convention what `holds` does; all poses are worked out at once."""
+    poses = [_poses(tree, coordinate, convention) for coordinate, convention in said]
+    known = [pose for pose in poses if pose is not None]
+    # (known, 2, m, 3): moved, and as it stands.
+    places = iter(tree.marker_positions(np.array(known).reshape(-1, 2, tree.n_coordinates)))
+    return [
+        pose is not None and _moves_as_said(tree, coordinate, convention, next(places))
+        for pose, (coordinate, convention) in zip(poses, said, strict=True)
+    ]
+
+
+def _poses(tree: KinematicTree, coordinate: str, convention: Convention) -> NDArray[np.float64] | None:
+    """Return (2, c) coordinates, moved and not, in which to look; None where the model lacks a part."""
     is_left = coordinate.endswith("_l")
-    witnesses = [_on_side(name, is_left=is_left) for name in convention.witness]
-    pose = np.zeros(tree.n_coordinates)
     known = {coordinate, *(_coordinate_on_side(tree, name, is_left=is_left) for name in convention.pose_deg)}
     # A model without the marker or coordinate cannot be checked, and must not pass.
-    if not known <= set(tree.coordinate_names) or not set(witnesses) <= set(tree.marker_names):
-        return False
+    if not known <= set(tree.coordinate_names) or not set(_witnesses(coordinate, convention)) <= set(tree.marker_names):
+        return None
+    pose = np.zeros(tree.n_coordinates)
     for name, degrees in convention.pose_deg.items():
         pose[tree.coordinate(_coordinate_on_side(tree, name, is_left=is_left))] = np.radians(degrees)
     moved = pose.copy()
     moved[tree.coordinate(coordinate)] += _STEP_RAD
     # Coordinates as they are: a follower is asked about itself, not about its leader.
-    ways = tree.marker_positions(np.stack([moved, pose]))[:, [tree.marker(name) for name in witnesses]].mean(axis=1)
+    return np.stack([moved, pose])
+
+
+def _moves_as_said(tree: KinematicTree, coordinate: str, convention: Convention, places_m: NDArray[np.float64]) -> bool:
+    witnesses = [tree.marker(name) for name in _witnesses(coordinate, convention)]
+    ways = places_m[:, witnesses].mean(axis=1)
     way = (ways[0] - ways[1]) / _STEP_RAD
     length = float(np.linalg.norm(way))
-    return (
-        length > _LEAST_LEVER_M and float(way @ _direction(convention.towards, is_left=is_left)) > _MAIN_PART * length
-    )
+    direction = _direction(convention.towards, is_left=coordinate.endswith("_l"))
+    return length > _LEAST_LEVER_M and float(way @ direction) > _MAIN_PART * length
+
+
+def _witnesses(coordinate: str, convention: Convention) -> list[str]:
+    return [_on_side(name, is_left=coordinate.endswith("_l")) for name in convention.witness]
 
 
 def _direction(towards: str, *, is_left: bool) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from movi_prep.errors import InputError, InternalError
 
@@ -118,12 +119,10 @@ def simplify_context(picture: NDArray[np.uint8], body_blocks: NDArray[np.bool_],
         quality: JPEG quality of the context.
     """
     height, width = picture.shape[:2]
-    simple = decode_picture(encode_picture(picture, "jpeg", quality=quality))
-    mask = cv2.resize(
-        body_blocks.astype(np.uint8),
-        (body_blocks.shape[1] * BLOCK_PX, body_blocks.shape[0] * BLOCK_PX),
-        interpolation=cv2.INTER_NEAREST,
-    )
+    encoded = encode_picture(picture, "jpeg", quality=quality)
+    # Colour as it was coded, one value for four pixels: smoothed, it would cost coefficients when it is coded again.
+    simple = np.asarray(simplejpeg.decode_jpeg(encoded, "BGR", fastupsample=True))
+    mask = body_blocks.astype(np.uint8).repeat(BLOCK_PX, axis=1).repeat(BLOCK_PX, axis=0)
     # The body's own pixels, never coded before, onto the simplified picture.
     cv2.copyTo(picture, mask[:height, :width], simple)
     return simple
@@ -142,9 +141,10 @@ def blocks_of_body(
     # Rounded up: the last block of a row may be cut by the picture.
     columns, rows = (-(-side // BLOCK_PX) for side in size_px)
     blocks = np.zeros((rows, columns), dtype=np.uint8)
+    x, y = pixels.T
     with np.errstate(invalid="ignore"):
-        inside = ((pixels >= 0) & (pixels < np.asarray(size_px))).all(axis=1)
-    index = (pixels[inside] // BLOCK_PX).astype(np.int64)
-    blocks[index[:, 1], index[:, 0]] = 1
+        inside = (x >= 0) & (x < size_px[0]) & (y >= 0) & (y < size_px[1])
+    column, row = (pixels[inside].T * (1.0 / BLOCK_PX)).astype(np.int64)
+    blocks[row, column] = 1
     side = 2 * reach_blocks + 1
     return np.asarray(cv2.dilate(blocks, np.ones((side, side), np.uint8)), dtype=np.bool_)

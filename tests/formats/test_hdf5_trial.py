@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from movi_prep.errors import InputError
+from movi_prep.formats import hdf5_trial
+from movi_prep.formats.file_stamp import file_stamp
 from movi_prep.formats.hdf5_trial import check_hdf5
-from movi_prep.formats.trial_load import Limits, check_that_it_loads, load_apart
+from movi_prep.formats.trial_load import Limits, check_that_it_loads, load_apart, sound_files
 from movi_prep.stages.shards import verify
 
 REMEDY = "make it again"
@@ -30,6 +32,23 @@ def test_a_sound_file_passes_in_a_moment(tmp_path: Path) -> None:
     assert time.monotonic() - begin_s < 2.0
 
 
+def test_a_file_is_tried_again_where_it_may_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, tried = tmp_path / "a.h5", []
+    monkeypatch.setattr(hdf5_trial, "check_that_it_loads", lambda path, *_, **__: tried.append(path))
+    path.write_bytes(b"one")
+    check_hdf5(path)
+    check_hdf5(path)
+    assert len(tried) == 2, "a file this young may change within one tick of its clock"
+    for n_trials, age_s in ((3, 100), (3, 100), (4, 50), (4, 50)):
+        os.utime(path, (0, 1e9 - age_s))
+        check_hdf5(path)
+        assert len(tried) == n_trials
+    path.write_bytes(b"longer")
+    os.utime(path, (0, 1e9))
+    check_hdf5(path)
+    assert len(tried) == 5
+
+
 def test_what_raises_is_left_to_the_reader(tmp_path: Path) -> None:
     path = tmp_path / "text.h5"
     path.write_text("no HDF5")
@@ -43,6 +62,25 @@ def test_the_end_of_the_child_is_the_error_of_the_file(tmp_path: Path) -> None:
     assert caught.value.where == str(path)
     assert "SIGSEGV" in caught.value.got
     assert caught.value.remedy == REMEDY
+
+
+def test_a_file_whose_bytes_are_vouched_for_needs_no_trial(tmp_path: Path) -> None:
+    path = tmp_path / "own.h5"
+    path.write_text("as it was written")
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    with sound_files({path: file_stamp(path)}):
+        check_that_it_loads(path, die, remedy=REMEDY)
+        with pytest.raises(InputError):
+            check_that_it_loads(tmp_path / "another.h5", die, remedy=REMEDY)
+        path.write_text("changed since it was compared")
+        with pytest.raises(InputError):
+            check_that_it_loads(path, die, remedy=REMEDY)
+    path.write_text("as it was written")
+    with pytest.raises(InputError):
+        check_that_it_loads(path, die, remedy=REMEDY)
 
 
 def test_a_loop_without_an_end_is_ended(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from movi_prep.formats.shard_records import camera_datasets, crop_datasets, reco
 from movi_prep.formats.shard_schema import STATISTICS
 from movi_prep.geometry.label_statistics import masked_statistics
 from movi_prep.records.bmlmovi_names import number_of
-from movi_prep.records.convention import convention_of, holds
+from movi_prep.records.convention import convention_of, which_hold
 from movi_prep.records.crops import CropPlan
 from movi_prep.records.frame_labels import FrameLabels, FrameNumbers
 from movi_prep.records.marker_noise import effective_frames
@@ -189,11 +189,9 @@ def _convention_fields(coordinates: Sequence[str], model: ScaledModel) -> dict[s
     if model.tree is None:
         return {}
     conventions = packaged_conventions()
-    known = [convention_of(conventions, name) for name in coordinates]
-    held = [
-        entry if entry is not None and holds(model.tree, name, entry) else None
-        for name, entry in zip(coordinates, known, strict=True)
-    ]
+    known = {name: entry for name in coordinates if (entry := convention_of(conventions, name)) is not None}
+    true = dict(zip(known, which_hold(model.tree, list(known.items())), strict=True))
+    held = [known[name] if true.get(name) else None for name in coordinates]
     return {
         "conventions/positive": [entry.positive if entry else "" for entry in held],
         "conventions/zero": [entry.zero if entry else "" for entry in held],

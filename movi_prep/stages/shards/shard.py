@@ -168,7 +168,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=9,
+    version=10,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
     run=InSteps(run_shard),
