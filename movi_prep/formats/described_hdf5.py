@@ -23,7 +23,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
-from movi_prep.formats.deflate import GZIP_LEVEL, write_rows
+from movi_prep.formats.deflate import FLOATS, GZIP_LEVEL, Way, write_rows
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.hdf5_links import holds, own_dataset
 from movi_prep.formats.hdf5_trial import check_hdf5
@@ -132,7 +132,7 @@ def write_described(
 
 
 @contextmanager
-def open_row_writer(
+def open_row_writer(  # noqa: PLR0913 - a file's head, spelt out
     path: Path,
     schema: Schema,
     *,
@@ -140,6 +140,7 @@ def open_row_writer(
     n_rows: int,
     attributes: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    way: Way = FLOATS,
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Write a file of `schema` whose arrays along `axis` follow in blocks, so that memory does not grow with them.
 
@@ -148,7 +149,7 @@ def open_row_writer(
     """
     # Known from the start, so that the first block is checked against the whole file's length.
     lengths: dict[str, int] = {axis: n_rows}
-    written = 0
+    written, datasets = 0, dict[str, h5py.Dataset]()
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         write_header(file, schema, attributes=attributes, provenance=provenance)
 
@@ -168,8 +169,10 @@ def open_row_writer(
                     if rows.start == 0:
                         # Made at its full length at once: a dataset that grows would need its chunk
                         # index rewritten.
-                        _create_rows(file, item, np.shape(value)[1:], lengths)
-                    _write_rows(file[item.name], item, np.asarray(value, dtype=item.dtype), start=rows.start)
+                        datasets[item.name] = _create_rows(file, item, np.shape(value)[1:], lengths)
+                    _write_rows(
+                        datasets[item.name], item, np.asarray(value, dtype=item.dtype), start=rows.start, way=way
+                    )
             written = rows.stop
 
         yield append
@@ -181,11 +184,12 @@ def _first_along(schema: Schema, axis: str) -> Field:
     return next(item for item in schema.fields if item.dims[0] == axis)
 
 
-def _create_rows(file: h5py.File, item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
+def _create_rows(file: h5py.File, item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> h5py.Dataset:
     n_rows = lengths[str(item.dims[0])]
     check_dims(item, (n_rows, *shape), lengths)
     dataset = file.create_dataset(item.name, (n_rows, *shape), item.dtype, **_storage(item, (n_rows, *shape)))
     describe_dataset(dataset, item)
+    return dataset
 
 
 def _storage(item: Field, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -196,9 +200,9 @@ def _storage(item: Field, shape: tuple[int, ...]) -> dict[str, Any]:
     return {"chunks": chunks, **packing}
 
 
-def _write_rows(dataset: h5py.Dataset, item: Field, values: NDArray[Any], *, start: int) -> None:
+def _write_rows(dataset: h5py.Dataset, item: Field, values: NDArray[Any], *, start: int, way: Way) -> None:
     if item.compress:
-        write_rows(dataset, values, start=start)
+        write_rows(dataset, values, start=start, way=way)
     else:
         dataset[start : start + len(values)] = values
 
