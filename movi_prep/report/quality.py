@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.formats.model_outline import read_model_outline
@@ -45,9 +46,11 @@ from movi_prep.report.measures import (
     measure_clip,
     median_deviations_deg,
 )
+from movi_prep.stages.ik import ik_setup_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from movi_prep.config.root import Config
     from movi_prep.formats.model_outline import ModelOutline
@@ -140,7 +143,7 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
 
     files = read_subject_files(scope.work, subject)
     problems = list(files.problems)
-    solutions = _read_solutions(scope.work, files.clips, problems)
+    solutions = _read_solutions(scope.work, files.clips, ik_setup_path(scope.config), problems)
     clips = _measure_clips(scope, solutions)
     return SubjectQuality(
         files=files,
@@ -286,12 +289,22 @@ def _counted_angles(count: int) -> str:
     return "1 angle is" if count == 1 else f"{count} angles are"
 
 
-def _read_solutions(work: WorkFolder, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId, IkSolution]:
-    from movi_prep.formats.ik_file import read_ik_solution
+def _read_solutions(
+    work: WorkFolder, clips: Sequence[ClipId], setup: Path, problems: list[str]
+) -> dict[ClipId, IkSolution]:
     from movi_prep.report.work import read_if_there
 
-    read = {clip: read_if_there(work.ik_solution(clip), read_ik_solution, problems) for clip in clips}
+    read = {
+        clip: read_if_there(work.ik_solution(clip), partial(_read_solution, work, clip, setup), problems)
+        for clip in clips
+    }
     return {clip: solution for clip, solution in read.items() if solution is not None}
+
+
+def _read_solution(work: WorkFolder, clip: ClipId, setup: Path, _: Path) -> IkSolution:
+    from movi_prep.stages.whole_solution import read_whole_solution
+
+    return read_whole_solution(work, clip, setup)
 
 
 def _measure_clips(scope: Scope, solutions: dict[ClipId, IkSolution]) -> tuple[ClipMeasures, ...]:
@@ -319,5 +332,5 @@ def _has_page(work: WorkFolder, clip: ClipId) -> bool:
 def _measure_beside(scope: Scope, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId | str, ClipMeasures]:
     if scope.beside is None:
         return {}
-    solutions = _read_solutions(scope.beside, clips, problems)
+    solutions = _read_solutions(scope.beside, clips, ik_setup_path(scope.config), problems)
     return {measures.clip: measures for measures in _measure_clips(scope, solutions)}
