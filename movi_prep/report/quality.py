@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.formats.model_outline import read_model_outline
@@ -47,15 +48,15 @@ from movi_prep.report.measures import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from movi_prep.config.root import Config
     from movi_prep.formats.model_outline import ModelOutline
     from movi_prep.formats.unit_outcome import Outcome
     from movi_prep.pages.html import Verdict
     from movi_prep.records.identity import ClipId
-    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.label_tables import LabelTables
+    from movi_prep.records.solved_rows import SolvedRows
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
     from movi_prep.report.work import PlanFacts, SubjectFiles
@@ -140,18 +141,24 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
 
     files = read_subject_files(scope.work, subject)
     problems = list(files.problems)
-    solutions = _read_solutions(scope.work, files.clips, problems)
-    clips = _measure_clips(scope, solutions)
+    ranges = files.model.ranges if files.model else {}
+    marker_bodies = files.model.marker_bodies if files.model else {}
+    clips, curves, angles = [], [], []
+    for clip, rows in _read_solutions(scope.work, files.clips, problems, marker_bodies):
+        if rows.n_rows:
+            clips.append(_measure_clip(scope, clip, rows))
+            page = f"../view/{clip}.html" if _has_page(scope.work, clip) else ""
+            curves.append(measure_curves(clip, rows, ranges, page=page))
+        # What is summed over all clips is small.
+        angles.append(rows.only_angles())
     return SubjectQuality(
         files=files,
         split=scope.tables.split_of(subject),
-        clips=clips,
-        biases=marker_biases(list(solutions.values()), files.model.marker_bodies if files.model else {}),
-        uses=coordinate_uses(
-            list(solutions.values()), files.model.ranges if files.model else {}, scope.tables.coordinates
-        ),
+        clips=tuple(clips),
+        biases=marker_biases(angles, marker_bodies),
+        uses=coordinate_uses(angles, ranges, scope.tables.coordinates),
         deviations_deg=median_deviations_deg(clips),
-        curves=_curves(scope.work, files, solutions),
+        curves=tuple(curves),
         outcomes=tuple(outcome for outcome in scope.outcomes if outcome.subject == subject),
         beside=_measure_beside(scope, files.clips, problems),
         beside_model=(
@@ -286,30 +293,23 @@ def _counted_angles(count: int) -> str:
     return "1 angle is" if count == 1 else f"{count} angles are"
 
 
-def _read_solutions(work: WorkFolder, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId, IkSolution]:
-    from movi_prep.formats.ik_file import read_ik_solution
+def _read_solutions(
+    work: WorkFolder, clips: Sequence[ClipId], problems: list[str], marker_bodies: Mapping[str, str]
+) -> Iterator[tuple[ClipId, SolvedRows]]:
+    """Yield the solutions that can be read, one at a time: those of a subject need not fit into memory together."""
+    from movi_prep.report.read_rows import read_solved_rows
     from movi_prep.report.work import read_if_there
 
-    read = {clip: read_if_there(work.ik_solution(clip), read_ik_solution, problems) for clip in clips}
-    return {clip: solution for clip, solution in read.items() if solution is not None}
+    for clip in clips:
+        path = work.ik_solution(clip)
+        rows = read_if_there(path, partial(read_solved_rows, marker_bodies=marker_bodies), problems)
+        if rows is not None:
+            yield clip, rows
 
 
-def _measure_clips(scope: Scope, solutions: dict[ClipId, IkSolution]) -> tuple[ClipMeasures, ...]:
+def _measure_clip(scope: Scope, clip: ClipId, rows: SolvedRows) -> ClipMeasures:
     weight = scope.config.ik.landmark_weight
-    return tuple(
-        measure_clip(clip, solution, labels=scope.tables.coordinates, landmark_weight=weight)
-        for clip, solution in solutions.items()
-        if solution.n_rows
-    )
-
-
-def _curves(work: WorkFolder, files: SubjectFiles, solutions: Mapping[ClipId, IkSolution]) -> tuple[ClipCurves, ...]:
-    ranges = files.model.ranges if files.model else {}
-    return tuple(
-        measure_curves(clip, solution, ranges, page=f"../view/{clip}.html" if _has_page(work, clip) else "")
-        for clip, solution in solutions.items()
-        if solution.n_rows
-    )
+    return measure_clip(clip, rows, labels=scope.tables.coordinates, landmark_weight=weight)
 
 
 def _has_page(work: WorkFolder, clip: ClipId) -> bool:
@@ -319,5 +319,5 @@ def _has_page(work: WorkFolder, clip: ClipId) -> bool:
 def _measure_beside(scope: Scope, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId | str, ClipMeasures]:
     if scope.beside is None:
         return {}
-    solutions = _read_solutions(scope.beside, clips, problems)
-    return {measures.clip: measures for measures in _measure_clips(scope, solutions)}
+    read = _read_solutions(scope.beside, clips, problems, {})
+    return {clip: _measure_clip(scope, clip, rows) for clip, rows in read if rows.n_rows}
