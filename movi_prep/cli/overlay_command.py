@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def overlay(given: argparse.Namespace) -> int:
     """`overlay`: skeleton, markers and flags on a video."""
     from movi_prep.cli.view_command import config_of_folder
-    from movi_prep.formats.ik_file import read_ik_solution
     from movi_prep.formats.model_outline import read_model_outline
     from movi_prep.records.advance import advancing
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.runtime.progress import show_work
+    from movi_prep.stages.ik import ik_setup_path
     from movi_prep.video.film_writer import check_film_name, write_film
     from movi_prep.view.flags import find_flags
     from movi_prep.view.overlay import Overlay, overlay_frames
     from movi_prep.view.skeleton import make_skeleton
-    from movi_prep.view.work import choose_trials, find_trials
+    from movi_prep.view.work import choose_trials, find_trials, read_trial_solution
 
     out, work = Path(given.out), WorkFolder(Path(given.folder).absolute())
     # Before anything is read: a wrong suffix must not cost minutes.
@@ -43,7 +43,7 @@ def overlay(given: argparse.Namespace) -> int:
     # The shard tells which frames show the clip and how the camera stands: without it a video is of no use.
     shard = _shard(work, trial.clip, given.camera)
     video = _video(config, trial.clip, given.camera)
-    solution, outline = read_ik_solution(trial.solution), read_model_outline(trial.model)
+    solution, outline = read_trial_solution(trial, work, ik_setup_path(config)), read_model_outline(trial.model)
     drawn = Overlay(
         clip=trial.clip,
         solution=solution,

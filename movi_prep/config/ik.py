@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from movi_prep.config.base import Settings, narrow
 from movi_prep.config.ik_solver import ConvergedSettings
+
+Content = Literal["everything", "angles"]
+
+ANGLES_OBSERVE_EVERY = 24
+"""Frames between two whose observability is computed where a file holds nothing but angles: 0.2 s of AMASS."""
 
 
 class SolveSettings(Settings):
@@ -51,6 +56,9 @@ class SolveSettings(Settings):
 class IkUnitSettings(SolveSettings):
     """The settings that the solution of one clip depends on."""
 
+    content: Content = "everything"
+    """What the solution's file holds."""
+
     keep_failed_audit: bool = False
     """Whether clips are solved even if the audit of the subject's scaling refuses it."""
 
@@ -66,8 +74,14 @@ class IkSettings(SolveSettings):
     """How far markers are from where they sit on the bone, which makes the deviations of labels: a YAML file; none
     means the packaged `marker_noise.yaml`, fitted to skin markers whose bones were tracked."""
 
-    write_mot: bool = True
-    """Whether a .mot file (degrees) is written beside the solution."""
+    content: Content | None = None
+    """What the file of a solution holds. `angles`: coordinates, which of them are valid, their standard deviations, the
+    root's frame, and how each frame ended: a twentieth of the space, a fifth of the time. `everything`: markers, bodies
+    and joints, too, and covariances. None means `angles` for clips of AMASS by subset, which come without video, and
+    `everything` else."""
+
+    write_mot: bool | None = None
+    """Whether a .mot file (degrees) is written beside the solution; none means where the solution holds everything."""
 
     write_trc: bool = False
     """Whether the model's markers are written as .trc."""
@@ -84,9 +98,11 @@ class IkSettings(SolveSettings):
             return self
         return self.model_copy(update={"converged": self.converged.model_copy(update={"pulls": "unseen"})})
 
-    def for_unit(self, *, keep_failed_audit: bool) -> IkUnitSettings:
+    def for_unit(self, *, keep_failed_audit: bool, content: Content = "everything") -> IkUnitSettings:
         """Return the settings that one clip depends on; those of the solver that is not used stay at their defaults."""
         fields = IkUnitSettings.model_fields
         idle = ("accuracy", "constraint_weight", "suspect_rms_m") if self.solver == "converged" else ("converged",)
-        unused = {name: fields[name].default for name in idle}
-        return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit, **unused)
+        changed: dict[str, Any] = {name: fields[name].default for name in idle}
+        if self.solver == "converged" and content == "angles":
+            changed["converged"] = self.converged.sparing(ANGLES_OBSERVE_EVERY)
+        return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit, content=content, **changed)

@@ -59,7 +59,11 @@ class ConvergedSettings(Settings):
     """After this many frames without a pose, the next frame starts anew and not from the last pose, samples."""
 
     observability: bool = True
-    """Whether posterior deviations and ranks are computed for every frame."""
+    """Whether posterior deviations and ranks are computed."""
+
+    observe_every: int = Field(default=1, ge=1)
+    """Frames from one whose posterior deviations and ranks are computed to the next; frames in between take those of
+    the one before. Wherever a marker comes or goes they are computed, too."""
 
     unseen_std_rad: float = Field(default=0.5, gt=0)
     """A coordinate with a median posterior deviation above this is reported as not determined by the markers, rad or
@@ -87,6 +91,12 @@ class ConvergedSettings(Settings):
 
     verify_tolerance_m: float = Field(default=1e-8, gt=0)
     """Largest difference between OpenSim's markers and constraints and ours, m (or rad)."""
+
+    def sparing(self, observe_every: int) -> ConvergedSettings:
+        """Return the settings with observability in some frames, unless labels need it in each, or it was chosen."""
+        if self.mask_unseen or "observe_every" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"observe_every": observe_every})
 
     def acting(self) -> ConvergedSettings:
         """Return the settings with the pulls that `pulls` lets act."""

@@ -46,6 +46,9 @@ class Way:
 FLOATS = Way("libdeflate", 1)
 """For tables of numbers: as small as zlib's level 4."""
 
+SMOOTH_FLOATS = Way("ISA-L", 2)
+"""For double precision of what moves smoothly, which hardly packs: a fifth of the time of `FLOATS`, 2 % larger."""
+
 
 def write_rows(dataset: h5py.Dataset, values: NDArray[Any], *, start: int = 0, way: Way = FLOATS) -> None:
     """Write rows of a dataset that has the filter `gzip` and whose chunks hold whole rows.

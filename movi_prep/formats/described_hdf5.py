@@ -23,7 +23,7 @@ import numpy as np
 from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
-from movi_prep.formats.deflate import GZIP_LEVEL, write_rows
+from movi_prep.formats.deflate import FLOATS, GZIP_LEVEL, Way, write_rows
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.hdf5_links import holds, own_dataset
 from movi_prep.formats.hdf5_trial import check_hdf5
@@ -132,7 +132,7 @@ def write_described(
 
 
 @contextmanager
-def open_row_writer(
+def open_row_writer(  # noqa: PLR0913 - a file's head, spelt out
     path: Path,
     schema: Schema,
     *,
@@ -140,6 +140,7 @@ def open_row_writer(
     n_rows: int,
     attributes: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    way: Way = FLOATS,
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Write a file of `schema` whose arrays along `axis` follow in blocks, so that memory does not grow with them.
 
@@ -169,7 +170,7 @@ def open_row_writer(
                         # Made at its full length at once: a dataset that grows would need its chunk
                         # index rewritten.
                         _create_rows(file, item, np.shape(value)[1:], lengths)
-                    _write_rows(file[item.name], item, np.asarray(value, dtype=item.dtype), start=rows.start)
+                    _write_rows(file[item.name], item, np.asarray(value, dtype=item.dtype), start=rows.start, way=way)
             written = rows.stop
 
         yield append
@@ -196,9 +197,9 @@ def _storage(item: Field, shape: tuple[int, ...]) -> dict[str, Any]:
     return {"chunks": chunks, **packing}
 
 
-def _write_rows(dataset: h5py.Dataset, item: Field, values: NDArray[Any], *, start: int) -> None:
+def _write_rows(dataset: h5py.Dataset, item: Field, values: NDArray[Any], *, start: int, way: Way) -> None:
     if item.compress:
-        write_rows(dataset, values, start=start)
+        write_rows(dataset, values, start=start, way=way)
     else:
         dataset[start : start + len(values)] = values
 

@@ -40,8 +40,19 @@ _BEND = 0.3
 
 _LEAST_ROWS, _LEAST_SEEN, _BLOCK_ROWS = 5, 3, 2048
 
-Rank: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
+Departures: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
 """(r, k) departures of k things in r rows -> (r,) the departure that counts in each row."""
+
+Enough: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]"
+"""(r,) how many things depart by more than a limit, and (r,) how many are known -> (r,) bool: so does what counts."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Which of the departures in a row counts; `exceeds` says the same of a limit without sorting them."""
+
+    of: Departures
+    exceeds: Enough
 
 
 @dataclass(frozen=True)
@@ -84,49 +95,66 @@ def marker_jumps(positions_m: NDArray[np.float64], rate_hz: float) -> tuple[Jump
         positions_m: (n, m, 3) metres, NaN where not seen.
         rate_hz: rows per second.
     """
-    body = _find(positions_m, _median, WHOLE_BODY_M, rate_hz)
-    part = _find(positions_m, _third_largest, ONE_PART_M, rate_hz)
+    bends = _square_bends(positions_m)
+    body = _find(positions_m, bends, _MEDIAN, WHOLE_BODY_M, rate_hz)
+    part = _find(positions_m, bends, _THIRD_LARGEST, ONE_PART_M, rate_hz)
     return _strongest((*body, *part))
 
 
 def angle_jumps(angles_rad: NDArray[np.float64], rate_hz: float) -> tuple[Jump, ...]:
     """Return the runs in which any angle leaps out and back; (n, c) radians, NaN where there is no pose."""
-    posed = np.isfinite(angles_rad).all(axis=1)
-    turned = angles_rad.copy()
+    turned, posed = angles_rad, np.isfinite(angles_rad).all(axis=1)
     # A full turn is not a leap.
-    turned[posed] = np.unwrap(angles_rad[posed], axis=0)
-    return _find(turned[:, :, None], _largest, ANGLE_RAD, rate_hz)
+    if (np.abs(np.diff(angles_rad[posed], axis=0)) > np.pi).any():
+        turned = angles_rad.copy()
+        turned[posed] = np.unwrap(angles_rad[posed], axis=0)
+    values = turned[:, :, None]
+    return _find(values, _square_bends(values), _LARGEST, ANGLE_RAD, rate_hz)
 
 
-def _find(values: NDArray[np.float64], rank: Rank, limits: Limits, rate_hz: float) -> tuple[Jump, ...]:
+def _find(
+    values: NDArray[np.float64], bends: NDArray[np.float64], rank: Rank, limits: Limits, rate_hz: float
+) -> tuple[Jump, ...]:
     """Return the runs that depart by more than the limit and the usual; (n, k, d) values of k things."""
     if len(values) < _LEAST_ROWS or values.shape[1] == 0:
         return ()
     found: list[Jump] = []
     # Most rows of a clip move smoothly: the costly predictions are made beside bends only.
-    near = _near_a_kink(values, rank, limits.at(rate_hz))
+    near = _near_a_kink(bends, rank, limits.at(rate_hz))
     for length in range(1, LONGEST_RUN + 1):
-        size = _sizes(values, near, length, rank)
+        size = _sizes(values, near, length, rank.of)
+        beyond = np.flatnonzero(size > limits.at(rate_hz, length))
         # Both: a fast motion departs much, but so do the rows around it.
-        jumps = (size > limits.at(rate_hz, length)) & (size > _TIMES_USUAL * _usual(size))
-        found += [Jump(row, row + length - 1, float(size[row])) for row in np.flatnonzero(jumps).tolist()]
+        jumps = beyond[size[beyond] > _TIMES_USUAL * _usual(size)[beyond]] if len(beyond) else beyond
+        found += [Jump(row, row + length - 1, float(size[row])) for row in jumps.tolist()]
     return _strongest(found)
 
 
-def _near_a_kink(values: NDArray[np.float64], rank: Rank, limit: float) -> NDArray[np.int64]:
+def _square_bends(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, k): squared distance of each thing from the middle between the rows beside it; NaN at the ends."""
+    bends = np.full(values.shape[:2], np.nan)
+    # In blocks, because a long clip leaves little memory.
+    for first in range(1, len(values) - 1, _BLOCK_ROWS):
+        end = min(first + _BLOCK_ROWS, len(values) - 1)
+        bend = values[first - 1 : end - 1] + values[first + 1 : end + 1]
+        bend *= -0.5
+        bend += values[first:end]
+        bends[first:end] = np.einsum("nkd,nkd->nk", bend, bend)
+    return bends
+
+
+def _near_a_kink(bends: NDArray[np.float64], rank: Rank, limit: float) -> NDArray[np.int64]:
     """Return the rows around those where the path bends enough for a jump: the others need no closer look."""
-    bent = np.zeros(len(values), dtype=bool)
-    for first in range(0, len(values), _BLOCK_ROWS):
-        part = _rows(values, np.arange(first - 1, min(first + _BLOCK_ROWS, len(values)) + 1))
-        bend = np.linalg.norm(part[1:-1] - 0.5 * (part[:-2] + part[2:]), axis=2)
-        # Beside a gap, and at the ends, nothing is known yet.
-        bent[first : first + len(bend)] = (rank(bend) > _BEND * limit) | np.isnan(bend).any(axis=1)
-    rows = np.flatnonzero(bent)[:, None] + np.arange(-_AROUND - LONGEST_RUN, _AROUND + LONGEST_RUN + 1)
+    known = len(bends[0]) - np.isnan(bends).sum(axis=1)
+    bent = rank.exceeds((bends > (_BEND * limit) ** 2).sum(axis=1), known)
+    # Beside a gap, and at the ends, nothing is known yet.
+    rows = np.flatnonzero(bent | (known < len(bends[0])))[:, None]
     # Wide enough that `_usual` finds its neighbours measured.
-    return np.unique(np.clip(rows, 0, len(values) - 1))
+    around = rows + np.arange(-_AROUND - LONGEST_RUN, _AROUND + LONGEST_RUN + 1)
+    return np.unique(np.clip(around, 0, len(bends) - 1))
 
 
-def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, rank: Rank) -> NDArray[np.float64]:
+def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, rank: Departures) -> NDArray[np.float64]:
     """Return (n,) departures of the run that begins at each row `near`: the least of its rows."""
     n_rows = len(values)
     size = np.zeros(n_rows)
@@ -209,3 +237,9 @@ def _third_largest(departure: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _largest(departure: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.nan_to_num(departure).max(axis=1))
+
+
+# More than half of the known ones, counted from the smallest, as `_median` takes the lower middle.
+_MEDIAN = Rank(_median, lambda count, known: (known >= _LEAST_SEEN) & (count > known // 2))
+_THIRD_LARGEST = Rank(_third_largest, lambda count, _: count >= _LEAST_SEEN)
+_LARGEST = Rank(_largest, lambda count, _: count > 0)

@@ -30,12 +30,16 @@ def check_marker_size(markers: MarkerTrajectories, model_m: Mapping[str, NDArray
         model_m: marker -> (3,) metres, where the model has it in its default pose.
     """
     columns = [column for column, name in enumerate(markers.names) if name in model_m]
-    seen = np.asarray(np.isfinite(markers.positions_m[:, columns]).all(axis=-1))
+    positions_m = markers.positions_m
+    # Where the first row shows all, no other one shows more.
+    if np.isfinite(positions_m[:1, columns]).all():
+        positions_m = positions_m[:1]
+    seen = np.asarray(np.isfinite(positions_m[:, columns]).all(axis=-1))
     if not seen.any():
         return
     # One frame is enough: units are wrong in all of them or in none.
     row = int(np.argmax(seen.sum(axis=1)))
-    observed_m = _spread_m(markers.positions_m[row, columns][seen[row]])
+    observed_m = _spread_m(positions_m[row, columns][seen[row]])
     expected_m = _spread_m(np.array([model_m[markers.names[column]] for column in columns])[seen[row]])
     # Markers in one point, or a single one, have no size to compare.
     if expected_m == 0.0 or 1.0 / LARGEST_SIZE_RATIO <= observed_m / expected_m <= LARGEST_SIZE_RATIO:

@@ -48,11 +48,13 @@ def row_steps(positions_m: NDArray[np.float64], before_m: NDArray[np.float64] | 
         before_m: (k, 3), the row before the first; without it the first step is NaN, as it is where too little is seen.
     """
     lead = np.full((1, *positions_m.shape[1:]), np.nan) if before_m is None else before_m[None]
-    steps = np.linalg.norm(np.diff(np.concatenate([lead, positions_m]), axis=0), axis=2)
+    if positions_m.shape[1] < _RANK:
+        return np.full(len(positions_m), np.nan)
+    moved_m = np.concatenate([positions_m[:1] - lead, np.diff(positions_m, axis=0)])
+    steps = np.sqrt(np.einsum("nkd,nkd->nk", moved_m, moved_m))
     seen = np.isfinite(steps)
-    if steps.shape[1] < _RANK:
-        return np.full(len(steps), np.nan)
-    ordered = np.sort(np.where(seen, steps, -1.0), axis=1)
+    # Only the two places that are read below are put in order.
+    ordered = np.partition(np.where(seen, steps, -1.0), (-_RANK, -1), axis=1)
     # A copy repeats every point; a body that rests moves some of them.
     ranked = np.where(ordered[:, -1] <= SAME_M, 0.0, ordered[:, -_RANK])
     return np.where(seen.sum(axis=1) >= _RANK, ranked, np.nan)

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.records.marker_noise import segment_groups
-from movi_prep.records.pose_deviation import PoseDeviation
+from movi_prep.records.pose_deviation import PoseDeviation, chained_std
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -37,14 +37,17 @@ if TYPE_CHECKING:
 EVERY_S = 0.2
 """Covariances stand at most so far apart, seconds."""
 
+STD_EVERY_S = 0.3
+"""Standard deviations by themselves stand at most so far apart, seconds."""
+
 SKIN_MODES, LASTING_MODES = 24, 12
 """How many modes a clip has: of its skin, and of what lasts."""
 
 _MODE_FRAMES = 8
 """Modes are found from so many frames, evenly spread."""
 
-_BLOCK_FRAMES = 48
-"""Frames that are computed together: some 60 MB with the packaged model."""
+_BLOCK_FRAMES = 64
+"""Frames that are computed together: some 80 MB with the packaged model."""
 
 _BONE_SHARE = 2.0
 """How much the orientation of a bone counts beside a coordinate in the choice of modes: its errors are sums along the
@@ -121,9 +124,7 @@ def solve_deviation(
         noise: of its markers.
         modes: those of the part before, None where there is none: modes are the same through a clip.
     """
-    # Markers of one body stand together, so that its twist makes all their derivatives at once.
-    by_body = np.argsort(tree.marker_body[poses.markers], kind="stable")
-    poses = replace(poses, markers=poses.markers[by_body], weights=poses.weights[by_body], seen=poses.seen[:, by_body])
+    poses = _body_by_body(tree, poses)
     sources = _find_sources(tree, tuple(poses.markers.tolist()), noise)
     rows = _rows(poses)
     if modes is None and len(rows):
@@ -138,6 +139,45 @@ def solve_deviation(
         known = np.concatenate([_factor(_propagate(tree, poses, sources, block), modes) for block in blocks])
         _fill_between(factor, rows, known, np.asarray(np.isfinite(poses.coordinates).all(axis=1)))
     return PoseDeviation(factor, times_s), modes
+
+
+def solve_std(tree: KinematicTree, poses: SolvedPoses, noise: MarkerNoise) -> NDArray[np.float64]:
+    """Return (n, c) float64, rad and m: standard deviations of all coordinates, without what makes their covariance.
+
+    Equal to those of `solve_deviation` where it computes them; between them standard deviations change in proportion
+    here, factors there.
+    """
+    poses = _body_by_body(tree, poses)
+    sources = _find_sources(tree, tuple(poses.markers.tolist()), noise)
+    rows = _rows(poses, every_s=STD_EVERY_S)
+    std = np.full(poses.coordinates.shape, np.nan)
+    if len(rows):
+        blocks = [rows[first : first + _BLOCK_FRAMES] for first in range(0, len(rows), _BLOCK_FRAMES)]
+        free = np.concatenate([_std(_propagate(tree, poses, sources, block)) for block in blocks])
+        known = chained_std(tree, poses.coordinates[rows], free)
+        posed = np.flatnonzero(np.isfinite(poses.coordinates).all(axis=1))
+        std[posed] = _between(rows, known, posed)
+    return std
+
+
+def _between(rows: NDArray[np.int64], known: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (p, c) values at some rows, in proportion between the (k,) rows where they are known."""
+    number = np.searchsorted(rows, at, side="right") - 1
+    following = np.minimum(number + 1, len(rows) - 1)
+    share = (at - rows[number]) / np.maximum(rows[following] - rows[number], 1)
+    before = known[number]
+    return np.asarray(before + share[:, None] * (known[following] - before))
+
+
+def _std(errors: _Errors) -> NDArray[np.float64]:
+    """(k, f) standard deviations."""
+    return np.asarray(np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in errors.parts)))
+
+
+def _body_by_body(tree: KinematicTree, poses: SolvedPoses) -> SolvedPoses:
+    """Return the poses with the markers of one body together: its twist makes all their derivatives at once."""
+    order = np.argsort(tree.marker_body[poses.markers], kind="stable")
+    return replace(poses, markers=poses.markers[order], weights=poses.weights[order], seen=poses.seen[:, order])
 
 
 def _fill_between(
@@ -194,7 +234,7 @@ def _basis(errors: NDArray[np.float64], n_modes: int) -> NDArray[np.float64]:
     return np.pad(found, ((0, 0), (0, n_modes - found.shape[1])))
 
 
-def _rows(poses: SolvedPoses) -> NDArray[np.int64]:
+def _rows(poses: SolvedPoses, *, every_s: float = EVERY_S) -> NDArray[np.int64]:
     """(k,) frames: the ends of every stretch in which the same markers are seen, and so many between."""
     posed: NDArray[np.bool_] = np.asarray(np.isfinite(poses.coordinates).all(axis=1))
     if not posed.any():
@@ -204,7 +244,7 @@ def _rows(poses: SolvedPoses) -> NDArray[np.int64]:
     starts = np.flatnonzero(changes)
     last = np.append(starts[1:], len(posed)) - 1
     since = np.arange(len(posed)) - np.repeat(starts, last - starts + 1)
-    every = max(1, round(EVERY_S * poses.rate_hz))
+    every = max(1, round(every_s * poses.rate_hz))
     chosen = since % every == 0
     chosen[last] = True
     return np.flatnonzero(chosen & posed)
@@ -247,19 +287,11 @@ def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows:
     """Return what the sources make of the pose at some frames: the equation of the module."""
     frames, centres_m, twists = tree.frames_and_twists(poses.coordinates[rows])
     markers_m = tree.markers_at(*tree.bodies_at(frames, centres_m))[:, poses.markers]
-    jacobian = _marker_jacobian(twists, markers_m, tree.marker_body[poses.markers])  # (k, 3 m, f)
-    k, n_rows, f = jacobian.shape
-    weights = poses.seen[rows] * poses.weights
-    # Weights sum to 1 over the markers seen, as in the solver: gains belong to that objective.
-    weights = np.repeat(weights / weights.sum(axis=1, keepdims=True), 3, axis=1)
-    pulled = np.swapaxes(jacobian * weights[..., None], 1, 2)  # J'W
     prior = poses.shares[rows, None] * poses.prior[tree.free_coordinates]
-    faint = _FAINT * _USUAL_NOISE_M**2 / (len(poses.markers) * sources.prior_std**2)
-    matrix = pulled @ jacobian
-    matrix[:, np.arange(f), np.arange(f)] += prior + faint
-    inverse = np.linalg.inv(matrix)
-    gain = inverse @ pulled  # how the pose answers to each marker
-    by_marker = gain.reshape(k, f, n_rows // 3, 3)
+    inverse, gain = _gain(
+        twists, markers_m, poses, sources, rows=rows, carriers=tree.marker_body[poses.markers], prior=prior
+    )
+    by_marker = gain.reshape(*gain.shape[:2], -1, 3)
     skin = [_turn(by_marker[:, :, own], root) for own, root in sources.skin]
     lasting = [
         sources.placement_m * gain,
@@ -270,10 +302,51 @@ def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows:
     return _Errors((np.concatenate(skin, axis=2), np.concatenate(lasting, axis=2)), twists)
 
 
+def _gain(  # noqa: PLR0913 - a problem, spelt out
+    twists: NDArray[np.float64],
+    markers_m: NDArray[np.float64],
+    poses: SolvedPoses,
+    sources: _Sources,
+    *,
+    rows: NDArray[np.int64],
+    carriers: NDArray[np.int64],
+    prior: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (k, f, f) (J'WJ + R)^-1, and (k, f, 3 m) that times J'W: how the pose answers to each marker."""
+    k, f = prior.shape
+    weights = poses.seen[rows] * poses.weights
+    # Weights sum to 1 over the markers seen, as in the solver: gains belong to that objective.
+    weights = np.repeat(weights / weights.sum(axis=1, keepdims=True), 3, axis=1)
+    faint = _FAINT * _USUAL_NOISE_M**2 / (len(poses.markers) * sources.prior_std**2)
+    matrix = np.zeros((k, f, f))
+    matrix[:, np.arange(f), np.arange(f)] = prior + faint
+    # Body by body, because the markers of a body move with a few of the coordinates only.
+    parts = []
+    for markers, columns, jacobian in _jacobian_parts(twists, markers_m, carriers):
+        pulled = np.swapaxes(jacobian * weights[:, markers, None], 1, 2)
+        matrix[:, columns[:, None], columns] += pulled @ jacobian
+        parts.append((markers, columns, pulled))
+    inverse = np.linalg.inv(matrix)
+    gain = np.empty((k, f, 3 * len(poses.markers)))
+    for markers, columns, pulled in parts:
+        gain[:, :, markers] = inverse[:, :, columns] @ pulled
+    return np.asarray(inverse, dtype=np.float64), gain
+
+
 def _marker_jacobian(
     twists: NDArray[np.float64], markers_m: NDArray[np.float64], carriers: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return (k, 3 m, f) derivatives of markers in ground, which stand body by body, by the free coordinates."""
+    jacobian = np.zeros((len(markers_m), 3 * len(carriers), twists.shape[3]))
+    for markers, columns, part in _jacobian_parts(twists, markers_m, carriers):
+        jacobian[:, markers, columns] = part
+    return jacobian
+
+
+def _jacobian_parts(
+    twists: NDArray[np.float64], markers_m: NDArray[np.float64], carriers: NDArray[np.int64]
+) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
+    """Yield for each body its markers' rows, the (d,) coordinates that move it, and (k, rows, d) derivatives."""
     k, m, _ = markers_m.shape
     x, y, z = np.moveaxis(markers_m, 2, 0)
     # The velocity of a point p is v + w x p: rows of (k, m, 3, 6).
@@ -282,12 +355,11 @@ def _marker_jacobian(
     moves[:, :, 0, 1], moves[:, :, 0, 2] = z, -y
     moves[:, :, 1, 0], moves[:, :, 1, 2] = -z, x
     moves[:, :, 2, 0], moves[:, :, 2, 1] = y, -x
-    jacobian = np.empty((k, 3 * m, twists.shape[3]))
     starts = np.flatnonzero(np.diff(carriers, prepend=-1))
     for first, end in zip(starts, np.append(starts[1:], m), strict=True):
-        part = moves[:, first:end].reshape(k, -1, 6)
-        np.matmul(part, twists[:, carriers[first]], out=jacobian[:, 3 * first : 3 * end])
-    return jacobian
+        own = twists[:, carriers[first]]
+        columns = np.flatnonzero((own != 0.0).any(axis=(0, 1)))
+        yield slice(3 * first, 3 * end), columns, moves[:, first:end].reshape(k, -1, 6) @ own[:, :, columns]
 
 
 def _turn(gain: NDArray[np.float64], root: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -77,8 +77,11 @@ def judge_frames(folded: FoldedModel, positions_m: NDArray[np.float64]) -> tuple
         positions_m: (n, m, 3) metres, markers in the solver's order.
     """
     names = [folded.tree.marker_names[marker] for marker in folded.markers]
-    seen: NDArray[np.bool_] = np.asarray(~np.isnan(positions_m).any(axis=2))
-    wild = seen & (np.abs(positions_m).max(axis=2, initial=0.0) > _FARTHEST_M)
+    missing = np.isnan(positions_m)
+    # Quicker than a reduction over an axis of three.
+    seen: NDArray[np.bool_] = np.asarray(~(missing[..., 0] | missing[..., 1] | missing[..., 2]))
+    far = np.abs(positions_m) > _FARTHEST_M
+    wild = seen & far.any(axis=2) if far.any() else np.zeros_like(seen)
     # A marker gives three equations; with fewer equations than unknowns only the prior would decide some coordinates.
     needed = max(3, min(-(-folded.arrays.n_unknowns // 3), len(names) // 2))
     statuses = np.zeros(len(positions_m), dtype=np.int8)

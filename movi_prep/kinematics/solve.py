@@ -17,6 +17,7 @@ from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.kinematics.angle_branches import choose_branches, model_angles
 from movi_prep.kinematics.diagnosis import (
     BEYOND_NOISE,
+    distances_m,
     judge_fit,
     judge_ranks,
     judge_residuals,
@@ -118,6 +119,7 @@ class ConvergedSolution:
         pull_shares: (n,) float64, share in which the pulls acted.
         unseen: free coordinates that no tracked marker sees, or whose median deviation is above the setting.
         marker_names: (k,) tracked markers.
+        markers_m: (n, k, 3) float64, metres, ground: where the model has them; NaN in frames without a pose.
     """
 
     coordinate_names: tuple[str, ...]
@@ -134,6 +136,7 @@ class ConvergedSolution:
     pull_shares: NDArray[np.float64]
     unseen: tuple[str, ...]
     marker_names: tuple[str, ...]
+    markers_m: NDArray[np.float64]
 
 
 def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
@@ -185,7 +188,7 @@ def solve_inverse_kinematics(  # noqa: PLR0913 - a problem, spelt out
     track = _solve_tracks(tracker, settings, pulls, starts)
     # Tracks count the free root's angles from a base that moves along; from here on they are the model's own.
     track = replace(track, unknowns=model_angles(folded, track.unknowns, track.bases))
-    proof = _certify(tracker, pulls, track, _weak_prior(folded, settings))
+    proof = _certify(tracker, pulls, track, settings)
     return _compose(tracker, settings, track, proof, pulls.prior.weight, before)
 
 
@@ -248,6 +251,7 @@ def _nothing_tracked(tree: KinematicTree, n_frames: int) -> ConvergedSolution:
         pull_shares=np.ones(n_frames),
         unseen=tuple(np.array(tree.coordinate_names)[tree.free_coordinates].tolist()),
         marker_names=(),
+        markers_m=np.empty((n_frames, 0, 3)),
     )
 
 
@@ -343,7 +347,7 @@ def _information(
     track = PoseTrack.empty(1, tracker.folded.arrays.n_unknowns)
     track.unknowns[0] = model_angles(tracker.folded, start.unknowns[None], start.base[None])[0]
     pulls = single.pulls(settings, unit, np.zeros_like(unit.weight))
-    proof = _certify(single, pulls, track, _weak_prior(tracker.folded, settings, always=True))
+    proof = _evaluate(single, pulls, track, _weak_prior(tracker.folded, settings))
     return np.asarray(1.0 / np.maximum(proof.deviation[0], 1e-100) ** 2)
 
 
@@ -486,8 +490,38 @@ class _Proof:
         return cls(nan, nan.copy(), np.full(clip.n_frames, -1), deviation, np.full(clip.positions_m.shape, np.nan))
 
 
-def _certify(tracker: Tracker, pulls: Pulls, track: PoseTrack, weak: NDArray[np.float64]) -> _Proof:
-    """Evaluate the joined solution afresh, in the model's own angles."""
+def _certify(tracker: Tracker, pulls: Pulls, track: PoseTrack, settings: ConvergedSettings) -> _Proof:
+    """Evaluate the joined solution afresh, in the model's own angles; observability where the settings ask for it."""
+    weak = _weak_prior(tracker.folded, settings)
+    if settings.observability and settings.observe_every == 1:
+        return _evaluate(tracker, pulls, track, weak)
+    proof = _evaluate(tracker, pulls, track, np.zeros(0))
+    if not settings.observability:
+        return proof
+    frames = observed_frames(tracker.clip, settings.observe_every)
+    some = Tracker.prepare(tracker.engine, tracker.folded, tracker.clip.frames(frames.tolist()))
+    looked = _evaluate(some, pulls, PoseTrack(*(array[frames] for array in track.arrays)).alone(), weak)
+    # Frames in between take what the frame before them was found to determine.
+    latest = np.searchsorted(frames, np.arange(tracker.clip.n_frames), side="right") - 1
+    solved = tracker.clip.solvable
+    proof.rank[solved], proof.deviation[solved] = looked.rank[latest[solved]], looked.deviation[latest[solved]]
+    return proof
+
+
+def observed_frames(clip: MarkerFrames, every: int) -> NDArray[np.int64]:
+    """Return the solvable frames in which observability is computed: each `every`-th, and where a marker comes or
+    goes."""
+    solvable = np.flatnonzero(clip.solvable)
+    # A sum is missing where one of its three parts is.
+    seen = ~np.isnan(np.einsum("nmk->nm", clip.positions_m[solvable]))
+    changes = np.ones(len(solvable), dtype=bool)
+    changes[1:] = (seen[1:] != seen[:-1]).any(axis=1) | (np.diff(solvable) > 1)
+    since = np.arange(len(solvable)) - np.maximum.accumulate(np.where(changes, np.arange(len(solvable)), 0))
+    return np.asarray(solvable[since % every == 0])
+
+
+def _evaluate(tracker: Tracker, pulls: Pulls, track: PoseTrack, weak: NDArray[np.float64]) -> _Proof:
+    """Evaluate every solved frame; rank and deviations where (x,) `weak` is not empty."""
     pulled = track.anchors[:, 0] >= 0
     before, earlier = (track.unknowns[np.where(pulled, frames, 0)] for frames in track.anchors.T)
     # Contiguous, because the kernel is compiled for that layout only.
@@ -502,10 +536,8 @@ def _certify(tracker: Tracker, pulls: Pulls, track: PoseTrack, weak: NDArray[np.
     return proof
 
 
-def _weak_prior(folded: FoldedModel, settings: ConvergedSettings, *, always: bool = False) -> NDArray[np.float64]:
-    """(x,) weights that keep the observability matrix invertible; empty where observability is not asked for."""
-    if not (settings.observability or always):
-        return np.zeros(0)
+def _weak_prior(folded: FoldedModel, settings: ConvergedSettings) -> NDArray[np.float64]:
+    """(x,) weights that keep the observability matrix invertible."""
     unit = unit_prior(folded, settings).weight
     root = settings.marker_noise_m**2 / len(folded.markers)
     return np.where(unit > 0.0, unit, root) * _WEAK_STRENGTH
@@ -532,7 +564,7 @@ def _compose(
     ends = track.ends if len(clip.task_q) else settled_ends(track.ends, proof.objective)
     judge_solution(statuses, reasons, ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
     judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
-    missed_m = np.linalg.norm(proof.markers - clip.positions_m, axis=2)
+    missed_m = distances_m(proof.markers, clip.positions_m)
     judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
@@ -553,6 +585,7 @@ def _compose(
         pull_shares=track.shares.copy(),
         unseen=_unseen(folded, deviation, settings),
         marker_names=tuple(names),
+        markers_m=proof.markers,
     )
 
 
@@ -582,28 +615,15 @@ def _coordinate_deviation(
     deviation = np.full(coordinates.shape, np.inf)
     deviation[:, tree.coordinate_locked] = 0.0
     deviation[:, folded.unknowns] = unknown_std
+    # Frames without a pose are NaN; their slopes are of no use, but must not warn.
+    _, slopes = tree.chain_slopes(np.nan_to_num(coordinates))
     for q in range(folded.arrays.n_unknowns, len(folded.moving)):
         follower, unknown = int(folded.moving[q]), int(folded.arrays.pattern.q_unknown[q])
-        slope = _slope(tree, follower, coordinates)
+        slope = slopes[:, follower]
         # 0 times infinity: a follower that does not move with an unseen leader is known exactly.
         with np.errstate(invalid="ignore"):
             deviation[:, follower] = np.where(slope == 0.0, 0.0, np.abs(slope) * unknown_std[:, unknown])
     return deviation
-
-
-def _slope(tree: KinematicTree, follower: int, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Derivative of a coupled coordinate by the free one at the head of its chain (central differences)."""
-    slope = np.ones(len(coordinates))
-    while tree.coupled_to[follower] >= 0:
-        leader, function = int(tree.coupled_to[follower]), int(tree.coupling_function[follower])
-        # Frames without a pose are NaN; their slope is of no use, but must not warn.
-        at = np.nan_to_num(coordinates[:, leader])
-        step = 1e-6
-        slope *= (tree.evaluate_function(function, at + step) - tree.evaluate_function(function, at - step)) / (
-            2.0 * step
-        )
-        follower = leader
-    return slope
 
 
 def _unseen(folded: FoldedModel, deviation: NDArray[np.float64] | None, settings: ConvergedSettings) -> tuple[str, ...]:

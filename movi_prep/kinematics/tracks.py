@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.ik_solver import ConvergedSettings
-    from movi_prep.kinematics.folded_model import FoldedModel
+    from movi_prep.kinematics.folded_model import FoldedArrays, FoldedModel
     from movi_prep.kinematics.machine_code import MachineCode
     from movi_prep.kinematics.marker_frames import MarkerFrames
 
@@ -100,6 +100,10 @@ class PoseTrack:
     def start(self, frame: int) -> Start:
         """Return the pose of one frame, to begin another track from."""
         return Start(self.unknowns[frame], self.bases[frame], float(self.shares[frame]))
+
+    def alone(self) -> PoseTrack:
+        """Return the track without the frames from which the temporal term pulled: those of a part may be elsewhere."""
+        return replace(self, anchors=np.full_like(self.anchors, -1))
 
     @classmethod
     def empty(cls, n_frames: int, n_unknowns: int) -> PoseTrack:
@@ -185,17 +189,26 @@ class Tracker:
         # Copies, because the next call overwrites the scratch track.
         return PoseTrack(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
 
-    def markers_m(self, frame: int, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (m, 3) metres, in ground: the model's markers at (1, x) unknowns, angles as the model counts them."""
+    def markers_m(self, frame: int, unknowns: NDArray[np.float64], base: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (m, 3) metres, in ground: markers at (1, x) unknowns, the free root's counted from a base."""
         x, markers = unknowns.shape[1], np.empty((1, *self.clip.positions_m.shape[1:]))
         one, none = np.zeros(1), np.zeros((1, x))
         self.engine.certify(
-            *(self.folded.arrays, self.work, self._tasks_of(frame), self._data_of(frame)),
+            *(self._counted_from(base), self.work, self._tasks_of(frame), self._data_of(frame)),
             *((none[0], none[0]), (none, none), one, unknowns, np.zeros(0)),
             (one.copy(), one.copy(), np.zeros(1, dtype=np.int64), none.copy(), markers),
         )
         found: NDArray[np.float64] = markers[0]
         return found
+
+    def _counted_from(self, base: NDArray[np.float64]) -> FoldedArrays:
+        """The arrays with the free root's own frame at a base: `certify` counts its angles from there."""
+        motion = self.folded.arrays.motion
+        if motion.free_node < 0:
+            return self.folded.arrays
+        rotation = motion.rotation.copy()
+        rotation[motion.free_node] = base
+        return self.folded.arrays._replace(motion=motion._replace(rotation=rotation))
 
     def _tasks_of(self, frame: int) -> Any:
         return self.tasks._replace(target=self.tasks.target[frame : frame + 1])

@@ -6,13 +6,13 @@ of the kinematic tree do it for all frames at once; a model that the tree cannot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import opensim
 
-from movi_prep.errors import ModelError
+from movi_prep.errors import InternalError, ModelError
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.models import (
     array,
@@ -82,6 +82,9 @@ class SolvedFrames:
         ranks: (n,) int32, None where not computed.
         deviations: covariances of the free coordinates of labels, None where not computed.
         label_std: (n, c) float64, rad or m, deviations of labels, None where not computed.
+        marker_names: (k,) tracked markers whose places the solver tells; empty where it tells none.
+        markers_m: (n, k, 3) float64, metres, ground: where the model has them.
+        objectives: (n,) float64, m^2, half the weighted mean squared marker error; None to have them computed.
     """
 
     solver: str
@@ -94,6 +97,9 @@ class SolvedFrames:
     ranks: NDArray[np.int32] | None = None
     deviations: PoseDeviation | None = None
     label_std: NDArray[np.float64] | None = None
+    marker_names: tuple[str, ...] = ()
+    markers_m: NDArray[np.float64] | None = None
+    objectives: NDArray[np.float64] | None = None
 
 
 _BLOCK_ROWS = 2048
@@ -158,12 +164,74 @@ def complete_solution(
         weights: weight per marker name; markers of the model without one are carried along with weight 0.
         suspect_rms_m: a solved frame whose weighted RMS is above this is marked SUSPECT.
     """
-    names = tuple(name for name in marker_names(scaled.model) if name in markers.names)
-    # A marker with an infinite component counts as missing, because its residual would be NaN.
-    observed_m = finite_or_nan(markers.select(names).positions_m)
-    marker_weights = np.array([weights.get(name, 0.0) for name in names])
+    there = set(markers.names)
+    names = tuple(name for name in scaled.marker_bodies if name in there)
     posed = pose_rows(scaled, frames.coordinates, names)
-    objectives = marker_objectives(posed.markers_m, observed_m, marker_weights)
+    return _put_together(scaled, frames, markers.select(names), posed, weights, suspect_rms_m=suspect_rms_m)
+
+
+def complete_angles(
+    scaled: ScaledModel, frames: SolvedFrames, markers: MarkerTrajectories, weights: dict[str, float]
+) -> IkSolution:
+    """Return the solution with just the markers that the solver tracked, whose places it told, and without bodies.
+
+    Args:
+        scaled, frames, weights: as of `complete_solution`; the model has a tree.
+        markers: the clip's trajectories, as of `complete_solution`.
+    """
+    tree, n = scaled.tree, len(frames.coordinates)
+    if tree is None or frames.markers_m is None:
+        raise InternalError("angles without bodies: expected a tree and the solver's markers, but got none")
+    root_rotations, root_positions_m = tree.joint_frame(root_joint(scaled.model).getName(), frames.coordinates)
+    posed = _Posed(
+        markers_m=frames.markers_m,
+        body_rotations=np.empty((n, 0, 3, 3)),
+        body_positions_m=np.empty((n, 0, 3)),
+        joint_centres_m=np.empty((n, 0, 3)),
+        root_rotations=root_rotations,
+        root_positions_m=root_positions_m,
+    )
+    return _put_together(scaled, frames, markers.select(frames.marker_names), posed, weights)
+
+
+def restore_bodies(
+    scaled: ScaledModel, angles: IkSolution, markers: MarkerTrajectories, weights: dict[str, float]
+) -> IkSolution:
+    """Return a solution of angles with the markers, bodies and joints that it was stored without.
+
+    Args:
+        scaled: the model it was solved with.
+        angles: the solution.
+        markers: the trajectories that it was solved from.
+        weights: as of `complete_solution`.
+    """
+    whole = complete_solution(
+        scaled, SolvedFrames(angles.solver, angles.coordinates, angles.statuses), markers, weights
+    )
+    kept = {name: getattr(angles, name) for name in ("coordinate_valid", *_EVIDENCE)}
+    return replace(whole, **kept)
+
+
+_EVIDENCE = ("statuses", "objectives", "iterations", "gradient_norms", "constraint_errors", "label_std")
+"""What a solution of angles knows better than its coordinates tell."""
+
+
+def _put_together(
+    scaled: ScaledModel,
+    frames: SolvedFrames,
+    markers: MarkerTrajectories,
+    posed: _Posed,
+    weights: dict[str, float],
+    *,
+    suspect_rms_m: float = np.inf,
+) -> IkSolution:
+    """Return the solution of the markers at hand, which are those of `posed`."""
+    # A marker with an infinite component counts as missing, because its residual would be NaN.
+    observed_m = finite_or_nan(markers.positions_m)
+    marker_weights = np.array([weights.get(name, 0.0) for name in markers.names])
+    objectives = frames.objectives
+    if objectives is None:
+        objectives = marker_objectives(posed.markers_m, observed_m, marker_weights)
     n_rows = len(frames.coordinates)
     statuses = _with_suspects(frames.statuses, np.sqrt(2.0 * objectives), suspect_rms_m)
     usable = np.isin(statuses, [int(status) for status in USABLE_STATUSES])
@@ -177,14 +245,14 @@ def complete_solution(
         coordinate_is_rotation=scaled.coordinate_is_rotation,
         coordinates=frames.coordinates,
         coordinate_valid=np.repeat(usable[:, None], len(scaled.coordinate_names), axis=1),
-        marker_names=names,
+        marker_names=markers.names,
         marker_weights=marker_weights,
         model_markers_m=posed.markers_m,
         observed_markers_m=observed_m,
-        body_names=body_names(scaled.model),
+        body_names=body_names(scaled.model) if posed.body_rotations.shape[1] else (),
         body_rotations=posed.body_rotations,
         body_positions_m=posed.body_positions_m,
-        joint_names=joint_names(scaled.model),
+        joint_names=joint_names(scaled.model) if posed.joint_centres_m.shape[1] else (),
         joint_centres_m=posed.joint_centres_m,
         root_frame_rotations=posed.root_rotations,
         root_frame_positions_m=posed.root_positions_m,
@@ -215,8 +283,9 @@ def marker_objectives(
     squared = np.empty_like(model_m[..., 0])
     for first in range(0, len(squared), _BLOCK_ROWS):
         rows = slice(first, first + _BLOCK_ROWS)
-        squared[rows] = np.sum((model_m[rows] - observed_m[rows]) ** 2, axis=-1)
-    seen = np.isfinite(observed_m).all(axis=-1) * weights
+        missed_m = model_m[rows] - observed_m[rows]
+        squared[rows] = np.einsum("nmk,nmk->nm", missed_m, missed_m)
+    seen = np.isfinite(np.einsum("nmk->nm", observed_m)) * weights
     total = seen.sum(axis=1)
     # In place: of a long clip each copy counts.
     squared[~(seen > 0)] = 0.0
@@ -227,9 +296,10 @@ def marker_objectives(
 
 def finite_or_nan(positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3) positions with every marker that has an infinite or missing component as NaN."""
-    seen = np.isfinite(positions_m).all(axis=-1, keepdims=True)
-    # Trajectories take most of a long clip's memory, so do not copy them if no marker is missing.
-    return positions_m if seen.all() else np.where(seen, positions_m, np.nan)
+    # A sum is finite where all of its terms are. Trajectories take most of a long clip's memory, so do not copy them if
+    # no marker is missing.
+    seen = np.isfinite(np.einsum("...k->...", positions_m))
+    return positions_m if seen.all() else np.where(seen[..., None], positions_m, np.nan)
 
 
 def joint_names(model: opensim.Model) -> tuple[str, ...]:

@@ -72,6 +72,8 @@ _BLOCK_ROWS = 2048
 class IkSolution:
     """Coordinates, model markers and the evidence for them, frame by frame, in OpenSim ground (y up).
 
+    One of angles only has no markers, bodies and joints: these axes have length 0.
+
     Attributes:
         solver: "opensim" or "converged".
         times_s: (n,) float64, seconds since the first mocap sample of the clip.
@@ -179,6 +181,31 @@ class IkSolution:
         own: dict[str, Any] = {name: None if array is None else array[which] for name, array in arrays.items()}
         return replace(self, **own)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds markers, bodies and joints, not only angles."""
+        return len(self.body_names) > 0
+
+    def angles(self) -> IkSolution:
+        """Return the same without markers, bodies, joints, covariances, and observability at independent noise."""
+        n = self.n_rows
+        return replace(
+            self,
+            marker_names=(),
+            marker_weights=np.empty(0),
+            model_markers_m=np.empty((n, 0, 3)),
+            observed_markers_m=np.empty((n, 0, 3)),
+            body_names=(),
+            body_rotations=np.empty((n, 0, 3, 3)),
+            body_positions_m=np.empty((n, 0, 3)),
+            joint_names=(),
+            joint_centres_m=np.empty((n, 0, 3)),
+            posterior_std=None,
+            ranks=None,
+            deviation_factor=None,
+            deviation_correlation_s=None,
+        )
+
     def residuals_m(self) -> NDArray[np.float64]:
         """Return (n, m) float64, metres: distance between model and observed marker; NaN where not seen."""
         residuals = np.empty_like(self.model_markers_m[..., 0])
@@ -186,7 +213,7 @@ class IkSolution:
         for first in range(0, self.n_rows, _BLOCK_ROWS):
             rows = slice(first, first + _BLOCK_ROWS)
             missed_m = self.model_markers_m[rows] - self.observed_markers_m[rows]
-            residuals[rows] = np.linalg.norm(missed_m, axis=-1)
+            residuals[rows] = np.sqrt(np.einsum("nmk,nmk->nm", missed_m, missed_m))
         return residuals
 
     def usable(self) -> NDArray[np.bool_]:

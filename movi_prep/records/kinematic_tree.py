@@ -42,6 +42,7 @@ transform puts the three translations, along axes of F, before the three rotatio
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,6 +149,19 @@ class KinematicTree:
         """(c,) bool: neither locked nor coupled."""
         return np.asarray(~self.coordinate_locked & (self.coupled_to < 0))
 
+    @cached_property
+    def _lines(self) -> tuple[tuple[float, float, float] | None, ...]:
+        """Constant, slope and origin of the functions that are one straight line, as most are; None for others."""
+        single = np.diff(self.first_piece) == 1
+        first = self.first_piece[:-1]
+        coefficients, origins = self.piece_coefficients[first], self.piece_origin[first]
+        straight = single & (coefficients[:, 2:] == 0.0).all(axis=1)
+        two = np.pad(coefficients, ((0, 0), (0, 2)))[:, :2]
+        return tuple(
+            (float(line[0]), float(line[1]), float(origin)) if is_straight else None
+            for line, origin, is_straight in zip(two, origins, straight, strict=True)
+        )
+
     def coordinate(self, name: str) -> int:
         """Return the index of a coordinate; raise KeyError that lists what exists."""
         return _index(name, self.coordinate_names, "coordinate")
@@ -183,6 +197,9 @@ class KinematicTree:
 
     def evaluate_function(self, function: int, argument: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (...) values of one function at (...) arguments."""
+        if (line := self._lines[function]) is not None:
+            constant, slope, origin = line
+            return np.asarray(slope * (argument - origin) + constant)
         first, end = self.first_piece[function], self.first_piece[function + 1]
         # The first piece has no start of its own: it reaches down to minus infinity.
         piece = first + np.searchsorted(self.piece_start[first + 1 : end], argument, side="right")
@@ -195,6 +212,8 @@ class KinematicTree:
 
     def function_slope(self, function: int, argument: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (...) derivatives of one function at (...) arguments."""
+        if (line := self._lines[function]) is not None:
+            return np.full(np.shape(argument), line[1])
         first, end = self.first_piece[function], self.first_piece[function + 1]
         piece = first + np.searchsorted(self.piece_start[first + 1 : end], argument, side="right")
         offset = argument - self.piece_origin[piece]
@@ -297,6 +316,20 @@ class KinematicTree:
                 rotation, position = self._move(axis, coordinates, rotation, position)
             rotations[..., body, :, :], positions[..., body, :] = rotation, position
         return rotations, positions
+
+    def joint_frame(
+        self, joint: str, coordinates: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the pose in ground of the moving frame of one joint on ground, (..., 3, 3) and (..., 3) metres."""
+        body = self.joint_names.index(joint)
+        if self.body_parent[body] >= 0:
+            raise InternalError(f"kinematic tree: expected a joint on ground, but {joint} has a parent")
+        batch = np.shape(coordinates)[:-1]
+        rotation = np.broadcast_to(self.parent_rotation[body], (*batch, 3, 3))
+        position = np.broadcast_to(self.parent_position_m[body], (*batch, 3))
+        for axis in range(self.first_axis[body], self.first_axis[body + 1]):
+            rotation, position = self._move(axis, coordinates, rotation, position)
+        return rotation, position
 
     def bodies_at(
         self, frame_rotations: NDArray[np.float64], centres_m: NDArray[np.float64]

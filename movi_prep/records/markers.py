@@ -48,8 +48,8 @@ class MarkerTrajectories:
         check_shape(self.times_s, (n_rows,), what="times", where=self.source)
         check_shape(self.sample_indices, (n_rows,), what="sample indices", where=self.source)
         # Columns are found by name: of two with one name the second would never be read.
-        doubled = {name for name in self.names if self.names.count(name) > 1}
-        if doubled:
+        if len(set(self.names)) < len(self.names):
+            doubled = {name for name in self.names if self.names.count(name) > 1}
             raise InputError(
                 self.source,
                 expected="unique marker names",
@@ -69,6 +69,11 @@ class MarkerTrajectories:
         """Number of rows in time."""
         return int(self.positions_m.shape[0])
 
+    def seen(self) -> NDArray[np.bool_]:
+        """Return (n, m) bool: markers whose three components are finite."""
+        # A sum is finite where all of its terms are, and far quicker than a test of each and their conjunction.
+        return np.asarray(np.isfinite(np.einsum("nmk->nm", self.positions_m)))
+
     def column(self, name: str) -> int:
         """Return the column of a marker; raise KeyError that lists what exists."""
         try:
@@ -78,7 +83,8 @@ class MarkerTrajectories:
 
     def select(self, names: Sequence[str]) -> MarkerTrajectories:
         """Return the same trajectories with just `names`, in that order."""
-        columns = [self.column(name) for name in names]
+        place = {name: column for column, name in enumerate(self.names)}
+        columns = [place[name] if name in place else self.column(name) for name in names]
         return replace(self, names=tuple(names), positions_m=self.positions_m[:, columns])
 
     def rows(self, which: slice | NDArray[np.bool_]) -> MarkerTrajectories:

@@ -57,13 +57,7 @@ class PoseDeviation:
             tree: the model.
             coordinates: (n, c) float64, rad and m, complete; NaN in frames without a pose.
         """
-        # Functions need an argument in every frame; frames without a pose stay NaN by their factor.
-        leaders, slopes = tree.chain_slopes(np.where(np.isnan(coordinates), tree.coordinate_default, coordinates))
-        free = np.zeros(coordinates.shape)
-        free[:, tree.free_coordinates] = self.std()
-        with np.errstate(invalid="ignore"):
-            # Infinite times 0 is NaN: a coordinate that nothing moves is not off at all.
-            return np.where(slopes == 0.0, 0.0, np.abs(slopes) * free[:, np.maximum(leaders, 0)])
+        return chained_std(tree, coordinates, self.std())
 
     def covariance(self) -> NDArray[np.float64]:
         """Return (n, f, f) float64: covariances of the coordinates, in the units of two of them."""
@@ -80,6 +74,25 @@ class PoseDeviation:
         moved = jacobian @ np.where(lost[..., None], 0.0, self.factor).astype(np.float64)
         touched = ((jacobian != 0.0) & lost[:, None]).any(axis=2)  # (n, d)
         return np.where(touched[:, :, None] | touched[:, None], np.inf, moved @ np.swapaxes(moved, 1, 2))
+
+
+def chained_std(
+    tree: KinematicTree, coordinates: NDArray[np.float64], free_std: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (n, c) standard deviations of all coordinates, from the (n, f) of the free ones, rad and m.
+
+    Args:
+        tree: the model.
+        coordinates: (n, c) float64, rad and m, complete; NaN in frames without a pose.
+        free_std: of the free coordinates; NaN in frames without a pose.
+    """
+    # Functions need an argument in every frame; frames without a pose stay NaN by their deviation.
+    leaders, slopes = tree.chain_slopes(np.where(np.isnan(coordinates), tree.coordinate_default, coordinates))
+    free = np.zeros(coordinates.shape)
+    free[:, tree.free_coordinates] = free_std
+    with np.errstate(invalid="ignore"):
+        # Infinite times 0 is NaN: a coordinate that nothing moves is not off at all.
+        return np.where(slopes == 0.0, 0.0, np.abs(slopes) * free[:, np.maximum(leaders, 0)])
 
 
 def rotation_covariance(

@@ -46,15 +46,18 @@ from movi_prep.report.measures import (
     measure_clip,
     median_deviations_deg,
 )
+from movi_prep.stages.ik import ik_setup_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from movi_prep.config.root import Config
     from movi_prep.formats.model_outline import ModelOutline
     from movi_prep.formats.unit_outcome import Outcome
     from movi_prep.pages.html import Verdict
     from movi_prep.records.identity import ClipId
+    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.label_tables import LabelTables
     from movi_prep.records.solved_rows import SolvedRows
     from movi_prep.records.work_folder import WorkFolder
@@ -144,7 +147,7 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
     ranges = files.model.ranges if files.model else {}
     marker_bodies = files.model.marker_bodies if files.model else {}
     clips, curves, angles = [], [], []
-    for clip, rows in _read_solutions(scope.work, files.clips, problems, marker_bodies):
+    for clip, rows in _read_solutions(scope, scope.work, files.clips, problems, marker_bodies):
         if rows.n_rows:
             clips.append(_measure_clip(scope, clip, rows))
             page = f"../view/{clip}.html" if _has_page(scope.work, clip) else ""
@@ -294,17 +297,29 @@ def _counted_angles(count: int) -> str:
 
 
 def _read_solutions(
-    work: WorkFolder, clips: Sequence[ClipId], problems: list[str], marker_bodies: Mapping[str, str]
+    scope: Scope, work: WorkFolder, clips: Sequence[ClipId], problems: list[str], marker_bodies: Mapping[str, str]
 ) -> Iterator[tuple[ClipId, SolvedRows]]:
     """Yield the solutions that can be read, one at a time: those of a subject need not fit into memory together."""
-    from movi_prep.report.read_rows import read_solved_rows
     from movi_prep.report.work import read_if_there
 
+    setup = ik_setup_path(scope.config)
     for clip in clips:
-        path = work.ik_solution(clip)
-        rows = read_if_there(path, partial(read_solved_rows, marker_bodies=marker_bodies), problems)
+        read = partial(_read_rows, work=work, clip=clip, setup=setup, marker_bodies=marker_bodies)
+        rows = read_if_there(work.ik_solution(clip), read, problems)
         if rows is not None:
             yield clip, rows
+
+
+def _read_rows(
+    path: Path, *, work: WorkFolder, clip: ClipId, setup: Path, marker_bodies: Mapping[str, str]
+) -> SolvedRows:
+    from movi_prep.report.read_rows import read_solved_rows
+    from movi_prep.stages.whole_solution import read_whole_solution
+
+    def read_block(rows: slice, without: Sequence[str]) -> IkSolution:
+        return read_whole_solution(work, clip, setup, rows, without=without)
+
+    return read_solved_rows(path, marker_bodies, read_block)
 
 
 def _measure_clip(scope: Scope, clip: ClipId, rows: SolvedRows) -> ClipMeasures:
@@ -319,5 +334,5 @@ def _has_page(work: WorkFolder, clip: ClipId) -> bool:
 def _measure_beside(scope: Scope, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId | str, ClipMeasures]:
     if scope.beside is None:
         return {}
-    read = _read_solutions(scope.beside, clips, problems, {})
+    read = _read_solutions(scope, scope.beside, clips, problems, {})
     return {clip: _measure_clip(scope, clip, rows) for clip, rows in read if rows.n_rows}

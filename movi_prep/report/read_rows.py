@@ -11,7 +11,7 @@ import numpy as np
 from movi_prep.records.solved_rows import MarkerMiss, SolvedRows, VectorMean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from movi_prep.records.ik_solution import IkSolution
@@ -21,15 +21,21 @@ BLOCK_ROWS = 5_000
 
 GROUND = "ground"
 
+_NOT_SHOWN = ("deviation_factor",)
+"""Covariances are most of a file, and no page shows them."""
+
 _ROW_ARRAYS = ("times_s", "statuses", "coordinates", "coordinate_valid", "posterior_std", "label_std", "misses_m")
 
 
-def read_solved_rows(path: Path, marker_bodies: Mapping[str, str]) -> SolvedRows:
+def read_solved_rows(
+    path: Path, marker_bodies: Mapping[str, str], read: Callable[[slice, Sequence[str]], IkSolution] | None = None
+) -> SolvedRows:
     """Read a solution block by block.
 
     Args:
         path: the file.
         marker_bodies: marker -> the body that it sits on.
+        read: reads some rows, without some fields; None reads those of the file.
 
     Raises:
         MissingError: the file does not exist.
@@ -38,11 +44,14 @@ def read_solved_rows(path: Path, marker_bodies: Mapping[str, str]) -> SolvedRows
     # Here: pages on trials use this module, and must not load HDF5.
     from movi_prep.formats.ik_file import count_ik_rows, read_ik_solution
 
+    def read_block(rows: slice) -> SolvedRows:
+        solution = read_ik_solution(path, rows, without=_NOT_SHOWN) if read is None else read(rows, _NOT_SHOWN)
+        return solved_rows(solution, marker_bodies)
+
     n_rows = count_ik_rows(path)
     slices = [slice(start, min(start + BLOCK_ROWS, n_rows)) for start in range(0, max(n_rows, 1), BLOCK_ROWS)]
-    # Generalised deviations are most of a file, and nothing here shows them.
-    read = (solved_rows(read_ik_solution(path, rows, without=("deviation_factor",)), marker_bodies) for rows in slices)
-    return next(read) if len(slices) == 1 else _joined(read, slices)
+    blocks = map(read_block, slices)
+    return next(blocks) if len(slices) == 1 else _joined(blocks, slices)
 
 
 def solved_rows(solution: IkSolution, marker_bodies: Mapping[str, str]) -> SolvedRows:

@@ -29,7 +29,7 @@ from movi_prep.runtime.writable import check_writable
 from movi_prep.stages.order import SHARD_STAGES, empty_parts, idle_cameras
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -202,7 +202,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             _keep_choice(prepared)
         return RunResult(plan=plan, records={}, blocked={})
 
-    def make_task(planned: PlannedUnit, absent: frozenset[Path]) -> Task:
+    def make_task(planned: PlannedUnit, absent: frozenset[Path], made: Mapping[Path, str]) -> Task:
         return Task(
             stage=planned.stage,
             unit=planned.unit,
@@ -211,6 +211,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
             tries=config.run.tries,
             redo=redo(planned),
             absent=absent,
+            made=made,
         )
 
     check_machine(prepared)

@@ -87,7 +87,8 @@ class Coordinator:
         plan: the plan.
         executor: runs the units.
         observer: receives the events.
-        make_task: makes a worker's task from a planned unit and the inputs that count as absent.
+        make_task: makes a worker's task from a planned unit, the inputs that count as absent, and the identities of
+            those that other units made.
         identities: the hashes that planning knows; recorded ones are not added, workers have their own memory.
         on_error: whether a failure lets the others go on.
     """
@@ -95,7 +96,7 @@ class Coordinator:
     plan: WorkPlan
     executor: Executor
     observer: Observer
-    make_task: Callable[[PlannedUnit, frozenset[Path]], Task]
+    make_task: Callable[[PlannedUnit, frozenset[Path], Mapping[Path, str]], Task]
     identities: FileIdentities
     on_error: Literal["continue", "abort"] = "continue"
     _records: dict[str, UnitRecord] = field(default_factory=dict)
@@ -155,7 +156,7 @@ class Coordinator:
             self._tell_followers(name, is_done=True)
             return
         self._running += 1
-        self.executor.submit(self.make_task(planned, absent))
+        self.executor.submit(self.make_task(planned, absent, self._made_inputs(planned)))
 
     def _absent_inputs(self, planned: PlannedUnit) -> frozenset[Path]:
         """Return the inputs whose makers failed or were not executed: what lies there is of an earlier run."""
@@ -165,6 +166,13 @@ class Coordinator:
             if need in self._blocked or (need in self._records and self._records[need].status == "failed")
             for _, path in paths_of(self.plan.units[need].unit.outputs)
         )
+
+    def _made_inputs(self, planned: PlannedUnit) -> dict[Path, str]:
+        """Return the inputs that other units of the plan made, and what their records say of their content."""
+        root = self.plan.work.root
+        makers = (self._records.get(need) or self.plan.units[need].last for need in planned.needs)
+        made = {root / each.path: each.identity for maker in makers if maker for each in maker.outputs.values()}
+        return {path: made[path] for _, path in paths_of(planned.unit.inputs) if path in made}
 
     def _settle(self, task: Task, end: UnitEnd | BaseException) -> UnitRecord:
         self._running -= 1

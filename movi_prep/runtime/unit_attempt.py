@@ -12,13 +12,14 @@ import socket
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError, describe_os_error
 from movi_prep.formats.atomic import publish
+from movi_prep.formats.trial_load import sound_files
 from movi_prep.records.advance import at_most_every, unheard
 from movi_prep.records.unit import map_paths, optional_roles, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
@@ -31,6 +32,7 @@ from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, record
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from movi_prep.formats.file_stamp import FileStamp
     from movi_prep.records.advance import Advance
     from movi_prep.records.unit import AnyStage, AnyUnit
     from movi_prep.records.work_folder import WorkFolder
@@ -53,6 +55,7 @@ class Task:
         tries: how often a unit is tried whose worker dies.
         redo: the command that repeats only this unit.
         absent: optional inputs that count as not there, because the unit that makes them failed.
+        made: identities of inputs that other units of the plan made, from their records.
     """
 
     stage: AnyStage
@@ -62,6 +65,7 @@ class Task:
     tries: int = 3
     redo: str = ""
     absent: frozenset[Path] = frozenset()
+    made: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def _run_aside(
         private = _aside(task, aside, absent)
         for folder in {path.parent for _, path in paths_of(private.outputs)} - {aside}:
             folder.mkdir(parents=True, exist_ok=True)
-        with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"):
+        with unit_log(task.work.logs() / unit.stage / f"{unit.key}.log"), sound_files(_sound(task, inputs, stamps)):
             report = task.stage.run_unit(private, advance)
         # In this order: inputs that changed would make the record lie, a lost lock would overwrite another run's files,
         # and only then do files get their final names.
@@ -197,6 +201,15 @@ def _stamps(task: Task) -> dict[str, Stamp]:
             raise MissingError(path, expected=f"the input {role!r} of {unit.id}", got="no file", remedy="make it first")
         stamps[role] = Stamp.of(path)
     return stamps
+
+
+def _sound(task: Task, inputs: Mapping[str, FileRecord], stamps: Mapping[str, Stamp]) -> dict[Path, FileStamp]:
+    """Return the inputs whose bytes are those that another unit wrote, with their stamps."""
+    return {
+        path: (stamps[role].modified_ns, stamps[role].size)
+        for role, path in paths_of(task.unit.inputs)
+        if role in stamps and task.made.get(path) == inputs[role].identity
+    }
 
 
 def _check_unchanged(

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import AuditError, UsageError, list_names
-from movi_prep.formats.opensim_setup import included_files, read_ik_setup
+from movi_prep.formats.file_stamp import file_stamp
+from movi_prep.formats.opensim_setup import included_files
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.formats.storage import write_storage_blocks
@@ -26,6 +27,8 @@ from movi_prep.stages.compile_solver import compile_solver
 from movi_prep.stages.ik_account import ik_numbers
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP, packaged_setups
 from movi_prep.stages.solve_clip import (
+    cached_noise,
+    cached_setup,
     check_some_pose,
     model_markers,
     motion_table,
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from movi_prep.config.ik import IkSettings, IkUnitSettings
+    from movi_prep.config.ik import Content, IkSettings, IkUnitSettings
     from movi_prep.config.root import Config
     from movi_prep.records.advance import Advance
     from movi_prep.records.ik_solution import IkSolution
@@ -81,7 +84,9 @@ def plan_ik(
         return ()
     setup = ik_setup_path(config)
     setup_parts = included_files(setup)
-    settings = config.ik.for_unit(keep_failed_audit=config.scaling.keep_failed_audit)
+    content = ik_content(config.ik, recordings)
+    settings = config.ik.for_unit(keep_failed_audit=config.scaling.keep_failed_audit, content=content)
+    with_mot = content == "everything" if config.ik.write_mot is None else config.ik.write_mot
     return tuple(
         Unit(
             stage=IK.name,
@@ -96,7 +101,7 @@ def plan_ik(
             ),
             outputs=IkOutputs(
                 solution=work.ik_solution(clip),
-                motion=work.ik_motion(clip) if config.ik.write_mot else None,
+                motion=work.ik_motion(clip) if with_mot else None,
                 trc=work.ik_solution(clip).with_suffix(".trc") if config.ik.write_trc else None,
             ),
             settings=settings,
@@ -125,6 +130,7 @@ def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings, advan
         solver=first.solver,
         rate_hz=first.rate_hz,
         provenance=_provenance(inputs, settings),
+        is_whole=first.is_whole,
     ) as append:
         append(first)
         del first
@@ -153,13 +159,21 @@ def run_ik(inputs: IkInputs, outputs: IkOutputs, settings: IkUnitSettings, advan
 def _solve(
     inputs: IkInputs, settings: IkUnitSettings, blocks: Sequence[RowBlock]
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
-    setup, scaled = read_ik_setup(inputs.setup), read_scaled_model(inputs.model)
-    # Deviations are part of what the observability of a clip is.
     from movi_prep.formats.marker_file import read_markers
-    from movi_prep.formats.noise_file import read_marker_noise
 
-    noise = read_marker_noise(inputs.noise) if settings.converged.observability else None
-    return solve_blocks(scaled, lambda rows: read_markers(inputs.markers, rows), setup, settings, blocks, noise=noise)
+    # Clips share both files: stamps show whether one has changed since it was read.
+    setup = cached_setup(inputs.setup, tuple(map(file_stamp, (inputs.setup, *inputs.setup_parts))))
+    # Deviations are part of what the observability of a clip is.
+    noise = cached_noise(inputs.noise, file_stamp(inputs.noise)) if settings.converged.observability else None
+    return solve_blocks(
+        read_scaled_model(inputs.model),
+        lambda rows: read_markers(inputs.markers, rows),
+        setup,
+        settings,
+        blocks,
+        noise=noise,
+        angles_only=settings.content == "angles",
+    )
 
 
 def _read_blocks(path: Path, blocks: Sequence[RowBlock]) -> Iterator[IkSolution]:
@@ -185,12 +199,17 @@ def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -
 
 IK = Stage(
     name="ik",
-    version=9,
+    version=11,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=InSteps(run_ik),
     prepare=prepare_ik,
 )
+
+
+def ik_content(settings: IkSettings, recordings: Recordings) -> Content:
+    """Return what solutions hold: nothing but angles where clips are so many, and none has a video."""
+    return settings.content or ("angles" if recordings.reader == "amass" else "everything")
 
 
 def ik_setup_path(config: Config) -> Path:

@@ -80,10 +80,12 @@ class IkSums:
         return _root_mean_mm(2.0 * self.objective_m2, self.counts["usable"])
 
 
-def sum_rows(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings) -> IkSums:
-    """Return the sums over the rows of a solution."""
+def sum_rows(
+    solution: IkSolution, scaled: ScaledModel, settings: SolveSettings, residuals_m: NDArray[np.float64]
+) -> IkSums:
+    """Return the sums over the rows of a solution, whose (n, m) `residuals_m` are known."""
     weights, usable = solution.marker_weights, solution.usable()
-    residuals_m = solution.residuals_m()[usable]
+    residuals_m = residuals_m[usable]
     landmark = weights >= settings.landmark_weight
     kinds = {
         "marker": weights > 0,
@@ -272,9 +274,8 @@ class IkAccount:
 
 def count_gaps(markers: MarkerTrajectories, weights: Mapping[str, float]) -> dict[str, int]:
     """Return for each weighted marker of the data the number of rows in which it is missing."""
-    names = [name for name, weight in weights.items() if weight > 0 and name in markers.names]
-    seen = np.asarray(np.isfinite(markers.positions_m).all(axis=-1))
-    return {name: markers.n_rows - int(seen[:, markers.column(name)].sum()) for name in names}
+    missing = dict(zip(markers.names, (markers.n_rows - markers.seen().sum(axis=0)).tolist(), strict=True))
+    return {name: missing[name] for name, weight in weights.items() if weight > 0 and name in missing}
 
 
 def counted_reasons(reasons: Sequence[str]) -> list[tuple[str, int]]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, ModelError, list_names, suggest
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
+from movi_prep.formats.opensim_setup import read_ik_setup
 from movi_prep.formats.storage import StorageTable, coordinate_table
 from movi_prep.geometry.jumps import angle_jumps, marker_jumps
 from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, landmark_bodies
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from movi_prep.config.ik import SolveSettings
-    from movi_prep.kinematics.deviation import Modes
+    from movi_prep.kinematics.deviation import Modes, SolvedPoses
     from movi_prep.kinematics.solve import ConvergedSolution
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.osim.solution import ScaledModel, SolvedFrames
@@ -79,21 +80,23 @@ def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Clip:
-    """A clip in the form that both solvers take: `tracked` markers in the order of the data, targets of coordinate
-    tasks.
+    """A clip in the form that both solvers take: `tracked` are the markers that both have, in the order of the data;
+    targets of coordinate tasks.
 
-    `before` is (c,) rad and m, the pose of the row before the first one; None at the beginning of a clip. `noise` is
-    that of the markers, None where deviations are not asked for; `modes` are those of the rows before.
+    `angles_only` leaves out what tells no angle: bodies, joints, markers that are not tracked, covariances. `before`
+    is (c,) rad and m, the pose of the row before the first one; None at the beginning of a clip. `noise` is that of the
+    markers, None where deviations are not asked for; `modes` are those of the rows before.
     """
 
     scaled: ScaledModel
     markers: MarkerTrajectories
     setup: IkSetup
-    tracked: tuple[str, ...]
+    tracked: MarkerTrajectories
     targets: tuple[tuple[CoordinateTask, NDArray[np.float64]], ...]
     before: NDArray[np.float64] | None
     noise: MarkerNoise | None
     modes: Modes | None
+    angles_only: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +115,20 @@ class _Found:
 def read_scaled_model(path: Path) -> ScaledModel:
     """Return a scaled model that is ready for solving; the clips of one subject share it."""
     return _cached_model(path, file_stamp(path))
+
+
+@lru_cache(maxsize=4)
+def cached_setup(path: Path, stamps: tuple[FileStamp, ...]) -> IkSetup:  # noqa: ARG001 - stamps are part of the key
+    """Return a set-up; `stamps` are those of its file and of the files that it includes."""
+    return read_ik_setup(path)
+
+
+@lru_cache(maxsize=4)
+def cached_noise(path: Path, stamp: FileStamp) -> MarkerNoise:  # noqa: ARG001 - the stamp is part of the key
+    """Return the noise of markers."""
+    from movi_prep.formats.noise_file import read_marker_noise
+
+    return read_marker_noise(path)
 
 
 @lru_cache(maxsize=1)
@@ -162,6 +179,7 @@ def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
     *,
     coordinate_file: Mapping[str, Curve] | None = None,
     noise: MarkerNoise | None = None,
+    angles_only: bool = False,
 ) -> Iterator[tuple[IkSolution, IkAccount]]:
     """Yield solution and account of each block's own rows, in order; raise as `solve_clip` does.
 
@@ -169,17 +187,19 @@ def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
         scaled, setup, settings, coordinate_file, noise: as `solve_clip` takes them.
         read_rows: reads the trajectories of some rows.
         blocks: the rows (see `row_blocks`).
+        angles_only: whether solutions are without markers, bodies and joints, and deviations without covariances.
     """
     # The frames to verify are shared out, so that a long clip costs no more checks than a short one.
     before, modes, frames_verified = None, None, -(-settings.converged.verify_frames // len(blocks))
     for block, following in zip(blocks, (*blocks[1:], None), strict=True):
         markers = read_rows(block.seen)
-        clip = replace(_clip(scaled, markers, setup, coordinate_file or {}, before), noise=noise, modes=modes)
+        clip = _clip(scaled, markers, setup, coordinate_file or {}, before)
+        clip = replace(clip, noise=noise, modes=modes, angles_only=angles_only)
         solution, account, modes = _solve_block(clip, settings, block, frames_verified)
         if following is not None:
             # The next block begins in its margin: `before` is the pose right before the first row that it sees.
             before = _last_pose(solution, following.seen.start - block.kept.start, before)
-        yield solution, account
+        yield solution.angles() if angles_only else solution, account
         # Free this block before the next one is solved.
         del markers, clip, solution
 
@@ -193,8 +213,8 @@ def _clip(
 ) -> _Clip:
     from movi_prep.osim.marker_tracking import coordinate_targets
 
-    tracked = check_tracked(scaled, markers, setup)
-    check_marker_size(markers.select(tracked), scaled.default_markers_m)
+    tracked = markers.select(check_tracked(scaled, markers, setup))
+    check_marker_size(tracked, scaled.default_markers_m)
     targets = coordinate_targets(scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file, setup.source)
     return _Clip(
         scaled=scaled,
@@ -205,13 +225,14 @@ def _clip(
         before=before,
         noise=None,
         modes=None,
+        angles_only=False,
     )
 
 
 def _solve_block(
     clip: _Clip, settings: SolveSettings, block: RowBlock, frames_verified: int
 ) -> tuple[IkSolution, IkAccount, Modes | None]:
-    from movi_prep.osim.solution import complete_solution
+    from movi_prep.osim.solution import complete_angles, complete_solution
 
     scaled, setup = clip.scaled, clip.setup
     solve = _solve_in_opensim if settings.solver == "opensim" else _solve_converged
@@ -220,10 +241,12 @@ def _solve_block(
     weights = {name: float(setup.marker_weights.get(name, 0.0)) for name in scaled.marker_bodies}
     # Not for the converged solver: it marks suspect frames itself, also by bounds on single residuals.
     suspect_rms_m = settings.suspect_rms_m if settings.solver == "opensim" else np.inf
-    solution = complete_solution(scaled, found.frames, clip.markers, weights, suspect_rms_m=suspect_rms_m)
-    tracked = clip.markers.select(clip.tracked)
-    solution, leaps = mark_jumps(solution, tracked, first_row=block.seen.start)
-    solution, frozen = mark_frozen(solution, tracked, first_row=block.seen.start)
+    if clip.angles_only and found.frames.markers_m is not None:
+        solution = complete_angles(scaled, found.frames, clip.tracked, weights)
+    else:
+        solution = complete_solution(scaled, found.frames, clip.markers, weights, suspect_rms_m=suspect_rms_m)
+    solution, leaps = mark_jumps(solution, clip.tracked, first_row=block.seen.start)
+    solution, frozen = mark_frozen(solution, clip.tracked, first_row=block.seen.start)
     odd: tuple[Leap | Frozen, ...] = (*leaps, *frozen)
     # From here on, only the block's own rows matter.
     own = slice(block.kept.start - block.seen.start, block.kept.stop - block.seen.start)
@@ -231,7 +254,8 @@ def _solve_block(
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, frames_verified, settings.converged.verify_tolerance_m)
     # Last, because a landmark's residual invalidates only the coordinates that depend on it, not the pose.
-    valid = _validity(solution, scaled, settings) & _decided(solution, scaled, setup)
+    residuals_m = solution.residuals_m()
+    valid = _validity(solution, residuals_m, scaled, settings) & _decided(solution, scaled, setup)
     solution = replace(solution, coordinate_valid=valid)
     rows = RowFindings(
         statuses=solution.statuses,
@@ -243,7 +267,8 @@ def _solve_block(
         leaps=tuple(each for each in odd if block.kept.start <= each.first < block.kept.stop),
     )
     names = name_findings(scaled, clip.markers, setup)
-    return solution, IkAccount(sums=sum_rows(solution, scaled, settings), rows=rows, names=names), found.modes
+    sums = sum_rows(solution, scaled, settings, residuals_m)
+    return solution, IkAccount(sums=sums, rows=rows, names=names), found.modes
 
 
 def _last_pose(solution: IkSolution, stop: int, before: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
@@ -384,8 +409,8 @@ def _solve_in_opensim(clip: _Clip, settings: SolveSettings) -> _Found:
 
     setup = clip.setup
     problem = TrackingProblem(
-        markers=clip.markers.select(clip.tracked),
-        weights=np.array([setup.marker_weights[name] for name in clip.tracked]),
+        markers=clip.tracked,
+        weights=np.array([setup.marker_weights[name] for name in clip.tracked.names]),
         coordinate_targets=clip.targets,
         accuracy=settings.accuracy or setup.accuracy,
         constraint_weight=settings.constraint_weight or setup.constraint_weight,
@@ -409,9 +434,9 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> _Found:
         raise ModelError(clip.scaled.refusal)
     asked = (
         clip.scaled.tree,
-        clip.markers.names,
-        clip.markers.positions_m,
-        {name: clip.setup.marker_weights[name] for name in clip.tracked},
+        clip.tracked.names,
+        clip.tracked.positions_m,
+        {name: clip.setup.marker_weights[name] for name in clip.tracked.names},
         settings.converged,
     )
     tasks = [CoordinateTarget(name=task.name, weight=task.weight, target=values) for task, values in clip.targets]
@@ -427,29 +452,55 @@ def _solve_converged(clip: _Clip, settings: SolveSettings) -> _Found:
         posterior_std=found.posterior_std,
         ranks=found.ranks,
     )
+    if clip.angles_only:
+        frames = replace(
+            frames, marker_names=found.marker_names, markers_m=found.markers_m, objectives=found.objectives
+        )
     if clip.noise is None or not found.marker_names:
         return _Found(frames, found.reasons, found.unseen)
-    deviations, modes = _label_deviations(clip, clip.scaled.tree, found, clip.noise)
+    poses = _solved_poses(clip, clip.scaled.tree, found)
+    if clip.angles_only:
+        label_std = _label_std(clip.scaled.tree, found, poses, clip.noise)
+        return _Found(replace(frames, label_std=label_std), found.reasons, found.unseen)
+    deviations, modes = _label_deviations(clip, clip.scaled.tree, found, poses, clip.noise)
     std = deviations.coordinate_std(clip.scaled.tree, found.coordinates)
     return _Found(replace(frames, deviations=deviations, label_std=std), found.reasons, found.unseen, modes)
 
 
-def _label_deviations(
-    clip: _Clip, tree: KinematicTree, found: ConvergedSolution, noise: MarkerNoise
-) -> tuple[PoseDeviation, Modes | None]:
-    """Return how far labels may be off; infinite for what the markers do not determine."""
-    from movi_prep.kinematics.deviation import SolvedPoses, solve_deviation
+def _solved_poses(clip: _Clip, tree: KinematicTree, found: ConvergedSolution) -> SolvedPoses:
+    from movi_prep.kinematics.deviation import SolvedPoses
 
-    tracked_m = clip.markers.select(found.marker_names).positions_m
-    poses = SolvedPoses(
+    place = {name: column for column, name in enumerate(clip.tracked.names)}
+    return SolvedPoses(
         coordinates=found.coordinates,
         markers=np.array([tree.marker(name) for name in found.marker_names]),
         weights=np.array([clip.setup.marker_weights[name] for name in found.marker_names]),
-        seen=np.asarray(np.isfinite(tracked_m).all(axis=2)),
+        seen=clip.tracked.seen()[:, [place[name] for name in found.marker_names]],
         prior=found.pull_weights,
         shares=found.pull_shares,
         rate_hz=clip.markers.rate_hz,
     )
+
+
+def _label_std(
+    tree: KinematicTree, found: ConvergedSolution, poses: SolvedPoses, noise: MarkerNoise
+) -> NDArray[np.float64]:
+    """Return (n, c) how far labels may be off; infinite for what the markers do not determine."""
+    from movi_prep.kinematics.deviation import solve_std
+
+    std = solve_std(tree, poses, noise)
+    if found.posterior_std is not None:
+        # As in `_label_deviations`.
+        std[np.isinf(found.posterior_std)] = np.inf
+    return std
+
+
+def _label_deviations(
+    clip: _Clip, tree: KinematicTree, found: ConvergedSolution, poses: SolvedPoses, noise: MarkerNoise
+) -> tuple[PoseDeviation, Modes | None]:
+    """Return how far labels may be off together; infinite for what the markers do not determine."""
+    from movi_prep.kinematics.deviation import solve_deviation
+
     deviations, modes = solve_deviation(tree, poses, noise, clip.modes)
     if found.posterior_std is not None:
         # Deviations come from a prior where nothing is seen; infinity says that the label is not measured.
@@ -472,10 +523,12 @@ def _check_in_opensim(scaled: ScaledModel, solution: IkSolution, n_frames: int, 
     )
 
 
-def _validity(solution: IkSolution, scaled: ScaledModel, settings: SolveSettings) -> NDArray[np.bool_]:
+def _validity(
+    solution: IkSolution, residuals_m: NDArray[np.float64], scaled: ScaledModel, settings: SolveSettings
+) -> NDArray[np.bool_]:
     rule = LandmarkRule(landmark_weight=settings.landmark_weight, limit_m=settings.landmark_limit_m)
     valid = coordinate_validity(
-        solution.residuals_m(),
+        residuals_m,
         solution.usable(),
         landmarks=landmark_bodies(solution.marker_names, solution.marker_weights, scaled.marker_bodies, rule),
         coordinate_bodies=scaled.coordinate_bodies,
@@ -497,13 +550,22 @@ def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArr
     tree, names = scaled.tree, solution.coordinate_names
     if tree is None:
         return np.ones((solution.n_rows, len(names)), dtype=bool)
-    seen = np.isfinite(solution.observed_markers_m).all(axis=-1) & (solution.marker_weights > 0)
-    # What several markers decide is what each of them does.
-    by_marker = np.array([tree.decided_by([tree.marker(name)]) for name in solution.marker_names])
+    seen = np.isfinite(np.einsum("nmk->nm", solution.observed_markers_m)) & (solution.marker_weights > 0)
+    by_marker = _deciding(tree, solution.marker_names)
     pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
     always = tree.decided_by([]) | np.array([name in pulled for name in tree.coordinate_names])
+    # Most rows show the same markers.
+    first_alike = bool((seen == seen[:1]).all())
     # float32, because NumPy multiplies boolean matrices without BLAS.
-    decided = (seen.astype(np.float32) @ by_marker.reshape(-1, tree.n_coordinates).astype(np.float32) > 0) | always
+    decided = (seen[: 1 if first_alike else None].astype(np.float32) @ by_marker > 0) | always
     place = {name: index for index, name in enumerate(tree.coordinate_names)}
     known = np.array([name in place for name in names])
-    return np.asarray(decided[:, [place.get(name, 0) for name in names]] | ~known)
+    found = decided[:, [place.get(name, 0) for name in names]] | ~known
+    return np.broadcast_to(found, (solution.n_rows, len(names)))
+
+
+@lru_cache(maxsize=4)
+def _deciding(tree: KinematicTree, markers: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return (m, c), 1 where a marker decides a coordinate: what several markers decide is what each of them does."""
+    each = [tree.decided_by([tree.marker(name)]) for name in markers]
+    return np.array(each, dtype=np.float32).reshape(-1, tree.n_coordinates)

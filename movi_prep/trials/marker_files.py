@@ -129,7 +129,7 @@ def _check_inputs_kept(
 def _outputs(marker_file: Path, setup: IkSetup, config: Config) -> tuple[Path, ...]:
     """Return the results of a marker file: the solution first, then motion, markers and reports if wanted."""
     solution = config.work / "ik" / f"{marker_file.stem}.h5"
-    asked = {".mot": config.ik.write_mot, ".trc": config.ik.write_trc}
+    asked = {".mot": config.ik.write_mot is not False, ".trc": config.ik.write_trc}
     written = [solution.with_suffix(suffix) for suffix, is_wanted in asked.items() if is_wanted]
     return (solution, *written, *report_paths(setup, solution.parent, marker_file.stem))
 
@@ -203,7 +203,7 @@ def _solve_file(path: Path, scaled: ScaledModel, setup: IkSetup, config: Config)
         "minimised": settings.minimised,
     }
     write_ik_solution(outputs[0], solution, provenance=provenance)
-    if config.ik.write_mot:
+    if config.ik.write_mot is not False:
         write_storage(outputs[0].with_suffix(".mot"), motion_table(solution, name="Coordinates"))
     if config.ik.write_trc:
         write_trc(outputs[0].with_suffix(".trc"), model_markers(solution, source=str(path)))

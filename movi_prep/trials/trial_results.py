@@ -154,10 +154,11 @@ def trial_result(
     findings: Sequence[str],
 ) -> FileResult:
     """Return the result of a trial that was solved; `findings` are those of the solver."""
+    sums = sum_rows(solution, scaled, settings, solution.residuals_m())
     return FileResult(
         marker_file=trial.path,
         outputs=tuple(outputs),
-        numbers=ik_numbers(sum_rows(solution, scaled, settings), solver=solution.solver, minimised=settings.minimised),
+        numbers=ik_numbers(sums, solver=solution.solver, minimised=settings.minimised),
         findings=(*trial.findings, *findings, *_without_landmarks(solution, settings)),
         markers=marker_misses(solution),
         warnings=trial.warnings,

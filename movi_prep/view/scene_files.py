@@ -16,11 +16,12 @@ from movi_prep.errors import InputError, MoviPrepError
 from movi_prep.formats.atomic import write_bytes, write_text
 from movi_prep.formats.bvh import bvh_text
 from movi_prep.formats.glb import glb_bytes
-from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
+from movi_prep.formats.packaged import packaged_path
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP
 from movi_prep.view.solution_rig import make_rig
-from movi_prep.view.work import find_trials
+from movi_prep.view.work import find_trials, read_trial_solution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def export_scenes(source: Path, out: Path, kind: SceneKind) -> SceneFiles:
     for name, trial in (_models(trials) if kind == "osim" else {trial.name: trial for trial in trials}).items():
         path = out / f"{name}.{kind}"
         try:
-            findings += [f"{name}: {text}" for text in _write(trial, path, kind)]
+            findings += [f"{name}: {text}" for text in _write(trial, WorkFolder(source), path, kind)]
         except MoviPrepError as error:
             failed.append(f"{name}: {error}")
             continue
@@ -78,10 +79,12 @@ def _models(trials: Sequence[Trial]) -> dict[str, Trial]:
     return {trial.clip.subject if trial.clip is not None else trial.model.stem: trial for trial in trials}
 
 
-def _write(trial: Trial, path: Path, kind: SceneKind) -> list[str]:
+def _write(trial: Trial, work: WorkFolder, path: Path, kind: SceneKind) -> list[str]:
     if kind == "osim":
         return _write_model(trial.model, path)
-    rig, n_held = make_rig(read_ik_solution(trial.solution), read_model_outline(trial.model))
+    # The weights of markers move no bone: the packaged ones serve any solution.
+    solution = read_trial_solution(trial, work, packaged_path("opensim_models", PACKAGED_IK_SETUP))
+    rig, n_held = make_rig(solution, read_model_outline(trial.model))
     findings = [f"{n_held} frames without a pose repeat the one before"] if n_held else []
     if kind == "glb":
         write_bytes(path, glb_bytes(rig, name=trial.name))

@@ -20,6 +20,8 @@ from movi_prep.names import natural_order
 from movi_prep.plain_text import shell_line
 from movi_prep.records.identity import ClipId
 from movi_prep.report.measures import IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
+from movi_prep.stages.ik import ik_setup_path
+from movi_prep.stages.whole_solution import read_whole_solution
 from movi_prep.view.clip_page import ClipView, write_clip_page
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.formats.unit_outcome import Outcome
+    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.work_folder import WorkFolder
 
 INDEX = "index.html"
@@ -163,7 +166,7 @@ def write_trial_page(
     Raises:
         InputError: solution or model cannot be read.
     """
-    solution = read_ik_solution(trial.solution)
+    solution = read_trial_solution(trial, work, ik_setup_path(config))
     if not solution.n_rows:
         raise InputError(trial.solution, expected="at least one frame", got="none", remedy="run movi-prep ik again")
     outcome = _outcome(trial, work)
@@ -200,7 +203,7 @@ def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialN
     try:
         outcome = _outcome(trial, work)
         if outcome is None:
-            return _measured(trial, config)
+            return _measured(trial, work, config)
     except InputError as error:
         return TrialNumbers(
             trial=trial,
@@ -230,8 +233,15 @@ def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialN
     )
 
 
-def _measured(trial: Trial, config: Config) -> TrialNumbers:
-    solution = read_ik_solution(trial.solution)
+def read_trial_solution(trial: Trial, work: WorkFolder, setup: Path) -> IkSolution:
+    """Return the solution of a trial with bodies and markers; `setup` is the set-up that clips were solved with."""
+    if trial.clip is None:
+        return read_ik_solution(trial.solution)
+    return read_whole_solution(work, trial.clip, setup)
+
+
+def _measured(trial: Trial, work: WorkFolder, config: Config) -> TrialNumbers:
+    solution = read_trial_solution(trial, work, ik_setup_path(config))
     measures = measure_clip(trial.name, solution, labels=(), landmark_weight=config.ik.landmark_weight)
     return TrialNumbers(
         trial=trial,

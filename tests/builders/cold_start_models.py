@@ -1,6 +1,6 @@
-"""Models whose poses are hard to find from nothing: an arm on a base, and a whole body after Rajagopal's.
+"""Models whose poses are hard to find from nothing: an arm on a base, one on a girdle, a whole body after Rajagopal's.
 
-Both have three-angle joints whose clamped ranges cut the way from one pose to another. Numbers are lengths of an adult
+All have three-angle joints whose clamped ranges cut the way from one pose to another. Numbers are lengths of an adult
 and the usual ranges of such models; nothing is copied from a model file.
 """
 
@@ -37,6 +37,38 @@ def arm() -> KinematicTree:
     tree.markers(upper, np.array([[0.02, -0.12, 0.03], [0.0, -0.29, 0.04]]))
     fore = _joint(tree, upper, (0.0, -0.29, 0.0), [_Hinge("elbow", _Z, 0, 150)])
     tree.markers(fore, np.array([[0.02, -0.1, 0.03], [0.0, -0.25, 0.02]]))
+    return tree.build()
+
+
+def girdle_arm() -> KinematicTree:
+    """Return an arm on a spine, and a leg; the arm's elevation also lifts the girdle that carries it, as shoulders do.
+
+    Both solutions of the shoulder's three angles give the arm the same orientation, and the girdle another one; no hip
+    turns the whole way round, so that its bounds face each other across a gap.
+    """
+    tree = TreeBuilder()
+    base, line = tree.root(), 0
+    tree.markers(base, np.array([[0.1, 0, 0], [0, 0.1, 0], [0, 0, 0.1], [-0.1, 0.05, 0.02]]))
+    spine = base
+    for number in range(6):
+        bends = [_Hinge(f"spine{number}_bend", _Z, -10, 10), _Hinge(f"spine{number}_side", _X, -10, 10)]
+        spine = _joint(tree, spine, (0.0, 0.06, 0.0), [*bends, _Hinge(f"spine{number}_turn", _Y, -10, 10)])
+        tree.markers(spine, np.array([[-0.05, 0.02, 0.0], [0.08, 0.02, 0.01]]))
+    plane, lift, spin = (
+        _ranged(tree, name, *range_deg)
+        for name, range_deg in (("elv_angle", (-90, 180)), ("shoulder_elv", (-10, 180)), ("shoulder_rot", (-90, 90)))
+    )
+    rhythm, back = tree.function([(-np.inf, 0.0, [0, 0.3, 0, 0])]), tree.function([(-np.inf, 0.0, [0, -1, 0, 0])])
+    girdle = tree.body(spine, [(True, _X, lift, rhythm)], (0.0, 0.06, 0.03))
+    tree.markers(girdle, np.array([[0.02, 0.03, 0.12], [-0.05, 0.0, 0.1]]))
+    turns = [(True, _Y, plane, line), (True, _X, lift, line), (True, _Y, plane, back), (True, _Y, spin, line)]
+    upper = tree.body(girdle, turns, (0.0, 0.0, 0.15))
+    tree.markers(upper, np.array([[0.02, -0.12, 0.03], [0.0, -0.29, 0.04], [0.0, -0.29, -0.04]]))
+    fore = _joint(tree, upper, (0.0, -0.29, 0.0), [_Hinge("elbow", _Z, 0, 150)])
+    tree.markers(fore, np.array([[0.02, -0.1, 0.03], [0.0, -0.25, 0.02]]))
+    hips = [_Hinge("hip_flexion", _Z, -120, 180), _Hinge("hip_adduction", _X, -120, 60)]
+    thigh = _joint(tree, base, (0.0, -0.1, 0.1), [*hips, _Hinge("hip_rotation", _Y, -90, 90)])
+    tree.markers(thigh, np.array([[0.05, -0.2, 0.05], [0.0, -0.4, 0.05], [0.0, -0.4, -0.05]]))
     return tree.build()
 
 
@@ -103,14 +135,19 @@ def _shoulder(side: str, sign: float) -> list[_Hinge]:
     return [first, second, _Hinge(f"arm_rot{side}", sign * _Y, -90, 90)]
 
 
+def _ranged(tree: TreeBuilder, name: str, low_deg: float, high_deg: float) -> int:
+    index = tree.coordinate(name)
+    tree.arrays["coordinate_range"][index] = (radians(low_deg), radians(high_deg))
+    return index
+
+
 def _joint(
     tree: TreeBuilder, parent: int, offset_m: tuple[float, float, float], hinges: list[_Hinge], side: str = ""
 ) -> int:
     """Add a body behind clamped angles, one after another."""
     line, axes = tree.function(LINE), []
     for hinge in hinges:
-        index = tree.coordinate(hinge.name + side)
-        tree.arrays["coordinate_range"][index] = (radians(hinge.low_deg), radians(hinge.high_deg))
+        index = _ranged(tree, hinge.name + side, hinge.low_deg, hinge.high_deg)
         axes.append((True, hinge.axis, index, line))
     return tree.body(parent, axes, offset_m)
 

@@ -63,8 +63,8 @@ def test_the_commands_of_the_page_lead_to_angles(tmp_path: Path, capfd: pytest.C
         words = [word.replace("~", str(tmp_path)) for word in command]
         assert main([*words, *(["--executor", "serial"] if command[0] == "ik" else [])]) == 0
     work = tmp_path / "amass_angles"
-    solved = {path.relative_to(work / "ik").as_posix() for path in (work / "ik").rglob("*.mot")}
-    assert solved == {"KIT_3/Gr\u00f6\u00dfe_1.mot", "Eyes_Japan_Dataset_aita/walk_fast.mot"}
+    solved = {path.relative_to(work / "ik").as_posix() for path in (work / "ik").rglob("*.*")}
+    assert solved == {"KIT_3/Gr\u00f6\u00dfe_1.h5", "Eyes_Japan_Dataset_aita/walk_fast.h5"}
     for path in (work / "ik").rglob("*.h5"):
         with h5py.File(path) as file:
             names = [name.decode() for name in file["coordinate_names"][()]]

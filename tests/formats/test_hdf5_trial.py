@@ -13,8 +13,9 @@ import pytest
 
 from movi_prep.errors import InputError
 from movi_prep.formats import hdf5_trial
+from movi_prep.formats.file_stamp import file_stamp
 from movi_prep.formats.hdf5_trial import check_hdf5
-from movi_prep.formats.trial_load import Limits, check_that_it_loads, load_apart
+from movi_prep.formats.trial_load import Limits, check_that_it_loads, load_apart, sound_files
 from movi_prep.stages.shards import verify
 
 REMEDY = "make it again"
@@ -61,6 +62,25 @@ def test_the_end_of_the_child_is_the_error_of_the_file(tmp_path: Path) -> None:
     assert caught.value.where == str(path)
     assert "SIGSEGV" in caught.value.got
     assert caught.value.remedy == REMEDY
+
+
+def test_a_file_whose_bytes_are_vouched_for_needs_no_trial(tmp_path: Path) -> None:
+    path = tmp_path / "own.h5"
+    path.write_text("as it was written")
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    with sound_files({path: file_stamp(path)}):
+        check_that_it_loads(path, die, remedy=REMEDY)
+        with pytest.raises(InputError):
+            check_that_it_loads(tmp_path / "another.h5", die, remedy=REMEDY)
+        path.write_text("changed since it was compared")
+        with pytest.raises(InputError):
+            check_that_it_loads(path, die, remedy=REMEDY)
+    path.write_text("as it was written")
+    with pytest.raises(InputError):
+        check_that_it_loads(path, die, remedy=REMEDY)
 
 
 def test_a_loop_without_an_end_is_ended(tmp_path: Path) -> None:

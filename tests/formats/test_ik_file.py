@@ -166,3 +166,22 @@ def test_a_solution_in_blocks_is_the_file_of_a_solution_as_a_whole(
         np.testing.assert_array_equal(getattr(blocks, item.name), getattr(whole, item.name), err_msg=item.name)
     with h5py.File(tmp_path / "whole.h5") as one, h5py.File(tmp_path / "blocks.h5") as other:
         assert one["coordinates"].chunks == other["coordinates"].chunks
+
+
+def test_angles_only_come_back_without_the_rest(tmp_path: Path, solution: IkSolution) -> None:
+    write_ik_solution(tmp_path / "a.h5", solution.angles(), provenance={})
+    back = read_ik_solution(tmp_path / "a.h5", slice(1, 3))
+    np.testing.assert_array_equal(back.coordinates, solution.coordinates[1:3])
+    assert (back.marker_names, back.body_names, back.joint_names) == ((), (), ())
+    assert back.body_rotations.shape == (2, 0, 3, 3)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert "body_rotations" not in file
+
+
+def test_a_part_of_the_bodies_is_a_damaged_file(tmp_path: Path, solution: IkSolution) -> None:
+    write_ik_solution(tmp_path / "a.h5", solution, provenance={})
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file["body_rotations"]
+    with pytest.raises(InputError) as caught:
+        read_ik_solution(tmp_path / "a.h5")
+    assert "body_rotations" in caught.value.got

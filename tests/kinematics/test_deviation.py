@@ -14,7 +14,7 @@ from benchmarks.label_deviation import noisy_markers
 from movi_prep.formats.noise_file import packaged_noise
 from movi_prep.kinematics import deviation as module
 from movi_prep.kinematics import solve_inverse_kinematics
-from movi_prep.kinematics.deviation import SolvedPoses, misfit_angles, solve_deviation
+from movi_prep.kinematics.deviation import SolvedPoses, misfit_angles, solve_deviation, solve_std
 from movi_prep.records.marker_noise import MarkerNoise, SegmentNoise
 from movi_prep.records.pose_deviation import PoseDeviation, rotation_covariance
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_tree, smooth_motion
@@ -254,3 +254,17 @@ def test_a_laboratory_that_was_not_fitted_is_covered(shared: Path, segment: str,
     said = next(entry for entry in packaged_noise().segments if entry.name == segment)
     assert 1000 * said.field_sd_m == pytest.approx(whole.sd_mm, abs=0.06)
     assert 1000 * said.field_length_m == whole.length_mm
+
+
+def test_standard_deviations_by_themselves_are_those_of_the_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = leg()
+    poses = poses_of(tree, smooth_motion(tree, 3, 40))
+    poses.coordinates[11] = np.nan
+    poses.seen[25:, 3] = False
+    # In every frame, so that both say the same between as well.
+    monkeypatch.setattr(module, "EVERY_S", 1 / 30)
+    monkeypatch.setattr(module, "STD_EVERY_S", 1 / 30)
+    deviation, _ = solve_deviation(tree, poses, NOISE)
+    std = solve_std(tree, poses, NOISE)
+    assert np.isnan(std[11]).all()
+    np.testing.assert_allclose(std, deviation.coordinate_std(tree, poses.coordinates), rtol=5e-3)

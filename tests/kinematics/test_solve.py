@@ -543,3 +543,26 @@ def test_without_pulls_no_frame_is_above_the_minimum_of_its_markers(
     assert (likely.objectives > least * 1.001).any()  # the law says something: here the pulls cost more
     # What no marker sees is where the prior has it, not anywhere.
     assert np.abs(asked.coordinates[:, tree.coordinate("spin")]).max() < 1e-3
+
+
+def test_observability_in_some_frames_is_that_of_all_there_and_is_kept_until_the_next(
+    tree: KinematicTree, markers: NDArray[np.float64]
+) -> None:
+    gap = markers.copy()
+    gap[13:17, 2] = np.nan
+    gap[18] = np.nan
+    every, some = solve(tree, gap), solve(tree, gap, settings=settings(observe_every=8))
+    assert every.posterior_std is not None
+    assert some.posterior_std is not None
+    assert every.ranks is not None
+    assert some.ranks is not None
+    np.testing.assert_array_equal(some.coordinates, every.coordinates)
+    np.testing.assert_array_equal(some.objectives, every.objectives)
+    # Each eighth frame, where the third marker goes and comes back, and after the frame without a pose.
+    for frame in (0, 8, 13, 17, 19):
+        np.testing.assert_allclose(some.posterior_std[frame], every.posterior_std[frame], rtol=1e-9)
+        assert some.ranks[frame] == every.ranks[frame]
+    # A follower moves with the slope of its own frame.
+    free = some.posterior_std[:, tree.free_coordinates]
+    np.testing.assert_array_equal(free[9:13], free[8:9].repeat(4, axis=0))
+    assert np.isnan(every.posterior_std[18]).all() == np.isnan(some.posterior_std[18]).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from movi_prep.config.base import CHANGES_NO_RESULT, Settings
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.config.markers import TrajectorySettings
 from movi_prep.errors import InternalError, UsageError
+from movi_prep.formats.trial_load import check_that_it_loads
 from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.unit import AnyUnit, StageReport
 from movi_prep.records.work_folder import WorkFolder
@@ -36,6 +38,7 @@ from tests.runtime.fake_stages import (
     TolerantInputs,
     plan_blend_elsewhere,
     plan_tolerant_blend,
+    run_blend,
     run_grow,
     run_tolerant_blend,
     write_motions,
@@ -122,6 +125,27 @@ def test_force_runs_a_stage_and_what_follows_only_where_it_made_something_else(w
     forced = world.run(force=("grow",))
     assert {record.stage for record in forced.records.values()} == {"grow"}
     assert forced.unchanged == {"blend S001", "blend S015"}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def try_inputs(inputs: Any, outputs: Any, settings: Settings) -> StageReport:
+    """Grow or blend, but let each input pass a trial that nothing survives."""
+    files = (inputs.motion,) if isinstance(inputs, GrowInputs) else inputs.grown
+    for path in files:
+        check_that_it_loads(path, die)
+    return (run_grow if isinstance(inputs, GrowInputs) else run_blend)(inputs, outputs, settings)
+
+
+def test_what_units_made_needs_no_trial_and_what_others_made_does(world: World) -> None:
+    blend = replace(BLEND, run=try_inputs)
+    assert world.run(stages=(GROW, blend)).is_complete
+    # Its makers are not run again: their records of the first run vouch.
+    assert ran(world.run(stages=(GROW, blend), force=("blend",))) == {"blend S001", "blend S015"}
+    theirs = world.run(stages=(replace(GROW, run=try_inputs), blend), force=("grow",))
+    assert {record.stage for record in theirs.failed} == {"grow"}
 
 
 def test_a_failed_clip_is_a_row_and_the_others_are_done(world: World) -> None:

@@ -254,7 +254,9 @@ def test_numbers_tell_limits_that_are_broken(world: SmallWorld) -> None:
     beyond[0, 6] = 2.5
     broken = replace(solution, coordinates=beyond)
     assert limit_violations(broken, scaled).max() == pytest.approx(0.5)
-    assert sum_rows(broken, scaled, IkSettings()).largest["limit_violation_max"] == pytest.approx(0.5)
+    assert sum_rows(broken, scaled, IkSettings(), broken.residuals_m()).largest["limit_violation_max"] == pytest.approx(
+        0.5
+    )
 
 
 def test_write_markers_is_what_the_stage_reads(world: SmallWorld, tmp_path: Path) -> None:
