@@ -70,7 +70,7 @@ from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
 from movi_prep.records.scale_result import AuditGrade
 from movi_prep.training.augmentation import PLAIN_COLOURS, Augmentation, View, draw_view, recolour
-from movi_prep.training.occlusion import occlude
+from movi_prep.training.occlusion import erase, occlude
 from movi_prep.training.picture import WarpMaps, decode_for_warp, write_rgb_planes
 from movi_prep.training.sample_labels import (
     LabelContext,
@@ -489,6 +489,8 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
             seen = maps.warp(decode_for_warp(source.file.picture(row), where=f"{source.file.path}, row {row}"), at)
             if view.occlusion_seed is not None:
                 seen = occlude(seen, _occluders(self._augmentation), view.occlusion_seed)
+            if view.erasing_seed is not None:
+                seen = erase(seen, view.erasing_seed)
             write_rgb_planes(seen[:, ::-1] if view.flip else seen, images[at])
             if view.colours != PLAIN_COLOURS:
                 images[at] = recolour(images[at], view.colours)
