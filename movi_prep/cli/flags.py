@@ -252,7 +252,7 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag(
             "--pascal",
             SHARD,
-            "VOC2012 folder; --layout d3ke then writes people to paste over pictures",
+            "VOC2012 folder; --layout d3ke then writes objects to paste over pictures",
             "shard.pascal",
             metavar="DIR",
             default="none",

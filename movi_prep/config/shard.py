@@ -160,6 +160,13 @@ class D3keCorpusSettings(Settings):
     """Whether a file of occluders is written beside it."""
 
 
+class OccluderSettings(Settings):
+    """Settings of the file of occluders."""
+
+    people: bool
+    """Whether people are among them."""
+
+
 class ShardSettings(PictureSettings):
     """Settings of alignment, crops and shards in the configuration file."""
 
@@ -176,7 +183,10 @@ class ShardSettings(PictureSettings):
     """Seed of the random columns that D3KE's layout carries (hflipUsage, seed)."""
 
     pascal: Path | None = None
-    """Folder VOC2012 of Pascal VOC: D3KE's layout then has a file of people to paste over pictures."""
+    """Folder VOC2012 of Pascal VOC: D3KE's layout then has a file of objects to paste over pictures."""
+
+    pascal_people: bool = True
+    """Whether people are among these objects. The released script of D3KE leaves them out."""
 
     alignment: AlignmentSettings = AlignmentSettings()
     """When a clip's alignment is trusted."""

@@ -1,8 +1,8 @@
-"""Occluders: people cut out of Pascal VOC 2012 with their masks, in the layout that D3KE's code opens.
+"""Occluders: objects cut out of Pascal VOC 2012 with their masks, in the layout that D3KE's code opens.
 
 | dataset | shape | content |
 |---|---|---|
-| `numData` | () int64 | number of occluders |
+| `numData` | (1,) int64 | number of occluders |
 | `{i}_image` | (h, w, 3) uint8 | BGR picture of occluder i, from 0 |
 | `{i}_mask` | (h, w) float32 | 1 on it, 0 beside it, between at its edge |
 """
@@ -41,7 +41,8 @@ def write_occluders(path: Path, occluders: Iterable[Occluder]) -> int:
             file.create_dataset(f"{count}_mask", data=mask.astype(np.float32), **pack)
             count += 1
         # Last: the number is known only when the iterable has ended.
-        file.create_dataset("numData", data=np.int64(count))
+        # One entry, not a scalar: D3KE's code reads number 0 of it.
+        file.create_dataset("numData", data=np.array([count], dtype=np.int64))
     return count
 
 
@@ -57,7 +58,8 @@ def read_occluders(path: Path) -> tuple[Occluder, ...]:
         raise MissingError(path, expected="a file of occluders", got="no file", remedy=_REMEDY)
     check_hdf5(path)
     with open_hdf5(path) as file:
-        count = int(own_dataset(file, "numData", path)[()])
+        # Files of earlier versions hold a scalar.
+        count = int(np.ravel(own_dataset(file, "numData", path)[()])[0])
         found = tuple(
             (
                 np.asarray(own_dataset(file, f"{index}_image", path)[()]),

@@ -1,8 +1,9 @@
 """Augmentation: aim, roll and zoom of the virtual camera, flips, colours and occluders.
 
 Occluders are pasted as Sárándi, Linder, Arras and Leibe 2018 do ("How Robust is 3D Human Pose Estimation to
-Occlusion?", arXiv:1808.09316): 1 to 8 cut-out people, each 0.2 to 1 times half of the picture large, their centres
-anywhere in it.
+Occlusion?", arXiv:1808.09316) and D3KE after them: 1 to 7 cut-out objects, 0.16 to 0.8 times their size, their centres
+anywhere in the picture. A rectangle is erased as Zhong, Zheng, Kang, Li and Yang 2020 do ("Random Erasing Data
+Augmentation", arXiv:1708.04896): noise on up to 27 % of the picture. D3KE does either with a probability of 0.35.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Augmentation:
         hue_rad: largest turn of the colours, radians.
         occlusion_probability: probability of occluders.
         occluders: file of occluders (`formats.occluders`), needed where the probability is above 0.
+        erasing_probability: probability of a rectangle of noise.
         seed: seed of the draws.
     """
 
@@ -45,6 +47,7 @@ class Augmentation:
     hue_rad: float = 0.0
     occlusion_probability: float = 0.0
     occluders: Path | str | None = None
+    erasing_probability: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,7 +56,7 @@ class Augmentation:
             low, high = getattr(self, name)
             if not 0.0 < low <= high:
                 raise UsageError(f"{name}: expected two positive numbers that grow, but got {(low, high)}")
-        for name in ("flip_probability", "occlusion_probability", "brightness"):
+        for name in ("flip_probability", "occlusion_probability", "erasing_probability", "brightness"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UsageError(f"{name}: expected a number from 0 to 1, but got {getattr(self, name)}")
         for name in ("shift", "roll_rad", "hue_rad"):
@@ -81,7 +84,7 @@ PLAIN_COLOURS = Colours()
 
 @dataclass(frozen=True)
 class View:
-    """One draw: shift in sides of the box, magnification, roll in radians, flip, colours, and a seed for occluders."""
+    """One draw: shift in sides of the box, magnification, roll in radians, flip, colours, seeds of what covers it."""
 
     shift: tuple[float, float] = (0.0, 0.0)
     zoom: float = 1.0
@@ -89,6 +92,7 @@ class View:
     flip: bool = False
     colours: Colours = PLAIN_COLOURS
     occlusion_seed: int | None = None
+    erasing_seed: int | None = None
 
 
 def draw_view(augmentation: Augmentation, rng: np.random.Generator) -> View:
@@ -108,8 +112,13 @@ def draw_view(augmentation: Augmentation, rng: np.random.Generator) -> View:
             saturation=float(rng.uniform(*augmentation.saturation)),
             hue_rad=float(rng.uniform(-augmentation.hue_rad, augmentation.hue_rad)),
         ),
-        occlusion_seed=int(rng.integers(2**32)) if rng.uniform() < augmentation.occlusion_probability else None,
+        occlusion_seed=_draw_seed(rng, augmentation.occlusion_probability),
+        erasing_seed=_draw_seed(rng, augmentation.erasing_probability),
     )
+
+
+def _draw_seed(rng: np.random.Generator, probability: float) -> int | None:
+    return int(rng.integers(2**32)) if rng.uniform() < probability else None
 
 
 _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)

@@ -12,7 +12,7 @@ from movi_prep import ShardDataset
 from movi_prep.errors import InputError, MissingError, UsageError
 from movi_prep.formats.occluders import read_occluders, write_occluders
 from movi_prep.training.augmentation import PLAIN_COLOURS, Augmentation, Colours, recolour
-from movi_prep.training.occlusion import occlude
+from movi_prep.training.occlusion import erase, occlude
 from tests.builders.shard import write_small_shard
 
 
@@ -51,9 +51,9 @@ def test_occluders_survive_their_file_and_are_reported_by_the_seed(tmp_path: Pat
     assert write_occluders(path, [_disc(), _disc(30)]) == 2
     back = read_occluders(path)
     np.testing.assert_array_equal(back[1][0], _disc(30)[0])
-    # D3KE's code reads these names.
+    # D3KE's code reads these names, and number 0 of the count.
     with h5py.File(path) as file:
-        assert int(file["numData"][()]) == 2
+        assert int(file["numData"][0]) == 2
         assert file["0_image"].dtype == np.uint8
         assert file["0_mask"].dtype == np.float32
     black = np.zeros((64, 64, 3), dtype=np.uint8)
@@ -65,6 +65,31 @@ def test_occluders_survive_their_file_and_are_reported_by_the_seed(tmp_path: Pat
     assert 0.005 < green.mean() < 0.9
     # Beside the mask nothing is pasted: only green came.
     assert not first[..., [0, 2]].any()
+
+
+def test_a_file_whose_count_is_a_scalar_still_reads(tmp_path: Path) -> None:
+    path = tmp_path / "occluders.h5"
+    write_occluders(path, [_disc(), _disc(30)])
+    with h5py.File(path, "r+") as file:
+        del file["numData"]
+        file["numData"] = 2
+    assert len(read_occluders(path)) == 2
+
+
+def test_what_is_erased_is_one_rectangle_of_at_most_its_part() -> None:
+    grey = np.full((96, 96, 3), 128, dtype=np.uint8)
+    parts = []
+    for seed in range(60):
+        covered = erase(grey, seed)
+        np.testing.assert_array_equal(erase(grey, seed), covered)
+        changed = (covered != grey).any(axis=2)
+        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+        # Noise is the grey value in one of 16 million pixels: the rectangle has no holes.
+        assert changed[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all() if len(rows) else not changed.any()
+        parts.append(changed.mean())
+    assert max(parts) < 0.8 / 3.0 + 0.03
+    assert np.mean(parts) > 0.04
+    assert (grey == 128).all()
 
 
 def test_faulty_files_of_occluders_are_named(tmp_path: Path) -> None:
@@ -100,6 +125,7 @@ def test_colours_and_occluders_leave_labels_and_views_as_they_were(tmp_path: Pat
             hue_rad=1.0,
             occlusion_probability=1.0,
             occluders=path,
+            erasing_probability=1.0,
         ),
     )
     differing = 0
@@ -120,6 +146,7 @@ def test_colours_and_occluders_leave_labels_and_views_as_they_were(tmp_path: Pat
         {"saturation": (1.2, 1.0)},
         {"hue_rad": -0.1},
         {"occlusion_probability": 2.0},
+        {"erasing_probability": -0.1},
         {"occlusion_probability": 0.5},
     ],
     ids=str,

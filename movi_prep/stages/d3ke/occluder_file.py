@@ -2,15 +2,17 @@
 
 | unit | reads | writes |
 |---|---|---|
-| `d3ke_occluders all` | Pascal VOC 2012 | `shards-d3ke/pascal_people.hdf5` |
+| `d3ke_occluders all` | Pascal VOC 2012 | `shards-d3ke/pascal.hdf5` |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from movi_prep.config.base import NoSettings
+from movi_prep.config.shard import OccluderSettings
+from movi_prep.errors import InputError
 from movi_prep.formats.occluders import write_occluders
 from movi_prep.names import ALL_SUBJECTS
 from movi_prep.records.unit import Stage, StageReport, Unit
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.work_folder import WorkFolder
 
-    OccluderUnit: TypeAlias = Unit["OccluderInputs", "OccluderOutputs", NoSettings]
+    OccluderUnit: TypeAlias = Unit["OccluderInputs", "OccluderOutputs", OccluderSettings]
 
 _LIST = ("ImageSets", "Segmentation", "trainval.txt")
 
@@ -51,17 +53,27 @@ def plan_occluders(recordings: Recordings, work: WorkFolder, config: Config) -> 
             stage=D3KE_OCCLUDERS.name,
             key=ALL_SUBJECTS,
             inputs=OccluderInputs(listed=config.shard.pascal.joinpath(*_LIST)),
-            outputs=OccluderOutputs(occluders=work.d3ke_shards() / "pascal_people.hdf5"),
-            settings=NoSettings(),
+            outputs=OccluderOutputs(occluders=work.d3ke_shards() / "pascal.hdf5"),
+            settings=OccluderSettings(people=config.shard.pascal_people),
         ),
     )
 
 
-def run_occluders(inputs: OccluderInputs, outputs: OccluderOutputs, settings: NoSettings) -> StageReport:  # noqa: ARG001 - a stage has settings
-    """Cut people out of Pascal VOC and write them."""
-    from movi_prep.video.pascal_voc import cut_out_people
+def run_occluders(inputs: OccluderInputs, outputs: OccluderOutputs, settings: OccluderSettings) -> StageReport:
+    """Cut objects out of Pascal VOC and write them."""
+    from movi_prep.video.pascal_voc import cut_out_objects
 
-    count = write_occluders(outputs.occluders, cut_out_people(inputs.listed.parents[2]))
+    folder = inputs.listed.parents[2]
+    found = cut_out_objects(folder, people=settings.people)
+    first = next(found, None)
+    if first is None:
+        raise InputError(
+            folder,
+            expected="segmented objects that are seen whole",
+            got="none" if settings.people else "none but people",
+            remedy="unpack VOCtrainval_11-May-2012.tar again" if settings.people else "set shard.pascal_people=true",
+        )
+    count = write_occluders(outputs.occluders, chain([first], found))
     return StageReport(
         numbers={"occluders": count},
         findings=(f"{count} occluders: set PASCAL_PATH in D3KE's configuration to {outputs.occluders.name}",),
@@ -70,8 +82,8 @@ def run_occluders(inputs: OccluderInputs, outputs: OccluderOutputs, settings: No
 
 D3KE_OCCLUDERS = Stage(
     name="d3ke_occluders",
-    version=1,
-    summary="people cut out of Pascal VOC, for D3KE's training code",
+    version=2,
+    summary="objects cut out of Pascal VOC, for D3KE's training code",
     plan=plan_occluders,
     run=run_occluders,
 )

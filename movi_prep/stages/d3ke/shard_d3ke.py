@@ -230,8 +230,8 @@ def run_d3ke_corpus(inputs: CorpusInputs, outputs: CorpusOutputs, settings: D3ke
 
 
 NO_OCCLUDERS = (
-    "no file of occluders, which D3KE's code opens by default: set OCCLUSION.PROB to 0 in its configuration, or name "
-    "Pascal VOC's folder with --pascal"
+    "no file of occluders, which D3KE's code opens by default: set DATASET.OCCLUSION.PROB to 0.0 in its "
+    "configuration, or name Pascal VOC's folder with --pascal"
 )
 
 
