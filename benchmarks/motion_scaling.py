@@ -1,11 +1,13 @@
-"""Scaling from motion: people of known size and sites, and the static method on the same subjects.
+"""Scaling from motion and scaling from a static trial: on people of known size, and on data of body models.
 
-    python -m benchmarks.motion_scaling [--people 6] [--work WORK]
+    python -m benchmarks.motion_scaling [--people 6] [--work WORK ...]
 
-Known people: our model with factors of its own and every marker up to 2 cm away from the table, moving through 60 % of
-every range. Reported are the factors that the motion shows (the others are named by the method itself and held at the
-prior), the lengths between joints among them, and the sites. `WORK` is the work folder of a run with `movi-prep ik`
-done: its subjects are scaled by motion as well, and both models track all clips.
+Known people: our model with factors of its own and tracked markers up to so many millimetres away from the table, each
+in its own direction. They stand near the default pose for the static trial, and move through 60 % of every range for
+ten seconds at 120 Hz. Both methods see the same markers with the same noise. Reported are the lengths between joints,
+the sites, and, of another motion with the same noise, the angles against the true ones and the residual of inverse
+kinematics. `WORK` is the work folder of a run with `movi-prep markers` done: its subjects are scaled by both methods,
+and both models track all clips.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,23 +27,27 @@ from movi_prep.formats.marker_file import read_markers, read_static_trial
 from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.kinematics import solve_inverse_kinematics
-from movi_prep.kinematics.motion_scaling import PersonPrior
-from movi_prep.kinematics.person_from_motion import Trial, scale_from_motion
+from movi_prep.kinematics.tracks import is_root
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.models import read_model
-from movi_prep.stages.motion_scale import PersonTrials, person_prior, scale_to_motion
+from movi_prep.osim.scale_model import scale_model
+from movi_prep.records.markers import MarkerTrajectories, StaticTrial
+from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
 from movi_prep.stages.scale import solve_pose_converged
 from tests.builders.known_person import KnownPerson, known_person
 
 if TYPE_CHECKING:
-    import opensim
+    from collections.abc import Sequence
 
-    from movi_prep.kinematics.person_from_motion import MotionScaling
-    from movi_prep.records.markers import MarkerTrajectories
+    import opensim
+    from numpy.typing import NDArray
+
+    from movi_prep.records.scale_result import ScaleResult
 
 SETTINGS = ScaleUnitSettings(method="motion")
-N_FRAMES = 240
-NOISES_M = (0.0, 0.004)
+N_FRAMES, RATE_HZ, N_TRACKED = 1200, 120.0, 300
+SITES_M, NOISES_M = (0.02, 0.005, 0.0), (0.0, 0.004)
+METHODS = ("motion", "static")
 LENGTHS = (
     "upper_back_height",
     "lower_back_height",
@@ -51,86 +58,128 @@ LENGTHS = (
 )
 
 
+@dataclass(frozen=True)
+class Missed:
+    """Errors of one person by one method.
+
+    Attributes:
+        lengths: (6,) shares, of the factors of `LENGTHS`.
+        sites_m: (k,) metres.
+        angles_deg: RMS over all coordinates but the root's, of another motion.
+        ik_rms_m: residual of inverse kinematics of that motion, metres.
+        seconds: processor time of scaling.
+    """
+
+    lengths: NDArray[np.float64]
+    sites_m: NDArray[np.float64]
+    angles_deg: float
+    ik_rms_m: float
+    seconds: float
+
+
 def main() -> int:
-    """Print both tables and return 0."""
+    """Print the tables and return 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--people", type=int, default=6, help="known people per noise")
-    parser.add_argument("--work", type=Path, help="work folder with markers, static trials and scaled models")
+    parser.add_argument("--people", type=int, default=6, help="known people per row")
+    parser.add_argument("--work", type=Path, nargs="*", default=[], help="work folders with markers")
+
     options = parser.parse_args()
-    setup = read_scale_setup(packaged_path("opensim_models", "scaling_full_body.yaml"))
-    print("noise, mm   lengths: median, worst   factors shown: median, 90 %   sites, mm: median, 90 %   CPU s")
-    for noise_m in NOISES_M:
-        rows = [_known(seed, noise_m) for seed in range(options.people)]
-        _print_known(noise_m, rows)
-    if options.work is not None:
-        print("\nsubject  IK marker RMS, mm: static, motion   CPU s")
-        for folder in sorted((options.work / "models").iterdir()):
-            _compare(options.work, folder.name, setup)
+    print(
+        "sites off, noise, mm  method   lengths: median, worst   sites, mm: median, 90 %   angles, deg  IK, mm  CPU s"
+    )
+    for site_m in SITES_M:
+        for noise_m in NOISES_M:
+            people = [known_person(seed, site_m=site_m) for seed in range(options.people)]
+            for method in METHODS:
+                rows = [missed(person, method, seed, noise_m) for seed, person in enumerate(people)]
+                _print_missed(f"{1000 * site_m:9.0f} {1000 * noise_m:11.0f}  {method}", rows)
+    for work in options.work:
+        print(f"\n{work}\nsubject  IK marker RMS, mm: static, motion   CPU s: static, motion")
+        for markers in sorted((work / "markers").iterdir()):
+            clips = [read_markers(path) for path in sorted(markers.glob("*.h5")) if path.stem != "static"]
+            _compare(markers.name, PersonTrials(clips, read_static_trial(markers / "static.h5")))
     return 0
 
 
-def scale_known(person: KnownPerson, trials: list[Trial]) -> MotionScaling:
-    """Return the person that trials show, under the prior of the pipeline."""
-    return scale_from_motion(person.markers, trials, person.weights, prior_of(person), SETTINGS.motion)
-
-
-def prior_of(person: KnownPerson) -> PersonPrior:
-    """Return the prior of the pipeline."""
-    axes = [
-        "".join(axis for k, axis in enumerate("XYZ") if (person.markers.groups.of_body[:, k] == group).any())
-        for group in range(person.markers.n_groups)
-    ]
-    return person_prior(person.markers, axes, SETTINGS.motion)
-
-
-def _known(seed: int, noise_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Errors of lengths and of the factors shown (shares), of sites (m), and processor seconds."""
-    person = known_person(seed)
-    observed = person.move(N_FRAMES, seed, noise_m=noise_m)
-    begin = time.process_time()
-    found = scale_known(person, [Trial("motion", observed)])
-    spent_s = time.process_time() - begin
-    names, answer = person.markers.groups.names, found.fit.person
-    # exp of a difference of logarithms, less 1: the relative error of the factor.
-    error = np.abs(np.expm1(answer.log_factors - person.log_factors))
-    is_length = np.array([name in LENGTHS for name in names])
-    sites_m = person.sites_m(answer.log_factors, answer.offsets_m)
-    missed_m = np.linalg.norm(sites_m - person.sites_m(person.log_factors, person.offsets_m), axis=1)
-    return error[is_length], error[found.seen], missed_m, spent_s
-
-
-def _print_known(noise_m: float, rows: list[tuple[np.ndarray, np.ndarray, np.ndarray, float]]) -> None:
-    lengths, shown, sites_m = (np.concatenate([row[k] for row in rows]) for k in range(3))
-    print(
-        f"{1000 * noise_m:9.0f} {100 * np.median(lengths):12.3f} {100 * lengths.max():8.3f} %"
-        f" {100 * np.median(shown):14.3f} {100 * np.percentile(shown, 90):8.3f} %"
-        f" {1000 * np.median(sites_m):14.2f} {1000 * np.percentile(sites_m, 90):9.2f}"
-        f" {max(row[3] for row in rows):12.1f}"
+def missed(person: KnownPerson, method: str, seed: int, noise_m: float) -> Missed:
+    """Scale a known person by one method, track another motion with the model, and return by how much all misses."""
+    static = StaticTrial(person.stand(seed, noise_m=noise_m), 1.75, 70.0, None, "given")
+    moving = _trajectories(person, person.move(N_FRAMES, seed, noise_m=noise_m))
+    model, result, seconds = scaled(PersonTrials([moving], static), method)
+    tree, factors = extract_tree(model), dict(zip(result.measurement_names, result.measurement_factors, strict=True))
+    true = dict(zip(person.markers.groups.names, np.exp(person.log_factors), strict=True))
+    names = moving.names
+    sites_m = np.array([tree.marker_position_m[tree.marker_names.index(name)] for name in names])
+    off_m = np.linalg.norm(sites_m - person.sites_m(person.log_factors, person.offsets_m), axis=1)
+    unknowns = person.unknowns(N_TRACKED, seed + 1000)
+    observed_m = person.move(N_TRACKED, seed + 1000, noise_m=noise_m)
+    found = solve_inverse_kinematics(
+        tree, names, observed_m, dict(zip(names, person.weights.tolist(), strict=True)), ConvergedSettings()
+    )
+    joints = person.markers.folded.unknowns[~is_root(person.markers.folded)]
+    apart = found.coordinates[:, joints] - person.markers.coordinates(unknowns)[:, joints]
+    return Missed(
+        lengths=np.array([abs(factors[name] / true[name] - 1.0) for name in LENGTHS]),
+        sites_m=off_m,
+        angles_deg=float(np.degrees(np.sqrt(np.nanmean(apart**2)))),
+        ik_rms_m=float(np.sqrt(2.0 * np.nanmean(found.objectives))),
+        seconds=seconds,
     )
 
 
-def _compare(work: Path, subject: str, setup: object) -> None:
-    tracking = read_ik_setup(packaged_path("opensim_models", "ik_full_body.yaml"))
-    folder = work / "markers" / subject
-    clips = [read_markers(path) for path in sorted(folder.glob("*.h5")) if path.stem != "static"]
+def scaled(trials: PersonTrials, method: str) -> tuple[opensim.Model, ScaleResult, float]:
+    """Return our model scaled by one method, what it found, and processor seconds."""
     model = read_model(packaged_path("opensim_models", "movi_full_body.osim"))
+    setup = read_scale_setup(packaged_path("opensim_models", "scaling_full_body.yaml"))
+    weights = read_ik_setup(packaged_path("opensim_models", "ik_full_body.yaml")).marker_weights
     begin = time.process_time()
-    trials = PersonTrials(clips, read_static_trial(folder / "static.h5"))
-    result = scale_to_motion(model, trials, setup, tracking.marker_weights, SETTINGS, solve_pose=solve_pose_converged)
-    spent_s = time.process_time() - begin
-    static = read_model(work / "models" / subject / "scaled.osim")
+    if method == "motion":
+        result = scale_to_motion(model, trials, setup, weights, SETTINGS, solve_pose=solve_pose_converged)
+    elif trials.static is not None:
+        result = scale_model(model, trials.static, setup, SETTINGS, solve_pose=solve_pose_converged)
+    else:
+        raise ValueError("the static method needs a static trial")
+    return model, result, time.process_time() - begin
+
+
+def _trajectories(person: KnownPerson, positions_m: NDArray[np.float64]) -> MarkerTrajectories:
+    n_rows = len(positions_m)
+    names = tuple(person.markers.tree.marker_names[marker] for marker in person.markers.markers)
+    rows = np.arange(n_rows)
+    return MarkerTrajectories(names, positions_m, rows / RATE_HZ, rows, RATE_HZ, "motion")
+
+
+def _print_missed(head: str, rows: Sequence[Missed]) -> None:
+    lengths, sites_m = (np.concatenate([getattr(row, name) for row in rows]) for name in ("lengths", "sites_m"))
+    angles, residual, seconds = (np.array([getattr(row, name) for row in rows]) for name in _SCALARS)
+    print(
+        f"{head:30} {100 * np.median(lengths):10.3f} {100 * lengths.max():8.3f} %"
+        f" {1000 * np.median(sites_m):14.2f} {1000 * np.percentile(sites_m, 90):9.2f}"
+        f" {np.sqrt((angles**2).mean()):12.2f} {1000 * np.sqrt((residual**2).mean()):9.2f} {seconds.max():7.1f}",
+        flush=True,
+    )
+
+
+_SCALARS = ("angles_deg", "ik_rms_m", "seconds")
+
+
+def _compare(subject: str, trials: PersonTrials) -> None:
+    weights = read_ik_setup(packaged_path("opensim_models", "ik_full_body.yaml")).marker_weights
+    models = {method: scaled(trials, method) for method in METHODS}
     # Both models through the same solver and frames: only scaling differs.
-    rms_mm = [_track(each, clips, tracking.marker_weights) for each in (static, model)]
-    print(f"{subject:8} {rms_mm[0]:20.2f} {rms_mm[1]:9.2f} {spent_s:12.1f}")
-    for finding in result.findings:
-        print(f"         {finding}")
+    rms_mm = {method: _track(found[0], trials.moving, weights) for method, found in models.items()}
+    print(
+        f"{subject:8} {rms_mm['static']:20.2f} {rms_mm['motion']:9.2f}"
+        f" {models['static'][2]:16.1f} {models['motion'][2]:8.1f}",
+        flush=True,
+    )
 
 
-def _track(model: opensim.Model, clips: list[MarkerTrajectories], weights: dict[str, float]) -> float:
+def _track(model: opensim.Model, clips: Sequence[MarkerTrajectories], weights: dict[str, float]) -> float:
     """Return the weighted marker RMS over all frames of all clips, mm."""
     tree, objectives = extract_tree(model), []
     for clip in clips:
-        names = tuple(name for name in clip.names if weights.get(name, 0.0) > 0.0)
+        names = tuple(name for name in clip.names if weights.get(name, 0.0) > 0.0 and name in tree.marker_names)
         solved = solve_inverse_kinematics(
             tree, names, clip.select(names).positions_m, weights, ConvergedSettings(observability=False)
         )

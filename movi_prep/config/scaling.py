@@ -45,7 +45,7 @@ class MotionScalingSettings(Settings):
     n_frames: int = Field(default=50, ge=2, le=1000)
     """How many frames of all trials of a subject are used: those whose poses differ most."""
 
-    n_refining_frames: int = Field(default=600, ge=0, le=100_000)
+    n_refining_frames: int = Field(default=500, ge=0, le=100_000)
     """How many frames more the person is refined on, spread evenly over all trials; they average the noise of markers.
     0 for none."""
 

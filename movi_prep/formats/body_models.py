@@ -74,8 +74,11 @@ class Arrays(Protocol):
         """Return an array of real numbers of a shape."""
 
 
-def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) -> BodyModel:
+def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None, in_t_pose: bool = False) -> BodyModel:
     """Read a body model, and DMPL directions where `soft_tissue` names their file.
+
+    With `in_t_pose`, pose directions (nine tenths of the file) are checked for their shape, but taken as zero, which
+    they count for in the T-pose.
 
     Raises:
         MissingError: there is no such file.
@@ -97,13 +100,20 @@ def read_body_model(path: Path, *, sex: Sex, soft_tissue: Path | None = None) ->
             shape_directions_m=arrays.numbers("shapedirs", (v, 3, shapes))[
                 ..., : n_shape_directions(layout, shapes)
             ].astype(np.float64, order="C"),
-            pose_directions_m=arrays.numbers("posedirs", (v, 3, layout.n_pose_features)),
+            pose_directions_m=_pose_directions(arrays, (v, 3, layout.n_pose_features), in_t_pose=in_t_pose),
             joint_regressor=_floats(arrays, "J_regressor", (j, v)),
             skinning_weights=_floats(arrays, "weights", (v, j)),
             parents=parents,
             soft_tissue_directions_m=None if soft_tissue is None else read_soft_tissue_directions(soft_tissue),
             source=str(path),
         )
+
+
+def _pose_directions(arrays: Arrays, shape: tuple[int, ...], *, in_t_pose: bool) -> NDArray[Any]:
+    if in_t_pose and arrays.shape("posedirs") == shape:
+        # One zero stands for all: they take no memory.
+        return np.broadcast_to(np.float32(0.0), shape)
+    return arrays.numbers("posedirs", shape)
 
 
 def body_of_model(path: Path) -> BodyName | None:

@@ -149,7 +149,7 @@ def open_row_writer(  # noqa: PLR0913 - a file's head, spelt out
     """
     # Known from the start, so that the first block is checked against the whole file's length.
     lengths: dict[str, int] = {axis: n_rows}
-    written = 0
+    written, datasets = 0, dict[str, h5py.Dataset]()
     with atomic_path(path) as partial, open_hdf5(partial, "w") as file:
         write_header(file, schema, attributes=attributes, provenance=provenance)
 
@@ -169,8 +169,10 @@ def open_row_writer(  # noqa: PLR0913 - a file's head, spelt out
                     if rows.start == 0:
                         # Made at its full length at once: a dataset that grows would need its chunk
                         # index rewritten.
-                        _create_rows(file, item, np.shape(value)[1:], lengths)
-                    _write_rows(file[item.name], item, np.asarray(value, dtype=item.dtype), start=rows.start, way=way)
+                        datasets[item.name] = _create_rows(file, item, np.shape(value)[1:], lengths)
+                    _write_rows(
+                        datasets[item.name], item, np.asarray(value, dtype=item.dtype), start=rows.start, way=way
+                    )
             written = rows.stop
 
         yield append
@@ -182,11 +184,12 @@ def _first_along(schema: Schema, axis: str) -> Field:
     return next(item for item in schema.fields if item.dims[0] == axis)
 
 
-def _create_rows(file: h5py.File, item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
+def _create_rows(file: h5py.File, item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> h5py.Dataset:
     n_rows = lengths[str(item.dims[0])]
     check_dims(item, (n_rows, *shape), lengths)
     dataset = file.create_dataset(item.name, (n_rows, *shape), item.dtype, **_storage(item, (n_rows, *shape)))
     describe_dataset(dataset, item)
+    return dataset
 
 
 def _storage(item: Field, shape: tuple[int, ...]) -> dict[str, Any]:

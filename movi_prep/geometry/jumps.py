@@ -120,9 +120,10 @@ def _find(
         return ()
     found: list[Jump] = []
     # Most rows of a clip move smoothly: the costly predictions are made beside bends only.
-    near = _near_a_kink(bends, rank, limits.at(rate_hz))
+    near, near_inside = _near_a_kink(bends, rank, limits.at(rate_hz))
     for length in range(1, LONGEST_RUN + 1):
-        size = _sizes(values, near, length, rank.of)
+        # Longer runs are not judged at the ends of the clip.
+        size = _sizes(values, near if length == 1 else near_inside, length, rank.of)
         beyond = np.flatnonzero(size > limits.at(rate_hz, length))
         # Both: a fast motion departs much, but so do the rows around it.
         jumps = beyond[size[beyond] > _TIMES_USUAL * _usual(size)[beyond]] if len(beyond) else beyond
@@ -143,15 +144,20 @@ def _square_bends(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return bends
 
 
-def _near_a_kink(bends: NDArray[np.float64], rank: Rank, limit: float) -> NDArray[np.int64]:
-    """Return the rows around those where the path bends enough for a jump: the others need no closer look."""
-    known = len(bends[0]) - np.isnan(bends).sum(axis=1)
-    bent = rank.exceeds((bends > (_BEND * limit) ** 2).sum(axis=1), known)
+def _near_a_kink(bends: NDArray[np.float64], rank: Rank, limit: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows around those where the path bends enough for a jump: the others need no closer look.
+
+    The ends count as bent; the second array is without what only they make near.
+    """
+    known = bends.shape[1] - np.isnan(bends).sum(axis=1)
     # Beside a gap, and at the ends, nothing is known yet.
-    rows = np.flatnonzero(bent | (known < len(bends[0])))[:, None]
-    # Wide enough that `_usual` finds its neighbours measured.
-    around = rows + np.arange(-_AROUND - LONGEST_RUN, _AROUND + LONGEST_RUN + 1)
-    return np.unique(np.clip(around, 0, len(bends) - 1))
+    bent = rank.exceeds((bends > (_BEND * limit) ** 2).sum(axis=1), known) | (known < bends.shape[1])
+    found = []
+    for rows in (np.flatnonzero(bent), 1 + np.flatnonzero(bent[1:-1])):
+        # Wide enough that `_usual` finds its neighbours measured.
+        around = rows[:, None] + np.arange(-_AROUND - LONGEST_RUN, _AROUND + LONGEST_RUN + 1)
+        found.append(np.unique(np.clip(around, 0, len(bends) - 1)))
+    return found[0], found[1]
 
 
 def _sizes(values: NDArray[np.float64], near: NDArray[np.int64], length: int, rank: Departures) -> NDArray[np.float64]:

@@ -153,7 +153,7 @@ def solve_std(tree: KinematicTree, poses: SolvedPoses, noise: MarkerNoise) -> ND
     std = np.full(poses.coordinates.shape, np.nan)
     if len(rows):
         blocks = [rows[first : first + _BLOCK_FRAMES] for first in range(0, len(rows), _BLOCK_FRAMES)]
-        free = np.concatenate([_std(_propagate(tree, poses, sources, block)) for block in blocks])
+        free = np.concatenate([_std(tree, poses, sources, block) for block in blocks])
         known = chained_std(tree, poses.coordinates[rows], free)
         posed = np.flatnonzero(np.isfinite(poses.coordinates).all(axis=1))
         std[posed] = _between(rows, known, posed)
@@ -167,11 +167,6 @@ def _between(rows: NDArray[np.int64], known: NDArray[np.float64], at: NDArray[np
     share = (at - rows[number]) / np.maximum(rows[following] - rows[number], 1)
     before = known[number]
     return np.asarray(before + share[:, None] * (known[following] - before))
-
-
-def _std(errors: _Errors) -> NDArray[np.float64]:
-    """(k, f) standard deviations."""
-    return np.asarray(np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in errors.parts)))
 
 
 def _body_by_body(tree: KinematicTree, poses: SolvedPoses) -> SolvedPoses:
@@ -285,6 +280,20 @@ class _Errors:
 
 def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> _Errors:
     """Return what the sources make of the pose at some frames: the equation of the module."""
+    skin, lasting, twists = _source_errors(tree, poses, sources, rows)
+    return _Errors((np.concatenate(skin, axis=2), np.concatenate(lasting, axis=2)), twists)
+
+
+def _std(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(k, f) standard deviations of the free coordinates at some frames."""
+    skin, lasting, _ = _source_errors(tree, poses, sources, rows)
+    return np.asarray(np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in (*skin, *lasting))))
+
+
+def _source_errors(
+    tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the (k, f, .) errors that the skin of each segment makes, those that last, and (k, b, 6, f) twists."""
     frames, centres_m, twists = tree.frames_and_twists(poses.coordinates[rows])
     markers_m = tree.markers_at(*tree.bodies_at(frames, centres_m))[:, poses.markers]
     prior = poses.shares[rows, None] * poses.prior[tree.free_coordinates]
@@ -299,7 +308,7 @@ def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows:
         # R d of the module's equation, with d one prior deviation along each coordinate in turn.
         inverse * (prior * sources.prior_std)[:, None],
     ]
-    return _Errors((np.concatenate(skin, axis=2), np.concatenate(lasting, axis=2)), twists)
+    return skin, lasting, twists
 
 
 def _gain(  # noqa: PLR0913 - a problem, spelt out

@@ -120,6 +120,9 @@ def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
     if not values.shape[1]:
         return np.full(len(values), np.nan)
     n_numbers = values.shape[1] - np.isnan(values).sum(axis=1)
+    if int(n_numbers.min(initial=values.shape[1])) == values.shape[1]:
+        # Nothing is missing, as in most clips: a median puts less in order than a sort.
+        return np.asarray(np.median(values, axis=1))
     # NaN sorts behind every number, so a row without a number yields the NaN at its start.
     ordered, rows = np.sort(values, axis=1), np.arange(len(values))
     below, above = np.maximum(n_numbers - 1, 0) // 2, np.minimum(n_numbers // 2, values.shape[1] - 1)

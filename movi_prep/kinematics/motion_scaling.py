@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     from movi_prep.kinematics.scaled_tree import PosedMarkers, ScaledMarkers
 
-SMALL_GAIN = 0.1
-"""With a few hundred factors and sites, each changes by a fiftieth of its deviation in a step that gains so little."""
-
 # Beyond this many times its noise a marker loses its weight (Cauchy's constant, generous: skin is no outlier).
 _OUTLIER = 6.0
 # The noise never counts as less, metres: it bounds how weak the priors become.
@@ -47,8 +44,14 @@ _FIRST_NOISE_M = 0.01
 _FIRST_DAMPING, _LARGEST_DAMPING, _SMALLEST_DAMPING = 1e-4, 1e6, 1e-7
 # Frames whose equations are set up together: few enough to stay near the processor.
 _AT_ONCE = 64
-# Noise that changes by less than this share is settled.
-_SAME_NOISE = 0.02
+# A step that gains less of the cost than this is the last: the gain is the sum of squared changes in units of
+# deviations, so that each of a few hundred factors and sites changes by a fiftieth of its own. Noise that changes by
+# less than the second number, a share, is settled.
+_SMALL_GAIN, _SAME_NOISE = 0.1, 0.02
+# So often bounds of factors and sites are looked at anew within a step, and so often that is cut in half.
+_MEETING_BOUNDS, _HALVINGS = 30, 8
+# So often a pose that a limit stops is looked at for further limits.
+_MEETING_LIMITS = 2
 # No unknown of a pose moves further in one step (rad or m).
 _LARGEST_STEP = 0.3
 # The faint prior of a pose: a quarter of each range (0.02 to 1 rad or m) over the root of this strength.
@@ -67,15 +70,22 @@ class ScalingFrames:
         positions_m: (n, k, 3) float64, metres, ground, markers in the order of `ScaledMarkers`; NaN where not seen.
         weights: (n, k) float64, weight of every marker, 0 where it is not to count.
         trial: (n,) int64, which trial each frame is from.
+        row: (n,) int64, which frame of its trial it is.
     """
 
     positions_m: NDArray[np.float64]
     weights: NDArray[np.float64]
     trial: NDArray[np.int64]
+    row: NDArray[np.int64]
 
     def only(self, chosen: NDArray[np.bool_]) -> ScalingFrames:
         """Return the chosen frames, (n,) bool."""
-        return ScalingFrames(self.positions_m[chosen], self.weights[chosen], self.trial[chosen])
+        return ScalingFrames(self.positions_m[chosen], self.weights[chosen], self.trial[chosen], self.row[chosen])
+
+    def joined(self, more: ScalingFrames) -> ScalingFrames:
+        """Return these frames and `more` behind them."""
+        pairs = zip(*(vars(each).values() for each in (self, more)), strict=True)
+        return ScalingFrames(*(np.concatenate(pair) for pair in pairs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +143,7 @@ class PersonFit:
         log_covariance: (g, g) of the logarithms of the factors, after the motion was seen.
         residuals_m: (n, k, 3) metres, model minus data, ground; NaN where a marker was not seen.
         in_body_m: (n, k, 3) metres, the same in the axes of the carrying body.
+        found_noise_m: deviation that the residuals have, of a marker of average weight, per axis, metres.
         iterations: steps taken.
         converged: whether the last step was small.
     """
@@ -141,13 +152,14 @@ class PersonFit:
     log_covariance: NDArray[np.float64]
     residuals_m: NDArray[np.float64]
     in_body_m: NDArray[np.float64]
+    found_noise_m: float
     iterations: int
     converged: bool
 
 
 @dataclass(frozen=True, eq=False)
 class _System:
-    """Normal equations at one person, poses eliminated; `undamped` is without damping of theta and without bounds."""
+    """Normal equations at one person, poses eliminated, without bounds; `undamped` is without damping of theta."""
 
     information: NDArray[np.float64]
     undamped: NDArray[np.float64]
@@ -164,7 +176,6 @@ def fit_person(
     start: Person,
     *,
     iteration_limit: int = 30,
-    small_gain: float = SMALL_GAIN,
 ) -> PersonFit:
     """Return the person that explains the frames best.
 
@@ -174,8 +185,6 @@ def fit_person(
         prior: what was known.
         start: where to begin; its poses must be near (`start_poses`).
         iteration_limit: steps at most.
-        small_gain: a step that gains less of the cost than this is the last. It is the sum of the squared changes of
-            all factors and sites, each in units of its own deviation.
     """
     fit = _Fit(markers, frames, prior)
     person, residuals, damping, steps, converged = start, fit.residuals(start), 0.0, 0, False
@@ -195,9 +204,9 @@ def fit_person(
         damping, noise_m, residuals = damping * 0.1, person.noise_m, ahead
         damping = 0.0 if damping < _SMALLEST_DAMPING else damping
         # The noise follows accepted steps only.
-        person = fit.with_noise(trial, residuals)
+        person, gained = fit.with_noise(trial, residuals), cost - fit.cost(trial, residuals)
         cost = fit.cost(person, residuals)
-        converged = gain < small_gain and abs(person.noise_m - noise_m) < _SAME_NOISE * noise_m
+        converged = min(gain, gained) < _SMALL_GAIN and abs(person.noise_m - noise_m) < _SAME_NOISE * noise_m
     if system is None or damped:
         # Damping would count as information. Without, the equations before the last step will do: it was a small one.
         system = fit.system(person, 0.0)
@@ -255,9 +264,11 @@ class _Fit:
         apart, poses = person.log_factors - self.prior.log_mean, person.unknowns - self.pose_centre
         sites = person.offsets_m / self.prior.site_std_m[:, None]
         quadratic = apart @ self.precision @ apart + (sites**2).sum() + (self.pose_weight * poses**2).sum()
+        return float(0.5 * quadratic) + self._wall_cost(person)
+
+    def _wall_cost(self, person: Person) -> float:
         beyond, over_m = self._beyond(person)
-        walls = _WALL * (self._rows(person) * over_m**2).sum() + _FACTOR_WALL * (beyond**2).sum()
-        return float(0.5 * (quadratic + walls))
+        return float(0.5 * (_WALL * (self._rows(person) * over_m**2).sum() + _FACTOR_WALL * (beyond**2).sum()))
 
     def _rows(self, person: Person) -> NDArray[np.float64]:
         """(k,) what a bound of a site has to outweigh: the information of all frames that show the marker."""
@@ -281,16 +292,22 @@ class _Fit:
         steep = _WALL * self._rows(person)
         for marker in np.flatnonzero(over_m > 0.0):
             place = slice(g + 3 * marker, g + 3 * marker + 3)
-            away = person.offsets_m[marker] / np.linalg.norm(person.offsets_m[marker])
-            matrix[place, place] = steep[marker] * np.outer(away, away)
+            far_m = float(np.linalg.norm(person.offsets_m[marker]))
+            away = person.offsets_m[marker] / far_m
+            along, across = np.outer(away, away), over_m[marker] / far_m
+            matrix[place, place] = steep[marker] * (along + across * (np.eye(3) - along))
             gradient[place] = steep[marker] * over_m[marker] * away
         return matrix, gradient
 
     def with_noise(self, person: Person, residuals: NDArray[np.float64]) -> Person:
         """Return the person with the noise that its residuals show."""
+        return replace(person, noise_m=_acting_noise(self.found_noise_m(person, residuals)))
+
+    def found_noise_m(self, person: Person, residuals: NDArray[np.float64]) -> float:
+        """Return the deviation of the residuals, of a marker of average weight, per axis."""
         trust = _trust(self._squared(residuals, person.noise_m))
         left = float((trust * self.weights * (residuals**2).sum(axis=-1)).sum())
-        return replace(person, noise_m=_acting_noise(float(np.sqrt(left / self.n_equations))))
+        return float(np.sqrt(left / self.n_equations))
 
     def system(self, person: Person, damping: float) -> _System:
         """Return the normal equations with poses eliminated."""
@@ -306,10 +323,8 @@ class _Fit:
             gradient += part.gradient
             inverse[rows], pose_gradient[rows], coupling[rows] = part.pose_inverse, part.pose_gradient, part.coupling
         undamped = information.copy()
-        walls, wall_gradient = self._walls(person)
-        information += walls
         information[np.diag_indices_from(information)] *= 1.0 + damping
-        return _System(information, undamped, gradient + wall_gradient, inverse, pose_gradient, coupling)
+        return _System(information, undamped, gradient, inverse, pose_gradient, coupling)
 
     def _part(self, person: Person, rows: slice, damping: float) -> _System:
         """Return what some frames add to the normal equations."""
@@ -362,37 +377,91 @@ class _Fit:
 
     def step(self, person: Person, system: _System) -> tuple[Person, float]:
         """Return the person after one step, and what the step gains of the cost, to first order."""
-        change = -cho_solve(cho_factor(system.information), system.gradient)
+        change, slope = self._change(person, system)
         right = system.pose_gradient + system.coupling @ change
-        poses = -(system.pose_inverse.swapaxes(1, 2) @ (system.pose_inverse @ right[..., None]))[..., 0]
+        inner = system.pose_inverse.swapaxes(1, 2) @ system.pose_inverse
+        poses = -(inner @ right[..., None])[..., 0]
         # Joint by joint, unlike in the solver: one wild frame must not shorten the step of the person.
-        poses = np.clip(poses, -_LARGEST_STEP, _LARGEST_STEP)
+        lowest = np.maximum(self.lower - person.unknowns, -_LARGEST_STEP)
+        highest = np.minimum(self.upper - person.unknowns, _LARGEST_STEP)
+        poses = np.clip(_within(poses, inner, lowest, highest), lowest, highest)
+        return replace(self._moved(person, change), unknowns=person.unknowns + poses), float(-change @ slope)
+
+    def _change(self, person: Person, system: _System) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how factors and sites change in a step, and the slope of the cost where the step begins.
+
+        Bounds are met within the step: they are known, unlike what the frames will say, and a step that ran into one
+        blindly would have to be taken back.
+        """
+        change = np.zeros_like(system.gradient)
+        walls, wall_gradient = self._walls(person)
+        slope, value = system.gradient + wall_gradient, self._wall_cost(person)
+        for _ in range(_MEETING_BOUNDS):
+            left = system.gradient + system.information @ change + wall_gradient
+            more = -cho_solve(cho_factor(system.information + walls), left)
+            # Convex, so that half of a step, or a quarter, gains where the whole meets another bound.
+            for _ in range(_HALVINGS):
+                value_ahead = self._expected(person, system, change + more)
+                if value_ahead <= value:
+                    break
+                more = 0.5 * more
+            change, gained, value = change + more, value - value_ahead, value_ahead
+            if gained < 0.1 * _SMALL_GAIN:
+                break
+            walls, wall_gradient = self._walls(self._moved(person, change))
+        return change, slope
+
+    def _expected(self, person: Person, system: _System, change: NDArray[np.float64]) -> float:
+        """Return what the frames' equations and the bounds say of the cost after a change, less the cost before."""
+        quadratic = change @ (system.gradient + 0.5 * system.information @ change)
+        return float(quadratic) + self._wall_cost(self._moved(person, change))
+
+    def _moved(self, person: Person, change: NDArray[np.float64]) -> Person:
+        """Return the person with other factors and sites."""
         g = len(person.log_factors)
-        stepped = replace(
+        return replace(
             person,
             log_factors=person.log_factors + change[:g],
             offsets_m=person.offsets_m + change[g:].reshape(-1, 3),
-            unknowns=np.clip(person.unknowns + poses, self.lower, self.upper),
         )
-        return stepped, float(-change @ system.gradient)
 
     def result(self, person: Person, system: _System, *, iterations: int, converged: bool) -> PersonFit:
         """Return the person with its covariance and residuals."""
         # Without bounds: what a bound decides, the motion does not.
         covariance = np.linalg.inv(system.undamped)
+        posed = self.posed(person)
         # Also where a marker has no say: how far it is out of place there is for the findings.
-        posed, observed = self.posed(person), self.frames.positions_m
-        seen = np.asarray(np.isfinite(observed).all(axis=-1))
-        missed = np.where(seen[..., None], posed.positions_m - np.where(seen[..., None], observed, 0.0), np.nan)
+        missed = posed.positions_m - self.frames.positions_m
         g = len(person.log_factors)
         return PersonFit(
             person=person,
             log_covariance=np.asarray(covariance[:g, :g], dtype=np.float64),
             residuals_m=missed,
             in_body_m=(missed[..., None, :] @ posed.rotations)[..., 0, :],
+            found_noise_m=self.found_noise_m(person, self._missed(posed, slice(None))),
             iterations=iterations,
             converged=converged,
         )
+
+
+def _within(
+    poses: NDArray[np.float64], inner: NDArray[np.float64], lowest: NDArray[np.float64], highest: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return steps of poses, (n, x), of which those that would cross their limits end there and the others make up.
+
+    `inner` is (n, x, x), the inverses of the matrices of poses.
+    """
+    kept = poses.copy()
+    for frame in np.flatnonzero((poses < lowest).any(axis=1) | (poses > highest).any(axis=1)):
+        met = np.zeros(poses.shape[1], dtype=bool)
+        for _ in range(_MEETING_LIMITS):
+            step = kept[frame]
+            met |= (step < lowest[frame]) | (step > highest[frame])
+            ends = np.clip(step, lowest[frame], highest[frame])[met]
+            # The least costly step with these ends: d + H^-1 E (E' H^-1 E)^-1 (ends - E' d).
+            columns = inner[frame][:, met]
+            kept[frame] = step + columns @ np.linalg.solve(columns[met], ends - step[met])
+    return kept
 
 
 def _unreduced(by_group: NDArray[np.float64], by_site: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -412,6 +481,12 @@ def _trust(squared: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + squared / _OUTLIER**2))
 
 
+def residuals_m(markers: ScaledMarkers, frames: ScalingFrames, person: Person) -> NDArray[np.float64]:
+    """Return (n, k, 3) metres, ground: the person's markers minus those seen; NaN where not seen."""
+    posed = markers.pose(person.unknowns, person.log_factors, person.offsets_m, derivatives=False)
+    return np.asarray(posed.positions_m - frames.positions_m)
+
+
 def trial_shift(
     markers: ScaledMarkers, frames: ScalingFrames, prior: PersonPrior, fit: PersonFit, trial: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -425,9 +500,7 @@ def trial_shift(
     system = own.system(replace(fit.person, unknowns=fit.person.unknowns[rows]), 0.0)
     g = len(fit.person.log_factors)
     information = system.undamped[:g, :g] - own.precision
-    # The gradient has the prior in it, and the bounds' pull.
-    pull = own.precision @ (fit.person.log_factors - prior.log_mean) + own._walls(fit.person)[1][:g]
-    gradient = system.gradient[:g] - pull
+    gradient = system.gradient[:g] - own.precision @ (fit.person.log_factors - prior.log_mean)
     # Wide enough to be no opinion: factors that the trial does not see stay where they are.
     information[np.diag_indices(g)] += 1.0 / _NO_OPINION**2
     covariance = np.linalg.inv(information)

@@ -17,7 +17,14 @@ import numpy as np
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.errors import InputError, list_names
 from movi_prep.kinematics.chosen_frames import choose_spread, lay_upright
-from movi_prep.kinematics.motion_scaling import Person, PersonPrior, ScalingFrames, fit_person, trial_shift
+from movi_prep.kinematics.motion_scaling import (
+    Person,
+    PersonPrior,
+    ScalingFrames,
+    fit_person,
+    residuals_m,
+    trial_shift,
+)
 from movi_prep.kinematics.scaled_tree import scale_tree
 from movi_prep.kinematics.single_poses import single_poses
 from movi_prep.kinematics.solve import solve_inverse_kinematics
@@ -35,9 +42,10 @@ if TYPE_CHECKING:
 
 # So many frames are compared when those that differ most are chosen.
 _CANDIDATES = 2000
-# Steps on many frames, which begin near the answer, and what the last one may gain: factors and sites then change by a
-# tenth of their deviations.
-_REFINING_STEPS, _REFINED = 3, 3.0
+# Steps on many frames, which begin near the answer: the second changes each factor by a quarter of its deviation.
+_REFINING_STEPS = 2
+# Residuals of less than this, metres, are the model's misfit more than noise of markers: more frames do not average it.
+_MISFIT_M = 2e-3
 # Frames are tracked in the order of time, with a faint pull to the default pose.
 _TRACKING = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
 # A frame fits badly where its RMS is this many times the median, and this many times what noise explains.
@@ -56,8 +64,10 @@ _SWAPPED = 0.4
 _SEEN = 0.35
 # Trials compare factors that they see to this (of the factor).
 _SHARP = 0.015
-# A site further from the table than so many of its prior deviations was perhaps never placed there.
-_FAR_SITE = 4.0
+# A site that is further from the table than this share of its bound ends at the bound.
+_AT_BOUND = 0.98
+# A marker so many times its bound from where the model has it was never placed there.
+_MISPLACED = 2.0
 # Ratio of sizes beyond which marker distances are no person's: the first size stays inside.
 _LARGEST_FIRST = 0.4
 
@@ -122,12 +132,14 @@ def scale_from_motion(
     fitted = _fitted(markers, frames, weights, prior, start)
     lost = _lost_trials(frames, fitted[0], trials)
     fit, kept, told = _agreeing(markers, fitted, weights, prior, trials, settings)
-    if settings.n_refining_frames:
+    fit, kept, misplaced = _without_misplaced(markers, kept, fit, prior)
+    if settings.n_refining_frames and fit.found_noise_m > _MISFIT_M:
         more = _with_more(markers, kept, fit.person, weights, trials, count=settings.n_refining_frames)
         fit, kept = _refined(markers, more, weights, prior)
     # Against what the prior leaves open once the other factors are known: the size of the whole person says nothing new
     # about one factor.
     seen = np.sqrt(np.diag(fit.log_covariance)) < _SEEN * prior.alone
+    fit = _put_on_data(fit, misplaced)
     return MotionScaling(
         fit=fit,
         prior=prior,
@@ -138,29 +150,43 @@ def scale_from_motion(
             *lost,
             *told,
             *_stray_findings(markers, kept, fit, weights, trials),
-            *_person_findings(markers, fit, prior, seen),
+            *_person_findings(markers, fit, seen, misplaced),
         ),
     )
 
 
 def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np.float64], count: int) -> ScalingFrames:
     """Return the frames that differ most; of a static trial one is enough."""
-    folded, positions, trial_of = markers.folded, [], []
     each = max(_CANDIDATES // len(trials), 1)
-    for index, trial in enumerate(trials):
-        # The middle frame: a subject may still settle at the beginning of a static trial, and leave at its end.
-        middle = trial.positions_m[len(trial.positions_m) // 2 :][:1]
-        rows = middle if trial.static else _sampled(trial.positions_m, each)
-        positions.append(lay_upright(folded, rows))
-        trial_of += [index] * len(rows)
-    laid, owner = np.concatenate(positions), np.array(trial_of, dtype=np.int64)
-    taken = choose_spread(laid, owner, count)
-    return ScalingFrames(laid[taken], np.tile(weights, (len(taken), 1)), owner[taken])
+    # The middle frame: a subject may still settle at the beginning of a static trial, and leave at its end.
+    rows = [
+        np.array([len(trial.positions_m) // 2]) if trial.static else _spread_rows(len(trial.positions_m), each)
+        for trial in trials
+    ]
+    candidates = _frames_of(markers, trials, rows, weights)
+    taken = choose_spread(candidates.positions_m, candidates.trial, count)
+    chosen = np.zeros(len(candidates.trial), dtype=bool)
+    chosen[taken] = True
+    return candidates.only(chosen)
 
 
-def _sampled(positions_m: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    """Return at most so many frames at even distances, so that long trials cost no more than short ones."""
-    return positions_m[:: -(-len(positions_m) // most) or 1]
+def _spread_rows(n_rows: int, most: int) -> NDArray[np.int64]:
+    """Return at most so many rows at even distances, so that long trials cost no more than short ones."""
+    return np.linspace(0, n_rows - 1, min(n_rows, most)).round().astype(np.int64)
+
+
+def _frames_of(
+    markers: ScaledMarkers, trials: Sequence[Trial], rows: Sequence[NDArray[np.int64]], weights: NDArray[np.float64]
+) -> ScalingFrames:
+    """Return some rows of each trial as frames, laid upright."""
+    laid = [lay_upright(markers.folded, trial.positions_m[own]) for trial, own in zip(trials, rows, strict=True)]
+    row = np.concatenate(rows)
+    return ScalingFrames(
+        positions_m=np.concatenate(laid),
+        weights=np.tile(weights, (len(row), 1)),
+        trial=np.repeat(np.arange(len(trials)), [len(own) for own in rows]),
+        row=row,
+    )
 
 
 def _begin(
@@ -217,7 +243,7 @@ def _fitted(
     fit = fit_person(markers, frames, prior, start, iteration_limit=_ROUGH_STEPS)
     person = _begun_anew(markers, frames, weights, fit)
     fit = fit_person(markers, frames, prior, person, iteration_limit=_ROUGH_STEPS)
-    frames, person = _belonging(frames, fit, weights)
+    frames, person = _belonging(frames, fit.person, fit.residuals_m, weights)
     return _settled(markers, frames, weights, prior, fit_person(markers, frames, prior, person))
 
 
@@ -232,7 +258,7 @@ def _settled(
     person = _begun_anew(markers, frames, weights, fit)
     if person is not fit.person:
         fit = fit_person(markers, frames, prior, person)
-    again, person = _belonging(frames, fit, weights)
+    again, person = _belonging(frames, fit.person, fit.residuals_m, weights)
     if len(again.trial) == len(frames.trial) and np.array_equal(again.weights, frames.weights):
         return frames, fit
     return again, fit_person(markers, again, prior, person)
@@ -251,23 +277,21 @@ def _with_more(
 
     What they add is not new poses but independent noise: the chosen frames show the person, these average.
     """
-    moving = [index for index in np.unique(frames.trial).tolist() if not trials[index].static]
-    if not moving:
-        return frames, person
-    picked = [_sampled(trials[index].positions_m, max(count // len(moving), 1)) for index in moving]
-    laid = np.concatenate([lay_upright(markers.folded, rows) for rows in picked])
-    owner = np.repeat(moving, [len(rows) for rows in picked])
+    counts = [index for index in np.unique(frames.trial).tolist() if not trials[index].static]
+    each = max(count // max(len(counts), 1), 1)
+    rows = [
+        np.setdiff1d(_spread_rows(len(trial.positions_m), each), frames.row[frames.trial == index])
+        if index in counts
+        else np.zeros(0, dtype=np.int64)
+        for index, trial in enumerate(trials)
+    ]
+    more = _frames_of(markers, trials, rows, weights)
     # A marker that counts nowhere in a trial was taken out there: its site is another's.
     counted = np.stack([(frames.weights[frames.trial == index] > 0.0).any(axis=0) for index in range(len(trials))])
-    laid[~counted[owner]] = np.nan
-    unknowns = _tracked(markers, person, laid, weights)
-    found = np.isfinite(unknowns).all(axis=1)
-    more = ScalingFrames(
-        np.concatenate([frames.positions_m, laid[found]]),
-        np.concatenate([frames.weights, np.broadcast_to(weights, laid[found].shape[:2])]),
-        np.concatenate([frames.trial, owner[found]]),
-    )
-    return more, replace(person, unknowns=np.concatenate([person.unknowns, unknowns[found]]))
+    more = replace(more, weights=np.where(counted[more.trial], more.weights, 0.0))
+    unknowns = _tracked(markers, person, more, weights)
+    found = np.asarray(np.isfinite(unknowns).all(axis=1))
+    return frames.joined(more.only(found)), replace(person, unknowns=np.concatenate([person.unknowns, unknowns[found]]))
 
 
 def _refined(
@@ -275,18 +299,20 @@ def _refined(
 ) -> tuple[PersonFit, ScalingFrames]:
     """Return the fit to many frames, begun near the answer, and the frames that belong."""
     frames, person = start
-    # One step, to see which of them do not belong before they have a say.
-    frames, person = _belonging(frames, fit_person(markers, frames, prior, person, iteration_limit=1), weights)
-    fit = fit_person(markers, frames, prior, person, iteration_limit=_REFINING_STEPS, small_gain=_REFINED)
-    return fit, frames
+    # What has no say yet has none here either.
+    missed_m = np.where(frames.weights[..., None] > 0.0, residuals_m(markers, frames, person), np.nan)
+    frames, person = _belonging(frames, person, missed_m, weights)
+    return fit_person(markers, frames, prior, person, iteration_limit=_REFINING_STEPS), frames
 
 
 def _tracked(
-    markers: ScaledMarkers, person: Person, laid_m: NDArray[np.float64], weights: NDArray[np.float64]
+    markers: ScaledMarkers, person: Person, frames: ScalingFrames, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return (n, x) poses of a person in (n, k, 3) frames, in the order of time; NaN where none is usable."""
+    """Return (n, x) poses of a person in frames that lie in the order of time; NaN where none is usable."""
     names = tuple(markers.tree.marker_names[marker] for marker in markers.markers)
-    tree = _tree_of(markers, person)
+    tree, laid_m = _tree_of(markers, person), np.where(frames.weights[..., None] > 0.0, frames.positions_m, np.nan)
+    if not len(laid_m):
+        return np.zeros((0, person.unknowns.shape[1]))
     found = solve_inverse_kinematics(tree, names, laid_m, dict(zip(names, weights.tolist(), strict=True)), _TRACKING)
     usable = np.isin(found.statuses, [status.value for status in USABLE_STATUSES])
     folded = markers.folded
@@ -313,19 +339,22 @@ def _lost_trials(frames: ScalingFrames, kept: ScalingFrames, trials: Sequence[Tr
     )
 
 
-def _belonging(frames: ScalingFrames, fit: PersonFit, weights: NDArray[np.float64]) -> tuple[ScalingFrames, Person]:
-    """Return the frames that fit, markers that do not belong without weight, and the person with their poses."""
-    missed_m = np.linalg.norm(fit.residuals_m, axis=-1)
-    cleaned = np.where(_strays(fit, weights), 0.0, np.where(np.isfinite(missed_m), weights, 0.0))
-    kept = ~_poor(missed_m, cleaned, fit.person.noise_m)
-    unknowns = fit.person.unknowns[kept]
-    return replace(frames, weights=cleaned).only(kept), replace(fit.person, unknowns=unknowns)
+def _belonging(
+    frames: ScalingFrames, person: Person, missed_m: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[ScalingFrames, Person]:
+    """Return the frames that fit, markers that do not belong without weight, and the person with their poses.
+
+    `missed_m` is (n, k, 3) metres: the person's markers minus those seen.
+    """
+    far_m = np.linalg.norm(missed_m, axis=-1)
+    cleaned = np.where(_strays(far_m, person, weights), 0.0, np.where(np.isfinite(far_m), weights, 0.0))
+    kept = ~_poor(far_m, cleaned, person.noise_m)
+    return replace(frames, weights=cleaned).only(kept), replace(person, unknowns=person.unknowns[kept])
 
 
-def _strays(fit: PersonFit, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n, k) bool: markers that miss as noise does not; none where they are too many for the rest to be right."""
-    missed_m = np.linalg.norm(fit.residuals_m, axis=-1)
-    seen, squared = np.isfinite(missed_m), weights / weights.mean() * (missed_m / fit.person.noise_m) ** 2
+def _strays(missed_m: NDArray[np.float64], person: Person, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n, k) bool: markers that miss, by (n, k) metres, as noise does not; none where too many do."""
+    seen, squared = np.isfinite(missed_m), weights / weights.mean() * (missed_m / person.noise_m) ** 2
     stray = seen & (missed_m > _FAR_M) & (squared > _STRAY**2)
     few = stray.sum(axis=1) <= _MOST_OUTLIERS * seen.sum(axis=1)
     return np.asarray(stray & few[:, None])
@@ -371,9 +400,8 @@ def _stray_findings(
     trials: Sequence[Trial],
 ) -> tuple[str, ...]:
     """Return sentences on markers that are exchanged in some frames, and on others that do not belong."""
-    stray = _strays(fit, weights)
-    model_m = frames.positions_m + fit.residuals_m
     missed = np.linalg.norm(fit.residuals_m, axis=-1)
+    stray, model_m = _strays(missed, fit.person, weights), frames.positions_m + fit.residuals_m
     swapped: dict[tuple[int, int, int], int] = {}
     lone: dict[tuple[int, int], int] = {}
     for frame in np.flatnonzero(stray.any(axis=1)):
@@ -440,6 +468,49 @@ def _agreeing(
     return fit, frames, tuple(told)
 
 
+def _without_misplaced(
+    markers: ScaledMarkers, frames: ScalingFrames, fit: PersonFit, prior: PersonPrior
+) -> tuple[PersonFit, ScalingFrames, NDArray[np.bool_]]:
+    """Return the fit without markers whose sites end at their bound, its frames, and (k,) which markers those are.
+
+    Where the others say that such a marker is much further off still, it was never placed where the model has it, and
+    what it says of sizes is wrong. Where many end at their bounds, the model is another than the markers', and they
+    stay.
+    """
+    counts = (frames.weights > 0.0).any(axis=0)
+    suspect = np.linalg.norm(fit.person.offsets_m, axis=1) > _AT_BOUND * prior.site_limit_m
+    if not suspect.any() or np.count_nonzero(suspect) > _MOST_OUTLIERS * np.count_nonzero(counts):
+        return fit, frames, np.zeros_like(suspect)
+    without = _left_out(markers, frames, fit, prior, suspect)
+    far_m = np.linalg.norm(_put_on_data(without[0], suspect).person.offsets_m, axis=1)
+    misplaced = suspect & (far_m > _MISPLACED * prior.site_limit_m)
+    if not misplaced.any():
+        return fit, frames, misplaced
+    return *(without if (misplaced == suspect).all() else _left_out(markers, frames, fit, prior, misplaced)), misplaced
+
+
+def _left_out(
+    markers: ScaledMarkers, frames: ScalingFrames, fit: PersonFit, prior: PersonPrior, which: NDArray[np.bool_]
+) -> tuple[PersonFit, ScalingFrames]:
+    """Return the fit to all other markers, and the frames with these, (k,) bool, without weight."""
+    frames = replace(frames, weights=np.where(which, 0.0, frames.weights))
+    person = replace(fit.person, offsets_m=np.where(which[:, None], 0.0, fit.person.offsets_m))
+    return fit_person(markers, frames, prior, person), frames
+
+
+def _put_on_data(fit: PersonFit, misplaced: NDArray[np.bool_]) -> PersonFit:
+    """Return the fit with the sites of some markers where the frames show them, however far that is."""
+    if not misplaced.any():
+        return fit
+    offsets_m = fit.person.offsets_m.copy()
+    for marker in np.flatnonzero(misplaced):
+        missed_m = fit.in_body_m[:, marker]
+        shown = missed_m[np.isfinite(missed_m).all(axis=1)]
+        if len(shown):
+            offsets_m[marker] -= np.median(shown, axis=0)
+    return replace(fit, person=replace(fit.person, offsets_m=offsets_m))
+
+
 def _another_person(
     markers: ScaledMarkers,
     frames: ScalingFrames,
@@ -495,7 +566,9 @@ def _moved_sites(
     return found
 
 
-def _person_findings(markers: ScaledMarkers, fit: PersonFit, prior: PersonPrior, seen: NDArray[np.bool_]) -> list[str]:
+def _person_findings(
+    markers: ScaledMarkers, fit: PersonFit, seen: NDArray[np.bool_], misplaced: NDArray[np.bool_]
+) -> list[str]:
     """Return sentences on what the motion does not show, and on sites that are far from the table."""
     told = []
     unseen = [name for name, known in zip(markers.groups.names, seen, strict=True) if not known]
@@ -507,10 +580,10 @@ def _person_findings(markers: ScaledMarkers, fit: PersonFit, prior: PersonPrior,
     ]
     if never:
         told.append(f"markers that no frame shows, and that keep their place on the model: {list_names(never)}")
-    far_m = np.linalg.norm(fit.person.offsets_m, axis=1)
-    for marker in np.flatnonzero(far_m > _FAR_SITE * prior.site_std_m):
+    for marker in np.flatnonzero(misplaced):
+        far_mm = 1000.0 * np.linalg.norm(fit.person.offsets_m[marker])
         told.append(
-            f"marker {names[marker]} sits {1000.0 * far_m[marker]:.0f} mm from where the model has it: never placed "
-            "there, or another marker's name?"
+            f"marker {names[marker]} sits {far_mm:.0f} mm from where the model has it: never placed there, or another "
+            "marker's name? It is put where the motion shows it, and says nothing of sizes"
         )
     return told

@@ -147,7 +147,6 @@ def plan_markers(recordings: Recordings, work: WorkFolder, config: Config) -> tu
 
 def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticUnitSettings) -> StageReport:
     """Make one subject's static trial, with height and mass."""
-    from movi_prep.body.carried_markers import carry_markers
     from movi_prep.body.t_pose import stand_in_t_pose, static_markers
     from movi_prep.formats.trc import write_trc
 
@@ -156,9 +155,9 @@ def run_static(inputs: StaticInputs, outputs: StaticOutputs, settings: StaticUni
     session, session_findings = _read_session(inputs, needed=settings.mass == "v3d")
     if inputs.body_model is None:
         raise _missing_model(shape, motion, inputs.models_there)
-    model = read_body_model(inputs.body_model, sex=shape.sex)
+    stamps = (file_stamp(inputs.body_model), file_stamp(inputs.marker_set))
+    model, carried = _cached_body(inputs.body_model, inputs.marker_set, shape.sex, stamps)
     _check_body(model.layout.name, shape, model=inputs.body_model, motion=motion)
-    carried = carry_markers(read_marker_set(inputs.marker_set), model)
     markers = carried.markers
 
     # Betas determine the whole shape, and no clip of BMLmovi is sure to contain a T-pose, so the T-pose is synthesised.
@@ -581,6 +580,20 @@ class _BodyFiles:
     dmpl: Path | None
     marker_set: Path
     stamps: tuple[FileStamp, ...]
+
+
+@lru_cache(maxsize=2)
+def _cached_body(
+    path: Path,
+    marker_set: Path,
+    sex: Sex,
+    stamps: tuple[FileStamp, ...],  # noqa: ARG001 - part of the key
+) -> tuple[BodyModel, CarriedMarkers]:
+    """Return a body in the T-pose, and the marker set on it; subjects of one sex share them and are read once."""
+    from movi_prep.body.carried_markers import carry_markers
+
+    model = read_body_model(path, sex=sex, in_t_pose=True)
+    return model, carry_markers(read_marker_set(marker_set), model)
 
 
 @lru_cache(maxsize=4)

@@ -250,7 +250,8 @@ def _solve_block(
     odd: tuple[Leap | Frozen, ...] = (*leaps, *frozen)
     # From here on, only the block's own rows matter.
     own = slice(block.kept.start - block.seen.start, block.kept.stop - block.seen.start)
-    solution = solution.rows(own)
+    if own != slice(0, solution.n_rows):
+        solution = solution.rows(own)
     if settings.solver == "converged":
         _check_in_opensim(scaled, solution, frames_verified, settings.converged.verify_tolerance_m)
     # Last, because a landmark's residual invalidates only the coordinates that depend on it, not the pose.

@@ -141,11 +141,15 @@ def test_trials_without_markers_are_refused() -> None:
     assert caught.value.where == "trial0"
 
 
-def test_sites_and_factors_stay_within_their_bounds() -> None:
+def test_a_marker_that_was_never_placed_is_put_where_it_is_and_says_nothing_of_sizes() -> None:
     person = someone()
     far = KnownPerson(person.markers, person.weights, person.log_factors, person.offsets_m.copy())
     marker = names_of(person).index("STRN")
     far.offsets_m[marker] = (0.15, 0.0, 0.0)
     found = scale(person, far.move(120, 1))
-    assert np.linalg.norm(found.fit.person.offsets_m, axis=1).max() < 0.035
-    assert any("STRN" in finding for finding in found.findings)
+    answer = found.fit.person
+    assert np.linalg.norm(np.delete(answer.offsets_m, marker, axis=0), axis=1).max() < 0.031
+    assert [finding for finding in found.findings if "STRN" in finding]
+    assert length_errors(person, found).max() < 0.005
+    missed = far.sites_m(answer.log_factors, answer.offsets_m) - far.sites_m(far.log_factors, far.offsets_m)
+    assert np.linalg.norm(missed[marker]) < 0.03
