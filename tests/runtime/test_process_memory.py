@@ -14,11 +14,11 @@ from movi_prep.runtime import process_memory
 def test_without_proc_the_peak_is_that_of_the_process(
     monkeypatch: pytest.MonkeyPatch, platform: str, unit_bytes: int
 ) -> None:
-    monkeypatch.setattr(process_memory, "_status_kb", lambda name: None)
+    monkeypatch.setattr(process_memory, "_status_kb", lambda _: None)
     monkeypatch.setattr(sys, "platform", platform)
 
     class Usage:
         ru_maxrss = 300 * 2**20 // unit_bytes
 
-    monkeypatch.setattr(resource, "getrusage", lambda who: Usage)
+    monkeypatch.setattr(resource, "getrusage", lambda _: Usage)
     assert process_memory.peak_memory_mb() == pytest.approx(300.0)
