@@ -76,7 +76,8 @@ class AngleTable:
             found[f"{name}_{unit}"] = values[:, at]
             if std is not None:
                 found[f"{name}_std_{unit}"] = std[:, at]
-            found[f"{name}_valid"] = self.valid[:, at]
+            # A frame without a solution has no label, whatever its mask says.
+            found[f"{name}_valid"] = self.valid[:, at] & self.pose_valid
         return found
 
 

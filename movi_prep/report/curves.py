@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from movi_prep.records.identity import ClipId
-    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.solved_rows import Solved
 
 _MOST_FRAMES = 240
 """Frames of a curve: a chart is hardly wider."""
@@ -38,7 +38,7 @@ class ClipCurves:
 
 def measure_curves(
     clip: ClipId | str,
-    solution: IkSolution,
+    solution: Solved,
     ranges: Mapping[str, tuple[float, float]],
     *,
     held: Collection[str] = (),

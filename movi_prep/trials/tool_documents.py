@@ -18,7 +18,7 @@ from movi_prep.records.setups import ScaleSetup
 from movi_prep.stages.scale import scale_numbers
 from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
-from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
+from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial
 from movi_prep.trials.tool_reports import result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
 from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial, solve_or_tell, trial_result
@@ -109,14 +109,10 @@ def run_scale_document(
             got="none of one of them",
             remedy="name both files",
         )
-    scaled = scale_to_trial(setup, generic, config)
     # As OpenSim's tool does, write the model also between its two steps.
-    sized = (
-        # Scaled anew, because placing markers changes the model in place.
-        scale_to_trial(replace(setup, place_markers=False), generic, config) if "scaled_model_file" in asked else scaled
-    )
+    scaled = scale_to_trial(setup, generic, config)
     for what, path in asked.items():
-        _write_scale_output(what, path, sized if what == "scaled_model_file" else scaled)
+        _write_scale_output(what, path, scaled)
     result = FileResult(
         marker_file=document,
         outputs=tuple(asked.values()),
@@ -130,6 +126,7 @@ def run_scale_document(
 
 
 def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
+    from movi_prep.osim.models import write_document, write_model
     from movi_prep.osim.scale_files import write_marker_set, write_scale_factors, write_static_pose
 
     if what == "factors_file":
@@ -138,8 +135,10 @@ def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
         write_marker_set(path, scaled.model)
     elif what == "pose_file":
         write_static_pose(path, scaled.result.pose, time_s=scaled.pose_time_s)
+    elif what == "scaled_model_file":
+        write_document(path, scaled.sized)
     else:
-        write_scaled_model(path, scaled)
+        write_model(path, scaled.model)
 
 
 def run_setup_documents(
