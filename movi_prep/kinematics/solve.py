@@ -266,7 +266,7 @@ def _clip(
     names = [folded.tree.marker_names[marker] for marker in folded.markers]
     column = {name: k for k, name in enumerate(marker_names)}
     # A C-contiguous copy: numba compiles another variant of every kernel for any other layout.
-    positions = np.array(positions_m[:, [column[name] for name in names]], dtype=np.float64, order="C")
+    positions = np.asarray(positions_m, dtype=np.float64).take([column[name] for name in names], axis=1)
     place = {int(coordinate): q for q, coordinate in enumerate(folded.moving)}
     active = [task for task in tasks if task.weight > 0.0]
     # Tasks on coordinates that no marker sees are no part of the solve: `_expand` writes their targets.
