@@ -86,6 +86,10 @@ class IkSettings(SolveSettings):
     write_trc: bool = False
     """Whether the model's markers are written as .trc."""
 
+    write_deviations: bool = False
+    """Whether a table of the standard deviations of the coordinates (.sto) is written for marker files and set-up
+    documents; the solutions of clips hold them."""
+
     marker_file_up: Literal["y", "z"] = "y"
     """Axis that points up in marker files (`--marker-file`, `--static-file`). Solutions are in OpenSim's ground, which
     has y up: with z, (x, y, z) of the file is read as (x, z, -y)."""

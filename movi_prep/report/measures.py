@@ -62,7 +62,7 @@ class ClipMeasures:
         times_s: (n,) float64, seconds.
         frame_rms_mm: (n,) float64, RMS over weighted markers; NaN in frames without a pose.
         usable: (n,) bool.
-        deviation_deg: label coordinate -> median posterior standard deviation; empty where not computed.
+        deviation_deg: label coordinate -> median standard deviation (see docs/deviation.md); empty where not computed.
         marker_mean_square_mm2: weighted marker -> mean squared residual.
     """
 
@@ -275,7 +275,7 @@ def coordinate_uses(
 
 
 def median_deviations_deg(clips: Sequence[ClipMeasures]) -> dict[str, float]:
-    """Return label coordinate -> median over clips of the clip's median posterior deviation, the largest first."""
+    """Return label coordinate -> median over clips of the clip's median deviation, the largest first."""
     names = sorted({name for clip in clips for name in clip.deviation_deg})
     medians = {
         name: float(np.median([clip.deviation_deg[name] for clip in clips if name in clip.deviation_deg]))
@@ -412,9 +412,9 @@ def _degrees(low: float, high: float) -> tuple[float, float]:
 
 def _deviations_deg(solution: Solved, columns: NDArray[np.int64]) -> dict[str, float]:
     """Return the median deviation of each free label; infinite where most frames do not determine it."""
-    if solution.posterior_std is None or not solution.usable().any():
+    if solution.std is None or not solution.usable().any():
         return {}
-    deviations = np.degrees(solution.posterior_std[solution.usable()])
+    deviations = np.degrees(solution.std[solution.usable()])
     # NaN means that the frame lacks rank: the coordinate is not determined, which is worse than any number.
     deviations = np.where(np.isnan(deviations), np.inf, deviations)
     return {

@@ -94,12 +94,12 @@ class Scope:
 
     @property
     def unseen_deg(self) -> float:
-        """A coordinate with a larger posterior deviation is not seen, degrees."""
+        """A coordinate with a larger deviation is not seen, degrees."""
         return unseen_bound_deg(self.config)
 
 
 def unseen_bound_deg(config: Config) -> float:
-    """Return the posterior deviation above which a coordinate is not seen, degrees."""
+    """Return the deviation above which a coordinate is not seen, degrees."""
     return math.degrees(config.ik.converged.unseen_std_rad)
 
 
@@ -113,7 +113,7 @@ class SubjectQuality:
         clips: inverse kinematics, clip by clip.
         biases: of markers, the largest bias first.
         uses: of coordinates.
-        deviations_deg: label coordinate -> median posterior deviation, the largest first.
+        deviations_deg: label coordinate -> median deviation, the largest first.
         curves: of every clip's coordinates.
         outcomes: how the subject's units ended.
         beside: the same clips of the other work folder, and the model they were solved with.
