@@ -15,7 +15,7 @@ from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
 from movi_prep.formats.pose_results import TORCH_SUFFIXES, read_posed_persons
 from movi_prep.names import natural_order
 from movi_prep.recordings.folders import list_files
-from movi_prep.recordings.manifest import COLMAP_FILES
+from movi_prep.recordings.manifest_footage import COLMAP_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
