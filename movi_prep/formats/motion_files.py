@@ -78,7 +78,7 @@ def open_motion(
     """
     if is_amass(path):
         with amass.open_motion(path, sex=choice.sex) as file:
-            _check_said(file.shape, choice, path)
+            _check_amass(file.shape, choice, path)
             yield file
         return
     posed, shape = _person(path, choice)
@@ -110,7 +110,7 @@ def read_subject_shape(path: Path, choice: MotionChoice = NO_CHOICE) -> SubjectS
     if not is_amass(path):
         return _person(path, choice)[1]
     shape = amass.read_subject_shape(path, sex=choice.sex)
-    _check_said(shape, choice, path)
+    _check_amass(shape, choice, path)
     return shape
 
 
@@ -145,6 +145,15 @@ def _person(path: Path, choice: MotionChoice) -> tuple[PosedPerson, SubjectShape
     shape = SubjectShape(betas=posed.betas, sex=sex or "neutral", body=body, sex_is_known=sex is not None)
     _check_said(shape, choice, path)
     return posed, shape
+
+
+def _check_amass(shape: SubjectShape, choice: MotionChoice, path: Path) -> None:
+    """Raise InputError where a clip of AMASS, which holds one person, is not what was said of it."""
+    if choice.person:
+        raise InputError(
+            path, expected="person 0, the only one of the file", got=f"{choice.person}", remedy="correct `person`"
+        )
+    _check_said(shape, choice, path)
 
 
 def _check_said(shape: SubjectShape, choice: MotionChoice, path: Path) -> None:

@@ -80,11 +80,12 @@ class _FunctionTable:
         }
 
 
-def extract_tree(model: opensim.Model) -> KinematicTree:
+def extract_tree(model: opensim.Model, state: opensim.State | None = None) -> KinematicTree:
     """Return the model's kinematics as arrays.
 
     Args:
-        model: an OpenSim model; its system is initialised here, locks and clamps are read from its defaults.
+        model: an OpenSim model; locks and clamps are read from its defaults.
+        state: the model's default state, of its present system; with None the system is initialised here.
 
     Returns:
         The whole tree: every body, joint, coordinate and marker.
@@ -94,7 +95,7 @@ def extract_tree(model: opensim.Model) -> KinematicTree:
     """
     # All problems are collected, so that a user who replaces one part of a model learns of the others at once.
     # Locks and clamps are asked of a state: a model's default is what a new state has.
-    state = model.initSystem()
+    state = model.initSystem() if state is None else state
     problems: list[str] = []
     table = _FunctionTable()
     coordinates = _coordinate_arrays(model, state, problems)

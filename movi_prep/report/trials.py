@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.pages.html import Html
-    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.scale_result import ScaleResult
+    from movi_prep.records.solved_rows import Solved
     from movi_prep.trials.marker_files import MarkerFilesResult
     from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial
 
@@ -58,7 +58,7 @@ class Trials:
     title: str
     where: str
     files: Sequence[FileResult]
-    solutions: Mapping[str, IkSolution]
+    solutions: Mapping[str, Solved]
     model: Path
     scale: ScaleResult | None
     held: frozenset[str]
@@ -72,11 +72,14 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         result: of solving them; their solutions are read back from the files that it names.
         config: where the work folder is, and the bounds.
     """
-    from movi_prep.formats.ik_file import read_ik_solution
+    from movi_prep.report.read_rows import read_solved_rows
 
     work = WorkFolder(config.work)
     # Read back from the files, so that the page shows their content.
-    solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in result.files if not file.error}
+    bodies = read_model_outline(result.model).marker_bodies
+    solutions: dict[str, Solved] = {
+        file.marker_file.stem: read_solved_rows(file.outputs[0], bodies) for file in result.files if not file.error
+    }
     trials = Trials(
         title="Quality of marker files",
         where=f"work folder {config.work.name}",

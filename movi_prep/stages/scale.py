@@ -170,6 +170,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     """
     from movi_prep.kinematics.deviation import misfit_angles
     from movi_prep.osim.extract_tree import extract_tree
+    from movi_prep.osim.models import default_state
     from movi_prep.osim.scale_audit import landmarks_beyond
 
     misses_m = dict(list(landmarks_beyond(result, settings).items())[:_LANDMARKS_TOLD])
@@ -177,7 +178,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     if not misses_m or result.audit is AuditGrade.REFUSED:
         return result
     try:
-        tree = extract_tree(model)
+        tree = extract_tree(model, default_state(model))
     except ModelError:
         return result  # OpenSim poses such a model; nobody derives it
     weights = dict(zip(result.marker_names, result.marker_weights.tolist(), strict=True))
@@ -229,10 +230,11 @@ def solve_pose_converged(model: opensim.Model, problem: TrackingProblem) -> Trac
     from movi_prep.kinematics.kernel_cache import compile_ahead
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.marker_tracking import TrackedMotion
+    from movi_prep.osim.models import default_state
     from movi_prep.osim.verify_solution import check_solution
 
     try:
-        tree = extract_tree(model)
+        tree = extract_tree(model, default_state(model))
     except ModelError as error:
         raise ModelError(f"{error}; or use OpenSim's solver here: scaling.placement_solver=opensim") from error
     markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))

@@ -6,7 +6,7 @@
 | `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | joint centres, SMPL joints, markers; m in that camera, px |
 | `joint3d_validity_mask` | float32 | (p,) | 1 where the label is valid and lies in the picture |
 | `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they are valid |
-| `coordinateStd` | float32 | (c,) | their posterior deviations, infinite where unseen; if all shards have them |
+| `coordinateStd` | float32 | (c,) | their standard deviations, infinite where unseen; if all shards have them |
 | `boneScale` | float32 | (b, 3) | body scales relative to the generic model; with `scales="d3ke"` D3KE's |
 | `boneScaleMask` | float32 | (b,) | 1 where the model has the body |
 | `rootRotMat` | float32 | (3, 4) | pose of the ground-to-pelvis joint's moving frame in the virtual camera |
