@@ -226,7 +226,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=3,
+    version=4,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=InSteps(run_markers),
