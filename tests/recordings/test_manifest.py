@@ -20,6 +20,7 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import plan_markers, plan_static
+from movi_prep.stages.order import idle_cameras
 
 WALK = ClipId("Anna", "walk")
 
@@ -165,6 +166,11 @@ def test_a_video_that_cannot_be_used_costs_no_angles(tmp_path: Path, cameras: di
     assert there.footage == {}
     (finding,) = there.findings
     assert word in finding
+
+
+def test_a_mistyped_camera_is_asked_about(tmp_path: Path) -> None:
+    (said,) = idle_cameras(find_manifest(_manifest(tmp_path), None), ["frnt", "side"]).values()
+    assert "did you mean 'front'" in said
 
 
 def test_two_shards_never_have_one_name(tmp_path: Path) -> None:
