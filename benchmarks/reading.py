@@ -3,15 +3,16 @@
     python -m benchmarks.reading [--demo DIR]
 
 D3KE's data set class opens three HDF5 files for every sample, reads eighteen datasets row by row, and unpacks a full
-frame of gzip-9; then it cuts the same 256x256 picture out of it that ours cuts out of a stored crop. Three rows:
+frame of gzip-9; then it cuts the same 256x256 picture out of it that ours cuts out of a stored crop. Five rows:
 
-* the whole sample, where D3KE's side finds the place of each of the 65,536 pixels through both cameras, as its code
-  does, and ours interpolates that map;
-* the whole sample with our interpolated map on both sides;
+* samples in batches, as a loader of torch asks for them, of random and of neighbouring rows; D3KE's side reads row by
+  row, as its data set class does, and finds the place of each of the 65,536 pixels through both cameras;
+* a sample by itself, D3KE's side likewise;
+* a sample by itself, with our interpolated map on both sides;
 * only reading: labels and decoded pixels, nothing warped.
 
-Both sides see the same video with sensor noise (sigma 2 of 255, stored uncompressed), and take turns sample by
-sample, so that a busy machine weighs on both alike. CPU seconds of one thread, files in the page cache.
+Both sides see the same video with sensor noise (sigma 2 of 255, stored uncompressed), and take turns sample by sample
+or batch by batch, so that a busy machine weighs on both alike. CPU seconds of one thread, files in the page cache.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +54,10 @@ from movi_prep.video.reader import VideoReader
 PICTURE_PX = 256
 
 WARM_UP = 5
-"""Samples that open files and fill caches; not counted."""
+"""Samples, and batches, that open files and fill caches; not counted."""
+
+BATCH = 32
+"""Samples of a batch."""
 
 
 def write_d3ke_files(folder: Path, shard: ShardFile, video: Path) -> None:
@@ -135,7 +140,7 @@ def compare(run: DemoRun, folder: Path, *, n_samples: int) -> list[tuple[str, ..
     inputs: Any = long.inputs
     path = folder / "long.h5"
     dataset = ShardDataset(path, size_px=PICTURE_PX, selection=Selection(solved_only=False))
-    seconds: dict[str, list[float]] = {name: [] for name in ("native", "native read", "read", "exact", "fast")}
+    seconds: dict[str, list[float]] = defaultdict(list)
     differences = []
     with ShardFile(path) as shard:
         write_d3ke_files(folder, shard, inputs.video)
@@ -148,13 +153,32 @@ def compare(run: DemoRun, folder: Path, *, n_samples: int) -> list[tuple[str, ..
             exact = _timed(seconds["exact"], lambda r=row: d3ke_sample(r, camera, per_pixel=True))
             _timed(seconds["fast"], lambda r=row: d3ke_sample(r, camera, per_pixel=False))
             differences.append(float((sample["image"] - exact["image"]).abs().mean()) * 255.0)
+        for name, batches in _batches(len(dataset), n_samples):
+            for indices in batches:
+                _timed(seconds[name], lambda b=indices: dataset.__getitems__(b))
+                for index in indices:
+                    row = _timed(seconds["theirs, read"], lambda i=index: read_as_d3ke(folder, subject, i))
+                    _timed(seconds["theirs, cut"], lambda r=row: d3ke_sample(r, camera, per_pixel=True))
     ms = {name: 1e3 * float(np.median(values[WARM_UP:])) for name, values in seconds.items()}
+    theirs_ms = ms["theirs, read"] + ms["theirs, cut"]
     return [
-        _row("whole sample, each pixel mapped as D3KE does", ms["native"], ms["read"] + ms["exact"]),
-        _row("whole sample, one warp for both", ms["native"], ms["read"] + ms["fast"]),
+        *(
+            _row(f"a sample of a batch, {name} rows", ms[name] / BATCH, theirs_ms)
+            for name in ("random", "neighbouring")
+        ),
+        _row("a sample by itself, each pixel mapped as D3KE does", ms["native"], ms["read"] + ms["exact"]),
+        _row("a sample by itself, one warp for both", ms["native"], ms["read"] + ms["fast"]),
         _row("reading alone", ms["native read"], ms["read"]),
         ("mean difference of the pictures", f"{np.mean(differences):.2f} of 255", "", ""),
     ]
+
+
+def _batches(n_rows: int, n_samples: int) -> list[tuple[str, list[list[int]]]]:
+    """Return batches of random and of neighbouring rows, as many samples of each as are read one by one."""
+    rng, count = np.random.default_rng(1), max(1, n_samples // BATCH) + WARM_UP
+    scattered = [rng.integers(0, n_rows, BATCH).tolist() for _ in range(count)]
+    starts = rng.integers(0, n_rows - BATCH, count).tolist()
+    return [("random", scattered), ("neighbouring", [list(range(start, start + BATCH)) for start in starts])]
 
 
 def _timed(seconds: list[float], call: Callable[[], Any]) -> Any:

@@ -2,13 +2,14 @@
 
     python -m benchmarks.shards [--demo DIR]
 
-`--demo` is the folder of a finished `movi-prep demo DIR`; without it one is made in a temporary folder. Three tables:
+`--demo` is the folder of a finished `movi-prep demo DIR`; without it one is made in a temporary folder. Four tables:
 
 1. accuracy on the embedded data set, where the truth is known;
 2. speed and size, in one run, on frames with sensor noise (sigma 2 of 255): the data set's video repeated, noise
    added to every channel, stored uncompressed, so that no codec takes the noise away before either side sees it;
    size is given per frame, and per video: full frames hold every frame, a shard those within the flags;
-3. peak memory of one shard of a video of 5,000 frames, above what importing takes; and what it costs to read the
+3. the same for D3KE's layout, the whole stage, on the embedded video too, against the stage with pictures in gzip-9;
+4. peak memory of one shard of a video of 5,000 frames, above what importing takes; and what it costs to read the
    structure of that file, and to look for holes in its frames, as a share of the shard's CPU time.
 
 Times are CPU seconds of one thread. Both sides decode the same video.
@@ -24,16 +25,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import h5py
 import numpy as np
 
 from movi_prep.config.root import Config
+from movi_prep.config.shard import ShardSettings
 from movi_prep.demo.frame_code import read_frame_code
+from movi_prep.formats import d3ke
 from movi_prep.formats.alignment_file import read_alignment, write_alignment
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import (
@@ -47,8 +52,10 @@ from movi_prep.recordings.bmlmovi import find_bmlmovi
 from movi_prep.recordings.folders import Folders
 from movi_prep.records.alignment import SubjectAlignment
 from movi_prep.records.identity import ClipId
+from movi_prep.records.recordings import Recordings
 from movi_prep.records.unit import Unit
 from movi_prep.records.work_folder import WorkFolder
+from movi_prep.stages.d3ke.shard_d3ke import SHARD_D3KE
 from movi_prep.stages.shards.shard import SHARD, ShardOutputs
 from movi_prep.stages.shards.subject_clips import ShardInputs
 from movi_prep.stages.shards.verify import verify_shards
@@ -71,8 +78,16 @@ class DemoRun:
 
     def units(self) -> tuple[Unit, ...]:
         """Return the shard units of both subjects and cameras."""
+        return SHARD.plan(self._recordings(), WorkFolder(self.work), Config())
+
+    def d3ke_unit(self, camera: str) -> Unit:
+        """Return the unit of the first subject in D3KE's layout, for one camera."""
+        config = Config(shard=ShardSettings(cameras=(camera,)))
+        return SHARD_D3KE.plan(self._recordings(), WorkFolder(self.work), config)[0]
+
+    def _recordings(self) -> Recordings:
         folders = {name: self.data / name for name in ("amass", "body_models", "v3d", "videos", "calibration")}
-        return SHARD.plan(find_bmlmovi(Folders(**folders)), WorkFolder(self.work), Config())
+        return find_bmlmovi(Folders(**folders))
 
 
 def absolute_path(text: str) -> Path:
@@ -336,6 +351,39 @@ def _total(costs: list[Cost]) -> Cost:
     )
 
 
+def d3ke_speed_and_size(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[str, ...]]:
+    """Write one camera in D3KE's layout, of the embedded video and of a long noisy one, in both ways of packing."""
+    (native, *_), d3ke_unit = run.units(), run.d3ke_unit("PG1")
+    long, _ = long_unit(native, folder, n_frames=n_frames, uncompressed=True)
+    by_clip = ("clips", "choices", "alignment", "motions", "markers", "solutions")
+    changes = {name: getattr(long.inputs, name) for name in by_clip} | {"videos": long.inputs.videos[:1]}
+    noisy = replace(d3ke_unit, inputs=replace(d3ke_unit.inputs, **changes))
+    # Once before, so that what is imported and read once per process is not measured.
+    d3ke_cost(d3ke_unit, folder)
+    rows = []
+    for name, unit in (("embedded", d3ke_unit), ("sensor noise", noisy)):
+        (n_rows, ours_s, ours_bytes) = d3ke_cost(unit, folder)
+        with mock.patch.object(d3ke._Packer, "__call__", lambda _, image: zlib.compress(image.tobytes(), 9)):
+            _, gzip_s, gzip_bytes = d3ke_cost(unit, folder)
+        per_row = (f"{1e3 * seconds / n_rows:.1f} ms" for seconds in (ours_s, gzip_s))
+        rows.append((name, f"{n_rows}", *per_row, f"{gzip_s / ours_s:.1f}x", f"{ours_bytes / gzip_bytes:.3f}"))
+    return rows
+
+
+def d3ke_cost(unit: Unit, folder: Path) -> tuple[int, float, int]:
+    """Return rows, CPU seconds and bytes of pictures of the whole stage that writes D3KE's layout."""
+    outputs: Any = unit.outputs
+    moved = {
+        item.name: tuple(folder / path.name for path in value) if isinstance(value, tuple) else folder / value.name
+        for item in fields(outputs)
+        for value in [getattr(outputs, item.name)]
+    }
+    start = time.process_time()
+    report = SHARD_D3KE.run_unit(replace(unit, outputs=type(outputs)(**moved)))
+    seconds = time.process_time() - start
+    return int(report.numbers["rows"]), seconds, sum(path.stat().st_size for path in moved["images"])
+
+
 def peak_memory(run: DemoRun, folder: Path, *, n_frames: int) -> list[tuple[str, str]]:
     """Run one shard in a process of its own and read its peak memory."""
     command = [sys.executable, "-m", "benchmarks.shards", "--memory-of", str(folder), "--frames", str(n_frames)]
@@ -404,7 +452,7 @@ def print_table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) 
 
 
 def main() -> None:
-    """Run all three parts."""
+    """Run all parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--demo", type=absolute_path, help="folder of a finished `movi-prep demo`")
     parser.add_argument("--frames", type=int, default=1000, help="length of the noisy video")
@@ -421,6 +469,12 @@ def main() -> None:
         print_table(
             "noisy video, native shard against full frames", head, speed_and_size(run, folder, n_frames=asked.frames)
         )
+        (folder / "d3ke").mkdir()
+        head = ("video", "rows", "a row", "in gzip-9", "speed", "size")
+        print_table(
+            "D3KE's layout of one camera, the whole stage, against pictures in gzip-9", head,
+            d3ke_speed_and_size(run, folder / "d3ke", n_frames=asked.frames),
+        )  # fmt: skip
         (folder / "memory").mkdir()
         print_table("a video of 5,000 frames", ("what", "value"), peak_memory(run, folder / "memory", n_frames=5000))
 

@@ -231,6 +231,13 @@ FLAG_GROUPS: dict[str, tuple[Flag, ...]] = {
             "scale --model to this static trial; without --marker-file, only scale",
             metavar="FILE.trc",
         ),
+        Flag(
+            "--deviations",
+            ("ik",),
+            "write how far each angle may be off (NAME_ik_deviations.sto), too",
+            "ik.write_deviations",
+            value=True,
+        ),
     ),
     "shards": (
         Flag(

@@ -25,8 +25,11 @@ _WORST = 10
 """How many markers are listed, those with the largest residuals first."""
 
 _HONOURED = {
-    "setup": ("setup", "work", "solver"),
-    "marker_file": ("marker_file", "static_file", "work", "model", "scale_setup", "ik_setup", "solver", "trc"),
+    "setup": ("setup", "work", "solver", "deviations"),
+    "marker_file": (
+        *("marker_file", "static_file", "work", "model", "scale_setup", "ik_setup", "solver", "trc"),
+        "deviations",
+    ),
 }
 """The flags that have an effect together with `--setup` and with `--marker-file`, besides those of every command."""
 
@@ -41,6 +44,11 @@ def run_ik(given: argparse.Namespace) -> int:
     if given.marker_file or given.static_file or _means_trials(given):
         _check_flags(given, "marker_file")
         return _track(given)
+    if given.deviations:
+        raise UsageError(
+            "ik: expected --deviations with --setup or --marker-file, but got neither; the solutions of clips hold "
+            "deviations: leave the flag out"
+        )
     from movi_prep.cli.run_command import run_stages
 
     return run_stages(given)

@@ -12,9 +12,6 @@ from movi_prep.config.ik_solver import ConvergedSettings
 
 Content = Literal["everything", "angles"]
 
-ANGLES_OBSERVE_EVERY = 24
-"""Frames between two whose observability is computed where a file holds nothing but angles: 0.2 s of AMASS."""
-
 
 class SolveSettings(Settings):
     """How coordinates are solved from markers, and which of them are valid labels."""
@@ -86,6 +83,10 @@ class IkSettings(SolveSettings):
     write_trc: bool = False
     """Whether the model's markers are written as .trc."""
 
+    write_deviations: bool = False
+    """Whether a table of the standard deviations of the coordinates (.sto) is written for marker files and set-up
+    documents; the solutions of clips hold them."""
+
     marker_file_up: Literal["y", "z"] = "y"
     """Axis that points up in marker files (`--marker-file`, `--static-file`). Solutions are in OpenSim's ground, which
     has y up: with z, (x, y, z) of the file is read as (x, z, -y)."""
@@ -104,5 +105,5 @@ class IkSettings(SolveSettings):
         idle = ("accuracy", "constraint_weight", "suspect_rms_m") if self.solver == "converged" else ("converged",)
         changed: dict[str, Any] = {name: fields[name].default for name in idle}
         if self.solver == "converged" and content == "angles":
-            changed["converged"] = self.converged.sparing(ANGLES_OBSERVE_EVERY)
+            changed["converged"] = self.converged.sparing()
         return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit, content=content, **changed)

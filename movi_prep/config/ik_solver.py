@@ -12,6 +12,11 @@ UNSEEN_STRENGTH = 1e-4
 """Strength of a prior that determines only what no marker determines: it adds less than 1e-6 to the marker error."""
 
 
+OBSERVE_SOME, VERIFY_FEW = 24, 2
+"""Of many clips: frames from one whose observability is computed to the next (0.2 s of AMASS), and how many frames of
+each are put back into OpenSim."""
+
+
 class ConvergedSettings(Settings):
     """How the converged solver iterates, what it adds to the marker error, and what it reports.
 
@@ -92,11 +97,18 @@ class ConvergedSettings(Settings):
     verify_tolerance_m: float = Field(default=1e-8, gt=0)
     """Largest difference between OpenSim's markers and constraints and ours, m (or rad)."""
 
-    def sparing(self, observe_every: int) -> ConvergedSettings:
-        """Return the settings with observability in some frames, unless labels need it in each, or it was chosen."""
-        if self.mask_unseen or "observe_every" in self.model_fields_set:
-            return self
-        return self.model_copy(update={"observe_every": observe_every})
+    def sparing(self) -> ConvergedSettings:
+        """Return the settings for clips by the thousand, which leave as they are all that the user has set.
+
+        Observability is computed in some frames, unless labels need it in each; fewer frames are put back into OpenSim.
+        """
+        sparing = {
+            "observe_every": self.observe_every if self.mask_unseen else OBSERVE_SOME,
+            "verify_frames": VERIFY_FEW,
+        }
+        return self.model_copy(
+            update={name: value for name, value in sparing.items() if name not in self.model_fields_set}
+        )
 
     def acting(self) -> ConvergedSettings:
         """Return the settings with the pulls that `pulls` lets act."""

@@ -5,7 +5,7 @@
 | `time_s`, `frame` | seconds since the first mocap sample of the clip; frame of the clip (video) or mocap sample |
 | `pose_valid` | 1 where inverse kinematics solved the frame |
 | `NAME_deg` | joint angle, degrees; empty where the frame is not solved (`NAME_m` for coordinates that are lengths) |
-| `NAME_std_deg` | its posterior standard deviation, where the solver gives one; empty where the markers do not see it |
+| `NAME_std_deg` | its standard deviation, where the solver gives one; empty where the markers do not see it |
 | `NAME_valid` | 1 where no landmark of the body misses by more than the bound |
 
 `S001_C01.csv`, and `.parquet` beside it where pyarrow is installed, with null for an empty cell.
@@ -76,7 +76,8 @@ class AngleTable:
             found[f"{name}_{unit}"] = values[:, at]
             if std is not None:
                 found[f"{name}_std_{unit}"] = std[:, at]
-            found[f"{name}_valid"] = self.valid[:, at]
+            # A frame without a solution has no label, whatever its mask says.
+            found[f"{name}_valid"] = self.valid[:, at] & self.pose_valid
         return found
 
 
@@ -207,7 +208,7 @@ def define_tables(tables: Sequence[AngleTable], left_out: Sequence[str]) -> Mapp
             "frame": "frame of the clip (from shards), or mocap sample (from inverse kinematics)",
             "pose_valid": "1 where inverse kinematics solved the frame",
             "NAME_deg": "joint angle, degrees; empty where the frame is not solved (NAME_m: metres)",
-            "NAME_std_deg": "posterior standard deviation; empty where the markers do not see the coordinate",
+            "NAME_std_deg": "standard deviation; empty where the markers do not see the coordinate",
             "NAME_valid": "1 where no landmark of the body misses by more than the bound",
         },
         "clips": [str(table.clip) for table in tables],
@@ -221,7 +222,7 @@ One file for each clip. `pandas.read_csv("S001_C01.csv")` reads it; empty cells 
 
 - `time_s`, `frame`: seconds since the clip's first mocap sample; frame of the clip, or mocap sample.
 - `pose_valid`: 1 where inverse kinematics solved the frame.
-- `NAME_deg`, `NAME_std_deg`, `NAME_valid`: a joint angle in degrees, its posterior standard deviation (empty where the
+- `NAME_deg`, `NAME_std_deg`, `NAME_valid`: a joint angle in degrees, its standard deviation (empty where the
   markers do not see it), and 1 where no landmark of its body misses by more than the bound.
 
 Plot only rows whose `NAME_valid` is 1. `.parquet` files stand beside the tables where pyarrow was installed: the same

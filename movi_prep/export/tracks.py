@@ -1,8 +1,8 @@
-"""Shards as tracks: unbroken runs of frames with 17 points, the same moments in every camera.
+"""Shards as tracks: unbroken runs of frames with 17 points, of one camera or the same moments in every camera.
 
-Lifting networks take windows of neighbouring frames, and pairs of cameras at one moment: a track ends where a
-frame, or a point of it, is missing in one camera; the next track begins after the gap. Networks that read no pictures
-also get the moments whose picture one camera lost: its calibration says where it would have seen the body.
+Lifting networks take windows of neighbouring frames, and some of them pairs of cameras at one moment: a track ends
+where a frame, or a point of it, is missing in one camera; the next track begins after the gap. Networks that read no
+pictures also get the moments whose picture one camera lost: its calibration says where it would have seen the body.
 """
 
 from __future__ import annotations
@@ -135,6 +135,7 @@ class Wanted:
         cameras: names of the cameras; empty for all.
         joints: source of the joints.
         plain_cameras: whether only cameras that stand still and have radial terms k1, k2, k3 can be exported.
+        all_cameras: whether a moment needs every camera; if not, each camera has tracks of its own.
         pictures: whether every frame needs a picture.
         shortest_run: least number of successive frames in a track.
     """
@@ -144,6 +145,7 @@ class Wanted:
     cameras: tuple[str, ...] = ()
     joints: JointSource = "smpl"
     plain_cameras: bool = False
+    all_cameras: bool = True
     pictures: bool = True
     shortest_run: int = 1
 
@@ -252,32 +254,40 @@ def _follow(
     tracks: list[Track] = []
     findings: list[str] = []
     for clip in sorted(views):
+        own = [views[clip][name] for name in cameras if name in views[clip]]
         missing = [name for name in cameras if name not in views[clip]]
-        # Pairs of cameras need both: a clip that one camera lacks would be half a sample.
-        if missing:
-            left_out.append(f"{clip}: it has no frames of {list_names(missing)}, and pairs need every camera")
+        if missing and wanted.all_cameras:
+            # A clip that one camera lacks would be half a sample.
+            lacking = f"{clip}: it has no frames of {list_names(missing)}, and pairs need every camera"
+            left_out.append(f"{lacking}; export some with --cameras")
             continue
-        own = [views[clip][name] for name in cameras]
+        findings += [f"{clip}: it has no frames of {list_names(missing)}"] if missing else []
         if not wanted.pictures:
             own, added = _fill_gaps(clip, own)
             findings += added
-        found = _tracks(clip, own, shortest=wanted.shortest_run)
-        tracks += found
-        if not found:
-            left_out.append(f"{clip}: {_why_none(own, wanted)}")
-        elif gaps := max(int(np.ptp(view.frames)) + 1 for view in own) - sum(len(track.frames) for track in found):
-            findings.append(f"{clip}: {gaps} frames are not whole in every camera: {len(found)} run(s)")
+        for together in [own] if wanted.all_cameras else [[view] for view in own]:
+            found = _tracks(clip, together, shortest=wanted.shortest_run)
+            tracks += found
+            if not found:
+                left_out.append(f"{clip}: {_why_none(together, wanted)}")
+            elif gaps := _longest(together) - sum(len(track.frames) for track in found):
+                names = list_names([view.camera.name for view in together])
+                findings.append(f"{clip}: {gaps} frames are not whole in {names}: {len(found)} run(s)")
     return Corpus(tuple(tracks), tuple(findings), tuple(left_out))
+
+
+def _longest(views: Sequence[_View]) -> int:
+    return max(int(np.ptp(view.frames)) + 1 for view in views)
 
 
 def _why_none(views: Sequence[_View], wanted: Wanted) -> str:
     common = common_moments([view.moments for view in views])
+    names = list_names([view.camera.name for view in views])
     if not len(common[0]):
-        names = list_names([view.camera.name for view in views])
         return f"the frames of {names} show no common moment, and pairs need one; export one camera with --cameras"
     if wanted.shortest_run > 1:
-        return f"no {wanted.shortest_run} successive frames have all 17 points in every camera"
-    return "no frame has all 17 points in every camera"
+        return f"no {wanted.shortest_run} successive frames have all 17 points in {names}"
+    return f"no frame has all 17 points in {names}"
 
 
 def _choose_parts(heads: Sequence[_Head], wanted: Wanted, *, complete: bool) -> dict[str, str]:
@@ -472,6 +482,12 @@ def by_subject(tracks: Sequence[Track]) -> dict[str, list[Track]]:
     for track in tracks:
         found.setdefault(track.clip.subject, []).append(track)
     return found
+
+
+def cameras_in(tracks: Sequence[Track]) -> dict[str, Camera]:
+    """Return the cameras of tracks by name, in the order of their names."""
+    found = {view.camera.name: view.camera for track in tracks for view in track.views}
+    return {name: found[name] for name in sorted(found, key=natural_order)}
 
 
 def subject_keys(corpus: Corpus) -> dict[str, str]:

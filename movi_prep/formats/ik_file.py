@@ -28,7 +28,7 @@ from movi_prep.records.checks import check_finite
 from movi_prep.records.ik_solution import FrameStatus, IkSolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
 _GROUND = "OpenSim ground (y up)"
@@ -208,20 +208,33 @@ def _fields(solution: IkSolution) -> dict[str, Any]:
 
 
 @reads("an IK solution", "make it again")
-def read_ik_solution(path: Path, rows: slice = slice(None)) -> IkSolution:
+def read_ik_solution(path: Path, rows: slice = slice(None), *, without: Collection[str] = ()) -> IkSolution:
     """Read a solution, or some of its rows; arrays stored in single precision come back as float64.
+
+    Args:
+        path: the file.
+        rows: which rows.
+        without: optional fields to leave out, as if the file had none.
 
     Raises:
         MissingError: the file does not exist.
         InputError: the file is not an IK solution, of a newer version, or damaged.
     """
-    content = read_described(path, SCHEMA, rows=(_ROW, rows))
+    wanted = [item.name for item in SCHEMA.fields if item.name not in without]
+    content = read_described(path, SCHEMA, rows=(_ROW, rows), only=wanted)
     # Solvers and geometry compute in double precision; single is for the disk only.
     values = {name: _widened(value) for name, value in content.fields.items()}
     values |= _none_of_them(content, path)
     # Poses may be absent, the clock never is.
     check_finite(values["times_s"], what="times_s", where=str(path))
     return IkSolution(solver=str(content.attributes["solver"]), rate_hz=float(content.attributes["rate_hz"]), **values)
+
+
+@reads("an IK solution", "make it again")
+def count_ik_rows(path: Path) -> int:
+    """Return how many rows a solution has; raise MissingError or InputError as `read_ik_solution` does."""
+    # One small field is enough to count rows.
+    return len(read_described(path, SCHEMA, only=("statuses",)).fields["statuses"])
 
 
 @reads("an IK solution", "make it again")

@@ -18,12 +18,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from movi_prep.errors import UsageError
+from movi_prep.formats.user_cache import user_cache
 
 VARIABLE = "NUMBA_CACHE_DIR"
 
 _PREFIX = "movi-prep-kernels-"
-_SOURCES = ("kernels.py", "workspace.py", "folded_model.py", "elimination.py")
-"""What machine code is made from: the kernels, and the tuples that they take."""
+_SOURCES = ("kernels.py", "machine_code.py", "workspace.py", "folded_model.py", "elimination.py")
+"""What the file is made from: the kernels, the layout of the file, and the tuples that kernels take."""
 _NO_MATTER = (VARIABLE, "NUMBA_NUM_THREADS")
 """numba's variables that change nothing in its code."""
 
@@ -32,7 +33,7 @@ def machine_code_file() -> Path:
     """Return the file in which the machine code of these sources for this processor is kept, or will be."""
     name = f"kernels.{_key()}.code"
     asked = os.environ.get(VARIABLE)
-    folders = [Path(asked)] if asked else [Path(__file__).parent / "__pycache__", _user_cache()]
+    folders = [Path(asked)] if asked else [Path(__file__).parent / "__pycache__", user_cache()]
     # A folder that holds it needs no more to be writable: somebody else may have installed and compiled.
     for folder in folders:
         if (folder / name).is_file():
@@ -75,12 +76,6 @@ def _key() -> str:
     processor = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
     known = (*sources, version, llvmlite.__version__, sys.version, processor, sorted(meant.items()))
     return sha256(repr(known).encode()).hexdigest()[:16]
-
-
-def _user_cache() -> Path:
-    # As the XDG Base Directory Specification has it.
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(named) if Path(named).is_absolute() else Path(os.path.expanduser("~/.cache"))) / "movi-prep"  # noqa: PTH111 - Path.home() raises without a home
 
 
 def _can_write(folder: Path) -> bool:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _SMALLEST_LIMB = 3
 # Axes that are as parallel as this (sine) leave the middle angle without a second solution.
 _PARALLEL = 1e-6
+# First and last axis as parallel as this (sine) are next to gimbal lock: where axes are not quite at right angles, the
+# exact second solution is there no other pose.
+_LOCKED = 1e-3
 # Pieces of a function whose slopes differ by less, and bend by less, are one line.
 _STRAIGHT = 1e-9
 # Axes that are remembered on the way: three own ones and what couplers turn between them.
@@ -204,7 +207,9 @@ def other_angles(axes: NDArray[np.float64], angles_rad: NDArray[np.float64]) -> 
 
     After a turn t about the middle axis, the last axis has the component a + b cos t + c sin t along the first one:
     it is the same at 2 atan2(c, b) - t. The outer angles make up for the rest. Axes that allow no second solution
-    (first or last parallel to the middle one) return the angles unchanged.
+    (first or last parallel to the middle one) return the angles unchanged. At gimbal lock any turn of the first axis is
+    made up for by the last one: next to it half a turn is returned (exact only at the lock itself), from which the
+    middle angle leads on to the other side.
     """
     first, middle, last = axes
     along = (first @ middle) * (middle @ last)
@@ -213,6 +218,8 @@ def other_angles(axes: NDArray[np.float64], angles_rad: NDArray[np.float64]) -> 
         return angles_rad
     other = 2.0 * np.arctan2(sine, cosine) - angles_rad[1]
     old, new = (rotation_about(middle, angle) for angle in (angles_rad[1], other))
+    if np.linalg.norm(np.cross(first, old @ last)) < _LOCKED:
+        return np.asarray(angles_rad + np.array([np.pi, 0.0, np.pi]))
     outer = _turn_between(first, new @ last, old @ last)
     inner = _turn_between(last, old.T @ first, new.T @ first)
     return np.array([angles_rad[0] + outer, other, angles_rad[2] + inner])

@@ -17,6 +17,7 @@ is compared with OpenSim's own values before it is accepted.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -80,11 +81,12 @@ class _FunctionTable:
         }
 
 
-def extract_tree(model: opensim.Model) -> KinematicTree:
+def extract_tree(model: opensim.Model, state: opensim.State | None = None) -> KinematicTree:
     """Return the model's kinematics as arrays.
 
     Args:
-        model: an OpenSim model; its system is initialised here, locks and clamps are read from its defaults.
+        model: an OpenSim model; locks and clamps are read from its defaults.
+        state: the model's default state, of its present system; with None the system is initialised here.
 
     Returns:
         The whole tree: every body, joint, coordinate and marker.
@@ -94,7 +96,7 @@ def extract_tree(model: opensim.Model) -> KinematicTree:
     """
     # All problems are collected, so that a user who replaces one part of a model learns of the others at once.
     # Locks and clamps are asked of a state: a model's default is what a new state has.
-    state = model.initSystem()
+    state = model.initSystem() if state is None else state
     problems: list[str] = []
     table = _FunctionTable()
     coordinates = _coordinate_arrays(model, state, problems)
@@ -324,23 +326,37 @@ def _pieces(function: opensim.Function) -> list[Piece]:
     if kind == "Constant":
         return [(-np.inf, 0.0, np.array([value(0.0)]))]
     if kind == "LinearFunction":
-        slope = opensim.LinearFunction.safeDownCast(function).getSlope()
-        pieces: list[Piece] = [(-np.inf, 0.0, np.array([value(0.0), slope]))]
+        numbers = (value(0.0), opensim.LinearFunction.safeDownCast(function).getSlope())
     elif kind == "PolynomialFunction":
         found = opensim.PolynomialFunction.safeDownCast(function).getCoefficients()
-        descending = [found.get(k) for k in range(found.size())]
-        pieces = [(-np.inf, 0.0, np.array(descending[::-1]))]
+        numbers = tuple(found.get(k) for k in reversed(range(found.size())))
     elif kind in ("SimmSpline", "PiecewiseLinearFunction"):
-        pieces = _spline_pieces(value, _knots(function, kind))
+        spline = getattr(opensim, kind).safeDownCast(function)
+        numbers = tuple(get(k) for k in range(spline.getSize()) for get in (spline.getX, spline.getY))
     else:
         raise _UnsupportedError(f"function {kind}")
-    _check_pieces(pieces, value, kind)
-    return pieces
+    return list(_checked_pieces(_Function(kind, numbers, value)))
 
 
-def _knots(function: opensim.Function, kind: str) -> NDArray[np.float64]:
-    spline = getattr(opensim, kind).safeDownCast(function)
-    return np.unique([spline.getX(k) for k in range(spline.getSize())])
+@dataclass(frozen=True)
+class _Function:
+    """A function of OpenSim, known by its kind and all of its numbers."""
+
+    kind: str
+    numbers: tuple[float, ...]
+    value: Callable[[float], float] = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _checked_pieces(function: _Function) -> tuple[Piece, ...]:
+    """Return the pieces of a function, compared with OpenSim's own values once: the models of all subjects share it."""
+    kind, numbers = function.kind, function.numbers
+    if kind in ("LinearFunction", "PolynomialFunction"):
+        pieces: list[Piece] = [(-np.inf, 0.0, np.array(numbers))]
+    else:
+        pieces = _spline_pieces(function.value, np.unique(numbers[::2]))
+    _check_pieces(pieces, function.value, kind)
+    return tuple(pieces)
 
 
 def _spline_pieces(value: Callable[[float], float], knots: NDArray[np.float64]) -> list[Piece]:

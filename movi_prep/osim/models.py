@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -12,10 +14,10 @@ import opensim
 from movi_prep.errors import InputError, MissingError, ModelError, list_names
 from movi_prep.formats.atomic import atomic_path
 from movi_prep.formats.trial_load import check_that_it_loads
+from movi_prep.formats.user_cache import document_digest, is_known_to_load, remember_that_it_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,8 +41,7 @@ def read_model(path: Path) -> opensim.Model:
     quiet_opensim()
     if not path.is_file():
         raise MissingError(path, expected="an OpenSim model (.osim)", got="no file", remedy="check the path")
-    # Loaded in another process first: some broken files end the process instead of raising.
-    check_that_it_loads(path, lambda: opensim.Model(str(path)).initSystem())
+    _try_first(path, lambda: opensim.Model(str(path)).initSystem())
     try:
         model = opensim.Model(str(path))
         model.initSystem()
@@ -78,7 +79,7 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
         model.finalizeConnections()
         model.initSystem()
 
-    check_that_it_loads(path, add)
+    _try_first(path, add, model)
     try:
         add()
     except (RuntimeError, ValueError) as error:
@@ -90,16 +91,59 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
         ) from error
 
 
+def _try_first(path: Path, load: Callable[[], object], model: opensim.Model | None = None) -> None:
+    """Load a document in another process first: some broken ones end their process instead of raising.
+
+    A document that has not done so before, with the same OpenSim and beside the same model, will not do so now.
+    """
+    file = Path(model.getInputFileName()) if model is not None else None
+    # The file of a model that was built in memory is not there.
+    documents = [path] if file is None else [path, file] if file.is_file() else []
+    digest = _digest(documents)
+    if is_known_to_load(digest):
+        return
+    check_that_it_loads(path, load)
+    remember_that_it_loads(digest)
+
+
+def _digest(documents: Sequence[Path]) -> str:
+    return document_digest(documents, parser=f"opensim {opensim.__version__}")
+
+
 def write_model(path: Path, model: opensim.Model) -> None:
     """Write a model atomically; raise ModelError where OpenSim cannot read it back."""
+    # A marker that was moved to another body has a new path. It ends the model's system.
     model.finalizeConnections()
+    write_document(path, model_document(model))
+
+
+def model_document(model: opensim.Model) -> bytes:
+    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date."""
+    with tempfile.TemporaryDirectory(prefix="movi-prep-") as folder:
+        # OpenSim prints to files only.
+        path = Path(folder) / "model.osim"
+        model.printToXML(str(path))
+        return path.read_bytes()
+
+
+def write_document(path: Path, document: bytes) -> None:
+    """Write the content of a model's file atomically; raise ModelError where OpenSim cannot read it back."""
     with atomic_path(path) as partial:
         # Load it before it gets its final name, so that the next stage never finds a model that cannot be loaded.
-        model.printToXML(str(partial))
+        partial.write_bytes(document)
         try:
             opensim.Model(str(partial)).initSystem()
+            remember_that_it_loads(_digest([partial]))
         except RuntimeError as error:
             raise ModelError(f"{path}: OpenSim cannot read back the model it wrote: {_reason(error)}") from error
+
+
+def default_state(model: opensim.Model) -> opensim.State:
+    """Return a state in the default pose of a model that did not change since its system was built.
+
+    `initSystem` would build the system anew, which takes six times as long.
+    """
+    return model.initializeState()
 
 
 def marker_names(model: opensim.Model) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from movi_prep.osim.models import (
     array,
     body_names,
     coordinate_names,
+    default_state,
     marker_names,
     marker_positions_m,
     middle_angle_rad,
@@ -49,6 +50,27 @@ PoseSolver: TypeAlias = "Callable[[opensim.Model, TrackingProblem], TrackedMotio
 
 POSED = (*USABLE_STATUSES, FrameStatus.SUSPECT)
 """A static pose that misses by much is still audited, so that the audit lists every landmark with its error."""
+
+
+@dataclass(frozen=True, eq=False)
+class SizedModel:
+    """A model after the first of the two steps of scaling: bodies have the subject's size, markers are not placed.
+
+    Attributes:
+        model: the model; the second step changes it.
+        rows: what each step looks at.
+        factors: body -> (3,) scale factors.
+        distances: the marker pairs of the measurements.
+        findings: on the trial and on names that meet nothing.
+        mirrored: sentences on a mirror image.
+    """
+
+    model: opensim.Model
+    rows: _StepRows
+    factors: Mapping[str, NDArray[np.float64]]
+    distances: tuple[MarkerDistance, ...]
+    findings: tuple[str, ...]
+    mirrored: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,13 +111,24 @@ def scale_model(
             or their markers are of another size than the model (a wrong unit).
         ModelError: the static pose cannot be solved, or scaling produced a model that is not physical.
     """
+    # The caller may have changed it since it was read; from here on we know when it changes.
+    model.initSystem()
+    sized = size_model(model, static, setup, settings)
+    return place_markers(sized, static, setup, settings, coordinate_file=coordinate_file, solve_pose=solve_pose)
+
+
+def size_model(
+    model: opensim.Model, static: StaticTrial, setup: ScaleSetup, settings: ScaleAuditSettings
+) -> SizedModel:
+    """Give the bodies of `model` the size of the subject; the first step of `scale_model`, which see."""
     rows = _step_rows(static, setup)
+    # In the generic model's own size: `apply_factors` below changes where markers are.
+    default_m = _default_markers_m(model)
     for step_rows, names in rows.used():
         _check_static(step_rows, names, setup, settings)
         # Before anything is fitted: factors from millimetres taken for metres are finite, and look like factors.
-        check_marker_size(step_rows, _default_markers_m(model, names))
-    # In the generic model's own size: `apply_factors` below changes where markers are.
-    default_m = _default_markers_m(model, rows.placed_names)
+        check_marker_size(step_rows, _of(default_m, names))
+    default_m = _of(default_m, rows.placed_names)
     upright, mirrored = orientation_findings(rows.placing, default_m), mirror_findings(rows.placing, default_m)
     # Now, before markers are removed from the model: the generic model is compared with the trial.
     findings = (*upright, *name_findings(model, rows.placing.names, setup))
@@ -105,6 +138,20 @@ def scale_model(
     if setup.scale_bodies:
         # A document that switches scaling off also leaves the masses unchanged.
         apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
+    return SizedModel(model, rows, factors, distances, findings, mirrored)
+
+
+def place_markers(
+    sized: SizedModel,
+    static: StaticTrial,
+    setup: ScaleSetup,
+    settings: ScaleAuditSettings,
+    *,
+    coordinate_file: Mapping[str, Curve] | None = None,
+    solve_pose: PoseSolver = track_markers,
+) -> ScaleResult:
+    """Pose the sized model as the subject stands, place its markers, and audit it; the second step of `scale_model`."""
+    model, rows, measured = sized.model, sized.rows, measurement_factors(sized.distances)
     for name in setup.post_scaling.markers_moved_to_body:
         _check_name(name, marker_names(model), "marker", setup.source)
     if setup.place_markers:
@@ -114,8 +161,8 @@ def scale_model(
     middle_angle, states = middle_angle_rad(model, pose.state), state_values(model, pose.state)
     finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
     result = ScaleResult(
-        body_names=tuple(factors),
-        body_factors=np.array(list(factors.values())),
+        body_names=tuple(sized.factors),
+        body_factors=np.array(list(sized.factors.values())),
         measurement_names=tuple(measured),
         measurement_factors=np.array(list(measured.values())),
         marker_names=pose.names,
@@ -126,12 +173,12 @@ def scale_model(
         mass_kg=model_mass_kg(model),
         height_m=static.height_m,
         pelvis_middle_angle_rad=middle_angle,
-        findings=findings,
+        findings=sized.findings,
         audit=AuditGrade.SOUND,
         pose=states,
-        distances=distances,
+        distances=sized.distances,
     )
-    return audit_scaling(result, settings, wrong=mirrored)
+    return audit_scaling(result, settings, wrong=sized.mirrored)
 
 
 @dataclass(frozen=True)
@@ -173,6 +220,8 @@ def _step_rows(static: StaticTrial, setup: ScaleSetup) -> _StepRows:
 
 def delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...]) -> None:
     """Delete the model's markers that the static trial lacks, weighted or not (MarkerPlacer::processModel)."""
+    if set(marker_names(model)) <= set(data_names):
+        return
     kept = opensim.ArrayStr()
     for name in data_names:
         kept.append(name)
@@ -193,7 +242,7 @@ def measurement_distances(
     if MEASUREMENTS not in setup.order:
         return ()
     existing = marker_names(model)
-    state = model.initSystem()
+    state = default_state(model)
     distances = []
     for measurement in setup.measurements:
         if not measurement.marker_pairs:
@@ -360,11 +409,14 @@ def _check_static(
         )
 
 
-def _default_markers_m(model: opensim.Model, wanted: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
-    """Return marker -> (3,) metres in the model's default pose, of those wanted that it has."""
-    existing = marker_names(model)
-    names = [name for name in wanted if name in existing]
-    return dict(zip(names, marker_positions_m(model, model.initSystem(), names), strict=True))
+def _default_markers_m(model: opensim.Model) -> dict[str, NDArray[np.float64]]:
+    """Return marker -> (3,) metres in the model's default pose."""
+    names = marker_names(model)
+    return dict(zip(names, marker_positions_m(model, default_state(model), names), strict=True))
+
+
+def _of(places_m: Mapping[str, NDArray[np.float64]], names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    return {name: places_m[name] for name in names if name in places_m}
 
 
 def apply_factors(
@@ -381,7 +433,7 @@ def apply_factors(
         scale.setScaleFactors(vector(values))
         scale.setApply(True)
         scales.cloneAndAppend(scale)
-    state = model.initSystem()
+    state = default_state(model)
     # A negative mass makes OpenSim keep the mass that follows from the factors.
     model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
     model.initSystem()
@@ -424,7 +476,7 @@ def static_pose(
         raise ModelError(
             f"model {model.getName()}: no static pose was found; check {setup.source} and the markers of {mean.source}"
         )
-    state = model.initSystem()
+    state = default_state(model)
     if track is not None:
         set_pose(model, state, track.coordinates[0])
     model_m = marker_positions_m(model, state, names)
@@ -492,7 +544,7 @@ def _model_distance_m(model: opensim.Model, state: opensim.State, pair: tuple[st
 
 def model_mass_kg(model: opensim.Model) -> float:
     """Return the mass of all bodies."""
-    return float(model.getTotalMass(model.initSystem()))
+    return float(model.getTotalMass(default_state(model)))
 
 
 def _constraint_names(model: opensim.Model) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from movi_prep.osim.models import (
     array,
     body_names,
     coordinate_names,
+    default_state,
     is_rotation,
     marker_names,
     marker_positions_m,
@@ -121,11 +122,11 @@ class _Posed:
 def prepare_model(model: opensim.Model, source: Path) -> ScaledModel:
     """Return the model with its tree (or the reason why there is none) and the names that labels need."""
     tree, refusal = None, ""
+    state = model.initSystem()
     try:
-        tree = extract_tree(model)
+        tree = extract_tree(model, state)
     except ModelError as error:
         refusal = str(error)
-    state = model.initSystem()
     coordinates = [model.getCoordinateSet().get(index) for index in range(model.getCoordinateSet().getSize())]
     markers = [model.getMarkerSet().get(index) for index in range(model.getMarkerSet().getSize())]
     names = marker_names(model)
@@ -327,8 +328,7 @@ def pose_rows(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tupl
     root = tree.joint_names.index(root_joint(scaled.model).getName())
     n_rows = len(coordinates)
     posed = _Posed(
-        # One marker after the other in memory, as in selected trajectories: sums over markers depend on it by rounding.
-        markers_m=np.empty((len(markers), n_rows, 3)).swapaxes(0, 1),
+        markers_m=np.empty((n_rows, len(markers), 3)),
         body_rotations=np.empty((n_rows, len(bodies), 3, 3)),
         body_positions_m=np.empty((n_rows, len(bodies), 3)),
         joint_centres_m=np.empty((n_rows, len(joints), 3)),
@@ -350,7 +350,7 @@ def pose_rows(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tupl
 
 def _pose_in_opensim(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tuple[str, ...]) -> _Posed:
     model = scaled.model
-    state = model.initSystem()
+    state = default_state(model)
     bodies = [model.getBodySet().get(name) for name in body_names(model)]
     joints = [model.getJointSet().get(name).getChildFrame() for name in joint_names(model)]
     markers = [model.getMarkerSet().get(name) for name in names]

@@ -12,14 +12,14 @@ from movi_prep.pages.packing import pack_flags, pack_series
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.solved_rows import Solved
 
 _STEP = 0.01
 """Degrees or centimetres."""
 
 
 def coordinate_curves(
-    solution: IkSolution,
+    solution: Solved,
     ranges: Mapping[str, tuple[float, float]],
     *,
     rows: slice = slice(None),

@@ -58,6 +58,12 @@ ROW_ARRAYS = (
 )
 """Arrays of a solution that have one entry per frame."""
 
+
+def is_usable(statuses: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return bool of the same shape: whether a status allows labels."""
+    return np.isin(statuses, [int(status) for status in USABLE_STATUSES])
+
+
 _BLOCK_ROWS = 2048
 """Rows whose differences are in memory at once."""
 
@@ -212,7 +218,7 @@ class IkSolution:
 
     def usable(self) -> NDArray[np.bool_]:
         """Return (n,) bool: frames whose status allows labels."""
-        return np.isin(self.statuses, [int(status) for status in USABLE_STATUSES])
+        return is_usable(self.statuses)
 
     def weighted_rms_m(self) -> float:
         """Return the weighted marker RMS over all usable frames, metres."""

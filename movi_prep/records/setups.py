@@ -147,6 +147,7 @@ class IkSetup:
         results_folder: folder for the reports.
         report_errors: whether marker errors are written.
         report_marker_locations: whether model marker positions are written.
+        report_deviations: whether standard deviations of the coordinates are written; OpenSim's tool has none.
     """
 
     name: str
@@ -163,6 +164,7 @@ class IkSetup:
     results_folder: Path | None = None
     report_errors: bool = True
     report_marker_locations: bool = False
+    report_deviations: bool = False
 
     @property
     def held(self) -> frozenset[str]:

@@ -359,13 +359,13 @@ def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], 
 
 def _observability(clips: Sequence[ClipMeasures], scope: Scope) -> Html:
     says = (
-        "Median posterior standard deviation of each angle at the stated marker noise, over clips. What the "
-        f"markers do not see (above {scope.unseen_deg:.1f} deg) is the solver's default, not a measurement: training "
-        "must not learn it."
+        "How far each angle may be from the bone's: its standard deviation (docs/deviation.md), median over clips. "
+        f"What the markers do not see (above {scope.unseen_deg:.1f} deg) is the solver's default, not a measurement: "
+        "training must not learn it."
     )
     deviations = median_deviations_deg(clips)
     if not deviations:
-        return section("Observability", says, missing("Posterior deviations", "movi-prep ik --solver converged"))
+        return section("Observability", says, missing("Deviations", "movi-prep ik --solver converged"))
     unseen = [name for name, value in deviations.items() if not value <= scope.unseen_deg]
     named = (
         f"Not determined: {', '.join(unseen)}." if unseen else f"The markers determine all {len(deviations)} angles."

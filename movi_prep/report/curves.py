@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from movi_prep.records.identity import ClipId
-    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.solved_rows import Solved
 
 _MOST_FRAMES = 240
 """Frames of a curve: a chart is hardly wider."""
@@ -38,7 +38,7 @@ class ClipCurves:
 
 def measure_curves(
     clip: ClipId | str,
-    solution: IkSolution,
+    solution: Solved,
     ranges: Mapping[str, tuple[float, float]],
     *,
     held: Collection[str] = (),
@@ -64,9 +64,9 @@ def measure_curves(
 def curves_section(curves: Sequence[ClipCurves]) -> Html:
     """Return the curves of all clips, each behind its name."""
     says = (
-        "Each angle over time. Band: one posterior standard deviation; dashed: bounds of the model; red ground: masked "
-        "by the landmark rule, or no usable pose. A click on a curve opens the frame, where the clip has a page "
-        "(movi-prep view)."
+        "Each angle over time. Band: one standard deviation (docs/deviation.md); dashed: bounds of the model; red "
+        "ground: masked by the landmark rule, or no usable pose. A click on a curve opens the frame, if the clip has "
+        "a page (movi-prep view)."
     )
     if not curves:
         return section("Angles", says, missing("Solutions", "movi-prep ik"))

@@ -6,12 +6,16 @@ Lengths are millimetres and angles degrees here, because people read them; frame
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.scale_result import AuditGrade
+from movi_prep.records.solved_rows import Solved, SolvedRows
+from movi_prep.report.read_rows import GROUND, marker_misses
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
 
     from movi_prep.pages.html import Verdict
     from movi_prep.records.identity import ClipId
-    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.scale_result import ScaleResult
+    from movi_prep.records.solved_rows import MarkerMiss
 
 IK_RMS_LIMIT_MM = 20.0
 """OpenSim's guideline for inverse kinematics: RMS below 2 cm ("Getting Started with Inverse Kinematics")."""
@@ -37,8 +41,6 @@ OFTEN_AT_LIMIT_PERCENT = 5.0
 
 AT_LIMIT_RAD = float(np.radians(0.5))
 """A coordinate this near to an end of its range counts as at it."""
-
-GROUND = "ground"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class ClipMeasures:
         times_s: (n,) float64, seconds.
         frame_rms_mm: (n,) float64, RMS over weighted markers; NaN in frames without a pose.
         usable: (n,) bool.
-        deviation_deg: label coordinate -> median posterior standard deviation; empty where not computed.
+        deviation_deg: label coordinate -> median standard deviation (see docs/deviation.md); empty where not computed.
         marker_mean_square_mm2: weighted marker -> mean squared residual.
     """
 
@@ -145,7 +147,7 @@ class CoordinateUse:
 
 
 def measure_clip(
-    clip: ClipId | str, solution: IkSolution, *, labels: Collection[str], landmark_weight: float
+    clip: ClipId | str, solution: Solved, *, labels: Collection[str], landmark_weight: float
 ) -> ClipMeasures:
     """Return one clip in numbers.
 
@@ -155,13 +157,16 @@ def measure_clip(
         labels: names of the label coordinates.
         landmark_weight: a marker of at least this weight is a landmark.
     """
-    weights, usable = solution.marker_weights, solution.usable()
-    residuals_mm = solution.residuals_m() * 1000.0
-    # NaN takes part in nothing below: frames without a pose and markers without a weight drop out everywhere alike.
-    weighted = np.where(usable[:, None] & (weights > 0), residuals_mm, np.nan)
-    max_row, max_column = _largest(weighted)
+    usable, tracked = solution.usable(), np.flatnonzero(solution.marker_weights > 0)
+    weights, names = solution.marker_weights[tracked], [solution.marker_names[column] for column in tracked]
+    residuals_mm = solution.residuals_m()[:, tracked] * 1000.0
+    # All frames with a pose, usable or not: the curve should show where a frame is bad.
+    frame_rms_mm = np.sqrt(_column_means((residuals_mm**2).T))
+    # NaN takes part in nothing below: frames without a usable pose drop out everywhere alike.
+    residuals_mm[~usable] = np.nan
+    max_row, max_column = _largest(residuals_mm)
     columns = label_columns(solution, labels)
-    squares = _column_means(weighted**2)
+    squares = _column_means(residuals_mm**2)
     jumps_deg = second_differences_deg(solution, columns)
     return ClipMeasures(
         clip=clip,
@@ -171,63 +176,67 @@ def measure_clip(
         statuses={
             status.name.lower(): count for status in FrameStatus if (count := int((solution.statuses == status).sum()))
         },
-        landmark_rms_mm=_rms(weighted[:, weights >= landmark_weight]),
-        tracking_rms_mm=_rms(weighted[:, weights < landmark_weight]),
-        marker_rms_mm=_rms(weighted),
-        max_mm=float(weighted[max_row, max_column]) if weighted.size else float("nan"),
-        max_marker=solution.marker_names[max_column] if weighted.size else "",
-        max_time_s=float(solution.times_s[max_row]) if weighted.size else float("nan"),
+        landmark_rms_mm=_rms(residuals_mm[:, weights >= landmark_weight]),
+        tracking_rms_mm=_rms(residuals_mm[:, weights < landmark_weight]),
+        marker_rms_mm=_rms(residuals_mm),
+        max_mm=float(residuals_mm[max_row, max_column]) if residuals_mm.size else float("nan"),
+        max_marker=names[max_column] if residuals_mm.size else "",
+        max_time_s=float(solution.times_s[max_row]) if residuals_mm.size else float("nan"),
         valid_percent=_percent(solution.coordinate_valid[:, columns]),
         jitter_deg=_rms(jumps_deg),
         jitter_most_in=_name_of_largest(_column_means(jumps_deg**2), [solution.coordinate_names[k] for k in columns]),
         times_s=solution.times_s,
-        # All frames with a pose, usable or not: the curve should show where a frame is bad.
-        frame_rms_mm=np.sqrt(_column_means((np.where(weights > 0, residuals_mm, np.nan) ** 2).T)),
+        frame_rms_mm=frame_rms_mm,
         usable=usable,
         deviation_deg=_deviations_deg(solution, columns),
         marker_mean_square_mm2={
-            name: float(square)
-            for name, square in zip(solution.marker_names, squares.tolist(), strict=True)
-            if np.isfinite(square)
+            name: float(square) for name, square in zip(names, squares.tolist(), strict=True) if np.isfinite(square)
         },
     )
 
 
-def label_columns(solution: IkSolution, labels: Collection[str]) -> NDArray[np.int64]:
+def label_columns(solution: Solved, labels: Collection[str]) -> NDArray[np.int64]:
     """Return (k,) int64 columns of rotations that are labels; of all rotations where the model has none of them."""
     rotations = np.flatnonzero(solution.coordinate_is_rotation)
     wanted = [column for column in rotations.tolist() if solution.coordinate_names[column] in labels]
     return np.array(wanted or rotations, dtype=np.int64)
 
 
-def second_differences_deg(solution: IkSolution, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+def second_differences_deg(solution: Solved, columns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return (n - 2, k) degrees: q[i-1] - 2 q[i] + q[i+1] of valid labels, NaN where one of the three is not.
 
     At a steady row rate it is acceleration times the squared row interval. The part that is motion is the same for two
     solvers on one clip; the rest is jitter.
     """
-    values = np.where(solution.coordinate_valid & solution.usable()[:, None], solution.coordinates, np.nan)
-    steps = np.diff(values[:, columns], axis=0)
+    valid = solution.coordinate_valid[:, columns] & solution.usable()[:, None]
+    steps = np.diff(np.where(valid, solution.coordinates[:, columns], np.nan), axis=0)
     # A coordinate that passes half a turn continues from the other side, which is not a jump.
     steps = (steps + np.pi) % (2.0 * np.pi) - np.pi
     return np.asarray(np.degrees(np.diff(steps, axis=0)))
 
 
-def marker_biases(solutions: Sequence[IkSolution], marker_bodies: Mapping[str, str]) -> tuple[MarkerBias, ...]:
+def marker_biases(solutions: Sequence[Solved], marker_bodies: Mapping[str, str]) -> tuple[MarkerBias, ...]:
     """Return bias and deviation of every weighted marker over all clips, the largest bias first.
 
     A marker that sits wrong on the model misses by the same vector in the frame of its body, whatever the pose; soft
     tissue and bad tracking vary.
     """
-    if not solutions:
-        return ()
-    names = sorted({name for solution in solutions for name in _weighted_names(solution)})
-    biases = [_bias(name, solutions, marker_bodies.get(name, GROUND)) for name in names]
+    missed = [_misses(solution, marker_bodies) for solution in solutions]
+    weights = [dict(zip(each.marker_names, each.marker_weights.tolist(), strict=True)) for each in solutions]
+    biases = []
+    for name in sorted({name for one in missed for name in one}):
+        parts = [(one[name], weight[name]) for one, weight in zip(missed, weights, strict=True) if name in one]
+        body = marker_bodies.get(name, GROUND)
+        biases.append(_bias(name, [miss for miss, _ in parts], weight=parts[0][1], body=body))
     return tuple(sorted((bias for bias in biases if bias.n_rows), key=lambda bias: (-bias.bias_mm, bias.name)))
 
 
+def _misses(solution: Solved, marker_bodies: Mapping[str, str]) -> Mapping[str, MarkerMiss]:
+    return solution.misses if isinstance(solution, SolvedRows) else marker_misses(solution, marker_bodies)
+
+
 def coordinate_uses(
-    solutions: Sequence[IkSolution],
+    solutions: Sequence[Solved],
     ranges_rad: Mapping[str, tuple[float, float]],
     labels: Collection[str],
     *,
@@ -266,7 +275,7 @@ def coordinate_uses(
 
 
 def median_deviations_deg(clips: Sequence[ClipMeasures]) -> dict[str, float]:
-    """Return label coordinate -> median over clips of the clip's median posterior deviation, the largest first."""
+    """Return label coordinate -> median over clips of the clip's median deviation, the largest first."""
     names = sorted({name for clip in clips for name in clip.deviation_deg})
     medians = {
         name: float(np.median([clip.deviation_deg[name] for clip in clips if name in clip.deviation_deg]))
@@ -354,38 +363,19 @@ CLIP_GUIDELINES = (
 """What of a clip has a guideline: name, field of ClipMeasures, judge. Marks of rows and what comes first follow it."""
 
 
-def _bias(name: str, solutions: Sequence[IkSolution], body: str) -> MarkerBias:
-    tracking = [solution for solution in solutions if name in _weighted_names(solution)]
+def _bias(name: str, misses: Sequence[MarkerMiss], *, weight: float, body: str) -> MarkerBias:
+    missed = reduce(add, misses)
     # Ground is a poor frame for a bias, but a mean over two different frames has no meaning.
-    known = all(body in solution.body_names for solution in tracking)
-    vectors = np.concatenate([_vectors_mm(solution, name, body if known else GROUND) for solution in tracking])
-    mean = vectors.mean(axis=0) if len(vectors) else np.zeros(3)
-    weight = float(tracking[0].marker_weights[tracking[0].marker_names.index(name)])
+    found = missed.in_ground if missed.on_body is None else missed.on_body
     return MarkerBias(
         name=name,
         weight=weight,
-        body=body if known else GROUND,
-        bias_mm=float(np.linalg.norm(mean)),
-        deviation_mm=float(np.sqrt(np.mean(np.sum((vectors - mean) ** 2, axis=1)))) if len(vectors) else 0.0,
-        mean_mm=(float(mean[0]), float(mean[1]), float(mean[2])),
-        n_rows=len(vectors),
+        body=GROUND if missed.on_body is None else body,
+        bias_mm=float(np.linalg.norm(found.mean_mm)),
+        deviation_mm=float(np.sqrt(found.squares_mm2 / max(found.n_rows, 1))),
+        mean_mm=(float(found.mean_mm[0]), float(found.mean_mm[1]), float(found.mean_mm[2])),
+        n_rows=found.n_rows,
     )
-
-
-def _vectors_mm(solution: IkSolution, name: str, body: str) -> NDArray[np.float64]:
-    """Return (k, 3) residual vectors, model minus data, in the frame of a body or in ground, where both are seen."""
-    column = solution.marker_names.index(name)
-    vectors = (solution.model_markers_m[:, column] - solution.observed_markers_m[:, column]) * 1000.0
-    if body != GROUND:
-        rotations = solution.body_rotations[:, solution.body_names.index(body)]
-        # R^T v: from ground into the body.
-        vectors = np.einsum("nji,nj->ni", rotations, vectors)
-    return np.asarray(vectors[solution.usable() & np.isfinite(vectors).all(axis=1)])
-
-
-def _weighted_names(solution: IkSolution) -> list[str]:
-    weights = solution.marker_weights.tolist()
-    return [name for name, weight in zip(solution.marker_names, weights, strict=True) if weight > 0]
 
 
 def _use(
@@ -420,11 +410,11 @@ def _degrees(low: float, high: float) -> tuple[float, float]:
     return float(np.degrees(low)), float(np.degrees(high))
 
 
-def _deviations_deg(solution: IkSolution, columns: NDArray[np.int64]) -> dict[str, float]:
+def _deviations_deg(solution: Solved, columns: NDArray[np.int64]) -> dict[str, float]:
     """Return the median deviation of each free label; infinite where most frames do not determine it."""
-    if solution.posterior_std is None or not solution.usable().any():
+    if solution.std is None or not solution.usable().any():
         return {}
-    deviations = np.degrees(solution.posterior_std[solution.usable()])
+    deviations = np.degrees(solution.std[solution.usable()])
     # NaN means that the frame lacks rank: the coordinate is not determined, which is worse than any number.
     deviations = np.where(np.isnan(deviations), np.inf, deviations)
     return {

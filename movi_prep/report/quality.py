@@ -49,7 +49,7 @@ from movi_prep.report.measures import (
 from movi_prep.stages.ik import ik_setup_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from movi_prep.config.root import Config
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from movi_prep.records.identity import ClipId
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.label_tables import LabelTables
+    from movi_prep.records.solved_rows import SolvedRows
     from movi_prep.records.work_folder import WorkFolder
     from movi_prep.report.measures import ClipMeasures, CoordinateUse, MarkerBias
     from movi_prep.report.work import PlanFacts, SubjectFiles
@@ -93,12 +94,12 @@ class Scope:
 
     @property
     def unseen_deg(self) -> float:
-        """A coordinate with a larger posterior deviation is not seen, degrees."""
+        """A coordinate with a larger deviation is not seen, degrees."""
         return unseen_bound_deg(self.config)
 
 
 def unseen_bound_deg(config: Config) -> float:
-    """Return the posterior deviation above which a coordinate is not seen, degrees."""
+    """Return the deviation above which a coordinate is not seen, degrees."""
     return math.degrees(config.ik.converged.unseen_std_rad)
 
 
@@ -112,7 +113,7 @@ class SubjectQuality:
         clips: inverse kinematics, clip by clip.
         biases: of markers, the largest bias first.
         uses: of coordinates.
-        deviations_deg: label coordinate -> median posterior deviation, the largest first.
+        deviations_deg: label coordinate -> median deviation, the largest first.
         curves: of every clip's coordinates.
         outcomes: how the subject's units ended.
         beside: the same clips of the other work folder, and the model they were solved with.
@@ -143,18 +144,24 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
 
     files = read_subject_files(scope.work, subject)
     problems = list(files.problems)
-    solutions = _read_solutions(scope.work, files.clips, ik_setup_path(scope.config), problems)
-    clips = _measure_clips(scope, solutions)
+    ranges = files.model.ranges if files.model else {}
+    marker_bodies = files.model.marker_bodies if files.model else {}
+    clips, curves, angles = [], [], []
+    for clip, rows in _read_solutions(scope, scope.work, files.clips, problems, marker_bodies):
+        if rows.n_rows:
+            clips.append(_measure_clip(scope, clip, rows))
+            page = f"../view/{clip}.html" if _has_page(scope.work, clip) else ""
+            curves.append(measure_curves(clip, rows, ranges, page=page))
+        # What is summed over all clips is small.
+        angles.append(rows.only_angles())
     return SubjectQuality(
         files=files,
         split=scope.tables.split_of(subject),
-        clips=clips,
-        biases=marker_biases(list(solutions.values()), files.model.marker_bodies if files.model else {}),
-        uses=coordinate_uses(
-            list(solutions.values()), files.model.ranges if files.model else {}, scope.tables.coordinates
-        ),
+        clips=tuple(clips),
+        biases=marker_biases(angles, marker_bodies),
+        uses=coordinate_uses(angles, ranges, scope.tables.coordinates),
         deviations_deg=median_deviations_deg(clips),
-        curves=_curves(scope.work, files, solutions),
+        curves=tuple(curves),
         outcomes=tuple(outcome for outcome in scope.outcomes if outcome.subject == subject),
         beside=_measure_beside(scope, files.clips, problems),
         beside_model=(
@@ -290,39 +297,34 @@ def _counted_angles(count: int) -> str:
 
 
 def _read_solutions(
-    work: WorkFolder, clips: Sequence[ClipId], setup: Path, problems: list[str]
-) -> dict[ClipId, IkSolution]:
+    scope: Scope, work: WorkFolder, clips: Sequence[ClipId], problems: list[str], marker_bodies: Mapping[str, str]
+) -> Iterator[tuple[ClipId, SolvedRows]]:
+    """Yield the solutions that can be read, one at a time: those of a subject need not fit into memory together."""
     from movi_prep.report.work import read_if_there
 
-    read = {
-        clip: read_if_there(work.ik_solution(clip), partial(_read_solution, work, clip, setup), problems)
-        for clip in clips
-    }
-    return {clip: solution for clip, solution in read.items() if solution is not None}
+    setup = ik_setup_path(scope.config)
+    for clip in clips:
+        read = partial(_read_rows, work=work, clip=clip, setup=setup, marker_bodies=marker_bodies)
+        rows = read_if_there(work.ik_solution(clip), read, problems)
+        if rows is not None:
+            yield clip, rows
 
 
-def _read_solution(work: WorkFolder, clip: ClipId, setup: Path, _: Path) -> IkSolution:
+def _read_rows(
+    path: Path, *, work: WorkFolder, clip: ClipId, setup: Path, marker_bodies: Mapping[str, str]
+) -> SolvedRows:
+    from movi_prep.report.read_rows import read_solved_rows
     from movi_prep.stages.whole_solution import read_whole_solution
 
-    return read_whole_solution(work, clip, setup)
+    def read_block(rows: slice, without: Sequence[str]) -> IkSolution:
+        return read_whole_solution(work, clip, setup, rows, without=without)
+
+    return read_solved_rows(path, marker_bodies, read_block)
 
 
-def _measure_clips(scope: Scope, solutions: dict[ClipId, IkSolution]) -> tuple[ClipMeasures, ...]:
+def _measure_clip(scope: Scope, clip: ClipId, rows: SolvedRows) -> ClipMeasures:
     weight = scope.config.ik.landmark_weight
-    return tuple(
-        measure_clip(clip, solution, labels=scope.tables.coordinates, landmark_weight=weight)
-        for clip, solution in solutions.items()
-        if solution.n_rows
-    )
-
-
-def _curves(work: WorkFolder, files: SubjectFiles, solutions: Mapping[ClipId, IkSolution]) -> tuple[ClipCurves, ...]:
-    ranges = files.model.ranges if files.model else {}
-    return tuple(
-        measure_curves(clip, solution, ranges, page=f"../view/{clip}.html" if _has_page(work, clip) else "")
-        for clip, solution in solutions.items()
-        if solution.n_rows
-    )
+    return measure_clip(clip, rows, labels=scope.tables.coordinates, landmark_weight=weight)
 
 
 def _has_page(work: WorkFolder, clip: ClipId) -> bool:
@@ -332,5 +334,5 @@ def _has_page(work: WorkFolder, clip: ClipId) -> bool:
 def _measure_beside(scope: Scope, clips: Sequence[ClipId], problems: list[str]) -> dict[ClipId | str, ClipMeasures]:
     if scope.beside is None:
         return {}
-    solutions = _read_solutions(scope.beside, clips, ik_setup_path(scope.config), problems)
-    return {measures.clip: measures for measures in _measure_clips(scope, solutions)}
+    read = _read_solutions(scope, scope.beside, clips, problems, {})
+    return {clip: _measure_clip(scope, clip, rows) for clip, rows in read if rows.n_rows}

@@ -189,8 +189,8 @@ def coordinates_section(uses: Sequence[CoordinateUse], deviations_deg: dict[str,
     """Return how much of the model's ranges was used, and how well the markers determine each coordinate."""
     says = (
         f"What of the model's range the subject used. At a limit: within {degrees(AT_LIMIT_RAD):.1f} deg of an end; a "
-        "coordinate that often is there is held by its bound, not by the data. Posterior deviation: how well the "
-        f"markers determine the angle at the stated marker noise; above {unseen_deg:.1f} deg it is not seen."
+        "coordinate that often is there is held by its bound, not by the data. Deviation: how far the angle may be "
+        f"from the bone's, as a standard deviation (docs/deviation.md); above {unseen_deg:.1f} deg it is not seen."
     )
     if not uses:
         return section("Coordinates", says, missing("Solutions", "movi-prep ik"))
@@ -201,7 +201,7 @@ def coordinates_section(uses: Sequence[CoordinateUse], deviations_deg: dict[str,
     )
     columns = (
         *("coordinate", "range of the model and its use", "model, deg", "used, deg", "at a limit, %#"),
-        *("beyond, deg#", "posterior deviation, deg#", "jitter, deg#", "valid angles, %#"),
+        *("beyond, deg#", "deviation, deg#", "jitter, deg#", "valid angles, %#"),
     )
     rows = [_coordinate_row(use, deviations_deg, unseen_deg) for use in ordered]
     key = ((TRACK, "range of the model"), (PALE, "all values"), (BLUE, "5th to 95th percentile"), (LINE, "zero"))
@@ -226,7 +226,7 @@ def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen
 
 
 def deviation_cell(deviation_deg: float, unseen_deg: float) -> Html:
-    """Return a posterior deviation, with a word where the coordinate is not seen."""
+    """Return a deviation, with a word where the coordinate is not seen."""
     if deviation_deg <= unseen_deg:
         return judged(number(deviation_deg, 2), "good")
     text = number(deviation_deg, 1) if isfinite(deviation_deg) else "undetermined"

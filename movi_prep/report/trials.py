@@ -18,10 +18,8 @@ from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.pages.assets import page
 from movi_prep.pages.html import anchor, bullets, element, section
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.report.curves import curves_section, measure_curves
 from movi_prep.report.looks import doubted_scaling, failed_trial, most_urgent_first, trial_warning
 from movi_prep.report.measures import coordinate_uses, marker_biases, measure_clip, median_deviations_deg
-from movi_prep.report.quality import clip_attention, coordinate_attention, marker_attention, unseen_bound_deg
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
 from movi_prep.report.tables import N_SHOWN, look_list, shortened
 
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.pages.html import Html
-    from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.scale_result import ScaleResult
+    from movi_prep.records.solved_rows import Solved
     from movi_prep.trials.marker_files import MarkerFilesResult
     from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial
 
@@ -58,7 +56,7 @@ class Trials:
     title: str
     where: str
     files: Sequence[FileResult]
-    solutions: Mapping[str, IkSolution]
+    solutions: Mapping[str, Solved]
     model: Path
     scale: ScaleResult | None
     held: frozenset[str]
@@ -72,11 +70,14 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
         result: of solving them; their solutions are read back from the files that it names.
         config: where the work folder is, and the bounds.
     """
-    from movi_prep.formats.ik_file import read_ik_solution
+    from movi_prep.report.read_rows import read_solved_rows
 
     work = WorkFolder(config.work)
     # Read back from the files, so that the page shows their content.
-    solutions = {file.marker_file.stem: read_ik_solution(file.outputs[0]) for file in result.files if not file.error}
+    bodies = read_model_outline(result.model).marker_bodies
+    solutions: dict[str, Solved] = {
+        file.marker_file.stem: read_solved_rows(file.outputs[0], bodies) for file in result.files if not file.error
+    }
     trials = Trials(
         title="Quality of marker files",
         where=f"work folder {config.work.name}",
@@ -139,6 +140,10 @@ def write_scaling_report(document: ScaledDocument, config: Config) -> Path:
 
 
 def _write_page(trials: Trials, config: Config) -> str:
+    # Imported here: the page on a scaled model has neither curves nor frames.
+    from movi_prep.report.curves import curves_section, measure_curves
+    from movi_prep.report.quality import clip_attention, coordinate_attention, marker_attention, unseen_bound_deg
+
     model = read_model_outline(trials.model)
     measures = [
         # Labels of training are another model's: here every rotation counts.

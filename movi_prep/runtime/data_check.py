@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,7 +27,8 @@ from movi_prep.formats.foreign_content import foreign_content
 from movi_prep.formats.motion_files import open_motion
 from movi_prep.recordings.read import read_camera, read_session
 from movi_prep.recordings.wanted import MODEL_FILES
-from movi_prep.records.recordings import CameraFiles, Footage
+from movi_prep.records.recordings import CameraFiles
+from movi_prep.stages.align_footage import clock_of_clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,10 +36,12 @@ if TYPE_CHECKING:
     from movi_prep.formats.amass import MotionFile
     from movi_prep.formats.motion_files import WholeMotion
     from movi_prep.records.body_layout import BodyName
+    from movi_prep.records.camera import Camera
     from movi_prep.records.identity import ClipId
     from movi_prep.records.motion import Sex
-    from movi_prep.records.recordings import Recordings
+    from movi_prep.records.recordings import Footage, Recordings
     from movi_prep.records.session import Session
+    from movi_prep.video.footage import FrameReader
 
 Result = TypeVar("Result")
 
@@ -153,7 +157,7 @@ class _Found:
 
 
 def check_data_files(recordings: Recordings, settings: MarkerSettings | None = None) -> DataCheck:
-    """Open one clip per subject, and every body model, V3D file, calibration and video head.
+    """Open every clip of a manifest, else one per subject, and every body model, V3D file, calibration and video head.
 
     Args:
         recordings: what there is.
@@ -161,10 +165,12 @@ def check_data_files(recordings: Recordings, settings: MarkerSettings | None = N
     """
     found, asked = _Found(), settings or MarkerSettings()
     firsts = {subject: recordings.clips_of(subject)[0] for subject in recordings.subjects}
+    # People write manifests by hand, line by line; a download is whole or not.
+    opened = recordings.motions if recordings.reader == "manifest" else firsts.values()
     motions = {
         clip: motion
-        for clip in firsts.values()
-        if (motion := found.open(CLIPS, recordings.motions[clip], _reads_head(recordings, clip, asked)))
+        for clip in opened
+        if (motion := found.open(_clips(recordings), recordings.motions[clip], _reads_head(recordings, clip, asked)))
     }
     _open_bodies(recordings, motions, found, soft_tissue=asked.soft_tissue)
     _open_cameras(recordings, found)
@@ -179,6 +185,10 @@ def check_data_files(recordings: Recordings, settings: MarkerSettings | None = N
         if subject not in recordings.sessions:
             _open_videos(recordings, subject, None, found)
     return DataCheck(faults=found.kinds(), lengths=dict(_lengths(recordings, motions)))
+
+
+def _clips(recordings: Recordings) -> str:
+    return "motions" if recordings.reader == "manifest" else CLIPS
 
 
 @dataclass(frozen=True)
@@ -231,7 +241,7 @@ def _add_lacking(
         path = recordings.motions[clip]
         found.needed_by[path] = (clip.subject,)
         found.add(
-            CLIPS,
+            _clips(recordings),
             path,
             expected=what,
             got=there,
@@ -255,26 +265,35 @@ def _open_cameras(recordings: Recordings, found: _Found) -> None:
 
 
 def _open_footage(recordings: Recordings, found: _Found) -> None:
-    """Open the calibration and the video of every clip that has its own; each file once."""
+    """Open the calibration and the video of every clip that has its own, each once, and compare them."""
     # Loads OpenCV, which BMLmovi's headers do without.
-    from movi_prep.video.footage import check_size, open_footage
+    from movi_prep.video.footage import open_footage
 
-    seen: set[tuple[object, ...]] = set()
+    cameras: dict[tuple[object, ...], Camera | None] = {}
+    videos: dict[Path, FrameReader | None] = {}
     for (_, name), footage in recordings.footage.items():
-        files, pictures = footage.camera, footage.video if footage.video.is_dir() else None
+        files, video = footage.camera, footage.video
+        pictures = video if video.is_dir() else None
         place = (name, files.intrinsics, files.extrinsics, pictures)
-        if place in seen:
-            continue
-        seen.add(place)
+        if place not in cameras:
+            read = partial(read_camera, recordings.reader, name, files, pictures)
+            cameras[place] = found.open("calibration", files.intrinsics, read)
+        if video not in videos:
+            videos[video] = reader = found.open("videos", video, partial(open_footage, video))
+            # Heads stay in memory, files do not stay open: there may be thousands.
+            if reader is not None:
+                reader.close()
+        _compare_footage(cameras[place], videos[video], footage, found)
 
-        def read(name: str = name, footage: Footage = footage, pictures: Path | None = pictures) -> None:
-            camera = read_camera(recordings.reader, name, footage.camera, pictures)
-            # The head of one video tells whether the calibration is of such pictures.
-            check_size(open_footage(footage.video), camera.size_px)
 
-        found.open("calibration", files.intrinsics, read)
-    for video in sorted({footage.video for footage in recordings.footage.values()}):
-        found.open("videos", video, lambda video=video: open_footage(video))  # type: ignore[misc]
+def _compare_footage(camera: Camera | None, reader: FrameReader | None, footage: Footage, found: _Found) -> None:
+    """Note the faults that show when a video is compared with its calibration and with the clip's entry."""
+    from movi_prep.video.footage import check_size
+
+    if reader is not None:
+        found.open("clocks of videos", footage.video, lambda: clock_of_clip(reader, footage.clock))
+        if camera is not None:
+            found.open("sizes of pictures", footage.video, lambda: check_size(reader, camera.size_px))
 
 
 def _open_videos(recordings: Recordings, subject: str, session: Session | None, found: _Found) -> None:

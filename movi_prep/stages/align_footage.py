@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from movi_prep.config.footage import VideoClock
     from movi_prep.config.shard import ClipFootage
     from movi_prep.records.identity import ClipId
     from movi_prep.records.markers import MarkerTrajectories
-    from movi_prep.video.footage import FrameClock
+    from movi_prep.video.footage import FrameClock, FrameReader
 
 ON_SAMPLE = 0.02
 """Samples: 0.2 ms at 120 Hz, in which the fastest hand moves 2 mm; clocks of containers are as coarse."""
@@ -38,19 +39,12 @@ def align_footage(clip: ClipId, wanted: ClipFootage, markers: MarkerTrajectories
         MissingError, InputError: the video cannot be read, has no clock, or ends before its first frame of the clip.
     """
     # Imported here, so that planning does not load the video library.
-    from movi_prep.video.footage import frame_clock, open_footage
+    from movi_prep.video.footage import open_footage
 
     reader = open_footage(video)
-    clock = frame_clock(reader, wanted.rate_hz)
+    clock = clock_of_clip(reader, wanted)
     reader.close()
     n_there = len(clock.times_s) - wanted.first_frame
-    if n_there < 1:
-        raise InputError(
-            video,
-            expected=f"more than {wanted.first_frame} frames, because first_frame is {wanted.first_frame}",
-            got=f"{len(clock.times_s)}",
-            remedy="correct first_frame in the manifest, or name another video",
-        )
     frames = wanted.first_frame + np.arange(min(n_there, wanted.n_frames or n_there))
     rate_hz, last = mocap_rate_hz(markers), int(markers.sample_indices[-1])
     timeline = footage_timeline(clip, frames, _samples(frames, clock, wanted, rate_hz), last_sample=last)
@@ -67,6 +61,25 @@ def align_footage(clip: ClipId, wanted: ClipFootage, markers: MarkerTrajectories
         camera=wanted.camera,
         video_rate_hz=clock.rate_hz,
     )
+
+
+def clock_of_clip(reader: FrameReader, wanted: VideoClock) -> FrameClock:
+    """Return the clock of a video.
+
+    Raises:
+        InputError: it has none, or ends before its first frame of the clip.
+    """
+    from movi_prep.video.footage import frame_clock
+
+    clock = frame_clock(reader, wanted.rate_hz)
+    if wanted.first_frame >= len(clock.times_s):
+        raise InputError(
+            reader.path,
+            expected=f"more than {wanted.first_frame} frames, because first_frame is {wanted.first_frame}",
+            got=f"{len(clock.times_s)}",
+            remedy="correct first_frame in the manifest, or name another video",
+        )
+    return clock
 
 
 def footage_timeline(

@@ -25,7 +25,6 @@ from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
-from movi_prep.stages.ik import ik_setup_path
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
 
 if TYPE_CHECKING:
@@ -92,6 +91,7 @@ def plan_scale(
     """Return one unit per subject."""
     if not recordings.subjects:
         return ()
+    from movi_prep.stages.ik import ik_setup_path
     from movi_prep.stages.motion_scale import anthropometry_path
 
     model, setup = model_and_setup(config)
@@ -204,6 +204,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     """
     from movi_prep.kinematics.deviation import misfit_angles
     from movi_prep.osim.extract_tree import extract_tree
+    from movi_prep.osim.models import default_state
     from movi_prep.osim.scale_audit import landmarks_beyond
 
     misses_m = dict(list(landmarks_beyond(result, settings).items())[:_LANDMARKS_TOLD])
@@ -211,7 +212,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     if not misses_m or result.audit is AuditGrade.REFUSED:
         return result
     try:
-        tree = extract_tree(model)
+        tree = extract_tree(model, default_state(model))
     except ModelError:
         return result  # OpenSim poses such a model; nobody derives it
     weights = dict(zip(result.marker_names, result.marker_weights.tolist(), strict=True))
@@ -237,7 +238,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=7,
+    version=8,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,
@@ -263,10 +264,11 @@ def solve_pose_converged(model: opensim.Model, problem: TrackingProblem) -> Trac
     from movi_prep.kinematics.kernel_cache import compile_ahead
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.marker_tracking import TrackedMotion
+    from movi_prep.osim.models import default_state
     from movi_prep.osim.verify_solution import check_solution
 
     try:
-        tree = extract_tree(model)
+        tree = extract_tree(model, default_state(model))
     except ModelError as error:
         raise ModelError(f"{error}; or use OpenSim's solver here: scaling.placement_solver=opensim") from error
     markers, weights = problem.markers, dict(zip(problem.markers.names, problem.weights.tolist(), strict=True))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +16,8 @@ from movi_prep.geometry.virtual_camera import VirtualCamera, source_pixels_at
 from movi_prep.records.camera import Camera
 from movi_prep.video.pictures import decode_picture
 
+T = TypeVar("T", bound=np.generic)
+
 _BLOCK_ROWS = 64
 """Rows per block of a product: 64 x 256 x 10 stays below the size from which OpenBLAS starts threads."""
 
@@ -20,15 +25,32 @@ _NODES = 10
 """Chebyshev nodes per axis of the warp: a lens bends a crop so little that the error is below 1e-3 px."""
 
 
-def decode_for_warp(encoded: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
-    """Return the (h, w, 4) uint8 BGRA picture of encoded bytes.
+class Scratch(threading.local):
+    """Memory that the pictures of a thread use one after the other: fresh pages from the system cost time."""
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._held: dict[str, NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: type[T]) -> NDArray[T]:
+        """Return an array with whatever its last use under this name left in it."""
+        n, held = math.prod(shape), self._held.get(name)
+        if held is None or len(held) < n:
+            held = self._held[name] = np.empty(n, dtype=dtype)
+        return held[:n].reshape(shape)
+
+
+def decode_for_warp(encoded: NDArray[np.uint8], *, where: str, scratch: Scratch | None = None) -> NDArray[np.uint8]:
+    """Return the (h, w, 4) uint8 BGRA picture of encoded bytes, in `scratch` until the next one.
 
     simplejpeg decodes a JPEG straight into four channels; its pixels are OpenCV's. Raises InputError as
     `decode_picture` does.
     """
     if encoded[:2].tobytes() == _JPEG:
         try:
-            return np.asarray(simplejpeg.decode_jpeg(encoded, "BGRA"))
+            height, width, *_ = simplejpeg.decode_jpeg_header(encoded)
+            into = (scratch or Scratch()).array("decoded", (height, width, 4), np.uint8)
+            return np.asarray(simplejpeg.decode_jpeg(encoded, "BGRA", buffer=into))
         except ValueError:
             # OpenCV says what is wrong, or reads it all the same.
             pass
@@ -92,20 +114,33 @@ class WarpMaps:
         # A lens sees a cone, so that its picture is convex: where all corners are seen, everything between them is.
         self._is_seen = np.asarray(np.isfinite(corners).all(axis=(-1, -2, -3)))
 
-    def warp(self, picture: NDArray[np.uint8], at: int | tuple[()] = ()) -> NDArray[np.uint8]:
-        """Return the picture of one of the virtual cameras, (size, size, 3) uint8 BGR, of a stored BGR or BGRA one."""
-        columns, rows = self.map(at)
+    def warp(
+        self, picture: NDArray[np.uint8], at: int | tuple[()] = (), scratch: Scratch | None = None
+    ) -> NDArray[np.uint8]:
+        """Return the picture of one of the virtual cameras, (size, size, 3) uint8 BGR, of a stored BGR or BGRA one.
+
+        It lies in `scratch` until the next one.
+        """
+        scratch, side = scratch or Scratch(), self._virtual.size_px
+        columns, rows = self.map(at, scratch)
         # OpenCV maps four channels with vector instructions and three without, at more than twice the time.
         four = picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
-        return np.asarray(cv2.remap(four, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))[..., :3]
+        into = scratch.array("warped", (side, side, 4), np.uint8)
+        cv2.remap(four, columns, rows, cv2.INTER_LINEAR, dst=into, borderMode=cv2.BORDER_CONSTANT)
+        return into[..., :3]
 
-    def map(self, at: int | tuple[()] = ()) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def map(
+        self, at: int | tuple[()] = (), scratch: Scratch | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return column and row of the stored picture for each pixel of one camera's, (size, size) float32 each."""
+        scratch, side = scratch or Scratch(), self._virtual.size_px
         if self._is_seen[at]:
-            places, weights = self._nodes[at], self._weights
+            columns, rows = (scratch.array(name, (side, side), np.float32) for name in ("columns", "rows"))
             # The warp is a product of polynomials in columns and rows: two small matrix products give the whole map.
-            return _product(weights @ places[..., 0], weights.T), _product(weights @ places[..., 1], weights.T)
-        steps = np.arange(self._virtual.size_px, dtype=np.float64)
+            for into, places in zip((columns, rows), np.moveaxis(self._nodes[at], -1, 0), strict=True):
+                _multiply(self._weights @ places, self._weights.T, into)
+            return columns, rows
+        steps = np.arange(side, dtype=np.float64)
         exact = self._places_at(np.stack(np.meshgrid(steps, steps), axis=-1))[at]
         return np.ascontiguousarray(exact[..., 0]), np.ascontiguousarray(exact[..., 1])
 
@@ -115,15 +150,13 @@ class WarpMaps:
         return np.asarray((exact - corner + 0.5) * scale - 0.5, dtype=np.float32)
 
 
-def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return left @ right in blocks so small that BLAS keeps them on one thread.
+def _multiply(left: NDArray[np.float32], right: NDArray[np.float32], into: NDArray[np.float32]) -> None:
+    """Write left @ right in blocks so small that BLAS keeps them on one thread.
 
     A product that starts threads in each of many loader workers takes a hundred times as long.
     """
-    product = np.empty((len(left), right.shape[1]), dtype=np.float32)
     for start in range(0, len(left), _BLOCK_ROWS):
-        np.matmul(left[start : start + _BLOCK_ROWS], right, out=product[start : start + _BLOCK_ROWS])
-    return product
+        np.matmul(left[start : start + _BLOCK_ROWS], right, out=into[start : start + _BLOCK_ROWS])
 
 
 @lru_cache(maxsize=8)

@@ -33,7 +33,7 @@ class Labels:
         points_valid: (n, p) bool.
         coordinates_rad: (n, c) float32.
         coordinates_valid: (n, c) bool.
-        coordinates_std_rad: (n, c) float32, posterior standard deviations; None where they are not requested.
+        coordinates_std_rad: (n, c) float32, standard deviations; None where they are not requested.
         body_scales: (n, b, 3) float32, zero where the model has no such body.
         body_scales_valid: (n, b) bool.
         root_pose: (n, 3, 4) float32, rotation and position (m) of the moving frame of the ground-to-pelvis joint.
@@ -90,7 +90,7 @@ class LabelContext:
         coordinates_valid: (n, c) bool; false in rows that were not solved.
         n_markers: markers of the network; the others come after them.
         scales: scales of the subject's bodies, float32.
-        with_std: whether posterior standard deviations are read, too.
+        with_std: whether standard deviations are read, too.
     """
 
     points_valid: NDArray[np.bool_]

@@ -6,7 +6,7 @@
 | `pose3d`, `pose2d` | float32 | (p, 3), (p, 2) | joint centres, SMPL joints, markers; m in that camera, px |
 | `joint3d_validity_mask` | float32 | (p,) | 1 where the label is valid and lies in the picture |
 | `coordinateAngle`, `coordinateMask` | float32 | (c,) | label coordinates, radians, and 1 where they are valid |
-| `coordinateStd` | float32 | (c,) | their posterior deviations, infinite where unseen; if all shards have them |
+| `coordinateStd` | float32 | (c,) | their standard deviations, infinite where unseen; if all shards have them |
 | `boneScale` | float32 | (b, 3) | body scales relative to the generic model; with `scales="d3ke"` D3KE's |
 | `boneScaleMask` | float32 | (b,) | 1 where the model has the body |
 | `rootRotMat` | float32 | (3, 4) | pose of the ground-to-pelvis joint's moving frame in the virtual camera |
@@ -71,7 +71,7 @@ from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
 from movi_prep.records.scale_result import AuditGrade
 from movi_prep.training.augmentation import PLAIN_COLOURS, Augmentation, View, draw_view, recolour
 from movi_prep.training.occlusion import erase, occlude
-from movi_prep.training.picture import WarpMaps, decode_for_warp, write_rgb_planes
+from movi_prep.training.picture import Scratch, WarpMaps, decode_for_warp, write_rgb_planes
 from movi_prep.training.sample_labels import (
     LabelContext,
     Labels,
@@ -85,6 +85,8 @@ from movi_prep.training.sample_labels import (
 FLOOR_PREFIX = "Virtual_Ground_"
 """Prefix of markers on the floor, which are labels of the file but not of the network; they come last."""
 
+
+_SCRATCH = Scratch()
 
 AUDITS = (*(str(grade) for grade in AuditGrade), UNKNOWN_AUDIT)
 """Grades that the audit of scaling may give a shard's subject."""
@@ -486,7 +488,9 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
     def _images(self, source: _Source, wanted: Sequence[tuple[int, View]], maps: WarpMaps) -> NDArray[np.float32]:
         images = np.empty((len(wanted), 3, self._size_px, self._size_px), dtype=np.float32)
         for at, (row, view) in enumerate(wanted):
-            seen = maps.warp(decode_for_warp(source.file.picture(row), where=f"{source.file.path}, row {row}"), at)
+            where = f"{source.file.path}, row {row}"
+            stored = decode_for_warp(source.file.picture(row), where=where, scratch=_SCRATCH)
+            seen = maps.warp(stored, at, _SCRATCH)
             if view.occlusion_seed is not None:
                 seen = occlude(seen, _occluders(self._augmentation), view.occlusion_seed)
             if view.erasing_seed is not None:

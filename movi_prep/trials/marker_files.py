@@ -23,7 +23,7 @@ from movi_prep.stages.scale import model_and_setup, scale_numbers
 from movi_prep.stages.solve_clip import model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, files_read
 from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
-from movi_prep.trials.tool_reports import report_paths, write_tool_reports
+from movi_prep.trials.tool_reports import ask_deviations, report_paths, write_tool_reports
 from movi_prep.trials.trial_input import read_curves, read_trial
 from movi_prep.trials.trial_results import FileResult, solve_or_tell, trial_result
 
@@ -77,7 +77,7 @@ def solve_marker_files(
     """
     _check_names_differ(marker_files)
     # Before scaling, so that a wrong file name is reported at once.
-    setup = read_ik_setup(ik_setup_path(config)) if marker_files else None
+    setup = ask_deviations(read_ik_setup(ik_setup_path(config)), config.ik) if marker_files else None
     scale_setup = None
     if _is_to_scale(marker_files, config, static_file):
         scale_setup = read_scale_setup(_scale_setup_path(config))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.scaling import ScaleMethod
+    from movi_prep.osim.marker_tracking import Curve
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.setups import IkSetup, ScaleSetup
@@ -34,6 +35,8 @@ class ScaledTrial:
         placement_solver: what found the static pose.
         findings: what reading and scaling found.
         pose_time_s: first time of the rows that the static pose is averaged over.
+        sized: content of the model's file between the two steps, where the set-up names one: bodies have their size,
+            markers are where the generic model has them.
     """
 
     model: Any
@@ -43,6 +46,7 @@ class ScaledTrial:
     placement_solver: str
     findings: tuple[str, ...]
     pose_time_s: float
+    sized: bytes = b""
 
 
 def scale_to_trial(
@@ -58,13 +62,20 @@ def scale_to_trial(
 
     By motion (`scaling_method`) to all trials: the static one, if there is any, is one frame among them.
 
+    Args:
+        setup: measurements, weights and post-scaling steps.
+        generic: the generic model.
+        config: settings.
+        static_file: the static trial; none means that of the set-up.
+        marker_files: trials to scale to, where the method is motion.
+        tracking: weights for them.
+
     Raises:
         UsageError: neither the user nor the set-up names a trial to scale to.
         InputError: model, set-up or trials cannot be used.
     """
-    from movi_prep.osim.models import add_marker_set, marker_names, read_model
-    from movi_prep.osim.scale_model import scale_model
-    from movi_prep.osim.solution import prepare_model
+    from movi_prep.osim.models import add_marker_set, marker_names, model_document, read_model
+    from movi_prep.osim.scale_model import place_markers, size_model
 
     static_path = static_file or setup.static_file
     method = scaling_method(config, static=static_path is not None, moving=bool(marker_files))
@@ -81,6 +92,7 @@ def scale_to_trial(
     static, findings = _static_trial(setup, config, known, static_file=static_file, static_path=static_path)
     settings = config.scaling.for_unit(config.ik.solver, method)
     solve_pose = pose_solver(settings)
+    between = b""
     if by_motion:
         from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
 
@@ -90,8 +102,11 @@ def scale_to_trial(
         result = scale_to_motion(model, PersonTrials(trials, static), setup, weights, settings, solve_pose=solve_pose)
         findings += tuple(finding for _, told in read for finding in told)
     elif static is not None:
-        curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
-        result = scale_model(model, static, setup, settings, coordinate_file=curves, solve_pose=solve_pose)
+        curves = _curves(setup.coordinate_file, model, generic)
+        sized = size_model(model, static, setup, settings)
+        # Now, because placing markers changes the model in place.
+        between = b"" if setup.scaled_model_file is None else model_document(model)
+        result = place_markers(sized, static, setup, settings, coordinate_file=curves, solve_pose=solve_pose)
     result = with_angles(model, result, settings)
     sources = [*([static_path] if static_path is not None else []), *(marker_files if by_motion else ())]
     # The pose's time is for the .mot file: a set-up's range may begin before the first sample.
@@ -104,7 +119,16 @@ def scale_to_trial(
         placement_solver=settings.placement_solver,
         findings=(*findings, *result.findings),
         pose_time_s=max(setup.placement_time_range_s[0], first_s),
+        sized=between,
     )
+
+
+def _curves(path: Path | None, model: Any, source: Path) -> dict[str, Curve]:
+    if path is None:
+        return {}
+    from movi_prep.osim.solution import prepare_model
+
+    return read_curves(path, prepare_model(model, source))
 
 
 def _static_trial(

@@ -16,10 +16,9 @@ from movi_prep.errors import InputError, MoviPrepError, UsageError
 from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
 from movi_prep.records.setups import ScaleSetup
 from movi_prep.stages.scale import scale_numbers
-from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
-from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, write_scaled_model
-from movi_prep.trials.tool_reports import result_paths, write_tool_results
+from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial
+from movi_prep.trials.tool_reports import ask_deviations, result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
 from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial, solve_or_tell, trial_result
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from movi_prep.config.ik import IkSettings
     from movi_prep.config.root import Config
+    from movi_prep.records.marker_noise import MarkerNoise
     from movi_prep.records.setups import IkSetup
 
 
@@ -58,22 +58,33 @@ def solve_setup_document(
         InputError: the document names no model or marker file, or one of them cannot be used.
         UsageError: a result would replace a file that the document reads.
     """
-    setup, settings = read_ik_setup(document), settings.for_marker_files()
-    _check_own_results(document, results_folder)
+    setup, settings = ask_deviations(read_ik_setup(document), settings), settings.for_marker_files()
+    _check_own_results(document, settings, results_folder)
     if setup.model_file is None or setup.marker_file is None:
         raise InputError(
             document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
         )
+    # Imported here: documents of scaling need none of it.
+    from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
+
     scaled = read_scaled_model(setup.model_file)
     trial = read_trial(setup.marker_file, scaled, setup, settings, is_cut=True)
     curves = read_curves(setup.coordinate_file, scaled)
-    solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves)
+    # Deviations cost time, and the tool's users expect none: they are found only where they are asked for.
+    noise = _noise(settings) if setup.report_deviations else None
+    solution, findings = solve_clip(scaled, trial.markers, trial.setup, settings, coordinate_file=curves, noise=noise)
     outputs = write_tool_results(solution, trial.setup, results_folder, order=trial.order)
     result = trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
     if write_pages is None:
         return result
     pages = write_pages(SolvedTrial(result, trial.setup, solution, setup.model_file))
     return replace(result, outputs=(*outputs, *pages))
+
+
+def _noise(settings: IkSettings) -> MarkerNoise | None:
+    from movi_prep.stages.ik import marker_noise
+
+    return marker_noise(settings)
 
 
 def run_scale_document(
@@ -99,7 +110,7 @@ def run_scale_document(
         UsageError: a result would replace a file that the document reads, or no static trial is named.
     """
     setup = read_scale_setup(document)
-    _check_own_results(document, results_folder)
+    _check_own_results(document, config.ik, results_folder)
     generic = setup.model_file or config.scaling.model
     asked = _scale_results(setup, results_folder)
     if generic is None or not asked:
@@ -109,14 +120,10 @@ def run_scale_document(
             got="none of one of them",
             remedy="name both files",
         )
-    scaled = scale_to_trial(setup, generic, config)
     # As OpenSim's tool does, write the model also between its two steps.
-    sized = (
-        # Scaled anew, because placing markers changes the model in place.
-        scale_to_trial(replace(setup, place_markers=False), generic, config) if "scaled_model_file" in asked else scaled
-    )
+    scaled = scale_to_trial(setup, generic, config)
     for what, path in asked.items():
-        _write_scale_output(what, path, sized if what == "scaled_model_file" else scaled)
+        _write_scale_output(what, path, scaled)
     result = FileResult(
         marker_file=document,
         outputs=tuple(asked.values()),
@@ -130,6 +137,7 @@ def run_scale_document(
 
 
 def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
+    from movi_prep.osim.models import write_document, write_model
     from movi_prep.osim.scale_files import write_marker_set, write_scale_factors, write_static_pose
 
     if what == "factors_file":
@@ -138,8 +146,10 @@ def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
         write_marker_set(path, scaled.model)
     elif what == "pose_file":
         write_static_pose(path, scaled.result.pose, time_s=scaled.pose_time_s)
+    elif what == "scaled_model_file":
+        write_document(path, scaled.sized)
     else:
-        write_scaled_model(path, scaled)
+        write_model(path, scaled.model)
 
 
 def run_setup_documents(
@@ -164,7 +174,7 @@ def run_setup_documents(
     """
     if len(documents) == 1:
         return (_run(documents[0], config, results_folder, write_pages),)
-    known = _files_of(documents, results_folder)
+    known = _files_of(documents, config.ik, results_folder)
     _check_results_differ(known)
 
     def run_beside_others(document: Path) -> FileResult:
@@ -191,24 +201,24 @@ class _Files:
     is_scaling: bool
 
 
-def _files_of(documents: Iterable[Path], results_folder: Path | None) -> list[_Files]:
+def _files_of(documents: Iterable[Path], settings: IkSettings, results_folder: Path | None) -> list[_Files]:
     """Return the files of each document that can be read; the others are reported when they would run."""
     found = []
     for document in documents:
         try:
-            found.append(_files(document, results_folder))
+            found.append(_files(document, settings, results_folder))
         except (MoviPrepError, OSError):
             continue
     return found
 
 
-def _files(document: Path, results_folder: Path | None) -> _Files:
+def _files(document: Path, settings: IkSettings, results_folder: Path | None) -> _Files:
     setup: IkSetup | ScaleSetup
     if is_scale_document(document):
         setup = read_scale_setup(document)
         written = tuple(_scale_results(setup, results_folder).values())
     else:
-        setup = read_ik_setup(document)
+        setup = ask_deviations(read_ik_setup(document), settings)
         written = tuple(result_paths(setup, results_folder))
     read = tuple(files_read(document, setup))
     return _Files(document, read, written, model=setup.model_file, is_scaling=isinstance(setup, ScaleSetup))
@@ -236,8 +246,8 @@ def _check_results_differ(documents: Sequence[_Files]) -> None:
                 )
 
 
-def _check_own_results(document: Path, results_folder: Path | None) -> None:
-    files = _files(document, results_folder)
+def _check_own_results(document: Path, settings: IkSettings, results_folder: Path | None) -> None:
+    files = _files(document, settings, results_folder)
     check_inputs_kept(files.read, files.written, source=document)
     check_only_results_replaced(files.written, source=document)
 

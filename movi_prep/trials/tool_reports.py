@@ -5,24 +5,42 @@
 | `output_motion_file` (.mot) | time, every coordinate; degrees where OpenSim has degrees |
 | `NAME_ik_marker_errors.sto` | time, total_squared_error, marker_error_RMS, marker_error_max (m) |
 | `NAME_ik_model_marker_locations.sto` | time, MARKER_tx, _ty, _tz (m), in the order of the marker file |
+| `NAME_ik_deviations.sto`, if asked for | as the motion's: standard deviations, nan where no marker decides |
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.errors import InputError, list_names
-from movi_prep.formats.storage import StorageTable, write_storage
-from movi_prep.stages.solve_clip import motion_table
+from movi_prep.errors import InputError, UsageError, list_names
+from movi_prep.formats.storage import StorageTable, coordinate_table, write_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from movi_prep.config.ik import IkSettings
     from movi_prep.records.ik_solution import IkSolution
     from movi_prep.records.setups import IkSetup
+
+
+def ask_deviations(setup: IkSetup, settings: IkSettings) -> IkSetup:
+    """Return a set-up that asks for deviations, too, if the settings do.
+
+    Raises:
+        UsageError: the settings ask for deviations, and for a solver that finds none.
+    """
+    if not settings.write_deviations:
+        return setup
+    if settings.solver != "converged" or not settings.converged.observability:
+        raise UsageError(
+            "--deviations (ik.write_deviations): expected the converged solver with ik.converged.observability, but "
+            "got another solver, or no observability; leave one of them out"
+        )
+    return replace(setup, report_deviations=True)
 
 
 def result_paths(setup: IkSetup, folder: Path | None) -> list[Path]:
@@ -45,6 +63,8 @@ def write_tool_results(
     Raises:
         InputError: the set-up asks for nothing.
     """
+    from movi_prep.stages.solve_clip import motion_table
+
     motion, reports = _motion_path(setup, folder), folder or setup.results_folder
     outputs = []
     if motion is not None:
@@ -83,6 +103,7 @@ def _asked(setup: IkSetup) -> dict[str, Callable[[IkSolution, IkSetup, Sequence[
     asked = {
         "marker_errors": (setup.report_errors, _error_table),
         "model_marker_locations": (setup.report_marker_locations, _location_table),
+        "deviations": (setup.report_deviations, _deviation_table),
     }
     return {what: table for what, (is_wanted, table) in asked.items() if is_wanted}
 
@@ -120,4 +141,19 @@ def _location_table(solution: IkSolution, setup: IkSetup, order: Sequence[str]) 
         times_s=solution.times_s[rows],
         values=solution.model_markers_m[np.ix_(rows, columns)].reshape(len(rows), -1),
         in_degrees=False,
+    )
+
+
+def _deviation_table(solution: IkSolution, setup: IkSetup, order: Sequence[str]) -> StorageTable:
+    rows, _ = _reported(solution, setup, order)
+    # `ask_deviations` has refused solvers that find none.
+    std = np.full_like(solution.coordinates, np.nan) if solution.std is None else solution.std
+    # OpenSim's reader knows nan, but no infinity.
+    known = np.where(np.isfinite(std[rows]), std[rows], np.nan)
+    return coordinate_table(
+        solution.coordinate_names,
+        solution.times_s[rows],
+        known,
+        solution.coordinate_is_rotation,
+        name="Standard Deviations of Coordinates from IK",
     )

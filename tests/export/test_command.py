@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,7 @@ import pytest
 from movi_prep.cli import main
 from movi_prep.errors import MissingError
 from movi_prep.export.picture import draw_points
+from movi_prep.export.targets import NAMES
 from movi_prep.export.tracks import find_shards
 from tests.export.conftest import write_shards
 
@@ -98,3 +102,18 @@ def test_the_picture_of_the_points_has_a_tile_for_every_track_and_camera(shards:
     # Two subjects with two clips each before two cameras: two tracks side by side, so four tiles in two rows.
     picture = cv2.imread(str(draw_points(shards, tmp_path / "points.png")))
     assert picture.shape == (2 * 390 + 3, 4 * 300 + 9, 3)
+
+
+def test_every_export_of_the_readmes_table_runs_and_leads_where_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.split("## Your network, one command")[1].split("\n## ")[0]
+    rows = re.findall(r"^\|[^|]*\| `movi-prep (export [^`]*)` \| `([^`]*)` \|$", table, re.MULTILINE)
+    assert {command.split()[2] for command, _ in rows} == set(NAMES)
+    write_shards(tmp_path / "work" / "shards")
+    monkeypatch.chdir(tmp_path)
+    for command, leads_to in rows:
+        assert main(shlex.split(command)) == 0, command
+        assert Path(leads_to).is_file(), command
+        shutil.rmtree("OUT")

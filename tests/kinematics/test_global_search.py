@@ -126,8 +126,8 @@ def _tracker(tree: KinematicTree, markers_m: NDArray[np.float64]) -> Tracker:
 @pytest.mark.parametrize(
     ("model", "setup", "draws"),
     [
-        ("full_body", "ik_d3ke", {0: [111], 1: [123], 2: [13, 168], 4: [57, 175], 5: [42]}),
-        ("full_body_wo_hands", "ik_d3ke_without_hands", {1: [83], 2: [12, 85]}),
+        ("full_body", "ik_d3ke", {0: [111], 1: [123], 2: [13, 168], 4: [57, 175], 5: [42], 11: [118], 13: [35]}),
+        ("full_body_wo_hands", "ik_d3ke_without_hands", {1: [83], 2: [12, 85], 16: [144]}),
     ],
 )
 def test_the_hardest_of_thousands_of_poses_are_found(
@@ -183,6 +183,17 @@ def test_the_second_solution_of_three_angles_is_the_same_orientation(seed: int) 
 
     np.testing.assert_allclose(_turned(triple, other), _turned(triple, values), atol=1e-12)
     assert np.abs(other - values).max() > 0.1
+
+
+@pytest.mark.parametrize("skew", [0.0, 1e-5])
+def test_at_gimbal_lock_the_second_solution_is_half_a_turn_away(skew: float) -> None:
+    axes = np.array([[0.0, 1.0, 0.0], [np.cos(skew), np.sin(skew), 0.0], [0.0, 1.0, 0.0]])
+    triple, values = Triple(np.arange(3), axes, np.eye(3)), np.array([0.4, np.pi, -0.3])
+
+    other = other_solution(triple, values)
+
+    np.testing.assert_allclose(_turned(triple, other), _turned(triple, values), atol=10.0 * skew + 1e-12)
+    np.testing.assert_allclose(other - values, [np.pi, 0.0, np.pi], atol=1e-9)
 
 
 def _turned(triple: Triple, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -126,3 +126,22 @@ def test_the_root_is_the_joint_to_ground_and_its_middle_angle_is_the_second(mode
 def test_vectors_convert(model: opensim.Model) -> None:
     location = model.getMarkerSet().get("thigh_r_b").get_location()
     np.testing.assert_array_equal(array(location), [0.0, -0.2, 0.1])
+
+
+def test_a_document_is_tried_in_another_process_once(
+    model: opensim.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model.printToXML(str(tmp_path / "small.osim"))
+    tried: list[Path] = []
+    monkeypatch.setattr("movi_prep.osim.models.check_that_it_loads", lambda path, _load: tried.append(path))
+    for _ in range(2):
+        read_model(tmp_path / "small.osim")
+    assert tried == [tmp_path / "small.osim"]
+    # What movi-prep wrote and read back needs no trial either.
+    write_model(tmp_path / "again.osim", model)
+    read_model(tmp_path / "again.osim")
+    assert tried == [tmp_path / "small.osim"]
+    (tmp_path / "again.osim").write_text((tmp_path / "again.osim").read_text() + " ")
+    read_model(tmp_path / "again.osim")
+    assert tried == [tmp_path / "small.osim", tmp_path / "again.osim"]

@@ -111,6 +111,14 @@ def test_observability_is_the_median_and_what_is_undetermined_is_infinite() -> N
     assert median_deviations_deg([_measured(replace(solution, posterior_std=None))]) == {}
 
 
+def test_the_deviation_of_labels_counts_where_there_is_one() -> None:
+    solution = known_solution()
+    label_std = np.full_like(solution.coordinates, np.radians(4.0))
+    measured = _measured(replace(solution, label_std=label_std))
+    assert median_deviations_deg([measured]) == {name: pytest.approx(4.0) for name in measured.deviation_deg}
+    assert measured.deviation_deg
+
+
 def test_two_solutions_are_compared_on_the_markers_that_both_track() -> None:
     ours, theirs = _measured(), known_solution(heel_mm=24.0)
     lacking = replace(theirs, marker_weights=np.array([20.0, 0.0, 0.0]))

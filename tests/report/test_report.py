@@ -172,7 +172,7 @@ def test_an_empty_work_folder_is_said_not_refused(tmp_path: Path) -> None:
     (index,) = write_report(Config(work=tmp_path))
     page = _page(index)
     assert page.faults == []
-    for what in ("Solutions", "Posterior deviations", "Alignment", "Native shards"):
+    for what in ("Solutions", "Deviations", "Alignment", "Native shards"):
         assert f"{what}: not there yet." in page.text
     assert page.row("static")[1] == "not there yet"
 

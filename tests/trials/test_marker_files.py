@@ -154,6 +154,20 @@ def test_the_worst_marker_comes_first_and_landmarks_are_missed_where_there_are_n
     assert any("none is a landmark" in text for text in file.findings)
 
 
+def test_a_marker_file_gets_the_deviations_that_its_solution_holds(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    config = world.config.model_copy(
+        update={"ik": world.config.ik.model_copy(update={"solver": "converged", "write_deviations": True})}
+    )
+    (file,) = solve_marker_files([tmp_path / "walk.trc"], config, static_file=tmp_path / "static.trc").files
+    (table,) = [read_storage(path) for path in file.outputs if path.name == "walk_ik_deviations.sto"]
+    solution = read_ik_solution(file.outputs[0])
+    assert solution.std is not None
+    known = solution.std[np.isfinite(solution.coordinates).all(axis=1)]
+    expected = np.where(solution.coordinate_is_rotation, np.degrees(known), known)
+    np.testing.assert_allclose(table.values, np.where(np.isfinite(expected), expected, np.nan), rtol=1e-3, atol=1e-6)
+
+
 def test_a_document_is_solved_over_its_time_range_beside_itself(tmp_path: Path) -> None:
     world = write_small_world(tmp_path)
     (tmp_path / "setup.xml").write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates=""))

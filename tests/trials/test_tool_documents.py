@@ -228,3 +228,29 @@ def test_a_scale_tool_document_without_a_static_trial_says_so(tmp_path: Path) ->
 def read_text_of_markers(path: Path) -> list[str]:
     """Return the lines of a model that say where its markers are."""
     return [line.strip() for line in path.read_text().splitlines() if "<location>" in line]
+
+
+def test_deviations_are_written_beside_the_motion_where_they_are_asked_for(tmp_path: Path) -> None:
+    document = ik_document(tmp_path)
+    plain = solve_setup_document(document, SETTINGS)
+    motion = read_storage(tmp_path / "small_ik.mot")
+
+    asked = solve_setup_document(document, SETTINGS.model_copy(update={"write_deviations": True}))
+
+    added = [path.name for path in asked.outputs if path not in plain.outputs]
+    assert added == ["small_ik_deviations.sto"]
+    deviations = read_storage(tmp_path / "small_ik_deviations.sto")
+    assert (deviations.labels, deviations.in_degrees) == (motion.labels, True)
+    np.testing.assert_array_equal(deviations.times_s, motion.times_s)
+    # Skin of some millimetres on limbs of some decimetres: between a tenth of a degree and some ten.
+    hip_deg = deviations.values[:, deviations.labels.index("hip")]
+    assert np.all((hip_deg > 0.1) & (hip_deg < 30.0))
+    np.testing.assert_array_equal(read_storage(tmp_path / "small_ik.mot").values, motion.values)
+
+
+def test_a_solver_without_deviations_is_refused_before_it_solves(tmp_path: Path) -> None:
+    document = ik_document(tmp_path)
+    before = _bytes(tmp_path)
+    with pytest.raises(UsageError):
+        solve_setup_document(document, IkSettings(solver="opensim", write_deviations=True))
+    assert _bytes(tmp_path) == before

@@ -115,7 +115,7 @@ def plan_clip(
     extent = body_extent(pixels)
     # Drop these frames before labels and pictures are made for them.
     seen = _touches_image(extent, camera.size_px)
-    timeline, of_row = timeline.keep(seen, f"the body is outside {camera.name}'s image"), of_row[seen]
+    timeline, of_row = timeline.keep(seen, outside(camera)), of_row[seen]
     posed, pixels, extent = posed[seen], pixels[seen], extent[seen]
     # Once more, for the frames that are left: a moving camera has one pose per row.
     camera = camera.at(timeline.video_frames)
@@ -138,6 +138,11 @@ def plan_clip(
         absent=absent_labels(sources.solved, tables),
         correlation_s=sources.solved.solution.deviation_correlation_s,
     )
+
+
+def outside(camera: Camera) -> str:
+    """Return the reason for which frames are refused that do not show the body."""
+    return f"the body is outside {camera.name}'s image"
 
 
 def frame_numbers(rows: ClipRows, settings: ShardUnitSettings, *, clip: int) -> FrameNumbers:

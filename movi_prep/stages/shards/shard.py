@@ -40,7 +40,7 @@ from movi_prep.stages.shards.subject_clips import (
     video_rate_hz,
     with_pictures,
 )
-from movi_prep.stages.shards.video_passes import by_video, join_passes, judge_videos, pass_over
+from movi_prep.stages.shards.video_passes import by_video, cannot_open, join_passes, judge_videos, pass_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +93,7 @@ def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSet
     # Videos of clips have measured rates; everything after this line must use those.
     settings = settings.model_copy(update={"video_rate_hz": video_rate_hz(subject, settings)})
     planned = plan_clips(subject, inputs, settings, between(advance, 0.0, _PLANNING))
+    planned = _with_videos(planned, inputs, settings)
     advance = between(advance, _PLANNING, 1.0)
     try:
         return _write_shard(planned, subject, inputs, outputs, settings, advance=advance)
@@ -102,6 +103,24 @@ def run_shard(inputs: ShardInputs, outputs: ShardOutputs, settings: ShardUnitSet
         if not rest.clips:
             raise found.judged.refusal(inputs.video, subject.camera.name) from None
         return _write_shard(rest, subject, inputs, outputs, settings, advance=advance, judged=found.judged)
+
+
+def _with_videos(planned: PlannedClips, inputs: ShardInputs, settings: ShardUnitSettings) -> PlannedClips:
+    """Return the clips whose own video can be opened and is of the calibrated size; the others are left out."""
+    videos = by_video(planned.clips, inputs)
+    # One video for all clips fails the unit by itself; it is opened once.
+    if len(videos) == 1:
+        return planned
+    errors = {video.video: error for video in videos if (error := cannot_open(video, inputs, settings)) is not None}
+    if len(errors) == len(videos):
+        raise next(iter(errors.values()))
+    lost = [
+        LeftOut(clip.timeline.clip, str(errors[video.video]))
+        for video in videos
+        if video.video in errors
+        for clip in video.clips
+    ]
+    return planned.without(lost)
 
 
 class _SuspectPictures(Exception):  # noqa: N818 - not an error: it discards what was written so far

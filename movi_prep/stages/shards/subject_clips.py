@@ -16,6 +16,7 @@ from movi_prep.config.footage import NO_CHOICE
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
+from movi_prep.formats.hdf5_trial import try_together
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
 from movi_prep.formats.marker_file import read_markers, read_static_trial
@@ -31,7 +32,7 @@ from movi_prep.records.ik_solution import FrameStatus
 from movi_prep.records.recordings import CameraFiles
 from movi_prep.records.timeline import LeftOut
 from movi_prep.stages.markers import model_for
-from movi_prep.stages.shards.clip_rows import ClipRows, plan_clip
+from movi_prep.stages.shards.clip_rows import ClipRows, outside, plan_clip
 from movi_prep.stages.shards.clip_sources import ClipSources
 from movi_prep.stages.solve_clip import read_scaled_model
 
@@ -71,6 +72,12 @@ _POSED_AT_ONCE = 512
 
 _ANY_RATE_HZ = 30.0
 """Stands for the rate of motion that does not say it: the mesh is posed sample by sample, whatever their times."""
+
+
+_NEAREST_M, _FARTHEST_M = 0.3, 100.0
+"""Distances at which a camera films a person; others come of a wrong unit."""
+
+_CORRECT = " (see metres_per_unit and world_up of its calibration, and whether its origin is that of the motion)"
 
 
 class MotionOf(NamedTuple):
@@ -251,23 +258,37 @@ def _read_cameras(inputs: ShardInputs, settings: ShardUnitSettings) -> tuple[dic
             cameras[clip] = found
     if not cameras:
         raise next(iter(errors.values()))
-    _check_one_lens(list(cameras.values()))
-    return cameras, {clip: str(error) for clip, error in errors.items()}
+    cameras, others = _of_one_lens(cameras)
+    return cameras, {clip: str(error) for clip, error in (errors | others).items()}
 
 
-def _check_one_lens(cameras: Sequence[Camera]) -> None:
-    """Raise InputError where clips of one camera differ in more than the pose: a shard has one camera matrix."""
-    first = cameras[0]
-    for other in cameras[1:]:
-        same = np.array_equal(first.intrinsics_px, other.intrinsics_px) and first.size_px == other.size_px
-        same = same and first.lens.model == other.lens.model and first.is_moving == other.is_moving
-        if not same or not np.array_equal(first.lens.coefficients, other.lens.coefficients):
-            raise InputError(
-                other.source,
-                expected=f"the camera matrix, lens and picture size that {first.name} has in {first.source}",
-                got="others, or a camera that moves in some clips only",
-                remedy="give cameras that differ names of their own",
-            )
+def _of_one_lens(cameras: Mapping[ClipId, Camera]) -> tuple[dict[ClipId, Camera], dict[ClipId, InputError]]:
+    """Return the clips whose cameras differ in the pose only, as a shard has one camera matrix; and the other clips."""
+    kinds: dict[ClipId, tuple[Any, ...]] = {
+        clip: (
+            camera.intrinsics_px.tobytes(),
+            camera.size_px,
+            camera.lens.model,
+            camera.lens.coefficients.tobytes(),
+            camera.is_moving,
+        )
+        for clip, camera in cameras.items()
+    }
+    # Of most clips: one clip with another calibration must not cost all others.
+    ((usual, _),) = Counter(kinds.values()).most_common(1)
+    kept = {clip: camera for clip, camera in cameras.items() if kinds[clip] == usual}
+    first = next(iter(kept.values()))
+    others = {
+        clip: InputError(
+            camera.source,
+            expected=f"the camera matrix, lens and picture size that {first.name} has in {first.source}",
+            got="others, or a camera that moves in some clips only",
+            remedy="give cameras that differ names of their own",
+        )
+        for clip, camera in cameras.items()
+        if clip not in kept
+    }
+    return kept, others
 
 
 def video_rate_hz(subject: ShardSubject, settings: ShardUnitSettings) -> float:
@@ -319,6 +340,7 @@ def plan_clips(
             inputs.clips, inputs.motions, inputs.choices, inputs.markers, inputs.solutions, strict=True
         )
     }
+    try_together(path for path in (*inputs.markers, *inputs.solutions) if path is not None)
     aligned = [item for item in subject.alignment.clips if item.camera in ("", inputs.camera)]
     # An earlier alignment may hold more clips than are asked for now.
     asked = [item for item in aligned if item.timeline.clip in files]
@@ -335,7 +357,9 @@ def plan_clips(
             got="none; " + ("; ".join(map(str, left_out)) or "the alignment has no clips"),
             remedy="see which units failed before: movi-prep status",
         )
-    return PlannedClips(tuple(clips), tuple(left_out), _label_findings(subject.model, clips), subject.warnings)
+    return PlannedClips(
+        tuple(clips), tuple(left_out), _label_findings(subject.model, clips), (*subject.warnings, *_far_cameras(clips))
+    )
 
 
 def _rows_of(
@@ -366,7 +390,12 @@ def _rows_of(
         # Markers and solutions are optional inputs, so that a failed clip does not stop the others.
         return LeftOut(clip, str(error))
     if not rows.labels.root.valid.any():
-        return LeftOut(clip, _why_empty(rows, sources.solved.solution))
+        why = _why_empty(rows, sources.solved.solution)
+        # A unit or an axis that is wrong moves the camera: its distance shows it.
+        away = _distance_m(subject.cameras[clip], sources.vertices_m)
+        is_outside = any(item.reason == outside(subject.camera) for item in rows.timeline.refused)
+        said = f"; {subject.camera.name} stands {away:.3g} m from the body" if is_outside else ""
+        return LeftOut(clip, why + said + (_CORRECT if said and settings.camera_options else ""))
     return rows
 
 
@@ -394,6 +423,23 @@ def _not_aligned(
         )
         for clip, words in said.items()
     ]
+
+
+def _distance_m(camera: Camera, points_m: NDArray[Any]) -> float:
+    """Return how far a camera is from points (..., 3) in AMASS world; a camera that moves, at its first pose."""
+    still = camera if camera.pose_frames is None else camera.at(int(camera.pose_frames[0]))
+    place = -still.world_to_camera_rotation.T @ still.world_to_camera_translation_m
+    return float(np.linalg.norm(place - points_m.reshape(-1, 3).mean(axis=0)))
+
+
+def _far_cameras(clips: Sequence[ClipRows]) -> tuple[str, ...]:
+    """Return a warning on each clip whose camera stands where none can film a person."""
+    apart = {clip.timeline.clip: _distance_m(clip.camera, clip.labels.joints.world_m) for clip in clips}
+    return tuple(
+        f"{clip}: the camera stands {away:.3g} m from the body{_CORRECT}"
+        for clip, away in apart.items()
+        if not _NEAREST_M <= away <= _FARTHEST_M
+    )
 
 
 def _why_empty(rows: ClipRows, solution: IkSolution) -> str:

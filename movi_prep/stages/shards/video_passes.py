@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.errors import InputError
 from movi_prep.geometry.label_statistics import PixelStatistics
 from movi_prep.records.crops import CropPlan
 from movi_prep.stages.shards.picture_check import JudgedVideo, judge_pictures, watch_clips
@@ -77,6 +78,15 @@ def by_video(clips: Sequence[ClipRows], inputs: ShardInputs) -> list[ClipsOfVide
         )
         for video, numbers in groups.items()
     ]
+
+
+def cannot_open(of: ClipsOfVideo, inputs: ShardInputs, settings: ShardUnitSettings) -> InputError | None:
+    """Return why a video cannot show its clips, None where its head says that it can."""
+    try:
+        open_video(of.video, inputs, of.clips[0].camera, settings).close()
+    except InputError as error:
+        return error
+    return None
 
 
 def pass_over(
