@@ -25,7 +25,6 @@ from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.setups import without_markers
 from movi_prep.records.unit import Stage, StageReport, Unit
 from movi_prep.stages.compile_solver import compile_solver
-from movi_prep.stages.ik import ik_setup_path
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP, packaged_setups
 
 if TYPE_CHECKING:
@@ -86,6 +85,7 @@ def plan_scale(
     """Return one unit per subject."""
     if not recordings.subjects:
         return ()
+    from movi_prep.stages.ik import ik_setup_path
     from movi_prep.stages.motion_scale import anthropometry_path
 
     model, setup = model_and_setup(config)
@@ -204,7 +204,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=7,
+    version=8,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,

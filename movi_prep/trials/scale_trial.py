@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
+    from movi_prep.osim.marker_tracking import Curve
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.setups import IkSetup, ScaleSetup
@@ -72,7 +73,6 @@ def scale_to_trial(
     """
     from movi_prep.osim.models import add_marker_set, marker_names, model_document, read_model
     from movi_prep.osim.scale_model import place_markers, size_model
-    from movi_prep.osim.solution import prepare_model
 
     # A document of the ScaleTool names static trials only, so it is carried out as the tool does.
     by_motion = config.scaling.method == "motion" and bool(marker_files)
@@ -98,7 +98,7 @@ def scale_to_trial(
         result = scale_to_motion(model, PersonTrials(trials, static), setup, weights, settings, solve_pose=solve_pose)
         findings += tuple(finding for _, told in read for finding in told)
     elif static is not None:
-        curves = read_curves(setup.coordinate_file, prepare_model(model, generic)) if setup.coordinate_file else {}
+        curves = _curves(setup.coordinate_file, model, generic)
         sized = size_model(model, static, setup, settings)
         # Now, because placing markers changes the model in place.
         between = b"" if setup.scaled_model_file is None else model_document(model)
@@ -116,6 +116,14 @@ def scale_to_trial(
         pose_time_s=max(setup.placement_time_range_s[0], first_s),
         sized=between,
     )
+
+
+def _curves(path: Path | None, model: Any, source: Path) -> dict[str, Curve]:
+    if path is None:
+        return {}
+    from movi_prep.osim.solution import prepare_model
+
+    return read_curves(path, prepare_model(model, source))
 
 
 def _static_trial(
