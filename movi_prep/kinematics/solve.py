@@ -70,6 +70,8 @@ _FAINT_STRENGTH = 0.01
 _START_TOLERANCE = 1e-3
 # The prior acts in half where the markers' variance is this share of its own: a tenth of its standard deviation.
 _HARDLY_OPEN = 0.01
+# Two values of one frame whose relative difference is less are of one minimum: both were polished to less.
+_SAME_MINIMUM = 1e-6
 # A start whose objective is this many times that of the forward track is not followed backward.
 _WORSE_BASIN = 1.05
 # Where markers leave no unknown more open than this, every start ends in the same minimum: none is sent out between.
@@ -308,11 +310,15 @@ def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict
 def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> Start:
     """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
     priors = _first_priors(tracker, settings)
-    found = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors), priors[1])
+    begun = find_start(tracker, frame, *priors)
+    found = lowest_minimum(tracker, frame, begun, priors[1])
     # A value includes the pulls, which add no more than the noise that they belong to.
     if found.values[0] > 0.5 * (BEYOND_NOISE * settings.marker_noise_m) ** 2:
-        other = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors, by_root=True), priors[1])
-        found = min(found, other, key=lambda one: float(one.values[0]))
+        other = find_start(tracker, frame, *priors, by_root=True)
+        # From the same minimum the search would try the same again.
+        if not np.isclose(other.values[0], begun.values[0], rtol=_SAME_MINIMUM, atol=0.0):
+            other = lowest_minimum(tracker, frame, other, priors[1])
+            found = min(found, other, key=lambda one: float(one.values[0]))
     return found.start(0)
 
 

@@ -204,7 +204,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=7,
+    version=8,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,

@@ -168,6 +168,14 @@ def test_a_video_that_cannot_be_used_costs_no_angles(tmp_path: Path, cameras: di
     assert word in finding
 
 
+def test_footage_is_grouped_by_the_subject(tmp_path: Path) -> None:
+    film = {"front": {"video": "front.mp4"}, "side": {"video": "side.mp4"}}
+    there = _found(tmp_path, [_entry(**film), _entry("Bea", **film), _entry(clip="jump")])
+    for subject in ("Anna", "Bea", "Cid"):
+        of_subject = {key: item for key, item in there.footage.items() if key[0].subject == subject}
+        assert dict(there.footage_of(subject)) == of_subject
+
+
 def test_a_mistyped_camera_is_asked_about(tmp_path: Path) -> None:
     (said,) = idle_cameras(find_manifest(_manifest(tmp_path), None), ["frnt", "side"]).values()
     assert "did you mean 'front'" in said
