@@ -68,6 +68,8 @@ _INFINITE_STD = 1e3
 _FAINT_STRENGTH = 0.01
 # A start is polished by the track that begins there (rad or m).
 _START_TOLERANCE = 1e-3
+# Two starts whose values differ by less than this share are in one minimum.
+_SAME_MINIMUM = 1e-6
 # The prior acts in half where the markers' variance is this share of its own: a tenth of its standard deviation.
 _HARDLY_OPEN = 0.01
 # A start whose objective is this many times that of the forward track is not followed backward.
@@ -308,11 +310,15 @@ def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict
 def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> Start:
     """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
     priors = _first_priors(tracker, settings)
-    found = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors), priors[1])
+    first = find_start(tracker, frame, *priors)
+    found = lowest_minimum(tracker, frame, first, priors[1])
     # A value includes the pulls, which add no more than the noise that they belong to.
     if found.values[0] > 0.5 * (BEYOND_NOISE * settings.marker_noise_m) ** 2:
-        other = lowest_minimum(tracker, frame, find_start(tracker, frame, *priors, by_root=True), priors[1])
-        found = min(found, other, key=lambda one: float(one.values[0]))
+        second = find_start(tracker, frame, *priors, by_root=True)
+        # From the same minimum, the same search would end where it has ended.
+        if abs(second.values[0] - first.values[0]) > _SAME_MINIMUM * first.values[0]:
+            other = lowest_minimum(tracker, frame, second, priors[1])
+            found = min(found, other, key=lambda one: float(one.values[0]))
     return found.start(0)
 
 
