@@ -33,6 +33,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "two_bodies": ("--data", "{demo}"),
     "amass_throughput": ("--data", "{demo}"),
     "viewer": ("--demo", "{demo}"),
+    "start_up": ("--demo", "{demo}", "--first"),
 }
 """Each benchmark and how it is told where the data set is."""
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -293,12 +294,19 @@ def _write_cameras(folder: Path) -> None:
 
 def _write_poses(folder: Path) -> None:
     """Write motion as 3DPW, EMDB and networks do, and manifests of recordings."""
+    import torch
+
+    from tests.builders.joblib_file import joblib_bytes
     from tests.builders.pose_result_files import network_results, upright_poses, write_3dpw, write_emdb
 
     poses = upright_poses(6, up=np.array([0.0, 1.0, 0.0]))
     write_3dpw(folder / "3dpw.pkl", [poses, poses[::-1]], ["m", "f"])
     write_emdb(folder / "emdb.pkl", poses)
     np.savez(folder / "network.npz", **network_results(poses, matrices=True))
+    track = {"pose": poses, "trans": np.zeros((len(poses), 3)), "betas": np.zeros((len(poses), 10))}
+    (folder / "wham.pkl").write_bytes(joblib_bytes({0: track, 1: track}))
+    (folder / "wham_packed.pkl").write_bytes(zlib.compress(joblib_bytes({0: track})))
+    torch.save({"smpl_params_global": {name: torch.tensor(part) for name, part in track.items()}}, folder / "gvhmr.pt")
     np.savez(folder / "moving_camera.npz", world_to_camera=np.tile(np.eye(3, 4), (6, 1, 1)), frames=np.arange(6))
     (folder / "recordings.yaml").write_text(
         "cameras:\n  front: {calibration: front.toml, metres_per_unit: 1}\n"
@@ -404,6 +412,9 @@ def readers_of(name: str) -> list[Callable[[Path], Any]]:
         "3dpw.pkl": [read_posed_persons],
         "emdb.pkl": [read_posed_persons],
         "network.npz": [read_posed_persons],
+        "wham.pkl": [read_posed_persons],
+        "wham_packed.pkl": [read_posed_persons],
+        "gvhmr.pt": [read_posed_persons],
         "moving_camera.npz": [read_camera_poses],
         "recordings.yaml": [read_manifest],
         "recordings.csv": [read_manifest],
@@ -478,7 +489,7 @@ def _read_colmap(path: Path) -> Any:
 
 
 _FINITE = ("poses_rad", "translation_m", "betas", "dmpls", "rate_hz", "times_s", "body_factors")
-_FINITE += ("intrinsics_px", "rotations", "translations_m", "radial_distortion")
+_FINITE += ("intrinsics_px", "rotations", "translations_m", "coefficients")
 _FINITE += ("world_to_camera_rotation", "world_to_camera_translation_m")
 """Attributes of records that hold numbers only, whatever else may be absent."""
 
@@ -491,6 +502,9 @@ def broken_promise(value: Any) -> str:
         part = getattr(value, name, None)
         if part is not None and not np.isfinite(np.asarray(part, dtype=np.float64)).all():
             return f"{name} is not finite"
+    # The coefficients of a camera are those of its lens.
+    if told := broken_promise(getattr(value, "lens", None)) if hasattr(value, "lens") else "":
+        return told
     if hasattr(value, "poses_rad") and len(value.poses_rad) < 1:
         return "a clip without samples"
     return ""

@@ -57,7 +57,13 @@ __all__ = [
 
 
 def read_model(path: str | Path | None = None) -> ScaledModel:
-    """Read an OpenSim model (.osim), ready to be solved; None reads the packaged full-body model.
+    """Read an OpenSim model (.osim), ready to be solved.
+
+    Args:
+        path: the file; None reads the packaged full-body model, in the size of the generic person.
+
+    Returns:
+        The model; its marker positions are in metres, its bounds in radians and metres.
 
     Raises:
         MissingError: the file does not exist.
@@ -134,7 +140,7 @@ def scale_model(
             sex=None,
             mass_source="given",
         )
-    settings = ScalingSettings().for_unit("converged")
+    settings = ScalingSettings().for_unit("converged", "static")
     result = scale(generic, static, asked, settings, solve_pose=pose_solver(settings))
     return prepare_model(generic, source), result
 
@@ -176,6 +182,13 @@ def solve_ik(
 
 def read_ik_solution(path: str | Path) -> IkSolution:
     """Read a solution of the work folder (`ik/S001/C01.h5`).
+
+    Args:
+        path: the file.
+
+    Returns:
+        Coordinates (n, c) in radians and metres, with masks, statuses, deviations, markers and bodies. Of a file that
+        holds angles only, markers and bodies are empty.
 
     Raises:
         MissingError: the file does not exist.

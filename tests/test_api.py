@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from movi_prep.stages.scale import SCALE
 from tests.builders.small_model import MARKERS
 from tests.builders.small_world import CLIP, SmallWorld, write_small_world
 from tests.sentences import raises_recorded
+from tools.site_pages import API
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,3 +111,41 @@ def test_every_name_of_the_api_is_there() -> None:
 def test_marker_files_of_either_kind_are_read(world: SmallWorld, folder: Path) -> None:
     of_work, of_trial = mp.read_markers(world.work.markers(CLIP)), read_trc(folder / "walk.trc")
     np.testing.assert_allclose(of_work.positions_m, of_trial.positions_m, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", [name for name in mp.__all__ if name != "__version__"])
+def test_the_page_documents_every_name_with_all_that_it_takes_and_returns(name: str) -> None:
+    thing = getattr(mp, name)
+    assert "movi_prep.api" in API
+    if inspect.isclass(thing):
+        assert f"{thing.__module__}.{name}" in API
+        return
+    text = inspect.getdoc(thing) or ""
+    arguments, _, rest = text.partition("Args:\n")[2].partition("Returns:\n")
+    assert rest, "what it returns"
+    for parameter in inspect.signature(thing).parameters:
+        assert f"    {parameter}: " in arguments, parameter
+
+
+def test_the_page_documents_every_record_that_the_functions_take_or_return() -> None:
+    from movi_prep import api
+    from movi_prep.osim.solution import ScaledModel
+    from movi_prep.records.ik_solution import IkSolution
+    from movi_prep.records.scale_result import ScaleResult
+
+    known = {
+        **vars(api),
+        "MarkerTrajectories": MarkerTrajectories,
+        "ScaledModel": ScaledModel,
+        "IkSolution": IkSolution,
+        "ScaleResult": ScaleResult,
+    }
+    named = {
+        word
+        for name in api.__all__
+        for hint in inspect.get_annotations(getattr(api, name)).values()
+        for word in re.findall(r"[A-Z]\w+", str(hint))
+    }
+    ours = {word for word in named if getattr(known.get(word), "__module__", "").startswith("movi_prep.")}
+    assert ours >= {"MarkerTrajectories", "StaticTrial", "ScaledModel", "IkSolution", "ScaleResult"}
+    assert {word for word in ours if not any(entry.endswith(f".{word}") for entry in API)} <= {"IkSettings"}

@@ -1,41 +1,49 @@
-"""What is installed is what the checkout holds: packages, models and pipelines."""
+"""All of the package is in the wheel: every folder is listed, every file that is no module is package data."""
 
 from __future__ import annotations
 
+import subprocess
 import tomllib
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
-import movi_prep
-from movi_prep.formats.packaged import packaged_path
+import pytest
 
 ROOT = Path(__file__).parents[1]
-SHELVES = {
-    "opensim_models": "movi_prep.opensim_models",
-    "pipelines": "movi_prep.pipelines",
-    "movi_prep/demo/data": "movi_prep.demo.data",
-}
-"""Folders of data that are packages: setuptools warns of those that are not named."""
+SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
 
 
-def _setuptools() -> dict[str, list[str]]:
-    table: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    return table
+def packaged_files() -> list[PurePosixPath]:
+    """Return the files below the folders of the packages, as git knows them, from the root of the repository."""
+    # Caches and build outputs lie there, too.
+    found = subprocess.run(
+        ["git", "ls-files", "movi_prep", *SETUPTOOLS["package-dir"].values()],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if found.returncode or not found.stdout:
+        pytest.skip("needs the files of a checkout")
+    return [PurePosixPath(name) for name in found.stdout.splitlines()]
 
 
-def test_every_folder_with_code_is_a_listed_package() -> None:
-    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "movi_prep").rglob("*.py")}
-    found = {".".join(folder.parts) for folder in folders} | set(SHELVES.values())
-    assert found == set(_setuptools()["packages"])
+def package_of(folder: PurePosixPath) -> str:
+    elsewhere = {place: name for name, place in SETUPTOOLS["package-dir"].items()}
+    return elsewhere.get(str(folder), str(folder).replace("/", "."))
 
 
-def test_packaged_files_are_found_where_the_code_looks() -> None:
-    for path in (ROOT / "opensim_models").glob("*.yaml"):
-        assert packaged_path("opensim_models", path.name).read_bytes() == path.read_bytes()
+def test_every_folder_with_files_is_a_package_that_is_listed() -> None:
+    assert {package_of(path.parent) for path in packaged_files()} == set(SETUPTOOLS["packages"])
 
 
-def test_the_version_is_said_once() -> None:
-    assert movi_prep.__version__.count(".") == 2
-    assert (
-        f"## {movi_prep.__version__}" in (ROOT / "CHANGELOG.md").read_text()
-        or "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
-    )
+def test_every_file_that_is_no_module_is_package_data() -> None:
+    missing = [
+        str(path)
+        for path in packaged_files()
+        if path.suffix != ".py"
+        and not any(fnmatch(path.name, glob) for glob in SETUPTOOLS["package-data"].get(package_of(path.parent), ()))
+    ]
+    assert missing == []
+
+
+def test_no_folder_has_the_name_of_a_module() -> None:
+    modules = {str(path.with_suffix("")) for path in packaged_files() if path.suffix == ".py"}
+    assert modules.isdisjoint({str(path.parent) for path in packaged_files()})

@@ -42,6 +42,7 @@ COPIES = {
 
 API = (
     "movi_prep.api",
+    "movi_prep.osim.solution.ScaledModel",
     "movi_prep.training.shard_dataset.ShardDataset",
     "movi_prep.training.shard_dataset.Selection",
     "movi_prep.training.shard_dataset.Window",

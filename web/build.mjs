@@ -1,4 +1,4 @@
-// Bundles src/ into movi_prep/pages/assets; each bundle begins with the checksum of what it was made from.
+// Bundles src/ into movi_prep/pages/bundles; each bundle begins with the checksum of what it was made from.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ const banner = `/* bundled by web/build.mjs; sources sha256:${hash.digest("hex")
 
 await build({
   entryPoints: ["viewer.js", "report.js", "viewer.css", "report.css"].map((name) => `${here}src/${name}`),
-  outdir: `${here}../movi_prep/pages/assets`,
+  outdir: `${here}../movi_prep/pages/bundles`,
   bundle: true,
   minify: true,
   format: "iife",

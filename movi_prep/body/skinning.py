@@ -2,9 +2,9 @@
 
 A marker needs one vertex of thousands. Everything independent of the pose is computed once per subject. The pose
 directions and skinning weights of other vertices are not used. The formulas are those of `smplx.lbs.lbs`
-(Loper et al. 2015, SMPL, equations 2 to 12), with these parts of it: `blend_shapes`,
-`vertices2joints`, `batch_rodrigues`. Its `batch_rigid_transform` multiplies many small matrices and takes as long as
-everything else together; the chain here does the same in 3x4, level by level, with the samples last in memory.
+(Loper et al. 2015, SMPL, equations 2 to 12), with these parts of it: `blend_shapes`, `vertices2joints`. Its
+`batch_rodrigues` and `batch_rigid_transform` multiply many small matrices and take longer than everything else
+together; rotations and chain here do the same element by element, level by level, with the samples last in memory.
 
 Precision: float64, but pose directions times pose features in float32. These products are centimetres, so that
 float32 loses nanometres on them.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from smplx.lbs import batch_rodrigues, blend_shapes, vertices2joints
+from smplx.lbs import blend_shapes, vertices2joints
 
 from movi_prep.body.betas import all_betas
 from movi_prep.body.device import torch_device
@@ -212,7 +212,8 @@ def pose_body(
         rows = slice(first, first + size)
         posed = _pose_batch(
             body,
-            _on(body, motion.poses_rad[rows].take(body.part.joints.order, axis=1)),
+            # Samples last, in one contiguous copy.
+            _on(body, np.ascontiguousarray(motion.poses_rad[rows].transpose(1, 2, 0)[body.part.joints.order])),
             _on(body, motion.translation_m[rows]),
             dmpls=None if dmpls is None else _on(body, dmpls[rows]),
             turn=turn,
@@ -241,19 +242,37 @@ def _checked_dmpls(body: ShapedBody, motion: Motion) -> NDArray[np.float64]:
 def _pose_batch(
     body: ShapedBody, poses: torch.Tensor, translation: torch.Tensor, *, dmpls: torch.Tensor | None, turn: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return vertices (v, 3, n) and joint centres (j, 3, n) of (n, j, 3) ordered poses and (n, 3) translations.
+    """Return vertices (v, 3, n) and joint centres (j, 3, n) of (j, 3, n) ordered poses and (n, 3) translations.
 
     The sample axis comes last: every step then runs over contiguous samples instead of over 3x3 matrices.
     """
-    n = len(poses)
-    # From (n j, 3, 3) to (j, 3, 3, n): the samples last, in one contiguous copy.
-    rotations = batch_rodrigues(poses.view(-1, 3)).view(n, -1).T.contiguous().view(-1, 3, 3, n)
+    n, rotations = poses.shape[-1], _rotations(poses)
     vertices, joints = _soften(body, dmpls) if dmpls is not None else (body.vertices[..., None], body.joints[..., None])
     posed = vertices + _pose_offsets(body.part, rotations)
     centres, transforms = _chain(
         rotations, joints.expand(-1, -1, n), body.part.joints, turn=turn, translation=translation.T
     )
     return _skin(body.part.skinning_weights, transforms, posed), centres[body.part.joints.places]
+
+
+def _rotations(vectors: torch.Tensor) -> torch.Tensor:
+    """Return (j, 3, 3, n) rotations of (j, 3, n) rotation vectors: `smplx.lbs.batch_rodrigues`, written out."""
+    # 1e-8 as there: its square keeps the angle of a zero vector from 0, by which the axis is divided.
+    x, y, z = (vectors + 1e-8).unbind(1)
+    # Not torch's norm, which takes twenty times as long along an axis in the middle.
+    angle = torch.sqrt(x * x + y * y + z * z)
+    x, y, z = (vectors / angle[:, None]).unbind(1)
+    sine, versine = torch.sin(angle), 1.0 - torch.cos(angle)
+    rotations = vectors.new_empty((len(vectors), 3, 3, vectors.shape[-1]))
+    # I + sin K + (1 - cos) K K, entry by entry, with K the cross product matrix of the axis.
+    for row, column, one, other, across in ((0, 1, x, y, -z), (0, 2, x, z, y), (1, 2, y, z, -x)):
+        even, odd = versine * one * other, sine * across
+        torch.add(even, odd, out=rotations[:, row, column])
+        torch.sub(even, odd, out=rotations[:, column, row])
+    xx, yy, zz = x * x, y * y, z * z
+    for axis, both in enumerate((yy + zz, xx + zz, xx + yy)):
+        rotations[:, axis, axis] = 1.0 - versine * both
+    return rotations
 
 
 def _soften(body: ShapedBody, dmpls: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

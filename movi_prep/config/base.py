@@ -11,6 +11,9 @@ from movi_prep.errors import list_names, suggest
 CHANGES_NO_RESULT = "changes no result"
 """Marks a field that no result depends on, `Annotated[int, CHANGES_NO_RESULT]`: a change of it repeats no unit."""
 
+NAMES_FOLDER = "names a folder"
+"""Marks a field of a section whose path leads to a folder, `Annotated[Path | None, NAMES_FOLDER]`; others are files."""
+
 
 class UnknownSettingError(ValueError):
     """A key that names no setting; `key` is that key."""

@@ -12,9 +12,6 @@ from movi_prep.config.ik_solver import ConvergedSettings
 
 Content = Literal["everything", "angles"]
 
-ANGLES_OBSERVE_EVERY = 24
-"""Frames between two whose observability is computed where a file holds nothing but angles: 0.2 s of AMASS."""
-
 
 class SolveSettings(Settings):
     """How coordinates are solved from markers, and which of them are valid labels."""
@@ -76,7 +73,7 @@ class IkSettings(SolveSettings):
 
     content: Content | None = None
     """What the file of a solution holds. `angles`: coordinates, which of them are valid, their standard deviations, the
-    root's frame, and how each frame ended: a twentieth of the space, a fifth of the time. `everything`: markers, bodies
+    root's frame, and how each frame ended: a tenth of the space, a third of the time. `everything`: markers, bodies
     and joints, too, and covariances. None means `angles` for clips of AMASS by subset, which come without video, and
     `everything` else."""
 
@@ -108,5 +105,5 @@ class IkSettings(SolveSettings):
         idle = ("accuracy", "constraint_weight", "suspect_rms_m") if self.solver == "converged" else ("converged",)
         changed: dict[str, Any] = {name: fields[name].default for name in idle}
         if self.solver == "converged" and content == "angles":
-            changed["converged"] = self.converged.sparing(ANGLES_OBSERVE_EVERY)
+            changed["converged"] = self.converged.sparing()
         return narrow(self, IkUnitSettings, keep_failed_audit=keep_failed_audit, content=content, **changed)

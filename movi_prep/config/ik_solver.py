@@ -12,6 +12,11 @@ UNSEEN_STRENGTH = 1e-4
 """Strength of a prior that determines only what no marker determines: it adds less than 1e-6 to the marker error."""
 
 
+OBSERVE_SOME, VERIFY_FEW = 24, 2
+"""Of many clips: frames from one whose observability is computed to the next (0.2 s of AMASS), and how many frames of
+each are put back into OpenSim."""
+
+
 class ConvergedSettings(Settings):
     """How the converged solver iterates, what it adds to the marker error, and what it reports.
 
@@ -61,9 +66,10 @@ class ConvergedSettings(Settings):
     observability: bool = True
     """Whether posterior deviations and ranks are computed."""
 
-    observe_every: int = Field(default=1, ge=1)
+    observe_every: int | None = Field(default=None, ge=1)
     """Frames from one whose posterior deviations and ranks are computed to the next; frames in between take those of
-    the one before. Wherever a marker comes or goes they are computed, too."""
+    the one before. Wherever a marker comes or goes they are computed, too. None means 1, and 24 where nothing but
+    angles is written (`ik.content`) and `mask_unseen` is false."""
 
     unseen_std_rad: float = Field(default=0.5, gt=0)
     """A coordinate with a median posterior deviation above this is reported as not determined by the markers, rad or
@@ -92,11 +98,12 @@ class ConvergedSettings(Settings):
     verify_tolerance_m: float = Field(default=1e-8, gt=0)
     """Largest difference between OpenSim's markers and constraints and ours, m (or rad)."""
 
-    def sparing(self, observe_every: int) -> ConvergedSettings:
-        """Return the settings with observability in some frames, unless labels need it in each, or it was chosen."""
-        if self.mask_unseen or "observe_every" in self.model_fields_set:
-            return self
-        return self.model_copy(update={"observe_every": observe_every})
+    def sparing(self) -> ConvergedSettings:
+        """Return the settings for clips by the thousand: observability in some frames, unless labels need it in each or
+        the user says how often, and fewer frames put back into OpenSim, unless the user says how many."""
+        every = OBSERVE_SOME if self.observe_every is None and not self.mask_unseen else self.observe_every
+        few = self.verify_frames if "verify_frames" in self.model_fields_set else VERIFY_FEW
+        return self.model_copy(update={"observe_every": every, "verify_frames": few})
 
     def acting(self) -> ConvergedSettings:
         """Return the settings with the pulls that `pulls` lets act."""

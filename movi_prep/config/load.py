@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from movi_prep.config.base import Settings, UnknownSettingError
+from movi_prep.config.base import NAMES_FOLDER, Settings, UnknownSettingError
 from movi_prep.config.root import Config
 from movi_prep.errors import InternalError, UsageError, cut
 
@@ -127,11 +127,13 @@ def _names_below(model: type[Settings], name: str, above: tuple[str, ...]) -> tu
 
 
 def check_files(config: Config) -> None:
-    """Raise UsageError if a setting in a section names a file that does not exist (the top level names folders)."""
+    """Raise UsageError if a setting in a section names a file or folder that does not exist."""
     for section, settings in config:
         for name, value in settings if isinstance(settings, Settings) else ():
-            if isinstance(value, Path) and not value.is_file():
-                raise UsageError(f"{section}.{name}: expected a file, but {value} is not one; correct the path")
+            is_folder = NAMES_FOLDER in type(settings).model_fields[name].metadata
+            if isinstance(value, Path) and not (value.is_dir() if is_folder else value.is_file()):
+                kind = "folder" if is_folder else "file"
+                raise UsageError(f"{section}.{name}: expected a {kind}, but {value} is not one; correct the path")
 
 
 def describe_problems(error: ValidationError) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from movi_prep.config.base import Settings, narrow
+from movi_prep.config.base import NAMES_FOLDER, Settings, narrow
 from movi_prep.config.footage import CameraOptions, VideoClock
 from movi_prep.names import check_name
 
@@ -182,7 +182,7 @@ class ShardSettings(PictureSettings):
     seed: int = Field(default=0, ge=0)
     """Seed of the random columns that D3KE's layout carries (hflipUsage, seed)."""
 
-    pascal: Path | None = None
+    pascal: Annotated[Path | None, NAMES_FOLDER] = None
     """Folder VOC2012 of Pascal VOC: D3KE's layout then has a file of objects to paste over pictures."""
 
     pascal_people: bool = True

@@ -8,9 +8,10 @@
 | `.trc`, `.c3d`, `.mot`, `.sto` | rate, rows, time span, names, unit |
 | `.osim` | bodies, joints, coordinates, markers |
 | `.xml` | OpenSim's set-ups: weights, tasks, measurements, time range, files and whether they are there |
-| `.avi`, `.mp4` | size, rate, frames, codec |
+| `.avi`, `.mp4`, `.mov`, `.mkv` | size, rate, frames, codec |
 | `.json`, `.yaml`, `.yml` | keys; records of units: how they ended; cameras of OpenCV (`.xml`, too) |
-| `.toml`, `.csv` | cameras of Pose2Sim; a manifest of recordings |
+| `.toml`, `.csv` | cameras of Pose2Sim; a manifest of recordings (`.yaml`, too) |
+| `.pt` | poses of persons |
 | `.npy`, `.pkl` | arrays; D3KE's boxes, frames and base model; body models; persons of 3DPW and EMDB, no code is run |
 """
 
@@ -31,6 +32,7 @@ from movi_prep.examine.inspect_recordings import (
     inspect_opencv,
     inspect_other_pickle,
     inspect_pose2sim,
+    inspect_poses,
     is_opencv,
 )
 from movi_prep.formats.reading import reads
@@ -351,19 +353,23 @@ def _file_names(**files: Path | None) -> str:
 
 
 def _inspect_video(path: Path) -> FileFacts:
+    from movi_prep.video.footage import frame_clock, open_footage
     from movi_prep.video.reader import VideoReader
 
-    reader = VideoReader(path)
+    # As the shards read it: by its packets, where the container has their times.
+    reader = open_footage(path)
     header = reader.header
+    clock = frame_clock(reader, None) if header.rate_hz or not isinstance(reader, VideoReader) else None
     described = (*reader.damage(), *reader.notes())
     reader.close()
     facts: dict[str, str | float | int] = {
         "size_px": f"{header.size_px[0]} x {header.size_px[1]}",
-        "rate_hz": header.rate_hz,
+        "rate_hz": clock.rate_hz if clock else header.rate_hz,
+        **({} if clock is None or clock.is_even else {"clock": "the rate varies; this is its mean"}),
         "n_frames": header.n_frames,
-        "duration_s": round(header.n_frames / header.rate_hz, 3) if header.rate_hz else "not stated",
+        "duration_s": round(header.n_frames / clock.rate_hz, 3) if clock and clock.rate_hz else "not stated",
         "codec": header.codec,
-        **_facts_of_avi(reader),
+        **(_facts_of_avi(reader) if isinstance(reader, VideoReader) else {}),
         "findings": "; ".join(text.removeprefix(f"{path.name}: ") for text in described) or "none",
     }
     return FileFacts(path, "video", facts)
@@ -391,6 +397,8 @@ def _inspect_yaml(path: Path) -> FileFacts:
     from movi_prep.formats.yaml_file import read_yaml_file
 
     content = read_yaml_file(path, expected="YAML", remedy="correct it")
+    if isinstance(content, dict) and "recordings" in content:
+        return inspect_manifest(path)
     return FileFacts(path, "YAML", _keys(content))
 
 
@@ -500,10 +508,12 @@ _READERS: dict[str, Callable[[Path], FileFacts]] = {
     ".osim": _inspect_osim,
     ".xml": _inspect_osim,
     ".avi": _inspect_video,
-    ".mp4": _inspect_video,
+    **dict.fromkeys((".mp4", ".mov", ".mkv", ".m4v", ".webm"), _inspect_video),
     ".json": _inspect_json,
     ".yaml": _inspect_yaml,
     ".yml": _inspect_yaml,
     ".npy": _inspect_npy,
     ".pkl": _inspect_pickle,
+    ".pt": inspect_poses,
+    ".pth": inspect_poses,
 }

@@ -75,7 +75,6 @@ def inspect_other_pickle(path: Path, error: InputError) -> FileFacts:
         InputError: it is none of them; `error` says so, if it holds none of their parts.
     """
     from movi_prep.formats.model_pickle import model_pickle_shapes
-    from movi_prep.formats.pose_results import read_posed_persons
 
     try:
         shapes = model_pickle_shapes(path)
@@ -85,10 +84,17 @@ def inspect_other_pickle(path: Path, error: InputError) -> FileFacts:
         arrays = [ArrayFacts(name, shape, "") for name, shape in shapes.items()]
         return FileFacts(path, "body model, a pickle of Python 2, read without running code", {}, tuple(arrays))
     try:
-        persons = read_posed_persons(path)
+        return inspect_poses(path)
     except InputError:
         # The first error is the one that helps: the file is of neither kind.
         raise error from None
+
+
+def inspect_poses(path: Path) -> FileFacts:
+    """Return which persons a file of poses holds."""
+    from movi_prep.formats.pose_results import read_posed_persons
+
+    persons = read_posed_persons(path)
     facts: dict[str, str | float | int] = {}
     for number, person in enumerate(persons):
         rate = f"{person.rate_hz:g} Hz" if person.rate_hz else "no rate told"

@@ -9,7 +9,7 @@ import numpy as np
 
 from movi_prep._version import __version__
 from movi_prep.export.human36m import CAMERA_CONVENTION, NAMES, JointSource, define_points
-from movi_prep.export.tracks import Corpus, Track, by_subject, is_plain
+from movi_prep.export.tracks import Corpus, Track, by_subject, cameras_in, is_plain
 from movi_prep.geometry.rotations import quaternions_from_matrices
 from movi_prep.records.camera import Camera
 
@@ -32,7 +32,10 @@ def define(target: str, corpus: Corpus, *, joints: JointSource) -> dict[str, Any
         "cameras": cameras_of(corpus.tracks),
         "frame_rate_hz": sorted({track.rate_hz for track in corpus.tracks}),
         "subjects": subjects_of(corpus),
-        "n_frames": {part: sum(len(track.frames) for track in corpus.of(part)) for part in subjects_of(corpus)},
+        # Of every camera: what one moment gives to two cameras counts twice.
+        "n_frames": {
+            part: sum(len(track.frames) * len(track.views) for track in corpus.of(part)) for part in subjects_of(corpus)
+        },
         "left_out": list(corpus.left_out),
         "findings": list(corpus.findings),
     }
@@ -47,7 +50,8 @@ def subjects_of(corpus: Corpus) -> dict[str, list[str]]:
 def cameras_of(tracks: Sequence[Track]) -> dict[str, list[dict[str, Any]]]:
     """Return subject -> cameras in their order, as VideoPose3D describes one; lengths in metres."""
     return {
-        subject: [camera_entry(view.camera) for view in own[0].views] for subject, own in by_subject(tracks).items()
+        subject: [camera_entry(camera) for camera in cameras_in(own).values()]
+        for subject, own in by_subject(tracks).items()
     }
 
 

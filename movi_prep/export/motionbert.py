@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.export.tracks import CameraTrack, Corpus, Track, action_of, joined
+from movi_prep.export.tracks import CameraTrack, Corpus, Track, action_of, cameras_in, joined
 from movi_prep.formats.array_pickle import dump_array_pickle
 
 SIDE_PX = 1000.0
@@ -34,12 +34,13 @@ _MM_PER_M = 1000.0
 
 def files(corpus: Corpus, definition: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file."""
-    parts: dict[str, Any] = {part: part_arrays(corpus.of(part)) for part in ("train", "test")}
+    places = {name: place for place, name in enumerate(cameras_in(corpus.tracks))}
+    parts: dict[str, Any] = {part: part_arrays(corpus.of(part), places) for part in ("train", "test")}
     yield "h36m_movi.pkl", dump_array_pickle({**parts, "definition": dict(definition)})
 
 
-def part_arrays(tracks: tuple[Track, ...]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of one part of the data."""
+def part_arrays(tracks: tuple[Track, ...], places: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of one part of the data; `places` numbers the cameras."""
     factors = joined(tracks, lambda _, view: _factors_mm(view))
     pictures = joined(tracks, lambda _, view: image_points(view))
     return {
@@ -48,7 +49,7 @@ def part_arrays(tracks: tuple[Track, ...]) -> dict[str, NDArray[Any]]:
         "joint3d_image": pictures.astype(np.float32),
         "2.5d_factor": factors,
         "joints_2.5d_image": (pictures * factors[:, None, None]).astype(np.float32),
-        "camera_name": joined(tracks, lambda track, view: _repeat(CAMERA_NAMES[track.views.index(view) % 2], view)),
+        "camera_name": joined(tracks, lambda _, view: _repeat(CAMERA_NAMES[places[view.camera.name] % 2], view)),
         "source": joined(
             tracks, lambda track, view: _repeat(f"{track.clip.subject} {track.name} {view.camera.name}", view)
         ),

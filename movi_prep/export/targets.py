@@ -31,6 +31,7 @@ class Target:
         readme: returns instructions to use them with the released code.
         parts: parts of the data that it reads; none where it takes subjects by name.
         plain_cameras: whether its files hold cameras in its own model.
+        all_cameras: whether it reads the cameras of a moment together.
         pictures: whether it reads pictures.
         shortest_run: least number of successive frames that it takes. Speeds of a single frame are NaN in its tests.
     """
@@ -39,15 +40,17 @@ class Target:
     readme: Callable[[Corpus, Mapping[str, Any]], str]
     parts: tuple[str, ...] = ()
     plain_cameras: bool = False
+    all_cameras: bool = False
     pictures: bool = False
     shortest_run: int = 1
 
 
+_BOTH = ("train", "test")
 TARGETS = {
-    "videopose3d": Target(videopose3d.files, videopose3d.readme, plain_cameras=True, shortest_run=2),
-    "3d-pose-baseline": Target(baseline_3d.files, baseline_3d.readme, ("train", "test"), plain_cameras=True),
-    "motionbert": Target(motionbert.files, motionbert.readme, ("train", "test"), shortest_run=2),
-    "pose-hg-3d": Target(pose_hg_3d.files, pose_hg_3d.readme, ("train", "test"), pictures=True),
+    "videopose3d": Target(videopose3d.files, videopose3d.readme, plain_cameras=True, all_cameras=True, shortest_run=2),
+    "3d-pose-baseline": Target(baseline_3d.files, baseline_3d.readme, _BOTH, plain_cameras=True, all_cameras=True),
+    "motionbert": Target(motionbert.files, motionbert.readme, _BOTH, shortest_run=2),
+    "pose-hg-3d": Target(pose_hg_3d.files, pose_hg_3d.readme, _BOTH, pictures=True),
 }
 TABLES = "csv"
 NAMES = (*TARGETS, TABLES)
@@ -92,7 +95,7 @@ def export(source: Path, out: Path, *, target: str, wanted: Wanted) -> Exported:
     if target == TABLES:
         return _export_tables(source, out)
     chosen = TARGETS[target]
-    needs = {name: getattr(chosen, name) for name in ("plain_cameras", "pictures", "shortest_run")}
+    needs = {name: getattr(chosen, name) for name in ("plain_cameras", "all_cameras", "pictures", "shortest_run")}
     corpus = read_corpus(find_shards(source), replace(wanted, **needs))
     _check_parts(corpus, chosen, target)
     definition = define(target, corpus, joints=wanted.joints)

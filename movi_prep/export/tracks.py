@@ -1,8 +1,8 @@
-"""Shards as tracks: unbroken runs of frames with 17 points, the same moments in every camera.
+"""Shards as tracks: unbroken runs of frames with 17 points, of one camera or the same moments in every camera.
 
-Lifting networks take windows of neighbouring frames, and pairs of cameras at one moment: a track ends where a
-frame, or a point of it, is missing in one camera; the next track begins after the gap. Networks that read no pictures
-also get the moments whose picture one camera lost: its calibration says where it would have seen the body.
+Lifting networks take windows of neighbouring frames, and some of them pairs of cameras at one moment: a track ends
+where a frame, or a point of it, is missing in one camera; the next track begins after the gap. Networks that read no
+pictures also get the moments whose picture one camera lost: its calibration says where it would have seen the body.
 """
 
 from __future__ import annotations
@@ -135,6 +135,7 @@ class Wanted:
         cameras: names of the cameras; empty for all.
         joints: source of the joints.
         plain_cameras: whether only cameras that stand still and have radial terms k1, k2, k3 can be exported.
+        all_cameras: whether a moment needs every camera; if not, each camera has tracks of its own.
         pictures: whether every frame needs a picture.
         shortest_run: least number of successive frames in a track.
     """
@@ -144,6 +145,7 @@ class Wanted:
     cameras: tuple[str, ...] = ()
     joints: JointSource = "smpl"
     plain_cameras: bool = False
+    all_cameras: bool = True
     pictures: bool = True
     shortest_run: int = 1
 
@@ -226,6 +228,12 @@ def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
     chosen = [head for head in heads if head.subject in parts and head.camera in cameras]
     found, more = _each(chosen, lambda head: list(_read_views(head, wanted, part=parts[head.subject])))
     errors += more
+    if not wanted.pictures:
+        # Cameras that are not exported still have moments whose picture others lost. That one of their shards cannot
+        # be read is no fault of an export without them.
+        rest = [head for head in heads if head.subject in parts and head.camera not in cameras]
+        lens = replace(wanted, plain_cameras=False)
+        found += _each(rest, lambda head: list(_read_views(head, lens, part=parts[head.subject])))[0]
     views: dict[ClipId, dict[str, _View]] = {}
     for clip, view in (item for items in found for item in items):
         views.setdefault(clip, {})[view.camera.name] = view
@@ -252,32 +260,40 @@ def _follow(
     tracks: list[Track] = []
     findings: list[str] = []
     for clip in sorted(views):
+        own = [views[clip][name] for name in cameras if name in views[clip]]
         missing = [name for name in cameras if name not in views[clip]]
-        # Pairs of cameras need both: a clip that one camera lacks would be half a sample.
-        if missing:
-            left_out.append(f"{clip}: it has no frames of {list_names(missing)}, and pairs need every camera")
+        if missing and (wanted.all_cameras or not own):
+            # A clip that one camera lacks would be half a sample.
+            why = ", and pairs need every camera; export some with --cameras" if own else ""
+            left_out.append(f"{clip}: it has no frames of {list_names(missing)}{why}")
             continue
-        own = [views[clip][name] for name in cameras]
+        findings += [f"{clip}: it has no frames of {list_names(missing)}"] if missing else []
         if not wanted.pictures:
-            own, added = _fill_gaps(clip, own)
+            own, added = _fill_gaps(clip, own, [*views[clip].values()])
             findings += added
-        found = _tracks(clip, own, shortest=wanted.shortest_run)
-        tracks += found
-        if not found:
-            left_out.append(f"{clip}: {_why_none(own, wanted)}")
-        elif gaps := max(int(np.ptp(view.frames)) + 1 for view in own) - sum(len(track.frames) for track in found):
-            findings.append(f"{clip}: {gaps} frames are not whole in every camera: {len(found)} run(s)")
+        for together in [own] if wanted.all_cameras else [[view] for view in own]:
+            found = _tracks(clip, together, shortest=wanted.shortest_run)
+            tracks += found
+            if not found:
+                left_out.append(f"{clip}: {_why_none(together, wanted)}")
+            elif gaps := _longest(together) - sum(len(track.frames) for track in found):
+                names = list_names([view.camera.name for view in together])
+                findings.append(f"{clip}: {gaps} frames are not whole in {names}: {len(found)} run(s)")
     return Corpus(tuple(tracks), tuple(findings), tuple(left_out))
+
+
+def _longest(views: Sequence[_View]) -> int:
+    return max(int(np.ptp(view.frames)) + 1 for view in views)
 
 
 def _why_none(views: Sequence[_View], wanted: Wanted) -> str:
     common = common_moments([view.moments for view in views])
+    names = list_names([view.camera.name for view in views])
     if not len(common[0]):
-        names = list_names([view.camera.name for view in views])
         return f"the frames of {names} show no common moment, and pairs need one; export one camera with --cameras"
     if wanted.shortest_run > 1:
-        return f"no {wanted.shortest_run} successive frames have all 17 points in every camera"
-    return "no frame has all 17 points in every camera"
+        return f"no {wanted.shortest_run} successive frames have all 17 points in {names}"
+    return f"no frame has all 17 points in {names}"
 
 
 def _choose_parts(heads: Sequence[_Head], wanted: Wanted, *, complete: bool) -> dict[str, str]:
@@ -367,17 +383,17 @@ def is_plain(camera: Camera) -> bool:
     return not camera.is_moving and camera.lens.model == "opencv" and not camera.lens.coefficients[~radial].any()
 
 
-def _fill_gaps(clip: ClipId, views: Sequence[_View]) -> tuple[list[_View], list[str]]:
+def _fill_gaps(clip: ClipId, views: Sequence[_View], others: Sequence[_View]) -> tuple[list[_View], list[str]]:
     """Return the views with the moments that only other cameras have, and a sentence on each that lacked some."""
     filled: list[_View] = []
     added: list[str] = []
     for view in views:
         whole = view
-        for other in views:
+        for other in others:
             whole = _with_moments_of(whole, other)
         filled.append(whole)
         if more := len(whole.rows) - len(view.rows):
-            added.append(f"{clip}: {more} frames have no picture in {view.camera.name}; they are pairs all the same")
+            added.append(f"{clip}: {more} frames have no picture in {view.camera.name}; they are kept all the same")
     return filled, added
 
 
@@ -472,6 +488,12 @@ def by_subject(tracks: Sequence[Track]) -> dict[str, list[Track]]:
     for track in tracks:
         found.setdefault(track.clip.subject, []).append(track)
     return found
+
+
+def cameras_in(tracks: Sequence[Track]) -> dict[str, Camera]:
+    """Return the cameras of tracks by name, in the order of their names."""
+    found = {view.camera.name: view.camera for track in tracks for view in track.views}
+    return {name: found[name] for name in sorted(found, key=natural_order)}
 
 
 def subject_keys(corpus: Corpus) -> dict[str, str]:

@@ -36,7 +36,7 @@ class Way:
     library: Literal["ISA-L", "libdeflate"]
     level: int
 
-    def pack(self, content: bytes) -> bytes:
+    def pack(self, content: bytes | memoryview) -> bytes:
         """Return the content as a stream of zlib."""
         if self.library == "ISA-L":
             return isal_zlib.compress(content, self.level)
@@ -77,6 +77,7 @@ def write_rows(dataset: h5py.Dataset, values: NDArray[Any], *, start: int = 0, w
 def _chunk_bytes(part: NDArray[Any], n_chunk: int, *, shuffled: bool) -> bytes:
     """Return the bytes of a chunk before deflate; the last chunk is filled up with zeros."""
     raw = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
-    raw = np.pad(raw, (0, (n_chunk - len(part)) * part.itemsize * int(np.prod(part.shape[1:]))))
+    if len(part) < n_chunk:
+        raw = np.pad(raw, (0, (n_chunk - len(part)) * part.itemsize * int(np.prod(part.shape[1:]))))
     # As HDF5's filter does it: the first bytes of all numbers, then the second bytes, ...
     return (raw.reshape(-1, part.itemsize).T if shuffled else raw).tobytes()

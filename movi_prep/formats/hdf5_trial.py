@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
 
+from movi_prep.errors import InputError
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.hdf5_files import open_hdf5
 from movi_prep.formats.trial_load import Limits, check_that_it_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
 REMEDY = "the file is damaged: make it again, or leave it out"
 # Three seconds are many times what a whole file takes; the memory is that of headers, not of
@@ -32,28 +32,54 @@ old ones in whole ones."""
 _CHUNKS_BYTES_PER_S = 50 * 2**20
 
 
+_PASSED: set[tuple[Path, FileStamp]] = set()
+"""Files that passed in this process, as they were then."""
+
+
 def check_hdf5(path: Path) -> None:
     """Raise InputError where the HDF5 library does not survive a file; the actual reader reports other faults.
 
     A file that passed is not tried again in this process until it changes.
     """
     stamp = file_stamp(path)
-    if time.time_ns() - stamp[0] < _YOUNG_NS:
-        _check(path)
-    else:
-        _check_once(path, stamp)
+    if (path, stamp) not in _PASSED:
+        check_that_it_loads(path, lambda: _walk(path), limits=_limits([path]), remedy=REMEDY)
+        _remember(path, stamp)
 
 
-@lru_cache(maxsize=4096)
-def _check_once(path: Path, stamp: FileStamp) -> None:  # noqa: ARG001 - part of the key
-    _check(path)
+def try_together(paths: Iterable[Path]) -> None:
+    """Try files in one child, so that `check_hdf5` need not try each: a child costs more than most files.
+
+    Where the child dies, no file has passed: `check_hdf5` then finds the one at fault.
+    """
+    stamps = {path: file_stamp(path) for path in paths if path.is_file()}
+    new = [path for path, stamp in stamps.items() if (path, stamp) not in _PASSED]
+    if len(new) < 2:
+        return
+
+    def walk_all() -> None:
+        for path in new:
+            with _going_on():
+                _walk(path)
+
+    try:
+        check_that_it_loads(new[0], walk_all, limits=_limits(new), remedy=REMEDY)
+    except InputError:
+        return
+    for path in new:
+        _remember(path, stamps[path])
 
 
-def _check(path: Path) -> None:
+def _remember(path: Path, stamp: FileStamp) -> None:
+    if time.time_ns() - stamp[0] > _YOUNG_NS:
+        _PASSED.add((path, stamp))
+
+
+def _limits(paths: Sequence[Path]) -> Limits:
     # Small chunks make large indices: three seconds and a margin for the size.
-    processor_s = (_LIMITS.processor_s or 0) + path.stat().st_size // _CHUNKS_BYTES_PER_S
-    limits = Limits(_LIMITS.longest_s + processor_s, processor_s, _LIMITS.memory_bytes)
-    check_that_it_loads(path, lambda: _walk(path), limits=limits, remedy=REMEDY)
+    n_bytes = sum(path.stat().st_size for path in paths)
+    processor_s = (_LIMITS.processor_s or 0) * len(paths) + n_bytes // _CHUNKS_BYTES_PER_S
+    return Limits(_LIMITS.longest_s + processor_s, processor_s, _LIMITS.memory_bytes)
 
 
 def _walk(path: Path) -> None:

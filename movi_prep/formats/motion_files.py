@@ -7,6 +7,7 @@ axis is given, or found from the poses. Results of networks do not hold their ra
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from movi_prep.config.footage import NO_CHOICE, MotionChoice
 from movi_prep.errors import InputError
 from movi_prep.formats import amass
 from movi_prep.formats.amass import MotionFile, SubjectShape
+from movi_prep.formats.file_stamp import FileStamp, file_stamp
 from movi_prep.formats.npz import NpzArchive
 from movi_prep.formats.pose_results import PosedPerson, read_posed_persons
 from movi_prep.geometry.up_axis import find_up, turn_up_to_z
@@ -106,7 +108,15 @@ def open_motion(
 
 
 def read_subject_shape(path: Path, choice: MotionChoice = NO_CHOICE) -> SubjectShape:
-    """Return betas, sex and body of a person of a file; raise as `open_motion` does."""
+    """Return betas, sex and body of a person of a file; raise as `open_motion` does.
+
+    A plan asks for the shape of each of thousands of clips twice: it is read again only where the file has changed.
+    """
+    return _cached_shape(path, choice, file_stamp(path))
+
+
+@lru_cache(maxsize=32_768)
+def _cached_shape(path: Path, choice: MotionChoice, stamp: FileStamp) -> SubjectShape:  # noqa: ARG001 - part of the key
     if not is_amass(path):
         return _person(path, choice)[1]
     shape = amass.read_subject_shape(path, sex=choice.sex)

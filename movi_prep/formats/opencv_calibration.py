@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,12 +61,15 @@ def read_opencv_camera(path: Path, *, metres_per_unit: float = 1.0, name: str | 
     size = _size(content, path)
     # The coefficients of both models look alike, four numbers: only the file can say which they are.
     make_lens = fisheye_lens if _is_fisheye(content) else opencv_lens
-    bent = _array(content, _DISTORTION, path).ravel() if _has(content, _DISTORTION) else None
-    rotations, translations = _pose(content, path) if _has(content, (*_ROTATION, *_TRANSLATION)) else _NO_POSE
+    lens = None
+    if key := _key(content, _DISTORTION):
+        # Named as the file names it: a user looks for that word.
+        lens = make_lens(_array(content, _DISTORTION, path).ravel(), source=f"{path}: {key}")
+    rotations, translations = _pose(content, path) if _key(content, (*_ROTATION, *_TRANSLATION)) else _NO_POSE
     return CalibratedCamera(
         name=name or path.stem,
-        intrinsics_px=_shaped(_array(content, _MATRIX, path), (3, 3), "the camera matrix", path),
-        lens=None if bent is None else make_lens(bent, source=str(path)),
+        intrinsics_px=_shaped(content, _MATRIX, (3, 3), path),
+        lens=lens,
         size_px=size,
         rotations=rotations,
         translations_m=translations * metres_per_unit,
@@ -79,8 +83,11 @@ _NO_POSE = np.zeros((0, 3, 3)), np.zeros((0, 3))
 
 
 def _pose(content: Mapping[str, Any], path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rotation = _rotation(_array(content, _ROTATION, path), path)
-    return rotation[None], _shaped(_array(content, _TRANSLATION, path), (3,), "the translation", path)[None]
+    if _array(content, _ROTATION, path).size == 3:
+        rotation = matrices_from_axis_angles(_shaped(content, _ROTATION, (3,), path))
+    else:
+        rotation = _shaped(content, _ROTATION, (3, 3), path)
+    return rotation[None], _shaped(content, _TRANSLATION, (3,), path)[None]
 
 
 def _content(path: Path) -> Mapping[str, Any]:
@@ -112,42 +119,42 @@ def _from_xml(element: ET.Element) -> Any:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def _has(content: Mapping[str, Any], names: tuple[str, ...]) -> bool:
-    return any(name in content for name in names)
+def _key(content: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return the first of the names that a file has, "" where it has none."""
+    return next((name for name in names if name in content), "")
 
 
 def _array(content: Mapping[str, Any], names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
-    found = next((content[name] for name in names if name in content), None)
-    if found is None:
+    key = _key(content, names)
+    if not key:
         got = f"only {list_names(map(str, content))}"
         raise InputError(path, expected=f"one of {', '.join(names)}", got=got, remedy=_REMEDY)
+    found = content[key]
     shape: tuple[int, ...] | None = None
-    if isinstance(found, dict) and "data" in found:
-        # Some writers put rows and cols into lists of one.
-        shape = tuple(int(np.ravel(found[key])[0]) for key in ("rows", "cols") if key in found)
-        found = found["data"]
-    with reading(path, expected=f"numbers in {names[0]}", remedy=_REMEDY):
+    with reading(f"{path}: {key}", expected="numbers", remedy=_REMEDY):
+        if isinstance(found, dict) and "data" in found:
+            # Some writers put rows and cols into lists of one.
+            shape = tuple(int(np.ravel(found[side])[0]) for side in ("rows", "cols") if side in found)
+            found = found["data"]
         values = np.asarray(found, dtype=np.float64)
         return values.reshape(shape) if shape else values
 
 
-def _shaped(values: NDArray[np.float64], shape: tuple[int, ...], what: str, path: Path) -> NDArray[np.float64]:
-    if values.size != int(np.prod(shape)):
-        raise InputError(path, expected=f"{what} of shape {shape}", got=f"shape {values.shape}", remedy=_REMEDY)
+def _shaped(
+    content: Mapping[str, Any], names: tuple[str, ...], shape: tuple[int, ...], path: Path
+) -> NDArray[np.float64]:
+    values = _array(content, names, path)
+    if values.size != prod(shape):
+        where = f"{path}: {_key(content, names)}"
+        raise InputError(where, expected=f"shape {shape}", got=f"shape {values.shape}", remedy=_REMEDY)
     return values.reshape(shape)
 
 
-def _rotation(values: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
-    if values.size == 3:
-        return matrices_from_axis_angles(values.reshape(3))
-    return _shaped(values, (3, 3), "the rotation", path)
-
-
 def _size(content: Mapping[str, Any], path: Path) -> tuple[int, int] | None:
-    if _has(content, ("image_width",)) and _has(content, ("image_height",)):
+    if {"image_width", "image_height"} <= content.keys():
         size = [_array(content, (name,), path).ravel()[0] for name in ("image_width", "image_height")]
-    elif _has(content, _SIZE):
-        size = list(_shaped(_array(content, _SIZE, path), (2,), "the image size", path))
+    elif _key(content, _SIZE):
+        size = list(_shaped(content, _SIZE, (2,), path))
     else:
         return None
     width, height = size

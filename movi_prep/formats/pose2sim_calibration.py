@@ -58,7 +58,9 @@ def _camera(key: str, table: dict[str, Any], path: Path) -> CalibratedCamera:
         name=str(table.get("name", key)),
         intrinsics_px=_numbers(table, "matrix", (3, 3), where),
         # None, not zeros: a lens that is not stated is reported, a straight one is not.
-        lens=make_lens(np.ravel(table["distortions"]), source=where) if "distortions" in table else None,
+        lens=make_lens(_numbers(table, "distortions", None, where), source=f"{where}: distortions")
+        if "distortions" in table
+        else None,
         size_px=(int(size[0]), int(size[1])),
         rotations=matrices_from_axis_angles(_numbers(table, "rotation", (3,), where))[None],
         translations_m=_numbers(table, "translation", (3,), where)[None],
@@ -67,10 +69,11 @@ def _camera(key: str, table: dict[str, Any], path: Path) -> CalibratedCamera:
     )
 
 
-def _numbers(table: dict[str, Any], key: str, shape: tuple[int, ...], where: str) -> NDArray[np.float64]:
-    with reading(where, expected=f"numbers in {key}", remedy=_REMEDY):
+def _numbers(table: dict[str, Any], key: str, shape: tuple[int, ...] | None, where: str) -> NDArray[np.float64]:
+    """Return the numbers of an entry; None for any number of them, in one row."""
+    with reading(f"{where}: {key}", expected="numbers", remedy=_REMEDY):
         values = np.asarray(table.get(key, []), dtype=np.float64)
-    if values.shape != shape or not np.isfinite(values).all():
-        expected = f"{key}: finite numbers of shape {shape}"
-        raise InputError(where, expected=expected, got=f"shape {values.shape}", remedy=_REMEDY)
-    return values
+    if shape is not None and (values.shape != shape or not np.isfinite(values).all()):
+        expected = f"finite numbers of shape {shape}"
+        raise InputError(f"{where}: {key}", expected=expected, got=f"shape {values.shape}", remedy=_REMEDY)
+    return values if shape is not None else values.ravel()

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-SAME_MOMENT = 0.1
-"""Mocap samples, 0.8 ms at 120 Hz: frames no further apart show one moment. Clocks of containers are as coarse."""
+SAME_MOMENT = 0.25
+"""Mocap samples, 2 ms at 120 Hz: frames no further apart show one moment. Containers round times to milliseconds."""
 
 
 def common_moments(moments: Sequence[NDArray[np.float64]]) -> list[NDArray[np.int64]]:

@@ -23,8 +23,8 @@ from movi_prep.formats.user_cache import user_cache
 VARIABLE = "NUMBA_CACHE_DIR"
 
 _PREFIX = "movi-prep-kernels-"
-_SOURCES = ("kernels.py", "workspace.py", "folded_model.py", "elimination.py")
-"""What machine code is made from: the kernels, and the tuples that they take."""
+_SOURCES = ("kernels.py", "machine_code.py", "workspace.py", "folded_model.py", "elimination.py")
+"""What the file is made from: the kernels, the layout of the file, and the tuples that kernels take."""
 _NO_MATTER = (VARIABLE, "NUMBA_NUM_THREADS")
 """numba's variables that change nothing in its code."""
 

@@ -311,27 +311,42 @@ def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows:
 
 def _std(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """(k, f) standard deviations of the free coordinates at some frames."""
-    skin, lasting, _ = _source_errors(tree, poses, sources, rows)
+    skin, lasting, _ = _source_errors(tree, poses, sources, rows, kept_as=np.float32)
     return np.asarray(np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in (*skin, *lasting))))
 
 
 def _source_errors(
-    tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]
+    tree: KinematicTree,
+    poses: SolvedPoses,
+    sources: _Sources,
+    rows: NDArray[np.int64],
+    *,
+    kept_as: type[np.floating] = np.float64,
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the (k, f, .) errors that the skin of each segment makes, those that last, and (k, b, 6, f) twists."""
+    """Return the (k, f, .) errors that the skin of each segment makes, those that last, and (k, b, 6, f) twists.
+
+    `kept_as` is the precision of the errors; what they come from is inverted in double precision.
+    """
     frames, centres_m, twists = tree.frames_and_twists(poses.coordinates[rows])
     markers_m = tree.markers_at(*tree.bodies_at(frames, centres_m))[:, poses.markers]
     prior = poses.shares[rows, None] * poses.prior[tree.free_coordinates]
     inverse, gain = _gain(
-        twists, markers_m, poses, sources, rows=rows, carriers=tree.marker_body[poses.markers], prior=prior
+        twists,
+        markers_m,
+        poses,
+        sources,
+        rows=rows,
+        carriers=tree.marker_body[poses.markers],
+        prior=prior,
+        kept_as=kept_as,
     )
     by_marker = gain.reshape(*gain.shape[:2], -1, 3)
     skin = [_turn(by_marker[:, :, own], root) for own, root in sources.skin]
     lasting = [
-        sources.placement_m * gain,
-        sources.scale * (gain @ _growth(tree, sources, centres_m, markers_m, poses.markers)),
+        kept_as(sources.placement_m) * gain,
+        kept_as(sources.scale) * (gain @ _growth(tree, sources, centres_m, markers_m, poses.markers).astype(kept_as)),
         # R d of the module's equation, with d one prior deviation along each coordinate in turn.
-        inverse * (prior * sources.prior_std)[:, None],
+        inverse * (prior * sources.prior_std)[:, None].astype(kept_as),
     ]
     return skin, lasting, twists
 
@@ -345,6 +360,7 @@ def _gain(  # noqa: PLR0913 - a problem, spelt out
     rows: NDArray[np.int64],
     carriers: NDArray[np.int64],
     prior: NDArray[np.float64],
+    kept_as: type[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return (k, f, f) (J'WJ + R)^-1, and (k, f, 3 m) that times J'W: how the pose answers to each marker."""
     k, f = prior.shape
@@ -359,12 +375,12 @@ def _gain(  # noqa: PLR0913 - a problem, spelt out
     for markers, columns, jacobian in _jacobian_parts(twists, markers_m, carriers):
         pulled = np.swapaxes(jacobian * weights[:, markers, None], 1, 2)
         matrix[:, columns[:, None], columns] += pulled @ jacobian
-        parts.append((markers, columns, pulled))
-    inverse = np.linalg.inv(matrix)
-    gain = np.empty((k, f, 3 * len(poses.markers)))
+        parts.append((markers, columns, pulled.astype(kept_as)))
+    inverse = np.linalg.inv(matrix).astype(kept_as)
+    gain = np.empty((k, f, 3 * len(poses.markers)), dtype=kept_as)
     for markers, columns, pulled in parts:
         gain[:, :, markers] = inverse[:, :, columns] @ pulled
-    return np.asarray(inverse, dtype=np.float64), gain
+    return inverse, gain
 
 
 def _marker_jacobian(
@@ -399,7 +415,8 @@ def _jacobian_parts(
 def _turn(gain: NDArray[np.float64], root: NDArray[np.float64]) -> NDArray[np.float64]:
     """(k, f, m, 3) gains of one segment's markers and the root of their covariance -> (k, f, 3 m)."""
     k, f, m, _ = gain.shape
-    return (np.swapaxes(gain, 2, 3) @ root).reshape(k, f, 3 * m)
+    # One large product, not one for each pose and coordinate.
+    return np.asarray((np.swapaxes(gain, 2, 3).reshape(-1, m) @ root.astype(gain.dtype)).reshape(k, f, 3 * m))
 
 
 def _growth(

@@ -3,7 +3,7 @@
 | bytes | content |
 |---|---|
 | first line | SHA-256 of all that follows, hexadecimal |
-| second line | JSON: kernel -> kinds of its arguments, number of bytes |
+| second line | JSON: kernel -> its arguments ([type, axes], -1 axes for a scalar; a list of them for a tuple), bytes |
 | the rest | object code of one kernel after the other |
 
 The code is emitted from numba's own optimised module, so that both ways to call a kernel give the same bytes. Only the
@@ -21,11 +21,11 @@ from __future__ import annotations
 import ctypes
 import json
 import struct
-from array import array
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -35,15 +35,12 @@ from movi_prep.kinematics.cache_place import machine_code_file
 from movi_prep.kinematics.workspace import Rules, Tasks, allocate_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import ModuleType
 
 KERNELS = ("track", "certify")
 """The kernels that Python calls."""
-
-Kind: TypeAlias = tuple[str, int]
-"""An argument: of an array NumPy's type (`<f8`) and the number of axes, of a scalar numba's type and -1."""
 
 _SCALAR = -1
 _SCALARS = {"int64": "i64", "float64": "double", "bool": "i8"}
@@ -53,51 +50,69 @@ _RAISED = -(2**63)
 """What a door returns where its kernel raised; kernels return frames, or nothing."""
 
 
+class Kind(NamedTuple):
+    """What an argument is, or a part of one.
+
+    Attributes:
+        number: tells it from all others of its kernel.
+        name: of an array NumPy's type (`<f8`), of a scalar numba's, of a tuple nothing.
+        n_dims: axes of an array; -1 for a scalar.
+        parts: what a tuple holds.
+        packed: how its words are packed.
+    """
+
+    number: int
+    name: str
+    n_dims: int
+    parts: tuple[Kind, ...]
+    packed: struct.Struct
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """A kernel that is called by its address, with the arguments of its function in `kernels`.
 
     Attributes:
         name: of the function.
-        kinds: what each argument is, or what the tuple holds that it is.
+        kinds: of its arguments.
         door: the machine code.
         owner: what keeps the code in memory.
     """
 
     name: str
-    kinds: Sequence[Sequence[Kind]]
+    kinds: tuple[Kind, ...]
     door: Callable[[bytes], int]
     owner: object
-    # The arguments of the last call with their words.
-    _last: list[tuple[Any, bytes]] = field(init=False, repr=False, default_factory=list)
+    # The parts of the last call with their words.
+    _known: dict[int, tuple[Any, bytes]] = field(init=False, repr=False, default_factory=dict)
 
     def __call__(self, *arguments: Any) -> int:
         """Run the kernel; arrays that it writes change in place."""
-        before = self._last or [(self, b"")] * len(arguments)
-        # A tuple of arrays is the same words in every call, because it is held here: nobody else gets its addresses.
-        now = [
-            known if known[0] is argument else (argument, self._words(argument, kinds))
-            for argument, known, kinds in zip(arguments, before, self.kinds, strict=True)
-        ]
-        self._last[:] = now
-        result = self.door(b"".join([words for _, words in now]))
+        words = [self._words(argument, kind) for argument, kind in zip(arguments, self.kinds, strict=True)]
+        result = self.door(b"".join(words))
         if result == _RAISED:
             raise RuntimeError(f"kernel {self.name}: expected no exception, but it raised one")
         return result
 
-    def _words(self, argument: Any, kinds: Sequence[Kind]) -> bytes:
-        words: list[int] = []
-        for value, (kind, n_dims) in zip(_leaves((argument,)), kinds, strict=True):
-            if n_dims == _SCALAR:
-                words.append(_bits(value) if kind == "float64" else int(value))
-                continue
-            if value.dtype.str != kind or value.ndim != n_dims:
-                raise TypeError(f"kernel {self.name}: expected {kind}, {n_dims} axes, but got {value.dtype.str}")
+    def _words(self, value: Any, kind: Kind) -> bytes:
+        # A solve calls thousands of times with nearly the same arrays. The same array is the same words, because it is
+        # held here: nobody else gets its address.
+        known = self._known.get(kind.number)
+        if known is not None and known[0] is value:
+            return known[1]
+        if kind.parts:
+            words = b"".join([self._words(part, its) for part, its in zip(value, kind.parts, strict=True)])
+        elif kind.n_dims == _SCALAR:
+            words = kind.packed.pack(value)
+        elif value.dtype.str != kind.name or value.ndim != kind.n_dims:
+            raise TypeError(f"kernel {self.name}: expected {kind.name}, {kind.n_dims} axes, but got {value.dtype.str}")
+        else:
             # Of three ways to an array's address the fastest. It refuses what the code does not expect: arrays that are
             # read-only, or not C contiguous.
             place = ctypes.addressof(_NOTHING.from_buffer(value))
-            words += (0, 0, value.size, value.itemsize, place, *value.shape, *value.strides)
-        return array("q", words).tobytes()
+            words = kind.packed.pack(0, 0, value.size, value.itemsize, place, *value.shape, *value.strides)
+        self._known[kind.number] = (value, words)
+        return words
 
 
 @dataclass(frozen=True)
@@ -133,11 +148,21 @@ def load(path: Path, stamp: FileStamp) -> MachineCode | None:
         return None
     header, _, code = content.partition(b"\n")
     found, start, loader = {}, 0, _Loader()
-    for name, (kinds, size) in json.loads(header).items():
+    for name, (arguments, size) in json.loads(header).items():
         door = loader.door(f"door_{name}", code[start : start + size])
-        found[name] = Kernel(name, kinds, door, loader)
+        number = count()
+        found[name] = Kernel(name, tuple(_kind(each, number) for each in arguments), door, loader)
         start += size
     return MachineCode(**found)
+
+
+def _kind(described: list[Any], number: Iterator[int]) -> Kind:
+    """Return the kind of an argument as the file describes it."""
+    if described and isinstance(described[0], str):
+        name, n_dims = described
+        packed = "d" if name == "float64" else "q" if n_dims == _SCALAR else f"{5 + 2 * n_dims}q"
+        return Kind(next(number), name, n_dims, (), struct.Struct(packed))
+    return Kind(next(number), "", _SCALAR, tuple(_kind(part, number) for part in described), struct.Struct(""))
 
 
 class _Loader:
@@ -171,8 +196,8 @@ def keep(path: Path, kernels: ModuleType) -> None:
     header, codes = {}, []
     try:
         for name, function in functions.items():
-            kinds, code = _emit(name, function)
-            header[name] = (kinds, len(code))
+            arguments, code = _emit(name, function)
+            header[name] = (arguments, len(code))
             codes.append(code)
     # numba's inner side is not promised to stay: an attribute may have gone, a signature may be another.
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
@@ -183,17 +208,17 @@ def keep(path: Path, kernels: ModuleType) -> None:
         partial.write_bytes(sha256(content).hexdigest().encode() + b"\n" + content)
 
 
-def _emit(name: str, kernel: Any) -> tuple[list[list[Kind]], bytes]:
-    """Return the kinds of a kernel's arguments, and its object code behind a door."""
+def _emit(name: str, kernel: Any) -> tuple[list[Any], bytes]:
+    """Return a description of a kernel's arguments, and its object code behind a door."""
     import llvmlite.binding as llvm
 
     ((signature, compiled),) = kernel.overloads.items()
-    kinds = [_kinds([each]) for each in signature]
+    arguments = [_describe(each) for each in signature]
     symbol, library = compiled.fndesc.llvm_func_name, compiled.library
     # numba has no public way to the optimised module that also serves code from its cache; so do its own linkers.
     module, machine = library._get_module_for_linking().clone(), library.codegen._tm
     taken = [str(argument.type) for argument in module.get_function(symbol).arguments]
-    words = [kind for part in kinds for each in part for kind in _word_types(each)]
+    words = [kind for each in arguments for kind in _word_types(each)]
     if taken != ["ptr", "ptr", *words]:
         raise RuntimeError(f"kernel {name}: expected arguments {words}, but numba takes {taken}")
     module.link_in(llvm.parse_assembly(_door(name, symbol, words, module)))
@@ -205,7 +230,7 @@ def _emit(name: str, kernel: Any) -> tuple[list[list[Kind]], bytes]:
     passes = llvm.create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()
     passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-    return kinds, machine.emit_object(module)
+    return arguments, machine.emit_object(module)
 
 
 def _door(name: str, symbol: str, words: Sequence[str], module: Any) -> str:
@@ -239,31 +264,16 @@ def _door(name: str, symbol: str, words: Sequence[str], module: Any) -> str:
     )
 
 
-def _kinds(types: Sequence[Any]) -> list[Kind]:
-    """Return the kinds of numba's types, those inside tuples included."""
-    found: list[Kind] = []
-    for each in types:
-        if hasattr(each, "types"):
-            found += _kinds(each.types)
-        else:
-            found.append((np.dtype(str(each.dtype)).str, each.ndim) if hasattr(each, "ndim") else (str(each), _SCALAR))
-    return found
+def _describe(kind: Any) -> list[Any]:
+    """Return a type of numba's as the file describes it."""
+    if hasattr(kind, "types"):
+        return [_describe(part) for part in kind.types]
+    return [np.dtype(str(kind.dtype)).str, kind.ndim] if hasattr(kind, "ndim") else [str(kind), _SCALAR]
 
 
-def _word_types(kind: Kind) -> list[str]:
+def _word_types(described: list[Any]) -> list[str]:
     """Return LLVM's types of the words of an argument."""
-    name, n_dims = kind
+    if not isinstance(described[0], str):
+        return [word for part in described for word in _word_types(part)]
+    name, n_dims = described
     return [_SCALARS[name]] if n_dims == _SCALAR else ["ptr", "ptr", "i64", "i64", "ptr", *["i64"] * (2 * n_dims)]
-
-
-def _leaves(values: Iterable[Any]) -> list[Any]:
-    """Return what tuples, and tuples inside them, hold."""
-    found: list[Any] = []
-    for value in values:
-        found += _leaves(value) if isinstance(value, tuple) else (value,)
-    return found
-
-
-def _bits(value: float) -> int:
-    (word,) = struct.unpack("q", struct.pack("d", value))
-    return int(word)

@@ -68,10 +68,10 @@ _INFINITE_STD = 1e3
 _FAINT_STRENGTH = 0.01
 # A start is polished by the track that begins there (rad or m).
 _START_TOLERANCE = 1e-3
-# Two starts whose values differ by less than this share are in one minimum.
-_SAME_MINIMUM = 1e-6
 # The prior acts in half where the markers' variance is this share of its own: a tenth of its standard deviation.
 _HARDLY_OPEN = 0.01
+# Two values of one frame whose relative difference is less are of one minimum: both were polished to less.
+_SAME_MINIMUM = 1e-6
 # A start whose objective is this many times that of the forward track is not followed backward.
 _WORSE_BASIN = 1.05
 # Where markers leave no unknown more open than this, every start ends in the same minimum: none is sent out between.
@@ -268,7 +268,7 @@ def _clip(
     names = [folded.tree.marker_names[marker] for marker in folded.markers]
     column = {name: k for k, name in enumerate(marker_names)}
     # A C-contiguous copy: numba compiles another variant of every kernel for any other layout.
-    positions = np.array(positions_m[:, [column[name] for name in names]], dtype=np.float64, order="C")
+    positions = np.asarray(positions_m, dtype=np.float64).take([column[name] for name in names], axis=1)
     place = {int(coordinate): q for q, coordinate in enumerate(folded.moving)}
     active = [task for task in tasks if task.weight > 0.0]
     # Tasks on coordinates that no marker sees are no part of the solve: `_expand` writes their targets.
@@ -310,14 +310,14 @@ def _prepare(tracker: Tracker, settings: ConvergedSettings) -> tuple[Pulls, dict
 def _first_pose(tracker: Tracker, settings: ConvergedSettings, frame: int) -> Start:
     """The pose of a frame from nothing but its markers: so the prior at the end is a faint one."""
     priors = _first_priors(tracker, settings)
-    first = find_start(tracker, frame, *priors)
-    found = lowest_minimum(tracker, frame, first, priors[1])
+    begun = find_start(tracker, frame, *priors)
+    found = lowest_minimum(tracker, frame, begun, priors[1])
     # A value includes the pulls, which add no more than the noise that they belong to.
     if found.values[0] > 0.5 * (BEYOND_NOISE * settings.marker_noise_m) ** 2:
-        second = find_start(tracker, frame, *priors, by_root=True)
-        # From the same minimum, the same search would end where it has ended.
-        if abs(second.values[0] - first.values[0]) > _SAME_MINIMUM * first.values[0]:
-            other = lowest_minimum(tracker, frame, second, priors[1])
+        other = find_start(tracker, frame, *priors, by_root=True)
+        # From the same minimum the search would try the same again.
+        if not np.isclose(other.values[0], begun.values[0], rtol=_SAME_MINIMUM, atol=0.0):
+            other = lowest_minimum(tracker, frame, other, priors[1])
             found = min(found, other, key=lambda one: float(one.values[0]))
     return found.start(0)
 
@@ -480,6 +480,7 @@ class _Proof:
         rank: (n,) directions that the markers determine, -1 where not found.
         deviation: (n, x) root of the diagonal of the markers' inverse matrix.
         markers: (n, m, 3) model markers in ground, metres.
+        observed: (n,) int64, the frame whose rank and deviation each frame has: itself, or one before.
     """
 
     objective: NDArray[np.float64]
@@ -487,30 +488,33 @@ class _Proof:
     rank: NDArray[np.int64]
     deviation: NDArray[np.float64]
     markers: NDArray[np.float64]
+    observed: NDArray[np.int64]
 
     @classmethod
     def empty(cls, clip: MarkerFrames, folded: FoldedModel) -> _Proof:
         """Return the proof of nothing, to be written."""
         nan, n_unknowns = np.full(clip.n_frames, np.nan), folded.arrays.n_unknowns
-        deviation = np.full((clip.n_frames, n_unknowns), np.inf)
-        return cls(nan, nan.copy(), np.full(clip.n_frames, -1), deviation, np.full(clip.positions_m.shape, np.nan))
+        deviation, markers = np.full((clip.n_frames, n_unknowns), np.inf), np.full(clip.positions_m.shape, np.nan)
+        return cls(nan, nan.copy(), np.full(clip.n_frames, -1), deviation, markers, np.arange(clip.n_frames))
 
 
 def _certify(tracker: Tracker, pulls: Pulls, track: PoseTrack, settings: ConvergedSettings) -> _Proof:
     """Evaluate the joined solution afresh, in the model's own angles; observability where the settings ask for it."""
     weak = _weak_prior(tracker.folded, settings)
-    if settings.observability and settings.observe_every == 1:
+    every = settings.observe_every or 1
+    if settings.observability and every == 1:
         return _evaluate(tracker, pulls, track, weak)
     proof = _evaluate(tracker, pulls, track, np.zeros(0))
     if not settings.observability:
         return proof
-    frames = observed_frames(tracker.clip, settings.observe_every)
+    frames = observed_frames(tracker.clip, every)
     some = Tracker.prepare(tracker.engine, tracker.folded, tracker.clip.frames(frames.tolist()))
     looked = _evaluate(some, pulls, PoseTrack(*(array[frames] for array in track.arrays)).alone(), weak)
     # Frames in between take what the frame before them was found to determine.
     latest = np.searchsorted(frames, np.arange(tracker.clip.n_frames), side="right") - 1
     solved = tracker.clip.solvable
     proof.rank[solved], proof.deviation[solved] = looked.rank[latest[solved]], looked.deviation[latest[solved]]
+    proof.observed[solved] = frames[latest[solved]]
     return proof
 
 
@@ -611,10 +615,12 @@ def _coordinate_deviation(
     tracker: Tracker, settings: ConvergedSettings, proof: _Proof, coordinates: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """(n, c) posterior deviations: of unknowns by the proof, of followers through the slope of their coupler."""
-    folded, clip = tracker.folded, tracker.clip
-    tree = folded.tree
-    n_seen = np.maximum((~np.isnan(clip.positions_m).any(axis=2)).sum(axis=1), 1)
-    unknown_std = proof.deviation * (settings.marker_noise_m / np.sqrt(n_seen))[:, None]
+    folded, tree = tracker.folded, tracker.folded.tree
+    # Frames that have the deviation of one before have all of it: it is worked out once.
+    frames, shared = np.unique(proof.observed, return_inverse=True)
+    coordinates = coordinates[frames]
+    n_seen = np.maximum((~np.isnan(tracker.clip.positions_m[frames]).any(axis=2)).sum(axis=1), 1)
+    unknown_std = proof.deviation[frames] * (settings.marker_noise_m / np.sqrt(n_seen))[:, None]
     low, high = tree.coordinate_range[folded.unknowns].T
     # The weak prior makes every deviation finite; those of its own size mean that no marker sees the direction.
     unknown_std[unknown_std > _INFINITE_STD * np.clip((high - low) / 4.0, *_PRIOR_STD)] = np.inf
@@ -629,7 +635,7 @@ def _coordinate_deviation(
         # 0 times infinity: a follower that does not move with an unseen leader is known exactly.
         with np.errstate(invalid="ignore"):
             deviation[:, follower] = np.where(slope == 0.0, 0.0, np.abs(slope) * unknown_std[:, unknown])
-    return deviation
+    return deviation[shared]
 
 
 def _unseen(folded: FoldedModel, deviation: NDArray[np.float64] | None, settings: ConvergedSettings) -> tuple[str, ...]:

@@ -117,6 +117,11 @@ class PoseTrack:
         """The arrays in the order in which the kernels take them."""
         return self.unknowns, self.bases, self.ends, self.iterations, self.anchors, self.values, self.shares
 
+    @cached_property
+    def met(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """What another track takes of this one, to end where it meets it."""
+        return self.unknowns, self.ends
+
 
 @dataclass(frozen=True, eq=False)
 class Tracker:
@@ -156,7 +161,7 @@ class Tracker:
         reached = self.engine.track(
             *(arrays, self.work, self.tasks, pulls.rules._replace(first_share=start.share), self.data),
             *((pulls.prior.centre, pulls.prior.weight, pulls.temporal), span.start, span.stop, span.step),
-            *(out.arrays, (other.unknowns, other.ends)),
+            *(out.arrays, other.met),
         )
         return int(reached)
 
@@ -191,15 +196,22 @@ class Tracker:
 
     def markers_m(self, frame: int, unknowns: NDArray[np.float64], base: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (m, 3) metres, in ground: markers at (1, x) unknowns, the free root's counted from a base."""
-        x, markers = unknowns.shape[1], np.empty((1, *self.clip.positions_m.shape[1:]))
-        one, none = np.zeros(1), np.zeros((1, x))
+        tasks, data = self._of(frame)
+        prior, temporal, shares, weak, out = self._alone
         self.engine.certify(
-            *(self._counted_from(base), self.work, self._tasks_of(frame), self._data_of(frame)),
-            *((none[0], none[0]), (none, none), one, unknowns, np.zeros(0)),
-            (one.copy(), one.copy(), np.zeros(1, dtype=np.int64), none.copy(), markers),
+            *(self._counted_from(base), self.work, tasks, data), prior, temporal, shares, unknowns, weak, out
         )
-        found: NDArray[np.float64] = markers[0]
+        # A copy, because the next call overwrites it.
+        found: NDArray[np.float64] = out[-1][0].copy()
         return found
+
+    @cached_property
+    def _alone(self) -> tuple[Any, ...]:
+        """What `certify` takes and writes for one frame on its own: no pulls, no weak prior, room for the results."""
+        one, none = np.zeros(1), np.zeros((1, self.folded.arrays.n_unknowns))
+        markers = np.empty((1, *self.clip.positions_m.shape[1:]))
+        out = (one.copy(), one.copy(), np.zeros(1, dtype=np.int64), none.copy(), markers)
+        return (none[0], none[0]), (none, none), one, np.zeros(0), out
 
     def _counted_from(self, base: NDArray[np.float64]) -> FoldedArrays:
         """The arrays with the free root's own frame at a base: `certify` counts its angles from there."""
@@ -210,12 +222,18 @@ class Tracker:
         rotation[motion.free_node] = base
         return self.folded.arrays._replace(motion=motion._replace(rotation=rotation))
 
-    def _tasks_of(self, frame: int) -> Any:
-        return self.tasks._replace(target=self.tasks.target[frame : frame + 1])
+    def _of(self, frame: int) -> tuple[Any, tuple[NDArray[Any], ...]]:
+        """Return tasks and data of one frame; the same objects each time, which the kernels know again."""
+        if frame not in self._frames:
+            row = slice(frame, frame + 1)
+            positions, weights, solvable = self.data
+            tasks = self.tasks._replace(target=self.tasks.target[row])
+            self._frames[frame] = (tasks, (positions[row], weights, solvable[row]))
+        return self._frames[frame]
 
-    def _data_of(self, frame: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        positions, weights, solvable = self.data
-        return positions[frame : frame + 1], weights, solvable[frame : frame + 1]
+    @cached_property
+    def _frames(self) -> dict[int, tuple[Any, tuple[NDArray[Any], ...]]]:
+        return {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ is compared with OpenSim's own values before it is accepted.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -325,23 +326,37 @@ def _pieces(function: opensim.Function) -> list[Piece]:
     if kind == "Constant":
         return [(-np.inf, 0.0, np.array([value(0.0)]))]
     if kind == "LinearFunction":
-        slope = opensim.LinearFunction.safeDownCast(function).getSlope()
-        pieces: list[Piece] = [(-np.inf, 0.0, np.array([value(0.0), slope]))]
+        numbers = (value(0.0), opensim.LinearFunction.safeDownCast(function).getSlope())
     elif kind == "PolynomialFunction":
         found = opensim.PolynomialFunction.safeDownCast(function).getCoefficients()
-        descending = [found.get(k) for k in range(found.size())]
-        pieces = [(-np.inf, 0.0, np.array(descending[::-1]))]
+        numbers = tuple(found.get(k) for k in reversed(range(found.size())))
     elif kind in ("SimmSpline", "PiecewiseLinearFunction"):
-        pieces = _spline_pieces(value, _knots(function, kind))
+        spline = getattr(opensim, kind).safeDownCast(function)
+        numbers = tuple(get(k) for k in range(spline.getSize()) for get in (spline.getX, spline.getY))
     else:
         raise _UnsupportedError(f"function {kind}")
-    _check_pieces(pieces, value, kind)
-    return pieces
+    return list(_checked_pieces(_Function(kind, numbers, value)))
 
 
-def _knots(function: opensim.Function, kind: str) -> NDArray[np.float64]:
-    spline = getattr(opensim, kind).safeDownCast(function)
-    return np.unique([spline.getX(k) for k in range(spline.getSize())])
+@dataclass(frozen=True)
+class _Function:
+    """A function of OpenSim, known by its kind and all of its numbers."""
+
+    kind: str
+    numbers: tuple[float, ...]
+    value: Callable[[float], float] = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _checked_pieces(function: _Function) -> tuple[Piece, ...]:
+    """Return the pieces of a function, compared with OpenSim's own values once: the models of all subjects share it."""
+    kind, numbers = function.kind, function.numbers
+    if kind in ("LinearFunction", "PolynomialFunction"):
+        pieces: list[Piece] = [(-np.inf, 0.0, np.array(numbers))]
+    else:
+        pieces = _spline_pieces(function.value, np.unique(numbers[::2]))
+    _check_pieces(pieces, function.value, kind)
+    return tuple(pieces)
 
 
 def _spline_pieces(value: Callable[[float], float], knots: NDArray[np.float64]) -> list[Piece]:

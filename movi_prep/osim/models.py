@@ -112,12 +112,13 @@ def _digest(documents: Sequence[Path]) -> str:
 
 def write_model(path: Path, model: opensim.Model) -> None:
     """Write a model atomically; raise ModelError where OpenSim cannot read it back."""
+    # A marker that was moved to another body has a new path. It ends the model's system.
+    model.finalizeConnections()
     write_document(path, model_document(model))
 
 
 def model_document(model: opensim.Model) -> bytes:
-    """Return the content of the file (.osim) of a model as it is now."""
-    model.finalizeConnections()
+    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date."""
     with tempfile.TemporaryDirectory(prefix="movi-prep-") as folder:
         # OpenSim prints to files only.
         path = Path(folder) / "model.osim"
@@ -138,11 +139,11 @@ def write_document(path: Path, document: bytes) -> None:
 
 
 def default_state(model: opensim.Model) -> opensim.State:
-    """Return a state in the default pose of a model that did not change since its system was built, if it was.
+    """Return a state in the default pose of a model that did not change since its system was built.
 
     `initSystem` would build the system anew, which takes six times as long.
     """
-    return model.initializeState() if model.hasSystem() else model.initSystem()
+    return model.initializeState()
 
 
 def marker_names(model: opensim.Model) -> tuple[str, ...]:

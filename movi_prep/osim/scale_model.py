@@ -111,6 +111,8 @@ def scale_model(
             or their markers are of another size than the model (a wrong unit).
         ModelError: the static pose cannot be solved, or scaling produced a model that is not physical.
     """
+    # The caller may have changed it since it was read; from here on we know when it changes.
+    model.initSystem()
     sized = size_model(model, static, setup, settings)
     return place_markers(sized, static, setup, settings, coordinate_file=coordinate_file, solve_pose=solve_pose)
 
@@ -120,8 +122,6 @@ def size_model(
 ) -> SizedModel:
     """Give the bodies of `model` the size of the subject; the first step of `scale_model`, which see."""
     rows = _step_rows(static, setup)
-    # The caller may have changed it since it was read; from here on we know when it changes.
-    model.initSystem()
     # In the generic model's own size: `apply_factors` below changes where markers are.
     default_m = _default_markers_m(model)
     for step_rows, names in rows.used():
@@ -220,6 +220,8 @@ def _step_rows(static: StaticTrial, setup: ScaleSetup) -> _StepRows:
 
 def delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...]) -> None:
     """Delete the model's markers that the static trial lacks, weighted or not (MarkerPlacer::processModel)."""
+    if set(marker_names(model)) <= set(data_names):
+        return
     kept = opensim.ArrayStr()
     for name in data_names:
         kept.append(name)

@@ -328,8 +328,7 @@ def pose_rows(scaled: ScaledModel, coordinates: NDArray[np.float64], names: tupl
     root = tree.joint_names.index(root_joint(scaled.model).getName())
     n_rows = len(coordinates)
     posed = _Posed(
-        # One marker after the other in memory, as in selected trajectories: sums over markers depend on it by rounding.
-        markers_m=np.empty((len(markers), n_rows, 3)).swapaxes(0, 1),
+        markers_m=np.empty((n_rows, len(markers), 3)),
         body_rotations=np.empty((n_rows, len(bodies), 3, 3)),
         body_positions_m=np.empty((n_rows, len(bodies), 3)),
         joint_centres_m=np.empty((n_rows, len(joints), 3)),

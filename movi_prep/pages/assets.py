@@ -15,7 +15,7 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 @cache
 def read_asset(name: str) -> str:
     """Return the text of a packaged file of pages."""
-    return (files("movi_prep.pages") / "assets" / name).read_text(encoding="utf-8")
+    return (files("movi_prep.pages") / "bundles" / name).read_text(encoding="utf-8")
 
 
 def script(name: str) -> Html:

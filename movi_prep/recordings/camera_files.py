@@ -17,13 +17,13 @@ import numpy as np
 
 from movi_prep.config.footage import CameraOptions
 from movi_prep.errors import InputError, list_names, suggest
-from movi_prep.formats.camera_poses import check_pose_frames, read_camera_poses
+from movi_prep.formats.camera_poses import read_camera_poses
 from movi_prep.formats.colmap_cameras import read_colmap_cameras
 from movi_prep.formats.data_set_cameras import read_data_set_camera
 from movi_prep.formats.opencv_calibration import read_opencv_camera
-from movi_prep.formats.picture_folder import list_pictures, picture_number
 from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
 from movi_prep.geometry.frames import AMASS_TO_GROUND
+from movi_prep.recordings.picture_frames import frames_of_pictures
 from movi_prep.records.camera import Camera
 from movi_prep.records.checks import frozen_array
 from movi_prep.records.lens import opencv_lens
@@ -31,8 +31,6 @@ from movi_prep.records.lens import opencv_lens
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from movi_prep.records.calibrated_camera import CalibratedCamera
     from movi_prep.records.lens import Lens
@@ -66,7 +64,7 @@ def read_manifest_camera(name: str, files: CameraFiles, video: Path | None) -> C
             remedy=f"add size_px: [1920, 1080] to camera {name!r} in the manifest",
         )
     turn = _FROM_AMASS[options.world_up]
-    rotations, translations, frames = found.rotations, found.translations_m, _frames(found, files, video)
+    rotations, translations, frames = found.rotations, found.translations_m, frames_of_pictures(found, files, video)
     # Poses in a file of their own go before the one pose of the calibration.
     if files.extrinsics.suffix.lower() == ".npz":
         poses, frames = read_camera_poses(files.extrinsics)
@@ -140,25 +138,3 @@ def _lens(camera: CalibratedCamera, options: CameraOptions) -> Lens:
             remedy="say distortion: none in the manifest if, and only if, the pictures are undistorted",
         )
     return camera.lens
-
-
-def _frames(camera: CalibratedCamera, files: CameraFiles, video: Path | None) -> NDArray[np.int64] | None:
-    """Return the frame of each pose's picture; None for a camera that stands still."""
-    if len(camera.pictures) <= 1:
-        return None
-    first = None if files.options is None else files.options.first_picture
-    if first is not None:
-        numbers = [picture_number(name)[1] - first for name in camera.pictures]
-    elif video is not None and video.is_dir():
-        # By name, because a model may hold its pictures in other folders.
-        frame_of = {path.name: frame for frame, path in list_pictures(video).items()}
-        # A model may have been made from some of the pictures, or know more of them.
-        numbers = [frame_of.get(name.rpartition("/")[2], -1) for name in camera.pictures]
-    else:
-        raise InputError(
-            files.extrinsics,
-            expected="first_picture in the manifest: the number in the name of the picture of frame 0",
-            got=f"pictures {list_names(camera.pictures, at_most=3)} beside a video",
-            remedy="add it; ffmpeg counts pictures from 1",
-        )
-    return check_pose_frames(np.array(numbers, dtype=np.float64), len(numbers), where=str(files.extrinsics))

@@ -92,6 +92,8 @@ def _clip_lines(motion: FoundMotion, root: Path, films: Mapping[str, Path]) -> I
     yield f"    motion: {yaml_scalar(motion.path.relative_to(root))}"
     if motion.person:
         yield f"    person: {motion.person}"
+    if not motion.sex_is_known:
+        yield "    # sex: neutral          # of the body model that the motion was fitted to; the file does not say"
     if films:
         yield "    cameras:"
     for camera, video in sorted(films.items()):

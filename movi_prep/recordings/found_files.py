@@ -15,7 +15,7 @@ from movi_prep.formats.pose2sim_calibration import read_pose2sim_cameras
 from movi_prep.formats.pose_results import TORCH_SUFFIXES, read_posed_persons
 from movi_prep.names import natural_order
 from movi_prep.recordings.folders import list_files
-from movi_prep.recordings.manifest import COLMAP_FILES
+from movi_prep.recordings.manifest_footage import COLMAP_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ class FoundMotion:
         path: its file.
         person: which person of the file it is.
         has_camera: whether the file also holds the camera that filmed it, as those of 3DPW and EMDB do.
+        sex_is_known: whether the file says the sex of its body model.
     """
 
     subject: str
@@ -43,6 +44,7 @@ class FoundMotion:
     path: Path
     person: int = 0
     has_camera: bool = False
+    sex_is_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _motions(path: Path, root: Path) -> Iterator[FoundMotion]:
         return
     clip = _clip(path)
     try:
-        read_subject_shape(path)
+        shape = read_subject_shape(path)
         n_persons = 1 if is_amass(path) else len(read_posed_persons(path))
     except InputError:
         return
@@ -103,7 +105,7 @@ def _motions(path: Path, root: Path) -> Iterator[FoundMotion]:
     for person in range(n_persons):
         # Two people of one file are two subjects, whose body is known for this file only.
         subject = _subject(path, root, clip) if n_persons == 1 else f"{clip}_p{person}"
-        yield FoundMotion(subject, clip, path, person, has_camera)
+        yield FoundMotion(subject, clip, path, person, has_camera, shape.sex_is_known)
 
 
 def _has_camera(path: Path) -> bool:

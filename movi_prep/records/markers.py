@@ -85,7 +85,7 @@ class MarkerTrajectories:
         """Return the same trajectories with just `names`, in that order."""
         place = {name: column for column, name in enumerate(self.names)}
         columns = [place[name] if name in place else self.column(name) for name in names]
-        return replace(self, names=tuple(names), positions_m=self.positions_m[:, columns])
+        return replace(self, names=tuple(names), positions_m=self.positions_m.take(columns, axis=1))
 
     def rows(self, which: slice | NDArray[np.bool_]) -> MarkerTrajectories:
         """Return the same markers at just some rows."""

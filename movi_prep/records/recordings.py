@@ -115,6 +115,10 @@ class Recordings:
         # `&` binds closer than `|`: both files for a camera of sessions, one entry for one of a clip.
         return frozenset(self.intrinsics) & frozenset(self.extrinsics) | {camera for _, camera in self.footage}
 
+    def footage_of(self, subject: str) -> tuple[tuple[tuple[ClipId, str], Footage], ...]:
+        """Return the videos of single clips of one subject, chosen or not, by clip and camera, in order."""
+        return self._footage.get(subject, ())
+
     @cached_property
     def filmed(self) -> frozenset[tuple[str, str]]:
         """Subject and camera of every video."""
@@ -149,6 +153,14 @@ class Recordings:
     def _clips(self) -> dict[str, tuple[ClipId, ...]]:
         # Grouped once: all of AMASS has eleven thousand clips and five hundred subjects.
         return _by_subject(self.motions)
+
+    @cached_property
+    def _footage(self) -> dict[str, tuple[tuple[tuple[ClipId, str], Footage], ...]]:
+        # Grouped once, as clips are.
+        groups: dict[str, list[tuple[tuple[ClipId, str], Footage]]] = defaultdict(list)
+        for key, footage in sorted(self.footage.items(), key=lambda item: item[0]):
+            groups[key[0].subject].append((key, footage))
+        return {subject: tuple(found) for subject, found in groups.items()}
 
     @cached_property
     def _all_motions(self) -> dict[str, dict[ClipId, Path]]:

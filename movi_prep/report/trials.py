@@ -18,10 +18,8 @@ from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.pages.assets import page
 from movi_prep.pages.html import anchor, bullets, element, section
 from movi_prep.records.work_folder import WorkFolder
-from movi_prep.report.curves import curves_section, measure_curves
 from movi_prep.report.looks import doubted_scaling, failed_trial, most_urgent_first, trial_warning
 from movi_prep.report.measures import coordinate_uses, marker_biases, measure_clip, median_deviations_deg
-from movi_prep.report.quality import clip_attention, coordinate_attention, marker_attention, unseen_bound_deg
 from movi_prep.report.sections import bias_section, coordinates_section, residuals_section, scaling_section
 from movi_prep.report.tables import N_SHOWN, look_list, shortened
 
@@ -142,6 +140,10 @@ def write_scaling_report(document: ScaledDocument, config: Config) -> Path:
 
 
 def _write_page(trials: Trials, config: Config) -> str:
+    # Imported here: the page on a scaled model has neither curves nor frames.
+    from movi_prep.report.curves import curves_section, measure_curves
+    from movi_prep.report.quality import clip_attention, coordinate_attention, marker_attention, unseen_bound_deg
+
     model = read_model_outline(trials.model)
     measures = [
         # Labels of training are another model's: here every rotation counts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
 
 
@@ -18,8 +19,11 @@ def reset_peak_memory() -> None:
 def peak_memory_mb() -> float:
     """Return the largest resident memory since the last reset (or of the process), megabytes."""
     peak_kb = _status_kb("VmHWM")
-    # getrusage's peak is of the whole process and cannot be reset: later units then report an earlier one's.
-    return (peak_kb if peak_kb is not None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
+    if peak_kb is not None:
+        return peak_kb / 1024
+    # Of the whole process, and it cannot be reset: later units then report an earlier one's. macOS counts bytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def resident_memory_mb() -> float:

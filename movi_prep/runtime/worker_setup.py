@@ -5,7 +5,6 @@ Dask's setting `distributed.worker.preload` names this module, which makes Dask 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -80,6 +79,8 @@ def execute_on_worker(task: Task, *, recycle_units: int, recycle_growth_mb: floa
 
 
 async def _retire(worker: Worker, at_s: float) -> None:
+    import asyncio
+
     await asyncio.sleep(max(0.0, at_s - time.time()))
     await _leave(worker, restart=False)
 
@@ -89,6 +90,8 @@ async def _leave(worker: Worker, *, restart: bool) -> None:
 
     Dask's own lifetime and restart close within seconds, and the unit in progress starts again elsewhere.
     """
+    import asyncio
+
     from distributed.core import Status
 
     # A paused worker finishes what it runs and starts nothing.

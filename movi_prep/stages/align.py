@@ -83,7 +83,8 @@ def plan_align(recordings: Recordings, work: WorkFolder, config: Config) -> tupl
 
 def _align_unit(recordings: Recordings, work: WorkFolder, config: Config, subject: str) -> AlignUnit:
     clips = recordings.clips_of(subject)
-    own = [(key, footage) for key, footage in sorted(recordings.footage.items()) if key[0] in clips]
+    chosen = set(clips)
+    own = [(key, footage) for key, footage in recordings.footage_of(subject) if key[0] in chosen]
     footage = tuple(
         ClipFootage(clip=str(clip), camera=camera, **dict(footage.clock)) for (clip, camera), footage in own
     )

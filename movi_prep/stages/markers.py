@@ -226,7 +226,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=3,
+    version=4,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=InSteps(run_markers),
@@ -339,16 +339,18 @@ def model_for(
 
     What is unreadable fails when the unit runs.
     """
-    shapes = []
-    for motion, choice in zip(motions, choices or repeat(NO_CHOICE), strict=False):
+    of_bodies = {body for body, _ in models}
+    # Without models there is nothing to look for in the clips.
+    for motion, choice in zip(motions if of_bodies else (), choices or repeat(NO_CHOICE), strict=False):
         try:
-            shapes.append(read_subject_shape(motion, choice))
+            shape = read_subject_shape(motion, choice)
         # Planning must not fail for one bad clip; the unit reports it.
         except InputError:
             continue
-    of_bodies = {body for body, _ in models}
-    first = next((shape for shape in shapes if shape.body in of_bodies), None)
-    return None if first is None else models.get((first.body, first.sex))
+        # The first is enough: a subject may have thousands of clips.
+        if shape.body in of_bodies:
+            return models.get((shape.body, shape.sex))
+    return None
 
 
 def _tissue_for(motion: Path, choice: MotionChoice, models: Mapping[str, Path]) -> Path | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from movi_prep.errors import InternalError
+from movi_prep.errors import InternalError, suggest
 from movi_prep.recordings.wanted import BODY_MODELS, WANTED
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def idle_cameras(recordings: Recordings, cameras: Iterable[str]) -> dict[str, st
         elif camera not in whole:
             lacking.append(f"no calibration ({wanted.calibration.format(camera=camera)})")
         if lacking:
-            idle[camera] = f"no shards of {camera}: found {' and '.join(lacking)}"
+            # A name that is nearly another's was probably mistyped.
+            idle[camera] = f"no shards of {camera}{suggest(camera, whole)}: found {' and '.join(lacking)}"
     return idle
 
 

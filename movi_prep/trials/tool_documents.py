@@ -16,7 +16,6 @@ from movi_prep.errors import InputError, MoviPrepError, UsageError
 from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
 from movi_prep.records.setups import ScaleSetup
 from movi_prep.stages.scale import scale_numbers
-from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
 from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial
 from movi_prep.trials.tool_reports import ask_deviations, result_paths, write_tool_results
@@ -65,6 +64,9 @@ def solve_setup_document(
         raise InputError(
             document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
         )
+    # Imported here: documents of scaling need none of it.
+    from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
+
     scaled = read_scaled_model(setup.model_file)
     trial = read_trial(setup.marker_file, scaled, setup, settings, is_cut=True)
     curves = read_curves(setup.coordinate_file, scaled)

@@ -17,7 +17,6 @@ import numpy as np
 
 from movi_prep.errors import InputError, UsageError, list_names
 from movi_prep.formats.storage import StorageTable, coordinate_table, write_storage
-from movi_prep.stages.solve_clip import motion_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +63,8 @@ def write_tool_results(
     Raises:
         InputError: the set-up asks for nothing.
     """
+    from movi_prep.stages.solve_clip import motion_table
+
     motion, reports = _motion_path(setup, folder), folder or setup.results_folder
     outputs = []
     if motion is not None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import MoviPrepError, describe_os_error
-from movi_prep.stages.ik_account import ik_numbers, sum_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -154,6 +153,8 @@ def trial_result(
     findings: Sequence[str],
 ) -> FileResult:
     """Return the result of a trial that was solved; `findings` are those of the solver."""
+    from movi_prep.stages.ik_account import ik_numbers, sum_rows
+
     sums = sum_rows(solution, scaled, settings, solution.residuals_m())
     return FileResult(
         marker_file=trial.path,

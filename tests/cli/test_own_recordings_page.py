@@ -27,6 +27,7 @@ from movi_prep.recordings.first_manifest import manifest_text, match_videos
 from movi_prep.recordings.found_files import find_files
 from movi_prep.stages.shards.verify import verify_shard
 from movi_prep.video.mp4_writer import write_mp4
+from tests.builders.pose_result_files import network_results, upright_poses
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own_recordings.md").read_text(encoding="utf-8")
 N_FRAMES = 8
@@ -189,6 +190,16 @@ def test_the_longest_name_counts_and_the_subject_decides(tmp_path: Path) -> None
 )
 def test_a_scalar_is_read_back_as_it_was(text: str) -> None:
     assert parse_yaml(f"x: {yaml_scalar(text)}\n") == {"x": text}
+
+
+def test_what_a_motion_leaves_open_is_asked_for(tmp_path: Path) -> None:
+    _motion(tmp_path / "Anna" / "walk.npz")
+    poses = network_results(upright_poses(5, up=np.array([0.0, 1.0, 0.0])), matrices=False)
+    np.savez(tmp_path / "Anna" / "seen.npz", **poses)
+    walk, seen = sorted(find_files(tmp_path).motions, key=lambda motion: motion.sex_is_known, reverse=True)
+    assert (walk.clip, seen.clip) == ("walk", "seen")
+    text = manifest_text(tmp_path, find_files(tmp_path), name="recordings.yaml")
+    assert text.count("# sex: ") == 1
 
 
 def test_init_writes_yaml_whatever_the_names_are(tmp_path: Path) -> None:

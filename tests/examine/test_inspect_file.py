@@ -14,6 +14,7 @@ from movi_prep.examine.inspect_file import inspect_file
 from movi_prep.formats.d3ke import write_base_model, write_boxes, write_dictionary
 from movi_prep.records.base_model import BaseBody, BaseModel
 from tests.builders.avi_files import Layout, build_avi, encoded_frames
+from tests.builders.coded_videos import write_coded_video
 from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
@@ -90,6 +91,15 @@ def test_a_video_says_what_headers_index_and_file_hold(tmp_path: Path) -> None:
         assert findings in str(facts["findings"])
 
 
+def test_a_clock_that_varies_is_that_of_the_packets(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    times_s = [0.0, 0.02, 0.08, 0.1, 0.16]
+    facts = inspect_file(write_coded_video(tmp_path / "phone.mov", times_s=times_s)).facts
+    assert facts["rate_hz"] == pytest.approx(4 / 0.16)
+    assert "varies" in str(facts["clock"])
+    assert "clock" not in inspect_file(write_coded_video(tmp_path / "even.mp4", times_s=[0.0, 0.04, 0.08])).facts
+
+
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:
     with raises_recorded(InputError):
         inspect_file(tmp_path)
@@ -105,6 +115,9 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
         ("opencv.yaml", "OpenCV", "1280x720 px"),
         ("opencv.xml", "OpenCV", "1280x720 px"),
         ("recordings.csv", "manifest", "front"),
+        ("recordings.yaml", "manifest", "front"),
+        ("wham.pkl", "persons", "6 frames"),
+        ("gvhmr.pt", "persons", "6 frames"),
         ("3dpw.pkl", "persons", "female, 10 betas, 6 frames, 30 Hz"),
         ("emdb.pkl", "persons", "female"),
         ("body.pkl", "body model", ""),

@@ -46,8 +46,11 @@ def test_pairs_meet_at_moments_whatever_their_cameras_count_from(tmp_path: Path,
 
 
 def test_a_part_of_a_sample_between_clocks_leaves_2d_the_projection_of_3d(tmp_path: Path) -> None:
-    _pair(tmp_path, changes={"frames/after_sample": lambda _: np.full(10, 0.05)})
-    for track in read_corpus(find_shards(tmp_path), Wanted()).tracks:
+    # Clocks in milliseconds differ by as much, now to one side and now to the other.
+    _pair(tmp_path, changes={"frames/after_sample": lambda _: np.tile([0.0, 0.12], 5)})
+    corpus = read_corpus(find_shards(tmp_path), Wanted())
+    assert _frames(corpus) == [("C01", [0, 1, 2, 3, 4, 5]), ("C03", [0, 1, 2, 3])]
+    for track in corpus.tracks:
         for view in track.views:
             np.testing.assert_allclose(view.seen_px, project_points(view.camera, track.world_m), atol=1e-3)
 
@@ -90,6 +93,18 @@ def test_a_lost_picture_costs_the_codes_that_read_pictures_and_no_others(tmp_pat
     assert [text.split(":")[0] for text in without.findings] == ["S001/C01", "S001/C01"]
 
 
+def test_a_lost_picture_is_known_from_a_camera_that_is_not_exported(tmp_path: Path) -> None:
+    _pair(tmp_path, changes=showing_frames(GAP))
+    wanted = Wanted(cameras=("PG2",), pictures=False)
+    (first, _) = read_corpus(find_shards(tmp_path), wanted).tracks
+    assert [view.camera.name for view in first.views] == ["PG2"]
+    assert first.frames.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    # A shard that nobody asked for may be damaged.
+    (tmp_path / "S001_PG1.h5").write_bytes(b"not HDF5")
+    corpus = read_corpus(find_shards(tmp_path), wanted)
+    assert _frames(corpus) == [("C01", [0, 1, 2]), ("C01", [4, 5, 6]), ("C03", [0, 1, 2, 3])]
+
+
 def test_a_lost_picture_keeps_its_place_where_cameras_count_differently(tmp_path: Path) -> None:
     _pair(tmp_path, changes=showing_frames(GAP, counted_from=-7))
     (track, _) = read_corpus(find_shards(tmp_path), Wanted(pictures=False)).tracks
@@ -113,7 +128,7 @@ def test_a_camera_that_moves_is_asked_only_where_its_pose_is_known(tmp_path: Pat
 
 
 def test_each_target_gets_what_it_reads(tmp_path: Path) -> None:
-    """Subject 15's second camera lost one picture: lifting codes keep the clip whole, pose-hg-3d loses the moment."""
+    """Subject 15's second camera lost one picture: lifting codes keep the clip whole, pose-hg-3d loses that picture."""
     shards = write_shards(tmp_path / "shards")
     write_small_shard(
         shards / "S015_PG2.h5",
@@ -131,8 +146,28 @@ def test_each_target_gets_what_it_reads(tmp_path: Path) -> None:
     with (tmp_path / "motionbert" / "h36m_movi.pkl").open("rb") as file:
         assert len(pickle.load(file)["test"]["source"]) == 2 * (7 + 4)
     pictures = tmp_path / "pose-hg-3d" / "h36m" / "ECCV18_Challenge" / "Val" / "IMG"
-    # Frames 0 to 3 and 5 of the first clip are in both cameras.
-    assert len(list(pictures.iterdir())) == 2 * (5 + 4)
+    # PG1 has frames 0 to 5 of the first clip, PG2 0 to 3, 5 and 6; a picture needs no other.
+    assert len(list(pictures.iterdir())) == 2 * (6 + 4)
+
+
+def test_a_clip_of_one_camera_is_left_out_only_where_a_code_reads_pairs(tmp_path: Path) -> None:
+    shards = write_shards(tmp_path / "shards")
+    (shards / "S015_PG1.h5").unlink()
+    for target in ("motionbert", "pose-hg-3d"):
+        done = export(shards, tmp_path / target, target=target, wanted=Wanted())
+        assert done.left_out == ()
+        assert [text.split(":")[0] for text in done.findings] == ["S015/C01", "S015/C03"]
+    with (tmp_path / "motionbert" / "h36m_movi.pkl").open("rb") as file:
+        content = pickle.load(file)
+    # A camera keeps its name of Human3.6M, whether or not the other one is there.
+    assert set(content["train"]["camera_name"]) == {"55011271", "58860488"}
+    assert set(content["test"]["camera_name"]) == {"58860488"}
+    done = export(shards, tmp_path / "videopose3d", target="videopose3d", wanted=Wanted())
+    assert len(done.left_out) == 2
+    assert all("--cameras" in text for text in done.left_out)
+    definition = json.loads((tmp_path / "motionbert" / "definition.json").read_text())
+    assert {subject: len(own) for subject, own in definition["cameras"].items()} == {"S001": 2, "S015": 1}
+    assert definition["n_frames"] == {"train": 20, "test": 10}
 
 
 def test_tables_hold_each_moment_of_a_clip_once_and_its_time(tmp_path: Path) -> None:

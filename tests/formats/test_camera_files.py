@@ -141,6 +141,31 @@ def test_what_is_no_calibration_of_opencv_is_the_files_error(tmp_path: Path, nam
     assert str(tmp_path / name) in caught.value.where
 
 
+_SOUND = {"K": np.eye(3), "D": [0.0] * 5, "rvec": [0.0] * 3, "tvec": [0.0] * 3, "size": [10, 10]}
+
+
+@pytest.mark.parametrize(
+    ("instead_of", "key"),
+    [
+        *(("K", key) for key in ("camera_matrix", "intrinsics", "mtx")),
+        *(("D", key) for key in ("distortion_coefficients", "dist_coeffs", "D", "dist")),
+        *(("rvec", key) for key in ("rvec", "R", "rotation")),
+        *(("tvec", key) for key in ("tvec", "T", "translation")),
+        *(("size", key) for key in ("image_size", "resolution")),
+    ],
+)
+@pytest.mark.parametrize("value", ["x", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], {"rows": "a", "data": [1.0]}])
+def test_the_entry_at_fault_has_the_name_that_the_file_gives_it(
+    tmp_path: Path, instead_of: str, key: str, value: object
+) -> None:
+    content = {name: np.asarray(part).tolist() for name, part in _SOUND.items() if name != instead_of}
+    path = tmp_path / "front.json"
+    path.write_text(json.dumps({**content, key: value}))
+    with pytest.raises(InputError) as caught:
+        read_opencv_camera(path)
+    assert caught.value.where == f"{path}: {key}"
+
+
 def test_a_file_of_intrinsics_only_has_no_pose_and_no_lens(tmp_path: Path) -> None:
     """A camera that moves has its poses in another file."""
     (tmp_path / "a.yaml").write_text("camera_matrix: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]")
@@ -149,14 +174,16 @@ def test_a_file_of_intrinsics_only_has_no_pose_and_no_lens(tmp_path: Path) -> No
     assert camera.lens is None
 
 
-@pytest.mark.parametrize("line", ["distortions = [1.0]", "matrix = [[1.0]]", "size = 3", 'rotation = ["a", "b", "c"]'])
+@pytest.mark.parametrize(
+    "line", ["distortions = [1.0]", "matrix = [[1.0]]", "size = 3", 'rotation = ["a", "b", "c"]', 'distortions = ["a"]']
+)
 def test_what_is_no_camera_of_pose2sim_is_the_tables_error(tmp_path: Path, line: str) -> None:
     key = line.split(" ", maxsplit=1)[0]
     text = "\n".join(line if row.startswith(key) else row for row in TOML.splitlines())
     (tmp_path / "Calib.toml").write_text(text)
     with pytest.raises(InputError) as caught:
         read_pose2sim_cameras(tmp_path / "Calib.toml")
-    assert "cam_01" in caught.value.where
+    assert caught.value.where.endswith(f"[cam_01]: {key}")
 
 
 @pytest.mark.parametrize(

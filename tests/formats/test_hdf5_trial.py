@@ -14,7 +14,7 @@ import pytest
 from movi_prep.errors import InputError
 from movi_prep.formats import hdf5_trial
 from movi_prep.formats.file_stamp import file_stamp
-from movi_prep.formats.hdf5_trial import check_hdf5
+from movi_prep.formats.hdf5_trial import check_hdf5, try_together
 from movi_prep.formats.trial_load import Limits, check_that_it_loads, load_apart, sound_files
 from movi_prep.stages.shards import verify
 
@@ -47,6 +47,32 @@ def test_a_file_is_tried_again_where_it_may_have_changed(tmp_path: Path, monkeyp
     os.utime(path, (0, 1e9))
     check_hdf5(path)
     assert len(tried) == 5
+
+
+def test_files_that_pass_together_are_not_tried_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{name}.h5" for name in "abc"]
+    for path in paths:
+        path.write_bytes(b"no HDF5, which is the reader's to say")
+        os.utime(path, (0, 1e9))
+    try_together([*paths, tmp_path / "absent.h5"])
+    monkeypatch.setattr(hdf5_trial, "check_that_it_loads", lambda *_, **__: pytest.fail("tried again"))
+    for path in paths:
+        check_hdf5(path)
+
+
+def test_of_files_tried_together_the_one_at_fault_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound, deadly = tmp_path / "sound.h5", tmp_path / "deadly.h5"
+    for path in (sound, deadly):
+        path.write_bytes(b"any")
+        os.utime(path, (0, 1e9))
+    monkeypatch.setattr(
+        hdf5_trial, "_walk", lambda path: os.kill(os.getpid(), signal.SIGSEGV) if path == deadly else None
+    )
+    try_together([sound, deadly])
+    check_hdf5(sound)
+    with pytest.raises(InputError) as caught:
+        check_hdf5(deadly)
+    assert caught.value.where == str(deadly)
 
 
 def test_what_raises_is_left_to_the_reader(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from movi_prep.records.identity import ClipId
 from movi_prep.records.recordings import Recordings
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.markers import plan_markers, plan_static
+from movi_prep.stages.order import idle_cameras
 
 WALK = ClipId("Anna", "walk")
 
@@ -165,6 +166,19 @@ def test_a_video_that_cannot_be_used_costs_no_angles(tmp_path: Path, cameras: di
     assert there.footage == {}
     (finding,) = there.findings
     assert word in finding
+
+
+def test_footage_is_grouped_by_the_subject(tmp_path: Path) -> None:
+    film = {"front": {"video": "front.mp4"}, "side": {"video": "side.mp4"}}
+    there = _found(tmp_path, [_entry(**film), _entry("Bea", **film), _entry(clip="jump")])
+    for subject in ("Anna", "Bea", "Cid"):
+        of_subject = {key: item for key, item in there.footage.items() if key[0].subject == subject}
+        assert dict(there.footage_of(subject)) == of_subject
+
+
+def test_a_mistyped_camera_is_asked_about(tmp_path: Path) -> None:
+    (said,) = idle_cameras(find_manifest(_manifest(tmp_path), None), ["frnt", "side"]).values()
+    assert "did you mean 'front'" in said
 
 
 def test_two_shards_never_have_one_name(tmp_path: Path) -> None:

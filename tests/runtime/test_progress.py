@@ -8,9 +8,11 @@ import time
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from movi_prep.runtime import progress as display
-from movi_prep.runtime.progress import PlainProgress, PlainWork, format_duration, format_rate, show_work
+from movi_prep.runtime.progress import LiveProgress, PlainProgress, PlainWork, format_duration, format_rate, show_work
 from tests.runtime.conftest import Silent, World
 from tests.runtime.fake_stages import STEP_BY_STEP
 
@@ -162,3 +164,21 @@ def test_work_is_reported_by_itself_and_no_more_once_it_has_ended(
     capfd.readouterr()
     time.sleep(0.2)
     assert capfd.readouterr().err == ""
+
+
+def test_on_a_terminal_bars_move_within_a_unit(world: World) -> None:
+    prepared = world.prepare()
+    records = [record for record in world.run().records.values() if record.stage == "grow"]
+    with Progress(console=Console(file=io.StringIO()), disable=True) as bars:
+        live = LiveProgress(prepared.plan, bars)
+        completed = []
+        for record in records[:2]:
+            for fraction in (0.0, 0.25, 0.75):
+                live.unit_advanced(record.id, fraction)
+                completed.append(bars.tasks[0].completed)
+            live.unit_ended(record)
+            completed.append(bars.tasks[0].completed)
+        # A unit without a report, as a short one is, counts all the same.
+        live.unit_ended(records[2])
+    assert completed == pytest.approx([0.0, 0.25, 0.75, 1.0, 1.0, 1.25, 1.75, 2.0])
+    assert bars.tasks[0].completed == pytest.approx(3.0)

@@ -10,6 +10,7 @@ export function showCameras(clip, clock) {
     const says = make("figcaption", {});
     find("cameras").append(make("figure", {}, canvas, says));
     const pictures = new Pictures(camera);
+    pictures.prefetch();
     clock.onFrame((frame) => {
       const index = lastUpTo(camera.frames, frame);
       says.textContent = `${camera.name} · video frame ${camera.videoFrames[index]}`;
@@ -41,6 +42,16 @@ class Pictures {
     for (const next of [index + 1, index + 2, index - 1]) {
       if (next >= 0 && next < this.ends.length && !this.decoded.has(next)) this.decode(next);
     }
+  }
+
+  // Decodes pictures while nothing else is to be done, so that the first scrub finds them.
+  prefetch(index = 0) {
+    if (index >= Math.min(KEPT, this.ends.length)) return;
+    const next = async () => {
+      if (!this.decoded.has(index)) await this.decode(index);
+      this.prefetch(index + 1);
+    };
+    (globalThis.requestIdleCallback ?? setTimeout)(next);
   }
 
   async decode(index) {

@@ -16,6 +16,7 @@ from movi_prep.config.footage import NO_CHOICE
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.alignment_file import read_alignment
 from movi_prep.formats.file_stamp import FileStamp, file_stamp
+from movi_prep.formats.hdf5_trial import try_together
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.label_tables import default_label_tables_path, read_label_tables
 from movi_prep.formats.marker_file import read_markers, read_static_trial
@@ -339,6 +340,7 @@ def plan_clips(
             inputs.clips, inputs.motions, inputs.choices, inputs.markers, inputs.solutions, strict=True
         )
     }
+    try_together(path for path in (*inputs.markers, *inputs.solutions) if path is not None)
     aligned = [item for item in subject.alignment.clips if item.camera in ("", inputs.camera)]
     # An earlier alignment may hold more clips than are asked for now.
     asked = [item for item in aligned if item.timeline.clip in files]
