@@ -36,7 +36,7 @@ class Way:
     library: Literal["ISA-L", "libdeflate"]
     level: int
 
-    def pack(self, content: bytes) -> bytes:
+    def pack(self, content: bytes | memoryview) -> bytes:
         """Return the content as a stream of zlib."""
         if self.library == "ISA-L":
             return isal_zlib.compress(content, self.level)
