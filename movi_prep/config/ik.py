@@ -73,7 +73,7 @@ class IkSettings(SolveSettings):
 
     content: Content | None = None
     """What the file of a solution holds. `angles`: coordinates, which of them are valid, their standard deviations, the
-    root's frame, and how each frame ended: a twentieth of the space, a fifth of the time. `everything`: markers, bodies
+    root's frame, and how each frame ended: a tenth of the space, a third of the time. `everything`: markers, bodies
     and joints, too, and covariances. None means `angles` for clips of AMASS by subset, which come without video, and
     `everything` else."""
 

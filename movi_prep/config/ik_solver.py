@@ -66,9 +66,10 @@ class ConvergedSettings(Settings):
     observability: bool = True
     """Whether posterior deviations and ranks are computed."""
 
-    observe_every: int = Field(default=1, ge=1)
+    observe_every: int | None = Field(default=None, ge=1)
     """Frames from one whose posterior deviations and ranks are computed to the next; frames in between take those of
-    the one before. Wherever a marker comes or goes they are computed, too."""
+    the one before. Wherever a marker comes or goes they are computed, too. None means 1, and 24 where nothing but
+    angles is written (`ik.content`) and `mask_unseen` is false."""
 
     unseen_std_rad: float = Field(default=0.5, gt=0)
     """A coordinate with a median posterior deviation above this is reported as not determined by the markers, rad or
@@ -98,17 +99,11 @@ class ConvergedSettings(Settings):
     """Largest difference between OpenSim's markers and constraints and ours, m (or rad)."""
 
     def sparing(self) -> ConvergedSettings:
-        """Return the settings for clips by the thousand, which leave as they are all that the user has set.
-
-        Observability is computed in some frames, unless labels need it in each; fewer frames are put back into OpenSim.
-        """
-        sparing = {
-            "observe_every": self.observe_every if self.mask_unseen else OBSERVE_SOME,
-            "verify_frames": VERIFY_FEW,
-        }
-        return self.model_copy(
-            update={name: value for name, value in sparing.items() if name not in self.model_fields_set}
-        )
+        """Return the settings for clips by the thousand: observability in some frames, unless labels need it in each or
+        the user says how often, and fewer frames put back into OpenSim, unless the user says how many."""
+        every = OBSERVE_SOME if self.observe_every is None and not self.mask_unseen else self.observe_every
+        few = self.verify_frames if "verify_frames" in self.model_fields_set else VERIFY_FEW
+        return self.model_copy(update={"observe_every": every, "verify_frames": few})
 
     def acting(self) -> ConvergedSettings:
         """Return the settings with the pulls that `pulls` lets act."""

@@ -228,6 +228,12 @@ def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:
     chosen = [head for head in heads if head.subject in parts and head.camera in cameras]
     found, more = _each(chosen, lambda head: list(_read_views(head, wanted, part=parts[head.subject])))
     errors += more
+    if not wanted.pictures:
+        # Cameras that are not exported still have moments whose picture others lost. That one of their shards cannot
+        # be read is no fault of an export without them.
+        rest = [head for head in heads if head.subject in parts and head.camera not in cameras]
+        lens = replace(wanted, plain_cameras=False)
+        found += _each(rest, lambda head: list(_read_views(head, lens, part=parts[head.subject])))[0]
     views: dict[ClipId, dict[str, _View]] = {}
     for clip, view in (item for items in found for item in items):
         views.setdefault(clip, {})[view.camera.name] = view
@@ -256,14 +262,14 @@ def _follow(
     for clip in sorted(views):
         own = [views[clip][name] for name in cameras if name in views[clip]]
         missing = [name for name in cameras if name not in views[clip]]
-        if missing and wanted.all_cameras:
+        if missing and (wanted.all_cameras or not own):
             # A clip that one camera lacks would be half a sample.
-            lacking = f"{clip}: it has no frames of {list_names(missing)}, and pairs need every camera"
-            left_out.append(f"{lacking}; export some with --cameras")
+            why = ", and pairs need every camera; export some with --cameras" if own else ""
+            left_out.append(f"{clip}: it has no frames of {list_names(missing)}{why}")
             continue
         findings += [f"{clip}: it has no frames of {list_names(missing)}"] if missing else []
         if not wanted.pictures:
-            own, added = _fill_gaps(clip, own)
+            own, added = _fill_gaps(clip, own, [*views[clip].values()])
             findings += added
         for together in [own] if wanted.all_cameras else [[view] for view in own]:
             found = _tracks(clip, together, shortest=wanted.shortest_run)
@@ -377,17 +383,17 @@ def is_plain(camera: Camera) -> bool:
     return not camera.is_moving and camera.lens.model == "opencv" and not camera.lens.coefficients[~radial].any()
 
 
-def _fill_gaps(clip: ClipId, views: Sequence[_View]) -> tuple[list[_View], list[str]]:
+def _fill_gaps(clip: ClipId, views: Sequence[_View], others: Sequence[_View]) -> tuple[list[_View], list[str]]:
     """Return the views with the moments that only other cameras have, and a sentence on each that lacked some."""
     filled: list[_View] = []
     added: list[str] = []
     for view in views:
         whole = view
-        for other in views:
+        for other in others:
             whole = _with_moments_of(whole, other)
         filled.append(whole)
         if more := len(whole.rows) - len(view.rows):
-            added.append(f"{clip}: {more} frames have no picture in {view.camera.name}; they are pairs all the same")
+            added.append(f"{clip}: {more} frames have no picture in {view.camera.name}; they are kept all the same")
     return filled, added
 
 

@@ -501,12 +501,13 @@ class _Proof:
 def _certify(tracker: Tracker, pulls: Pulls, track: PoseTrack, settings: ConvergedSettings) -> _Proof:
     """Evaluate the joined solution afresh, in the model's own angles; observability where the settings ask for it."""
     weak = _weak_prior(tracker.folded, settings)
-    if settings.observability and settings.observe_every == 1:
+    every = settings.observe_every or 1
+    if settings.observability and every == 1:
         return _evaluate(tracker, pulls, track, weak)
     proof = _evaluate(tracker, pulls, track, np.zeros(0))
     if not settings.observability:
         return proof
-    frames = observed_frames(tracker.clip, settings.observe_every)
+    frames = observed_frames(tracker.clip, every)
     some = Tracker.prepare(tracker.engine, tracker.folded, tracker.clip.frames(frames.tolist()))
     looked = _evaluate(some, pulls, PoseTrack(*(array[frames] for array in track.arrays)).alone(), weak)
     # Frames in between take what the frame before them was found to determine.

@@ -93,6 +93,18 @@ def test_a_lost_picture_costs_the_codes_that_read_pictures_and_no_others(tmp_pat
     assert [text.split(":")[0] for text in without.findings] == ["S001/C01", "S001/C01"]
 
 
+def test_a_lost_picture_is_known_from_a_camera_that_is_not_exported(tmp_path: Path) -> None:
+    _pair(tmp_path, changes=showing_frames(GAP))
+    wanted = Wanted(cameras=("PG2",), pictures=False)
+    (first, _) = read_corpus(find_shards(tmp_path), wanted).tracks
+    assert [view.camera.name for view in first.views] == ["PG2"]
+    assert first.frames.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    # A shard that nobody asked for may be damaged.
+    (tmp_path / "S001_PG1.h5").write_bytes(b"not HDF5")
+    corpus = read_corpus(find_shards(tmp_path), wanted)
+    assert _frames(corpus) == [("C01", [0, 1, 2]), ("C01", [4, 5, 6]), ("C03", [0, 1, 2, 3])]
+
+
 def test_a_lost_picture_keeps_its_place_where_cameras_count_differently(tmp_path: Path) -> None:
     _pair(tmp_path, changes=showing_frames(GAP, counted_from=-7))
     (track, _) = read_corpus(find_shards(tmp_path), Wanted(pictures=False)).tracks

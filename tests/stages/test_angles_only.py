@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pytest
 
+from movi_prep.config.load import dump_config, load_config
 from movi_prep.errors import InputError
 from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.marker_file import read_markers, write_markers
+from movi_prep.runtime.file_identity import FileIdentities
+from movi_prep.runtime.settings_identity import describe_settings
 from movi_prep.stages.ik import IK, ik_content
 from movi_prep.stages.scale import SCALE
 from movi_prep.stages.whole_solution import read_whole_solution
@@ -107,7 +110,17 @@ def test_clips_of_amass_by_subset_give_angles_and_no_motion_file_unless_asked(wo
 
 def test_a_mask_that_needs_observability_in_each_frame_gets_it(world: SmallWorld) -> None:
     settings = world.config.ik
-    assert settings.for_unit(keep_failed_audit=False).converged.observe_every == 1
-    assert settings.for_unit(keep_failed_audit=False, content="angles").converged.observe_every > 1
+    assert settings.for_unit(keep_failed_audit=False).converged.observe_every is None
+    some = settings.for_unit(keep_failed_audit=False, content="angles").converged.observe_every
+    assert some is not None
+    assert some > 1
     masked = settings.model_copy(update={"converged": settings.converged.model_copy(update={"mask_unseen": True})})
-    assert masked.for_unit(keep_failed_audit=False, content="angles").converged.observe_every == 1
+    assert masked.for_unit(keep_failed_audit=False, content="angles").converged.observe_every is None
+
+
+def test_the_configuration_that_a_run_leaves_asks_for_the_same(world: SmallWorld, tmp_path: Path) -> None:
+    by_subset = replace(world.recordings, reader="amass")
+    (before,) = IK.plan(by_subset, world.work, world.config)
+    (tmp_path / "config.yaml").write_text(dump_config(world.config))
+    (after,) = IK.plan(by_subset, world.work, load_config(tmp_path / "config.yaml", {}))
+    assert describe_settings(after.settings, FileIdentities()) == describe_settings(before.settings, FileIdentities())
