@@ -140,7 +140,7 @@ def scale_model(
             sex=None,
             mass_source="given",
         )
-    settings = ScalingSettings().for_unit("converged")
+    settings = ScalingSettings().for_unit("converged", "static")
     result = scale(generic, static, asked, settings, solve_pose=pose_solver(settings))
     return prepare_model(generic, source), result
 

@@ -71,6 +71,7 @@ class MotionScalingSettings(Settings):
 
 PoseSolverName = Literal["converged", "opensim"]
 ScaleMethod = Literal["static", "motion"]
+AskedMethod = Literal["auto", "static", "motion"]
 
 
 class ScaleUnitSettings(ScaleAuditSettings):
@@ -96,12 +97,14 @@ class ScalingSettings(ScaleAuditSettings):
     """Measurements, static weights and post-scaling steps: a YAML file, or OpenSim's own ScaleTool document (.xml);
     none means the file packaged with the packaged model."""
 
-    method: ScaleMethod = "static"
-    """What a person is measured by. `static`: distances between markers of the static trial, as OpenSim's ScaleTool.
-    `motion`: factors, marker sites and poses that explain the frames of all trials best; no static trial is needed."""
+    method: AskedMethod = "auto"
+    """What a person is measured by. `motion`: factors, marker sites and poses that explain the frames of all trials
+    best; no static trial is needed. `static`: distances between markers of the static trial, as OpenSim's ScaleTool.
+    `auto`: motion, which is nearer the truth wherever that is known; static where there is no moving trial, where the
+    scaling set-up is your own and there is a static trial, with OpenSim's solver, and for subsets of AMASS."""
 
     motion: MotionScalingSettings = MotionScalingSettings()
-    """How a person is found from motion; for `method: motion`."""
+    """How a person is found from motion; for scaling by motion."""
 
     placement_solver: PoseSolverName | None = None
     """Which solver finds the static pose, in which scaling moves the markers onto the data; none means the solver of
@@ -111,7 +114,8 @@ class ScalingSettings(ScaleAuditSettings):
     keep_failed_audit: bool = False
     """Whether to use a subject that the audit refuses (it is reported in any case). Doubtful ones are always used."""
 
-    def for_unit(self, ik_solver: PoseSolverName) -> ScaleUnitSettings:
-        """Return the settings that a scaled model depends on, if inverse kinematics uses this solver."""
-        unused = {} if self.method == "motion" else {"motion": MotionScalingSettings()}
-        return narrow(self, ScaleUnitSettings, placement_solver=self.placement_solver or ik_solver, **unused)
+    def for_unit(self, ik_solver: PoseSolverName, method: ScaleMethod) -> ScaleUnitSettings:
+        """Return the settings that a scaled model depends on, for this solver of inverse kinematics and this method."""
+        unused = {} if method == "motion" else {"motion": MotionScalingSettings()}
+        solver = self.placement_solver or ik_solver
+        return narrow(self, ScaleUnitSettings, placement_solver=solver, method=method, **unused)

@@ -1,4 +1,4 @@
-"""Scaling a generic model to the motion of a person (`scaling.method: motion`).
+"""Scaling a generic model to the motion of a person.
 
 Factors, marker sites and poses are found together (`kinematics.person_from_motion`), on frames chosen from all trials;
 a static trial is one frame among them. Then the OpenSim model gets the factors through OpenSim's own scaling, the
@@ -16,6 +16,7 @@ import numpy as np
 from movi_prep.errors import InputError, list_names
 from movi_prep.formats.anthropometry import read_anthropometry
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.geometry.body_orientation import mirror_findings, orientation_findings
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.osim.scale_audit import audit_scaling
 from movi_prep.records.scale_result import AuditGrade, ScaleResult
@@ -108,22 +109,33 @@ def scale_to_motion(
     prior_of, markers = _what_is_unknown(tree, present, setup, weights, settings.motion)
     tracked = tuple(tree.marker_names[marker] for marker in markers.markers)
     default_m = tree.marker_positions(tree.complete_coordinates(tree.coordinate_default))[markers.markers]
+    by_name = dict(zip(tracked, default_m, strict=True))
     for one in (*trials.moving, *placing):
         # Before anything is fitted: factors from a wrong unit are finite, and look like factors.
-        check_marker_size(one, dict(zip(tracked, default_m, strict=True)))
+        check_marker_size(one, by_name)
+    upright, mirrored = _orientation(trials, by_name)
     seen = [_trial(one, tracked, static=False) for one in trials.moving]
     seen += [_trial(one, tracked, static=True) for one in placing]
     weighed = np.array([weights[name] for name in tracked])
     found = scale_from_motion(markers, seen, weighed, prior_of, settings.motion)
-    findings = (*name_findings(model, present, setup), *found.findings, *_movement_findings(placing, tracked, settings))
+    findings = (
+        *upright,
+        *name_findings(model, present, setup),
+        *found.findings,
+        *_movement_findings(placing, tracked, settings),
+    )
     factors = markers.groups.factors(found.fit.person.log_factors)
     sites_m = factors[tree.marker_body] * tree.marker_position_m
     # Sites are the scaled table plus what the motion found: markers that are not tracked keep the table's.
     sites_m[markers.markers] += found.fit.person.offsets_m
     scaled = scale_tree(tree, factors, sites_m)
     mass_kg = static.mass_kg if static is not None else setup.mass_kg or float("nan")
-    by_body = dict(zip(tree.body_names, factors, strict=True))
-    apply_factors(model, by_body, mass_kg=mass_kg, preserve_mass=setup.preserve_mass_distribution)
+    apply_factors(
+        model,
+        dict(zip(tree.body_names, factors, strict=True)),
+        mass_kg=mass_kg,
+        preserve_mass=setup.preserve_mass_distribution,
+    )
     if setup.place_markers:
         delete_markers_without_data(model, present)
     set_marker_sites(model, dict(zip(tracked, sites_m[markers.markers], strict=True)))
@@ -149,7 +161,17 @@ def scale_to_motion(
         audit=AuditGrade.SOUND,
         pose=states,
     )
-    return audit_scaling(result, settings)
+    return audit_scaling(result, settings, wrong=mirrored)
+
+
+def _orientation(
+    trials: PersonTrials, default_m: Mapping[str, NDArray[np.float64]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return findings on a body that does not stand upright in the static trial, and on one that is a mirror image."""
+    upright = tuple(told for one in trials.standing for told in orientation_findings(one, default_m))
+    # A static trial says it best; of moving ones all must, because a pose may be nearer to the mirror image.
+    told = [mirror_findings(one, default_m) for one in trials.standing or trials.moving]
+    return upright, told[0] if told and all(told) else ()
 
 
 def _what_is_unknown(

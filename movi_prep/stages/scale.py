@@ -3,7 +3,7 @@
 | unit         | reads                                                        | writes                       |
 |--------------|--------------------------------------------------------------|------------------------------|
 | `scale S001` | `static.h5`, generic model (.osim), set-up, its marker set;  | `scaled.osim`, `scale.json`  |
-|              | `scaling.method: motion`: `C*.h5` of all clips, IK set-up    |                              |
+|              | by motion: `C*.h5` of all clips, IK set-up                   |                              |
 
 A subject that the audit refuses is written all the same, with every finding and its numbers; the next stage stops
 there. A doubtful one goes on, and its shards say so.
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     import opensim
 
     from movi_prep.config.root import Config
-    from movi_prep.config.scaling import ScaleUnitSettings
+    from movi_prep.config.scaling import ScaleMethod, ScaleUnitSettings
     from movi_prep.osim.marker_tracking import TrackedMotion, TrackingProblem
     from movi_prep.osim.scale_model import PoseSolver
+    from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.work_folder import WorkFolder
@@ -48,6 +49,11 @@ is faint, because an error of the static pose becomes a constant error of all th
 
 _LANDMARKS_TOLD = 3
 """For so many landmarks that miss, the worst first, a finding says what that means."""
+
+_MOST_BYTES = 2**24
+"""Of a clip whose marker file is larger, rows are left out."""
+
+_NO_CLIP = "no clip of the subject has markers: it is scaled by its static trial"
 
 _ANGLES_TOLD = 3
 """At most so many coordinates that a landmark's miss turns are named, the most turned first."""
@@ -90,7 +96,7 @@ def plan_scale(
 
     model, setup = model_and_setup(config)
     marker_set, setup_parts = read_scale_setup(setup).marker_set_file, included_files(setup)
-    settings = config.scaling.for_unit(config.ik.solver)
+    settings = config.scaling.for_unit(config.ik.solver, scaling_method(config, static=True, moving=True))
     by_motion = settings.method == "motion"
     tracking = ik_setup_path(config) if by_motion else None
     # Files that the set-up includes are inputs too: a change in one must run the unit again.
@@ -121,7 +127,7 @@ def plan_scale(
 
 def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSettings) -> StageReport:
     """Scale one subject's model and audit it."""
-    from movi_prep.formats.marker_file import read_markers, read_static_trial
+    from movi_prep.formats.marker_file import read_static_trial
     from movi_prep.osim.models import add_marker_set, read_model, write_model
     from movi_prep.osim.scale_model import scale_model
     from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
@@ -134,19 +140,23 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     static = read_static_trial(inputs.static)
     setup, unmeasured = without_markers(read_scale_setup(inputs.setup), static.lost)
     solve_pose = pose_solver(settings)
+    clips = [path for path in inputs.clips if path is not None]
     # `tracking` is set exactly where the method is motion (see `plan_scale`).
-    if inputs.tracking is None:
-        result = scale_model(model, static, setup, settings, solve_pose=solve_pose)
-    else:
-        trials = [read_markers(path) for path in inputs.clips if path is not None]
+    by_motion = inputs.tracking is not None and bool(clips)
+    if inputs.tracking is not None and clips:
+        trials = PersonTrials([_read_spread(path) for path in clips], static)
         weights = read_ik_setup(inputs.tracking).marker_weights
-        result = scale_to_motion(model, PersonTrials(trials, static), setup, weights, settings, solve_pose=solve_pose)
+        result = scale_to_motion(model, trials, setup, weights, settings, solve_pose=solve_pose)
+    else:
+        result = scale_model(model, static, setup, settings, solve_pose=solve_pose)
+    if inputs.tracking is not None and not clips:
+        result = replace(result, findings=(*result.findings, _NO_CLIP))
     write_model(outputs.model, model)
     provenance = {
         "model": inputs.model.name,
         "setup": inputs.setup.name,
         "static": f"{inputs.static.parent.name}/{inputs.static.name}",
-        "method": settings.method,
+        "method": "motion" if by_motion else "static",
         "placement_solver": settings.placement_solver,
     }
     # After writing the model: this only adds findings.
@@ -161,6 +171,30 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
         findings=tuple(lost) if result.audit is AuditGrade.DOUBTFUL else (*result.findings, *lost),
         warnings=(f"doubtful: {'; '.join(result.findings)}",) if result.audit is AuditGrade.DOUBTFUL else (),
     )
+
+
+def scaling_method(config: Config, *, static: bool, moving: bool) -> ScaleMethod:
+    """Return what measures a person, where there is a static trial, or none, and moving trials, or none.
+
+    Motion is nearer the truth wherever that is known (`benchmarks.motion_scaling`). The static method remains where a
+    set-up of the user's own says what is measured, where the user wants OpenSim's solver, and for subsets of AMASS: of
+    hundreds of subjects each is scaled as soon as its body is known, and a clip more changes no result.
+    """
+    scaling = config.scaling
+    if scaling.method != "auto":
+        return scaling.method
+    if not (moving and static):
+        return "motion" if moving else "static"
+    openly_static = scaling.setup is not None or config.subset is not None
+    by_opensim = (scaling.placement_solver or config.ik.solver) == "opensim"
+    return "static" if openly_static or by_opensim else "motion"
+
+
+def _read_spread(path: Path) -> MarkerTrajectories:
+    """Return a clip's markers, of long clips rows at even distances: scaling looks at some hundreds of them."""
+    from movi_prep.formats.marker_file import read_markers
+
+    return read_markers(path, slice(None, None, -(-path.stat().st_size // _MOST_BYTES)))
 
 
 def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSettings) -> ScaleResult:

@@ -62,8 +62,8 @@ def solve_marker_files(
 ) -> MarkerFilesResult:
     """Scale the model to the static trial, then solve every marker file; one that fails leaves the others.
 
-    A model that comes without a static trial and without a scaling set-up is taken as scaled. Where `scaling.method` is
-    motion, the model is scaled to all the trials that are named; none of them needs to be static.
+    A model that comes without a static trial and without a scaling set-up is taken as scaled, unless `scaling.method`
+    is motion. By motion the model is scaled to all the trials that are named; none of them needs to be static.
 
     Args:
         marker_files: moving trials (.trc); results bear their names. None of them scales the model and is all.
@@ -79,7 +79,7 @@ def solve_marker_files(
     # Before scaling, so that a wrong file name is reported at once.
     setup = ask_deviations(read_ik_setup(ik_setup_path(config)), config.ik) if marker_files else None
     scale_setup = None
-    if static_file is not None or config.scaling.setup is not None or config.scaling.method == "motion":
+    if _is_to_scale(marker_files, config, static_file):
         scale_setup = read_scale_setup(_scale_setup_path(config))
     scaled_path = config.work / "models" / "scaled.osim"
     outputs = () if scale_setup is None else (scaled_path, scaled_path.with_name("scale.json"))
@@ -104,6 +104,14 @@ def solve_marker_files(
         files=files,
         held=frozenset() if setup is None else setup.held,
     )
+
+
+def _is_to_scale(marker_files: Sequence[Path], config: Config, static_file: Path | None) -> bool:
+    scaling = config.scaling
+    if static_file is not None or scaling.setup is not None or scaling.method == "motion":
+        return True
+    # The packaged model is no person's: it is scaled to the trials themselves.
+    return scaling.method == "auto" and scaling.model is None and bool(marker_files)
 
 
 def _check_inputs_kept(
@@ -179,7 +187,7 @@ def _write_scaled(
         "model": _generic(config, setup).name,
         "setup": setup.source,
         "static": scaled.static_source,
-        "method": config.scaling.method,
+        "method": scaled.method,
         "placement_solver": scaled.placement_solver,
     }
     write_scale_result(model_path.with_name("scale.json"), scaled.result, provenance=provenance)

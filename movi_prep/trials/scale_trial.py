@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import UsageError
 from movi_prep.records.markers import StaticTrial
-from movi_prep.stages.scale import pose_solver, with_angles
+from movi_prep.stages.scale import pose_solver, scaling_method, with_angles
 from movi_prep.trials.marker_names import read_names_as
 from movi_prep.trials.trial_input import read_curves, read_marker_file
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
+    from movi_prep.config.scaling import ScaleMethod
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.scale_result import ScaleResult
@@ -30,6 +31,7 @@ class ScaledTrial:
         model: the scaled `opensim.Model`.
         result: factors, residuals and audit.
         static_source: what it was scaled to: the static trial, or every trial.
+        method: "static" or "motion".
         placement_solver: what found the static pose.
         findings: what reading and scaling found.
         pose_time_s: first time of the rows that the static pose is averaged over.
@@ -40,6 +42,7 @@ class ScaledTrial:
     model: Any
     result: ScaleResult
     static_source: str
+    method: ScaleMethod
     placement_solver: str
     findings: tuple[str, ...]
     pose_time_s: float
@@ -57,7 +60,7 @@ def scale_to_trial(
 ) -> ScaledTrial:
     """Scale the generic model to the given static trial, or to the one that the set-up names.
 
-    Where `scaling.method` is motion, to all trials: the static one, if there is any, is one frame among them.
+    By motion (`scaling_method`) to all trials: the static one, if there is any, is one frame among them.
 
     Args:
         setup: measurements, weights and post-scaling steps.
@@ -74,19 +77,20 @@ def scale_to_trial(
     from movi_prep.osim.models import add_marker_set, marker_names, model_document, read_model
     from movi_prep.osim.scale_model import place_markers, size_model
 
-    # A document of the ScaleTool names static trials only, so it is carried out as the tool does.
-    by_motion = config.scaling.method == "motion" and bool(marker_files)
     static_path = static_file or setup.static_file
+    method = scaling_method(config, static=static_path is not None, moving=bool(marker_files))
+    # A document of the ScaleTool names static trials only, so it is carried out as the tool does.
+    by_motion = method == "motion" and bool(marker_files)
     if static_path is None and not by_motion:
         remedy = "give --static-file FILE.trc"
-        remedy += ", or scale to the marker files themselves: --set scaling.method=motion" if marker_files else ""
+        remedy += ", or scale to the marker files themselves: --set scaling.method=auto" if marker_files else ""
         raise UsageError(f"{setup.source} names no static trial: {remedy}")
     model = read_model(generic)
     if setup.marker_set_file is not None:
         add_marker_set(model, setup.marker_set_file)
     known = marker_names(model)
     static, findings = _static_trial(setup, config, known, static_file=static_file, static_path=static_path)
-    settings = config.scaling.for_unit(config.ik.solver)
+    settings = config.scaling.for_unit(config.ik.solver, method)
     solve_pose = pose_solver(settings)
     between = b""
     if by_motion:
@@ -111,6 +115,7 @@ def scale_to_trial(
         model=model,
         result=result,
         static_source=", ".join(map(str, sources)),
+        method="motion" if by_motion else "static",
         placement_solver=settings.placement_solver,
         findings=(*findings, *result.findings),
         pose_time_s=max(setup.placement_time_range_s[0], first_s),

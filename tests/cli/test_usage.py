@@ -41,7 +41,10 @@ from tests.cli.conftest import CommandLine
         (["ik", "--setup", "a.xml", "--marker-file", "b.trc"], "but got both"),
         (["ik", "--setup", "a.xml", "--model", "b.osim", "--dry-run"], "but got --model, --dry-run; the document"),
         (["ik", "--marker-file", "b.trc", "--subjects", "1"], "but got --subjects; leave it out"),
-        (["ik", "--marker-file", "b.trc"], "expected a scaled model (--model), or a static trial"),
+        (
+            ["ik", "--marker-file", "b.trc", "--set", "scaling.method=static"],
+            "expected a scaled model (--model), or a static trial",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(movi_prep: CommandLine, arguments: list[str], said: str) -> None:

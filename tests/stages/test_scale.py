@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from movi_prep.config.ik import IkSettings
 from movi_prep.config.root import Config
 from movi_prep.config.scaling import ScaleAuditSettings, ScaleUnitSettings, ScalingSettings
 from movi_prep.errors import ModelError, UsageError
+from movi_prep.formats.marker_file import read_static_trial, write_static_trial
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import read_scale_result
@@ -26,7 +28,7 @@ from movi_prep.records.recordings import Recordings
 from movi_prep.records.setups import PostScaling, ScaleSetup
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.packaged_model import PACKAGED_MODEL, PACKAGED_SCALE_SETUP
-from movi_prep.stages.scale import SCALE, pose_solver, solve_pose_converged
+from movi_prep.stages.scale import SCALE, pose_solver, scaling_method, solve_pose_converged
 from tests.builders.small_model import MARKERS, build_model, markers_at, static_trial, trajectories
 from tests.builders.small_world import write_small_world
 from tests.sentences import raises_recorded
@@ -67,8 +69,39 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert read_model(world.work.scaled_model("S001")).getMarkerSet().getSize() == 9
 
 
+def asked(config: Config, **scaling: object) -> Config:
+    return config.model_copy(update={"scaling": config.scaling.model_copy(update=scaling)})
+
+
 def by_motion(config: Config) -> Config:
-    return config.model_copy(update={"scaling": config.scaling.model_copy(update={"method": "motion"})})
+    return asked(config, method="motion")
+
+
+@pytest.mark.parametrize(
+    ("config", "static", "moving", "method"),
+    [
+        (Config(), True, True, "motion"),
+        (Config(), False, True, "motion"),
+        (Config(), True, False, "static"),
+        (Config(subset=("ACCAD",)), True, True, "static"),
+        (Config(scaling=ScalingSettings(setup=Path("own.yaml"))), True, True, "static"),
+        (Config(scaling=ScalingSettings(setup=Path("own.yaml"))), False, True, "motion"),
+        (Config(scaling=ScalingSettings(placement_solver="opensim")), True, True, "static"),
+        (Config(subset=("ACCAD",), scaling=ScalingSettings(method="motion")), True, True, "motion"),
+        (Config(scaling=ScalingSettings(method="static")), False, True, "static"),
+    ],
+)
+def test_what_measures_a_person_follows_a_stated_rule(config: Config, static: bool, moving: bool, method: str) -> None:
+    assert scaling_method(config, static=static, moving=moving) == method
+
+
+def test_a_subject_without_clips_is_scaled_by_the_static_trial_and_says_so(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    (unit,) = SCALE.plan(world.recordings, world.work, by_motion(world.config))
+    SCALE.run_unit(replace(unit, inputs=replace(unit.inputs, clips=(None,))))
+    path = world.work.scaled_model("S001").with_name("scale.json")
+    assert json.loads(path.read_text())["provenance"]["method"] == "static"
+    assert read_scale_result(path).findings[-1].startswith("no clip of the subject")
 
 
 def test_a_subject_is_scaled_from_all_clips_where_that_is_asked_for(tmp_path: Path) -> None:
@@ -87,10 +120,24 @@ def test_a_subject_is_scaled_from_all_clips_where_that_is_asked_for(tmp_path: Pa
         np.testing.assert_allclose(*places, atol=0.003)
 
 
+def test_a_static_trial_that_moves_is_named_and_costs_nothing(tmp_path: Path) -> None:
+    world = write_small_world(tmp_path)
+    (unit,) = SCALE.plan(world.recordings, world.work, by_motion(world.config))
+    static = read_static_trial(unit.inputs.static)
+    walked_m = static.markers.positions_m + np.linspace(-0.2, 0.2, 10)[:, None, None] * np.array([1.0, 0.0, 0.0])
+    moving = replace(static, markers=replace(static.markers, positions_m=walked_m))
+    write_static_trial(unit.inputs.static, moving, provenance={})
+    SCALE.run_unit(unit)
+    result = read_scale_result(unit.outputs.result)
+    assert result.passed
+    assert [finding for finding in result.findings if str(unit.inputs.static) in finding]
+    np.testing.assert_allclose(result.body_factors, 1.0, atol=0.02)
+
+
 def test_clips_are_no_inputs_of_the_static_method(tmp_path: Path) -> None:
-    (first, _) = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), Config())
+    (first, _) = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), asked(Config(), method="static"))
     assert first.inputs.clips == ()
-    (first, _) = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), by_motion(Config()))
+    (first, _) = SCALE.plan(DOWNLOAD, WorkFolder(tmp_path), Config())
     assert len(first.inputs.clips) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -69,8 +70,22 @@ def test_any_trial_scales_where_motion_does(tmp_path: Path) -> None:
 
 
 def test_a_static_trial_must_be_named(tmp_path: Path) -> None:
+    config = write_small_world(tmp_path).config
+    static = config.model_copy(update={"scaling": config.scaling.model_copy(update={"method": "static"})})
     with raises_recorded(UsageError):
-        solve_marker_files([tmp_path / "walk.trc"], write_small_world(tmp_path).config)
+        solve_marker_files([tmp_path / "walk.trc"], static)
+
+
+def test_without_a_static_trial_the_trials_themselves_scale_the_model(tmp_path: Path) -> None:
+    config = write_small_world(tmp_path).config
+    solved = solve_marker_files([tmp_path / "walk.trc"], config)
+    assert [one.error for one in solved.files] == [""]
+    told = json.loads(solved.model.with_name("scale.json").read_text())
+    assert told["provenance"]["method"] == "motion"
+    # The set-up is the user's own: with a static trial it says what is measured.
+    solve_marker_files([tmp_path / "walk.trc"], config, static_file=tmp_path / "static.trc")
+    told = json.loads(solved.model.with_name("scale.json").read_text())
+    assert told["provenance"]["method"] == "static"
 
 
 def test_a_model_that_came_scaled_is_tracked_as_it_is(tmp_path: Path) -> None:
@@ -85,7 +100,9 @@ def test_a_model_that_came_scaled_is_tracked_as_it_is(tmp_path: Path) -> None:
     first, second = (read_ik_solution(result.files[0].outputs[0]) for result in (scaled, again))
     np.testing.assert_array_equal(second.coordinates, first.coordinates)
     with raises_recorded(UsageError):
-        solve_marker_files([tmp_path / "walk.trc"], config.model_copy(update={"scaling": ScalingSettings()}))
+        solve_marker_files(
+            [tmp_path / "walk.trc"], config.model_copy(update={"scaling": ScalingSettings(method="static")})
+        )
 
 
 def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
