@@ -13,6 +13,7 @@ One row for each clip and camera. An empty cell stands for the default. Relative
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -91,11 +92,9 @@ def _from_table(path: Path) -> dict[str, Any]:
             size = f"{path.stat().st_size / 1e6:.0f} MB"
             raise InputError(path, expected=f"at most {_LARGEST_BYTES / 1e6:.0f} MB", got=size, remedy=_REMEDY)
         with path.open("rb") as file:
-            # Spreadsheets write a byte order mark, which would become part of the first column's
-            # name.
-            text = file.read(_LARGEST_BYTES).decode("utf-8-sig")
-        # Spreadsheets of half of Europe separate by semicolons.
-        separator = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
+            text = _text_of(file.read(_LARGEST_BYTES), path)
+        # Spreadsheets of half of Europe separate by semicolons, those that write UTF-16 by tabs.
+        separator = max(",", ";", "\t", key=text.partition("\n")[0].count)
         rows = list(csv.DictReader(io.StringIO(text), delimiter=separator, strict=True))
     unknown = [name for name in (rows[0] if rows else {}) if name not in COLUMNS]
     if unknown or not rows:
@@ -117,6 +116,23 @@ def _from_table(path: Path) -> dict[str, Any]:
             )
         _add_row(cells, cameras, clips, where=f"{path}: line {number}")
     return {"cameras": cameras, "recordings": list(clips.values())}
+
+
+def _text_of(content: bytes, path: Path) -> str:
+    """Return the text of a table; raise InputError where it is in an encoding that its bytes do not tell."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        # Spreadsheets write a byte order mark, which would become part of the first column's name.
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}: line {line}",
+            expected="text in UTF-8",
+            got=f"another encoding (byte {content[error.start]:#04x})",
+            remedy="save the table as 'CSV UTF-8' in the spreadsheet",
+        ) from error
 
 
 def _add_row(

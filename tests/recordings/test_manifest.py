@@ -213,6 +213,25 @@ def test_an_entry_that_says_nothing_sensible_is_refused(tmp_path: Path, change: 
     assert caught.value.where == str(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_of_spreadsheets_are_read(tmp_path: Path, encoding: str, separator: str) -> None:
+    path = tmp_path / "recordings.csv"
+    rows = ["subject,clip,motion", "Ünal,Gänge,walk.npz"]
+    path.write_text("\n".join(rows).replace(",", separator), encoding=encoding)
+    (clip,) = read_manifest(path).recordings
+    assert (clip.subject, clip.clip) == ("Ünal", "Gänge")
+
+
+def test_an_encoding_that_nothing_tells_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "recordings.csv"
+    path.write_text("subject,clip,motion\nA,b,walk.npz\nÜnal,c,walk.npz\n", encoding="cp1252")
+    with pytest.raises(InputError) as caught:
+        read_manifest(path)
+    assert caught.value.where == f"{path}: line 3"
+    assert "UTF-8" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     "rows",
     [
