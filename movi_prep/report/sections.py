@@ -219,7 +219,8 @@ def _coordinate_row(use: CoordinateUse, deviations_deg: dict[str, float], unseen
         span(*use.used_deg),
         judged(number(use.at_limit_percent), "check" if use.often_at_limit else "good" if use.free else "none"),
         number(use.beyond_deg) if use.beyond_deg > 0.05 else "0",
-        "-" if deviation is None else deviation_cell(deviation, unseen_deg),
+        # What is led, locked or held need not be seen by markers.
+        "-" if deviation is None or not use.free else deviation_cell(deviation, unseen_deg),
         number(use.jitter_deg, 2),
         number(use.valid_percent),
     ]

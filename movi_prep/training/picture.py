@@ -61,7 +61,7 @@ _JPEG = b"\xff\xd8"
 
 
 def write_rgb_planes(picture: NDArray[np.uint8], planes: NDArray[np.float32]) -> None:
-    """Write a (h, w, 3) uint8 BGR picture into (3, h, w) float32 RGB planes, 0 to 1."""
+    """Write a (h, w, 3 or 4) uint8 BGR picture into (3, h, w) float32 RGB planes, 0 to 1."""
     for plane, channel in zip(planes, (2, 1, 0), strict=True):
         np.divide(picture[..., channel], _FULL, out=plane, dtype=np.float32)
 
@@ -115,19 +115,22 @@ class WarpMaps:
         self._is_seen = np.asarray(np.isfinite(corners).all(axis=(-1, -2, -3)))
 
     def warp(
-        self, picture: NDArray[np.uint8], at: int | tuple[()] = (), scratch: Scratch | None = None
+        self,
+        picture: NDArray[np.uint8],
+        at: int | tuple[()] = (),
+        *,
+        scratch: Scratch | None = None,
+        into: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Return the picture of one of the virtual cameras, (size, size, 3) uint8 BGR, of a stored BGR or BGRA one.
 
-        It lies in `scratch` until the next one.
+        With `into`, (size, size, 4) uint8, it is written there and is a view of it.
         """
-        scratch, side = scratch or Scratch(), self._virtual.size_px
         columns, rows = self.map(at, scratch)
         # OpenCV maps four channels with vector instructions and three without, at more than twice the time.
         four = picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
-        into = scratch.array("warped", (side, side, 4), np.uint8)
-        cv2.remap(four, columns, rows, cv2.INTER_LINEAR, dst=into, borderMode=cv2.BORDER_CONSTANT)
-        return into[..., :3]
+        warped = cv2.remap(four, columns, rows, cv2.INTER_LINEAR, dst=into, borderMode=cv2.BORDER_CONSTANT)
+        return np.asarray(warped if into is None else into)[..., :3]
 
     def map(
         self, at: int | tuple[()] = (), scratch: Scratch | None = None

@@ -432,9 +432,12 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         self, look: _Look, places: Mapping[tuple[int, View], int], frames: Mapping[int, dict[str, NDArray[Any]]]
     ) -> dict[str, NDArray[Any]]:
         at = [places[row, look.view] for row in look.rows]
+        arrays = {key: values[at] for key, values in frames[look.source].items() if key != _PICTURES}
+        if self._pictures:
+            arrays["image"] = _images([frames[look.source][_PICTURES][one] for one in at], look.view)
         if look.asked is None:
-            return {key: values[at[0]] for key, values in frames[look.source].items()}
-        return {**{key: values[at] for key, values in frames[look.source].items()}, "windowMask": look.asked}
+            return {key: values[0] for key, values in arrays.items()}
+        return {**arrays, "windowMask": look.asked}
 
     def _sample(self, index: int, looks: Sequence[_Look], cameras: Sequence[dict[str, NDArray[Any]]]) -> dict[str, Any]:
         one = len(cameras) == 1 and not self._is_multiple
@@ -476,29 +479,42 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[mi
         )
         labels = read_labels(source.file, rows, context=source.context, virtual=virtual, simulated=self._simulated)
         labels = mirror_some(labels, flipped, source.mirror, size_px=self._size_px)
-        arrays = {**_arrays(labels, boxes_px), **_cameras(source, rows, camera, virtual, flipped=flipped)}
+        cameras = _cameras(source, rows, camera, virtual, flipped=flipped)
+        arrays: dict[str, NDArray[Any]] = {**_arrays(labels, boxes_px), **cameras}
         # Factors change sides in a mirror, mesh scales of the base model do not.
         arrays["boneScale"] = arrays["boneScale"] * self._mesh_scales[source.file.path]
         if self._pictures:
             corners, scales = source.cuts
             maps = WarpMaps(camera, virtual, corner_px=corners[rows], scale=scales[rows])
-            arrays["image"] = self._images(source, wanted, maps)
+            arrays[_PICTURES] = self._seen(source, wanted, maps)
         return arrays
 
-    def _images(self, source: _Source, wanted: Sequence[tuple[int, View]], maps: WarpMaps) -> NDArray[np.float32]:
-        images = np.empty((len(wanted), 3, self._size_px, self._size_px), dtype=np.float32)
+    def _seen(self, source: _Source, wanted: Sequence[tuple[int, View]], maps: WarpMaps) -> NDArray[np.uint8]:
+        """Return (n, s, s, 4) uint8 BGRA: what each view shows, before colours and flips."""
+        pictures = np.empty((len(wanted), self._size_px, self._size_px, 4), dtype=np.uint8)
         for at, (row, view) in enumerate(wanted):
             where = f"{source.file.path}, row {row}"
             stored = decode_for_warp(source.file.picture(row), where=where, scratch=_SCRATCH)
-            seen = maps.warp(stored, at, _SCRATCH)
+            seen = maps.warp(stored, at, scratch=_SCRATCH, into=pictures[at])
             if view.occlusion_seed is not None:
-                seen = occlude(seen, _occluders(self._augmentation), view.occlusion_seed)
+                seen[:] = occlude(seen, _occluders(self._augmentation), view.occlusion_seed)
             if view.erasing_seed is not None:
-                seen = erase(seen, view.erasing_seed)
-            write_rgb_planes(seen[:, ::-1] if view.flip else seen, images[at])
-            if view.colours != PLAIN_COLOURS:
-                images[at] = recolour(images[at], view.colours)
-        return images
+                seen[:] = erase(seen, view.erasing_seed)
+        return pictures
+
+
+_PICTURES = "pictures"
+"""Key of the pictures of frames, bytes still: a quarter of the memory of a batch of windows."""
+
+
+def _images(pictures: Sequence[NDArray[np.uint8]], view: View) -> NDArray[np.float32]:
+    """Return (t, 3, s, s) float32 RGB, 0 to 1, of (s, s, 4) uint8 BGRA pictures in one view."""
+    images = np.empty((len(pictures), 3, *pictures[0].shape[:2]), dtype=np.float32)
+    for image, picture in zip(images, pictures, strict=True):
+        write_rgb_planes(picture[:, ::-1] if view.flip else picture, image)
+        if view.colours != PLAIN_COLOURS:
+            image[:] = recolour(image, view.colours)
+    return images
 
 
 def _arrays(labels: Labels, box_px: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:

@@ -153,3 +153,12 @@ def test_a_scaling_document_leaves_a_page_with_residuals_and_distances_the_worst
         assert 100.0 * (float(ratio) / float(factor) - 1.0) == pytest.approx(float(apart), abs=0.2)
     assert len({row[5] for row in pairs}) == 1, "the pairs of one measurement have one factor"
     assert "label" not in page.text, "nobody made labels here"
+
+
+def test_a_held_coordinate_is_not_marked_as_unseen(tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    assert main(["ik", "--setup", str(write_setup(tmp_path, HELD))]) == 0
+    page = Page((tmp_path / "small_report.html").read_text(encoding="utf-8"))
+    (row,) = [row for row in page.rows if row[0] == "hip (coupled, locked or held)"]
+    assert row[6] == "-"
+    assert any(row[6] not in ("-", "deviation, deg") for row in page.rows if len(row) == 9), "free ones have theirs"

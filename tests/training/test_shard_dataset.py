@@ -436,3 +436,15 @@ def test_a_batch_of_windows_decodes_each_picture_once(tmp_path: Path, monkeypatc
     monkeypatch.undo()
     loaded = next(iter(torch.utils.data.DataLoader(data, batch_size=len(data))))
     np.testing.assert_array_equal(loaded["image"][1], data[1]["image"])
+
+
+def test_a_sample_of_a_batch_holds_no_other_sample(shards: Path) -> None:
+    data = ShardDataset(shards, size_px=32)
+    one, other = data.__getitems__([0, 1])
+    before = {key: values.clone() for key, values in other.items() if isinstance(values, torch.Tensor)}
+    for values in one.values():
+        if isinstance(values, torch.Tensor):
+            values.zero_()
+    for key, values in before.items():
+        torch.testing.assert_close(other[key], values, msg=key)
+    assert one["image"].untyped_storage().nbytes() == one["image"].nbytes
