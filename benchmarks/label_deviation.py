@@ -36,7 +36,7 @@ from movi_prep.records.marker_noise import MarkerNoise, segment_groups
 from movi_prep.records.pose_deviation import PoseDeviation, rotation_covariance
 
 LEVELS = (0.5, 0.9, 0.95)
-BONES = ("femur_r", "tibia_r", "calcn_l", "humerus", "ulna", "skull")
+BONES = ("pelvis", "femur_r", "tibia_r", "calcn_l", "thorax", "scapula", "humerus", "ulna", "skull")
 COSTLY_RATE_HZ, COSTLY_FRAMES = 120.0, 3600
 
 
@@ -92,9 +92,23 @@ def print_coverage(
     names = np.array(tree.coordinate_names)[tree.free_coordinates]
     for word, chosen in (("lowest", np.argsort(ninety)[:3]), ("highest", np.argsort(-ninety)[:3])):
         print(f"  {word} at 90 %: " + ", ".join(f"{names[k]} {100 * ninety[k]:.0f} %" for k in chosen))
+    for segment, columns in coordinates_by_segment(tree, noise).items():
+        print(f"  {segment} ({len(columns)} coordinates) at 90 %: {100 * np.mean(ninety[columns]):.1f} %")
     for name, values in bones.items():
         inside = np.mean(np.abs(np.concatenate(values)) <= norm.ppf(0.95), axis=0)
         print(f"  {name} about its x, y, z at 90 %: " + ", ".join(f"{100 * share:.0f} %" for share in inside))
+
+
+def coordinates_by_segment(tree: KinematicTree, noise: MarkerNoise) -> dict[str, list[int]]:
+    """Return segment of the noise -> free coordinates of its bodies' joints, as `PoseDeviation` counts them."""
+    groups, segments = segment_groups(noise, tree.body_names)
+    column = {coordinate: place for place, coordinate in enumerate(np.flatnonzero(tree.free_coordinates).tolist())}
+    found: dict[str, list[int]] = {}
+    for body, group in enumerate(groups.tolist()):
+        moved = tree.axis_coordinate[tree.first_axis[body] : tree.first_axis[body + 1]].tolist()
+        for place in (column.pop(coordinate) for coordinate in moved if coordinate in column):
+            found.setdefault(segments[group].name, []).append(place)
+    return found
 
 
 def print_cost(tree: KinematicTree, weights: dict[str, float], motion: NDArray[np.float64], rate_hz: float) -> None:

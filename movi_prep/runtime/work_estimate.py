@@ -38,10 +38,11 @@ class Cost:
 
 
 COSTS = {
-    "static": Cost(1.2, 0.0, 550e3, 0.0),
-    "markers": Cost(0.05, 1e-3, 10e3, 3600.0),
-    "scale": Cost(1.3, 0.0, 770e3, 0.0),
-    "ik": Cost(0.06, 1.3e-3, 30e3, 12.9e3),
+    "static": Cost(0.06, 0.0, 550e3, 0.0),
+    "markers": Cost(0.01, 3e-5, 10e3, 3600.0),
+    "scale": Cost(0.8, 0.0, 770e3, 0.0),
+    "ik": Cost(0.09, 3.5e-4, 30e3, 12.9e3),
+    "ik of angles": Cost(0.03, 8e-5, 30e3, 1050.0),
     "align": Cost(0.06, 0.0, 2500.0, 0.0),
     "shard": Cost(0.2, 4.2e-3, 100e3, 39e3),
     "shard_d3ke": Cost(0.5, 2.4e-2, 250e3, 145e3),
@@ -144,10 +145,15 @@ def _table_cost(planned: PlannedUnit, lengths: Mapping[ClipId, ClipLength], conf
     """Return seconds and bytes of a unit by the table."""
     stage = planned.unit.stage
     # A stage that is not in the table takes about a second, once: indices and other small files.
-    cost = COSTS.get(stage, Cost(1.0, 0.0, 0.0, 0.0))
+    cost = COSTS.get("ik of angles" if _is_angles(planned) else stage, Cost(1.0, 0.0, 0.0, 0.0))
     rows = _rows(planned, lengths, config)
     solver = _OPENSIM_SOLVER if stage == "ik" and config.ik.solver == "opensim" else 1.0
     return cost.unit_s + cost.row_s * rows * solver, cost.unit_bytes + cost.row_bytes * rows
+
+
+def _is_angles(planned: PlannedUnit) -> bool:
+    """Return whether a unit solves a clip for nothing but angles."""
+    return getattr(planned.unit.settings, "content", "") == "angles"
 
 
 def _rows(planned: PlannedUnit, lengths: Mapping[ClipId, ClipLength], config: Config) -> int:
@@ -155,7 +161,10 @@ def _rows(planned: PlannedUnit, lengths: Mapping[ClipId, ClipLength], config: Co
     subject, _, rest = planned.unit.key.partition("/")
     is_clip = planned.unit.stage in ("markers", "ik")
     clips = [clip for clip in lengths if clip.subject == subject and (not is_clip or clip.clip == rest)]
-    rate_hz = config.markers.video_rate_hz if not is_clip or config.markers.rate == "video" else math.inf
+    # Clips without video have one clock, whatever the configuration says: markers say so, and angles by themselves.
+    rates = (config.markers.rate, getattr(planned.unit.settings, "rate", ""))
+    by_sample = is_clip and ("mocap" in rates or _is_angles(planned))
+    rate_hz = math.inf if by_sample else config.markers.video_rate_hz
     frames = sum(math.ceil(lengths[clip].n_samples * min(1.0, rate_hz / lengths[clip].rate_hz)) for clip in clips)
     return frames * (len(planned.unit.settings.cameras) if planned.unit.stage == "shard_d3ke" else 1)
 

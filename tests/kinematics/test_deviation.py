@@ -12,9 +12,12 @@ from scipy.stats import norm
 from benchmarks import soft_tissue_coverage as soft_tissue
 from benchmarks.label_deviation import noisy_markers
 from movi_prep.formats.noise_file import packaged_noise
+from movi_prep.formats.packaged import packaged_path
 from movi_prep.kinematics import deviation as module
 from movi_prep.kinematics import solve_inverse_kinematics
 from movi_prep.kinematics.deviation import SolvedPoses, misfit_angles, solve_deviation, solve_std
+from movi_prep.osim.extract_tree import extract_tree
+from movi_prep.osim.models import read_model
 from movi_prep.records.marker_noise import MarkerNoise, SegmentNoise
 from movi_prep.records.pose_deviation import PoseDeviation, rotation_covariance
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_tree, smooth_motion
@@ -133,6 +136,21 @@ def test_few_modes_say_of_joints_and_bones_what_all_sources_say(monkeypatch: pyt
             for each in (few, every)
         )
         np.testing.assert_allclose(some, all_of_it, rtol=0.05)
+
+
+def test_the_turn_of_the_head_is_not_left_out_of_the_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The packaged model: its head has sources of its own among hundreds of others.
+    tree = extract_tree(read_model(packaged_path("opensim_models", "movi_full_body.osim")))
+    pose, noise = tree.complete_coordinates(tree.coordinate_default[None]), packaged_noise()
+    few, _ = solve_deviation(tree, poses_of(tree, pose), noise)
+    monkeypatch.setattr(module, "SKIN_MODES", 400)
+    monkeypatch.setattr(module, "LASTING_MODES", 500)
+    every, _ = solve_deviation(tree, poses_of(tree, pose), noise)
+    for body in ("skull", "tibia_l", "calcn_l", "humerus"):
+        some, all_of_it = (
+            np.sqrt(np.einsum("nii->ni", rotation_covariance(tree, pose, each, body))) for each in (few, every)
+        )
+        np.testing.assert_allclose(some, all_of_it, rtol=0.2, err_msg=body)
 
 
 def test_crowded_markers_are_not_more_witnesses() -> None:
