@@ -100,20 +100,21 @@ def _track(given: argparse.Namespace) -> int:
     if given.setup:
         from movi_prep.trials.tool_documents import run_setup_documents
 
-        with show_work("working through the set-ups"):
+        with show_work("working through the set-ups") as advance:
             files: tuple[FileResult, ...] = run_setup_documents(
                 named,
                 config,
                 results_folder=config.work if given.work else None,
                 write_pages=partial(_write_pages, config=config),
+                advance=advance,
             )
     else:
         from movi_prep.report.trials import write_trials_report
         from movi_prep.trials.marker_files import solve_marker_files
 
         static_file = Path(given.static_file) if given.static_file else None
-        with show_work("scaling and solving"):
-            result = solve_marker_files(named, config, static_file=static_file)
+        with show_work("scaling and solving") as advance:
+            result = solve_marker_files(named, config, static_file=static_file, advance=advance)
         files, findings = result.files, result.findings
         scaling = result.numbers
         # The page is about trials. If the call only scales a model, its findings are printed and in scale.json.

@@ -21,6 +21,9 @@ class MotionChoice(Settings):
     sex: Literal["female", "male", "neutral"] | None = None
     """Sex of the body model that the motion was fitted to; none means what the file says, neutral where it does not."""
 
+    motion_rate_hz: float | None = Field(default=None, ge=1, le=10_000)
+    """Frames per second of a motion file that does not say it, as those of networks; none: `markers.motion_rate_hz`."""
+
 
 NO_CHOICE = MotionChoice()
 """The first person of a file, taken for what the file says."""

@@ -2,7 +2,7 @@
 
 | .csv column | content | in .yaml |
 |---|---|---|
-| `subject`, `clip`, `motion`, `person`, `body`, `sex` | as in `config.manifest.ClipEntry` | `recordings[]` |
+| `subject`, `clip`, `motion`, `person`, `body`, `sex`, `motion_rate_hz` | as in `ClipEntry` | `recordings[]` |
 | `camera` | name of the camera; empty for a clip without video | `recordings[].cameras` |
 | `video`, `poses`, `first_frame`, `n_frames`, `offset_s`, `rate_hz`, `per_frame` | as in `VideoEntry` | the same |
 | `calibration`, `calibration_name`, `metres_per_unit`, `world_up`, `distortion`, `size_px`, `first_picture` | as in

@@ -71,7 +71,7 @@ def open_motion(
     Args:
         path: the file.
         choice: which person of it, and what is said of their body.
-        rate_hz: frames per second of a file that does not say; AMASS, 3DPW and EMDB do.
+        rate_hz: frames per second where neither file nor choice says; AMASS, 3DPW and EMDB do.
         up: which axis of the file's world is up; None to find it. AMASS has z up.
 
     Raises:
@@ -84,12 +84,15 @@ def open_motion(
             yield file
         return
     posed, shape = _person(path, choice)
-    if posed.rate_hz is None and rate_hz is None:
+    # The file's rate goes before the others: a setting holds for a whole folder of mixed files.
+    rate = posed.rate_hz or choice.motion_rate_hz or rate_hz
+    if rate is None:
         raise InputError(
             path,
             expected="a rate, which results of networks do not hold",
             got="none",
-            remedy="say how many frames a second of the video has: --set markers.motion_rate_hz=30",
+            remedy="say how many frames a second of the video has: motion_rate_hz in a manifest, or "
+            "--set markers.motion_rate_hz=30",
         )
     axis, cosine = (up, 1.0) if up is not None else find_up(posed.poses_rad[:, 0], where=str(path))
     found = () if up is not None else (f"{path.name}: {axis} is up; the trunk points along it (cosine {cosine:.2f})",)
@@ -99,8 +102,7 @@ def open_motion(
         betas=posed.betas,
         dmpls=None,
         sex=shape.sex,
-        # The file's rate goes before the argument: a setting holds for a whole folder of mixed files.
-        rate_hz=posed.rate_hz or rate_hz or 0.0,
+        rate_hz=rate,
         source=str(path),
         to_amass_world=turn_up_to_z(axis),
     )

@@ -120,7 +120,7 @@ def aim_cameras(
     to_camera = camera.world_to_camera_rotation
     to_world = np.swapaxes(to_camera, -1, -2)
     looking = (to_world @ rays[:, 0, :, None])[..., 0]
-    rotation = _roll(roll_rad) @ _look_along(looking, sideways=np.broadcast_to(to_camera, (len(looking), 3, 3))[:, 0])
+    rotation = _roll(roll_rad) @ _look_along(looking, sideways=to_camera[..., 0, :])
     sides = (rays[:, 1:] @ to_camera) @ np.swapaxes(rotation, -1, -2)
     ends = sides[..., :2] / sides[..., 2:]
     extent = np.sqrt(((ends[:, 0] - ends[:, 1]) ** 2).sum(axis=-1))
@@ -129,7 +129,8 @@ def aim_cameras(
     intrinsics_px[:, :2, 2] = (size_px - 1) / 2.0
     intrinsics_px[:, 2, 2] = 1.0
     centre_m = -(to_world @ camera.world_to_camera_translation_m[..., None])[..., 0]
-    return VirtualCamera(rotation, np.broadcast_to(centre_m, (len(side), 3)), intrinsics_px, size_px)
+    each_m = centre_m if camera.is_moving else centre_m[None].repeat(len(side), axis=0)
+    return VirtualCamera(rotation, each_m, intrinsics_px, size_px)
 
 
 def _check_seen(

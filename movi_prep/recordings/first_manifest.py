@@ -94,6 +94,7 @@ def _clip_lines(motion: FoundMotion, root: Path, films: Mapping[str, Path]) -> I
         yield f"    person: {motion.person}"
     if not motion.sex_is_known:
         yield "    # sex: neutral          # of the body model that the motion was fitted to; the file does not say"
+        yield "    # motion_rate_hz: 30    # frames per second of the video that the motion was made from"
     if films:
         yield "    cameras:"
     for camera, video in sorted(films.items()):

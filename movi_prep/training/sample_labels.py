@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -130,10 +131,8 @@ def read_labels(
         simulated: whether SMPL joints and markers are the fitted model's instead of the body's own.
     """
     # From the world, not from the stored camera: the virtual camera is turned away from that.
-    point = "model_world_m" if simulated else "world_m"
-    centres, joints, markers = (
-        _read_rows(shard, name, rows) for name in ("joint_centres.world_m", f"joints.{point}", f"markers.{point}")
-    )
+    point, read = "model_world_m" if simulated else "world_m", _row_reader(shard, rows)
+    centres, joints, markers = (read(name) for name in ("joint_centres.world_m", f"joints.{point}", f"markers.{point}"))
     # In float64, so that the change of frame adds no rounding of its own.
     points = virtual.to_camera(
         np.concatenate([centres, joints, markers[:, : context.n_markers]], axis=1, dtype=np.float64)
@@ -141,34 +140,38 @@ def read_labels(
     pixels = virtual.to_pixels(points)
     with np.errstate(invalid="ignore"):
         in_view = ((pixels >= -0.5) & (pixels < virtual.size_px - 0.5)).all(axis=-1)
-    n_bodies = len(context.scales.valid)
     return Labels(
         points_m=points.astype(np.float32),
         points_px=np.nan_to_num(pixels).astype(np.float32),
         points_valid=context.points_valid[rows] & in_view,
-        coordinates_rad=_read_rows(shard, "coordinates.angles_rad", rows),
+        coordinates_rad=read("coordinates.angles_rad"),
         coordinates_valid=context.coordinates_valid[rows],
-        coordinates_std_rad=_read_rows(shard, "coordinates.std_rad", rows) if context.with_std else None,
-        body_scales=np.broadcast_to(context.scales.factors, (len(rows), n_bodies, 3)),
-        body_scales_valid=np.broadcast_to(context.scales.valid, (len(rows), n_bodies)),
-        root_pose=_root_pose(shard, rows, virtual),
+        coordinates_std_rad=read("coordinates.std_rad") if context.with_std else None,
+        body_scales=context.scales.factors[None].repeat(len(rows), axis=0),
+        body_scales_valid=context.scales.valid[None].repeat(len(rows), axis=0),
+        root_pose=_root_pose(read, virtual),
     )
 
 
-def _root_pose(shard: ShardFile, rows: NDArray[np.int64], virtual: VirtualCamera) -> NDArray[np.float32]:
-    rotation = virtual.world_to_camera_rotation @ _read_rows(shard, "root.rotation_world", rows)
-    position = virtual.to_camera(_read_rows(shard, "root.position_world_m", rows)[:, None].astype(np.float64))
+def _root_pose(read: Callable[[str], NDArray[np.float32]], virtual: VirtualCamera) -> NDArray[np.float32]:
+    rotation = virtual.world_to_camera_rotation @ read("root.rotation_world")
+    position = virtual.to_camera(read("root.position_world_m")[:, None].astype(np.float64))
     return np.concatenate([rotation, np.swapaxes(position, 1, 2)], axis=2).astype(np.float32)
 
 
-def _read_rows(shard: ShardFile, attribute: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return (n, ...) rows of a field: neighbours in one read, others one by one."""
-    field = DATASETS[f"labels.{attribute}"]
-    first, last = int(rows.min()), int(rows.max())
+def _row_reader(shard: ShardFile, rows: NDArray[np.int64]) -> Callable[[str], NDArray[np.float32]]:
+    """Return a function that reads (n, ...) rows of a field: neighbours in one read, others one by one."""
+    first, last, singly = int(rows.min()), int(rows.max()), rows.tolist()
     # A read costs as much as the values of dozens of rows: what lies between two wanted rows is read along.
-    if last - first < _READ_ALONG * len(rows):
-        return np.asarray(shard.read(field, slice(first, last + 1))[rows - first])
-    return np.stack([shard.read(field, row) for row in rows.tolist()])
+    along = last - first < _READ_ALONG * len(singly)
+
+    def read(attribute: str) -> NDArray[np.float32]:
+        field = DATASETS[f"labels.{attribute}"]
+        if along:
+            return np.asarray(shard.read(field, slice(first, last + 1))[rows - first])
+        return np.stack([shard.read(field, row) for row in singly])
+
+    return read
 
 
 _READ_ALONG = 8

@@ -551,8 +551,8 @@ def _cameras(
         "cameraIntrinsics": virtual.intrinsics_px,
         "worldToCamera": seen * reflection[..., None],
         "cropIntrinsics": source.crop_intrinsics_px[rows],
-        "worldToCrop": np.broadcast_to(stated, (n, 3, 4)),
-        "lens": np.broadcast_to(_all_coefficients(real.lens), (n, len(COEFFICIENT_NAMES))),
+        "worldToCrop": stated if real.is_moving else stated[None].repeat(n, axis=0),
+        "lens": _all_coefficients(real.lens)[None].repeat(n, axis=0),
     }
     return {name: values.astype(np.float32) for name, values in cameras.items()}
 

@@ -18,6 +18,7 @@ from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import write_storage
 from movi_prep.formats.trc import write_trc
+from movi_prep.records.advance import Advance, advancing, unheard
 from movi_prep.stages.ik import ik_setup_path, marker_noise
 from movi_prep.stages.scale import model_and_setup, scale_numbers
 from movi_prep.stages.solve_clip import model_markers, motion_table, read_scaled_model, solve_clip
@@ -58,7 +59,7 @@ class MarkerFilesResult:
 
 
 def solve_marker_files(
-    marker_files: Sequence[Path], config: Config, *, static_file: Path | None = None
+    marker_files: Sequence[Path], config: Config, *, static_file: Path | None = None, advance: Advance = unheard
 ) -> MarkerFilesResult:
     """Scale the model to the static trial, then solve every marker file; one that fails leaves the others.
 
@@ -69,6 +70,7 @@ def solve_marker_files(
         marker_files: moving trials (.trc); results bear their names. None of them scales the model and is all.
         config: `work`, `scaling` (model, setup, audit) and `ik` (setup, solver, what is written).
         static_file: the static trial (.trc); none means the one that the scaling set-up names.
+        advance: receives the fraction that is done.
 
     Raises:
         UsageError: neither the call nor the set-up names a model or a static trial, two files bear one name, or a
@@ -95,7 +97,10 @@ def solve_marker_files(
     if setup is not None:
         # Read back from the file, also after scaling: files are solved with the very model that is left in the folder.
         ready = read_scaled_model(scaled_path)
-        files = tuple(solve_or_tell(path, partial(_solve_file, path, ready, setup, config)) for path in marker_files)
+        files = tuple(
+            solve_or_tell(path, partial(_solve_file, path, ready, setup, config))
+            for path in advancing(marker_files, advance, total=len(marker_files))
+        )
     return MarkerFilesResult(
         model=scaled_path,
         outputs=outputs,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, MoviPrepError, UsageError
 from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
+from movi_prep.records.advance import Advance, advancing, unheard
 from movi_prep.records.setups import ScaleSetup
 from movi_prep.stages.scale import scale_numbers
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
@@ -158,6 +159,7 @@ def run_setup_documents(
     *,
     results_folder: Path | None = None,
     write_pages: PageWriter | None = None,
+    advance: Advance = unheard,
 ) -> tuple[FileResult, ...]:
     """Run documents of OpenSim's scaling and inverse kinematics tools; of several, one that fails leaves the others.
 
@@ -166,6 +168,7 @@ def run_setup_documents(
         config: bounds, solver, and settings that the document does not give.
         results_folder: where results go instead of where the documents say.
         write_pages: writes pages on a solved trial beside its results.
+        advance: receives the fraction that is done.
 
     Raises:
         UsageError: two of them would write one file; or there is one document only, and a result would replace what it
@@ -181,7 +184,10 @@ def run_setup_documents(
         _check_others_kept(document, known)
         return _run(document, config, results_folder, write_pages)
 
-    return tuple(solve_or_tell(document, partial(run_beside_others, document)) for document in documents)
+    return tuple(
+        solve_or_tell(document, partial(run_beside_others, document))
+        for document in advancing(documents, advance, total=len(documents))
+    )
 
 
 def _run(document: Path, config: Config, results_folder: Path | None, write_pages: PageWriter | None) -> FileResult:

@@ -76,6 +76,18 @@ def test_results_of_networks(tmp_path: Path, suffix: str, *, matrices: bool) -> 
     assert "motion_rate_hz" in caught.value.remedy
 
 
+def test_the_rate_of_a_clip_goes_before_the_setting_and_that_of_the_file_before_both(tmp_path: Path) -> None:
+    np.savez(tmp_path / "walk.npz", **network_results(upright_poses(N, up=Y), matrices=False))
+    path = write_3dpw(tmp_path / "walk.pkl", [upright_poses(N, up=Y)], ["m"])
+    for file, said, setting, wanted in (
+        (tmp_path / "walk.npz", 25.0, 50.0, 25.0),
+        (tmp_path / "walk.npz", None, 50.0, 50.0),
+        (path, 25.0, 50.0, 30.0),
+    ):
+        with open_motion(file, MotionChoice(motion_rate_hz=said), rate_hz=setting) as motion:
+            assert motion.rate_hz == wanted
+
+
 def test_betas_that_hardly_change_are_no_matter(tmp_path: Path) -> None:
     arrays = network_results(upright_poses(N, up=Y), matrices=False, spread=0.01)
     np.savez(tmp_path / "walk.npz", **arrays)
