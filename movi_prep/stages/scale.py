@@ -204,7 +204,6 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     """
     from movi_prep.kinematics.deviation import misfit_angles
     from movi_prep.osim.extract_tree import extract_tree
-    from movi_prep.osim.models import default_state
     from movi_prep.osim.scale_audit import landmarks_beyond
 
     misses_m = dict(list(landmarks_beyond(result, settings).items())[:_LANDMARKS_TOLD])
@@ -212,7 +211,8 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     if not misses_m or result.audit is AuditGrade.REFUSED:
         return result
     try:
-        tree = extract_tree(model, default_state(model))
+        # Its system is built anew: placing markers last may have left it without one.
+        tree = extract_tree(model)
     except ModelError:
         return result  # OpenSim poses such a model; nobody derives it
     weights = dict(zip(result.marker_names, result.marker_weights.tolist(), strict=True))
