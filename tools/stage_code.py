@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import movi_prep
+from movi_prep.records.unit import InSteps
 from movi_prep.stages.order import ORDER, load_stage
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def read_stage_code() -> dict[str, StageCode]:
     sources, found = read_sources(Path(movi_prep.__file__).parent), {}
     for entry in ORDER:
         stage, reach = load_stage(entry), Reach(sources)
-        reach.follow(stage.run.__module__, stage.run.__name__)
+        run = stage.run.run if isinstance(stage.run, InSteps) else stage.run
+        reach.follow(run.__module__, run.__name__)
         found[stage.name] = StageCode(stage.version, reach.hashes())
     return found
 
