@@ -9,6 +9,7 @@ where there is one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,6 @@ from movi_prep.records.scale_result import AuditGrade, ScaleResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import opensim
     from numpy.typing import NDArray
@@ -242,7 +242,12 @@ def _trial(markers: MarkerTrajectories, tracked: tuple[str, ...], *, static: boo
     for place, name in enumerate(tracked):
         if name in markers.names:
             positions_m[:, place] = markers.positions_m[:, markers.column(name)]
-    return Trial(markers.source, positions_m, static)
+    return Trial(_short_name(markers), positions_m, static)
+
+
+def _short_name(trial: MarkerTrajectories) -> str:
+    """Return a trial's file and its folder: findings are part of the result, which may lie elsewhere tomorrow."""
+    return "/".join(Path(trial.source).parts[-2:])
 
 
 def _movement_findings(
@@ -260,7 +265,7 @@ def _movement_findings(
         worst = int(np.argmax(moved_m))
         if moved_m[worst] > settings.static_movement_limit_m:
             told.append(
-                f"{static.source}: the subject does not stand still, {known[worst]} moves by "
+                f"{_short_name(static)}: the subject does not stand still, {known[worst]} moves by "
                 f"{1000.0 * moved_m[worst]:.0f} mm; it counts as one frame, and places markers that are not "
                 "tracked by its mean"
             )
