@@ -74,10 +74,12 @@ def check_data(given: argparse.Namespace) -> int:
 
 def _run_self_test(given: argparse.Namespace) -> int:
     from movi_prep.examine.self_test import run_self_test
+    from movi_prep.runtime.progress import show_work
     from movi_prep.stages.compile_solver import compile_solver
 
     console = open_console(to_stderr=bool(given.json))
-    compile_solver(console.print)
+    with show_work("compiling the solver"):
+        compile_solver(console.print)
     results = [run_self_test(solver) for solver in ("converged", "opensim")]
     rows = [
         (

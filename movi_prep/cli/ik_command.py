@@ -93,7 +93,8 @@ def _track(given: argparse.Namespace) -> int:
     named = [Path(name) for name in given.setup or given.marker_file or ()]
     # Compiling takes half a minute, so a wrong file name or set-up is reported first.
     if config.ik.needs_compiler and _can_begin(named, config, are_setups=bool(given.setup)):
-        compile_solver(console.print)
+        with show_work("compiling the solver"):
+            compile_solver(console.print)
     findings: tuple[str, ...] = ()
     outputs: tuple[Path, ...] = ()
     scaling: Mapping[str, Any] = {}
@@ -154,7 +155,9 @@ def _can_begin(named: Sequence[Path], config: Config, *, are_setups: bool) -> bo
     from movi_prep.stages.ik import ik_setup_path
 
     if not are_setups:
-        read_ik_setup(ik_setup_path(config))
+        # Whoever only scales, names no marker file, and tracks nothing.
+        if named:
+            read_ik_setup(ik_setup_path(config))
         if config.scaling.setup is not None:
             read_scale_setup(config.scaling.setup)
     return all(path.is_file() for path in named)

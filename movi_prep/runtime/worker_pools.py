@@ -171,10 +171,6 @@ class DaskExecutor:
         """Whether fewer units are in flight than allowed."""
         return len(self._futures) < self._in_flight
 
-    def is_idle(self) -> bool:
-        """Whether no unit is in flight."""
-        return not self._futures
-
     def submit(self, task: Task) -> None:
         """Send a unit to the scheduler."""
         self._count += 1
@@ -289,8 +285,7 @@ def local_executor(workers: int, run: RunSettings, hear: Hear = hear_nothing) ->
         try:
             yield executor
         finally:
-            if not executor.is_idle():
-                _kill_workers(cluster)
+            _kill_workers(cluster)
             close_cluster(client, cluster)
 
 
@@ -370,9 +365,11 @@ def _connect(address: str) -> Client:
 
 
 def _kill_workers(cluster: LocalCluster) -> None:
-    """End the processes of workers at once, where a stopped run has units in hand.
+    """End the processes of workers at once.
 
-    Asked politely, each would wait seconds for its unit first. Units write aside: killed, they leave nothing half done.
+    Asked politely, each would wait seconds for its unit first, where a stopped run has units in hand. Idle ones take
+    seconds, too, on a busy machine, and a cluster that does not close in time is waited for again when Python ends.
+    Units write aside: killed, they leave nothing half done.
     """
     for nanny in cluster.workers.values():
         # Else it would start another process in place of the one that ends.

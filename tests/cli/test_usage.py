@@ -161,16 +161,17 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.rstrip().endswith("[] 0")
 
 
-def test_a_static_trial_alone_scales_the_model(movi_prep: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("solver", ["opensim", "converged"])
+def test_a_static_trial_alone_scales_the_model(solver: str, movi_prep: CommandLine, tmp_path: Path) -> None:
     write_small_world(tmp_path)
     files = ["--static-file", str(tmp_path / "static.trc"), "--model", str(tmp_path / "generic.osim")]
     asked = ["ik", *files, "--scale-setup", str(tmp_path / "scale.yaml"), "--work", str(tmp_path / "out")]
-    code, result = movi_prep.json(*asked, "--solver", "opensim")
+    code, result = movi_prep.json(*asked, "--solver", solver)
     assert code == 0
     assert result["scaling"]["numbers"]["passed"] is True
     assert [Path(path).name for path in result["outputs"]] == ["scaled.osim", "scale.json"]
     assert not (tmp_path / "out" / "report").exists()
-    code, out, _ = movi_prep(*asked, "--solver", "opensim")
+    code, out, _ = movi_prep(*asked, "--solver", solver)
     assert "landmark_rms_mm" in out
     following = shlex.split(out.splitlines()[-1].removeprefix("next: movi-prep "))
     assert movi_prep(*following)[0] == 0
