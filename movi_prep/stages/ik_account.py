@@ -52,7 +52,8 @@ class IkSums:
             of each kind of marker ("marker", "landmark", "tracking", "untracked") the residuals in usable rows.
         squares_m2: kind of marker -> sum of its squared residuals in usable rows.
         objective_m2: sum of the objectives of usable rows.
-        largest: "coupler_error_max" (rad or m, NaN where no row has one) and "limit_violation_max" (rad or m).
+        largest: "coupler_error_max" (rad or m, NaN where no row has one), "limit_violation_max" (rad or m), and
+            "marker_max_mm", of weighted markers in usable rows (NaN where there are none).
     """
 
     counts: Mapping[str, int]
@@ -109,6 +110,7 @@ def sum_rows(
         largest={
             "coupler_error_max": float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan"),
             "limit_violation_max": float(violation.max()) if violation.size else 0.0,
+            "marker_max_mm": 1e3 * float(seen["marker"].max()) if seen["marker"].size else float("nan"),
         },
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from movi_prep.pages.assets import script, whole_page
 from movi_prep.pages.html import badge, element, join, judged, table
 from movi_prep.plain_text import shell_line
-from movi_prep.report.measures import judge_rms, judge_valid
+from movi_prep.report.measures import judge_max, judge_rms, judge_valid
 from movi_prep.report.tables import number
 
 if TYPE_CHECKING:
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from movi_prep.view.work import Trial, TrialNumbers
 
 _COLUMNS = (
-    *("clip", "state", "frames#", "usable#", "marker RMS, mm#", "landmarks, mm#", "valid angles, %#", "findings#"),
+    *(
+        "clip",
+        "state",
+        "frames#",
+        "usable#",
+        "marker RMS, mm#",
+        "landmarks, mm#",
+        "largest, mm#",
+        "valid angles, %#",
+        "findings#",
+    ),
     "to read first",
 )
 
@@ -59,6 +69,7 @@ def _row(numbers: TrialNumbers, pages: Collection[Trial]) -> list[object]:
         judged(str(numbers.n_usable), "check") if lost else numbers.n_usable,
         judged(number(numbers.marker_rms_mm), judge_rms(numbers.marker_rms_mm)),
         judged(number(numbers.landmark_rms_mm), judge_rms(numbers.landmark_rms_mm)),
+        judged(number(numbers.max_mm), judge_max(numbers.max_mm)),
         judged(number(numbers.valid_percent), judge_valid(numbers.valid_percent)),
         numbers.n_findings,
         "; ".join(numbers.warnings),

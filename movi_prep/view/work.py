@@ -19,7 +19,7 @@ from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import natural_order
 from movi_prep.plain_text import shell_line
 from movi_prep.records.identity import ClipId
-from movi_prep.report.measures import IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
+from movi_prep.report.measures import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
 from movi_prep.stages.ik import ik_setup_path
 from movi_prep.stages.whole_solution import read_whole_solution
 from movi_prep.view.clip_page import ClipView, write_clip_page
@@ -74,6 +74,7 @@ class TrialNumbers:
         n_rows: solved frames; `n_usable` of them have a usable pose.
         marker_rms_mm: RMS over all weighted markers.
         landmark_rms_mm: RMS over landmarks.
+        max_mm: the largest residual of a weighted marker.
         valid_percent: valid angles of all.
         warnings: sentences that must be read.
         n_findings: number of further sentences.
@@ -84,6 +85,7 @@ class TrialNumbers:
     n_usable: int
     marker_rms_mm: float
     landmark_rms_mm: float
+    max_mm: float
     valid_percent: float
     warnings: tuple[str, ...]
     n_findings: int
@@ -95,6 +97,7 @@ class TrialNumbers:
         parts = (
             self.marker_rms_mm / IK_RMS_LIMIT_MM,
             self.landmark_rms_mm / IK_RMS_LIMIT_MM,
+            self.max_mm / IK_MAX_LIMITS_MM[0],
             lost / _MOST_LOST,
             (100.0 - self.valid_percent) / (100.0 - LEAST_VALID_PERCENT),
             2.0 if self.warnings else 0.0,
@@ -211,6 +214,7 @@ def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialN
             n_usable=0,
             marker_rms_mm=nan,
             landmark_rms_mm=nan,
+            max_mm=nan,
             valid_percent=nan,
             warnings=(str(error),),
             n_findings=0,
@@ -227,6 +231,7 @@ def read_trial_numbers(trial: Trial, work: WorkFolder, config: Config) -> TrialN
         n_usable=int(numbers.get("usable_rows", 0)),
         marker_rms_mm=number("marker_rms_mm"),
         landmark_rms_mm=number("landmark_rms_mm"),
+        max_mm=number("marker_max_mm"),
         valid_percent=number("valid_coordinates_percent"),
         warnings=outcome.warnings,
         n_findings=len(outcome.findings),
@@ -249,6 +254,7 @@ def _measured(trial: Trial, work: WorkFolder, config: Config) -> TrialNumbers:
         n_usable=measures.n_usable,
         marker_rms_mm=measures.marker_rms_mm,
         landmark_rms_mm=measures.landmark_rms_mm,
+        max_mm=measures.max_mm,
         valid_percent=measures.valid_percent,
         warnings=(),
         n_findings=0,

@@ -20,6 +20,7 @@ from movi_prep.formats.storage import read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.osim.solution import SolvedFrames, complete_solution
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.report.measures import measure_clip
 from movi_prep.stages.ik import IK
 from movi_prep.stages.ik_account import counted_reasons, limit_violations, sum_rows
 from movi_prep.stages.scale import SCALE
@@ -70,6 +71,8 @@ def test_both_solvers_find_the_known_motion(world: SmallWorld, solver: str) -> N
     assert solution.coordinate_valid.all()
     assert report.numbers["usable_rows"] == len(world.coordinates)
     assert float(report.numbers["marker_rms_mm"]) < 2.0
+    measured = measure_clip("walk", solution, labels=(), landmark_weight=config.ik.landmark_weight)
+    assert report.numbers["marker_max_mm"] == pytest.approx(measured.max_mm, abs=1e-3)
 
 
 def test_files_for_others_hold_degrees_and_millimetres(world: SmallWorld) -> None:

@@ -104,14 +104,14 @@ def test_the_command_writes_pages_and_the_list(tmp_path: Path, capsys: pytest.Ca
     assert "did you mean 'S001/C03'" in capsys.readouterr().err
 
 
-def write_many(work: WorkFolder, n_clips: int) -> None:
+def write_many(work: WorkFolder, n_clips: int, *, max_mm: float = 1.0) -> None:
     """Write records and empty solutions of clips, each a tenth of a millimetre worse than the one before."""
     for number in range(1, n_clips + 1):
         key = f"S{number // 30:03d}/C{number % 30:02d}"
         (work.root / "ik" / key).parent.mkdir(parents=True, exist_ok=True)
         (work.root / "ik" / f"{key}.h5").touch()
         numbers = {"rows": 90, "usable_rows": 90, "marker_rms_mm": 0.1 * number, "landmark_rms_mm": 1.0,
-                   "valid_coordinates_percent": 100.0}  # fmt: skip
+                   "marker_max_mm": max_mm, "valid_coordinates_percent": 100.0}  # fmt: skip
         record = UnitRecord("ik", key, "done", 1, {}, numbers=numbers)
         write_record(work.records() / "ik" / f"{key}.json", record, scratch=work.root / ".scratch")
 
@@ -126,6 +126,15 @@ def test_the_list_begins_with_the_worst_and_names_what_has_no_page(tmp_path: Pat
     assert [row[0] for row in page.rows[1:3]] == ["S001/C10", "S001/C09"]
     assert f"movi-prep view {work.root} S001/C10" in page.text
     assert page.links == []
+
+
+@pytest.mark.parametrize(("max_mm", "state"), [(19.0, "good"), (21.0, "check"), (41.0, "problem")])
+def test_the_list_judges_the_largest_residual_as_the_report_does(max_mm: float, state: str, tmp_path: Path) -> None:
+    work = write_quality_work(tmp_path / "work")
+    write_many(work, 1, max_mm=max_mm)
+    assert main(["view", str(work.root), "S001/C03"]) == 0
+    page = Page((work.view() / "index.html").read_text(encoding="utf-8"))
+    assert ["S000/C01", state] in [row[:2] for row in page.rows]
 
 
 def test_the_list_names_the_command_for_a_clip_that_has_no_page(tmp_path: Path) -> None:
