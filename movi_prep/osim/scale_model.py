@@ -394,11 +394,7 @@ def _check_static(
         )
     # OpenSim's documents have a limit of their own, negative where it is not used.
     limit_m = setup.max_marker_movement_m if setup.max_marker_movement_m > 0 else settings.static_movement_limit_m
-    seen = static.positions_m[:, columns]
-    # nanmean would warn of a marker that is never seen; here it has no movement.
-    count = np.maximum(np.isfinite(seen).sum(axis=0), 1)
-    offsets = np.linalg.norm(seen - np.nansum(seen, axis=0) / count, axis=-1)
-    movement = np.where(np.isfinite(offsets), offsets, 0.0).max(axis=0)
+    movement = static.movements_m()[columns]
     worst = int(np.argmax(movement))
     if movement[worst] > limit_m:
         raise InputError(

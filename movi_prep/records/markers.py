@@ -96,6 +96,13 @@ class MarkerTrajectories:
             sample_indices=self.sample_indices[which],
         )
 
+    def movements_m(self) -> NDArray[np.float64]:
+        """Return (m,) float64, metres: how far each marker gets from its mean; 0 for one that is never seen."""
+        # nanmean would warn of a marker that is never seen.
+        count = np.maximum(np.isfinite(self.positions_m).sum(axis=0), 1)
+        offsets = np.linalg.norm(self.positions_m - np.nansum(self.positions_m, axis=0) / count, axis=-1)
+        return np.asarray(np.where(np.isfinite(offsets), offsets, 0.0).max(axis=0))
+
 
 @dataclass(frozen=True)
 class StaticTrial:

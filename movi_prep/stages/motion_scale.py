@@ -257,11 +257,9 @@ def _movement_findings(
     told = []
     for static in placing:
         known = [name for name in static.names if name in tracked]
-        seen = static.select(known).positions_m
-        if not np.isfinite(seen).any():
+        if not known:
             continue
-        count = np.maximum(np.isfinite(seen).sum(axis=0), 1)
-        moved_m = np.nan_to_num(np.linalg.norm(seen - np.nansum(seen, axis=0) / count, axis=-1)).max(axis=0)
+        moved_m = static.select(known).movements_m()
         worst = int(np.argmax(moved_m))
         if moved_m[worst] > settings.static_movement_limit_m:
             told.append(
