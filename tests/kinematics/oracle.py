@@ -8,12 +8,13 @@ with the kernels to rounding and takes about a hundred times as long.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from movi_prep.kinematics.folded_model import ALONG
 from movi_prep.kinematics.tracks import CARRIED, CONVERGED, ITERATION_LIMIT, STALLED
+from movi_prep.kinematics.workspace import Rules, Tasks
 from movi_prep.records.kinematic_tree import rotation_about
 
 if TYPE_CHECKING:
@@ -33,26 +34,6 @@ _LARGEST_STEP = 0.5
 _ASK_AGAIN = 4
 _SMALLEST_SHARE = 1e-5
 _MEETINGS = 3
-
-
-class Rules(NamedTuple):
-    """How a track iterates; see `kernels.Rules`."""
-
-    step_tolerance: float
-    iteration_limit: int
-    newton: bool
-    first_damping: float
-    meeting_tolerance: float
-    pull_noise: float
-    first_share: float
-
-
-class Tasks(NamedTuple):
-    """Coordinate tasks; see `kernels.Tasks`."""
-
-    q: NDArray[np.int64]
-    weight: Array
-    target: Array
 
 
 @dataclass
