@@ -14,7 +14,7 @@ from movi_prep.cli.printing import (
     print_table,
     verification_rows,
 )
-from movi_prep.errors import MoviPrepError, UsageError
+from movi_prep.errors import MoviPrepError
 from movi_prep.records.work_folder import WorkFolder
 
 if TYPE_CHECKING:
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 def verify(given: argparse.Namespace) -> int:
     """`verify`: read every sample of the shards as training does; in a work folder, list those out of date."""
+    from movi_prep.runtime.named_work_folder import check_work_folder
     from movi_prep.runtime.progress import show_work
     from movi_prep.stages.d3ke.verify import verify_folder
 
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.work or "work").absolute()
-    if not folder.is_dir():
-        raise UsageError(f"verify: expected a work folder or a folder of shards, but {folder} is not there; name one")
+    # Shards may stand by themselves: a machine that only trains has no work folder.
+    if not any(folder.glob("*.h*5")):
+        check_work_folder(folder, what="a work folder or a folder of shards")
     with show_work("verifying shards") as advance:
         result = verify_folder(folder, workers=given.workers or 1, advance=advance)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
