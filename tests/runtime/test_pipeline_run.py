@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from movi_prep.config.base import CHANGES_NO_RESULT, Settings
+from movi_prep.config.base import Settings
+from movi_prep.config.fields import CHANGES_NO_RESULT
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.config.markers import TrajectorySettings
 from movi_prep.errors import InternalError, UsageError
