@@ -10,9 +10,11 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools_installed
-# pip says nothing while it unpacks: this says every nine seconds that it is at work. Nothing is compiled ahead: Python
-# compiles what is used, and most modules of torch and OpenSim never are (200 MB).
+# pip says nothing while it unpacks: this says every nine seconds that it is at work.
 STILL := $(PYTHON) tools/keep_saying.py
+# Nothing is compiled ahead: Python compiles what is used, and most modules of torch and OpenSim never are (200 MB).
+# Where Python keeps nothing that it compiles, every process would compile OpenSim again, for seconds: there pip does it.
+PIP := $(BIN)/python -m pip install $(if $(PYTHONDONTWRITEBYTECODE),--compile,--no-compile)
 
 .PHONY: demo test quick check bench docs clean
 
@@ -45,14 +47,16 @@ $(INSTALLED): pyproject.toml requirements/constraints.txt
 	$(STILL) "creating $(VENV)" $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
 # Asked for first and by itself: pip would take PyPI's CUDA build as soon as it sees both.
-	$(STILL) "installing torch" $(BIN)/python -m pip install --no-compile --no-deps --retries 1 --timeout 20 --index-url $(TORCH_INDEX) \
+	$(STILL) "installing torch" $(PIP) --no-deps --retries 1 --timeout 20 --index-url $(TORCH_INDEX) \
 		--constraint requirements/constraints.txt torch \
 		|| echo "$(TORCH_INDEX) has no torch for this machine or cannot be reached; pip takes the default build"
-	$(STILL) "installing movi-prep" $(BIN)/python -m pip install --no-compile --constraint requirements/constraints.txt \
+	$(STILL) "installing movi-prep" $(PIP) --constraint requirements/constraints.txt \
 		--editable '.[plot,video]'
+# pip compiles no editable package.
+	$(BIN)/python -m compileall -q movi_prep
 	touch $@
 
 # What tests, checks and documents need beside it: `make demo` fetches none of this.
 $(TOOLS): $(INSTALLED)
-	$(STILL) "installing tools" $(BIN)/python -m pip install --no-compile --constraint requirements/constraints.txt --editable '.[dev]'
+	$(STILL) "installing tools" $(PIP) --constraint requirements/constraints.txt --editable '.[dev]'
 	touch $@

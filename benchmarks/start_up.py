@@ -4,7 +4,8 @@
 
 Both do what the same set-up documents say, one after the other in every round, so that a busy machine slows both. The
 numbers are processor seconds (user and system) of the process and all its children; medians over the rounds. The first
-round counts for neither: it fills the caches. `--first` also measures that round for movi-prep, with empty caches:
+round counts for neither: it fills the caches, Python's compiled modules among them, which both have where pip installed
+them (so PYTHONDONTWRITEBYTECODE is not handed on). `--first` also measures that round for movi-prep, with empty caches:
 it compiles the solver. gait2354 is reference material; without it, only the commands that tell are measured.
 """
 
@@ -97,8 +98,9 @@ def show_commands(demo: Path | None, folder: Path, rounds: int) -> None:
 
 
 def _processor_s(command: Sequence[str], where: Path, environment: Mapping[str, str] | None = None) -> float:
+    handed_on = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=where, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, cwd=where, env={**handed_on, **(environment or {})}, stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 

@@ -60,6 +60,8 @@ HOMES = {
     "dask_jobqueue": {"runtime"},
     "numba": {"kinematics"},
     "rich": {"runtime", "cli"},
+    "pydantic": {"config", "formats"},
+    "pydantic_core": {"config"},
     "matplotlib": {"api"},
 }
 
@@ -173,7 +175,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     ids=["help", "ik"],
 )
 def test_the_command_line_loads_nothing_heavy_before_it_works(code: str) -> None:
-    heavy = {*HOMES, "scipy", "movi_prep.runtime.pipeline_run"} - {"rich"}
+    heavy = {*HOMES, "scipy", "movi_prep.runtime.pipeline_run"}
     shown = f"import sys\n{code}\nprint(sorted(set(sys.modules) & set(sys.argv[1:])))"
     done = subprocess.run(
         [sys.executable, "-c", shown, *sorted(heavy)], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
@@ -183,7 +185,7 @@ def test_the_command_line_loads_nothing_heavy_before_it_works(code: str) -> None
 
 @pytest.mark.parametrize("document", [ik_document, scale_document], ids=["ik", "scale"])
 def test_a_trial_loads_opensim_and_nothing_else_that_is_heavy(document: Callable[[Path], Path], tmp_path: Path) -> None:
-    heavy = {*HOMES, "scipy", "yaml", "movi_prep.runtime.pipeline_run"} - {"rich", "opensim"}
+    heavy = {*HOMES, "scipy", "yaml", "movi_prep.runtime.pipeline_run"} - {"opensim"}
     code = (
         "import sys\nfrom movi_prep.cli import main\n"
         "assert main(['ik', '--setup', sys.argv[1], '--work', sys.argv[2]]) == 0\n"

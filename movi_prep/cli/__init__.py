@@ -1,7 +1,7 @@
 """The command line: `movi-prep COMMAND`. Each command parses its flags, calls other packages, and prints the result.
 
-Exit codes: 0 all is done; 2 wrong usage or configuration; 3 done, but some units failed and are listed; 1 anything
-else.
+Exit codes: 0 all is done; 2 wrong usage or configuration, a path that leads nowhere too; 3 done, but some units failed
+and are listed; 1 anything else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import MoviPrepError, UsageError, describe_os_error
+from movi_prep.cli.exit_codes import exit_code_of
+from movi_prep.errors import MoviPrepError, describe_os_error
 from movi_prep.plain_text import visible
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # argparse exits after help and version; a text as exit code means failure, as in Python itself.
         return ended.code if isinstance(ended.code, int) else 1
     except MoviPrepError as error:
-        return _tell(visible(error), words, code=2 if isinstance(error, UsageError) else 1)
+        return _tell(visible(error), words, code=exit_code_of(error, words))
     except KeyboardInterrupt:
         return _tell("stopped; the same command resumes where it stopped", words)
     except BrokenPipeError:

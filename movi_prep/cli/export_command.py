@@ -52,12 +52,14 @@ def export_shards(given: argparse.Namespace) -> int:
 
 def _export_scenes(given: argparse.Namespace) -> int:
     """Write files that other programs open: what moves as animation, models with geometry."""
+    from movi_prep.runtime.named_work_folder import check_work_folder
     from movi_prep.runtime.progress import show_work
     from movi_prep.view.scene_files import export_scenes
 
     _refuse_flags_of_codes(given)
     console = open_console(to_stderr=bool(given.json))
     source, out = (Path(name).expanduser().absolute() for name in (given.source, given.out))
+    check_work_folder(source)
     with show_work(f"writing {given.to} files"):
         done = export_scenes(source, out, given.to)
     for path in done.outputs:

@@ -602,7 +602,8 @@ def _parser() -> _Parser:
         description="Ground truth for networks that read 3D human kinematics from video: from AMASS motion, SMPL+H "
         "bodies\nand calibrated video to joint angles, joint centres and image crops.\n\n" + _command_list(),
         epilog="movi-prep COMMAND --help shows the flags of a command and an example.\n"
-        "Exit codes: 0 all is done; 2 wrong usage; 3 done, but some units failed; 1 anything else.",
+        "Exit codes: 0 all is done; 2 wrong usage, a path that leads nowhere too; 3 done, but some units failed;\n"
+        "1 anything else.",
     )
     parser.add_argument(
         "--version", action=_PrintVersions, nargs=0, help="show the versions of movi-prep, its solver and OpenSim"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from movi_prep.cli.exit_codes import FAILED, OK
+from movi_prep.cli.exit_codes import OK, exit_code_of
 from movi_prep.cli.printing import open_console, print_json, print_table
 from movi_prep.errors import MoviPrepError
 from movi_prep.plain_text import visible
@@ -22,7 +22,7 @@ def inspect(given: argparse.Namespace) -> int:
     from movi_prep.examine.inspect_file import inspect_file
 
     console = open_console(to_stderr=bool(given.json))
-    described, unreadable = [], []
+    described, unreadable, codes = [], [], [OK]
     for name in given.files:
         try:
             described.append(inspect_file(Path(name)))
@@ -30,6 +30,7 @@ def inspect(given: argparse.Namespace) -> int:
             # If one file cannot be read, the others are still printed.
             print(f"movi-prep: {visible(error)}", file=sys.stderr)
             unreadable.append({"file": name, "reason": str(error)})
+            codes.append(exit_code_of(error, given.files))
     for facts in described:
         console.print(f"{facts.path}: {facts.kind}", style="bold", markup=False)
         for name, value in facts.facts.items():
@@ -42,7 +43,7 @@ def inspect(given: argparse.Namespace) -> int:
             columns = ("array", "shape", "dtype", "dims", "unit", "frame", "content")
             print_table(console, "", columns, rows)
     print_json({"files": [_facts_json(facts) for facts in described], "failed": unreadable}, wanted=given.json)
-    return FAILED if unreadable else OK
+    return max(codes)
 
 
 def _facts_json(facts: FileFacts) -> dict[str, Any]:

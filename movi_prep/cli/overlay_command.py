@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.cli.exit_codes import OK
 from movi_prep.cli.printing import open_console, print_json
-from movi_prep.errors import MissingError, UsageError, list_names, suggest
+from movi_prep.errors import UsageError, list_names, suggest
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +23,7 @@ def overlay(given: argparse.Namespace) -> int:
     from movi_prep.formats.model_outline import read_model_outline
     from movi_prep.records.advance import advancing
     from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.runtime.named_work_folder import check_work_folder
     from movi_prep.runtime.progress import show_work
     from movi_prep.stages.ik import ik_setup_path
     from movi_prep.video.film_writer import check_film_name, write_film
@@ -34,6 +35,7 @@ def overlay(given: argparse.Namespace) -> int:
     out, work = Path(given.out), WorkFolder(Path(given.folder).absolute())
     # Before anything is read: a wrong suffix must not cost minutes.
     check_film_name(out)
+    check_work_folder(work.root)
     config = config_of_folder(work.root)
     trial = choose_trials(find_trials(work), [given.clip])[0]
     if trial.clip is None or given.clip != trial.name:
@@ -64,11 +66,9 @@ def _shard(work: WorkFolder, clip: ClipId, camera: str) -> Path:
     path = work.shard(clip.subject, camera)
     if not path.is_file():
         there = [other.stem.removeprefix(f"{clip.subject}_") for other in work.shards().glob(f"{clip.subject}_*.h5")]
-        raise MissingError(
-            path,
-            expected=f"the shard of camera {camera!r}{suggest(camera, there)}",
-            got=f"shards of {list_names(there)}",
-            remedy="name one of these cameras, or run movi-prep shard",
+        raise UsageError(
+            f"--camera: expected a camera with a shard of {clip.subject} ({list_names(there)}), but got "
+            f"{camera!r}{suggest(camera, there)}; name one of these, or run movi-prep shard"
         )
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -29,40 +30,58 @@ _NUMBER = re.compile(r"(?<![\w/.-])\d+(\.\d+)?")
 
 
 def open_console(*, to_stderr: bool) -> Console:
-    """Return a console that escapes control characters, and that cuts lines only on a terminal."""
+    """Return a console that escapes control characters, and that styles and cuts lines only on a terminal."""
     stream = sys.stderr if to_stderr else sys.stdout
+    # rich takes longer to load than a short command works. It obeys this variable, for logs that show colours.
+    if not stream.isatty() and not os.environ.get("FORCE_COLOR"):
+        return _LinePrinter(stream)  # type: ignore[return-value]
     try:
         from rich.console import Console
     except ImportError:
-        # A machine that only trains, and verifies its shards, has no rich: the same rows, without lines around.
-        return _BareConsole(stream)  # type: ignore[return-value]
+        # A machine that only trains, and verifies its shards, has no rich.
+        return _LinePrinter(stream)  # type: ignore[return-value]
 
     # Defined here, because its base class is imported here.
     class PlainConsole(Console):
         def print(self, *objects: Any, **how: Any) -> None:
             super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **how)
 
-    # A pipe has no width. There, nothing is cut, and each row stays one line for grep.
-    return PlainConsole(
-        file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
-    )
+    return PlainConsole(file=stream, highlight=False)
 
 
-class _BareConsole:
-    """A console without rich: only lines of text."""
+class _LinePrinter:
+    """A console for files, pipes and logs. They have no width: nothing is cut, each row stays one line for grep."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._rule = "─" if (stream.encoding or "utf-8").lower().startswith("utf") else "-"
 
     def print(self, *objects: object, **how: object) -> None:  # noqa: ARG002 - rich's keywords
-        print(*(visible(str(item)) for item in objects), file=self._stream)
+        print(*(visible(item) for item in objects), file=self._stream)
+
+    def print_table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print the table as rich draws it (the test compares them)."""
+        lines = _aligned(columns, rows)
+        lines.insert(1, self._rule * max(map(len, lines)))
+        for line in (*([visible(title)] if title else []), "", *(f" {line}".rstrip() for line in lines), ""):
+            self.print(line)
+
+
+def _aligned(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the columns' names and the rows as lines of equal columns."""
+    names = [name.rstrip("#") for name in columns]
+    cells = [[visible(cell).replace("\n", " ") for cell in row] for row in (names, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    pads = [
+        (str.rjust if name.endswith("#") else str.ljust, width) for name, width in zip(columns, widths, strict=True)
+    ]
+    return ["   ".join(pad(cell, width) for cell, (pad, width) in zip(row, pads, strict=True)) for row in cells]
 
 
 def print_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; columns whose name ends in `#` are aligned right."""
-    if isinstance(console, _BareConsole):
-        for row in ([title], [column.rstrip("#") for column in columns], *rows):
-            console.print("  ".join(row))
+    if isinstance(console, _LinePrinter):
+        console.print_table(title, columns, rows)
         return
     from rich import box
     from rich.table import Table

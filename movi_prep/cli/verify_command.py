@@ -14,7 +14,7 @@ from movi_prep.cli.printing import (
     print_table,
     verification_rows,
 )
-from movi_prep.errors import MoviPrepError, UsageError
+from movi_prep.errors import MoviPrepError
 from movi_prep.records.work_folder import WorkFolder
 
 if TYPE_CHECKING:
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 def verify(given: argparse.Namespace) -> int:
     """`verify`: read every sample of the shards as training does; in a work folder, list those out of date."""
+    from movi_prep.runtime.named_work_folder import check_work_folder
     from movi_prep.runtime.progress import show_work
     from movi_prep.stages.d3ke.verify import verify_folder
 
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.work or "work").absolute()
-    if not folder.is_dir():
-        raise UsageError(f"verify: expected a work folder or a folder of shards, but {folder} is not there; name one")
+    # Shards may stand by themselves: a machine that only trains has no work folder.
+    if not any(folder.glob("*.h*5")):
+        check_work_folder(folder, what="a work folder or a folder of shards")
     with show_work("verifying shards") as advance:
         result = verify_folder(folder, workers=given.workers or 1, advance=advance)
     print_table(console, "shards", ("file", "rows#", "state"), verification_rows(result))
@@ -55,8 +57,9 @@ def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str
     try:
         from movi_prep.cli.chosen_stages import stages_of
         from movi_prep.config.load import load_config
+        from movi_prep.runtime.data_of_work import config_path
         from movi_prep.runtime.outdated import find_outdated
-        from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
+        from movi_prep.runtime.pipeline_run import prepare_run, use_embedded_data
     except ImportError as error:
         # On a machine that only trains, the packages that make shards may be missing.
         return (), [f"{error.name} is not installed here"]

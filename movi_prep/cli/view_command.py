@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import open_console, print_json
-from movi_prep.errors import InputError, MissingError, MoviPrepError
+from movi_prep.errors import InputError, MoviPrepError
 from movi_prep.plain_text import visible
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def view(given: argparse.Namespace) -> int:
     from movi_prep.formats.atomic import write_text
     from movi_prep.records.advance import advancing
     from movi_prep.records.work_folder import WorkFolder
+    from movi_prep.runtime.named_work_folder import check_work_folder
     from movi_prep.runtime.progress import show_work
     from movi_prep.view.index_page import write_index_page
     from movi_prep.view.work import INDEX, choose_trials, find_trials, read_trial_numbers, write_trial_page
 
     work = WorkFolder(Path(given.folder).absolute())
-    if not work.root.is_dir():
-        raise MissingError(work.root, expected="a work folder", got="none", remedy="name the folder of a run")
+    check_work_folder(work.root)
     config = config_of_folder(work.root)
     trials = find_trials(work)
     console = open_console(to_stderr=bool(given.json))
@@ -83,7 +83,7 @@ def _videos_of(trial: Trial, recordings: Recordings | None, config: Config) -> d
 def config_of_folder(root: Path) -> Config:
     """Return the configuration of the last run; that of a folder without one, as of marker files, is the default."""
     from movi_prep.config.load import load_config
-    from movi_prep.runtime.pipeline_run import config_path
+    from movi_prep.runtime.data_of_work import config_path
 
     path = config_path(root)
     return load_config(path if path.is_file() else None, {"work": str(root)})

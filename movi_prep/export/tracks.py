@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import InputError, InternalError, MissingError, UsageError, list_names
+from movi_prep.errors import InputError, InternalError, UsageError, list_names
 from movi_prep.export.human36m import JointSource, Points17, make_points
+from movi_prep.formats.absent_shards import absent_shards
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.shard import ShardFile
 from movi_prep.formats.shard_records import (
@@ -206,13 +207,7 @@ def find_shards(folder: Path) -> list[Path]:
         found = sorted(place.glob("*.h5"), key=lambda path: natural_order(path.name))
         if found:
             return found
-    is_d3ke = any(folder.glob("subject_*.hdf5")) or any(folder.glob("shards-d3ke/subject_*.hdf5"))
-    raise MissingError(
-        folder,
-        expected="native shards (*.h5)",
-        got="D3KE's layout" if is_d3ke else "none",
-        remedy="run 'movi-prep shard --layout both'" if is_d3ke else "run 'movi-prep shard'",
-    )
+    raise absent_shards(folder)
 
 
 def read_corpus(shards: Sequence[Path], wanted: Wanted) -> Corpus:

@@ -6,6 +6,7 @@ image, which no pose of a model fits.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,21 +33,33 @@ _N_ROWS = 20
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
-def orientation_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
-    """Return findings on a body that lies down or is a mirror image; () if there are none.
+@dataclass(frozen=True)
+class Orientation:
+    """What the markers say about how the body stands.
+
+    Attributes:
+        mirrored: the finding on a mirror image; () if it is none.
+        tilted: the finding on a body that lies down; () if it stands.
+    """
+
+    mirrored: tuple[str, ...]
+    tilted: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What to report: whether a mirror image is upright does not matter."""
+        return self.mirrored or self.tilted
+
+
+def judge_orientation(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> Orientation:
+    """Return whether the body lies down or is a mirror image.
 
     Args:
         markers: trajectories, metres, OpenSim ground; some of their rows are used.
         model_m: marker -> (3,) metres, where the upright model has it in its default pose.
     """
     fits = _fits(markers, model_m)
-    # Whether a mirror image is upright does not matter.
-    return _mirror_findings(fits) or _tilt_findings(fits)
-
-
-def mirror_findings(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
-    """Return the finding on a mirror image among the `orientation_findings`."""
-    return _mirror_findings(_fits(markers, model_m))
+    return Orientation(mirrored=_mirror_findings(fits), tilted=_tilt_findings(fits))
 
 
 def _fits(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]]) -> list[tuple[RigidFit, RigidFit]]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_just_written: dict[str, opensim.Model] = {}
+"""The model that this process wrote last, by the digest of its document, for whoever reads it next."""
+
+
 def quiet_opensim() -> None:
     """Keep OpenSim from writing `opensim.log` into the current folder and from printing.
 
@@ -41,6 +45,10 @@ def read_model(path: Path) -> opensim.Model:
     quiet_opensim()
     if not path.is_file():
         raise MissingError(path, expected="an OpenSim model (.osim)", got="no file", remedy="check the path")
+    # Taken out, because the caller may change it: the clips of a subject that was scaled here, for example.
+    if (written := _just_written.pop(_digest([path]), None)) is not None:
+        written.setInputFileName(str(path))
+        return written
     _try_first(path, lambda: opensim.Model(str(path)).initSystem())
     try:
         model = opensim.Model(str(path))
@@ -110,11 +118,17 @@ def _digest(documents: Sequence[Path]) -> str:
     return document_digest(documents, parser=f"opensim {opensim.__version__}")
 
 
-def write_model(path: Path, model: opensim.Model) -> None:
-    """Write a model atomically; raise ModelError where OpenSim cannot read it back."""
+def write_model(path: Path, model: opensim.Model) -> opensim.Model:
+    """Write a model atomically, and return it as it was read back, with its system.
+
+    What is returned is also what the next `read_model` of these bytes returns: look at it, but change a clone.
+
+    Raises:
+        ModelError: OpenSim cannot read it back.
+    """
     # A marker that was moved to another body has a new path. It ends the model's system.
     model.finalizeConnections()
-    write_document(path, model_document(model))
+    return write_document(path, model_document(model))
 
 
 def model_document(model: opensim.Model) -> bytes:
@@ -126,16 +140,23 @@ def model_document(model: opensim.Model) -> bytes:
         return path.read_bytes()
 
 
-def write_document(path: Path, document: bytes) -> None:
-    """Write the content of a model's file atomically; raise ModelError where OpenSim cannot read it back."""
+def write_document(path: Path, document: bytes) -> opensim.Model:
+    """Write the content of a model's file atomically; return the model, or raise ModelError, as `write_model` does."""
     with atomic_path(path) as partial:
         # Load it before it gets its final name, so that the next stage never finds a model that cannot be loaded.
         partial.write_bytes(document)
         try:
-            opensim.Model(str(partial)).initSystem()
-            remember_that_it_loads(_digest([partial]))
+            written = opensim.Model(str(partial))
+            written.initSystem()
+            digest = _digest([partial])
+            remember_that_it_loads(digest)
         except RuntimeError as error:
             raise ModelError(f"{path}: OpenSim cannot read back the model it wrote: {_reason(error)}") from error
+    _just_written.clear()
+    # A document with parts in other files has no digest, and is read again.
+    if digest:
+        _just_written[digest] = written
+    return written
 
 
 def default_state(model: opensim.Model) -> opensim.State:

@@ -8,6 +8,7 @@ The tool itself is not used: it wants files, counts paths from the current folde
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +16,7 @@ import numpy as np
 import opensim
 
 from movi_prep.errors import InputError, ModelError, list_names, suggest
-from movi_prep.geometry.body_orientation import mirror_findings, orientation_findings
+from movi_prep.geometry.body_orientation import judge_orientation
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.osim.marker_tracking import TrackingProblem, coordinate_targets, track_markers
 from movi_prep.osim.models import (
@@ -36,7 +37,7 @@ from movi_prep.records.scale_result import AuditGrade, MarkerDistance, ScaleResu
 from movi_prep.records.setups import MANUAL, MEASUREMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,6 +51,21 @@ PoseSolver: TypeAlias = "Callable[[opensim.Model, TrackingProblem], TrackedMotio
 
 POSED = (*USABLE_STATUSES, FrameStatus.SUSPECT)
 """A static pose that misses by much is still audited, so that the audit lists every landmark with its error."""
+
+_ENFORCED = "isEnforced"
+_JOINTS = ("Ball", "Custom", "Free", "Gimbal", "Pin", "Planar", "Slider", "Universal", "Weld")
+_SETS = ("Body", "Component", "Constraint", "ContactGeometry", "Controller", "Force", "Joint", "Marker", "Probe")
+_SHAPES = ("Arrow", "Brick", "Cone", "Cylinder", "Ellipsoid", "FrameGeometry", "Line", "Mesh", "Sphere", "Torus")
+_SCALED_IN_ANY_POSE = frozenset(
+    {
+        *(f"{kind}Joint" for kind in _JOINTS),
+        *(f"{kind}Set" for kind in _SETS),
+        *_SHAPES,
+        *("Body", "Coordinate", "CoordinateCouplerConstraint", "Ground", "Marker", "PhysicalOffsetFrame"),
+        *("Station", "WrapObjectSet"),
+    }
+)
+"""Kinds of components whose scaled properties follow from the factors; what has a path also asks for its length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +130,28 @@ def scale_model(
     # The caller may have changed it since it was read; from here on we know when it changes.
     model.initSystem()
     sized = size_model(model, static, setup, settings)
-    return place_markers(sized, static, setup, settings, coordinate_file=coordinate_file, solve_pose=solve_pose)
+    result = place_markers(sized, static, setup, settings, coordinate_file=coordinate_file, solve_pose=solve_pose)
+    model.initSystem()
+    return result
 
 
 def size_model(
-    model: opensim.Model, static: StaticTrial, setup: ScaleSetup, settings: ScaleAuditSettings
+    model: opensim.Model,
+    static: StaticTrial,
+    setup: ScaleSetup,
+    settings: ScaleAuditSettings,
+    *,
+    in_place: bool = True,
 ) -> SizedModel:
-    """Give the bodies of `model` the size of the subject; the first step of `scale_model`, which see."""
+    """Give the bodies of `model` the size of the subject; the first step of `scale_model`, which see.
+
+    Args:
+        model: the generic model, its system built since its last change.
+        static: as there.
+        setup: as there.
+        settings: as there.
+        in_place: False scales a copy, and leaves the model for the next subject.
+    """
     rows = _step_rows(static, setup)
     # In the generic model's own size: `apply_factors` below changes where markers are.
     default_m = _default_markers_m(model)
@@ -129,16 +160,19 @@ def size_model(
         # Before anything is fitted: factors from millimetres taken for metres are finite, and look like factors.
         check_marker_size(step_rows, _of(default_m, names))
     default_m = _of(default_m, rows.placed_names)
-    upright, mirrored = orientation_findings(rows.placing, default_m), mirror_findings(rows.placing, default_m)
+    orientation = judge_orientation(rows.placing, default_m)
     # Now, before markers are removed from the model: the generic model is compared with the trial.
-    findings = (*upright, *name_findings(model, rows.placing.names, setup))
+    findings = (*orientation.findings, *name_findings(model, rows.placing.names, setup))
     distances = measurement_distances(model, rows.measuring, setup) if rows.measured_names else ()
     measured = measurement_factors(distances)
     factors = body_factors(model, setup, measured)
+    sized = model if in_place else model.clone()
     if setup.scale_bodies:
         # A document that switches scaling off also leaves the masses unchanged.
-        apply_factors(model, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
-    return SizedModel(model, rows, factors, distances, findings, mirrored)
+        apply_factors(sized, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
+    elif not in_place:
+        sized.initSystem()
+    return SizedModel(sized, rows, factors, distances, findings, orientation.mirrored)
 
 
 def place_markers(
@@ -150,7 +184,10 @@ def place_markers(
     coordinate_file: Mapping[str, Curve] | None = None,
     solve_pose: PoseSolver = track_markers,
 ) -> ScaleResult:
-    """Pose the sized model as the subject stands, place its markers, and audit it; the second step of `scale_model`."""
+    """Pose the sized model as the subject stands, place its markers, and audit it; the second step of `scale_model`.
+
+    The model has no system afterwards: whoever poses it builds one (`Model.initSystem`).
+    """
     model, rows, measured = sized.model, sized.rows, measurement_factors(sized.distances)
     for name in setup.post_scaling.markers_moved_to_body:
         _check_name(name, marker_names(model), "marker", setup.source)
@@ -159,6 +196,7 @@ def place_markers(
     pose = static_pose(model, rows.placing, setup, coordinate_file or {}, solve_pose)
     # Now: moving the markers ends the system that the state belongs to.
     middle_angle, states = middle_angle_rad(model, pose.state), state_values(model, pose.state)
+    mass_kg = model_mass_kg(model)
     finish_scaling(model, pose.state, setup, dict(zip(pose.names, pose.observed_m, strict=True)))
     result = ScaleResult(
         body_names=tuple(sized.factors),
@@ -170,7 +208,7 @@ def place_markers(
         marker_errors_m=np.linalg.norm(pose.model_m - pose.observed_m, axis=-1),
         landmark_rms_m=float("nan"),
         landmark_max_m=float("nan"),
-        mass_kg=model_mass_kg(model),
+        mass_kg=mass_kg,
         height_m=static.height_m,
         pelvis_middle_angle_rad=middle_angle,
         findings=sized.findings,
@@ -297,6 +335,8 @@ def finish_scaling(
 ) -> None:
     """Place markers on the data, then do the post-scaling steps in their order.
 
+    The model's connections are up to date afterwards, and it has no system.
+
     Args:
         model: the scaled model.
         state: the static pose.
@@ -326,18 +366,17 @@ def finish_scaling(
         _check_name(name, _constraint_names(model), "constraint", setup.source)
         model.getConstraintSet().get(name).set_isEnforced(False)
     model.finalizeConnections()
-    model.initSystem()
 
 
 def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup) -> tuple[str, ...]:
     """Return sentences on names that meet nothing: weights without a marker, markers without data, bodies unscaled."""
-    existing = marker_names(model)
+    existing, bodies = marker_names(model), body_names(model)
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
     not_in_model = [name for name in weighted if name not in existing]
     not_in_data = [name for name in existing if name not in data_names]
     scaled = {body for item in setup.measurements for body, _ in item.body_axes} | set(setup.manual_factors)
-    unscaled = [name for name in body_names(model) if name not in scaled]
-    no_bodies = [name for name in scaled if name not in body_names(model)]
+    unscaled = [name for name in bodies if name not in scaled]
+    no_bodies = [name for name in scaled if name not in bodies]
     findings = []
     if not_in_model:
         spare = set(existing) - set(weighted)
@@ -418,7 +457,10 @@ def _of(places_m: Mapping[str, NDArray[np.float64]], names: tuple[str, ...]) -> 
 def apply_factors(
     model: opensim.Model, factors: Mapping[str, NDArray[np.float64]], *, mass_kg: float, preserve_mass: bool
 ) -> None:
-    """Scale the model in place by (3,) factors of its bodies; a mass that is not finite follows from the factors."""
+    """Scale the model in place by (3,) factors of its bodies; a mass that is not finite follows from the factors.
+
+    Its system is built anew.
+    """
     scales = opensim.ScaleSet()
     for body, values in factors.items():
         # Refused here, where the name of the body is known.
@@ -429,10 +471,35 @@ def apply_factors(
         scale.setScaleFactors(vector(values))
         scale.setApply(True)
         scales.cloneAndAppend(scale)
-    state = default_state(model)
-    # A negative mass makes OpenSim keep the mass that follows from the factors.
-    model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
+    with _loosened(model) as state:
+        # A negative mass makes OpenSim keep the mass that follows from the factors.
+        model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
     model.initSystem()
+
+
+@contextmanager
+def _loosened(model: opensim.Model) -> Iterator[opensim.State]:
+    """Leave out the model's constraints inside, unless what is scaled depends on the pose; yield a default state.
+
+    `Model::scale` builds the system three times, and each time OpenSim looks for a default pose that keeps the
+    constraints: with 42 couplers that is four fifths of the time. Without a path nothing is read from that pose.
+    """
+    kinds = {component.getConcreteClassName() for component in model.getComponentsList()}
+    constraints = [model.getConstraintSet().get(index) for index in range(model.getConstraintSet().getSize())]
+    enforced = [each for each in constraints if each.get_isEnforced()] if kinds <= _SCALED_IN_ANY_POSE else []
+    # Files leave out what has never been set: this must not be set by us.
+    unset = [each for each in enforced if each.getPropertyByName(_ENFORCED).getValueIsDefault()]
+    for constraint in enforced:
+        constraint.set_isEnforced(False)
+    try:
+        if enforced or not model.hasSystem():
+            model.initSystem()
+        yield default_state(model)
+    finally:
+        for constraint in enforced:
+            constraint.set_isEnforced(True)
+        for constraint in unset:
+            constraint.updPropertyByName(_ENFORCED).setValueIsDefault(True)
 
 
 def _static_problem(

@@ -120,9 +120,12 @@ class _Posed:
 
 
 def prepare_model(model: opensim.Model, source: Path) -> ScaledModel:
-    """Return the model with its tree (or the reason why there is none) and the names that labels need."""
+    """Return the model with its tree (or the reason why there is none) and the names that labels need.
+
+    Its system must be built (`Model.initSystem`) since its last change.
+    """
     tree, refusal = None, ""
-    state = model.initSystem()
+    state = default_state(model)
     try:
         tree = extract_tree(model, state)
     except ModelError as error:

@@ -17,7 +17,7 @@ import numpy as np
 from movi_prep.errors import InputError, list_names
 from movi_prep.formats.anthropometry import read_anthropometry
 from movi_prep.formats.packaged import packaged_path
-from movi_prep.geometry.body_orientation import mirror_findings, orientation_findings
+from movi_prep.geometry.body_orientation import judge_orientation
 from movi_prep.geometry.jumps import leaping_samples
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.geometry.repeats import row_steps, standstills
@@ -176,9 +176,9 @@ def _orientation(
     trials: PersonTrials, default_m: Mapping[str, NDArray[np.float64]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return findings on a body that does not stand upright in the static trial, and on one that is a mirror image."""
-    upright = tuple(told for one in trials.standing for told in orientation_findings(one, default_m))
+    upright = tuple(told for one in trials.standing for told in judge_orientation(one, default_m).findings)
     # A static trial says it best; of moving ones all must, because a pose may be nearer to the mirror image.
-    told = [mirror_findings(one, default_m) for one in trials.standing or trials.moving]
+    told = [judge_orientation(one, default_m).mirrored for one in trials.standing or trials.moving]
     return upright, told[0] if told and all(told) else ()
 
 

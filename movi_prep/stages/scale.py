@@ -12,12 +12,14 @@ there. A doubtful one goes on, and its shards say so.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.errors import ModelError, UsageError, list_names
+from movi_prep.formats.file_stamp import file_stamp
 from movi_prep.formats.opensim_setup import included_files, read_ik_setup, read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.scale_file import write_scale_result
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
 
     from movi_prep.config.root import Config
     from movi_prep.config.scaling import ScaleMethod, ScaleUnitSettings
+    from movi_prep.formats.file_stamp import FileStamp
     from movi_prep.osim.marker_tracking import TrackedMotion, TrackingProblem
     from movi_prep.osim.scale_model import PoseSolver
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.recordings import Recordings
     from movi_prep.records.scale_result import ScaleResult
+    from movi_prep.records.setups import ScaleSetup
     from movi_prep.records.work_folder import WorkFolder
 
 STATIC_SOLVER = ConvergedSettings(tracks="forward", observability=False, prior_strength=0.01)
@@ -128,17 +132,14 @@ def plan_scale(
 def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSettings) -> StageReport:
     """Scale one subject's model and audit it."""
     from movi_prep.formats.marker_file import read_static_trial
-    from movi_prep.osim.models import add_marker_set, read_model, write_model
-    from movi_prep.osim.scale_model import scale_model
+    from movi_prep.osim.models import default_state, write_model
+    from movi_prep.osim.scale_model import place_markers, size_model
     from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
 
-    # The model is read again for each subject, because scaling changes it in place.
-    model = read_model(inputs.model)
-    # OpenSim's own set-ups keep the markers in a separate document.
-    if inputs.marker_set is not None:
-        add_marker_set(model, inputs.marker_set)
+    generic = _cached_generic(inputs.model, inputs.marker_set, _stamps(inputs.model, inputs.marker_set))
     static = read_static_trial(inputs.static)
-    setup, unmeasured = without_markers(read_scale_setup(inputs.setup), static.lost)
+    asked = _cached_setup(inputs.setup, _stamps(inputs.setup, *inputs.setup_parts))
+    setup, unmeasured = without_markers(asked, static.lost)
     solve_pose = pose_solver(settings)
     clips = [path for path in inputs.clips if path is not None]
     # `tracking` is set exactly where the method is motion (see `plan_scale`).
@@ -146,12 +147,14 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
     if inputs.tracking is not None and clips:
         trials = PersonTrials([_read_spread(path) for path in clips], static)
         weights = read_ik_setup(inputs.tracking).marker_weights
+        model = generic.clone()
         result = scale_to_motion(model, trials, setup, weights, settings, solve_pose=solve_pose)
     else:
-        result = scale_model(model, static, setup, settings, solve_pose=solve_pose)
+        sized = size_model(generic, static, setup, settings, in_place=False)
+        model, result = sized.model, place_markers(sized, static, setup, settings, solve_pose=solve_pose)
     if inputs.tracking is not None and not clips:
         result = replace(result, findings=(*result.findings, _NO_CLIP))
-    write_model(outputs.model, model)
+    written = write_model(outputs.model, model)
     provenance = {
         "model": inputs.model.name,
         "setup": inputs.setup.name,
@@ -160,7 +163,7 @@ def run_scale(inputs: ScaleInputs, outputs: ScaleOutputs, settings: ScaleUnitSet
         "placement_solver": settings.placement_solver,
     }
     # After writing the model: this only adds findings.
-    result = with_angles(model, result, settings)
+    result = with_angles(written, result, settings, default_state(written))
     write_scale_result(outputs.result, result, provenance=provenance)
     lost = [
         f"the body has no markers for the measurement {name}: its bodies keep the model's size" for name in unmeasured
@@ -190,6 +193,31 @@ def scaling_method(config: Config, *, static: bool, moving: bool) -> ScaleMethod
     return "static" if openly_static or by_opensim else "motion"
 
 
+@lru_cache(maxsize=1)
+def _cached_generic(
+    model: Path,
+    marker_set: Path | None,
+    stamps: tuple[FileStamp, ...],  # noqa: ARG001 - part of the key
+) -> opensim.Model:
+    """Return the generic model with its markers; subjects share it, and each scales a copy."""
+    from movi_prep.osim.models import add_marker_set, read_model
+
+    generic = read_model(model)
+    # OpenSim's own set-ups keep the markers in a separate document.
+    if marker_set is not None:
+        add_marker_set(generic, marker_set)
+    return generic
+
+
+@lru_cache(maxsize=1)
+def _cached_setup(path: Path, stamps: tuple[FileStamp, ...]) -> ScaleSetup:  # noqa: ARG001 - part of the key
+    return read_scale_setup(path)
+
+
+def _stamps(*paths: Path | None) -> tuple[FileStamp, ...]:
+    return tuple(file_stamp(path) for path in paths if path is not None)
+
+
 def _read_spread(path: Path) -> MarkerTrajectories:
     """Return a clip's markers, of long clips rows at even distances: scaling looks at some hundreds of them."""
     from movi_prep.formats.marker_file import read_markers
@@ -197,10 +225,13 @@ def _read_spread(path: Path) -> MarkerTrajectories:
     return read_markers(path, slice(None, None, -(-path.stat().st_size // _MOST_BYTES)))
 
 
-def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSettings) -> ScaleResult:
+def with_angles(
+    model: opensim.Model, result: ScaleResult, settings: ScaleUnitSettings, state: opensim.State | None = None
+) -> ScaleResult:
     """Return the result with what the misses of landmarks mean for the angles, where a landmark misses its bound.
 
-    Markers are moved onto the data afterwards, so that a static pose that is wrong is wrong in all frames.
+    Markers are moved onto the data afterwards, so that a static pose that is wrong is wrong in all frames. The `state`
+    is the model's default one, of its present system; None builds a system where it is needed.
     """
     from movi_prep.kinematics.deviation import misfit_angles
     from movi_prep.osim.extract_tree import extract_tree
@@ -211,8 +242,7 @@ def with_angles(model: opensim.Model, result: ScaleResult, settings: ScaleUnitSe
     if not misses_m or result.audit is AuditGrade.REFUSED:
         return result
     try:
-        # Its system is built anew: placing markers last may have left it without one.
-        tree = extract_tree(model)
+        tree = extract_tree(model, state)
     except ModelError:
         return result  # OpenSim poses such a model; nobody derives it
     weights = dict(zip(result.marker_names, result.marker_weights.tolist(), strict=True))

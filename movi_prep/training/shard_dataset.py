@@ -43,7 +43,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from movi_prep.errors import MissingError, UsageError, list_names
+from movi_prep.errors import UsageError, list_names
+from movi_prep.formats.absent_shards import absent_shards
 from movi_prep.formats.d3ke import read_base_model
 from movi_prep.formats.label_tables import read_body_scale_means
 from movi_prep.formats.occluders import Occluder, read_occluders
@@ -650,9 +651,7 @@ def _find_shards(shards: Path | str | Sequence[Path | str]) -> list[Path]:
     found = sorted(folder.glob("*.h5"))
     if not found:
         # Users often give the work folder; its other .h5 files are not shards, so it is not searched.
-        inside = folder / "shards"
-        remedy = f"name {inside}" if any(inside.glob("*.h5")) else "run 'movi-prep shard'"
-        raise MissingError(folder, expected="native shards (*.h5)", got="none", remedy=remedy)
+        raise absent_shards(folder)
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import UsageError, list_names
+from movi_prep.errors import InputError, UsageError, list_names
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
@@ -174,9 +174,25 @@ def _scale_setup_path(config: Config) -> Path:
 def _scaled(
     config: Config, setup: ScaleSetup, static_file: Path | None, marker_files: Sequence[Path], tracking: IkSetup | None
 ) -> ScaledTrial:
-    return scale_to_trial(
-        setup, _generic(config, setup), config, static_file=static_file, marker_files=marker_files, tracking=tracking
-    )
+    try:
+        return scale_to_trial(
+            setup,
+            _generic(config, setup),
+            config,
+            static_file=static_file,
+            marker_files=marker_files,
+            tracking=tracking,
+        )
+    except InputError as error:
+        if config.scaling.model is not None or config.scaling.setup is not None or error.where != setup.source:
+            raise
+        # The user named no model and knows nothing of a set-up: the packaged one is not at fault.
+        raise InputError(
+            list_names(str(path) for path in (*marker_files, *([] if static_file is None else [static_file]))),
+            expected=f"markers of the packaged model, because no --model is given ({error.expected})",
+            got=error.got,
+            remedy="name the model that these markers belong to (--model, --ik-setup), or give markers its names",
+        ) from error
 
 
 def _generic(config: Config, setup: ScaleSetup) -> Path:

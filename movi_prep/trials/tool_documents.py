@@ -171,14 +171,15 @@ def run_setup_documents(
         advance: receives the fraction that is done.
 
     Raises:
-        UsageError: two of them would write one file; or there is one document only, and a result would replace what it
-            reads.
+        UsageError: two of them would write one file, or one tracks a model that a later one makes; or there is one
+            document only, and a result would replace what it reads.
         InputError: there is one document only, and it cannot be solved.
     """
     if len(documents) == 1:
         return (_run(documents[0], config, results_folder, write_pages),)
     known = _files_of(documents, config.ik, results_folder)
     _check_results_differ(known)
+    _check_scaled_first(known)
 
     def run_beside_others(document: Path) -> FileResult:
         _check_others_kept(document, known)
@@ -250,6 +251,18 @@ def _check_results_differ(documents: Sequence[_Files]) -> None:
                     f"expected documents that write different files, but {other} and {files.document} both write "
                     f"{path}; give the tools different names or results directories, or run them one by one"
                 )
+
+
+def _check_scaled_first(documents: Sequence[_Files]) -> None:
+    """Refuse a document that tracks a model which a later one makes: it would take that of an earlier call, or none."""
+    for place, files in enumerate(documents):
+        model = None if files.model is None else files.model.resolve()
+        later = [other for other in documents[place + 1 :] if model in {path.resolve() for path in other.written}]
+        if later and not files.is_scaling:
+            raise UsageError(
+                f"expected documents in the order in which they are carried out, but {files.document} tracks "
+                f"{files.model}, which {later[0].document} makes: name {later[0].document} first"
+            )
 
 
 def _check_own_results(document: Path, settings: IkSettings, results_folder: Path | None) -> None:

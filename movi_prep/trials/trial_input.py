@@ -15,7 +15,7 @@ from movi_prep.errors import InputError
 from movi_prep.formats.c3d import read_c3d
 from movi_prep.formats.storage import coordinates_of, read_storage
 from movi_prep.formats.trc import read_trc
-from movi_prep.geometry.body_orientation import orientation_findings
+from movi_prep.geometry.body_orientation import judge_orientation
 from movi_prep.geometry.frames import amass_to_ground
 from movi_prep.trials.marker_names import check_names_fit, match_marker_names, read_names_as
 
@@ -82,7 +82,7 @@ def read_trial(path: Path, scaled: ScaledModel, setup: IkSetup, settings: IkSett
         markers=markers,
         setup=setup,
         order=markers.names,
-        warnings=orientation_findings(markers, scaled.default_markers_m),
+        warnings=judge_orientation(markers, scaled.default_markers_m).findings,
         findings=(*markers.findings, *name_findings, *_cut_findings(whole, markers)),
     )
 

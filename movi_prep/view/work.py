@@ -125,7 +125,7 @@ def find_trials(work: WorkFolder) -> tuple[Trial, ...]:
         for path in folder.glob("*.h5")
     ]
     if not trials:
-        raise MissingError(folder, expected="solutions of inverse kinematics", got="none", remedy="run movi-prep ik")
+        raise MissingError(work.root, expected="solutions of inverse kinematics", got="none", remedy="run movi-prep ik")
     return tuple(sorted(trials, key=lambda trial: natural_order(trial.name)))
 
 

@@ -66,7 +66,7 @@ def test_a_flag_that_tables_do_not_heed_is_refused(shards: Path, tmp_path: Path,
 
 
 def test_a_folder_without_shards_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "--to", "csv", str(tmp_path), str(tmp_path / "out")]) == 1
+    assert main(["export", "--to", "csv", str(tmp_path), str(tmp_path / "out")]) == 2
     assert str(tmp_path) in capsys.readouterr().err
 
 

@@ -38,6 +38,26 @@ def test_a_model_comes_back_from_its_file(tmp_path: Path, model: opensim.Model) 
     assert [path.name for path in tmp_path.iterdir()] == ["small.osim"]
 
 
+def test_what_was_just_written_is_not_parsed_again_but_only_once(tmp_path: Path, model: opensim.Model) -> None:
+    path = tmp_path / "small.osim"
+    written = write_model(path, model)
+    (tmp_path / "moved").mkdir()
+    path = path.rename(tmp_path / "moved/scaled.osim")
+    assert read_model(path) is written
+    assert written.getInputFileName() == str(path)
+    # Whoever has it may change it: the next reader gets what is in the file.
+    written.getMarkerSet().remove(0)
+    assert marker_names(read_model(path)) == MARKERS
+
+
+def test_a_file_that_was_changed_after_writing_is_read(tmp_path: Path, model: opensim.Model) -> None:
+    written = write_model(tmp_path / "small.osim", model)
+    text = (tmp_path / "small.osim").read_text()
+    (tmp_path / "small.osim").write_text(text.replace(f'"{MARKERS[0]}"', '"other"'))
+    assert read_model(tmp_path / "small.osim") is not written
+    assert "other" in marker_names(read_model(tmp_path / "small.osim"))
+
+
 def test_nothing_is_written_into_the_current_folder(
     tmp_path: Path, model: opensim.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

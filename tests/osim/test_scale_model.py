@@ -16,8 +16,23 @@ from movi_prep.errors import InputError
 from movi_prep.formats.opensim_setup import read_scale_setup
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.trc import read_trc
-from movi_prep.osim.models import add_marker_set, array, marker_names, marker_positions_m, read_model, set_pose
-from movi_prep.osim.scale_model import body_factors, measurement_distances, measurement_factors, scale_model
+from movi_prep.osim.models import (
+    add_marker_set,
+    array,
+    marker_names,
+    marker_positions_m,
+    model_document,
+    read_model,
+    set_pose,
+)
+from movi_prep.osim.scale_model import (
+    apply_factors,
+    body_factors,
+    measurement_distances,
+    measurement_factors,
+    scale_model,
+    size_model,
+)
 from movi_prep.records.markers import StaticTrial
 from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.setups import MANUAL, MEASUREMENTS, CoordinateTask, Measurement, PostScaling, ScaleSetup
@@ -26,6 +41,7 @@ from tests.builders.small_model import MARKERS, build_model, markers_at, static_
 from tests.sentences import raises_recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import opensim
@@ -45,24 +61,29 @@ SETUP = ScaleSetup(
     ),
     marker_weights=dict.fromkeys(MARKERS, 20.0),
 )
+FACTORS = {"pelvis": (1.1, 1.0, 0.9), "thigh_r": (1.0, 1.2, 1.0), "shank_r": (1.0, 0.8, 1.0)}
 REST = np.array([0.0, 0.1, 0.0, 0.2, 1.0, 0.3, 0.3, 0.2])
 SIZES = {"pelvis": 1.1, "thigh_r": 0.9, "shank_r": 1.2}
 
 
 def _subject() -> NDArray[np.float64]:
     """Return (m, 3): markers of a body whose segments have known sizes, standing in a known pose."""
+    model = build_model()
+    model.scale(model.initSystem(), _scales({name: (size,) * 3 for name, size in SIZES.items()}), True, -1.0)
+    return markers_at(model, REST[None])[0]
+
+
+def _scales(factors: Mapping[str, tuple[float, ...]]) -> opensim.ScaleSet:
     import opensim
 
-    model = build_model()
     scales = opensim.ScaleSet()
-    for name, size in SIZES.items():
+    for name, values in factors.items():
         scale = opensim.Scale()
         scale.setSegmentName(name)
-        scale.setScaleFactors(opensim.Vec3(size))
+        scale.setScaleFactors(opensim.Vec3(*values))
         scale.setApply(True)
         scales.cloneAndAppend(scale)
-    model.scale(model.initSystem(), scales, True, -1.0)
-    return markers_at(model, REST[None])[0]
+    return scales
 
 
 def test_known_sizes_come_back_and_the_markers_fit(model: opensim.Model) -> None:
@@ -366,3 +387,55 @@ def test_the_same_static_trial_gives_the_same_model_twice(model: opensim.Model) 
     np.testing.assert_array_equal(
         marker_positions_m(model, state, MARKERS), marker_positions_m(other, other_state, MARKERS)
     )
+
+
+def _with_a_muscle(model: opensim.Model) -> opensim.Model:
+    """Add a muscle across the knee, whose length in the default pose depends on whether the coupler is kept."""
+    import opensim
+
+    model.getCoordinateSet().get("hip").setDefaultValue(0.8)
+    muscle = opensim.Thelen2003Muscle("muscle", 100.0, 0.1, 0.2, 0.0)
+    muscle.addNewPathPoint("origin", model.getBodySet().get("thigh_r"), opensim.Vec3(0.05, 0.0, 0.0))
+    muscle.addNewPathPoint("insertion", model.getBodySet().get("shank_r"), opensim.Vec3(0.05, -0.2, 0.0))
+    model.addForce(muscle)
+    model.finalizeConnections()
+    return model
+
+
+@pytest.mark.parametrize("muscle", [False, True])
+@pytest.mark.parametrize("mass_kg", [60.0, float("nan")])
+def test_bodies_are_scaled_as_opensim_scales_them_to_the_last_digit(
+    coupled_model: opensim.Model, muscle: bool, mass_kg: float
+) -> None:
+    # Couplers are left out meanwhile, but not where a muscle asks for the pose that they keep.
+    generic = _with_a_muscle(coupled_model) if muscle else coupled_model
+    model, theirs = generic.clone(), generic.clone()
+    apply_factors(
+        model, {name: np.array(values) for name, values in FACTORS.items()}, mass_kg=mass_kg, preserve_mass=False
+    )
+    theirs.scale(theirs.initSystem(), _scales(FACTORS), False, mass_kg if np.isfinite(mass_kg) else -1.0)
+    for one in (model, theirs):
+        one.finalizeConnections()
+    assert model_document(model) == model_document(theirs)
+
+
+def test_constraints_that_were_released_stay_so(coupled_model: opensim.Model) -> None:
+    coupled_model.getConstraintSet().get(0).set_isEnforced(False)
+    coupled_model.initSystem()
+    apply_factors(coupled_model, {"pelvis": np.full(3, 1.1)}, mass_kg=60.0, preserve_mass=True)
+    assert not coupled_model.getConstraintSet().get(0).get_isEnforced()
+
+
+@pytest.mark.parametrize("scale_bodies", [True, False])
+def test_a_copy_is_scaled_as_the_model_itself_and_the_model_stays(scale_bodies: bool) -> None:
+    setup = replace(SETUP, scale_bodies=scale_bodies)
+    generic, own = build_model(coupled=True), build_model(coupled=True)
+    for model in (generic, own):
+        model.initSystem()
+    before = model_document(generic)
+    copy = size_model(generic, static_trial(_subject()), setup, SETTINGS, in_place=False).model
+    size_model(own, static_trial(_subject()), setup, SETTINGS)
+    for model in (copy, own):
+        model.finalizeConnections()
+    assert model_document(copy) == model_document(own)
+    assert model_document(generic) == before

@@ -55,6 +55,7 @@ def test_a_violated_coupler_is_reported(coupled_model: opensim.Model, swing: NDA
 
 def test_names_and_bounds_are_those_of_the_model(coupled_model: opensim.Model) -> None:
     coupled_model.getCoordinateSet().get("hip").set_locked(True)
+    coupled_model.initSystem()
     scaled = prepare_model(coupled_model, Path("small.osim"))
     free = dict(zip(scaled.coordinate_names, scaled.free_coordinates.tolist(), strict=True))
     assert not free["hip"]

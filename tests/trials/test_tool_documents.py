@@ -20,6 +20,7 @@ from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.osim.models import quiet_opensim
 from movi_prep.trials.tool_documents import run_setup_documents, solve_setup_document
 from tests.builders.small_world import write_small_world
+from tests.sentences import raises_recorded
 from tests.trials.test_marker_files import DOCUMENT, MARKER_TASKS
 
 if TYPE_CHECKING:
@@ -85,8 +86,18 @@ def test_a_model_is_scaled_and_then_tracked_in_one_call_again_and_again(tmp_path
     config = Config(work=tmp_path / "work")
     for _ in range(2):
         assert [result.error for result in run_setup_documents([scale, track], config)] == ["", ""]
-    tracked, scaled = run_setup_documents([track, scale], config)
-    assert (bool(tracked.error), bool(scaled.error)) == (False, True), "tracked first, it must not be replaced"
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_document_that_tracks_before_its_model_is_scaled_is_refused(is_there: bool, tmp_path: Path) -> None:
+    scale, track = scale_document(tmp_path), tmp_path / "setup.xml"
+    track.write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("generic.osim", "placed.osim"))
+    if is_there:
+        (tmp_path / "placed.osim").write_bytes((tmp_path / "generic.osim").read_bytes())
+    before = sorted(tmp_path.iterdir())
+    with raises_recorded(UsageError):
+        run_setup_documents([track, scale], Config(work=tmp_path / "work"))
+    assert sorted(tmp_path.iterdir()) == before, "nothing was written"
 
 
 def test_what_one_document_raises_leaves_the_others(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_film_without_its_video_is_drawn_on_the_crops(tmp_path: Path, capsys: 
     film = cv2.VideoCapture(str(out))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 4
     assert film.get(cv2.CAP_PROP_FPS) == pytest.approx(30.0)
-    assert main(["overlay", str(work.root), "S001/C03", str(out), "--camera", "PG3"]) == 1
+    assert main(["overlay", str(work.root), "S001/C03", str(out), "--camera", "PG3"]) == 2
     assert "did you mean 'PG1'" in capsys.readouterr().err
 
 

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from movi_prep.errors import MissingError, MoviPrepError
+from movi_prep.errors import MoviPrepError
 from movi_prep.formats import d3ke
+from movi_prep.formats.absent_shards import absent_shards
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.records.advance import Advance, unheard
 from movi_prep.records.base_model import BaseModel
@@ -55,7 +56,7 @@ def verify_folder(folder: Path, workers: int = 1, advance: Advance = unheard) ->
     if any(native.glob("*.h5")):
         files = (*verify_shards(native, workers, advance).files, *files)
     if not files:
-        raise MissingError(folder, expected="shards of either layout", got="none", remedy="run 'movi-prep shard'")
+        raise absent_shards(folder, expected="shards of either layout")
     return VerifyReport(files)
 
 

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from movi_prep.errors import InputError, InternalError, MissingError, MoviPrepError, list_names
+from movi_prep.errors import InputError, InternalError, MoviPrepError, list_names
+from movi_prep.formats.absent_shards import absent_shards
 from movi_prep.formats.described_hdf5 import STRING
 from movi_prep.formats.hdf5_trial import REMEDY, check_hdf5
 from movi_prep.formats.shard import PICTURES, ShardFile
@@ -150,7 +151,7 @@ def verify_shards(folder: Path, workers: int = 1, advance: Advance = unheard) ->
     """
     paths = tuple(sorted(path for path in folder.glob("*.h5") if not path.name.startswith(".")))
     if not paths:
-        raise MissingError(folder, expected="shards (*.h5)", got="none", remedy="run 'movi-prep shard'")
+        raise absent_shards(folder)
     if workers == 1:
         checked = list(advancing(map(verify_shard, paths), advance, total=len(paths)))
     else:

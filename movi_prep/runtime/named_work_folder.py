@@ -1,0 +1,38 @@
+"""Whether a folder that a user names is a work folder, and which one near it may be meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movi_prep.errors import UsageError
+from movi_prep.records.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def holds_results(folder: Path) -> bool:
+    """Return whether a run, or the solution of a marker file, has left something in a folder."""
+    work = WorkFolder(folder)
+    own = (work.records(), work.logs(), folder / "markers", folder / "ik", work.shards(), work.d3ke_shards())
+    return any(place.is_dir() for place in own)
+
+
+def check_work_folder(folder: Path, *, what: str = "a work folder") -> None:
+    """Raise UsageError where a folder is not there, or no run has left anything in it; the error names one near it.
+
+    Args:
+        folder: the folder.
+        what: what it was to be.
+    """
+    if holds_results(folder):
+        return
+    missing = "a file" if folder.exists() else "nothing there"
+    got = "a folder in which nothing ran yet" if folder.is_dir() else missing
+    raise UsageError(f"{folder}: expected {what}, but got {got}; {_remedy(folder)}")
+
+
+def _remedy(folder: Path) -> str:
+    # The folder of a configuration file, of which `work` is a part; and what lies inside a work folder.
+    near = next((place for place in (folder / "work", *folder.parents) if holds_results(place)), None)
+    return "name the folder of a run (--work)" if near is None else f"did you mean {near}?"

@@ -1,0 +1,147 @@
+"""Mistakes of somebody who is new: each ends in one line that says what is wrong, and in the exit code of its kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from movi_prep.cli.flags import FLAGS, Flag
+from movi_prep.cli.typed_inputs import check_typed_inputs
+from tests.builders.small_world import write_small_world
+from tests.cli.conftest import CommandLine
+
+READ = [flag for flag in FLAGS if (flag.metavar or "").startswith(("FILE", "DIR"))]
+READ = [flag for flag in READ if flag.name not in ("--work", "--output")]
+
+POSITIONALS = {"augment": ("shards", "out")}
+"""What a command wants besides its flags."""
+
+
+@pytest.mark.parametrize(("flag", "command"), [(flag, name) for flag in READ for name in flag.commands])
+def test_a_path_that_leads_nowhere_is_wrong_usage_and_names_its_flag(
+    flag: Flag, command: str, movi_prep: CommandLine
+) -> None:
+    wanted = ["--kind", "flip"] if command == "augment" else []
+    code, out, err = movi_prep(command, *POSITIONALS.get(command, ()), *wanted, flag.name, "nowhere")
+    assert code == 2
+    assert err.startswith(f"movi-prep: {flag.name}: expected a ")
+    assert "nowhere is not there" in err
+    assert len(err.splitlines()) == 1
+    assert out == ""
+
+
+FOLDER_COMMANDS = [
+    ["status", "FOLDER"],
+    ["report", "FOLDER"],
+    ["verify", "FOLDER"],
+    ["view", "FOLDER"],
+    ["overlay", "FOLDER", "S001/C01", "film.mp4", "--camera", "PG1"],
+    ["export", "--to", "csv", "FOLDER", "out"],
+    ["export", "--to", "glb", "FOLDER", "out"],
+    ["export", "--to", "videopose3d", "FOLDER", "out"],
+    ["augment", "--kind", "crop=0.7", "FOLDER", "out"],
+]
+
+
+def _told(movi_prep: CommandLine, command: list[str], folder: Path) -> str:
+    """Return the one line in which a command refuses a folder, as wrong usage."""
+    before = sorted(folder.rglob("*"))
+    code, out, err = movi_prep(*(str(folder) if word == "FOLDER" else word for word in command))
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert sorted(folder.rglob("*")) == before, "nothing was written into it"
+    return err
+
+
+@pytest.mark.parametrize("command", FOLDER_COMMANDS, ids=lambda command: " ".join(command[:3]))
+@pytest.mark.parametrize("kind", ["nothing", "a file", "an empty folder"])
+def test_a_folder_that_is_none_of_a_run_is_wrong_usage(
+    command: list[str], kind: str, movi_prep: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "a földer"
+    if kind == "a file":
+        folder.touch()
+    elif kind == "an empty folder":
+        folder.mkdir()
+    assert str(folder) in _told(movi_prep, command, folder)
+
+
+@pytest.mark.parametrize("command", FOLDER_COMMANDS, ids=lambda command: " ".join(command[:3]))
+def test_the_work_folder_below_a_data_set_is_what_is_meant(
+    command: list[str], movi_prep: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "demo"
+    (data / "work" / "records").mkdir(parents=True)
+    (data / "work" / "shards").mkdir()
+    (data / "work" / "shards" / "S001_PG1.h5").touch()
+    # A data set has settings, too, and they name its work folder.
+    (data / "config.yaml").write_text("work: work\n")
+    assert str(data / "work") in _told(movi_prep, command, data)
+
+
+def test_what_lies_in_a_work_folder_leads_to_it(movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "work" / "records").mkdir(parents=True)
+    (tmp_path / "work" / "ik" / "S001").mkdir(parents=True)
+    assert f"did you mean {tmp_path / 'work'}?" in _told(movi_prep, ["view", "FOLDER"], tmp_path / "work" / "ik")
+
+
+@pytest.mark.parametrize("command", ["verify", "export --to csv", "export --to videopose3d", "augment --kind flip"])
+def test_solutions_of_marker_files_are_not_told_to_make_shards(
+    command: str, movi_prep: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "work" / "ik").mkdir(parents=True)
+    (tmp_path / "work" / "ik" / "walk.h5").touch()
+    out = [] if command == "verify" else [str(tmp_path / "out")]
+    code, _, err = movi_prep(*command.split(), str(tmp_path / "work"), *out)
+    assert code == 2
+    assert "but got solutions of marker files" in err
+    assert "movi-prep shard" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["--model", "walk.trc", "--marker-file", "small.osim"],
+            ["walk.trc is a marker file", "small.osim is a model"],
+        ),
+        (["--model", "generic.osim", "--marker-file", "walk.mot"], ["walk.mot is a motion"]),
+        (["--marker-file", "ik.xml"], ["ik.xml is a document, which --setup"]),
+        (["--setup", "walk.trc"], ["walk.trc is a marker file, which --marker-file"]),
+        (["--static-file", "GENERIC.OSIM"], ["GENERIC.OSIM is a model, which --model takes"]),
+        (["--marker-file", "wlk.trc", "--model", "generic.osim"], ["wlk.trc is not there (did you mean 'walk.trc'?)"]),
+        (["--marker-file", "walk.trc", "--model", "."], ["--model: expected a file, but . is a folder"]),
+        (["--marker-file", "walk.trc", "nope.trc", "--model", "no.osim"], ["nope.trc", "no.osim"]),
+    ],
+)
+def test_files_of_a_trial_that_were_exchanged_are_told_apart(
+    arguments: list[str],
+    says: list[str],
+    movi_prep: CommandLine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_small_world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = movi_prep("ik", *arguments)
+    assert (code, out) == (2, "")
+    assert [text for text in says if text not in err] == []
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "work" / "ik").exists()
+
+
+def test_markers_of_another_model_are_told_that_none_was_named(movi_prep: CommandLine, tmp_path: Path) -> None:
+    write_small_world(tmp_path)
+    code, _, err = movi_prep("ik", "--marker-file", str(tmp_path / "walk.trc"), "--work", str(tmp_path / "out"))
+    assert code == 1
+    assert err.startswith(f"movi-prep: {tmp_path / 'walk.trc'}: expected markers of the packaged model")
+    assert "--model" in err
+
+
+def test_nothing_is_asked_of_flags_that_are_not_given() -> None:
+    from argparse import Namespace
+
+    check_typed_inputs(Namespace(command="run", work="anything", output=None))
