@@ -60,6 +60,8 @@ HOMES = {
     "dask_jobqueue": {"runtime"},
     "numba": {"kinematics"},
     "rich": {"runtime", "cli"},
+    "pydantic": {"config", "formats"},
+    "pydantic_core": {"config"},
     "matplotlib": {"api"},
 }
 

@@ -21,10 +21,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from movi_prep.cli.commands import COMMANDS
 from movi_prep.cli.flags import parse_arguments
+from movi_prep.config.base import Settings
 from movi_prep.config.root import Config
 
 if TYPE_CHECKING:
@@ -126,29 +125,29 @@ def configuration_page() -> str:
     return "\n".join([*parts, *_section(Config, "")])
 
 
-def _section(model: type[BaseModel], path: str) -> list[str]:
+def _section(model: type[Settings], path: str) -> list[str]:
     fields = model.model_fields
     inner = {name: field.annotation for name, field in fields.items() if _is_section(field.annotation)}
     rows = ["| setting | default | what it does |", "|---|---|---|"]
     texts = _field_texts(model)
     for name, field in fields.items():
         if name not in inner:
-            default = "" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
+            default = "" if field.is_required else f"`{field.get_default()}`"
             said = " ".join(texts.get(name, "").split()).replace("|", "\\|")
             rows.append(f"| `{path}{name}` | {default} | {said} |")
     parts = [f"## `{path.removesuffix('.')}`" if path else "## Top level", "", *rows, ""]
     for name, section in inner.items():
-        parts += _section(section, f"{path}{name}.")  # type: ignore[arg-type]
+        parts += _section(section, f"{path}{name}.")
     return parts
 
 
-def _field_texts(model: type[BaseModel]) -> dict[str, str]:
+def _field_texts(model: type[Settings]) -> dict[str, str]:
     """Return the text below each field of a class and of those that it inherits from.
 
     Not by pydantic's `use_attribute_docstrings`: every run of a command would read the sources of all settings.
     """
     texts: dict[str, str] = {}
-    for owner in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
+    for owner in reversed(model.__mro__[: model.__mro__.index(Settings)]):
         (source,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
         for field, said in pairwise(source.body if isinstance(source, ast.ClassDef) else []):
             if isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant):
@@ -157,7 +156,7 @@ def _field_texts(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return isinstance(annotation, type) and issubclass(annotation, Settings)
 
 
 def api_page() -> str:

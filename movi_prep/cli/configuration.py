@@ -25,8 +25,8 @@ def config_of(given: argparse.Namespace) -> Config:
 def config_of_last_run(given: argparse.Namespace) -> Config:
     """Return the configuration that flags and file give; if they name only a work folder, that of its last run."""
     # Imported here, because `ik --setup` needs no pipeline, and importing it takes longer than solving a short trial.
+    from movi_prep.runtime.data_of_work import config_path
     from movi_prep.runtime.named_work_folder import check_work_folder
-    from movi_prep.runtime.pipeline_run import config_path
 
     check_typed_inputs(given)
     flags = settings_of(given)

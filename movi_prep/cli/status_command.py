@@ -11,7 +11,8 @@ from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_status
 from movi_prep.cli.run_command import words_again
 from movi_prep.plain_text import shell_line
-from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
+from movi_prep.runtime.data_of_work import config_path
+from movi_prep.runtime.pipeline_run import prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
     import argparse

@@ -57,8 +57,9 @@ def _outdated_shards(folder: Path) -> tuple[tuple[OutdatedShards, ...], list[str
     try:
         from movi_prep.cli.chosen_stages import stages_of
         from movi_prep.config.load import load_config
+        from movi_prep.runtime.data_of_work import config_path
         from movi_prep.runtime.outdated import find_outdated
-        from movi_prep.runtime.pipeline_run import config_path, prepare_run, use_embedded_data
+        from movi_prep.runtime.pipeline_run import prepare_run, use_embedded_data
     except ImportError as error:
         # On a machine that only trains, the packages that make shards may be missing.
         return (), [f"{error.name} is not installed here"]

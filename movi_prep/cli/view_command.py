@@ -83,7 +83,7 @@ def _videos_of(trial: Trial, recordings: Recordings | None, config: Config) -> d
 def config_of_folder(root: Path) -> Config:
     """Return the configuration of the last run; that of a folder without one, as of marker files, is the default."""
     from movi_prep.config.load import load_config
-    from movi_prep.runtime.pipeline_run import config_path
+    from movi_prep.runtime.data_of_work import config_path
 
     path = config_path(root)
     return load_config(path if path.is_file() else None, {"work": str(root)})

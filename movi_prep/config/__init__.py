@@ -1,1 +1,1 @@
-"""The configuration: frozen pydantic models, one module per part of the pipeline."""
+"""The configuration: frozen settings, one module per part of the pipeline."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
-
 from movi_prep.config.base import Settings, narrow
+from movi_prep.config.fields import setting
 from movi_prep.config.ik_solver import ConvergedSettings
 
 Content = Literal["everything", "angles"]
@@ -19,19 +18,19 @@ class SolveSettings(Settings):
     solver: Literal["converged", "opensim"] = "converged"
     """Our converged solver, or OpenSim's own."""
 
-    accuracy: float | None = Field(default=None, gt=0, lt=1)
+    accuracy: float | None = setting(default=None, gt=0, lt=1)
     """Accuracy of OpenSim's solver; none means the set-up's (D3KE: 1e-5)."""
 
-    constraint_weight: float | None = Field(default=None, gt=0)
+    constraint_weight: float | None = setting(default=None, gt=0)
     """Weight of coupler constraints in OpenSim's solver, `inf` to enforce them; none means the set-up's."""
 
-    landmark_weight: float = Field(default=20.0, ge=0)
+    landmark_weight: float = setting(default=20.0, ge=0)
     """A marker whose weight is at least this is a landmark."""
 
-    landmark_limit_m: float = Field(default=0.02, gt=0)
+    landmark_limit_m: float = setting(default=0.02, gt=0)
     """Largest residual of a landmark, metres; above it, the coordinates that the landmark determines are invalid."""
 
-    suspect_rms_m: float = Field(default=0.05, gt=0)
+    suspect_rms_m: float = setting(default=0.05, gt=0)
     """Largest weighted marker RMS of a frame of OpenSim's solver, metres; above it, the frame is suspect."""
 
     converged: ConvergedSettings = ConvergedSettings()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import ValidationError
-from pydantic_core import PydanticUndefined
-
-from movi_prep.config.base import NAMES_FOLDER, Settings, UnknownSettingError
+from movi_prep.config.base import Settings
+from movi_prep.config.fields import MISSING, NAMES_FOLDER
 from movi_prep.config.root import Config
 from movi_prep.errors import InternalError, UsageError, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from pydantic import ValidationError
 
 _LONGEST_VALUE, _LONGEST_MESSAGE = 100, 1200
 """Characters of a value and of a message that are shown. A message is long where it lists all settings."""
@@ -47,8 +47,9 @@ def load_config(file: Path | None, flags: Mapping[str, Any], *, typed: Mapping[s
     )
     try:
         return Config.model_validate(values)
-    except ValidationError as error:
-        raise UsageError(_blame(error, flags, typed, file)) from error
+    # pydantic's ValidationError; it is not loaded where it has nothing to judge.
+    except ValueError as error:
+        raise UsageError(_blame(cast("ValidationError", error), flags, typed, file)) from error
 
 
 def _paths_of(values: Mapping[str, Any], base: Path, where: Callable[[str], str]) -> dict[str, Any]:
@@ -95,8 +96,17 @@ def dump_config(config: Config) -> str:
     """Return a configuration with all its settings as YAML that `load_config` reads."""
     import yaml
 
-    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(_plain(config.model_dump()), sort_keys=False, allow_unicode=True)
     return text
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in the types of YAML."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def settings_named(name: str) -> tuple[str, ...]:
@@ -113,8 +123,8 @@ def default_of(setting: str) -> Any:
         if inner is None:
             raise InternalError(f"{setting}: {section!r} is a setting, not a section")
         model = inner
-    default = model.model_fields[name].get_default(call_default_factory=True)
-    return None if default is PydanticUndefined else default
+    default = model.model_fields[name].get_default()
+    return None if default is MISSING else default
 
 
 def _names_below(model: type[Settings], name: str, above: tuple[str, ...]) -> tuple[str, ...]:
@@ -143,6 +153,8 @@ def describe_problems(error: ValidationError) -> str:
 
 def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
     """Return the first three problems, each with its place in the configuration."""
+    from movi_prep.config.validation import UnknownSettingError
+
     said = []
     problems = error.errors(include_url=False)
     # If pydantic refuses an entry of a list, it also reports the list as too short; only the entry helps the user.
@@ -163,8 +175,8 @@ def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]
 def _validate(model: type[SettingsType], values: Mapping[str, Any], *, where: str) -> SettingsType:
     try:
         return model.model_validate(values)
-    except ValidationError as error:
-        raise UsageError(f"{where}: {describe_problems(error)}") from error
+    except ValueError as error:
+        raise UsageError(f"{where}: {describe_problems(cast('ValidationError', error))}") from error
 
 
 def _read_mapping(file: Path) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
-
 from movi_prep.config.base import Settings
+from movi_prep.config.fields import setting
 from movi_prep.config.footage import CameraOptions, MotionChoice, VideoClock
 
 
@@ -34,16 +33,16 @@ class VideoEntry(VideoClock):
 class ClipEntry(MotionChoice):
     """One clip."""
 
-    subject: str = Field(min_length=1, max_length=500)
+    subject: str = setting(min_length=1, max_length=500)
     """Who moves: clips of one subject share a body and a scaled model."""
 
-    clip: str = Field(min_length=1, max_length=500)
+    clip: str = setting(min_length=1, max_length=500)
     """Name of the clip among those of the subject."""
 
     motion: Path
     """File with the motion of the body: AMASS's, 3DPW's, EMDB's, or results of a network."""
 
-    cameras: dict[str, VideoEntry] = Field(default_factory=dict)
+    cameras: dict[str, VideoEntry] = setting(default_factory=dict)
     """Videos by camera; none for joint angles only."""
 
 
@@ -53,8 +52,8 @@ class Manifest(Settings):
     body_models: Path | None = None
     """Folder with the body models; `--body-models` overrides it."""
 
-    cameras: dict[str, CameraEntry] = Field(default_factory=dict)
+    cameras: dict[str, CameraEntry] = setting(default_factory=dict)
     """Cameras by name."""
 
-    recordings: tuple[ClipEntry, ...] = Field(min_length=1)
+    recordings: tuple[ClipEntry, ...] = setting(min_length=1)
     """Clips."""

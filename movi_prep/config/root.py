@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
-
 from movi_prep.config.base import Settings
+from movi_prep.config.fields import Before
 from movi_prep.config.ik import IkSettings
 from movi_prep.config.markers import MarkerSettings
 from movi_prep.config.run import RunSettings
@@ -41,7 +40,7 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+Names = Annotated[tuple[str, ...], Before(parse_names)]
 
 
 class Config(Settings):

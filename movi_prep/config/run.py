@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from movi_prep.config.base import Settings
+from movi_prep.config.fields import setting
 
 
 class RunSettings(Settings):
@@ -16,13 +15,13 @@ class RunSettings(Settings):
     executor: Literal["serial", "local", "slurm"] = "local"
     """`serial` uses one process, `local` processes of this machine (Dask), `slurm` a cluster."""
 
-    workers: int | None = Field(default=None, ge=1, le=10_000)
+    workers: int | None = setting(default=None, ge=1, le=10_000)
     """Number of worker processes; none means one per core (local) or the profile's number (slurm)."""
 
     on_error: Literal["continue", "abort"] = "continue"
     """After a failed unit, `continue` with the others or `abort` the run."""
 
-    tries: int = Field(default=3, ge=1, le=100)
+    tries: int = setting(default=3, ge=1, le=100)
     """How often a unit may run whose worker process dies, before it counts as failed."""
 
     scheduler: str | None = None
@@ -38,8 +37,8 @@ class RunSettings(Settings):
     """Whether large files (videos) are compared by all of their bytes. Otherwise size and samples are compared, which
     misses a change between the samples that keeps the size."""
 
-    recycle_units: int = Field(default=200, ge=1)
+    recycle_units: int = setting(default=200, ge=1)
     """Number of units after which a worker process is replaced by a fresh one, so that memory does not grow."""
 
-    recycle_growth_mb: float = Field(default=1000.0, gt=0)
+    recycle_growth_mb: float = setting(default=1000.0, gt=0)
     """Growth of a worker's memory since its first unit after which the process is also replaced, megabytes."""

@@ -5,51 +5,50 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from movi_prep.config.base import Settings, narrow
+from movi_prep.config.fields import setting
 
 
 class ScaleAuditSettings(Settings):
     """When a static trial counts as static, and when a scaled model may be used."""
 
-    landmark_weight: float = Field(default=20.0, ge=0)
+    landmark_weight: float = setting(default=20.0, ge=0)
     """A marker whose weight in the static pose is at least this is a landmark of the audit."""
 
-    static_movement_limit_m: float = Field(default=0.02, gt=0, le=1)
+    static_movement_limit_m: float = setting(default=0.02, gt=0, le=1)
     """Largest distance of a marker from its mean in the static time range, metres, if the set-up states none."""
 
-    landmark_rms_limit_m: float = Field(default=0.01, gt=0, le=1)
+    landmark_rms_limit_m: float = setting(default=0.01, gt=0, le=1)
     """Largest landmark RMS in the static pose, metres (OpenSim's guideline: 1 cm)."""
 
-    landmark_rms_refused_m: float = Field(default=0.03, gt=0, le=1)
+    landmark_rms_refused_m: float = setting(default=0.03, gt=0, le=1)
     """Landmark RMS in the static pose above which a subject is refused, metres: what fits so badly is another person,
     or has markers exchanged. Between the limit and this it is doubtful."""
 
-    landmark_max_limit_m: float = Field(default=0.02, gt=0, le=1)
+    landmark_max_limit_m: float = setting(default=0.02, gt=0, le=1)
     """Largest landmark error in the static pose, metres (OpenSim's guideline: 2 cm)."""
 
-    factor_min: float = Field(default=0.6, gt=0, lt=1)
+    factor_min: float = setting(default=0.6, gt=0, lt=1)
     """Smallest scale factor of a body that is not doubtful."""
 
-    factor_max: float = Field(default=1.6, gt=1, le=10)
+    factor_max: float = setting(default=1.6, gt=1, le=10)
     """Largest scale factor of a body that is not doubtful."""
 
-    asymmetry_limit: float = Field(default=0.15, gt=0, le=10)
+    asymmetry_limit: float = setting(default=0.15, gt=0, le=10)
     """Largest relative difference between the factors of a left and a right body that is not doubtful."""
 
 
 class MotionScalingSettings(Settings):
     """How a person is found from motion (`scaling.method: motion`)."""
 
-    n_frames: int = Field(default=50, ge=2, le=1000)
+    n_frames: int = setting(default=50, ge=2, le=1000)
     """How many frames of all trials of a subject are used: those whose poses differ most."""
 
-    n_refining_frames: int = Field(default=500, ge=0, le=100_000)
+    n_refining_frames: int = setting(default=500, ge=0, le=100_000)
     """How many frames more the person is refined on, spread evenly over all trials; they average the noise of markers.
     0 for none."""
 
-    site_std_m: float = Field(default=0.01, gt=0, le=0.1)
+    site_std_m: float = setting(default=0.01, gt=0, le=0.1)
     """How far a marker may sit from where the model has it, standard deviation per axis, metres."""
 
     sides: Literal["as set up", "shared", "own"] = "as set up"
@@ -58,14 +57,14 @@ class MotionScalingSettings(Settings):
     prior: Path | None = None
     """Spread and correlations of body sizes (YAML); none means the packaged table."""
 
-    prior_widening: float = Field(default=1.5, gt=0, le=100)
+    prior_widening: float = setting(default=1.5, gt=0, le=100)
     """How many times wider than the published table people may vary."""
 
-    trial_size_limit: float = Field(default=0.03, gt=0, le=1)
+    trial_size_limit: float = setting(default=0.03, gt=0, le=1)
     """A trial whose bodies differ by more than this share (RMS of the factors that it sees) from the other trials' is
     left out as another person's."""
 
-    site_apart_limit_m: float = Field(default=0.015, gt=0, le=1)
+    site_apart_limit_m: float = setting(default=0.015, gt=0, le=1)
     """A marker that sits this far from where it sits in the other trials does not count in that trial, metres."""
 
 

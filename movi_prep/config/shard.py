@@ -8,28 +8,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
-
-from movi_prep.config.base import NAMES_FOLDER, Settings, narrow
+from movi_prep.config.base import Settings, narrow
+from movi_prep.config.fields import NAMES_FOLDER, After, Limits, setting
 from movi_prep.config.footage import CameraOptions, VideoClock
 from movi_prep.names import check_name
 
-CameraName = Annotated[str, AfterValidator(check_name)]
+CameraName = Annotated[str, After(check_name)]
 
 
 class AlignmentBounds(Settings):
     """Largest errors of a clip's alignment with V3D; above one of them, the alignment is suspect."""
 
-    max_lag_s: float = Field(default=0.5 / 30.0, gt=0, le=10)
+    max_lag_s: float = setting(default=0.5 / 30.0, gt=0, le=10)
     """Largest time lag between AMASS joints and V3D's virtual markers, seconds (half a video frame)."""
 
-    max_rotation_deg: float = Field(default=3.0, gt=0, le=180)
+    max_rotation_deg: float = setting(default=3.0, gt=0, le=180)
     """Largest rotation of the rigid fit between them, degrees."""
 
-    max_offset_m: float = Field(default=0.08, gt=0, le=10)
+    max_offset_m: float = setting(default=0.08, gt=0, le=10)
     """Largest offset of the rigid fit between them, metres."""
 
-    max_mismatch: float = Field(default=0.5, gt=0)
+    max_mismatch: float = setting(default=0.5, gt=0)
     """Largest share of the motion's squared velocity that may differ at the best lag; above it, the two recordings
     do not show the same motion."""
 
@@ -54,7 +53,7 @@ class ClipFootage(VideoClock):
 class AlignmentUnitSettings(AlignmentBounds):
     """Settings of one unit of alignment."""
 
-    video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
+    video_rate_hz: float = setting(default=30.0, gt=0, le=1000)
     """Frame rate of the videos, Hz."""
 
     footage: tuple[ClipFootage, ...] = ()
@@ -72,16 +71,16 @@ class PictureCheckSettings(Settings):
     """Which clips go into shards: only `trusted` ones, also `doubted` ones, or also `suspect` ones (doubts are reported
     in any case)."""
 
-    least_agreement: float = Field(default=0.35, ge=0, le=1)
+    least_agreement: float = setting(default=0.35, ge=0, le=1)
     """Smallest correlation between changes of the picture and motion of the body (0 by chance, 1 at best)."""
 
-    exchange_margin: float = Field(default=0.075, gt=0, le=2)
+    exchange_margin: float = setting(default=0.075, gt=0, le=2)
     """Largest difference by which another camera's calibration may correlate better with the picture."""
 
-    max_lag_frames: float = Field(default=1.0, gt=0, le=100)
+    max_lag_frames: float = setting(default=1.0, gt=0, le=100)
     """Largest time lag between picture and body, video frames."""
 
-    max_offset_px: float = Field(default=16.0, gt=0, le=10000)
+    max_offset_px: float = setting(default=16.0, gt=0, le=10000)
     """Largest distance in the video image between picture and projected body, pixels."""
 
 
@@ -91,23 +90,23 @@ class PictureSettings(Settings):
     image_format: Literal["jpeg", "png", "webp"] = "jpeg"
     """How crops are stored; png and webp are lossless."""
 
-    jpeg_quality: int = Field(default=95, ge=1, le=100)
+    jpeg_quality: int = setting(default=95, ge=1, le=100)
     """Quality of JPEG crops."""
 
-    context_quality: int = Field(default=50, ge=1, le=100)
+    context_quality: int = setting(default=50, ge=1, le=100)
     """Quality of JPEG crops away from the body, where most bytes would store noise of the background. At `jpeg_quality`
     or above, the whole crop has one quality."""
 
-    crop_size_px: int | None = Field(default=None, ge=16, le=4096)
+    crop_size_px: int | None = setting(default=None, ge=16, le=4096)
     """Side of the stored crops, pixels; none keeps the video's own resolution."""
 
-    box_margin: float = Field(default=0.1, ge=0, le=2)
+    box_margin: float = setting(default=0.1, ge=0, le=2)
     """Margin on each side of the body's box, as a fraction of its longer side."""
 
-    box_smoothing_s: float = Field(default=0.4, ge=0, le=10)
+    box_smoothing_s: float = setting(default=0.4, ge=0, le=10)
     """Width of the window that smooths boxes over time, seconds."""
 
-    used_frame_distance_m: float = Field(default=0.02, ge=0, le=10)
+    used_frame_distance_m: float = setting(default=0.02, ge=0, le=10)
     """Distance that a marker must have moved since the last used frame, metres."""
 
     used_frame_rule: Literal["any", "sum"] = "any"
@@ -130,10 +129,10 @@ class ShardUnitSettings(PictureSettings):
     other_cameras: tuple[str, ...] = ()
     """Other cameras with whose calibration the pictures are compared."""
 
-    video_rate_hz: float = Field(default=30.0, gt=0, le=1000)
+    video_rate_hz: float = setting(default=30.0, gt=0, le=1000)
     """Frame rate of the videos, Hz."""
 
-    landmark_limit_m: float = Field(default=0.02, gt=0)
+    landmark_limit_m: float = setting(default=0.02, gt=0)
     """A marker or joint that the fitted model misses by more than this is invalid, metres."""
 
     split: Path | None = None
@@ -146,7 +145,7 @@ class D3keSettings(Settings):
     cameras: tuple[str, ...]
     """Cameras that filmed the subject."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: int = setting(default=0, ge=0)
     """Seed of the random columns."""
 
     shard: ShardUnitSettings = ShardUnitSettings()
@@ -170,7 +169,7 @@ class OccluderSettings(Settings):
 class ShardSettings(PictureSettings):
     """Settings of alignment, crops and shards in the configuration file."""
 
-    cameras: Annotated[tuple[CameraName, ...], Field(min_length=1)] | None = None
+    cameras: Annotated[tuple[CameraName, ...], Limits(min_length=1)] | None = None
     """Cameras to write; none means all of a manifest, and BMLmovi's PG1 and PG2."""
 
     layout: Literal["native", "d3ke", "both"] = "native"
@@ -179,7 +178,7 @@ class ShardSettings(PictureSettings):
     split: Path | None = None
     """Split file (YAML: train, validation, test -> subjects); none means D3KE's."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: int = setting(default=0, ge=0)
     """Seed of the random columns that D3KE's layout carries (hflipUsage, seed)."""
 
     pascal: Annotated[Path | None, NAMES_FOLDER] = None

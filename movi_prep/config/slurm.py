@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-
 from movi_prep.config.base import Settings
+from movi_prep.config.fields import After, setting
 from movi_prep.plain_text import has_control
 
 
@@ -24,8 +23,8 @@ def _check_name(text: str) -> str:
     return text
 
 
-Line = Annotated[str, AfterValidator(_check_line)]
-Name = Annotated[str, AfterValidator(_check_name)]
+Line = Annotated[str, After(_check_line)]
+Name = Annotated[str, After(_check_name)]
 
 
 class SlurmProfile(Settings):
@@ -37,25 +36,25 @@ class SlurmProfile(Settings):
     account: Name | None = None
     """Account that is charged; none means yours."""
 
-    processes: int = Field(default=4, ge=1, le=1000)
+    processes: int = setting(default=4, ge=1, le=1000)
     """Worker processes per job, one core each."""
 
-    memory: str = Field(default="16 GB", pattern=r"^\d+ ?(MB|GB|MiB|GiB)$")
+    memory: str = setting(default="16 GB", pattern=r"^\d+ ?(MB|GB|MiB|GiB)$")
     """Memory of one job, shared by its processes."""
 
-    walltime: str = Field(default="04:00:00", pattern=r"^(\d+-)?\d+:\d\d:\d\d$")
+    walltime: str = setting(default="04:00:00", pattern=r"^(\d+-)?\d+:\d\d:\d\d$")
     """Walltime of one job."""
 
-    retire_before_s: int = Field(default=600, ge=0)
+    retire_before_s: int = setting(default=600, ge=0)
     """Workers retire this long before their walltime, seconds; above the longest unit's duration, none is repeated."""
 
-    stagger_s: int = Field(default=120, ge=0)
+    stagger_s: int = setting(default=120, ge=0)
     """Workers retire up to this much earlier, at random, so that not all retire at once, seconds."""
 
-    minimum_jobs: int = Field(default=0, ge=0)
+    minimum_jobs: int = setting(default=0, ge=0)
     """Jobs that a run keeps even when there is little to do."""
 
-    maximum_jobs: int = Field(default=8, ge=1)
+    maximum_jobs: int = setting(default=8, ge=1)
     """Most jobs at one time; `--workers` overrides it (rounded up to whole jobs)."""
 
     interface: Name | None = None

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from movi_prep.config.base import Settings
 from movi_prep.config.load import describe_problems
+from movi_prep.config.validation import StrictModel
 from movi_prep.errors import InputError
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.formats.yaml_file import read_yaml_file
@@ -45,7 +45,7 @@ def _refuse_truth(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_refuse_truth), Field(allow_inf_nan=False)]
 
 
-class SegmentEntry(Settings):
+class SegmentEntry(StrictModel):
     """One segment; units are those of the file."""
 
     bodies: list[str] = Field(default_factory=list)
@@ -75,7 +75,7 @@ class SegmentEntry(Settings):
         )
 
 
-class NoiseFile(Settings):
+class NoiseFile(StrictModel):
     """A file of marker noise."""
 
     format: Literal["movi-prep marker noise"]

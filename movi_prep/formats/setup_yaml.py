@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from movi_prep.config.base import Settings
 from movi_prep.config.load import describe_problems
+from movi_prep.config.validation import StrictModel
 from movi_prep.errors import InputError
 from movi_prep.formats.yaml_file import read_yaml_file
 from movi_prep.records.setups import (
@@ -49,7 +49,7 @@ Weight = Annotated[Finite, Field(ge=0)]
 Axes = Annotated[list[Literal["X", "Y", "Z"]], Field(min_length=1), BeforeValidator(_split_axes)]
 
 
-class _Section(Settings):
+class _Section(StrictModel):
     """A mapping in which a key without a value (`measurements:` before an empty line) counts as left out."""
 
     @model_validator(mode="before")
@@ -60,7 +60,7 @@ class _Section(Settings):
         return {key: value for key, value in values.items() if value is not None}
 
 
-class MeasurementEntry(Settings):
+class MeasurementEntry(StrictModel):
     """One factor, from distances between markers."""
 
     marker_pairs: list[tuple[str, str]] = Field(min_length=1)
@@ -73,7 +73,7 @@ class MeasurementEntry(Settings):
     """Axes of these bodies that it scales."""
 
 
-class TaskEntry(Settings):
+class TaskEntry(StrictModel):
     """One coordinate that is pulled towards a value."""
 
     weight: Weight

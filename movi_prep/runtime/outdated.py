@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from movi_prep.plain_text import shell_line
 from movi_prep.records.outdated import OutdatedShards
 from movi_prep.records.unit import paths_of
+from movi_prep.runtime.data_of_work import config_path
 from movi_prep.runtime.locks import scope_of
-from movi_prep.runtime.pipeline_run import config_path
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, makers_of
 
 if TYPE_CHECKING:

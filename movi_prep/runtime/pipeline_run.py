@@ -18,9 +18,11 @@ from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.brought_documents import check_documents
 from movi_prep.runtime.chosen_clips import keep_choice, read_choice, take_clips, with_gathered
+from movi_prep.runtime.data_of_work import check_apart, check_same_data, config_path, config_to_keep
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
 from movi_prep.runtime.interruption import stop_once
 from movi_prep.runtime.locks import hold_scopes, scope_of
+from movi_prep.runtime.named_work_folder import holds_results
 from movi_prep.runtime.plan_execution import Coordinator, RunResult
 from movi_prep.runtime.unit_attempt import Task, clear_scratch
 from movi_prep.runtime.work_plan import PlannedUnit, WorkPlan, make_plan
@@ -61,11 +63,6 @@ class Prepared:
     identities: FileIdentities
     is_gathering: bool = False
     is_cut: bool = False
-
-
-def config_path(work: Path) -> Path:
-    """Return where a work folder keeps the configuration of its last run, for `status` to ask by."""
-    return work / "config.yaml"
 
 
 def use_embedded_data(config: Config, *, write: bool) -> Config:
@@ -142,6 +139,9 @@ def prepare_run(
     check_documents(config)
     recordings = find_data(config)
     _check_nothing_is_empty(config, stages, recordings)
+    check_apart(config, recordings)
+    identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
+    check_same_data(config, recordings, identities)
     choice, is_gathering = read_choice(work), any(stage.gathers for stage in stages)
     gathered = None
     if choice is not None and (as_chosen or only) and config.subjects is None and config.clips is None:
@@ -151,7 +151,6 @@ def prepare_run(
         gathered = take_clips(everything, is_gathered, exclude=config.exclude)
     elif is_gathering:
         recordings = with_gathered(recordings, choice, exclude=config.exclude)
-    identities = read_identities(_identities_path(work), full_hash=config.run.full_hash)
     plan = make_plan(
         stages,
         recordings=recordings,
@@ -199,6 +198,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
     scopes = {scope_of(planned.unit.key) for planned in plan.to_run}
     if not scopes:
         if plan.work.records().is_dir():
+            _keep_config(config)
             _keep_choice(prepared)
         return RunResult(plan=plan, records={}, blocked={})
 
@@ -221,9 +221,7 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
         # The process that left files aside is dead: it would hold the lock otherwise.
         for scope in scopes:
             clear_scratch(plan.work, scope)
-        # The file describes the work folder, not this run's choice from it: a later one without flags does all.
-        everything = config.model_copy(update={"subjects": None, "clips": None})
-        write_text(config_path(config.work), dump_config(everything))
+        _keep_config(config)
         _keep_choice(prepared)
         _LOG.info("run %s: %d of %d units, %s", run_id, len(plan.to_run), len(plan.units), config.run.executor)
         if _works_here(config):
@@ -242,6 +240,13 @@ def carry_out(prepared: Prepared, observer: Observer, *, redo: Callable[[Planned
         _LOG.info("run %s: %d ended, %d failed", run_id, len(result.records), len(result.failed))
         remember(prepared)
     return result
+
+
+def _keep_config(config: Config) -> None:
+    path, content = config_path(config.work), dump_config(config_to_keep(config))
+    # A folder that is only read, because all is current, need not be writable.
+    if not path.is_file() or path.read_bytes() != content.encode():
+        write_text(path, content)
 
 
 def _keep_choice(prepared: Prepared) -> None:
@@ -319,6 +324,12 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordin
 
 
 def _make_work_folder(work: Path) -> None:
+    own = config_path(work)
+    if own.is_file() and not holds_results(work):
+        raise UsageError(
+            f"work: expected a new folder or one of a run, but {own} is a file of yours, which would be replaced; name "
+            "another folder (--work)"
+        )
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:

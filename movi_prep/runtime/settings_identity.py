@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from movi_prep.config.base import CHANGES_NO_RESULT, Settings
+from movi_prep.config.base import Settings
+from movi_prep.config.fields import CHANGES_NO_RESULT
 
 if TYPE_CHECKING:
     from movi_prep.runtime.file_identity import FileIdentities

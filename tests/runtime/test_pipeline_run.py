@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from movi_prep.config.base import CHANGES_NO_RESULT, Settings
+from movi_prep.config.base import Settings
+from movi_prep.config.fields import CHANGES_NO_RESULT
 from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.config.markers import TrajectorySettings
 from movi_prep.errors import InternalError, UsageError
@@ -351,7 +352,8 @@ def test_who_stops_a_run_is_reported_at_once_that_it_heard(world: World) -> None
 def test_an_input_that_is_another_file_is_reported_with_both_names(world: World) -> None:
     world.run()
     before = world.amass.rename(world.folder / "before")
-    write_motions(world.amass, {movi_clip(1, 1): b"another take"})
+    # The other clip is as it was: without any such clip, these would be other data.
+    write_motions(world.amass, {movi_clip(1, 1): b"another take", movi_clip(1, 2): b"motion 1 2 "})
     name = "Subject_1_F_MoSh/Subject_1_F_1_poses.npz"
     assert world.prepare().plan.units["grow S001/C01"].reason == "input motion was changed: " + str(world.amass / name)
     world.amass.rename(world.folder / "later")
