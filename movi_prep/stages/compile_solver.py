@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def compile_solver(say: Callable[[str], None]) -> None:
     """Compile the converged solver on this machine and announce it; do nothing if that has been done."""
-    from movi_prep.kinematics.cache_place import temporary_cache
+    from movi_prep.kinematics.cache_place import machine_code_file, temporary_cache
     from movi_prep.kinematics.kernel_cache import compile_ahead, is_compiled
 
     if is_compiled():
@@ -24,7 +24,9 @@ def compile_solver(say: Callable[[str], None]) -> None:
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.models import read_model
 
-    say("compiling the solver, once per installation: about half a minute")
+    path = machine_code_file()
+    again = f"the compiled solver is damaged ({path}): compiling it again" if path.is_file() else ""
+    say(f"{again or 'compiling the solver, once per installation'}: about half a minute")
     place = temporary_cache()
     if place:
         say(
