@@ -66,6 +66,11 @@ _NEWTON_RANGE = 0.2
 _ASK_AGAIN = 4
 # No joint moves further than this in one iteration (rad or m).
 _LARGEST_STEP = 0.5
+# After a step below the first number (rad or m), so many steps keep its factor, while each is shorter by this ratio.
+_KEPT_RANGE, _KEPT_STEPS, _KEPT_RATIO = 0.005, 2, 0.1
+# What is left after such a step counts as this many times its share of the step before, or as this many times (1/rad)
+# the step that the factor is from: what markers hardly determine converges more slowly than the whole.
+_RATIO_MARGIN, _FACTOR_AGES = 10.0, 100.0
 # Markers without any noise still leave this share of the pulls: it holds the coordinates that no marker sees.
 _SMALLEST_SHARE = 1e-5
 # tracks.CARRIED, repeated for the same reason as the codes above.
@@ -426,6 +431,25 @@ def _sweep(pattern, elimination, pose, moments, model, slot, second):
 
 
 @_inner
+def _sweep_gradient(pattern, pose, moments, g):
+    """Gradient of the marker term, leaf to root, without matrices."""
+    for u in range(g.shape[0]):
+        g[u] = 0.0
+    for node in range(pattern.parent.shape[0] - 1, -1, -1):
+        b, parent = moments[node], pattern.parent[node]
+        if parent >= 0:
+            above = moments[parent]
+            # F and Q are the last of the moments.
+            for k in range(10, 22):
+                above[k] += b[k]
+        tx, ty, tz = b[18] - b[20], b[19] - b[15], b[14] - b[16]
+        for mobility in range(pattern.first_mobility[node], pattern.first_mobility[node + 1]):
+            s = pose.twist[mobility]
+            change = s[0] * tx + s[1] * ty + s[2] * tz + s[3] * b[10] + s[4] * b[11] + s[5] * b[12]
+            g[pattern.unknown[mobility]] += change
+
+
+@_inner
 def _add_priors(pattern, pose, scene, model, tasks, x, slot, second):
     """Add prior, temporal and task terms; return their sum of weighted squares."""
     total, g, matrix = 0.0, model.gradient[slot], model.gauss_newton[slot]
@@ -452,6 +476,15 @@ def _evaluate_markers(arrays, work, slot, second):
     _place_nodes(arrays.functions, arrays.motion, work.pose, work.scene.centroid, work.x[slot])
     total = _gather_markers(arrays.markers, work.pose, work.scene, work.moments)
     _sweep(arrays.pattern, arrays.elimination, work.pose, work.moments, work.model, slot, second)
+    return total
+
+
+@_inner
+def _slope_of_markers(arrays, work, x, slot):
+    """Return the markers' weighted sum of squares at x; fill their gradient, and no matrix."""
+    _place_nodes(arrays.functions, arrays.motion, work.pose, work.scene.centroid, x)
+    total = _gather_markers(arrays.markers, work.pose, work.scene, work.moments)
+    _sweep_gradient(arrays.pattern, work.pose, work.moments, work.model.gradient[slot])
     return total
 
 
@@ -578,6 +611,23 @@ def _update_below(elimination, factor, y, block):
 
 
 @_inner
+def _substitute_forward(elimination, system):
+    """Bring another right-hand side to where elimination brought the first one."""
+    n, factor, y = elimination.order.shape[0], system.factor, system.solved
+    for block in range(elimination.first_column.shape[0] - 1):
+        end = elimination.first_column[block + 1]
+        for j in range(elimination.first_column[block], end):
+            share = y[j] / factor[j * n + j]
+            for i in range(j + 1, end):
+                y[i] -= factor[j * n + i] * share
+            for run in range(elimination.first_run[block], elimination.first_run[block + 1]):
+                low, high = elimination.run_start[run], elimination.run_end[run]
+                target, column = y[low:high], factor[j * n + low : j * n + high]
+                for k in range(high - low):
+                    target[k] -= column[k] * share
+
+
+@_inner
 def _substitute_back(elimination, system):
     n, factor, y = elimination.order.shape[0], system.factor, system.solved
     for block in range(elimination.first_column.shape[0] - 2, -1, -1):
@@ -631,12 +681,15 @@ def _multiply_entries(model, slot, second, base, low, high, y, moved, out):
 
 
 @_inner
-def _find_multipliers(elimination, model, system, slot, second, damping):
-    """Gradient of the quadratic model after the step, in elimination order: the multipliers of the bound unknowns."""
+def _find_multipliers(elimination, model, system, gradient, slot, second, damping):
+    """Gradient of the quadratic model after the step, in elimination order: the multipliers of the bound unknowns.
+
+    The model's matrix is that at `slot`.
+    """
     # H step + g over all unknowns. Only the lower half is stored, so each entry is used twice: as column and as row.
     n, out, y = elimination.order.shape[0], system.multiplier, system.solved
     for j in range(n):
-        out[j] = model.gradient[slot, elimination.order[j]]
+        out[j] = gradient[elimination.order[j]]
     for block in range(elimination.first_column.shape[0] - 1):
         end = elimination.first_column[block + 1]
         for j in range(elimination.first_column[block], end):
@@ -684,7 +737,7 @@ def _bind_violators(arrays, system, x):
 
 
 @_inner
-def _release_wrong(elimination, model, system, slot, second, damping):
+def _release_wrong(elimination, model, system, gradient, slot, second, damping):
     """Free the bound unknowns whose multiplier pulls inwards; return how many."""
     # A frame without an unknown at a bound is spared the product with the matrix.
     held = 0
@@ -692,7 +745,7 @@ def _release_wrong(elimination, model, system, slot, second, damping):
         held += system.side[u] != 0
     if held == 0:
         return 0
-    _find_multipliers(elimination, model, system, slot, second, damping)
+    _find_multipliers(elimination, model, system, gradient, slot, second, damping)
     count = 0
     for j in range(system.side.shape[0]):
         u = elimination.order[j]
@@ -721,7 +774,7 @@ def _solve_box(arrays, model, system, stiffness, x, slot, second, damping):
             continue
         if number > _RELEASE_PASSES:
             break
-        if _release_wrong(arrays.elimination, model, system, slot, second, damping) == 0:
+        if _release_wrong(arrays.elimination, model, system, model.gradient[slot], slot, second, damping) == 0:
             break
     return True
 
@@ -745,11 +798,84 @@ def _try_step(arrays, step, x, tried):
 
 
 @_inner
+def _step_again(arrays, work, x, slot, other, newton):
+    """Solve for a step from x, whose gradient is at `other`, by the factor of the matrix at `slot`.
+
+    Returns false where unknowns leave or meet their bounds, which asks for another factor.
+    """
+    order, system, gradient = arrays.elimination.order, work.system, work.model.gradient[other]
+    for j in range(order.shape[0]):
+        u = order[j]
+        # Bound unknowns stand on their bound: they have the row of the identity, and stay.
+        system.solved[j] = -gradient[u] if system.side[u] == 0 else 0.0
+    _substitute_forward(arrays.elimination, system)
+    _substitute_back(arrays.elimination, system)
+    if _bind_violators(arrays, system, x) > 0:
+        return False
+    return _release_wrong(arrays.elimination, work.model, system, gradient, slot, newton, 0.0) == 0
+
+
+@_inner
+def _finish(arrays, work, tasks, tolerance, most, last):
+    """Try to end a frame by steps that keep the factor of the last one, and so need gradients only.
+
+    This simplified Newton method (Deuflhard 2011, Newton Methods for Nonlinear Problems, 2.1) converges linearly: from
+    the shrinking of the steps follows what is left.
+
+    Args:
+        arrays, work, tasks: as for `track`.
+        tolerance: of what is left, rad or m.
+        most: steps.
+        last: the last step, from a slot to the other one: which slot, whether its matrix was Newton's, its damping, the
+            size of the step, and f before it.
+
+    Returns:
+        (steps, f before the last of them, its marker part); 0 steps where they do not end the frame. Only if they do,
+        the point at the other slot is moved.
+    """
+    slot, newton, damping, first, value = last
+    if damping > 0.0 or first > _KEPT_RANGE:
+        return 0, value, value
+    # `second` is not a literal: numba would compile a second copy of `_add_priors`.
+    x, other, largest, second = work.x[2], 1 - slot, first, most < 0
+    for u in range(x.shape[0]):
+        x[u] = work.x[other, u]
+    for number in range(most):
+        markers = _slope_of_markers(arrays, work, x, other)
+        # What this adds to a diagonal is cleared before that matrix is used.
+        priors = _add_priors(arrays.pattern, work.pose, work.scene, work.model, tasks, x, other, second)
+        tried = 0.5 * (markers + priors)
+        if not tried <= value * (1.0 + 1e-13) + 1e-26 or not _step_again(arrays, work, x, slot, other, newton):
+            break
+        value, before = tried, largest
+        largest = _move(arrays, work.system.step, x)
+        if largest > _KEPT_RATIO * before:
+            break
+        if largest * max(_RATIO_MARGIN * largest / before, _FACTOR_AGES * first) < tolerance:
+            for u in range(x.shape[0]):
+                work.x[other, u] = x[u]
+            return number + 1, value, 0.5 * markers
+    return 0, value, value
+
+
+@_inner
+def _move(arrays, step, x):
+    """Add a step to x, inside the bounds; return its largest change."""
+    largest = 0.0
+    for u in range(x.shape[0]):
+        moved = min(max(x[u] + step[u], arrays.lower[u]), arrays.upper[u])
+        largest = max(largest, abs(moved - x[u]))
+        x[u] = moved
+    return largest
+
+
+@_inner
 def _solve_frame(arrays, work, tasks, rules):
     """Minimise f from work.x[0]; leave the result there.
 
     Returns (how it ended, iterations, f before the last step, its marker part). The last step is applied without
-    evaluating again, once it, or the one that its rate of convergence foretells, is below the tolerance.
+    evaluating again, once it, or the one that its rate of convergence foretells, is below the tolerance. The last ones
+    keep the factor of the one before where steps are short: see `_finish`.
     """
     # x has two rows: `slot` holds the best point so far, 1 - slot the tried one.
     slot, damping, refused, before = 0, rules.first_damping, 0, np.inf
@@ -793,6 +919,11 @@ def _solve_frame(arrays, work, tasks, rules):
             slot, ended = 1 - slot, CONVERGED
             break
         tried_slot, tried_second = 1 - slot, rules.newton and largest < _NEWTON_RANGE
+        most, last = min(_KEPT_STEPS, rules.iteration_limit - iteration), (slot, newton, damping, largest, value)
+        steps, found, found_markers = _finish(arrays, work, tasks, rules.step_tolerance, most, last)
+        if steps > 0:
+            slot, ended, iteration, value, markers = 1 - slot, CONVERGED, iteration + steps, found, found_markers
+            break
     for u in range(work.x.shape[1]):
         work.x[0, u] = work.x[slot, u]
     return ended, iteration, value, markers
@@ -1097,7 +1228,10 @@ def certify(arrays, work, tasks, data, prior, temporal, shares, unknowns, weak, 
         _load_priors(work.scene, (prior[0], prior[1]), centre, centre, weight, shares[frame])
         for u in range(unknowns.shape[1]):
             work.x[0, u] = unknowns[frame, u]
-        objective[frame] = 0.5 * _evaluate_markers(arrays, work, slot, second)
+        if weak.shape[0] > 0:
+            objective[frame] = 0.5 * _evaluate_markers(arrays, work, slot, second)
+        else:
+            objective[frame] = 0.5 * _slope_of_markers(arrays, work, work.x[slot], slot)
         _write_markers(arrays.markers, work.pose, work.scene.centroid, markers[frame])
         if weak.shape[0] > 0:
             # Before the priors are added: rank and deviations speak of the markers only. `_add_priors` must follow, or

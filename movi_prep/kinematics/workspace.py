@@ -99,10 +99,10 @@ def allocate_workspace(arrays: FoldedArrays, n_tasks: int) -> Workspace:
     places = (np.zeros((nodes, 9)), np.zeros((nodes, 3)))
     scene = (np.zeros((markers, 3)), np.zeros(markers), np.zeros(3), np.zeros(x), np.zeros(x))
     system = (np.zeros(x * x), np.zeros(x), np.zeros(x), np.zeros(x), np.zeros(x, dtype=np.int8))
-    # x has two rows, and so has every matrix of Model: the accepted point and the tried one swap places by index, so
-    # that accepting a step copies nothing.
+    # Every matrix of Model has two rows: the accepted point and the tried one swap places by index, so that accepting a
+    # step copies nothing. So has x, and a third one for points without a matrix.
     return Workspace(
-        x=np.zeros((2, x)),
+        x=np.zeros((3, x)),
         no_pull=np.zeros(x),
         # 1 + 3 + 6 + 3 + 9: m, h, A (symmetric), F and Q of the module's equations.
         moments=np.zeros((nodes, 22)),

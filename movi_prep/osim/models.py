@@ -83,7 +83,7 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
         raise MissingError(path, expected="a marker set (.xml)", got="no file", remedy="check the path")
 
     def add() -> None:
-        model.updateMarkerSet(opensim.MarkerSet(str(path)))
+        _update_markers(model, opensim.MarkerSet(str(path)))
         model.finalizeConnections()
         model.initSystem()
 
@@ -97,6 +97,16 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
             got=f"OpenSim's refusal: {_reason(error)}",
             remedy="check that the bodies it names exist in the model",
         ) from error
+
+
+def _update_markers(model: opensim.Model, added: opensim.MarkerSet) -> None:
+    names = [added.get(index).getName() for index in range(added.getSize())]
+    if len({*names, *marker_names(model)}) < len(names) + model.getMarkerSet().getSize():
+        model.updateMarkerSet(added)
+        return
+    # With every marker that is new, `updateMarkerSet` goes through the whole model again.
+    for index in range(added.getSize()):
+        model.updMarkerSet().cloneAndAppend(added.get(index))
 
 
 def _try_first(path: Path, load: Callable[[], object], model: opensim.Model | None = None) -> None:

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from movi_prep.config.ik_solver import ConvergedSettings
-from movi_prep.formats.packaged import packaged_path
-from movi_prep.kinematics.known_motion import known_markers, known_poses
-from movi_prep.stages.packaged_model import PACKAGED_MODEL
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,9 +15,13 @@ def compile_solver(say: Callable[[str], None]) -> None:
 
     if is_compiled():
         return
-    # Imported here: OpenSim takes seconds to load, and only the first run of an installation needs it for this.
+    # Imported here: only the first run of an installation needs it.
+    from movi_prep.config.ik_solver import ConvergedSettings
+    from movi_prep.formats.packaged import packaged_path
+    from movi_prep.kinematics.known_motion import known_markers, known_poses
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.models import read_model
+    from movi_prep.stages.packaged_model import PACKAGED_MODEL
 
     path = machine_code_file()
     again = f"the compiled solver is damaged ({path}): compiling it again" if path.is_file() else ""

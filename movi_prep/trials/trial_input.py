@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import InputError
-from movi_prep.formats.c3d import read_c3d
-from movi_prep.formats.storage import coordinates_of, read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.geometry.body_orientation import judge_orientation
 from movi_prep.geometry.frames import amass_to_ground
@@ -99,6 +97,8 @@ def _cut_findings(whole: MarkerTrajectories, used: MarkerTrajectories) -> tuple[
 def read_marker_file(path: Path, settings: IkSettings) -> MarkerTrajectories:
     """Read a marker file (.trc or .c3d) into OpenSim ground."""
     if path.suffix.lower() == ".c3d":
+        from movi_prep.formats.c3d import read_c3d
+
         return read_c3d(path, up=settings.marker_file_up)
     markers = read_trc(path)
     if settings.marker_file_up == "y":
@@ -131,6 +131,8 @@ def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
     """
     if path is None:
         return {}
+    from movi_prep.formats.storage import coordinates_of, read_storage
+
     table = read_storage(path)
     # A name that several joints have means the first of them, as in OpenSim. Reversed, because the last of equal names
     # wins in a dictionary.

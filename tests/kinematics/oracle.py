@@ -32,6 +32,8 @@ _BOX_PASSES, _RELEASE_PASSES = 25, 15
 _NEWTON_RANGE = 0.2
 _LARGEST_STEP = 0.5
 _ASK_AGAIN = 4
+_KEPT_RANGE, _KEPT_STEPS, _KEPT_RATIO = 0.005, 2, 0.1
+_RATIO_MARGIN, _FACTOR_AGES = 10.0, 100.0
 _SMALLEST_SHARE = 1e-5
 _MEETINGS = 3
 
@@ -91,6 +93,10 @@ class Evaluation:
     gauss_newton: Array
     second_order: Array
     positions: Array
+
+    def matrix(self, *, newton: bool) -> Array:
+        """Return Newton's or Gauss-Newton's matrix."""
+        return self.gauss_newton + self.second_order if newton else self.gauss_newton
 
 
 def allocate_workspace(arrays: FoldedArrays, n_tasks: int) -> Workspace:
@@ -287,9 +293,8 @@ def solve_box(
 ) -> Array | None:
     """Return the step to the minimum of the quadratic model inside the bounds; None where it is not positive."""
     x, at = point
-    matrix = at.gauss_newton + at.second_order if newton else at.gauss_newton.copy()
-    plain = matrix.copy()
-    matrix[np.diag_indices_from(matrix)] += damping * (np.diag(at.gauss_newton) + 1e-9)
+    plain = at.matrix(newton=newton)
+    matrix = plain + damping * np.diag(np.diag(at.gauss_newton) + 1e-9)
     work.system.side = side = _guess_sides(arrays, x, at.gradient, work.system.side)
     step = np.zeros_like(x)
     for number in range(_BOX_PASSES):
@@ -333,6 +338,7 @@ class _Iteration:
     at: Evaluation
     newton: bool
     damping: float
+    solved_by_newton: bool = False
     refused: int = 0
     before: float = np.inf
 
@@ -359,6 +365,12 @@ def solve_frame(arrays: FoldedArrays, work: Workspace, tasks: Tasks, rules: Rule
         if state.damping < 1e-2 and foretold < rules.step_tolerance:
             state.x, ended = tried, CONVERGED
             break
+        if state.damping == 0.0 and largest < _KEPT_RANGE:
+            most = min(_KEPT_STEPS, rules.iteration_limit - iteration)
+            steps = _finish(arrays, work, tasks, state, (tried, largest), rules.step_tolerance, most)
+            if steps > 0:
+                ended, iteration = CONVERGED, iteration + steps
+                break
         if iteration < rules.iteration_limit:
             _judge_step(state, (tried, evaluate(arrays, work, tasks, tried)), largest, newton=rules.newton)
     work.x[0] = state.x
@@ -370,13 +382,45 @@ def _find_step(arrays: FoldedArrays, work: Workspace, state: _Iteration, *, ask:
     if state.newton and ask:
         step = solve_box(arrays, work, (state.x, state.at), newton=True, damping=state.damping)
         if step is not None:
+            state.solved_by_newton = True
             return step
         state.refused += 1
+    state.solved_by_newton = False
     try:
         return solve_box(arrays, work, (state.x, state.at), newton=False, damping=state.damping)
     except np.linalg.LinAlgError:
         state.damping = max(10.0 * state.damping, 1e-9)
         return None
+
+
+def _finish(  # noqa: PLR0917 - as the kernel takes it
+    arrays: FoldedArrays,
+    work: Workspace,
+    tasks: Tasks,
+    state: _Iteration,
+    stepped: tuple[Array, float],
+    tolerance: float,
+    most: int,
+) -> int:
+    """End a frame by steps with the matrix of the last one, if they can; return how many, 0 where they cannot."""
+    (x, first), value, free = stepped, state.at.value, work.system.side == 0
+    matrix, largest = state.at.matrix(newton=state.solved_by_newton), first
+    for number in range(most):
+        at = evaluate(arrays, work, tasks, x)
+        step = np.zeros_like(x)
+        step[free] = np.linalg.solve(matrix[np.ix_(free, free)], -at.gradient[free])
+        outside = (x + step < arrays.lower - 1e-15) | (x + step > arrays.upper + 1e-15)
+        wrong = work.system.side * (at.gradient + matrix @ step) > 1e-12
+        if at.value > value * (1.0 + 1e-13) + 1e-26 or outside.any() or wrong.any():
+            break
+        moved = np.clip(x + step, arrays.lower, arrays.upper)
+        before, largest, value, x = largest, float(np.abs(moved - x).max(initial=0.0)), at.value, moved
+        if largest > _KEPT_RATIO * before:
+            break
+        if largest * max(_RATIO_MARGIN * largest / before, _FACTOR_AGES * first) < tolerance:
+            state.x, state.at = x, at
+            return number + 1
+    return 0
 
 
 def _judge_step(state: _Iteration, tried: tuple[Array, Evaluation], largest: float, *, newton: bool) -> None:

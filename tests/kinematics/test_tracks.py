@@ -29,8 +29,14 @@ from tests.kinematics import oracle
 from tests.kinematics.engines import TASK_WEIGHT, moving_clip, random_problem, settings
 
 
-def prepared(engine: object, seed: int, n_frames: int = 8, noise_m: float = 0.01) -> tuple[Tracker, object, Start]:
+def prepared(
+    engine: object, seed: int, n_frames: int = 8, noise_m: float = 0.01, *, narrow: bool = False
+) -> tuple[Tracker, object, Start]:
     folded = random_problem(seed)
+    if narrow:
+        arrays, joints = folded.arrays, folded.arrays.motion.is_root == 0
+        lower, upper = (np.where(joints, folded.start + side * 0.1, side * np.inf) for side in (-1.0, 1.0))
+        folded = replace(folded, arrays=arrays._replace(lower=lower, upper=upper))
     tracker = Tracker.prepare(engine, folded, moving_clip(folded, seed, n_frames, noise_m))  # type: ignore[arg-type]
     prior = replace(unit_prior(folded, settings()).scaled(0.1), noise_m=2.0 * noise_m)
     pulls = tracker.pulls(settings(), prior, np.full(folded.arrays.n_unknowns, 1e-3))
@@ -38,10 +44,11 @@ def prepared(engine: object, seed: int, n_frames: int = 8, noise_m: float = 0.01
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_kernel_and_oracle_walk_the_same_way(seed: int) -> None:
+@pytest.mark.parametrize("narrow", [False, True])
+def test_kernel_and_oracle_walk_the_same_way(seed: int, narrow: bool) -> None:
     tracks = []
     for engine in (kernels, oracle):
-        tracker, pulls, start = prepared(engine, seed)
+        tracker, pulls, start = prepared(engine, seed, narrow=narrow)
         tracks.append(track_forward(tracker, pulls, {0: start}))  # type: ignore[arg-type]
 
     ours, oracles = tracks
@@ -50,6 +57,19 @@ def test_kernel_and_oracle_walk_the_same_way(seed: int) -> None:
     np.testing.assert_allclose(ours.unknowns, oracles.unknowns, atol=1e-8)
     np.testing.assert_allclose(ours.bases, oracles.bases, atol=1e-8)
     np.testing.assert_allclose(ours.shares, oracles.shares, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_frame_ends_within_the_tolerance_of_its_minimum(seed: int, narrow: bool) -> None:
+    tracker, pulls, start = prepared(kernels, seed, 300, 1e-3, narrow=narrow)
+    exact = replace(pulls, rules=pulls.rules._replace(step_tolerance=1e-12))  # type: ignore[attr-defined, type-var]
+
+    track, lowest = (track_forward(tracker, each, {0: start}) for each in (pulls, exact))  # type: ignore[arg-type]
+
+    assert np.all(track.ends == CONVERGED)
+    # A frame is pulled to the ones before, which ended as near.
+    np.testing.assert_allclose(track.unknowns, lowest.unknowns, atol=2.0 * pulls.rules.step_tolerance)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("engine", [kernels, oracle])
