@@ -6,6 +6,9 @@
 | second line | JSON: kernel -> its arguments ([type, axes], -1 axes for a scalar; a list of them for a tuple), bytes |
 | the rest | object code of one kernel after the other |
 
+Where this numba's code cannot be taken out, the first line is `numba`, and the rest are numba's own files with their
+hashes, JSON: numba loads damaged ones unseen.
+
 The code is emitted from numba's own optimised module, so that both ways to call a kernel give the same bytes. Only the
 wrapper for Python is left out, which needs numba. In its place stands a door: it takes the address of a row of words
 of 8 bytes, and passes them on as the arguments that numba's functions take.
@@ -21,10 +24,12 @@ from __future__ import annotations
 import ctypes
 import json
 import struct
+import sys
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -36,12 +41,12 @@ from movi_prep.kinematics.workspace import Rules, Tasks, allocate_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
     from types import ModuleType
 
 KERNELS = ("track", "certify")
 """The kernels that Python calls."""
 
+_OF_NUMBA = b"numba"
 _SCALAR = -1
 _SCALARS = {"int64": "i64", "float64": "double", "bool": "i8"}
 """LLVM's types of numba's."""
@@ -196,7 +201,7 @@ def keep(path: Path, kernels: ModuleType) -> None:
     """Write the machine code of the kernels that this process has compiled; nothing where it has not called them all.
 
     Raises:
-        RuntimeError: this numba's code cannot be taken out; the file is empty then, so that nobody tries again.
+        RuntimeError: this numba's code cannot be taken out; the file says so then, and nobody tries again.
     """
     functions = {name: getattr(kernels, name) for name in KERNELS}
     if not all(function.overloads for function in functions.values()):
@@ -209,11 +214,39 @@ def keep(path: Path, kernels: ModuleType) -> None:
             codes.append(code)
     # numba's inner side is not promised to stay: an attribute may have gone, a signature may be another.
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        path.touch()
+        _keep(path, _OF_NUMBA, json.dumps({str(file): _digest(file) for file in numba_files(kernels)}).encode())
         raise RuntimeError(f"machine code without numba: {error}") from error
     content = json.dumps(header).encode() + b"\n" + b"".join(codes)
+    _keep(path, sha256(content).hexdigest().encode(), content)
+
+
+def serves_numba(path: Path) -> bool:
+    """Return whether a file says that there is no machine code to be had, and numba's own files are as they were."""
+    first, _, content = path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
+    if first != _OF_NUMBA:
+        return False
+    try:
+        known: dict[str, str] = json.loads(content)
+        return all(_digest(Path(file)) == digest for file, digest in known.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def numba_files(kernels: ModuleType) -> list[Path]:
+    """Return the files of numba's own cache that hold the kernels, compiled by this Python."""
+    place = kernels.track.stats.cache_path
+    python = f".py{sys.version_info.major}{sys.version_info.minor}."
+    found = sorted(Path(place).glob("kernels.*.nb[ci]")) if place else []
+    return [path for path in found if python in path.name]
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _keep(path: Path, first: bytes, content: bytes) -> None:
     with atomic_path(path) as partial:
-        partial.write_bytes(sha256(content).hexdigest().encode() + b"\n" + content)
+        partial.write_bytes(first + b"\n" + content)
 
 
 def _emit(name: str, kernel: Any) -> tuple[list[Any], bytes]:
