@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def compile_solver(say: Callable[[str], None]) -> None:
     """Compile the converged solver on this machine and announce it; do nothing if that has been done."""
-    from movi_prep.kinematics.cache_place import temporary_cache
+    from movi_prep.kinematics.cache_place import machine_code_file, temporary_cache
     from movi_prep.kinematics.kernel_cache import compile_ahead, is_compiled
 
     if is_compiled():
@@ -23,7 +23,9 @@ def compile_solver(say: Callable[[str], None]) -> None:
     from movi_prep.osim.models import read_model
     from movi_prep.stages.packaged_model import PACKAGED_MODEL
 
-    say("compiling the solver, once per installation: about half a minute")
+    path = machine_code_file()
+    again = f"the compiled solver is damaged ({path}): compiling it again" if path.is_file() else ""
+    say(f"{again or 'compiling the solver, once per installation'}: about half a minute")
     place = temporary_cache()
     if place:
         say(
