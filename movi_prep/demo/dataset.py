@@ -56,7 +56,8 @@ _PARTS = ("body_models", "amass", "v3d", "videos", "calibration", "truth")
 VIDEO_RATE_HZ = MOCAP_RATE_HZ / VIDEO_STEP
 
 _ABOUT = """\
-The embedded data set of movi-prep: made up people, no recordings. `movi-prep demo` writes it anew; it may be deleted.
+The embedded data set of movi-prep: made up people, no recordings. `movi-prep demo` writes it anew where it
+was changed; it may be deleted.
 """
 
 _CONFIG = """\
