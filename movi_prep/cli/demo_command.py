@@ -13,7 +13,7 @@ from movi_prep.cli.flags import settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table, verification_rows
 from movi_prep.cli.run_command import carry_out_and_print, say_stopped
 from movi_prep.config.load import load_config
-from movi_prep.plain_text import shell_line
+from movi_prep.plain_text import count_of, shell_line
 from movi_prep.runtime.pipeline_run import prepare_run
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run_demo(given: argparse.Namespace) -> int:
             written = write_demo(folder, seed=given.seed, workers=given.workers, advance=advance)
         done = f"in {time.perf_counter() - begin:.0f} s"
     console.print(
-        f"embedded data set: {written.n_clips} clips, {written.n_frames} video frames, "
+        f"embedded data set: {count_of(written.n_clips, 'clip')}, {count_of(written.n_frames, 'video frame')}, "
         f"{written.n_bytes / 1e6:.0f} MB, {done}: {folder}",
         markup=False,
     )
@@ -127,7 +127,8 @@ def _export(console: Console, work: Path, out: Path) -> None:
     with show_work("exporting to VideoPose3D"):
         done = export(work, out, target="videopose3d", wanted=Wanted())
     console.print(
-        f"exported to VideoPose3D: {done.n_files} files, {done.n_bytes / 1e6:.1f} MB: {done.folder}", markup=False
+        f"exported to VideoPose3D: {count_of(done.n_files, 'file')}, {done.n_bytes / 1e6:.1f} MB: {done.folder}",
+        markup=False,
     )
     with show_work("drawing the 17 points"):
         picture = draw_points(work, work / "points17.png")
