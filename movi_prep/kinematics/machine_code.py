@@ -63,7 +63,7 @@ class Kind(NamedTuple):
         name: of an array NumPy's type (`<f8`), of a scalar numba's, of a tuple nothing.
         n_dims: axes of an array; -1 for a scalar.
         parts: what a tuple holds.
-        packed: how its words are packed.
+        packed: how its words are packed; nothing for a tuple that holds more than scalars.
     """
 
     number: int
@@ -93,31 +93,35 @@ class Kernel:
 
     def __call__(self, *arguments: Any) -> int:
         """Run the kernel; arrays that it writes change in place."""
-        words = [self._words(argument, kind) for argument, kind in zip(arguments, self.kinds, strict=True)]
-        result = self.door(b"".join(words))
+        result = self.door(self._row(arguments, self.kinds))
         if result == _RAISED:
             raise RuntimeError(f"kernel {self.name}: expected no exception, but it raised one")
         return result
 
-    def _words(self, value: Any, kind: Kind) -> bytes:
+    def _row(self, values: tuple[Any, ...], kinds: tuple[Kind, ...]) -> bytes:
         # A solve calls thousands of times with nearly the same arrays. The same array is the same words, because it is
         # held here: nobody else gets its address.
-        known = self._known.get(kind.number)
-        if known is not None and known[0] is value:
-            return known[1]
-        if kind.parts:
-            words = b"".join([self._words(part, its) for part, its in zip(value, kind.parts, strict=True)])
-        elif kind.n_dims == _SCALAR:
-            words = kind.packed.pack(value)
-        elif value.dtype.str != kind.name or value.ndim != kind.n_dims:
-            raise TypeError(f"kernel {self.name}: expected {kind.name}, {kind.n_dims} axes, but got {value.dtype.str}")
-        else:
+        known, words = self._known, []
+        for value, kind in zip(values, kinds, strict=True):
+            before = known.get(kind.number)
+            if before is None or before[0] is not value:
+                before = known[kind.number] = (value, self._words(value, kind))
+            words.append(before[1])
+        return b"".join(words)
+
+    def _words(self, value: Any, kind: Kind) -> bytes:
+        if kind.n_dims != _SCALAR:
+            if value.dtype.str != kind.name or value.ndim != kind.n_dims:
+                raise TypeError(
+                    f"kernel {self.name}: expected {kind.name}, {kind.n_dims} axes, but got {value.dtype.str}"
+                )
             # Of three ways to an array's address the fastest. It refuses what the code does not expect: arrays that are
             # read-only, or not C contiguous.
             place = ctypes.addressof(_NOTHING.from_buffer(value))
-            words = kind.packed.pack(0, 0, value.size, value.itemsize, place, *value.shape, *value.strides)
-        self._known[kind.number] = (value, words)
-        return words
+            return kind.packed.pack(0, 0, value.size, value.itemsize, place, *value.shape, *value.strides)
+        if not kind.parts:
+            return kind.packed.pack(value)
+        return kind.packed.pack(*value) if kind.packed.size else self._row(value, kind.parts)
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,11 @@ def _kind(described: list[Any], number: Iterator[int]) -> Kind:
         name, n_dims = described
         packed = "d" if name == "float64" else "q" if n_dims == _SCALAR else f"{5 + 2 * n_dims}q"
         return Kind(next(number), name, n_dims, (), struct.Struct(packed))
-    return Kind(next(number), "", _SCALAR, tuple(_kind(part, number) for part in described), struct.Struct(""))
+    parts = tuple(_kind(part, number) for part in described)
+    are_scalars = all(part.n_dims == _SCALAR and not part.parts for part in parts)
+    # Words of 8 bytes each, which is what `q` and `d` align to: nothing comes between them.
+    packed = "".join(part.packed.format for part in parts) if are_scalars else ""
+    return Kind(next(number), "", _SCALAR, parts, struct.Struct(packed))
 
 
 class _Loader:
