@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import time
-import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     # A random name: two runs that write the same file must not write into each other's.
-    partial = final.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex[:12]}-{final.name}")
+    partial = final.with_name(f"{PARTIAL_PREFIX}{os.urandom(6).hex()}-{final.name}")
     try:
         yield partial
         publish(partial, final)
@@ -80,7 +79,7 @@ def _aside(final: Path) -> Iterator[Path]:
     """Yield a folder beside `final` that is locked as long as this process lives, and goes with all that is in it."""
     final.parent.mkdir(parents=True, exist_ok=True)
     _clear_dead(final)
-    aside = final.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex[:12]}-{final.name}")
+    aside = final.with_name(f"{PARTIAL_PREFIX}{os.urandom(6).hex()}-{final.name}")
     aside.mkdir()
     with _lock(aside):
         try:

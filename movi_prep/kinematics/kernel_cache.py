@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
-import subprocess
 import sys
 import warnings
 from contextlib import contextmanager, suppress
@@ -54,6 +53,8 @@ def compile_ahead(
         return
     cut = [replace(task, target=_first_frames(task.target)) for task in tasks]
     arguments = (tree, tuple(marker_names), np.array(positions_m[:_N_FRAMES]), dict(weights), settings, cut)
+    import subprocess
+
     path = machine_code_file()
     with _alone(path.with_suffix(".lock")):
         if not is_compiled():

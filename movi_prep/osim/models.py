@@ -13,7 +13,6 @@ import opensim
 
 from movi_prep.errors import InputError, MissingError, ModelError, list_names
 from movi_prep.formats.atomic import atomic_path
-from movi_prep.formats.trial_load import check_that_it_loads
 from movi_prep.formats.user_cache import document_digest, is_known_to_load, remember_that_it_loads
 
 if TYPE_CHECKING:
@@ -120,6 +119,8 @@ def _try_first(path: Path, load: Callable[[], object], model: opensim.Model | No
     digest = _digest(documents)
     if is_known_to_load(digest):
         return
+    from movi_prep.formats.trial_load import check_that_it_loads
+
     check_that_it_loads(path, load)
     remember_that_it_loads(digest)
 

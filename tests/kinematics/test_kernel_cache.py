@@ -21,7 +21,7 @@ NOTHING = (None, (), (), {}, ConvergedSettings())
 
 def test_nothing_is_started_where_the_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_cache, "is_compiled", lambda: True)
-    monkeypatch.setattr(kernel_cache.subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
     kernel_cache.compile_ahead(*NOTHING)  # type: ignore[arg-type]
 
 
@@ -34,7 +34,7 @@ def test_a_numba_that_keeps_its_code_to_itself_is_named_once(tmp_path: Path, mon
         machine_code_file().write_bytes(b"numba\n{}")
         return subprocess.CompletedProcess([], 1, stderr=b"Traceback\nRuntimeError: it has gone\n")
 
-    monkeypatch.setattr(kernel_cache.subprocess, "run", compile_without_code)
+    monkeypatch.setattr(subprocess, "run", compile_without_code)
     with pytest.warns(UserWarning, match="it has gone"):
         kernel_cache.compile_ahead(*NOTHING)  # type: ignore[arg-type]
     kernel_cache.compile_ahead(*NOTHING)  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def test_frames_that_cannot_be_solved_leave_compiling_to_the_next(
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     failed = subprocess.CompletedProcess[bytes]([], 1, stderr=b"InputError: no such marker")
-    monkeypatch.setattr(kernel_cache.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     kernel_cache.compile_ahead(*NOTHING)  # type: ignore[arg-type]
     assert not kernel_cache.is_compiled()
 

@@ -174,7 +174,7 @@ def test_a_document_is_tried_in_another_process_once(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     model.printToXML(str(tmp_path / "small.osim"))
     tried: list[Path] = []
-    monkeypatch.setattr("movi_prep.osim.models.check_that_it_loads", lambda path, _load: tried.append(path))
+    monkeypatch.setattr("movi_prep.formats.trial_load.check_that_it_loads", lambda path, _load: tried.append(path))
     for _ in range(2):
         read_model(tmp_path / "small.osim")
     assert tried == [tmp_path / "small.osim"]
