@@ -1,13 +1,14 @@
 """Scaling from motion and scaling from a static trial: on people of known size, and on data of body models.
 
-    python -m benchmarks.motion_scaling [--people 6] [--work WORK ...]
+    python -m benchmarks.motion_scaling [--people 6] [--spoilt] [--work WORK ...]
 
 Known people: our model with factors of its own and tracked markers up to so many millimetres away from the table, each
 in its own direction. They stand near the default pose for the static trial, and move through 60 % of every range for
 ten seconds at 120 Hz. Both methods see the same markers with the same noise. Reported are the lengths between joints,
 the sites, and, of another motion with the same noise, the angles against the true ones and the residual of inverse
-kinematics. `WORK` is the work folder of a run with `movi-prep markers` done: its subjects are scaled by both methods,
-and both models track all clips.
+kinematics. `--spoilt` scales each person, instead, with a twentieth of the rows spoilt in each of several ways, and
+reports by how much lengths and sites differ from those without. `WORK` is the work folder of a run with
+`movi-prep markers` done: its subjects are scaled by both methods, and both models track all clips.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from movi_prep.records.markers import MarkerTrajectories, StaticTrial
 from movi_prep.stages.motion_scale import PersonTrials, scale_to_motion
 from movi_prep.stages.scale import solve_pose_converged
 from tests.builders.known_person import KnownPerson, known_person
+from tests.builders.spoilt_rows import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 SETTINGS = ScaleUnitSettings(method="motion")
 N_FRAMES, RATE_HZ, N_TRACKED = 1200, 120.0, 300
 SITES_M, NOISES_M = (0.02, 0.005, 0.0), (0.0, 0.004)
+SPOILT_SHARE = 0.05
 METHODS = ("motion", "static")
 LENGTHS = (
     "upper_back_height",
@@ -81,9 +84,13 @@ def main() -> int:
     """Print the tables and return 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--people", type=int, default=6, help="known people per row")
+    parser.add_argument("--spoilt", action="store_true", help="with a twentieth of the rows spoilt")
     parser.add_argument("--work", type=Path, nargs="*", default=[], help="work folders with markers")
 
     options = parser.parse_args()
+    if options.spoilt:
+        _print_spoilt(options.people)
+        return 0
     print(
         "sites off, noise, mm  method   lengths: median, worst   sites, mm: median, 90 %   angles, deg  IK, mm  CPU s"
     )
@@ -99,6 +106,48 @@ def main() -> int:
             clips = [read_markers(path) for path in sorted(markers.glob("*.h5")) if path.stem != "static"]
             _compare(markers.name, PersonTrials(clips, read_static_trial(markers / "static.h5")))
     return 0
+
+
+def _print_spoilt(n_people: int) -> None:
+    print("noise, mm  fault                     lengths changed, worst   sites, mm: median, 90 %   CPU s")
+    people = [known_person(seed) for seed in range(n_people)]
+    for noise_m in NOISES_M:
+        whole = [_person_of(person, person.move(N_FRAMES, seed, noise_m=noise_m)) for seed, person in enumerate(people)]
+        for name, fault in FAULTS.items():
+            rows = []
+            for seed, (person, (lengths, sites_m, _)) in enumerate(zip(people, whole, strict=True)):
+                rng, positions_m = np.random.default_rng(seed), person.move(N_FRAMES, seed, noise_m=noise_m)
+                spoilt = _spoilt_rows(rng)
+                positions_m[spoilt] = fault(person, positions_m[spoilt], rng)
+                found = _person_of(person, positions_m)
+                moved_m = np.linalg.norm(found[1] - sites_m, axis=1)
+                rows.append((np.abs(found[0] / lengths - 1.0).max(), moved_m, found[2]))
+            changed, moved, seconds = zip(*rows, strict=True)
+            print(
+                f"{1000 * noise_m:9.0f}  {name:24} {100 * max(changed):22.3f} % {1000 * np.median(moved):14.3f}"
+                f" {1000 * np.percentile(moved, 90):9.3f} {max(seconds):7.1f}",
+                flush=True,
+            )
+
+
+def _spoilt_rows(rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return rows of runs of one to four, a twentieth of all together."""
+    spoilt = np.zeros(N_FRAMES, dtype=bool)
+    while spoilt.mean() < SPOILT_SHARE:
+        first = int(rng.integers(N_FRAMES))
+        spoilt[first : first + int(rng.integers(1, 5))] = True
+    return np.flatnonzero(spoilt)
+
+
+def _person_of(
+    person: KnownPerson, positions_m: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return factors of `LENGTHS`, (k, 3) sites in metres, and processor seconds, of scaling to a motion."""
+    moving = _trajectories(person, positions_m)
+    model, result, seconds = scaled(PersonTrials([moving], None), "motion")
+    tree, factors = extract_tree(model), dict(zip(result.measurement_names, result.measurement_factors, strict=True))
+    sites_m = np.array([tree.marker_position_m[tree.marker_names.index(name)] for name in moving.names])
+    return np.array([factors[name] for name in LENGTHS]), sites_m, seconds
 
 
 def missed(person: KnownPerson, method: str, seed: int, noise_m: float) -> Missed:

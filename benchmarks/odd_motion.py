@@ -4,8 +4,9 @@
 
 Real recordings, where the reference material is there: gait2354's trials, and markers on thigh, shank, shoulder blade
 and arm beside bone pins or X-rays (running, throwing, punching, sitting down). `--demo` adds the embedded data. As they
-are, every alarm is false. Then stretches of 1 to 10 rows are frozen, or 1 to 4 rows moved by half a metre, wherever the
-body moves at 0.3 m/s or more, and counted where the rows are named exactly.
+are, every alarm is false; samples kept out are those that scaling from motion would not use. Then stretches of 1 to 10
+rows are frozen, or 1 to 4 rows moved by half a metre, wherever the body moves at 0.3 m/s or more, and counted where the
+rows are named exactly.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.formats.trc import read_trc
-from movi_prep.geometry.jumps import marker_jumps
+from movi_prep.geometry.jumps import leaping_samples, marker_jumps
 from movi_prep.geometry.repeats import row_steps, standstills
 
 Trial = tuple[str, NDArray[np.float64], float]
@@ -91,7 +92,11 @@ def main() -> None:
         own = [(rows, rate) for name, rows, rate in trials if name == group]
         leaps, frozen = (sum(len(find(rows, rate)) for rows, rate in own) for find in (leaping_rows, frozen_rows))
         n_rows = sum(len(rows) for rows, _ in own)
-        print(f"{group}: {len(own)} trials, {n_rows} rows: {leaps} leap and {frozen} repeat as they are")
+        kept_out = sum(int(leaping_samples(rows, rate).sum()) for rows, rate in own)
+        print(
+            f"{group}: {len(own)} trials, {n_rows} rows: {leaps} leap and {frozen} repeat as they are; "
+            f"{kept_out} samples kept out"
+        )
     rng = np.random.default_rng(0)
     for what, spoil, find in (("frozen", freeze, frozen_rows), ("leaping", leap, leaping_rows)):
         found = [_is_found(trials, spoil, find, rng) for _ in range(options.spoilt)]

@@ -101,6 +101,42 @@ def marker_jumps(positions_m: NDArray[np.float64], rate_hz: float) -> tuple[Jump
     return _strongest((*body, *part))
 
 
+def leaping_samples(positions_m: NDArray[np.float64], rate_hz: float) -> NDArray[np.bool_]:
+    """Return (n, m) bool: samples at which no person's marker can be, with the few that lie between two such.
+
+    Where the body, or a part of it, leaps, the whole row counts; else the markers that do. Broader than `marker_jumps`:
+    it takes the rows beside a leap too, finds leaps that follow each other closely, and steps that stay.
+
+    Args:
+        positions_m: (n, m, 3) metres, NaN where not seen.
+        rate_hz: rows per second.
+    """
+    bends = _square_bends(positions_m)
+    known = bends.shape[1] - np.isnan(bends).sum(axis=1)
+    part = bends > ONE_PART_M.at(rate_hz) ** 2
+    body = _MEDIAN.exceeds((bends > WHOLE_BODY_M.at(rate_hz) ** 2).sum(axis=1), known)
+    body |= _THIRD_LARGEST.exceeds(part.sum(axis=1), known)
+    leaping = np.zeros(bends.shape, dtype=np.bool_)
+    some = np.flatnonzero(part.any(axis=0))
+    leaping[:, some] = _with_between(part[:, some], np.isnan(bends[:, some]))
+    return leaping | _with_between(body[:, None], (known < _LEAST_SEEN)[:, None])
+
+
+def _with_between(bent: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return (n, k) bool: what is bent, what is unknown right beside it, and the few rows between two such.
+
+    A few are up to `_AROUND`; before the first and after the last, up to `LONGEST_RUN`.
+    """
+    beside = np.zeros_like(bent)
+    beside[1:] |= bent[:-1]
+    beside[:-1] |= bent[1:]
+    found = bent | (unknown & beside)
+    rows, beyond = np.arange(len(bent))[:, None], _AROUND - LONGEST_RUN
+    before = np.maximum.accumulate(np.where(found, rows, -1 - beyond), axis=0)
+    after = np.minimum.accumulate(np.where(found, rows, len(bent) + beyond)[::-1], axis=0)[::-1]
+    return np.asarray(after - before <= _AROUND + 1)
+
+
 def angle_jumps(angles_rad: NDArray[np.float64], rate_hz: float) -> tuple[Jump, ...]:
     """Return the runs in which any angle leaps out and back; (n, c) radians, NaN where there is no pose."""
     turned, posed = angles_rad, np.isfinite(angles_rad).all(axis=1)

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.records.marker_noise import segment_groups
 from movi_prep.records.pose_deviation import PoseDeviation, chained_std
 
 if TYPE_CHECKING:
@@ -275,6 +274,9 @@ def _rows(poses: SolvedPoses, *, every_s: float = EVERY_S) -> NDArray[np.int64]:
 @lru_cache(maxsize=4)
 def _find_sources(tree: KinematicTree, markers: tuple[int, ...], noise: MarkerNoise) -> _Sources:
     """Return what errors are made of; the clips of one subject share it."""
+    # Imported here: what misses mean for angles needs none of it.
+    from movi_prep.records.marker_noise import segment_groups
+
     chosen = np.array(markers, dtype=np.int64)
     groups, segments = segment_groups(noise, tree.body_names)
     default_m = tree.marker_positions(tree.complete_coordinates(tree.coordinate_default))[chosen]

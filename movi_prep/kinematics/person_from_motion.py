@@ -158,9 +158,8 @@ def scale_from_motion(
 def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np.float64], count: int) -> ScalingFrames:
     """Return the frames that differ most; of a static trial one is enough."""
     each = max(_CANDIDATES // len(trials), 1)
-    # The middle frame: a subject may still settle at the beginning of a static trial, and leave at its end.
     rows = [
-        np.array([len(trial.positions_m) // 2]) if trial.static else _spread_rows(len(trial.positions_m), each)
+        _middle_row(trial.positions_m) if trial.static else _spread_rows(len(trial.positions_m), each)
         for trial in trials
     ]
     candidates = _frames_of(markers, trials, rows, weights)
@@ -168,6 +167,12 @@ def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np
     chosen = np.zeros(len(candidates.trial), dtype=bool)
     chosen[taken] = True
     return candidates.only(chosen)
+
+
+def _middle_row(positions_m: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the middle row of those that show markers, as an array: a subject settles before it, and leaves after."""
+    shown = np.flatnonzero(np.isfinite(positions_m).any(axis=(1, 2)))
+    return shown[len(shown) // 2 : len(shown) // 2 + 1]
 
 
 def _spread_rows(n_rows: int, most: int) -> NDArray[np.int64]:

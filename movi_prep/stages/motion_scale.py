@@ -18,7 +18,9 @@ from movi_prep.errors import InputError, list_names
 from movi_prep.formats.anthropometry import read_anthropometry
 from movi_prep.formats.packaged import packaged_path
 from movi_prep.geometry.body_orientation import judge_orientation
+from movi_prep.geometry.jumps import leaping_samples
 from movi_prep.geometry.marker_size import check_marker_size
+from movi_prep.geometry.repeats import row_steps, standstills
 from movi_prep.osim.scale_audit import audit_scaling
 from movi_prep.records.scale_result import AuditGrade, ScaleResult
 
@@ -44,6 +46,10 @@ _SIZE_STD = 0.06
 _SITE_LIMIT, _FACTOR_LIMIT = 3.0, 2.5
 _TOLERANCE_M = 1e-8
 _LEAST_TRACKED = 6
+# Fewer rows have no rows around them to leap from.
+_LEAST_ROWS = 3
+# Rows of which more than this share leap are no motion but poses beside each other, and all count.
+_MOST_LEAPING = 0.5
 
 
 def anthropometry_path(settings: MotionScalingSettings) -> Path:
@@ -114,13 +120,15 @@ def scale_to_motion(
         # Before anything is fitted: factors from a wrong unit are finite, and look like factors.
         check_marker_size(one, by_name)
     upright, mirrored = _orientation(trials, by_name)
-    seen = [_trial(one, tracked, static=False) for one in trials.moving]
-    seen += [_trial(one, tracked, static=True) for one in placing]
+    read = [scaling_trial(one, tracked, static=False) for one in trials.moving]
+    read += [scaling_trial(one, tracked, static=True) for one in placing]
+    seen, leaps = [trial for trial, _ in read], [told for _, said in read for told in said]
     weighed = np.array([weights[name] for name in tracked])
     found = scale_from_motion(markers, seen, weighed, prior_of, settings.motion)
     findings = (
         *upright,
         *name_findings(model, present, setup),
+        *leaps,
         *found.findings,
         *_movement_findings(placing, tracked, settings),
     )
@@ -234,15 +242,58 @@ def person_prior(markers: ScaledMarkers, axes: Sequence[str], settings: MotionSc
     )
 
 
-def _trial(markers: MarkerTrajectories, tracked: tuple[str, ...], *, static: bool) -> Trial:
-    """Return a trial with the tracked markers in the solver's order; NaN where it lacks one."""
+def scaling_trial(
+    markers: MarkerTrajectories, tracked: tuple[str, ...], *, static: bool
+) -> tuple[Trial, tuple[str, ...]]:
+    """Return a trial with the tracked markers in the solver's order, and findings on samples that do not count.
+
+    NaN where it lacks a marker, and where markers leap or repeat: of the frames, those that differ most are chosen, and
+    a leap differs most.
+    """
     from movi_prep.kinematics.person_from_motion import Trial
 
     positions_m = np.full((markers.n_rows, len(tracked), 3), np.nan)
     for place, name in enumerate(tracked):
         if name in markers.names:
             positions_m[:, place] = markers.positions_m[:, markers.column(name)]
-    return Trial(_short_name(markers), positions_m, static)
+    out = _kept_out(positions_m, markers.times_s)
+    positions_m[out] = np.nan
+    return Trial(_short_name(markers), positions_m, static), _kept_out_findings(markers, out, tracked)
+
+
+def _kept_out(positions_m: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return (n, k) bool: samples that no motion of a person has; none where most rows leap, which are single poses."""
+    if len(times_s) < _LEAST_ROWS:
+        return np.zeros(positions_m.shape[:2], dtype=np.bool_)
+    # Of long clips rows are left out: not the rate that the clip was recorded at.
+    rate_hz = 1.0 / float(np.median(np.diff(times_s)))
+    out = leaping_samples(positions_m, rate_hz)
+    if np.count_nonzero(out.all(axis=1)) > _MOST_LEAPING * len(out):
+        out[:] = False
+    for run in standstills(row_steps(positions_m), rate_hz):
+        out[run.first : run.last + 1] = True
+    return out
+
+
+def _kept_out_findings(
+    markers: MarkerTrajectories, out: NDArray[np.bool_], tracked: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return a sentence on whole rows that are kept out, and one on single markers that are in some rows."""
+    whole = np.asarray(out.all(axis=1))
+    rows, single = np.flatnonzero(whole), np.asarray(out & ~whole[:, None])
+    told = []
+    if len(rows):
+        told.append(
+            f"{_short_name(markers)}: {len(rows)} of {markers.n_rows} rows are kept out of scaling, because the body "
+            f"leaps in or beside them, or they repeat the row before; the first is at {markers.times_s[rows[0]]:.3f} s"
+        )
+    if single.any():
+        names = [tracked[marker] for marker in np.flatnonzero(single.any(axis=0)).tolist()]
+        told.append(
+            f"{_short_name(markers)}: {list_names(names)} leap in {np.count_nonzero(single.any(axis=1))} of "
+            f"{markers.n_rows} rows, and do not count there"
+        )
+    return tuple(told)
 
 
 def _short_name(trial: MarkerTrajectories) -> str:

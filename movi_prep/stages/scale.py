@@ -268,7 +268,7 @@ def prepare_scale(settings: Sequence[ScaleUnitSettings], say: Callable[[str], No
 
 SCALE = Stage(
     name="scale",
-    version=9,
+    version=10,
     summary="scaled model of each subject, audited",
     plan=plan_scale,
     run=run_scale,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from movi_prep.geometry.jumps import LONGEST_RUN, WHOLE_BODY_M, angle_jumps, marker_jumps
+from movi_prep.geometry.jumps import LONGEST_RUN, WHOLE_BODY_M, angle_jumps, leaping_samples, marker_jumps
 
 N, M = 120, 20
 GENERATOR = np.random.default_rng(7)
@@ -132,3 +132,53 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("movi_prep.geometry.jumps._BLOCK_ROWS", 7)
     assert marker_jumps(positions_m, 30.0) == whole
     assert len(whole) == 2
+
+
+@pytest.mark.parametrize("rate_hz", [30.0, 60.0, 120.0])
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_no_sample_of_people_who_move_fast_leaps(
+    motion: Callable[[float], NDArray[np.float64]], rate_hz: float
+) -> None:
+    assert not leaping_samples(motion(rate_hz), rate_hz).any()
+
+
+@pytest.mark.parametrize("first", [0, 1, 40, N - LONGEST_RUN])
+@pytest.mark.parametrize("spoil", [zeros, leap, flip])
+def test_samples_of_a_leap_are_found_with_few_beside(
+    spoil: Callable[[NDArray[np.float64]], NDArray[np.float64]], first: int
+) -> None:
+    for length in (1, 2, LONGEST_RUN):
+        positions_m = walk(120.0)
+        positions_m[first : first + length] = spoil(positions_m[first : first + length])
+        rows = leaping_samples(positions_m, 120.0).all(axis=1)
+        assert rows[first : first + length].all()
+        assert rows.sum() <= length + LONGEST_RUN
+
+
+def test_leaps_that_follow_each_other_closely_are_all_found() -> None:
+    positions_m = walk(120.0)
+    positions_m[80:90] = leap(positions_m[80:90])
+    positions_m[30:60:2] = leap(positions_m[30:60:2])
+    rows = leaping_samples(positions_m, 120.0).all(axis=1)
+    assert rows[30:60].all()
+    assert rows[80:90].all()
+    assert rows.sum() <= 44
+
+
+def test_two_markers_that_leap_take_no_other_with_them() -> None:
+    positions_m = walk(120.0)
+    positions_m[40:43, [3, 7]] = positions_m[40:43, [7, 3]]
+    leaping = leaping_samples(positions_m, 120.0)
+    assert leaping[40:43][:, [3, 7]].all()
+    assert not np.delete(leaping, [3, 7], axis=1).any()
+
+
+def test_a_leap_beside_a_gap_is_found() -> None:
+    positions_m = walk(120.0)
+    positions_m[20:40] = np.nan
+    positions_m[40] = leap(positions_m[40:41])[0]
+    rows = leaping_samples(positions_m, 120.0).all(axis=1)
+    assert rows[40]
+    assert not rows[[18, 43]].any()
+    assert leaping_samples(np.full((2, M, 3), 0.0), 120.0).sum() == 0
+    assert leaping_samples(np.full((N, M, 3), np.nan), 120.0).sum() == 0
