@@ -1,7 +1,8 @@
 """Linear blend skinning of SMPL, SMPL+H and SMPL-X in batches, for chosen vertices only.
 
 A marker needs one vertex of thousands. Everything independent of the pose is computed once per subject. The pose
-directions and skinning weights of other vertices are not used. The formulas are those of `smplx.lbs.lbs`
+directions and skinning weights of other vertices are not used, nor what is zero in those of the vertices: fingers move
+few of them, and each follows four joints or so. The formulas are those of `smplx.lbs.lbs`
 (Loper et al. 2015, SMPL, equations 2 to 12), with these parts of it: `blend_shapes`, `vertices2joints`. Its
 `batch_rodrigues` and `batch_rigid_transform` multiply many small matrices and take longer than everything else
 together; rotations and chain here do the same element by element, level by level, with the samples last in memory.
@@ -14,10 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from smplx.lbs import blend_shapes, vertices2joints
 
 from movi_prep.body.betas import all_betas
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
 
 _IDENTITY = np.eye(3)
 
-_POINTS_AT_ONCE = 131_072
-"""Samples times points of one batch: limits working memory to about 50 MB; a whole mesh takes 18 samples at a time."""
+_POINTS_AT_ONCE = 262_144
+"""Samples times points of one batch: limits working memory to about 100 MB; a whole mesh takes 37 samples at a time."""
+
+_COMMON = 0.25
+"""Share of the vertices from which on a joint's pose directions are taken for all of them."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,21 @@ def order_by_depth(parents: NDArray[np.int64], *, device: torch.device) -> Joint
 
 
 @dataclass(frozen=True)
+class PoseDirections:
+    """What the rotations of some joints do to the surface at some vertices of a body part; elsewhere they do nothing.
+
+    Attributes:
+        joints: (k,) their places, without the root.
+        vertices: (w,) rows of the part; None for all.
+        directions: (3 w, 9 k) float32, metres.
+    """
+
+    joints: torch.Tensor
+    vertices: torch.Tensor | None
+    directions: torch.Tensor
+
+
+@dataclass(frozen=True)
 class BodyPart:
     """The data for posing v chosen vertices of a body model of j joints and b betas, for any subject; on one device.
 
@@ -83,8 +103,8 @@ class BodyPart:
         shape_directions: (v, 3, b) float64.
         joint_template: (j, 3) float64, metres, joint centres of the mean shape.
         joint_shape_directions: (j, 3, b) float64.
-        pose_directions: (3 v, 9 (j - 1)) float32.
-        skinning_weights: (v, j) float64.
+        pose_directions: in at most two parts, which add up.
+        skinning_weights: (v, j) float64; without its zeros where numpy multiplies it, torch does that slowly.
         joints: their order.
         soft_tissue_directions: (v, 3, 8) float64, or None.
         joint_soft_tissue_directions: (j, 3, 8) float64, or None.
@@ -95,8 +115,8 @@ class BodyPart:
     shape_directions: torch.Tensor
     joint_template: torch.Tensor
     joint_shape_directions: torch.Tensor
-    pose_directions: torch.Tensor
-    skinning_weights: torch.Tensor
+    pose_directions: tuple[PoseDirections, ...]
+    skinning_weights: torch.Tensor | csr_array
     joints: JointOrder
     soft_tissue_directions: torch.Tensor | None
     joint_soft_tissue_directions: torch.Tensor | None
@@ -153,21 +173,45 @@ def select_vertices(model: BodyModel, vertices: Sequence[int] | None = None, *, 
         moved = torch.tensor(np.moveaxis(directions, -1, 0))
         return vertices2joints(regressor, moved).permute(1, 2, 0).contiguous().to(where)
 
-    # Nine features for each joint but the root: grouped by joint, so that they follow the joints' new order.
-    posing = np.asarray(model.pose_directions_m[rows], dtype=np.float32).reshape(-1, len(model.parents) - 1, 9)
+    weights = model.skinning_weights[rows][:, joints.order]
     tissue = model.soft_tissue_directions_m
     return BodyPart(
         template=torch.tensor(model.template_m[rows], device=where),
         shape_directions=torch.tensor(model.shape_directions_m[rows], device=where),
         joint_template=regressed(model.template_m[..., None])[..., 0],
         joint_shape_directions=regressed(model.shape_directions_m),
-        pose_directions=torch.tensor(posing[:, joints.order[1:] - 1].reshape(len(posing), -1), device=where),
-        skinning_weights=torch.tensor(model.skinning_weights[rows][:, joints.order], device=where),
+        pose_directions=_pose_directions(model.pose_directions_m[rows], joints, where),
+        skinning_weights=csr_array(weights) if where.type == "cpu" else torch.tensor(weights, device=where),
         joints=joints,
         soft_tissue_directions=None if tissue is None else torch.tensor(tissue[rows], device=where),
         joint_soft_tissue_directions=None if tissue is None else regressed(tissue),
         source=model.source,
     )
+
+
+def _pose_directions(
+    directions: NDArray[np.floating[Any]], joints: JointOrder, device: torch.device
+) -> tuple[PoseDirections, ...]:
+    """Return (v, 3, 9 (j - 1)) directions without zeros: of joints that move most vertices, and of those that move few.
+
+    A vertex of the trunk has 189 directions that count, and 270 of fingers that are zero.
+    """
+    # Nine features for each joint but the root: grouped by joint, so that they follow the joints' new order.
+    by_joint = np.asarray(directions, dtype=np.float32).reshape(len(directions), 3, -1, 9)[:, :, joints.order[1:] - 1]
+    moved = (by_joint != 0.0).any(axis=(1, 3))
+    common = moved.mean(axis=0) > _COMMON
+    parts = []
+    for chosen, rows in ((common, None), (moved.any(axis=0) & ~common, moved[:, ~common].any(axis=1))):
+        if chosen.any():
+            part = by_joint[:, :, chosen] if rows is None else by_joint[rows][:, :, chosen]
+            parts.append(
+                PoseDirections(
+                    joints=torch.tensor(1 + np.flatnonzero(chosen), device=device),
+                    vertices=None if rows is None else torch.tensor(np.flatnonzero(rows), device=device),
+                    directions=torch.tensor(part.reshape(3 * len(part), -1), device=device),
+                )
+            )
+    return tuple(parts)
 
 
 def shape_body(part: BodyPart, betas: NDArray[np.float64]) -> ShapedBody:
@@ -202,13 +246,12 @@ def pose_body(
     Raises:
         InputError: `soft_tissue` is set, but the motion or the body model has none.
     """
-    n, n_vertices, n_joints = motion.n_samples, len(body.vertices), len(body.joints)
     dmpls = _checked_dmpls(body, motion) if soft_tissue else None
     turn = _on(body, world @ motion.to_amass_world)
-    points = torch.empty((n_vertices + n_joints, 3, n), dtype=torch.float64)
     # At least one sample, even of a mesh that is larger than the bound.
-    size = max(1, _POINTS_AT_ONCE // (n_vertices + n_joints))
-    for first in range(0, n, size):
+    size = max(1, _POINTS_AT_ONCE // (len(body.vertices) + len(body.joints)))
+    batches = []
+    for first in range(0, motion.n_samples, size):
         rows = slice(first, first + size)
         posed = _pose_batch(
             body,
@@ -218,10 +261,12 @@ def pose_body(
             dmpls=None if dmpls is None else _on(body, dmpls[rows]),
             turn=turn,
         )
-        for into, part in zip((points[:n_vertices, :, rows], points[n_vertices:, :, rows]), posed, strict=True):
-            into.copy_(part)
-    views = points.permute(2, 0, 1).numpy()
-    return PosedPoints(vertices_m=views[:, :n_vertices], joints_m=views[:, n_vertices:])
+        batches.append(tuple(part.cpu() for part in posed))
+    # A clip of some seconds is one batch, and is not copied.
+    vertices, joints = (
+        batches[0] if len(batches) == 1 else (torch.cat(parts, dim=-1) for parts in zip(*batches, strict=True))
+    )
+    return PosedPoints(vertices_m=vertices.permute(2, 0, 1).numpy(), joints_m=joints.permute(2, 0, 1).numpy())
 
 
 def _on(body: ShapedBody, values: NDArray[np.float64]) -> torch.Tensor:
@@ -246,13 +291,11 @@ def _pose_batch(
 
     The sample axis comes last: every step then runs over contiguous samples instead of over 3x3 matrices.
     """
-    n, rotations = poses.shape[-1], _rotations(poses)
+    rotations = _rotations(poses)
     vertices, joints = _soften(body, dmpls) if dmpls is not None else (body.vertices[..., None], body.joints[..., None])
-    posed = vertices + _pose_offsets(body.part, rotations)
-    centres, transforms = _chain(
-        rotations, joints.expand(-1, -1, n), body.part.joints, turn=turn, translation=translation.T
-    )
-    return _skin(body.part.skinning_weights, transforms, posed), centres[body.part.joints.places]
+    posed = _bend(vertices, body.part.pose_directions, rotations)
+    centres, transforms = _chain(rotations, joints, body.part.joints, turn=turn, translation=translation.T)
+    return _skin(body.part.skinning_weights, transforms, posed), centres
 
 
 def _rotations(vectors: torch.Tensor) -> torch.Tensor:
@@ -264,14 +307,15 @@ def _rotations(vectors: torch.Tensor) -> torch.Tensor:
     x, y, z = (vectors / angle[:, None]).unbind(1)
     sine, versine = torch.sin(angle), 1.0 - torch.cos(angle)
     rotations = vectors.new_empty((len(vectors), 3, 3, vectors.shape[-1]))
+    grown_x, grown_y, grown_z = versine * x, versine * y, versine * z
     # I + sin K + (1 - cos) K K, entry by entry, with K the cross product matrix of the axis.
-    for row, column, one, other, across in ((0, 1, x, y, -z), (0, 2, x, z, y), (1, 2, y, z, -x)):
-        even, odd = versine * one * other, sine * across
-        torch.add(even, odd, out=rotations[:, row, column])
-        torch.sub(even, odd, out=rotations[:, column, row])
-    xx, yy, zz = x * x, y * y, z * z
+    for row, column, even, across in ((0, 1, grown_x * y, z), (2, 0, grown_z * x, y), (1, 2, grown_y * z, x)):
+        odd = sine * across
+        torch.sub(even, odd, out=rotations[:, row, column])
+        torch.add(even, odd, out=rotations[:, column, row])
+    xx, yy, zz = grown_x * x, grown_y * y, grown_z * z
     for axis, both in enumerate((yy + zz, xx + zz, xx + yy)):
-        rotations[:, axis, axis] = 1.0 - versine * both
+        torch.sub(1.0, both, out=rotations[:, axis, axis])
     return rotations
 
 
@@ -282,13 +326,20 @@ def _soften(body: ShapedBody, dmpls: torch.Tensor) -> tuple[torch.Tensor, torch.
     return body.vertices[..., None] + moved, body.joints[..., None] + joints_moved
 
 
-def _pose_offsets(part: BodyPart, rotations: torch.Tensor) -> torch.Tensor:
-    """Return (v, 3, n) float64, metres: pose directions times the rotations' difference from the identity."""
+def _bend(vertices: torch.Tensor, parts: Sequence[PoseDirections], rotations: torch.Tensor) -> torch.Tensor:
+    """Return (v, 3, n) float64, metres: vertices (v, 3, n or 1) as the joints' rotations bend the surface."""
     n = rotations.shape[-1]
-    feature = rotations[1:].to(part.pose_directions.dtype).view(-1, 9, n)
-    feature[:, ::4] -= 1.0  # the diagonal of each matrix
-    # In float32, the largest product of all; see the head of this module.
-    return torch.matmul(part.pose_directions, feature.view(-1, n)).view(-1, 3, n).to(torch.float64)
+    bent = vertices.expand(-1, -1, n).clone()
+    for part in parts:
+        feature = rotations[part.joints].to(torch.float32).view(-1, 9, n)
+        feature[:, ::4] -= 1.0  # the diagonal: directions belong to the difference from the identity
+        # In float32, the largest product of all; see the head of this module.
+        moved = torch.matmul(part.directions, feature.view(-1, n)).view(-1, 3, n).to(torch.float64)
+        if part.vertices is None:
+            bent += moved
+        else:
+            bent.index_add_(0, part.vertices, moved)
+    return bent
 
 
 def _chain(
@@ -299,36 +350,38 @@ def _chain(
     turn: torch.Tensor,
     translation: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return joint centres (j, 3, n) and the transforms (j, 3, 4, n) of skinning.
+    """Return joint centres (j, 3, n) in the model's order, and the transforms (j, 3, 4, n) of skinning.
 
     `smplx.lbs.batch_rigid_transform` with three differences: samples last, all joints of one depth in one step, and
-    the root starts turned and translated, so that nothing needs turning or moving afterwards.
+    the root starts turned and translated, so that nothing needs turning or moving afterwards. Joints are (j, 3, n), or
+    (j, 3, 1) where they do not move with the samples.
     """
-    offsets = joints.clone()
-    offsets[1:] -= joints[tree.parents[1:]]
+    offsets = joints[1:] - joints[tree.parents[1:]]
+    transforms = rotations.new_empty((len(rotations), 3, 4, rotations.shape[-1]))
     # The root has no parent: its offset is its place in the world before the turn.
-    offsets[0] += translation
-    local = torch.cat([rotations, offsets[:, :, None]], dim=2)
-    transforms = torch.empty_like(local)
-    transforms[0] = torch.einsum("ij,jkn->ikn", turn, local[0])
+    transforms[0, :, 3] = turn @ (joints[0] + translation)
+    transforms[0, :, :3] = torch.einsum("ij,jkn->ikn", turn, rotations[0])
     for first, after, parents in tree.levels:
-        parent, own = transforms[parents], local[first:after]
+        parent, own, offset = transforms[parents], rotations[first:after], offsets[first - 1 : after - 1]
         # A 3x3 product written out over the samples, because products of many small matrices are slow in torch.
-        product = torch.mul(parent[:, :, 0, None], own[:, None, 0], out=transforms[first:after])
-        product.addcmul_(parent[:, :, 1, None], own[:, None, 1])
-        product.addcmul_(parent[:, :, 2, None], own[:, None, 2])
-        product[:, :, 3] += parent[:, :, 3]
-    centres = transforms[:, :, 3].clone()
+        turned = torch.mul(parent[:, :, 0, None], own[:, None, 0], out=transforms[first:after, :, :3])
+        turned.addcmul_(parent[:, :, 1, None], own[:, None, 1])
+        turned.addcmul_(parent[:, :, 2, None], own[:, None, 2])
+        place = torch.addcmul(parent[:, :, 3], parent[:, :, 0], offset[:, 0, None], out=transforms[first:after, :, 3])
+        place.addcmul_(parent[:, :, 1], offset[:, 1, None])
+        place.addcmul_(parent[:, :, 2], offset[:, 2, None])
+    centres = transforms[tree.places, :, 3]
     # Skinning moves points of the T-pose, which are relative to the origin, not to the joint.
     for axis in range(3):
         transforms[:, :, 3].addcmul_(transforms[:, :, axis], joints[:, None, axis], value=-1)
     return centres, transforms
 
 
-def _skin(weights: torch.Tensor, transforms: torch.Tensor, vertices: torch.Tensor) -> torch.Tensor:
+def _skin(weights: torch.Tensor | csr_array, transforms: torch.Tensor, vertices: torch.Tensor) -> torch.Tensor:
     """Return (v, 3, n): each vertex moved by the weighted mean of the joints' transforms."""
-    n_joints, n = len(transforms), transforms.shape[-1]
-    blended = torch.matmul(weights, transforms.view(n_joints, 12 * n)).view(-1, 3, 4, n)
+    flat = transforms.view(len(transforms), -1)
+    product = weights @ flat if isinstance(weights, torch.Tensor) else torch.from_numpy(weights @ flat.numpy())
+    blended = product.view(-1, 3, 4, transforms.shape[-1])
     moved = blended[:, :, 3]
     for axis in range(3):
         moved.addcmul_(blended[:, :, axis], vertices[:, None, axis])

@@ -21,6 +21,8 @@ from movi_prep.runtime.pipeline_run import check_machine, find_data, prepare_run
 from movi_prep.runtime.writable import check_writable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from movi_prep.config.root import Config
     from movi_prep.runtime.work_plan import WorkPlan
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 def check_data(given: argparse.Namespace) -> int:
     """`check`: print what data there are, what is missing, and what would run."""
     from movi_prep.runtime.data_check import check_data_files
+    from movi_prep.runtime.expected_failures import units_that_fail
     from movi_prep.runtime.overview import describe_recordings, describe_space
     from movi_prep.runtime.progress import show_work
     from movi_prep.runtime.work_estimate import estimate_work
@@ -49,9 +52,12 @@ def check_data(given: argparse.Namespace) -> int:
     findings = [text for text in recordings.findings if not any(text in note for note in notes)]
     print_findings(console, "findings", findings)
     will_run: dict[str, dict[str, int]] = {}
+    failing: frozenset[str] = frozenset()
     if plan is not None:
         will_run = {stage: {str(state): n for state, n in plan.counts(stage).items()} for stage in plan.stages}
-        print_table(console, "what will run", ("stage", "to run#", "current#", "why"), _reasons(plan))
+        failing = units_that_fail(plan, opened.faults, is_each_opened=recordings.reader == "manifest")
+        columns = ("stage", "to run#", *(["would fail#"] if failing else []), "current#", "why")
+        print_table(console, "what will run", columns, _reasons(plan, failing))
     print_findings(console, "nothing can run" if plan is None else "left out", notes)
     console.print(f"work folder: {config.work} ({describe_space(config.work)})", markup=False)
     estimate = None
@@ -64,6 +70,7 @@ def check_data(given: argparse.Namespace) -> int:
         "faults": [str(fault) for fault in opened.faults],
         "findings": [*findings, *notes],
         "will_run": will_run,
+        "would_fail": sorted(failing),
         "estimate": None if estimate is None else vars(estimate),
     }
     print_json(content, wanted=given.json)
@@ -115,14 +122,17 @@ def _plan_everything(config: Config) -> tuple[WorkPlan | None, list[str]]:
     return prepared.plan, [*notes, *prepared.plan.left_out.values()]
 
 
-def _reasons(plan: WorkPlan) -> list[tuple[str, ...]]:
-    """Return for each stage how many units would run, and the most frequent reasons."""
+def _reasons(plan: WorkPlan, failing: Collection[str]) -> list[tuple[str, ...]]:
+    """Return for each stage how many units would run or fail, and the most frequent reasons."""
     rows: list[tuple[str, ...]] = []
     for stage in plan.stages:
         planned = [unit for unit in plan.units.values() if unit.unit.stage == stage]
+        n_failing = sum(unit.unit.id in failing for unit in planned)
         reasons = Counter(_kind_of_reason(unit.reason) for unit in planned if not unit.is_current)
         said = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
-        rows.append((stage, str(sum(reasons.values())), str(len(planned) - sum(reasons.values())), said))
+        n_current = len(planned) - reasons.total()
+        failures = [str(n_failing)] if failing else []
+        rows.append((stage, str(reasons.total() - n_failing), *failures, str(n_current), said))
     return rows
 
 

@@ -12,7 +12,7 @@ from movi_prep.errors import UsageError, cut, list_names, suggest
 from movi_prep.plain_text import shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 SUMMARIES = {
     "demo": "write a small data set of the project's own and run every stage on it",
@@ -479,8 +479,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         UsageError: it cannot be parsed.
         SystemExit: help or version was asked for, and is printed.
     """
-    parser = _parser()
     command = arguments[0] if arguments else None
+    parser = _parser([command] if command in SUMMARIES else SUMMARIES)
     if command is None:
         parser.print_help(sys.stderr)
         raise SystemExit(2)
@@ -595,7 +595,8 @@ class _PrintVersions(argparse.Action):
         parser.exit()
 
 
-def _parser() -> _Parser:
+def _parser(known: Iterable[str]) -> _Parser:
+    """Return the parser of these commands: all flags of all take longer to add than most commands to begin."""
     parser = _Parser(
         prog="movi-prep",
         usage="movi-prep COMMAND [FLAGS]",
@@ -611,12 +612,12 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(
         dest="command", required=True, parser_class=_Parser, prog="movi-prep", help=argparse.SUPPRESS
     )
-    for command, summary in SUMMARIES.items():
+    for command in known:
         taken = [positional for positional in POSITIONALS if positional.command == command]
         usage = " ".join(("%(prog)s [FLAGS]", *(positional.usage for positional in taken)))
         below = commands.add_parser(
             command,
-            description=f"movi-prep {command}: {summary}.",
+            description=f"movi-prep {command}: {SUMMARIES[command]}.",
             usage=usage,
             epilog=f"example:\n  {EXAMPLES[command]}",
         )

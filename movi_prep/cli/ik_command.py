@@ -151,10 +151,10 @@ def _readable(outputs: Sequence[Path]) -> list[Path]:
 
 def _can_begin(named: Sequence[Path], config: Config, *, are_setups: bool) -> bool:
     """Return whether all files exist; raise InputError if a set-up for marker files cannot be read."""
-    from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
-    from movi_prep.stages.ik import ik_setup_path
-
     if not are_setups:
+        from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
+        from movi_prep.stages.ik import ik_setup_path
+
         # Whoever only scales, names no marker file, and tracks nothing.
         if named:
             read_ik_setup(ik_setup_path(config))

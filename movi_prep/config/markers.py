@@ -54,8 +54,8 @@ class TrajectorySettings(Settings):
     device: str = "cpu"
     """Torch device of the body model: `cpu` or `cuda`; movi-prep never chooses a GPU by itself."""
 
-    batch_samples: Annotated[int, CHANGES_NO_RESULT] = setting(default=512, ge=1, le=100_000)
-    """Rows read at once, which bounds the memory. The body model always poses 512 rows at a time, so no bit of the
+    batch_samples: Annotated[int, CHANGES_NO_RESULT] = setting(default=2048, ge=1, le=100_000)
+    """Rows read at once, which bounds the memory. The body model always poses 2048 rows at a time, so no bit of the
     results depends on this."""
 
 

@@ -1,17 +1,20 @@
 """Files appear whole or not at all.
 
 A writer receives a temporary path in the folder of the final one; when it returns, the file is flushed to disk and
-renamed. A crash leaves at most a file that begins with `.partial-`. In a run it lies in the scratch folder that units
-write into, which the next run clears away with all that is in it.
+renamed. A crash leaves at most a file or folder that begins with `.partial-`. In a run it lies in the scratch folder
+that units write into, which the next run clears away with all that is in it. What an export or a film left, the next
+one to the same place clears away: a process holds its folder with `flock`, which ends with the process.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import shutil
-import uuid
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PARTIAL_PREFIX = ".partial-"
+_NEW, _OLD = "new", "old"
+_SETTLED_S = 1.0
+"""Age at which a folder that nobody holds is left over: between making and locking one lie microseconds."""
 
 SPARE_BYTES = 16_000_000
 """Space that a growing file leaves on its disk, so that what HDF5 writes when it closes a file fits too."""
@@ -32,7 +38,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     # A random name: two runs that write the same file must not write into each other's.
-    partial = final.with_name(f"{PARTIAL_PREFIX}{uuid.uuid4().hex[:12]}-{final.name}")
+    partial = final.with_name(f"{PARTIAL_PREFIX}{os.urandom(6).hex()}-{final.name}")
     try:
         yield partial
         publish(partial, final)
@@ -42,13 +48,19 @@ def atomic_path(final: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_large(final: Path) -> Iterator[Path]:
+    """Yield a temporary path for a file that takes minutes, as `atomic_path`; clear away what killed writers left."""
+    with _aside(final) as aside:
+        yield aside / final.name
+        publish(aside / final.name, final)
+
+
+@contextmanager
 def atomic_folder(final: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `final`; it takes the place of `final` when the block ends without an error."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex[:12]
-    partial, before = (final.with_name(f"{PARTIAL_PREFIX}{mark}-{kind}-{final.name}") for kind in ("new", "old"))
-    partial.mkdir()
-    try:
+    with _aside(final) as aside:
+        partial, before = aside / _NEW, aside / _OLD
+        partial.mkdir()
         yield partial
         if final.exists():
             # A folder that is not empty cannot be renamed over another one: the old one steps aside
@@ -60,9 +72,52 @@ def atomic_folder(final: Path) -> Iterator[Path]:
             if before.exists():
                 before.rename(final)
             raise
+
+
+@contextmanager
+def _aside(final: Path) -> Iterator[Path]:
+    """Yield a folder beside `final` that is locked as long as this process lives, and goes with all that is in it."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _clear_dead(final)
+    aside = final.with_name(f"{PARTIAL_PREFIX}{os.urandom(6).hex()}-{final.name}")
+    aside.mkdir()
+    with _lock(aside):
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_dead(final: Path) -> None:
+    """Remove what processes that were killed left beside `final`; a folder that was stepping aside comes back."""
+    left = re.compile(rf"{re.escape(PARTIAL_PREFIX)}[0-9a-f]{{12}}-{re.escape(final.name)}")
+    for aside in [path for path in final.parent.iterdir() if left.fullmatch(path.name) and path.is_dir()]:
+        with suppress(FileNotFoundError), _lock(aside) as is_ours:
+            if not is_ours or time.time() - aside.stat().st_ctime < _SETTLED_S:
+                continue
+            if (aside / _OLD).is_dir() and not final.exists():
+                (aside / _OLD).rename(final)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Hold a folder while the block runs; yield whether nobody else holds it."""
+    # Python opens it close-on-exec: a child process does not keep the lock after this one's death.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield _take(descriptor)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # Held, or on a file system without locks, where nobody can tell: it stays.
+        return False
+    return True
 
 
 def publish(whole: Path, final: Path) -> None:

@@ -18,6 +18,8 @@ marker that was not seen; it is read as such: no marker of a body is ever exactl
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +28,7 @@ import numpy as np
 from movi_prep.errors import InputError, MissingError
 from movi_prep.formats.atomic import write_lines
 from movi_prep.formats.reading import reads
+from movi_prep.geometry.medians import median
 from movi_prep.records.markers import MarkerTrajectories
 
 if TYPE_CHECKING:
@@ -79,10 +82,14 @@ def write_trc_blocks(path: Path, blocks: Iterable[MarkerTrajectories], *, n_rows
         "",
     ]
 
+    # A static trial that is made repeats one row.
+    @lru_cache(maxsize=1)
+    def fields(positions_m: bytes) -> str:
+        numbers = (np.frombuffer(positions_m) / METRES_PER_UNIT[unit]).tolist()
+        return "\t".join("" if value != value else f"{value:.{decimals}f}" for value in numbers)  # noqa: PLR0124 - NaN
+
     def line(number: int, time_s: float, positions_m: NDArray[np.float64]) -> str:
-        numbers = (positions_m / METRES_PER_UNIT[unit]).ravel().tolist()
-        fields = ["" if value != value else f"{value:.{decimals}f}" for value in numbers]  # noqa: PLR0124 - NaN
-        return "\t".join([str(number), f"{time_s:.9f}", *fields])
+        return f"{number}\t{time_s:.9f}\t{fields(np.asarray(positions_m, dtype=np.float64).tobytes())}"
 
     rows = (
         row
@@ -166,7 +173,7 @@ def _numbers(path: Path, rows: list[str], width: int) -> NDArray[np.float64]:
     values = np.full((len(rows), width), np.nan)
     for index, line in enumerate(rows):
         row = line.split("\t")
-        fields = [field.strip() for field in row[:width]]
+        fields = row[:width]
         if len(fields) < 2:
             raise _broken(path, "columns separated by tabs", f"one column in data row {index + 1}")
         # Empty fields at the end of a row are harmless; numbers there belong to a marker without a name.
@@ -174,10 +181,17 @@ def _numbers(path: Path, rows: list[str], width: int) -> NDArray[np.float64]:
             expected = f"at most {width} columns, for the {width // 3} markers that have a name"
             raise _broken(path, expected, f"{len(row)} in data row {index + 1}")
         try:
-            values[index, : len(fields)] = [float(field) if field else np.nan for field in fields]
+            values[index, : len(fields)] = _row(fields)
         except ValueError as error:
             raise _broken(path, "numbers", f"{error} in data row {index + 1}") from error
     return values
+
+
+def _row(fields: list[str]) -> list[float]:
+    # Fields are looked at one by one only where one is empty.
+    with suppress(ValueError):
+        return list(map(float, fields))
+    return [float(field) if field.strip() else np.nan for field in fields]
 
 
 def _unit(path: Path, facts: dict[str, str]) -> str:
@@ -204,7 +218,7 @@ def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) ->
             raise _broken(path, "a positive DataRate in a file of one row", repr(facts.get("DataRate", "")))
         return stated, ()
     # The median bears gaps and times that are rounded to milliseconds.
-    step_s = float(np.median(np.diff(times_s)))
+    step_s = median(np.diff(times_s))
     if step_s <= 0:
         raise _broken(path, "times that increase from row to row", f"a median step of {step_s:g} s")
     # The stated rate is exact where the times are rounded to milliseconds.
@@ -255,7 +269,7 @@ def _check_extent(path: Path, positions_m: NDArray[np.float64], unit: str) -> No
     if not extents_m.size:
         return
     # The median: single frames may have a ghost marker far away, or only the markers of one foot.
-    extent_m = float(np.median(extents_m.max(axis=1)))
+    extent_m = median(extents_m.max(axis=1))
     if SMALLEST_EXTENT_M <= extent_m <= LARGEST_EXTENT_M:
         return
     better = [

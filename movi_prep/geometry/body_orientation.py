@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.geometry.medians import median
 from movi_prep.geometry.rigid import fit_rigid
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _fits(markers: MarkerTrajectories, model_m: Mapping[str, NDArray[np.float64]
     """Return the fit of the model, and that of its mirror image, on some rows."""
     names = [name for name in markers.names if name in model_m]
     default_m = np.array([model_m[name] for name in names]).reshape(-1, 3)
-    rows = np.unique(np.linspace(0, markers.n_rows - 1, _N_ROWS).astype(np.int64))
+    rows = sorted({int(row) for row in np.linspace(0, markers.n_rows - 1, _N_ROWS)})
     observed_m = markers.select(names).positions_m[rows]
     pairs = [(fit_rigid(default_m, row_m), fit_rigid(default_m * _MIRROR, row_m)) for row_m in observed_m]
     return [(fit, mirrored) for fit, mirrored in pairs if fit is not None and mirrored is not None]
@@ -87,7 +88,7 @@ def _mirror_findings(fits: list[tuple[RigidFit, RigidFit]]) -> tuple[str, ...]:
 
 def _tilt_findings(fits: list[tuple[RigidFit, RigidFit]]) -> tuple[str, ...]:
     # The median: a cartwheel tilts the body for a moment, exchanged axes for the whole trial.
-    tilt_deg = float(np.median([_tilt_deg(fit) for fit, _ in fits])) if fits else 0.0
+    tilt_deg = median([_tilt_deg(fit) for fit, _ in fits]) if fits else 0.0
     if tilt_deg <= LARGEST_TILT_DEG:
         return ()
     return (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.geometry.medians import medians
 from movi_prep.kinematics.folded_model import ALONG, LINE
 from movi_prep.records.kinematic_tree import rotation_about
 
@@ -125,9 +126,11 @@ def _wrap(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _near_default(angles_rad: NDArray[np.float64], default_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, a) angles without whole turns, each frame next to the one before, the middle one next to the default."""
+    if not len(angles_rad):
+        return angles_rad
     # A step of the solver may end whole turns away in one frame: the same pose, and a jump to whoever reads it.
     unwrapped = np.unwrap(angles_rad, axis=0)
-    middle = np.median(unwrapped, axis=0)
+    middle = medians(unwrapped.T)
     return np.asarray(unwrapped - _TURN * np.round((middle - default_rad) / _TURN))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.geometry.medians import medians
 from movi_prep.kinematics.tracks import CONVERGED, ITERATION_LIMIT
 from movi_prep.records.ik_solution import FrameStatus
 
@@ -122,7 +123,7 @@ def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
     n_numbers = values.shape[1] - np.isnan(values).sum(axis=1)
     if int(n_numbers.min(initial=values.shape[1])) == values.shape[1]:
         # Nothing is missing, as in most clips: a median puts less in order than a sort.
-        return np.asarray(np.median(values, axis=1))
+        return medians(values)
     # NaN sorts behind every number, so a row without a number yields the NaN at its start.
     ordered, rows = np.sort(values, axis=1), np.arange(len(values))
     below, above = np.maximum(n_numbers - 1, 0) // 2, np.minimum(n_numbers // 2, values.shape[1] - 1)

@@ -15,7 +15,7 @@ without neighbours, such as the static pose of scaling, cannot get a better one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain, count, islice, zip_longest
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ class _Fit:
     errors: NDArray[np.float64]
     missed_m: NDArray[np.float64]
 
-    @property
+    @cached_property
     def objective(self) -> float:
         """Half the weighted mean squared marker error, m^2."""
         return float(self.errors.sum())
@@ -335,9 +335,7 @@ def _primes() -> Iterator[int]:
 
 def _fit(tracker: Tracker, frame: int, pose: PoseTrack) -> _Fit:
     """Return how a pose fits the markers of a frame."""
-    clip = tracker.clip
-    apart_m = tracker.markers_m(frame, pose.unknowns, pose.bases[0]) - clip.positions_m[frame]
-    missed_m = np.sqrt(np.einsum("mk,mk->m", apart_m, apart_m))
-    weights = np.where(np.isnan(missed_m), 0.0, clip.weights)
-    missed_m = np.where(weights > 0.0, missed_m, 0.0)
-    return _Fit(pose, 0.5 * weights / weights.sum() * missed_m**2, missed_m)
+    apart_m = tracker.markers_m(frame, pose.unknowns, pose.bases[0]) - tracker.clip.positions_m[frame]
+    shares = tracker.shares(frame)
+    missed_m = np.where(shares > 0.0, np.sqrt(np.einsum("mk,mk->m", apart_m, apart_m)), 0.0)
+    return _Fit(pose, 0.5 * shares * missed_m**2, missed_m)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
-import subprocess
 import sys
 import warnings
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ import numpy as np
 
 from movi_prep.formats.file_stamp import file_stamp
 from movi_prep.kinematics.cache_place import machine_code_file
-from movi_prep.kinematics.machine_code import keep, load
+from movi_prep.kinematics.machine_code import keep, load, numba_files, serves_numba
 from movi_prep.kinematics.solve import CoordinateTarget, solve_inverse_kinematics
 
 if TYPE_CHECKING:
@@ -54,6 +53,8 @@ def compile_ahead(
         return
     cut = [replace(task, target=_first_frames(task.target)) for task in tasks]
     arguments = (tree, tuple(marker_names), np.array(positions_m[:_N_FRAMES]), dict(weights), settings, cut)
+    import subprocess
+
     path = machine_code_file()
     with _alone(path.with_suffix(".lock")):
         if not is_compiled():
@@ -64,7 +65,7 @@ def compile_ahead(
                 check=False,
             )
             # Where solving failed, it will fail here too, with the better message.
-            if done.returncode and path.is_file():
+            if done.returncode and serves_numba(path):
                 reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
                 warnings.warn(f"numba's own cache serves, which takes longer to load: {reason}", stacklevel=2)
 
@@ -72,8 +73,7 @@ def compile_ahead(
 def is_compiled() -> bool:
     """Return whether the kernels of this installation are compiled for this processor."""
     path = machine_code_file()
-    # An empty file says that there is no machine code to be had.
-    return load(path, file_stamp(path)) is not None or (path.is_file() and not path.stat().st_size)
+    return load(path, file_stamp(path)) is not None or serves_numba(path)
 
 
 def _first_frames(target: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
@@ -96,6 +96,11 @@ def _alone(path: Path) -> Iterator[None]:
 def _main() -> None:
     from movi_prep.kinematics import kernels
 
+    # From the sources: what lies there may be damaged, which numba does not see.
+    for file in numba_files(kernels):
+        # Of another user, perhaps: whoever installed.
+        with suppress(OSError):
+            file.unlink()
     path, (*arguments, tasks) = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - written by compile_ahead just now
     solve_inverse_kinematics(*arguments, tasks=tasks)
     keep(path, kernels)

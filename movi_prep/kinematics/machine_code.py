@@ -6,6 +6,9 @@
 | second line | JSON: kernel -> its arguments ([type, axes], -1 axes for a scalar; a list of them for a tuple), bytes |
 | the rest | object code of one kernel after the other |
 
+Where this numba's code cannot be taken out, the first line is `numba`, and the rest are numba's own files with their
+hashes, JSON: numba loads damaged ones unseen.
+
 The code is emitted from numba's own optimised module, so that both ways to call a kernel give the same bytes. Only the
 wrapper for Python is left out, which needs numba. In its place stands a door: it takes the address of a row of words
 of 8 bytes, and passes them on as the arguments that numba's functions take.
@@ -21,10 +24,12 @@ from __future__ import annotations
 import ctypes
 import json
 import struct
+import sys
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -36,12 +41,12 @@ from movi_prep.kinematics.workspace import Rules, Tasks, allocate_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
     from types import ModuleType
 
 KERNELS = ("track", "certify")
 """The kernels that Python calls."""
 
+_OF_NUMBA = b"numba"
 _SCALAR = -1
 _SCALARS = {"int64": "i64", "float64": "double", "bool": "i8"}
 """LLVM's types of numba's."""
@@ -58,7 +63,7 @@ class Kind(NamedTuple):
         name: of an array NumPy's type (`<f8`), of a scalar numba's, of a tuple nothing.
         n_dims: axes of an array; -1 for a scalar.
         parts: what a tuple holds.
-        packed: how its words are packed.
+        packed: how its words are packed; nothing for a tuple that holds more than scalars.
     """
 
     number: int
@@ -88,31 +93,35 @@ class Kernel:
 
     def __call__(self, *arguments: Any) -> int:
         """Run the kernel; arrays that it writes change in place."""
-        words = [self._words(argument, kind) for argument, kind in zip(arguments, self.kinds, strict=True)]
-        result = self.door(b"".join(words))
+        result = self.door(self._row(arguments, self.kinds))
         if result == _RAISED:
             raise RuntimeError(f"kernel {self.name}: expected no exception, but it raised one")
         return result
 
-    def _words(self, value: Any, kind: Kind) -> bytes:
+    def _row(self, values: tuple[Any, ...], kinds: tuple[Kind, ...]) -> bytes:
         # A solve calls thousands of times with nearly the same arrays. The same array is the same words, because it is
         # held here: nobody else gets its address.
-        known = self._known.get(kind.number)
-        if known is not None and known[0] is value:
-            return known[1]
-        if kind.parts:
-            words = b"".join([self._words(part, its) for part, its in zip(value, kind.parts, strict=True)])
-        elif kind.n_dims == _SCALAR:
-            words = kind.packed.pack(value)
-        elif value.dtype.str != kind.name or value.ndim != kind.n_dims:
-            raise TypeError(f"kernel {self.name}: expected {kind.name}, {kind.n_dims} axes, but got {value.dtype.str}")
-        else:
+        known, words = self._known, []
+        for value, kind in zip(values, kinds, strict=True):
+            before = known.get(kind.number)
+            if before is None or before[0] is not value:
+                before = known[kind.number] = (value, self._words(value, kind))
+            words.append(before[1])
+        return b"".join(words)
+
+    def _words(self, value: Any, kind: Kind) -> bytes:
+        if kind.n_dims != _SCALAR:
+            if value.dtype.str != kind.name or value.ndim != kind.n_dims:
+                raise TypeError(
+                    f"kernel {self.name}: expected {kind.name}, {kind.n_dims} axes, but got {value.dtype.str}"
+                )
             # Of three ways to an array's address the fastest. It refuses what the code does not expect: arrays that are
             # read-only, or not C contiguous.
             place = ctypes.addressof(_NOTHING.from_buffer(value))
-            words = kind.packed.pack(0, 0, value.size, value.itemsize, place, *value.shape, *value.strides)
-        self._known[kind.number] = (value, words)
-        return words
+            return kind.packed.pack(0, 0, value.size, value.itemsize, place, *value.shape, *value.strides)
+        if not kind.parts:
+            return kind.packed.pack(value)
+        return kind.packed.pack(*value) if kind.packed.size else self._row(value, kind.parts)
 
 
 @dataclass(frozen=True)
@@ -162,7 +171,11 @@ def _kind(described: list[Any], number: Iterator[int]) -> Kind:
         name, n_dims = described
         packed = "d" if name == "float64" else "q" if n_dims == _SCALAR else f"{5 + 2 * n_dims}q"
         return Kind(next(number), name, n_dims, (), struct.Struct(packed))
-    return Kind(next(number), "", _SCALAR, tuple(_kind(part, number) for part in described), struct.Struct(""))
+    parts = tuple(_kind(part, number) for part in described)
+    are_scalars = all(part.n_dims == _SCALAR and not part.parts for part in parts)
+    # Words of 8 bytes each, which is what `q` and `d` align to: nothing comes between them.
+    packed = "".join(part.packed.format for part in parts) if are_scalars else ""
+    return Kind(next(number), "", _SCALAR, parts, struct.Struct(packed))
 
 
 class _Loader:
@@ -188,7 +201,7 @@ def keep(path: Path, kernels: ModuleType) -> None:
     """Write the machine code of the kernels that this process has compiled; nothing where it has not called them all.
 
     Raises:
-        RuntimeError: this numba's code cannot be taken out; the file is empty then, so that nobody tries again.
+        RuntimeError: this numba's code cannot be taken out; the file says so then, and nobody tries again.
     """
     functions = {name: getattr(kernels, name) for name in KERNELS}
     if not all(function.overloads for function in functions.values()):
@@ -201,11 +214,39 @@ def keep(path: Path, kernels: ModuleType) -> None:
             codes.append(code)
     # numba's inner side is not promised to stay: an attribute may have gone, a signature may be another.
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        path.touch()
+        _keep(path, _OF_NUMBA, json.dumps({str(file): _digest(file) for file in numba_files(kernels)}).encode())
         raise RuntimeError(f"machine code without numba: {error}") from error
     content = json.dumps(header).encode() + b"\n" + b"".join(codes)
+    _keep(path, sha256(content).hexdigest().encode(), content)
+
+
+def serves_numba(path: Path) -> bool:
+    """Return whether a file says that there is no machine code to be had, and numba's own files are as they were."""
+    first, _, content = path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
+    if first != _OF_NUMBA:
+        return False
+    try:
+        known: dict[str, str] = json.loads(content)
+        return all(_digest(Path(file)) == digest for file, digest in known.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def numba_files(kernels: ModuleType) -> list[Path]:
+    """Return the files of numba's own cache that hold the kernels, compiled by this Python."""
+    place = kernels.track.stats.cache_path
+    python = f".py{sys.version_info.major}{sys.version_info.minor}."
+    found = sorted(Path(place).glob("kernels.*.nb[ci]")) if place else []
+    return [path for path in found if python in path.name]
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _keep(path: Path, first: bytes, content: bytes) -> None:
     with atomic_path(path) as partial:
-        partial.write_bytes(sha256(content).hexdigest().encode() + b"\n" + content)
+        partial.write_bytes(first + b"\n" + content)
 
 
 def _emit(name: str, kernel: Any) -> tuple[list[Any], bytes]:

@@ -158,8 +158,11 @@ class Tracker:
         self.work.pose.base[:] = start.base
         # Sides are only a first guess, but one left from another track could change the last bits of the result.
         self.work.system.side[:] = 0
+        rules = pulls.rules
+        if rules.first_share != start.share:
+            rules = rules._replace(first_share=start.share)
         reached = self.engine.track(
-            *(arrays, self.work, self.tasks, pulls.rules._replace(first_share=start.share), self.data),
+            *(arrays, self.work, self.tasks, rules, self.data),
             *((pulls.prior.centre, pulls.prior.weight, pulls.temporal), span.start, span.stop, span.step),
             *(out.arrays, other.met),
         )
@@ -187,12 +190,15 @@ class Tracker:
             limit: iterations.
         """
         first_damping = _FAR_DAMPING if damped else 0.0
-        rules = self.engine.Rules(tolerance, limit, True, first_damping, 0.0, prior.noise_m, 1.0)
-        nothing = np.zeros_like(prior.weight)
-        pulls = Pulls(prior, nothing, rules, nothing)
+        rules = self.engine.Rules(tolerance, limit, True, first_damping, 0.0, prior.noise_m, start.share)
+        pulls = Pulls(prior, self._no_pull, rules, self._no_pull)
         self.run(pulls, start, range(frame, frame + 1), self.scratch, self.nothing)
         # Copies, because the next call overwrites the scratch track.
         return PoseTrack(*(array[frame : frame + 1].copy() for array in self.scratch.arrays))
+
+    @cached_property
+    def _no_pull(self) -> NDArray[np.float64]:
+        return np.zeros(self.folded.arrays.n_unknowns)
 
     def markers_m(self, frame: int, unknowns: NDArray[np.float64], base: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (m, 3) metres, in ground: markers at (1, x) unknowns, the free root's counted from a base."""
@@ -214,13 +220,19 @@ class Tracker:
         return (none[0], none[0]), (none, none), one, np.zeros(0), out
 
     def _counted_from(self, base: NDArray[np.float64]) -> FoldedArrays:
-        """The arrays with the free root's own frame at a base: `certify` counts its angles from there."""
-        motion = self.folded.arrays.motion
-        if motion.free_node < 0:
-            return self.folded.arrays
-        rotation = motion.rotation.copy()
-        rotation[motion.free_node] = base
-        return self.folded.arrays._replace(motion=motion._replace(rotation=rotation))
+        """The arrays with the free root's own frame at a base: `certify` counts its angles from there.
+
+        The same arrays each time, which the kernels know again: the next call overwrites their base.
+        """
+        motion = self._based.motion
+        if motion.free_node >= 0:
+            motion.rotation[motion.free_node] = base
+        return self._based
+
+    @cached_property
+    def _based(self) -> FoldedArrays:
+        arrays = self.folded.arrays
+        return arrays._replace(motion=arrays.motion._replace(rotation=arrays.motion.rotation.copy()))
 
     def _of(self, frame: int) -> tuple[Any, tuple[NDArray[Any], ...]]:
         """Return tasks and data of one frame; the same objects each time, which the kernels know again."""
@@ -230,6 +242,18 @@ class Tracker:
             tasks = self.tasks._replace(target=self.tasks.target[row])
             self._frames[frame] = (tasks, (positions[row], weights, solvable[row]))
         return self._frames[frame]
+
+    def shares(self, frame: int) -> NDArray[np.float64]:
+        """Return (m,) weights of the markers that a frame shows, of their sum; 0 for the others."""
+        if frame not in self._shares:
+            seen = ~np.isnan(self.clip.positions_m[frame]).any(axis=-1)
+            weights = np.where(seen, self.clip.weights, 0.0)
+            self._shares[frame] = weights / weights.sum()
+        return self._shares[frame]
+
+    @cached_property
+    def _shares(self) -> dict[int, NDArray[np.float64]]:
+        return {}
 
     @cached_property
     def _frames(self) -> dict[int, tuple[Any, tuple[NDArray[Any], ...]]]:

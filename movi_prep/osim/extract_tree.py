@@ -354,7 +354,7 @@ def _checked_pieces(function: _Function) -> tuple[Piece, ...]:
     if kind in ("LinearFunction", "PolynomialFunction"):
         pieces: list[Piece] = [(-np.inf, 0.0, np.array(numbers))]
     else:
-        pieces = _spline_pieces(function.value, np.unique(numbers[::2]))
+        pieces = _spline_pieces(function.value, np.array(sorted(set(numbers[::2]))))
     _check_pieces(pieces, function.value, kind)
     return tuple(pieces)
 
@@ -390,7 +390,7 @@ def _check_pieces(pieces: list[Piece], value: Callable[[float], float], kind: st
     arguments = np.concatenate([np.linspace(ends[0] - 1.5, ends[-1] + 1.5, 41), ends])
     for argument in arguments:
         _, origin, coefficients = pieces[int(np.searchsorted(starts, argument, side="right"))]
-        ours = float(np.polynomial.polynomial.polyval(argument - origin, coefficients))
+        ours = float(np.polyval(coefficients[::-1], argument - origin))
         theirs = value(float(argument))
         if abs(ours - theirs) > 1e-10 * max(1.0, abs(theirs)):
             raise _UnsupportedError(f"function {kind}: {ours:.12g} at {argument:.6g}, OpenSim has {theirs:.12g}")

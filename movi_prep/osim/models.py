@@ -13,7 +13,6 @@ import opensim
 
 from movi_prep.errors import InputError, MissingError, ModelError, list_names
 from movi_prep.formats.atomic import atomic_path
-from movi_prep.formats.trial_load import check_that_it_loads
 from movi_prep.formats.user_cache import document_digest, is_known_to_load, remember_that_it_loads
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
         raise MissingError(path, expected="a marker set (.xml)", got="no file", remedy="check the path")
 
     def add() -> None:
-        model.updateMarkerSet(opensim.MarkerSet(str(path)))
+        _update_markers(model, opensim.MarkerSet(str(path)))
         model.finalizeConnections()
         model.initSystem()
 
@@ -99,6 +98,16 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
         ) from error
 
 
+def _update_markers(model: opensim.Model, added: opensim.MarkerSet) -> None:
+    names = [added.get(index).getName() for index in range(added.getSize())]
+    if len({*names, *marker_names(model)}) < len(names) + model.getMarkerSet().getSize():
+        model.updateMarkerSet(added)
+        return
+    # With every marker that is new, `updateMarkerSet` goes through the whole model again.
+    for index in range(added.getSize()):
+        model.updMarkerSet().cloneAndAppend(added.get(index))
+
+
 def _try_first(path: Path, load: Callable[[], object], model: opensim.Model | None = None) -> None:
     """Load a document in another process first: some broken ones end their process instead of raising.
 
@@ -110,6 +119,8 @@ def _try_first(path: Path, load: Callable[[], object], model: opensim.Model | No
     digest = _digest(documents)
     if is_known_to_load(digest):
         return
+    from movi_prep.formats.trial_load import check_that_it_loads
+
     check_that_it_loads(path, load)
     remember_that_it_loads(digest)
 

@@ -61,7 +61,7 @@ def check_solution(
     if not len(solved) or n_frames == 0:
         return Verification((), 0.0, 0.0)
     # Rounding may pick a frame twice in a short clip.
-    chosen = solved[np.unique(np.linspace(0, len(solved) - 1, n_frames).round().astype(int))]
+    chosen = solved[sorted({round(row) for row in np.linspace(0, len(solved) - 1, n_frames).tolist()})]
     found = compare_with_opensim(model, coordinates[chosen], marker_names, markers_m[chosen])
     result = Verification(tuple(chosen.tolist()), *found)
     # Not `>`: NaN must fail the comparison.

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 CLIPS = "AMASS clips (one of each subject)"
+MOTIONS, BODY_MODELS, SOFT_TISSUE = "motions", "body models", "soft tissue"
 _FETCH = "sign in, fetch it again, and unpack it"
 _LENGTH_SLACK = 0.02
 """Clips are cut a few frames off; more than this part of their length is another motion, or another rate."""
@@ -74,6 +75,11 @@ class DataFault:
     files: tuple[Path, ...]
     n_opened: int
     subjects: tuple[str, ...] = ()
+
+    @property
+    def stops_bodies(self) -> bool:
+        """Whether no body can be posed for it: a motion or a body model, not what belongs to a video."""
+        return self.part in (CLIPS, MOTIONS, BODY_MODELS, SOFT_TISSUE)
 
     def __str__(self) -> str:
         """Return the fault as one line."""
@@ -188,7 +194,7 @@ def check_data_files(recordings: Recordings, settings: MarkerSettings | None = N
 
 
 def _clips(recordings: Recordings) -> str:
-    return "motions" if recordings.reader == "manifest" else CLIPS
+    return MOTIONS if recordings.reader == "manifest" else CLIPS
 
 
 @dataclass(frozen=True)
@@ -220,9 +226,9 @@ def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found:
         clips[motion.body, motion.sex].append(clip)
     for (body, sex), path in sorted(recordings.body_models.items()):
         found.needed_by[path] = tuple(clip.subject for clip in clips[body, sex])
-        found.open("body models", path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
+        found.open(BODY_MODELS, path, lambda path=path, sex=sex: read_body_model(path, sex=sex))  # type: ignore[misc]
     for path in recordings.dmpl_models.values():
-        found.open("soft tissue", path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
+        found.open(SOFT_TISSUE, path, lambda path=path: read_soft_tissue_directions(path))  # type: ignore[misc]
     for (body, sex), lacking in clips.items():
         # If there is no model at all, the plan already says so.
         if recordings.body_models and (body, sex) not in recordings.body_models:
@@ -237,6 +243,8 @@ def _open_bodies(recordings: Recordings, motions: Mapping[ClipId, _Head], found:
 def _add_lacking(
     recordings: Recordings, clips: Iterable[ClipId], found: _Found, *, what: str, file: str, there: str = "none"
 ) -> None:
+    is_hinted = any("model" in finding for finding in recordings.findings)
+    passed_over = "; a file that was passed over for it is among the findings" if is_hinted else ""
     for clip in clips:
         path = recordings.motions[clip]
         found.needed_by[path] = (clip.subject,)
@@ -245,7 +253,7 @@ def _add_lacking(
             path,
             expected=what,
             got=there,
-            remedy=f"fetch {file}; a file that was passed over for it is among the findings",
+            remedy=f"fetch {file}{passed_over}",
         )
 
 

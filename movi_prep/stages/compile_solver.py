@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from movi_prep.config.ik_solver import ConvergedSettings
-from movi_prep.formats.packaged import packaged_path
-from movi_prep.kinematics.known_motion import known_markers, known_poses
-from movi_prep.stages.packaged_model import PACKAGED_MODEL
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def compile_solver(say: Callable[[str], None]) -> None:
     """Compile the converged solver on this machine and announce it; do nothing if that has been done."""
-    from movi_prep.kinematics.cache_place import temporary_cache
+    from movi_prep.kinematics.cache_place import machine_code_file, temporary_cache
     from movi_prep.kinematics.kernel_cache import compile_ahead, is_compiled
 
     if is_compiled():
         return
-    # Imported here: OpenSim takes seconds to load, and only the first run of an installation needs it for this.
+    # Imported here: only the first run of an installation needs it.
+    from movi_prep.config.ik_solver import ConvergedSettings
+    from movi_prep.formats.packaged import packaged_path
+    from movi_prep.kinematics.known_motion import known_markers, known_poses
     from movi_prep.osim.extract_tree import extract_tree
     from movi_prep.osim.models import read_model
+    from movi_prep.stages.packaged_model import PACKAGED_MODEL
 
-    say("compiling the solver, once per installation: about half a minute")
+    path = machine_code_file()
+    again = f"the compiled solver is damaged ({path}): compiling it again" if path.is_file() else ""
+    say(f"{again or 'compiling the solver, once per installation'}: about half a minute")
     place = temporary_cache()
     if place:
         say(

@@ -72,8 +72,8 @@ if TYPE_CHECKING:
 _SAME_RATE = 1e-4
 """Rates that differ by less are one: 120 and 120.00004578 Hz."""
 
-POSED_TOGETHER = 512
-"""Rows that the body model poses in one batch."""
+POSED_TOGETHER = 2048
+"""Rows that the body model poses in one batch; a clip of AMASS has 1,570 on average."""
 
 _SAME_BETAS = 1e-6
 """Betas of one subject's clips agree to the last digit; a larger difference means another fit of the body."""
@@ -226,7 +226,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=4,
+    version=6,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=InSteps(run_markers),

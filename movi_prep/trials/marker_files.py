@@ -203,13 +203,13 @@ def _generic(config: Config, setup: ScaleSetup) -> Path:
 def _write_scaled(
     scaled: ScaledTrial, model_path: Path, setup: ScaleSetup, config: Config
 ) -> tuple[dict[str, float | int | str | bool], tuple[str, ...]]:
-    write_scaled_model(model_path, scaled)
+    scaled = write_scaled_model(model_path, scaled)
     provenance = {
         "model": _generic(config, setup).name,
         "setup": setup.source,
         "static": scaled.static_source,
         "method": scaled.method,
-        "placement_solver": scaled.placement_solver,
+        "placement_solver": scaled.settings.placement_solver,
     }
     write_scale_result(model_path.with_name("scale.json"), scaled.result, provenance=provenance)
     return scale_numbers(scaled.result), scaled.findings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from movi_prep.errors import UsageError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from movi_prep.config.root import Config
-    from movi_prep.config.scaling import ScaleMethod
+    from movi_prep.config.scaling import ScaleMethod, ScaleUnitSettings
     from movi_prep.osim.marker_tracking import Curve
     from movi_prep.records.markers import MarkerTrajectories
     from movi_prep.records.scale_result import ScaleResult
@@ -32,8 +32,8 @@ class ScaledTrial:
         result: factors, residuals and audit.
         static_source: what it was scaled to: the static trial, or every trial.
         method: "static" or "motion".
-        placement_solver: what found the static pose.
-        findings: what reading and scaling found.
+        settings: what it was scaled by.
+        read_findings: what reading found.
         pose_time_s: first time of the rows that the static pose is averaged over.
         sized: content of the model's file between the two steps, where the set-up names one: bodies have their size,
             markers are where the generic model has them.
@@ -43,10 +43,15 @@ class ScaledTrial:
     result: ScaleResult
     static_source: str
     method: ScaleMethod
-    placement_solver: str
-    findings: tuple[str, ...]
+    settings: ScaleUnitSettings
+    read_findings: tuple[str, ...]
     pose_time_s: float
     sized: bytes = b""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What reading and scaling found."""
+        return (*self.read_findings, *self.result.findings)
 
 
 def scale_to_trial(
@@ -107,7 +112,6 @@ def scale_to_trial(
         # Now, because placing markers changes the model in place.
         between = b"" if setup.scaled_model_file is None else model_document(model)
         result = place_markers(sized, static, setup, settings, coordinate_file=curves, solve_pose=solve_pose)
-    result = with_angles(model, result, settings)
     sources = [*([static_path] if static_path is not None else []), *(marker_files if by_motion else ())]
     # The pose's time is for the .mot file: a set-up's range may begin before the first sample.
     first_s = 0.0 if static is None else float((static.placement or static.markers).times_s[0])
@@ -116,8 +120,8 @@ def scale_to_trial(
         result=result,
         static_source=", ".join(map(str, sources)),
         method="motion" if by_motion else "static",
-        placement_solver=settings.placement_solver,
-        findings=(*findings, *result.findings),
+        settings=settings,
+        read_findings=findings,
         pose_time_s=max(setup.placement_time_range_s[0], first_s),
         sized=between,
     )
@@ -152,11 +156,25 @@ def _static_trial(
     return static, (*findings, *more)
 
 
-def write_scaled_model(path: Path, scaled: ScaledTrial) -> None:
-    """Write the model (.osim)."""
-    from movi_prep.osim.models import write_model
+def write_scaled_model(path: Path, scaled: ScaledTrial) -> ScaledTrial:
+    """Write the model (.osim); return what was scaled, with what the misses of landmarks mean for the angles."""
+    from movi_prep.osim.models import default_state, write_model
 
-    write_model(path, scaled.model)
+    # Asked of the model as it was read back, which has a system.
+    written = write_model(path, scaled.model)
+    return told_of_angles(scaled, written, default_state(written))
+
+
+def told_of_angles(scaled: ScaledTrial, model: Any = None, state: Any = None) -> ScaledTrial:
+    """Return what was scaled, with what the misses of landmarks mean for the angles of its model.
+
+    Args:
+        scaled: the model and the result of scaling.
+        model: the model as it was written, None for the one in memory.
+        state: its default state, None where its system must be built.
+    """
+    result = with_angles(scaled.model if model is None else model, scaled.result, scaled.settings, state)
+    return replace(scaled, result=result)
 
 
 def _read_named(path: Path, config: Config, known: tuple[str, ...]) -> tuple[MarkerTrajectories, tuple[str, ...]]:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, MoviPrepError, UsageError
+from movi_prep.formats.atomic import write_bytes
 from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
 from movi_prep.records.advance import Advance, advancing, unheard
 from movi_prep.records.setups import ScaleSetup
 from movi_prep.stages.scale import scale_numbers
 from movi_prep.trials.inputs_kept import check_inputs_kept, check_only_results_replaced, files_read
-from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial
+from movi_prep.trials.scale_trial import ScaledTrial, scale_to_trial, told_of_angles, write_scaled_model
 from movi_prep.trials.tool_reports import ask_deviations, result_paths, write_tool_results
 from movi_prep.trials.trial_input import read_curves, read_trial
 from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial, solve_or_tell, trial_result
@@ -123,8 +124,12 @@ def run_scale_document(
         )
     # As OpenSim's tool does, write the model also between its two steps.
     scaled = scale_to_trial(setup, generic, config)
+    # First, because it is read back.
+    placed = asked.get("placed_model_file")
+    scaled = told_of_angles(scaled) if placed is None else write_scaled_model(placed, scaled)
     for what, path in asked.items():
-        _write_scale_output(what, path, scaled)
+        if path != placed:
+            _write_scale_output(what, path, scaled, is_proven=placed is not None)
     result = FileResult(
         marker_file=document,
         outputs=tuple(asked.values()),
@@ -137,8 +142,8 @@ def run_scale_document(
     return replace(result, outputs=(*result.outputs, *pages))
 
 
-def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
-    from movi_prep.osim.models import write_document, write_model
+def _write_scale_output(what: str, path: Path, scaled: ScaledTrial, *, is_proven: bool) -> None:
+    from movi_prep.osim.models import write_document
     from movi_prep.osim.scale_files import write_marker_set, write_scale_factors, write_static_pose
 
     if what == "factors_file":
@@ -147,10 +152,11 @@ def _write_scale_output(what: str, path: Path, scaled: ScaledTrial) -> None:
         write_marker_set(path, scaled.model)
     elif what == "pose_file":
         write_static_pose(path, scaled.result.pose, time_s=scaled.pose_time_s)
-    elif what == "scaled_model_file":
-        write_document(path, scaled.sized)
+    elif is_proven:
+        # Only markers and the default pose differ from the model that was read back.
+        write_bytes(path, scaled.sized)
     else:
-        write_model(path, scaled.model)
+        write_document(path, scaled.sized)
 
 
 def run_setup_documents(

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import InputError
-from movi_prep.formats.c3d import read_c3d
-from movi_prep.formats.storage import coordinates_of, read_storage
 from movi_prep.formats.trc import read_trc
 from movi_prep.geometry.body_orientation import judge_orientation
 from movi_prep.geometry.frames import amass_to_ground
+from movi_prep.plain_text import count_of
 from movi_prep.trials.marker_names import check_names_fit, match_marker_names, read_names_as
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def read_trial(path: Path, scaled: ScaledModel, setup: IkSetup, settings: IkSett
     if renamed:
         tracked = {renamed.get(name, name): weight for name, weight in setup.marker_weights.items()}
         setup = replace(setup, marker_weights=tracked)
-        name_findings += (f"{len(renamed)} marker names of {setup.source} were matched to the model's {how}",)
+        name_findings += (f"{count_of(len(renamed), 'marker name')} of {setup.source} matched to the model's {how}",)
     weights = {name: weight for name, weight in setup.marker_weights.items() if name in known}
     check_names_fit(named.names, weights, source=str(path))
     markers = select_time_range(named, setup.time_range_s) if is_cut else named
@@ -99,6 +98,8 @@ def _cut_findings(whole: MarkerTrajectories, used: MarkerTrajectories) -> tuple[
 def read_marker_file(path: Path, settings: IkSettings) -> MarkerTrajectories:
     """Read a marker file (.trc or .c3d) into OpenSim ground."""
     if path.suffix.lower() == ".c3d":
+        from movi_prep.formats.c3d import read_c3d
+
         return read_c3d(path, up=settings.marker_file_up)
     markers = read_trc(path)
     if settings.marker_file_up == "y":
@@ -131,6 +132,8 @@ def read_curves(path: Path | None, scaled: ScaledModel) -> dict[str, Curve]:
     """
     if path is None:
         return {}
+    from movi_prep.formats.storage import coordinates_of, read_storage
+
     table = read_storage(path)
     # A name that several joints have means the first of them, as in OpenSim. Reversed, because the last of equal names
     # wins in a dictionary.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from movi_prep.errors import InputError, InternalError, UsageError
-from movi_prep.formats.atomic import atomic_path
+from movi_prep.formats.atomic import atomic_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ def write_film(path: Path, frames: Iterable[NDArray[np.uint8]], *, rate_hz: floa
     check_film_name(path)
     writer: cv2.VideoWriter | None = None
     size_px, count = (0, 0), 0
-    with atomic_path(path) as partial:
+    with atomic_large(path) as partial:
         try:
             for frame in frames:
                 if writer is None:

@@ -61,6 +61,20 @@ def test_agrees_with_smplx_on_the_whole_mesh(
     np.testing.assert_allclose(points.joints_m, expected_joints, atol=1e-7)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.9])
+def test_directions_that_are_zero_are_left_out_and_missed_by_nobody(small_body: BodyModel, share: float) -> None:
+    # Fingers move a few vertices, joints of the trunk move all: some joints of each kind, and a vertex that none moves.
+    rng, (v, _, n_features) = np.random.default_rng(1), small_body.pose_directions_m.shape
+    moved = rng.random((v, n_features // 9)) < share * np.linspace(0.0, 2.0, n_features // 9)
+    moved[CHOSEN[0]] = False
+    body = replace(small_body, pose_directions_m=small_body.pose_directions_m * np.repeat(moved, 9, axis=1)[:, None])
+    motion = build_motion(9)
+    expected, _ = pose_by_smplx(body, motion, soft_tissue=False)
+    np.testing.assert_allclose(pose(body, motion, CHOSEN).vertices_m, expected[:, list(CHOSEN)], atol=1e-7)
+    n_directions = sum(part.directions.numel() for part in select_vertices(body, CHOSEN).pose_directions)
+    assert n_directions < 3 * len(CHOSEN) * n_features
+
+
 def test_every_beta_counts(small_body: BodyModel) -> None:
     motion = build_motion(1)
     before = pose(small_body, motion, CHOSEN).vertices_m

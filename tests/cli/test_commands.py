@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from movi_prep.formats.marker_file import read_markers
 from movi_prep.runtime.file_identity import FileIdentities
 from movi_prep.runtime.unit_record import FileRecord, UnitRecord, write_record
+from tests.builders.body import build_motion, old_release, write_npz
 from tests.builders.shard import write_small_shard
 from tests.cli.conftest import CommandLine
 
@@ -328,3 +330,23 @@ def test_an_error_blames_the_flag_that_brought_it_and_the_file_for_its_own(
     code, _, err = movi_prep("status", "--config", str(file), "--set", "ik.solver=opensim")
     assert err.startswith(f"movi-prep: {file}: ")
     assert "--set" not in err
+
+
+def test_check_counts_what_would_fail_and_that_is_what_fails(movi_prep: CommandLine, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(movi_prep.data, data)
+    folder = data / "amass" / "BMLmovi" / "Subject_1_F_MoSh"
+    for path in folder.glob("*_poses.npz"):
+        write_npz(path, {**old_release(build_motion(41)), "gender": np.array("male")})
+    shutil.rmtree(data / "models" / "smplh" / "male")
+    shutil.rmtree(data / "models" / "dmpls")
+    flags = ["--amass", str(data / "amass"), "--body-models", str(data / "models"), "--work", str(movi_prep.work)]
+    code, result = movi_prep.json("check", *flags)
+    assert code == 3
+    assert len(result["faults"]) == 1
+    assert "among the findings" not in result["faults"][0], "there are none"
+    expected = {unit for unit in result["would_fail"] if unit.startswith(("static", "markers"))}
+    assert expected == {"static S001", "markers S001/C01", "markers S001/C02"}
+    assert {unit.rpartition(" ")[2].partition("/")[0] for unit in result["would_fail"]} == {"S001"}
+    _, ran = movi_prep.json("markers", *flags, *SERIAL)
+    assert {failure["unit"] for failure in ran["failed"]} == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from movi_prep.config.ik_solver import ConvergedSettings
 from movi_prep.formats.file_stamp import file_stamp
 from movi_prep.kinematics import cache_place, kernels, machine_code, solve_inverse_kinematics
 from movi_prep.kinematics.cache_place import VARIABLE, machine_code_file
-from movi_prep.kinematics.machine_code import MachineCode, engine, keep, load
+from movi_prep.kinematics.machine_code import MachineCode, engine, keep, load, serves_numba
 from movi_prep.kinematics.solve import CoordinateTarget
 from movi_prep.kinematics.tracks import Tracker
 from tests.builders.kinematic_tree import random_tree, smooth_motion
@@ -116,9 +117,33 @@ def test_numba_that_passes_arguments_in_another_way_is_not_called(
 ) -> None:
     assert kept.is_file(), "the kernels are compiled"
     monkeypatch.setattr(machine_code, "_word_types", lambda _kind: ["ptr"])
+    place = tmp_path / "x.code"
     with pytest.raises(RuntimeError, match="arguments"):
-        keep(tmp_path / "x.code", kernels)
-    assert not (tmp_path / "x.code").stat().st_size, "nobody tries again"
+        keep(place, kernels)
+    assert serves_numba(place), "nobody tries again"
+    assert load(place, file_stamp(place)) is None
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "remove"])
+def test_files_of_numba_that_are_not_as_they_were_serve_nobody(harm: str, tmp_path: Path) -> None:
+    for name in ("kernels.track-1.py311.nbi", "kernels.track-1.py311.1.nbc"):
+        (tmp_path / name).write_bytes(b"compiled")
+    known = {str(path): machine_code._digest(path) for path in tmp_path.iterdir()}
+    machine_code._keep(tmp_path / "x.code", b"numba", json.dumps(known).encode())
+    assert serves_numba(tmp_path / "x.code")
+    harmed = tmp_path / "kernels.track-1.py311.1.nbc"
+    if harm == "remove":
+        harmed.unlink()
+    else:
+        harmed.write_bytes(b"compi" if harm == "cut" else b"combiled")
+    assert not serves_numba(tmp_path / "x.code")
+
+
+def test_a_file_that_says_nothing_serves_nobody(tmp_path: Path) -> None:
+    for content in (b"", b"numba", b"numba\n[]", b"numba\n{", b"\0" * 64):
+        (tmp_path / "x.code").write_bytes(content)
+        assert not serves_numba(tmp_path / "x.code")
+    assert not serves_numba(tmp_path / "nowhere.code")
 
 
 def test_the_file_is_another_for_another_source_or_way_to_compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import opensim
 import pytest
 
 from movi_prep.errors import InputError, MissingError
@@ -25,8 +26,6 @@ from tests.sentences import raises_recorded
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import opensim
 
 
 def test_a_model_comes_back_from_its_file(tmp_path: Path, model: opensim.Model) -> None:
@@ -127,6 +126,27 @@ def test_a_marker_set_that_ends_opensims_parser_is_its_own_error(tmp_path: Path,
     assert marker_names(model) == MARKERS
 
 
+@pytest.mark.parametrize("known", ["none", "some", "twice"])
+def test_a_marker_set_is_added_as_opensim_updates_it(known: str, tmp_path: Path, model: opensim.Model) -> None:
+    other = model.clone()
+    model.getMarkerSet().printToXML(str(tmp_path / "all.xml"))
+    text = (tmp_path / "all.xml").read_text().replace("<location>", "<location>0")
+    if known == "twice":
+        text = text.replace(f'"{MARKERS[1]}"', f'"{MARKERS[0]}"')
+    (tmp_path / "set.xml").write_text(text)
+    for one in (model, other):
+        while one.getMarkerSet().getSize() > (2 if known == "some" else 0):
+            one.updMarkerSet().remove(one.getMarkerSet().getSize() - 1)
+        one.finalizeConnections()
+        one.initSystem()
+    add_marker_set(model, tmp_path / "set.xml")
+    other.updateMarkerSet(opensim.MarkerSet(str(tmp_path / "set.xml")))
+    write_model(tmp_path / "ours.osim", model)
+    write_model(tmp_path / "theirs.osim", other)
+    assert (tmp_path / "ours.osim").read_bytes() == (tmp_path / "theirs.osim").read_bytes()
+    assert set(marker_names(model)) == set(MARKERS) - ({MARKERS[1]} if known == "twice" else set())
+
+
 def test_a_marker_set_on_unknown_bodies_is_refused(tmp_path: Path, model: opensim.Model) -> None:
     with pytest.raises(MissingError):
         add_marker_set(model, tmp_path / "no.xml")
@@ -154,7 +174,7 @@ def test_a_document_is_tried_in_another_process_once(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     model.printToXML(str(tmp_path / "small.osim"))
     tried: list[Path] = []
-    monkeypatch.setattr("movi_prep.osim.models.check_that_it_loads", lambda path, _load: tried.append(path))
+    monkeypatch.setattr("movi_prep.formats.trial_load.check_that_it_loads", lambda path, _load: tried.append(path))
     for _ in range(2):
         read_model(tmp_path / "small.osim")
     assert tried == [tmp_path / "small.osim"]
