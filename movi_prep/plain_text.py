@@ -24,6 +24,11 @@ def visible(text: object) -> str:
     return _OBEYED.sub(_spell, str(text))
 
 
+def count_of(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 clip`, `2 clips`; `many` where more is said otherwise than by an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def has_control(text: str) -> bool:
     """Return whether text holds a control character; newline and tab count."""
     return _CONTROL.search(text) is not None

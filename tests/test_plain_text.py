@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from movi_prep.cli.printing import open_console, print_findings, print_table
 from movi_prep.pages.html import element
-from movi_prep.plain_text import has_control, shell_line, visible
+from movi_prep.plain_text import count_of, has_control, shell_line, visible
 
 ACTING = ["\x1b[2J", "\x07", "\x9b31m", "\x7f", "\r", "\u202e", "\udcff"]
 
@@ -54,3 +54,17 @@ def test_a_command_that_is_shown_names_the_same_file_in_bash(name: str) -> None:
 def test_a_byte_that_is_no_text_survives_the_shell() -> None:
     line = shell_line(["printf", "%s", os.fsdecode(b"a\xff'\x1b b")])
     assert subprocess.run(["bash", "-c", line], capture_output=True, check=True).stdout == b"a\xff'\x1b b"
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "said"),
+    [
+        (0, ("clip",), "0 clips"),
+        (1, ("clip",), "1 clip"),
+        (2, ("clip",), "2 clips"),
+        (1, ("body", "bodies"), "1 body"),
+        (3, ("body", "bodies"), "3 bodies"),
+    ],
+)
+def test_one_is_one_and_all_else_is_many(number: int, words: tuple[str, ...], said: str) -> None:
+    assert count_of(number, *words) == said

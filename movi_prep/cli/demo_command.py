@@ -13,7 +13,7 @@ from movi_prep.cli.flags import settings_of
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table, verification_rows
 from movi_prep.cli.run_command import carry_out_and_print, say_stopped
 from movi_prep.config.load import load_config
-from movi_prep.plain_text import shell_line
+from movi_prep.plain_text import count_of, shell_line
 from movi_prep.runtime.pipeline_run import prepare_run
 
 if TYPE_CHECKING:
@@ -30,18 +30,22 @@ _MOMENTS = (0.0, 0.33, 0.67, 1.0)
 
 def run_demo(given: argparse.Namespace) -> int:
     """`demo`: write the embedded data set, run every stage on it, and list the results."""
-    from movi_prep.demo import draw_contact_sheet, write_demo
+    from movi_prep.demo import draw_contact_sheet, find_demo, write_demo
     from movi_prep.runtime.progress import show_work
 
     begin = time.perf_counter()
     console = open_console(to_stderr=bool(given.json))
     folder = Path(given.folder).absolute()
-    console.print(f"writing the embedded data set, which takes about a minute: {folder}", markup=False)
-    with show_work("writing the embedded data set") as advance:
-        written = write_demo(folder, seed=given.seed, workers=given.workers, advance=advance)
+    written = find_demo(folder, seed=given.seed)
+    done = "unchanged since it was written"
+    if written is None:
+        console.print(f"writing the embedded data set, which takes about a minute: {folder}", markup=False)
+        with show_work("writing the embedded data set") as advance:
+            written = write_demo(folder, seed=given.seed, workers=given.workers, advance=advance)
+        done = f"in {time.perf_counter() - begin:.0f} s"
     console.print(
-        f"embedded data set: {written.n_clips} clips, {written.n_frames} video frames, "
-        f"{written.n_bytes / 1e6:.0f} MB, in {time.perf_counter() - begin:.0f} s: {folder}",
+        f"embedded data set: {count_of(written.n_clips, 'clip')}, {count_of(written.n_frames, 'video frame')}, "
+        f"{written.n_bytes / 1e6:.0f} MB, {done}: {folder}",
         markup=False,
     )
     config = load_config(written.config, settings_of(given))
@@ -79,7 +83,7 @@ def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace
     """Write and run the recording that is not BML-MoVi's, draw its shard, and return whether it is sound."""
     from importlib.util import find_spec
 
-    from movi_prep.demo.own_recording import write_own_recording
+    from movi_prep.demo.own_recording import find_own_recording, write_own_recording
     from movi_prep.export.picture import draw_points
     from movi_prep.runtime.progress import show_work
     from movi_prep.video.packet_reader import INSTALL
@@ -90,8 +94,10 @@ def _run_own_recording(console: Console, folder: Path, given: argparse.Namespace
             f"left out: a recording of one's own with an .mp4 video, which needs PyAV ({INSTALL})", markup=False
         )
         return True
-    with show_work("writing a recording of one's own"):
-        manifest = write_own_recording(folder, seed=given.seed, workers=given.workers)
+    manifest = find_own_recording(folder, seed=given.seed)
+    if manifest is None:
+        with show_work("writing a recording of one's own"):
+            manifest = write_own_recording(folder, seed=given.seed, workers=given.workers)
     console.print(
         f"a recording of one's own, of an SMPL-X body by a camera that is carried along: {manifest}", markup=False
     )
@@ -121,7 +127,8 @@ def _export(console: Console, work: Path, out: Path) -> None:
     with show_work("exporting to VideoPose3D"):
         done = export(work, out, target="videopose3d", wanted=Wanted())
     console.print(
-        f"exported to VideoPose3D: {done.n_files} files, {done.n_bytes / 1e6:.1f} MB: {done.folder}", markup=False
+        f"exported to VideoPose3D: {count_of(done.n_files, 'file')}, {done.n_bytes / 1e6:.1f} MB: {done.folder}",
+        markup=False,
     )
     with show_work("drawing the 17 points"):
         picture = draw_points(work, work / "points17.png")

@@ -10,6 +10,7 @@ from movi_prep.cli.flags import SCENES
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
 from movi_prep.config.root import parse_names
 from movi_prep.errors import UsageError
+from movi_prep.plain_text import count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +37,8 @@ def export_shards(given: argparse.Namespace) -> int:
     with show_work(f"exporting to {given.to}"):
         done = export(Path(given.source).expanduser().absolute(), out, target=given.to, wanted=wanted)
     rows = [(part, ", ".join(names)) for part, names in done.subjects.items()]
-    print_table(console, f"{given.to}: {done.n_files} files, {done.n_bytes / 1e6:.1f} MB", ("part", "subjects"), rows)
+    title = f"{given.to}: {count_of(done.n_files, 'file')}, {done.n_bytes / 1e6:.1f} MB"
+    print_table(console, title, ("part", "subjects"), rows)
     print_findings(console, "left out", done.left_out)
     print_findings(console, "to know", done.findings)
     console.print(f"how the code is pointed at them: {out / 'README.md'}", markup=False)

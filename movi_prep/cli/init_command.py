@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from movi_prep.cli.exit_codes import OK
 from movi_prep.cli.printing import open_console, print_json
 from movi_prep.errors import UsageError
-from movi_prep.plain_text import shell_line
+from movi_prep.plain_text import count_of, shell_line
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +48,8 @@ def init(given: argparse.Namespace) -> int:
     # Each once: a video may show several people.
     n_videos = len({video.video for clip in clips for video in clip.cameras.values()})
     n_cameras = len({*found.cameras, *(camera for clip in clips for camera in clip.cameras)})
-    told = f"{len(clips)} clips, {n_cameras} cameras, {n_videos} of {len(found.videos)} videos matched"
+    counts = f"{count_of(len(clips), 'clip')}, {count_of(n_cameras, 'camera')}"
+    told = f"{counts}, {n_videos} of {count_of(len(found.videos), 'video')} matched"
     console.print(f"{manifest}: {told}", markup=False)
     console.print(f"check it, then: {shell_line(['movi-prep', 'run', '--config', str(config)])}", markup=False)
     files = [str(path) for path in (manifest, config, profile)]

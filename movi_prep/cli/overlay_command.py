@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from movi_prep.cli.exit_codes import OK
 from movi_prep.cli.printing import open_console, print_json
 from movi_prep.errors import UsageError, list_names, suggest
+from movi_prep.plain_text import count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -57,7 +58,7 @@ def overlay(given: argparse.Namespace) -> int:
         count = write_film(out, frames, rate_hz=config.markers.video_rate_hz)
     console = open_console(to_stderr=bool(given.json))
     source = f"of {video.name}" if video is not None else f"of the crops in {shard.name}: the video is not there"
-    console.print(f"{out}: {count} frames {source}", markup=False)
+    console.print(f"{out}: {count_of(count, 'frame')} {source}", markup=False)
     print_json({"outputs": [str(out)], "frames": count, "video": str(video) if video else None}, wanted=given.json)
     return OK
 

@@ -8,7 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from movi_prep.plain_text import shell_line, visible
+from movi_prep.plain_text import count_of, shell_line, visible
 from movi_prep.runtime.progress import format_duration
 
 if TYPE_CHECKING:
@@ -164,9 +164,9 @@ def print_plan(console: Console, plan: WorkPlan) -> None:
     """Print which units would run and why, and what the plan leaves out."""
     print_findings(console, "left out", list(plan.left_out.values()))
     if not plan.to_run:
-        console.print(f"nothing to run: all {len(plan.units)} units are current")
+        console.print(f"nothing to run: all of {count_of(len(plan.units), 'unit')} current")
         return
-    console.print(f"{len(plan.to_run)} of {len(plan.units)} units would run")
+    console.print(f"{len(plan.to_run)} of {count_of(len(plan.units), 'unit')} would run")
     rows = [(planned.unit.id, planned.state, planned.reason) for planned in plan.to_run]
     print_table(console, "would run", ("unit", "state", "why"), rows)
 
@@ -189,16 +189,12 @@ def print_outdated(console: Console, outdated: Sequence[OutdatedShards]) -> None
     said = (
         "is out of date, but training would read it" if number == 1 else "are out of date, but training would read them"
     )
-    console.print(f"{_counted(number, 'shard file')} {said}", style="bold red")
+    console.print(f"{count_of(number, 'shard file')} {said}", style="bold red")
     for item in outdated[:_SHOWN]:
         console.print(f"  {', '.join(item.files)}: {item.reason}", markup=False)
         console.print(f"    redo: {item.redo}", markup=False)
     if len(outdated) > _SHOWN:
-        console.print(f"  and those of {len(outdated) - _SHOWN} more units: --json lists all")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+        console.print(f"  and those of {count_of(len(outdated) - _SHOWN, 'more unit')}: --json lists all")
 
 
 def _print_failures(console: Console, summary: Summary, *, go_on: str, verbose: bool) -> None:
@@ -207,14 +203,14 @@ def _print_failures(console: Console, summary: Summary, *, go_on: str, verbose: 
         return
     n_waiting = len(summary.waits_for)
     verb = f"wait{'s' if n_waiting == 1 else ''} for {'it' if len(summary.failed) == 1 else 'them'}"
-    waiting = f", {_counted(n_waiting, 'unit')} {verb}" if n_waiting else ""
-    console.print(f"{_counted(len(summary.failed), 'unit')} failed{waiting}", style="bold red")
+    waiting = f", {count_of(n_waiting, 'unit')} {verb}" if n_waiting else ""
+    console.print(f"{count_of(len(summary.failed), 'unit')} failed{waiting}", style="bold red")
     for cause in summary.causes[:_SHOWN]:
         console.print(f"  {_say_cause(cause)}", markup=False)
         if cause.override:
             console.print(f"    to continue anyway: {go_on} --set {cause.override}", markup=False)
     if len(summary.causes) > _SHOWN:
-        console.print(f"  and {len(summary.causes) - _SHOWN} more causes: --json lists all")
+        console.print(f"  and {count_of(len(summary.causes) - _SHOWN, 'more cause')}: --json lists all")
     if verbose:
         for failure in summary.failed:
             console.print(f"  {failure.unit}: {failure.reason}", markup=False)
@@ -229,7 +225,7 @@ def _say_cause(cause: RootCause) -> str:
         stage, _, key = unit.partition(" ")
         by_stage.setdefault(stage, []).append(key)
     units = "; ".join(f"{stage} {_first_keys(keys)}" for stage, keys in by_stage.items())
-    waiting = f" ({_counted(cause.n_waiting, 'unit')} wait{'s' if cause.n_waiting == 1 else ''})"
+    waiting = f" ({count_of(cause.n_waiting, 'unit')} wait{'s' if cause.n_waiting == 1 else ''})"
     return f"{units}{waiting if cause.n_waiting else ''}: {cause.reason}"
 
 
@@ -242,7 +238,7 @@ def _print_warnings(console: Console, summary: Summary) -> None:
     said = [f"{unit}: {text}" for unit, texts in summary.warnings.items() for text in texts]
     if not said:
         return
-    console.print(_counted(len(said), "warning"), style="bold yellow")
+    console.print(count_of(len(said), "warning"), style="bold yellow")
     for text in said[:_SHOWN]:
         console.print(f"  {text}", markup=False)
     if len(said) > _SHOWN:
@@ -251,7 +247,7 @@ def _print_warnings(console: Console, summary: Summary) -> None:
 
 def _print_findings(console: Console, summary: Summary) -> None:
     number = sum(len(texts) for texts in summary.findings.values())
-    print_findings(console, _counted(number, "finding"), group_findings(summary.findings))
+    print_findings(console, count_of(number, "finding"), group_findings(summary.findings))
 
 
 def group_findings(findings: Mapping[str, Sequence[str]]) -> list[str]:

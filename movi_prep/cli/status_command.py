@@ -10,7 +10,7 @@ from movi_prep.cli.configuration import config_of_last_run
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_status
 from movi_prep.cli.run_command import words_again
-from movi_prep.plain_text import shell_line
+from movi_prep.plain_text import count_of, shell_line
 from movi_prep.runtime.data_of_work import config_path
 from movi_prep.runtime.pipeline_run import prepare_run, use_embedded_data
 
@@ -37,12 +37,12 @@ def show_status(given: argparse.Namespace) -> int:
     print_findings(console, "data", prepared.recordings.findings)
     print_findings(console, "left out", notes)
     if config.subjects is None and config.clips is None and (n_others := len(prepared.recordings.others)):
-        console.print(f"{n_others} more clips exist that no run has chosen (--subjects, --clips, exclude)")
+        console.print(f"chosen by no run: {count_of(n_others, 'more clip')} (--subjects, --clips, exclude)")
     n_sampled = count_sampled(prepared.plan)
     if n_sampled and not config.run.full_hash:
         console.print(
-            f"{n_sampled} large files are compared by samples, which can miss a change; --full-hash compares all of "
-            "their bytes"
+            f"compared by samples, which can miss a change: {count_of(n_sampled, 'large file')}; --full-hash compares "
+            "all of their bytes"
         )
     print_json(summary.to_json(seconds=time.perf_counter() - begin), wanted=given.json)
     return OK if summary.is_complete else UNITS_FAILED

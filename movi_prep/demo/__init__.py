@@ -8,11 +8,12 @@ frame_code     the number in the corner of each frame
 cast           the people, and the irregularities of their files
 amass_files, v3d_files, matlab, truth         the files
 dataset        all of it together
+made           what it was made of, so that it is not made again
 contact_sheet  a picture to look at
 """
 
 from movi_prep.demo.contact_sheet import draw_contact_sheet
-from movi_prep.demo.dataset import DemoSummary, write_demo
+from movi_prep.demo.dataset import DemoSummary, find_demo, write_demo
 from movi_prep.demo.frame_code import FrameCode, read_frame_code
 
-__all__ = ["DemoSummary", "FrameCode", "draw_contact_sheet", "read_frame_code", "write_demo"]
+__all__ = ["DemoSummary", "FrameCode", "draw_contact_sheet", "find_demo", "read_frame_code", "write_demo"]

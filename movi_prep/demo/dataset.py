@@ -7,6 +7,7 @@
     calibration/cameraParams_PG1.npz, ...            intrinsics and extrinsics in MATLAB's conventions
     truth/truth.npz, truth.json                      the results that every stage should find
     config.yaml                                      ready for `movi-prep run --config`
+    made.json                                        what it was made of (`made`); written last
     ABOUT.txt                                        description of the folder; written first
 
 Equal arguments give equal bytes.
@@ -27,6 +28,7 @@ from movi_prep.demo.cameras import IMAGE_SIZE_PX, demo_cameras, write_calibratio
 from movi_prep.demo.cast import cast
 from movi_prep.demo.channels import MOCAP_RATE_HZ, VIDEO_STEP, smoothed
 from movi_prep.demo.film import empty_stage, film
+from movi_prep.demo.made import forget_made, read_made, write_made
 from movi_prep.demo.open_body import read_open_body, write_open_body
 from movi_prep.demo.posed_body import shaped_body
 from movi_prep.demo.session import act
@@ -54,7 +56,8 @@ _PARTS = ("body_models", "amass", "v3d", "videos", "calibration", "truth")
 VIDEO_RATE_HZ = MOCAP_RATE_HZ / VIDEO_STEP
 
 _ABOUT = """\
-The embedded data set of movi-prep: made up people, no recordings. `movi-prep demo` writes it anew; it may be deleted.
+The embedded data set of movi-prep: made up people, no recordings. `movi-prep demo` writes it anew where it
+was changed; it may be deleted.
 """
 
 _CONFIG = """\
@@ -93,6 +96,7 @@ class DemoSummary:
     n_bytes: int
 
 
+_COUNTS = ("n_clips", "n_samples", "n_frames", "n_bytes")
 _ACTING = 0.15
 """About which part of the work is done when all motions are there, and the pictures are not."""
 
@@ -106,6 +110,22 @@ class _Shoot:
     camera: DemoCamera
     poses_rad: NDArray[np.float64]
     translation_m: NDArray[np.float64]
+
+
+def find_demo(
+    folder: Path, *, seed: int = 0, subjects: Sequence[int] | None = None, clips: Sequence[int] | None = None
+) -> DemoSummary | None:
+    """Return the data set in a folder where it is whole; None where `write_demo` must write it (again)."""
+    facts = read_made(folder, _asked(seed, subjects, clips))
+    if facts is None:
+        return None
+    numbers = {name: int(facts[name]) for name in _COUNTS}
+    return DemoSummary(folder, folder / "config.yaml", tuple(facts["subjects"]), **numbers)
+
+
+def _asked(seed: int, subjects: Sequence[int] | None, clips: Sequence[int] | None) -> dict[str, Any]:
+    chosen = {"subjects": subjects, "clips": clips}
+    return {"seed": seed} | {name: None if these is None else list(these) for name, these in chosen.items()}
 
 
 def write_demo(
@@ -133,6 +153,7 @@ def write_demo(
     performers = _chosen(subjects)
     cues = {performer.subject: _chosen_cues(performer, clips) for performer in performers}
     _claim(folder, seed)
+    forget_made(folder)
     cameras = demo_cameras()
     write_open_body(folder / "body_models")
     for camera in cameras:
@@ -157,7 +178,10 @@ def write_demo(
             arrays[key] = boxes[clip.first_frame : clip.last_frame + 1]
     write_truth(folder / "truth", arrays, description)
     write_text(folder / "config.yaml", _CONFIG)
-    return _summary(folder, sessions, shoots)
+    written = _summary(folder, sessions, shoots)
+    facts = {"subjects": written.subjects} | {name: getattr(written, name) for name in _COUNTS}
+    write_made(folder, _asked(seed, subjects, clips), facts, (*_PARTS, "config.yaml", "ABOUT.txt"))
+    return written
 
 
 def _claim(folder: Path, seed: int) -> None:

@@ -27,6 +27,7 @@ from movi_prep.demo.cast import cast
 from movi_prep.demo.channels import MOCAP_RATE_HZ
 from movi_prep.demo.film import empty_stage, film
 from movi_prep.demo.footsteps import Spot
+from movi_prep.demo.made import forget_made, read_made, write_made
 from movi_prep.demo.open_body import read_open_body
 from movi_prep.demo.posed_body import joint_transforms, shaped_body
 from movi_prep.demo.session import Cue, act
@@ -97,6 +98,10 @@ distortion_coefficients: !!opencv-matrix
 """
 
 
+_MANIFEST_NAME = "recordings.yaml"
+_PARTS = ("body_models", "motions", "videos", "calibration", "truth.npz", "config.yaml", _MANIFEST_NAME)
+
+
 @dataclass(frozen=True)
 class _Take:
     """The filmed motion: poses (f, 52, 3) and translation (f, 3) at the time of each frame, and where the camera is."""
@@ -106,10 +111,16 @@ class _Take:
     cameras: tuple[DemoCamera, ...]
 
 
+def find_own_recording(folder: Path, *, seed: int = 0) -> Path | None:
+    """Return the manifest of the whole recording in a folder; None where it must be written (again)."""
+    return None if read_made(folder, {"seed": seed}) is None else folder / _MANIFEST_NAME
+
+
 def write_own_recording(folder: Path, *, seed: int = 0, workers: int | None = None) -> Path:
     """Write the recording below a folder; return its manifest."""
     from movi_prep.video.mp4_writer import write_mp4
 
+    forget_made(folder)
     performer = cast()[_PERFORMER]
     body = shaped_body(read_open_body(_SEX), performer.betas)
     session = act(body, (Cue("walking", Spot(-0.6, 0.5, 30.0)),), np.random.default_rng([seed, 99]))
@@ -121,8 +132,9 @@ def write_own_recording(folder: Path, *, seed: int = 0, workers: int | None = No
     _write_camera(folder, take)
     _write_truth(folder, take, body)
     write_text(folder / "config.yaml", _CONFIG)
-    write_text(folder / "recordings.yaml", _MANIFEST.format(first_frame=FIRST_FRAME, offset_s=OFFSET_S))
-    return folder / "recordings.yaml"
+    write_text(folder / _MANIFEST_NAME, _MANIFEST.format(first_frame=FIRST_FRAME, offset_s=OFFSET_S))
+    write_made(folder, {"seed": seed}, {}, _PARTS)
+    return folder / _MANIFEST_NAME
 
 
 def _motion_arrays(session: Session, betas: NDArray[np.float64]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from movi_prep.formats.shard_records import (
 from movi_prep.geometry.moments import common_moments, lacking_moments
 from movi_prep.geometry.projection import inside_image, project_camera_points, world_to_camera
 from movi_prep.names import natural_order
+from movi_prep.plain_text import count_of
 from movi_prep.records.bmlmovi_names import number_of
 from movi_prep.records.choice import choose_names
 from movi_prep.records.identity import ClipId
@@ -273,7 +274,9 @@ def _follow(
                 left_out.append(f"{clip}: {_why_none(together, wanted)}")
             elif gaps := _longest(together) - sum(len(track.frames) for track in found):
                 names = list_names([view.camera.name for view in together])
-                findings.append(f"{clip}: {gaps} frames are not whole in {names}: {len(found)} run(s)")
+                findings.append(
+                    f"{clip}: {count_of(gaps, 'frame')} not whole in {names}: {count_of(len(found), 'run')}"
+                )
     return Corpus(tuple(tracks), tuple(findings), tuple(left_out))
 
 
@@ -388,7 +391,9 @@ def _fill_gaps(clip: ClipId, views: Sequence[_View], others: Sequence[_View]) ->
             whole = _with_moments_of(whole, other)
         filled.append(whole)
         if more := len(whole.rows) - len(view.rows):
-            added.append(f"{clip}: {more} frames have no picture in {view.camera.name}; they are kept all the same")
+            added.append(
+                f"{clip}: {count_of(more, 'frame')} without a picture in {view.camera.name}, kept all the same"
+            )
     return filled, added
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from movi_prep.errors import InputError, MissingError, list_names
 from movi_prep.formats.c3d_arrays import read_c3d_arrays
 from movi_prep.formats.trc import METRES_PER_UNIT, UNIT_NAMES
+from movi_prep.plain_text import count_of
 from movi_prep.records.markers import MarkerTrajectories
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ def _markers(
     columns = [index for index in named if labels[index] not in others]
     findings = []
     if len(named) < n_points:
-        findings.append(f"{path.name}: {n_points - len(named)} points without a label are left out")
+        findings.append(f"{path.name}: left out without a label: {count_of(n_points - len(named), 'point')}")
     dropped = sorted(others & set(labels))
     if dropped:
-        findings.append(f"{path.name}: {len(dropped)} points that are angles, forces or the like are left out")
+        findings.append(f"{path.name}: left out as angles, forces or the like: {count_of(len(dropped), 'point')}")
     if not columns:
         raise InputError(path, expected="labelled markers", got=f"labels {list_names(labels)}", remedy=_REMEDY)
     return columns, tuple(labels[index] for index in columns), tuple(findings)

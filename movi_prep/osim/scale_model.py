@@ -170,7 +170,7 @@ def size_model(
     if setup.scale_bodies:
         # A document that switches scaling off also leaves the masses unchanged.
         apply_factors(sized, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
-    elif not in_place:
+    if setup.scale_bodies or not in_place:
         sized.initSystem()
     return SizedModel(sized, rows, factors, distances, findings, orientation.mirrored)
 
@@ -458,7 +458,7 @@ def apply_factors(
 ) -> None:
     """Scale the model in place by (3,) factors of its bodies; a mass that is not finite follows from the factors.
 
-    Its system is built anew.
+    Whoever poses it afterwards builds its system anew (`Model.initSystem`).
     """
     scales = opensim.ScaleSet()
     for body, values in factors.items():
@@ -473,7 +473,6 @@ def apply_factors(
     with _loosened(model) as state:
         # A negative mass makes OpenSim keep the mass that follows from the factors.
         model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
-    model.initSystem()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.errors import list_names
 from movi_prep.names import natural_order
+from movi_prep.plain_text import count_of
 from movi_prep.recordings.bmlmovi_footage import find_bmlmovi_cameras, find_bmlmovi_videos
 from movi_prep.recordings.bodies import find_body_models
 from movi_prep.recordings.folders import list_files, nearly_right, one_each, packed
@@ -79,7 +80,7 @@ def _find_motions(listing: Listing, findings: list[str]) -> dict[ClipId, Path]:
     strangers = [path.name for path in rest if path.suffix.lower() == ".npz" and path.name.endswith(_OF_CLIPS)]
     if strangers:
         findings.append(
-            f"{listing.root}: {len(strangers)} .npz files are not named like BMLmovi clips and were passed over "
+            f"{listing.root}: passed over, not named like BMLmovi clips: {count_of(len(strangers), '.npz file')} "
             f"({list_names(strangers, at_most=3)}); --subset all, or --subset with names of subsets, takes them"
         )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from movi_prep.names import natural_order
+from movi_prep.plain_text import count_of
 from movi_prep.recordings.folders import nearly_right, one_each, packed
 from movi_prep.records.bmlmovi_names import movi_subject
 
@@ -44,7 +45,9 @@ def find_bmlmovi_videos(listing: Listing, findings: list[str]) -> dict[tuple[str
         else:
             rest.append(path)
     if trimmed:
-        findings.append(f"{trimmed} videos are cut into single motions and were passed over: whole ones are needed")
+        findings.append(
+            f"passed over, because whole videos are needed: {count_of(trimmed, 'video')} cut into single motions"
+        )
 
     def meant(name: str) -> tuple[tuple[str, str], str] | None:
         match = _LIKE_VIDEO.search(name)

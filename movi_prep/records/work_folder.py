@@ -25,6 +25,11 @@ class WorkFolder:
 
     root: Path
 
+    @property
+    def title(self) -> str:
+        """What pages call it: its name, after that of the folder it lies in, because most are called `work`."""
+        return f"work folder {'/'.join(self.root.parts[-2:])}"
+
     def embedded(self) -> Path:
         """Folder of the embedded data set, which is data, not a result."""
         return self.root / "embedded"

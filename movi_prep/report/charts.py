@@ -143,7 +143,7 @@ def range_bar(
         return _rect((ends[0] - low) * scale, inset, length, height - 2 * inset, colour)
 
     zero = [_line(-low * scale, 0, -low * scale, height, LINE)] if low < 0.0 < high else []
-    label = f"range {model[0]:.0f} to {model[1]:.0f}, used {used[0]:.1f} to {used[1]:.1f}"
+    label = f"range {model[0]:z.0f} to {model[1]:z.0f}, used {used[0]:z.1f} to {used[1]:z.1f}"
     return _svg(size_px, bar(model, TRACK, 0), bar(used, PALE, 2), bar(middle, BLUE, 4), *zero, label=label)
 
 

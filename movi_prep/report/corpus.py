@@ -23,6 +23,7 @@ from movi_prep.pages.html import (
     section,
     table,
 )
+from movi_prep.plain_text import count_of
 from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
 from movi_prep.report.looks import Look, most_urgent_first, unreadable
 from movi_prep.report.measures import (
@@ -101,9 +102,8 @@ def write_corpus_page(qualities: Sequence[SubjectQuality], scope: Scope, *, prob
 
 
 def _subtitle(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], scope: Scope) -> Html:
-    said = (
-        f"work folder {scope.work.root.name}: {_count(len(qualities), 'subject')}, {_count(len(clips), 'clip')} solved"
-    )
+    counts = f"{count_of(len(qualities), 'subject')}, {count_of(len(clips), 'clip')} solved"
+    said = f"{scope.work.title}: {counts}"
     if not (scope.work.view() / "index.html").is_file():
         return join([said])
     return join([said, " · ", element("a", "clips that move", href="../view/index.html")])
@@ -131,10 +131,10 @@ def _cards(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], s
                 len(qualities),
                 f"{sum(scale.passed for scale in scaled)} of {len(scaled)} sound by the audit",
             ),
-            ("clips solved", len(clips), f"{n_frames} frames"),
+            ("clips solved", len(clips), count_of(n_frames, "frame")),
             ("median clip", f"{number(median)} mm", "RMS of all weighted markers"),
             ("valid angles", f"{number(valid)} %", "of all angles"),
-            ("training rows", sum(shard.n_rows for shard in shards), f"in {_count(len(shards), 'shard')}"),
+            ("training rows", sum(shard.n_rows for shard in shards), f"in {count_of(len(shards), 'shard')}"),
             ("failed units", n_failed, f"of {len(scope.outcomes)}"),
         ]
     )
@@ -147,7 +147,9 @@ def _first_look(qualities: Sequence[SubjectQuality], scope: Scope, problems: Seq
     if scope.plan.outdated:
         n_files = sum(len(item.files) for item in scope.plan.outdated)
         means = "Training would read files that are out of date."
-        found.append(Look("bad", f"{_count(n_files, 'shard file')} outdated", means, "Shards, below, has the command."))
+        found.append(
+            Look("bad", f"{count_of(n_files, 'shard file')} outdated", means, "Shards, below, has the command.")
+        )
     for quality in qualities:
         name = quality.files.subject
         link = element("a", name, href=f"{name}.html")
@@ -268,7 +270,7 @@ def _kinematics(clips: Sequence[ClipMeasures]) -> Html:
             "h3",
             "All clips, the largest RMS first"
             if len(worst) == len(clips)
-            else f"The {len(worst)} clips with the largest RMS",
+            else f"The {count_of(len(worst), 'clip')} with the largest RMS",
         ),
         table(CLIP_COLUMNS, clip_rows(worst, links=True)),
     )
@@ -332,7 +334,7 @@ def _verdict_sentence(clips: Sequence[ClipMeasures]) -> str:
     by_rms = Counter(judge_rms(clip.marker_rms_mm) for clip in clips)
     by_max = Counter(judge_max(clip.max_mm) for clip in clips)
     return (
-        f"RMS: {by_rms['good']} of {len(clips)} clips are below {IK_RMS_LIMIT_MM:.0f} mm. Largest residual: "
+        f"RMS: {by_rms['good']} of {count_of(len(clips), 'clip')} below {IK_RMS_LIMIT_MM:.0f} mm. Largest residual: "
         f"{by_max['good']} are below {IK_MAX_LIMITS_MM[0]:.0f} mm, {by_max['check']} between, "
         f"{by_max['bad']} above {IK_MAX_LIMITS_MM[1]:.0f} mm."
     )
@@ -345,7 +347,7 @@ def _beside(qualities: Sequence[SubjectQuality], clips: Sequence[ClipMeasures], 
     both = [clip for clip in clips if clip.clip in beside]
     first = next((quality for quality in qualities if quality.beside), qualities[0] if qualities else None)
     models = (first.files.model, first.beside_model) if first else (None, None)
-    says = describe_beside(*models, scope.beside.root.name)
+    says = describe_beside(*models, scope.beside.title)
     if not both:
         return section("Beside", says, element("p", "No clip is solved in both.", class_="missing"))
     solvers = ", ".join(sorted({clip.solver for clip in both}))
@@ -392,7 +394,7 @@ def _alignment(qualities: Sequence[SubjectQuality]) -> Html:
         return section("Alignment", says, missing("Alignment", "movi-prep shard"))
     suspects = sum(clip.is_suspect for clip in clips)
     measured = sum(clip.rotation_deg is not None for clip in clips)
-    sentence = f"{_count(len(clips), 'clip')}, {measured} of them measured, {suspects} suspect."
+    sentence = f"{count_of(len(clips), 'clip')}, {measured} of them measured, {suspects} suspect."
     worst = sorted(clips, key=_misalignment, reverse=True)[:N_WORST_CLIPS]
     return section("Alignment", says, element("p", sentence), alignment_table(worst))
 
@@ -406,13 +408,20 @@ def _shards(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
     says = "What training reads. Refused frames lie within a clip's flags and have no row; each has a reason."
     shards = [shard for quality in qualities for shard in quality.files.shards]
     d3ke = sorted(scope.work.d3ke_shards().glob("*"))
-    told = f"D3KE layout: {len(d3ke)} files, {sum(path.stat().st_size for path in d3ke) / 1e6:.1f} MB." if d3ke else ""
+    told = (
+        f"D3KE layout: {count_of(len(d3ke), 'file')}, {sum(path.stat().st_size for path in d3ke) / 1e6:.1f} MB."
+        if d3ke
+        else ""
+    )
     outdated = _outdated(scope)
     if not shards:
         return section("Shards", says, outdated, missing("Native shards", "movi-prep shard"), element("p", told))
     rows, n_bytes = sum(shard.n_rows for shard in shards), sum(shard.n_bytes for shard in shards)
     refused = sum(shard.n_refused for shard in shards)
-    total = f"{len(shards)} shards, {rows} rows, {n_bytes / 1e6:.1f} MB; {refused} frames refused. {told}"
+    total = (
+        f"{count_of(len(shards), 'shard')}, {count_of(rows, 'row')}, {n_bytes / 1e6:.1f} MB; "
+        f"{count_of(refused, 'frame')} refused. {told}"
+    )
     # Most refused frames first: those are the shards to look at.
     shown = sorted(shards, key=lambda shard: (-shard.n_refused, shard.path.name))
     listed = table(SHARD_COLUMNS, shard_rows(shown), shown=N_SHARDS)
@@ -434,7 +443,3 @@ def _outdated(scope: Scope) -> Html:
     ]
     says = "These files are out of date, but training would read them."
     return join([element("p", badge("bad", "outdated"), " ", says), shortened(items)])
-
-
-def _count(number_of: int, what: str) -> str:
-    return f"{number_of} {what}{'' if number_of == 1 else 's'}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from movi_prep.pages.curves import coordinate_curves
 from movi_prep.pages.html import Html, element, join, missing, section
 from movi_prep.pages.packing import json_for_page
+from movi_prep.plain_text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -77,7 +78,7 @@ def _clip(index: int, item: ClipCurves) -> Html:
     link = join([" · ", element("a", "moving", href=item.page)]) if item.page else ""
     return element(
         "details",
-        element("summary", item.name, f" ({item.n_rows} frames)", link),
+        element("summary", item.name, f" ({count_of(item.n_rows, 'frame')})", link),
         element("script", Html(json_for_page(item.data)), type="application/json"),
         class_="curves",
         id=f"curves-{index}",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from movi_prep.formats.model_outline import read_model_outline
+from movi_prep.plain_text import count_of
 from movi_prep.report.curves import ClipCurves, measure_curves
 from movi_prep.report.looks import (
     ALIGNMENT_MEANS,
@@ -236,7 +237,7 @@ def clip_attention(clips: Sequence[ClipMeasures], *, what: str = "clip") -> list
     # Counted over all clips, because a few frames here and there are no reason to look at a certain clip.
     lost = sum(clip.n_rows - clip.n_usable for clip in clips)
     if lost:
-        says = f"{lost} of {sum(clip.n_rows for clip in clips)} frames have no usable pose"
+        says = f"no usable pose in {lost} of {count_of(sum(clip.n_rows for clip in clips), 'frame')}"
         found.append(Look("check", says, LOST_MEANS, LOST_REMEDY))
     return found
 
@@ -246,7 +247,7 @@ def marker_attention(biases: Sequence[MarkerBias]) -> list[Look]:
     apart = [bias for bias in biases if bias.bias_mm > IK_RMS_LIMIT_MM and bias.bias_mm > _CONSTANT * bias.deviation_mm]
     if not apart:
         return []
-    count = "1 marker is" if len(apart) == 1 else f"{len(apart)} markers are"
+    count = count_of(len(apart), "marker is", "markers are")
     said = _named([f"{bias.name} {bias.bias_mm:.0f} mm" for bias in apart])
     return [Look("check", f"{count} off by the same vector in all frames: {said}", BIAS_MEANS, BIAS_REMEDY)]
 
@@ -293,7 +294,7 @@ def coordinate_attention(
 
 
 def _counted_angles(count: int) -> str:
-    return "1 angle is" if count == 1 else f"{count} angles are"
+    return count_of(count, "angle is", "angles are")
 
 
 def _read_solutions(

@@ -176,7 +176,7 @@ def bias_section(biases: Sequence[MarkerBias]) -> Html:
             number(bias.bias_mm),
             number(bias.deviation_mm),
             number(bias.rms_mm),
-            *(f"{value:+.1f}" for value in bias.mean_mm),
+            *(f"{value:+z.1f}" for value in bias.mean_mm),
             bias_bar(bias.bias_mm, bias.deviation_mm, top=top),
         ]
         for bias in biases

@@ -17,6 +17,7 @@ from movi_prep.pages.html import (
     section,
     table,
 )
+from movi_prep.plain_text import count_of
 from movi_prep.report.charts import RED, colour_key
 from movi_prep.report.curves import curves_section
 from movi_prep.report.pictures import draw_strip
@@ -99,9 +100,9 @@ def _cards(quality: SubjectQuality) -> Html:
                 audit,
                 f"{number(scale.landmark_rms_m * 1e3)} mm landmark RMS" if scale else "no scaling",
             ),
-            ("clips solved", len(clips), f"{sum(clip.n_rows for clip in clips)} frames"),
+            ("clips solved", len(clips), count_of(sum(clip.n_rows for clip in clips), "frame")),
             ("worst clip", f"{number(worst)} mm", "RMS of all weighted markers"),
-            ("training rows", rows, f"in {len(quality.files.shards)} shards"),
+            ("training rows", rows, f"in {count_of(len(quality.files.shards), 'shard')}"),
             ("failed units", len(quality.failures), "see below" if quality.failures else "none"),
         ]
     )
@@ -114,7 +115,7 @@ def _first_look(quality: SubjectQuality, scope: Scope) -> Html:
 def _beside(quality: SubjectQuality, scope: Scope) -> Html:
     if scope.beside is None:
         return Html("")
-    says = describe_beside(quality.files.model, quality.beside_model, scope.beside.root.name)
+    says = describe_beside(quality.files.model, quality.beside_model, scope.beside.title)
     if not any(clip.clip in quality.beside for clip in quality.clips):
         return section("Beside", says, element("p", "No clip is solved in both.", class_="missing"))
     return section("Beside", says, beside_table(quality.clips, quality.beside))
@@ -124,7 +125,7 @@ def describe_beside(model: ModelOutline | None, other: ModelOutline | None, fold
     """Return a sentence on the two sides of a comparison."""
     ours, theirs = (facts.name if facts is not None else "unknown" for facts in (model, other))
     return (
-        f"The same clips solved here (model {ours}) and in the other work folder {folder} (model {theirs}). Common "
+        f"The same clips solved here (model {ours}) and in {folder} (model {theirs}). Common "
         "markers: those that both solutions track, with equal weight per marker."
     )
 

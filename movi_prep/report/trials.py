@@ -80,7 +80,7 @@ def write_trials_report(result: MarkerFilesResult, config: Config) -> Path:
     }
     trials = Trials(
         title="Quality of marker files",
-        where=f"work folder {config.work.name}",
+        where=work.title,
         files=result.files,
         solutions=solutions,
         model=result.model,

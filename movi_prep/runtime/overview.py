@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import list_names
+from movi_prep.plain_text import count_of
 from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.bmlmovi_names import number_of
 
@@ -61,7 +62,7 @@ def _describe_parts(recordings: Recordings, config: Config) -> tuple[Part, ...]:
         Part(
             "V3D",
             config.v3d,
-            f"{len(recordings.sessions)} subjects",
+            count_of(len(recordings.sessions), "subject"),
             _lacking(recordings, set(recordings.sessions), config.v3d),
         ),
         _describe_videos(recordings, config),
@@ -88,7 +89,8 @@ def _describe_motions(recordings: Recordings, config: Config) -> Part:
         ]
         if gaps:
             missing = f"clips not there: {list_names(gaps, at_most=8)}"
-    return Part("AMASS clips", config.amass, f"{n_clips} clips of {len(recordings.subjects)} subjects", missing)
+    found = f"{count_of(n_clips, 'clip')} of {count_of(len(recordings.subjects), 'subject')}"
+    return Part("AMASS clips", config.amass, found, missing)
 
 
 def _absent_clips(recordings: Recordings, subject: str) -> list[int]:

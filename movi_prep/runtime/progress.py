@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from movi_prep.plain_text import visible
+from movi_prep.plain_text import count_of, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,8 +90,7 @@ class PlainProgress:
         if self._ended[stage] == self._total[stage]:
             failed = f", {self._failed[stage]} failed" if self._failed[stage] else ""
             held = f", {self._held[stage]} held as they were" if self._held[stage] else ""
-            units = "1 unit" if self._total[stage] == 1 else f"{self._total[stage]} units"
-            self._say(f"{stage} is through: {units}{failed}{held}")
+            self._say(f"{stage} is through: {count_of(self._total[stage], 'unit')}{failed}{held}")
 
     def tick(self, waits_for: str) -> None:
         """Print at once what the run waits for, and the progress of all stages where nothing was said for long."""

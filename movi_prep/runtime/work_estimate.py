@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.plain_text import count_of
 from movi_prep.records.identity import ClipId
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ class Estimate:
         if self.measured:
             basis = f"{', '.join(self.measured)} as measured in this work folder; else {basis}"
         return (
-            f"about {_say_hours(self.hours)} with {self.workers} workers ({_say_hours(self.processor_hours)} of one "
-            f"core), {self.gigabytes:.2g} GB of disk; {basis}"
+            f"about {_say_hours(self.hours)} with {count_of(self.workers, 'worker')} "
+            f"({_say_hours(self.processor_hours)} of one core), {self.gigabytes:.2g} GB of disk; {basis}"
         )
 
 

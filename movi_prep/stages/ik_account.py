@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import list_names
+from movi_prep.plain_text import count_of
 from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus
 
 if TYPE_CHECKING:
@@ -217,7 +218,8 @@ class RowFindings:
         found = [*self._gap_sentences()]
         found += [f"{count} of {n_rows} frames: {reason}" for reason, count in counted_reasons(self.reasons)]
         if self.unseen:
-            found.append(f"{len(self.unseen)} coordinates are not determined by the markers: {list_names(self.unseen)}")
+            unseen = count_of(len(self.unseen), "coordinate is", "coordinates are")
+            found.append(f"{unseen} not determined by the markers: {list_names(self.unseen)}")
         found += [str(leap) for leap in self.leaps[:MOST_LISTED]]
         if len(self.leaps) > MOST_LISTED:
             found.append(f"{len(self.leaps) - MOST_LISTED} more leaps out and back, or frozen rows")

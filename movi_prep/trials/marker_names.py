@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, list_names
+from movi_prep.plain_text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -62,7 +63,7 @@ def read_names_as(markers: MarkerTrajectories, wanted: Collection[str]) -> tuple
         return markers, ()
     example = next(iter(renamed.items()))
     names = tuple(renamed.get(name, name) for name in markers.names)
-    finding = f"{len(renamed)} marker names were matched {how}: {example[0]!r} is {example[1]!r}"
+    finding = f"{count_of(len(renamed), 'marker name')} matched {how}: {example[0]!r} is {example[1]!r}"
     return replace(markers, names=names), (finding,)
 
 

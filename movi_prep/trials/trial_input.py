@@ -15,6 +15,7 @@ from movi_prep.errors import InputError
 from movi_prep.formats.trc import read_trc
 from movi_prep.geometry.body_orientation import judge_orientation
 from movi_prep.geometry.frames import amass_to_ground
+from movi_prep.plain_text import count_of
 from movi_prep.trials.marker_names import check_names_fit, match_marker_names, read_names_as
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def read_trial(path: Path, scaled: ScaledModel, setup: IkSetup, settings: IkSett
     if renamed:
         tracked = {renamed.get(name, name): weight for name, weight in setup.marker_weights.items()}
         setup = replace(setup, marker_weights=tracked)
-        name_findings += (f"{len(renamed)} marker names of {setup.source} were matched to the model's {how}",)
+        name_findings += (f"{count_of(len(renamed), 'marker name')} of {setup.source} matched to the model's {how}",)
     weights = {name: weight for name, weight in setup.marker_weights.items() if name in known}
     check_names_fit(named.names, weights, source=str(path))
     markers = select_time_range(named, setup.time_range_s) if is_cut else named

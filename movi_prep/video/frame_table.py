@@ -22,6 +22,7 @@ import numpy as np
 
 from movi_prep.formats.avi.chunks import read_avi_chunks
 from movi_prep.formats.avi.structure import HEADER_BYTES, JPEG_CODECS, OFFSET_BITS
+from movi_prep.plain_text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +169,7 @@ class FrameTable:
             sentences.append(f"the file holds {self.n_frames} frames, its headers and index claim {self.n_claimed}")
         n_dropped = int(self.is_dropped.sum())
         if n_dropped:
-            sentences.append(f"{n_dropped} frames were dropped when it was recorded")
+            sentences.append(f"{count_of(n_dropped, 'frame was', 'frames were')} dropped when it was recorded")
         return tuple(sentences)
 
     @property

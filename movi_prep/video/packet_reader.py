@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from movi_prep.errors import InputError, MissingError
+from movi_prep.plain_text import count_of
 from movi_prep.records.timeline import group_refusals
 from movi_prep.video.reader import VideoHeader
 
@@ -161,9 +162,8 @@ class PacketReader:
     def damage(self) -> tuple[str, ...]:
         """Return sentences on frames that the container marks as damaged."""
         n_corrupt = int(self.packets.is_corrupt.sum())
-        return (
-            (f"{self.path.name}: {n_corrupt} frames are marked as damaged (copy the file again)",) if n_corrupt else ()
-        )
+        frames = count_of(n_corrupt, "frame is", "frames are")
+        return (f"{self.path.name}: {frames} marked as damaged (copy the file again)",) if n_corrupt else ()
 
     def notes(self) -> tuple[str, ...]:
         """Return sentences on other irregularities: gaps in the clock."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from movi_prep.errors import InputError
 from movi_prep.formats.picture_folder import list_pictures
+from movi_prep.plain_text import count_of
 from movi_prep.records.timeline import group_refusals
 from movi_prep.video.reader import VideoHeader
 
@@ -79,7 +80,8 @@ class PictureReader:
     def notes(self) -> tuple[str, ...]:
         """Return how many numbers are missing."""
         n_lost = self.header.n_frames - len(self._pictures)
-        return (f"{self.path.name}: {n_lost} numbers have no picture: those frames are refused",) if n_lost else ()
+        numbers = count_of(n_lost, "number has", "numbers have")
+        return (f"{self.path.name}: {numbers} no picture: such frames are refused",) if n_lost else ()
 
     def close(self) -> None:
         """Release nothing: no file stays open."""

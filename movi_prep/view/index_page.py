@@ -37,7 +37,7 @@ def write_index_page(trials: Sequence[TrialNumbers], pages: Collection[Trial], w
     """Return the list of trials; those that have a page are links to it."""
     ordered = sorted(trials, key=lambda numbers: -numbers.urgency)
     marked = sum(numbers.urgency > 1.0 for numbers in ordered)
-    subtitle = f"work folder {work.root.name}: {len(ordered)} solved, {marked} to look at, the most urgent first"
+    subtitle = f"{work.title}: {len(ordered)} solved, {marked} to look at, the most urgent first"
     report = ""
     if work.report().is_file():
         report = join([" · ", element("a", "the report", href="../report/index.html")])

@@ -18,6 +18,7 @@ from movi_prep.formats.bvh import bvh_text
 from movi_prep.formats.glb import glb_bytes
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.packaged import packaged_path
+from movi_prep.plain_text import count_of
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.stages.packaged_model import PACKAGED_IK_SETUP
 from movi_prep.view.solution_rig import make_rig
@@ -85,7 +86,11 @@ def _write(trial: Trial, work: WorkFolder, path: Path, kind: SceneKind) -> list[
     # The weights of markers move no bone: the packaged ones serve any solution.
     solution = read_trial_solution(trial, work, packaged_path("opensim_models", PACKAGED_IK_SETUP))
     rig, n_held = make_rig(solution, read_model_outline(trial.model))
-    findings = [f"{n_held} frames without a pose repeat the one before"] if n_held else []
+    findings = (
+        [f"{count_of(n_held, 'frame without a pose repeats', 'frames without a pose repeat')} the one before"]
+        if n_held
+        else []
+    )
     if kind == "glb":
         write_bytes(path, glb_bytes(rig, name=trial.name))
         return findings
@@ -107,4 +112,5 @@ def _write_model(model_file: Path, path: Path) -> list[str]:
     drawn = add_simple_geometry(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_model(path, model)
-    return [f"{len(drawn)} bodies without geometry are drawn as ellipsoids"] if drawn else []
+    bodies = count_of(len(drawn), "body", "bodies")
+    return [f"drawn as ellipsoids, without geometry of their own: {bodies}"] if drawn else []

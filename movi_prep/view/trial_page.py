@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.model_outline import read_model_outline
+from movi_prep.plain_text import count_of
 from movi_prep.report.measures import measure_clip
 from movi_prep.view.clip_page import ClipView, write_clip_page
 
@@ -22,7 +23,7 @@ def write_document_view(solved: SolvedTrial, config: Config) -> Path:
     name, weight = solved.result.marker_file.stem, config.ik.landmark_weight
     view = ClipView(
         title=name,
-        subtitle=f"model {outline.name}, {solution.n_rows} samples at {solution.rate_hz:g} Hz",
+        subtitle=f"model {outline.name}, {count_of(solution.n_rows, 'sample')} at {solution.rate_hz:g} Hz",
         solution=solution,
         outline=outline,
         measures=measure_clip(name, solution, labels=(), landmark_weight=weight),

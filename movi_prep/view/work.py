@@ -17,7 +17,7 @@ from movi_prep.formats.ik_file import read_ik_provenance, read_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import natural_order
-from movi_prep.plain_text import shell_line
+from movi_prep.plain_text import count_of, shell_line
 from movi_prep.records.identity import ClipId
 from movi_prep.report.measures import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
 from movi_prep.stages.ik import ik_setup_path
@@ -177,7 +177,7 @@ def write_trial_page(
     weight = config.ik.landmark_weight
     view = ClipView(
         title=trial.name,
-        subtitle=f"model {outline.name}, {solution.n_rows} samples at {solution.rate_hz:g} Hz",
+        subtitle=f"model {outline.name}, {count_of(solution.n_rows, 'sample')} at {solution.rate_hz:g} Hz",
         solution=solution,
         outline=outline,
         measures=measure_clip(trial.clip or trial.name, solution, labels=(), landmark_weight=weight),

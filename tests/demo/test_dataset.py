@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from movi_prep.demo import draw_contact_sheet, read_frame_code, write_demo
+from movi_prep.demo import draw_contact_sheet, find_demo, read_frame_code, write_demo
 from movi_prep.demo.amass_files import subject_folder
 from movi_prep.demo.cast import cast
 from movi_prep.demo.dataset import write_recordings
@@ -153,6 +153,16 @@ def test_the_configuration_beside_it_finds_everything(small: Path) -> None:
     assert set(found.videos) == {("S015", "PG1"), ("S015", "PG2")}
     assert set(found.intrinsics) == set(found.extrinsics) == {"PG1", "PG2"}
     assert (small / "config.yaml").is_file()
+
+
+def test_a_data_set_that_is_whole_need_not_be_written_again(small: Path) -> None:
+    found = find_demo(small, subjects=(15,), clips=(5,))
+    assert found is not None
+    assert (found.subjects, found.n_clips, found.config) == ((15,), 1, small / "config.yaml")
+    assert found.n_frames > 0
+    assert found.n_bytes > 1e6
+    assert find_demo(small, subjects=(15,), clips=(5,), seed=1) is None
+    assert find_demo(small) is None, "more was asked for"
 
 
 @pytest.mark.slow

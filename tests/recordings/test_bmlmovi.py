@@ -93,7 +93,7 @@ def test_what_is_odd_is_said(root: Path) -> None:
     assert "01_01_poses.npz" in said
     assert "F_Subjects_46_90.tar is still packed" in said
     assert ("SMPL-X", "male") in find(root).body_models
-    assert "1 videos are cut into single motions" in said
+    assert "1 video cut into single motions" in said
     assert "no PG1 video: S015" in said
     assert "no V3D file: S015" in said
 

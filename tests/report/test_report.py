@@ -104,7 +104,7 @@ def test_scaling_has_verdicts_in_words(pages: tuple[Page, Page]) -> None:
 def test_what_needs_a_look_comes_first(pages: tuple[Page, Page]) -> None:
     for page in pages:
         first = page.text[page.text.index("1 unit failed (shard)") :]
-        assert "1 of 41 frames have no usable pose" in first
+        assert "no usable pose in 1 of 41 frames" in first
         assert "1 angle is not seen by the markers: hip_flexion_r" in first
         assert "S001/C03 is out of line: lag +25.0 ms (bound 16.7 ms)" in first
 

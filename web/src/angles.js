@@ -36,6 +36,9 @@ export function coordinateRows(place, clip, onPick) {
   });
 }
 
+// Rounded first: toFixed writes -0.04 as -0.0.
+const toTenths = (value) => (Math.round(value * 10) / 10).toFixed(1);
+
 export function showAngles(clip, clock) {
   const { coordinates } = clip;
   const place = find("angles-list");
@@ -50,7 +53,7 @@ export function showAngles(clip, clock) {
     const spread = coordinates.deviation?.values[at];
     const unit = coordinates.units[item.k];
     const band = Number.isFinite(spread) ? ` ± ${spread.toFixed(1)}` : "";
-    item.shown.textContent = Number.isNaN(value) ? "no pose" : `${value.toFixed(1)}${band} ${unit}`;
+    item.shown.textContent = Number.isNaN(value) ? "no pose" : `${toTenths(value)}${band} ${unit}`;
     item.move(clip.times[clock.frame]);
   };
   for (const item of rows) item.refresh = () => update(item);

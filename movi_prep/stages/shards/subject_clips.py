@@ -24,6 +24,7 @@ from movi_prep.formats.motion_files import open_motion
 from movi_prep.formats.scale_file import read_scale_result
 from movi_prep.geometry.frame_labels import SolvedClip
 from movi_prep.geometry.surface_samples import spread_vertices
+from movi_prep.plain_text import count_of
 from movi_prep.recordings.read import read_camera
 from movi_prep.recordings.wanted import WANTED
 from movi_prep.records.advance import advancing, unheard
@@ -405,7 +406,7 @@ def _label_findings(model: ScaledModel, clips: Sequence[ClipRows]) -> tuple[str,
     lacking = sorted({name for clip in clips for name in clip.absent})
     if lacking:
         findings.append(
-            f"{len(lacking)} labels are in neither model nor markers and have no values: {', '.join(lacking)}"
+            f"{count_of(len(lacking), 'label')} without values, in neither model nor markers: {', '.join(lacking)}"
         )
     return tuple(findings)
 
