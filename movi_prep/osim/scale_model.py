@@ -367,7 +367,9 @@ def finish_scaling(
     model.finalizeConnections()
 
 
-def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup) -> tuple[str, ...]:
+def name_findings(
+    model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup, *, data: str = "the static trial"
+) -> tuple[str, ...]:
     """Return sentences on names that meet nothing: weights without a marker, markers without data, bodies unscaled."""
     existing, bodies = marker_names(model), body_names(model)
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
@@ -385,7 +387,7 @@ def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: Scal
         )
     if not_in_data:
         kept = "the scaled model leaves them out, as OpenSim's tool does" if setup.place_markers else "they keep theirs"
-        findings.append(f"markers of the model that are not in the static trial: {list_names(not_in_data)}; {kept}")
+        findings.append(f"markers of the model that are not in {data}: {list_names(not_in_data)}; {kept}")
     if unscaled:
         findings.append(
             f"bodies without a measurement, which keep their size: {list_names(unscaled)}; "
