@@ -185,7 +185,7 @@ def test_the_command_line_loads_nothing_heavy_before_it_works(code: str) -> None
 
 # What inverse kinematics needs, and parts of the standard library and of NumPy that take milliseconds to load.
 NOT_FOR_SCALING = {
-    *("movi_prep.stages.ik", "movi_prep.stages.solve_clip", "movi_prep.formats.c3d", "movi_prep.report.curves"),
+    *("movi_prep.stages.ik", "movi_prep.stages.solve_clip", "movi_prep.formats.c3d", "movi_prep.report.measures"),
     *("numpy.ma", "numpy.polynomial", "html.entities", "uuid"),
 }
 
