@@ -37,6 +37,16 @@ def check_typed_inputs(given: argparse.Namespace) -> None:
         raise UsageError(f"{'; '.join(faults)}; correct the path{'s' if len(faults) > 1 else ''}")
 
 
+def check_order(given: argparse.Namespace) -> None:
+    """Raise UsageError where the folder to read and the one to write, of commands that take both, are exchanged."""
+    source, out = (Path(name).expanduser() for name in (given.source, given.out))
+    if not source.exists() and out.is_dir() and any(out.iterdir()):
+        raise UsageError(
+            f"{given.command}: expected the folder to read first, then the one to write, but {source} is not there and "
+            f"{out} is; exchange them"
+        )
+
+
 def _named(given: argparse.Namespace) -> Iterator[tuple[str, Path, str]]:
     """Yield the flag, the path and whether it is to be a file or a folder, for all paths that are read."""
     for flag in FLAGS:
