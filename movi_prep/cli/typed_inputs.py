@@ -23,6 +23,10 @@ _KINDS = {
     ".xml": ("a document", ("--setup", "--scale-setup", "--ik-setup")),
     ".mot": ("a motion", ()),
     ".sto": ("a motion", ()),
+    ".npz": ("a motion of a body", ()),
+    ".h5": ("a result of movi-prep", ()),
+    ".yaml": ("a YAML file", ("--scale-setup", "--ik-setup", "--config")),
+    ".yml": ("a YAML file", ("--scale-setup", "--ik-setup", "--config")),
 }
 """What a file is by its suffix, and the flags that take one."""
 
