@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from movi_prep.records.vectors import squared_lengths
+
 SAME_M = 1e-6
 """Largest distance between equal places, metres; single precision keeps a place in a room to a tenth of it."""
 
@@ -51,7 +53,7 @@ def row_steps(positions_m: NDArray[np.float64], before_m: NDArray[np.float64] | 
     if positions_m.shape[1] < _RANK:
         return np.full(len(positions_m), np.nan)
     moved_m = np.concatenate([positions_m[:1] - lead, np.diff(positions_m, axis=0)])
-    steps = np.sqrt(np.einsum("nkd,nkd->nk", moved_m, moved_m))
+    steps = np.sqrt(squared_lengths(moved_m))
     seen = np.isfinite(steps)
     # Only the two places that are read below are put in order.
     ordered = np.partition(np.where(seen, steps, -1.0), (-_RANK, -1), axis=1)
