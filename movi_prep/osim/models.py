@@ -83,7 +83,7 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
 
     def add() -> None:
         _update_markers(model, opensim.MarkerSet(str(path)))
-        model.finalizeConnections()
+        # It also connects what was added.
         model.initSystem()
 
     _try_first(path, add, model)
@@ -305,5 +305,4 @@ def set_marker_sites(model: opensim.Model, sites_m: Mapping[str, NDArray[np.floa
         rotation = np.array([[matrix.get(row, column) for column in range(3)] for row in range(3)])
         # The site is in the body; `set_location` wants it in the marker's own frame, which may be an offset frame.
         marker.set_location(vector(rotation.T @ (site_m - array(transform.T()))))
-    model.finalizeConnections()
     model.initSystem()

@@ -264,7 +264,6 @@ def delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...
     for name in data_names:
         kept.append(name)
     model.deleteUnusedMarkers(kept)
-    model.finalizeConnections()
     # A changed model has no system, and the solvers need one.
     model.initSystem()
 
@@ -368,7 +367,9 @@ def finish_scaling(
     model.finalizeConnections()
 
 
-def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup) -> tuple[str, ...]:
+def name_findings(
+    model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup, *, data: str = "the static trial"
+) -> tuple[str, ...]:
     """Return sentences on names that meet nothing: weights without a marker, markers without data, bodies unscaled."""
     existing, bodies = marker_names(model), body_names(model)
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
@@ -386,7 +387,7 @@ def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: Scal
         )
     if not_in_data:
         kept = "the scaled model leaves them out, as OpenSim's tool does" if setup.place_markers else "they keep theirs"
-        findings.append(f"markers of the model that are not in the static trial: {list_names(not_in_data)}; {kept}")
+        findings.append(f"markers of the model that are not in {data}: {list_names(not_in_data)}; {kept}")
     if unscaled:
         findings.append(
             f"bodies without a measurement, which keep their size: {list_names(unscaled)}; "
