@@ -156,7 +156,7 @@ def model_document(model: opensim.Model) -> bytes:
 
 
 def _bring_in_parts(model: opensim.Model) -> None:
-    """Mark the sets of a model as parts of its document: OpenSim would print only the name of the file they came from."""
+    """Mark the sets of a model as parts of its document: OpenSim prints of others the name of their file, no more."""
     for index in range(model.getNumProperties()):
         held = model.getPropertyByIndex(index)
         for part in (held.updValueAsObject(at) for at in range(held.size() if held.isObjectProperty() else 0)):
