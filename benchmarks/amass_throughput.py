@@ -5,8 +5,8 @@
 AMASS is some 40 hours in 11,000 clips of 480 subjects: at 120 Hz 17.3 million samples, 1570 to a clip. The embedded
 clips are played forwards and backwards to that length, as clips of a subset, and go through the units of
 `movi-prep ik --subset all` on one core: inputs hashed, files read, written, flushed and recorded. Processor time is
-that of this process and of its children, so that a machine with other work on it says nearly the same. The first clip
-of each subject, which loads libraries, body and model, is not counted; what a subject costs once is.
+that of this process and of its children, so that a machine with other work on it says nearly the same. What a process
+does once, loading libraries, bodies and the generic model, is not counted; what a subject costs once is.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def main() -> None:
         if asked.everything:
             config = config.model_copy(update={"ik": config.ik.model_copy(update={"content": "everything"})})
         runner = Runner(config)
-        subject_s = {stage.name: runner.last_s(stage) for stage in (STATIC, SCALE)}
+        subject_s = {stage.name: runner.subject_s(stage) for stage in (STATIC, SCALE)}
         sample_s = {stage.name: runner.clip_s(stage, asked.clips) / _CLIP_SAMPLES for stage in (MARKERS, IK)}
         subject_s["model read"] = runner.model_s()
     for part, seconds in sample_s.items():
@@ -117,9 +117,12 @@ class Runner:
         """The work folder."""
         return WorkFolder(self.config.work)
 
-    def last_s(self, stage: AnyStage) -> float:
-        """Run all units of a stage, and return the seconds of the last, for which everything is loaded."""
-        return [self.run_s(stage, unit) for units in self.units(stage).values() for unit in units][-1]
+    def subject_s(self, stage: AnyStage) -> float:
+        """Run all units of a stage, so that everything is loaded, and once more; return their mean seconds then."""
+        units = [unit for units in self.units(stage).values() for unit in units]
+        for unit in units:
+            self.run_s(stage, unit)
+        return float(np.mean([self.run_s(stage, unit) for unit in units]))
 
     def clip_s(self, stage: AnyStage, n_clips: int) -> float:
         """Run the units of a stage subject by subject; return the mean seconds of those after the first."""
@@ -143,7 +146,10 @@ class Runner:
         return spent_s
 
     def model_s(self) -> float:
-        """Return the processor time of reading the model of a subject, as the first of its clips does."""
+        """Return the processor time of reading the model of a subject, as the first of its clips in a process does.
+
+        Not the subject that was scaled last: its model is still in memory.
+        """
         path = next(path for path in self.made if path.suffix == ".osim")
         with sound_files({path: file_stamp(path)}):
             before_s = _processor_s()

@@ -307,14 +307,15 @@ def _rotations(vectors: torch.Tensor) -> torch.Tensor:
     x, y, z = (vectors / angle[:, None]).unbind(1)
     sine, versine = torch.sin(angle), 1.0 - torch.cos(angle)
     rotations = vectors.new_empty((len(vectors), 3, 3, vectors.shape[-1]))
+    grown_x, grown_y, grown_z = versine * x, versine * y, versine * z
     # I + sin K + (1 - cos) K K, entry by entry, with K the cross product matrix of the axis.
-    for row, column, one, other, across in ((0, 1, x, y, -z), (0, 2, x, z, y), (1, 2, y, z, -x)):
-        even, odd = versine * one * other, sine * across
-        torch.add(even, odd, out=rotations[:, row, column])
-        torch.sub(even, odd, out=rotations[:, column, row])
-    xx, yy, zz = x * x, y * y, z * z
+    for row, column, even, across in ((0, 1, grown_x * y, z), (2, 0, grown_z * x, y), (1, 2, grown_y * z, x)):
+        odd = sine * across
+        torch.sub(even, odd, out=rotations[:, row, column])
+        torch.add(even, odd, out=rotations[:, column, row])
+    xx, yy, zz = grown_x * x, grown_y * y, grown_z * z
     for axis, both in enumerate((yy + zz, xx + zz, xx + yy)):
-        rotations[:, axis, axis] = 1.0 - versine * both
+        torch.sub(1.0, both, out=rotations[:, axis, axis])
     return rotations
 
 

@@ -19,6 +19,7 @@ marker that was not seen; it is read as such: no marker of a body is ever exactl
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
@@ -81,10 +82,14 @@ def write_trc_blocks(path: Path, blocks: Iterable[MarkerTrajectories], *, n_rows
         "",
     ]
 
+    # A static trial that is made repeats one row.
+    @lru_cache(maxsize=1)
+    def fields(positions_m: bytes) -> str:
+        numbers = (np.frombuffer(positions_m) / METRES_PER_UNIT[unit]).tolist()
+        return "\t".join("" if value != value else f"{value:.{decimals}f}" for value in numbers)  # noqa: PLR0124 - NaN
+
     def line(number: int, time_s: float, positions_m: NDArray[np.float64]) -> str:
-        numbers = (positions_m / METRES_PER_UNIT[unit]).ravel().tolist()
-        fields = ["" if value != value else f"{value:.{decimals}f}" for value in numbers]  # noqa: PLR0124 - NaN
-        return "\t".join([str(number), f"{time_s:.9f}", *fields])
+        return f"{number}\t{time_s:.9f}\t{fields(np.asarray(positions_m, dtype=np.float64).tobytes())}"
 
     rows = (
         row

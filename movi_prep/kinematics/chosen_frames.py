@@ -28,15 +28,19 @@ _ROOM_M = 1.0
 _LEAST_SEEN = 0.8
 
 
-def lay_upright(folded: FoldedModel, positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
+def lay_upright(
+    folded: FoldedModel, positions_m: NDArray[np.float64], counts: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Return (n, k, 3) metres: every frame turned and moved so that the root's markers lie as on the neutral figure.
 
-    Markers in the order of the solver. Where the root has fewer than three markers of its own in a frame, or does not
-    move and turn freely, all markers are used, or none moved.
+    Markers in the order of the solver; those that do not count, (k,) bool, are carried along. Where the root has fewer
+    than three markers of its own in a frame, or does not move and turn freely, all markers are used, or none moved.
     """
     if folded.arrays.motion.free_node < 0 or not _moves_freely(folded):
         return positions_m
     seen = np.asarray(np.isfinite(positions_m).all(axis=2))
+    if counts is not None:
+        seen &= counts
     on_root = seen & root_markers(folded)
     used = np.where((np.count_nonzero(on_root, axis=1) >= _RIGID)[:, None], on_root, seen)
     laid = positions_m.copy()

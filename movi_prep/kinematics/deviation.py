@@ -26,7 +26,7 @@ import numpy as np
 from movi_prep.records.pose_deviation import PoseDeviation, chained_std
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -97,6 +97,7 @@ class _Sources:
 
     Attributes:
         skin: for each segment: its markers (k,), and the root (k, k) of their covariance along one axis, metres.
+        whole: the same with what placement adds.
         placement_m: per marker and axis.
         scale: relative.
         groups: (b,) segment of each body.
@@ -105,6 +106,7 @@ class _Sources:
     """
 
     skin: list[tuple[NDArray[np.int64], NDArray[np.float64]]]
+    whole: list[tuple[NDArray[np.int64], NDArray[np.float64]]]
     placement_m: float
     scale: float
     groups: NDArray[np.int64]
@@ -203,9 +205,9 @@ def _factor(errors: _Errors, modes: Modes) -> NDArray[np.float32]:
 def _find_modes(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> Modes:
     """Return the combinations of sources that make most of the errors of coordinates and bones, each beside its own."""
     errors = _propagate(tree, poses, sources, rows)
-    bones = np.unique(tree.marker_body[poses.markers])
+    bones, _ = _carriers(tree, poses.markers)
     rotations, _ = tree.body_poses(poses.coordinates[rows])
-    to_bones = np.swapaxes(rotations[:, bones], 2, 3) @ errors.twists[:, bones, :3]
+    to_bones = np.swapaxes(rotations[:, bones], 2, 3) @ errors.twists[:, :, :3]
     turns = to_bones.reshape(len(rows), 3 * len(bones), -1)
     told = [np.concatenate([part, turns @ part], axis=1) for part in errors.parts]
     scale = np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in told))
@@ -279,16 +281,19 @@ def _find_sources(tree: KinematicTree, markers: tuple[int, ...], noise: MarkerNo
     groups, segments = segment_groups(noise, tree.body_names)
     default_m = tree.marker_positions(tree.complete_coordinates(tree.coordinate_default))[chosen]
     group_of = groups[tree.marker_body[chosen]]
-    skin = []
+    skin, whole = [], []
     for group in np.unique(group_of):
         own = np.flatnonzero(group_of == group)
         apart_m = np.linalg.norm(default_m[own, None] - default_m[own], axis=2)
         # Exponential covariance of the skin's movement over distance; its root by eigenvectors, as it may be singular
         # (markers at one place). Negative eigenvalues are rounding.
         values, vectors = np.linalg.eigh(np.exp(-apart_m / segments[group].field_length_m))
-        skin.append((own, vectors * (segments[group].field_sd_m * np.sqrt(np.maximum(values, 0.0)))))
+        variances = segments[group].field_sd_m ** 2 * np.maximum(values, 0.0)
+        skin.append((own, vectors * np.sqrt(variances)))
+        whole.append((own, vectors * np.sqrt(variances + noise.placement_sd_m**2)))
     return _Sources(
         skin=skin,
+        whole=whole,
         placement_m=noise.placement_sd_m,
         scale=noise.scale_sd,
         groups=groups,
@@ -299,7 +304,10 @@ def _find_sources(tree: KinematicTree, markers: tuple[int, ...], noise: MarkerNo
 
 @dataclass(frozen=True, eq=False)
 class _Errors:
-    """Errors of the free coordinates per source, (k, f, s) each: of the skin, and of what lasts; and (k, b, 6, f)."""
+    """Errors of the free coordinates per source, (k, f, s) each: of the skin, and of what lasts.
+
+    `twists` are (k, b, 6, f), of the bodies that carry markers.
+    """
 
     parts: tuple[NDArray[np.float64], NDArray[np.float64]]
     twists: NDArray[np.float64]
@@ -307,98 +315,87 @@ class _Errors:
 
 def _propagate(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> _Errors:
     """Return what the sources make of the pose at some frames: the equation of the module."""
-    skin, lasting, twists = _source_errors(tree, poses, sources, rows)
-    return _Errors((np.concatenate(skin, axis=2), np.concatenate(lasting, axis=2)), twists)
+    at = _normal_equations(tree, poses, sources, rows)
+    skin = _mix(at.pulls, sources.skin) @ at.inverse
+    placement, scale = (sources.placement_m * at.pulls) @ at.inverse, (sources.scale * at.grown) @ at.inverse
+    lasting = np.concatenate([placement, scale, at.of_prior], axis=1)
+    return _Errors((np.swapaxes(skin, 1, 2), np.swapaxes(lasting, 1, 2)), at.twists)
 
 
 def _std(tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """(k, f) standard deviations of the free coordinates at some frames."""
-    skin, lasting, _ = _source_errors(tree, poses, sources, rows, kept_as=np.float32)
-    return np.asarray(np.sqrt(sum(np.einsum("nfs,nfs->nf", part, part) for part in (*skin, *lasting))))
+    at = _normal_equations(tree, poses, sources, rows)
+    # What comes from an inverse in double precision may be multiplied in single precision, which takes half the time.
+    # Skin and placement of a marker are in one: they need not be told apart here.
+    mixed = _mix(at.pulls.astype(np.float32), sources.whole)
+    inverse = at.inverse.astype(np.float32)
+    errors = [mixed @ inverse, (sources.scale * at.grown).astype(np.float32) @ inverse, at.of_prior]
+    return np.asarray(np.sqrt(sum(np.einsum("nsf,nsf->nf", part, part) for part in errors)))
 
 
-def _source_errors(
-    tree: KinematicTree,
-    poses: SolvedPoses,
-    sources: _Sources,
-    rows: NDArray[np.int64],
-    *,
-    kept_as: type[np.floating] = np.float64,
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the (k, f, .) errors that the skin of each segment makes, those that last, and (k, b, 6, f) twists.
+def _mix(
+    pulls: NDArray[np.floating], roots: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]
+) -> NDArray[np.floating]:
+    """Return (k, 3 m, f) pulls of sources of variance 1, from those of markers and the roots of their covariance."""
+    k, rows, f = pulls.shape
+    by_marker = pulls.reshape(k, rows // 3, 3 * f)
+    mixed = [root.T.astype(pulls.dtype) @ by_marker[:, own] for own, root in roots]
+    return np.concatenate(mixed, axis=1).reshape(k, rows, f)
 
-    `kept_as` is the precision of the errors; what they come from is inverted in double precision.
+
+@dataclass(frozen=True, eq=False)
+class _NormalEquations:
+    """The equation of the module at some frames.
+
+    Attributes:
+        inverse: (k, f, f) (J'WJ + R)^-1.
+        pulls: (k, 3 m, f) WJ.
+        grown: (k, g, f) what segments that are larger by 1 make of the pulls.
+        of_prior: (k, f, f) errors that come from one deviation of the prior along each coordinate in turn.
+        twists: (k, b, 6, f) of the bodies that carry markers.
     """
-    frames, centres_m, twists = tree.frames_and_twists(poses.coordinates[rows])
+
+    inverse: NDArray[np.float64]
+    pulls: NDArray[np.float64]
+    grown: NDArray[np.float64]
+    of_prior: NDArray[np.float64]
+    twists: NDArray[np.float64]
+
+
+def _normal_equations(
+    tree: KinematicTree, poses: SolvedPoses, sources: _Sources, rows: NDArray[np.int64]
+) -> _NormalEquations:
+    """Return what errors of markers are multiplied with."""
+    bones, carriers = _carriers(tree, poses.markers)
+    frames, centres_m, twists = tree.frames_and_twists(poses.coordinates[rows], bones)
     markers_m = tree.markers_at(*tree.bodies_at(frames, centres_m))[:, poses.markers]
     prior = poses.shares[rows, None] * poses.prior[tree.free_coordinates]
-    inverse, gain = _gain(
-        twists,
-        markers_m,
-        poses,
-        sources,
-        rows=rows,
-        carriers=tree.marker_body[poses.markers],
-        prior=prior,
-        kept_as=kept_as,
-    )
-    by_marker = gain.reshape(*gain.shape[:2], -1, 3)
-    skin = [_turn(by_marker[:, :, own], root) for own, root in sources.skin]
-    lasting = [
-        kept_as(sources.placement_m) * gain,
-        kept_as(sources.scale) * (gain @ _growth(tree, sources, centres_m, markers_m, poses.markers).astype(kept_as)),
-        # R d of the module's equation, with d one prior deviation along each coordinate in turn.
-        inverse * (prior * sources.prior_std)[:, None].astype(kept_as),
-    ]
-    return skin, lasting, twists
-
-
-def _gain(  # noqa: PLR0913 - a problem, spelt out
-    twists: NDArray[np.float64],
-    markers_m: NDArray[np.float64],
-    poses: SolvedPoses,
-    sources: _Sources,
-    *,
-    rows: NDArray[np.int64],
-    carriers: NDArray[np.int64],
-    prior: NDArray[np.float64],
-    kept_as: type[np.floating],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (k, f, f) (J'WJ + R)^-1, and (k, f, 3 m) that times J'W: how the pose answers to each marker."""
-    k, f = prior.shape
     weights = poses.seen[rows] * poses.weights
     # Weights sum to 1 over the markers seen, as in the solver: gains belong to that objective.
     weights = np.repeat(weights / weights.sum(axis=1, keepdims=True), 3, axis=1)
     faint = _FAINT * _USUAL_NOISE_M**2 / (len(poses.markers) * sources.prior_std**2)
-    matrix = np.zeros((k, f, f))
-    matrix[:, np.arange(f), np.arange(f)] = prior + faint
-    # Body by body, because the markers of a body move with a few of the coordinates only.
-    parts = []
-    for markers, columns, jacobian in _jacobian_parts(twists, markers_m, carriers):
-        pulled = np.swapaxes(jacobian * weights[:, markers, None], 1, 2)
-        matrix[:, columns[:, None], columns] += pulled @ jacobian
-        parts.append((markers, columns, pulled.astype(kept_as)))
-    inverse = np.linalg.inv(matrix).astype(kept_as)
-    gain = np.empty((k, f, 3 * len(poses.markers)), dtype=kept_as)
-    for markers, columns, pulled in parts:
-        gain[:, :, markers] = inverse[:, :, columns] @ pulled
-    return inverse, gain
+    jacobian = _marker_jacobian(twists, markers_m, carriers)
+    pulls, diagonal = jacobian * weights[..., None], np.arange(prior.shape[1])
+    matrix = np.swapaxes(jacobian, 1, 2) @ pulls
+    matrix[:, diagonal, diagonal] += prior + faint
+    inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    growth = _growth(tree, sources, centres_m, markers_m, poses.markers)
+    # BLAS wants the long axis together: this way round it is three times as fast.
+    grown = np.swapaxes(np.swapaxes(pulls, 1, 2) @ growth, 1, 2)
+    return _NormalEquations(inverse, pulls, grown, (prior * sources.prior_std)[..., None] * inverse, twists)
+
+
+def _carriers(tree: KinematicTree, markers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (b,) bodies that carry markers, and for each marker which of them; -1 for a marker on ground."""
+    bodies = tree.marker_body[markers]
+    bones = np.array(sorted(set(bodies[bodies >= 0].tolist())), dtype=np.int64)
+    return bones, np.where(bodies >= 0, np.searchsorted(bones, bodies), -1)
 
 
 def _marker_jacobian(
     twists: NDArray[np.float64], markers_m: NDArray[np.float64], carriers: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return (k, 3 m, f) derivatives of markers in ground, which stand body by body, by the free coordinates."""
-    jacobian = np.zeros((len(markers_m), 3 * len(carriers), twists.shape[3]))
-    for markers, columns, part in _jacobian_parts(twists, markers_m, carriers):
-        jacobian[:, markers, columns] = part
-    return jacobian
-
-
-def _jacobian_parts(
-    twists: NDArray[np.float64], markers_m: NDArray[np.float64], carriers: NDArray[np.int64]
-) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
-    """Yield for each body its markers' rows, the (d,) coordinates that move it, and (k, rows, d) derivatives."""
     k, m, _ = markers_m.shape
     x, y, z = np.moveaxis(markers_m, 2, 0)
     # The velocity of a point p is v + w x p: rows of (k, m, 3, 6).
@@ -407,18 +404,12 @@ def _jacobian_parts(
     moves[:, :, 0, 1], moves[:, :, 0, 2] = z, -y
     moves[:, :, 1, 0], moves[:, :, 1, 2] = -z, x
     moves[:, :, 2, 0], moves[:, :, 2, 1] = y, -x
+    jacobian = np.zeros((k, 3 * m, twists.shape[3]))
     starts = np.flatnonzero(np.diff(carriers, prepend=-1))
     for first, end in zip(starts, np.append(starts[1:], m), strict=True):
-        own = twists[:, carriers[first]]
-        columns = np.flatnonzero((own != 0.0).any(axis=(0, 1)))
-        yield slice(3 * first, 3 * end), columns, moves[:, first:end].reshape(k, -1, 6) @ own[:, :, columns]
-
-
-def _turn(gain: NDArray[np.float64], root: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(k, f, m, 3) gains of one segment's markers and the root of their covariance -> (k, f, 3 m)."""
-    k, f, m, _ = gain.shape
-    # One large product, not one for each pose and coordinate.
-    return np.asarray((np.swapaxes(gain, 2, 3).reshape(-1, m) @ root.astype(gain.dtype)).reshape(k, f, 3 * m))
+        rows = moves[:, first:end].reshape(k, -1, 6)
+        np.matmul(rows, twists[:, carriers[first]], out=jacobian[:, 3 * first : 3 * end])
+    return jacobian
 
 
 def _growth(
@@ -463,9 +454,10 @@ def misfit_angles(
     order = np.argsort(tree.marker_body[markers], kind="stable")
     tracked, markers = [tracked[index] for index in order], markers[order]
     pose = tree.complete_coordinates(tree.coordinate_default[None])
-    frames, centres_m, twists = tree.frames_and_twists(pose)
+    bones, carriers = _carriers(tree, markers)
+    frames, centres_m, twists = tree.frames_and_twists(pose, bones)
     markers_m = tree.markers_at(*tree.bodies_at(frames, centres_m))[:, markers]
-    jacobian = _marker_jacobian(twists, markers_m, tree.marker_body[markers])[0]
+    jacobian = _marker_jacobian(twists, markers_m, carriers)[0]
     share = np.repeat([weights[name] for name in tracked], 3) / sum(weights[name] for name in tracked)
     free = np.flatnonzero(tree.free_coordinates)
     # What markers hardly see is held by its range, as the solver does.

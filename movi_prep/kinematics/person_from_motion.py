@@ -66,6 +66,10 @@ _SEEN = 0.35
 _SHARP = 0.015
 # A site that is further from the table than this share of its bound ends at the bound.
 _AT_BOUND = 0.98
+# A marker that has a say in less than this share of the frames that show it is out of place in the fit as a whole.
+_LEAST_BELIEVED = 0.1
+# Cosine from which a site has moved towards another marker.
+_TOWARDS = 0.7
 # A marker so many times its bound from where the model has it was never placed there.
 _MISPLACED = 2.0
 # Ratio of sizes beyond which marker distances are no person's: the first size stays inside.
@@ -150,7 +154,7 @@ def scale_from_motion(
             *lost,
             *told,
             *_stray_findings(markers, kept, fit, weights, trials),
-            *_person_findings(markers, fit, seen, misplaced),
+            *_person_findings(markers, fit, seen, misplaced, prior.site_limit_m),
         ),
     )
 
@@ -162,7 +166,7 @@ def _chosen(markers: ScaledMarkers, trials: Sequence[Trial], weights: NDArray[np
         _middle_row(trial.positions_m) if trial.static else _spread_rows(len(trial.positions_m), each)
         for trial in trials
     ]
-    candidates = _frames_of(markers, trials, rows, weights)
+    candidates = _frames_of(markers, trials, rows, weights, np.ones((len(trials), len(weights)), dtype=bool))
     taken = choose_spread(candidates.positions_m, candidates.trial, count)
     chosen = np.zeros(len(candidates.trial), dtype=bool)
     chosen[taken] = True
@@ -181,16 +185,23 @@ def _spread_rows(n_rows: int, most: int) -> NDArray[np.int64]:
 
 
 def _frames_of(
-    markers: ScaledMarkers, trials: Sequence[Trial], rows: Sequence[NDArray[np.int64]], weights: NDArray[np.float64]
+    markers: ScaledMarkers,
+    trials: Sequence[Trial],
+    rows: Sequence[NDArray[np.int64]],
+    weights: NDArray[np.float64],
+    counted: NDArray[np.bool_],
 ) -> ScalingFrames:
-    """Return some rows of each trial as frames, laid upright."""
-    laid = [lay_upright(markers.folded, trial.positions_m[own]) for trial, own in zip(trials, rows, strict=True)]
-    row = np.concatenate(rows)
+    """Return some rows of each trial as frames, laid upright by the markers, (t, k) bool, that count in it."""
+    laid = [
+        lay_upright(markers.folded, trial.positions_m[own], counts)
+        for trial, own, counts in zip(trials, rows, counted, strict=True)
+    ]
+    trial = np.repeat(np.arange(len(trials)), [len(own) for own in rows])
     return ScalingFrames(
         positions_m=np.concatenate(laid),
-        weights=np.tile(weights, (len(row), 1)),
-        trial=np.repeat(np.arange(len(trials)), [len(own) for own in rows]),
-        row=row,
+        weights=np.where(counted[trial], weights, 0.0),
+        trial=trial,
+        row=np.concatenate(rows),
     )
 
 
@@ -290,10 +301,9 @@ def _with_more(
         else np.zeros(0, dtype=np.int64)
         for index, trial in enumerate(trials)
     ]
-    more = _frames_of(markers, trials, rows, weights)
-    # A marker that counts nowhere in a trial was taken out there: its site is another's.
+    # A marker that counts nowhere in a trial was taken out there: its site is another's, and lays no frame upright.
     counted = np.stack([(frames.weights[frames.trial == index] > 0.0).any(axis=0) for index in range(len(trials))])
-    more = replace(more, weights=np.where(counted[more.trial], more.weights, 0.0))
+    more = _frames_of(markers, trials, rows, weights, counted)
     unknowns = _tracked(markers, person, more, weights)
     found = np.asarray(np.isfinite(unknowns).all(axis=1))
     return frames.joined(more.only(found)), replace(person, unknowns=np.concatenate([person.unknowns, unknowns[found]]))
@@ -554,25 +564,33 @@ def _moved_sites(
     present = np.unique(frames.trial)
     found = []
     for marker in range(frames.positions_m.shape[1]) if len(present) > 1 else ():
-        own = {
-            int(trial): fit.in_body_m[rows, marker]
-            for trial in present
-            if (rows := (frames.trial == trial) & np.isfinite(fit.in_body_m[:, marker, 0])).any()
+        shown = np.isfinite(fit.in_body_m[:, marker, 0])
+        trusted = _trusted(shown, frames.weights[:, marker] > 0.0)
+        counts = {
+            int(trial): np.count_nonzero(trusted[frames.trial == trial]) for trial in np.unique(frames.trial[shown])
         }
-        counts = {trial: len(values) for trial, values in own.items()}
-        middle = {trial: np.median(values, axis=0) for trial, values in own.items()}
         # The trial with most frames is never judged: it is what the others are compared with.
-        for trial in sorted(own, key=lambda one: counts[one])[:-1]:
-            rest = np.concatenate([own[other] for other in own if other != trial])
-            apart_m = float(np.linalg.norm(middle[trial] - np.median(rest, axis=0)))
+        for trial in sorted(counts, key=lambda one: counts[one])[:-1]:
+            own, others = shown & (frames.trial == trial), trusted & (frames.trial != trial)
+            rest = fit.in_body_m[others, marker]
+            apart_m = float(np.linalg.norm(np.median(fit.in_body_m[own, marker], axis=0) - np.median(rest, axis=0)))
             spread_m = float(np.linalg.norm(np.median(np.abs(rest - np.median(rest, axis=0)), axis=0)))
             if apart_m > max(settings.site_apart_limit_m, 4.0 * spread_m):
                 found.append((marker, trial, apart_m))
     return found
 
 
+def _trusted(shown: NDArray[np.bool_], counts: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) bool: of the frames that show a marker, those in which it has a say; all, where it has none in most.
+
+    A marker that carries another's name in one trial misses there, and is no measure of where it sits.
+    """
+    believed = shown & counts
+    return believed if np.count_nonzero(believed) > _LEAST_BELIEVED * np.count_nonzero(shown) else shown
+
+
 def _person_findings(
-    markers: ScaledMarkers, fit: PersonFit, seen: NDArray[np.bool_], misplaced: NDArray[np.bool_]
+    markers: ScaledMarkers, fit: PersonFit, seen: NDArray[np.bool_], misplaced: NDArray[np.bool_], limit_m: float
 ) -> list[str]:
     """Return sentences on what the motion does not show, and on sites that are far from the table."""
     told = []
@@ -591,4 +609,29 @@ def _person_findings(
             f"marker {names[marker]} sits {far_mm:.0f} mm from where the model has it: never placed there, or another "
             "marker's name? It is put where the motion shows it, and says nothing of sizes"
         )
+    told += [
+        f"sites of markers {names[one]} and {names[other]} end at their bound of {1000.0 * limit_m:.0f} mm, each "
+        "towards the other: are the names exchanged in all trials?"
+        for one, other in _drawn_together(markers, fit.person, ~misplaced, limit_m)
+    ]
     return told
+
+
+def _drawn_together(
+    markers: ScaledMarkers, person: Person, which: NDArray[np.bool_], limit_m: float
+) -> list[tuple[int, int]]:
+    """Return pairs of markers, of those asked for, whose sites end at their bound in the direction of each other."""
+    neutral = markers.folded.start[None]
+    placed_m, table_m = (
+        markers.pose(neutral, person.log_factors, offsets_m, derivatives=False).positions_m[0]
+        for offsets_m in (person.offsets_m, np.zeros_like(person.offsets_m))
+    )
+    moved_m = placed_m - table_m
+    far_m = np.linalg.norm(moved_m, axis=1)
+    bound = np.flatnonzero(which & (far_m > _AT_BOUND * limit_m))
+    between_m = table_m[bound] - table_m[bound, None]
+    apart_m = np.maximum(np.linalg.norm(between_m, axis=-1), 1e-300)
+    # (b, b): the cosine of the angle between where the first marker went and where the second is.
+    towards = np.einsum("ad,abd->ab", moved_m[bound] / far_m[bound, None], between_m) / apart_m
+    pairs = np.argwhere(np.triu((towards > _TOWARDS) & (towards.T > _TOWARDS), 1))
+    return [(int(bound[one]), int(bound[other])) for one, other in pairs]

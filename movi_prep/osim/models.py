@@ -83,7 +83,7 @@ def add_marker_set(model: opensim.Model, path: Path) -> None:
 
     def add() -> None:
         _update_markers(model, opensim.MarkerSet(str(path)))
-        model.finalizeConnections()
+        # It also connects what was added.
         model.initSystem()
 
     _try_first(path, add, model)
@@ -143,12 +143,25 @@ def write_model(path: Path, model: opensim.Model) -> opensim.Model:
 
 
 def model_document(model: opensim.Model) -> bytes:
-    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date."""
+    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date.
+
+    It is whole: what the model was read with from files of their own (`<MarkerSet file="markers.xml"/>`) is in it.
+    """
+    _bring_in_parts(model)
     with tempfile.TemporaryDirectory(prefix="movi-prep-") as folder:
         # OpenSim prints to files only.
         path = Path(folder) / "model.osim"
         model.printToXML(str(path))
         return path.read_bytes()
+
+
+def _bring_in_parts(model: opensim.Model) -> None:
+    """Mark the sets of a model as parts of its document: OpenSim prints of others the name of their file, no more."""
+    for index in range(model.getNumProperties()):
+        held = model.getPropertyByIndex(index)
+        for part in (held.updValueAsObject(at) for at in range(held.size() if held.isObjectProperty() else 0)):
+            if not part.getInlined():
+                part.setInlined(True)
 
 
 def write_document(path: Path, document: bytes) -> opensim.Model:
@@ -305,5 +318,4 @@ def set_marker_sites(model: opensim.Model, sites_m: Mapping[str, NDArray[np.floa
         rotation = np.array([[matrix.get(row, column) for column in range(3)] for row in range(3)])
         # The site is in the body; `set_location` wants it in the marker's own frame, which may be an offset frame.
         marker.set_location(vector(rotation.T @ (site_m - array(transform.T()))))
-    model.finalizeConnections()
     model.initSystem()

@@ -170,7 +170,7 @@ def size_model(
     if setup.scale_bodies:
         # A document that switches scaling off also leaves the masses unchanged.
         apply_factors(sized, factors, mass_kg=static.mass_kg, preserve_mass=setup.preserve_mass_distribution)
-    elif not in_place:
+    if setup.scale_bodies or not in_place:
         sized.initSystem()
     return SizedModel(sized, rows, factors, distances, findings, orientation.mirrored)
 
@@ -264,7 +264,6 @@ def delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...
     for name in data_names:
         kept.append(name)
     model.deleteUnusedMarkers(kept)
-    model.finalizeConnections()
     # A changed model has no system, and the solvers need one.
     model.initSystem()
 
@@ -368,7 +367,9 @@ def finish_scaling(
     model.finalizeConnections()
 
 
-def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup) -> tuple[str, ...]:
+def name_findings(
+    model: opensim.Model, data_names: tuple[str, ...], setup: ScaleSetup, *, data: str = "the static trial"
+) -> tuple[str, ...]:
     """Return sentences on names that meet nothing: weights without a marker, markers without data, bodies unscaled."""
     existing, bodies = marker_names(model), body_names(model)
     weighted = [name for name, weight in setup.marker_weights.items() if weight > 0]
@@ -386,7 +387,7 @@ def name_findings(model: opensim.Model, data_names: tuple[str, ...], setup: Scal
         )
     if not_in_data:
         kept = "the scaled model leaves them out, as OpenSim's tool does" if setup.place_markers else "they keep theirs"
-        findings.append(f"markers of the model that are not in the static trial: {list_names(not_in_data)}; {kept}")
+        findings.append(f"markers of the model that are not in {data}: {list_names(not_in_data)}; {kept}")
     if unscaled:
         findings.append(
             f"bodies without a measurement, which keep their size: {list_names(unscaled)}; "
@@ -459,7 +460,7 @@ def apply_factors(
 ) -> None:
     """Scale the model in place by (3,) factors of its bodies; a mass that is not finite follows from the factors.
 
-    Its system is built anew.
+    Whoever poses it afterwards builds its system anew (`Model.initSystem`).
     """
     scales = opensim.ScaleSet()
     for body, values in factors.items():
@@ -474,7 +475,6 @@ def apply_factors(
     with _loosened(model) as state:
         # A negative mass makes OpenSim keep the mass that follows from the factors.
         model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
-    model.initSystem()
 
 
 @contextmanager

@@ -237,46 +237,85 @@ class KinematicTree:
         return leaders, slopes
 
     def frames_and_twists(
-        self, coordinates: NDArray[np.float64]
+        self, coordinates: NDArray[np.float64], bodies: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the frames of all joints as `joint_frames` does, and how free coordinates move the bodies behind them.
+        """Return the frames of all joints as `joint_frames` does, and how free coordinates move bodies behind them.
 
         Args:
-            coordinates: (n, c) float64, rad and m, complete.
+            coordinates: (n, c) float64, rad and m, complete; few poses, for their axes are all moved at once.
+            bodies: (d,) the bodies, None for all.
 
         Returns:
-            (n, b, 3, 3) rotations M to ground, (n, b, 3) joint centres in metres, and (n, b, 6, f) float64 twists:
+            (n, b, 3, 3) rotations M to ground, (n, b, 3) joint centres in metres, and (n, d, 6, f) float64 twists:
             angular velocity of the body, and velocity of its point at the origin of ground, both in ground, per unit
             of each of the f free coordinates, with all that follows it.
         """
-        n_poses = len(coordinates)
-        leaders, slopes = self.chain_slopes(coordinates)
-        column = np.cumsum(self.free_coordinates) - 1
-        twists = np.zeros((n_poses, self.n_bodies, 6, int(self.free_coordinates.sum())))
-        rotations = np.empty((n_poses, self.n_bodies, 3, 3))
-        positions = np.empty((n_poses, self.n_bodies, 3))
+        amounts, rates = self._axis_motions(coordinates)
+        turns = rotations_about(self._crosses, amounts)
+        n_poses, n_axes = amounts.shape
+        rotations, positions = np.empty((n_poses, self.n_bodies, 3, 3)), np.empty((n_poses, self.n_bodies, 3))
+        # Where each axis is before it moves.
+        directions, origins = np.empty((n_poses, n_axes, 3)), np.empty((n_poses, n_axes, 3))
         for body in range(self.n_bodies):
-            if self.body_parent[body] >= 0:
-                # Motions of the parent move the body too: its twists begin as the parent's.
-                twists[:, body] = twists[:, self.body_parent[body]]
             rotation, position = self._parent_frame(body, rotations, positions)
             for axis in range(self.first_axis[body], self.first_axis[body + 1]):
-                moving = int(self.axis_coordinate[axis])
-                if moving >= 0 and leaders[moving] >= 0:
-                    rate = self.function_slope(int(self.axis_function[axis]), coordinates[:, moving])
-                    # The axis in the frame reached so far, turned into ground, times the rate of its coordinate's
-                    # leader.
-                    along = (rotation @ self.axis_direction[axis]) * (rate * slopes[:, moving])[:, None]
-                    twist = twists[:, body, :, column[leaders[moving]]]  # (n, 6), a view
-                    if self.axis_is_rotation[axis]:
-                        twist[:, :3] += along
-                        # A rotation about a point p moves the body's point at ground's origin by p x w.
-                        twist[:, 3:] += cross_product(position, along)
-                    else:
-                        twist[:, 3:] += along
-                rotation, position = self._move(axis, coordinates, rotation, position)
+                directions[:, axis], origins[:, axis] = rotation @ self.axis_direction[axis], position
+                if self.axis_is_rotation[axis]:
+                    rotation = rotation @ turns[:, axis]
+                else:
+                    position = position + amounts[:, axis, None] * directions[:, axis]
             rotations[:, body], positions[:, body] = rotation, position
-        return rotations, positions, twists
+        along = directions * rates[..., None]
+        # A rotation about a point p moves the body's point at ground's origin by p x w.
+        turning = self.axis_is_rotation[:, None]
+        unit = np.concatenate([along * turning, np.where(turning, cross_product(origins, along), along)], axis=2)
+        return rotations, positions, self._sum_twists(np.swapaxes(unit, 1, 2), bodies)
+
+    def _axis_motions(self, coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (n, a) by how much each axis moves, and per unit of the free coordinate that leads it, 0 for none."""
+        _, slopes = self.chain_slopes(coordinates)
+        # An axis that no coordinate moves has a constant function: any argument will do.
+        arguments = coordinates[:, self.axis_coordinate]
+        lines = [self._lines[function] for function in self.axis_function.tolist()]
+        constant, slope, origin = np.array([line or (0.0, 0.0, 0.0) for line in lines]).reshape(-1, 3).T
+        amounts, rates = slope * (arguments - origin) + constant, np.tile(slope, (len(coordinates), 1))
+        for axis in [axis for axis, line in enumerate(lines) if line is None]:
+            function = int(self.axis_function[axis])
+            amounts[:, axis] = self.evaluate_function(function, arguments[:, axis])
+            rates[:, axis] = self.function_slope(function, arguments[:, axis])
+        return amounts, rates * np.where(self.axis_coordinate >= 0, slopes[:, self.axis_coordinate], 0.0)
+
+    def _sum_twists(self, unit: NDArray[np.float64], bodies: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        """Return (n, d, 6, f) twists of bodies: the sums of the (n, 6, a) twists of the axes on their way to ground."""
+        wanted = range(self.n_bodies) if bodies is None else bodies.tolist()
+        twists = np.zeros((len(unit), len(wanted), 6, int(self.free_coordinates.sum())))
+        for place, body in enumerate(wanted):
+            axes, columns, sums = self._ways_to_ground[body]
+            summed = unit[:, :, axes].reshape(-1, len(axes)) @ sums
+            twists[:, place, :, columns] = np.moveaxis(summed.reshape(len(unit), 6, -1), 2, 0)
+        return twists
+
+    @cached_property
+    def _ways_to_ground(self) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], ...]:
+        """For each body: the (a,) moving axes between it and ground, the (d,) free coordinates (counted among the free)
+        that lead them, and (a, d) 1 where one leads the other."""
+        leaders, _ = self.chain_slopes(self.coordinate_default)
+        leader = np.where(self.axis_coordinate >= 0, leaders[self.axis_coordinate], -1)
+        column = np.where(leader >= 0, (np.cumsum(self.free_coordinates) - 1)[leader], -1)
+        above: list[NDArray[np.int64]] = []
+        ways = []
+        for body, parent in enumerate(self.body_parent.tolist()):
+            own = np.arange(self.first_axis[body], self.first_axis[body + 1])
+            above.append(np.concatenate([above[parent], own]) if parent >= 0 else own)
+            axes = above[body][column[above[body]] >= 0]
+            columns = np.array(sorted(set(column[axes].tolist())), dtype=np.int64)
+            ways.append((axes, columns, (column[axes][:, None] == columns).astype(np.float64)))
+        return tuple(ways)
+
+    @cached_property
+    def _crosses(self) -> NDArray[np.float64]:
+        """(a, 3, 3) the cross products with the axes as matrices."""
+        return np.array([cross_matrix(direction) for direction in self.axis_direction]).reshape(-1, 3, 3)
 
     def complete_coordinates(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (..., c) coordinates with locked ones at their default and coupled ones following exactly."""
@@ -421,11 +460,20 @@ def cross_product(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArr
 
 
 def rotation_about(direction: NDArray[np.float64], angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (..., 3, 3) rotations by (...) angles about a unit vector (Rodrigues' formula)."""
+    """Return (..., 3, 3) rotations by (...) angles about a unit vector."""
+    return rotations_about(cross_matrix(direction), angle_rad)
+
+
+def cross_matrix(direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (3, 3), whose product with a vector is the cross product of a direction with it."""
     x, y, z = direction
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    sine, versine = np.sin(angle_rad)[..., None, None], (1.0 - np.cos(angle_rad))[..., None, None]
-    return np.asarray(np.eye(3) + sine * cross + versine * (cross @ cross))
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def rotations_about(crosses: NDArray[np.float64], angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (..., 3, 3) rotations by (...) angles about the unit vectors of (..., 3, 3) cross matrices (Rodrigues)."""
+    sine, versine = np.sin(angles_rad)[..., None, None], (1.0 - np.cos(angles_rad))[..., None, None]
+    return np.asarray(np.eye(3) + sine * crosses + versine * (crosses @ crosses))
 
 
 def _frozen(name: str, value: Any) -> Any:

@@ -24,7 +24,7 @@ from movi_prep.records.advance import at_most_every, unheard
 from movi_prep.records.unit import map_paths, optional_roles, paths_of
 from movi_prep.runtime.file_identity import FileIdentities, Stamp
 from movi_prep.runtime.locks import check_still_held, scope_of
-from movi_prep.runtime.process_memory import peak_memory_mb, reset_peak_memory, resident_memory_mb
+from movi_prep.runtime.process_memory import keep_freed_memory, peak_memory_mb, reset_peak_memory, resident_memory_mb
 from movi_prep.runtime.settings_identity import describe_settings
 from movi_prep.runtime.unit_log import unit_log
 from movi_prep.runtime.unit_record import ABSENT, FileRecord, UnitRecord, record_path, write_record
@@ -89,6 +89,7 @@ def execute(task: Task, advance: Advance = unheard) -> UnitEnd:
     """Run one unit and write its record, also if it fails; report that it has begun, and then how far it has come."""
     advance = at_most_every(_ADVANCE_EVERY_S, advance)
     advance(0.0)
+    keep_freed_memory()
     begin_s, begin_processor_s = time.perf_counter(), time.process_time()
     reset_peak_memory()
     started = datetime.now(UTC).isoformat(timespec="seconds")

@@ -226,7 +226,7 @@ def check_markers(settings: Sequence[TrajectorySettings]) -> None:
 
 MARKERS = Stage(
     name="markers",
-    version=5,
+    version=6,
     summary="virtual marker trajectories of each clip",
     plan=plan_markers,
     run=InSteps(run_markers),

@@ -127,7 +127,7 @@ def scale_to_motion(
     found = scale_from_motion(markers, seen, weighed, prior_of, settings.motion)
     findings = (
         *upright,
-        *name_findings(model, present, setup),
+        *name_findings(model, present, setup, data="any trial"),
         *leaps,
         *found.findings,
         *_movement_findings(placing, tracked, settings),

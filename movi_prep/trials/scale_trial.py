@@ -158,10 +158,10 @@ def _static_trial(
 
 def write_scaled_model(path: Path, scaled: ScaledTrial) -> ScaledTrial:
     """Write the model (.osim); return what was scaled, with what the misses of landmarks mean for the angles."""
-    from movi_prep.osim.models import default_state, write_model
+    from movi_prep.osim.models import default_state, model_document, write_document
 
-    # Asked of the model as it was read back, which has a system.
-    written = write_model(path, scaled.model)
+    # Asked of the model as it was read back, which has a system. Scaling leaves connections as they are written.
+    written = write_document(path, model_document(scaled.model))
     return told_of_angles(scaled, written, default_state(written))
 
 

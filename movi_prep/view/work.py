@@ -19,7 +19,8 @@ from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import natural_order
 from movi_prep.plain_text import count_of, shell_line
 from movi_prep.records.identity import ClipId
-from movi_prep.report.measures import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
+from movi_prep.report.measures import measure_clip
+from movi_prep.report.verdicts import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT
 from movi_prep.stages.ik import ik_setup_path
 from movi_prep.stages.whole_solution import read_whole_solution
 from movi_prep.view.clip_page import ClipView, write_clip_page

@@ -98,6 +98,29 @@ def test_exchanged_markers_are_named_and_cost_nothing() -> None:
     assert length_errors(person, found).max() < 0.005
 
 
+def test_markers_exchanged_in_most_of_the_frames_are_named_where_they_are() -> None:
+    person = someone()
+    right, exchanged, names = person.move(40, 1), person.move(120, 3), names_of(person)
+    left_hip, right_hip = names.index("LASI"), names.index("RASI")
+    exchanged[:, [left_hip, right_hip]] = exchanged[:, [right_hip, left_hip]]
+    settings = MotionScalingSettings(n_frames=24, n_refining_frames=100)
+    found = scale(person, right, exchanged, settings=settings)
+    assert not any("trial0" in finding for finding in found.findings)
+    assert any("trial1" in finding and "LASI" in finding and "RASI" in finding for finding in found.findings)
+    assert length_errors(person, found).max() < 0.005
+
+
+def test_neighbours_exchanged_in_all_trials_are_named() -> None:
+    person = someone()
+    positions, names = person.move(120, 1), names_of(person)
+    inner, outer = names.index("LIWR"), names.index("LOWR")
+    positions[:, [inner, outer]] = positions[:, [outer, inner]]
+    (finding,) = (finding for finding in scale(person, positions).findings if "each towards" in finding)
+    assert "LIWR" in finding
+    assert "LOWR" in finding
+    assert not any("each towards" in finding for finding in scale(person, person.move(120, 1)).findings)
+
+
 def test_a_site_that_moved_between_trials_counts_in_one_of_them() -> None:
     person = someone()
     marker = next(k for k, name in enumerate(names_of(person)) if name == "RKNE")
