@@ -14,6 +14,7 @@ Every error says what it is about, what was expected, what came instead, and wha
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_UNFINISHED = re.compile(r"\.partial-[0-9a-f]{12}-([^/]+?)(?:/new|/\1)?(?=/|: $)")
 LONGEST_PART = 600
 """Characters of one part of a message."""
 
@@ -85,7 +87,8 @@ def _rebuild_input_error(kind: type[InputError], where: str, expected: str, got:
 
 def describe_os_error(error: OSError) -> str:
     """Return in one line what the operating system refused: a full disk, a folder without permission."""
-    where = f"{error.filename}: " if error.filename else ""
+    # Files appear under their own name when they are whole; nobody knows the name that they have until then.
+    where = _UNFINISHED.sub(r"\1", f"{error.filename}: ") if error.filename else ""
     return f"{where}{error.strerror or error}; check the path, permissions and free space"
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from movi_prep.records.vectors import squared_lengths
+
 SAME_M = 1e-6
 """Largest distance between equal places, metres; single precision keeps a place in a room to a tenth of it."""
 
@@ -52,7 +54,7 @@ def row_steps(positions_m: NDArray[np.float64], before_m: NDArray[np.float64] | 
     moved_m = np.empty_like(positions_m)
     moved_m[:1] = np.nan if before_m is None else positions_m[:1] - before_m
     np.subtract(positions_m[1:], positions_m[:-1], out=moved_m[1:])
-    squares = np.einsum("nkd,nkd->nk", moved_m, moved_m)
+    squares = squared_lengths(moved_m)
     seen = np.isfinite(squares)
     # Only the fastest are put in order, and only their roots are taken: this is done for every sample there is.
     fastest = np.partition(np.where(seen, squares, 0.0), -_RANK, axis=1)[:, -_RANK:]

@@ -162,12 +162,25 @@ def write_model(path: Path, model: opensim.Model) -> opensim.Model:
 
 
 def model_document(model: opensim.Model) -> bytes:
-    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date."""
+    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date.
+
+    It is whole: what the model was read with from files of their own (`<MarkerSet file="markers.xml"/>`) is in it.
+    """
+    _bring_in_parts(model)
     with tempfile.TemporaryDirectory(prefix="movi-prep-") as folder:
         # OpenSim prints to files only.
         path = Path(folder) / "model.osim"
         model.printToXML(str(path))
         return path.read_bytes()
+
+
+def _bring_in_parts(model: opensim.Model) -> None:
+    """Mark the sets of a model as parts of its document: OpenSim prints of others the name of their file, no more."""
+    for index in range(model.getNumProperties()):
+        held = model.getPropertyByIndex(index)
+        for part in (held.updValueAsObject(at) for at in range(held.size() if held.isObjectProperty() else 0)):
+            if not part.getInlined():
+                part.setInlined(True)
 
 
 def write_document(path: Path, document: bytes) -> opensim.Model:

@@ -49,6 +49,18 @@ def test_what_was_just_written_is_not_parsed_again_but_only_once(tmp_path: Path,
     assert marker_names(read_model(path)) == MARKERS
 
 
+def test_a_model_with_markers_in_a_file_of_their_own_is_written_whole(tmp_path: Path, model: opensim.Model) -> None:
+    write_model(tmp_path / "small.osim", model)
+    text = (tmp_path / "small.osim").read_text()
+    first, end = text.index("<MarkerSet"), text.index("</MarkerSet>") + len("</MarkerSet>")
+    document = f'<?xml version="1.0"?><OpenSimDocument Version="40000">{text[first:end]}</OpenSimDocument>'
+    (tmp_path / "markers.xml").write_text(document)
+    (tmp_path / "parted.osim").write_text(f'{text[:first]}<MarkerSet file="markers.xml"/>{text[end:]}')
+    (tmp_path / "there").mkdir()
+    write_model(tmp_path / "there/whole.osim", read_model(tmp_path / "parted.osim"))
+    assert marker_names(read_model(tmp_path / "there/whole.osim")) == MARKERS
+
+
 def test_a_file_that_was_changed_after_writing_is_read(tmp_path: Path, model: opensim.Model) -> None:
     written = write_model(tmp_path / "small.osim", model)
     text = (tmp_path / "small.osim").read_text()
