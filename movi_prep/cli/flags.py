@@ -492,10 +492,33 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         # Only flags of this command are suggested.
         flags = [flag.name for flag in FLAGS if given.command in flag.commands]
         name = unknown[0].split("=", maxsplit=1)[0]
+        if not name.startswith("-"):
+            parser.error(_say_stray(given.command, unknown[0], flags))
         there = list_names(flags, at_most=60)
         parser.error(f"{given.command} takes no {name!r}{suggest(name, flags)}; there are {there}")
     _join_work_folder(parser, given)
     return given
+
+
+_MEANT = {
+    ".yaml": "--config",
+    ".yml": "--config",
+    ".trc": "--marker-file",
+    ".c3d": "--marker-file",
+    ".osim": "--model",
+    ".xml": "--setup",
+}
+"""The flag with which a file is named, by its suffix."""
+
+
+def _say_stray(command: str, word: str, flags: Sequence[str]) -> str:
+    """Return what is wrong with a word that no flag takes, and the flag that may be meant."""
+    path = Path(word)
+    # A folder of AMASS is what most commands read; of commands that read results it is the work folder.
+    folder = "--work" if (path / "records").is_dir() or command in TAKES_WORK else "--amass"
+    flag = folder if path.is_dir() else _MEANT.get(path.suffix.lower(), "")
+    hint = f"did you mean {flag} {shell_line([word])}?" if flag in flags else "leave it out, or name its flag"
+    return f"{command}: expected a flag, but got {word!r}; {hint}"
 
 
 def _join_work_folder(parser: _Parser, given: argparse.Namespace) -> None:

@@ -133,11 +133,13 @@ def _track(given: argparse.Namespace) -> int:
 
 
 def _write_pages(done: SolvedTrial | ScaledDocument, *, config: Config) -> tuple[Path, ...]:
-    from movi_prep.report.trials import write_document_report, write_scaling_report
     from movi_prep.trials.trial_results import ScaledDocument
 
     if isinstance(done, ScaledDocument):
+        from movi_prep.report.scaling_page import write_scaling_report
+
         return (write_scaling_report(done, config),)
+    from movi_prep.report.trials import write_document_report
     from movi_prep.view.trial_page import write_document_view
 
     return write_document_report(done, config), write_document_view(done, config)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from movi_prep.records.vectors import squared_lengths
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -176,7 +178,7 @@ def _square_bends(values: NDArray[np.float64]) -> NDArray[np.float64]:
         bend = values[first - 1 : end - 1] + values[first + 1 : end + 1]
         bend *= -0.5
         bend += values[first:end]
-        bends[first:end] = np.einsum("nkd,nkd->nk", bend, bend)
+        bends[first:end] = squared_lengths(bend)
     return bends
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.errors import InputError
+from movi_prep.records.vectors import are_finite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ def check_marker_size(markers: MarkerTrajectories, model_m: Mapping[str, NDArray
     # Where the first row shows all, no other one shows more.
     if np.isfinite(positions_m[:1, columns]).all():
         positions_m = positions_m[:1]
-    seen = np.asarray(np.isfinite(positions_m[:, columns]).all(axis=-1))
+    seen = are_finite(positions_m[:, columns])
     if not seen.any():
         return
     # One frame is enough: units are wrong in all of them or in none.

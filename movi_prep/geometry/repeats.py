@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from movi_prep.records.vectors import squared_lengths
+
 SAME_M = 1e-6
 """Largest distance between equal places, metres; single precision keeps a place in a room to a tenth of it."""
 
@@ -47,16 +49,18 @@ def row_steps(positions_m: NDArray[np.float64], before_m: NDArray[np.float64] | 
         positions_m: (n, k, 3) metres, NaN where not seen.
         before_m: (k, 3), the row before the first; without it the first step is NaN, as it is where too little is seen.
     """
-    lead = np.full((1, *positions_m.shape[1:]), np.nan) if before_m is None else before_m[None]
     if positions_m.shape[1] < _RANK:
         return np.full(len(positions_m), np.nan)
-    moved_m = np.concatenate([positions_m[:1] - lead, np.diff(positions_m, axis=0)])
-    steps = np.sqrt(np.einsum("nkd,nkd->nk", moved_m, moved_m))
-    seen = np.isfinite(steps)
-    # Only the two places that are read below are put in order.
-    ordered = np.partition(np.where(seen, steps, -1.0), (-_RANK, -1), axis=1)
+    moved_m = np.empty_like(positions_m)
+    moved_m[:1] = np.nan if before_m is None else positions_m[:1] - before_m
+    np.subtract(positions_m[1:], positions_m[:-1], out=moved_m[1:])
+    squares = squared_lengths(moved_m)
+    seen = np.isfinite(squares)
+    # Only the fastest are put in order, and only their roots are taken: this is done for every sample there is.
+    fastest = np.partition(np.where(seen, squares, 0.0), -_RANK, axis=1)[:, -_RANK:]
+    steps = np.sqrt(fastest)
     # A copy repeats every point; a body that rests moves some of them.
-    ranked = np.where(ordered[:, -1] <= SAME_M, 0.0, ordered[:, -_RANK])
+    ranked = np.where(steps.max(axis=1) <= SAME_M, 0.0, steps[:, 0])
     return np.where(seen.sum(axis=1) >= _RANK, ranked, np.nan)
 
 

@@ -388,7 +388,7 @@ def _normal_equations(
 def _carriers(tree: KinematicTree, markers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return (b,) bodies that carry markers, and for each marker which of them; -1 for a marker on ground."""
     bodies = tree.marker_body[markers]
-    bones = np.unique(bodies[bodies >= 0])
+    bones = np.array(sorted(set(bodies[bodies >= 0].tolist())), dtype=np.int64)
     return bones, np.where(bodies >= 0, np.searchsorted(bones, bodies), -1)
 
 

@@ -61,7 +61,7 @@ def judge_solution(
 def judge_residuals(
     statuses: NDArray[np.int8],
     reasons: list[str],
-    markers: tuple[Sequence[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    markers: tuple[Sequence[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
     settings: ConvergedSettings,
 ) -> None:
     """Mark as suspect the frames whose residuals no human motion explains.
@@ -69,11 +69,11 @@ def judge_residuals(
     Args:
         statuses: (n,) int8 of FrameStatus; written.
         reasons: (n,) texts; written.
-        markers: names, weights (m,), observed (n, m, 3) metres with NaN where not seen, model (n, m, 3) metres.
+        markers: names, weights (m,), observed (n, m, 3) metres with NaN where not seen, model (n, m, 3) metres, and the
+            (n, m) distances between them.
         settings: the limits.
     """
-    names, weights, observed_m, model_m = markers
-    error_m = distances_m(model_m, observed_m)
+    names, weights, observed_m, model_m, error_m = markers
     seen = ~np.isnan(error_m)
     squared = np.where(seen, error_m, 0.0) ** 2
     share = np.where(seen, weights, 0.0)
@@ -101,13 +101,6 @@ def judge_residuals(
             miss_mm, usual_mm = (1e3 * float(values[odd[0]]) for values in (error_m[frame], usual_m))
             reason = f"marker {names[odd[0]]} misses by {miss_mm:.0f} mm, by {usual_mm:.0f} mm in most frames"
         statuses[frame], reasons[frame] = FrameStatus.SUSPECT, reason
-
-
-def distances_m(one_m: NDArray[np.float64], other_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, m) metres between two (n, m, 3) sets of points, NaN where one of a pair is."""
-    apart_m = one_m - other_m
-    # Half the time of `np.linalg.norm` over an axis of three.
-    return np.asarray(np.sqrt(np.einsum("nmk,nmk->nm", apart_m, apart_m)))
 
 
 def _usual_error(error_m: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -191,6 +191,13 @@ def fold_model(tree: KinematicTree, markers: tuple[int, ...]) -> FoldedModel:
     )
 
 
+def marker_order(tree: KinematicTree, names: Sequence[str]) -> tuple[str, ...]:
+    """Return markers of the tree in the order in which the model folded for them has them; those on ground are last."""
+    tracked = tuple(sorted(tree.marker(name) for name in names))
+    folded = fold_model(tree, tracked).markers.tolist()
+    return tuple(tree.marker_names[marker] for marker in (*folded, *(one for one in tracked if one not in set(folded))))
+
+
 def _figure(tree: KinematicTree, unknowns: NDArray[np.int64], start: NDArray[np.float64]) -> NDArray[np.float64]:
     """(m, 3) all markers of the tree, unknowns at their start."""
     coordinates = tree.coordinate_default.copy()

@@ -17,7 +17,6 @@ from movi_prep.errors import InputError, list_names, suggest
 from movi_prep.kinematics.angle_branches import choose_branches, model_angles
 from movi_prep.kinematics.diagnosis import (
     BEYOND_NOISE,
-    distances_m,
     judge_fit,
     judge_ranks,
     judge_residuals,
@@ -48,6 +47,7 @@ from movi_prep.kinematics.tracks import (
 )
 from movi_prep.records.checks import check_shape
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.vectors import are_finite, squared_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -267,8 +267,11 @@ def _clip(
     """Bring markers and tasks into the solver's order."""
     names = [folded.tree.marker_names[marker] for marker in folded.markers]
     column = {name: k for k, name in enumerate(marker_names)}
-    # A C-contiguous copy: numba compiles another variant of every kernel for any other layout.
-    positions = np.asarray(positions_m, dtype=np.float64).take([column[name] for name in names], axis=1)
+    columns = [column[name] for name in names]
+    if columns != list(range(len(marker_names))):
+        positions_m = positions_m.take(columns, axis=1)
+    # C contiguous and writable: numba compiles another variant of every kernel for anything else.
+    positions = np.require(positions_m, np.float64, ["C", "W"])
     place = {int(coordinate): q for q, coordinate in enumerate(folded.moving)}
     active = [task for task in tasks if task.weight > 0.0]
     # Tasks on coordinates that no marker sees are no part of the solve: `_expand` writes their targets.
@@ -522,8 +525,7 @@ def observed_frames(clip: MarkerFrames, every: int) -> NDArray[np.int64]:
     """Return the solvable frames in which observability is computed: each `every`-th, and where a marker comes or
     goes."""
     solvable = np.flatnonzero(clip.solvable)
-    # A sum is missing where one of its three parts is.
-    seen = ~np.isnan(np.einsum("nmk->nm", clip.positions_m[solvable]))
+    seen = are_finite(clip.positions_m[solvable])
     changes = np.ones(len(solvable), dtype=bool)
     changes[1:] = (seen[1:] != seen[:-1]).any(axis=1) | (np.diff(solvable) > 1)
     since = np.arange(len(solvable)) - np.maximum.accumulate(np.where(changes, np.arange(len(solvable)), 0))
@@ -573,8 +575,8 @@ def _compose(
     # A coordinate task pulls at poses that meet all markers, too.
     ends = track.ends if len(clip.task_q) else settled_ends(track.ends, proof.objective)
     judge_solution(statuses, reasons, ends, track.anchors[:, 0] == RETRIED, settings.iteration_limit)
-    judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers), settings)
-    missed_m = distances_m(proof.markers, clip.positions_m)
+    missed_m = np.sqrt(squared_lengths(proof.markers - clip.positions_m))
+    judge_residuals(statuses, reasons, (names, clip.weights, clip.positions_m, proof.markers, missed_m), settings)
     judge_fit(statuses, reasons, (proof.objective, stand_out(clip.weights, missed_m)), settings.marker_noise_m)
     judge_ranks(reasons, proof.rank)
     deviation = _coordinate_deviation(tracker, settings, proof, coordinates) if settings.observability else None
@@ -619,7 +621,7 @@ def _coordinate_deviation(
     # Frames that have the deviation of one before have all of it: it is worked out once.
     frames, shared = np.unique(proof.observed, return_inverse=True)
     coordinates = coordinates[frames]
-    n_seen = np.maximum((~np.isnan(tracker.clip.positions_m[frames]).any(axis=2)).sum(axis=1), 1)
+    n_seen = np.maximum(are_finite(tracker.clip.positions_m[frames]).sum(axis=1), 1)
     unknown_std = proof.deviation[frames] * (settings.marker_noise_m / np.sqrt(n_seen))[:, None]
     low, high = tree.coordinate_range[folded.unknowns].T
     # The weak prior makes every deviation finite; those of its own size mean that no marker sees the direction.

@@ -72,12 +72,14 @@ class _FunctionTable:
 
     def arrays(self) -> dict[str, Any]:
         width = max([4] + [len(coefficients) for _, _, coefficients in self.pieces])
-        padded = [np.pad(values, (0, width - len(values))) for _, _, values in self.pieces]
+        padded = np.zeros((len(self.pieces), width))
+        for row, (_, _, values) in zip(padded, self.pieces, strict=True):
+            row[: len(values)] = values
         return {
             "first_piece": self.first_piece,
             "piece_start": [start for start, _, _ in self.pieces],
             "piece_origin": [origin for _, origin, _ in self.pieces],
-            "piece_coefficients": np.array(padded).reshape(-1, width),
+            "piece_coefficients": padded,
         }
 
 
@@ -300,12 +302,18 @@ def _marker_arrays(
     body_index[_base_path(model.getGround())] = -1
     markers = [model.getMarkerSet().get(k) for k in range(model.getMarkerSet().getSize())]
     bodies, positions = [], []
+    in_base: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     for marker in markers:
-        path = _base_path(marker.getParentFrame())
+        frame = marker.getParentFrame()
+        path = _base_path(frame)
         if path not in body_index:
             problems.append(f"marker {marker.getName()} (its body {path} is not in the tree)")
             continue
-        rotation, position = _transform(marker.getParentFrame())
+        # Many markers share a frame.
+        name = frame.getAbsolutePathString()
+        if name not in in_base:
+            in_base[name] = _transform(frame)
+        rotation, position = in_base[name]
         bodies.append(body_index[path])
         # A marker may hang on an offset frame; its place is wanted in the base frame, the body.
         positions.append(rotation @ _vector(marker.get_location()) + position)
@@ -417,4 +425,4 @@ def _transform(frame: opensim.PhysicalFrame) -> tuple[NDArray[np.float64], NDArr
 
 
 def _vector(vector: opensim.Vec3) -> NDArray[np.float64]:
-    return np.array([vector.get(k) for k in range(3)])
+    return np.asarray(vector.to_numpy(), dtype=np.float64)

@@ -264,7 +264,6 @@ def delete_markers_without_data(model: opensim.Model, data_names: tuple[str, ...
     for name in data_names:
         kept.append(name)
     model.deleteUnusedMarkers(kept)
-    model.finalizeConnections()
     # A changed model has no system, and the solvers need one.
     model.initSystem()
 

@@ -26,6 +26,7 @@ from movi_prep.osim.models import (
     set_pose,
 )
 from movi_prep.records.ik_solution import USABLE_STATUSES, FrameStatus, IkSolution
+from movi_prep.records.vectors import are_finite, squared_lengths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -288,8 +289,8 @@ def marker_objectives(
     for first in range(0, len(squared), _BLOCK_ROWS):
         rows = slice(first, first + _BLOCK_ROWS)
         missed_m = model_m[rows] - observed_m[rows]
-        squared[rows] = np.einsum("nmk,nmk->nm", missed_m, missed_m)
-    seen = np.isfinite(np.einsum("nmk->nm", observed_m)) * weights
+        squared[rows] = squared_lengths(missed_m)
+    seen = are_finite(observed_m) * weights
     total = seen.sum(axis=1)
     # In place: of a long clip each copy counts.
     squared[~(seen > 0)] = 0.0
@@ -300,9 +301,8 @@ def marker_objectives(
 
 def finite_or_nan(positions_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (..., 3) positions with every marker that has an infinite or missing component as NaN."""
-    # A sum is finite where all of its terms are. Trajectories take most of a long clip's memory, so do not copy them if
-    # no marker is missing.
-    seen = np.isfinite(np.einsum("...k->...", positions_m))
+    # Trajectories take most of a long clip's memory, so do not copy them if no marker is missing.
+    seen = are_finite(positions_m)
     return positions_m if seen.all() else np.where(seen[..., None], positions_m, np.nan)
 
 

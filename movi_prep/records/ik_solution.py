@@ -10,6 +10,7 @@ import numpy as np
 
 from movi_prep.records.checks import check_shape
 from movi_prep.records.pose_deviation import PoseDeviation
+from movi_prep.records.vectors import squared_lengths
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -213,7 +214,7 @@ class IkSolution:
         for first in range(0, self.n_rows, _BLOCK_ROWS):
             rows = slice(first, first + _BLOCK_ROWS)
             missed_m = self.model_markers_m[rows] - self.observed_markers_m[rows]
-            residuals[rows] = np.sqrt(np.einsum("nmk,nmk->nm", missed_m, missed_m))
+            residuals[rows] = np.sqrt(squared_lengths(missed_m))
         return residuals
 
     def usable(self) -> NDArray[np.bool_]:

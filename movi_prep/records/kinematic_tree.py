@@ -308,7 +308,7 @@ class KinematicTree:
             own = np.arange(self.first_axis[body], self.first_axis[body + 1])
             above.append(np.concatenate([above[parent], own]) if parent >= 0 else own)
             axes = above[body][column[above[body]] >= 0]
-            columns = np.unique(column[axes])
+            columns = np.array(sorted(set(column[axes].tolist())), dtype=np.int64)
             ways.append((axes, columns, (column[axes][:, None] == columns).astype(np.float64)))
         return tuple(ways)
 

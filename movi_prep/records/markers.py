@@ -9,6 +9,7 @@ import numpy as np
 
 from movi_prep.errors import InputError, list_names
 from movi_prep.records.checks import check_shape
+from movi_prep.records.vectors import are_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +72,7 @@ class MarkerTrajectories:
 
     def seen(self) -> NDArray[np.bool_]:
         """Return (n, m) bool: markers whose three components are finite."""
-        # A sum is finite where all of its terms are, and far quicker than a test of each and their conjunction.
-        return np.asarray(np.isfinite(np.einsum("nmk->nm", self.positions_m)))
+        return are_finite(self.positions_m)
 
     def column(self, name: str) -> int:
         """Return the column of a marker; raise KeyError that lists what exists."""
@@ -85,6 +85,8 @@ class MarkerTrajectories:
         """Return the same trajectories with just `names`, in that order."""
         place = {name: column for column, name in enumerate(self.names)}
         columns = [place[name] if name in place else self.column(name) for name in names]
+        if columns == list(range(len(self.names))):
+            return self
         return replace(self, names=tuple(names), positions_m=self.positions_m.take(columns, axis=1))
 
     def rows(self, which: slice | NDArray[np.bool_]) -> MarkerTrajectories:

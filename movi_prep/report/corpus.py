@@ -26,18 +26,7 @@ from movi_prep.pages.html import (
 from movi_prep.plain_text import count_of
 from movi_prep.report.charts import BLUE, ORANGE, bias_bar, colour_key, histogram, value_bar
 from movi_prep.report.looks import Look, most_urgent_first, unreadable
-from movi_prep.report.measures import (
-    AUDIT_VERDICTS,
-    CLIP_GUIDELINES,
-    IK_MAX_LIMITS_MM,
-    IK_RMS_LIMIT_MM,
-    biases_over_subjects,
-    judge,
-    judge_max,
-    judge_rms,
-    judge_valid,
-    median_deviations_deg,
-)
+from movi_prep.report.measures import CLIP_GUIDELINES, biases_over_subjects, median_deviations_deg
 from movi_prep.report.quality import asymmetry, attention
 from movi_prep.report.sections import deviation_cell
 from movi_prep.report.subject import describe_beside, describe_person
@@ -55,6 +44,15 @@ from movi_prep.report.tables import (
     shortened,
     span,
     status_sentence,
+)
+from movi_prep.report.verdicts import (
+    AUDIT_VERDICTS,
+    IK_MAX_LIMITS_MM,
+    IK_RMS_LIMIT_MM,
+    judge,
+    judge_max,
+    judge_rms,
+    judge_valid,
 )
 from movi_prep.stages.order import ORDER, entries_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from movi_prep.report.measures import AUDIT_VERDICTS
+from movi_prep.report.verdicts import AUDIT_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

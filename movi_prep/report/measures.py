@@ -13,34 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.records.scale_result import AuditGrade
 from movi_prep.records.solved_rows import Solved, SolvedRows
 from movi_prep.report.read_rows import GROUND, marker_misses
+from movi_prep.report.verdicts import AT_LIMIT_RAD, judge_max, judge_rms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from movi_prep.pages.html import Verdict
     from movi_prep.records.identity import ClipId
-    from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.solved_rows import MarkerMiss
-
-IK_RMS_LIMIT_MM = 20.0
-"""OpenSim's guideline for inverse kinematics: RMS below 2 cm ("Getting Started with Inverse Kinematics")."""
-
-IK_MAX_LIMITS_MM = (20.0, 40.0)
-"""The same guideline: the largest marker error below 2 to 4 cm."""
-
-LEAST_VALID_PERCENT = 90.0
-"""A clip with fewer valid labels is marked."""
 
 OFTEN_AT_LIMIT_PERCENT = 5.0
 """A coordinate that is at an end of its range in more frames is marked."""
-
-AT_LIMIT_RAD = float(np.radians(0.5))
-"""A coordinate this near to an end of its range counts as at it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,48 +296,6 @@ def common_rms_mm(clip: ClipMeasures, other: ClipMeasures) -> tuple[float, float
     names = sorted(set(clip.marker_mean_square_mm2) & set(other.marker_mean_square_mm2))
     ours, theirs = ([side.marker_mean_square_mm2[name] for name in names] for side in (clip, other))
     return (float(np.sqrt(np.mean(ours))), float(np.sqrt(np.mean(theirs)))) if names else (float("nan"), float("nan"))
-
-
-def largest_asymmetry(scale: ScaleResult) -> tuple[float, str]:
-    """Return the largest relative difference between the factors of a left and a right body, percent, and which."""
-    worst = max(scale.asymmetries(), key=lambda item: item.difference, default=None)
-    if worst is None:
-        return float("nan"), ""
-    return 100.0 * worst.difference, f"{worst.right}, {worst.left} along {worst.axis}"
-
-
-AUDIT_VERDICTS: Mapping[AuditGrade, Verdict] = {
-    AuditGrade.SOUND: "good",
-    AuditGrade.DOUBTFUL: "check",
-    AuditGrade.REFUSED: "bad",
-}
-"""How urgent each grade of the audit is."""
-
-
-def judge(value: float, *, good: float, bad: float | None = None) -> Verdict:
-    """Return the grade of a value by a guideline: up to `good`, up to `bad`, beyond."""
-    if not np.isfinite(value):
-        return "none"
-    if value <= good:
-        return "good"
-    return "check" if bad is not None and value <= bad else "bad"
-
-
-def judge_rms(value_mm: float) -> Verdict:
-    """Return the grade of a marker RMS by OpenSim's guideline."""
-    return judge(value_mm, good=IK_RMS_LIMIT_MM)
-
-
-def judge_max(value_mm: float) -> Verdict:
-    """Return the grade of a largest marker error by OpenSim's guideline."""
-    return judge(value_mm, good=IK_MAX_LIMITS_MM[0], bad=IK_MAX_LIMITS_MM[1])
-
-
-def judge_valid(value_percent: float) -> Verdict:
-    """Return whether a clip has enough valid labels."""
-    if not np.isfinite(value_percent):
-        return "none"
-    return "check" if value_percent < LEAST_VALID_PERCENT else "good"
 
 
 CLIP_GUIDELINES = (

@@ -36,16 +36,18 @@ from movi_prep.report.looks import (
 )
 from movi_prep.report.measures import (
     CLIP_GUIDELINES,
-    IK_MAX_LIMITS_MM,
-    IK_RMS_LIMIT_MM,
-    LEAST_VALID_PERCENT,
     OFTEN_AT_LIMIT_PERCENT,
     coordinate_uses,
-    judge_valid,
-    largest_asymmetry,
     marker_biases,
     measure_clip,
     median_deviations_deg,
+)
+from movi_prep.report.verdicts import (
+    IK_MAX_LIMITS_MM,
+    IK_RMS_LIMIT_MM,
+    LEAST_VALID_PERCENT,
+    judge_valid,
+    largest_asymmetry,
 )
 from movi_prep.stages.ik import ik_setup_path
 

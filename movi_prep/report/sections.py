@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from movi_prep.pages.html import Html, badge, element, folded, join, judged, missing, section, table
 from movi_prep.report.charts import BLUE, LINE, ORANGE, PALE, TRACK, bias_bar, colour_key, range_bar
-from movi_prep.report.measures import AT_LIMIT_RAD, AUDIT_VERDICTS, judge, largest_asymmetry
 from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, shortened, span, status_sentence
+from movi_prep.report.verdicts import AT_LIMIT_RAD, AUDIT_VERDICTS, judge, largest_asymmetry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ import numpy as np
 
 from movi_prep.geometry.rate_audit import WRONG_RATIO
 from movi_prep.pages.html import Html, counted, judged, section, table
-from movi_prep.report.measures import judge_rms
 from movi_prep.report.tables import number
+from movi_prep.report.verdicts import judge_rms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

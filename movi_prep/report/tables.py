@@ -9,7 +9,7 @@ import numpy as np
 
 from movi_prep.pages.html import Html, badge, bullets, counted, element, folded, join, judged, markup, table
 from movi_prep.report.charts import sparkline
-from movi_prep.report.measures import IK_RMS_LIMIT_MM, common_rms_mm, judge_max, judge_rms, judge_valid
+from movi_prep.report.verdicts import IK_RMS_LIMIT_MM, judge_max, judge_rms, judge_valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -261,6 +261,9 @@ _BESIDE = (
 
 
 def _beside_values(ours: ClipMeasures, theirs: ClipMeasures) -> list[float]:
+    # Imported here: pages without clips need no measures of them.
+    from movi_prep.report.measures import common_rms_mm
+
     sides = [
         [side.marker_rms_mm, side.landmark_rms_mm, side.max_mm, side.valid_percent, side.jitter_deg]
         for side in (ours, theirs)

@@ -4,7 +4,6 @@
 |---|---|
 | `WORK/report/marker_files.html` | marker files that were solved with one model |
 | `NAME_ik_report.html` beside the results | one document of OpenSim's inverse kinematics tool |
-| `NAME_scale_report.html` beside the results | one document of OpenSim's scaling tool |
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from movi_prep.records.scale_result import ScaleResult
     from movi_prep.records.solved_rows import Solved
     from movi_prep.trials.marker_files import MarkerFilesResult
-    from movi_prep.trials.trial_results import FileResult, ScaledDocument, SolvedTrial
+    from movi_prep.trials.trial_results import FileResult, SolvedTrial
 
 PAGE = "marker_files.html"
 """Another name than the corpus page has: AMASS clips may be solved in the same work folder."""
@@ -114,29 +113,6 @@ def write_document_report(solved: SolvedTrial, config: Config) -> Path:
         pages={name: solved.page("view").name},
     )
     write_text(path, _write_page(trials, config))
-    return path
-
-
-def write_scaling_report(document: ScaledDocument, config: Config) -> Path:
-    """Write the page of a scaling document beside its first result; return its path.
-
-    Args:
-        document: factors, distances between markers, residuals of the static pose, and their audit.
-        config: the bounds.
-    """
-    scale, name = document.scaled, document.result.marker_file.name
-    found = [] if scale.passed else [doubted_scaling(scale)]
-    said = [text for text in document.result.findings if text not in scale.findings]
-    none = "None beyond those of scaling, above." if scale.findings else "None."
-    content = page(
-        f"Quality of {name}",
-        f"set-up {document.result.marker_file}: scaled to {document.static_source}",
-        section("Look at first", "", look_list(found, at_most=N_SHOWN)),
-        scaling_section(scale, config.scaling, are_details_open=True),
-        section("Findings", "The findings on the static trial.", shortened(said) if said else bullets([none])),
-    )
-    path = document.page()
-    write_text(path, content)
     return path
 
 

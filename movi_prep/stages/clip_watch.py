@@ -60,7 +60,10 @@ class ClipWatch:
     def sampled(self, samples: Motion) -> None:
         """See the next samples."""
         # Translation and angles in one measure, metres: a body that only turns is not frozen.
-        points = np.concatenate([samples.translation_m[:, None], _LEVER_M * samples.poses_rad], axis=1)
+        poses_rad = samples.poses_rad
+        points = np.empty((len(poses_rad), 1 + poses_rad.shape[1], 3))
+        points[:, 0] = samples.translation_m
+        np.multiply(_LEVER_M, poses_rad, out=points[:, 1:])
         self._steps_m.append(row_steps(points, self._last))
         # The last sample is kept: a freeze may lie across the border of two blocks.
         self._last = points[-1]

@@ -22,6 +22,7 @@ from movi_prep.geometry.landmark_rule import LandmarkRule, coordinate_validity, 
 from movi_prep.geometry.marker_size import check_marker_size
 from movi_prep.geometry.repeats import row_steps, standstills
 from movi_prep.records.ik_solution import FrameStatus
+from movi_prep.records.vectors import are_finite
 from movi_prep.stages.ik_account import Frozen, IkAccount, Leap, RowFindings, count_gaps, sum_rows
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def row_blocks(n_rows: int, settings: SolveSettings) -> tuple[RowBlock, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Clip:
-    """A clip in the form that both solvers take: `tracked` are the markers that both have, in the order of the data;
+    """A clip in the form that both solvers take: `tracked` are the markers that both have, in the solver's order;
     targets of coordinate tasks.
 
     `angles_only` leaves out what tells no angle: bodies, joints, markers that are not tracked, covariances. `before`
@@ -193,7 +194,7 @@ def solve_blocks(  # noqa: PLR0913 - a problem, spelt out
     before, modes, frames_verified = None, None, -(-settings.converged.verify_frames // len(blocks))
     for block, following in zip(blocks, (*blocks[1:], None), strict=True):
         markers = read_rows(block.seen)
-        clip = _clip(scaled, markers, setup, coordinate_file or {}, before)
+        clip = _clip(scaled, markers, setup, settings, coordinate_file or {}, before)
         clip = replace(clip, noise=noise, modes=modes, angles_only=angles_only)
         solution, account, modes = _solve_block(clip, settings, block, frames_verified)
         if following is not None:
@@ -208,12 +209,14 @@ def _clip(
     scaled: ScaledModel,
     markers: MarkerTrajectories,
     setup: IkSetup,
+    settings: SolveSettings,
     coordinate_file: Mapping[str, Curve],
     before: NDArray[np.float64] | None,
 ) -> _Clip:
     from movi_prep.osim.marker_tracking import coordinate_targets
 
-    tracked = markers.select(check_tracked(scaled, markers, setup))
+    names = check_tracked(scaled, markers, setup)
+    tracked = markers.select(_in_order(scaled, names) if settings.solver == "converged" else names)
     check_marker_size(tracked, scaled.default_markers_m)
     targets = coordinate_targets(scaled.model, setup.coordinate_tasks, markers.times_s, coordinate_file, setup.source)
     return _Clip(
@@ -227,6 +230,13 @@ def _clip(
         modes=None,
         angles_only=False,
     )
+
+
+def _in_order(scaled: ScaledModel, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return tracked markers in the order in which the converged solver takes them, so that they are sorted once."""
+    from movi_prep.kinematics.folded_model import marker_order
+
+    return names if scaled.tree is None else marker_order(scaled.tree, names)
 
 
 def _solve_block(
@@ -551,7 +561,7 @@ def _decided(solution: IkSolution, scaled: ScaledModel, setup: IkSetup) -> NDArr
     tree, names = scaled.tree, solution.coordinate_names
     if tree is None:
         return np.ones((solution.n_rows, len(names)), dtype=bool)
-    seen = np.isfinite(np.einsum("nmk->nm", solution.observed_markers_m)) & (solution.marker_weights > 0)
+    seen = are_finite(solution.observed_markers_m) & (solution.marker_weights > 0)
     by_marker = _deciding(tree, solution.marker_names)
     pulled = {task.name for task in setup.coordinate_tasks if task.weight > 0}
     always = tree.decided_by([]) | np.array([name in pulled for name in tree.coordinate_names])

@@ -79,7 +79,7 @@ def scale_to_trial(
         UsageError: neither the user nor the set-up names a trial to scale to.
         InputError: model, set-up or trials cannot be used.
     """
-    from movi_prep.osim.models import add_marker_set, marker_names, model_document, read_model
+    from movi_prep.osim.models import marker_names, model_document, read_model
     from movi_prep.osim.scale_model import place_markers, size_model
 
     static_path = static_file or setup.static_file
@@ -90,9 +90,7 @@ def scale_to_trial(
         remedy = "give --static-file FILE.trc"
         remedy += ", or scale to the marker files themselves: --set scaling.method=auto" if marker_files else ""
         raise UsageError(f"{setup.source} names no static trial: {remedy}")
-    model = read_model(generic)
-    if setup.marker_set_file is not None:
-        add_marker_set(model, setup.marker_set_file)
+    model = read_model(generic, setup.marker_set_file)
     known = marker_names(model)
     static, findings = _static_trial(setup, config, known, static_file=static_file, static_path=static_path)
     settings = config.scaling.for_unit(config.ik.solver, method)
@@ -158,10 +156,10 @@ def _static_trial(
 
 def write_scaled_model(path: Path, scaled: ScaledTrial) -> ScaledTrial:
     """Write the model (.osim); return what was scaled, with what the misses of landmarks mean for the angles."""
-    from movi_prep.osim.models import default_state, write_model
+    from movi_prep.osim.models import default_state, model_document, write_document
 
-    # Asked of the model as it was read back, which has a system.
-    written = write_model(path, scaled.model)
+    # Asked of the model as it was read back, which has a system. Scaling leaves connections as they are written.
+    written = write_document(path, model_document(scaled.model))
     return told_of_angles(scaled, written, default_state(written))
 
 

@@ -19,7 +19,7 @@ from movi_prep.pages.curves import coordinate_curves
 from movi_prep.pages.html import Html, element, markup
 from movi_prep.pages.packing import json_for_page, pack_series
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.report.measures import judge_max, judge_rms, judge_valid
+from movi_prep.report.verdicts import judge_max, judge_rms, judge_valid
 from movi_prep.view.flags import find_flags
 from movi_prep.view.skeleton import make_skeleton
 

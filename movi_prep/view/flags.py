@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.records.ik_solution import FrameStatus
-from movi_prep.report.measures import AT_LIMIT_RAD, IK_MAX_LIMITS_MM
+from movi_prep.report.verdicts import AT_LIMIT_RAD, IK_MAX_LIMITS_MM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

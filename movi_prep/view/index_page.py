@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from movi_prep.pages.assets import script, whole_page
 from movi_prep.pages.html import badge, element, join, judged, table
 from movi_prep.plain_text import shell_line
-from movi_prep.report.measures import judge_max, judge_rms, judge_valid
 from movi_prep.report.tables import number
+from movi_prep.report.verdicts import judge_max, judge_rms, judge_valid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

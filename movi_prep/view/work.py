@@ -19,7 +19,8 @@ from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import natural_order
 from movi_prep.plain_text import count_of, shell_line
 from movi_prep.records.identity import ClipId
-from movi_prep.report.measures import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT, measure_clip
+from movi_prep.report.measures import measure_clip
+from movi_prep.report.verdicts import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT
 from movi_prep.stages.ik import ik_setup_path
 from movi_prep.stages.whole_solution import read_whole_solution
 from movi_prep.view.clip_page import ClipView, write_clip_page
@@ -118,12 +119,7 @@ def find_trials(work: WorkFolder) -> tuple[Trial, ...]:
         for path in folder.glob("*/*.h5")
         for clip in [ClipId(path.parent.name, path.stem)]
     ]
-    # Marker files are solved with one model; one that came scaled lies elsewhere, and the solution names it.
-    own_model = work.root / "models" / "scaled.osim"
-    trials += [
-        Trial(path.stem, path, own_model if own_model.is_file() else _model_of(path), None)
-        for path in folder.glob("*.h5")
-    ]
+    trials += [Trial(path.stem, path, _model_of(path, work), None) for path in folder.glob("*.h5")]
     if not trials:
         raise MissingError(work.root, expected="solutions of inverse kinematics", got="none", remedy="run movi-prep ik")
     return tuple(sorted(trials, key=lambda trial: natural_order(trial.name)))
@@ -266,10 +262,13 @@ def _outcome(trial: Trial, work: WorkFolder) -> Outcome | None:
     return read_outcome(path) if trial.clip is not None and path.is_file() else None
 
 
-def _model_of(solution: Path) -> Path:
+def _model_of(solution: Path, work: WorkFolder) -> Path:
+    """Return the model that a marker file was solved with: that of the work folder, or one that came scaled."""
     named = read_ik_provenance(solution).get("model")
     if not isinstance(named, str):
         raise InputError(
             solution, expected="the model that it was solved with", got="none named", remedy="run movi-prep ik again"
         )
-    return Path(named)
+    model, own = Path(named), work.root / "models" / "scaled.osim"
+    # The folder may have been moved since.
+    return own if own.is_file() and model.parts[-2:] == own.parts[-2:] else model

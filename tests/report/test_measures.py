@@ -13,13 +13,11 @@ from movi_prep.report.measures import (
     biases_over_subjects,
     common_rms_mm,
     coordinate_uses,
-    judge_max,
-    judge_rms,
-    largest_asymmetry,
     marker_biases,
     measure_clip,
     median_deviations_deg,
 )
+from movi_prep.report.verdicts import judge_max, judge_rms, largest_asymmetry
 from tests.builders.quality_work import BODY, CLIP, COORDINATES, MARKERS, N_SOLVED, known_scale, known_solution
 
 BODIES = {"HEEL": BODY, "SOFT": "elsewhere"}
