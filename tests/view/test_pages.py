@@ -213,6 +213,8 @@ def test_in_a_browser_a_click_goes_to_the_frame(tmp_path: Path) -> None:
         const pause = () => new Promise((resolve) => setTimeout(resolve, 400));
         await pause();
         const seen = {};
+        seen.unexplained = [...document.querySelectorAll("#layers label")].filter((each) => !each.title).length;
+        seen.colours = document.querySelectorAll("#layers .key").length;
         document.getElementById("forward").click();
         seen.stepped = clock.frame;
         document.querySelectorAll("[role=tab]")[2].click();
@@ -233,6 +235,8 @@ def test_in_a_browser_a_click_goes_to_the_frame(tmp_path: Path) -> None:
         return seen;
         """,
     )
+    assert found["unexplained"] == 0
+    assert found["colours"] >= 5
     assert found["stepped"] == 1
     assert found["flagged"] == 40
     assert found["curve"] == pytest.approx(20, abs=1)
