@@ -15,7 +15,6 @@ Every error says what it is about, what was expected, what came instead, and wha
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -114,6 +113,9 @@ def list_names(names: Iterable[str], *, at_most: int = 12) -> str:
 
 def suggest(name: str, existing: Iterable[str]) -> str:
     """Return " (did you mean X?)" if an existing name is close to `name` (case aside), else an empty string."""
+    # Imported here: whoever makes no mistake does not wait for it.
+    from difflib import get_close_matches
+
     folded = {entry.casefold(): entry for entry in existing}
     close = get_close_matches(name.casefold(), list(folded), n=1)
     return f" (did you mean {folded[close[0]]!r}?)" if close else ""

@@ -159,6 +159,22 @@ def test_a_marker_set_is_added_as_opensim_updates_it(known: str, tmp_path: Path,
     assert set(marker_names(model)) == set(MARKERS) - ({MARKERS[1]} if known == "twice" else set())
 
 
+def test_a_model_that_is_broken_is_not_the_fault_of_its_marker_set(tmp_path: Path, model: opensim.Model) -> None:
+    model.getMarkerSet().printToXML(str(tmp_path / "set.xml"))
+    write_model(tmp_path / "whole.osim", model)
+    text = (tmp_path / "whole.osim").read_text()
+    # The joints' bodies are connected when the system is built, not when the file is read.
+    (tmp_path / "broken.osim").write_text(text.replace(f"/bodyset/{SEGMENTS[-1]}<", "/bodyset/nowhere<"))
+    with pytest.raises(InputError) as caught:
+        read_model(tmp_path / "broken.osim", tmp_path / "set.xml")
+    assert caught.value.where == str(tmp_path / "broken.osim")
+    (tmp_path / "other.xml").write_text((tmp_path / "set.xml").read_text().replace("/bodyset/", "/bodyset/no_"))
+    with pytest.raises(InputError) as caught:
+        read_model(tmp_path / "whole.osim", tmp_path / "other.xml")
+    assert caught.value.where == str(tmp_path / "other.xml")
+    assert marker_names(read_model(tmp_path / "whole.osim", tmp_path / "set.xml")) == MARKERS
+
+
 def test_a_marker_set_on_unknown_bodies_is_refused(tmp_path: Path, model: opensim.Model) -> None:
     with pytest.raises(MissingError):
         add_marker_set(model, tmp_path / "no.xml")
