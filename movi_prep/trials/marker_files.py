@@ -208,7 +208,8 @@ def _scaled(
             tracking=tracking,
         )
     except InputError as error:
-        if config.scaling.model is not None or config.scaling.setup is not None or error.where != setup.source:
+        is_of_packaged = config.scaling.model is None and config.scaling.setup is None
+        if not is_of_packaged or setup.source not in f"{error.where} {error.expected}":
             raise
         # The user named no model and knows nothing of a set-up: the packaged one is not at fault.
         raise InputError(

@@ -18,6 +18,7 @@ from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import natural_order
 from movi_prep.plain_text import count_of, shell_line
+from movi_prep.records.choice import choose_names
 from movi_prep.records.identity import ClipId
 from movi_prep.report.measures import measure_clip
 from movi_prep.report.verdicts import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT
@@ -126,14 +127,14 @@ def find_trials(work: WorkFolder) -> tuple[Trial, ...]:
 
 
 def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Trial, ...]:
-    """Return the trials of these names; `S001` stands for all clips of a subject.
+    """Return the trials of these names; `S001` stands for all clips of a subject, `1/3` for S001/C03.
 
     Raises:
         UsageError: there is none of a name.
     """
     chosen = []
     for name in wanted:
-        found = [trial for trial in trials if trial.name == name or (trial.clip and trial.clip.subject == name)]
+        found = _called(trials, name)
         if not found:
             names = [trial.name for trial in trials]
             raise UsageError(
@@ -143,6 +144,23 @@ def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Tri
         chosen += found
     # A clip may be named by itself and by its subject.
     return tuple(dict.fromkeys(chosen))
+
+
+def _called(trials: Sequence[Trial], name: str) -> list[Trial]:
+    """Return the trials of a name, a number or a pattern, as `--subjects` and `--clips` take them."""
+    exact = [trial for trial in trials if trial.name == name]
+    if exact:
+        return exact
+    subject, _, clip = name.partition("/")
+    named = choose_names([name], [trial.name for trial in trials if trial.clip is None])[0]
+    subjects = choose_names([subject], {trial.clip.subject for trial in trials if trial.clip})[0]
+    clips = {trial.clip.clip for trial in trials if trial.clip and trial.clip.subject in subjects}
+    chosen = choose_names([clip], clips)[0] if clip else clips
+    return [
+        trial
+        for trial in trials
+        if trial.name in named or (trial.clip and trial.clip.subject in subjects and trial.clip.clip in chosen)
+    ]
 
 
 def write_trial_page(

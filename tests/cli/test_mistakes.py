@@ -11,6 +11,7 @@ from movi_prep.cli.typed_inputs import check_typed_inputs
 from movi_prep.errors import describe_os_error
 from tests.builders.small_world import write_small_world
 from tests.cli.conftest import CommandLine
+from tests.trials.test_tool_documents import ik_document
 
 READ = [flag for flag in FLAGS if (flag.metavar or "").startswith(("FILE", "DIR"))]
 READ = [flag for flag in READ if flag.name not in ("--work", "--output")]
@@ -214,3 +215,37 @@ def test_a_setting_of_a_section_that_is_none_is_quoted_as_typed(movi_prep: Comma
     code, _, err = movi_prep("markers", "--set", "marker.rate=video")
     assert code == 2
     assert err.startswith("movi-prep: --set marker.rate=video: no setting 'marker' (did you mean 'markers'?)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["help"], "movi-prep --help"),
+        (["version"], "movi-prep --version"),
+        (["ik", "help"], "movi-prep ik --help"),
+        (["--json", "status", "work"], "movi-prep COMMAND --json"),
+        (["shard", "--cameras", "PG1", "PG2"], "--cameras PG1,PG2"),
+        (["run", "--subjects", "1", "15", "16"], "--subjects 1,15"),
+    ],
+)
+def test_words_in_another_order_or_form_are_told(arguments: list[str], meant: str, movi_prep: CommandLine) -> None:
+    code, _, err = movi_prep(*arguments)
+    assert code == 2
+    assert meant in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_document_whose_model_is_not_there_is_led_to_its_scaling(movi_prep: CommandLine, tmp_path: Path) -> None:
+    document = ik_document(tmp_path)
+    (tmp_path / "generic.osim").unlink()
+    code, _, err = movi_prep("ik", "--setup", str(document), "--work", str(tmp_path / "out"))
+    assert code == 1, "the path is wrong inside a file"
+    assert err.startswith(f"movi-prep: {tmp_path / 'generic.osim'}: expected the model that {document} names")
+    assert "scales it" in err
+
+
+def test_what_run_refuses_batch_refuses(movi_prep: CommandLine) -> None:
+    flags = [*movi_prep.flags(), "--work", str(movi_prep.data / "amass" / "work")]
+    refusals = {movi_prep(command, *flags)[::2] for command in ("run", "batch")}
+    assert len(refusals) == 1
+    assert refusals.pop()[0] == 2

@@ -47,7 +47,7 @@ def test_what_is_left_out_ends_with_3_and_is_named(tmp_path: Path, capsys: pytes
         (["--to", "lcn"], 2),
         ([], 2),
         (["--to", "motionbert", "--train", "5-1"], 2),
-        (["--to", "motionbert", "--train", "7"], 1),
+        (["--to", "motionbert", "--train", "7"], 2),
         (["--to", "motionbert", "--train", "1,15"], 2),
     ],
     ids=str,

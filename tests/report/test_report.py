@@ -237,7 +237,7 @@ def test_two_solutions_stand_side_by_side(tmp_path: Path, work: WorkFolder, caps
         page = _page(Path(path))
         compared = next(row for row in page.rows if row[0] == "S001/C03" and len(row) == 13)
         assert compared[1:9] == ["10.2", "17.9", "10.2", "17.9", "12.0", "24.0", "12.0", "24.0"]
-        assert "in the other work folder other (model small & plain)" in page.text
+        assert f"in {other.title} (model small & plain)" in page.text
 
 
 def test_a_work_folder_that_was_moved_is_the_one_that_is_meant(tmp_path: Path) -> None:
