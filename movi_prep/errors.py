@@ -14,7 +14,7 @@ Every error says what it is about, what was expected, what came instead, and wha
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_UNFINISHED = re.compile(r"\.partial-[0-9a-f]{12}-([^/]+?)(?:/new|/\1)?(?=/|: $)")
 LONGEST_PART = 600
 """Characters of one part of a message."""
 
@@ -86,7 +87,8 @@ def _rebuild_input_error(kind: type[InputError], where: str, expected: str, got:
 
 def describe_os_error(error: OSError) -> str:
     """Return in one line what the operating system refused: a full disk, a folder without permission."""
-    where = f"{error.filename}: " if error.filename else ""
+    # Files appear under their own name when they are whole; nobody knows the name that they have until then.
+    where = _UNFINISHED.sub(r"\1", f"{error.filename}: ") if error.filename else ""
     return f"{where}{error.strerror or error}; check the path, permissions and free space"
 
 
@@ -111,6 +113,9 @@ def list_names(names: Iterable[str], *, at_most: int = 12) -> str:
 
 def suggest(name: str, existing: Iterable[str]) -> str:
     """Return " (did you mean X?)" if an existing name is close to `name` (case aside), else an empty string."""
+    # Imported here: whoever makes no mistake does not wait for it.
+    from difflib import get_close_matches
+
     folded = {entry.casefold(): entry for entry in existing}
     close = get_close_matches(name.casefold(), list(folded), n=1)
     return f" (did you mean {folded[close[0]]!r}?)" if close else ""

@@ -11,7 +11,7 @@ from movi_prep.cli.exit_codes import OK
 from movi_prep.cli.printing import open_console, print_findings, print_json
 from movi_prep.errors import UsageError
 from movi_prep.plain_text import shell_line
-from movi_prep.runtime.pipeline_run import use_embedded_data
+from movi_prep.runtime.pipeline_run import prepare_run, use_embedded_data
 from movi_prep.stages.order import COMMANDS, ORDER
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 def write_batch_scripts(given: argparse.Namespace) -> int:
     """`batch`: write SLURM array jobs that do what `run` does."""
-    from movi_prep.runtime.pipeline_run import find_data
     from movi_prep.runtime.slurm.array_jobs import write_batch
     from movi_prep.runtime.slurm.cluster import read_profile
 
@@ -31,11 +30,13 @@ def write_batch_scripts(given: argparse.Namespace) -> int:
     commands = [command for command in COMMANDS if any(e.command == command and e.name in names for e in ORDER)]
     if given.chunk < 1:
         raise UsageError(f"--chunk: expected at least 1 subject per task, but got {given.chunk}")
+    # The tasks would be refused, hours later: what `run` refuses, this command does.
+    prepared = prepare_run(config, stages)
     written = write_batch(
         Path(given.output).absolute() if given.output else config.work / "batch",
         config,
         read_profile(config.run.slurm_profile),
-        subjects=find_data(config).subjects,
+        subjects=prepared.recordings.subjects,
         commands=commands,
         chunk=given.chunk,
     )

@@ -32,5 +32,7 @@ def stages_of(command: str, config: Config) -> tuple[list[AnyStage], list[str]]:
         elif command == "run" and stages:
             notes.append(f"{entry.name} is left out: it needs {missing}")
         else:
-            raise UsageError(f"{entry.name} needs {missing}; give them as flags or in the file of --config")
+            raise UsageError(
+                f"{command}: stage {entry.name} needs {missing}; give them as flags or in the file of --config"
+            )
     return stages, notes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import MissingError, MoviPrepError, UsageError
+from movi_prep.errors import InputError, MissingError, MoviPrepError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +23,11 @@ def exit_code_of(error: MoviPrepError, words: Iterable[str]) -> int:
         error: the error.
         words: what the user typed.
     """
+    if isinstance(error, UsageError):
+        return USAGE
     is_typed = isinstance(error, MissingError) and names_typed(error.where, words)
-    return USAGE if is_typed or isinstance(error, UsageError) else FAILED
+    # What is wrong with a flag is said of it by its name: `--train`.
+    return USAGE if is_typed or (isinstance(error, InputError) and error.where.startswith("--")) else FAILED
 
 
 def names_typed(where: str, words: Iterable[str]) -> bool:

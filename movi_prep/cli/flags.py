@@ -433,7 +433,7 @@ POSITIONALS = (
     Positional("folder", "status", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "report", "the work folder (as --work)", {"nargs": "?"}),
     Positional("folder", "view", "the work folder", {}),
-    Positional("clips", "view", "clips or subjects, as S001/C03 or S001", {"nargs": "*"}),
+    Positional("clips", "view", "clips or subjects, as S001/C03, S001, 1-5 or S0*", {"nargs": "*"}),
     Positional("folder", "overlay", "the work folder", {}),
     Positional("clip", "overlay", "the clip, as S001/C03", {}),
     Positional("out", "overlay", "the film: .mp4 for players, .webm for browsers", {}),
@@ -484,6 +484,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if command is None:
         parser.print_help(sys.stderr)
         raise SystemExit(2)
+    if command in ("help", "version"):
+        parser.error(f"no command {command!r}; did you mean movi-prep --{command}?")
+    if command.startswith("-") and command in {flag.name for flag in FLAGS}:
+        parser.error(f"expected a command first, but got {command!r}; write movi-prep COMMAND {command}")
     if not command.startswith("-") and command not in SUMMARIES:
         parser.error(f"no command {command!r}{suggest(command, SUMMARIES)}; there are {', '.join(SUMMARIES)}")
     # parse_known_args, because argparse's own message on unknown flags suggests nothing.
@@ -492,10 +496,41 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         # Only flags of this command are suggested.
         flags = [flag.name for flag in FLAGS if given.command in flag.commands]
         name = unknown[0].split("=", maxsplit=1)[0]
+        if not name.startswith("-"):
+            raise UsageError(_say_stray(arguments, unknown[0], flags))
         there = list_names(flags, at_most=60)
         parser.error(f"{given.command} takes no {name!r}{suggest(name, flags)}; there are {there}")
     _join_work_folder(parser, given)
     return given
+
+
+_MEANT = {
+    ".yaml": "--config",
+    ".yml": "--config",
+    ".trc": "--marker-file",
+    ".c3d": "--marker-file",
+    ".osim": "--model",
+    ".xml": "--setup",
+}
+"""The flag with which a file is named, by its suffix."""
+
+
+def _say_stray(arguments: Sequence[str], word: str, flags: Sequence[str]) -> str:
+    """Return what is wrong with a word that no flag takes, and what may be meant."""
+    command, at = arguments[0], arguments.index(word)
+    path = Path(word)
+    if word == "help":
+        return f"{command}: expected a flag, but got 'help'; did you mean movi-prep {command} --help?"
+    flag_before, value = arguments[at - 2 : at] if at > 2 else ("", "")
+    if any(flag.name == flag_before and flag.metavar in ("LIST", "KEYS") for flag in FLAGS):
+        return (
+            f"{command}: expected a list without blanks, but got {word!r}; did you mean {flag_before} {value},{word}?"
+        )
+    # A folder of AMASS is what most commands read; of commands that read results it is the work folder.
+    folder = "--work" if (path / "records").is_dir() or command in TAKES_WORK else "--amass"
+    flag = folder if path.is_dir() else _MEANT.get(path.suffix.lower(), "")
+    hint = f"did you mean {flag} {shell_line([word])}?" if flag in flags else "leave it out, or name its flag"
+    return f"{command}: expected a flag, but got {word!r}; {hint}"
 
 
 def _join_work_folder(parser: _Parser, given: argparse.Namespace) -> None:

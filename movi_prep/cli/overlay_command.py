@@ -34,12 +34,12 @@ def overlay(given: argparse.Namespace) -> int:
     from movi_prep.view.work import choose_trials, find_trials, read_trial_solution
 
     out, work = Path(given.out), WorkFolder(Path(given.folder).absolute())
+    check_work_folder(work.root, beside=(given.clip, given.out))
     # Before anything is read: a wrong suffix must not cost minutes.
     check_film_name(out)
-    check_work_folder(work.root)
     config = config_of_folder(work.root)
-    trial = choose_trials(find_trials(work), [given.clip])[0]
-    if trial.clip is None or given.clip != trial.name:
+    trial, *others = choose_trials(find_trials(work), [given.clip])
+    if trial.clip is None or others:
         raise UsageError(
             f"expected one clip, as S001/C03, but got {given.clip!r}; films are made of clips with a video"
         )

@@ -10,6 +10,7 @@ from movi_prep.cli.configuration import config_of_last_run
 from movi_prep.cli.exit_codes import OK
 from movi_prep.cli.printing import open_console, print_json
 from movi_prep.errors import MoviPrepError
+from movi_prep.runtime.named_work_folder import check_work_folder
 from movi_prep.runtime.pipeline_run import prepare_run, use_embedded_data
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def report(given: argparse.Namespace) -> int:
     from movi_prep.runtime.progress import show_work
 
     config = use_embedded_data(config_of_last_run(given), write=False)
-    beside = Path(given.beside).absolute() if given.beside else None
+    beside = Path(given.beside).expanduser().absolute() if given.beside else None
+    if beside is not None:
+        check_work_folder(beside)
     with show_work("writing the report") as advance:
         written = write_report(config, beside=beside, plan=_plan_facts(config), advance=advance)
     console = open_console(to_stderr=bool(given.json))

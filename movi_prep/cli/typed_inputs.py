@@ -23,6 +23,10 @@ _KINDS = {
     ".xml": ("a document", ("--setup", "--scale-setup", "--ik-setup")),
     ".mot": ("a motion", ()),
     ".sto": ("a motion", ()),
+    ".npz": ("a motion of a body", ()),
+    ".h5": ("a result of movi-prep", ()),
+    ".yaml": ("a YAML file", ("--scale-setup", "--ik-setup", "--config")),
+    ".yml": ("a YAML file", ("--scale-setup", "--ik-setup", "--config")),
 }
 """What a file is by its suffix, and the flags that take one."""
 
@@ -35,6 +39,16 @@ def check_typed_inputs(given: argparse.Namespace) -> None:
     faults = [fault for flag, path, kind in _named(given) if (fault := _fault(flag, path, kind))]
     if faults:
         raise UsageError(f"{'; '.join(faults)}; correct the path{'s' if len(faults) > 1 else ''}")
+
+
+def check_order(given: argparse.Namespace) -> None:
+    """Raise UsageError where the folder to read and the one to write, of commands that take both, are exchanged."""
+    source, out = (Path(name).expanduser() for name in (given.source, given.out))
+    if not source.exists() and out.is_dir() and any(out.iterdir()):
+        raise UsageError(
+            f"{given.command}: expected the folder to read first, then the one to write, but {source} is not there and "
+            f"{out} is; exchange them"
+        )
 
 
 def _named(given: argparse.Namespace) -> Iterator[tuple[str, Path, str]]:

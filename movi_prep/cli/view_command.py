@@ -29,7 +29,7 @@ def view(given: argparse.Namespace) -> int:
     from movi_prep.view.work import INDEX, choose_trials, find_trials, read_trial_numbers, write_trial_page
 
     work = WorkFolder(Path(given.folder).absolute())
-    check_work_folder(work.root)
+    check_work_folder(work.root, beside=given.clips)
     config = config_of_folder(work.root)
     trials = find_trials(work)
     console = open_console(to_stderr=bool(given.json))

@@ -65,8 +65,10 @@ def _blame(error: ValidationError, flags: Mapping[str, Any], typed: Mapping[str,
     by_source: dict[str, list[str]] = {}
     for place, said in _problems(error):
         from_flag = _is_below(flags, place)
-        names = (".".join(map(str, place[:depth])) for depth in range(len(place), 0, -1))
-        flag = next((typed[name] for name in names if name in typed), "command line")
+        names = [".".join(map(str, place[:depth])) for depth in range(len(place), 0, -1)]
+        # A section that does not exist is at fault before the setting in it that was typed.
+        inside = (name for name in typed if names and name.startswith(f"{names[0]}."))
+        flag = next((typed[name] for name in (*names, *inside) if name in typed), "command line")
         by_source.setdefault(flag if from_flag or file is None else str(file), []).append(said)
     return "; ".join(f"{source}: {'; '.join(said)}" for source, said in by_source.items())
 

@@ -61,7 +61,7 @@ def draw_contact_sheet(folder: Path, work: Path | None, out_png: Path) -> Path:
         work: work folder with the markers of the marker stage; clips without markers there show the truth.
         out_png: the picture to write.
     """
-    from movi_prep.video.drawing import stack_tiles
+    from movi_prep.video.drawing import stack_tiles, with_key
     from movi_prep.video.pictures import encode_picture
 
     described = folder / "truth" / "truth.json"
@@ -69,7 +69,9 @@ def draw_contact_sheet(folder: Path, work: Path | None, out_png: Path) -> Path:
         raise MissingError(described, expected="a data set of 'movi-prep demo'", got="no file", remedy="write it first")
     subjects = json.loads(described.read_text(encoding="utf-8"))["subjects"]
     rows = [row for subject, told in subjects.items() for row in _subject_rows(folder, work, int(subject), told)]
-    write_bytes(out_png, encode_picture(stack_tiles(rows), "png").tobytes())
+    key = ((_VERTEX_COLOUR, "markers on the skin"), (_JOINT_COLOUR, "joint centres, inside the body"))
+    sheet = with_key(stack_tiles(rows), "One clip a row: three moments, each from both cameras", key)
+    write_bytes(out_png, encode_picture(sheet, "png").tobytes())
     return out_png
 
 
@@ -91,7 +93,8 @@ def _subject_rows(
         }
         for frame, image in _frames(folder / "videos" / f"F_{name}_Subject_{subject}_L.avi", wanted):
             number, first = wanted[frame]
-            label = f"S{subject} {clips[number]['motion']} {name} #{frame} ({markers[number].made_by})"
+            made_by = "" if markers[number].made_by == "markers" else f", {markers[number].made_by}"
+            label = f"S{subject} {clips[number]['motion']}, {name}, frame {frame}{made_by}"
             tiles.setdefault(number, []).append(_tile(image, camera, markers[number], frame - first, label))
     yield from (tiles[number] for number in clips)
 

@@ -192,11 +192,12 @@ def _claim(folder: Path, seed: int) -> None:
     is_own = any(
         path.is_file() and path.read_text(errors="replace")[:40] in (_ABOUT[:40], _CONFIG[:40]) for path in own
     )
-    there = [name for name in (*_PARTS, "config.yaml", "work") if (folder / name).exists()]
+    # All that is there, not the names of its parts only: eight folders more in a work folder or a home are no help.
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if there and not is_own:
         raise UsageError(
             f"{folder}: expected an empty folder or an embedded data set to write anew, but it holds "
-            f"{list_names(there)} of another origin, which would be replaced; name another folder"
+            f"{list_names(there, at_most=6)} of another origin; name another folder"
         )
     write_text(folder / "ABOUT.txt", _ABOUT)
 

@@ -112,7 +112,7 @@ def inspect_file(path: Path) -> FileFacts:
         InputError: it is of no kind that the project knows, or is damaged.
     """
     if path.is_dir():
-        raise InputError(path, expected="a file", got="a folder", remedy="name a file in it")
+        raise MissingError(path, expected="a file", got="a folder", remedy="name a file in it")
     if not path.is_file():
         raise MissingError(path, expected="a file", got="none", remedy="check the path")
     reader = _READERS.get(path.suffix.lower())

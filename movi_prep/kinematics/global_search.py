@@ -56,8 +56,9 @@ _BETTER = 0.98
 # Tolerances of a limb put elsewhere, and of the whole body after it (rad or m).
 _LIMB_TOLERANCE, _BODY_TOLERANCE = 1e-2, 1e-3
 _LIMB_ITERATIONS = 40
-# After so many iterations the whole body must be within this many times the objective of the best pose so far.
-_HASTY_ITERATIONS, _NEAR = 15, 4.0
+# After so many iterations the whole body must be within this many times the objective of the best pose so far; where it
+# has converged by then, within this share of it: it will end hardly lower, and must end lower by 2 % to count.
+_HASTY_ITERATIONS, _NEAR, _LOWER = 15, 4.0, 0.99
 # How far from a bound an unknown counts as at it (rad or m).
 _AT_BOUND = 1e-9
 
@@ -154,7 +155,7 @@ def _try(
     hasty = tracker.solve_one(
         frame, mixed_start, prior, damped=True, tolerance=_BODY_TOLERANCE, limit=_HASTY_ITERATIONS
     )
-    if hasty.ends[0] != CONVERGED and hasty.values[0] > _NEAR * best.pose.values[0]:
+    if hasty.values[0] > (_LOWER if hasty.ends[0] == CONVERGED else _NEAR) * best.pose.values[0]:
         return None
     solved = tracker.solve_one(frame, hasty.start(0), prior, damped=True, tolerance=_BODY_TOLERANCE)
     after = _fit(tracker, frame, solved)

@@ -34,24 +34,43 @@ def quiet_opensim() -> None:
     opensim.Logger.removeFileSink()
 
 
-def read_model(path: Path) -> opensim.Model:
+def read_model(path: Path, marker_set: Path | None = None) -> opensim.Model:
     """Load a model and build its system once, so that a broken one is refused here.
 
+    Args:
+        path: the model's file.
+        marker_set: a MarkerSet document whose markers are added (`add_marker_set`); None for none.
+
     Raises:
-        MissingError: the file does not exist.
+        MissingError: a file does not exist.
         InputError: OpenSim cannot load it; its reason is in the message.
     """
+    if marker_set is None:
+        return _read_model(path)
+    # The system is built when the markers are there.
+    model = _read_model(path, has_system=False)
+    try:
+        add_marker_set(model, marker_set)
+    except InputError:
+        # Refused here where the model by itself is at fault.
+        _read_model(path)
+        raise
+    return model
+
+
+def _read_model(path: Path, *, has_system: bool = True) -> opensim.Model:
     quiet_opensim()
     if not path.is_file():
         raise MissingError(path, expected="an OpenSim model (.osim)", got="no file", remedy="check the path")
     # Taken out, because the caller may change it: the clips of a subject that was scaled here, for example.
-    if (written := _just_written.pop(_digest([path]), None)) is not None:
+    if _just_written and (written := _just_written.pop(_digest([path]), None)) is not None:
         written.setInputFileName(str(path))
         return written
     _try_first(path, lambda: opensim.Model(str(path)).initSystem())
     try:
         model = opensim.Model(str(path))
-        model.initSystem()
+        if has_system:
+            model.initSystem()
     # ValueError: OpenSim's message may quote bytes of the file that are not text.
     except (RuntimeError, ValueError) as error:
         raise InputError(
@@ -143,12 +162,25 @@ def write_model(path: Path, model: opensim.Model) -> opensim.Model:
 
 
 def model_document(model: opensim.Model) -> bytes:
-    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date."""
+    """Return the content of the file (.osim) of a model as it is now; its connections must be up to date.
+
+    It is whole: what the model was read with from files of their own (`<MarkerSet file="markers.xml"/>`) is in it.
+    """
+    _bring_in_parts(model)
     with tempfile.TemporaryDirectory(prefix="movi-prep-") as folder:
         # OpenSim prints to files only.
         path = Path(folder) / "model.osim"
         model.printToXML(str(path))
         return path.read_bytes()
+
+
+def _bring_in_parts(model: opensim.Model) -> None:
+    """Mark the sets of a model as parts of its document: OpenSim prints of others the name of their file, no more."""
+    for index in range(model.getNumProperties()):
+        held = model.getPropertyByIndex(index)
+        for part in (held.updValueAsObject(at) for at in range(held.size() if held.isObjectProperty() else 0)):
+            if not part.getInlined():
+                part.setInlined(True)
 
 
 def write_document(path: Path, document: bytes) -> opensim.Model:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from movi_prep.records.body_model import BodyModel
 
+FLOOR_PREFIX = "Virtual_Ground_"
+"""Prefix of markers that are others of the feet, dropped onto the floor; where the floor is depends on the data."""
+
 
 @dataclass(frozen=True)
 class Vertex:

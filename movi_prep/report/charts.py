@@ -62,7 +62,7 @@ def histogram(
         # On the side that is free of the other label.
         _text(at - 3, 12, guideline, anchor="end") if at > width / 2 else _text(at + 3, 12, guideline),
         _text(0, height - 4, "0"),
-        _text(0, 12, f"{counts.max()} at most"),
+        _text(0, 12, f"tallest bar: {counts.max()}"),
         _text(width, height - 4, f"{top:.0f} {unit}", anchor="end"),
     ]
     return element("figure", _svg(size_px, *bars, *marks, label=says), element("figcaption", says))

@@ -28,12 +28,13 @@ def write_scaling_report(document: ScaledDocument, config: Config) -> Path:
     scale, name = document.scaled, document.result.marker_file.name
     found = [] if scale.passed else [doubted_scaling(scale)]
     said = [text for text in document.result.findings if text not in scale.findings]
+    none = "None beyond those of scaling, above." if scale.findings else "None."
     content = page(
         f"Quality of {name}",
         f"set-up {document.result.marker_file}: scaled to {document.static_source}",
         section("Look at first", "", look_list(found, at_most=N_SHOWN)),
         scaling_section(scale, config.scaling, are_details_open=True),
-        section("Findings", "The findings on the static trial.", shortened(said) if said else bullets(["None."])),
+        section("Findings", "The findings on the static trial.", shortened(said) if said else bullets([none])),
     )
     path = document.page()
     write_text(path, content)

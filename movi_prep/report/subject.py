@@ -18,6 +18,7 @@ from movi_prep.pages.html import (
     table,
 )
 from movi_prep.plain_text import count_of
+from movi_prep.records.marker_set import FLOOR_PREFIX
 from movi_prep.report.charts import RED, colour_key
 from movi_prep.report.curves import curves_section
 from movi_prep.report.pictures import draw_strip
@@ -155,7 +156,15 @@ def _shards(quality: SubjectQuality) -> Html:
     if not quality.files.shards:
         return section("Shards and pictures", says, missing("Shards", "movi-prep shard"))
     key = (("#28a0ff", "SMPL joints"), ("#ffeb3c", "markers of the data"), (RED, "markers of the fitted model"))
-    axes = "Red, green and blue lines are the pelvis' X (forward), Y (up) and Z (right), 15 cm."
+    model = quality.files.model
+    on_floor = [name for name in (model.marker_bodies if model else ()) if name.startswith(FLOOR_PREFIX)]
+    axes = "Red, green and blue lines are the pelvis' X (forward), Y (up) and Z (right), 15 cm. Where the model fits, "
+    axes += "yellow covers red."
+    axes += (
+        f" Yellow dots below a raised foot are {FLOOR_PREFIX}*: its markers, dropped onto the floor."
+        if on_floor
+        else ""
+    )
     return section(
         "Shards and pictures",
         says,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import MissingError
+from movi_prep.errors import MissingError, UsageError, list_names
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.label_tables import read_label_tables
 from movi_prep.records.advance import Advance, advancing, unheard
@@ -40,6 +40,7 @@ def write_report(
 
     Raises:
         MissingError: there is no such work folder.
+        UsageError: none of the subjects that are asked for has results.
     """
     # A report of nothing would look like one of a failed run.
     for folder in (config.work, beside):
@@ -59,6 +60,11 @@ def write_report(
     )
     there = find_subjects(work, outcomes)
     chosen = set(there) if config.subjects is None else choose_names(config.subjects, there)[0]
+    if there and not chosen:
+        raise UsageError(
+            f"subjects: expected subjects with results ({list_names(there)}), but got "
+            f"{list_names(config.subjects or ())}; correct --subjects"
+        )
     qualities, pages = [], []
     subjects = [name for name in there if name in chosen]
     for subject in advancing(subjects, advance, total=len(subjects)):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import UsageError
 from movi_prep.records.work_folder import WorkFolder
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 
 def holds_results(folder: Path) -> bool:
@@ -18,21 +19,25 @@ def holds_results(folder: Path) -> bool:
     return any(place.is_dir() for place in own)
 
 
-def check_work_folder(folder: Path, *, what: str = "a work folder") -> None:
+def check_work_folder(folder: Path, *, what: str = "a work folder", beside: Iterable[str] = ()) -> None:
     """Raise UsageError where a folder is not there, or no run has left anything in it; the error names one near it.
 
     Args:
         folder: the folder.
         what: what it was to be.
+        beside: other words of the command, which may have been exchanged with it.
     """
     if holds_results(folder):
         return
     missing = "a file" if folder.exists() else "nothing there"
     got = "a folder in which nothing ran yet" if folder.is_dir() else missing
-    raise UsageError(f"{folder}: expected {what}, but got {got}; {_remedy(folder)}")
+    raise UsageError(f"{folder}: expected {what}, but got {got}; {_remedy(folder, beside)}")
 
 
-def _remedy(folder: Path) -> str:
+def _remedy(folder: Path, beside: Iterable[str]) -> str:
+    exchanged = next((word for word in beside if holds_results(Path(word))), None)
+    if exchanged is not None:
+        return f"name the work folder first: {exchanged}"
     # The folder of a configuration file, of which `work` is a part; and what lies inside a work folder.
     near = next((place for place in (folder / "work", *folder.parents) if holds_results(place)), None)
-    return "name the folder of a run (--work)" if near is None else f"did you mean {near}?"
+    return "name the folder of a run" if near is None else f"did you mean {near}?"

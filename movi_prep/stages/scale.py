@@ -200,13 +200,10 @@ def _cached_generic(
     stamps: tuple[FileStamp, ...],  # noqa: ARG001 - part of the key
 ) -> opensim.Model:
     """Return the generic model with its markers; subjects share it, and each scales a copy."""
-    from movi_prep.osim.models import add_marker_set, read_model
+    from movi_prep.osim.models import read_model
 
-    generic = read_model(model)
     # OpenSim's own set-ups keep the markers in a separate document.
-    if marker_set is not None:
-        add_marker_set(generic, marker_set)
-    return generic
+    return read_model(model, marker_set)
 
 
 @lru_cache(maxsize=1)

@@ -69,6 +69,7 @@ from movi_prep.records.camera import Camera
 from movi_prep.records.identity import ClipId
 from movi_prep.records.label_tables import LabelNames, Split
 from movi_prep.records.lens import COEFFICIENT_NAMES, Lens
+from movi_prep.records.marker_set import FLOOR_PREFIX
 from movi_prep.records.scale_result import AuditGrade
 from movi_prep.training.augmentation import PLAIN_COLOURS, Augmentation, View, draw_view, recolour
 from movi_prep.training.occlusion import erase, occlude
@@ -82,10 +83,6 @@ from movi_prep.training.sample_labels import (
     read_labels,
     read_mirror_tables,
 )
-
-FLOOR_PREFIX = "Virtual_Ground_"
-"""Prefix of markers on the floor, which are labels of the file but not of the network; they come last."""
-
 
 _SCRATCH = Scratch()
 
@@ -203,7 +200,7 @@ class _Source:
 
     @cached_property
     def n_markers(self) -> int:
-        """Markers of the network: those that are not on the floor."""
+        """Markers of the network: those on the floor are labels of the file only, and come last."""
         return sum(not name.startswith(FLOOR_PREFIX) for name in self.names.markers)
 
     @cached_property

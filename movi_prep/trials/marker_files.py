@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import InputError, UsageError, list_names
-from movi_prep.formats.ik_file import write_ik_solution
+from movi_prep.formats.ik_file import read_ik_provenance, write_ik_solution
 from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import write_storage
@@ -92,7 +92,10 @@ def solve_marker_files(
         scaled_path = _model_that_came_scaled(config)
     else:
         scaled = _scaled(config, scale_setup, static_file, marker_files, setup)
+        before = scaled_path.read_bytes() if scaled_path.is_file() else b""
         numbers, findings = _write_scaled(scaled, scaled_path, scale_setup, config)
+        if before and before != scaled_path.read_bytes():
+            findings += _left_behind(scaled_path, config, marker_files)
     files: tuple[FileResult, ...] = ()
     if setup is not None:
         # Read back from the file, also after scaling: files are solved with the very model that is left in the folder.
@@ -109,6 +112,27 @@ def solve_marker_files(
         files=files,
         held=frozenset() if setup is None else setup.held,
     )
+
+
+def _left_behind(model: Path, config: Config, marker_files: Sequence[Path]) -> tuple[str, ...]:
+    """Return a finding on earlier solutions of the work folder whose model is another now."""
+    solved = {path.stem for path in marker_files}
+    left = [path for path in sorted((config.work / "ik").glob("*.h5")) if path.stem not in solved]
+    theirs = [path.stem for path in left if _was_solved_with(model, path)]
+    if not theirs:
+        return ()
+    return (
+        f"replaced in this work folder: the model with which {list_names(theirs)} had been solved; solve again what is "
+        "of this subject, and keep one work folder for each subject (--work)",
+    )
+
+
+def _was_solved_with(model: Path, solution: Path) -> bool:
+    try:
+        return read_ik_provenance(solution).get("model") == str(model)
+    except InputError:
+        # A damaged solution is none of which to warn.
+        return False
 
 
 def _is_to_scale(marker_files: Sequence[Path], config: Config, static_file: Path | None) -> bool:
@@ -184,7 +208,8 @@ def _scaled(
             tracking=tracking,
         )
     except InputError as error:
-        if config.scaling.model is not None or config.scaling.setup is not None or error.where != setup.source:
+        is_of_packaged = config.scaling.model is None and config.scaling.setup is None
+        if not is_of_packaged or setup.source not in f"{error.where} {error.expected}":
             raise
         # The user named no model and knows nothing of a set-up: the packaged one is not at fault.
         raise InputError(

@@ -79,7 +79,7 @@ def scale_to_trial(
         UsageError: neither the user nor the set-up names a trial to scale to.
         InputError: model, set-up or trials cannot be used.
     """
-    from movi_prep.osim.models import add_marker_set, marker_names, model_document, read_model
+    from movi_prep.osim.models import marker_names, model_document, read_model
     from movi_prep.osim.scale_model import place_markers, size_model
 
     static_path = static_file or setup.static_file
@@ -90,9 +90,7 @@ def scale_to_trial(
         remedy = "give --static-file FILE.trc"
         remedy += ", or scale to the marker files themselves: --set scaling.method=auto" if marker_files else ""
         raise UsageError(f"{setup.source} names no static trial: {remedy}")
-    model = read_model(generic)
-    if setup.marker_set_file is not None:
-        add_marker_set(model, setup.marker_set_file)
+    model = read_model(generic, setup.marker_set_file)
     known = marker_names(model)
     static, findings = _static_trial(setup, config, known, static_file=static_file, static_path=static_path)
     settings = config.scaling.for_unit(config.ik.solver, method)

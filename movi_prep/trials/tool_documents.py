@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movi_prep.errors import InputError, MoviPrepError, UsageError
+from movi_prep.errors import InputError, MissingError, MoviPrepError, UsageError
 from movi_prep.formats.atomic import write_bytes
 from movi_prep.formats.opensim_setup import is_scale_document, read_ik_setup, read_scale_setup
 from movi_prep.records.advance import Advance, advancing, unheard
@@ -66,6 +66,11 @@ def solve_setup_document(
         raise InputError(
             document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
         )
+    for file, what in ((setup.model_file, "the model"), (setup.marker_file, "the marker file")):
+        if not file.is_file():
+            hint = "; a document that scales it comes before this one" if file == setup.model_file else ""
+            remedy = f"correct the path in {document}{hint}"
+            raise MissingError(file, expected=f"{what} that {document} names", got="no file", remedy=remedy)
     # Imported here: documents of scaling need none of it.
     from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 

@@ -58,6 +58,21 @@ def draw_label(image: NDArray[np.uint8], text: str, *, below: bool = False, colo
     cv2.putText(image, text, (6, top + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
 
 
+def draw_key(image: NDArray[np.uint8], entries: Sequence[tuple[Bgr, str]]) -> None:
+    """Write what colours mean at the right end of the top strip of an image (h, w, 3) BGR: a dot and a word for each.
+
+    What would reach into the left third, where a label begins, is left out.
+    """
+    x = image.shape[1] - 6
+    for colour, text in reversed(entries):
+        x -= cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)[0][0]
+        if x < image.shape[1] / 3:
+            return
+        cv2.putText(image, text, (x, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (240, 240, 240), 1, cv2.LINE_AA)
+        draw_dots(image, np.array([[x - 8.0, 11.0]]), colour, radius_px=3.5)
+        x -= 24
+
+
 def cut_tile(
     image: NDArray[np.uint8], centre_px: tuple[float, float], size_px: tuple[int, int], tile_px: tuple[int, int]
 ) -> NDArray[np.uint8]:
@@ -81,3 +96,11 @@ def stack_tiles(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap_px: int = 3)
             top, left = number * (height + gap_px), column * (width + gap_px)
             sheet[top : top + height, left : left + width] = tile
     return sheet
+
+
+def with_key(sheet: NDArray[np.uint8], says: str, entries: Sequence[tuple[Bgr, str]]) -> NDArray[np.uint8]:
+    """Return a sheet (h, w, 3) below a strip that says what it shows, and what its colours mean."""
+    strip = np.full((_LABEL_HEIGHT_PX + 3, *sheet.shape[1:]), 24, np.uint8)
+    draw_label(strip, says)
+    draw_key(strip, entries)
+    return np.concatenate([strip, sheet])

@@ -40,6 +40,7 @@ _AXIS_M = 0.2
 _BONE, _HALO, _JOINT = (255, 255, 255), (60, 45, 30), (255, 160, 40)
 _DATA, _MODEL = (60, 235, 255), (50, 50, 255)
 _AXES = ((40, 40, 230), (60, 200, 60), (230, 90, 40))
+_KEY = ((_JOINT, "joints"), (_DATA, "markers of the data"), (_MODEL, "of the model"))
 _PROBLEM, _CHECK = (120, 120, 255), (120, 210, 255)
 """Colours are BGR."""
 
@@ -153,7 +154,7 @@ def _crops(found: CameraRows) -> Iterator[tuple[int, tuple[int, NDArray[np.uint8
 def _drawn(
     picture: NDArray[np.uint8], overlay: Overlay, found: CameraRows, seen: _Seen, index: int, video_frame: int
 ) -> NDArray[np.uint8]:
-    from movi_prep.video.drawing import draw_dots, draw_label, draw_lines
+    from movi_prep.video.drawing import draw_dots, draw_key, draw_label, draw_lines
 
     solution, row = overlay.solution, int(found.rows[index])
     points = seen.points[index]
@@ -170,6 +171,7 @@ def _drawn(
         f"{overlay.clip}  {found.camera}  video frame {video_frame}  sample {solution.sample_indices[row]}  "
         f"{solution.times_s[row]:.2f} s",
     )
+    draw_key(picture, _KEY)
     flagged = [flag for flag in overlay.flags if flag.first <= row <= flag.last]
     if flagged:
         rest = f" (+{len(flagged) - _N_FLAGS})" if len(flagged) > _N_FLAGS else ""

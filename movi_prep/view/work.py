@@ -18,6 +18,7 @@ from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.formats.unit_outcome import read_outcome
 from movi_prep.names import natural_order
 from movi_prep.plain_text import count_of, shell_line
+from movi_prep.records.choice import choose_names
 from movi_prep.records.identity import ClipId
 from movi_prep.report.measures import measure_clip
 from movi_prep.report.verdicts import IK_MAX_LIMITS_MM, IK_RMS_LIMIT_MM, LEAST_VALID_PERCENT
@@ -119,26 +120,21 @@ def find_trials(work: WorkFolder) -> tuple[Trial, ...]:
         for path in folder.glob("*/*.h5")
         for clip in [ClipId(path.parent.name, path.stem)]
     ]
-    # Marker files are solved with one model; one that came scaled lies elsewhere, and the solution names it.
-    own_model = work.root / "models" / "scaled.osim"
-    trials += [
-        Trial(path.stem, path, own_model if own_model.is_file() else _model_of(path), None)
-        for path in folder.glob("*.h5")
-    ]
+    trials += [Trial(path.stem, path, _model_of(path, work), None) for path in folder.glob("*.h5")]
     if not trials:
         raise MissingError(work.root, expected="solutions of inverse kinematics", got="none", remedy="run movi-prep ik")
     return tuple(sorted(trials, key=lambda trial: natural_order(trial.name)))
 
 
 def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Trial, ...]:
-    """Return the trials of these names; `S001` stands for all clips of a subject.
+    """Return the trials of these names; `S001` stands for all clips of a subject, `1/3` for S001/C03.
 
     Raises:
         UsageError: there is none of a name.
     """
     chosen = []
     for name in wanted:
-        found = [trial for trial in trials if trial.name == name or (trial.clip and trial.clip.subject == name)]
+        found = _called(trials, name)
         if not found:
             names = [trial.name for trial in trials]
             raise UsageError(
@@ -148,6 +144,23 @@ def choose_trials(trials: Sequence[Trial], wanted: Collection[str]) -> tuple[Tri
         chosen += found
     # A clip may be named by itself and by its subject.
     return tuple(dict.fromkeys(chosen))
+
+
+def _called(trials: Sequence[Trial], name: str) -> list[Trial]:
+    """Return the trials of a name, a number or a pattern, as `--subjects` and `--clips` take them."""
+    exact = [trial for trial in trials if trial.name == name]
+    if exact:
+        return exact
+    subject, _, clip = name.partition("/")
+    named = choose_names([name], [trial.name for trial in trials if trial.clip is None])[0]
+    subjects = choose_names([subject], {trial.clip.subject for trial in trials if trial.clip})[0]
+    clips = {trial.clip.clip for trial in trials if trial.clip and trial.clip.subject in subjects}
+    chosen = choose_names([clip], clips)[0] if clip else clips
+    return [
+        trial
+        for trial in trials
+        if trial.name in named or (trial.clip and trial.clip.subject in subjects and trial.clip.clip in chosen)
+    ]
 
 
 def write_trial_page(
@@ -267,10 +280,13 @@ def _outcome(trial: Trial, work: WorkFolder) -> Outcome | None:
     return read_outcome(path) if trial.clip is not None and path.is_file() else None
 
 
-def _model_of(solution: Path) -> Path:
+def _model_of(solution: Path, work: WorkFolder) -> Path:
+    """Return the model that a marker file was solved with: that of the work folder, or one that came scaled."""
     named = read_ik_provenance(solution).get("model")
     if not isinstance(named, str):
         raise InputError(
             solution, expected="the model that it was solved with", got="none named", remedy="run movi-prep ik again"
         )
-    return Path(named)
+    model, own = Path(named), work.root / "models" / "scaled.osim"
+    # The folder may have been moved since.
+    return own if own.is_file() and model.parts[-2:] == own.parts[-2:] else model

@@ -8,8 +8,10 @@ import pytest
 
 from movi_prep.cli.flags import FLAGS, Flag
 from movi_prep.cli.typed_inputs import check_typed_inputs
+from movi_prep.errors import describe_os_error
 from tests.builders.small_world import write_small_world
 from tests.cli.conftest import CommandLine
+from tests.trials.test_tool_documents import ik_document
 
 READ = [flag for flag in FLAGS if (flag.metavar or "").startswith(("FILE", "DIR"))]
 READ = [flag for flag in READ if flag.name not in ("--work", "--output")]
@@ -145,3 +147,105 @@ def test_nothing_is_asked_of_flags_that_are_not_given() -> None:
     from argparse import Namespace
 
     check_typed_inputs(Namespace(command="run", work="anything", output=None))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["run", "settings.yaml"], "--config settings.yaml"),
+        (["ik", "walk.TRC"], "--marker-file walk.TRC"),
+        (["ik", "ik.xml"], "--setup ik.xml"),
+        (["ik", "my clips"], "--amass 'my clips'"),
+        (["check", "done"], "--work done"),
+        (["report", "done", "S001"], "leave it out"),
+        (["run", "--set", "markers.rate", "video"], "leave it out"),
+    ],
+)
+def test_a_word_without_a_flag_leads_to_the_flag(
+    arguments: list[str], meant: str, movi_prep: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my clips").mkdir()
+    (tmp_path / "done" / "records").mkdir(parents=True)
+    code, out, err = movi_prep(*arguments)
+    assert (code, out) == (2, "")
+    assert f"{arguments[0]}: expected a flag, but got {arguments[-1]!r}" in err
+    assert meant in err
+    assert len(err) < 250, "not all flags there are"
+
+
+@pytest.mark.parametrize(
+    "command", ["export --to csv", "export --to glb", "export --to videopose3d", "augment --kind flip"]
+)
+def test_folders_that_were_exchanged_are_told(command: str, movi_prep: CommandLine, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (work / "records").mkdir(parents=True)
+    code, _, err = movi_prep(*command.split(), str(tmp_path / "new"), str(work))
+    assert code == 2
+    assert err.endswith(f"{tmp_path / 'new'} is not there and {work} is; exchange them\n")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("place", ["records", "notes.txt"])
+def test_the_data_set_is_not_written_among_other_files(place: str, movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "of the user" / place).mkdir(parents=True)
+    code, _, err = movi_prep("demo", str(tmp_path / "of the user"))
+    assert code == 2
+    assert place in err
+    assert [path.name for path in (tmp_path / "of the user").iterdir()] == [place]
+
+
+def test_the_temporary_name_of_a_file_is_no_name_for_people() -> None:
+    for inner in ("film.mp4", "film.mp4/film.mp4", "film.mp4/new"):
+        refused = PermissionError(13, "Permission denied", f"/out/.partial-0123456789ab-{inner}")
+        assert describe_os_error(refused).startswith("/out/film.mp4: Permission denied")
+    inside = FileNotFoundError(2, "No such file", "/out/.partial-0123456789ab-set/new/data.npz")
+    assert describe_os_error(inside).startswith("/out/set/data.npz: ")
+
+
+def test_the_work_folder_comes_before_the_clip(movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "work" / "records").mkdir(parents=True)
+    for command in (["view", "S001/C01", "WORK"], ["overlay", "S001/C01", "WORK", "f.mp4", "--camera", "PG1"]):
+        code, _, err = movi_prep(*(str(tmp_path / "work") if word == "WORK" else word for word in command))
+        assert code == 2
+        assert err.endswith(f"name the work folder first: {tmp_path / 'work'}\n")
+
+
+def test_a_setting_of_a_section_that_is_none_is_quoted_as_typed(movi_prep: CommandLine) -> None:
+    code, _, err = movi_prep("markers", "--set", "marker.rate=video")
+    assert code == 2
+    assert err.startswith("movi-prep: --set marker.rate=video: no setting 'marker' (did you mean 'markers'?)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["help"], "movi-prep --help"),
+        (["version"], "movi-prep --version"),
+        (["ik", "help"], "movi-prep ik --help"),
+        (["--json", "status", "work"], "movi-prep COMMAND --json"),
+        (["shard", "--cameras", "PG1", "PG2"], "--cameras PG1,PG2"),
+        (["run", "--subjects", "1", "15", "16"], "--subjects 1,15"),
+    ],
+)
+def test_words_in_another_order_or_form_are_told(arguments: list[str], meant: str, movi_prep: CommandLine) -> None:
+    code, _, err = movi_prep(*arguments)
+    assert code == 2
+    assert meant in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_document_whose_model_is_not_there_is_led_to_its_scaling(movi_prep: CommandLine, tmp_path: Path) -> None:
+    document = ik_document(tmp_path)
+    (tmp_path / "generic.osim").unlink()
+    code, _, err = movi_prep("ik", "--setup", str(document), "--work", str(tmp_path / "out"))
+    assert code == 1, "the path is wrong inside a file"
+    assert err.startswith(f"movi-prep: {tmp_path / 'generic.osim'}: expected the model that {document} names")
+    assert "scales it" in err
+
+
+def test_what_run_refuses_batch_refuses(movi_prep: CommandLine) -> None:
+    flags = [*movi_prep.flags(), "--work", str(movi_prep.data / "amass" / "work")]
+    refusals = {movi_prep(command, *flags)[::2] for command in ("run", "batch")}
+    assert len(refusals) == 1
+    assert refusals.pop()[0] == 2

@@ -177,6 +177,9 @@ def test_the_contact_sheet_is_a_picture_of_every_clip(small: Path, tmp_path: Pat
     picture = cv2.imread(str(draw_contact_sheet(small, None, tmp_path / "sheet.png")))
     assert picture.shape[1] > 1200
     assert picture.std() > 20.0
+    # The strip on top says what the colours of the dots are.
+    for colour in ((60, 235, 255), (255, 190, 40)):
+        assert (picture[:24] == colour).all(axis=2).any()
 
 
 def test_a_contact_sheet_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -49,6 +49,18 @@ def test_what_was_just_written_is_not_parsed_again_but_only_once(tmp_path: Path,
     assert marker_names(read_model(path)) == MARKERS
 
 
+def test_a_model_with_markers_in_a_file_of_their_own_is_written_whole(tmp_path: Path, model: opensim.Model) -> None:
+    write_model(tmp_path / "small.osim", model)
+    text = (tmp_path / "small.osim").read_text()
+    first, end = text.index("<MarkerSet"), text.index("</MarkerSet>") + len("</MarkerSet>")
+    document = f'<?xml version="1.0"?><OpenSimDocument Version="40000">{text[first:end]}</OpenSimDocument>'
+    (tmp_path / "markers.xml").write_text(document)
+    (tmp_path / "parted.osim").write_text(f'{text[:first]}<MarkerSet file="markers.xml"/>{text[end:]}')
+    (tmp_path / "there").mkdir()
+    write_model(tmp_path / "there/whole.osim", read_model(tmp_path / "parted.osim"))
+    assert marker_names(read_model(tmp_path / "there/whole.osim")) == MARKERS
+
+
 def test_a_file_that_was_changed_after_writing_is_read(tmp_path: Path, model: opensim.Model) -> None:
     written = write_model(tmp_path / "small.osim", model)
     text = (tmp_path / "small.osim").read_text()
@@ -145,6 +157,22 @@ def test_a_marker_set_is_added_as_opensim_updates_it(known: str, tmp_path: Path,
     write_model(tmp_path / "theirs.osim", other)
     assert (tmp_path / "ours.osim").read_bytes() == (tmp_path / "theirs.osim").read_bytes()
     assert set(marker_names(model)) == set(MARKERS) - ({MARKERS[1]} if known == "twice" else set())
+
+
+def test_a_model_that_is_broken_is_not_the_fault_of_its_marker_set(tmp_path: Path, model: opensim.Model) -> None:
+    model.getMarkerSet().printToXML(str(tmp_path / "set.xml"))
+    write_model(tmp_path / "whole.osim", model)
+    text = (tmp_path / "whole.osim").read_text()
+    # The joints' bodies are connected when the system is built, not when the file is read.
+    (tmp_path / "broken.osim").write_text(text.replace(f"/bodyset/{SEGMENTS[-1]}<", "/bodyset/nowhere<"))
+    with pytest.raises(InputError) as caught:
+        read_model(tmp_path / "broken.osim", tmp_path / "set.xml")
+    assert caught.value.where == str(tmp_path / "broken.osim")
+    (tmp_path / "other.xml").write_text((tmp_path / "set.xml").read_text().replace("/bodyset/", "/bodyset/no_"))
+    with pytest.raises(InputError) as caught:
+        read_model(tmp_path / "whole.osim", tmp_path / "other.xml")
+    assert caught.value.where == str(tmp_path / "other.xml")
+    assert marker_names(read_model(tmp_path / "whole.osim", tmp_path / "set.xml")) == MARKERS
 
 
 def test_a_marker_set_on_unknown_bodies_is_refused(tmp_path: Path, model: opensim.Model) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from movi_prep.cli import main
 from movi_prep.config.root import Config
-from movi_prep.errors import MissingError
+from movi_prep.errors import MissingError, UsageError
 from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.projection import project_points
@@ -237,7 +237,7 @@ def test_two_solutions_stand_side_by_side(tmp_path: Path, work: WorkFolder, caps
         page = _page(Path(path))
         compared = next(row for row in page.rows if row[0] == "S001/C03" and len(row) == 13)
         assert compared[1:9] == ["10.2", "17.9", "10.2", "17.9", "12.0", "24.0", "12.0", "24.0"]
-        assert "in the other work folder other (model small & plain)" in page.text
+        assert f"in {other.title} (model small & plain)" in page.text
 
 
 def test_a_work_folder_that_was_moved_is_the_one_that_is_meant(tmp_path: Path) -> None:
@@ -249,7 +249,9 @@ def test_a_work_folder_that_was_moved_is_the_one_that_is_meant(tmp_path: Path) -
 
 
 def test_the_report_keeps_to_the_subjects_that_are_asked_for(work: WorkFolder) -> None:
-    assert [path.name for path in write_report(Config(work=work.root, subjects=("2",)))] == ["index.html"]
+    assert [path.name for path in write_report(Config(work=work.root, subjects=("1",)))] == ["index.html", "S001.html"]
+    with raises_recorded(UsageError):
+        write_report(Config(work=work.root, subjects=("2",)))
 
 
 def test_without_a_work_folder_there_is_no_report(tmp_path: Path) -> None:

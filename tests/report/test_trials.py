@@ -153,6 +153,8 @@ def test_a_scaling_document_leaves_a_page_with_residuals_and_distances_the_worst
         assert 100.0 * (float(ratio) / float(factor) - 1.0) == pytest.approx(float(apart), abs=0.2)
     assert len({row[5] for row in pairs}) == 1, "the pairs of one measurement have one factor"
     assert "label" not in page.text, "nobody made labels here"
+    said = page.text[page.text.rindex("The findings on the static trial.") :]
+    assert "above" in said, "the audit's findings stand in the section on scaling"
 
 
 def test_a_held_coordinate_is_not_marked_as_unseen(tmp_path: Path) -> None:

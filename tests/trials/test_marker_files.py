@@ -18,9 +18,11 @@ from movi_prep.formats.ik_file import read_ik_solution
 from movi_prep.formats.storage import StorageTable, read_storage, write_storage
 from movi_prep.formats.trc import read_trc, write_trc
 from movi_prep.geometry.frames import ground_to_amass
+from movi_prep.records.work_folder import WorkFolder
 from movi_prep.trials.marker_files import solve_marker_files
 from movi_prep.trials.tool_documents import run_setup_documents, solve_setup_document
 from movi_prep.trials.trial_input import _curve, select_time_range
+from movi_prep.view.work import find_trials
 from tests.builders.small_model import MARKERS, trajectories
 from tests.builders.small_world import write_small_world
 from tests.sentences import raises_recorded
@@ -103,6 +105,37 @@ def test_a_model_that_came_scaled_is_tracked_as_it_is(tmp_path: Path) -> None:
         solve_marker_files(
             [tmp_path / "walk.trc"], config.model_copy(update={"scaling": ScalingSettings(method="static")})
         )
+
+
+def test_solutions_whose_model_is_replaced_are_named(tmp_path: Path) -> None:
+    config = write_small_world(tmp_path).config
+    for name in ("other", "third"):
+        (tmp_path / f"{name}.trc").write_bytes((tmp_path / "walk.trc").read_bytes())
+    static = tmp_path / "static.trc"
+    assert solve_marker_files([tmp_path / "walk.trc"], config, static_file=static).findings == ()
+    same = solve_marker_files([tmp_path / "other.trc"], config, static_file=static)
+    assert not [text for text in same.findings if "replaced" in text], "the same model again"
+    by_motion = solve_marker_files([tmp_path / "third.trc"], config)
+    (told,) = (text for text in by_motion.findings if "replaced" in text)
+    assert "other, walk" in told
+    (config.work / "ik" / "other.h5").write_bytes(b"damaged")
+    by_static = solve_marker_files([tmp_path / "third.trc"], config, static_file=static)
+    assert not [text for text in by_static.findings if "other" in text]
+
+
+def test_each_solution_is_shown_with_the_model_that_it_was_solved_with(tmp_path: Path) -> None:
+    config = write_small_world(tmp_path).config
+    (tmp_path / "other.trc").write_bytes((tmp_path / "walk.trc").read_bytes())
+    solved = solve_marker_files([tmp_path / "walk.trc"], config, static_file=tmp_path / "static.trc")
+    own = tmp_path / "came_scaled.osim"
+    own.write_bytes(solved.model.read_bytes())
+    came = config.model_copy(update={"scaling": ScalingSettings(model=own, setup=None)})
+    solve_marker_files([tmp_path / "other.trc"], came)
+    moved = config.work.rename(tmp_path / "moved")
+    assert {trial.name: trial.model for trial in find_trials(WorkFolder(moved))} == {
+        "walk": moved / "models" / "scaled.osim",
+        "other": own,
+    }
 
 
 def test_files_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from movi_prep.formats.shard_records import read_frame_labels
 from movi_prep.geometry.frames import amass_to_ground
 from movi_prep.records.identity import ClipId
 from movi_prep.records.ik_solution import IkSolution
+from movi_prep.video.drawing import draw_key
 from movi_prep.video.film_writer import write_film
 from movi_prep.view.camera_film import SIDES_PX, FilmPlan, find_camera_rows, plan_film, seen_in_squares
 from tests.builders.browser import find_chromium, run_in_browser
@@ -86,6 +87,18 @@ def test_a_film_without_its_video_is_drawn_on_the_crops(tmp_path: Path, capsys: 
     assert film.get(cv2.CAP_PROP_FPS) == pytest.approx(30.0)
     assert main(["overlay", str(work.root), "S001/C03", str(out), "--camera", "PG3"]) == 2
     assert "did you mean 'PG1'" in capsys.readouterr().err
+
+
+def test_a_key_names_colours_beside_the_label_and_never_on_it() -> None:
+    entries = (((255, 0, 0), "joints"), ((0, 255, 0), "markers of the data"))
+    wide, narrow = np.zeros((40, 600, 3), np.uint8), np.zeros((40, 90, 3), np.uint8)
+    for image in (wide, narrow):
+        draw_key(image, entries)
+    for colour, _ in entries:
+        assert (wide == colour).all(axis=2).any()
+    assert not wide[:, :200].any()
+    assert not wide[22:].any()
+    assert not narrow.any()
 
 
 def test_a_film_holds_the_frames_that_went_in(tmp_path: Path) -> None:

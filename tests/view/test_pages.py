@@ -14,15 +14,18 @@ import pytest
 from movi_prep.cli import main
 from movi_prep.cli.flags import parse_arguments
 from movi_prep.config.root import Config
+from movi_prep.errors import UsageError
 from movi_prep.formats.atomic import write_text
 from movi_prep.formats.ik_file import write_ik_solution
 from movi_prep.formats.model_outline import read_model_outline
 from movi_prep.plain_text import shell_line
+from movi_prep.records.bmlmovi_names import movi_clip
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.report.measures import measure_clip
 from movi_prep.report.write import write_report
 from movi_prep.runtime.unit_record import UnitRecord, write_record
 from movi_prep.view.clip_page import MOST_BYTES, ClipView, clip_data, write_clip_page
+from movi_prep.view.work import Trial, choose_trials
 from tests.builders.browser import find_chromium, run_in_browser
 from tests.builders.page import Page
 from tests.builders.quality_work import CLIP, NASTY, known_solution, write_quality_work
@@ -102,6 +105,27 @@ def test_the_command_writes_pages_and_the_list(tmp_path: Path, capsys: pytest.Ca
     assert Page(pages[1].read_text(encoding="utf-8")).links == ["S001/C03.html"]
     assert main(["view", str(work.root), "S001/C3"]) == 2
     assert "did you mean 'S001/C03'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (["S001"], ["S001/C01", "S001/C03"]),
+        (["1"], ["S001/C01", "S001/C03"]),
+        (["1/3"], ["S001/C03"]),
+        (["1-15/C01"], ["S001/C01", "S015/C01"]),
+        (["S0*/C03", "1/3"], ["S001/C03"]),
+        (["walk*"], ["walk_1"]),
+        (["walk_1", "15"], ["walk_1", "S015/C01"]),
+    ],
+)
+def test_clips_are_chosen_by_name_number_or_pattern(wanted: list[str], names: list[str], tmp_path: Path) -> None:
+    clips = [movi_clip(1, 1), movi_clip(1, 3), movi_clip(15, 1)]
+    trials = [Trial(str(clip), tmp_path / "a.h5", tmp_path / "m.osim", clip) for clip in clips]
+    trials.append(Trial("walk_1", tmp_path / "b.h5", tmp_path / "m.osim", None))
+    assert [trial.name for trial in choose_trials(trials, wanted)] == names
+    with pytest.raises(UsageError):
+        choose_trials(trials, ["2/3"])
 
 
 def write_many(work: WorkFolder, n_clips: int, *, max_mm: float = 1.0) -> None:
@@ -213,6 +237,8 @@ def test_in_a_browser_a_click_goes_to_the_frame(tmp_path: Path) -> None:
         const pause = () => new Promise((resolve) => setTimeout(resolve, 400));
         await pause();
         const seen = {};
+        seen.unexplained = [...document.querySelectorAll("#layers label")].filter((each) => !each.title).length;
+        seen.colours = document.querySelectorAll("#layers .key").length;
         document.getElementById("forward").click();
         seen.stepped = clock.frame;
         document.querySelectorAll("[role=tab]")[2].click();
@@ -233,6 +259,8 @@ def test_in_a_browser_a_click_goes_to_the_frame(tmp_path: Path) -> None:
         return seen;
         """,
     )
+    assert found["unexplained"] == 0
+    assert found["colours"] >= 5
     assert found["stepped"] == 1
     assert found["flagged"] == 40
     assert found["curve"] == pytest.approx(20, abs=1)

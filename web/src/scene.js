@@ -33,7 +33,17 @@ const COLOURS = { bone: 0xdfd6c4, joint: 0x2b6cb0, data: 0xf2b705, model: 0xd137
 const AXIS_M = 0.2;
 const NOWHERE_M = 1e6;
 const REST_MS = 250;
-const LAYERS = ["bones", "data markers", "model markers", "residuals", "pelvis axes", "floor", "follow"];
+const AXES = [0xe02626, 0x1aa637, 0x2659f2];
+// What can be shown: its name, the colours that it has on the picture, and what these are.
+const LAYERS = [
+  ["bones", [COLOURS.bone, COLOURS.joint], "bones and joint centres of the fitted model"],
+  ["data markers", [COLOURS.data], "where the data have them; small ones have no weight: nothing is fitted to them"],
+  ["model markers", [COLOURS.model], "where the fitted model has them; hidden by those of the data where it fits"],
+  ["residuals", [COLOURS.miss], "from each marker of the model that has a weight to that of the data"],
+  ["pelvis axes", AXES, "X (forward) red, Y (up) green, Z (right) blue, 20 cm"],
+  ["floor", [], "squares of half a metre"],
+  ["follow", [], "whether the view moves with the pelvis"],
+];
 
 // A bone of length 1 along y, thick near its ends.
 const boneShape = () =>
@@ -125,14 +135,14 @@ export function showScene(clip, clock) {
     "pelvis axes": [parts.axes],
     floor: [parts.floor],
   };
-  const toggles = LAYERS.map((name) => {
+  const toggles = LAYERS.map(([name, colours, title]) => {
     const box = make("input", { type: "checkbox", checked: true });
     box.addEventListener("change", () => {
       if (name === "follow") follows = box.checked;
       else for (const part of switches[name]) part.visible = box.checked;
       update(clock.frame);
     });
-    return make("label", {}, box, name);
+    return make("label", { title }, box, ...colours.map(swatch), name);
   });
   find("layers").append(...toggles);
   for (const balls of [parts.data, parts.model]) sizeMarkers(balls, clip, chosen);
@@ -146,6 +156,12 @@ export function showScene(clip, clock) {
       update(clock.frame);
     },
   };
+}
+
+function swatch(colour) {
+  const key = make("span", { className: "key" });
+  key.style.background = `#${colour.toString(16).padStart(6, "0")}`;
+  return key;
 }
 
 // Whether there is no graphics card: smooth edges would cost most of the frames then.
@@ -250,7 +266,7 @@ function axesOf() {
   const axes = rodsOf(shape, 3, new MeshBasicMaterial({ depthTest: false, vertexColors: true }));
   const nVertices = shape.attributes.position.count;
   const colours = new Float32Array(9 * nVertices);
-  [0xe02626, 0x1aa637, 0x2659f2].forEach((colour, axis) => {
+  AXES.forEach((colour, axis) => {
     for (let k = 0; k < nVertices; k++) new Color(colour).toArray(colours, 3 * (axis * nVertices + k));
   });
   axes.geometry.setAttribute("color", new BufferAttribute(colours, 3));
@@ -315,7 +331,8 @@ function placeMarkers(parts, clip, frame) {
   const lines = parts.misses.geometry.attributes.position.array;
   for (let k = 0; k < 3 * count; k++) data.values[k] = clip.model.values[first + k] + clip.miss.values[first + k];
   for (let marker = 0; marker < count; marker++) {
-    const unseen = Number.isNaN(residual(clip, frame, marker));
+    // Nothing is fitted to markers without weight: how far they are off would look like a fault.
+    const unseen = !(clip.markers.weights[marker] > 0) || Number.isNaN(residual(clip, frame, marker));
     for (let axis = 0; axis < 3; axis++) {
       const k = 3 * marker + axis;
       const model = clip.model.values[first + k];
