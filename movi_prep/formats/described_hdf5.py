@@ -24,7 +24,7 @@ from movi_prep._version import __version__
 from movi_prep.errors import InputError, InternalError, MissingError, list_names
 from movi_prep.formats.atomic import atomic_path, check_space
 from movi_prep.formats.deflate import FLOATS, GZIP_LEVEL, Way, write_rows
-from movi_prep.formats.hdf5_files import open_hdf5
+from movi_prep.formats.hdf5_files import open_hdf5, write_texts
 from movi_prep.formats.hdf5_links import holds, own_dataset
 from movi_prep.formats.hdf5_trial import check_hdf5
 from movi_prep.formats.reading import HIGHEST_RATIO, reading
@@ -235,10 +235,8 @@ def write_field(file: h5py.File, item: Field, value: Any, lengths: dict[str, int
 
 def describe_dataset(dataset: h5py.Dataset, item: Field) -> None:
     """Write the description of a dataset into its attributes."""
-    dataset.attrs["dims"] = json.dumps(list(item.dims))
-    dataset.attrs["unit"] = item.unit
-    dataset.attrs["frame"] = item.frame
-    dataset.attrs["description"] = item.description
+    dims = json.dumps(list(item.dims))
+    write_texts(dataset, {"dims": dims, "unit": item.unit, "frame": item.frame, "description": item.description})
 
 
 def check_dims(item: Field, shape: tuple[int, ...], lengths: dict[str, int]) -> None:
