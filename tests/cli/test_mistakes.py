@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from movi_prep.cli.flags import FLAGS, Flag
 from movi_prep.cli.typed_inputs import check_typed_inputs
-from movi_prep.errors import describe_os_error
+from movi_prep.errors import absent_package, describe_os_error
 from tests.builders.small_world import write_small_world
 from tests.cli.conftest import CommandLine
 from tests.trials.test_tool_documents import ik_document
@@ -249,3 +255,87 @@ def test_what_run_refuses_batch_refuses(movi_prep: CommandLine) -> None:
     refusals = {movi_prep(command, *flags)[::2] for command in ("run", "batch")}
     assert len(refusals) == 1
     assert refusals.pop()[0] == 2
+
+
+@pytest.fixture
+def manifest(movi_prep: CommandLine, tmp_path: Path) -> Path:
+    """One recording without any camera."""
+    motion = next((movi_prep.data / "amass").rglob("*_poses.npz"))
+    path = tmp_path / "recordings.yaml"
+    path.write_text(f"recordings:\n  - subject: A\n    clip: walk\n    motion: {motion}\n")
+    return path
+
+
+def test_a_manifest_without_cameras_runs_as_far_as_it_goes(movi_prep: CommandLine, manifest: Path) -> None:
+    asked = [
+        "--manifest",
+        str(manifest),
+        "--body-models",
+        str(movi_prep.data / "models"),
+        "--work",
+        str(movi_prep.work),
+    ]
+    code, result = movi_prep.json("run", *asked, "--dry-run")
+    assert code == 0
+    assert [entry["unit"] for entry in result["would_run"]] == ["static A", "markers A/walk", "scale A", "ik A/walk"]
+    code, out, _ = movi_prep("check", *asked)
+    assert code == 0
+    assert f"shard is left out: it needs cameras with videos, and {manifest} names none" in out
+    code, _, err = movi_prep("shard", *asked)
+    assert code == 2
+    assert f"{manifest} names none" in err
+    assert "None" not in err
+
+
+def test_what_a_manifest_lacks_is_looked_for_in_it(movi_prep: CommandLine, manifest: Path) -> None:
+    code, _, err = movi_prep("ik", "--manifest", str(manifest))
+    assert code == 2
+    assert f"in {manifest} or with --body-models" in err
+    assert "None" not in err
+
+
+def test_a_manifest_and_settings_that_were_exchanged_are_told_apart(movi_prep: CommandLine, manifest: Path) -> None:
+    code, _, err = movi_prep("run", "--config", str(manifest))
+    assert (code, err.rpartition("; ")[2]) == (2, "name it with --manifest\n")
+    settings = manifest.with_name("movi-prep.yaml")
+    settings.write_text("manifest: recordings.yaml\n")
+    code, _, err = movi_prep("run", "--manifest", str(settings))
+    assert code == 2
+    assert "name it with --config" in err
+
+
+@pytest.mark.parametrize(
+    ("package", "command"), [("h5py", ["inspect", "x.h5"]), ("h5py", ["export", "--to", "csv", "work", "out"])]
+)
+def test_a_package_that_is_not_installed_is_one_line(package: str, command: list[str], tmp_path: Path) -> None:
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module', name={package!r})\n")
+    (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    (tmp_path / "work" / "shards").mkdir(parents=True)
+    shutil.copy(tmp_path / "x.h5", tmp_path / "work" / "shards" / "S001_PG1.h5")
+    done = subprocess.run(
+        [sys.executable, "-m", "movi_prep", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"movi-prep: {package} is not installed in {sys.prefix}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_modules_that_files_name_are_no_packages_of_ours() -> None:
+    assert absent_package(ModuleNotFoundError(name="torch.nn")) == "torch"
+    assert absent_package(ModuleNotFoundError(name="chumpy.ch")) == ""
+    assert absent_package(ModuleNotFoundError(name="movi_prep.nowhere")) == ""
+    assert absent_package(ImportError("cannot import name", name="torch")) == ""
+
+
+def test_all_packages_of_the_project_are_known() -> None:
+    """Those that `pyproject.toml` names, by the names under which they are imported."""
+    names = {"opencv_python_headless": "cv2", "pyyaml": "yaml"}
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    for entry in tomllib.loads(text)["project"]["dependencies"]:
+        name = re.split(r"[<>=~!; ]", entry)[0].lower().replace("-", "_")
+        assert absent_package(ModuleNotFoundError(name=names.get(name, name))), entry
