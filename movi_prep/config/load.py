@@ -194,6 +194,8 @@ def _read_mapping(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise UsageError(f"{file}: expected settings by name, but got a {type(content).__name__}; correct the file")
+    if isinstance(content.get("recordings"), list):
+        raise UsageError(f"{file}: expected settings, but got a manifest of recordings; name it with --manifest")
     return content
 
 

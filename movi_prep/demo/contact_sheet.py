@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _TIMES = (0.22, 0.505, 0.72)
 """Places of the frames in a clip, as parts of its length."""
 
-_TILE_PX, _KEY_PX = (270, 350), 24
+_TILE_PX = (270, 350)
 _MARGIN = 1.28
 """Size of the part of a frame that a tile shows, as a multiple of the body's."""
 
@@ -61,7 +61,7 @@ def draw_contact_sheet(folder: Path, work: Path | None, out_png: Path) -> Path:
         work: work folder with the markers of the marker stage; clips without markers there show the truth.
         out_png: the picture to write.
     """
-    from movi_prep.video.drawing import draw_key, draw_label, stack_tiles
+    from movi_prep.video.drawing import stack_tiles, with_key
     from movi_prep.video.pictures import encode_picture
 
     described = folder / "truth" / "truth.json"
@@ -69,11 +69,9 @@ def draw_contact_sheet(folder: Path, work: Path | None, out_png: Path) -> Path:
         raise MissingError(described, expected="a data set of 'movi-prep demo'", got="no file", remedy="write it first")
     subjects = json.loads(described.read_text(encoding="utf-8"))["subjects"]
     rows = [row for subject, told in subjects.items() for row in _subject_rows(folder, work, int(subject), told)]
-    sheet = stack_tiles(rows)
-    key = np.full((_KEY_PX, *sheet.shape[1:]), 24, np.uint8)
-    draw_label(key, "One clip a row: three moments, each from both cameras")
-    draw_key(key, ((_VERTEX_COLOUR, "markers on the skin"), (_JOINT_COLOUR, "joint centres, inside the body")))
-    write_bytes(out_png, encode_picture(np.concatenate([key, sheet]), "png").tobytes())
+    key = ((_VERTEX_COLOUR, "markers on the skin"), (_JOINT_COLOUR, "joint centres, inside the body"))
+    sheet = with_key(stack_tiles(rows), "One clip a row: three moments, each from both cameras", key)
+    write_bytes(out_png, encode_picture(sheet, "png").tobytes())
     return out_png
 
 

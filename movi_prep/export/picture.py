@@ -13,7 +13,7 @@ from movi_prep.export.tracks import CameraTrack, Track, Wanted, find_shards, rea
 from movi_prep.formats.atomic import write_bytes
 from movi_prep.formats.shard import ShardFile
 from movi_prep.geometry.projection import into_crop
-from movi_prep.video.drawing import Bgr, cut_tile, draw_dots, draw_label, draw_lines, stack_tiles
+from movi_prep.video.drawing import Bgr, cut_tile, draw_dots, draw_label, draw_lines, stack_tiles, with_key
 from movi_prep.video.pictures import decode_picture, encode_picture
 
 BONES = (
@@ -23,6 +23,7 @@ BONES = (
 """Pairs of the 17 points between which a line is drawn."""
 
 _LEFT_COLOUR, _RIGHT_COLOUR, _MIDDLE_COLOUR = (30, 140, 255), (255, 160, 40), (90, 230, 90)
+_KEY = ((_LEFT_COLOUR, "left"), (_RIGHT_COLOUR, "right"), (_MIDDLE_COLOUR, "middle"))
 _TILE_PX = (300, 390)
 _MOMENT = 0.4
 """Place of the frame in a track where only one is shown, as a part of its length."""
@@ -43,7 +44,8 @@ def draw_points(source: Path, out_png: Path, *, moments: Sequence[float] = (_MOM
     ]
     # Two tracks side by side, so that the sheet is about as wide as it is high.
     pairs = [[tile for row in rows[at : at + 2] for tile in row] for at in range(0, len(rows), 2)]
-    write_bytes(out_png, encode_picture(stack_tiles(pairs), "png").tobytes())
+    sheet = with_key(stack_tiles(pairs), "The 17 points", _KEY)
+    write_bytes(out_png, encode_picture(sheet, "png").tobytes())
     return out_png
 
 
@@ -60,7 +62,7 @@ def _tile(track: Track, view: CameraTrack, at: int) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     # Narrower than the crop, which is square: the body is upright in the middle of it.
     tile = cut_tile(picture, (width / 2.0, height / 2.0), (round(height * _TILE_PX[0] / _TILE_PX[1]), height), _TILE_PX)
-    draw_label(tile, f"{track.clip} {track.motion} {view.camera.name} #{int(track.frames[at])}")
+    draw_label(tile, f"{track.clip} {track.motion} {view.camera.name} frame {int(track.frames[at])}")
     return tile
 
 

@@ -52,6 +52,9 @@ def read_manifest(path: Path) -> Manifest:
     content = _from_table(path) if path.suffix.lower() == ".csv" else read_yaml_file(path, expected=_EXPECTED)
     if not isinstance(content, dict):
         raise InputError(path, expected="entries by name", got=type(content).__name__, remedy=_REMEDY)
+    if "manifest" in content and "recordings" not in content:
+        remedy = f"name it with --config, or the manifest that it names: {content['manifest']}"
+        raise InputError(path, expected=_EXPECTED, got="settings", remedy=remedy)
     try:
         return _absolute(Manifest.model_validate(content), path.absolute().parent)
     except ValidationError as error:

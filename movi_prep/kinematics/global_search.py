@@ -162,6 +162,18 @@ def _try(
     return after if after.objective < _BETTER * best.objective else None
 
 
+class _Changes:
+    """Changes that are worked out one by one, in order."""
+
+    def __init__(self, changes: Iterator[_Change]) -> None:
+        self._coming, self._found = changes, list[_Change]()
+
+    def first(self, count: int) -> list[_Change]:
+        """Return so many, or all that there are."""
+        self._found += islice(self._coming, max(0, count - len(self._found)))
+        return self._found[:count]
+
+
 @dataclass(frozen=True, eq=False)
 class _Near:
     """What may be put elsewhere near the badly met markers, those next to the worst one first.
@@ -169,13 +181,14 @@ class _Near:
     Attributes:
         nodes: nodes of badly met markers, the root's left out: by their misses, and by their part of the objective, so
             that markers of little weight do not hide the others.
-        changes: three-angle joints with their second solution, and angles at a bound with the other one, in turn.
+        changes: three-angle joints with their second solution, and angles at a bound with the other one, in turn. Most
+            searches end after the first two, so the others are not worked out before they are asked for.
         joints: unknowns of joints that can turn far enough for several minima: three angles, and with one more.
         held: (x,) bool, angles at a bound that can turn so far.
     """
 
     nodes: tuple[list[int], list[int]]
-    changes: list[_Change]
+    changes: _Changes
     joints: list[NDArray[np.int64]]
     held: NDArray[np.bool_]
 
@@ -187,13 +200,13 @@ def _find_near(tracker: Tracker, limbs: Limbs, best: _Fit) -> _Near:
     way = (above for node in (*nodes[0], *nodes[1]) for above in _way(limbs, node, -1))
     movers = list(dict.fromkeys(int(unknown) for above in way for unknown in np.flatnonzero(limbs.own[above])))
     triples = _in_order(limbs.triples, movers)
-    branches = [_other_branch(tracker, limbs, unknowns, triple) for triple in triples]
+    branches = (_other_branch(tracker, limbs, unknowns, triple) for triple in triples)
     bounds = _other_bounds(tracker, unknowns, movers)
     in_turn = chain.from_iterable(zip_longest((one for one in branches if one is not None), bounds))
     wide = [triple.unknowns for triple in triples if widths[triple.unknowns].max() > _WIDE]
     return _Near(
         nodes=nodes,
-        changes=[change for change in in_turn if change is not None],
+        changes=_Changes(change for change in in_turn if change is not None),
         joints=list(chain.from_iterable((one, *_longer(one, wide)) for one in wide)),
         held=_at_bound(tracker, unknowns) & (widths > _WIDE),
     )
@@ -260,9 +273,9 @@ def _elsewhere(
         number: counts the rounds since the pose was found.
     """
     # Changes first, every other round: there are few of them, and each is tried once.
-    used = min((number + 1) // 2, len(near.changes))
-    if number % 2 == 0 and number // 2 < len(near.changes):
-        return _changed(limbs, unknowns, near.changes[number // 2])
+    used = len(near.changes.first((number + 1) // 2))
+    if number % 2 == 0 and len(near.changes.first(number // 2 + 1)) > number // 2:
+        return _changed(limbs, unknowns, near.changes.first(number // 2 + 1)[-1])
     turn, kind = divmod(number - used, _KINDS)
     widths = limbs.high - limbs.low
     # A fixed sequence instead of random numbers: a search that is repeated finds the same pose.

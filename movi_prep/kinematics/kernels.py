@@ -43,7 +43,17 @@ from movi_prep.kinematics.workspace import Rules, Tasks, allocate_workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Rules", "Tasks", "allocate_workspace", "certify", "evaluate", "load_frame", "solve_free", "track"]
+__all__ = [
+    "Rules",
+    "Tasks",
+    "allocate_workspace",
+    "certify",
+    "evaluate",
+    "find_sines",
+    "load_frame",
+    "solve_free",
+    "track",
+]
 
 _Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
 
@@ -73,6 +83,10 @@ _KEPT_RANGE, _KEPT_STEPS, _KEPT_RATIO = 0.005, 2, 0.1
 _RATIO_MARGIN, _FACTOR_AGES = 10.0, 100.0
 # Markers without any noise still leave this share of the pulls: it holds the coordinates that no marker sees.
 _SMALLEST_SHARE = 1e-5
+# Quarters of a turn in a radian, and a quarter as the sum of three numbers: the first has so few digits that whole
+# multiples of it are exact (Cody & Waite 1980, Software Manual for the Elementary Functions).
+_PER_QUARTER = 0.6366197723675814
+_QUARTER_HIGH, _QUARTER_MIDDLE, _QUARTER_LOW = 1.5707963267341256, 6.077100506506192e-11, 3.5215598651832e-27
 # tracks.CARRIED, repeated for the same reason as the codes above.
 _CARRIED = 0.9
 
@@ -88,13 +102,14 @@ _FLAGS: dict[str, Any] = {
 }
 
 
-def _jit(function: _Kernel, **wrappers: bool) -> _Kernel:
+def _jit(function: _Kernel, **options: Any) -> _Kernel:
+    options = _FLAGS | options
     try:
-        kernel: _Kernel = numba.njit(**wrappers, **_FLAGS)(function)
+        kernel: _Kernel = numba.njit(**options)(function)
     except RuntimeError:
         # numba finds no place to keep its compiled code: neither the installation nor the home folder can be written.
         use_temporary_cache()
-        kernel = numba.njit(**wrappers, **_FLAGS)(function)
+        kernel = numba.njit(**options)(function)
     return kernel
 
 
@@ -111,6 +126,11 @@ def _small(function: _Kernel) -> _Kernel:
 def _inner(function: _Kernel) -> _Kernel:
     """Compile for calls from other kernels only: half the compile time goes into wrappers for Python."""
     return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _exact(function: _Kernel) -> _Kernel:
+    """Compile for calls from other kernels, without changes to the order of sums: rounding is what counts there."""
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, fastmath={"contract", "nsz"})
 
 
 @_small
@@ -146,6 +166,50 @@ def _move_coordinates(functions, motion, pose, x):
         pose.q[k], pose.rate[k] = value, slope * rate
         # Chain rule for the second derivative: (f o q)'' = f'' q'^2 + f' q''.
         pose.curve[k] = bend * rate * rate + slope * pose.curve[leader]
+
+
+@_exact
+def _find_sines(angles, sines, cosines):
+    """Sines and cosines of all axes at once, to the last bit but one: several times as fast as a call for each."""
+    # Plain series on an eighth of a turn, without a branch: the loop becomes vectors.
+    for axis in range(angles.shape[0]):
+        quarters = np.floor(angles[axis] * _PER_QUARTER + 0.5)
+        r = ((angles[axis] - quarters * _QUARTER_HIGH) - quarters * _QUARTER_MIDDLE) - quarters * _QUARTER_LOW
+        z = r * r
+        # From the highest power to the lowest: sin r = r (1 - z/3! + z^2/5! - ...), cos r = 1 - z/2! + z^2/4! - ...
+        s = 1.0 / 355687428096000.0
+        s = s * z - 1.0 / 1307674368000.0
+        s = s * z + 1.0 / 6227020800.0
+        s = s * z - 1.0 / 39916800.0
+        s = s * z + 1.0 / 362880.0
+        s = s * z - 1.0 / 5040.0
+        s = s * z + 1.0 / 120.0
+        s = r + r * z * (s * z - 1.0 / 6.0)
+        c = 1.0 / 20922789888000.0
+        c = c * z - 1.0 / 87178291200.0
+        c = c * z + 1.0 / 479001600.0
+        c = c * z - 1.0 / 3628800.0
+        c = c * z + 1.0 / 40320.0
+        c = c * z - 1.0 / 720.0
+        c = (1.0 - 0.5 * z) + z * z * (c * z + 1.0 / 24.0)
+        half = np.floor(0.5 * quarters)
+        is_odd, sign = quarters - 2.0 * half == 1.0, 1.0 - 2.0 * (half - 2.0 * np.floor(0.5 * half))
+        sines[axis] = sign * (c if is_odd else s)
+        cosines[axis] = sign * (-s if is_odd else c)
+
+
+@_inner
+def _move_axes(functions, motion, pose):
+    """By how much every axis moves, and its first and second derivative by the unknown that leads it."""
+    for axis in range(motion.axis_q.shape[0]):
+        q = motion.axis_q[axis]
+        value, slope, second = _function(functions, motion.axis_function[axis], pose.q[q])
+        rate = pose.rate[q]
+        pose.amount[axis] = value
+        pose.axis_rate[axis] = slope * rate
+        # The axis moves by f(q(u)).
+        pose.axis_curve[axis] = second * rate * rate + slope * pose.curve[q]
+    _find_sines(pose.amount, pose.sine, pose.cosine)
 
 
 @_small
@@ -241,6 +305,7 @@ def _parent_pose(motion, pose, centroid, node):
 def _place_nodes(functions, motion, pose, centroid, x):
     """Forward kinematics: pose of every node and twist of every mobility, about the centroid."""
     _move_coordinates(functions, motion, pose, x)
+    _move_axes(functions, motion, pose)
     # Several axes add to one mobility, so each starts at zero.
     for mobility in range(pose.bend.shape[0]):
         for k in range(6):
@@ -248,11 +313,8 @@ def _place_nodes(functions, motion, pose, centroid, x):
     for node in range(motion.parent.shape[0]):
         r00, r01, r02, r10, r11, r12, r20, r21, r22, ox, oy, oz = _parent_pose(motion, pose, centroid, node)
         for axis in range(motion.first_axis[node], motion.first_axis[node + 1]):
-            q, kind, direction = motion.axis_q[axis], motion.axis_kind[axis], motion.axis_direction[axis]
-            value, slope, second = _function(functions, motion.axis_function[axis], pose.q[q])
-            q_rate = pose.rate[q]
-            # The axis turns by f(q(u)): first and second derivative by the unknown u that leads q.
-            rate, curve = slope * q_rate, second * q_rate * q_rate + slope * pose.curve[q]
+            kind, direction = motion.axis_kind[axis], motion.axis_direction[axis]
+            value, rate, curve = pose.amount[axis], pose.axis_rate[axis], pose.axis_curve[axis]
             mobility = motion.axis_mobility[axis]
             twist, bend = pose.twist[mobility], pose.bend[mobility]
             if kind == _ALONG:
@@ -267,7 +329,7 @@ def _place_nodes(functions, motion, pose, centroid, x):
                 _add_twist(twist, bend, rate, curve, 0.0, 0.0, 0.0, wx, wy, wz)
             else:
                 r00, r01, r02, r10, r11, r12, r20, r21, r22, wx, wy, wz = _turn(
-                    *(kind, direction, np.sin(value), np.cos(value)),
+                    *(kind, direction, pose.sine[axis], pose.cosine[axis]),
                     *(r00, r01, r02, r10, r11, r12, r20, r21, r22),
                 )
                 # A rotation about an axis through o has v = o x omega, in ground axes about the centroid.
@@ -1245,6 +1307,12 @@ def certify(arrays, work, tasks, data, prior, temporal, shares, unknowns, weak, 
 def load_frame(scene, tasks, positions, weights, frame):
     """Door for tests: see `_load_frame`. Compiled only where Python calls it."""
     _load_frame(scene, tasks, positions, weights, frame)
+
+
+@_compiled
+def find_sines(angles, sines, cosines):
+    """Door for tests: see `_find_sines`."""
+    _find_sines(angles, sines, cosines)
 
 
 @_compiled

@@ -25,9 +25,10 @@ class Rules(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """Moving coordinates with their derivatives by their unknown, node poses, twists and second twists.
+    """Moving coordinates and axes with their derivatives by their unknown, node poses, twists and second twists.
 
-    `base` is the rotation (row by row) from which the free root's angles count.
+    `sine` and `cosine` are those of the amounts by which axes move, whether they turn or not. `base` is the rotation
+    (row by row) from which the free root's angles count.
     """
 
     base: NDArray[np.float64]
@@ -35,6 +36,11 @@ class Pose(NamedTuple):
     q: NDArray[np.float64]
     rate: NDArray[np.float64]
     curve: NDArray[np.float64]
+    amount: NDArray[np.float64]
+    axis_rate: NDArray[np.float64]
+    axis_curve: NDArray[np.float64]
+    sine: NDArray[np.float64]
+    cosine: NDArray[np.float64]
     rotation: NDArray[np.float64]
     position: NDArray[np.float64]
     twist: NDArray[np.float64]
@@ -95,7 +101,8 @@ def allocate_workspace(arrays: FoldedArrays, n_tasks: int) -> Workspace:
     x, q, nodes = arrays.n_unknowns, len(arrays.pattern.q_unknown), len(arrays.motion.parent)
     mobilities, markers = len(arrays.pattern.unknown), len(arrays.markers.position)
     twists, sums = np.zeros((mobilities, 6)), len(arrays.pattern.sum_rows)
-    coordinates = (np.zeros(q), np.zeros(q), np.zeros(q))
+    coordinates, n_axes = (np.zeros(q), np.zeros(q), np.zeros(q)), len(arrays.motion.axis_q)
+    axes = (np.zeros(n_axes), np.zeros(n_axes), np.zeros(n_axes), np.zeros(n_axes), np.zeros(n_axes))
     places = (np.zeros((nodes, 9)), np.zeros((nodes, 3)))
     scene = (np.zeros((markers, 3)), np.zeros(markers), np.zeros(3), np.zeros(x), np.zeros(x))
     system = (np.zeros(x * x), np.zeros(x), np.zeros(x), np.zeros(x), np.zeros(x, dtype=np.int8))
@@ -107,7 +114,7 @@ def allocate_workspace(arrays: FoldedArrays, n_tasks: int) -> Workspace:
         # 1 + 3 + 6 + 3 + 9: m, h, A (symmetric), F and Q of the module's equations.
         moments=np.zeros((nodes, 22)),
         # The twists of `bend` have no rows for sums: second twists are needed on the diagonal only.
-        pose=Pose(np.eye(3).ravel(), *coordinates, *places, np.zeros((mobilities + sums, 6)), twists),
+        pose=Pose(np.eye(3).ravel(), *coordinates, *axes, *places, np.zeros((mobilities + sums, 6)), twists),
         scene=Scene(*scene, np.zeros(n_tasks)),
         model=Model(np.zeros((2, x)), np.zeros((2, x * x)), np.zeros((2, x * x))),
         system=System(*system),

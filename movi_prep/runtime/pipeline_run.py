@@ -308,9 +308,14 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordin
     empty: list[str] = []
     nearly: list[str] = []
     for part, wanted in empty_parts([stage.name for stage in stages], recordings).items():
-        folder = str(getattr(config, part))
-        nearly += [finding for finding in recordings.findings if finding.startswith(folder)]
-        empty.append(f"{part}: expected {wanted} below {folder}, but got none; correct the path")
+        folder = getattr(config, part)
+        named = f"with --{part.replace('_', '-')}" if part == "body_models" or config.manifest is None else ""
+        # A manifest lists the files of a part itself; only body models may lie in a folder of their own.
+        listed = "" if config.manifest is None else f"in {config.manifest}"
+        place = f"below {folder}" if folder is not None else " or ".join(filter(None, (listed, named)))
+        empty.append(f"{part}: expected {wanted} {place}, but got none; correct the path")
+        whole = config.manifest is not None and folder is None
+        nearly += [finding for finding in recordings.findings if whole or finding.startswith(str(folder))]
     if empty:
         # Parts may share a folder, and then report the same file name that is nearly right.
         raise UsageError("; ".join([*empty, *dict.fromkeys(nearly)]))

@@ -96,3 +96,11 @@ def stack_tiles(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap_px: int = 3)
             top, left = number * (height + gap_px), column * (width + gap_px)
             sheet[top : top + height, left : left + width] = tile
     return sheet
+
+
+def with_key(sheet: NDArray[np.uint8], says: str, entries: Sequence[tuple[Bgr, str]]) -> NDArray[np.uint8]:
+    """Return a sheet (h, w, 3) below a strip that says what it shows, and what its colours mean."""
+    strip = np.full((_LABEL_HEIGHT_PX + 3, *sheet.shape[1:]), 24, np.uint8)
+    draw_label(strip, says)
+    draw_key(strip, entries)
+    return np.concatenate([strip, sheet])

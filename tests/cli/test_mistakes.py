@@ -249,3 +249,50 @@ def test_what_run_refuses_batch_refuses(movi_prep: CommandLine) -> None:
     refusals = {movi_prep(command, *flags)[::2] for command in ("run", "batch")}
     assert len(refusals) == 1
     assert refusals.pop()[0] == 2
+
+
+@pytest.fixture
+def manifest(movi_prep: CommandLine, tmp_path: Path) -> Path:
+    """One recording without any camera."""
+    motion = next((movi_prep.data / "amass").rglob("*_poses.npz"))
+    path = tmp_path / "recordings.yaml"
+    path.write_text(f"recordings:\n  - subject: A\n    clip: walk\n    motion: {motion}\n")
+    return path
+
+
+def test_a_manifest_without_cameras_runs_as_far_as_it_goes(movi_prep: CommandLine, manifest: Path) -> None:
+    asked = [
+        "--manifest",
+        str(manifest),
+        "--body-models",
+        str(movi_prep.data / "models"),
+        "--work",
+        str(movi_prep.work),
+    ]
+    code, result = movi_prep.json("run", *asked, "--dry-run")
+    assert code == 0
+    assert [entry["unit"] for entry in result["would_run"]] == ["static A", "markers A/walk", "scale A", "ik A/walk"]
+    code, out, _ = movi_prep("check", *asked)
+    assert code == 0
+    assert f"shard is left out: it needs cameras with videos, and {manifest} names none" in out
+    code, _, err = movi_prep("shard", *asked)
+    assert code == 2
+    assert f"{manifest} names none" in err
+    assert "None" not in err
+
+
+def test_what_a_manifest_lacks_is_looked_for_in_it(movi_prep: CommandLine, manifest: Path) -> None:
+    code, _, err = movi_prep("ik", "--manifest", str(manifest))
+    assert code == 2
+    assert f"in {manifest} or with --body-models" in err
+    assert "None" not in err
+
+
+def test_a_manifest_and_settings_that_were_exchanged_are_told_apart(movi_prep: CommandLine, manifest: Path) -> None:
+    code, _, err = movi_prep("run", "--config", str(manifest))
+    assert (code, err.rpartition("; ")[2]) == (2, "name it with --manifest\n")
+    settings = manifest.with_name("movi-prep.yaml")
+    settings.write_text("manifest: recordings.yaml\n")
+    code, _, err = movi_prep("run", "--manifest", str(settings))
+    assert code == 2
+    assert "name it with --config" in err

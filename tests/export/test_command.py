@@ -101,7 +101,8 @@ def test_d3kes_layout_is_no_source_and_the_message_says_so(tmp_path: Path) -> No
 def test_the_picture_of_the_points_has_a_tile_for_every_track_and_camera(shards: Path, tmp_path: Path) -> None:
     # Two subjects with two clips each before two cameras: two tracks side by side, so four tiles in two rows.
     picture = cv2.imread(str(draw_points(shards, tmp_path / "points.png")))
-    assert picture.shape == (2 * 390 + 3, 4 * 300 + 9, 3)
+    assert picture.shape[1:] == (4 * 300 + 9, 3)
+    assert 0 < picture.shape[0] - (2 * 390 + 3) < 40, "a strip on top says what the colours mean"
 
 
 def test_every_export_of_the_readmes_table_runs_and_leads_where_it_says(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from movi_prep.kinematics import kernels
 from tests.builders.kinematic_tree import LINE, TreeBuilder
 from tests.kinematics.engines import TASK_WEIGHT, Posed, moving_clip, problem_of, random_point, random_problem
 
@@ -22,6 +23,18 @@ def posed(seed: int) -> tuple[Posed, np.ndarray]:
 
 
 @pytest.mark.slow
+def test_sines_are_right_to_the_last_bits() -> None:
+    rng = np.random.default_rng(0)
+    quarters = np.arange(-9, 10) * np.pi / 2
+    angles = np.concatenate([rng.uniform(-50, 50, 5000), rng.uniform(-1e5, 1e5, 5000), quarters, [0.0, 1e-300]])
+    sines, cosines = np.empty_like(angles), np.empty_like(angles)
+
+    kernels.find_sines(angles, sines, cosines)
+
+    np.testing.assert_allclose(sines, np.sin(angles), rtol=0.0, atol=2.3e-16)
+    np.testing.assert_allclose(cosines, np.cos(angles), rtol=0.0, atol=2.3e-16)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_objective_is_what_it_says(seed: int) -> None:
     both, x = posed(seed)

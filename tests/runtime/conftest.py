@@ -62,7 +62,9 @@ class World:
 
     def config(self, **flags: Any) -> Config:
         run = {"executor": "serial", **flags.pop("run", {})}
-        return load_config(None, {"work": self.work, "amass": self.amass, "run": run, **flags})
+        # The fake stages make so many copies; the default of the real setting is no matter here.
+        markers = {"batch_samples": 512, **flags.pop("markers", {})}
+        return load_config(None, {"work": self.work, "amass": self.amass, "run": run, "markers": markers, **flags})
 
     def prepare(
         self,

@@ -39,7 +39,7 @@ const LAYERS = [
   ["bones", [COLOURS.bone, COLOURS.joint], "bones and joint centres of the fitted model"],
   ["data markers", [COLOURS.data], "where the data have them; small ones have no weight: nothing is fitted to them"],
   ["model markers", [COLOURS.model], "where the fitted model has them; hidden by those of the data where it fits"],
-  ["residuals", [COLOURS.miss], "from each marker of the model to that of the data"],
+  ["residuals", [COLOURS.miss], "from each marker of the model that has a weight to that of the data"],
   ["pelvis axes", AXES, "X (forward) red, Y (up) green, Z (right) blue, 20 cm"],
   ["floor", [], "squares of half a metre"],
   ["follow", [], "whether the view moves with the pelvis"],
@@ -331,7 +331,8 @@ function placeMarkers(parts, clip, frame) {
   const lines = parts.misses.geometry.attributes.position.array;
   for (let k = 0; k < 3 * count; k++) data.values[k] = clip.model.values[first + k] + clip.miss.values[first + k];
   for (let marker = 0; marker < count; marker++) {
-    const unseen = Number.isNaN(residual(clip, frame, marker));
+    // Nothing is fitted to markers without weight: how far they are off would look like a fault.
+    const unseen = !(clip.markers.weights[marker] > 0) || Number.isNaN(residual(clip, frame, marker));
     for (let axis = 0; axis < 3; axis++) {
       const k = 3 * marker + axis;
       const model = clip.model.values[first + k];
