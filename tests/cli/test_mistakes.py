@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from movi_prep.cli.flags import FLAGS, Flag
 from movi_prep.cli.typed_inputs import check_typed_inputs
-from movi_prep.errors import describe_os_error
+from movi_prep.errors import absent_package, describe_os_error
 from tests.builders.small_world import write_small_world
 from tests.cli.conftest import CommandLine
 from tests.trials.test_tool_documents import ik_document
@@ -296,3 +302,40 @@ def test_a_manifest_and_settings_that_were_exchanged_are_told_apart(movi_prep: C
     code, _, err = movi_prep("run", "--manifest", str(settings))
     assert code == 2
     assert "name it with --config" in err
+
+
+@pytest.mark.parametrize(
+    ("package", "command"), [("h5py", ["inspect", "x.h5"]), ("h5py", ["export", "--to", "csv", "work", "out"])]
+)
+def test_a_package_that_is_not_installed_is_one_line(package: str, command: list[str], tmp_path: Path) -> None:
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module', name={package!r})\n")
+    (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    (tmp_path / "work" / "shards").mkdir(parents=True)
+    shutil.copy(tmp_path / "x.h5", tmp_path / "work" / "shards" / "S001_PG1.h5")
+    done = subprocess.run(
+        [sys.executable, "-m", "movi_prep", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"movi-prep: {package} is not installed in {sys.prefix}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_modules_that_files_name_are_no_packages_of_ours() -> None:
+    assert absent_package(ModuleNotFoundError(name="torch.nn")) == "torch"
+    assert absent_package(ModuleNotFoundError(name="chumpy.ch")) == ""
+    assert absent_package(ModuleNotFoundError(name="movi_prep.nowhere")) == ""
+    assert absent_package(ImportError("cannot import name", name="torch")) == ""
+
+
+def test_all_packages_of_the_project_are_known() -> None:
+    """Those that `pyproject.toml` names, by the names under which they are imported."""
+    names = {"opencv_python_headless": "cv2", "pyyaml": "yaml"}
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    for entry in tomllib.loads(text)["project"]["dependencies"]:
+        name = re.split(r"[<>=~!; ]", entry)[0].lower().replace("-", "_")
+        assert absent_package(ModuleNotFoundError(name=names.get(name, name))), entry
