@@ -460,7 +460,7 @@ class _Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the help, each flag with its default."""
-        # Only when help is shown: defaults need the settings, and pydantic takes a tenth of a second to load.
+        # Only when help is shown: defaults need the settings, which most commands load later.
         for action, flag in self._described:
             # argparse formats help texts with %: a percent sign of our own must be doubled.
             default = default_text(flag).replace("%", "%%")
