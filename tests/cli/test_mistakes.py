@@ -39,6 +39,36 @@ def test_a_path_that_leads_nowhere_is_wrong_usage_and_names_its_flag(
     assert out == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ["status", ""],
+            ["report", ""],
+            ["verify", ""],
+            ["view", ""],
+            ["view", "work", ""],
+            ["init", ""],
+            ["demo", ""],
+        ),
+        *(["inspect", ""], ["inspect", __file__, ""], ["export", "--to", "csv", "", "out"]),
+        *(["export", "--to", "csv", "work", ""], ["augment", "--kind", "flip", "work", ""]),
+        *(["overlay", "", "S001/C01", "f.mp4", "--camera", "PG1"], ["ik", "--setup", ""], ["ik", "--marker-file", ""]),
+        *(["ik", "--static-file", ""], ["report", "work", "--beside", ""], ["batch", "--output", ""]),
+        *(["run", "--amass", ""], ["run", "--work", ""], ["run", "--config", ""]),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    arguments: list[str], movi_prep: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "records").mkdir()
+    code, _, err = movi_prep(*arguments)
+    assert code == 2
+    assert "empty" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["records"]
+
+
 FOLDER_COMMANDS = [
     ["status", "FOLDER"],
     ["report", "FOLDER"],
