@@ -22,6 +22,7 @@ from movi_prep.osim.body_geometry import add_simple_geometry
 from movi_prep.records.ik_solution import IkSolution
 from movi_prep.records.rig import Rig
 from movi_prep.trials.marker_files import solve_marker_files
+from movi_prep.view.scene_files import export_scenes
 from movi_prep.view.solution_rig import make_rig
 from movi_prep.view.work import find_trials
 from tests.builders.small_model import build_model
