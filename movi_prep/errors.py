@@ -27,6 +27,15 @@ LONGEST_PART = 600
 """Characters of one part of a message."""
 
 
+_NEEDED = frozenset(
+    {
+        *("cv2", "dask", "dask_jobqueue", "deflate", "distributed", "h5py", "isal", "llvmlite", "numba", "numpy"),
+        *("opensim", "pydantic", "rich", "scipy", "simplejpeg", "smplx", "torch", "trimesh", "yaml"),
+    }
+)
+"""Packages that movi-prep depends on, by the names under which they are imported."""
+
+
 class MoviPrepError(Exception):
     """Base of all errors that a user of movi-prep should see as one line."""
 
@@ -90,6 +99,15 @@ def describe_os_error(error: OSError) -> str:
     # Files appear under their own name when they are whole; nobody knows the name that they have until then.
     where = _UNFINISHED.sub(r"\1", f"{error.filename}: ") if error.filename else ""
     return f"{where}{error.strerror or error}; check the path, permissions and free space"
+
+
+def absent_package(error: ImportError) -> str:
+    """Return the package of ours that is not installed; empty where something else cannot be imported.
+
+    A file may name modules, too: a pickle of another program's objects.
+    """
+    package = (error.name or "").partition(".")[0]
+    return package if package in _NEEDED and isinstance(error, ModuleNotFoundError) else ""
 
 
 def cut(text: str, *, at_most: int = LONGEST_PART) -> str:

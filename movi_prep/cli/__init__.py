@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from movi_prep.cli.exit_codes import exit_code_of
-from movi_prep.errors import MoviPrepError, describe_os_error
+from movi_prep.errors import MoviPrepError, absent_package, describe_os_error
 from movi_prep.plain_text import visible
 
 if TYPE_CHECKING:
@@ -52,10 +52,20 @@ def _run(words: list[str]) -> int:
 
     given = parse_arguments(words)
     with stop_once(process_ends=True):
-        code = find_command(given.command)(given)
+        try:
+            code = find_command(given.command)(given)
+        except ModuleNotFoundError as error:
+            raise _name_package(error) from error
         # Flush now: an error of a full disk or a closed pipe must show before the exit code is decided.
         sys.stdout.flush()
         return code
+
+
+def _name_package(error: ModuleNotFoundError) -> Exception:
+    """Return an error of one line where a package of ours is not installed; another module is a defect."""
+    package = absent_package(error)
+    said = f"{package} is not installed in {sys.prefix}: install movi-prep there with all that it needs"
+    return MoviPrepError(said) if package else error
 
 
 def _tell(error: str, words: Sequence[str], *, code: int = 1) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from movi_prep.errors import InputError, MissingError, MoviPrepError
+from movi_prep.errors import InputError, MissingError, MoviPrepError, absent_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +58,9 @@ def reading(path: Path | str, *, expected: str, remedy: str = AGAIN) -> Iterator
         ) from error
     # Exception, not BaseException: Ctrl-C is not the file's fault.
     except Exception as error:
+        if isinstance(error, ImportError) and absent_package(error):
+            # Nor is an installation without h5py.
+            raise
         raise InputError(path, expected=expected, got=_say(error), remedy=remedy) from error
 
 

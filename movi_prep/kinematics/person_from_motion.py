@@ -383,23 +383,29 @@ def _poor(missed_m: NDArray[np.float64], weights: NDArray[np.float64], noise_m: 
 
 
 def _begun_anew(markers: ScaledMarkers, frames: ScalingFrames, weights: NDArray[np.float64], fit: PersonFit) -> Person:
-    """Return the person with the poses of badly fitted frames found anew, where that is better."""
+    """Return the person with the poses of badly fitted frames found anew, where that is better.
+
+    Where single markers miss, it is better only if none does: else a pose between them and the others would be taken.
+    Where they do in many frames, the markers are at fault and not the poses.
+    """
     missed_m = np.linalg.norm(fit.residuals_m, axis=-1)
-    poor = np.flatnonzero(_poor(missed_m, frames.weights, fit.person.noise_m))
+    strays = _strays(missed_m, fit.person, weights).any(axis=1)
+    strays &= strays.mean() <= _MOST_OUTLIERS
+    poor = np.flatnonzero(strays | _poor(missed_m, frames.weights, fit.person.noise_m))
     if not len(poor):
         return fit.person
     found = single_poses(
         _tree_of(markers, fit.person), markers.markers, frames.positions_m[poor], weights, rounds=_LATER_ROUNDS
     )
-    before = np.nansum(weights * missed_m[poor] ** 2, axis=1)
     shown = markers.pose(
         np.where(found.solved[:, None], found.unknowns, fit.person.unknowns[poor]),
         fit.person.log_factors,
         fit.person.offsets_m,
         derivatives=False,
     )
-    after = np.nansum(weights * ((shown.positions_m - frames.positions_m[poor]) ** 2).sum(axis=-1), axis=1)
-    better = found.solved & (after < before)
+    found_m = np.linalg.norm(shown.positions_m - frames.positions_m[poor], axis=-1)
+    before, after = (np.nansum(weights * missing_m**2, axis=1) for missing_m in (missed_m[poor], found_m))
+    better = found.solved & (after < before) & ~(strays[poor] & _strays(found_m, fit.person, weights).any(axis=1))
     if not better.any():
         return fit.person
     unknowns = fit.person.unknowns.copy()

@@ -474,7 +474,12 @@ def apply_factors(
         scales.cloneAndAppend(scale)
     with _loosened(model) as state:
         # A negative mass makes OpenSim keep the mass that follows from the factors.
-        model.scale(state, scales, preserve_mass, float(mass_kg) if np.isfinite(mass_kg) else -1.0)
+        model.scale(state, scales, preserve_mass, -1.0)
+    scaled_kg = model_mass_kg(model)
+    # As `Model::scale` does it, which would build one more system for it.
+    if np.isfinite(mass_kg) and mass_kg > 0.0 and scaled_kg > 0.0:
+        for name in body_names(model):
+            model.getBodySet().get(name).scaleMass(float(mass_kg) / scaled_kg)
 
 
 @contextmanager

@@ -79,8 +79,8 @@ def _check_manifest_only(config: Config) -> None:
         raise UsageError(
             f"shard.layout: expected native, but got {config.shard.layout}: D3KE's layout holds one video of 800 x 600 "
             "pixels for each subject and camera, cameras PG1 and PG2 that stand still, and clips by V3D's numbers, "
-            "none of which a manifest has; leave --layout out, and train on native shards with ShardDataset(..., "
-            "scales='d3ke'), whose samples are D3KE's"
+            "which recordings of a manifest need not have; leave --layout out, and train on native shards with "
+            "ShardDataset(..., scales='d3ke'), whose samples are D3KE's"
         )
 
 

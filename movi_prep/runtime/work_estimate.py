@@ -39,8 +39,8 @@ class Cost:
 
 
 COSTS = {
-    "static": Cost(0.06, 0.0, 550e3, 0.0),
-    "markers": Cost(0.01, 3e-5, 10e3, 3600.0),
+    "static": Cost(0.03, 0.0, 550e3, 0.0),
+    "markers": Cost(0.01, 1.2e-5, 10e3, 3600.0),
     "scale": Cost(0.8, 0.0, 770e3, 0.0),
     "ik": Cost(0.09, 3.5e-4, 30e3, 12.9e3),
     "ik of angles": Cost(0.03, 8e-5, 30e3, 1050.0),

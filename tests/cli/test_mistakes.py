@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from movi_prep.cli.flags import FLAGS, Flag
 from movi_prep.cli.typed_inputs import check_typed_inputs
-from movi_prep.errors import describe_os_error
+from movi_prep.errors import absent_package, describe_os_error
 from tests.builders.small_world import write_small_world
 from tests.cli.conftest import CommandLine
 from tests.trials.test_tool_documents import ik_document
@@ -31,6 +37,36 @@ def test_a_path_that_leads_nowhere_is_wrong_usage_and_names_its_flag(
     assert "nowhere is not there" in err
     assert len(err.splitlines()) == 1
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ["status", ""],
+            ["report", ""],
+            ["verify", ""],
+            ["view", ""],
+            ["view", "work", ""],
+            ["init", ""],
+            ["demo", ""],
+        ),
+        *(["inspect", ""], ["inspect", __file__, ""], ["export", "--to", "csv", "", "out"]),
+        *(["export", "--to", "csv", "work", ""], ["augment", "--kind", "flip", "work", ""]),
+        *(["overlay", "", "S001/C01", "f.mp4", "--camera", "PG1"], ["ik", "--setup", ""], ["ik", "--marker-file", ""]),
+        *(["ik", "--static-file", ""], ["report", "work", "--beside", ""], ["batch", "--output", ""]),
+        *(["run", "--amass", ""], ["run", "--work", ""], ["run", "--config", ""]),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    arguments: list[str], movi_prep: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "records").mkdir()
+    code, _, err = movi_prep(*arguments)
+    assert code == 2
+    assert "empty" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["records"]
 
 
 FOLDER_COMMANDS = [
@@ -296,3 +332,63 @@ def test_a_manifest_and_settings_that_were_exchanged_are_told_apart(movi_prep: C
     code, _, err = movi_prep("run", "--manifest", str(settings))
     assert code == 2
     assert "name it with --config" in err
+
+
+@pytest.mark.parametrize(
+    ("package", "command"), [("h5py", ["inspect", "x.h5"]), ("h5py", ["export", "--to", "csv", "work", "out"])]
+)
+def test_a_package_that_is_not_installed_is_one_line(package: str, command: list[str], tmp_path: Path) -> None:
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module', name={package!r})\n")
+    (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    (tmp_path / "work" / "shards").mkdir(parents=True)
+    shutil.copy(tmp_path / "x.h5", tmp_path / "work" / "shards" / "S001_PG1.h5")
+    done = subprocess.run(
+        [sys.executable, "-m", "movi_prep", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"movi-prep: {package} is not installed in {sys.prefix}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_modules_that_files_name_are_no_packages_of_ours() -> None:
+    assert absent_package(ModuleNotFoundError(name="torch.nn")) == "torch"
+    assert absent_package(ModuleNotFoundError(name="chumpy.ch")) == ""
+    assert absent_package(ModuleNotFoundError(name="movi_prep.nowhere")) == ""
+    assert absent_package(ImportError("cannot import name", name="torch")) == ""
+
+
+def test_all_packages_of_the_project_are_known() -> None:
+    """Those that `pyproject.toml` names, by the names under which they are imported."""
+    names = {"opencv_python_headless": "cv2", "pyyaml": "yaml"}
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    for entry in tomllib.loads(text)["project"]["dependencies"]:
+        name = re.split(r"[<>=~!; ]", entry)[0].lower().replace("-", "_")
+        assert absent_package(ModuleNotFoundError(name=names.get(name, name))), entry
+
+
+@pytest.mark.parametrize("command", ["export --to csv", "export --to glb", "augment --kind crop=0.7"])
+@pytest.mark.parametrize("place", ["notes.txt", "work/ik", "work/shards/crop", "work/models/new/deep"])
+def test_nothing_is_written_over_a_file_or_among_results(
+    command: str, place: str, movi_prep: CommandLine, tmp_path: Path
+) -> None:
+    for name in ("ik", "shards", "models", "records"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+    (tmp_path / "notes.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = movi_prep(*command.split(), str(tmp_path / "work"), str(tmp_path / place))
+    assert code == 2
+    assert str(tmp_path / place) in err
+    assert err.endswith("name another\n")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_scripts_are_not_written_into_a_file(movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    code, _, err = movi_prep("batch", *movi_prep.flags(), "--output", str(tmp_path / "notes.txt"))
+    assert code == 2
+    assert err.startswith("movi-prep: --output: expected a folder")
