@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
-from movi_prep.cli.typed_inputs import check_order, check_typed_inputs
+from movi_prep.cli.typed_inputs import check_source_and_out, check_typed_inputs
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +22,7 @@ def augment_shards(given: argparse.Namespace) -> int:
     from movi_prep.runtime.progress import show_work
 
     check_typed_inputs(given)
-    check_order(given)
+    check_source_and_out(given)
     console = open_console(to_stderr=bool(given.json))
     with show_work("altering the shards"):
         sets = augment(

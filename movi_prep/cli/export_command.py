@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from movi_prep.cli.exit_codes import OK, UNITS_FAILED
 from movi_prep.cli.flags import SCENES
 from movi_prep.cli.printing import open_console, print_findings, print_json, print_table
-from movi_prep.cli.typed_inputs import check_order
+from movi_prep.cli.typed_inputs import check_source_and_out
 from movi_prep.config.root import parse_names
 from movi_prep.errors import UsageError
 from movi_prep.plain_text import count_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def export_shards(given: argparse.Namespace) -> int:
     """`export`: write the files of one training code, and say what they lack."""
-    check_order(given)
+    check_source_and_out(given)
     if given.to in SCENES:
         return _export_scenes(given)
     from movi_prep.export.targets import TABLES, export

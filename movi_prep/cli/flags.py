@@ -460,7 +460,7 @@ class _Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the help, each flag with its default."""
-        # Only when help is shown: defaults need the settings, and pydantic takes a tenth of a second to load.
+        # Only when help is shown: defaults need the settings, which most commands load later.
         for action, flag in self._described:
             # argparse formats help texts with %: a percent sign of our own must be doubled.
             default = default_text(flag).replace("%", "%%")
@@ -500,8 +500,22 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
             raise UsageError(_say_stray(arguments, unknown[0], flags))
         there = list_names(flags, at_most=60)
         parser.error(f"{given.command} takes no {name!r}{suggest(name, flags)}; there are {there}")
+    _check_not_empty(parser, given)
     _join_work_folder(parser, given)
     return given
+
+
+def _check_not_empty(parser: _Parser, given: argparse.Namespace) -> None:
+    """Refuse empty paths: an unset variable of a shell script would stand for the current folder."""
+    # Paths that are settings are checked where the configuration is read, those of its file too.
+    flags = {
+        flag.dest: flag.name for flag in FLAGS if (flag.metavar or "").startswith(("FILE", "DIR")) and not flag.setting
+    }
+    words = {item.name: item.name.upper() for item in POSITIONALS if item.command == given.command}
+    for dest, name in (words | flags).items():
+        value = getattr(given, dest, None)
+        if "" in (value if isinstance(value, list) else [value]):
+            parser.error(f"{given.command}: expected a name for {name}, but got an empty one")
 
 
 _MEANT = {

@@ -37,17 +37,33 @@ _PARTICULAR = {"--marker-file", "--static-file", "--model", "--setup", "--scale-
 def check_typed_inputs(given: argparse.Namespace) -> None:
     """Raise one UsageError for all that flags name and that is not there, or is another flag's kind of file."""
     faults = [fault for flag, path, kind in _named(given) if (fault := _fault(flag, path, kind))]
+    faults += [fault] if (fault := _written_fault(given)) else []
     if faults:
         raise UsageError(f"{'; '.join(faults)}; correct the path{'s' if len(faults) > 1 else ''}")
 
 
-def check_order(given: argparse.Namespace) -> None:
-    """Raise UsageError where the folder to read and the one to write, of commands that take both, are exchanged."""
+def check_source_and_out(given: argparse.Namespace) -> None:
+    """Check the folder to read and the one to write, of commands that take both.
+
+    Raises:
+        UsageError: they are exchanged, `out` is a file, or it lies among the results of a work folder.
+    """
     source, out = (Path(name).expanduser() for name in (given.source, given.out))
     if not source.exists() and out.is_dir() and any(out.iterdir()):
         raise UsageError(
             f"{given.command}: expected the folder to read first, then the one to write, but {source} is not there and "
             f"{out} is; exchange them"
+        )
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{given.command}: expected a folder to write, but {out} is a file; name another")
+    # Imported here: `ik --setup`, which checks its files above, needs none of it.
+    from movi_prep.runtime.named_work_folder import results_around
+
+    results = results_around(out.absolute())
+    if results is not None:
+        raise UsageError(
+            f"{given.command}: expected a folder of its own, but {out} is in {results}, where a run keeps its results; "
+            "name another"
         )
 
 
@@ -61,6 +77,12 @@ def _named(given: argparse.Namespace) -> Iterator[tuple[str, Path, str]]:
             continue
         for name in value if isinstance(value, list) else [value]:
             yield flag.name, Path(name).expanduser(), kind
+
+
+def _written_fault(given: argparse.Namespace) -> str:
+    output = getattr(given, "output", None)
+    is_file = output is not None and Path(output).expanduser().is_file()
+    return f"--output: expected a folder, but {output} is a file" if is_file else ""
 
 
 def _fault(flag: str, path: Path, kind: str) -> str:

@@ -15,7 +15,7 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from movi_prep.config.load import load_config
+from movi_prep.config.load import dump_config, load_config
 from movi_prep.errors import UsageError, list_names
 from movi_prep.names import ALL_SUBJECTS
 from movi_prep.recordings.amass import ALL_SUBSETS
@@ -59,7 +59,10 @@ def check_apart(config: Config, recordings: Recordings) -> None:
                 "another (--work)"
             )
     # What lies in a work folder counts as made by units, which need a record of it.
-    inside = next((path for path in recordings.motions.values() if WorkFolder(config.work).is_made(path)), None)
+    folder, prefix = WorkFolder(config.work), f"{config.work}{os.sep}"
+    # Text first: all of AMASS has seventeen thousand paths.
+    near = (path for path in recordings.motions.values() if str(path).startswith(prefix))
+    inside = next((path for path in near if folder.is_made(path)), None)
     if inside is not None:
         raise UsageError(
             f"work: expected a folder without data, but {inside} lies in {config.work}; name another (--work)"
@@ -93,6 +96,14 @@ def last_config(work: Path) -> Config | None:
     except UsageError:
         # Written by another release, or by hand: it says nothing of the data, and the next run replaces it.
         return None
+
+
+def is_kept_config(path: Path) -> bool:
+    """Return whether a file is one that a run wrote: all settings, as they are dumped."""
+    try:
+        return dump_config(load_config(path, {})).encode() == path.read_bytes()
+    except UsageError:
+        return False
 
 
 def config_to_keep(config: Config) -> Config:

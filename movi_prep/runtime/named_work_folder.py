@@ -6,17 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movi_prep.errors import UsageError
-from movi_prep.records.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_OWN = ("records", "logs", "markers", "ik", "shards", "shards-d3ke")
+"""Folders that runs, or solutions of marker files, make in a work folder."""
+_ALSO_OWN = ("models", "alignment")
+"""More of them, whose names other folders have, too."""
+
+
 def holds_results(folder: Path) -> bool:
     """Return whether a run, or the solution of a marker file, has left something in a folder."""
-    work = WorkFolder(folder)
-    own = (work.records(), work.logs(), folder / "markers", folder / "ik", work.shards(), work.d3ke_shards())
-    return any(place.is_dir() for place in own)
+    return any((folder / name).is_dir() for name in _OWN)
+
+
+def results_around(folder: Path) -> Path | None:
+    """Return the folder of results that a folder is or lies in; None where it lies elsewhere."""
+    for place in (folder, *folder.parents):
+        if place.name in (*_OWN, *_ALSO_OWN) and holds_results(place.parent) and place.is_dir():
+            return place
+    return None
 
 
 def check_work_folder(folder: Path, *, what: str = "a work folder", beside: Iterable[str] = ()) -> None:

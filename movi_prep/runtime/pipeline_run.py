@@ -18,7 +18,7 @@ from movi_prep.records.choice import numbers_in
 from movi_prep.records.work_folder import WorkFolder
 from movi_prep.runtime.brought_documents import check_documents
 from movi_prep.runtime.chosen_clips import keep_choice, read_choice, take_clips, with_gathered
-from movi_prep.runtime.data_of_work import check_apart, check_same_data, config_path, config_to_keep
+from movi_prep.runtime.data_of_work import check_apart, check_same_data, config_path, config_to_keep, is_kept_config
 from movi_prep.runtime.file_identity import FileIdentities, read_identities, write_identities
 from movi_prep.runtime.interruption import stop_once
 from movi_prep.runtime.locks import hold_scopes, scope_of
@@ -330,10 +330,10 @@ def _check_nothing_is_empty(config: Config, stages: Sequence[AnyStage], recordin
 
 def _make_work_folder(work: Path) -> None:
     own = config_path(work)
-    if own.is_file() and not holds_results(work):
+    if own.is_file() and not holds_results(work) and not is_kept_config(own):
         raise UsageError(
             f"work: expected a new folder or one of a run, but {own} is a file of yours, which would be replaced; name "
-            "another folder (--work)"
+            "another folder (--work), or move it away"
         )
     try:
         work.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,10 @@ class ScaledTrial:
     def findings(self) -> tuple[str, ...]:
         """What reading and scaling found."""
         return (*self.read_findings, *self.result.findings)
+
+
+_last: deque[ScaledTrial] = deque(maxlen=1)
+"""What was scaled last, held: taking its model to pieces takes 0.01 s, which a process that ends can do without."""
 
 
 def scale_to_trial(
@@ -113,7 +118,7 @@ def scale_to_trial(
     sources = [*([static_path] if static_path is not None else []), *(marker_files if by_motion else ())]
     # The pose's time is for the .mot file: a set-up's range may begin before the first sample.
     first_s = 0.0 if static is None else float((static.placement or static.markers).times_s[0])
-    return ScaledTrial(
+    scaled = ScaledTrial(
         model=model,
         result=result,
         static_source=", ".join(map(str, sources)),
@@ -123,6 +128,8 @@ def scale_to_trial(
         pose_time_s=max(setup.placement_time_range_s[0], first_s),
         sized=between,
     )
+    _last.append(scaled)
+    return scaled
 
 
 def _curves(path: Path | None, model: Any, source: Path) -> dict[str, Curve]:

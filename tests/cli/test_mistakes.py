@@ -39,6 +39,36 @@ def test_a_path_that_leads_nowhere_is_wrong_usage_and_names_its_flag(
     assert out == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ["status", ""],
+            ["report", ""],
+            ["verify", ""],
+            ["view", ""],
+            ["view", "work", ""],
+            ["init", ""],
+            ["demo", ""],
+        ),
+        *(["inspect", ""], ["inspect", __file__, ""], ["export", "--to", "csv", "", "out"]),
+        *(["export", "--to", "csv", "work", ""], ["augment", "--kind", "flip", "work", ""]),
+        *(["overlay", "", "S001/C01", "f.mp4", "--camera", "PG1"], ["ik", "--setup", ""], ["ik", "--marker-file", ""]),
+        *(["ik", "--static-file", ""], ["report", "work", "--beside", ""], ["batch", "--output", ""]),
+        *(["run", "--amass", ""], ["run", "--work", ""], ["run", "--config", ""]),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    arguments: list[str], movi_prep: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "records").mkdir()
+    code, _, err = movi_prep(*arguments)
+    assert code == 2
+    assert "empty" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["records"]
+
+
 FOLDER_COMMANDS = [
     ["status", "FOLDER"],
     ["report", "FOLDER"],
@@ -339,3 +369,26 @@ def test_all_packages_of_the_project_are_known() -> None:
     for entry in tomllib.loads(text)["project"]["dependencies"]:
         name = re.split(r"[<>=~!; ]", entry)[0].lower().replace("-", "_")
         assert absent_package(ModuleNotFoundError(name=names.get(name, name))), entry
+
+
+@pytest.mark.parametrize("command", ["export --to csv", "export --to glb", "augment --kind crop=0.7"])
+@pytest.mark.parametrize("place", ["notes.txt", "work/ik", "work/shards/crop", "work/models/new/deep"])
+def test_nothing_is_written_over_a_file_or_among_results(
+    command: str, place: str, movi_prep: CommandLine, tmp_path: Path
+) -> None:
+    for name in ("ik", "shards", "models", "records"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+    (tmp_path / "notes.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = movi_prep(*command.split(), str(tmp_path / "work"), str(tmp_path / place))
+    assert code == 2
+    assert str(tmp_path / place) in err
+    assert err.endswith("name another\n")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_scripts_are_not_written_into_a_file(movi_prep: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    code, _, err = movi_prep("batch", *movi_prep.flags(), "--output", str(tmp_path / "notes.txt"))
+    assert code == 2
+    assert err.startswith("movi-prep: --output: expected a folder")

@@ -104,3 +104,11 @@ def test_a_configuration_of_the_users_own_is_never_replaced(world: World) -> Non
         world.run()
     assert config_path(world.work).read_text() == "amass: ../amass\n"
     assert not (world.work / "logs").exists()
+
+
+def test_a_work_folder_that_was_emptied_by_hand_begins_anew(world: World) -> None:
+    world.run()
+    for folder in world.work.iterdir():
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    assert world.run().is_complete

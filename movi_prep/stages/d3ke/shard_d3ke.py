@@ -187,7 +187,7 @@ def run_shard_d3ke(inputs: D3keInputs, outputs: D3keOutputs, settings: D3keSetti
 
 SHARD_D3KE = Stage(
     name="shard_d3ke",
-    version=5,
+    version=6,
     summary="files of D3KE's training code, of each subject",
     plan=plan_shard_d3ke,
     run=InSteps(run_shard_d3ke),

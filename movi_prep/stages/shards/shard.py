@@ -187,7 +187,7 @@ def _finished(planned: PlannedClips, crops: CropPass, judged: JudgedVideo) -> Fi
 
 SHARD = Stage(
     name="shard",
-    version=10,
+    version=11,
     summary="crops and labels of each subject and camera",
     plan=plan_shard,
     run=InSteps(run_shard),
