@@ -78,9 +78,11 @@ _ASK_AGAIN = 4
 _LARGEST_STEP = 0.5
 # After a step below the first number (rad or m), so many steps keep its factor, while each is shorter by this ratio.
 _KEPT_RANGE, _KEPT_STEPS, _KEPT_RATIO = 0.005, 2, 0.1
-# What is left after such a step counts as this many times its share of the step before, or as this many times (1/rad)
-# the step that the factor is from: what markers hardly determine converges more slowly than the whole.
-_RATIO_MARGIN, _FACTOR_AGES = 10.0, 100.0
+# What is left after a step of Newton's counts as this many times (1/rad) its square. After one that keeps a factor it
+# counts as so many times its product with the step that the factor is from, or as ten times what its ratio to the step
+# before foretells. Both are wide: what markers hardly determine converges more slowly than the whole.
+_BEND_MARGIN, _RATIO_MARGIN = 400.0, 10.0
+_SHORT_STEP = 1e-4
 # Markers without any noise still leave this share of the pulls: it holds the coordinates that no marker sees.
 _SMALLEST_SHARE = 1e-5
 # Quarters of a turn in a radian, and a quarter as the sum of three numbers: the first has so few digits that whole
@@ -913,7 +915,7 @@ def _finish(arrays, work, tasks, tolerance, most, last):
         largest = _move(arrays, work.system.step, x)
         if largest > _KEPT_RATIO * before:
             break
-        if largest * max(_RATIO_MARGIN * largest / before, _FACTOR_AGES * first) < tolerance:
+        if largest * max(_RATIO_MARGIN * largest / before, _BEND_MARGIN * first) < tolerance:
             for u in range(x.shape[0]):
                 work.x[other, u] = x[u]
             return number + 1, value, 0.5 * markers
@@ -929,6 +931,17 @@ def _move(arrays, step, x):
         largest = max(largest, abs(moved - x[u]))
         x[u] = moved
     return largest
+
+
+@_small
+def _foretell(largest, before, is_newton):
+    """Bound of the next step: a step that shrank by a ratio is followed by one that shrinks by at least as much.
+
+    Believed only where the ratio is below a tenth. An undamped step of Newton's tells it by its own size, too; but one
+    that hardly changes f, for what is returned is f before it.
+    """
+    foretold = largest * largest / before if largest < 0.1 * before < np.inf else largest
+    return min(foretold, _BEND_MARGIN * largest * largest) if is_newton and largest < _SHORT_STEP else foretold
 
 
 @_inner
@@ -973,9 +986,7 @@ def _solve_frame(arrays, work, tasks, rules):
             continue
         fallback = False
         largest = _try_step(arrays, work.system.step, work.x[slot], work.x[1 - slot])
-        # A step that shrank by a ratio is followed by one that shrinks by at least as much. Believed only where the
-        # ratio is below a tenth.
-        foretold = largest * largest / before if largest < 0.1 * before < np.inf else largest
+        foretold = _foretell(largest, before, newton and damping == 0.0)
         # Strong damping makes every step small; a small step says nothing then.
         if damping < 1e-2 and foretold < rules.step_tolerance:
             slot, ended = 1 - slot, CONVERGED
@@ -1057,31 +1068,61 @@ def _turn_base(motion, base, x):
     base[5], base[6], base[7], base[8] = r12, r20, r21, r22
 
 
+@_small
+def _differences(frames, u):
+    """How one unknown changed last, how that changed, and so on to the fifth (Newton's backward differences)."""
+    a, b, c, d, e, f = frames[0][u], frames[1][u], frames[2][u], frames[3][u], frames[4][u], frames[5][u]
+    return (
+        *(a - b, a - 2.0 * b + c, a - 3.0 * b + 3.0 * c - d),
+        *(a - 4.0 * b + 6.0 * c - 4.0 * d + e, a - 5.0 * b + 10.0 * c - 10.0 * d + 5.0 * e - f),
+    )
+
+
+@_inner
+def _best_order(motion, frames, known):
+    """Order of the polynomial that would have met the last frame most closely, of those that the known frames allow."""
+    miss1, miss2, miss3, miss4 = 0.0, 0.0, 0.0, 0.0
+    for u in range(motion.n_unknowns):
+        if motion.is_root[u] == 0:
+            # A polynomial through the frames before the last one misses that by the next difference.
+            _, second, third, fourth, fifth = _differences(frames, u)
+            miss1, miss2 = max(miss1, abs(second)), max(miss2, abs(third))
+            miss3, miss4 = max(miss3, abs(fourth)), max(miss4, abs(fifth))
+    order, least = 1, miss1
+    if known > 3 and miss2 < least:
+        order, least = 2, miss2
+    if known > 4 and miss3 < least:
+        order, least = 3, miss3
+    if known > 5 and miss4 < least:
+        order = 4
+    return order
+
+
 @_inner
 def _predict(arrays, work, unknowns, last, direction, known):
     """Begin a frame from the one before, and from how the frames before that went on.
 
-    With two frames known, a straight line; with four, a parabola where that would have met the last one more closely.
+    With two frames known, a straight line; with four to six, a polynomial of up to the second to fourth order where
+    that would have met the last one more closely.
     """
     motion = arrays.motion
-    before = unknowns[last]
-    one = unknowns[last - direction] if known > 1 else before
-    two, three = (unknowns[last - 2 * direction], unknowns[last - 3 * direction]) if known > 3 else (one, one)
-    off_line, off_parabola = 0.0, 0.0
-    for u in range(before.shape[0]):
-        if motion.is_root[u] == 0:
-            bend, earlier_bend = before[u] - 2.0 * one[u] + two[u], one[u] - 2.0 * two[u] + three[u]
-            off_line = max(off_line, abs(bend))
-            off_parabola = max(off_parabola, abs(bend - earlier_bend))
-    share = 1.0 if known > 3 and off_parabola < off_line else 0.0
-    for u in range(before.shape[0]):
-        guess = 2.0 * before[u] - one[u] + share * (before[u] - 2.0 * one[u] + two[u])
+    a = unknowns[last]
+    b = unknowns[last - direction] if known > 1 else a
+    c, d = (unknowns[last - 2 * direction], unknowns[last - 3 * direction]) if known > 3 else (b, b)
+    e = unknowns[last - 4 * direction] if known > 4 else d
+    frames = (a, b, c, d, e, unknowns[last - 5 * direction] if known > 5 else e)
+    order = _best_order(motion, frames, known)
+    two, three, four = 1.0 * (order > 1), 1.0 * (order > 2), 1.0 * (order > 3)
+    for u in range(a.shape[0]):
+        first, second, third, fourth, _ = _differences(frames, u)
+        guess = a[u] + first + two * second + three * third + four * fourth
         work.x[0, u] = min(max(guess, arrays.lower[u]), arrays.upper[u])
     if motion.free_node >= 0:
-        _turn_base(motion, work.pose.base, before)
-        for k in range(3):  # the turn since the frame before is the best guess of the next one
+        _turn_base(motion, work.pose.base, a)
+        for k in range(3):  # these angles are turns since the frame before: the polynomial is of one order less
             u = motion.free_unknown[k]
-            work.x[0, u] = before[u] + share * (before[u] - one[u]) if known > 1 else 0.0
+            first, second, third, _, _ = _differences(frames, u)
+            work.x[0, u] = a[u] + two * first + three * second + four * third if known > 1 else 0.0
 
 
 @_small

@@ -33,7 +33,8 @@ _NEWTON_RANGE = 0.2
 _LARGEST_STEP = 0.5
 _ASK_AGAIN = 4
 _KEPT_RANGE, _KEPT_STEPS, _KEPT_RATIO = 0.005, 2, 0.1
-_RATIO_MARGIN, _FACTOR_AGES = 10.0, 100.0
+_BEND_MARGIN, _RATIO_MARGIN = 400.0, 10.0
+_SHORT_STEP = 1e-4
 _SMALLEST_SHARE = 1e-5
 _MEETINGS = 3
 
@@ -362,6 +363,8 @@ def solve_frame(arrays: FoldedArrays, work: Workspace, tasks: Tasks, rules: Rule
             continue
         tried, largest = _try_step(arrays, step, state.x)
         foretold = largest * largest / state.before if largest < 0.1 * state.before < np.inf else largest
+        if state.solved_by_newton and state.damping == 0.0 and largest < _SHORT_STEP:
+            foretold = min(foretold, _BEND_MARGIN * largest * largest)
         if state.damping < 1e-2 and foretold < rules.step_tolerance:
             state.x, ended = tried, CONVERGED
             break
@@ -417,7 +420,7 @@ def _finish(  # noqa: PLR0917 - as the kernel takes it
         before, largest, value, x = largest, float(np.abs(moved - x).max(initial=0.0)), at.value, moved
         if largest > _KEPT_RATIO * before:
             break
-        if largest * max(_RATIO_MARGIN * largest / before, _FACTOR_AGES * first) < tolerance:
+        if largest * max(_RATIO_MARGIN * largest / before, _BEND_MARGIN * first) < tolerance:
             state.x, state.at = x, at
             return number + 1
     return 0
@@ -457,11 +460,14 @@ def _load_pulls(scene: Scene, prior: tuple[Array, Array], anchor: Array, tempora
 def _predict(arrays: FoldedArrays, work: Workspace, past: Array) -> None:
     """Begin a frame from (k, x) the frames before, latest first: see `kernels._predict`."""
     motion, before = arrays.motion, past[0]
-    slope = before - past[1] if len(past) > 1 else np.zeros_like(before)
-    bends = past[:-2] - 2.0 * past[1:-1] + past[2:]
     joints = motion.is_root == 0
-    curved = len(past) > 3 and _largest((bends[0] - bends[1])[joints]) < _largest(bends[0, joints])
-    guess = before + slope + bends[0] if curved else before + slope
+    # The newest entry of each of Newton's backward differences, from the frame itself on.
+    differences = [np.diff(past[::-1], order, axis=0)[-1] for order in range(len(past))]
+    order = min(1, len(past) - 1)
+    if len(past) > 3:
+        # A polynomial through the frames before the last one misses that by the next difference.
+        order = 1 + int(np.argmin([_largest(missed[joints]) for missed in differences[2:]]))
+    guess = np.sum(differences[: order + 1], axis=0)
     if motion.free_node >= 0:
         free, first = motion.free_unknown, motion.first_axis[motion.free_node]
         base = work.pose.base.reshape(3, 3)
@@ -469,8 +475,8 @@ def _predict(arrays: FoldedArrays, work: Workspace, past: Array) -> None:
             angle = np.asarray(motion.free_slope[k] * before[unknown])
             base = base @ rotation_about(motion.axis_direction[first + k], angle)
         work.pose.base = base.ravel()
-        guess[free] = before[free] if len(past) > 1 else 0.0
-        guess[free] += slope[free] if curved else 0.0
+        # These are turns since the frame before.
+        guess[free] = np.sum([each[free] for each in differences[:order]], axis=0) if order else 0.0
     work.x[0] = np.clip(guess, arrays.lower, arrays.upper)
 
 
@@ -522,7 +528,7 @@ def track(  # noqa: PLR0917 - the signature of the compiled kernel
         if data[2][frame]:
             load_frame(work.scene, tasks, data[0], data[1], frame)
             if known > 0:
-                _predict(arrays, work, unknowns[[last - k * direction for k in range(min(known, 4))]])
+                _predict(arrays, work, unknowns[[last - k * direction for k in range(min(known, 6))]])
             earlier = last - direction if known > 1 else last
             carried = unknowns[last] + CARRIED * (unknowns[last] - unknowns[earlier])
             ends[frame], iterations[frame], values[frame], shares[frame], share = _solve_pulled(

@@ -72,6 +72,15 @@ def test_a_frame_ends_within_the_tolerance_of_its_minimum(seed: int, narrow: boo
     np.testing.assert_allclose(track.unknowns, lowest.unknowns, atol=2.0 * pulls.rules.step_tolerance)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_smooth_motion_takes_one_step_a_frame(seed: int) -> None:
+    tracker, pulls, start = prepared(kernels, seed, 300, 1e-6)
+
+    track = track_forward(tracker, pulls, {0: start})  # type: ignore[arg-type]
+
+    assert np.count_nonzero(track.iterations == 1) > 0.9 * len(track.iterations)
+
+
 @pytest.mark.parametrize("engine", [kernels, oracle])
 @pytest.mark.parametrize(("noise_m", "share"), [(0.0, 1e-5), (0.0025, 0.25), (0.02, 1.0)])
 def test_pulls_act_in_proportion_to_the_variance_of_the_noise(engine: Any, noise_m: float, share: float) -> None:
