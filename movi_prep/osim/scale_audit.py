@@ -74,7 +74,7 @@ def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings, shown: str)
     if not smallest <= size <= largest:
         yield (
             f"the body is {size:.2f} times the model's size on average, outside {smallest:g} to {largest:g}: no person "
-            "has that size; check the unit of the static trial"
+            "has that size; check the unit of the markers"
         )
 
 
