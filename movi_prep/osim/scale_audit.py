@@ -29,7 +29,9 @@ GIMBAL_LIMIT_RAD = np.radians(60.0)
 """A root whose middle angle is beyond this in the static pose is near gimbal lock (90 degrees)."""
 
 
-def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings, *, wrong: Sequence[str] = ()) -> ScaleResult:
+def audit_scaling(
+    result: ScaleResult, settings: ScaleAuditSettings, *, wrong: Sequence[str] = (), shown: str = "static pose"
+) -> ScaleResult:
     """Return the result with landmark residuals, every finding with its numbers, and the grade of the audit.
 
     OpenSim's guideline for scaling: the largest marker error of bony landmarks under 2 cm, their RMS under 1 cm
@@ -39,6 +41,7 @@ def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings, *, wrong: S
         result: what scaling found.
         settings: bounds.
         wrong: findings that make labels wrong, whatever the numbers.
+        shown: in what the errors of markers show: the static pose, or the motion.
     """
     # Tracking markers sit on soft tissue: their errors say little about the bones.
     landmarks = (result.marker_weights >= settings.landmark_weight) & np.isfinite(result.marker_errors_m)
@@ -48,9 +51,9 @@ def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings, *, wrong: S
         landmark_rms_m=float(np.sqrt(np.mean(errors_m**2))) if errors_m.size else float("nan"),
         landmark_max_m=float(errors_m.max()) if errors_m.size else float("nan"),
     )
-    refusals = (*_wrong_person(audited, settings), *_wrong_pose(audited))
+    refusals = (*_wrong_person(audited, settings, shown), *_wrong_pose(audited))
     doubts = (
-        *_residual_doubts(audited, settings),
+        *_residual_doubts(audited, settings, shown),
         *_range_doubts(audited, settings),
         *_symmetry_doubts(audited, settings),
     )
@@ -58,10 +61,10 @@ def audit_scaling(result: ScaleResult, settings: ScaleAuditSettings, *, wrong: S
     return replace(audited, findings=(*refusals, *doubts, *result.findings), audit=grade)
 
 
-def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
+def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings, shown: str) -> Iterator[str]:
     if result.landmark_rms_m > settings.landmark_rms_refused_m:
         yield (
-            f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the static pose, above "
+            f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the {shown}, above "
             f"{settings.landmark_rms_refused_m * 1000:.1f} mm: markers are exchanged, or from another subject"
         )
     # One unusual factor is suspect; if all factors are unusual, it is the subject's size.
@@ -71,24 +74,24 @@ def _wrong_person(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator
     if not smallest <= size <= largest:
         yield (
             f"the body is {size:.2f} times the model's size on average, outside {smallest:g} to {largest:g}: no person "
-            "has that size; check the unit of the static trial"
+            "has that size; check the unit of the markers"
         )
 
 
-def _residual_doubts(result: ScaleResult, settings: ScaleAuditSettings) -> Iterator[str]:
+def _residual_doubts(result: ScaleResult, settings: ScaleAuditSettings, shown: str) -> Iterator[str]:
     if not np.isfinite(result.landmark_rms_m):
-        yield f"no landmark (weight of {settings.landmark_weight:g} or more) is seen in the static trial"
+        yield f"no landmark (weight of {settings.landmark_weight:g} or more) is seen in the {shown}"
         return
     # Above the second bound the refusal has said it already.
     if settings.landmark_rms_limit_m < result.landmark_rms_m <= settings.landmark_rms_refused_m:
         yield (
-            f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the static pose, above "
+            f"landmark RMS is {result.landmark_rms_m * 1000:.1f} mm in the {shown}, above "
             f"{settings.landmark_rms_limit_m * 1000:.1f} mm"
         )
     beyond = landmarks_beyond(result, settings)
     for name, error_m in itertools.islice(beyond.items(), MOST_TOLD):
         yield (
-            f"landmark {name} misses by {error_m * 1000:.1f} mm in the static pose, above "
+            f"landmark {name} misses by {error_m * 1000:.1f} mm in the {shown}, above "
             f"{settings.landmark_max_limit_m * 1000:.1f} mm"
         )
     if len(beyond) > MOST_TOLD:

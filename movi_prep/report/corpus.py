@@ -197,8 +197,8 @@ def _left_out(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
 
 def _subjects(qualities: Sequence[SubjectQuality], scope: Scope) -> Html:
     says = (
-        "Scaling is judged by the audit (landmarks in the static pose: RMS below 10 mm, largest below 20 mm; factors "
-        "in range; left and right alike), inverse kinematics by OpenSim's guideline (RMS below 20 mm)."
+        "Scaling is judged by the audit (landmarks: RMS below 10 mm, largest below 20 mm; factors in range; left and "
+        "right alike), inverse kinematics by OpenSim's guideline (RMS below 20 mm)."
     )
     columns = (
         *("subject", "split", "sex", "height#", "mass#", "audit", "landmark RMS, mm#", "largest, mm#", "factors"),

@@ -53,7 +53,7 @@ def doubted_scaling(scale: ScaleResult) -> Look:
         AUDIT_VERDICTS[scale.audit],
         f"the audit calls scaling {scale.audit}: {_first_of(scale.findings)}",
         "The model may not have the subject's size, which affects every angle of the subject.",
-        "Look at the largest static residuals under Scaling: a marker that sits wrong, or a pose that is not static.",
+        "Look at the largest residuals under Scaling: a marker that sits wrong, or a pose that is not static.",
     )
 
 

@@ -6,6 +6,7 @@ from math import degrees, isfinite
 from typing import TYPE_CHECKING
 
 from movi_prep.pages.html import Html, badge, element, folded, join, judged, missing, section, table
+from movi_prep.records.marker_set import FLOOR_PREFIX
 from movi_prep.report.charts import BLUE, LINE, ORANGE, PALE, TRACK, bias_bar, colour_key, range_bar
 from movi_prep.report.tables import CLIP_COLUMNS, clip_rows, number, shortened, span, status_sentence
 from movi_prep.report.verdicts import AT_LIMIT_RAD, AUDIT_VERDICTS, judge, largest_asymmetry
@@ -25,11 +26,14 @@ _TOLD_ASYMMETRY_PERCENT = 0.1
 def scaling_section(scale: ScaleResult | None, bounds: ScalingSettings, *, are_details_open: bool = False) -> Html:
     """Return the audit of scaling: residuals of the static pose, factors, and the bounds beside them."""
     says = (
-        "Residuals of landmarks in the static pose, before markers are moved onto the data. OpenSim's guideline: RMS "
-        "below 10 mm, largest below 20 mm. Factors are relative to the generic model."
+        "Residuals of landmarks: in the static pose, before markers are moved onto the data, or, where the subject is "
+        "scaled by motion, their RMS over the frames used. OpenSim's guideline: RMS below 10 mm, largest below 20 mm. "
+        "Factors are relative to the generic model."
     )
     if scale is None:
         return section("Scaling", says, missing("Scaling", "movi-prep ik"))
+    if any(name.startswith(FLOOR_PREFIX) for name in scale.marker_names):
+        says += f" Markers {FLOOR_PREFIX}* are others of the feet, dropped onto the floor."
     # A tenth of a percent is rounding of a model that is mirrored.
     difference, where = largest_asymmetry(scale)
     told = f"; {where}" if difference >= _TOLD_ASYMMETRY_PERCENT else ""
@@ -89,7 +93,7 @@ def _scale_details(scale: ScaleResult, *, is_open: bool) -> Html:
     return join(
         [
             folded(
-                "Static residual of every marker",
+                "Residual of every marker",
                 table(("marker", "weight#", "error, mm#"), markers, shown=N_WORST_MARKERS),
                 is_open=is_open,
             ),

@@ -169,7 +169,7 @@ def scale_to_motion(
         audit=AuditGrade.SOUND,
         pose=states,
     )
-    return audit_scaling(result, settings, wrong=mirrored)
+    return audit_scaling(result, settings, wrong=mirrored, shown="motion")
 
 
 def _orientation(

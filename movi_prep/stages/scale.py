@@ -253,7 +253,7 @@ def with_angles(
     ]
     if not said:
         return result
-    told = f"misses of the static pose turn all angles of the subject: {'; '.join(said)}"
+    told = f"misses of landmarks turn all angles of the subject: {'; '.join(said)}"
     return replace(result, findings=(*result.findings, told))
 
 

@@ -6,8 +6,9 @@ what it, or another document of the same call, writes; but a model that is scale
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def solve_setup_document(
     *,
     results_folder: Path | None = None,
     write_pages: PageWriter | None = None,
+    models: Mapping[Path, Path] | None = None,
 ) -> FileResult:
     """Do what OpenSim's InverseKinematicsTool does with its set-up document, with either solver.
 
@@ -51,6 +53,7 @@ def solve_setup_document(
         settings: which solver, and the landmark rule.
         results_folder: where results go instead of where the document says.
         write_pages: writes pages beside the results; with None, only the tool's own files are written.
+        models: where models went that documents scaled before this one, by the path that they name (resolved).
 
     Returns:
         Files written: the motion (.mot), `NAME_ik_marker_errors.sto` and `NAME_ik_model_marker_locations.sto` as the
@@ -66,16 +69,17 @@ def solve_setup_document(
         raise InputError(
             document, expected="<model_file> and <marker_file>", got="none of one of them", remedy="name both files"
         )
-    for file, what in ((setup.model_file, "the model"), (setup.marker_file, "the marker file")):
+    model_file, marker_file = (models or {}).get(setup.model_file.resolve(), setup.model_file), setup.marker_file
+    for file, what in ((model_file, "the model"), (marker_file, "the marker file")):
         if not file.is_file():
-            hint = "; a document that scales it comes before this one" if file == setup.model_file else ""
+            hint = "; a document that scales it comes before this one" if file == model_file else ""
             remedy = f"correct the path in {document}{hint}"
             raise MissingError(file, expected=f"{what} that {document} names", got="no file", remedy=remedy)
     # Imported here: documents of scaling need none of it.
     from movi_prep.stages.solve_clip import read_scaled_model, solve_clip
 
-    scaled = read_scaled_model(setup.model_file)
-    trial = read_trial(setup.marker_file, scaled, setup, settings, is_cut=True)
+    scaled = read_scaled_model(model_file)
+    trial = read_trial(marker_file, scaled, setup, settings, is_cut=True)
     curves = read_curves(setup.coordinate_file, scaled)
     # Deviations cost time, and the tool's users expect none: they are found only where they are asked for.
     noise = _noise(settings) if setup.report_deviations else None
@@ -84,7 +88,7 @@ def solve_setup_document(
     result = trial_result(trial, solution, scaled, settings, outputs=outputs, findings=findings)
     if write_pages is None:
         return result
-    pages = write_pages(SolvedTrial(result, trial.setup, solution, setup.model_file))
+    pages = write_pages(SolvedTrial(result, trial.setup, solution, model_file))
     return replace(result, outputs=(*outputs, *pages))
 
 
@@ -194,7 +198,7 @@ def run_setup_documents(
 
     def run_beside_others(document: Path) -> FileResult:
         _check_others_kept(document, known)
-        return _run(document, config, results_folder, write_pages)
+        return _run(document, config, results_folder, write_pages, _models_before(document, known))
 
     return tuple(
         solve_or_tell(document, partial(run_beside_others, document))
@@ -202,21 +206,45 @@ def run_setup_documents(
     )
 
 
-def _run(document: Path, config: Config, results_folder: Path | None, write_pages: PageWriter | None) -> FileResult:
+def _run(
+    document: Path,
+    config: Config,
+    results_folder: Path | None,
+    write_pages: PageWriter | None,
+    models: Mapping[Path, Path] | None = None,
+) -> FileResult:
     if is_scale_document(document):
         return run_scale_document(document, config, results_folder=results_folder, write_pages=write_pages)
-    return solve_setup_document(document, config.ik, results_folder=results_folder, write_pages=write_pages)
+    return solve_setup_document(
+        document, config.ik, results_folder=results_folder, write_pages=write_pages, models=models
+    )
 
 
 @dataclass(frozen=True)
 class _Files:
-    """The files that a document reads and writes."""
+    """The files that a document reads and writes.
+
+    Attributes:
+        document: the document.
+        read: what it reads.
+        written: what it writes.
+        model: the model that it names.
+        is_scaling: whether it scales a model.
+        results: where the results of scaling go, by the path that the document names (resolved).
+    """
 
     document: Path
     read: tuple[Path, ...]
     written: tuple[Path, ...]
     model: Path | None
     is_scaling: bool
+    results: Mapping[Path, Path] = field(default_factory=dict)
+
+
+def _models_before(document: Path, known: Sequence[_Files]) -> dict[Path, Path]:
+    """Return where the results of the documents before this one went."""
+    before = itertools.takewhile(lambda files: files.document != document, known)
+    return {named: path for files in before for named, path in files.results.items()}
 
 
 def _files_of(documents: Iterable[Path], settings: IkSettings, results_folder: Path | None) -> list[_Files]:
@@ -232,14 +260,17 @@ def _files_of(documents: Iterable[Path], settings: IkSettings, results_folder: P
 
 def _files(document: Path, settings: IkSettings, results_folder: Path | None) -> _Files:
     setup: IkSetup | ScaleSetup
+    results: dict[Path, Path] = {}
     if is_scale_document(document):
         setup = read_scale_setup(document)
         written = tuple(_scale_results(setup, results_folder).values())
+        results = dict(zip((path.resolve() for path in _scale_results(setup, None).values()), written, strict=True))
     else:
         setup = ask_deviations(read_ik_setup(document), settings)
         written = tuple(result_paths(setup, results_folder))
     read = tuple(files_read(document, setup))
-    return _Files(document, read, written, model=setup.model_file, is_scaling=isinstance(setup, ScaleSetup))
+    is_scaling = isinstance(setup, ScaleSetup)
+    return _Files(document, read, written, model=setup.model_file, is_scaling=is_scaling, results=results)
 
 
 _SCALE_RESULTS = ("scaled_model_file", "factors_file", "placed_model_file", "placed_markers_file", "pose_file")
@@ -268,7 +299,7 @@ def _check_scaled_first(documents: Sequence[_Files]) -> None:
     """Refuse a document that tracks a model which a later one makes: it would take that of an earlier call, or none."""
     for place, files in enumerate(documents):
         model = None if files.model is None else files.model.resolve()
-        later = [other for other in documents[place + 1 :] if model in {path.resolve() for path in other.written}]
+        later = [other for other in documents[place + 1 :] if model in other.results]
         if later and not files.is_scaling:
             raise UsageError(
                 f"expected documents in the order in which they are carried out, but {files.document} tracks "

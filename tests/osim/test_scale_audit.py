@@ -62,6 +62,9 @@ def test_a_good_subject_passes_and_keeps_its_remarks() -> None:
 )
 def test_every_bound_has_its_sentence_and_grade(bad: ScaleResult, message: str, grade: AuditGrade) -> None:
     result = audit_scaling(bad, SETTINGS)
+    by_motion = audit_scaling(bad, SETTINGS, shown="motion")
+    assert by_motion.audit is result.audit
+    assert not any("landmark" in finding and "static" in finding for finding in by_motion.findings)
     assert result.audit is grade
     assert any(message in finding for finding in result.findings), result.findings
 

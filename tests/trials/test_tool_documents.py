@@ -89,6 +89,24 @@ def test_a_model_is_scaled_and_then_tracked_in_one_call_again_and_again(tmp_path
 
 
 @pytest.mark.parametrize("is_there", [False, True])
+def test_the_model_that_one_call_scales_is_the_one_that_it_tracks_wherever_results_go(
+    is_there: bool, tmp_path: Path
+) -> None:
+    scale, track = scale_document(tmp_path), tmp_path / "setup.xml"
+    track.write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("generic.osim", "placed.osim"))
+    out = tmp_path / "out"
+    if is_there:
+        # Of an earlier call, and of no use to this one.
+        (tmp_path / "placed.osim").write_bytes((tmp_path / "generic.osim").read_bytes())
+    results = run_setup_documents([scale, track], Config(work=out), results_folder=out)
+    assert [result.error for result in results] == ["", ""]
+    run_setup_documents([scale], Config(work=tmp_path))
+    alone = run_setup_documents([track], Config(work=tmp_path / "alone"), results_folder=tmp_path / "alone")[0]
+    motions = [path for result in (results[1], alone) for path in result.outputs if path.suffix == ".mot"]
+    assert motions[0].read_bytes() == motions[1].read_bytes()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
 def test_a_document_that_tracks_before_its_model_is_scaled_is_refused(is_there: bool, tmp_path: Path) -> None:
     scale, track = scale_document(tmp_path), tmp_path / "setup.xml"
     track.write_text(DOCUMENT.format(tasks=MARKER_TASKS, coordinates="").replace("generic.osim", "placed.osim"))
@@ -97,6 +115,8 @@ def test_a_document_that_tracks_before_its_model_is_scaled_is_refused(is_there: 
     before = sorted(tmp_path.iterdir())
     with raises_recorded(UsageError):
         run_setup_documents([track, scale], Config(work=tmp_path / "work"))
+    with pytest.raises(UsageError):
+        run_setup_documents([track, scale], Config(work=tmp_path / "work"), results_folder=tmp_path / "out")
     assert sorted(tmp_path.iterdir()) == before, "nothing was written"
 
 
