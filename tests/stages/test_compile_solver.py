@@ -16,7 +16,9 @@ from movi_prep.stages.ik import IK
 from movi_prep.stages.scale import SCALE
 
 
-def test_the_solver_is_compiled_once_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_solver_is_compiled_once_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An installation of its own: code that lies there and does not load counts as damaged.
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     compiled: list[object] = []
     monkeypatch.setattr("movi_prep.kinematics.kernel_cache.is_compiled", lambda: bool(compiled))
     monkeypatch.setattr("movi_prep.kinematics.kernel_cache.compile_ahead", lambda tree, *_: compiled.append(tree))
