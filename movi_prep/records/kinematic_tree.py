@@ -250,6 +250,21 @@ class KinematicTree:
             angular velocity of the body, and velocity of its point at the origin of ground, both in ground, per unit
             of each of the f free coordinates, with all that follows it.
         """
+        rotations, positions, axes = self.frames_and_axes(coordinates)
+        wanted = range(self.n_bodies) if bodies is None else bodies.tolist()
+        twists = np.zeros((len(axes), len(wanted), 6, int(self.free_coordinates.sum())))
+        for place, body in enumerate(wanted):
+            columns, twist = self.body_twist(axes, body)
+            twists[:, place, :, columns] = np.moveaxis(twist, 2, 0)
+        return rotations, positions, twists
+
+    def frames_and_axes(
+        self, coordinates: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the frames of all joints, and (n, 6, a) twists of all axes: what `frames_and_twists` makes twists of.
+
+        A twist of an axis is what it moves behind it, per unit of the free coordinate that leads it.
+        """
         amounts, rates = self._axis_motions(coordinates)
         turns = rotations_about(self._crosses, amounts)
         n_poses, n_axes = amounts.shape
@@ -269,7 +284,15 @@ class KinematicTree:
         # A rotation about a point p moves the body's point at ground's origin by p x w.
         turning = self.axis_is_rotation[:, None]
         unit = np.concatenate([along * turning, np.where(turning, cross_product(origins, along), along)], axis=2)
-        return rotations, positions, self._sum_twists(np.swapaxes(unit, 1, 2), bodies)
+        return rotations, positions, np.swapaxes(unit, 1, 2)
+
+    def body_twist(self, axes: NDArray[np.float64], body: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return (d,) the free coordinates that move a body, counted among the free, and (n, 6, d) its twists.
+
+        `axes` are the twists of `frames_and_axes`: those between the body and ground are summed.
+        """
+        between, columns, sums = self._ways_to_ground[body]
+        return columns, (axes[:, :, between].reshape(-1, len(between)) @ sums).reshape(len(axes), 6, -1)
 
     def _axis_motions(self, coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (n, a) by how much each axis moves, and per unit of the free coordinate that leads it, 0 for none."""
@@ -284,16 +307,6 @@ class KinematicTree:
             amounts[:, axis] = self.evaluate_function(function, arguments[:, axis])
             rates[:, axis] = self.function_slope(function, arguments[:, axis])
         return amounts, rates * np.where(self.axis_coordinate >= 0, slopes[:, self.axis_coordinate], 0.0)
-
-    def _sum_twists(self, unit: NDArray[np.float64], bodies: NDArray[np.int64] | None) -> NDArray[np.float64]:
-        """Return (n, d, 6, f) twists of bodies: the sums of the (n, 6, a) twists of the axes on their way to ground."""
-        wanted = range(self.n_bodies) if bodies is None else bodies.tolist()
-        twists = np.zeros((len(unit), len(wanted), 6, int(self.free_coordinates.sum())))
-        for place, body in enumerate(wanted):
-            axes, columns, sums = self._ways_to_ground[body]
-            summed = unit[:, :, axes].reshape(-1, len(axes)) @ sums
-            twists[:, place, :, columns] = np.moveaxis(summed.reshape(len(unit), 6, -1), 2, 0)
-        return twists
 
     @cached_property
     def _ways_to_ground(self) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], ...]:

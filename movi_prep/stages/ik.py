@@ -199,7 +199,7 @@ def prepare_ik(settings: Sequence[IkUnitSettings], say: Callable[[str], None]) -
 
 IK = Stage(
     name="ik",
-    version=13,
+    version=14,
     summary="coordinates, poses and residuals of each clip",
     plan=plan_ik,
     run=InSteps(run_ik),

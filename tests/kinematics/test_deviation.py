@@ -19,7 +19,7 @@ from movi_prep.kinematics.deviation import SolvedPoses, misfit_angles, solve_dev
 from movi_prep.osim.extract_tree import extract_tree
 from movi_prep.osim.models import read_model
 from movi_prep.records.marker_noise import MarkerNoise, SegmentNoise
-from movi_prep.records.pose_deviation import PoseDeviation, rotation_covariance
+from movi_prep.records.pose_deviation import PoseDeviation, chained_std, rotation_covariance
 from tests.builders.kinematic_tree import LINE, TreeBuilder, random_tree, smooth_motion
 from tests.kinematics.engines import settings
 
@@ -186,12 +186,54 @@ def test_frames_without_a_pose_have_no_deviation() -> None:
     assert np.array_equal(np.isnan(std).any(axis=1), np.isnan(poses).any(axis=1))
 
 
-def test_between_the_computed_frames_deviations_follow_the_pose(monkeypatch: pytest.MonkeyPatch) -> None:
+def swinging_leg(tree: KinematicTree, *, swings_per_s: float, rate_hz: float = 120.0) -> SolvedPoses:
+    """Two seconds in which a leg swings by 1.2 rad to each side, near where two axes of the hip line up."""
+    time_s = np.arange(0.0, 2.0, 1.0 / rate_hz)
+    coordinates = np.tile(tree.complete_coordinates(tree.coordinate_default), (len(time_s), 1))
+    for number, name in enumerate(("hip0", "hip1", "hip2", "knee")):
+        angle = 2.0 * np.pi * swings_per_s * time_s + number
+        coordinates[:, tree.coordinate(name)] += 1.2 * np.sin(angle)
+    return poses_of(tree, tree.complete_coordinates(coordinates), rate_hz=rate_hz)
+
+
+@pytest.mark.parametrize("swings_per_s", [0.5, 1.0, 2.0])
+def test_deviations_between_computed_frames_are_within_what_is_said(
+    monkeypatch: pytest.MonkeyPatch, swings_per_s: float
+) -> None:
     tree = leg()
-    poses = smooth_motion(tree, 3, 90)
-    some = std_of(tree, poses_of(tree, poses), NOISE)
-    monkeypatch.setattr(module, "EVERY_S", 1e-9)
-    np.testing.assert_allclose(some, std_of(tree, poses_of(tree, poses), NOISE), rtol=0.03)
+    poses = swinging_leg(tree, swings_per_s=swings_per_s)
+    some, together = solve_std(tree, poses, NOISE), solve_deviation(tree, poses, NOISE)[0]
+    monkeypatch.setattr(module, "TURN_RAD", np.inf)
+    by_clock = solve_std(tree, poses, NOISE)
+    monkeypatch.setattr(module, "TURN_RAD", 1e-9)
+    every = solve_std(tree, poses, NOISE)
+    for found in (some, together.coordinate_std(tree, poses.coordinates)):
+        off = np.abs(found / every - 1.0)
+        assert np.percentile(off, 99) <= 0.08
+        assert off.max() <= 1.0 / 3.0
+    # The motion is one in which the clock by itself would not do.
+    assert np.percentile(np.abs(by_clock / every - 1.0), 99) > 0.08
+
+
+def test_deviations_are_computed_as_often_as_the_pose_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = leg()
+    computed: list[int] = []
+    original = chained_std
+
+    def count(
+        tree: KinematicTree, coordinates: NDArray[np.float64], free_std: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        computed.append(len(free_std))
+        return original(tree, coordinates, free_std)
+
+    monkeypatch.setattr(module, "chained_std", count)
+    for swings_per_s in (0.0, 1.0, 2.0):
+        solve_std(tree, swinging_leg(tree, swings_per_s=swings_per_s), NOISE)
+    still, slow, fast = computed
+    assert still == pytest.approx(2.0 / module.EVERY_S + 1, abs=1)
+    # In two swings one angle comes 9.6 rad; some angle turns at nearly the highest speed at any time.
+    assert 9.6 / module.TURN_RAD < slow < 2 * 2 * np.pi * 1.2 / module.TURN_RAD + 2
+    assert fast == pytest.approx(2 * slow, rel=0.1)
 
 
 def test_a_clip_in_two_parts_has_the_modes_of_the_first() -> None:
@@ -280,8 +322,8 @@ def test_standard_deviations_by_themselves_are_those_of_the_covariance(monkeypat
     poses.coordinates[11] = np.nan
     poses.seen[25:, 3] = False
     # In every frame, so that both say the same between as well.
-    monkeypatch.setattr(module, "EVERY_S", 1 / 30)
-    monkeypatch.setattr(module, "STD_EVERY_S", 1 / 30)
+    monkeypatch.setattr(module, "TURN_RAD", 1e-9)
+    monkeypatch.setattr(module, "COVARIANCE_TURN_RAD", 1e-9)
     deviation, _ = solve_deviation(tree, poses, NOISE)
     std = solve_std(tree, poses, NOISE)
     assert np.isnan(std[11]).all()
