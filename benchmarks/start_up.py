@@ -5,8 +5,10 @@
 Both do what the same set-up documents say, one after the other in every round, so that a busy machine slows both. The
 numbers are processor seconds (user and system) of the process and all its children; medians over the rounds. The first
 round counts for neither: it fills the caches, Python's compiled modules among them, which both have where pip installed
-them (so PYTHONDONTWRITEBYTECODE is not handed on). `--first` also measures that round for movi-prep, with empty caches:
-it compiles the solver. gait2354 is reference material; without it, only the commands that tell are measured.
+them (so PYTHONDONTWRITEBYTECODE is not handed on). NumPy's BLAS starts a thread for each processor unless stopped:
+movi-prep stops it, OpenSim's tool does not. So each document is measured twice: as a shell calls both, and with one
+thread for both. `--first` also measures that round for movi-prep, with empty caches: it compiles the solver. gait2354
+is reference material; without it, only the commands that tell are measured.
 """
 
 from __future__ import annotations
@@ -18,17 +20,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.shards import absolute_path
+from movi_prep.runtime.one_thread import ONE_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 OURS = (sys.executable, "-m", "movi_prep")
 TOOLS = {"inverse kinematics": "InverseKinematicsTool", "scaling": "ScaleTool"}
+THREADS: dict[str, Mapping[str, str]] = {"as a shell calls it": {}, "one thread": ONE_THREAD}
 DOCUMENTS = {"inverse kinematics": "subject01_Setup_IK.xml", "scaling": "subject01_Setup_Scale.xml"}
 
 
@@ -55,23 +60,25 @@ def main() -> int:
 
 def show_documents(gait: Path, folder: Path, rounds: int) -> None:
     """Print what each document costs, carried out by movi-prep and by OpenSim's tool."""
-    print(f"{'gait2354':20s}{'movi-prep s':>13s}{'OpenSim s':>11s}{'ratio':>8s}  ratios of single rounds")
+    print(f"{'gait2354':42s}{'movi-prep s':>13s}{'OpenSim s':>11s}{'ratio':>8s}  ratios of single rounds")
     for side in ("ours", "theirs"):
         shutil.copytree(gait, folder / side)
         # The scaled model that the document of inverse kinematics names.
         shutil.copy(gait / "expected" / "subject01_simbody.osim", folder / side)
-    for what, tool in TOOLS.items():
+    for (what, tool), (said, threads) in product(TOOLS.items(), THREADS.items()):
         document = DOCUMENTS[what]
         theirs = f"import opensim; opensim.Logger.setLevelString('Off'); opensim.{tool}({document!r}).run()"
         commands = {
             folder / "ours": (*OURS, "ik", "--setup", document, "--work", "out"),
             folder / "theirs": (sys.executable, "-c", theirs),
         }
-        measured = [[_processor_s(command, where) for where, command in commands.items()] for _ in range(rounds + 1)]
+        measured = [
+            [_processor_s(command, where, threads) for where, command in commands.items()] for _ in range(rounds + 1)
+        ]
         ours_s, theirs_s = (median(times) for times in zip(*measured[1:], strict=True))
         ratios = sorted(one / other for one, other in measured[1:])
         spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        print(f"{what:20s}{ours_s:13.2f}{theirs_s:11.2f}{median(ratios):8.2f}  {spread}", flush=True)
+        print(f"{f'{what}, {said}':42s}{ours_s:13.2f}{theirs_s:11.2f}{median(ratios):8.2f}  {spread}", flush=True)
 
 
 def show_first(folder: Path) -> None:
@@ -98,7 +105,8 @@ def show_commands(demo: Path | None, folder: Path, rounds: int) -> None:
 
 
 def _processor_s(command: Sequence[str], where: Path, environment: Mapping[str, str] | None = None) -> float:
-    handed_on = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    left_out = {"PYTHONDONTWRITEBYTECODE", *ONE_THREAD}
+    handed_on = {name: value for name, value in os.environ.items() if name not in left_out}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=where, env={**handed_on, **(environment or {})}, stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

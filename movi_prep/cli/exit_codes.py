@@ -1,6 +1,7 @@
 """Exit codes of all commands: all is done; any other failure; wrong usage or configuration; some units failed.
 
-What a user typed wrongly, a path that leads nowhere too, is wrong usage; what is wrong inside a file is a failure.
+What a user typed wrongly is wrong usage: a path that leads nowhere, or a configuration, set-up or marker set that
+cannot be read, too. What is wrong inside a file of data, or in one document of `--setup`, is a failure.
 """
 
 from __future__ import annotations

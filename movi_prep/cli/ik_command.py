@@ -91,8 +91,10 @@ def _track(given: argparse.Namespace) -> int:
     config = config_of(given)
     console = open_console(to_stderr=bool(given.json))
     named = [Path(name) for name in given.setup or given.marker_file or ()]
-    # Compiling takes half a minute, so a wrong file name or set-up is reported first.
-    if config.ik.needs_compiler and _can_begin(named, config, are_setups=bool(given.setup)):
+    if not given.setup:
+        _check_settings(config, tracks=bool(named))
+    # Compiling takes half a minute, so a wrong file name is reported first.
+    if config.ik.needs_compiler and all(path.is_file() for path in named):
         with show_work("compiling the solver"):
             compile_solver(console.print)
     findings: tuple[str, ...] = ()
@@ -151,18 +153,15 @@ def _readable(outputs: Sequence[Path]) -> list[Path]:
     return sorted((path for path in outputs if path.suffix in order), key=lambda path: order.index(path.suffix))
 
 
-def _can_begin(named: Sequence[Path], config: Config, *, are_setups: bool) -> bool:
-    """Return whether all files exist; raise InputError if a set-up for marker files cannot be read."""
-    if not are_setups:
-        from movi_prep.formats.opensim_setup import read_ik_setup, read_scale_setup
-        from movi_prep.stages.ik import ik_setup_path
+def _check_settings(config: Config, *, tracks: bool) -> None:
+    """Raise UsageError if a set-up for marker files cannot be read, or if a model of one's own has none."""
+    from movi_prep.runtime.brought_documents import check_documents
+    from movi_prep.stages.ik import ik_setup_path
 
-        # Whoever only scales, names no marker file, and tracks nothing.
-        if named:
-            read_ik_setup(ik_setup_path(config))
-        if config.scaling.setup is not None:
-            read_scale_setup(config.scaling.setup)
-    return all(path.is_file() for path in named)
+    check_documents(config)
+    # Whoever only scales, names no marker file, and tracks nothing.
+    if tracks:
+        ik_setup_path(config)
 
 
 def _print_scaling(console: Console, numbers: Mapping[str, Any], findings: Sequence[str]) -> dict[str, Any]:

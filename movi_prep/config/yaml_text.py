@@ -66,7 +66,20 @@ def parse_yaml(text: str) -> Any:
         # Counted first: building is what takes the memory.
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        raise YamlError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise YamlError(_described(error)) from error
+
+
+def _described(error: Exception) -> str:
+    """Return in one line what is wrong, and where in the text."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split()) or type(error).__name__
+    # The text of the error itself names the place as 'in "<unicode string>"', which is no file of anybody's.
+    parts = [(error.context, error.context_mark), (error.problem, error.problem_mark)]
+    return ": ".join(
+        what if mark is None else f"{what} in line {mark.line + 1}, column {mark.column + 1}"
+        for what, mark in parts
+        if what is not None
+    )
 
 
 class _Loader(_Base):  # type: ignore[misc]  # the loader in C has no types

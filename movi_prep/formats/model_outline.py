@@ -33,12 +33,14 @@ class ModelOutline:
         ranges: coordinate -> lower and upper end of its range, rad or m.
         marker_bodies: marker -> body that carries it.
         joints: joint -> its parent body and its child body, in the model's order.
+        turning: coordinates that an axis of rotation depends on, by whatever function.
     """
 
     name: str
     ranges: Mapping[str, tuple[float, float]]
     marker_bodies: Mapping[str, str]
     joints: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    turning: frozenset[str] = frozenset()
 
 
 @reads("an OpenSim model", "make the model again")
@@ -56,6 +58,7 @@ def read_model_outline(path: Path) -> ModelOutline:
         ranges={_name(item): _range(item) for item in model.iter("Coordinate")},
         marker_bodies={_name(item): _marker_body(item) for item in model.iter("Marker")},
         joints=dict(_joints(model)),
+        turning=frozenset(_turning(model)),
     )
 
 
@@ -69,6 +72,12 @@ def _joints(model: ET.Element) -> Iterator[tuple[str, tuple[str, str]]]:
     for body in model.iterfind("BodySet/objects/Body"):
         for joint in body.iterfind("Joint/*"):
             yield _name(joint), (joint.findtext("parent_body", GROUND).strip(), _name(body))
+
+
+def _turning(model: ET.Element) -> Iterator[str]:
+    for axis in model.iter("TransformAxis"):
+        if _name(axis).startswith("rotation"):
+            yield from axis.findtext("coordinates", "").split()
 
 
 def _marker_body(marker: ET.Element) -> str:

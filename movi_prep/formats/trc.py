@@ -109,7 +109,8 @@ def read_trc(path: Path) -> MarkerTrajectories:
     """
     if not path.is_file():
         raise MissingError(path, expected="a TRC file", got="no file", remedy="check the path")
-    lines = _text(path).splitlines()
+    text = _text(path)
+    lines = text.splitlines()
     if len(lines) < 5 or not lines[0].startswith("PathFileType"):
         raise _broken(
             path, "a first line that begins with PathFileType", repr(lines[0][:40]) if lines else "an empty file"
@@ -122,7 +123,7 @@ def read_trc(path: Path) -> MarkerTrajectories:
         expected = "marker names separated by tabs, and at least one row"
         raise _broken(path, expected, f"{len(names)} names and {len(rows)} rows")
     width = 2 + 3 * len(names)
-    _check_last_row(path, facts, rows, width)
+    _check_last_row(path, facts, rows, width, is_ended=text.endswith(("\n", "\r")))
     numbers = _numbers(path, rows, width)
     rate_hz, findings = _rate_hz(path, facts, numbers[:, 1])
     unit = _unit(path, facts)
@@ -215,7 +216,12 @@ def _rate_hz(path: Path, facts: dict[str, str], times_s: NDArray[np.float64]) ->
     stated = _positive(facts.get("DataRate", ""))
     if len(times_s) == 1:
         if stated is None:
-            raise _broken(path, "a positive DataRate in a file of one row", repr(facts.get("DataRate", "")))
+            raise InputError(
+                path,
+                expected="a positive DataRate in a file of one row",
+                got=repr(facts.get("DataRate", "")[:40]),
+                remedy="write the rate into the third line",
+            )
         return stated, ()
     # The median bears gaps and times that are rounded to milliseconds.
     step_s = median(np.diff(times_s))
@@ -240,22 +246,28 @@ def _positive(text: str) -> float | None:
     return value if 0 < value < np.inf else None
 
 
-def _check_last_row(path: Path, facts: dict[str, str], rows: list[str], width: int) -> None:
-    """Refuse a file that ends within a row and before its stated number of frames: it was cut."""
+def _check_last_row(path: Path, facts: dict[str, str], rows: list[str], width: int, *, is_ended: bool) -> None:
+    """Refuse a file that ends within a row, and before its stated number of frames or without an end of line.
+
+    Such a file was cut, and its last number may be, too.
+    """
     stated, n_fields = _positive(facts.get("NumFrames", "")), len(rows[-1].split("\t"))
-    if stated is not None and len(rows) < stated and n_fields < width:
-        expected = f"{width} columns in the last row, or {stated:g} rows, as NumFrames says"
-        raise _broken(path, expected, f"{n_fields} columns and {len(rows)} rows: the file is cut")
+    is_short = stated is not None and len(rows) < stated
+    if n_fields < width and (is_short or not is_ended):
+        counted = f", or {stated:g} rows, as NumFrames says" if is_short else ", or an end of line after it"
+        got = f"{n_fields} columns and {len(rows)} rows: the file is cut"
+        raise _broken(path, f"{width} columns in the last row{counted}", got)
 
 
 def _counts_that_differ(path: Path, facts: dict[str, str], *, n_rows: int, n_markers: int) -> tuple[str, ...]:
     """Return a finding for each count in the head that does not fit the rows."""
     found = []
-    for key, count, what in (("NumFrames", n_rows, "rows"), ("NumMarkers", n_markers, "markers")):
+    for key, count, what in (("NumFrames", n_rows, "row"), ("NumMarkers", n_markers, "marker")):
         stated = facts.get(key, "")
         if not stated or _positive(stated) == count:
             continue
-        found.append(f"{path.name}: {key} says {stated[:40]}, but there are {count} {what}; these are used")
+        there = f"is 1 {what}; it is" if count == 1 else f"are {count} {what}s; these are"
+        found.append(f"{path.name}: {key} says {stated[:40]}, but there {there} used")
     return tuple(found)
 
 

@@ -68,6 +68,27 @@ def fit_rigid(source_m: NDArray[np.float64], target_m: NDArray[np.float64]) -> R
     )
 
 
+def remains_of_groups(
+    group: NDArray[np.int64], source_m: NDArray[np.float64], target_m: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (n,) metres, how far each point stays from its target when each group of points is fitted by itself.
+
+    Args:
+        group: (n,) number of each point's group.
+        source_m: (n, 3) metres.
+        target_m: (n, 3) metres, NaN where there is none: such points stay NaN away. In a group with fewer than three
+            pairs all others are met, 0.
+    """
+    remains_m = np.where(np.isfinite(target_m).all(axis=1), 0.0, np.nan)
+    for number in set(group.tolist()):
+        own = group == number
+        fit = fit_rigid(source_m[own], target_m[own])
+        if fit is not None:
+            apart_m = source_m[own] @ fit.rotation.T + fit.translation_m - target_m[own]
+            remains_m[own] = np.sqrt(np.einsum("nk,nk->n", apart_m, apart_m))
+    return remains_m
+
+
 @dataclass(frozen=True)
 class LagFit:
     """The delay of one recording against another.

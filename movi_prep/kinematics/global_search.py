@@ -9,7 +9,8 @@ solved from there.
 
 The worse a pose fits, the longer the search goes on. Noise lies on all markers alike: where no marker
 stands out, few rounds are made in a clip, and the more some markers stand out, the more. A pose found
-without neighbours, such as the static pose of scaling, cannot get a better one from them: its search is long.
+without neighbours, such as the static pose of scaling, cannot get a better one from them: its search is long. What
+misses because it lies elsewhere on its segment than the model has it does not count there: no pose mends that.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.geometry.rigid import remains_of_groups
 from movi_prep.kinematics.diagnosis import BEYOND_NOISE, STANDS_FAR_OUT, STANDS_OUT, stand_out
 from movi_prep.kinematics.limbs import Limbs, Triple, find_limbs, other_solution
 from movi_prep.kinematics.tracks import CONVERGED, PoseTrack, Prior, Start, Tracker, is_root
@@ -74,11 +76,13 @@ class _Fit:
         pose: a track of one frame.
         errors: (m,) each marker's part of the objective, m^2; 0 where it is not seen.
         missed_m: (m,) metres, by how much each marker is missed; 0 where it is not seen.
+        modelled_m: (m, 3) metres, where the pose puts the markers, in ground.
     """
 
     pose: PoseTrack
     errors: NDArray[np.float64]
     missed_m: NDArray[np.float64]
+    modelled_m: NDArray[np.float64]
 
     @cached_property
     def objective(self) -> float:
@@ -101,7 +105,7 @@ def lowest_minimum(
     best, tried = _fit(tracker, frame, found), 0
     while best.objective > 0.5 * _EXACT_M**2:
         # `tried` never restarts: the sequence of points goes on and does not repeat.
-        last = tried + (rounds or _patience(tracker, best, prior.noise_m))
+        last = tried + (rounds or _patience(tracker, frame, best, prior.noise_m))
         better, tried = _first_better(tracker, frame, best, prior, range(tried, last))
         if better is None:
             break
@@ -121,13 +125,27 @@ def _first_better(tracker: Tracker, frame: int, best: _Fit, prior: Prior, rounds
     return None, rounds.stop
 
 
-def _patience(tracker: Tracker, fit: _Fit, noise_m: float) -> int:
+def _patience(tracker: Tracker, frame: int, fit: _Fit, noise_m: float) -> int:
     contrast = float(stand_out(tracker.clip.weights, fit.missed_m[None])[0])
     if tracker.clip.n_frames <= _ALONE:
-        return _ROUNDS_WRONG if contrast > STANDS_FAR_OUT else _ROUNDS_ALONE
+        wrong = contrast > STANDS_FAR_OUT and contrast * _share_of_pose(tracker, frame, fit) > STANDS_FAR_OUT
+        return _ROUNDS_WRONG if wrong else _ROUNDS_ALONE
     if 2.0 * fit.objective > (BEYOND_NOISE * noise_m) ** 2 > 0.0:
         return _ROUNDS_BEYOND
     return _ROUNDS[0 if contrast < STANDS_OUT else 1 if contrast < 10.0 * STANDS_OUT else 2]
+
+
+def _share_of_pose(tracker: Tracker, frame: int, fit: _Fit) -> float:
+    """Return how much of the largest miss a pose could mend: 1 where each segment's markers lie as the model has them.
+
+    What remains when the markers of a segment are fitted by themselves, no pose takes away.
+    """
+    seen = fit.missed_m > 0.0
+    observed_m = np.where(seen[:, None], tracker.clip.positions_m[frame], np.nan)
+    remains_m = remains_of_groups(find_limbs(tracker.folded).node, fit.modelled_m, observed_m)
+    roots = np.sqrt(tracker.clip.weights)
+    mendable_m = np.where(seen, fit.missed_m - remains_m, 0.0)
+    return float((roots * mendable_m).max() / (roots * fit.missed_m).max())
 
 
 def _try(
@@ -349,7 +367,8 @@ def _primes() -> Iterator[int]:
 
 def _fit(tracker: Tracker, frame: int, pose: PoseTrack) -> _Fit:
     """Return how a pose fits the markers of a frame."""
-    apart_m = tracker.markers_m(frame, pose.unknowns, pose.bases[0]) - tracker.clip.positions_m[frame]
+    modelled_m = tracker.markers_m(frame, pose.unknowns, pose.bases[0])
+    apart_m = modelled_m - tracker.clip.positions_m[frame]
     shares = tracker.shares(frame)
     missed_m = np.where(shares > 0.0, np.sqrt(np.einsum("mk,mk->m", apart_m, apart_m)), 0.0)
-    return _Fit(pose, 0.5 * shares * missed_m**2, missed_m)
+    return _Fit(pose, 0.5 * shares * missed_m**2, missed_m, modelled_m)

@@ -15,31 +15,40 @@ if TYPE_CHECKING:
     from movi_prep.records.solved_rows import Solved
 
 _STEP = 0.01
-"""Degrees or centimetres."""
+"""Degrees, centimetres or milliradians."""
 
 
 def coordinate_curves(
     solution: Solved,
     ranges: Mapping[str, tuple[float, float]],
     *,
+    turning: Collection[str] = (),
     rows: slice = slice(None),
     held: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return the curves of all coordinates, degrees or centimetres.
+    """Return the curves of all coordinates: degrees, centimetres, or milliradians.
+
+    A coordinate that turns a body, but not by its own value (motion type Coupled), stays in radians in OpenSim's files;
+    on pages, too.
 
     Args:
         solution: the clip.
         ranges: coordinate -> range, rad or m.
+        turning: coordinates that an axis of rotation depends on.
         rows: which rows of it.
         held: coordinates that a set-up holds at a value.
     """
     is_angle, names = solution.coordinate_is_rotation, solution.coordinate_names
-    # Metres would need another resolution than degrees; centimetres are as fine.
-    factors = np.where(is_angle, np.degrees(1.0), 100.0)
+    # Metres and radians would need another resolution than degrees; their parts are as fine.
+    parts = [
+        ("°", np.degrees(1.0)) if is_angle[at] else ("mrad", 1000.0) if name in turning else ("cm", 100.0)
+        for at, name in enumerate(names)
+    ]
+    factors = np.array([factor for _, factor in parts])
     spread = solution.std
     return {
         "names": names,
-        "units": ["°" if flag else "cm" for flag in is_angle.tolist()],
+        "units": [unit for unit, _ in parts],
         "bounds": [
             [_finite(factor * end) for end in ranges.get(name, (-np.inf, np.inf))]
             for name, factor in zip(names, factors.tolist(), strict=True)

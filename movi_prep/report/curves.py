@@ -42,6 +42,7 @@ def measure_curves(
     solution: Solved,
     ranges: Mapping[str, tuple[float, float]],
     *,
+    turning: Collection[str] = (),
     held: Collection[str] = (),
     page: str = "",
 ) -> ClipCurves:
@@ -54,7 +55,7 @@ def measure_curves(
         data={
             "times": [round(time, 3) for time in solution.times_s[rows].tolist()],
             "usable": solution.usable()[rows].tolist(),
-            "coordinates": coordinate_curves(solution, ranges, rows=rows, held=held),
+            "coordinates": coordinate_curves(solution, ranges, turning=turning, rows=rows, held=held),
             "stride": rows.step,
             "page": page,
         },

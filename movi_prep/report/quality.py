@@ -154,7 +154,8 @@ def measure_subject(scope: Scope, subject: str) -> SubjectQuality:
         if rows.n_rows:
             clips.append(_measure_clip(scope, clip, rows))
             page = f"../view/{clip}.html" if _has_page(scope.work, clip) else ""
-            curves.append(measure_curves(clip, rows, ranges, page=page))
+            turning = files.model.turning if files.model else ()
+            curves.append(measure_curves(clip, rows, ranges, turning=turning, page=page))
         # What is summed over all clips is small.
         angles.append(rows.only_angles())
     return SubjectQuality(

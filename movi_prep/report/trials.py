@@ -140,7 +140,9 @@ def _write_page(trials: Trials, config: Config) -> str:
     found += marker_attention(biases)
     found += coordinate_attention(uses, deviations_deg, unseen_deg=unseen_deg)
     curves = [
-        measure_curves(name, solution, model.ranges, held=trials.held, page=trials.pages.get(name, ""))
+        measure_curves(
+            name, solution, model.ranges, turning=model.turning, held=trials.held, page=trials.pages.get(name, "")
+        )
         for name, solution in trials.solutions.items()
         if solution.n_rows
     ]

@@ -300,10 +300,11 @@ def check_open_files(workers: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
+        fewer = "name fewer --workers, " if hard >= _OPEN_FILES + _OPEN_FILES_PER_WORKER else ""
         raise UsageError(
             f"executor local: expected a limit of {needed} open files or more for {workers} worker "
             f"{'process' if workers == 1 else 'processes'}, but it is {hard}; raise it (ulimit -n {needed}), "
-            "name fewer --workers, or use --executor serial"
+            f"{fewer}or use --executor serial"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 

@@ -214,13 +214,18 @@ def ik_content(settings: IkSettings, recordings: Recordings) -> Content:
 
 def ik_setup_path(config: Config) -> Path:
     """Return the tracking set-up; raise UsageError if the user's own model has none."""
-    if config.scaling.model is not None and config.ik.setup is None:
+    check_tracking(config, config.scaling.model)
+    return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
+
+
+def check_tracking(config: Config, own_model: Path | None) -> None:
+    """Raise UsageError if a model of the user's own, if there is one, comes without a tracking set-up."""
+    if own_model is not None and config.ik.setup is None:
         names = list_names(path.name for path in packaged_setups("ik"))
         raise UsageError(
-            f"model {config.scaling.model} needs its own tracking set-up: give --ik-setup (ik.setup); "
+            f"model {own_model} needs its own tracking set-up: give --ik-setup (ik.setup); "
             f"packaged are {names} in {packaged_setups('ik')[0].parent}"
         )
-    return config.ik.setup or packaged_path("opensim_models", PACKAGED_IK_SETUP)
 
 
 def marker_noise_path(settings: IkSettings) -> Path:

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from movi_prep.records.pose_deviation import PoseDeviation
     from movi_prep.records.setups import CoordinateTask, IkSetup
 
-LEAST_ROWS = 2
 LEAST_TRACKED = 3
 
 BLOCK_ROWS = 5_000
@@ -337,13 +336,8 @@ def check_some_pose(account: IkAccount, source: Path | str) -> None:
 
 def check_tracked(scaled: ScaledModel, markers: MarkerTrajectories, setup: IkSetup) -> tuple[str, ...]:
     """Return the tracked markers in the order of the data; raise InputError if they are too few."""
-    if markers.n_rows < LEAST_ROWS:
-        raise InputError(
-            markers.source,
-            expected=f"a clip of at least {LEAST_ROWS} samples",
-            got=f"{markers.n_rows}",
-            remedy="leave the clip out",
-        )
+    if markers.n_rows == 0:
+        raise InputError(markers.source, expected="at least one sample", got="none", remedy="leave the clip out")
     tracked = tuple(
         name for name in markers.names if name in scaled.marker_bodies and setup.marker_weights.get(name, 0.0) > 0
     )

@@ -19,7 +19,7 @@ from movi_prep.formats.scale_file import write_scale_result
 from movi_prep.formats.storage import write_storage
 from movi_prep.formats.trc import write_trc
 from movi_prep.records.advance import Advance, advancing, unheard
-from movi_prep.stages.ik import ik_setup_path, marker_noise
+from movi_prep.stages.ik import check_tracking, ik_setup_path, marker_noise
 from movi_prep.stages.scale import model_and_setup, scale_numbers
 from movi_prep.stages.solve_clip import model_markers, motion_table, read_scaled_model, solve_clip
 from movi_prep.trials.inputs_kept import check_inputs_kept, files_read
@@ -83,6 +83,8 @@ def solve_marker_files(
     scale_setup = None
     if _is_to_scale(marker_files, config, static_file):
         scale_setup = read_scale_setup(_scale_setup_path(config))
+        if marker_files:
+            check_tracking(config, scale_setup.model_file)
     scaled_path = config.work / "models" / "scaled.osim"
     outputs = () if scale_setup is None else (scaled_path, scaled_path.with_name("scale.json"))
     _check_inputs_kept(marker_files, config, setup, scale_setup, static_file=static_file, outputs=outputs)

@@ -141,7 +141,9 @@ def _motion_data(view: ClipView, skeleton: Skeleton, stride: int) -> dict[str, A
             "miss": pack_series(solution.observed_markers_m[rows] - solution.model_markers_m[rows], step=_MISS_STEP_M),
         },
         "pelvis": pack_series(root_poses(solution)[rows], step=_ROTATION_STEP),
-        "coordinates": coordinate_curves(solution, view.outline.ranges, rows=rows, held=view.held),
+        "coordinates": coordinate_curves(
+            solution, view.outline.ranges, turning=view.outline.turning, rows=rows, held=view.held
+        ),
         "flags": [_flag_data(flag, stride) for flag in flags[:_MOST_FLAGS]],
         "nFlags": len(flags),
     }

@@ -111,8 +111,25 @@ def test_nobody_waits_for_the_compiler_to_be_reported_of_a_wrong_name(
     code, _, err = movi_prep(
         "ik", *(word for flag, name in files.items() for word in (flag, str(movi_prep.work / name)))
     )
-    assert code != 0
+    assert code == 2
     assert "bomb.yaml" in err
+
+
+@pytest.mark.parametrize("setting", ["ik-setup", "scale-setup"])
+@pytest.mark.parametrize("solver", ["opensim", "converged"])
+def test_a_set_up_that_cannot_be_read_is_wrong_usage_whatever_it_is_for(
+    movi_prep: CommandLine, tmp_path: Path, setting: str, solver: str
+) -> None:
+    write_small_world(tmp_path)
+    (tmp_path / "bad.yaml").write_text("[1, 2")
+    trial = ("--marker-file", str(tmp_path / "walk.trc"), "--model", str(tmp_path / "generic.osim"))
+    setups = {"ik-setup": "ik.yaml", "scale-setup": "scale.yaml", setting: "bad.yaml"}
+    flags = [word for name, file in setups.items() for word in (f"--{name}", str(tmp_path / file))]
+    for given in (trial, movi_prep.flags()):
+        code, _, err = movi_prep("ik", *given, *flags, "--solver", solver, "--work", str(tmp_path / "out"))
+        assert code == 2
+        assert err.count("bad.yaml") == 1
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_work_folder_that_cannot_be_is_one_line(movi_prep: CommandLine) -> None:

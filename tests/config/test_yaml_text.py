@@ -49,6 +49,17 @@ def test_what_no_file_of_ours_holds_is_refused_at_once(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("[1, 2", "line 1"), ("a: 1\n\nb: {c: 2\n", "line 3"), ("work: a\nwork: b\n", "line 2, column 1")],
+)
+def test_broken_text_is_named_by_its_line(text: str, place: str) -> None:
+    with pytest.raises(YamlError) as caught:
+        parse_yaml(text)
+    assert place in str(caught.value)
+    assert "unicode string" not in str(caught.value)
+
+
 def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b" " * (LARGEST_BYTES + 1))
     with pytest.raises(YamlError, match="larger"):

@@ -56,3 +56,13 @@ def test_what_is_no_model_is_refused_by_its_file(tmp_path: Path, document: str) 
     with pytest.raises(InputError) as refused:
         read_model_outline(path)
     assert refused.value.where == str(path)
+
+
+def test_coordinates_turn_that_an_axis_of_rotation_depends_on(tmp_path: Path) -> None:
+    axes = (("rotation1", "flexion patella"), ("rotation2", ""), ("translation1", "slide flexion"))
+    transform = "".join(
+        f'<TransformAxis name="{axis}"><coordinates>{names}</coordinates></TransformAxis>' for axis, names in axes
+    )
+    document = NEW.replace("</CustomJoint>", f"<SpatialTransform>{transform}</SpatialTransform></CustomJoint>")
+    (tmp_path / "a.osim").write_text(document)
+    assert read_model_outline(tmp_path / "a.osim").turning == {"flexion", "patella"}

@@ -161,6 +161,20 @@ def test_trailing_gaps_of_a_short_row_are_not_seen(tmp_path: Path, markers: Mark
     assert np.isfinite(back.positions_m[-1, :2]).all()
 
 
+def test_a_last_row_without_an_end_is_whole_or_refused(tmp_path: Path, markers: MarkerTrajectories) -> None:
+    # Its last number may be the beginning of another: 1.09 cut to 1.
+    whole = replace(markers, positions_m=np.nan_to_num(markers.positions_m, nan=0.5))
+    write_trc(tmp_path / "a.trc", whole)
+    text = (tmp_path / "a.trc").read_text().rstrip()
+    (tmp_path / "a.trc").write_text(text)
+    np.testing.assert_allclose(read_trc(tmp_path / "a.trc").positions_m, whole.positions_m, atol=1e-9)
+    (tmp_path / "a.trc").write_text(text[: text.rindex("\t")])
+    with pytest.raises(InputError) as caught:
+        read_trc(tmp_path / "a.trc")
+    assert caught.value.where == str(tmp_path / "a.trc")
+    assert "cut" in caught.value.got
+
+
 def _with_head(path: Path, markers: MarkerTrajectories, place: int, value: str) -> MarkerTrajectories:
     write_trc(path, markers)
     lines = path.read_text().splitlines()
@@ -205,3 +219,4 @@ def test_one_row_needs_a_rate(tmp_path: Path, markers: MarkerTrajectories, value
     with pytest.raises(InputError) as caught:
         _with_head(tmp_path / "a.trc", one, 0, value)
     assert "DataRate" in caught.value.expected
+    assert "rate" in caught.value.remedy

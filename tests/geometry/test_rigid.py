@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from movi_prep.geometry.rigid import fit_rigid, fit_time_lag
+from movi_prep.geometry.rigid import fit_rigid, fit_time_lag, remains_of_groups
 
 
 def _turn_about_z(angle_rad: float) -> np.ndarray:
@@ -54,6 +54,20 @@ def test_missing_points_are_left_out() -> None:
     assert fit is not None
     assert fit.n_points == 9
     assert fit_rigid(points[:2], target[:2]) is None
+
+
+def test_groups_that_moved_each_its_own_way_leave_nothing_but_what_moved_within_them() -> None:
+    rng = np.random.default_rng(3)
+    source_m, group = rng.normal(size=(10, 3)), np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
+    turned_m = np.concatenate([source_m[:4] @ _turn_about_z(0.7).T, source_m[4:] @ _turn_about_z(-1.2).T + 0.3])
+    missing = np.where(np.arange(10)[:, None] == 9, np.nan, turned_m)
+    stretched = turned_m + np.where(np.arange(10)[:, None] == 5, 0.04, 0.0)
+
+    np.testing.assert_allclose(remains_of_groups(group, source_m, turned_m), 0.0, atol=1e-12)
+    assert np.flatnonzero(np.isnan(remains_of_groups(group, source_m, missing))).tolist() == [9]
+    remains_m = remains_of_groups(group, source_m, stretched)
+    assert (remains_m[4:8] > 1e-3).all()
+    np.testing.assert_allclose(np.delete(remains_m, [4, 5, 6, 7]), 0.0, atol=1e-12)
 
 
 def _swing(times_s: np.ndarray) -> np.ndarray:

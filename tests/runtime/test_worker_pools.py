@@ -138,6 +138,18 @@ def test_few_open_files_are_said_before_any_worker_starts(monkeypatch: pytest.Mo
         worker_pools.check_open_files(2)
 
 
+@pytest.mark.parametrize(("limit", "helps"), [(20, False), (55, False), (56, True), (71, True)])
+def test_fewer_workers_are_advised_where_one_could_begin(
+    limit: int, helps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from movi_prep.runtime import worker_pools
+
+    monkeypatch.setattr(worker_pools.resource, "getrlimit", lambda _which: (limit, limit))
+    with pytest.raises(UsageError) as caught:
+        worker_pools.check_open_files(2)
+    assert ("--workers" in str(caught.value)) == helps
+
+
 def test_a_limit_that_may_be_raised_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     from movi_prep.runtime import worker_pools
 

@@ -209,7 +209,16 @@ def test_markers_that_do_not_match_are_named(world: SmallWorld) -> None:
     with raises_recorded(InputError):
         _solved(world, capitals)
     with raises_recorded(InputError):
-        _solved(world, markers.rows(slice(0, 1)))
+        _solved(world, markers.rows(slice(0, 0)))
+
+
+@pytest.mark.parametrize("solver", ["opensim", "converged"])
+def test_one_row_is_solved_as_any_other(world: SmallWorld, solver: str) -> None:
+    scaled, setup = read_scaled_model(world.work.scaled_model("S001")), read_ik_setup(_unit(world).inputs.setup)
+    one = read_markers(world.work.markers(CLIP)).rows(slice(2, 3))
+    solution, _ = solve_clip(scaled, one, setup, IkSettings(solver=solver))
+    assert solution.usable().all()
+    np.testing.assert_allclose(solution.coordinates, world.coordinates[2:3], atol=0.01)
 
 
 @pytest.mark.parametrize("factor", [0.1, 10.0])

@@ -78,6 +78,20 @@ def test_a_static_trial_must_be_named(tmp_path: Path) -> None:
         solve_marker_files([tmp_path / "walk.trc"], static)
 
 
+def test_a_scaling_set_up_with_a_model_of_its_own_needs_its_own_weights(tmp_path: Path) -> None:
+    config = write_small_world(tmp_path).config
+    (tmp_path / "scale.xml").write_text(
+        "<OpenSimDocument><ScaleTool><GenericModelMaker><model_file>generic.osim</model_file></GenericModelMaker>"
+        "<ModelScaler><apply>false</apply></ModelScaler></ScaleTool></OpenSimDocument>"
+    )
+    scaling = ScalingSettings(setup=tmp_path / "scale.xml")
+    own = config.model_copy(update={"scaling": scaling, "ik": IkSettings()})
+    with pytest.raises(UsageError) as caught:
+        solve_marker_files([tmp_path / "walk.trc"], own, static_file=tmp_path / "static.trc")
+    assert str(tmp_path / "generic.osim") in str(caught.value)
+    assert "--ik-setup" in str(caught.value)
+
+
 def test_without_a_static_trial_the_trials_themselves_scale_the_model(tmp_path: Path) -> None:
     config = write_small_world(tmp_path).config
     solved = solve_marker_files([tmp_path / "walk.trc"], config)

@@ -534,7 +534,7 @@ def check_rows(clips: Sequence[ClipRows], refused: Sequence[Refusal], inputs: Sh
             inputs.video or "video",
             expected="at least one intact frame within the flags",
             got="; ".join(map(str, refused)) or "none",
-            remedy="check that the video belongs to this subject",
+            remedy="check that the video is whole and belongs to this subject",
         )
 
 
