@@ -2,7 +2,8 @@
 
 Three rotations about orthogonal axes reach every orientation twice: (a, b, c) and (a + pi, pi - b, c + pi); and each
 angle repeats every 2 pi. The root's angles start with |b| <= 90 degrees and a, c in (-180, 180], and then stay next to
-the frame before, so that no angle jumps; other unbounded angles are moved by whole turns next to their default.
+the frame before, so that no angle jumps; other unbounded angles are moved by whole turns next to their default, where
+that changes no pose.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from movi_prep.geometry.medians import medians
-from movi_prep.kinematics.folded_model import ALONG, LINE
+from movi_prep.kinematics.folded_model import ALONG, slope_of_axis
 from movi_prep.records.kinematic_tree import rotation_about
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from movi_prep.kinematics.folded_model import FoldedModel
 
 _TURN = 2.0 * np.pi
+# Turns for each turn of an unknown that differ by less from a whole number are whole.
+_WHOLE = 1e-9
 
 
 def model_angles(folded: FoldedModel, unknowns: NDArray[np.float64], bases: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,17 +139,16 @@ def _near_default(angles_rad: NDArray[np.float64], default_rad: NDArray[np.float
 
 @lru_cache(maxsize=8)
 def _unbounded_angles(folded: FoldedModel) -> list[int]:
-    """Unknowns that are themselves an unbounded angle about one axis; those of a free root are seen to already."""
-    motion, functions = folded.arrays.motion, folded.arrays.functions
-    uses = np.bincount(motion.axis_q, minlength=len(folded.moving))
-    leads = set(motion.leader.tolist())
-    found = []
-    for axis, q in enumerate(motion.axis_q.tolist()):
-        which = motion.axis_function[axis]
-        slope = functions.coefficients[functions.first_piece[which], 1]
-        is_angle = motion.axis_kind[axis] != ALONG and functions.kind[which] == LINE and abs(slope) == 1.0
-        if not is_angle or q >= folded.arrays.n_unknowns or uses[q] != 1 or q in leads or q in motion.free_unknown:
-            continue
-        if np.isinf(folded.arrays.lower[q]) and np.isinf(folded.arrays.upper[q]):
-            found.append(q)
-    return found
+    """Unknowns without bounds whose whole turns change no pose; those of a free root are seen to already.
+
+    That is where all that an unknown moves, by couplers too, makes whole turns with it: so does the plane of a
+    shoulder's elevation, which a coupler turns back behind it.
+    """
+    arrays, motion = folded.arrays, folded.arrays.motion
+    turns = np.isinf(arrays.lower) & np.isinf(arrays.upper)
+    if motion.free_node >= 0:
+        turns[motion.free_unknown] = False
+    for axis, unknown in enumerate(arrays.pattern.q_unknown[motion.axis_q].tolist()):
+        slope = slope_of_axis(folded, axis)
+        turns[unknown] &= motion.axis_kind[axis] != ALONG and slope != 0.0 and abs(slope - round(slope)) < _WHOLE
+    return np.flatnonzero(turns).tolist()

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ABOUT_X, ABOUT_Y, ABOUT_Z, ABOUT_ANY, ALONG = range(5)
 # A function is one straight line (the usual case) or a list of polynomial pieces.
 LINE, PIECES = range(2)
+# Pieces of a function whose slopes differ by less, and bend by less, are one line.
+_STRAIGHT = 1e-9
 
 
 class Functions(NamedTuple):
@@ -142,6 +144,27 @@ class FoldedModel:
     def unknowns(self) -> NDArray[np.int64]:
         """(x,) tree coordinate of each unknown."""
         return self.moving[: self.arrays.n_unknowns]
+
+
+def slope_of_axis(folded: FoldedModel, axis: int) -> float:
+    """Return how far an axis turns or slides for each unit of its unknown, couplers on the way included.
+
+    0 where it does not do so in proportion.
+    """
+    arrays, motion = folded.arrays, folded.arrays.motion
+    q, slope = int(motion.axis_q[axis]), _slope(folded, int(motion.axis_function[axis]))
+    while q >= arrays.n_unknowns:
+        slope *= _slope(folded, int(motion.following[q - arrays.n_unknowns]))
+        q = int(motion.leader[q - arrays.n_unknowns])
+    return slope
+
+
+def _slope(folded: FoldedModel, function: int) -> float:
+    """Slope of a function that is straight, in however many pieces; 0 for other functions."""
+    functions = folded.arrays.functions
+    pieces = functions.coefficients[functions.first_piece[function] : functions.first_piece[function + 1]]
+    straight = np.ptp(pieces[:, 1]) < _STRAIGHT and np.abs(pieces[:, 2:]).max(initial=0.0) < _STRAIGHT
+    return float(pieces[0, 1]) if straight else 0.0
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from movi_prep.kinematics.folded_model import ALONG
+from movi_prep.kinematics.folded_model import ALONG, slope_of_axis
 from movi_prep.kinematics.tracks import is_root
 from movi_prep.records.kinematic_tree import rotation_about
 
@@ -28,8 +28,6 @@ _PARALLEL = 1e-6
 # First and last axis as parallel as this (sine) are next to gimbal lock: where axes are not quite at right angles, the
 # exact second solution is there no other pose.
 _LOCKED = 1e-3
-# Pieces of a function whose slopes differ by less, and bend by less, are one line.
-_STRAIGHT = 1e-9
 # Axes that are remembered on the way: three own ones and what couplers turn between them.
 _LONGEST_CHAIN = 6
 
@@ -178,23 +176,11 @@ def _parallel(direction: NDArray[np.float64], axis: _Axis) -> bool:
 def _turning_axis(folded: FoldedModel, number: int) -> _Axis | None:
     """Return an axis that turns in proportion to one unknown of a joint; None for others."""
     arrays, motion = folded.arrays, folded.arrays.motion
-    q = int(motion.axis_q[number])
+    q, slope = int(motion.axis_q[number]), slope_of_axis(folded, number)
     unknown = int(arrays.pattern.q_unknown[q])
-    slope = _slope(folded, int(motion.axis_function[number]))
-    while q >= arrays.n_unknowns:
-        slope *= _slope(folded, int(motion.following[q - arrays.n_unknowns]))
-        q = int(motion.leader[q - arrays.n_unknowns])
     if motion.axis_kind[number] == ALONG or motion.is_root[unknown] or slope == 0.0:
         return None
-    return _Axis(unknown, motion.axis_direction[number], slope, int(motion.axis_q[number]) >= arrays.n_unknowns)
-
-
-def _slope(folded: FoldedModel, function: int) -> float:
-    """Slope of a function that is straight, in however many pieces; 0 for other functions."""
-    functions = folded.arrays.functions
-    pieces = functions.coefficients[functions.first_piece[function] : functions.first_piece[function + 1]]
-    straight = np.ptp(pieces[:, 1]) < _STRAIGHT and np.abs(pieces[:, 2:]).max(initial=0.0) < _STRAIGHT
-    return float(pieces[0, 1]) if straight else 0.0
+    return _Axis(unknown, motion.axis_direction[number], slope, q >= arrays.n_unknowns)
 
 
 def other_solution(triple: Triple, angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from movi_prep.kinematics.angle_branches import alias, angles_about, continue_triple
+from movi_prep.kinematics.angle_branches import alias, angles_about, choose_branches, continue_triple
+from movi_prep.kinematics.folded_model import fold_model
 from movi_prep.records.kinematic_tree import rotation_about
-from tests.builders.kinematic_tree import random_rotation
+from tests.builders.kinematic_tree import TreeBuilder, follow, random_rotation
 
 TRIPLES = [np.eye(3)[[2, 0, 1]], np.eye(3)[[0, 1, 2]], np.eye(3)[[1, 0, 2]], np.eye(3)[[0, 2, 1]]]
 ANGLES = st.floats(-np.pi, np.pi)
@@ -71,3 +72,26 @@ def test_the_first_frame_is_canonical() -> None:
     found = continue_triple(np.array([[0.1 + np.pi, np.pi - 0.2, 0.3 - 3 * np.pi]]))
 
     np.testing.assert_allclose(found, [[0.1, 0.2, 0.3]], atol=1e-12)
+
+
+@pytest.mark.parametrize(("turns", "changes_no_pose"), [(1.0, True), (-1.0, True), (2.0, True), (0.5, False)])
+def test_whole_turns_go_where_all_that_they_move_makes_whole_turns(turns: float, changes_no_pose: bool) -> None:
+    tree = TreeBuilder()
+    line, coupler = (tree.function([(-np.inf, 0.0, [0.0, slope, 0.0, 0.0])]) for slope in (1.0, turns))
+    plane, back = tree.coordinate("plane", clamped=False), tree.coordinate("back", clamped=False)
+    elevation = tree.coordinate("elevation", clamped=False)
+    follow(tree, back, plane, coupler)
+    axes = [
+        (True, np.array(axis), q, line) for axis, q in (((0, 1, 0), plane), ((0, 0, 1), elevation), ((0, 1, 0), back))
+    ]
+    tree.markers(tree.body(-1, axes, (0.0, 0.0, 0.0)), np.eye(3))
+    built = tree.build()
+    folded = fold_model(built, (0, 1, 2))
+    smooth = np.zeros((6, 2))
+    smooth[:, folded.unknowns == plane] = np.linspace(0.2, 0.4, 6)[:, None]
+    smooth[:, folded.unknowns == elevation] = 0.5
+    wound = smooth + np.where(folded.unknowns == plane, 2.0 * np.pi, 0.0) * np.arange(6)[:, None]
+
+    chosen = choose_branches(folded, wound)
+
+    np.testing.assert_allclose(chosen, smooth if changes_no_pose else wound, atol=1e-12)
