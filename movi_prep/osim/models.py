@@ -66,6 +66,7 @@ def _read_model(path: Path, *, has_system: bool = True) -> opensim.Model:
     if _just_written and (written := _just_written.pop(_digest([path]), None)) is not None:
         written.setInputFileName(str(path))
         return written
+    _check_parts(path)
     _try_first(path, lambda: opensim.Model(str(path)).initSystem())
     try:
         model = opensim.Model(str(path))
@@ -88,6 +89,37 @@ def _read_model(path: Path, *, has_system: bool = True) -> opensim.Model:
             remedy="check that this is a musculoskeletal model",
         )
     return model
+
+
+def _check_parts(path: Path) -> None:
+    """Refuse a document with a part in another file (`<ForceSet file="forces.xml"/>`) that is missing or broken.
+
+    OpenSim goes on without the part, and says nothing.
+    """
+    if b"file=" not in path.read_bytes():
+        return
+    root = _parsed(path)
+    # If the document itself is broken, loading it says so.
+    for part in [] if isinstance(root, str) else root.iter():
+        name = part.get("file")
+        if not name:
+            continue
+        expected, there = f"the <{part.tag}> that {path.name} names", path.parent / name
+        if not there.is_file():
+            raise MissingError(there, expected=expected, got="no file", remedy="put it there, or into the model itself")
+        found = _parsed(there)
+        got = found if isinstance(found, str) else f"a document without it: <{found.tag}>"
+        if isinstance(found, str) or (found.tag != part.tag and found.find(part.tag) is None):
+            raise InputError(there, expected=expected, got=got, remedy="repair it, or name another in the model")
+
+
+def _parsed(path: Path) -> ET.Element | str:
+    """Return the root of an XML document, or why it has none."""
+    try:
+        return ET.parse(path).getroot()  # noqa: S314 - a model file of the user, no network, no entities used
+    # Unknown encodings end in the other two.
+    except (ET.ParseError, LookupError, ValueError) as broken:
+        return f"a file that is cut or no XML: {broken}"
 
 
 def add_marker_set(model: opensim.Model, path: Path) -> None:
@@ -310,11 +342,9 @@ def middle_angle_rad(model: opensim.Model, state: opensim.State) -> float:
 
 def _refusal(path: Path, error: Exception) -> str:
     """Return why a model does not load; for a file that is not a model, OpenSim only reports what its parser found."""
-    try:
-        root = ET.parse(path).getroot()  # noqa: S314 - a model file of the user, no network, no entities used
-    # Unknown encodings end in the other two.
-    except (ET.ParseError, LookupError, ValueError) as broken:
-        return f"a file that is cut or no XML: {broken}"
+    root = _parsed(path)
+    if isinstance(root, str):
+        return root
     if root.tag != "Model" and root.find("Model") is None:
         return f"a document without a <Model>: <{root.tag}> holds {list_names({child.tag for child in root})}"
     return f"its refusal: {_reason(error)}"

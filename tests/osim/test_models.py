@@ -61,6 +61,33 @@ def test_a_model_with_markers_in_a_file_of_their_own_is_written_whole(tmp_path: 
     assert marker_names(read_model(tmp_path / "there/whole.osim")) == MARKERS
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no file"),
+        ("<MarkerSet><objects>", "cut or no XML"),
+        ("<OpenSimDocument><ForceSet/></OpenSimDocument>", "a document without it: <OpenSimDocument>"),
+    ],
+)
+def test_a_part_in_a_file_that_is_missing_or_broken_is_named(
+    tmp_path: Path, model: opensim.Model, content: str | None, said: str
+) -> None:
+    write_model(tmp_path / "small.osim", model)
+    text = (tmp_path / "small.osim").read_text()
+    first, end = text.index("<MarkerSet"), text.index("</MarkerSet>") + len("</MarkerSet>")
+    (tmp_path / "parted.osim").write_text(f'{text[:first]}<MarkerSet file="parts/markers.xml"/>{text[end:]}')
+    (tmp_path / "parts").mkdir()
+    if content is not None:
+        (tmp_path / "parts/markers.xml").write_text(content)
+
+    with pytest.raises(MissingError if content is None else InputError) as caught:
+        read_model(tmp_path / "parted.osim")
+
+    assert caught.value.where == str(tmp_path / "parts/markers.xml")
+    assert caught.value.expected == "the <MarkerSet> that parted.osim names"
+    assert said in caught.value.got
+
+
 def test_a_file_that_was_changed_after_writing_is_read(tmp_path: Path, model: opensim.Model) -> None:
     written = write_model(tmp_path / "small.osim", model)
     text = (tmp_path / "small.osim").read_text()
