@@ -34,19 +34,13 @@ if TYPE_CHECKING:
     from movi_prep.records.kinematic_tree import KinematicTree
     from movi_prep.records.marker_noise import MarkerNoise
 
-TURN_RAD = np.pi / 6.0
-"""Standard deviations by themselves are computed anew when the angles have come so far, counted frame by frame by the
-one that turns most.
+TURN_RAD = np.pi / 9.0
+"""Deviations are computed anew when the angles have come so far, counted frame by frame by the one that turns most.
 
-Then 99 of 100 in between are within 8 % of those computed at every frame, and all within a third: measured on the
-embedded clips at 120 Hz, as they are (5 %, 30 %) and played twice as fast (7 %, 31 %). The worst are angles near a pose
-in which two axes of a joint line up, as those of a shoulder whose arm hangs down: there a deviation doubles within 20
-degrees."""
-
-COVARIANCE_TURN_RAD = np.pi / 9.0
-"""The same for covariances, from which those of bones are made: they change sooner.
-
-Then 99 of 100 deviations of coordinates are within 5 %, all within a quarter; of bones, within 10 % and 36 %."""
+Then 99 of 100 in between are within 5 % of those computed at every frame, and all within a quarter; those of bones,
+within 10 % and 36 %: measured on the embedded clips at 120 Hz, as they are and played twice as fast. The worst are
+angles near a pose in which two axes of a joint line up, as those of a shoulder whose arm hangs down: there a deviation
+doubles within 20 degrees."""
 
 EVERY_S = 0.4
 """Deviations that are computed stand at most so far apart, seconds."""
@@ -143,7 +137,7 @@ def solve_deviation(
     """
     poses = _body_by_body(tree, poses)
     sources = _find_sources(tree, tuple(poses.markers.tolist()), noise)
-    rows = _rows(tree, poses, COVARIANCE_TURN_RAD)
+    rows = _rows(tree, poses)
     if modes is None and len(rows):
         spread = np.unique(np.linspace(0, len(rows) - 1, _MODE_FRAMES).round().astype(np.int64))
         modes = _find_modes(tree, poses, sources, rows[spread])
@@ -164,7 +158,7 @@ def solve_std(tree: KinematicTree, poses: SolvedPoses, noise: MarkerNoise) -> ND
     """
     poses = _body_by_body(tree, poses)
     sources = _find_sources(tree, tuple(poses.markers.tolist()), noise)
-    rows = _rows(tree, poses, TURN_RAD)
+    rows = _rows(tree, poses)
     std = np.full(poses.coordinates.shape, np.nan)
     if len(rows):
         known = chained_std(tree, poses.coordinates[rows], _std(tree, poses, sources, rows))
@@ -276,7 +270,7 @@ def _basis(errors: NDArray[np.float64], n_modes: int, near: NDArray[np.float64] 
     return np.pad(found, ((0, 0), (0, n_modes - found.shape[1])))
 
 
-def _rows(tree: KinematicTree, poses: SolvedPoses, turn_rad: float) -> NDArray[np.int64]:
+def _rows(tree: KinematicTree, poses: SolvedPoses) -> NDArray[np.int64]:
     """(k,) frames: the ends of every stretch in which the same markers are seen, and those between that the pose asks
     for."""
     posed: NDArray[np.bool_] = np.asarray(np.isfinite(poses.coordinates).all(axis=1))
@@ -288,7 +282,7 @@ def _rows(tree: KinematicTree, poses: SolvedPoses, turn_rad: float) -> NDArray[n
     angles = poses.coordinates[:, tree.free_coordinates & tree.coordinate_is_rotation]
     turned_rad = np.abs(np.diff(angles, axis=0)).max(axis=1, initial=0.0)
     # In steps from one computed frame to the next; a frame without a pose has no step.
-    steps = np.maximum(np.nan_to_num(turned_rad) / turn_rad, 1.0 / (EVERY_S * poses.rate_hz))
+    steps = np.maximum(np.nan_to_num(turned_rad) / TURN_RAD, 1.0 / (EVERY_S * poses.rate_hz))
     come = np.append(0.0, np.cumsum(steps))
     # The millionth is for rounding, which must not put off a step of just 1.
     number = np.floor(come - np.maximum.accumulate(np.where(starts, come, 0.0)) + 1e-6)
