@@ -584,6 +584,9 @@ def settings_of(given: argparse.Namespace) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set: expected NAME=VALUE, but got {text!r}")
+        if not value.strip():
+            # What a shell makes of a variable that is not set must not be the default without a word.
+            raise UsageError(f"--set {text}: expected a value, but got none; write null for none")
         _check_full_name(name.strip())
         _put(nested, name.strip(), _read_value(text, value))
     return nested

@@ -65,7 +65,7 @@ class ConvergedSettings(Settings):
     observability: bool = True
     """Whether posterior deviations and ranks are computed."""
 
-    observe_every: int | None = setting(default=None, ge=1)
+    observe_every: int | None = setting(default=None, ge=1, le=1_000_000)
     """Frames from one whose posterior deviations and ranks are computed to the next; frames in between take those of
     the one before. Wherever a marker comes or goes they are computed, too. None means 1, and 24 where nothing but
     angles is written (`ik.content`) and `mask_unseen` is false."""
@@ -91,7 +91,7 @@ class ConvergedSettings(Settings):
     """A left and right pair is reported as swapped if its residuals are above this, and exchanging the two reduces them
     to less than 0.7 times, metres."""
 
-    verify_frames: Annotated[int, CHANGES_NO_RESULT] = setting(default=8, ge=0)
+    verify_frames: Annotated[int, CHANGES_NO_RESULT] = setting(default=8, ge=0, le=1_000_000)
     """Number of frames of each clip that are put back into OpenSim for comparison; 0 switches the check off."""
 
     verify_tolerance_m: float = setting(default=1e-8, gt=0)

@@ -57,7 +57,7 @@ class MotionScalingSettings(Settings):
     prior: Path | None = None
     """Spread and correlations of body sizes (YAML); none means the packaged table."""
 
-    prior_widening: float = setting(default=1.5, gt=0, le=100)
+    prior_widening: float = setting(default=1.5, ge=0.01, le=100)
     """How many times wider than the published table people may vary."""
 
     trial_size_limit: float = setting(default=0.03, gt=0, le=1)

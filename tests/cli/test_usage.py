@@ -30,6 +30,7 @@ from tests.cli.conftest import CommandLine
         (["markers", "--set", "jpeg_quality=3"], "the whole name of a setting (shard.jpeg_quality), but got 'jpeg"),
         (["run", "--cameras", "a/b"], "shard.cameras.0: expected a name of letters"),
         (["markers", "--set", "rate"], "expected NAME=VALUE"),
+        (["markers", "--set", "markers.rate="], "markers.rate=: expected a value, but got none"),
         (["markers", "--set", "markers.rate=[1"], "expected a value (YAML)"),
         (["status", "a", "--work", "b"], "expected one work folder, but got 'a' and --work 'b'"),
         (["run", "--subjects", "5-1"], "counts up"),
