@@ -91,8 +91,8 @@ def open_motion(
             path,
             expected="a rate, which results of networks do not hold",
             got="none",
-            remedy="say how many frames a second of the video has: motion_rate_hz in a manifest, or "
-            "--set markers.motion_rate_hz=30",
+            remedy="say how many frames a second the motion has: motion_rate_hz in a manifest, or "
+            "--set markers.motion_rate_hz=30 for that of the usual video",
         )
     axis, cosine = (up, 1.0) if up is not None else find_up(posed.poses_rad[:, 0], where=str(path))
     found = () if up is not None else (f"{path.name}: {axis} is up; the trunk points along it (cosine {cosine:.2f})",)
