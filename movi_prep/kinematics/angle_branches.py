@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from movi_prep.geometry.medians import medians
+from movi_prep.geometry.medians import median
 from movi_prep.kinematics.folded_model import ALONG, slope_of_axis
 from movi_prep.records.kinematic_tree import rotation_about
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from movi_prep.kinematics.folded_model import FoldedModel
 
 _TURN = 2.0 * np.pi
+# A joint does not turn by so much from one frame to the next (rad): outliers do, and angles next to gimbal lock.
+_LEAP = 0.5 * np.pi
 # Turns for each turn of an unknown that differ by less from a whole number are whole.
 _WHOLE = 1e-9
 
@@ -84,11 +86,9 @@ def choose_branches(
         free = motion.free_unknown
         start = None if before is None else before[free] * motion.free_slope
         chosen[:, free] = continue_triple(unknowns[:, free] * motion.free_slope, start) * motion.free_slope
-    angles = _unbounded_angles(folded)
-    if before is None:
-        chosen[:, angles] = _near_default(chosen[:, angles], folded.start[angles])
-    else:
-        chosen[:, angles] = np.unwrap(np.vstack([before[angles], chosen[:, angles]]), axis=0)[1:]
+    for angle in _unbounded_angles(folded) if len(chosen) else []:
+        last = None if before is None else float(before[angle])
+        chosen[:, angle] = _near_default(chosen[:, angle], float(folded.start[angle]), last)
     return chosen
 
 
@@ -127,14 +127,19 @@ def _wrap(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.pi - np.mod(np.pi - angles_rad, _TURN))
 
 
-def _near_default(angles_rad: NDArray[np.float64], default_rad: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, a) angles without whole turns, each frame next to the one before, the middle one next to the default."""
-    if not len(angles_rad):
-        return angles_rad
+def _near_default(angles_rad: NDArray[np.float64], default_rad: float, before: float | None) -> NDArray[np.float64]:
+    """(n,) an angle without whole turns, each frame next to the one before, the middle one next to the default.
+
+    Where it leaps, nobody knows which way round it went: what follows is put next to the default by itself, so that an
+    outlier leaves no turns behind. What goes on from the frame before the first stays with it.
+    """
     # A step of the solver may end whole turns away in one frame: the same pose, and a jump to whoever reads it.
-    unwrapped = np.unwrap(angles_rad, axis=0)
-    middle = medians(unwrapped.T)
-    return np.asarray(unwrapped - _TURN * np.round((middle - default_rad) / _TURN))
+    unwrapped = np.unwrap(angles_rad if before is None else np.append(before, angles_rad))
+    leaps = np.flatnonzero(np.abs(np.diff(unwrapped)) > _LEAP) + 1
+    for stretch in np.split(np.arange(len(unwrapped)), leaps):
+        if before is None or stretch[0] > 0:
+            unwrapped[stretch] -= _TURN * np.round((median(unwrapped[stretch]) - default_rad) / _TURN)
+    return np.asarray(unwrapped[len(unwrapped) - len(angles_rad) :])
 
 
 @lru_cache(maxsize=8)

@@ -95,3 +95,35 @@ def test_whole_turns_go_where_all_that_they_move_makes_whole_turns(turns: float,
     chosen = choose_branches(folded, wound)
 
     np.testing.assert_allclose(chosen, smooth if changes_no_pose else wound, atol=1e-12)
+
+
+def test_an_outlier_that_carries_an_angle_round_leaves_no_turn_behind() -> None:
+    tree = TreeBuilder()
+    angle = tree.coordinate("angle", clamped=False)
+    line = tree.function([(-np.inf, 0.0, [0.0, 1.0, 0.0, 0.0])])
+    tree.markers(tree.body(-1, [(True, np.array([0.0, 1.0, 0.0]), angle, line)]), np.eye(3))
+    folded = fold_model(tree.build(), (0, 1, 2))
+    smooth = np.linspace(0.1, 0.3, 10)
+    found_rad = smooth + np.array([0.0, 0.0, 0.0, 2.2, 4.4, *[2.0 * np.pi] * 5])
+
+    whole = choose_branches(folded, found_rad[:, None])[:, 0]
+    later = choose_branches(folded, found_rad[4:, None], before=whole[3:4])[:, 0]
+
+    np.testing.assert_allclose(whole[[0, 1, 2, 5, 6, 7, 8, 9]], smooth[[0, 1, 2, 5, 6, 7, 8, 9]], atol=1e-12)
+    np.testing.assert_allclose(later, whole[4:], atol=1e-12)
+
+
+def test_an_angle_that_turns_steadily_goes_on_beyond_a_turn_in_parts_too() -> None:
+    tree = TreeBuilder()
+    angle = tree.coordinate("angle", clamped=False)
+    line = tree.function([(-np.inf, 0.0, [0.0, 1.0, 0.0, 0.0])])
+    tree.markers(tree.body(-1, [(True, np.array([0.0, 1.0, 0.0]), angle, line)]), np.eye(3))
+    folded = fold_model(tree.build(), (0, 1, 2))
+    turning_rad = np.linspace(-4.0 * np.pi, 4.0 * np.pi, 81)
+    wrapped = np.arctan2(np.sin(turning_rad), np.cos(turning_rad))[:, None]
+
+    whole = choose_branches(folded, wrapped)
+    later = choose_branches(folded, wrapped[40:], before=whole[39])
+
+    np.testing.assert_allclose(whole[:, 0], turning_rad, atol=1e-12)
+    np.testing.assert_allclose(later, whole[40:], atol=1e-12)
