@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from movi_prep.records.vectors import are_finite, squared_lengths
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -79,13 +81,13 @@ def remains_of_groups(
         target_m: (n, 3) metres, NaN where there is none: such points stay NaN away. In a group with fewer than three
             pairs all others are met, 0.
     """
-    remains_m = np.where(np.isfinite(target_m).all(axis=1), 0.0, np.nan)
+    remains_m = np.where(are_finite(target_m), 0.0, np.nan)
     for number in set(group.tolist()):
         own = group == number
         fit = fit_rigid(source_m[own], target_m[own])
         if fit is not None:
             apart_m = source_m[own] @ fit.rotation.T + fit.translation_m - target_m[own]
-            remains_m[own] = np.sqrt(np.einsum("nk,nk->n", apart_m, apart_m))
+            remains_m[own] = np.sqrt(squared_lengths(apart_m))
     return remains_m
 
 

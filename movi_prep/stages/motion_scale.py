@@ -176,10 +176,12 @@ def _orientation(
     trials: PersonTrials, default_m: Mapping[str, NDArray[np.float64]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return findings on a body that does not stand upright in the static trial, and on one that is a mirror image."""
-    upright = tuple(told for one in trials.standing for told in judge_orientation(one, default_m).findings)
+    standing = [judge_orientation(one, default_m) for one in trials.standing]
+    upright = tuple(told for one in standing for told in one.findings)
     # A static trial says it best; of moving ones all must, because a pose may be nearer to the mirror image.
-    told = [judge_orientation(one, default_m).mirrored for one in trials.standing or trials.moving]
-    return upright, told[0] if told and all(told) else ()
+    judged = standing or [judge_orientation(one, default_m) for one in trials.moving]
+    mirrored = [one.mirrored for one in judged]
+    return upright, mirrored[0] if mirrored and all(mirrored) else ()
 
 
 def _what_is_unknown(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movi_prep.kinematics.angle_branches import alias, angles_about, choose_branches, continue_triple
-from movi_prep.kinematics.folded_model import fold_model
+from movi_prep.kinematics.folded_model import FoldedModel, fold_model
 from movi_prep.records.kinematic_tree import rotation_about
 from tests.builders.kinematic_tree import TreeBuilder, follow, random_rotation
 
@@ -97,12 +97,16 @@ def test_whole_turns_go_where_all_that_they_move_makes_whole_turns(turns: float,
     np.testing.assert_allclose(chosen, smooth if changes_no_pose else wound, atol=1e-12)
 
 
-def test_an_outlier_that_carries_an_angle_round_leaves_no_turn_behind() -> None:
+def _unbounded_hinge() -> FoldedModel:
     tree = TreeBuilder()
     angle = tree.coordinate("angle", clamped=False)
     line = tree.function([(-np.inf, 0.0, [0.0, 1.0, 0.0, 0.0])])
     tree.markers(tree.body(-1, [(True, np.array([0.0, 1.0, 0.0]), angle, line)]), np.eye(3))
-    folded = fold_model(tree.build(), (0, 1, 2))
+    return fold_model(tree.build(), (0, 1, 2))
+
+
+def test_an_outlier_that_carries_an_angle_round_leaves_no_turn_behind() -> None:
+    folded = _unbounded_hinge()
     smooth = np.linspace(0.1, 0.3, 10)
     found_rad = smooth + np.array([0.0, 0.0, 0.0, 2.2, 4.4, *[2.0 * np.pi] * 5])
 
@@ -114,11 +118,7 @@ def test_an_outlier_that_carries_an_angle_round_leaves_no_turn_behind() -> None:
 
 
 def test_an_angle_that_turns_steadily_goes_on_beyond_a_turn_in_parts_too() -> None:
-    tree = TreeBuilder()
-    angle = tree.coordinate("angle", clamped=False)
-    line = tree.function([(-np.inf, 0.0, [0.0, 1.0, 0.0, 0.0])])
-    tree.markers(tree.body(-1, [(True, np.array([0.0, 1.0, 0.0]), angle, line)]), np.eye(3))
-    folded = fold_model(tree.build(), (0, 1, 2))
+    folded = _unbounded_hinge()
     turning_rad = np.linspace(-4.0 * np.pi, 4.0 * np.pi, 81)
     wrapped = np.arctan2(np.sin(turning_rad), np.cos(turning_rad))[:, None]
 
